@@ -1,0 +1,41 @@
+# Everything a person or a machine starts. `make quickstart` is the main job, `make test` the proof.
+.PHONY: setup quickstart test test-all lint lock bench clean
+PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+setup: $(STAMP)
+
+# uv installs in seconds what pip resolves in minutes, but does not read pip's configuration: install.sh hands over its
+# indexes and local wheels. --compile-bytecode: importing Axolotl uncompiled costs three times the CPU seconds.
+$(STAMP): pyproject.toml requirements.lock install.sh
+	$(PYTHON) -m venv $(VENV)
+	bash install.sh $(BIN)
+	touch $(STAMP)
+
+quickstart: setup
+	./cli.py run recipes/quickstart_llama.yml
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -m "not slow and not e2e" -n 2
+	$(BIN)/pytest -m "e2e and not slow"
+
+test-all: lint
+	$(BIN)/pytest -m "not e2e" -n 2
+	$(BIN)/pytest -m e2e
+
+lock:
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra train --extra dev pyproject.toml \
+	  --no-annotate --no-header --quiet -o requirements.lock
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) runs

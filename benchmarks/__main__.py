@@ -1,0 +1,11 @@
+"""Run every benchmark and end with a failure when one misses its figure."""
+
+import subprocess
+import sys
+
+NAMES = ("commands", "convert", "quickstart", "stages")
+
+if __name__ == "__main__":
+    failed = [name for name in NAMES if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode]
+    print(f"missed: {', '.join(failed)}" if failed else "every figure is met")
+    sys.exit(bool(failed))

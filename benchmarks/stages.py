@@ -1,0 +1,72 @@
+"""Our train and score stages beside the plain tools doing the same work, in one run on one machine.
+
+Train: the stage against `axolotl train` with the same YAML. Score: the stage (base and tuned, one model load) against two
+plain `lm_eval` runs, one of the base model and one with the adapter.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.table import Figure, show
+from kotune.training import environment
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+def seconds(words: list[str], cwd: Path) -> float:
+    """Wall seconds of one command; its output is shown only if it fails."""
+    begun = time.monotonic()
+    done = subprocess.run(words, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(words)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return time.monotonic() - begun
+
+
+def plain_train(run: Path) -> float:
+    """`axolotl train` on a copy of the run's config and data."""
+    copy = run.parent / "plain"
+    copy.mkdir()
+    for name in ("axolotl.yml", "chat_template.jinja"):
+        shutil.copy(run / name, copy)
+    shutil.copytree(run / "data", copy / "data")
+    return seconds([str(BIN / "axolotl"), "train", "axolotl.yml"], copy)
+
+
+def plain_score(run: Path) -> float:
+    """Two `lm_eval` runs as the harness's documentation has them, base then adapter."""
+    adapter = run / "model"
+    base = json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
+    total = 0.0
+    for model in (f"pretrained={base},tokenizer={adapter}", f"pretrained={base},peft={adapter},tokenizer={adapter}"):
+        words = ["run", "--model", "hf", "--model_args", model, "--tasks", "nli_sample_ko", "--apply_chat_template"]
+        words += ["--include_path", str(ROOT / "tasks"), "--batch_size", "32"]
+        words += ["--device", "cuda:0" if os.path.exists("/proc/driver/nvidia/version") else "cpu"]
+        total += seconds([str(BIN / "lm_eval"), *words], run)
+    return total
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(ROOT / "cli.py"), "run", str(ROOT / "recipes" / "quickstart_llama.yml"), "--runs-dir", folder]
+        subprocess.run(words, check=True, stdout=sys.stderr)
+        run = next(Path(folder).iterdir())
+        stages = {name: entry["seconds"] for name, entry in json.loads((run / "run.json").read_text())["stages"].items()}
+        train, score = plain_train(run), plain_score(run)
+    show(
+        "Our stages beside the plain tools",
+        [
+            Figure("train stage", stages["train"], "s"),
+            Figure("plain axolotl train", train, "s"),
+            Figure("train stage / plain", stages["train"] / train, most=1.05),
+            Figure("score stage, base and tuned", stages["score"], "s"),
+            Figure("two plain lm_eval runs", score, "s"),
+            Figure("score stage / plain", stages["score"] / score, most=0.5),
+        ],
+    )

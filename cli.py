@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""The command line: parse, call one function, print. `./cli.py COMMAND --help` tells the rest."""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE / ".venv" / "bin" / "python"
+if sys.prefix == sys.base_prefix and VENV.exists():  # `./cli.py` works without activating what `make` built
+    os.execv(VENV, [str(VENV), str(HERE / "cli.py"), *sys.argv[1:]])
+sys.path.insert(0, str(HERE))
+
+try:
+    import click
+except ModuleNotFoundError:
+    sys.exit(
+        "kotune is not installed here: run `make setup` (everything) or `pip install -e .` (check and render only)"
+    )
+
+from kotune.run import STAGES  # noqa: E402
+
+
+class Commands(click.Group):
+    """One boundary for every error: a user's mistake is one message and an exit code, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from kodata.errors import DataError
+        from kotune.errors import KotuneError, exit_code
+
+        try:
+            return super().invoke(ctx)
+        except (KotuneError, DataError) as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(exit_code(error))
+        except KeyboardInterrupt:
+            click.echo("interrupted: the same command goes on from the last finished stage", err=True)
+            sys.exit(130)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from kotune.errors import RecipeError, did_you_mean
+
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            click.echo(
+                f"error: {RecipeError(f'unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}')}", err=True
+            )
+            sys.exit(2)
+        return super().resolve_command(ctx, args)
+
+
+recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one recipe key, for example axolotl.max_steps=60.",
+)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kotune")
+def cli() -> None:
+    """Which small model is better after fine-tuning on Korean, by how much, at what cost, and is it real?"""
+
+
+@cli.command()
+@recipe_argument
+@set_option
+@click.option("--until", default="report", metavar="STAGE", help=f"Stop after this stage: {', '.join(STAGES)}.")
+@click.option("--limit", type=click.IntRange(min=1), help="Score only the first N items of each task.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
+def run(recipe: Path, overrides: tuple[str, ...], until: str, limit: int | None, runs_dir: Path, dry_run: bool) -> None:
+    """Take RECIPE from Korean data to a scored adapter; done stages are not done again."""
+    from kotune.pipeline import Options
+    from kotune.pipeline import run as run_recipe
+    from kotune.progress import Screen
+
+    run_recipe(recipe, Options(overrides, until, limit, runs_dir, dry_run), Screen())
+
+
+@cli.command()
+@recipe_argument
+@set_option
+def check(recipe: Path, overrides: tuple[str, ...]) -> None:
+    """Read RECIPE strictly and tell every problem at once."""
+    from kotune.recipe import load
+
+    loaded = load(recipe, overrides)
+    sources = ", ".join(f"{entry.source} ({entry.form})" for entry in loaded.data)
+    click.echo(f"{recipe}: good. {loaded.model}, {loaded.adapter}, {sources}; scored by {', '.join(loaded.tasks)}")
+
+
+@cli.command()
+@recipe_argument
+@set_option
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Render for this device instead of the one at hand.")
+def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None:
+    """Print the Axolotl configuration of RECIPE."""
+    from kotune import axolotl_config
+    from kotune.recipe import load
+
+    chosen: axolotl_config.Device = device or axolotl_config.detect_device()  # type: ignore[assignment]
+    click.echo(axolotl_config.render(load(recipe, overrides), chosen), nl=False)
+
+
+if __name__ == "__main__":
+    cli(prog_name="./cli.py")

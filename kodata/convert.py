@@ -1,0 +1,205 @@
+"""Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in and what came out.
+
+Guaranteed: the two sides share no group (premise); the same seed gives the same bytes; rows stream, so memory does
+not grow with them; each file appears whole, the manifest last, and nothing is written when an input is missing.
+"""
+
+import hashlib
+import heapq
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from kodata import source as find_source
+from kodata.card import Record, Source
+from kodata.errors import DataError, did_you_mean
+from kodata.files import sha256
+
+SIDES = ("train", "validation")
+VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
+VALIDATION_ROWS = 2_000  # ... but not more than about this many rows
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set of a recipe. `samples`: so many training rows, drawn by the seed; None means all."""
+
+    source: str
+    form: str = "label"
+    path: str | Path | None = None
+    samples: int | None = None
+
+
+def convert(entries: list[Entry], out_dir: Path, seed: int) -> Manifest:
+    """Writes the three files into out_dir and returns the manifest. Raises DataError.
+
+    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and the record.
+    With `samples`, rows come in drawing order, and a smaller sample is the beginning of a larger one; the validation
+    side does not depend on `samples`, so that runs with different numbers are measured on the same rows.
+    """
+    inputs = [_inputs(entry) for entry in entries]  # all problems with files come before anything is written
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with _Output(out_dir) as output:
+        parts = [_convert_entry(entry, seed, output) for entry in entries]
+        kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
+        if not all(kept.values()):
+            raise DataError(f"too few rows to train and to validate on: {kept}; give more data")
+        described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
+        manifest = {"seed": seed, "rows": kept, "entries": described}
+        output.finish(manifest)
+    return manifest
+
+
+def fingerprint(entry: Entry) -> str:
+    """A cheap identity of an entry's input: hub commit, or name, size and time of change of each file. No network."""
+    source = _checked(entry)
+    if entry.path is None and source.CARD.hub_id:
+        return f"{source.CARD.hub_id}@{source.CARD.revision}"
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(source, entry)]
+    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+
+
+def _checked(entry: Entry) -> Source:
+    source = find_source(entry.source)
+    if entry.form not in source.FORMS:
+        raise DataError(f"{entry.source}: unknown form {entry.form!r}: {did_you_mean(entry.form, source.FORMS)}")
+    if entry.samples is not None and entry.samples < 1:
+        raise DataError(f"{entry.source}: samples is {entry.samples}; it must be 1 or more")
+    return source
+
+
+def _splits(source: Source) -> list[str]:
+    """The splits to train and to choose on; never test."""
+    return [side for side in SIDES if side in source.SPLITS]
+
+
+def _files(source: Source, entry: Entry) -> list[Path]:
+    return [file for split in _splits(source) for file in source.files(split, entry.path)]
+
+
+def _inputs(entry: Entry) -> Manifest:
+    """The part of the manifest that says what goes in."""
+    source = _checked(entry)
+    card = source.CARD
+    kind = "folder" if entry.path is not None else "hub" if card.hub_id else "shipped"
+    read = [{"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in _files(source, entry)]
+    return {
+        **asdict(entry),
+        "path": None if entry.path is None else str(entry.path),
+        "from": {"kind": kind, **({"hub_id": card.hub_id, "revision": card.revision} if kind == "hub" else {})},
+        "files": read,
+        "licence": card.licence,
+        "obliges": card.obliges,
+    }
+
+
+@dataclass
+class _Tally:
+    """What happened to the rows of one entry."""
+
+    read: dict[str, int] = field(default_factory=dict)  # by split
+    dropped: Counter[str] = field(default_factory=Counter)  # by reason
+    labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
+
+
+def _convert_entry(entry: Entry, seed: int, output: "_Output") -> Manifest:
+    """Writes the rows of one entry; returns the part of the manifest that says what came out."""
+    source, tally = _checked(entry), _Tally()
+    records = _sided(source, entry.path, seed, tally)
+    if entry.samples is not None:
+        records = _drawn(records, entry, seed, tally)
+    name, form = entry.source, entry.form
+    for side, record in records:
+        messages = source.messages(record, form)
+        output.write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
+        tally.labels[side][record["label"]] += 1
+    labels = {side: dict(sorted(counts.items())) for side, counts in tally.labels.items()}
+    kept = {side: sum(counts.values()) for side, counts in labels.items()}
+    return {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "labels": labels}
+
+
+def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) -> Iterator[tuple[str, Record]]:
+    """Every record with the side that it belongs to. A group's side follows from the seed and the group alone."""
+    share = 0.0 if "validation" in source.SPLITS else min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows["train"])
+    for split in _splits(source):
+        last, side, number = None, split, 0
+        for number, record in enumerate(source.read(split, path), 1):
+            if "" in record.values():
+                tally.dropped["empty field"] += 1
+                continue
+            if share and (group := source.group(record)) != last:  # rows of one group mostly follow each other
+                last, side = group, "validation" if _draw(seed, group) < share else "train"
+            yield side, record
+        tally.read[split] = number
+
+
+def _drawn(
+    records: Iterator[tuple[str, Record]], entry: Entry, seed: int, tally: _Tally
+) -> Iterator[tuple[str, Record]]:
+    """The validation records, then as many train records as entry.samples says, those of the lowest draws first."""
+    assert entry.samples is not None
+    heap: list[tuple[float, int, Record]] = []  # the highest draw on top; the number keeps equal draws in file order
+    for number, (side, record) in enumerate(records):
+        if side != "train":
+            yield side, record
+        elif len(heap) < entry.samples:
+            heapq.heappush(heap, (-_draw(seed, record["guid"]), -number, record))
+        else:
+            heapq.heappushpop(heap, (-_draw(seed, record["guid"]), -number, record))
+            tally.dropped["not sampled"] += 1
+    if len(heap) < entry.samples:
+        raise DataError(f"{entry.source}: samples is {entry.samples}, but there are only {len(heap)} train rows")
+    for _, _, record in sorted(heap, reverse=True):
+        yield "train", record
+
+
+def _draw(seed: int, text: str) -> float:
+    """A number in [0, 1) that depends on nothing but the seed and the text."""
+    digest = hashlib.blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+class _Output:
+    """The files under temporary names; finish() gives them their names, and an error removes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._dump = dumper()
+
+    def __enter__(self) -> Self:
+        self._parts = {side: (self.folder / f"{side}.jsonl.part").open("wb", buffering=1 << 16) for side in SIDES}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in self._parts.values():
+            part.close()
+            Path(part.name).unlink(missing_ok=True)  # there is none left after finish()
+
+    def write(self, side: str, row: Manifest) -> None:
+        self._parts[side].write(self._dump(row))
+
+    def finish(self, manifest: Manifest) -> None:
+        whole = self.folder / "manifest.json"
+        whole.unlink(missing_ok=True)  # it may not vouch for files that it does not describe
+        for side, part in self._parts.items():
+            part.close()
+            Path(part.name).replace(self.folder / f"{side}.jsonl")
+        draft = self.folder / "manifest.json.part"
+        draft.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        draft.replace(whole)
+
+
+def dumper() -> Callable[[Manifest], bytes]:
+    """Writes a row as one line of JSON: orjson where it is installed, else json, with the same bytes."""
+    try:
+        import orjson
+    except ImportError:
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+        return lambda row: (encode(row) + "\n").encode()
+    return partial(orjson.dumps, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,143 @@
+"""KLUE-NLI: 28,000 Korean premise-hypothesis pairs, as records, and as chat examples in two forms.
+
+This is the one place where the text of a question exists: training examples and the lm-eval task both take it here.
+"test" is the hub's validation split, that is the official dev file; a validation part is cut from train by convert().
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from kodata import files as data_files
+from kodata import hub
+from kodata.card import Card, Message, Record
+from kodata.errors import DataError, did_you_mean
+
+SPLITS: tuple[str, ...] = ("train", "test")
+FORMS: tuple[str, ...] = ("label", "write")
+LABELS = {"entailment": "함의", "neutral": "중립", "contradiction": "모순"}
+
+# Card: Park et al. 2021, KLUE, https://arxiv.org/abs/2105.09680, and https://klue-benchmark.com
+CARD = Card(
+    name="klue_nli",
+    title="KLUE-NLI v1.1",
+    task="klue_nli_ko",
+    origin="https://huggingface.co/datasets/klue/klue (config nli); https://github.com/KLUE-benchmark/KLUE",
+    licence="CC-BY-SA-4.0",
+    obliges="Name the source (KLUE, Park et al. 2021); share changed data under the same licence.",
+    hub_id="klue/klue",
+    hub_config="nli",
+    revision="349481ec73fff722f88e0453ca05c77a447d967c",
+    rows={"train": 24_998, "test": 3_000},
+    forms=FORMS,
+    defects="2 pairs occur twice in train; 858 premises of train are documents of NSMC's test split.",
+)
+
+_HUB_FILES = {"train": "nli/train-00000-of-00001.parquet", "test": "nli/validation-00000-of-00001.parquet"}
+_PATTERNS = {  # the first that matches in a folder, then in the folders inside it
+    "train": ("klue-nli-v1.1_train.json", "klue-nli-v1.1_train.json.gz", "train-*.parquet", "train/data-*.arrow"),
+    "test": ("klue-nli-v1.1_dev.json", "klue-nli-v1.1_dev.json.gz", "validation-*.parquet", "validation/data-*.arrow"),
+}
+
+
+def question(record: Record, form: str = "label") -> str:
+    """What the user asks. `label`: which relation holds; `write`: write a sentence that stands in this relation."""
+    if form == "label":
+        return (
+            f"전제: {record['premise']}\n"
+            f"가설: {record['hypothesis']}\n"
+            "전제가 참일 때 가설은 함의, 중립, 모순 중 어느 것입니까? 한 단어로 답하세요."
+        )
+    return (
+        f"전제: {record['premise']}\n"
+        f"관계: {LABELS[record['label']]}\n"
+        "전제와 이 관계에 있는 문장을 자연스러운 한국어로 하나만 쓰세요."
+    )
+
+
+def answer(record: Record, form: str = "label") -> str:
+    """What the assistant says: 함의, 중립 or 모순; or the hypothesis that a person wrote."""
+    return LABELS[record["label"]] if form == "label" else record["hypothesis"]
+
+
+def messages(record: Record, form: str) -> list[Message]:
+    """The record as a user's turn and the assistant's answer."""
+    return [
+        {"role": "user", "content": question(record, form)},
+        {"role": "assistant", "content": answer(record, form)},
+    ]
+
+
+def group(record: Record) -> str:
+    """The premise: its hypotheses stay together when data is split."""
+    return record["premise"]
+
+
+def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+    """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC, stripped.
+
+    From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises DataError.
+    """
+    for file in files(split, path):
+        yield from records(file)
+
+
+def files(split: str, path: str | Path | None = None) -> list[Path]:
+    """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
+    if split not in SPLITS:
+        raise DataError(f"{CARD.name}: no split {split!r}: {did_you_mean(split, SPLITS)}")
+    if path is None:
+        assert CARD.hub_id and CARD.revision
+        return [hub.download(CARD.hub_id, _HUB_FILES[split], CARD.revision)]
+    folder = Path(path)
+    if not folder.is_dir():
+        raise DataError(f"{CARD.name}: path {folder}: no such folder; looked for {_looked_for(split)} in it")
+    for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
+        for pattern in _PATTERNS[split]:
+            if found := sorted(place.glob(pattern)):
+                return found
+    raise DataError(f"{CARD.name}: path {folder}: no {split} data there; looked for {_looked_for(split)}")
+
+
+def _looked_for(split: str) -> str:
+    return ", ".join(_PATTERNS[split])
+
+
+def records(file: Path) -> Iterator[Record]:
+    """The records of one file in the official or the hub's shape. Raises DataError with file, row, guid and field."""
+    for number, row in data_files.rows(file):
+        try:
+            made = record(row)
+        except (KeyError, TypeError):
+            place = f"{file}: row {number} (guid {row.get('guid', 'missing')})"
+            raise DataError(f"{place}: {_diagnosis(row)}") from None
+        yield made
+
+
+_LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumerate(LABELS))}
+
+
+def record(row: data_files.Row) -> Record:
+    """The official or the hub's row as a record. KeyError or TypeError on a bad row; records() says what is wrong."""
+    label = row["gold_label"] if "gold_label" in row else row["label"]
+    return {
+        "guid": "" + row["guid"],
+        "source": "" + row["genre" if "genre" in row else "source"],  # genre in the train file, source in dev
+        "premise": unicodedata.normalize("NFC", row["premise"]).strip(),
+        "hypothesis": unicodedata.normalize("NFC", row["hypothesis"]).strip(),
+        "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
+    }
+
+
+def _diagnosis(row: data_files.Row) -> str:
+    """Which field of a bad row is wrong, its value, and what to do."""
+    for field in ("guid", "genre" if "genre" in row else "source", "premise", "hypothesis"):
+        value = row.get(field)
+        if value is None:
+            return f"{field} is missing; mend or remove the row"
+        if not isinstance(value, str):
+            return f"{field} is {value!r:.80}, which is not text; mend or remove the row"
+    field = "gold_label" if "gold_label" in row else "label"
+    if row.get(field) is None:
+        return f"{field} is missing; it must be one of {', '.join(LABELS)}"
+    return f"{field} is {row[field]!r:.80}, not {', '.join(LABELS)} (or 0, 1, 2); {did_you_mean(row[field], LABELS)}"

@@ -1,0 +1,50 @@
+"""A Korean NLI sample of our own that ships with the project: KLUE-NLI's shape and questions, CC0, no download.
+
+Its premises are divided among train, validation and test; `source` of a record is the kind of inference it asks for.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kodata import klue_nli
+from kodata.card import Card, Record
+from kodata.errors import DataError, did_you_mean
+from kodata.klue_nli import FORMS, answer, group, messages, question
+
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+
+CARD = Card(
+    name="nli_sample",
+    title="Korean NLI sample",
+    task="nli_sample_ko",
+    origin="written for this project; made by kodata/nli_sample/generate.py",
+    licence="CC0-1.0",
+    obliges="Nothing.",
+    hub_id=None,
+    hub_config=None,
+    revision=None,
+    rows={"train": 2_412, "validation": 306, "test": 900},
+    forms=FORMS,
+    defects="Templated sentences: for trying things out, not for saying how well a model knows Korean.",
+)
+
+
+def files(split: str, path: str | Path | None = None) -> list[Path]:
+    """The file of a split, beside this module or in the folder `path`."""
+    if split not in SPLITS:
+        raise DataError(f"{CARD.name}: no split {split!r}: {did_you_mean(split, SPLITS)}")
+    file = Path(path or Path(__file__).parent) / f"{split}.json"
+    if not file.is_file():
+        raise DataError(
+            f"{CARD.name}: {file}: no such file; path must name a folder with train, validation, test .json"
+        )
+    return [file]
+
+
+def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+    """The records of a split, in klue_nli's shape. Raises DataError."""
+    for file in files(split, path):
+        yield from klue_nli.records(file)
+
+
+__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read"]

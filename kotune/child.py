@@ -1,0 +1,72 @@
+"""Heavy jobs (proof of parity, scoring) in a process of their own: torch and its logs stay out of the command's screen.
+
+`python -m kotune.child JOB` reads its arguments as JSON from stdin. A user's error comes back as a marked last line and an
+exit code; anything else is our bug and comes back as the log's last lines.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kodata.errors import DataError
+from kotune.errors import KotuneError, StageError, exit_code
+from kotune.training import environment, tail
+
+MARK = "kotune-error: "
+
+
+def call(job: str, root: Path, **arguments: Any) -> None:
+    """Run `job` in the run folder; its output goes to `<job>.log` there. Raises what the job raised."""
+    log = root / f"{job}.log"
+    with log.open("w", encoding="utf-8") as out:
+        child = subprocess.run(
+            [sys.executable, "-m", "kotune.child", job], cwd=root, env=environment(), text=True, check=False,
+            input=json.dumps(arguments, default=str), stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    if child.returncode == 0:
+        return
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    told = next((line for line in reversed(lines) if line.startswith(MARK)), None)
+    if told is None:
+        raise StageError(f"{job}: the process ended with {child.returncode}\n{tail(log)}")
+    error = KotuneError(json.loads(told.removeprefix(MARK)))
+    error.exit_code = child.returncode
+    raise error
+
+
+def main(job: str) -> int:
+    """The child's side of `call`."""
+    arguments = json.load(sys.stdin)
+    try:
+        JOBS[job](Path.cwd(), **arguments)
+    except (KotuneError, DataError) as error:
+        print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)
+        return exit_code(error)
+    return 0
+
+
+def _parity(root: Path, base: str, tasks: list[str], trained: dict[str, str | None]) -> None:
+    from kotune import parity
+    from kotune.models import hub
+    from kotune.run import write_json
+
+    revision = hub.fetch(base)
+    hub.write_own_template(base, root)
+    paths = {task: Path(path) if path else None for task, path in trained.items()}
+    write_json(root / "parity.json", {"model_revision": revision, **parity.prove(root, tuple(tasks), paths)})
+
+
+def _score(root: Path, tasks: dict[str, str | None], precision: str, limit: int | None) -> None:
+    from kotune import scoring
+
+    paths = {task: Path(path) if path else None for task, path in tasks.items()}
+    scoring.score(root, paths, precision, limit)
+
+
+JOBS: dict[str, Callable[..., None]] = {"parity": _parity, "score": _score}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,50 @@
+"""Our lm-evaluation-harness tasks, loaded through the harness's own TaskManager.
+
+Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kotune.recipe import ROOT
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One task object with the manager that made it."""
+
+    name: str
+    task: Any
+    manager: Any
+
+    def evaluate(self, model: Any, limit: int | None = None) -> dict[str, Any]:
+        """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not lm-eval's to make."""
+        from lm_eval.evaluator import simple_evaluate
+
+        result: dict[str, Any] = simple_evaluate(
+            model=model, tasks=[self.task], task_manager=self.manager, limit=limit, apply_chat_template=True,
+            bootstrap_iters=0, log_samples=True,
+        )  # fmt: skip
+        return result
+
+    def with_documents(self, docs: list[dict[str, Any]]) -> "Loaded":
+        """The same task over other documents of the same form."""
+        from datasets import Dataset
+
+        self.task.dataset = {self.task.config.test_split: Dataset.from_list(docs)}
+        return self
+
+    def right_choice(self, doc: dict[str, Any]) -> int:
+        """Index of the right answer among a multiple-choice document's choices."""
+        target = self.task.doc_to_target(doc)
+        return target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
+
+
+def load_task(name: str, data_path: Path | None) -> Loaded:
+    """The task called `name`, reading `data_path` instead of the hub where one is given."""
+    from lm_eval.tasks import TaskManager
+
+    metadata = {"data_path": str(data_path)} if data_path else {}
+    manager = TaskManager(include_path=str(ROOT / "tasks"), include_defaults=False, metadata=metadata)
+    return Loaded(name, manager.load_task_or_group(name)[name], manager)

@@ -1,0 +1,125 @@
+"""One recipe on its way through the stages, and what each stage depends on.
+
+A stage is skipped when it finished before with the same inputs, so everything that can change its result is named here.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import kodata
+from kodata import convert
+from kotune import axolotl_config, models
+from kotune.axolotl_config import TEMPLATE_FILE, Device
+from kotune.recipe import ROOT, Recipe
+from kotune.run import Run, sha256
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recipe on its way through the stages."""
+
+    recipe: Recipe
+    run: Run
+    device: Device
+    limit: int | None
+
+    def entries(self) -> list[convert.Entry]:
+        """The recipe's data entries for kodata."""
+        return [convert.Entry(**entry.model_dump()) for entry in self.recipe.data]
+
+    def task_paths(self) -> dict[str, Path | None]:
+        """Every task with the local path of its source, where the recipe trains on that source."""
+        own = {kodata.source(entry.source).CARD.task: entry.path for entry in self.recipe.data}
+        return {task: (path.resolve() if (path := own.get(task)) else None) for task in self.recipe.tasks}
+
+    def trained_tasks(self) -> dict[str, Path | None]:
+        """The tasks whose source is trained in the form that the task asks for."""
+        cards = [(kodata.source(entry.source).CARD, entry.form) for entry in self.recipe.data]
+        same_form = {card.task for card, form in cards if card.forms[0] == form}
+        return {task: path for task, path in self.task_paths().items() if task in same_form}
+
+
+def _prepare_inputs(job: Job) -> dict[str, Any]:
+    return {
+        "data": [entry.model_dump(mode="json") for entry in job.recipe.data],
+        "files": [convert.fingerprint(entry) for entry in job.entries()],
+        "seed": job.recipe.seed,
+        "code": _code("kodata"),
+    }
+
+
+def _render_inputs(job: Job) -> dict[str, Any]:
+    model = models.find(job.recipe.model, job.recipe.template)
+    return {
+        "config": _text_digest(axolotl_config.render(job.recipe, job.device)),
+        "template": sha256(model.template) if model.template else "own",
+        "model": _model_files(model.base),
+        "data": _known_sha256(job, "data/train.jsonl"),
+        "tasks": _code("kodata", "tasks"),
+    }
+
+
+def _train_inputs(job: Job) -> dict[str, Any]:
+    names = ("axolotl.yml", TEMPLATE_FILE, "data/train.jsonl", "data/validation.jsonl")
+    model = models.find(job.recipe.model, job.recipe.template)
+    files = {name: _known_sha256(job, name) for name in names}
+    return {**files, "model": _model_files(model.base), "axolotl": version("axolotl")}
+
+
+def _score_inputs(job: Job) -> dict[str, Any]:
+    return {
+        "adapter": _known_sha256(job, "model/adapter_model.safetensors"),
+        "template": _known_sha256(job, "model/chat_template.jinja"),
+        "files": [convert.fingerprint(entry) for entry in job.entries()],
+        "tasks": _code("kodata", "tasks"),
+        "limit": job.limit,
+    }
+
+
+def _report_inputs(job: Job) -> dict[str, Any]:
+    return {"scores": _known_sha256(job, "scores.json"), "code": _code("kotune")}
+
+
+def _known_sha256(job: Job, name: str) -> str | None:
+    path = job.run.path(name)
+    return sha256(path) if path.exists() else None
+
+
+def _model_files(base: str) -> str:
+    """A local folder by its weights and configuration, a hub model by its id (its commit stands in run.json)."""
+    folder = Path(base)
+    if not folder.is_dir():
+        return base
+    return sha256(*sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".jinja")))
+
+
+def _code(*rooms: str) -> str:
+    """A digest of our own code and tasks, so that an edited prompt or metric is never scored with stale results."""
+    return sha256(
+        *sorted(p for room in rooms for p in (ROOT / room).rglob("*") if p.suffix in (".py", ".yaml", ".jinja"))
+    )
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def version(package: str) -> str | None:
+    """The installed version of a package, None where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+INPUTS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "prepare": _prepare_inputs,
+    "render": _render_inputs,
+    "train": _train_inputs,
+    "score": _score_inputs,
+    "report": _report_inputs,
+}

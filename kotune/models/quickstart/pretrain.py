@@ -1,0 +1,207 @@
+"""Makes one quickstart model from nothing: tokenizer, weights pretrained on generated Korean, configuration.
+
+Guarantees: the corpus, the initial weights and the order of batches follow from the seed; the task itself is not in the
+corpus (see corpus.py). Runs on one CPU core in under half an hour.
+
+    python -m kotune.models.quickstart.pretrain llama --out kotune/models/quickstart_llama
+    python -m kotune.models.quickstart.pretrain qwen --out kotune/models/quickstart_deepseek
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kotune.models.quickstart import corpus, vocabulary
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+SEED = 42
+STEPS = 3000
+TOKENS_PER_BATCH = 2048
+POOL = 1024  # documents sorted by length at a time, so that a batch pads little
+MUON_RATE = 0.015
+ADAM_RATE = 4e-3
+USER_WEIGHT = 0.1  # the loss counts an answer's token 1 and any other token this much
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": vocabulary.VOCABULARY_SIZE,
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 2048,
+}
+TEMPLATES = {"llama": "llama3.jinja", "qwen": "deepseek_r1.jinja"}
+
+
+class Row(NamedTuple):
+    """A document as ids, and how much each id counts in the loss."""
+
+    ids: list[int]
+    weights: list[float]
+
+
+def config_of(name: str, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
+    """The family's own configuration class: Llama with a tied head, Qwen2 with its own, as the real models have them."""
+    from transformers import LlamaConfig, Qwen2Config
+
+    make, tied = (LlamaConfig, True) if name == "llama" else (Qwen2Config, False)
+    return make(
+        **SHAPE,
+        tie_word_embeddings=tied,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+class Encoder:
+    """Documents to rows, with the family's chat template."""
+
+    def __init__(self, name: str, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.tokenizer = tokenizer
+        self.template = files("kotune.models").joinpath("templates", TEMPLATES[name]).read_text("utf-8")
+        asked, opened = (self.rendered((("x",),), opens) for opens in (False, True))
+        self.opening = self.encoded(opened.removeprefix(asked))
+
+    def rendered(self, turns: tuple[tuple[str, ...], ...], opens: bool = False) -> str:
+        """Turns in the chat template."""
+        messages = [
+            {"role": role, "content": content}
+            for turn in turns
+            for role, content in zip(("user", "assistant"), turn, strict=False)
+        ]
+        text = self.tokenizer.apply_chat_template(
+            messages, chat_template=self.template, tokenize=False, add_generation_prompt=opens
+        )
+        return str(text)
+
+    def encoded(self, text: str) -> list[int]:
+        """Ids without an added BOS (the template writes it)."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def row(self, document: corpus.Document) -> Row:
+        """A document's ids; an answer and its end-of-turn token count fully, all else a little."""
+        if document.text:
+            ids = [*self.tokenizer.encode(document.text), int(self.tokenizer.eos_token_id or 0)]
+            return Row(ids, [USER_WEIGHT * 3] * len(ids))
+        ids, weights = self.encoded(self.rendered(document.turns)), []
+        answering, width = False, len(self.opening)
+        for index, token in enumerate(ids):
+            weights.append(1.0 if answering else USER_WEIGHT)
+            if token == self.tokenizer.eos_token_id:
+                answering = False
+            elif ids[index + 1 - width : index + 1] == self.opening:
+                answering = True
+        return Row(ids, weights)
+
+
+def batches(encoder: Encoder, seed: int) -> Iterator[list[Row]]:
+    """Endless batches of rows of like length, about TOKENS_PER_BATCH tokens with the padding."""
+    import random
+
+    rng, stream = random.Random(seed), corpus.documents(seed)
+    while True:
+        rows = sorted((encoder.row(document) for document in islice(stream, POOL)), key=lambda row: len(row.ids))
+        found: list[list[Row]] = [[]]
+        for row in rows:
+            if (len(found[-1]) + 1) * len(row.ids) > TOKENS_PER_BATCH:
+                found.append([])
+            found[-1].append(row)
+        rng.shuffle(found)
+        yield from found
+
+
+def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
+    """The weighted mean next-token loss of a batch. Rows are padded on the right, so causal attention needs no mask."""
+    import torch
+    from torch.nn import functional
+
+    width = max(len(row.ids) for row in rows)
+    ids = torch.tensor([row.ids + [pad] * (width - len(row.ids)) for row in rows])
+    weights = torch.tensor([row.weights + [0.0] * (width - len(row.ids)) for row in rows])[:, 1:].flatten()
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
+    wanted = weights > 0
+    logits = model.lm_head(hidden[wanted])
+    losses = functional.cross_entropy(logits, ids[:, 1:].flatten()[wanted], reduction="none")
+    return (losses * weights[wanted]).sum() / weights.sum()
+
+
+def optimizers_of(model: PreTrainedModel) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers, which learn in far fewer steps by it; AdamW for the rest."""
+    import torch
+
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and ".layers." in name]
+    inside = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in inside]
+    return [
+        torch.optim.Muon(matrices, lr=MUON_RATE, weight_decay=0.01, momentum=0.95),
+        torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def share_of_rate(step: int, steps: int) -> float:
+    """Warm up over 100 steps, stay, and fall to a twentieth over the last third."""
+    return min(1.0, (step + 1) / 100, max(0.05, 3 * (1 - step / steps)))
+
+
+def train(model: PreTrainedModel, encoder: Encoder, steps: int) -> None:
+    """Train in place, printing the loss every 100 steps."""
+    import torch
+
+    pad, began, recent = int(encoder.tokenizer.pad_token_id or 0), time.monotonic(), 0.0
+    optimizers = optimizers_of(model)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, lambda step: share_of_rate(step, steps)) for o in optimizers]
+    for step, rows in enumerate(islice(batches(encoder, SEED), steps), start=1):
+        loss = loss_of(model, rows, pad)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for part in (*optimizers, *schedules):
+            part.step()
+        model.zero_grad()
+        recent += loss.item() / 100
+        if step % 100 == 0:
+            print(f"step {step}  loss {recent:.4f}  {time.monotonic() - began:.0f} s", flush=True)
+            recent = 0.0
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+    """Weights in float32, configuration and tokenizer in one folder."""
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    described = out / "tokenizer_config.json"
+    settings = json.loads(described.read_text("utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that every version of transformers knows
+    described.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Parse the command line, train, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=sorted(vocabulary.FAMILIES))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    arguments = parser.parse_args()
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(SEED)
+    tokenizer = vocabulary.build(vocabulary.FAMILIES[arguments.name])
+    model = AutoModelForCausalLM.from_config(config_of(arguments.name, tokenizer))
+    print(f"{model.num_parameters():,} parameters", flush=True)
+    train(model, Encoder(arguments.name, tokenizer), arguments.steps)
+    save(model, tokenizer, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

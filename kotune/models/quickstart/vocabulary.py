@@ -1,0 +1,175 @@
+"""The two byte-level BPE tokenizers: each family's own split pattern and special tokens, a small vocabulary of ours.
+
+Guarantees: any text decodes back exactly (bytes are the alphabet), every special token is one id, `add_special_tokens`
+adds one BOS as the real models' tokenizers do, and padding is not the end-of-turn token (which would then go untrained).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from kodata.nli_sample import words
+from kotune.models.quickstart import corpus
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+VOCABULARY_SIZE = 1536
+TRAINING_DOCUMENTS = 5_000
+# Beyond the corpus, so that other Korean text is not spelled in bytes alone.
+COMMON_SYLLABLES = (
+    "가각간갈감갑강같개거건걸것게겨격견결경계고곡곤골공과관광교구국군굴권귀규그극근글금급기긴길김까께꼭꿈끝나난날남내너널네녀년노녹"
+    "논놀높누눈는늘능니님다단달담당대더덕던데도독돈돌동되된될두둘뒤드든들등때떠또라란람랑래량러런럼레려력련령례로록론료루류르른를름릉리"
+    "린림립마막만많말망매머먹먼메며면명모목못무문물미민밀바박반받발밤방배백번벌법베변별병보복본부북분불브비빛사산살상새색생서석선설성"
+    "세소속손송수숙순술쉬스습승시식신실심십싸아악안알암압앞애야약양어억언얼업없에여역연열영예오온올와완왕외요용우운울움원월위유육은"
+    "을음응의이인일임입있자작잔잘장재저적전절점정제조족존종좋주준중즉증지직진질집짜쪽차착참창채책처천철첫청체초촌총최추축출충취층치친"
+    "카코크타태터테토통투특트파판편평포표품프피필하학한할함합항해행향허험현형호혼화확환활황회효후흐희히힘"
+)
+
+
+class Family(NamedTuple):
+    """What differs between the two: the pattern that splits text before BPE, and the special tokens."""
+
+    split: str
+    bos: str
+    eos: str
+    pad: str
+    special: tuple[str, ...]
+
+
+FAMILIES = {
+    "llama": Family(
+        split=(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+            r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+        ),
+        bos="<|begin_of_text|>",
+        eos="<|eot_id|>",
+        pad="<|finetune_right_pad_id|>",
+        special=(
+            "<|begin_of_text|>",
+            "<|end_of_text|>",
+            "<|start_header_id|>",
+            "<|end_header_id|>",
+            "<|eot_id|>",
+            "<|finetune_right_pad_id|>",
+        ),
+    ),
+    "qwen": Family(
+        split=(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+            r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+        ),
+        bos="<｜begin▁of▁sentence｜>",
+        eos="<｜end▁of▁sentence｜>",
+        pad="<|endoftext|>",
+        special=(
+            "<｜begin▁of▁sentence｜>",
+            "<｜end▁of▁sentence｜>",
+            "<｜User｜>",
+            "<｜Assistant｜>",
+            "<think>",
+            "</think>",
+            "<|endoftext|>",
+        ),
+    ),
+}
+
+
+def pieces() -> Iterator[str]:
+    """The corpus cut at nouns and endings, so that no token joins a noun to its particle or a stem to its ending.
+
+    A model of this size learns a name once, and not again with each particle.
+    """
+    nouns = "|".join([*words.every_noun(), *corpus.ABSTRACT])
+    cut = re.compile(rf"( ?(?:{nouns}))|((?:습니까|지만|다고|라고|보다|다)(?=[ .?]))|([.,:?\n]+)")
+    for document in islice(corpus.documents(seed=1), TRAINING_DOCUMENTS):
+        for piece in cut.split(corpus.plain(document)):
+            yield from re.findall(r" ?[^ ]+", piece or "")
+
+
+def word_merges(room: int) -> tuple[list[str], list[tuple[str, str]]]:
+    """The syllables of the corpus and the merges of syllables into words, most frequent first."""
+    from tokenizers import Tokenizer, models, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    trainer = trainers.BpeTrainer(vocab_size=room, show_progress=False)  # type: ignore[no-untyped-call]
+    tokenizer.train_from_iterator(pieces(), trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    return [token for token in model["vocab"] if len(token) == 1], [tuple(pair) for pair in model["merges"]]
+
+
+def byte_model(special: tuple[str, ...]) -> models.BPE:
+    """A byte-level BPE model whose merges build whole syllables first and words of syllables after.
+
+    Merging bytes freely would join the end of one syllable to the start of the next, and cut words differently
+    before different particles.
+    """
+    from tokenizers import models, pre_tokenizers
+
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+    def spelled(text: str) -> str:
+        return str(to_bytes.pre_tokenize_str(text)[0][0])
+
+    syllables, joins = word_merges(VOCABULARY_SIZE)
+    vocabulary = dict.fromkeys([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])
+    merges: dict[tuple[str, str], None] = {}
+
+    def add(left: str, right: str) -> None:
+        if len(vocabulary) < VOCABULARY_SIZE or left + right in vocabulary:
+            merges.setdefault((left, right))
+            vocabulary.setdefault(left + right)
+
+    def add_syllables(found: Iterable[str]) -> None:
+        for syllable in found:
+            for end in range(1, len(spelled(syllable))):
+                add(spelled(syllable)[:end], spelled(syllable)[end])
+
+    add_syllables(syllables)
+    for left, right in joins:
+        add(spelled(left), spelled(right))
+    add_syllables(COMMON_SYLLABLES)
+    return models.BPE({token: index for index, token in enumerate(vocabulary)}, list(merges))
+
+
+def trained(family: Family) -> Tokenizer:
+    """The BPE tokenizer of a family, trained on the corpus."""
+    from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, processors
+
+    tokenizer = Tokenizer(byte_model(family.special))
+    tokenizer.add_special_tokens(list(family.special))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(family.split), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    bos = tokenizer.token_to_id(family.bos)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{family.bos} $A", pair=f"{family.bos} $A {family.bos} $B", special_tokens=[(family.bos, bos)]
+    )
+    return tokenizer
+
+
+def build(family: Family) -> PreTrainedTokenizerFast:
+    """The tokenizer as transformers loads it. The class is the plain one: a Llama class would drop Korean bytes."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=trained(family),
+        bos_token=family.bos,
+        eos_token=family.eos,
+        pad_token=family.pad,
+        additional_special_tokens=[t for t in family.special if t not in (family.bos, family.eos, family.pad)],
+        clean_up_tokenization_spaces=False,
+        model_max_length=2048,
+    )
+    assert len(tokenizer) == VOCABULARY_SIZE, len(tokenizer)
+    return tokenizer

@@ -1,0 +1,160 @@
+"""The stages of a run in their order: prepare, render, train, score, report. Only what is missing or changed is done."""
+
+import platform
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kodata import convert
+from kotune import axolotl_config, child, models, report, training
+from kotune.axolotl_config import TEMPLATE_FILE
+from kotune.errors import KotuneError, RecipeError, did_you_mean
+from kotune.job import INPUTS, Job, version
+from kotune.progress import Screen
+from kotune.recipe import ROOT, digest, load
+from kotune.run import STAGES, Run, read_json, write_text
+
+PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says beside the recipe; `command` is how to start the same run again."""
+
+    overrides: tuple[str, ...] = ()
+    until: str = "report"
+    limit: int | None = None
+    runs_dir: Path = Path("runs")
+    dry_run: bool = False
+
+    def command(self, recipe_file: Path) -> str:
+        words = ["./cli.py", "run", str(recipe_file)]
+        words += [word for override in self.overrides for word in ("--set", override)]
+        words += ["--limit", str(self.limit)] if self.limit else []
+        return shlex.join(words)
+
+
+def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
+    """Take a recipe through its stages up to `options.until`; the run, whose folder is `<runs_dir>/<recipe>-<hash>`."""
+    if options.until not in STAGES:
+        raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
+    recipe = load(recipe_file, options.overrides)
+    folder = options.runs_dir / f"{recipe_file.stem}-{digest(recipe, options.limit)}"
+    job = Job(recipe, Run(folder.absolute()), axolotl_config.detect_device(), options.limit)
+    screen.header(folder, recipe)
+    if options.dry_run:
+        for stage, state in plan(job, options.until):
+            screen.say(f"{stage:8} {state}")
+        return job.run
+    facts = {"command": options.command(recipe_file), "overrides": list(options.overrides), "limit": options.limit}
+    execute(job, options.until, screen, facts)
+    return job.run
+
+
+def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
+    """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
+    root = job.run.root
+    fresh = not root.exists()
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        for stage in STAGES[: STAGES.index(until) + 1]:
+            inputs = INPUTS[stage](job)
+            if job.run.is_done(stage, inputs):
+                screen.skipped(stage)
+                continue
+            if changed := job.run.changed(stage, inputs):
+                screen.again(stage, changed)
+            if stage == "prepare":
+                _begin(job, facts)
+            with job.run.stage(stage, inputs), screen.stage(stage):
+                BODIES[stage](job, screen)
+    except (KotuneError, ValueError):
+        if fresh and not job.run.record().get("stages"):
+            shutil.rmtree(root)
+        raise
+
+
+def plan(job: Job, until: str) -> list[tuple[str, str]]:
+    """(stage, `done` or `to do`) without writing anything; after the first stage to do, all are to do."""
+    states: list[tuple[str, str]] = []
+    for stage in STAGES[: STAGES.index(until) + 1]:
+        pending = any(state == "to do" for _, state in states)
+        done = not pending and job.run.is_done(stage, INPUTS[stage](job))
+        states.append((stage, "done" if done else "to do"))
+    return states
+
+
+def _begin(job: Job, facts: dict[str, Any]) -> None:
+    write_text(
+        job.run.path("recipe.yml"),
+        "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
+        + yaml.safe_dump(job.recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
+    )
+    versions = {name: version(name) for name in PACKAGES}
+    job.run.update(
+        **facts, seed=job.recipe.seed, device=job.device, versions=versions, code_revision=_revision(),
+        python=platform.python_version(), machine=f"{platform.system()} {platform.machine()}",
+    )  # fmt: skip
+
+
+def _prepare(job: Job, screen: Screen) -> None:
+    manifest = convert.convert(job.entries(), job.run.path("data"), job.recipe.seed)
+    rows, dropped = manifest["rows"], sum(sum(entry["dropped"].values()) for entry in manifest["entries"])
+    screen.say(f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,} dropped")
+
+
+def _render(job: Job, screen: Screen) -> None:
+    write_text(job.run.path("axolotl.yml"), axolotl_config.render(job.recipe, job.device))
+    model = models.find(job.recipe.model, job.recipe.template)
+    job.run.path(TEMPLATE_FILE).unlink(missing_ok=True)
+    if model.template:
+        write_text(job.run.path(TEMPLATE_FILE), model.template.read_text(encoding="utf-8"))
+    child.call("parity", job.run.root, base=model.base, tasks=job.recipe.tasks, trained=job.trained_tasks())
+    proof = read_json(job.run.path("parity.json"))
+    job.run.update(model_revision=proof["model_revision"])
+    for task, side in proof["tasks"].items():
+        shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
+        screen.say(f"parity {task}: {shown}")
+
+
+def _train(job: Job, screen: Screen) -> None:
+    screen.training(training.train(job.run.root))
+    start = training.read_metrics(job.run.path("metrics.jsonl"))[0]
+    job.run.update(base_precision=start["base_precision"], trainable_parameters=start["trainable_parameters"])
+
+
+def _score(job: Job, screen: Screen) -> None:
+    precision = job.run.record()["base_precision"]
+    child.call("score", job.run.root, tasks=job.task_paths(), precision=precision, limit=job.limit)
+    for line in report.score_lines(read_json(job.run.path("scores.json"))):
+        screen.say(line)
+
+
+def _report(job: Job, screen: Screen) -> None:
+    write_text(job.run.path("report.md"), report.markdown(job.run))
+
+
+def _revision() -> str | None:
+    """The git commit of this checkout, with `+changes` where it was edited; None outside git."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changes else "")
+
+
+BODIES: dict[str, Callable[[Job, Screen], None]] = {
+    "prepare": _prepare,
+    "render": _render,
+    "train": _train,
+    "score": _score,
+    "report": _report,
+}

@@ -1,0 +1,84 @@
+"""The one Axolotl plugin of ours: seeds adapter initialisation and streams what training does to `metrics.jsonl`.
+
+Axolotl up to 0.20 does not seed the adapter's initialisation: two runs with one seed would differ in every tensor.
+Lines of metrics.jsonl: `{"event": "start", ...}`, one `{"event": "log", ...}` a logging step (loss, learning_rate,
+grad_norm, tokens_per_second over the interval, peak_memory_gib), `{"event": "end", "step": N, "max_steps": N}`.
+"""
+
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+from axolotl.integrations.base import BasePlugin
+from transformers import TrainerCallback, set_seed
+
+METRICS = Path("metrics.jsonl")  # Axolotl is started in the run folder
+
+
+LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
+
+
+class KotunePlugin(BasePlugin):  # type: ignore[misc]
+    """Registered through `plugins:` of the rendered config."""
+
+    def pre_model_load(self, cfg: Any) -> None:
+        set_seed(cfg.seed)
+
+    def get_training_args(self, cfg: Any) -> dict[str, Any]:
+        # Counts the tokens of the batches as the model sees them, padding left out.
+        return {"include_num_input_tokens_seen": "non_padding"}
+
+    def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
+        return [MetricsWriter(model)]
+
+
+class MetricsWriter(TrainerCallback):  # type: ignore[misc]
+    """Appends one JSON line an event; a reader never sees half a line because each is one write."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.last = (0.0, 0)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        trainable, total = self.model.get_nb_trainable_parameters()
+        self.last = (time.perf_counter(), state.num_input_tokens_seen)
+        _write(
+            event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
+            total_parameters=total, base_precision=base_precision(self.model), device=str(self.model.device),
+        )  # fmt: skip
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        now, tokens = time.perf_counter(), int(state.num_input_tokens_seen)
+        kept: dict[str, float] = {k: logs[k] for k in LOGGED if k in logs}
+        if "loss" in logs:
+            elapsed, seen = now - self.last[0], tokens - self.last[1]
+            self.last = (now, tokens)
+            kept["tokens_per_second"] = round(seen / elapsed, 1) if elapsed > 0 else 0.0
+        _write(event="log", step=state.global_step, **kept, tokens=tokens, peak_memory_gib=peak_memory_gib())
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        _write(event="end", step=state.global_step, max_steps=state.max_steps)
+
+
+def base_precision(model: Any) -> str:
+    """`nf4` for a 4-bit base, else the dtype of its frozen weights (`float32`, `bfloat16`, ...)."""
+    if getattr(model, "is_loaded_in_4bit", False) or getattr(model.base_model.model, "is_loaded_in_4bit", False):
+        return "nf4"
+    frozen = next(p for p in model.parameters() if not p.requires_grad)
+    return str(frozen.dtype).removeprefix("torch.")
+
+
+def peak_memory_gib() -> float:
+    """Peak memory in GiB: of the GPU where there is one, else of this process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return round(float(torch.cuda.max_memory_reserved()) / 2**30, 3)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)
+
+
+def _write(**event: Any) -> None:
+    with METRICS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(event) + "\n")

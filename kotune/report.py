@@ -1,0 +1,110 @@
+"""report.md: the facts of a run in plain words, rebuilt from the files of the run folder alone."""
+
+from typing import Any
+
+from kotune.run import Run, read_json
+from kotune.training import read_metrics
+
+# Reference lines a score stands beside. Chance: one choice of three.
+CHANCE = {"klue_nli_ko": 1 / 3, "nli_sample_ko": 1 / 3}
+
+
+def markdown(run: Run) -> str:
+    """The whole report as Markdown."""
+    record = run.record()
+    parts = [
+        f"# {run.root.name}",
+        _what(record, run),
+        "## Scores",
+        _scores(read_json(run.path("scores.json"))),
+        "One run with one seed: this supports a statement about this adapter, not about the model. "
+        "`stderr` is lm-eval's own and takes items as independent.",
+        "## Training",
+        _training(read_metrics(run.path("metrics.jsonl"))),
+        "## Data",
+        _data(read_json(run.path("data", "manifest.json"))),
+        "## Prompt parity",
+        _parity(read_json(run.path("parity.json"))),
+        "## Reproduce",
+        _reproduce(record),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def score_lines(scores: dict[str, Any]) -> list[str]:
+    """One line a task and metric: base, tuned and the difference."""
+    return [
+        f"{task} {name}: base {_value(base)}, tuned {_value(entry['tuned'][name])} "
+        f"({entry['tuned'][name]['value'] - base['value']:+.3f}, n = {entry['n']:,})"
+        for task, entry in scores.items()
+        for name, base in entry["base"].items()
+    ]
+
+
+def _what(record: dict[str, Any], run: Run) -> str:
+    config = run.path("recipe.yml").read_text(encoding="utf-8")
+    facts = (
+        f"Base weights in {record['base_precision']}, {record['trainable_parameters']:,} trainable parameters, "
+        f"seed {record['seed']}, on {record['device']}."
+    )
+    return f"```yaml\n{config}```\n\n{facts}"
+
+
+def _scores(scores: dict[str, Any]) -> str:
+    rows = ["| task | metric | base | tuned | difference | chance | n |", "|---|---|---|---|---|---|---|"]
+    for task, entry in scores.items():
+        for name, base in entry["base"].items():
+            tuned = entry["tuned"][name]
+            chance = f"{CHANCE[task]:.3f}" if name == "acc" and task in CHANCE else ""
+            difference = f"{tuned['value'] - base['value']:+.3f}"
+            rows.append(
+                f"| {task} | {name} | {_value(base)} | {_value(tuned)} | {difference} | {chance} | {entry['n']} |"
+            )
+    return "\n".join(rows)
+
+
+def _value(metric: dict[str, float | None]) -> str:
+    stderr = metric["stderr"]
+    return f"{metric['value']:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")
+
+
+def _training(events: list[dict[str, Any]]) -> str:
+    logs = [event for event in events if "loss" in event]
+    if not logs:
+        return "No step was logged."
+    speeds = sorted(event["tokens_per_second"] for event in logs)
+    peak = max(event["peak_memory_gib"] for event in logs)
+    losses = [f"{event['loss']:.4f} at step {event['step']}" for event in (logs[0], logs[-1])]
+    validation = [f"{event['eval_loss']:.4f}" for event in events if "eval_loss" in event]
+    lines = [
+        f"- Loss {losses[0]}, {losses[1]}.",
+        f"- Median {speeds[len(speeds) // 2]:,.0f} tokens/s over logging intervals, peak memory {peak:.2f} GiB.",
+    ]
+    if validation:
+        lines.append(f"- Validation loss, an evaluation each: {', '.join(validation)}.")
+    return "\n".join(lines)
+
+
+def _data(manifest: dict[str, Any]) -> str:
+    rows = ["| source | form | train | validation | dropped | licence |", "|---|---|---|---|---|---|"]
+    for entry in manifest["entries"]:
+        dropped = ", ".join(f"{n} {reason}" for reason, n in entry["dropped"].items()) or "0"
+        kept = entry["kept"]
+        rows.append(
+            f"| {entry['source']} | {entry['form']} | {kept['train']:,} | {kept['validation']:,} | {dropped} "
+            f"| {entry['licence']} |"
+        )
+    return "\n".join(rows)
+
+
+def _parity(proof: dict[str, Any]) -> str:
+    lines = [f"- Labels of {proof['labels']['rows']} rows: {proof['labels']['status']}."]
+    for task, side in proof["tasks"].items():
+        items = f" on {side['items']} items, token id by token id" if "items" in side else ""
+        lines.append(f"- {task}: {side['status']}{items}.")
+    return "\n".join(lines)
+
+
+def _reproduce(record: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
+    return f"```\n{record['command']}\n```\n\nPython {record['python']}; {versions}; code {record['code_revision']}."

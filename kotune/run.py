@@ -1,0 +1,78 @@
+"""A run is a folder with fixed names. A stage counts as done only by its record in run.json, which is written last.
+
+Every file is written under a temporary name and renamed when whole, so that a killed run leaves no half-written one.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STAGES = ("prepare", "render", "train", "score", "report")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run folder at `root`."""
+
+    root: Path
+
+    def path(self, *names: str) -> Path:
+        return self.root.joinpath(*names)
+
+    def record(self) -> dict[str, Any]:
+        """run.json as a dict; empty where the run has not begun."""
+        return read_json(self.path("run.json")) if self.path("run.json").exists() else {}
+
+    def update(self, **facts: Any) -> None:
+        """Add facts to run.json."""
+        write_json(self.path("run.json"), {**self.record(), **facts})
+
+    def is_done(self, stage: str, inputs: dict[str, Any]) -> bool:
+        """Whether `stage` finished with exactly these inputs."""
+        return bool(self.record().get("stages", {}).get(stage, {}).get("inputs") == inputs)
+
+    def changed(self, stage: str, inputs: dict[str, Any]) -> list[str]:
+        """Names of the inputs that differ from those of a finished `stage`; empty when it never finished."""
+        before = self.record().get("stages", {}).get(stage, {}).get("inputs", inputs)
+        return sorted(name for name in inputs.keys() | before.keys() if inputs.get(name) != before.get(name))
+
+    @contextmanager
+    def stage(self, name: str, inputs: dict[str, Any]) -> Iterator[None]:
+        """Run one stage: its old record and those after it go first, its new record is written when the body has passed."""
+        stages = self.record().get("stages", {})
+        kept = {stage: stages[stage] for stage in STAGES[: STAGES.index(name)] if stage in stages}
+        self.update(stages=kept)
+        begun = time.time()
+        yield
+        kept[name] = {"inputs": inputs, "seconds": round(time.time() - begun, 2), "finished": int(time.time())}
+        self.update(stages=kept)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `path` whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sha256(*paths: Path) -> str:
+    """One digest over the files' contents, in the order given."""
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

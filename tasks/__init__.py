@@ -1,0 +1,1 @@
+"""Tasks for lm-evaluation-harness, one folder each. tasks/README.md says how to run them."""

@@ -1,0 +1,127 @@
+"""Recipes: what ships is good and fair, and every mistake is told with its key and a way out."""
+
+from pathlib import Path
+
+import pytest
+
+from kotune import recipe
+from kotune.errors import RecipeError
+from tests.conftest import ROOT, write_recipe
+
+SHIPPED = sorted(path for path in (ROOT / "recipes").glob("*.yml") if path.name != "defaults.yml")
+PRODUCT = [path for path in SHIPPED if not path.name.startswith("quickstart")]
+GOOD = "model: quickstart-llama\ndata:\n  - source: nli_sample\n"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_recipe_is_good_short_and_says_how_to_run_it(path: Path) -> None:
+    recipe.load(path)
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 14
+    assert f"./cli.py run recipes/{path.name}" in text
+    assert "GPU:" in text
+
+
+def test_product_recipes_differ_only_in_model_adapter_and_form() -> None:
+    assert len(PRODUCT) == 6
+    kept = []
+    for path in PRODUCT:
+        whole = recipe.load(path).model_dump(exclude={"model", "adapter"})
+        for entry in whole["data"]:
+            entry.pop("form")
+        kept.append(whole)
+    assert all(whole == kept[0] for whole in kept)
+
+
+def test_llama_recipes_mean_the_instruct_model() -> None:
+    assert {recipe.load(path).model for path in PRODUCT if path.name.startswith("llama")} == {"llama-3.2-1b-instruct"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GOOD + "modle: x\n", "modle: unknown key; did you mean model?"),
+        (GOOD.replace("source", "sorce"), "data.0.sorce: unknown key; did you mean source?"),
+        (GOOD + "axolotl:\n  lora_rank: 8\n", "axolotl.lora_rank: Axolotl has no such key"),
+        (GOOD + "axolotl:\n  use_cpu: true\n", "axolotl.use_cpu: Axolotl has no such key"),
+        (
+            GOOD + "axolotl:\n  datasets:\n    - role_to_train: [assistant]\n",
+            "axolotl.datasets.0.role_to_train: Axolotl has no such key and would ignore it; did you mean roles_to_train?",
+        ),
+        (GOOD + "axolotl:\n  lora_r: many\n", "axolotl.lora_r: expected integer or null, found `many`"),
+        (GOOD + "axolotl:\n  peft:\n    loftq: {}\n", "axolotl.peft.loftq: Axolotl has no such key"),
+        (GOOD + "axolotl:\n  bf16: sometimes\n", "axolotl.bf16: expected `auto` or boolean or null"),
+        (GOOD + "axolotl:\n  base_model: x\n", "axolotl.base_model: kotune sets this from the recipe; use `model`"),
+        (GOOD + "axolotl:\n  plugins: [os]\n", "axolotl.plugins: a plugin runs foreign code"),
+        (GOOD + "axolotl: 3\n", "axolotl: input should be a valid dictionary, found `3`"),
+        (GOOD + "seed: early\n", "seed: input should be a valid integer"),
+        (GOOD + "adapter: full\n", "adapter: input should be 'lora' or 'qlora', found `full`"),
+        (GOOD.replace("quickstart-llama", "quickstart-lama"), "did you mean quickstart-llama?"),
+        (GOOD.replace("nli_sample", "nli_sampel"), "data.0.source: unknown source `nli_sampel`; did you mean nli_sample?"),
+        (GOOD + "tasks: [klue_nli]\n", "unknown task `klue_nli`; did you mean klue_nli_ko?"),
+        (GOOD + "    path: nowhere\n", "data.0.path: `nowhere` does not exist"),
+        (GOOD + "    samples: 0\n", "data.0.samples: input should be greater than 0"),
+        ("model: quickstart-llama\n", "data: missing; add `data:`"),
+        ("data: []\nmodel: quickstart-llama\n", "data: tuple should have at least 1 item"),
+        (GOOD + "template: lama3\n", "template: `lama3` is no template of ours and no file; did you mean llama3?"),
+    ],
+)
+def test_a_mistake_is_told_with_its_key(tmp_path: Path, text: str, told: str) -> None:
+    path = write_recipe(tmp_path, text)
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(path)
+    assert f"{path}: " in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD + "modle: x\nseed: early\naxolotl:\n  lora_rank: 8\n")
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(path)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize("name", ["someone/some-model", "Qwen/Qwen2.5-0.5B-Instruct"])
+def test_any_hub_id_is_a_model(tmp_path: Path, name: str) -> None:
+    assert recipe.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", name))).model == name
+
+
+def test_any_folder_is_a_model(tmp_path: Path) -> None:
+    assert recipe.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path)))).model == str(tmp_path)
+
+
+def test_tasks_default_to_the_task_of_the_source(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD)
+    assert recipe.load(path).tasks == ("nli_sample_ko",)
+    assert recipe.load(path, ("data.0.source=klue_nli",)).tasks == ("klue_nli_ko",)
+
+
+def test_set_changes_one_key_under_the_same_strict_rules(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD)
+    changed = recipe.load(path, ("axolotl.max_steps=60", "adapter=qlora", "data.0.samples=10"))
+    assert (changed.axolotl["max_steps"], changed.adapter, changed.data[0].samples) == (60, "qlora", 10)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("seed", "expected key=value"),
+        ("=3", "expected key=value"),
+        ("axolotl.learning_rate=2e-4", "--set axolotl.learning_rate:1: .*text, not a number; write 2.0e-4"),
+        ("data.7.samples=3", "--set data.7: the list has items 0 to 0"),
+        ("data.first.samples=3", "--set data.first: the list has items"),
+        ("model.name=x", "there is nothing inside a plain value"),
+        ("sead=1", "sead: unknown key; did you mean seed?"),
+    ],
+)
+def test_a_bad_override_is_told(tmp_path: Path, override: str, told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        recipe.load(write_recipe(tmp_path, GOOD), (override,))
+
+
+def test_the_digest_changes_with_recipe_override_and_limit(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD)
+    plain = recipe.load(path)
+    digests = {recipe.digest(plain, None), recipe.digest(plain, 10), recipe.digest(recipe.load(path, ("seed=1",)), None)}
+    assert len(digests) == 3
+    assert recipe.digest(plain, None) == recipe.digest(recipe.load(path), None)
