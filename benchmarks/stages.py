@@ -5,7 +5,6 @@ plain `lm_eval` runs, one of the base model and one with the adapter.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.table import Figure, show
+from kotune.axolotl_config import detect_device
 from kotune.training import environment
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +47,7 @@ def plain_score(run: Path) -> float:
     for model in (f"pretrained={base},tokenizer={adapter}", f"pretrained={base},peft={adapter},tokenizer={adapter}"):
         words = ["run", "--model", "hf", "--model_args", model, "--tasks", "nli_sample_ko", "--apply_chat_template"]
         words += ["--include_path", str(ROOT / "tasks"), "--batch_size", "32"]
-        words += ["--device", "cuda:0" if os.path.exists("/proc/driver/nvidia/version") else "cpu"]
+        words += ["--device", "cuda:0" if detect_device() == "cuda" else "cpu"]
         total += seconds([str(BIN / "lm_eval"), *words], run)
     return total
 

@@ -74,7 +74,9 @@ def _told(error: Any) -> list[tuple[str, str]]:
     """A jsonschema error as one or more (key path, message); a union is told by its branch that came furthest."""
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "anyOf" and error.context:
-        deepest = max(error.context, key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"))
+        deepest = max(
+            error.context, key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties")
+        )
         if len(deepest.absolute_path) > len(error.absolute_path) or deepest.validator == "additionalProperties":
             return _told(deepest)
         return [(path, f"expected {_expected(error.schema)}, found `{str(error.instance)[:80]}`; change the value")]

@@ -48,7 +48,7 @@ def load_model(root: Path, precision: str) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(adapter)
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     base = AutoModelForCausalLM.from_pretrained(
-        config["base_model_name_or_path"], device_map={"": device}, **_precision(precision)
+        config["base_model_name_or_path"], device_map={"": device}, **quantization(precision)
     )
     model = PeftModel.from_pretrained(base, str(adapter)).eval()
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
@@ -81,7 +81,7 @@ def _sample(sample: dict[str, Any]) -> dict[str, Any]:
     return {**names, **kept, "prediction": prediction, "gold": sample["target"], "logprobs": likelihoods}
 
 
-def _precision(name: str) -> dict[str, Any]:
+def quantization(name: str) -> dict[str, Any]:
     """Loading arguments for a base in `nf4` (as Axolotl loads it for QLoRA) or in a dtype."""
     import torch
     from transformers import BitsAndBytesConfig

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"  # its telemetry would wait for a network that tests do not use
 REAL = ROOT.parent / "shared" / "data"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 

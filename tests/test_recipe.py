@@ -57,7 +57,10 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "seed: early\n", "seed: input should be a valid integer"),
         (GOOD + "adapter: full\n", "adapter: input should be 'lora' or 'qlora', found `full`"),
         (GOOD.replace("quickstart-llama", "quickstart-lama"), "did you mean quickstart-llama?"),
-        (GOOD.replace("nli_sample", "nli_sampel"), "data.0.source: unknown source `nli_sampel`; did you mean nli_sample?"),
+        (
+            GOOD.replace("nli_sample", "nli_sampel"),
+            "data.0.source: unknown source `nli_sampel`; did you mean nli_sample?",
+        ),
         (GOOD + "tasks: [klue_nli]\n", "unknown task `klue_nli`; did you mean klue_nli_ko?"),
         (GOOD + "    path: nowhere\n", "data.0.path: `nowhere` does not exist"),
         (GOOD + "    samples: 0\n", "data.0.samples: input should be greater than 0"),
@@ -122,6 +125,10 @@ def test_a_bad_override_is_told(tmp_path: Path, override: str, told: str) -> Non
 def test_the_digest_changes_with_recipe_override_and_limit(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, GOOD)
     plain = recipe.load(path)
-    digests = {recipe.digest(plain, None), recipe.digest(plain, 10), recipe.digest(recipe.load(path, ("seed=1",)), None)}
+    digests = {
+        recipe.digest(plain, None),
+        recipe.digest(plain, 10),
+        recipe.digest(recipe.load(path, ("seed=1",)), None),
+    }
     assert len(digests) == 3
     assert recipe.digest(plain, None) == recipe.digest(recipe.load(path), None)

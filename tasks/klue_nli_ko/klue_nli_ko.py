@@ -3,6 +3,7 @@
 A doc is kodata's record: guid, source, premise, hypothesis, label. The choices stand in the order of kodata's LABELS.
 """
 
+import importlib.util
 import math
 import sys
 from collections import defaultdict
@@ -10,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # kodata, where it is not installed
+if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import source as find_source
 from kodata.card import Record
 from kodata.errors import DataError

@@ -1,0 +1,98 @@
+"""Whole runs: Korean data, Axolotl's training, lm-eval's scores, a report; short here, on real data and longer when slow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kotune.run import read_json
+from tests.conftest import ROOT, Cli
+
+pytestmark = pytest.mark.e2e
+SHORT = ("--set", "axolotl.max_steps=20", "--limit", "30")
+NAMES = {
+    "recipe.yml", "run.json", "data", "axolotl.yml", "chat_template.jinja", "train.log", "metrics.jsonl", "model", "samples",
+    "scores.json", "report.md", "parity.json", "parity.log", "score.log",
+}  # fmt: skip
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def run(cli: Cli, tmp_path: Path, name: str, *words: object) -> Path:
+    """One finished run of a quickstart recipe; its folder."""
+    done = cli("run", ROOT / "recipes" / f"quickstart_{name}.yml", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tmp_path / next(word for word in done.stdout.split() if word.startswith("runs/"))
+
+
+@pytest.mark.parametrize(("name", "adapter", "precision"), [("llama", "lora", "float32"), ("deepseek", "qlora", "nf4")])
+def test_a_recipe_becomes_a_scored_adapter(cli: Cli, tmp_path: Path, name: str, adapter: str, precision: str) -> None:
+    words = (*SHORT, "--set", f"adapter={adapter}")
+    folder = run(cli, tmp_path, name, *words)
+    assert {path.name for path in folder.iterdir()} == NAMES
+    record, scores = read_json(folder / "run.json"), read_json(folder / "scores.json")["nli_sample_ko"]
+    assert record["base_precision"] == precision
+    assert list(record["stages"]) == ["prepare", "render", "train", "score", "report"]
+    assert record["overrides"] == ["axolotl.max_steps=20", f"adapter={adapter}"]
+    assert read_json(folder / "parity.json")["tasks"]["nli_sample_ko"]["status"] == "equal"
+    assert [event["step"] for event in lines(folder / "metrics.jsonl") if "loss" in event] == [5, 10, 15, 20]
+    assert scores["n"] == 30
+    assert set(scores["base"]) == set(scores["tuned"]) == {"acc", "macro_f1", "triple_acc", "brier"}
+    base, tuned = (lines(folder / "samples" / variant / "nli_sample_ko.jsonl") for variant in ("base", "tuned"))
+    for key in ("guid", "doc_hash", "prompt_hash", "target_hash", "gold"):
+        assert [item[key] for item in base] == [item[key] for item in tuned]
+    assert [item["logprobs"] for item in base] != [item["logprobs"] for item in tuned]
+    for variant, items in (("base", base), ("tuned", tuned)):
+        right = sum(item["prediction"] == item["gold"] for item in items) / len(items)
+        assert scores[variant]["acc"]["value"] == pytest.approx(right)
+    assert_base_is_the_plain_base(folder, base, precision)
+    again = cli("run", ROOT / "recipes" / f"quickstart_{name}.yml", *words)
+    assert again.stdout.count("done before, nothing changed") == 5
+
+
+def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]], precision: str) -> None:
+    """Base scores through the switched-off adapter are bit-identical to a model that never had one."""
+    from lm_eval.models.huggingface import HFLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from kotune.harness import load_task
+    from kotune.scoring import BATCH_SIZE, quantization
+
+    weights = read_json(folder / "model" / "adapter_config.json")["base_model_name_or_path"]
+    plain = AutoModelForCausalLM.from_pretrained(weights, device_map={"": "cpu"}, **quantization(precision))
+    model = HFLM(
+        pretrained=plain.eval(), tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE
+    )
+    result = load_task("nli_sample_ko", None).evaluate(model, 30)
+    scored = [[response[0] for response in sample["filtered_resps"]] for sample in result["samples"]["nli_sample_ko"]]
+    assert scored == [item["logprobs"] for item in base]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ["lora", "qlora"])
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_real_klue_files_are_trained_on_and_all_three_thousand_dev_items_scored(
+    cli: Cli, tmp_path: Path, real_klue: Path, name: str, adapter: str
+) -> None:
+    words = ("--set", "data.0.source=klue_nli", "--set", f"data.0.path={real_klue}", "--set", "axolotl.max_steps=60")
+    folder = run(cli, tmp_path, name, *words, "--set", f"adapter={adapter}")
+    scores = read_json(folder / "scores.json")["klue_nli_ko"]
+    assert scores["n"] == 3000
+    assert read_json(folder / "parity.json")["tasks"]["klue_nli_ko"]["status"] == "equal"
+
+
+@pytest.mark.slow
+def test_the_same_recipe_and_seed_give_the_same_adapter_and_scores_on_a_cpu(cli: Cli, tmp_path: Path) -> None:
+    first = run(cli, tmp_path, "llama", *SHORT, "--runs-dir", "runs/a")
+    second = run(cli, tmp_path, "llama", *SHORT, "--runs-dir", "runs/b")
+    for name in ("model/adapter_model.safetensors", "scores.json", "samples/tuned/nli_sample_ko.jsonl"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_an_answer_in_the_write_form_is_trained_and_recorded_as_not_the_tasks_form(cli: Cli, tmp_path: Path) -> None:
+    folder = run(cli, tmp_path, "llama", *SHORT, "--set", "data.0.form=write")
+    assert read_json(folder / "parity.json")["tasks"]["nli_sample_ko"] == {"status": "not trained"}

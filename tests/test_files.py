@@ -1,0 +1,154 @@
+"""Reading data files: what is accepted, and that every fault is one clear message with file and row."""
+
+import gzip
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kodata import files
+from kodata.errors import DataError
+
+ROWS = [{"guid": str(number), "text": f"문장 {number} }} ]"} for number in range(2_000)]
+
+
+def written(folder: Path, content: str | bytes, name: str = "data.json") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path) -> list[files.Row]:
+    return [row for _, row in files.rows(path)]
+
+
+def fault(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture(params=["orjson", "json"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With orjson and without it: the rows and the faults are the same."""
+    if request.param == "json":
+        monkeypatch.setattr(files, "_parser", lambda: files._loads)
+
+
+def arrow_file(folder: Path) -> Path:
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list(ROWS).save_to_disk(folder / "set")
+    return next((folder / "set").glob("*.arrow"))
+
+
+def parquet_file(folder: Path) -> Path:
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list(ROWS).to_parquet(folder / "data.parquet")
+    return folder / "data.parquet"
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("name", ["data.json", "data.json.gz"])
+def test_an_array_is_read_whole_whatever_the_piece_size(
+    tmp_path: Path, indent: int | None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps(ROWS, ensure_ascii=False, indent=indent).encode()
+    path = written(tmp_path, gzip.compress(text) if name.endswith(".gz") else text, name)
+    for size in (1_001, 65_536, 1 << 22):
+        monkeypatch.setattr(files, "CHUNK", size)
+        assert list(files.rows(path)) == list(enumerate(ROWS, 1))
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(), st.none() | st.text() | st.integers(-(2**63), 2**63 - 1) | st.lists(st.booleans())),
+        min_size=1,
+    )
+)
+def test_any_array_of_objects_reads_as_json_reads_it(tmp_path_factory: pytest.TempPathFactory, rows: object) -> None:
+    path = tmp_path_factory.mktemp("any") / "data.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    assert read(path) == rows
+
+
+def test_rows_with_objects_inside_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"answers": [{"text": "가"}, {"text": "나"}], "id": number} for number in range(300)]
+    monkeypatch.setattr(files, "CHUNK", 1_000)
+    assert read(written(tmp_path, json.dumps(rows))) == rows
+
+
+def test_json_lines_parquet_and_arrow_give_the_same_rows(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+    for path in (written(tmp_path, lines, "data.jsonl"), parquet_file(tmp_path), arrow_file(tmp_path)):
+        assert read(path) == ROWS
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    assert read(written(tmp_path, b"\xef\xbb\xbf" + json.dumps(ROWS).encode())) == ROWS
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "no rows in it"),
+        (" \n", "no rows in it"),
+        ("[]", "no rows in it"),
+        ("[", "row 1: the file is cut short"),
+        ('[{"a": "가"}, {"a": "나', "row 2: the file is cut short"),
+        ('[{"a": "가"}, {"a": "나"}', "row 3: the file is cut short"),
+        ('[{"a": "가"},', "row 2: the file is cut short"),
+        ('[{"a": "가"}, {"a": "나"}'.encode()[:-3], "row 2: the file is cut short"),
+        ('{"a": "가"}', "row 1: not a JSON array of rows but"),
+        ("<html>", "row 1: not a JSON array of rows but '<html>'"),
+        ('[{"a": "가"}, 3]', "row 2: 3 is not an object"),
+        ('[{"a": "가"} {"a": "나"}]', "row 2: not valid JSON: expected a comma"),
+        ('[{"a": "가"}]]', "row 2: not valid JSON"),
+        ('[{"a": "가"}, {"a" "나"}, {"a": "다"}]', "row 2: not valid JSON: Expecting ':' delimiter"),
+        ('[{"a": "\\ud800"}]', "row 1: half a character"),
+        ("[" * 100_000, "nested too deeply"),
+        ('[{"a": ' + "9" * 5_000 + "}]", "a number too long"),
+    ],
+)
+def test_a_broken_array_is_one_message_with_the_row(tmp_path: Path, content: str | bytes, expected: str) -> None:
+    assert expected in fault(written(tmp_path, content))
+
+
+def test_a_file_in_cp949_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    text = json.dumps(ROWS, ensure_ascii=False)
+    assert "CP949, not UTF-8; re-encode the file as UTF-8: iconv -f cp949" in fault(
+        written(tmp_path, text.encode("cp949"))
+    )
+    assert "not UTF-8; re-encode" in fault(written(tmp_path, text.encode("utf-16")))
+
+
+def test_a_damaged_gzip_file_says_so_after_the_rows_that_are_whole(tmp_path: Path) -> None:
+    whole = gzip.compress(json.dumps(ROWS).encode())
+    assert "the file is cut short here" in fault(written(tmp_path, whole[:-200], "data.json.gz"))
+    assert "damaged" in fault(written(tmp_path, b"[{}]", "data.json.gz"))
+
+
+def test_broken_lines_parquet_and_arrow_files_are_named(tmp_path: Path) -> None:
+    assert "row 2: not valid JSON" in fault(written(tmp_path, '{"a": 1}\n{"a": \n', "data.jsonl"))
+    assert "row 1: not a whole parquet file" in fault(written(tmp_path, "PAR1", "data.parquet"))
+    assert "row 1: not a whole arrow file" in fault(written(tmp_path, "nothing", "data.arrow"))
+
+
+def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in fault(tmp_path / "absent.json")
+    assert "known: .json, .jsonl, .parquet, .arrow" in fault(written(tmp_path, "a", "data.xlsx"))
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
+def test_a_row_without_end_is_refused_in_bounded_memory(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, '[{"a": "' + "가" * 10_000_000, name)  # 30 MB
+    tracemalloc.start()
+    assert "row 1: over 4,000,000 characters" in fault(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000

@@ -1,0 +1,120 @@
+"""Parity from the engines' own ids: it holds with our templates, and it fails with each known way to break it."""
+
+import json
+import shutil
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kodata import nli_sample
+from kotune import axolotl_config, models, parity, recipe
+from kotune.errors import StageError
+from kotune.run import write_text
+from tests.conftest import ROOT
+
+pytest.importorskip("axolotl")
+TASK = "nli_sample_ko"
+HEADER = "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
+# What matters of Llama 3.2's shipped template: a system turn that holds today's date.
+LLAMA_DATED = (
+    "{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nToday Date: {{ strftime_now('%d %b %Y') }}\n\n<|eot_id|>"
+    "{% for message in messages %}" + HEADER + "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+# What matters of DeepSeek-R1-Distill's: reasoning is cut from past answers, and generation starts inside a thought.
+DEEPSEEK_SHIPPED = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}<｜User｜>{{ message['content'] }}"
+    "{% else %}<｜Assistant｜>{{ message['content'].split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
+)
+LLAMA_OURS = models.TEMPLATES["llama3"].read_text(encoding="utf-8")
+
+
+def run_folder(root: Path, name: str, template: str | None = None) -> Path:
+    """A run folder as the render stage finds it, with another template where one is given."""
+    loaded = recipe.load(ROOT / "recipes" / f"quickstart_{name}.yml")
+    own = models.find(loaded.model, None).template
+    assert own is not None
+    write_text(root / "chat_template.jinja", template or own.read_text(encoding="utf-8"))
+    write_text(root / "axolotl.yml", axolotl_config.render(loaded, "cpu"))
+    rows = [
+        {
+            "guid": doc["guid"],
+            "source": "nli_sample",
+            "form": "label",
+            "doc": doc,
+            "messages": nli_sample.messages(doc, "label"),
+        }
+        for doc in islice(nli_sample.read("train"), 12)
+    ]
+    write_text(root / "data" / "train.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return root
+
+
+def prove(root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)) -> dict[str, Any]:
+    monkeypatch.chdir(root)
+    return parity.prove(root, tasks, {TASK: None})
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_our_templates_train_and_score_on_the_same_ids(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proof = prove(run_folder(tmp_path, name), monkeypatch, (TASK, "klue_nli_ko"))
+    side = proof["tasks"][TASK]
+    assert (side["status"], side["items"]) == ("equal", 12)
+    assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}
+    trained, scored = side["example"]["trained_ids"], side["example"]["scored_ids"]
+    assert trained[: len(scored)] == scored
+    tokenizer, _ = parity.load_strategy(tmp_path / "axolotl.yml")
+    assert len(trained) == len(scored) + 1
+    assert trained[-1] == tokenizer.eos_token_id
+    assert trained.count(tokenizer.bos_token_id) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "told"),
+    [
+        ("llama", LLAMA_DATED, "scored on another prompt than it is trained on"),
+        ("deepseek", DEEPSEEK_SHIPPED, "scored on another prompt than it is trained on"),
+        ("llama", "{{ bos_token }}" + LLAMA_OURS, "two BOS tokens"),
+        ("llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "scored on another prompt"),
+        ("llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn"),
+    ],
+    ids=["date in the prompt", "prefilled thought", "doubled BOS", "BOS only when scored", "no end of turn"],
+)
+def test_a_template_that_breaks_parity_stops_the_run(
+    name: str, template: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StageError, match=told):
+        prove(run_folder(tmp_path, name, template), monkeypatch)
+
+
+def test_an_unlabelled_end_of_turn_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = run_folder(tmp_path, "llama")
+    config = (root / "axolotl.yml").read_text(encoding="utf-8").replace("train_on_eos: turn", "train_on_eos: none")
+    write_text(root / "axolotl.yml", config)
+    with pytest.raises(StageError, match="end-of-turn"):
+        prove(root, monkeypatch)
+
+
+def test_a_mismatch_shows_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StageError) as caught:
+        prove(run_folder(tmp_path, "deepseek", DEEPSEEK_SHIPPED), monkeypatch)
+    assert "trained: " in str(caught.value)
+    assert "<think>" in str(caught.value).split("scored: ")[1]
+
+
+def test_a_tokenizer_that_drops_korean_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = run_folder(tmp_path, "llama")
+    folder = tmp_path / "model"
+    shutil.copytree(models.PRESETS["quickstart-llama"].base, folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"Regex": "[가-힣]"}, "content": ""}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    config = (root / "axolotl.yml").read_text(encoding="utf-8")
+    write_text(root / "axolotl.yml", config.replace(models.PRESETS["quickstart-llama"].base, str(folder)))
+    with pytest.raises(StageError, match="Korean does not survive"):
+        prove(root, monkeypatch)

@@ -1,0 +1,48 @@
+"""The set-up: one lock for Python 3.11 and 3.12, everything asked for in it, nothing heavy in the light install."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12"])
+def test_the_lock_resolves_on_each_python(version: str, tmp_path: Path) -> None:
+    uv = Path(sys.executable).parent / "uv"
+    if not uv.exists():
+        pytest.skip("uv is not in this environment (make setup brings it)")
+    words = [uv, "pip", "compile", "pyproject.toml", "--extra", "train", "--extra", "dev", "-c", "requirements.lock"]
+    words += ["--python-version", version, "--python-platform", "linux", "--no-annotate", "--no-header"]
+    done = subprocess.run([*words, "-o", tmp_path / "out"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if "Failed to fetch" in done.stderr or "error sending request" in done.stderr:
+        pytest.skip("no package index can be reached")
+    assert done.returncode == 0, done.stderr
+    pinned = set(re.findall(r"^([\w.-]+==\S+)", LOCK, re.MULTILINE))
+    resolved = set(re.findall(r"^([\w.-]+==\S+)", (tmp_path / "out").read_text(), re.MULTILINE))
+    assert len(resolved) > 200
+    assert resolved <= pinned
+
+
+def test_every_package_asked_for_is_locked() -> None:
+    for name in ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm-eval", "datasets", "click", "pytest"):
+        assert re.search(rf"^{name}==", LOCK, re.MULTILINE), name
+    assert "axolotl==0.19.0 " in LOCK
+    assert "lm-eval==0.4.11 " in LOCK
+
+
+def test_the_light_install_is_light() -> None:
+    names = {re.split(r"[<>=\[ ]", word)[0] for word in PROJECT["dependencies"]}
+    assert names == {"click", "jsonschema", "pydantic", "pyyaml", "rich"}
+
+
+def test_nothing_of_this_repository_shadows_a_package_it_uses() -> None:
+    names = {path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert not names & {"axolotl", "datasets", "evaluate", "tokenizers", "transformers", "torch"}
