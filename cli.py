@@ -2,6 +2,7 @@
 """The command line: parse, call one function, print. `./cli.py COMMAND --help` tells the rest."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -43,10 +44,7 @@ class Commands(click.Group):
         from kotune.errors import RecipeError, did_you_mean
 
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            click.echo(
-                f"error: {RecipeError(f'unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}')}", err=True
-            )
-            sys.exit(2)
+            raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
 
@@ -79,6 +77,7 @@ def run(recipe: Path, overrides: tuple[str, ...], until: str, limit: int | None,
     from kotune.pipeline import run as run_recipe
     from kotune.progress import Screen
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no training process is left behind
     run_recipe(recipe, Options(overrides, until, limit, runs_dir, dry_run), Screen())
 
 

@@ -6,6 +6,8 @@ import sys
 NAMES = ("commands", "convert", "quickstart", "stages")
 
 if __name__ == "__main__":
-    failed = [name for name in NAMES if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode]
+    failed = [
+        name for name in NAMES if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+    ]
     print(f"missed: {', '.join(failed)}" if failed else "every figure is met")
     sys.exit(bool(failed))

@@ -44,7 +44,15 @@ def gain_interval(tuned: dict[str, bool], other: dict[str, bool]) -> tuple[float
 
 def measure(model: str, adapter: str, runs: Path) -> list[Figure]:
     """One quickstart run and its figures."""
-    words = ["./cli.py", "run", f"recipes/quickstart_{model}.yml", "--set", f"adapter={adapter}", "--runs-dir", str(runs)]
+    words = [
+        "./cli.py",
+        "run",
+        f"recipes/quickstart_{model}.yml",
+        "--set",
+        f"adapter={adapter}",
+        "--runs-dir",
+        str(runs),
+    ]
     subprocess.run(words, check=True, cwd=ROOT, stdout=sys.stderr)
     run = next(path for path in runs.iterdir() if path.name.startswith(f"quickstart_{model}-"))
     record = json.loads((run / "run.json").read_text())

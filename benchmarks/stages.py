@@ -57,7 +57,9 @@ if __name__ == "__main__":
         words = [str(ROOT / "cli.py"), "run", str(ROOT / "recipes" / "quickstart_llama.yml"), "--runs-dir", folder]
         subprocess.run(words, check=True, stdout=sys.stderr)
         run = next(Path(folder).iterdir())
-        stages = {name: entry["seconds"] for name, entry in json.loads((run / "run.json").read_text())["stages"].items()}
+        stages = {
+            name: entry["seconds"] for name, entry in json.loads((run / "run.json").read_text())["stages"].items()
+        }
         train, score = plain_train(run), plain_score(run)
     show(
         "Our stages beside the plain tools",

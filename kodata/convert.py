@@ -115,10 +115,11 @@ def _convert_entry(entry: Entry, seed: int, output: "_Output") -> Manifest:
     if entry.samples is not None:
         records = _drawn(records, entry, seed, tally)
     name, form = entry.source, entry.form
+    messages_of, write, count = source.messages, output.write, tally.labels  # looked up once: this loop is the speed
     for side, record in records:
-        messages = source.messages(record, form)
-        output.write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
-        tally.labels[side][record["label"]] += 1
+        messages = messages_of(record, form)
+        write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
+        count[side][record["label"]] += 1
     labels = {side: dict(sorted(counts.items())) for side, counts in tally.labels.items()}
     kept = {side: sum(counts.values()) for side, counts in labels.items()}
     return {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "labels": labels}
@@ -129,7 +130,7 @@ def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) ->
     share = 0.0 if "validation" in source.SPLITS else min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows["train"])
     for split in _splits(source):
         last, side, number = None, split, 0
-        for number, record in enumerate(source.read(split, path), 1):
+        for number, record in enumerate(source.read(split, path), 1):  # noqa: B007  (used after the loop)
             if "" in record.values():
                 tally.dropped["empty field"] += 1
                 continue

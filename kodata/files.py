@@ -29,14 +29,14 @@ class _FaultError(Exception):
     """What is wrong at the place that is being read; rows() adds the place."""
 
 
-def rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """The rows of a file with their numbers, from 1. Raises DataError; a file without rows is one too."""
+def rows(path: Path) -> Iterator[Row]:
+    """The rows of a file. Raises DataError, with rows counted from 1; a file without rows is one too."""
     number = 0
     try:
         for number, row in enumerate(_reader(path)(path), 1):
             if not isinstance(row, dict):
                 raise DataError(f"{path}: row {number}: {_short(row)} is not an object with named fields")
-            yield number, row
+            yield row
     except _FaultError as fault:
         raise DataError(f"{path}: row {number + 1}: {fault}") from None
     except OSError as error:

@@ -4,9 +4,9 @@ This is the one place where the text of a question exists: training examples and
 "test" is the hub's validation split, that is the official dev file; a validation part is cut from train by convert().
 """
 
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 from kodata import files as data_files
 from kodata import hub
@@ -105,7 +105,7 @@ def _looked_for(split: str) -> str:
 
 def records(file: Path) -> Iterator[Record]:
     """The records of one file in the official or the hub's shape. Raises DataError with file, row, guid and field."""
-    for number, row in data_files.rows(file):
+    for number, row in enumerate(data_files.rows(file), 1):
         try:
             made = record(row)
         except (KeyError, TypeError):
@@ -123,8 +123,8 @@ def record(row: data_files.Row) -> Record:
     return {
         "guid": "" + row["guid"],
         "source": "" + row["genre" if "genre" in row else "source"],  # genre in the train file, source in dev
-        "premise": unicodedata.normalize("NFC", row["premise"]).strip(),
-        "hypothesis": unicodedata.normalize("NFC", row["hypothesis"]).strip(),
+        "premise": normalize("NFC", row["premise"]).strip(),
+        "hypothesis": normalize("NFC", row["hypothesis"]).strip(),
         "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
     }
 

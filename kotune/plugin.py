@@ -14,6 +14,8 @@ from typing import Any
 from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback, set_seed
 
+from kotune.precision import base_precision, hold_kernels
+
 METRICS = Path("metrics.jsonl")  # Axolotl is started in the run folder
 
 
@@ -25,6 +27,9 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
     def pre_model_load(self, cfg: Any) -> None:
         set_seed(cfg.seed)
+
+    def post_model_load(self, cfg: Any, model: Any) -> None:
+        hold_kernels(model)
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         # Counts the tokens of the batches as the model sees them, padding left out.
@@ -60,14 +65,6 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         _write(event="end", step=state.global_step, max_steps=state.max_steps)
-
-
-def base_precision(model: Any) -> str:
-    """`nf4` for a 4-bit base, else the dtype of its frozen weights (`float32`, `bfloat16`, ...)."""
-    if getattr(model, "is_loaded_in_4bit", False) or getattr(model.base_model.model, "is_loaded_in_4bit", False):
-        return "nf4"
-    frozen = next(p for p in model.parameters() if not p.requires_grad)
-    return str(frozen.dtype).removeprefix("torch.")
 
 
 def peak_memory_gib() -> float:

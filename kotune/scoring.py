@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kotune.harness import load_task
+from kotune.precision import hold_kernels, loading
 from kotune.run import write_json, write_text
 
 BATCH_SIZE = 32
@@ -38,20 +39,27 @@ def score(root: Path, tasks: dict[str, Path | None], precision: str, limit: int 
 
 def load_model(root: Path, precision: str) -> Any:
     """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved with the adapter."""
-    import torch
     from lm_eval.models.huggingface import HFLM
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     adapter = root / "model"
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     tokenizer = AutoTokenizer.from_pretrained(adapter)
-    device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    base = AutoModelForCausalLM.from_pretrained(
-        config["base_model_name_or_path"], device_map={"": device}, **quantization(precision)
-    )
+    base = load_base(config["base_model_name_or_path"], precision)
     model = PeftModel.from_pretrained(base, str(adapter)).eval()
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
+
+
+def load_base(base: str, precision: str) -> Any:
+    """The base model on the GPU where there is one, in the precision and with the kernels that training used."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(base, device_map={"": device}, **loading(precision))
+    hold_kernels(model)
+    return model.eval()
 
 
 def metrics(result: dict[str, Any]) -> dict[str, dict[str, float | None]]:
@@ -79,17 +87,3 @@ def _sample(sample: dict[str, Any]) -> dict[str, Any]:
     prediction = max(range(len(likelihoods)), key=likelihoods.__getitem__)
     names = {key: value for key, value in sample["doc"].items() if key in ("guid", "source")}
     return {**names, **kept, "prediction": prediction, "gold": sample["target"], "logprobs": likelihoods}
-
-
-def quantization(name: str) -> dict[str, Any]:
-    """Loading arguments for a base in `nf4` (as Axolotl loads it for QLoRA) or in a dtype."""
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    if name != "nf4":
-        return {"dtype": getattr(torch, name)}
-    dtype = torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
-    quantization = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )
-    return {"quantization_config": quantization, "dtype": dtype}

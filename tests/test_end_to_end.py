@@ -56,15 +56,15 @@ def test_a_recipe_becomes_a_scored_adapter(cli: Cli, tmp_path: Path, name: str, 
 def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]], precision: str) -> None:
     """Base scores through the switched-off adapter are bit-identical to a model that never had one."""
     from lm_eval.models.huggingface import HFLM
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from kotune.harness import load_task
-    from kotune.scoring import BATCH_SIZE, quantization
+    from kotune.scoring import BATCH_SIZE, load_base
 
     weights = read_json(folder / "model" / "adapter_config.json")["base_model_name_or_path"]
-    plain = AutoModelForCausalLM.from_pretrained(weights, device_map={"": "cpu"}, **quantization(precision))
+    plain = load_base(weights, precision)
     model = HFLM(
-        pretrained=plain.eval(), tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE
+        pretrained=plain, tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE
     )
     result = load_task("nli_sample_ko", None).evaluate(model, 30)
     scored = [[response[0] for response in sample["filtered_resps"]] for sample in result["samples"]["nli_sample_ko"]]

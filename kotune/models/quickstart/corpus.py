@@ -84,6 +84,19 @@ def reading(rng: random.Random) -> Document:
     return Document("", tuple(said))
 
 
+def presence(rng: random.Random) -> Document:
+    """A sentence and whether words occur in it: the first thing that a reader must be able to tell."""
+    scene = unseen_scene(rng)
+    told = f"{scene.premise} {' '.join(scene.hypotheses.values())}"
+    candidates = sorted({noun for noun in words.every_noun() if len(noun) > 1 and noun in told})
+    turns = []
+    for noun in rng.sample(candidates, min(4, len(candidates))):
+        answer = "네" if noun in scene.premise else "아니요"
+        turns.append((f"{rng.choice(QUESTION_TAGS)}: 글에 {noun:이} 나옵니까?", answer))
+    turns[0] = (f"{rng.choice(TEXT_TAGS)}: {scene.premise}\n{turns[0][0]}", turns[0][1])
+    return Document("", tuple(turns))
+
+
 def word_task(rng: random.Random) -> Document:
     """Words in a line, and which stands where."""
     pool = ABSTRACT if rng.random() < 0.6 else tuple(words.every_noun())
@@ -123,15 +136,17 @@ def running_text(rng: random.Random) -> Document:
     return Document(" ".join(f"{scene.premise} {scene.hypotheses['entailment']}" for scene in told), ())
 
 
-KINDS_OF_DOCUMENT = (reading, word_task, number_task, group_task, running_text)
-SHARES = (72, 12, 4, 4, 8)
+KINDS_OF_DOCUMENT = (reading, word_task, number_task, group_task, running_text, presence)
+# Shares of the kinds in the two stages of pretraining: the language first, then mostly answers.
+LANGUAGE = (72, 12, 4, 4, 8, 0)
+ANSWERS = (75, 7, 3, 2, 1, 12)
 
 
-def documents(seed: int) -> Iterator[Document]:
+def documents(seed: int, shares: tuple[int, ...] = LANGUAGE) -> Iterator[Document]:
     """Endless documents, the same for a seed."""
     rng = random.Random(seed)
     while True:
-        (make,) = rng.choices(KINDS_OF_DOCUMENT, SHARES)
+        (make,) = rng.choices(KINDS_OF_DOCUMENT, shares)
         yield make(rng)
 
 

@@ -1,0 +1,39 @@
+"""The precision of the base weights: read from a model that was trained, and given back when it is scored.
+
+An adapter is scored on the base precision that it was trained on; another one would be another model.
+"""
+
+from typing import Any
+
+
+def base_precision(model: Any) -> str:
+    """`nf4` for a 4-bit base, else the dtype of its frozen weights (`float32`, `bfloat16`, ...)."""
+    if any(hasattr(weight, "quant_state") for weight in model.parameters()):
+        return "nf4"
+    frozen = next(weight for weight in model.parameters() if not weight.requires_grad)
+    return str(frozen.dtype).removeprefix("torch.")
+
+
+def loading(precision: str) -> dict[str, Any]:
+    """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA, or in a dtype."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if precision != "nf4":
+        return {"dtype": getattr(torch, precision)}
+    dtype = torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    return {"quantization_config": quantization, "dtype": dtype}
+
+
+def hold_kernels(model: Any) -> None:
+    """Keep 4-bit layers on one kernel, in training and in evaluation alike.
+
+    On a CPU with AVX512-BF16, bitsandbytes 0.50 repacks a 4-bit layer at its first evaluation and never back: every later
+    training step then runs a kernel without gradient (or fails, where the layer has a bias), and rounds to bfloat16.
+    """
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
