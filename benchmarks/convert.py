@@ -15,6 +15,7 @@ file where ../shared/data has it (else they are written here), repeated with fre
 """
 
 import argparse
+import gc
 import json
 import resource
 import subprocess
@@ -29,7 +30,7 @@ from typing import Any, cast
 ROOT = Path(__file__).resolve().parent.parent
 REAL = ROOT.parent / "shared" / "data" / "klue-nli"
 SIZES = (25_000, 200_000)
-ROUNDS = 3
+ROUNDS = 4
 
 sys.path.insert(0, str(ROOT))
 import kodata  # noqa: E402
@@ -83,6 +84,7 @@ def _run(what: str, folder: Path) -> dict[str, float]:
 
 
 def _measured(work: Callable[[], object]) -> dict[str, float]:
+    gc.freeze()  # what is in memory beforehand is no part of the work
     before = _cpu()
     work()
     return {"cpu": _cpu() - before, "rss": _peak()}

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
@@ -162,8 +163,7 @@ def _drawn(
 
 def _draw(seed: int, text: str) -> float:
     """A number in [0, 1) that depends on nothing but the seed and the text."""
-    digest = hashlib.blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    return int.from_bytes(blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()) / 2**64
 
 
 class _Output:

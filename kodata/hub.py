@@ -18,32 +18,32 @@ def download(hub_id: str, file: str, revision: str) -> Path:
     try:
         return Path(hf_hub_download(hub_id, file, repo_type="dataset", revision=revision, etag_timeout=_PATIENCE))
     except Exception as error:
-        raise _explained(error, f"{hub_id} ({file})") from error
+        raise explained(error, f"{hub_id} ({file})", f"https://huggingface.co/datasets/{hub_id}") from error
 
 
-def _explained(error: Exception, what: str) -> Exception:
-    """The error in a user's words, or the error itself where it is not about the hub."""
+def explained(error: Exception, what: str, page: str) -> Exception:
+    """The error in a user's words, or the error itself where it is not about the hub. `page` is where to ask."""
     from httpx import HTTPError
     from huggingface_hub.errors import GatedRepoError
 
     status = _status(error)
     if isinstance(error, GatedRepoError):  # first: it is also a RepositoryNotFoundError
         return HubDeniedError(
-            f"{what}: the data set is gated; ask for access at https://huggingface.co/datasets/{what.split()[0]}, "
-            "then log in with `hf auth login`, or give path: to a local copy"
+            f"{what}: gated; ask for access at {page}, then set HF_TOKEN or log in with `hf auth login`; "
+            "or give a local copy (path: for data, a folder for a model)"
         )
     if status in (401, 403):
-        return HubDeniedError(f"{what}: the hub refuses (HTTP {status}); log in with `hf auth login`, or give path:")
-    if status == 404:
         return HubDeniedError(
-            f"{what}: the hub has no such file (HTTP 404); give path: to a local copy of the data set"
+            f"{what}: the hub refuses (HTTP {status}); set HF_TOKEN or log in with `hf auth login`, or give a local copy"
         )
+    if status == 404:
+        return HubDeniedError(f"{what}: the hub has nothing there (HTTP 404); check {page}, or give a local copy")
     if isinstance(error, OSError) and error.errno is not None:
         return DataError(f"{what}: the hub's cache cannot be written: {error}; set HF_HOME to a folder with room")
     # RuntimeError: huggingface_hub 1.17 raises it (client closed) when it retries after a failed connection.
     if isinstance(error, (HTTPError, OSError, RuntimeError)):
         answer = f"it answered HTTP {status}" if status else "no answer"
-        return HubError(f"{what}: the Hugging Face hub cannot be reached ({answer}); try again, or give path:")
+        return HubError(f"{what}: the Hugging Face hub cannot be reached ({answer}); try again, or give a local copy")
     return error
 
 

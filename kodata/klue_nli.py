@@ -122,7 +122,7 @@ def record(row: data_files.Row) -> Record:
     label = row["gold_label"] if "gold_label" in row else row["label"]
     return {
         "guid": "" + row["guid"],
-        "source": "" + row["genre" if "genre" in row else "source"],  # genre in the train file, source in dev
+        "source": "" + (row["genre"] if "genre" in row else row["source"]),  # genre in the train file, source in dev
         "premise": normalize("NFC", row["premise"]).strip(),
         "hypothesis": normalize("NFC", row["hypothesis"]).strip(),
         "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1

@@ -25,12 +25,6 @@ class StageError(KotuneError):
     """A stage started and failed; the message names its log."""
 
 
-class TryAgainError(KotuneError):
-    """Something outside (the hub) did not answer: the same command may pass later."""
-
-    exit_code = 75
-
-
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean X?` where a known word is near, else the known words when they are few, else nothing."""
     names = sorted(known)
@@ -43,5 +37,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def exit_code(error: Exception) -> int:
     """The exit code of an error that a user sees; kodata's errors know nothing of exit codes."""
     if isinstance(error, HubError):
-        return TryAgainError.exit_code
+        return 75  # EX_TEMPFAIL of sysexits.h: the same command may pass later
     return getattr(error, "exit_code", KotuneError.exit_code)

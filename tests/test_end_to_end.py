@@ -63,9 +63,7 @@ def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]], prec
 
     weights = read_json(folder / "model" / "adapter_config.json")["base_model_name_or_path"]
     plain = load_base(weights, precision)
-    model = HFLM(
-        pretrained=plain, tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE
-    )
+    model = HFLM(pretrained=plain, tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE)
     result = load_task("nli_sample_ko", None).evaluate(model, 30)
     scored = [[response[0] for response in sample["filtered_resps"]] for sample in result["samples"]["nli_sample_ko"]]
     assert scored == [item["logprobs"] for item in base]

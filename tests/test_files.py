@@ -105,6 +105,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         ('[{"a": "가"},', "row 2: the file is cut short"),
         ('[{"a": "가"}, {"a": "나"}'.encode()[:-3], "row 2: the file is cut short"),
         ('{"a": "가"}', "row 1: not a JSON array of rows but"),
+        ('({"a": "가"}]', "row 1: not a JSON array of rows but"),
         ("<html>", "row 1: not a JSON array of rows but '<html>'"),
         ('[{"a": "가"}, 3]', "row 2: 3 is not an object"),
         ('[{"a": "가"} {"a": "나"}]', "row 2: not valid JSON: expected a comma"),
@@ -115,8 +116,12 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         ('[{"a": ' + "9" * 5_000 + "}]", "a number too long"),
     ],
 )
-def test_a_broken_array_is_one_message_with_the_row(tmp_path: Path, content: str | bytes, expected: str) -> None:
-    assert expected in fault(written(tmp_path, content))
+def test_a_broken_array_is_one_message_with_the_row(
+    tmp_path: Path, content: str | bytes, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size in (files.CHUNK, 9):  # whole, and with borders between pieces everywhere
+        monkeypatch.setattr(files, "CHUNK", size)
+        assert expected in fault(written(tmp_path, content))
 
 
 def test_a_file_in_cp949_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ def hub() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("model", "code", "told"),
     [
-        ("some/status-403", 2, "accept"),
-        ("some/status-404", 2, "no such"),
-        ("some/status-401", 2, "HF_TOKEN"),
+        ("some/status-403", 1, "ask for access at"),
+        ("some/status-404", 1, "has nothing there"),
+        ("some/status-401", 1, "HF_TOKEN"),
         ("some/status-500", 75, "try again"),
     ],
 )

@@ -122,6 +122,14 @@ def test_the_real_dev_split_is_scored_whole(functions: ModuleType, real_klue: Pa
     assert {doc["guid"] for doc in docs} == {doc["guid"] for doc in klue_nli.read("test", real_klue)}
 
 
+def test_docs_of_a_premise_follow_each_other_in_file_order(functions: ModuleType, tmp_path: Path) -> None:
+    basis = {"source": "s", "hypothesis": "물", "gold_label": "neutral"}
+    rows = [{**basis, "guid": guid, "premise": guid[0]} for guid in ("b1", "a1", "b2", "c1", "a2", "b3")]
+    (tmp_path / "klue-nli-v1.1_dev.json").write_text(json.dumps(rows), encoding="utf-8")
+    docs = functions.dataset("klue_nli", str(tmp_path))["test"]
+    assert docs["guid"][:] == ["b1", "b2", "b3", "a1", "a2", "c1"]
+
+
 def test_a_missing_folder_and_an_item_without_text_are_refused(functions: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         functions.dataset("klue_nli", str(tmp_path / "absent"))

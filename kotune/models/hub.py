@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from kodata.hub import explained
 from kotune.axolotl_config import TEMPLATE_FILE
-from kotune.errors import RecipeError, TryAgainError
+from kotune.errors import RecipeError
 
 FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]  # safetensors only: no pickled weights
 
@@ -12,28 +13,16 @@ FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]  # safetensors
 def fetch(base: str) -> str | None:
     """Download a hub model into the hub's cache; its commit hash, or None for a local folder.
 
-    TryAgainError when the hub does not answer, RecipeError when it says no (gated, unknown, token).
+    kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown, token).
     """
     if Path(base).is_dir():
         return None
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
         return Path(snapshot_download(base, allow_patterns=FILES)).name
-    except GatedRepoError:
-        raise RecipeError(
-            f"model {base}: the hub asks for permission; accept the licence on its page, then set HF_TOKEN"
-        ) from None
-    except RepositoryNotFoundError:
-        raise RecipeError(
-            f"model {base}: the hub has no such model for this token; check the id, or set HF_TOKEN"
-        ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise TryAgainError(
-            f"model {base}: the hub cannot be reached ({reason}); try again, or give a local folder"
-        ) from None
+    except Exception as error:
+        raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
 def write_own_template(base: str, root: Path) -> None:

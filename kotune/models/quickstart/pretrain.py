@@ -32,7 +32,6 @@ MUON_RATE = 0.015
 ADAM_RATE = 4e-3
 
 
-
 class Stage(NamedTuple):
     """Steps on one mixture of documents. The loss counts an answer's token 1 and any other token `user_weight`."""
 
