@@ -144,7 +144,7 @@ def test_the_shipped_sample_has_the_rows_of_its_card_and_no_premise_in_two_split
 def test_another_folder_can_stand_in_for_the_sample(tmp_path: Path) -> None:
     put(tmp_path / "test.json", ROW)
     assert list(nli_sample.read("test", tmp_path)) == [RECORD]
-    with pytest.raises(DataError, match="nothing there"):
+    with pytest.raises(DataError, match="no such file"):
         list(nli_sample.read("train", tmp_path))
 
 
