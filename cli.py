@@ -34,6 +34,9 @@ class Commands(click.Group):
         except (KotuneError, DataError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(exit_code(error))
+        except OSError as error:  # a full disk, a folder that cannot be written
+            click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             click.echo("interrupted: the same command goes on from the last finished stage", err=True)
             sys.exit(130)

@@ -17,7 +17,7 @@ words=()
 index=$(setting index-url)
 [ -z "$index" ] || words+=(--default-index "$index")
 for url in $(setting extra-index-url); do words+=(--index "$url"); done
-if [ ! -e /proc/driver/nvidia/version ]; then
+if [ ! -e /proc/driver/nvidia/version ] && [ ! -e /dev/nvidia0 ]; then
   for place in $(setting find-links); do words+=(--find-links "$place"); done
 fi
 "$bin/uv" pip install --python "$bin/python" --compile-bytecode --quiet --index-strategy unsafe-best-match "${words[@]}" -e '.[train,dev]' -c $lock

@@ -36,7 +36,7 @@ def plain_train(run: Path) -> float:
     for name in ("axolotl.yml", "chat_template.jinja"):
         shutil.copy(run / name, copy)
     shutil.copytree(run / "data", copy / "data")
-    return seconds([str(BIN / "axolotl"), "train", "axolotl.yml"], copy)
+    return seconds([str(BIN / "axolotl"), "train", "axolotl.yml", "--launcher", "python"], copy)
 
 
 def plain_score(run: Path) -> float:

@@ -57,12 +57,16 @@ def convert(entries: list[Entry], out_dir: Path, seed: int) -> Manifest:
     return manifest
 
 
-def fingerprint(entry: Entry) -> str:
-    """A cheap identity of an entry's input: hub commit, or name, size and time of change of each file. No network."""
+def fingerprint(entry: Entry, split: str | None = None) -> str:
+    """A cheap identity of an entry's input, or of one split of its source, without the network.
+
+    The hub commit; or name, size and time of change of each file.
+    """
     source = _checked(entry)
     if entry.path is None and source.CARD.hub_id:
         return f"{source.CARD.hub_id}@{source.CARD.revision}"
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(source, entry)]
+    found = source.files(split, entry.path) if split else _files(source, entry)
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in found]
     return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@ Order of precedence: recipes/defaults.yml `axolotl`, its `cpu` or `cuda` block, 
 follows from the recipe's other keys (model, adapter, data, seed), which a recipe cannot set twice.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -16,32 +17,48 @@ from kotune.recipe import Recipe, defaults
 Device = Literal["cpu", "cuda"]
 CHECKPOINTS = "checkpoints"
 TEMPLATE_FILE = "chat_template.jinja"
+# A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
+REPLACES = {
+    "gradient_accumulation_steps": "batch_size",
+    "save_steps": "saves_per_epoch",
+    "save_strategy": "saves_per_epoch",
+    "eval_steps": "evals_per_epoch",
+    "eval_strategy": "evals_per_epoch",
+    "warmup_steps": "warmup_ratio",
+    "flash_attention": "attn_implementation",
+    "lora_target_modules": "lora_target_linear",
+}
 
 
 def detect_device() -> Device:
-    """`cuda` where an NVIDIA driver is loaded. Asks the kernel, because importing torch costs seconds."""
+    """`cuda` where an NVIDIA driver is loaded and not hidden. Asks the kernel: importing torch costs seconds."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return "cpu"
     return "cuda" if Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists() else "cpu"
 
 
-def config(recipe: Recipe, device: Device) -> dict[str, Any]:
-    """The whole Axolotl configuration of a recipe on a device."""
+def config(recipe: Recipe, device: Device, revision: str | None = None) -> dict[str, Any]:
+    """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's commit."""
     base = defaults()
-    chosen = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu), **recipe.axolotl}
-    if "gradient_accumulation_steps" in recipe.axolotl:
-        chosen.pop("batch_size")  # Axolotl takes one of the two
+    under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
-        chosen.setdefault("attn_implementation", "flash_attention_2" if find_spec("flash_attn") else "sdpa")
+        under["attn_implementation"] = "flash_attention_2" if find_spec("flash_attn") else "sdpa"
+    replaced = {REPLACES[key] for key in recipe.axolotl if key in REPLACES}
+    chosen = {**{key: value for key, value in under.items() if key not in replaced}, **recipe.axolotl}
+    if "batch_size" in chosen:
+        # Axolotl 0.19 ignores batch_size, because its gradient_accumulation_steps has a default.
+        chosen["gradient_accumulation_steps"] = chosen.pop("batch_size") // chosen["micro_batch_size"]
     overlay = (chosen.pop("datasets", None) or [{}])[0]
-    return {**_model_keys(recipe), **chosen, **_data_keys(overlay), **_run_keys(recipe)}
+    return {**_model_keys(recipe, revision), **chosen, **_data_keys(overlay), **_run_keys(recipe)}
 
 
-def render(recipe: Recipe, device: Device) -> str:
+def render(recipe: Recipe, device: Device, revision: str | None = None) -> str:
     """The configuration as YAML text, keys in a reader's order."""
     head = f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train axolotl.yml\n"
-    return head + yaml.safe_dump(config(recipe, device), sort_keys=False, allow_unicode=True)
+    return head + yaml.safe_dump(config(recipe, device, revision), sort_keys=False, allow_unicode=True)
 
 
-def _model_keys(recipe: Recipe) -> dict[str, Any]:
+def _model_keys(recipe: Recipe, revision: str | None) -> dict[str, Any]:
     model = models.find(recipe.model, recipe.template)
     keys: dict[str, Any] = {
         "base_model": model.base,
@@ -49,8 +66,9 @@ def _model_keys(recipe: Recipe) -> dict[str, Any]:
         "load_in_4bit": recipe.adapter == "qlora",
         "chat_template": "jinja",
         "chat_template_jinja": TEMPLATE_FILE,
-        "trust_remote_code": recipe.trust_remote_code,
     }
+    if revision:
+        keys["revision_of_model"] = revision
     if model.end_of_turn:
         keys["eot_tokens"] = [model.end_of_turn]
     if model.pad:

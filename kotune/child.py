@@ -53,17 +53,16 @@ def _parity(root: Path, base: str, tasks: list[str], trained: dict[str, str | No
     from kotune.models import hub
     from kotune.run import write_json
 
-    revision = hub.fetch(base)
     hub.write_own_template(base, root)
     paths = {task: Path(path) if path else None for task, path in trained.items()}
-    write_json(root / "parity.json", {"model_revision": revision, **parity.prove(root, tuple(tasks), paths)})
+    write_json(root / "parity.json", parity.prove(root, tuple(tasks), paths))
 
 
-def _score(root: Path, tasks: dict[str, str | None], precision: str, limit: int | None) -> None:
+def _score(root: Path, tasks: dict[str, str | None], base: dict[str, str | None], limit: int | None) -> None:
     from kotune import scoring
 
     paths = {task: Path(path) if path else None for task, path in tasks.items()}
-    scoring.score(root, paths, precision, limit)
+    scoring.score(root, paths, base, limit)
 
 
 JOBS: dict[str, Callable[..., None]] = {"parity": _parity, "score": _score}

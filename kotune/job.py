@@ -27,6 +27,15 @@ class Job:
     device: Device
     limit: int | None
 
+    def inputs(self, stage: str) -> dict[str, Any]:
+        """Everything that a stage's result depends on."""
+        return INPUTS[stage](self)
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage finished with the inputs of now and what it made is still there."""
+        made = all(self.run.path(name).exists() for name in OUTPUTS[stage])
+        return made and self.run.is_done(stage, self.inputs(stage))
+
     def entries(self) -> list[convert.Entry]:
         """The recipe's data entries for kodata."""
         return [convert.Entry(**entry.model_dump()) for entry in self.recipe.data]
@@ -55,27 +64,34 @@ def _prepare_inputs(job: Job) -> dict[str, Any]:
 def _render_inputs(job: Job) -> dict[str, Any]:
     model = models.find(job.recipe.model, job.recipe.template)
     return {
-        "config": _text_digest(axolotl_config.render(job.recipe, job.device)),
+        "config": hashlib.sha256(axolotl_config.render(job.recipe, job.device).encode()).hexdigest(),
         "template": sha256(model.template) if model.template else "own",
         "model": _model_files(model.base),
         "data": _known_sha256(job, "data/train.jsonl"),
-        "tasks": _code("kodata", "tasks"),
+        "code": _code("kodata", "tasks", "kotune/parity.py", "kotune/harness.py"),
+        "versions": versions("axolotl", "lm_eval", "transformers"),
     }
 
 
 def _train_inputs(job: Job) -> dict[str, Any]:
     names = ("axolotl.yml", TEMPLATE_FILE, "data/train.jsonl", "data/validation.jsonl")
     model = models.find(job.recipe.model, job.recipe.template)
-    files = {name: _known_sha256(job, name) for name in names}
-    return {**files, "model": _model_files(model.base), "axolotl": version("axolotl")}
+    return {
+        **{name: _known_sha256(job, name) for name in names},
+        "model": _model_files(model.base),
+        "code": _code("kotune/plugin.py", "kotune/precision.py"),
+        "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
+    }
 
 
 def _score_inputs(job: Job) -> dict[str, Any]:
     return {
         "adapter": _known_sha256(job, "model/adapter_model.safetensors"),
-        "template": _known_sha256(job, "model/chat_template.jinja"),
-        "files": [convert.fingerprint(entry) for entry in job.entries()],
-        "tasks": _code("kodata", "tasks"),
+        "template": _known_sha256(job, f"model/{TEMPLATE_FILE}"),
+        "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
+        "code": _code("kodata", "tasks", "kotune/scoring.py", "kotune/harness.py", "kotune/precision.py"),
+        "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes"),
+        "device": job.device,
         "limit": job.limit,
     }
 
@@ -97,25 +113,38 @@ def _model_files(base: str) -> str:
     return sha256(*sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".jinja")))
 
 
-def _code(*rooms: str) -> str:
+def _test_files(task: str, path: Path | None) -> str:
+    """The identity of what a task scores on."""
+    source = next(name for name, module in kodata.SOURCES.items() if module.CARD.task == task)
+    return convert.fingerprint(convert.Entry(source, path=path), "test")
+
+
+def _code(*places: str) -> str:
     """A digest of our own code and tasks, so that an edited prompt or metric is never scored with stale results."""
-    return sha256(
-        *sorted(p for room in rooms for p in (ROOT / room).rglob("*") if p.suffix in (".py", ".yaml", ".jinja"))
-    )
+    found = [ROOT / place if place.endswith(".py") else (ROOT / place).rglob("*") for place in places]
+    files = [path for place in found for path in ([place] if isinstance(place, Path) else place)]
+    return sha256(*sorted(path for path in files if path.suffix in (".py", ".yaml")))
 
 
-def _text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def versions(*packages: str) -> dict[str, str | None]:
+    """The installed version of each package, None where it is not installed."""
+    return {package: _version(package) for package in packages}
 
 
-def version(package: str) -> str | None:
-    """The installed version of a package, None where it is not installed."""
+def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
+OUTPUTS = {
+    "prepare": ("data/train.jsonl", "data/validation.jsonl", "data/manifest.json"),
+    "render": ("axolotl.yml", TEMPLATE_FILE, "parity.json"),
+    "train": ("model/adapter_model.safetensors", "metrics.jsonl"),
+    "score": ("scores.json", "samples/base", "samples/tuned"),
+    "report": ("report.md",),
+}
 INPUTS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "prepare": _prepare_inputs,
     "render": _render_inputs,

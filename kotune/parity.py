@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import yaml
+from pydantic import ValidationError
+
 import kodata
-from kotune.errors import StageError
+from kotune.errors import RecipeError, StageError
 from kotune.harness import Loaded, load_task
 
 ITEMS = 128  # rows compared a task: every template, delimiter and label occurs in the first few
@@ -60,7 +62,8 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
     """
     tokenizer, strategy = load_strategy(run / "axolotl.yml")
     rows = read_rows(run / "data" / "train.jsonl")
-    proof: dict[str, Any] = {"labels": check_labels(train_side(strategy, rows), tokenizer), "tasks": {}}
+    ends = end_ids(run / "axolotl.yml", tokenizer)
+    proof: dict[str, Any] = {"labels": check_labels(train_side(strategy, rows), tokenizer, ends), "tasks": {}}
     for name in tasks:
         if name not in trained:
             proof["tasks"][name] = {"status": "not trained"}
@@ -83,7 +86,11 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
     from axolotl.loaders import load_tokenizer
     from axolotl.prompt_strategies.chat_template import StrategyLoader
 
-    cfg = load_cfg(str(config))
+    try:
+        cfg = load_cfg(str(config))
+    except ValidationError as error:
+        told = "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors())
+        raise RecipeError(f"Axolotl refuses the configuration of this recipe:\n{told}") from None
     tokenizer = load_tokenizer(cfg)
     _check_korean(tokenizer)
     return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
@@ -110,7 +117,13 @@ def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
     return sides
 
 
-def check_labels(rows: list[Trained], tokenizer: Any) -> dict[str, Any]:
+def end_ids(config: Path, tokenizer: Any) -> set[int]:
+    """The ids that may close an answer: eos and the configured `eot_tokens`."""
+    tokens = yaml.safe_load(config.read_text(encoding="utf-8")).get("eot_tokens") or []
+    return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
+
+
+def check_labels(rows: list[Trained], tokenizer: Any, ends: set[int]) -> dict[str, Any]:
     """Labels are exactly the answers and their end-of-turn tokens; at most one BOS opens a row."""
     bos = tokenizer.bos_token_id
     for row in rows:
@@ -122,7 +135,7 @@ def check_labels(rows: list[Trained], tokenizer: Any) -> dict[str, Any]:
             )
         for answer, turn in zip(answers, turns, strict=True):
             text = tokenizer.decode(turn[:-1])
-            if text.strip() != answer or turn[-1] not in tokenizer.all_special_ids:
+            if text.strip() != answer or turn[-1] not in ends:
                 shown = tokenizer.decode(turn)
                 raise StageError(
                     f"parity: {row.guid}: trained on `{shown}`, expected `{answer}` and one end-of-turn token; "
@@ -202,8 +215,14 @@ def _recorder(tokenizer: Any) -> Any:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The first rows of every data entry: train.jsonl holds them one entry after another."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in islice(file, ITEMS)]
+        for row in map(json.loads, file):
+            kept = rows.setdefault((row["source"], row["form"]), [])
+            if len(kept) < ITEMS:
+                kept.append(row)
+    return [row for kept in rows.values() for row in kept]
 
 
 def _check_korean(tokenizer: Any) -> None:

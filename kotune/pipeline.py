@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from kodata import convert
 from kotune import axolotl_config, child, models, report, training
 from kotune.axolotl_config import TEMPLATE_FILE
 from kotune.errors import KotuneError, RecipeError, did_you_mean
-from kotune.job import INPUTS, Job, version
+from kotune.job import Job, versions
+from kotune.models import hub
 from kotune.progress import Screen
 from kotune.recipe import ROOT, digest, load
 from kotune.run import STAGES, Run, read_json, write_text
@@ -59,25 +61,33 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
     """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
+    if until != "prepare" and not find_spec("axolotl"):
+        raise RecipeError(
+            "this is the light install, which only checks and renders; `make setup` brings Axolotl and torch"
+        )
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
     try:
-        for stage in STAGES[: STAGES.index(until) + 1]:
-            inputs = INPUTS[stage](job)
-            if job.run.is_done(stage, inputs):
-                screen.skipped(stage)
-                continue
-            if changed := job.run.changed(stage, inputs):
-                screen.again(stage, changed)
-            if stage == "prepare":
-                _begin(job, facts)
-            with job.run.stage(stage, inputs), screen.stage(stage):
-                BODIES[stage](job, screen)
+        with job.run.lock():
+            for stage in STAGES[: STAGES.index(until) + 1]:
+                _stage(job, stage, screen, facts)
     except (KotuneError, ValueError):
         if fresh and not job.run.record().get("stages"):
             shutil.rmtree(root)
         raise
+
+
+def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
+    if job.is_done(stage):
+        screen.skipped(stage)
+        return
+    inputs = job.inputs(stage)
+    if changed := job.run.changed(stage, inputs):
+        screen.again(stage, changed)
+    _begin(job, facts)
+    with job.run.stage(stage, inputs), screen.stage(stage):
+        BODIES[stage](job, screen)
 
 
 def plan(job: Job, until: str) -> list[tuple[str, str]]:
@@ -85,20 +95,20 @@ def plan(job: Job, until: str) -> list[tuple[str, str]]:
     states: list[tuple[str, str]] = []
     for stage in STAGES[: STAGES.index(until) + 1]:
         pending = any(state == "to do" for _, state in states)
-        done = not pending and job.run.is_done(stage, INPUTS[stage](job))
+        done = not pending and job.is_done(stage)
         states.append((stage, "done" if done else "to do"))
     return states
 
 
 def _begin(job: Job, facts: dict[str, Any]) -> None:
+    """What is true of the machine and the code that run the next stage."""
     write_text(
         job.run.path("recipe.yml"),
         "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
         + yaml.safe_dump(job.recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
     )
-    versions = {name: version(name) for name in PACKAGES}
     job.run.update(
-        **facts, seed=job.recipe.seed, device=job.device, versions=versions, code_revision=_revision(),
+        **facts, seed=job.recipe.seed, device=job.device, versions=versions(*PACKAGES), code_revision=_revision(),
         python=platform.python_version(), machine=f"{platform.system()} {platform.machine()}",
     )  # fmt: skip
 
@@ -110,28 +120,31 @@ def _prepare(job: Job, screen: Screen) -> None:
 
 
 def _render(job: Job, screen: Screen) -> None:
-    write_text(job.run.path("axolotl.yml"), axolotl_config.render(job.recipe, job.device))
     model = models.find(job.recipe.model, job.recipe.template)
+    revision = hub.fetch(model.base)
+    job.run.update(model_revision=revision)
+    write_text(job.run.path("axolotl.yml"), axolotl_config.render(job.recipe, job.device, revision))
     job.run.path(TEMPLATE_FILE).unlink(missing_ok=True)
     if model.template:
         write_text(job.run.path(TEMPLATE_FILE), model.template.read_text(encoding="utf-8"))
     child.call("parity", job.run.root, base=model.base, tasks=job.recipe.tasks, trained=job.trained_tasks())
     proof = read_json(job.run.path("parity.json"))
-    job.run.update(model_revision=proof["model_revision"])
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
         screen.say(f"parity {task}: {shown}")
 
 
 def _train(job: Job, screen: Screen) -> None:
-    screen.training(training.train(job.run.root))
+    screen.training(training.train(job.run.root, job.inputs("train")))
     start = training.read_metrics(job.run.path("metrics.jsonl"))[0]
-    job.run.update(base_precision=start["base_precision"], trainable_parameters=start["trainable_parameters"])
+    kept = ("base_precision", "compute_dtype", "trainable_parameters")
+    job.run.update(**{key: start[key] for key in kept})
 
 
 def _score(job: Job, screen: Screen) -> None:
-    precision = job.run.record()["base_precision"]
-    child.call("score", job.run.root, tasks=job.task_paths(), precision=precision, limit=job.limit)
+    record = job.run.record()
+    kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
+    child.call("score", job.run.root, tasks=job.task_paths(), base=kept, limit=job.limit)
     for line in report.score_lines(read_json(job.run.path("scores.json"))):
         screen.say(line)
 

@@ -14,7 +14,7 @@ from typing import Any
 from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback, set_seed
 
-from kotune.precision import base_precision, hold_kernels
+from kotune.precision import base_precision, compute_dtype, hold_kernels
 
 METRICS = Path("metrics.jsonl")  # Axolotl is started in the run folder
 
@@ -51,7 +51,8 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
         self.last = (time.perf_counter(), state.num_input_tokens_seen)
         _write(
             event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
-            total_parameters=total, base_precision=base_precision(self.model), device=str(self.model.device),
+            total_parameters=total, base_precision=base_precision(self.model), compute_dtype=compute_dtype(self.model),
+            device=str(self.model.device),
         )  # fmt: skip
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:

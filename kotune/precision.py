@@ -14,14 +14,20 @@ def base_precision(model: Any) -> str:
     return str(frozen.dtype).removeprefix("torch.")
 
 
-def loading(precision: str) -> dict[str, Any]:
+def compute_dtype(model: Any) -> str:
+    """The dtype in which a 4-bit layer multiplies, else that of the frozen weights."""
+    layers = [layer for layer in model.modules() if hasattr(layer, "compute_dtype")]
+    return str(layers[0].compute_dtype).removeprefix("torch.") if layers else base_precision(model)
+
+
+def loading(precision: str, compute: str) -> dict[str, Any]:
     """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA, or in a dtype."""
     import torch
     from transformers import BitsAndBytesConfig
 
+    dtype = getattr(torch, compute)
     if precision != "nf4":
-        return {"dtype": getattr(torch, precision)}
-    dtype = torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
+        return {"dtype": dtype}
     quantization = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )

@@ -23,8 +23,6 @@ class Screen:
 
     def header(self, folder: Path, recipe: Recipe) -> None:
         self.console.print(f"{recipe.model}, {recipe.adapter} -> {folder}", markup=False)
-        if recipe.trust_remote_code:
-            self.console.print("WARNING: trust_remote_code: code that comes with the model will run on this machine")
 
     def say(self, text: str) -> None:
         self.console.print(f"  {text}", markup=False)

@@ -13,21 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 import kodata
-from kotune import axolotl_schema, strict_yaml
+from kotune import axolotl_block, strict_yaml
 from kotune.errors import RecipeError, did_you_mean
 from kotune.models import PRESETS, TEMPLATES
+from kotune.overrides import apply
 
 ROOT = Path(__file__).parent.parent
 DEFAULTS_FILE = ROOT / "recipes" / "defaults.yml"
 TASKS = {path.stem: path for path in sorted((ROOT / "tasks").glob("*/*.yaml"))}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-# Keys of Axolotl's that follow from the recipe's own keys, with the key to change instead.
-OWNED = {
-    "base_model": "model", "adapter": "adapter", "load_in_4bit": "adapter: qlora", "load_in_8bit": "adapter",
-    "chat_template": "template", "chat_template_jinja": "template", "eot_tokens": "template", "seed": "seed",
-    "test_datasets": "data", "val_set_size": "data", "trust_remote_code": "trust_remote_code",
-    "output_dir": "--runs-dir", "dataset_prepared_path": "--runs-dir",
-}  # fmt: skip
 
 
 class Strict(BaseModel):
@@ -40,7 +34,7 @@ class Data(Strict):
     source: str
     form: Literal["label", "write"] = "label"
     path: Path | None = None
-    samples: int | None = Field(default=None, gt=0)
+    samples: int | None = Field(default=None, gt=0, strict=True)
 
     @field_validator("source")
     @classmethod
@@ -50,10 +44,9 @@ class Data(Strict):
     @field_validator("path")
     @classmethod
     def _existing_path(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.exists():
-            raise PydanticCustomError(
-                "path", f"`{path}` does not exist; give the folder that holds the data, or leave path out"
-            )
+        if path is not None and not path.is_dir():
+            found = "is not a folder" if path.exists() else "does not exist"
+            raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data, or leave it out")
         return path
 
 
@@ -65,17 +58,16 @@ class Recipe(Strict):
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1)
     tasks: tuple[str, ...] = Field(min_length=1)
-    seed: int = Field(ge=0, lt=2**32)
-    trust_remote_code: bool = False
+    seed: int = Field(ge=0, lt=2**32, strict=True)
     axolotl: dict[str, Any] = {}
 
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
-        if name in PRESETS or HUB_ID.fullmatch(name) or Path(name).is_dir():
+        if name in PRESETS or _is_hub_id(name) or (Path(name) / "config.json").is_file():
             return name
         hint = did_you_mean(name, PRESETS)
-        raise PydanticCustomError("model", f"`{name}` is no preset, no hub id (owner/name) and no folder{hint}")
+        raise PydanticCustomError("model", f"`{name}` is no preset, no hub id (owner/name) and no model folder{hint}")
 
     @field_validator("template")
     @classmethod
@@ -88,7 +80,16 @@ class Recipe(Strict):
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("task", "a task is named twice; keep one")
         return tuple(_known(name, TASKS, "task") for name in names)
+
+    @field_validator("data")
+    @classmethod
+    def _no_entry_twice(cls, entries: tuple[Data, ...]) -> tuple[Data, ...]:
+        if len({(entry.source, entry.form) for entry in entries}) < len(entries):
+            raise PydanticCustomError("source", "two entries have the same source and form; keep one")
+        return entries
 
 
 class Defaults(Strict):
@@ -103,16 +104,20 @@ class Defaults(Strict):
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """The recipe in `path` with `--set key=value` overrides. RecipeError lists every problem found."""
-    raw = strict_yaml.load(path)
+    raw = {
+        key: value for key, value in strict_yaml.load(path).items() if value is not None
+    }  # `axolotl:` alone says nothing
     for override in overrides:
-        _set(raw, override)
+        apply(raw, override)
     raw = {"adapter": defaults().adapter, "seed": defaults().seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
-    problems = _axolotl_problems(raw.get("axolotl"))
+    problems = axolotl_block.problems(raw.get("axolotl"))
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        problems = [_told(detail) for detail in error.errors()] + problems
+        problems = _all_told(error) + problems
+    except OSError as error:
+        problems = [f"`{str(error.filename)[:60]}...`: {error.strerror}; give a shorter path", *problems]
     if problems:
         raise RecipeError("\n".join(f"{path}: {problem}" for problem in problems))
     return recipe
@@ -121,11 +126,11 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
 def defaults() -> Defaults:
     """recipes/defaults.yml, checked as strictly as a recipe."""
     raw = strict_yaml.load(DEFAULTS_FILE)
-    problems = [p for key in ("axolotl", "cpu", "cuda") for p in _axolotl_problems(raw.get(key), key)]
+    problems = [p for key in ("axolotl", "cpu", "cuda") for p in axolotl_block.problems(raw.get(key), key)]
     try:
         checked = Defaults.model_validate(raw)
     except ValidationError as error:
-        problems += [_told(detail) for detail in error.errors()]
+        problems += _all_told(error)
     if problems:
         raise RecipeError("\n".join(f"{DEFAULTS_FILE}: {problem}" for problem in problems))
     return checked
@@ -150,32 +155,16 @@ def _known(name: str, known: Any, kind: str) -> str:
     return name
 
 
-def _set(raw: dict[str, Any], override: str) -> None:
-    """Apply one `a.b.0.c=value`; the value is YAML under the same strict rules."""
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise RecipeError(f"--set {override}: expected key=value, for example --set axolotl.max_steps=60")
-    value = strict_yaml.parse(text, f"--set {key}") if text else None
-    *parents, last = key.split(".")
-    place: Any = raw
-    for step, name in enumerate(parents):
-        if isinstance(place, dict):
-            place = place.setdefault(name, {})
-        else:
-            place = _item(place, name, f"--set {'.'.join(parents[: step + 1])}")
-    if isinstance(place, dict):
-        place[last] = value
-    else:
-        _item(place, last, f"--set {key}")
-        place[int(last)] = value
+def _is_hub_id(name: str) -> bool:
+    """owner/name under the hub's own rules (huggingface_hub's validate_repo_id)."""
+    return bool(HUB_ID.fullmatch(name)) and len(name) <= 96 and not re.search(r"--|\.\.|\.git$|[-.]$|[-.]/", name)
 
 
-def _item(place: Any, name: str, where: str) -> Any:
-    if not isinstance(place, list):
-        raise RecipeError(f"{where}: there is nothing inside a plain value; check the key")
-    if not name.isdecimal() or int(name) >= len(place):
-        raise RecipeError(f"{where}: the list has items 0 to {len(place) - 1}; give one of those numbers")
-    return place[int(name)]
+def _all_told(error: ValidationError) -> list[str]:
+    """Every pydantic error once; that a list is too short after its items were refused is no news."""
+    details = error.errors()
+    deep = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
+    return [_told(detail) for detail in details if detail["type"] != "too_short" or detail["loc"][0] not in deep]
 
 
 def _told(detail: ErrorDetails) -> str:
@@ -189,16 +178,3 @@ def _told(detail: ErrorDetails) -> str:
     if detail["type"] in ("source", "path", "model", "template", "task"):
         return f"{key}: {detail['msg']}"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{str(detail['input'])[:80]}`"
-
-
-def _axolotl_problems(block: Any, key: str = "axolotl") -> list[str]:
-    """What Axolotl would drop without a word or fail on late, and keys that the recipe sets elsewhere."""
-    if block is None or not isinstance(block, dict):
-        return []
-    problems = []
-    for name in block:
-        if name in OWNED:
-            problems.append(f"{key}.{name}: kotune sets this from the recipe; use `{OWNED[name]}` instead")
-        elif name == "plugins":
-            problems.append(f"{key}.plugins: a plugin runs foreign code and is not accepted in a recipe; remove it")
-    return problems + [f"{key}.{path}: {what}" for path, what in axolotl_schema.problems(block)]

@@ -35,7 +35,7 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
     """One line a task and metric: base, tuned and the difference."""
     return [
         f"{task} {name}: base {_value(base)}, tuned {_value(entry['tuned'][name])} "
-        f"({entry['tuned'][name]['value'] - base['value']:+.3f}, n = {entry['n']:,})"
+        f"({_difference(base, entry['tuned'][name])}, n = {entry['n']:,})"
         for task, entry in scores.items()
         for name, base in entry["base"].items()
     ]
@@ -56,16 +56,24 @@ def _scores(scores: dict[str, Any]) -> str:
         for name, base in entry["base"].items():
             tuned = entry["tuned"][name]
             chance = f"{CHANCE[task]:.3f}" if name == "acc" and task in CHANCE else ""
-            difference = f"{tuned['value'] - base['value']:+.3f}"
+            difference = _difference(base, tuned)
             rows.append(
                 f"| {task} | {name} | {_value(base)} | {_value(tuned)} | {difference} | {chance} | {entry['n']} |"
             )
     return "\n".join(rows)
 
 
+def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -> str:
+    if base["value"] is None or tuned["value"] is None:
+        return "n/a"
+    return f"{tuned['value'] - base['value']:+.3f}"
+
+
 def _value(metric: dict[str, float | None]) -> str:
-    stderr = metric["stderr"]
-    return f"{metric['value']:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")
+    value, stderr = metric["value"], metric["stderr"]
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")
 
 
 def _training(events: list[dict[str, Any]]) -> str:

@@ -3,14 +3,18 @@
 Every file is written under a temporary name and renamed when whole, so that a killed run leaves no half-written one.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from kotune.errors import StageError
 
 STAGES = ("prepare", "render", "train", "score", "report")
 
@@ -42,15 +46,30 @@ class Run:
         return sorted(name for name in inputs.keys() | before.keys() if inputs.get(name) != before.get(name))
 
     @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One process at a time works in a run folder; the kernel frees the lock when that process ends, however it ends."""
+        folder = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise StageError(f"{self.root}: another run works in this folder; wait until it has ended") from None
+        finally:
+            os.close(folder)
+
+    @contextmanager
     def stage(self, name: str, inputs: dict[str, Any]) -> Iterator[None]:
-        """Run one stage: its old record and those after it go first, its new record is written when the body has passed."""
+        """Run one stage: its old record goes first, its new one is written when the body has passed.
+
+        Records of later stages stay: they hold the digests of what they were made from, so they stand or fall by those.
+        """
         stages = self.record().get("stages", {})
-        kept = {stage: stages[stage] for stage in STAGES[: STAGES.index(name)] if stage in stages}
-        self.update(stages=kept)
+        stages.pop(name, None)
+        self.update(stages=stages)
         begun = time.time()
         yield
-        kept[name] = {"inputs": inputs, "seconds": round(time.time() - begun, 2), "finished": int(time.time())}
-        self.update(stages=kept)
+        stages[name] = {"inputs": inputs, "seconds": round(time.time() - begun, 2), "finished": int(time.time())}
+        self.update(stages={stage: stages[stage] for stage in STAGES if stage in stages})
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,7 +85,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The JSON in a file of a run folder. StageError where somebody damaged it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StageError(f"{path}: not JSON any more ({error}); move the run folder away and run again") from None
 
 
 def sha256(*paths: Path) -> str:

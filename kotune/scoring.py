@@ -16,12 +16,13 @@ BATCH_SIZE = 32
 VARIANTS = ("base", "tuned")
 
 
-def score(root: Path, tasks: dict[str, Path | None], precision: str, limit: int | None) -> dict[str, Any]:
-    """Write `samples/<variant>/<task>.jsonl` and return scores.json's content.
+def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: int | None) -> None:
+    """Write `samples/<variant>/<task>.jsonl` and, last, scores.json.
 
-    `tasks` maps a task to its local data folder (None: the hub); `precision` is `nf4` or a torch dtype's name.
+    `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
+    (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
     """
-    model = load_model(root, precision)
+    model = load_model(root, base)
     scores: dict[str, Any] = {}
     for name, path in tasks.items():
         task = load_task(name, path)
@@ -34,10 +35,9 @@ def score(root: Path, tasks: dict[str, Path | None], precision: str, limit: int 
             scores[name]["n"] = len(samples)
             scores[name][variant] = metrics(result["results"][name])
     write_json(root / "scores.json", scores)
-    return scores
 
 
-def load_model(root: Path, precision: str) -> Any:
+def load_model(root: Path, base: dict[str, str | None]) -> Any:
     """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved with the adapter."""
     from lm_eval.models.huggingface import HFLM
     from peft import PeftModel
@@ -46,18 +46,21 @@ def load_model(root: Path, precision: str) -> Any:
     adapter = root / "model"
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     tokenizer = AutoTokenizer.from_pretrained(adapter)
-    base = load_base(config["base_model_name_or_path"], precision)
-    model = PeftModel.from_pretrained(base, str(adapter)).eval()
+    plain = load_base(config["base_model_name_or_path"], base)
+    model = PeftModel.from_pretrained(plain, str(adapter)).eval()
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
 
 
-def load_base(base: str, precision: str) -> Any:
+def load_base(name: str, base: dict[str, str | None]) -> Any:
     """The base model on the GPU where there is one, in the precision and with the kernels that training used."""
     import torch
     from transformers import AutoModelForCausalLM
 
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(base, device_map={"": device}, **loading(precision))
+    precision = loading(str(base["base_precision"]), str(base["compute_dtype"]))
+    model = AutoModelForCausalLM.from_pretrained(
+        name, revision=base["model_revision"] or "main", device_map={"": device}, **precision
+    )
     hold_kernels(model)
     return model.eval()
 
@@ -69,10 +72,13 @@ def metrics(result: dict[str, Any]) -> dict[str, dict[str, float | None]]:
         name, _, filtered = key.partition(",")
         if not filtered or name.endswith("_stderr"):
             continue
-        stderr = result.get(f"{name}_stderr,{filtered}")
-        known = isinstance(stderr, float) and math.isfinite(stderr)
-        values[name] = {"value": float(value), "stderr": stderr if known else None}
+        values[name] = {"value": _finite(value), "stderr": _finite(result.get(f"{name}_stderr,{filtered}"))}
     return values
+
+
+def _finite(value: Any) -> float | None:
+    """A number that JSON can hold; None for lm-eval's "N/A" and for NaN (no whole premise under --limit)."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def write_samples(path: Path, samples: list[dict[str, Any]]) -> None:
@@ -86,4 +92,7 @@ def _sample(sample: dict[str, Any]) -> dict[str, Any]:
     likelihoods = [response[0] for response in sample["filtered_resps"]]
     prediction = max(range(len(likelihoods)), key=likelihoods.__getitem__)
     names = {key: value for key, value in sample["doc"].items() if key in ("guid", "source")}
-    return {**names, **kept, "prediction": prediction, "gold": sample["target"], "logprobs": likelihoods}
+    metrics = {name: sample[name] for name in sample["metrics"] if isinstance(sample[name], (int, float))}
+    return {
+        **names, **kept, "prediction": prediction, "gold": sample["target"], "logprobs": likelihoods, "metrics": metrics
+    }  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any
 
 from kotune.axolotl_config import CHECKPOINTS
 from kotune.errors import StageError
+from kotune.run import read_json, write_json, write_text
 
 COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", "axolotl.yml", "--launcher", "python"]
 KEPT = ("adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "README.md")
@@ -31,14 +32,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, **quiet, "PYTHONPATH": path, "NO_COLOR": "1"}
 
 
-def train(root: Path) -> Iterator[dict[str, Any]]:
+def train(root: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Run `axolotl train` in the run folder; yields each metrics event as it is written, then checks the adapter.
 
-    StageError when Axolotl fails, stops early or leaves a tensor that is not finite.
+    Goes on from a checkpoint only where that was made from the same `inputs`. StageError when Axolotl fails, stops early
+    or leaves a tensor that is not finite.
     """
     metrics = root / "metrics.jsonl"
-    metrics.unlink(missing_ok=True)
-    drop_torn_checkpoints(root / CHECKPOINTS)
+    keep_matching_checkpoints(root, inputs)
+    keep_metrics_until(metrics, drop_torn_checkpoints(root / CHECKPOINTS))
     with (root / "train.log").open("w", encoding="utf-8") as log:
         child = subprocess.Popen(COMMAND, cwd=root, env=environment(), stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -62,9 +64,11 @@ def check_finished(root: Path) -> None:
         raise StageError(f"train: stopped at step {reached} before the last one\n{tail(root / 'train.log')}")
     for event in events:
         if not math.isfinite(event.get("loss", 0.0)):
+            forget(root)
             raise StageError(f"train: loss is {event['loss']} at step {event['step']}; lower the learning rate")
     bad = not_finite(root / CHECKPOINTS / "adapter_model.safetensors")
     if bad:
+        forget(root)
         raise StageError(
             f"train: {bad[0]} and {len(bad) - 1} more tensors hold NaN or infinity; lower the learning rate"
         )
@@ -74,7 +78,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The events of metrics.jsonl; none where training never began."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]  # the last line may still be on its way
 
 
 def not_finite(weights: Path) -> list[str]:
@@ -87,13 +92,38 @@ def not_finite(weights: Path) -> list[str]:
         return [name for name in names if not torch.isfinite(file.get_tensor(name)).all()]
 
 
-def drop_torn_checkpoints(folder: Path) -> None:
-    """Axolotl resumes from the highest-numbered folder unchecked; trainer_state.json is written last, so it tells."""
+def forget(root: Path) -> None:
+    """Remove what a later training would resume from: checkpoints, and tokenized data that Axolotl does not check."""
+    for name in (CHECKPOINTS, "prepared"):
+        shutil.rmtree(root / name, ignore_errors=True)
+
+
+def keep_matching_checkpoints(root: Path, inputs: dict[str, Any]) -> None:
+    """Forget checkpoints of other data, configuration or code."""
+    note = root / CHECKPOINTS / "inputs.json"
+    if not note.exists() or read_json(note) != inputs:
+        forget(root)
+        write_json(note, inputs)
+
+
+def drop_torn_checkpoints(folder: Path) -> int:
+    """Axolotl resumes from the highest-numbered folder unchecked; trainer_state.json is written last, so it tells.
+
+    Returns the step of the last whole checkpoint, 0 where there is none.
+    """
+    steps = [0]
     for checkpoint in folder.glob("checkpoint-*"):
         try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            steps.append(json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"])
         except (OSError, ValueError):
             shutil.rmtree(checkpoint)
+    return max(steps)
+
+
+def keep_metrics_until(metrics: Path, step: int) -> None:
+    """Keep what was logged up to the checkpoint that training goes on from; the rest will be logged again."""
+    kept = [event for event in read_metrics(metrics) if step and event["step"] <= step]
+    write_text(metrics, "".join(json.dumps(event) + "\n" for event in kept))
 
 
 def tail(log: Path, lines: int = 15) -> str:
@@ -125,5 +155,4 @@ def _keep_adapter(root: Path) -> None:
             shutil.copy2(file, partial / file.name)
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
-    shutil.rmtree(made)
-    shutil.rmtree(root / "prepared", ignore_errors=True)
+    forget(root)

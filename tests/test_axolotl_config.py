@@ -1,6 +1,8 @@
 """The rendered Axolotl configuration: Axolotl's own validation accepts it, and both devices get what they can run."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,11 +20,9 @@ def test_the_kept_schema_is_the_installed_axolotls() -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_shipped_recipe_renders_to_known_keys_and_sixteen_examples_a_step(path, device) -> None:  # type: ignore[no-untyped-def]
+def test_every_shipped_recipe_renders_to_keys_that_axolotl_knows(path: Path, device: axolotl_config.Device) -> None:
     config = yaml.safe_load(axolotl_config.render(recipe.load(path), device))
-    assert axolotl_schema.problems({**config, "datasets": config["datasets"]}) == []
-    assert config["batch_size"] == 16
-    assert config["sample_packing"] is False
+    assert axolotl_schema.problems(config) == []
     assert "val_set_size" not in config
 
 
@@ -41,13 +41,62 @@ def test_the_recipe_wins_over_the_defaults_of_its_device() -> None:
     assert (config["bf16"], config["lora_r"]) == (True, 8)
 
 
-def test_accumulation_given_in_a_recipe_replaces_the_batch_size() -> None:
-    words = ("axolotl.micro_batch_size=4", "axolotl.gradient_accumulation_steps=4")
-    config = axolotl_config.config(recipe.load(ROOT / "recipes" / "llama_lora.yml", words), "cuda")
-    assert "batch_size" not in config
+@pytest.mark.parametrize(("micro", "steps"), [(16, 1), (4, 4), (1, 16)])
+def test_a_smaller_micro_batch_is_made_up_for_by_accumulation(micro: int, steps: int) -> None:
+    loaded = recipe.load(ROOT / "recipes" / "llama_lora.yml", (f"axolotl.micro_batch_size={micro}",))
+    config = axolotl_config.config(loaded, "cuda")
+    assert (config["micro_batch_size"], config["gradient_accumulation_steps"]) == (micro, steps)
 
 
-def test_data_set_keys_of_a_recipe_are_laid_over_ours_but_never_the_path() -> None:
-    words = ("axolotl.datasets=[{train_on_eos: all, path: elsewhere.jsonl}]",)
-    config = axolotl_config.config(recipe.load(ROOT / "recipes" / "llama_lora.yml", words), "cpu")
-    assert (config["datasets"][0]["train_on_eos"], config["datasets"][0]["path"]) == ("all", "data/train.jsonl")
+@pytest.mark.parametrize(
+    ("word", "gone"),
+    [
+        ("save_steps=10", "saves_per_epoch"),
+        ("eval_steps=10", "evals_per_epoch"),
+        ("warmup_steps=10", "warmup_ratio"),
+        ("lora_target_modules=[q_proj]", "lora_target_linear"),
+        ("gradient_accumulation_steps=2", "batch_size"),
+    ],
+)
+def test_a_recipes_key_takes_the_place_of_the_default_that_axolotl_would_not_have_beside_it(
+    word: str, gone: str
+) -> None:
+    loaded = recipe.load(ROOT / "recipes" / "llama_lora.yml", (f"axolotl.{word}",))
+    assert gone not in axolotl_config.config(loaded, "cuda")
+    assert_axolotl_accepts(axolotl_config.config(loaded, "cuda"), "cuda")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_axolotls_own_validation_accepts_every_shipped_recipe_and_counts_sixteen_examples_a_step(
+    path: Path, device: axolotl_config.Device
+) -> None:
+    accepted = assert_axolotl_accepts(axolotl_config.config(recipe.load(path), device), device)
+    assert accepted["micro_batch_size"] * accepted["gradient_accumulation_steps"] == 16
+    assert not accepted["sample_packing"]
+
+
+def assert_axolotl_accepts(config: dict[str, Any], device: str) -> dict[str, Any]:
+    """Axolotl's own validators, told that they run on an A100 or on no GPU; returns what they make of the config."""
+    pytest.importorskip("axolotl")
+    from axolotl.utils.config import validate_config
+    from axolotl.utils.dict import DictDefault
+
+    gpu = {"bf16": True, "fp8": False, "n_gpu": 1, "n_node": 1, "compute_capability": "sm_80", "tf32": True}
+    none = {"bf16": False, "fp8": False, "n_gpu": 0, "n_node": 1, "compute_capability": None, "tf32": False}
+    plain = {key: value for key, value in config.items() if key != "plugins"}
+    result = validate_config(DictDefault(plain), gpu if device == "cuda" else none, {"torch_version": "2.13.0"})
+    return dict(result)
+
+
+def test_data_set_keys_of_a_recipe_are_laid_over_ours() -> None:
+    loaded = recipe.load(ROOT / "recipes" / "llama_lora.yml", ("axolotl.datasets=[{train_on_eos: all}]",))
+    entry = axolotl_config.config(loaded, "cpu")["datasets"][0]
+    assert (entry["train_on_eos"], entry["path"]) == ("all", "data/train.jsonl")
+
+
+def test_a_hidden_gpu_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    assert axolotl_config.detect_device() == "cuda"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert axolotl_config.detect_device() == "cpu"

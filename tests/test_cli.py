@@ -55,6 +55,12 @@ def test_a_light_environment_is_enough_for_check_and_render(tmp_path: Path) -> N
             [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+    words = ["run", str(QUICK), "--runs-dir", str(tmp_path / "runs")]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
+    )
+    assert_one_message(done, 2, "make setup")
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("command", ["check", "render", "run"])

@@ -48,12 +48,12 @@ def test_a_recipe_becomes_a_scored_adapter(cli: Cli, tmp_path: Path, name: str, 
     for variant, items in (("base", base), ("tuned", tuned)):
         right = sum(item["prediction"] == item["gold"] for item in items) / len(items)
         assert scores[variant]["acc"]["value"] == pytest.approx(right)
-    assert_base_is_the_plain_base(folder, base, precision)
+    assert_base_is_the_plain_base(folder, base)
     again = cli("run", ROOT / "recipes" / f"quickstart_{name}.yml", *words)
     assert again.stdout.count("done before, nothing changed") == 5
 
 
-def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]], precision: str) -> None:
+def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]]) -> None:
     """Base scores through the switched-off adapter are bit-identical to a model that never had one."""
     from lm_eval.models.huggingface import HFLM
     from transformers import AutoTokenizer
@@ -62,7 +62,7 @@ def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]], prec
     from kotune.scoring import BATCH_SIZE, load_base
 
     weights = read_json(folder / "model" / "adapter_config.json")["base_model_name_or_path"]
-    plain = load_base(weights, precision)
+    plain = load_base(weights, read_json(folder / "run.json"))
     model = HFLM(pretrained=plain, tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE)
     result = load_task("nli_sample_ko", None).evaluate(model, 30)
     scored = [[response[0] for response in sample["filtered_resps"]] for sample in result["samples"]["nli_sample_ko"]]

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 bitsandbytes = pytest.importorskip("bitsandbytes")
 
-from kotune.precision import base_precision, hold_kernels, loading  # noqa: E402
+from kotune.precision import base_precision, compute_dtype, hold_kernels, loading  # noqa: E402
 
 
 def layer(bias: bool) -> Any:
@@ -43,5 +43,7 @@ def test_precision_is_read_from_the_weights_and_names_how_to_load_them() -> None
     assert base_precision(linear) == "float32"
     assert base_precision(linear.to(torch.bfloat16)) == "bfloat16"
     assert base_precision(layer(False)) == "nf4"
-    assert loading("bfloat16") == {"dtype": torch.bfloat16}
-    assert loading("nf4")["quantization_config"].bnb_4bit_quant_type == "nf4"
+    assert (compute_dtype(linear), compute_dtype(layer(False))) == ("bfloat16", "float32")
+    assert loading("bfloat16", "bfloat16") == {"dtype": torch.bfloat16}
+    quantization = loading("nf4", "float16")["quantization_config"]
+    assert (quantization.bnb_4bit_quant_type, quantization.bnb_4bit_compute_dtype) == ("nf4", torch.float16)

@@ -66,6 +66,27 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "    samples: 0\n", "data.0.samples: input should be greater than 0"),
         ("model: quickstart-llama\n", "data: missing; add `data:`"),
         ("data: []\nmodel: quickstart-llama\n", "data: tuple should have at least 1 item"),
+        (GOOD + "seed: true\n", "seed: input should be a valid integer, found `True`"),
+        (GOOD + "seed: '5'\n", "seed: input should be a valid integer, found `5`"),
+        (GOOD.replace("quickstart-llama", "''"), "model: `` is no preset"),
+        (GOOD.replace("quickstart-llama", "some/name.git"), "model: `some/name.git` is no preset"),
+        (GOOD.replace("quickstart-llama", "x" * 5000), "File name too long"),
+        (GOOD + "    path: recipe.yml\n", "data.0.path: `recipe.yml` "),
+        (GOOD + "tasks: [klue_nli_ko, klue_nli_ko]\n", "tasks: a task is named twice"),
+        (GOOD + "  - source: nli_sample\n", "data: two entries have the same source and form"),
+        (GOOD + "axolotl:\n  micro_batch_size: 5\n", "axolotl.micro_batch_size: 5 does not divide the 16 examples"),
+        (GOOD + "axolotl:\n  micro_batch_size: -4\n", "axolotl.micro_batch_size: must be a number above 0, found `-4`"),
+        (GOOD + "axolotl:\n  max_steps: 0\n", "axolotl.max_steps: must be a number above 0"),
+        (GOOD + "axolotl:\n  learning_rate: fast\n", "axolotl.learning_rate: must be a number above 0, found `fast`"),
+        (GOOD + "axolotl:\n  learning_rate: .nan\n", "axolotl.learning_rate: must be a number above 0, found `nan`"),
+        (GOOD + "axolotl:\n  comet_api_key: x\n", "axolotl.comet_api_key: a secret has no place"),
+        (GOOD + "axolotl:\n  trust_remote_code: true\n", "axolotl.trust_remote_code: code that comes with a model"),
+        (GOOD + "axolotl:\n  datasets:\n    - type: alpaca\n", "axolotl.datasets.0.type: follows from `data`; only"),
+        (GOOD + "axolotl:\n  datasets: alpaca\n", "axolotl.datasets: expected array"),
+        (
+            GOOD + "axolotl:\n  gradient_accumulation_steps: 2\n  batch_size: 8\n",
+            "axolotl.batch_size: follows from micro_batch_size and gradient_accumulation_steps",
+        ),
         (GOOD + "template: lama3\n", "template: `lama3` is no template of ours and no file; did you mean llama3?"),
     ],
 )
@@ -89,8 +110,24 @@ def test_any_hub_id_is_a_model(tmp_path: Path, name: str) -> None:
     assert recipe.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", name))).model == name
 
 
-def test_any_folder_is_a_model(tmp_path: Path) -> None:
+def test_any_folder_with_a_model_is_a_model(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no model folder"):
+        recipe.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path))))
+    (tmp_path / "config.json").write_text("{}")
     assert recipe.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path)))).model == str(tmp_path)
+
+
+def test_a_key_without_a_value_says_nothing(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD + "axolotl:\nadapter:\n")
+    assert recipe.load(path).adapter == "lora"
+    assert recipe.load(path, ("axolotl.max_steps=3",)).axolotl == {"max_steps": 3}
+
+
+def test_a_refused_entry_is_told_once(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, "model: quickstart-llama\ndata: [foo]\n")
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(path)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_tasks_default_to_the_task_of_the_source(tmp_path: Path) -> None:

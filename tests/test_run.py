@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kotune.errors import StageError
 from kotune.run import Run, sha256, write_json, write_text
 
 
@@ -22,13 +23,13 @@ def test_a_stage_is_done_only_with_the_same_inputs(tmp_path: Path) -> None:
     assert run.changed("train", {"a": 2}) == []
 
 
-def test_a_stage_that_fails_leaves_no_record_and_takes_the_later_ones_with_it(tmp_path: Path) -> None:
+def test_a_stage_that_fails_leaves_no_record(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for stage in ("prepare", "render", "train"):
         finish(run, stage, a=1)
     with pytest.raises(RuntimeError), run.stage("render", {"a": 2}):
         raise RuntimeError
-    assert list(run.record()["stages"]) == ["prepare"]
+    assert list(run.record()["stages"]) == ["prepare", "train"]
 
 
 def test_facts_are_kept_beside_the_stages(tmp_path: Path) -> None:
@@ -46,6 +47,23 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
     with pytest.raises(TypeError):
         write_json(tmp_path / "deep" / "file.txt", {"not": object()})
     assert [(path.name, path.read_text()) for path in (tmp_path / "deep").iterdir()] == [("file.txt", "two")]
+
+
+def test_a_damaged_record_is_told(tmp_path: Path) -> None:
+    write_text(tmp_path / "run.json", "{")
+    with pytest.raises(StageError, match="not JSON any more"):
+        Run(tmp_path).record()
+
+
+def test_two_runs_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    with (
+        Run(tmp_path).lock(),
+        pytest.raises(StageError, match="another run works in this folder"),
+        Run(tmp_path).lock(),
+    ):
+        pass
+    with Run(tmp_path).lock():
+        pass
 
 
 def test_a_digest_depends_on_contents_and_their_order(tmp_path: Path) -> None:

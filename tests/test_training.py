@@ -11,6 +11,7 @@ from kotune import training
 from kotune.errors import StageError
 
 torch = pytest.importorskip("torch")
+INPUTS = {"config": "a"}
 GOOD: list[dict[str, Any]] = [
     {"event": "start", "step": 0, "max_steps": 2},
     {"event": "log", "step": 1, "loss": 1.5},
@@ -56,24 +57,25 @@ def test_axolotl_that_exits_zero_without_training_is_a_failure_that_names_its_lo
 ) -> None:
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "print('giving up')"])
     with pytest.raises(StageError, match=r"stopped at step 0(.|\n)*train.log(.|\n)*giving up"):
-        list(training.train(tmp_path))
+        list(training.train(tmp_path, INPUTS))
     assert not (tmp_path / "model").exists()
 
 
 def test_axolotl_that_fails_is_told_with_its_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"])
     with pytest.raises(StageError, match=r"axolotl exited with 3(.|\n)*no room"):
-        list(training.train(tmp_path))
+        list(training.train(tmp_path, INPUTS))
 
 
 def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    training.keep_matching_checkpoints(tmp_path, INPUTS)
     trained(tmp_path, GOOD)
     lines = "".join(json.dumps(event) + "\n" for event in GOOD)
     code = f"import time\nfor line in {lines!r}.splitlines(True):\n open('metrics.jsonl', 'a').write(line); time.sleep(0.1)"
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", code])
-    assert list(training.train(tmp_path)) == GOOD
+    assert list(training.train(tmp_path, INPUTS)) == GOOD
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["adapter_model.safetensors"]
     assert not (tmp_path / "checkpoints").exists()
 
@@ -87,5 +89,36 @@ def test_a_checkpoint_whose_last_written_file_is_torn_is_not_resumed_from(tmp_pa
         (tmp_path / name).mkdir()
         if text is not None:
             (tmp_path / name / "trainer_state.json").write_text(text)
-    training.drop_torn_checkpoints(tmp_path)
+    assert training.drop_torn_checkpoints(tmp_path) == 5
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"]
+
+
+def test_checkpoints_and_tokenized_data_of_other_inputs_are_forgotten(tmp_path: Path) -> None:
+    training.keep_matching_checkpoints(tmp_path, INPUTS)
+    for folder in ("checkpoints/checkpoint-5", "prepared"):
+        (tmp_path / folder).mkdir()
+    training.keep_matching_checkpoints(tmp_path, INPUTS)
+    assert (tmp_path / "checkpoints" / "checkpoint-5").exists()
+    training.keep_matching_checkpoints(tmp_path, {"config": "b"})
+    assert not (tmp_path / "checkpoints" / "checkpoint-5").exists()
+    assert not (tmp_path / "prepared").exists()
+
+
+def test_checkpoints_of_a_broken_training_are_forgotten(tmp_path: Path) -> None:
+    trained(tmp_path, GOOD, float("nan"))
+    with pytest.raises(StageError, match="NaN"):
+        training.check_finished(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_metrics_are_kept_up_to_the_checkpoint_that_training_goes_on_from(tmp_path: Path) -> None:
+    metrics = trained(tmp_path, GOOD) / "metrics.jsonl"
+    training.keep_metrics_until(metrics, 1)
+    assert training.read_metrics(metrics) == GOOD[:2]
+    training.keep_metrics_until(metrics, 0)
+    assert training.read_metrics(metrics) == []
+
+
+def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"event": "start"}\n{"event": "lo')
+    assert training.read_metrics(tmp_path / "metrics.jsonl") == [{"event": "start"}]

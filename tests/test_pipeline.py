@@ -1,0 +1,188 @@
+"""The stages as a whole: what is missing or changed is done again, and nothing else. The heavy bodies are stand-ins."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kotune import pipeline
+from kotune.errors import StageError
+from kotune.job import Job
+from kotune.pipeline import Options
+from kotune.progress import Screen
+from kotune.run import STAGES, Run, write_json, write_text
+from tests.conftest import write_recipe
+
+ROW = {"premise": "비가 온다.", "hypothesis": "날이 맑다.", "gold_label": "contradiction"}
+RECIPE = "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: data\n"
+
+
+def stand_in(done: list[str], name: str, *made: str) -> Callable[[Job, Screen], None]:
+    """A stage body that notes its name and makes the files that the stage promises."""
+
+    def body(job: Job, _: Screen) -> None:
+        done.append(name)
+        for file in made:
+            write_text(job.run.path(file), name)
+
+    return body
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Run the recipe in an empty folder; the names of the stages that were done."""
+    monkeypatch.chdir(tmp_path)
+    for name, rows in (("train", 40), ("dev", 2)):
+        items = [{**ROW, "guid": f"{name}{i}", "genre": "x", "premise": f"{ROW['premise']} {i}"} for i in range(rows)]
+        write_text(tmp_path / "data" / f"klue-nli-v1.1_{name}.json", json.dumps(items, ensure_ascii=False))
+    recipe = write_recipe(tmp_path, RECIPE)
+    done: list[str] = []
+    prepare = pipeline.BODIES["prepare"]
+    monkeypatch.setitem(
+        pipeline.BODIES, "prepare", lambda job, screen: (done.append("prepare"), prepare(job, screen))[0]
+    )
+    render = ("axolotl.yml", "chat_template.jinja", "parity.json")
+    monkeypatch.setitem(pipeline.BODIES, "render", stand_in(done, "render", *render))
+    train = ("model/adapter_model.safetensors", "model/chat_template.jinja", "metrics.jsonl")
+    monkeypatch.setitem(pipeline.BODIES, "train", stand_in(done, "train", *train))
+    score = ("scores.json", "samples/base/klue_nli_ko.jsonl", "samples/tuned/klue_nli_ko.jsonl")
+    monkeypatch.setitem(pipeline.BODIES, "score", stand_in(done, "score", *score))
+    monkeypatch.setitem(pipeline.BODIES, "report", stand_in(done, "report", "report.md"))
+    monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
+
+    def run(**options: Any) -> list[str]:
+        done.clear()
+        pipeline.run(recipe, Options(**options), Screen())
+        return list(done)
+
+    return run
+
+
+def folder(tmp_path: Path) -> Path:
+    return next((tmp_path / "runs").iterdir())
+
+
+def test_everything_is_done_once(start: Callable[..., list[str]]) -> None:
+    assert start() == list(STAGES)
+    assert start() == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "again"),
+    [
+        ("data/train.jsonl", ["prepare"]),
+        ("parity.json", ["render"]),
+        ("model/adapter_model.safetensors", ["train"]),
+        ("scores.json", ["score"]),
+        ("report.md", ["report"]),
+    ],
+)
+def test_what_was_lost_is_made_again_and_nothing_that_comes_out_the_same(
+    start: Callable[..., list[str]], tmp_path: Path, lost: str, again: list[str]
+) -> None:
+    start()
+    (folder(tmp_path) / lost).unlink()
+    assert start() == again
+
+
+def test_edited_training_data_is_prepared_and_trained_again(start: Callable[..., list[str]], tmp_path: Path) -> None:
+    start()
+    path = tmp_path / "data" / "klue-nli-v1.1_train.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("온다", "왔다"), encoding="utf-8")
+    assert start() == ["prepare", "render", "train"]
+
+
+def test_edited_test_data_is_only_scored_again(start: Callable[..., list[str]], tmp_path: Path) -> None:
+    start()
+    path = tmp_path / "data" / "klue-nli-v1.1_dev.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("온다", "왔다"), encoding="utf-8")
+    assert start() == ["score"]
+
+
+def test_another_adapter_is_scored_again(start: Callable[..., list[str]], tmp_path: Path) -> None:
+    start()
+    (folder(tmp_path) / "model" / "adapter_model.safetensors").write_text("other")
+    assert start() == ["score"]
+
+
+def test_stages_until_one_are_done_and_the_rest_later(start: Callable[..., list[str]]) -> None:
+    assert start(until="render") == ["prepare", "render"]
+    assert start() == ["train", "score", "report"]
+
+
+def test_a_limit_or_an_override_is_another_run(start: Callable[..., list[str]], tmp_path: Path) -> None:
+    for options in ({}, {"limit": 2}, {"overrides": ("seed=1",)}):
+        assert start(**options) == list(STAGES)
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def test_a_failed_stage_is_done_again_and_its_run_folder_stays(
+    start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = pipeline.BODIES["score"]
+
+    def fail(job: Job, screen: Screen) -> None:
+        raise StageError("score: no room")
+
+    monkeypatch.setitem(pipeline.BODIES, "score", fail)
+    with pytest.raises(StageError):
+        start()
+    assert list(Run(folder(tmp_path)).record()["stages"]) == ["prepare", "render", "train"]
+    monkeypatch.setitem(pipeline.BODIES, "score", whole)
+    assert start() == ["score", "report"]
+
+
+def test_facts_are_those_of_the_machine_that_ran_last(
+    start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kotune.axolotl_config.detect_device", lambda: "cpu")
+    start(until="prepare")
+    monkeypatch.setattr("kotune.axolotl_config.detect_device", lambda: "cuda")
+    assert start() == ["render", "train", "score", "report"]
+    assert Run(folder(tmp_path)).record()["device"] == "cuda"
+
+
+def test_a_second_run_on_the_same_folder_is_told(start: Callable[..., list[str]], tmp_path: Path) -> None:
+    start(until="prepare")
+    with Run(folder(tmp_path)).lock(), pytest.raises(StageError, match="another run"):
+        start()
+
+
+def test_the_report_stands_on_the_files_of_the_run_alone(tmp_path: Path) -> None:
+    from kotune import report
+
+    run = Run(tmp_path)
+    write_text(run.path("recipe.yml"), "model: quickstart-llama\n")
+    run.update(
+        base_precision="float32", trainable_parameters=1000, seed=42, device="cpu", python="3.11", code_revision="abc",
+        versions={"axolotl": "0.19.0", "torch": None}, command="./cli.py run x.yml",
+    )  # fmt: skip
+    value = {"value": 0.5, "stderr": None}
+    scores = {"acc": value, "triple_acc": {"value": None, "stderr": None}}
+    write_json(
+        run.path("scores.json"),
+        {"klue_nli_ko": {"n": 2, "base": scores, "tuned": {**scores, "acc": {"value": 0.75, "stderr": 0.1}}}},
+    )
+    write_text(
+        run.path("metrics.jsonl"),
+        '{"event": "log", "step": 5, "loss": 1.0, "tokens_per_second": 10, "peak_memory_gib": 1}\n',
+    )
+    entry = {
+        "source": "klue_nli",
+        "form": "label",
+        "kept": {"train": 10, "validation": 2},
+        "dropped": {"empty field": 1},
+        "licence": "CC",
+    }
+    write_json(run.path("data", "manifest.json"), {"entries": [entry]})
+    write_json(
+        run.path("parity.json"),
+        {"labels": {"rows": 2, "status": "good"}, "tasks": {"klue_nli_ko": {"status": "not trained"}}},
+    )
+    text = report.markdown(run)
+    assert "| klue_nli_ko | acc | 0.500 | 0.750 ± 0.100 | +0.250 | 0.333 | 2 |" in text
+    assert "| klue_nli_ko | triple_acc | n/a | n/a | n/a |  | 2 |" in text
+    assert "| klue_nli | label | 10 | 2 | 1 empty field | CC |" in text
+    assert "./cli.py run x.yml" in text
