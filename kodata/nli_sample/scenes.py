@@ -13,6 +13,8 @@ from typing import NamedTuple
 from kodata.nli_sample import words
 from kodata.nli_sample.words import Measure, Noun, Transfer
 
+UNKNOWN = "알 수 없음"
+MOST = len(words.NUMBERS)
 LABELS = ("entailment", "neutral", "contradiction")
 
 
@@ -20,12 +22,16 @@ Event = Callable[[Noun, Noun, Noun], tuple[str, ...]]  # who, whom and what -> t
 
 
 class Scene(NamedTuple):
-    """A premise, a hypothesis for each label, and questions about the premise with short answers (not in the sample)."""
+    """A premise, a hypothesis for each label, and questions about the premise with short answers (not in the sample).
+
+    `choices` ask which of two things holds, of what the premise tells and of what it leaves open.
+    """
 
     source: str
     premise: str
     hypotheses: dict[str, str]
     questions: tuple[tuple[str, str], ...]
+    choices: tuple[tuple[str, str], ...]
 
 
 def day(rng: random.Random) -> str:
@@ -49,13 +55,12 @@ def negation(rng: random.Random) -> Scene:
     """One thing was done, another was not; a third is not mentioned."""
     verb, name, when = rng.choice(words.VERBS), rng.choice(words.NAMES), day(rng)
     done, undone, other = rng.sample(verb.objects, 3)
-    setting = f"{when} {rng.choice(verb.places)}에서" if rng.random() < 0.5 else when
     says = joined(rng, f"{done:은} {verb.past}", f"{undone:은} {not_done(rng, verb.past, verb.stem)}")
-    premise = f"{setting} {name:은} {says}." if rng.random() < 0.5 else f"{name:은} {setting} {says}."
+    premise = f"{when} {name:은} {says}." if rng.random() < 0.5 else f"{name:은} {when} {says}."
 
     def claim(thing: Noun, positive: bool) -> str:
         deed = verb.past if positive else not_done(rng, verb.past, verb.stem)
-        return f"{setting} {name:은} {thing:을} {deed}."
+        return f"{when} {name:은} {thing:을} {deed}."
 
     positive = rng.random() < 0.5, rng.random() < 0.5, rng.random() < 0.5
     hypotheses = {
@@ -70,24 +75,26 @@ def negation(rng: random.Random) -> Scene:
         (f"누가 {done:을} {past}습니까?", name),
         ("언제 있었던 일입니까?", when),
     )
-    return Scene("negation", premise, hypotheses, questions)
+    answers = {done: verb.past, undone: f"{verb.stem}지 않았다", other: UNKNOWN}
+    choices = tuple((f"{thing:은} {past}습니까, {verb.stem}지 않았습니까?", answers[thing]) for thing in answers)
+    return Scene("negation", premise, hypotheses, questions, choices)
 
 
 def bounded(rng: random.Random, counter: Noun, holds: bool) -> tuple[str, int]:
     """A predicate about a number of things, and a number of which it holds (or does not)."""
-    form, bound = rng.choice(("more", "fewer", "same", "different")), rng.randint(3, 8)
+    form, bound = rng.choice(("more", "fewer", "same", "different")), rng.randint(2, 6)
     amount = amounting(bound, counter)
     text, true_of = {
-        "more": (f"{amount}보다 많다", range(bound + 1, 11)),
+        "more": (f"{amount}보다 많다", range(bound + 1, MOST + 1)),
         "fewer": (f"{amount}보다 적다", range(1, bound)),
         "same": (f"{amount}이다", range(bound, bound + 1)),
-        "different": (f"{amount:이} 아니다", [*range(1, bound), *range(bound + 1, 11)]),
+        "different": (f"{amount:이} 아니다", [*range(1, bound), *range(bound + 1, MOST + 1)]),
     }[form]
-    return text, rng.choice([number for number in range(1, 11) if (number in true_of) == holds])
+    return text, rng.choice([number for number in range(1, MOST + 1) if (number in true_of) == holds])
 
 
 def amounting(number: int, counter: Noun) -> Noun:
-    """A number of 1 to 10 with its counter: 세 개."""
+    """A number of 1 to 7 with its counter: 세 개."""
     return Noun(f"{words.NUMBERS[number - 1]} {counter}")
 
 
@@ -111,7 +118,8 @@ def quantity(rng: random.Random) -> Scene:
         (f"{place}에 있는 {one:은} 몇 {count.counter}입니까?", str(of_one)),
         (f"{place}에 있는 {two:은} 몇 {count.counter}입니까?", str(of_two)),
     )
-    return Scene("quantity", premise, hypotheses, questions)
+    unknown = (f"{place}에 있는 {other:은} 몇 {count.counter}입니까?", UNKNOWN)
+    return Scene("quantity", premise, hypotheses, questions, (*questions, unknown))
 
 
 def hypernym(rng: random.Random) -> Scene:
@@ -129,10 +137,11 @@ def hypernym(rng: random.Random) -> Scene:
         return f"{when} {name:은} {thing:을} {past if positive else stem + '지 않았다'}."
 
     direct, opposed = rng.random() < 0.5, rng.random() < 0.5
+    other = rng.choice(sorted(open_groups))
     hypotheses = {
         "entailment": claim(group if direct else excluded_group, direct),
         "contradiction": claim(excluded_group if opposed else group, opposed),
-        "neutral": claim(rng.choice(sorted(open_groups)), rng.random() < 0.5),
+        "neutral": claim(other, rng.random() < 0.5),
     }
     verb = past.removesuffix("다")
     questions = (
@@ -141,7 +150,9 @@ def hypernym(rng: random.Random) -> Scene:
         (f"{member:은} 무엇에 속합니까?", group),
         (f"{excluded_group:은} 무엇에 속합니까?", excluded),
     )
-    return Scene("hypernym", premise, hypotheses, questions)
+    answers = {group: past, excluded_group: f"{stem}지 않았다", other: UNKNOWN}
+    choices = tuple((f"{thing:은} {verb}습니까, {stem}지 않았습니까?", answers[thing]) for thing in answers)
+    return Scene("hypernym", premise, hypotheses, questions, choices)
 
 
 def transfer(way: Transfer) -> Event:
@@ -172,11 +183,13 @@ def roles(rng: random.Random) -> Scene:
     """Who did what to whom; the contradiction swaps the two, the neutral one is about another thing."""
     agent, other = rng.sample(words.NAMES, 2)
     told: Event = contest
+    won, lost = "이겼다", "졌다"
     if rng.random() < 0.3:
         thing, unsaid = rng.sample(words.GAMES, 2)
     else:
-        thing, unsaid = rng.sample(words.GIFTS, 2)
-        told = transfer(rng.choice(words.TRANSFERS))
+        thing, unsaid = rng.sample(words.THINGS, 2)
+        way = rng.choice(words.TRANSFERS)
+        told, won, lost = transfer(way), way.gave, way.took
     said = rng.randrange(2)
     premise = f"{day(rng)} {told(agent, other, thing)[said]}"
     entailed, refuted = rng.choice(told(agent, other, thing)), rng.choice(told(other, agent, thing))
@@ -191,7 +204,13 @@ def roles(rng: random.Random) -> Scene:
         (agent_cleft.split("사람은")[0] + "사람은 누구입니까?", agent),
         (other_cleft.split("사람은")[0] + "사람은 누구입니까?", other),
     )
-    return Scene("roles", premise, hypotheses, questions)
+    asked = f"{won.removesuffix('다')}습니까, {lost.removesuffix('다')}습니까?"
+    choices = (
+        (f"{thing} 일에서 {agent:은} {asked}", won),
+        (f"{thing} 일에서 {other:은} {asked}", lost),
+        (f"{unsaid} 일에서 {one:은} {asked}", UNKNOWN),
+    )
+    return Scene("roles", premise, hypotheses, questions, choices)
 
 
 def order(rng: random.Random) -> Scene:
@@ -221,7 +240,9 @@ def order(rng: random.Random) -> Scene:
         (f"{name:이} 먼저 한 것은 무엇입니까?", first),
         (f"{name:이} 나중에 한 것은 무엇입니까?", second),
     )
-    return Scene("order", premise, hypotheses, questions)
+    answers = {first: "먼저", second: "나중에", other: UNKNOWN}
+    choices = tuple((f"{thing:은} 먼저 했습니까, 나중에 했습니까?", answers[thing]) for thing in answers)
+    return Scene("order", premise, hypotheses, questions, choices)
 
 
 def comparison(rng: random.Random) -> Scene:
@@ -257,7 +278,14 @@ def comparison(rng: random.Random) -> Scene:
         (f"{measure.noun:이} 더 {measure.more[2]} 사람은 누구입니까?", more),
         (f"{measure.noun:이} 더 {measure.less[2]} 사람은 누구입니까?", less),
     )
-    return Scene("comparison", premise, hypotheses, questions)
+    asked = f"{measure.noun:이} 더 {measure.more[2]} 쪽입니까, {measure.less[2]} 쪽입니까?"
+    asked_other = f"{other.noun:이} 더 {other.more[2]} 쪽입니까, {other.less[2]} 쪽입니까?"
+    choices = (
+        (f"{more:은} {asked}", f"{measure.more[2]} 쪽"),
+        (f"{less:은} {asked}", f"{measure.less[2]} 쪽"),
+        (f"{one:은} {asked_other}", UNKNOWN),
+    )
+    return Scene("comparison", premise, hypotheses, questions, choices)
 
 
 TYPES: tuple[Callable[[random.Random], Scene], ...] = (negation, quantity, hypernym, roles, order, comparison)

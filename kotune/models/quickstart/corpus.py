@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -25,15 +26,11 @@ FORBIDDEN = ("전제:", "가설:", "전제가", "가설은", "한 단어", "어�
 ABSTRACT = words.nouns(
     "함의 중립 모순 전제 가설 평화 자유 희망 약속 기억 사랑 용기 지혜 비밀 우정 행복 전통 예술 과학 역사 자연 문화 경험 사실"
 )
+NOUN = re.compile(rf"(?:^|(?<= ))({'|'.join(words.every_noun())})(?=은|는|이|가|을|를|과|와|에|보다| )")
 PLACES_IN_LINE = (("첫째", 0), ("둘째", 1), ("셋째", 2), ("마지막", -1))
 TEXT_TAGS = ("글", "문장", "이야기", "본문", "내용", "기록")
 QUESTION_TAGS = ("질문", "물음", "문제")
-HINTS = (
-    "글에 나온 것만 보고 답하세요.",
-    "네, 아니요, 알 수 없음 가운데 하나로 답하세요.",
-    "글에서 알 수 있는 것만 짧게 답하세요.",
-    "위의 글을 읽고 물음에 맞는 답을 쓰세요.",
-)
+HINTS = ("글만 보고 답하세요.", "네, 아니요, 알 수 없음 가운데 하나로 답하세요.", "글을 읽고 물음에 맞게 답하세요.")
 
 
 class Document(NamedTuple):
@@ -74,27 +71,75 @@ def reading(rng: random.Random) -> Document:
     """A sentence and one to five questions about it, yes-or-no ones first among them."""
     scene = unseen_scene(rng)
     polar = [(asked(scene.hypotheses[label], rng), answer) for label, answer in POLAR.items()]
-    open_questions = rng.sample(scene.questions, min(rng.randrange(3), len(scene.questions)))
+    known = [(question, f"답: {answer}") for question, answer in scene.questions]
+    open_questions = rng.sample(known, min(rng.randrange(3), len(known)))
     turns = [*rng.sample(polar, rng.randint(1, 3)), *open_questions]
     rng.shuffle(turns)
     tag, question_tag = rng.choice(TEXT_TAGS), rng.choice(QUESTION_TAGS)
     said = [(f"{question_tag}: {question}", answer) for question, answer in turns]
-    hint = f"\n{rng.choice(HINTS)}" if rng.random() < 0.5 else ""
+    hint = f"\n{rng.choice(HINTS)}" if rng.random() < 0.35 else ""
     said[0] = (f"{tag}: {scene.premise}\n{said[0][0]}{hint}", said[0][1])
     return Document("", tuple(said))
+
+
+def judging(rng: random.Random) -> Document:
+    """A sentence and a single yes-or-no question: several of one sentence could be answered by elimination."""
+    scene = unseen_scene(rng)
+    label = rng.choice(sorted(POLAR))
+    question = f"{rng.choice(QUESTION_TAGS)}: {asked(scene.hypotheses[label], rng)}"
+    hint = f"\n{rng.choice(HINTS)}" if rng.random() < 0.35 else ""
+    return Document("", ((f"{rng.choice(TEXT_TAGS)}: {scene.premise}\n{question}{hint}", POLAR[label]),))
+
+
+def choosing(rng: random.Random) -> Document:
+    """A sentence and two to four questions about which of two things holds, or how many."""
+    scene = unseen_scene(rng)
+    tag, question_tag = rng.choice(TEXT_TAGS), rng.choice(QUESTION_TAGS)
+    turns = [
+        (f"{question_tag}: {asks}", f"답: {answer}") for asks, answer in rng.choices(scene.choices, k=rng.randint(2, 4))
+    ]
+    turns[0] = (f"{tag}: {scene.premise}\n{turns[0][0]}", turns[0][1])
+    return Document("", tuple(turns))
 
 
 def presence(rng: random.Random) -> Document:
     """A sentence and whether words occur in it: the first thing that a reader must be able to tell."""
     scene = unseen_scene(rng)
-    told = f"{scene.premise} {' '.join(scene.hypotheses.values())}"
-    candidates = sorted({noun for noun in words.every_noun() if len(noun) > 1 and noun in told})
+    told = re.findall(NOUN, f"{scene.premise} {' '.join(scene.hypotheses.values())}")
+    there, candidates = (
+        set(re.findall(NOUN, scene.premise)),
+        sorted({words.Noun(noun) for noun in told if len(noun) > 1}),
+    )
     turns = []
     for noun in rng.sample(candidates, min(4, len(candidates))):
-        answer = "네" if noun in scene.premise else "아니요"
+        answer = "네" if noun in there else "아니요"
         turns.append((f"{rng.choice(QUESTION_TAGS)}: 글에 {noun:이} 나옵니까?", answer))
     turns[0] = (f"{rng.choice(TEXT_TAGS)}: {scene.premise}\n{turns[0][0]}", turns[0][1])
     return Document("", tuple(turns))
+
+
+def copying(rng: random.Random) -> Document:
+    """A line of words to be written again: teaches to find what was said, with many answers' tokens a document."""
+    line = ", ".join(rng.sample(ABSTRACT if rng.random() < 0.3 else words.every_noun(), rng.randint(6, 12)))
+    return Document("", ((f"낱말: {line}\n그대로 다시 쓰세요.", f"답: {line}"),))
+
+
+def table(rng: random.Random) -> Document:
+    """Who or what goes with what, to be written again in another order: finding by content."""
+    size = rng.randint(3, 6)
+    keys = rng.sample(rng.choice((words.NAMES, words.THINGS, words.ACTIVITIES)), size)
+    verb = rng.choice(words.VERBS)
+    values = rng.choice(
+        (
+            rng.choices(words.THINGS, k=size),
+            [f"{number} 개" for number in rng.choices(words.NUMBERS, k=size)],
+            rng.choices((verb.past, f"{verb.stem}지 않았다"), k=size),
+            rng.choices(("먼저", "나중에"), k=size),
+        )
+    )
+    lines = [f"{key:은} {value}" for key, value in zip(keys, values, strict=True)]
+    again = rng.sample(lines, size)
+    return Document("", ((f"표: {', '.join(lines)}\n차례를 바꾸어 쓰세요.", f"답: {', '.join(again)}"),))
 
 
 def word_task(rng: random.Random) -> Document:
@@ -113,7 +158,7 @@ def word_task(rng: random.Random) -> Document:
 def number_task(rng: random.Random) -> Document:
     """Which of two numbers is the larger."""
     counter = rng.choice(words.COUNTS).counter
-    left, right = (words.NUMBERS[rng.randrange(10)] for _ in range(2))
+    left, right = rng.choices(words.NUMBERS, k=2)
     difference = words.NUMBERS.index(left) - words.NUMBERS.index(right)
     sign, word = rng.choice(((1, "많"), (-1, "적")))
     answer = "네" if difference * sign > 0 else "아니요"
@@ -127,7 +172,7 @@ def group_task(rng: random.Random) -> Document:
     member = rng.choice(words.KINDS[kind][group])
     lower, upper = rng.choice(((member, group), (group, kind), (member, kind)))
     wanted = "종류" if upper == kind else "무리"
-    return Document("", ((f"질문: {lower:은} 어느 {wanted}에 속합니까?", str(upper)),))
+    return Document("", ((f"질문: {lower:은} 어느 {wanted}에 속합니까?", f"답: {upper}"),))
 
 
 def running_text(rng: random.Random) -> Document:
@@ -136,13 +181,25 @@ def running_text(rng: random.Random) -> Document:
     return Document(" ".join(f"{scene.premise} {scene.hypotheses['entailment']}" for scene in told), ())
 
 
-KINDS_OF_DOCUMENT = (reading, word_task, number_task, group_task, running_text, presence)
-# Shares of the kinds in the two stages of pretraining: the language first, then mostly answers.
-LANGUAGE = (72, 12, 4, 4, 8, 0)
-ANSWERS = (75, 7, 3, 2, 1, 12)
+KINDS_OF_DOCUMENT = (
+    reading,
+    word_task,
+    number_task,
+    group_task,
+    running_text,
+    presence,
+    judging,
+    choosing,
+    copying,
+    table,
+)
+# Shares of the kinds in the three stages of pretraining: to know the words, to find what was said, to judge.
+KNOWING = (70, 8, 3, 3, 4, 12, 0, 0, 0, 0)
+FINDING = (2, 6, 2, 2, 0, 2, 6, 25, 20, 35)
+JUDGING = (3, 8, 4, 1, 0, 2, 50, 27, 1, 4)
 
 
-def documents(seed: int, shares: tuple[int, ...] = LANGUAGE) -> Iterator[Document]:
+def documents(seed: int, shares: tuple[int, ...] = KNOWING) -> Iterator[Document]:
     """Endless documents, the same for a seed."""
     rng = random.Random(seed)
     while True:

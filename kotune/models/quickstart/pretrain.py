@@ -26,25 +26,28 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 SEED = 42
-TOKENS_PER_BATCH = 2048
+TOKENS_PER_BATCH = 1280
 POOL = 1024  # documents sorted by length at a time, so that a batch pads little
-MUON_RATE = 0.015
-ADAM_RATE = 4e-3
+MUON_RATE = 0.01
+ADAM_RATE = 2e-3
+USER_WEIGHT = 0.05  # the loss counts an answer's token 1 and any other token this much
 
 
 class Stage(NamedTuple):
-    """Steps on one mixture of documents. The loss counts an answer's token 1 and any other token `user_weight`."""
+    """Steps on one mixture of documents, while the learning rate goes in a line between two shares of its peak."""
 
     steps: int
     shares: tuple[int, ...]
-    user_weight: float
     seed: int
-    falls: bool  # whether the learning rate falls at the end
+    first_rate: float
+    last_rate: float
 
 
-# The answers' share of the gradient is raised once the words are known: with it low throughout, yes-or-no questions
-# were still answered at chance after 1,000 steps.
-STAGES = (Stage(1000, corpus.LANGUAGE, 0.1, SEED, False), Stage(2000, corpus.ANSWERS, 0.02, SEED + 1, True))
+STAGES = (
+    Stage(1000, corpus.KNOWING, SEED, 1.0, 0.75),
+    Stage(1000, corpus.FINDING, SEED + 1, 0.75, 0.6),
+    Stage(2000, corpus.JUDGING, SEED + 2, 0.6, 0.02),
+)
 
 SHAPE: dict[str, Any] = {
     "vocab_size": vocabulary.VOCABULARY_SIZE,
@@ -104,15 +107,15 @@ class Encoder:
         """Ids without an added BOS (the template writes it)."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
-    def row(self, document: corpus.Document, user_weight: float) -> Row:
+    def row(self, document: corpus.Document) -> Row:
         """A document's ids; an answer and its end-of-turn token count fully, all else a little."""
         if document.text:
             ids = [*self.tokenizer.encode(document.text), int(self.tokenizer.eos_token_id or 0)]
-            return Row(ids, [user_weight * 3] * len(ids))
+            return Row(ids, [USER_WEIGHT * 3] * len(ids))
         ids, weights = self.encoded(self.rendered(document.turns)), []
         answering, width = False, len(self.opening)
         for index, token in enumerate(ids):
-            weights.append(1.0 if answering else user_weight)
+            weights.append(1.0 if answering else USER_WEIGHT)
             if token == self.tokenizer.eos_token_id:
                 answering = False
             elif ids[index + 1 - width : index + 1] == self.opening:
@@ -124,7 +127,7 @@ def batches(encoder: Encoder, stage: Stage) -> Iterator[list[Row]]:
     """Endless batches of rows of like length, about TOKENS_PER_BATCH tokens with the padding."""
     rng, stream = random.Random(stage.seed), corpus.documents(stage.seed, stage.shares)
     while True:
-        unsorted = [encoder.row(document, stage.user_weight) for document in islice(stream, POOL)]
+        unsorted = [encoder.row(document) for document in islice(stream, POOL)]
         rows = sorted(unsorted, key=lambda row: len(row.ids))
         found: list[list[Row]] = [[]]
         for row in rows:
@@ -164,9 +167,9 @@ def optimizers_of(model: PreTrainedModel) -> list[torch.optim.Optimizer]:
 
 
 def share_of_rate(step: int, stage: Stage) -> float:
-    """Warm up over 100 steps, stay, and, in a stage that falls, fall to a twentieth over the last third."""
-    fall = max(0.05, 3 * (1 - step / stage.steps)) if stage.falls else 1.0
-    return min(1.0, (step + 1) / 100, fall)
+    """Warm up over 100 steps, along the stage's line."""
+    line = stage.first_rate + (stage.last_rate - stage.first_rate) * step / stage.steps
+    return min(1.0, (step + 1) / 100) * line
 
 
 def train(model: PreTrainedModel, encoder: Encoder, stage: Stage) -> None:

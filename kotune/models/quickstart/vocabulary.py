@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-VOCABULARY_SIZE = 1536
+VOCABULARY_SIZE = 1280
+TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
 TRAINING_DOCUMENTS = 5_000
 # Beyond the corpus, so that other Korean text is not spelled in bytes alone.
 COMMON_SYLLABLES = (
@@ -131,6 +132,7 @@ def byte_model(special: tuple[str, ...]) -> models.BPE:
             for end in range(1, len(spelled(syllable))):
                 add(spelled(syllable)[:end], spelled(syllable)[end])
 
+    add_syllables(TEMPLATE_WORDS)
     add_syllables(syllables)
     for left, right in joins:
         add(spelled(left), spelled(right))
