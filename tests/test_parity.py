@@ -10,7 +10,7 @@ import pytest
 
 from kodata import nli_sample
 from kotune import axolotl_config, models, parity, recipe
-from kotune.errors import StageError
+from kotune.errors import RecipeError, StageError
 from kotune.run import write_text
 from tests.conftest import ROOT
 
@@ -32,7 +32,7 @@ DEEPSEEK_SHIPPED = (
 LLAMA_OURS = models.TEMPLATES["llama3"].read_text(encoding="utf-8")
 
 
-def run_folder(root: Path, name: str, template: str | None = None) -> Path:
+def run_folder(root: Path, name: str, template: str | None = None, forms: tuple[str, ...] = ("label",)) -> Path:
     """A run folder as the render stage finds it, with another template where one is given."""
     loaded = recipe.load(ROOT / "recipes" / f"quickstart_{name}.yml")
     own = models.find(loaded.model, None).template
@@ -43,10 +43,11 @@ def run_folder(root: Path, name: str, template: str | None = None) -> Path:
         {
             "guid": doc["guid"],
             "source": "nli_sample",
-            "form": "label",
+            "form": form,
             "doc": doc,
-            "messages": nli_sample.messages(doc, "label"),
+            "messages": nli_sample.messages(doc, form),
         }
+        for form in forms
         for doc in islice(nli_sample.read("train"), 12)
     ]
     write_text(root / "data" / "train.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
@@ -72,6 +73,32 @@ def test_our_templates_train_and_score_on_the_same_ids(
     assert len(trained) == len(scored) + 1
     assert trained[-1] == tokenizer.eos_token_id
     assert trained.count(tokenizer.bos_token_id) == 1
+
+
+def test_the_plain_template_of_base_models_trains_and_scores_on_the_same_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = models.TEMPLATES["plain"].read_text(encoding="utf-8")
+    proof = prove(run_folder(tmp_path, "llama", template), monkeypatch)
+    assert proof["tasks"][TASK]["status"] == "equal"
+
+
+def test_rows_of_every_data_entry_are_compared_whatever_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "ITEMS", 5)
+    proof = prove(run_folder(tmp_path, "deepseek", forms=("write", "label")), monkeypatch)
+    assert (proof["labels"]["rows"], proof["tasks"][TASK]["items"]) == (10, 5)
+
+
+def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path, "llama")
+    config = (root / "axolotl.yml").read_text(encoding="utf-8") + "warmup_steps: 10\n"
+    write_text(root / "axolotl.yml", config)
+    with pytest.raises(RecipeError, match=r"Axolotl refuses(.|\n)*warmup"):
+        prove(root, monkeypatch)
 
 
 @pytest.mark.parametrize(

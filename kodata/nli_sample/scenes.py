@@ -13,7 +13,6 @@ from typing import NamedTuple
 from kodata.nli_sample import words
 from kodata.nli_sample.words import Measure, Noun, Transfer
 
-UNKNOWN = "알 수 없음"
 MOST = len(words.NUMBERS)
 LABELS = ("entailment", "neutral", "contradiction")
 
@@ -22,16 +21,12 @@ Event = Callable[[Noun, Noun, Noun], tuple[str, ...]]  # who, whom and what -> t
 
 
 class Scene(NamedTuple):
-    """A premise, a hypothesis for each label, and questions about the premise with short answers (not in the sample).
-
-    `choices` ask which of two things holds, of what the premise tells and of what it leaves open.
-    """
+    """A premise, a hypothesis for each label, and questions about the premise with short answers (not in the sample)."""
 
     source: str
     premise: str
     hypotheses: dict[str, str]
     questions: tuple[tuple[str, str], ...]
-    choices: tuple[tuple[str, str], ...]
 
 
 def day(rng: random.Random) -> str:
@@ -75,9 +70,7 @@ def negation(rng: random.Random) -> Scene:
         (f"누가 {done:을} {past}습니까?", name),
         ("언제 있었던 일입니까?", when),
     )
-    answers = {done: verb.past, undone: f"{verb.stem}지 않았다", other: UNKNOWN}
-    choices = tuple((f"{thing:은} {past}습니까, {verb.stem}지 않았습니까?", answers[thing]) for thing in answers)
-    return Scene("negation", premise, hypotheses, questions, choices)
+    return Scene("negation", premise, hypotheses, questions)
 
 
 def bounded(rng: random.Random, counter: Noun, holds: bool) -> tuple[str, int]:
@@ -118,8 +111,7 @@ def quantity(rng: random.Random) -> Scene:
         (f"{place}에 있는 {one:은} 몇 {count.counter}입니까?", str(of_one)),
         (f"{place}에 있는 {two:은} 몇 {count.counter}입니까?", str(of_two)),
     )
-    unknown = (f"{place}에 있는 {other:은} 몇 {count.counter}입니까?", UNKNOWN)
-    return Scene("quantity", premise, hypotheses, questions, (*questions, unknown))
+    return Scene("quantity", premise, hypotheses, questions)
 
 
 def hypernym(rng: random.Random) -> Scene:
@@ -150,9 +142,7 @@ def hypernym(rng: random.Random) -> Scene:
         (f"{member:은} 무엇에 속합니까?", group),
         (f"{excluded_group:은} 무엇에 속합니까?", excluded),
     )
-    answers = {group: past, excluded_group: f"{stem}지 않았다", other: UNKNOWN}
-    choices = tuple((f"{thing:은} {verb}습니까, {stem}지 않았습니까?", answers[thing]) for thing in answers)
-    return Scene("hypernym", premise, hypotheses, questions, choices)
+    return Scene("hypernym", premise, hypotheses, questions)
 
 
 def transfer(way: Transfer) -> Event:
@@ -183,13 +173,11 @@ def roles(rng: random.Random) -> Scene:
     """Who did what to whom; the contradiction swaps the two, the neutral one is about another thing."""
     agent, other = rng.sample(words.NAMES, 2)
     told: Event = contest
-    won, lost = "이겼다", "졌다"
     if rng.random() < 0.3:
         thing, unsaid = rng.sample(words.GAMES, 2)
     else:
         thing, unsaid = rng.sample(words.THINGS, 2)
-        way = rng.choice(words.TRANSFERS)
-        told, won, lost = transfer(way), way.gave, way.took
+        told = transfer(rng.choice(words.TRANSFERS))
     said = rng.randrange(2)
     premise = f"{day(rng)} {told(agent, other, thing)[said]}"
     entailed, refuted = rng.choice(told(agent, other, thing)), rng.choice(told(other, agent, thing))
@@ -204,13 +192,7 @@ def roles(rng: random.Random) -> Scene:
         (agent_cleft.split("사람은")[0] + "사람은 누구입니까?", agent),
         (other_cleft.split("사람은")[0] + "사람은 누구입니까?", other),
     )
-    asked = f"{won.removesuffix('다')}습니까, {lost.removesuffix('다')}습니까?"
-    choices = (
-        (f"{thing} 일에서 {agent:은} {asked}", won),
-        (f"{thing} 일에서 {other:은} {asked}", lost),
-        (f"{unsaid} 일에서 {one:은} {asked}", UNKNOWN),
-    )
-    return Scene("roles", premise, hypotheses, questions, choices)
+    return Scene("roles", premise, hypotheses, questions)
 
 
 def order(rng: random.Random) -> Scene:
@@ -240,9 +222,7 @@ def order(rng: random.Random) -> Scene:
         (f"{name:이} 먼저 한 것은 무엇입니까?", first),
         (f"{name:이} 나중에 한 것은 무엇입니까?", second),
     )
-    answers = {first: "먼저", second: "나중에", other: UNKNOWN}
-    choices = tuple((f"{thing:은} 먼저 했습니까, 나중에 했습니까?", answers[thing]) for thing in answers)
-    return Scene("order", premise, hypotheses, questions, choices)
+    return Scene("order", premise, hypotheses, questions)
 
 
 def comparison(rng: random.Random) -> Scene:
@@ -278,14 +258,7 @@ def comparison(rng: random.Random) -> Scene:
         (f"{measure.noun:이} 더 {measure.more[2]} 사람은 누구입니까?", more),
         (f"{measure.noun:이} 더 {measure.less[2]} 사람은 누구입니까?", less),
     )
-    asked = f"{measure.noun:이} 더 {measure.more[2]} 쪽입니까, {measure.less[2]} 쪽입니까?"
-    asked_other = f"{other.noun:이} 더 {other.more[2]} 쪽입니까, {other.less[2]} 쪽입니까?"
-    choices = (
-        (f"{more:은} {asked}", f"{measure.more[2]} 쪽"),
-        (f"{less:은} {asked}", f"{measure.less[2]} 쪽"),
-        (f"{one:은} {asked_other}", UNKNOWN),
-    )
-    return Scene("comparison", premise, hypotheses, questions, choices)
+    return Scene("comparison", premise, hypotheses, questions)
 
 
 TYPES: tuple[Callable[[random.Random], Scene], ...] = (negation, quantity, hypernym, roles, order, comparison)
