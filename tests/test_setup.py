@@ -69,3 +69,23 @@ def test_the_light_install_is_light() -> None:
 def test_nothing_of_this_repository_shadows_a_package_it_uses() -> None:
     names = {path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py"}
     assert not names & {"axolotl", "datasets", "evaluate", "tokenizers", "transformers", "torch"}
+
+
+def test_no_page_has_a_blank_or_a_link_that_leads_nowhere() -> None:
+    pages = [path for path in ROOT.rglob("*.md") if not {".venv", "runs", "node_modules"} & set(path.parts)]
+    assert len(pages) >= 7
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"@[A-Z_]+@", text), page
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_both_readmes_have_the_same_sections_commands_and_links() -> None:
+    english, korean = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ko.md"))
+    for pattern in (r"^## ", r"^\| `", r"^\./cli\.py \w+", r"^make \w+"):
+        assert len(re.findall(pattern, english, re.MULTILINE)) == len(re.findall(pattern, korean, re.MULTILINE)), (
+            pattern
+        )
+    links = [set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.ko.md"} for text in (english, korean)]
+    assert links[0] == links[1]
