@@ -16,7 +16,10 @@ setting() { { "$bin/pip" config get "global.$1"; "$bin/pip" config get ":env:.$1
 words=()
 index=$(setting index-url)
 [ -z "$index" ] || words+=(--default-index "$index")
-for url in $(setting extra-index-url); do words+=(--index "$url"); done
+for url in $(setting extra-index-url); do
+  # Not folders: of one version uv takes the wheels of the first index that has it, and a folder may hold another Python's.
+  case $url in file:*) ;; *) words+=(--index "$url") ;; esac
+done
 if [ ! -e /proc/driver/nvidia/version ] && [ ! -e /dev/nvidia0 ]; then
   for place in $(setting find-links); do words+=(--find-links "$place"); done
 fi
