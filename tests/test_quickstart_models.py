@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kodata import klue_nli
-from kotune.models.quickstart import corpus
+from kotune.models.quickstart import corpus, pretrain
 
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
@@ -104,17 +104,22 @@ def test_label_words_are_one_token_each_after_the_chat_prompt(name: str, tokeniz
         assert tokenizer.decode(ids[len(prompt) : len(prompt) + 1]) == word
 
 
-def test_corpus_is_the_same_for_a_seed_and_never_holds_the_task() -> None:
-    texts = [corpus.plain(document) for document in islice(corpus.documents(seed=42), DOCUMENTS)]
-    assert texts == [corpus.plain(document) for document in islice(corpus.documents(seed=42), DOCUMENTS)]
+@pytest.mark.parametrize("stage", pretrain.STAGES, ids=lambda stage: str(stage.seed))
+def test_corpus_is_the_same_for_a_seed_and_never_holds_the_task(stage: pretrain.Stage) -> None:
+    texts, again = (
+        [corpus.plain(document) for document in islice(corpus.documents(stage.seed, stage.shares), DOCUMENTS)]
+        for _ in range(2)
+    )
+    assert texts == again
     whole = "\n".join(texts)
     assert not [wording for wording in corpus.FORBIDDEN if wording in whole]
     sentences = set(re.findall(r"(?:^|: |(?<=\. ))([^.\n]*\.)", whole, re.MULTILINE))
     assert len(sentences) > DOCUMENTS / 2 and not sentences & corpus.sample_premises()
 
 
-def test_label_words_never_answer_a_reading_question() -> None:
-    for document in islice(corpus.documents(seed=42), DOCUMENTS):
+@pytest.mark.parametrize("stage", pretrain.STAGES, ids=lambda stage: str(stage.seed))
+def test_label_words_never_answer_a_reading_question(stage: pretrain.Stage) -> None:
+    for document in islice(corpus.documents(stage.seed, stage.shares), DOCUMENTS):
         for asked, answered in document.turns:
             if answered in klue_nli.LABELS.values():
                 assert "낱말" in asked and not any(word in asked for word in corpus.POLAR.values() if len(word) > 1)
