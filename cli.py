@@ -44,7 +44,8 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from kotune.errors import RecipeError, did_you_mean
+        from kodata.errors import did_you_mean
+        from kotune.errors import RecipeError
 
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")

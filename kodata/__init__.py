@@ -13,5 +13,5 @@ SOURCES: dict[str, Source] = {"klue_nli": klue_nli, "nli_sample": nli_sample}
 def source(name: str) -> Source:
     """The data set module of this name. Raises DataError with the nearest known name."""
     if name not in SOURCES:
-        raise DataError(f"unknown source {name!r}: {did_you_mean(name, SOURCES)}")
+        raise DataError(f"unknown source {name!r}{did_you_mean(name, SOURCES)}")
     return SOURCES[name]

@@ -73,7 +73,7 @@ def fingerprint(entry: Entry, split: str | None = None) -> str:
 def _checked(entry: Entry) -> Source:
     source = find_source(entry.source)
     if entry.form not in source.FORMS:
-        raise DataError(f"{entry.source}: unknown form {entry.form!r}: {did_you_mean(entry.form, source.FORMS)}")
+        raise DataError(f"{entry.source}: unknown form {entry.form!r}{did_you_mean(entry.form, source.FORMS)}")
     if entry.samples is not None and entry.samples < 1:
         raise DataError(f"{entry.source}: samples is {entry.samples}; it must be 1 or more")
     return source

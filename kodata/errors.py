@@ -1,7 +1,7 @@
 """The errors that kodata raises for a user's mistake: one clear text each, which says what to do."""
 
-import difflib
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class DataError(ValueError):
@@ -17,7 +17,8 @@ class HubDeniedError(DataError):
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """A sentence for the end of an error: the nearest known word, else all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(str(word), known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"it must be one of: {', '.join(known)}"
+    """The end of an error: `; did you mean X?` where a known word is near, else the known words when they are few."""
+    names = sorted(known)
+    if near := get_close_matches(str(word), names, n=1):
+        return f"; did you mean {near[0]}?"
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= 20 else ""

@@ -85,7 +85,7 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
     if split not in SPLITS:
-        raise DataError(f"{CARD.name}: no split {split!r}: {did_you_mean(split, SPLITS)}")
+        raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     if path is None:
         assert CARD.hub_id and CARD.revision
         return [hub.download(CARD.hub_id, _HUB_FILES[split], CARD.revision)]
@@ -140,4 +140,4 @@ def _diagnosis(row: data_files.Row) -> str:
     field = "gold_label" if "gold_label" in row else "label"
     if row.get(field) is None:
         return f"{field} is missing; it must be one of {', '.join(LABELS)}"
-    return f"{field} is {row[field]!r:.80}, not {', '.join(LABELS)} (or 0, 1, 2); {did_you_mean(row[field], LABELS)}"
+    return f"{field} is {row[field]!r:.80}, not {', '.join(LABELS)} (or 0, 1, 2){did_you_mean(row[field], LABELS)}"

@@ -25,17 +25,21 @@ POSITIVE = (
 )  # fmt: skip
 # The keys of Axolotl's data set that may differ; all others follow from `data`, and parity is proven on those.
 LAID_OVER = ("roles_to_train", "train_on_eos", "train_on_eot")
-EXAMPLES_A_STEP = 16  # recipes/defaults.yml
 
 
-def problems(block: Any, key: str = "axolotl") -> list[str]:
-    """Every `key.path: what; what to do` of the block; values are judged once all keys and types are right."""
+def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = None) -> list[str]:
+    """Every `key.path: what; what to do` of the block, which is laid over the defaults `under`.
+
+    Values are judged once all keys and types are right.
+    """
     if not isinstance(block, dict):
         return []
     found = [f"{key}.{name}: kotune sets this from the recipe; use `{OWNED[name]}`" for name in block if name in OWNED]
     found += [f"{key}.{name}: {REFUSED[name]}" for name in block if name in REFUSED]
     found += [f"{key}.{path}: {what}" for path, what in axolotl_schema.problems(block)]
-    return found or [f"{key}.{path}: {what}" for path, what in [*_values(block), *_data_set(block), *_step(block)]]
+    return found or [
+        f"{key}.{path}: {what}" for path, what in [*_values(block), *_data_set(block), *_step(block, under or {})]
+    ]
 
 
 def _values(block: dict[str, Any]) -> list[tuple[str, str]]:
@@ -52,9 +56,9 @@ def _data_set(block: dict[str, Any]) -> list[tuple[str, str]]:
     return [(f"datasets.0.{name}", told) for name in entry if name not in LAID_OVER]
 
 
-def _step(block: dict[str, Any]) -> list[tuple[str, str]]:
+def _step(block: dict[str, Any], under: dict[str, Any]) -> list[tuple[str, str]]:
     """micro_batch_size x gradient_accumulation_steps = batch_size, on one GPU."""
-    whole, micro = block.get("batch_size", EXAMPLES_A_STEP), block.get("micro_batch_size", EXAMPLES_A_STEP)
+    whole, micro = ({**under, **block}.get(key) for key in ("batch_size", "micro_batch_size"))
     if "gradient_accumulation_steps" in block:
         told = "follows from micro_batch_size and gradient_accumulation_steps; leave it out"
         return [("batch_size", told)] if "batch_size" in block else []

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from kotune.errors import did_you_mean
+from kodata.errors import did_you_mean
 
 SCHEMA_FILE = Path(str(resources.files("kotune").joinpath("axolotl_schema.json")))
 KEPT = ("$ref", "anyOf", "allOf", "const", "enum", "type", "items", "properties", "additionalProperties", "prefixItems")

@@ -3,9 +3,6 @@
 0 done; 1 a stage failed, final; 2 recipe or usage; 75 hub unreachable, try again; 130 interrupted; 143 preempted.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
 from kodata.errors import HubError
 
 
@@ -23,15 +20,6 @@ class RecipeError(KotuneError):
 
 class StageError(KotuneError):
     """A stage started and failed; the message names its log."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` where a known word is near, else the known words when they are few, else nothing."""
-    names = sorted(known)
-    near = get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; known: {', '.join(names)}" if 0 < len(names) <= 20 else ""
 
 
 def exit_code(error: Exception) -> int:

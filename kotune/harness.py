@@ -28,6 +28,11 @@ class Loaded:
         )  # fmt: skip
         return result
 
+    @property
+    def chance(self) -> dict[str, float]:
+        """What guessing would score, by metric, as the task's YAML tells."""
+        return dict((self.task.config.metadata or {}).get("chance", {}))
+
     def with_documents(self, docs: list[dict[str, Any]]) -> "Loaded":
         """The same task over other documents of the same form."""
         from datasets import Dataset

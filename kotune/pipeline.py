@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from kodata import convert
+from kodata.errors import did_you_mean
 from kotune import axolotl_config, child, models, report, training
 from kotune.axolotl_config import TEMPLATE_FILE
-from kotune.errors import KotuneError, RecipeError, did_you_mean
+from kotune.errors import KotuneError, RecipeError
 from kotune.job import Job, versions
 from kotune.models import hub
 from kotune.progress import Screen

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 import kodata
+from kodata.errors import did_you_mean
 from kotune import axolotl_block, strict_yaml
-from kotune.errors import RecipeError, did_you_mean
+from kotune.errors import RecipeError
 from kotune.models import PRESETS, TEMPLATES
 from kotune.overrides import apply
 
@@ -111,7 +112,7 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
         apply(raw, override)
     raw = {"adapter": defaults().adapter, "seed": defaults().seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
-    problems = axolotl_block.problems(raw.get("axolotl"))
+    problems = axolotl_block.problems(raw.get("axolotl"), under=defaults().axolotl)
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:

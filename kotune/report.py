@@ -5,9 +5,6 @@ from typing import Any
 from kotune.run import Run, read_json
 from kotune.training import read_metrics
 
-# Reference lines a score stands beside. Chance: one choice of three.
-CHANCE = {"klue_nli_ko": 1 / 3, "nli_sample_ko": 1 / 3}
-
 
 def markdown(run: Run) -> str:
     """The whole report as Markdown."""
@@ -55,7 +52,7 @@ def _scores(scores: dict[str, Any]) -> str:
     for task, entry in scores.items():
         for name, base in entry["base"].items():
             tuned = entry["tuned"][name]
-            chance = f"{CHANCE[task]:.3f}" if name == "acc" and task in CHANCE else ""
+            chance = f"{entry['chance'][name]:.3f}" if name in entry["chance"] else ""
             difference = _difference(base, tuned)
             rows.append(
                 f"| {task} | {name} | {_value(base)} | {_value(tuned)} | {difference} | {chance} | {entry['n']} |"

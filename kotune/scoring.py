@@ -26,7 +26,7 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     scores: dict[str, Any] = {}
     for name, path in tasks.items():
         task = load_task(name, path)
-        scores[name] = {}
+        scores[name] = {"chance": task.chance}
         for variant in VARIANTS:
             with model.model.disable_adapter() if variant == "base" else nullcontext():
                 result = task.evaluate(model, limit)

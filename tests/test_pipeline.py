@@ -163,7 +163,14 @@ def test_the_report_stands_on_the_files_of_the_run_alone(tmp_path: Path) -> None
     scores = {"acc": value, "triple_acc": {"value": None, "stderr": None}}
     write_json(
         run.path("scores.json"),
-        {"klue_nli_ko": {"n": 2, "base": scores, "tuned": {**scores, "acc": {"value": 0.75, "stderr": 0.1}}}},
+        {
+            "klue_nli_ko": {
+                "n": 2,
+                "chance": {"acc": 0.3333},
+                "base": scores,
+                "tuned": {**scores, "acc": {"value": 0.75, "stderr": 0.1}},
+            }
+        },
     )
     write_text(
         run.path("metrics.jsonl"),

@@ -104,25 +104,30 @@ def test_label_words_are_one_token_each_after_the_chat_prompt(name: str, tokeniz
         assert tokenizer.decode(ids[len(prompt) : len(prompt) + 1]) == word
 
 
-@pytest.mark.parametrize("stage", pretrain.STAGES, ids=lambda stage: str(stage.seed))
-def test_corpus_is_the_same_for_a_seed_and_never_holds_the_task(stage: pretrain.Stage) -> None:
+STAGES = [(pretrain.SEED + stage, shares) for stage, (shares, _) in enumerate(pretrain.STAGES)]
+
+
+@pytest.mark.parametrize(("seed", "shares"), STAGES)
+def test_corpus_is_the_same_for_a_seed_and_never_holds_the_task(seed: int, shares: tuple[int, ...]) -> None:
     texts, again = (
-        [corpus.plain(document) for document in islice(corpus.documents(stage.seed, stage.shares), DOCUMENTS)]
-        for _ in range(2)
+        [corpus.plain(document) for document in islice(corpus.documents(seed, shares), DOCUMENTS)] for _ in range(2)
     )
     assert texts == again
     whole = "\n".join(texts)
     assert not [wording for wording in corpus.FORBIDDEN if wording in whole]
     sentences = set(re.findall(r"(?:^|: |(?<=\. ))([^.\n]*\.)", whole, re.MULTILINE))
-    assert len(sentences) > DOCUMENTS / 2 and not sentences & corpus.sample_premises()
+    assert len(sentences) > DOCUMENTS / 4 and not sentences & corpus.sample_premises()
 
 
-@pytest.mark.parametrize("stage", pretrain.STAGES, ids=lambda stage: str(stage.seed))
-def test_label_words_never_answer_a_reading_question(stage: pretrain.Stage) -> None:
-    for document in islice(corpus.documents(stage.seed, stage.shares), DOCUMENTS):
-        for asked, answered in document.turns:
-            if answered in klue_nli.LABELS.values():
-                assert "낱말" in asked and not any(word in asked for word in corpus.POLAR.values() if len(word) > 1)
+@pytest.mark.parametrize(("seed", "shares"), STAGES)
+def test_label_words_occur_in_word_tasks_alone(seed: int, shares: tuple[int, ...]) -> None:
+    found = 0
+    for document in islice(corpus.documents(seed, shares), DOCUMENTS):
+        if any(word in corpus.plain(document) for word in klue_nli.LABELS.values()):
+            ((asked, _),) = document.turns
+            assert re.fullmatch(r"낱말: (\S+, ){2}\S+\n(첫째|둘째|셋째|마지막) 낱말은 무엇입니까\?", asked)
+            found += 1
+    assert found > DOCUMENTS / 50
 
 
 def loss_of(model: Any, tokenizer: Any, texts: list[str]) -> float:

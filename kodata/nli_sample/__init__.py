@@ -32,7 +32,7 @@ CARD = Card(
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The file of a split, beside this module or in the folder `path`."""
     if split not in SPLITS:
-        raise DataError(f"{CARD.name}: no split {split!r}: {did_you_mean(split, SPLITS)}")
+        raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     file = Path(path or Path(__file__).parent) / f"{split}.json"
     if not file.is_file():
         raise DataError(

@@ -1,7 +1,7 @@
 """Makes one quickstart model from nothing: tokenizer, weights pretrained on generated Korean, configuration.
 
 Guarantees: the corpus, the initial weights and the order of batches follow from the seed; the task itself is not in the
-corpus (see corpus.py). Runs on one CPU core in under half an hour.
+corpus (see corpus.py). Runs on one CPU core in about a quarter of an hour.
 
     python -m kotune.models.quickstart.pretrain llama --out kotune/models/quickstart_llama
     python -m kotune.models.quickstart.pretrain qwen --out kotune/models/quickstart_deepseek
@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Iterator
 from importlib.resources import files
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,26 +26,14 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 SEED = 42
-TOKENS_PER_BATCH = 1280
+TOKENS_PER_BATCH = 960
 POOL = 1024  # documents sorted by length at a time, so that a batch pads little
-LEARNING_RATE = 2e-3
-USER_WEIGHT = 0.2  # the loss counts an answer's token 1 and any other token this much
+LEARNING_RATE = 3e-3
+WIDTH = 0.08  # standard deviation of initial weights
+TEXT_WEIGHT = 0.1  # the loss counts an answer's token 1 and any other token this much
 
-
-class Stage(NamedTuple):
-    """Steps on one mixture of documents, while the learning rate goes in a line between two shares of its peak."""
-
-    steps: int
-    shares: tuple[int, ...]
-    seed: int
-    first_rate: float
-    last_rate: float
-
-
-STAGES = (
-    Stage(2000, corpus.FINDING, SEED, 1.0, 0.75),
-    Stage(2500, corpus.JUDGING, SEED + 1, 0.75, 0.02),
-)
+STAGES = ((corpus.FINDING, 1800), (corpus.JUDGING, 3000))  # shares of the kinds of documents, steps
+STEPS = sum(steps for _, steps in STAGES)
 
 SHAPE: dict[str, Any] = {
     "vocab_size": vocabulary.VOCABULARY_SIZE,
@@ -109,21 +97,24 @@ class Encoder:
         """A document's ids; an answer and its end-of-turn token count fully, all else a little."""
         if document.text:
             ids = [*self.tokenizer.encode(document.text), int(self.tokenizer.eos_token_id or 0)]
-            return Row(ids, [USER_WEIGHT * 3] * len(ids))
-        ids, weights = self.encoded(self.rendered(document.turns)), []
-        answering, width = False, len(self.opening)
+            opening, closing = self.encoded("?\n"), self.encoded("\n")
+        else:
+            ids, opening = self.encoded(self.rendered(document.turns)), self.opening
+            closing = [int(self.tokenizer.eos_token_id or 0)]
+        answers = {self.encoded(prefix + word)[0] for prefix in ("", " ") for word in corpus.POLAR.values()}
+        weights, answering = [], False
         for index, token in enumerate(ids):
-            weights.append(1.0 if answering else USER_WEIGHT)
-            if token == self.tokenizer.eos_token_id:
+            weights.append(1.0 if answering or token in answers else TEXT_WEIGHT)
+            if [token] == closing:
                 answering = False
-            elif ids[index + 1 - width : index + 1] == self.opening:
+            elif ids[index + 1 - len(opening) : index + 1] == opening:
                 answering = True
         return Row(ids, weights)
 
 
-def batches(encoder: Encoder, stage: Stage) -> Iterator[list[Row]]:
+def batches(encoder: Encoder, seed: int, shares: tuple[int, ...]) -> Iterator[list[Row]]:
     """Endless batches of rows of like length, about TOKENS_PER_BATCH tokens with the padding."""
-    rng, stream = random.Random(stage.seed), corpus.documents(stage.seed, stage.shares)
+    rng, stream = random.Random(seed), corpus.documents(seed, shares)
     while True:
         unsorted = [encoder.row(document) for document in islice(stream, POOL)]
         rows = sorted(unsorted, key=lambda row: len(row.ids))
@@ -151,35 +142,39 @@ def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
     return (losses * weights[wanted]).sum() / weights.sum()
 
 
-def look_for_the_same_word(model: PreTrainedModel) -> None:
-    """Start half of the heads with equal query and key matrices, so that a token attends to its own earlier occurrence.
-
-    Such a mimetic start (Trockman and Kolter 2023, arXiv:2305.09828) saves a small model most of the steps in which it
-    would find out how to look something up. At 0.08 an equal token scores about 5 above an unrelated one.
+def start(model: PreTrainedModel) -> None:
+    """Initial weights: linear layers about as wide as 1 / sqrt(hidden size), where transformers' 0.02 is meant for
+    larger models; and half of the heads with equal query and key matrices, so that a token attends to its own earlier
+    occurrence. Such a mimetic start (Trockman and Kolter 2023, arXiv:2305.09828) saves a small model many of the steps
+    in which it would find out how to look something up.
     """
     import torch
 
     with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2 and "embed" not in name and "lm_head" not in name:
+                weight.normal_(std=WIDTH)
         for layer in model.model.layers:
-            half = torch.randn(SHAPE["hidden_size"] // 2, SHAPE["hidden_size"]) * 0.08
+            half = torch.randn(SHAPE["hidden_size"] // 2, SHAPE["hidden_size"]) * WIDTH
             layer.self_attn.q_proj.weight[: len(half)] = half
             layer.self_attn.k_proj.weight[: len(half)] = half
 
 
-def share_of_rate(step: int, stage: Stage) -> float:
-    """Warm up over 100 steps, along the stage's line."""
-    line = stage.first_rate + (stage.last_rate - stage.first_rate) * step / stage.steps
-    return min(1.0, (step + 1) / 100) * line
+def share_of_rate(step: int) -> float:
+    """Of the peak learning rate: up in a line over 100 steps, then down in a line to nothing."""
+    return min((step + 1) / 100, 1.0 - step / STEPS)
 
 
-def train(model: PreTrainedModel, encoder: Encoder, stage: Stage) -> None:
-    """Train in place for one stage, printing the loss every 100 steps."""
+def train(model: PreTrainedModel, encoder: Encoder) -> Iterator[int]:
+    """Train in place through all stages, printing the loss every 100 steps; yields each step's number when it is done."""
     import torch
+
+    stages = [islice(batches(encoder, SEED + stage, shares), steps) for stage, (shares, steps) in enumerate(STAGES)]
 
     pad, began, recent = int(encoder.tokenizer.pad_token_id or 0), time.monotonic(), 0.0
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate(step, stage))
-    for step, rows in enumerate(islice(batches(encoder, stage), stage.steps), start=1):
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share_of_rate)
+    for step, rows in enumerate(chain(*stages), start=1):
         loss = loss_of(model, rows, pad)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -190,6 +185,7 @@ def train(model: PreTrainedModel, encoder: Encoder, stage: Stage) -> None:
         if step % 100 == 0:
             print(f"step {step}  loss {recent:.4f}  {time.monotonic() - began:.0f} s", flush=True)
             recent = 0.0
+        yield step
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
@@ -207,18 +203,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=sorted(vocabulary.FAMILIES))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--every", type=int, help="also save after every so many steps, in OUT-STEP")
     arguments = parser.parse_args()
     import torch
     from transformers import AutoModelForCausalLM
 
+    torch.set_num_threads(1)  # more would divide sums otherwise and give other weights
     torch.manual_seed(SEED)
     tokenizer = vocabulary.build(vocabulary.FAMILIES[arguments.name])
     model = AutoModelForCausalLM.from_config(config_of(arguments.name, tokenizer))
-    look_for_the_same_word(model)
+    start(model)
     print(f"{model.num_parameters():,} parameters", flush=True)
     encoder = Encoder(arguments.name, tokenizer)
-    for stage in STAGES:
-        train(model, encoder, stage)
+    for step in train(model, encoder):
+        if arguments.every and step % arguments.every == 0:
+            save(model, tokenizer, arguments.out.with_name(f"{arguments.out.name}-{step}"))
     save(model, tokenizer, arguments.out)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-VOCABULARY_SIZE = 1280
+VOCABULARY_SIZE = 1120
 TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
 TRAINING_DOCUMENTS = 5_000
 # Beyond the corpus, so that other Korean text is not spelled in bytes alone.
@@ -87,7 +87,9 @@ def pieces() -> Iterator[str]:
 
     A model of this size learns a name once, and not again with each particle.
     """
-    nouns = "|".join([*words.every_noun(), *corpus.ABSTRACT])
+    nouns = "|".join(
+        [*words.every_noun(), *corpus.ABSTRACT, *(word for answers in corpus.ANSWERS for word in answers.values())]
+    )
     cut = re.compile(rf"( ?(?:{nouns}))|((?:습니까|지만|다고|라고|보다|다)(?=[ .?]))|([.,:?\n]+)")
     for document in islice(corpus.documents(seed=1), TRAINING_DOCUMENTS):
         for piece in cut.split(corpus.plain(document)):
