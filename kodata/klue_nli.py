@@ -12,6 +12,7 @@ from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import did_you_mean
 from kodata.folder import Places
+from kodata.records import checked, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("label", "write")
@@ -102,7 +103,7 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
 
 def records(file: Path) -> Iterator[Record]:
     """The records of one file in the official or the hub's shape. Raises DataError with file, row, guid and field."""
-    return data_files.records(file, data_files.rows(file), record, _diagnosis)
+    return checked(file, data_files.rows(file), record, _diagnosis)
 
 
 _LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumerate(LABELS))}
@@ -122,7 +123,7 @@ def record(row: data_files.Row) -> Record:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := data_files.not_text(row, "guid", "genre" if "genre" in row else "source", "premise", "hypothesis"):
+    if wrong := not_text(row, "guid", "genre" if "genre" in row else "source", "premise", "hypothesis"):
         return wrong
     field = "gold_label" if "gold_label" in row else "label"
     if row.get(field) is None:

@@ -13,6 +13,7 @@ from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import DataError
 from kodata.folder import Places
+from kodata.records import checked, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("answer",)
@@ -92,7 +93,7 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
     for file in files(split, path):
         nested = file.name.removesuffix(".gz").endswith(".json")
         rows = _official(file) if nested else data_files.rows(file)
-        yield from data_files.records(file, rows, record, _diagnosis)
+        yield from checked(file, rows, record, _diagnosis)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
@@ -143,7 +144,7 @@ def _answers(answers: Any) -> tuple[str]:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := data_files.not_text(row, "id", "title", "context", "question"):
+    if wrong := not_text(row, "id", "title", "context", "question"):
         return wrong
     if row.get("answers") is None:
         return "answers is missing; mend or remove the row"

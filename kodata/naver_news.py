@@ -11,6 +11,7 @@ from unicodedata import normalize
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.folder import Places
+from kodata.records import checked, not_text
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("summary",)
@@ -84,7 +85,7 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
     From the hub, or from a folder with the same CSV files or a copy as parquet or arrow. Raises DataError.
     """
     for file in files(split, path):
-        yield from data_files.records(file, data_files.rows(file), record, _diagnosis)
+        yield from checked(file, data_files.rows(file), record, _diagnosis)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
@@ -103,4 +104,4 @@ def record(row: data_files.Row) -> Record:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    return data_files.not_text(row, *_FIELDS)
+    return not_text(row, *_FIELDS)

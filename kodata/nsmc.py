@@ -12,6 +12,7 @@ from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import did_you_mean
 from kodata.folder import Places
+from kodata.records import checked, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("label",)
@@ -85,7 +86,7 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
     From the hub, or from a folder with the official text files or a copy of the hub's set. Raises DataError.
     """
     for file in files(split, path):
-        yield from data_files.records(file, data_files.rows(file), record, _diagnosis)
+        yield from checked(file, data_files.rows(file), record, _diagnosis)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
@@ -112,7 +113,7 @@ def record(row: data_files.Row) -> Record:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := data_files.not_text(row, "id", "document"):
+    if wrong := not_text(row, "id", "document"):
         return wrong
     if row.get("label") is None:
         return "label is missing; it must be 0 (negative) or 1 (positive)"
