@@ -3,11 +3,17 @@
 Knows nothing of models or trainers. Importing it is light: datasets' libraries are imported where they are used.
 """
 
-from kodata import klue_nli, nli_sample
+from kodata import klue_nli, korquad, naver_news, nli_sample, nsmc
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
 
-SOURCES: dict[str, Source] = {"klue_nli": klue_nli, "nli_sample": nli_sample}
+SOURCES: dict[str, Source] = {
+    "klue_nli": klue_nli,
+    "korquad": korquad,
+    "naver_news": naver_news,
+    "nli_sample": nli_sample,
+    "nsmc": nsmc,
+}
 
 
 def source(name: str) -> Source:

@@ -28,7 +28,7 @@ class Card:
 
 
 class Source(Protocol):
-    """A data set module. A record is a flat dict of strings with at least "guid" and "label"."""
+    """A data set module. A record is a flat dict of strings with at least "guid"; "label" where there is one."""
 
     CARD: Card
     SPLITS: tuple[str, ...]
@@ -45,3 +45,6 @@ class Source(Protocol):
 
     def group(self, record: Record) -> str:
         """Records of one group may not stand on both sides of a split."""
+
+    def texts(self, record: Record) -> tuple[str, ...]:
+        """The texts that may not occur in what is scored: a leak check compares them."""

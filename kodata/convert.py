@@ -124,9 +124,9 @@ def _convert_entry(entry: Entry, seed: int, output: "_Output") -> Manifest:
     for side, record in records:
         messages = messages_of(record, form)
         write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
-        count[side][record["label"]] += 1
-    labels = {side: dict(sorted(counts.items())) for side, counts in tally.labels.items()}
-    kept = {side: sum(counts.values()) for side, counts in labels.items()}
+        count[side][record.get("label", "")] += 1
+    kept = {side: counts.total() for side, counts in count.items()}
+    labels = {side: {label: counts[label] for label in sorted(counts) if label} for side, counts in count.items()}
     return {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "labels": labels}
 
 

@@ -16,6 +16,10 @@ class HubDeniedError(DataError):
     """The hub answered no (gated, not logged in, no such file): trying again does not help."""
 
 
+class FaultError(Exception):
+    """What is wrong at the place of a file that is being read; files.rows() adds the place."""
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """The end of an error: `; did you mean X?` where a known word is near, else the known words when they are few."""
     names = sorted(known)

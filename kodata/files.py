@@ -1,7 +1,8 @@
 """The rows of a data file, one at a time: memory does not grow with the file, text is whole Unicode, and every fault
 names file and row.
 
-Read: .json (an array of objects), .jsonl, each also as .gz, .parquet, and .arrow as datasets' save_to_disk writes it.
+Read: .json (an array of objects), .jsonl, .csv, .tsv and .txt (tabs, no quoting), each also as .gz; .parquet, and .arrow
+as datasets' save_to_disk writes it. document() reads a JSON file of any other shape, whole.
 """
 
 import codecs
@@ -15,18 +16,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from kodata.errors import DataError
+from kodata.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
+from kodata.errors import DataError, FaultError
 
 Row = dict[str, Any]
 
 CHUNK = 1 << 18  # bytes read at a time
-MAX_ROW = 4_000_000  # characters; a longer row is a fault of the file, and would not fit a model either
-
-_CUT_SHORT = "the file is cut short here; download or copy it again"
-
-
-class _FaultError(Exception):
-    """What is wrong at the place that is being read; rows() adds the place."""
 
 
 def rows(path: Path) -> Iterator[Row]:
@@ -37,12 +32,33 @@ def rows(path: Path) -> Iterator[Row]:
             if not isinstance(row, dict):
                 raise DataError(f"{path}: row {number}: {_short(row)} is not an object with named fields")
             yield row
-    except _FaultError as fault:
+    except FaultError as fault:
         raise DataError(f"{path}: row {number + 1}: {fault}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not number:
         raise DataError(f"{path}: no rows in it; download or copy it again")
+
+
+def document(path: Path) -> Any:
+    """The value of a JSON file that is no array of rows, such as SQuAD's. Raises DataError.
+
+    It is held whole: memory grows with the file, which suits a set of some ten megabytes and no more.
+    """
+    try:
+        text = "".join(_text(path))
+        value = json.loads(text)
+        return _whole(value) if _HALF.search(text.encode()) else value
+    except FaultError as fault:
+        raise DataError(f"{path}: {fault}") from None
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()):
+            raise DataError(f"{path}: {CUT_SHORT}") from None
+        raise DataError(f"{path}: line {error.lineno}: not valid JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON: {_reason(error)}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def sha256(path: Path) -> str:
@@ -54,7 +70,9 @@ def sha256(path: Path) -> str:
 def _reader(path: Path) -> Callable[[Path], Iterator[Any]]:
     suffix = Path(path.name.removesuffix(".gz")).suffix
     if suffix not in _READERS:
-        raise DataError(f"{path}: cannot read this kind of file; known: {', '.join(_READERS)}, the first two also .gz")
+        raise DataError(
+            f"{path}: cannot read this kind of file; known: {', '.join(_READERS)}, all but the last two also .gz"
+        )
     return _READERS[suffix]
 
 
@@ -71,16 +89,16 @@ def _text(path: Path) -> Iterator[str]:
                 yield decode(chunk)
             yield decode(b"", True)
     except UnicodeDecodeError as error:
-        raise _FaultError(_encoding(path, error)) from None
+        raise FaultError(_encoding(path, error)) from None
     except EOFError:
-        raise _FaultError(_CUT_SHORT) from None
+        raise FaultError(CUT_SHORT) from None
     except (gzip.BadGzipFile, zlib.error):
-        raise _FaultError("the gzip stream is damaged here; download or copy the file again") from None
+        raise FaultError("the gzip stream is damaged here; download or copy the file again") from None
 
 
 def _encoding(path: Path, error: UnicodeDecodeError) -> str:
     if error.reason == "unexpected end of data":
-        return _CUT_SHORT
+        return CUT_SHORT
     with _open(path) as file:
         start = file.read(CHUNK)
     try:
@@ -156,7 +174,7 @@ def _array_carefully(path: Path) -> Iterator[Any]:
             yield _whole(value)
             lead = _COMMA
         if len(text) - at > MAX_ROW:
-            raise _FaultError(f"over {MAX_ROW:,} characters without an end; is this a JSON array of rows?")
+            raise FaultError(f"over {MAX_ROW:,} characters without an end; is this a JSON array of rows?")
     _check_end(text[at:].strip(), begun=lead is _COMMA)
 
 
@@ -169,7 +187,7 @@ def _refuse_broken(error: Exception, text: str) -> None:
         error.msg.startswith("Unterminated string") or error.pos > len(text) - 8
     )
     if not waits:
-        raise _FaultError(f"not valid JSON: {_reason(error)}")
+        raise FaultError(f"not valid JSON: {_reason(error)}")
 
 
 def _whole(value: Any) -> Any:
@@ -177,7 +195,7 @@ def _whole(value: Any) -> Any:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise _FaultError(f"half a character (a lone surrogate) in {_short(value)}; mend or remove the row") from None
+        raise FaultError(f"half a character (a lone surrogate) in {_short(value)}; mend or remove the row") from None
     return value
 
 
@@ -189,29 +207,22 @@ def _check_end(rest: str, begun: bool) -> None:
     if re.fullmatch(r"\]" if begun else r"(\[\s*\])?", rest):
         return
     if not begun and not rest.startswith("["):
-        raise _FaultError(f"not a JSON array of rows but {_short(rest)}")
+        raise FaultError(f"not a JSON array of rows but {_short(rest)}")
     if rest[:1] in ("", ",", "["):
-        raise _FaultError(_CUT_SHORT)
-    raise _FaultError(f"not valid JSON: expected a comma or the end of the array, found {_short(rest)}")
+        raise FaultError(CUT_SHORT)
+    raise FaultError(f"not valid JSON: expected a comma or the end of the array, found {_short(rest)}")
 
 
 def _lines(path: Path) -> Iterator[Any]:
     """The values of JSON Lines; blank lines are passed over."""
-    rest = ""
-    for piece in _text(path):
-        *lines, rest = (rest + piece).split("\n")
-        yield from map(_line, filter(str.strip, lines))
-        if len(rest) > MAX_ROW:
-            raise _FaultError(f"over {MAX_ROW:,} characters without an end of line")
-    if rest.strip():
-        yield _line(rest)
+    yield from map(_line, filter(str.strip, lines(_text(path))))
 
 
 def _line(line: str) -> Any:
     try:
         return _whole(json.loads(line))
     except (ValueError, RecursionError) as error:
-        raise _FaultError(f"not valid JSON: {_reason(error)}: {_short(line)}") from None
+        raise FaultError(f"not valid JSON: {_reason(error)}: {_short(line)}") from None
 
 
 def _parquet(path: Path) -> Iterator[Any]:
@@ -223,7 +234,7 @@ def _parquet(path: Path) -> Iterator[Any]:
             for batch in file.iter_batches(batch_size=1024):
                 yield from batch.to_pylist()
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise _FaultError(f"not a whole parquet file ({error}); download or copy it again") from None
+        raise FaultError(f"not a whole parquet file ({error}); download or copy it again") from None
 
 
 def _arrow(path: Path) -> Iterator[Any]:
@@ -234,7 +245,7 @@ def _arrow(path: Path) -> Iterator[Any]:
             for batch in stream:
                 yield from batch.to_pylist()
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise _FaultError(f"not a whole arrow file ({error}); download or copy it again") from None
+        raise FaultError(f"not a whole arrow file ({error}); download or copy it again") from None
 
 
 def _short(value: object) -> str:
@@ -245,6 +256,9 @@ def _short(value: object) -> str:
 _READERS: dict[str, Callable[[Path], Iterator[Any]]] = {
     ".json": _array,
     ".jsonl": _lines,
+    ".csv": lambda path: comma_separated(_text(path)),
+    ".tsv": lambda path: tab_separated(_text(path)),
+    ".txt": lambda path: tab_separated(_text(path)),
     ".parquet": _parquet,
     ".arrow": _arrow,
 }

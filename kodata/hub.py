@@ -1,6 +1,7 @@
 """One file of a data set on the Hugging Face hub, at a pinned commit.
 
-A file that is in the hub's cache is used without asking the network. We fetch files by name instead of calling
+A file of a commit that is in the hub's cache is used without asking the network; where a card names a moving reference
+(`main`) instead of a commit, the network is asked first. We fetch files by name instead of calling
 datasets.load_dataset because the latter, when the hub does not answer, takes any cached revision of the data set.
 """
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from unicodedata import normalize
 
 from kodata import files as data_files
-from kodata import hub
 from kodata.card import Card, Message, Record
-from kodata.errors import DataError, did_you_mean
+from kodata.errors import did_you_mean
+from kodata.folder import Places
+from kodata.records import checked, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("label", "write")
@@ -33,11 +34,19 @@ CARD = Card(
     defects="2 pairs occur twice in train; 858 premises of train are documents of NSMC's test split.",
 )
 
-_HUB_FILES = {"train": "nli/train-00000-of-00001.parquet", "test": "nli/validation-00000-of-00001.parquet"}
-_PATTERNS = {  # the first that matches in a folder, then in the folders inside it
-    "train": ("klue-nli-v1.1_train.json", "klue-nli-v1.1_train.json.gz", "train-*.parquet", "train/data-*.arrow"),
-    "test": ("klue-nli-v1.1_dev.json", "klue-nli-v1.1_dev.json.gz", "validation-*.parquet", "validation/data-*.arrow"),
-}
+_PLACES = Places(
+    CARD,
+    hub={"train": ("nli/train-00000-of-00001.parquet",), "test": ("nli/validation-00000-of-00001.parquet",)},
+    patterns={
+        "train": ("klue-nli-v1.1_train.json", "klue-nli-v1.1_train.json.gz", "train-*.parquet", "train/data-*.arrow"),
+        "test": (
+            "klue-nli-v1.1_dev.json",
+            "klue-nli-v1.1_dev.json.gz",
+            "validation-*.parquet",
+            "validation/data-*.arrow",
+        ),
+    },
+)
 
 
 def question(record: Record, form: str = "label") -> str:
@@ -73,6 +82,11 @@ def group(record: Record) -> str:
     return record["premise"]
 
 
+def texts(record: Record) -> tuple[str, ...]:
+    """What a leak check compares."""
+    return record["premise"], record["hypothesis"]
+
+
 def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
     """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC, stripped.
 
@@ -84,34 +98,12 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
-    if split not in SPLITS:
-        raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
-    if path is None:
-        assert CARD.hub_id and CARD.revision
-        return [hub.download(CARD.hub_id, _HUB_FILES[split], CARD.revision)]
-    folder = Path(path)
-    if not folder.is_dir():
-        raise DataError(f"{CARD.name}: path {folder}: no such folder; looked for {_looked_for(split)} in it")
-    for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
-        for pattern in _PATTERNS[split]:
-            if found := sorted(place.glob(pattern)):
-                return found
-    raise DataError(f"{CARD.name}: path {folder}: no {split} data there; looked for {_looked_for(split)}")
-
-
-def _looked_for(split: str) -> str:
-    return ", ".join(_PATTERNS[split])
+    return _PLACES.files(split, path)
 
 
 def records(file: Path) -> Iterator[Record]:
     """The records of one file in the official or the hub's shape. Raises DataError with file, row, guid and field."""
-    for number, row in enumerate(data_files.rows(file), 1):
-        try:
-            made = record(row)
-        except (KeyError, TypeError):
-            place = f"{file}: row {number} (guid {row.get('guid', 'missing')})"
-            raise DataError(f"{place}: {_diagnosis(row)}") from None
-        yield made
+    return checked(file, data_files.rows(file), record, _diagnosis)
 
 
 _LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumerate(LABELS))}
@@ -131,12 +123,8 @@ def record(row: data_files.Row) -> Record:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    for field in ("guid", "genre" if "genre" in row else "source", "premise", "hypothesis"):
-        value = row.get(field)
-        if value is None:
-            return f"{field} is missing; mend or remove the row"
-        if not isinstance(value, str):
-            return f"{field} is {value!r:.80}, which is not text; mend or remove the row"
+    if wrong := not_text(row, "guid", "genre" if "genre" in row else "source", "premise", "hypothesis"):
+        return wrong
     field = "gold_label" if "gold_label" in row else "label"
     if row.get(field) is None:
         return f"{field} is missing; it must be one of {', '.join(LABELS)}"

@@ -18,6 +18,11 @@ class Loaded:
     task: Any
     manager: Any
 
+    @property
+    def generates(self) -> bool:
+        """Whether the model writes its answer, instead of choosing one."""
+        return bool(self.task.OUTPUT_TYPE == "generate_until")
+
     def evaluate(self, model: Any, limit: int | None = None) -> dict[str, Any]:
         """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not lm-eval's to make."""
         from lm_eval.evaluator import simple_evaluate

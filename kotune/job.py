@@ -115,8 +115,8 @@ def _model_files(base: str) -> str:
 
 def _test_files(task: str, path: Path | None) -> str:
     """The identity of what a task scores on."""
-    source = next(name for name, module in kodata.SOURCES.items() if module.CARD.task == task)
-    return convert.fingerprint(convert.Entry(source, path=path), "test")
+    source, form = next((name, module.FORMS[0]) for name, module in kodata.SOURCES.items() if module.CARD.task == task)
+    return convert.fingerprint(convert.Entry(source, form, path), "test")
 
 
 def _code(*places: str) -> str:

@@ -3,8 +3,9 @@
 Left side: Axolotl's own chat-template strategy over the run's own training rows. Right side: the requests that
 lm-evaluation-harness's own task builds for the same documents, caught where they would reach the model.
 For each task whose source is trained in the task's answer form, context + continuation of the right answer must equal
-the training ids up to the end of turn (compared joined, because lm-eval moves white space across the border), and the
-labels must be exactly the answer and the end-of-turn token in every trained turn, after at most one BOS.
+the training ids up to the end of turn (compared joined, because lm-eval moves white space across the border); where the
+model writes its answer, the prompt must equal the training ids up to the first trained one. The labels must be exactly
+the answer and the end-of-turn token in every trained turn, after at most one BOS.
 The right side is rendered as if on another day: a template that writes the date into the prompt is caught at once.
 """
 
@@ -48,6 +49,10 @@ class Trained:
             previous = label
         return runs
 
+    def prompt(self) -> list[int]:
+        """All ids before the first trained token."""
+        return self.ids[: next(index for index, label in enumerate(self.labels) if label != -100)]
+
     def prompt_and_answer(self) -> list[int]:
         """All ids up to, not including, the last trained token, which is the end of turn."""
         last = max(index for index, label in enumerate(self.labels) if label != -100)
@@ -70,7 +75,8 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
             continue
         own = [row for row in rows if is_scored_by(row, name)]
         task = load_task(name, trained[name]).with_documents([row["doc"] for row in own])
-        proof["tasks"][name] = compare(name, train_side(strategy, own), score_side(tokenizer, task), tokenizer)
+        sides = train_side(strategy, own), score_side(tokenizer, task)
+        proof["tasks"][name] = compare(name, *sides, tokenizer, generates=task.generates)
     return proof
 
 
@@ -148,12 +154,14 @@ def check_labels(rows: list[Trained], tokenizer: Any, ends: set[int]) -> dict[st
     return {"rows": len(rows), "status": "answer and end of turn only"}
 
 
-def compare(task: str, trained: list[Trained], scored: list[list[int]], tokenizer: Any) -> dict[str, Any]:
+def compare(
+    task: str, trained: list[Trained], scored: list[list[int]], tokenizer: Any, generates: bool = False
+) -> dict[str, Any]:
     """Every scored prompt equals the trained one, or StageError with both sides around the first difference."""
     if not trained or len(trained) != len(scored):
         raise StageError(f"parity: {task}: {len(trained)} training rows against {len(scored)} scored documents")
     for row, ids in zip(trained, scored, strict=True):
-        expected = row.prompt_and_answer()
+        expected = row.prompt() if generates else row.prompt_and_answer()
         if expected != ids:
             raise StageError(_difference(task, row.guid, (expected, ids), tokenizer))
     example = {"guid": trained[0].guid, "trained_ids": trained[0].ids, "scored_ids": scored[0]}

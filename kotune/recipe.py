@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 import kodata
@@ -30,10 +30,11 @@ class Strict(BaseModel):
 
 
 class Data(Strict):
-    """One data source: `source` names a module of kodata, `path` a local copy that is read instead of the hub."""
+    """One data source: `source` names a module of kodata, `form` one of its forms (the first where it is not given),
+    `path` a local copy that is read instead of the hub."""
 
     source: str
-    form: Literal["label", "write"] = "label"
+    form: str | None = Field(default=None, validate_default=True)
     path: Path | None = None
     samples: int | None = Field(default=None, gt=0, strict=True)
 
@@ -41,6 +42,14 @@ class Data(Strict):
     @classmethod
     def _known_source(cls, name: str) -> str:
         return _known(name, kodata.SOURCES, "source")
+
+    @field_validator("form")
+    @classmethod
+    def _form_of_source(cls, form: str | None, info: ValidationInfo) -> str | None:
+        if "source" not in info.data:  # refused already
+            return form
+        forms = kodata.SOURCES[info.data["source"]].FORMS
+        return forms[0] if form is None else _known(form, forms, "form")
 
     @field_validator("path")
     @classmethod
@@ -176,6 +185,6 @@ def _told(detail: ErrorDetails) -> str:
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), model.model_fields)}"
     if detail["type"] == "missing":
         return f"{key}: missing; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
-    if detail["type"] in ("source", "path", "model", "template", "task"):
+    if detail["type"] in ("source", "form", "path", "model", "template", "task"):
         return f"{key}: {detail['msg']}"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{str(detail['input'])[:80]}`"

@@ -89,10 +89,14 @@ def write_samples(path: Path, samples: list[dict[str, Any]]) -> None:
 
 def _sample(sample: dict[str, Any]) -> dict[str, Any]:
     kept = {key: sample[key] for key in ("doc_id", "doc_hash", "prompt_hash", "target_hash")}
-    likelihoods = [response[0] for response in sample["filtered_resps"]]
-    prediction = max(range(len(likelihoods)), key=likelihoods.__getitem__)
     names = {key: value for key, value in sample["doc"].items() if key in ("guid", "source")}
     metrics = {name: sample[name] for name in sample["metrics"] if isinstance(sample[name], (int, float))}
-    return {
-        **names, **kept, "prediction": prediction, "gold": sample["target"], "logprobs": likelihoods, "metrics": metrics
-    }  # fmt: skip
+    return {**names, **kept, **_predicted(sample["filtered_resps"]), "gold": sample["target"], "metrics": metrics}
+
+
+def _predicted(responses: list[Any]) -> dict[str, Any]:
+    """The text that the model wrote, or the index of the likeliest choice and all log-likelihoods."""
+    if isinstance(responses[0], str):
+        return {"prediction": responses[0]}
+    likelihoods = [response[0] for response in responses]
+    return {"prediction": max(range(len(likelihoods)), key=likelihoods.__getitem__), "logprobs": likelihoods}

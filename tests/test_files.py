@@ -146,7 +146,7 @@ def test_broken_lines_parquet_and_arrow_files_are_named(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in fault(tmp_path / "absent.json")
-    assert "known: .json, .jsonl, .parquet, .arrow" in fault(written(tmp_path, "a", "data.xlsx"))
+    assert "known: .json, .jsonl, .csv, .tsv, .txt, .parquet, .arrow" in fault(written(tmp_path, "a", "data.xlsx"))
 
 
 @pytest.mark.parametrize("name", ["data.json", "data.jsonl"])

@@ -116,7 +116,7 @@ def test_a_folder_that_lacks_the_files_says_what_was_looked_for(tmp_path: Path) 
 
 
 def test_an_unknown_split_or_source_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(DataError, match="known: test, train"):
+    with pytest.raises(DataError, match="; known: test, train"):
         list(klue_nli.read("validation"))
     with pytest.raises(DataError, match="did you mean klue_nli"):
         kodata.source("kluenli")
@@ -125,6 +125,29 @@ def test_an_unknown_split_or_source_is_answered_with_the_nearest_name() -> None:
 def test_every_source_has_a_card_of_its_own_name() -> None:
     assert {name: source.CARD.name for name, source in kodata.SOURCES.items()} == {
         name: name for name in kodata.SOURCES
+    }
+
+
+def test_every_source_offers_what_convert_the_tasks_and_a_leak_check_ask_for() -> None:
+    for name, source in kodata.SOURCES.items():
+        assert source.CARD.forms == source.FORMS and set(source.CARD.rows) == set(source.SPLITS), name
+        assert all(callable(getattr(source, word)) for word in ("question", "answer", "texts", "group", "messages")), (
+            name
+        )
+
+
+def test_a_leak_check_compares_premise_and_hypothesis() -> None:
+    assert klue_nli.texts(RECORD) == nli_sample.texts(RECORD) == ("비가 온다.", "땅이 젖는다.")
+
+
+def test_the_hub_is_asked_for_the_cards_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "download", lambda hub_id, file, revision: Path(hub_id, revision, file))
+    asked = {name: str(kodata.source(name).files("test")[0]) for name in kodata.SOURCES if name != "nli_sample"}
+    assert asked == {
+        "klue_nli": f"klue/klue/{klue_nli.CARD.revision}/nli/validation-00000-of-00001.parquet",
+        "korquad": "KorQuAD/squad_kor_v1/main/squad_kor_v1/validation-00000-of-00001.parquet",
+        "naver_news": "daekeun-ml/naver-news-summarization-ko/main/test.csv",
+        "nsmc": "e9t/nsmc/refs/convert/parquet/default/test/0000.parquet",
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kodata import nli_sample
+from kodata import korquad, nli_sample
 from kotune import axolotl_config, models, parity, recipe
 from kotune.errors import RecipeError, StageError
 from kotune.run import write_text
@@ -89,6 +89,29 @@ def test_rows_of_every_data_entry_are_compared_whatever_comes_first(
     monkeypatch.setattr(parity, "ITEMS", 5)
     proof = prove(run_folder(tmp_path, "deepseek", forms=("write", "label")), monkeypatch)
     assert (proof["labels"]["rows"], proof["tasks"][TASK]["items"]) == (10, 5)
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_prompt_of_a_written_answer_is_the_trained_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path / "run", name)
+    docs = [
+        {"guid": str(n), "title": "글", "context": f"{n}년에 비가 왔다.", "question": "언제?", "answer": f"{n}년"}
+        for n in range(5)
+    ]
+    rows = [{"guid": doc["guid"], "source": "korquad", "form": "answer", "doc": doc} for doc in docs]
+    told = [{**row, "messages": korquad.messages(doc, "answer")} for row, doc in zip(rows, docs, strict=True)]
+    write_text(root / "data" / "train.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told))
+    qas = [{"id": "0", "question": "언제?", "answers": [{"text": "0년"}]}]
+    dev = {"data": [{"title": "글", "paragraphs": [{"context": "0년에 비가 왔다.", "qas": qas}]}]}
+    write_text(tmp_path / "KorQuAD_v1.0_dev.json", json.dumps(dev))
+    monkeypatch.chdir(root)
+    side = parity.prove(root, ("korquad_ko",), {"korquad_ko": tmp_path})["tasks"]["korquad_ko"]
+    assert (side["status"], side["items"]) == ("equal", 5)
+    example = side["example"]
+    assert example["trained_ids"][: len(example["scored_ids"])] == example["scored_ids"]
+    assert len(example["trained_ids"]) > len(example["scored_ids"]) + 1
 
 
 def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(

@@ -22,15 +22,32 @@ def test_every_shipped_recipe_is_good_short_and_says_how_to_run_it(path: Path) -
     assert "GPU:" in text
 
 
-def test_product_recipes_differ_only_in_model_adapter_and_form() -> None:
-    assert len(PRODUCT) == 6
-    kept = []
+def test_product_recipes_of_a_source_differ_only_in_model_adapter_and_form() -> None:
+    kept: dict[str, list[dict[str, object]]] = {}
     for path in PRODUCT:
         whole = recipe.load(path).model_dump(exclude={"model", "adapter"})
         for entry in whole["data"]:
             entry.pop("form")
-        kept.append(whole)
-    assert all(whole == kept[0] for whole in kept)
+        kept.setdefault(whole["data"][0]["source"], []).append(whole)
+    assert {source: len(wholes) for source, wholes in kept.items()} == {
+        "klue_nli": 6, "korquad": 2, "naver_news": 2, "nsmc": 2
+    }  # fmt: skip
+    assert all(whole == wholes[0] for wholes in kept.values() for whole in wholes)
+
+
+def test_the_form_is_one_of_the_sources_and_the_first_where_none_is_named(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD)
+    assert recipe.load(path).data[0].form == "label"
+    assert recipe.load(path, ("data.0.source=korquad",)).data[0].form == "answer"
+    assert recipe.load(path, ("data.0.form=write",)).data[0].form == "write"
+
+
+def test_a_form_left_out_and_the_same_form_named_are_one_experiment(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD)
+    left_out, named, other = (
+        recipe.load(path, words) for words in ((), ("data.0.form=label",), ("data.0.form=write",))
+    )
+    assert recipe.digest(left_out, None) == recipe.digest(named, None) != recipe.digest(other, None)
 
 
 def test_llama_recipes_mean_the_instruct_model() -> None:
@@ -63,6 +80,12 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         ),
         (GOOD + "tasks: [klue_nli]\n", "unknown task `klue_nli`; did you mean klue_nli_ko?"),
         (GOOD + "    path: nowhere\n", "data.0.path: `nowhere` does not exist"),
+        (GOOD + "    form: lable\n", "data.0.form: unknown form `lable`; did you mean label?"),
+        (
+            GOOD.replace("nli_sample", "korquad") + "    form: label\n",
+            "data.0.form: unknown form `label`; known: answer",
+        ),
+        (GOOD + "    form: 3\n", "data.0.form: input should be a valid string, found `3`"),
         (GOOD + "    samples: 0\n", "data.0.samples: input should be greater than 0"),
         ("model: quickstart-llama\n", "data: missing; add `data:`"),
         ("data: []\nmodel: quickstart-llama\n", "data: tuple should have at least 1 item"),

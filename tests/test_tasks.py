@@ -14,17 +14,20 @@ from typing import Any
 
 import pytest
 
-from kodata import klue_nli, nli_sample
+from kodata import klue_nli, korquad, naver_news, nli_sample, nsmc, scored
 from kodata.errors import DataError
+from kotune import scoring
 from tasks import install
+from tests.conftest import REAL
 
 TASKS = Path(__file__).parent.parent / "tasks"
+STUBS = [f"{task}.yaml" for task in ("klue_nli_ko", "korquad_ko", "naver_news_ko", "nli_sample_ko", "nsmc_ko")]
 CHOICES = list(klue_nli.LABELS.values())
 
 
-@pytest.fixture(scope="module")
-def functions() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("klue_nli_ko", TASKS / "klue_nli_ko" / "klue_nli_ko.py")
+def loaded(task: str) -> ModuleType:
+    """A task's functions, loaded by path as lm_eval does."""
+    spec = importlib.util.spec_from_file_location(task, TASKS / task / f"{task}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -32,8 +35,13 @@ def functions() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
+def functions() -> ModuleType:
+    return loaded("klue_nli_ko")
+
+
+@pytest.fixture(scope="module")
 def evaluate() -> Callable[..., dict[str, Any]]:
-    """lm_eval over a task with a model that gives every request the log-likelihood of a rule: (prompt, choice) -> float."""
+    """lm_eval over a task with a model that is a rule: (prompt, choice) -> log-likelihood, or (prompt, doc) -> text."""
     lm_eval = pytest.importorskip("lm_eval")
     from lm_eval.api.model import TemplateLM
     from lm_eval.tasks import TaskManager
@@ -41,9 +49,9 @@ def evaluate() -> Callable[..., dict[str, Any]]:
     class Rule(TemplateLM):  # type: ignore[misc]
         tokenizer_name = "rule"
         eot_token_id = 0
-        tok_encode = loglikelihood_rolling = generate_until = _loglikelihood_tokens = lambda *_, **__: None
+        tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
 
-        def __init__(self, rule: Callable[[str, str], float]) -> None:
+        def __init__(self, rule: Callable[..., Any]) -> None:
             super().__init__()
             self.rule, self.asked = rule, []
 
@@ -51,13 +59,17 @@ def evaluate() -> Callable[..., dict[str, Any]]:
             self.asked += [request.args for request in requests]
             return [(self.rule(*request.args), False) for request in requests]
 
+        def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+            self.asked += [request.args for request in requests]
+            return [self.rule(request.args[0], request.doc) for request in requests]
+
         def chat_template(self, chat_template: Any = False) -> str:
             return "marked"
 
         def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
             return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
 
-    def run(task: str, rule: Callable[[str, str], float], path: object = None, **options: Any) -> dict[str, Any]:
+    def run(task: str, rule: Callable[..., Any], path: object = None, **options: Any) -> dict[str, Any]:
         model = Rule(rule)
         manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"data_path": path})
         result = lm_eval.simple_evaluate(model, tasks=[task], task_manager=manager, bootstrap_iters=1, **options)
@@ -135,7 +147,7 @@ def test_a_missing_folder_and_an_item_without_text_are_refused(functions: Module
         functions.dataset("klue_nli", str(tmp_path / "absent"))
     row = {"guid": "g7", "source": "s", "premise": "비가 온다.", "hypothesis": " ", "gold_label": "neutral"}
     (tmp_path / "klue-nli-v1.1_dev.json").write_text(json.dumps([row]), encoding="utf-8")
-    with pytest.raises(DataError, match="guid g7: an empty premise or hypothesis"):
+    with pytest.raises(DataError, match="guid g7: an empty hypothesis cannot be scored"):
         functions.dataset("klue_nli", str(tmp_path))
 
 
@@ -188,7 +200,7 @@ def test_the_installed_stub_gives_lm_eval_the_same_task(tmp_path: Path, monkeypa
     spec = importlib.util.spec_from_file_location("lm_eval", package / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
     for _ in range(2):
-        assert sorted(stub.name for stub in install.install().iterdir()) == ["klue_nli_ko.yaml", "nli_sample_ko.yaml"]
+        assert sorted(stub.name for stub in install.install().iterdir()) == STUBS
     stub = utils.load_yaml_config(str(package / "tasks" / install.STUBS / "nli_sample_ko.yaml"))
     assert (stub["task"], stub["metadata"]["source"]) == ("nli_sample_ko", "nli_sample")
     assert stub["doc_to_text"](next(nli_sample.read("test"))).startswith("전제: ")
@@ -202,7 +214,182 @@ def test_install_without_lm_eval_is_one_message(
     assert "lm_eval is not installed" in capsys.readouterr().err
 
 
-def test_a_task_file_finds_kodata_from_any_folder(tmp_path: Path) -> None:
-    code = f"import runpy; print(runpy.run_path({str(TASKS / 'klue_nli_ko' / 'klue_nli_ko.py')!r})['choices'](None))"
+@pytest.mark.parametrize("task", ["klue_nli_ko", "korquad_ko", "naver_news_ko", "nsmc_ko"])
+def test_a_task_file_finds_kodata_from_any_folder(tmp_path: Path, task: str) -> None:
+    code = f"import runpy; print(callable(runpy.run_path({str(TASKS / task / f'{task}.py')!r})['question']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(CHOICES)
+    assert done.stdout.strip() == "True"
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A few invented test rows of each of the three newer sources, in one folder."""
+    qas = [
+        {"id": f"q{n}", "question": f"{n}번 문은 언제 열었나?", "answers": [{"text": f"198{n}년"}]} for n in range(3)
+    ]
+    paragraphs = [{"context": "0번 문은 1980년, 1번은 1981년, 2번은 1982년에 열었다.", "qas": qas}]
+    squad = {"data": [{"title": "문", "paragraphs": paragraphs}]}
+    (tmp_path / "KorQuAD_v1.0_dev.json").write_text(json.dumps(squad), encoding="utf-8")
+    reviews = "id\tdocument\tlabel\n1\t좋다\t1\n2\t\t0\n3\t졸리다\t0\n4\t최고\t1\n"
+    (tmp_path / "ratings_test.txt").write_text(reviews, encoding="utf-8")
+    article = "첫 문장이다. 둘째다. 셋째다. 넷째다."
+    columns = "date,category,press,title,document,link,summary\n"
+    (tmp_path / "test.csv").write_text(f"{columns}d,c,p,t,{article},l,첫 문장이다.\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize("source", [korquad, nsmc, naver_news])
+def test_the_newer_tasks_ask_what_kodata_asks(
+    evaluate: Callable[..., dict[str, Any]], few: Path, source: Any, chat: bool
+) -> None:
+    result = evaluate(source.CARD.task, lambda *_: -1.0 if source is nsmc else "", few, apply_chat_template=chat)
+    docs = [sample["doc"] for sample in result["samples"]]
+    assert docs == [record for record in source.read("test", few) if all(record.values())]
+    asked = f"<user>{source.question(docs[0])}<assistant>" if chat else source.question(docs[0])
+    assert result["asked"][0][0] == asked
+    assert docs[0]["guid"] and result["samples"][0]["target"] in (source.answer(docs[0]), 1)
+
+
+def test_a_model_that_knows_the_reviews_gets_full_marks_and_one_word_gets_its_share(
+    evaluate: Callable[..., dict[str, Any]], few: Path
+) -> None:
+    known = {nsmc.question(doc): nsmc.answer(doc) for doc in nsmc.read("test", few)}
+    scores = evaluate("nsmc_ko", lambda prompt, word: float(known[prompt] == word.strip()), few)["scores"]
+    assert (scores["acc,none"], scores["macro_f1,none"]) == (1, 1)
+    result = evaluate("nsmc_ko", lambda _, word: float("긍정" in word), few)
+    assert [word for _, word in result["asked"][:2]] == [" 부정", " 긍정"]
+    assert result["scores"]["acc,none"] == pytest.approx(2 / 3)  # of three: the empty review is left out
+    assert result["scores"]["macro_f1,none"] == pytest.approx((2 * 2 / (2 * 2 + 1)) / 2)
+
+
+def test_written_answers_stop_only_at_the_models_own_end(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
+    for task in ("korquad_ko", "naver_news_ko"):
+        (_, options) = evaluate(task, lambda *_: "", few)["asked"][0]
+        assert (options["until"], options["do_sample"]) == ([], False)
+
+
+def test_a_thought_is_no_part_of_an_answer_and_an_unfinished_one_is_counted(
+    evaluate: Callable[..., dict[str, Any]], few: Path
+) -> None:
+    said = {"q0": "<think>\n음.\n\n1989년?</think>\n\n1980년", "q1": "<think>\n1981년", "q2": "1982년"}
+    scores = evaluate("korquad_ko", lambda _, doc: said[doc["guid"]], few)["scores"]
+    for metric, expected in (("exact_match", 2 / 3), ("f1", 2 / 3), ("unfinished", 1 / 3)):
+        assert scores[f"{metric},none"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("답", "답"),
+        (" 답\n", "답"),
+        ("<think>가</think> 답", "답"),
+        ("가</think>\n답", "답"),  # the template opened the thought
+        ("<think>가</think><think>나</think>답", "답"),
+        ("<think>가</think>답<think>나", None),
+        ("<think>", None),
+        ("가</think>", ""),
+        ("\u1103\u1161\u11b8", "답"),
+        ("", ""),
+    ],
+)
+def test_the_final_answer_is_what_follows_the_last_thought(text: str, said: str | None) -> None:
+    assert scored.final_answer(text) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "gold", "exact", "f1"),
+    [
+        ("이하늘", "이하늘", 1, 1),
+        ("이하늘이다", "이하늘", 0, 2 * 3 / (5 + 3)),
+        ("《달빛 도서관》", "달빛 도서관", 1, 1),
+        ("'달빛'", "달빛", 1, 1),
+        ("달빛도서관", "달빛 도서관", 0, 1),  # spacing costs the exact match and no characters
+        ("달빛  도서관\n", "달빛 도서관", 1, 1),
+        ("달빛(月光)", "달빛 月光", 1, 1),  # a bracket parts words,
+        ("A-1", "a1", 1, 1),  # a hyphen does not; case does not count
+        ("1,987년", "1987년", 1, 1),
+        ("〈달빛〉", "‘달빛’", 1, 1),
+        ("「달빛」", "달빛", 0, 2 * 2 / (4 + 2)),  # not among the script's signs
+        ("“달빛”", "달빛", 0, 2 * 2 / (4 + 2)),
+        ("늘하이", "이하늘", 0, 1),  # order does not count
+        ("가가", "가", 0, 2 * 1 / (2 + 1)),  # how often does
+        ("달빛", "별빛", 0, 0.5),
+        ("전혀", "다른 말", 0, 0),
+        ("", "말", 0, 0),
+        ("!?", "말", 0, 0),
+        ("Straße", "STRASSE", 0, 2 * 5 / (6 + 7)),  # lower(), not casefold()
+    ],
+)
+def test_exact_match_and_f1_are_those_of_korquads_script(said: str, gold: str, exact: float, f1: float) -> None:
+    functions = loaded("korquad_ko")
+    assert functions.exact_match(said, gold) == exact
+    assert functions.character_f1(said, gold) == pytest.approx(f1)
+    assert functions.character_f1(gold, said) == pytest.approx(f1)
+
+
+def test_rouge_matches_tables_worked_by_hand() -> None:
+    functions = loaded("naver_news_ko")
+    scores = functions.rouge("비가 많이 왔다", "비가 왔다")
+    #  characters: 비가많이왔다 against 비가왔다: 4 of 6 and 4 of 4; pairs 비가 왔다 of 5 and of 3
+    assert scores["rouge1_char"] == pytest.approx(2 * 4 / (6 + 4))
+    assert scores["rouge2_char"] == pytest.approx(2 * 2 / (5 + 3))
+    assert scores["rougeL_char"] == pytest.approx(2 * 4 / (6 + 4))
+    assert scores["rouge1_word"] == pytest.approx(2 * 2 / (3 + 2))
+    assert scores["rouge2_word"] == 0
+    assert scores["rougeL_word"] == pytest.approx(2 * 2 / (3 + 2))
+    assert functions.rouge("왔다 비가", "비가 왔다")["rougeL_word"] == pytest.approx(0.5)  # order counts
+    assert functions.rouge("비가왔다", "비가 왔다")["rougeL_char"] == 1  # spacing does not, by characters
+    assert set(functions.rouge("", "비가 왔다").values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("document", "first"),
+    [
+        ("하나다. 둘이다. 셋이다. 넷이다.", "하나다. 둘이다. 셋이다."),
+        ("하나다.\n둘\n\n셋이다! 넷", "하나다. 둘 셋이다!"),
+        ("값은 3.5% 올랐다. 둘이다", "값은 3.5% 올랐다. 둘이다"),
+        ('"좋다."라고 했다. "그래!" 둘째가 말했다. 셋. 넷', '"좋다."라고 했다. "그래!" 둘째가 말했다.'),
+        ("", ""),
+    ],
+)
+def test_lead_is_the_first_three_sentences(document: str, first: str) -> None:
+    assert loaded("naver_news_ko").lead(document) == first
+
+
+def test_every_summary_stands_beside_lead_3(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
+    functions = loaded("naver_news_ko")
+    scores = evaluate("naver_news_ko", lambda _, doc: doc["summary"], few)["scores"]
+    baseline = functions.rouge("첫 문장이다. 둘째다. 셋째다.", "첫 문장이다.")
+    for metric, value in baseline.items():
+        assert scores[f"{metric},none"] == 1
+        assert 0 < value < 1
+        assert scores[f"lead3_{metric},none"] == pytest.approx(value)
+
+
+def test_a_folder_for_each_source_is_read(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
+    folders = {"korquad": str(few), "klue_nli": "elsewhere"}
+    assert len(evaluate("korquad_ko", lambda *_: "", folders)["samples"]) == 3
+
+
+def test_the_samples_of_written_answers_hold_the_text(
+    evaluate: Callable[..., dict[str, Any]], few: Path, tmp_path: Path
+) -> None:
+    samples = evaluate("korquad_ko", lambda _, doc: doc["answer"] + "에", few)["samples"]
+    scoring.write_samples(tmp_path / "samples.jsonl", samples)
+    first, *_ = map(json.loads, (tmp_path / "samples.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (first["guid"], first["prediction"], first["gold"]) == ("q0", "1980년에", "1980년")
+    assert first["metrics"] == {"exact_match": 0, "f1": pytest.approx(2 * 5 / (6 + 5)), "unfinished": 0}
+
+
+@pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")
+def test_the_real_answers_of_korquad_score_full_marks(evaluate: Callable[..., dict[str, Any]]) -> None:
+    result = evaluate("korquad_ko", lambda _, doc: doc["answer"], REAL / "korquad")
+    assert len(result["samples"]) == 5_774
+    assert (result["scores"]["exact_match,none"], result["scores"]["f1,none"]) == (1, 1)
+
+
+@pytest.mark.skipif(not (REAL / "nsmc").is_dir(), reason="the real NSMC files are not at ../shared/data/nsmc")
+def test_the_real_reviews_of_nsmc_are_scored_without_the_three_empty_ones() -> None:
+    docs = loaded("nsmc_ko").dataset("nsmc", str(REAL / "nsmc"), skip_empty=True)["test"]
+    assert len(docs) == 49_997

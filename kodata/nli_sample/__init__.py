@@ -9,7 +9,7 @@ from pathlib import Path
 from kodata import klue_nli
 from kodata.card import Card, Record
 from kodata.errors import DataError, did_you_mean
-from kodata.klue_nli import FORMS, answer, group, messages, question
+from kodata.klue_nli import FORMS, answer, group, messages, question, texts
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
@@ -47,4 +47,4 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
         yield from klue_nli.records(file)
 
 
-__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read"]
+__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read", "texts"]

@@ -13,34 +13,14 @@ from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
-from kodata import source as find_source
 from kodata.card import Record
-from kodata.errors import DataError
 from kodata.klue_nli import LABELS, question
+from kodata.scored import chosen, dataset, macro_f1
 
 __all__ = ["choices", "dataset", "macro_f1", "process_results", "question", "target", "triple_acc"]
 
 Pair = tuple[int, int]  # gold and predicted choice
 Judged = tuple[str, int, int]  # premise, gold and predicted choice
-
-
-def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
-    """The scored split. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a folder, or,
-    since lm_eval gives every task the same metadata, a folder for each source: {"klue_nli": "FOLDER"}.
-
-    The docs of one premise follow each other, premises in file order, so that --limit breaks at most one of them up.
-    """
-    import datasets
-
-    path = data_path.get(source) if isinstance(data_path, dict) else data_path
-    premises: dict[str, list[Record]] = {}
-    for record in find_source(source).read("test", path):
-        if not (record["premise"] and record["hypothesis"]):
-            raise DataError(
-                f"{source}: guid {record['guid']}: an empty premise or hypothesis cannot be scored; mend it"
-            )
-        premises.setdefault(record["premise"], []).append(record)
-    return {"test": datasets.Dataset.from_list([doc for docs in premises.values() for doc in docs])}
 
 
 def choices(doc: Record) -> list[str]:
@@ -54,19 +34,13 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-    """Per-item values from the three log-likelihoods. Raises ValueError where a model gives no finite number.
-
-    Without this check a broken model, all of whose likelihoods are NaN, would score the share of the first choice.
-    """
-    likelihoods = [likelihood for likelihood, _ in results]
-    if not all(map(math.isfinite, likelihoods)):
-        raise ValueError(f"guid {doc['guid']}: the model's log-likelihoods are {likelihoods}; is the model broken?")
-    gold, predicted = target(doc), max(range(len(likelihoods)), key=likelihoods.__getitem__)
+    """Per-item values from the three log-likelihoods. Raises ValueError where a model gives no finite number."""
+    gold, predicted = target(doc), chosen(doc, results)
     return {
         "acc": float(gold == predicted),
         "macro_f1": (gold, predicted),
         "triple_acc": (doc["premise"], gold, predicted),
-        "brier": brier(gold, likelihoods),
+        "brier": brier(gold, [likelihood for likelihood, _ in results]),
     }
 
 
@@ -77,14 +51,6 @@ def brier(gold: int, likelihoods: Sequence[float]) -> float:
     top = max(likelihoods)
     weights = [math.exp(likelihood - top) for likelihood in likelihoods]
     return sum((weight / sum(weights) - (choice == gold)) ** 2 for choice, weight in enumerate(weights))
-
-
-def macro_f1(items: Iterable[Pair]) -> float:
-    """The unweighted mean of the F1 of each class that occurs as gold or predicted: scikit-learn's definition."""
-    from sklearn.metrics import f1_score
-
-    golds, predictions = zip(*items, strict=True)
-    return float(f1_score(golds, predictions, average="macro", zero_division=0))
 
 
 def triple_acc(items: Iterable[Judged]) -> float:

@@ -1,0 +1,151 @@
+"""KorQuAD 1.0: 66,181 Korean questions, each answered by a piece of a Wikipedia paragraph, as records and chat examples.
+
+This is the one place where the text of a question exists: training examples and the lm-eval task both take it here.
+"test" is the official dev file (the official test set is not public); a validation part is cut from train by convert().
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from kodata import files as data_files
+from kodata.card import Card, Message, Record
+from kodata.errors import DataError
+from kodata.folder import Places
+from kodata.records import checked, not_text
+
+SPLITS: tuple[str, ...] = ("train", "test")
+FORMS: tuple[str, ...] = ("answer",)
+
+# Card: Lim, Kim, Lee 2019, KorQuAD1.0, https://arxiv.org/abs/1909.07005, and https://korquad.github.io
+CARD = Card(
+    name="korquad",
+    title="KorQuAD 1.0",
+    task="korquad_ko",
+    origin="https://huggingface.co/datasets/KorQuAD/squad_kor_v1; https://korquad.github.io/KorQuad%201.0/",
+    licence="CC-BY-ND-2.0-KR",
+    obliges="Name the source (KorQuAD 1.0, Lim et al. 2019); do not share changed data, which train.jsonl is.",
+    hub_id="KorQuAD/squad_kor_v1",
+    hub_config="squad_kor_v1",
+    revision="main",  # not pinned: the commit of the parquet files could not be looked up when this was written
+    rows={"train": 60_407, "test": 5_774},
+    forms=FORMS,
+    defects="In dev 61% of the answers are followed directly by a josa, and 1,522 occur more than once in the context. "
+    "The hub is read at main, and its names of files were not tried; its card says CC BY-ND 4.0, the official site 2.0 KR.",
+)
+
+_PLACES = Places(
+    CARD,
+    hub={
+        "train": ("squad_kor_v1/train-00000-of-00001.parquet",),
+        "test": ("squad_kor_v1/validation-00000-of-00001.parquet",),
+    },
+    patterns={
+        "train": ("KorQuAD_v1.0_train.json", "KorQuAD_v1.0_train.json.gz", "train-*.parquet", "train/data-*.arrow"),
+        "test": (
+            "KorQuAD_v1.0_dev.json",
+            "KorQuAD_v1.0_dev.json.gz",
+            "validation-*.parquet",
+            "validation/data-*.arrow",
+        ),
+    },
+)
+
+
+def question(record: Record, form: str = "answer") -> str:
+    """What the user asks: a question about a passage."""
+    return (
+        f"지문: {record['context']}\n질문: {record['question']}\n"
+        "지문에서 답이 되는 말을 찾아 그대로 옮겨 쓰세요. 답만 쓰세요."
+    )
+
+
+def answer(record: Record, form: str = "answer") -> str:
+    """What the assistant says: the piece of the passage."""
+    return record["answer"]
+
+
+def messages(record: Record, form: str) -> list[Message]:
+    """The record as a user's turn and the assistant's answer."""
+    return [
+        {"role": "user", "content": question(record, form)},
+        {"role": "assistant", "content": answer(record, form)},
+    ]
+
+
+def group(record: Record) -> str:
+    """The paragraph: its questions stay together when data is split."""
+    return record["context"]
+
+
+def texts(record: Record) -> tuple[str, ...]:
+    """What a leak check compares."""
+    return record["context"], record["question"]
+
+
+def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+    """The records of a split: guid, title, context, question, answer; NFC, stripped.
+
+    From the hub, or from a folder with the official JSON files or a copy of the hub's set. An official file is held
+    in memory whole (train: 40 MB); parquet and arrow are streamed. Raises DataError.
+    """
+    for file in files(split, path):
+        nested = file.name.removesuffix(".gz").endswith(".json")
+        rows = _official(file) if nested else data_files.rows(file)
+        yield from checked(file, rows, record, _diagnosis)
+
+
+def files(split: str, path: str | Path | None = None) -> list[Path]:
+    """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
+    return _PLACES.files(split, path)
+
+
+def _official(file: Path) -> Iterator[data_files.Row]:
+    """The questions of an official file as rows like the hub's. SQuAD 1.1's nesting: article, paragraph, question."""
+    place, count = "data", 0
+    try:
+        for at, article in enumerate(data_files.document(file)["data"]):
+            place = f"data[{at}]"
+            for inner, paragraph in enumerate(article["paragraphs"]):
+                place = f"data[{at}].paragraphs[{inner}]"
+                shared = {"title": article.get("title"), "context": paragraph["context"]}
+                for qa in paragraph["qas"]:
+                    count += 1
+                    yield {**qa, **shared}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{file}: {place} is not as in KorQuAD 1.0 ({error}); give the official file, whose shape is "
+            "data[].paragraphs[].{context, qas[]}"
+        ) from None
+    if not count:
+        raise DataError(f"{file}: no questions in it; download or copy it again")
+
+
+def record(row: data_files.Row) -> Record:
+    """A question as a record. KeyError or TypeError on a bad row; read() says what is wrong."""
+    (text,) = _answers(row["answers"])
+    return {
+        "guid": "" + row["id"],
+        "title": normalize("NFC", row["title"]).strip(),
+        "context": normalize("NFC", row["context"]).strip(),
+        "question": normalize("NFC", row["question"]).strip(),
+        "answer": normalize("NFC", text).strip(),
+    }
+
+
+def _answers(answers: Any) -> tuple[str]:
+    """The one answer, from the hub's {"text": [...]} or the official [{"text"}]. TypeError where it is not one text."""
+    found = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
+    if len(found) != 1 or not isinstance(found[0], str):
+        raise TypeError(f"{len(found)} answers")
+    return (found[0],)
+
+
+def _diagnosis(row: data_files.Row) -> str:
+    """Which field of a bad row is wrong, its value, and what to do."""
+    if wrong := not_text(row, "id", "title", "context", "question"):
+        return wrong
+    if row.get("answers") is None:
+        return "answers is missing; mend or remove the row"
+    return f"answers is {row['answers']!r:.80}; KorQuAD has one answer, a text, for a question; mend or remove the row"

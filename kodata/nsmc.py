@@ -1,0 +1,120 @@
+"""NSMC: 200,000 short Korean film reviews, negative or positive, as records and chat examples.
+
+This is the one place where the text of a question exists: training examples and the lm-eval task both take it here.
+A validation part is cut from train by convert(). Empty documents (5 in train, 3 in test) are read as they are.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from unicodedata import normalize
+
+from kodata import files as data_files
+from kodata.card import Card, Message, Record
+from kodata.errors import did_you_mean
+from kodata.folder import Places
+from kodata.records import checked, not_text
+
+SPLITS: tuple[str, ...] = ("train", "test")
+FORMS: tuple[str, ...] = ("label",)
+LABELS = {"negative": "부정", "positive": "긍정"}
+
+# Card: Park 2015, Naver sentiment movie corpus v1.0, https://github.com/e9t/nsmc
+CARD = Card(
+    name="nsmc",
+    title="Naver sentiment movie corpus 1.0",
+    task="nsmc_ko",
+    origin="https://github.com/e9t/nsmc; https://huggingface.co/datasets/e9t/nsmc",
+    licence="CC0-1.0",
+    obliges="Nothing.",
+    hub_id="e9t/nsmc",
+    hub_config="default",
+    revision="refs/convert/parquet",  # the hub's own conversion, a moving reference: not a pinned commit
+    rows={"train": 150_000, "test": 50_000},
+    forms=FORMS,
+    defects="5 train and 3 test documents are empty; 1,571 test texts occur in train, 69 of them with another label; "
+    "856 of its test documents are premises of KLUE-NLI train. Of the hub's copy neither the names of files nor the "
+    "columns were tried; the official files were.",
+)
+
+_PLACES = Places(
+    CARD,
+    hub={"train": ("default/train/0000.parquet",), "test": ("default/test/0000.parquet",)},
+    patterns={
+        split: (
+            f"ratings_{split}.txt",
+            f"ratings_{split}.txt.gz",
+            f"{split}-*.parquet",
+            f"{split}/*.parquet",
+            f"{split}/data-*.arrow",
+        )
+        for split in SPLITS
+    },
+)
+
+
+def question(record: Record, form: str = "label") -> str:
+    """What the user asks: whether a review is for or against the film."""
+    return f"영화 감상: {record['document']}\n이 감상은 긍정입니까, 부정입니까? 한 단어로 답하세요."
+
+
+def answer(record: Record, form: str = "label") -> str:
+    """What the assistant says: 부정 or 긍정."""
+    return LABELS[record["label"]]
+
+
+def messages(record: Record, form: str) -> list[Message]:
+    """The record as a user's turn and the assistant's answer."""
+    return [
+        {"role": "user", "content": question(record, form)},
+        {"role": "assistant", "content": answer(record, form)},
+    ]
+
+
+def group(record: Record) -> str:
+    """The review: the same words by several people stay together when data is split."""
+    return record["document"]
+
+
+def texts(record: Record) -> tuple[str, ...]:
+    """What a leak check compares."""
+    return (record["document"],)
+
+
+def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+    """The records of a split: guid, document (may be empty), label (a key of LABELS); NFC, stripped.
+
+    From the hub, or from a folder with the official text files or a copy of the hub's set. Raises DataError.
+    """
+    for file in files(split, path):
+        yield from checked(file, data_files.rows(file), record, _diagnosis)
+
+
+def files(split: str, path: str | Path | None = None) -> list[Path]:
+    """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
+    return _PLACES.files(split, path)
+
+
+_LABEL_OF: dict[object, str] = {
+    **{name: name for name in LABELS},
+    **dict(enumerate(LABELS)),
+    **{str(number): name for number, name in enumerate(LABELS)},
+}
+
+
+def record(row: data_files.Row) -> Record:
+    """The official or the hub's row as a record. KeyError or TypeError on a bad row; read() says what is wrong."""
+    label = row["label"]
+    return {
+        "guid": "" + row["id"],
+        "document": normalize("NFC", row["document"]).strip(),
+        "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
+    }
+
+
+def _diagnosis(row: data_files.Row) -> str:
+    """Which field of a bad row is wrong, its value, and what to do."""
+    if wrong := not_text(row, "id", "document"):
+        return wrong
+    if row.get("label") is None:
+        return "label is missing; it must be 0 (negative) or 1 (positive)"
+    return f"label is {row['label']!r:.80}, not 0 (negative) or 1 (positive){did_you_mean(row['label'], LABELS)}"

@@ -1,0 +1,32 @@
+"""Rows of a file become records, and what is wrong with a bad row is told with file, row, guid, field and value."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from kodata.card import Record
+from kodata.errors import DataError
+from kodata.files import Row
+
+
+def checked(
+    path: Path, found: Iterator[Row], make: Callable[[Row], Record], explain: Callable[[Row], str]
+) -> Iterator[Record]:
+    """make() of every row. Where it raises KeyError or TypeError, a DataError with the row's place and explain()."""
+    for number, row in enumerate(found, 1):
+        try:
+            made = make(row)
+        except (KeyError, TypeError):
+            name = next((row[key] for key in ("guid", "id", "link") if key in row), "missing")
+            raise DataError(f"{path}: row {number} (guid {str(name)[:80]}): {explain(row)}") from None
+        yield made
+
+
+def not_text(row: Row, *fields: str) -> str:
+    """What is wrong with the first of these fields that holds no text; empty where all do."""
+    for field in fields:
+        value = row.get(field)
+        if value is None:
+            return f"{field} is missing; mend or remove the row"
+        if not isinstance(value, str):
+            return f"{field} is {value!r:.80}, which is not text; mend or remove the row"
+    return ""

@@ -1,0 +1,66 @@
+"""What the lm-evaluation-harness tasks share: the documents that are scored, the choice and the answer of a model.
+
+It stands here because lm_eval loads a task's functions file by file, so that they can import kodata but not each other.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+from unicodedata import normalize
+
+from kodata import source as find_source
+from kodata.card import Record
+from kodata.errors import DataError
+
+
+def dataset(
+    source: str, data_path: str | dict[str, str] | None = None, skip_empty: bool = False, **_: object
+) -> dict[str, Any]:
+    """The scored split of a source. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a
+    folder, or, since lm_eval gives every task the same metadata, a folder for each source: {"klue_nli": "FOLDER"}.
+
+    The docs of one group (a premise, a paragraph) follow each other, groups in file order, so that --limit breaks at
+    most one of them up. A record with an empty field is a DataError, or left out where the task says `skip_empty`.
+    """
+    import datasets
+
+    path = data_path.get(source) if isinstance(data_path, dict) else data_path
+    module = find_source(source)
+    groups: dict[str, list[Record]] = {}
+    for record in module.read("test", path):
+        if "" not in record.values():
+            groups.setdefault(module.group(record), []).append(record)
+        elif not skip_empty:
+            empty = next(field for field, text in record.items() if not text)
+            raise DataError(f"{source}: guid {record['guid']}: an empty {empty} cannot be scored; mend it")
+    return {"test": datasets.Dataset.from_list([doc for docs in groups.values() for doc in docs])}
+
+
+def chosen(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
+    """The index of the likeliest choice. Raises ValueError where a model gives no finite number.
+
+    Without this check a broken model, all of whose likelihoods are NaN, would score the share of the first choice.
+    """
+    likelihoods = [likelihood for likelihood, _ in results]
+    if not all(map(math.isfinite, likelihoods)):
+        raise ValueError(f"guid {doc['guid']}: the model's log-likelihoods are {likelihoods}; is the model broken?")
+    return max(range(len(likelihoods)), key=likelihoods.__getitem__)
+
+
+def macro_f1(items: Iterable[tuple[int, int]]) -> float:
+    """The unweighted mean of the F1 of each class that occurs as gold or predicted: scikit-learn's definition."""
+    from sklearn.metrics import f1_score
+
+    golds, predictions = zip(*items, strict=True)
+    return float(f1_score(golds, predictions, average="macro", zero_division=0))
+
+
+def final_answer(text: str) -> str | None:
+    """What a model answers, without its thoughts, NFC and stripped. None where it opened a thought and never closed it.
+
+    A template may open the thought itself, so that only its end stands in the text.
+    """
+    _, closed, rest = text.rpartition("</think>")
+    if "<think>" in rest:
+        return None
+    return normalize("NFC", rest if closed else text).strip()
