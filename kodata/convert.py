@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kodata import source as find_source
-from kodata.card import Record, Source
+from kodata.card import Record, Refused, Source
 from kodata.errors import DataError, did_you_mean
 from kodata.files import sha256
 
@@ -73,7 +73,7 @@ def fingerprint(entry: Entry, split: str | None = None) -> str:
 def _checked(entry: Entry) -> Source:
     source = find_source(entry.source)
     if entry.form not in source.FORMS:
-        raise DataError(f"{entry.source}: unknown form {entry.form!r}: {did_you_mean(entry.form, source.FORMS)}")
+        raise DataError(f"{entry.source}: unknown form {entry.form!r}{did_you_mean(entry.form, source.FORMS)}")
     if entry.samples is not None and entry.samples < 1:
         raise DataError(f"{entry.source}: samples is {entry.samples}; it must be 1 or more")
     return source
@@ -118,24 +118,34 @@ def _convert_entry(entry: Entry, seed: int, output: "_Output") -> Manifest:
     source, tally = _checked(entry), _Tally()
     records = _sided(source, entry.path, seed, tally)
     if entry.samples is not None:
-        records = _drawn(records, entry, seed, tally)
+        records = _drawn(_formed(records, source, entry.form, tally), entry, seed, tally)
     name, form = entry.source, entry.form
     messages_of, write, count = source.messages, output.write, tally.labels  # looked up once: this loop is the speed
     for side, record in records:
         messages = messages_of(record, form)
+        if isinstance(messages, Refused):
+            tally.dropped[messages.reason] += 1
+            continue
         write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
-        count[side][record["label"]] += 1
-    labels = {side: dict(sorted(counts.items())) for side, counts in tally.labels.items()}
-    kept = {side: sum(counts.values()) for side, counts in labels.items()}
+        count[side][record.get("label", "")] += 1  # "": the records of this source have no label
+    kept = {side: counts.total() for side, counts in tally.labels.items()}
+    labels = {side: {name: n for name, n in sorted(counts.items()) if name} for side, counts in tally.labels.items()}
     return {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "labels": labels}
 
 
 def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) -> Iterator[tuple[str, Record]]:
     """Every record with the side that it belongs to. A group's side follows from the seed and the group alone."""
-    share = 0.0 if "validation" in source.SPLITS else min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows["train"])
+    share = (
+        0.0
+        if "validation" in source.SPLITS
+        else min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
+    )
     for split in _splits(source):
         last, side, number = None, split, 0
         for number, record in enumerate(source.read(split, path), 1):  # noqa: B007  (used after the loop)
+            if isinstance(record, Refused):
+                tally.dropped[record.reason] += 1
+                continue
             if "" in record.values():
                 tally.dropped["empty field"] += 1
                 continue
@@ -143,6 +153,17 @@ def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) ->
                 last, side = group, "validation" if _draw(seed, group) < share else "train"
             yield side, record
         tally.read[split] = number
+
+
+def _formed(
+    records: Iterator[tuple[str, Record]], source: Source, form: str, tally: _Tally
+) -> Iterator[tuple[str, Record]]:
+    """The records that have the form: what is drawn from must be what can be written."""
+    for side, record in records:
+        if isinstance(refused := source.messages(record, form), Refused):
+            tally.dropped[refused.reason] += 1
+        else:
+            yield side, record
 
 
 def _drawn(

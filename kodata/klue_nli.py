@@ -57,7 +57,7 @@ def question(record: Record, form: str = "label") -> str:
 
 def answer(record: Record, form: str = "label") -> str:
     """What the assistant says: 함의, 중립 or 모순; or the hypothesis that a person wrote."""
-    return LABELS[record["label"]] if form == "label" else record["hypothesis"]
+    return LABELS[record["label"]] if form == "label" else str(record["hypothesis"])
 
 
 def messages(record: Record, form: str) -> list[Message]:
@@ -70,7 +70,12 @@ def messages(record: Record, form: str) -> list[Message]:
 
 def group(record: Record) -> str:
     """The premise: its hypotheses stay together when data is split."""
-    return record["premise"]
+    return str(record["premise"])
+
+
+def texts(record: Record) -> tuple[str, ...]:
+    """What a leak check compares."""
+    return record["premise"], record["hypothesis"]
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
@@ -85,7 +90,7 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
     if split not in SPLITS:
-        raise DataError(f"{CARD.name}: no split {split!r}: {did_you_mean(split, SPLITS)}")
+        raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     if path is None:
         assert CARD.hub_id and CARD.revision
         return [hub.download(CARD.hub_id, _HUB_FILES[split], CARD.revision)]
@@ -140,4 +145,4 @@ def _diagnosis(row: data_files.Row) -> str:
     field = "gold_label" if "gold_label" in row else "label"
     if row.get(field) is None:
         return f"{field} is missing; it must be one of {', '.join(LABELS)}"
-    return f"{field} is {row[field]!r:.80}, not {', '.join(LABELS)} (or 0, 1, 2); {did_you_mean(row[field], LABELS)}"
+    return f"{field} is {row[field]!r:.80}, not {', '.join(LABELS)} (or 0, 1, 2){did_you_mean(row[field], LABELS)}"

@@ -145,8 +145,8 @@ def test_rows_with_an_empty_field_are_dropped_and_counted(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        (Entry("klue_nil"), "unknown source 'klue_nil': did you mean 'klue_nli'"),
-        (Entry("klue_nli", "labels"), "unknown form 'labels': did you mean 'label'"),
+        (Entry("klue_nil"), "unknown source 'klue_nil'; did you mean klue_nli"),
+        (Entry("klue_nli", "labels"), "unknown form 'labels'; did you mean label"),
         (Entry("klue_nli", path="nowhere"), "nowhere: no such folder"),
         (Entry("nli_sample", samples=0), "samples is 0"),
         (Entry("nli_sample", samples=3_000), "samples is 3000, but there are only 2412 train rows"),

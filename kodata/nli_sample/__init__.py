@@ -9,7 +9,7 @@ from pathlib import Path
 from kodata import klue_nli
 from kodata.card import Card, Record
 from kodata.errors import DataError, did_you_mean
-from kodata.klue_nli import FORMS, answer, group, messages, question
+from kodata.klue_nli import FORMS, answer, group, messages, question, texts
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
@@ -32,7 +32,7 @@ CARD = Card(
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The file of a split, beside this module or in the folder `path`."""
     if split not in SPLITS:
-        raise DataError(f"{CARD.name}: no split {split!r}: {did_you_mean(split, SPLITS)}")
+        raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     file = Path(path or Path(__file__).parent) / f"{split}.json"
     if not file.is_file():
         raise DataError(
@@ -47,4 +47,4 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
         yield from klue_nli.records(file)
 
 
-__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read"]
+__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read", "texts"]
