@@ -3,15 +3,20 @@
 Knows nothing of models or trainers. Importing it is light: datasets' libraries are imported where they are used.
 """
 
-from kodata import klue_nli, nli_sample
+from kodata import aihub_dialogue, chat, klue_nli, nli_sample
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
 
-SOURCES: dict[str, Source] = {"klue_nli": klue_nli, "nli_sample": nli_sample}
+SOURCES: dict[str, Source] = {
+    "aihub_dialogue": aihub_dialogue,
+    "chat": chat,
+    "klue_nli": klue_nli,
+    "nli_sample": nli_sample,
+}
 
 
 def source(name: str) -> Source:
     """The data set module of this name. Raises DataError with the nearest known name."""
     if name not in SOURCES:
-        raise DataError(f"unknown source {name!r}: {did_you_mean(name, SOURCES)}")
+        raise DataError(f"unknown source {name!r}{did_you_mean(name, SOURCES)}")
     return SOURCES[name]
