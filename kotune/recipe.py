@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 import kodata
@@ -32,7 +32,7 @@ class Data(Strict):
     """One data source: `source` names a module of kodata, `path` a local copy that is read instead of the hub."""
 
     source: str
-    form: Literal["label", "write"] = "label"
+    form: str = "label"
     path: Path | None = None
     samples: int | None = Field(default=None, gt=0, strict=True)
 
@@ -41,12 +41,18 @@ class Data(Strict):
     def _known_source(cls, name: str) -> str:
         return _known(name, kodata.SOURCES, "source")
 
+    @field_validator("form")
+    @classmethod
+    def _known_form(cls, form: str, info: ValidationInfo) -> str:
+        source = info.data.get("source")  # absent where it was refused itself
+        return form if source is None else _known(form, kodata.source(source).FORMS, "form")
+
     @field_validator("path")
     @classmethod
     def _existing_path(cls, path: Path | None) -> Path | None:
         if path is not None and not path.is_dir():
             found = "is not a folder" if path.exists() else "does not exist"
-            raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data, or leave it out")
+            raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data")
         return path
 
 
@@ -175,6 +181,6 @@ def _told(detail: ErrorDetails) -> str:
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), model.model_fields)}"
     if detail["type"] == "missing":
         return f"{key}: missing; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
-    if detail["type"] in ("source", "path", "model", "template", "task"):
+    if detail["type"] in ("source", "form", "path", "model", "template", "task"):
         return f"{key}: {detail['msg']}"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{str(detail['input'])[:80]}`"
