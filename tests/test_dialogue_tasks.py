@@ -175,12 +175,41 @@ def test_the_chat_scores_of_one_answer(chats: Path) -> None:
     assert near["exact_match"] == far["exact_match"] == 0
     assert 1 > near["chrf"] > far["chrf"] == 0
     assert task.process_results(doc, [""]) == {"exact_match": 0, "chrf": 0}
+    assert task.process_results(doc, ["강?</think>\n\n한강입니다."])["exact_match"] == 1
+    assert task.process_results(doc, ["<think>한강입니다."])["exact_match"] == 0
 
 
 def test_a_missing_test_file_is_told_by_the_task(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"prompt": "가", "answer": "나"}', encoding="utf-8")
     with pytest.raises(DataError, match=r"no test\.jsonl there; put the chats in it that are to be scored"):
         loaded("chat_ko").dataset("chat", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_proof_of_parity_holds_for_dialogues_and_every_turn_of_a_reply_is_trained(
+    name: str, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("axolotl")
+    from kotune import axolotl_config, models, parity, recipe
+    from kotune.run import write_text
+
+    loaded_recipe = recipe.load(TASKS.parent / "recipes" / f"quickstart_{name}.yml")
+    template = models.find(loaded_recipe.model, None).template
+    assert template
+    write_text(tmp_path / "chat_template.jinja", template.read_text(encoding="utf-8"))
+    write_text(tmp_path / "axolotl.yml", axolotl_config.render(loaded_recipe, "cpu"))
+    rows = [
+        {"guid": doc["guid"], "source": "aihub_dialogue", "form": form, "doc": doc, "messages": messages}
+        for form in ("next", "reply")
+        for doc in aihub_dialogue.read("test", download)
+        if isinstance(doc, dict) and isinstance(messages := aihub_dialogue.messages(doc, form), list)
+    ]
+    write_text(tmp_path / "data" / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.chdir(tmp_path)
+    task = "aihub_dialogue_ko"
+    proof = parity.prove(tmp_path, (task,), {task: download})
+    assert (proof["tasks"][task]["status"], proof["tasks"][task]["items"]) == ("equal", 80)
+    assert proof["labels"]["rows"] == 160
 
 
 def test_every_task_names_its_source_and_version() -> None:

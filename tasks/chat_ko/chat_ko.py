@@ -32,10 +32,16 @@ def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: obj
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
     """exact_match: the same characters, white space counted as one space. chrf: sacrebleu's chrF2 of this answer, 0-1:
-    characters 1- to 6-grams. Popović 2015, https://aclanthology.org/W15-3049
+    characters 1- to 6-grams. Popović 2015, https://aclanthology.org/W15-3049. Thoughts are no part of an answer.
     """
     import sacrebleu
 
-    said, expected = (" ".join(clean(text).split()) for text in (results[0], answer(doc)))
+    said, expected = (" ".join(clean(text).split()) for text in (without_thoughts(results[0]), answer(doc)))
     score = sacrebleu.sentence_chrf(said, [expected]).score
     return {"exact_match": float(said == expected), "chrf": score / 100}
+
+
+def without_thoughts(text: str) -> str:
+    """What stands after the last closed thought; nothing where a thought was opened and never closed."""
+    rest = text.rpartition("</think>")[2]
+    return "" if "<think>" in rest else rest

@@ -14,7 +14,7 @@ from typing import Any
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import source as find_source
-from kodata.card import Record
+from kodata.card import Record, Refused
 from kodata.errors import DataError
 from kodata.klue_nli import LABELS, question
 
@@ -35,6 +35,8 @@ def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: obj
     path = data_path.get(source) if isinstance(data_path, dict) else data_path
     premises: dict[str, list[Record]] = {}
     for record in find_source(source).read("test", path):
+        if isinstance(record, Refused):
+            continue
         if not (record["premise"] and record["hypothesis"]):
             raise DataError(
                 f"{source}: guid {record['guid']}: an empty premise or hypothesis cannot be scored; mend it"
