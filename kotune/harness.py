@@ -28,6 +28,11 @@ class Loaded:
         )  # fmt: skip
         return result
 
+    @property
+    def generates(self) -> bool:
+        """Whether a model writes its answer, instead of choosing among given ones."""
+        return bool(self.task.OUTPUT_TYPE == "generate_until")
+
     def with_documents(self, docs: list[dict[str, Any]]) -> "Loaded":
         """The same task over other documents of the same form."""
         from datasets import Dataset

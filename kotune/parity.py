@@ -48,6 +48,10 @@ class Trained:
             previous = label
         return runs
 
+    def prompt(self) -> list[int]:
+        """All ids before the first trained token: what a model that generates is given."""
+        return self.ids[: next(index for index, label in enumerate(self.labels) if label != -100)]
+
     def prompt_and_answer(self) -> list[int]:
         """All ids up to, not including, the last trained token, which is the end of turn."""
         last = max(index for index, label in enumerate(self.labels) if label != -100)
@@ -68,9 +72,15 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
         if name not in trained:
             proof["tasks"][name] = {"status": "not trained"}
             continue
-        own = [row for row in rows if is_scored_by(row, name)]
+        own = [row for row in rows if is_scored_by(row, name) and len(row["messages"]) == 2]
+        if not own:  # lm-eval asks in one user's turn, so a longer chat is scored as a text that is not trained
+            proof["tasks"][name] = {"status": "trained on longer chats only"}
+            continue
         task = load_task(name, trained[name]).with_documents([row["doc"] for row in own])
-        proof["tasks"][name] = compare(name, train_side(strategy, own), score_side(tokenizer, task), tokenizer)
+        trained_ids = [
+            (row, row.prompt() if task.generates else row.prompt_and_answer()) for row in train_side(strategy, own)
+        ]
+        proof["tasks"][name] = compare(name, trained_ids, score_side(tokenizer, task), tokenizer)
     return proof
 
 
@@ -148,15 +158,16 @@ def check_labels(rows: list[Trained], tokenizer: Any, ends: set[int]) -> dict[st
     return {"rows": len(rows), "status": "answer and end of turn only"}
 
 
-def compare(task: str, trained: list[Trained], scored: list[list[int]], tokenizer: Any) -> dict[str, Any]:
-    """Every scored prompt equals the trained one, or StageError with both sides around the first difference."""
+def compare(
+    task: str, trained: list[tuple[Trained, list[int]]], scored: list[list[int]], tokenizer: Any
+) -> dict[str, Any]:
+    """Every scored request equals the ids of its trained row, or StageError with both sides around the difference."""
     if not trained or len(trained) != len(scored):
         raise StageError(f"parity: {task}: {len(trained)} training rows against {len(scored)} scored documents")
-    for row, ids in zip(trained, scored, strict=True):
-        expected = row.prompt_and_answer()
+    for (row, expected), ids in zip(trained, scored, strict=True):
         if expected != ids:
             raise StageError(_difference(task, row.guid, (expected, ids), tokenizer))
-    example = {"guid": trained[0].guid, "trained_ids": trained[0].ids, "scored_ids": scored[0]}
+    example = {"guid": trained[0][0].guid, "trained_ids": trained[0][0].ids, "scored_ids": scored[0]}
     return {"status": "equal", "items": len(trained), "example": example}
 
 

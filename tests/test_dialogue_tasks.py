@@ -185,31 +185,49 @@ def test_a_missing_test_file_is_told_by_the_task(tmp_path: Path) -> None:
         loaded("chat_ko").dataset("chat", str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["llama", "deepseek"])
-def test_the_proof_of_parity_holds_for_dialogues_and_every_turn_of_a_reply_is_trained(
-    name: str, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def proven(root: Path, model: str, source: str, data: Path, rows: list[tuple[str, Record, object]]) -> dict[str, Any]:
+    """parity.json's content for rows (form, doc, messages) of a source, with a quickstart model's tokenizer."""
     pytest.importorskip("axolotl")
     from kotune import axolotl_config, models, parity, recipe
     from kotune.run import write_text
 
-    loaded_recipe = recipe.load(TASKS.parent / "recipes" / f"quickstart_{name}.yml")
+    loaded_recipe = recipe.load(TASKS.parent / "recipes" / f"quickstart_{model}.yml")
     template = models.find(loaded_recipe.model, None).template
     assert template
-    write_text(tmp_path / "chat_template.jinja", template.read_text(encoding="utf-8"))
-    write_text(tmp_path / "axolotl.yml", axolotl_config.render(loaded_recipe, "cpu"))
-    rows = [
-        {"guid": doc["guid"], "source": "aihub_dialogue", "form": form, "doc": doc, "messages": messages}
-        for form in ("next", "reply")
-        for doc in aihub_dialogue.read("test", download)
-        if isinstance(doc, dict) and isinstance(messages := aihub_dialogue.messages(doc, form), list)
+    write_text(root / "chat_template.jinja", template.read_text(encoding="utf-8"))
+    write_text(root / "axolotl.yml", axolotl_config.render(loaded_recipe, "cpu"))
+    made = [
+        {"guid": doc["guid"], "source": source, "form": form, "doc": doc, "messages": messages}
+        for form, doc, messages in rows
     ]
-    write_text(tmp_path / "data" / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    write_text(root / "data" / "train.jsonl", "".join(json.dumps(row) + "\n" for row in made))
+    return parity.prove(root, (f"{source}_ko",), {f"{source}_ko": data})
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_proof_of_parity_holds_for_dialogues_and_every_turn_of_a_reply_is_trained(
+    name: str, download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    task = "aihub_dialogue_ko"
-    proof = parity.prove(tmp_path, (task,), {task: download})
-    assert (proof["tasks"][task]["status"], proof["tasks"][task]["items"]) == ("equal", 80)
-    assert proof["labels"]["rows"] == 160
+    docs = [doc for doc in aihub_dialogue.read("test", download) if isinstance(doc, dict)]
+    rows = [(form, doc, aihub_dialogue.messages(doc, form)) for form in ("next", "reply") for doc in docs]
+    proof = proven(tmp_path, name, "aihub_dialogue", download, rows)
+    side = proof["tasks"]["aihub_dialogue_ko"]
+    assert (side["status"], side["items"], proof["labels"]["rows"]) == ("equal", 80, 160)
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_proof_of_parity_holds_for_chats_of_one_turn_and_says_where_there_is_none(
+    name: str, chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    docs = [doc for doc in chat.read("test", chats) if isinstance(doc, dict)]
+    rows = [("chat", doc, chat.messages(doc, "chat")) for doc in docs]
+    side = proven(tmp_path, name, "chat", chats, rows)["tasks"]["chat_ko"]
+    assert (side["status"], side["items"]) == ("equal", 1)
+    assert side["example"]["trained_ids"][: len(side["example"]["scored_ids"])] == side["example"]["scored_ids"]
+    side = proven(tmp_path, name, "chat", chats, rows[1:])["tasks"]["chat_ko"]
+    assert side == {"status": "trained on longer chats only"}
 
 
 def test_every_task_names_its_source_and_version() -> None:
