@@ -85,7 +85,7 @@ def _splits(source: Source) -> list[str]:
 
 
 def _files(source: Source, entry: Entry) -> list[Path]:
-    return [file for split in _splits(source) for file in source.files(split, entry.path)]
+    return list(dict.fromkeys(file for split in _splits(source) for file in source.files(split, entry.path)))
 
 
 def _inputs(entry: Entry) -> Manifest:

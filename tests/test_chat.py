@@ -144,6 +144,7 @@ def test_without_a_validation_file_a_twentieth_of_the_groups_is_cut_from_train(t
     assert manifest["rows"]["train"] + manifest["rows"]["validation"] == 2_000
     assert 50 < manifest["rows"]["validation"] < 150
     assert manifest["entries"][0]["labels"] == {"train": {}, "validation": {}}
+    assert [file["file"] for file in manifest["entries"][0]["files"]] == ["train.jsonl"]
     put(tmp_path / "data", {"prompt": "확인", "answer": "네"}, name="validation.jsonl")
     manifest = convert([Entry("chat", "chat", tmp_path / "data")], tmp_path / "out", seed=1)
     assert manifest["rows"] == {"train": 2_000, "validation": 1}

@@ -26,18 +26,23 @@ def decoded(pieces: Iterable[bytes]) -> Iterator[str]:
 
     The first piece with more than ASCII tells which: Korean in CP949 is not valid UTF-8 but for freak cases.
     """
-    decoder = None
+    decoder, waiting = None, b""
     try:
         for piece in pieces:
-            if decoder is None and not piece.isascii():
+            piece, waiting = waiting + piece, b""
+            if decoder is None and piece[:-_TELLING].isascii():
+                waiting = piece[-_TELLING:]
+                piece = piece[:-_TELLING]
+            elif decoder is None:
                 decoder = _decoder(piece)
             yield decoder.decode(piece) if decoder else piece.decode("ascii")
-        if decoder:
-            yield decoder.decode(b"", True)
+        decoder = decoder or _decoder(waiting)
+        yield decoder.decode(waiting, True)
     except UnicodeDecodeError as error:
         raise BrokenError(_CUT_SHORT if error.reason == "unexpected end of data" else _NOT_TEXT) from None
 
 
+_TELLING = 64  # bytes: so much from the first Korean on tells the encoding; one letter alone may be valid in both
 _NOT_TEXT = "neither UTF-8 nor CP949 text; download it again, or save it as UTF-8"
 
 
