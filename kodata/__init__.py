@@ -3,11 +3,13 @@
 Knows nothing of models or trainers. Importing it is light: datasets' libraries are imported where they are used.
 """
 
-from kodata import klue_nli, korquad, naver_news, nli_sample, nsmc
+from kodata import aihub_dialogue, chat, klue_nli, korquad, naver_news, nli_sample, nsmc
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
 
 SOURCES: dict[str, Source] = {
+    "aihub_dialogue": aihub_dialogue,
+    "chat": chat,
     "klue_nli": klue_nli,
     "korquad": korquad,
     "naver_news": naver_news,

@@ -3,10 +3,16 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
-Record = dict[str, str]
+Record = dict[str, Any]
 Message = dict[str, str]
+
+
+class Refused(NamedTuple):
+    """Stands where a record, or a record as an example, would: it is left out and counted under its reason."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,11 @@ class Source(Protocol):
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
         """The files that hold a split: under `path`, else shipped or brought from the hub."""
 
-    def read(self, split: str, path: str | Path | None = None) -> Iterator[Record]:
-        """The records of a split, one at a time, in file order."""
+    def read(self, split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
+        """The records of a split, one at a time, in file order; Refused for a row that is no record."""
 
-    def messages(self, record: Record, form: str) -> list[Message]:
-        """The record as a chat example: a user's turn and the assistant's answer."""
+    def messages(self, record: Record, form: str) -> list[Message] | Refused:
+        """The record as a chat example, which ends with the assistant's answer; Refused where it has no such form."""
 
     def group(self, record: Record) -> str:
         """Records of one group may not stand on both sides of a split."""

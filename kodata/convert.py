@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kodata import source as find_source
-from kodata.card import Record, Source
+from kodata.card import Record, Refused, Source
 from kodata.errors import DataError, did_you_mean
 from kodata.files import sha256
 
@@ -85,7 +85,7 @@ def _splits(source: Source) -> list[str]:
 
 
 def _files(source: Source, entry: Entry) -> list[Path]:
-    return [file for split in _splits(source) for file in source.files(split, entry.path)]
+    return list(dict.fromkeys(file for split in _splits(source) for file in source.files(split, entry.path)))
 
 
 def _inputs(entry: Entry) -> Manifest:
@@ -118,11 +118,14 @@ def _convert_entry(entry: Entry, seed: int, output: "_Output") -> Manifest:
     source, tally = _checked(entry), _Tally()
     records = _sided(source, entry.path, seed, tally)
     if entry.samples is not None:
-        records = _drawn(records, entry, seed, tally)
+        records = _drawn(_formed(records, source, entry.form, tally), entry, seed, tally)
     name, form = entry.source, entry.form
     messages_of, write, count = source.messages, output.write, tally.labels  # looked up once: this loop is the speed
     for side, record in records:
         messages = messages_of(record, form)
+        if isinstance(messages, Refused):
+            tally.dropped[messages.reason] += 1
+            continue
         write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
         count[side][record.get("label", "")] += 1
     kept = {side: counts.total() for side, counts in count.items()}
@@ -132,10 +135,17 @@ def _convert_entry(entry: Entry, seed: int, output: "_Output") -> Manifest:
 
 def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) -> Iterator[tuple[str, Record]]:
     """Every record with the side that it belongs to. A group's side follows from the seed and the group alone."""
-    share = 0.0 if "validation" in source.SPLITS else min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows["train"])
+    share = (
+        0.0
+        if "validation" in source.SPLITS
+        else min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
+    )
     for split in _splits(source):
         last, side, number = None, split, 0
         for number, record in enumerate(source.read(split, path), 1):  # noqa: B007  (used after the loop)
+            if isinstance(record, Refused):
+                tally.dropped[record.reason] += 1
+                continue
             if "" in record.values():
                 tally.dropped["empty field"] += 1
                 continue
@@ -143,6 +153,17 @@ def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) ->
                 last, side = group, "validation" if _draw(seed, group) < share else "train"
             yield side, record
         tally.read[split] = number
+
+
+def _formed(
+    records: Iterator[tuple[str, Record]], source: Source, form: str, tally: _Tally
+) -> Iterator[tuple[str, Record]]:
+    """The records that have the form: what is drawn from must be what can be written."""
+    for side, record in records:
+        if isinstance(refused := source.messages(record, form), Refused):
+            tally.dropped[refused.reason] += 1
+        else:
+            yield side, record
 
 
 def _drawn(

@@ -66,7 +66,7 @@ def question(record: Record, form: str = "label") -> str:
 
 def answer(record: Record, form: str = "label") -> str:
     """What the assistant says: 함의, 중립 or 모순; or the hypothesis that a person wrote."""
-    return LABELS[record["label"]] if form == "label" else record["hypothesis"]
+    return LABELS[record["label"]] if form == "label" else str(record["hypothesis"])
 
 
 def messages(record: Record, form: str) -> list[Message]:
@@ -79,7 +79,7 @@ def messages(record: Record, form: str) -> list[Message]:
 
 def group(record: Record) -> str:
     """The premise: its hypotheses stay together when data is split."""
-    return record["premise"]
+    return str(record["premise"])
 
 
 def texts(record: Record) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def question(record: Record, form: str = "answer") -> str:
 
 def answer(record: Record, form: str = "answer") -> str:
     """What the assistant says: the piece of the passage."""
-    return record["answer"]
+    return str(record["answer"])
 
 
 def messages(record: Record, form: str) -> list[Message]:
@@ -76,7 +76,7 @@ def messages(record: Record, form: str) -> list[Message]:
 
 def group(record: Record) -> str:
     """The paragraph: its questions stay together when data is split."""
-    return record["context"]
+    return str(record["context"])
 
 
 def texts(record: Record) -> tuple[str, ...]:

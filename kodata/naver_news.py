@@ -58,7 +58,7 @@ def question(record: Record, form: str = "summary") -> str:
 
 def answer(record: Record, form: str = "summary") -> str:
     """What the assistant says: the summary."""
-    return record["summary"]
+    return str(record["summary"])
 
 
 def messages(record: Record, form: str) -> list[Message]:
@@ -71,7 +71,7 @@ def messages(record: Record, form: str) -> list[Message]:
 
 def group(record: Record) -> str:
     """The article."""
-    return record["document"]
+    return str(record["document"])
 
 
 def texts(record: Record) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def messages(record: Record, form: str) -> list[Message]:
 
 def group(record: Record) -> str:
     """The review: the same words by several people stay together when data is split."""
-    return record["document"]
+    return str(record["document"])
 
 
 def texts(record: Record) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from unicodedata import normalize
 
 from kodata import source as find_source
-from kodata.card import Record
+from kodata.card import Record, Refused
 from kodata.errors import DataError
 
 
@@ -28,6 +28,8 @@ def dataset(
     module = find_source(source)
     groups: dict[str, list[Record]] = {}
     for record in module.read("test", path):
+        if isinstance(record, Refused):
+            continue
         if "" not in record.values():
             groups.setdefault(module.group(record), []).append(record)
         elif not skip_empty:

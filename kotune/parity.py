@@ -73,7 +73,10 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
         if name not in trained:
             proof["tasks"][name] = {"status": "not trained"}
             continue
-        own = [row for row in rows if is_scored_by(row, name)]
+        own = [row for row in rows if is_scored_by(row, name) and len(row["messages"]) == 2]
+        if not own:  # lm-eval asks in one user's turn, so a longer chat is scored as a text that is not trained
+            proof["tasks"][name] = {"status": "trained on longer chats only"}
+            continue
         task = load_task(name, trained[name]).with_documents([row["doc"] for row in own])
         sides = train_side(strategy, own), score_side(tokenizer, task)
         proof["tasks"][name] = compare(name, *sides, tokenizer, generates=task.generates)

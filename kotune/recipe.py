@@ -56,7 +56,7 @@ class Data(Strict):
     def _existing_path(cls, path: Path | None) -> Path | None:
         if path is not None and not path.is_dir():
             found = "is not a folder" if path.exists() else "does not exist"
-            raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data, or leave it out")
+            raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data")
         return path
 
 

@@ -106,7 +106,7 @@ def test_a_bad_row_is_named_with_field_and_value(tmp_path: Path) -> None:
 def test_an_unknown_label_is_named_with_the_allowed_ones(tmp_path: Path, label: object) -> None:
     message = fault(tmp_path, gold_label=label)
     assert f"gold_label is {label!r}, not entailment, neutral, contradiction (or 0, 1, 2)" in message
-    assert "did you mean entailment?" in message or label != "entailmnt"
+    assert "; did you mean entailment?" in message or label != "entailmnt"
 
 
 def test_a_folder_that_lacks_the_files_says_what_was_looked_for(tmp_path: Path) -> None:
@@ -116,10 +116,14 @@ def test_a_folder_that_lacks_the_files_says_what_was_looked_for(tmp_path: Path) 
 
 
 def test_an_unknown_split_or_source_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(DataError, match="; known: test, train"):
+    with pytest.raises(DataError, match="no split 'validation'; known: test, train"):
         list(klue_nli.read("validation"))
-    with pytest.raises(DataError, match="did you mean klue_nli"):
+    with pytest.raises(DataError, match="unknown source 'kluenli'; did you mean klue_nli"):
         kodata.source("kluenli")
+
+
+def test_a_leak_check_compares_both_sentences() -> None:
+    assert klue_nli.texts(RECORD) == nli_sample.texts(RECORD) == ("비가 온다.", "땅이 젖는다.")
 
 
 def test_every_source_has_a_card_of_its_own_name() -> None:

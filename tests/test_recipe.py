@@ -9,12 +9,23 @@ from kotune.errors import RecipeError
 from tests.conftest import ROOT, write_recipe
 
 SHIPPED = sorted(path for path in (ROOT / "recipes").glob("*.yml") if path.name != "defaults.yml")
-PRODUCT = [path for path in SHIPPED if not path.name.startswith("quickstart")]
+OWN_DATA = [path for path in SHIPPED if path.stem.endswith(("_dialogue_lora", "_chat_lora"))]
+PRODUCT = [path for path in SHIPPED if not path.name.startswith("quickstart") and path not in OWN_DATA]
 GOOD = "model: quickstart-llama\ndata:\n  - source: nli_sample\n"
 
 
+def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place where the data that a user brings lies where the recipes say."""
+    for name in ("aihub", "my_chat"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_recipe_is_good_short_and_says_how_to_run_it(path: Path) -> None:
+def test_every_shipped_recipe_is_good_short_and_says_how_to_run_it(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_folder(tmp_path, monkeypatch)
     recipe.load(path)
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 14
@@ -50,6 +61,22 @@ def test_a_form_left_out_and_the_same_form_named_are_one_experiment(tmp_path: Pa
     assert recipe.digest(left_out, None) == recipe.digest(named, None) != recipe.digest(other, None)
 
 
+def test_recipes_for_ones_own_data_differ_only_in_model_and_tell_a_missing_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in OWN_DATA:
+        with pytest.raises(RecipeError, match=r"data\.0\.path: `data/(aihub|my_chat)` does not exist; give the folder"):
+            recipe.load(path)
+    user_folder(tmp_path, monkeypatch)
+    for kind in ("dialogue", "chat"):
+        llama, deepseek = (
+            recipe.load(ROOT / "recipes" / f"{model}_{kind}_lora.yml").model_dump() for model in ("llama", "deepseek")
+        )
+        assert llama.pop("model") != deepseek.pop("model")
+        assert llama == deepseek
+
+
 def test_llama_recipes_mean_the_instruct_model() -> None:
     assert {recipe.load(path).model for path in PRODUCT if path.name.startswith("llama")} == {"llama-3.2-1b-instruct"}
 
@@ -79,6 +106,8 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
             "data.0.source: unknown source `nli_sampel`; did you mean nli_sample?",
         ),
         (GOOD + "tasks: [klue_nli]\n", "unknown task `klue_nli`; did you mean klue_nli_ko?"),
+        (GOOD + "    form: lable\n", "data.0.form: unknown form `lable`; did you mean label?"),
+        (GOOD + "    form: reply\n", "data.0.form: unknown form `reply`; known: label, write"),
         (GOOD + "    path: nowhere\n", "data.0.path: `nowhere` does not exist"),
         (GOOD + "    form: lable\n", "data.0.form: unknown form `lable`; did you mean label?"),
         (

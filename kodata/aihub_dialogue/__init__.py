@@ -1,0 +1,161 @@
+"""AI Hub's Korean dialogue sets, read from the user's own download: not ours to ship, and on no hub.
+
+Guaranteed: train and test share no dialogue, neither by its group nor by its turns. "test" is what lies under
+Validation; where nothing does, it is the groups with the lowest draws, a twentieth, whatever the order of the files.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kodata.aihub_dialogue import archive
+from kodata.aihub_dialogue.shapes import Dialogue, dialogues
+from kodata.card import Card, Message, Record, Refused
+from kodata.dialogue import clean, digest, draw, messages_of, next_turn, told
+from kodata.errors import DataError, did_you_mean
+
+SPLITS: tuple[str, ...] = ("train", "test")
+FORMS: tuple[str, ...] = ("next", "reply", "summary")
+TEST_SHARE = 0.05  # of the groups, where a download has no Validation part
+
+CARD = Card(
+    name="aihub_dialogue",
+    title="AI Hub dialogue sets (your own download)",
+    task="aihub_dialogue_ko",
+    origin="https://aihub.or.kr: 주제별 텍스트 일상 대화, 한국어 SNS, 한국어 대화 요약, 감성 대화, 한국어 대화, 일반상식",
+    licence="AI Hub's terms of use, which you accepted for your download",
+    obliges="Do not pass the data on; name AI Hub and NIA; a model may be published as far as the set's terms allow.",
+    hub_id=None,
+    hub_config=None,
+    revision=None,
+    rows={},
+    forms=FORMS,
+    defects="감성 대화 is shipped as .json and .xlsx: the second is told as the same dialogue again and left out.",
+)
+
+_GET_IT = (
+    "path must name the folder with your AI Hub download: .json, .xlsx or .zip files as they come, Training and "
+    "Validation below it; ask for a set at https://aihub.or.kr (free, with a Korean account)"
+)
+
+
+def messages(record: Record, form: str) -> list[Message] | Refused:
+    """`next`: the last turn, asked for as the task asks; `reply`: the dialogue as a chat; `summary`: its summary."""
+    if form == "reply":
+        return list(record["messages"])
+    if form == "next":
+        return [{"role": "user", "content": question(record)}, {"role": "assistant", "content": answer(record)}]
+    if "summary" not in record:
+        return Refused("no summary")
+    asked = f"대화:\n{told(record['messages'])}\n\n이 대화를 한두 문장으로 요약하세요."
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": record["summary"]}]
+
+
+def question(record: Record) -> str:
+    """The dialogue without its last turn, and the request for it: the text of training and of scoring alike."""
+    return next_turn(record["messages"])
+
+
+def answer(record: Record) -> str:
+    """The last turn, which is the assistant's."""
+    return str(record["messages"][-1]["content"])
+
+
+def group(record: Record) -> str:
+    """The dialogue; a person's profile in 감성 대화, an article in 일반상식: these stay together when data is split."""
+    return str(record["group"])
+
+
+def texts(record: Record) -> tuple[str, ...]:
+    """Every turn, and the summary where there is one."""
+    return (*(turn["content"] for turn in record["messages"]), *filter(None, [record.get("summary")]))
+
+
+def files(split: str, path: str | Path | None = None) -> list[Path]:
+    """The files that hold something of a split; a zip may hold both. Raises DataError."""
+    if split not in SPLITS:
+        raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
+    root = _folder(path)
+    sides = {file: {part.side for part in archive.parts(file, root)} for file in archive.found(root)}
+    split_by_folder = _has_validation(sides.values())
+    chosen = [file for file, found in sides.items() if any(_belongs(side, split, split_by_folder) for side in found)]
+    if not chosen:
+        all_held_out = "everything is under Validation; add the Training part"
+        wrong = all_held_out if split_by_folder else "no .json or .xlsx in the zips"
+        raise DataError(f"{CARD.name}: path {root}: {wrong}; {_GET_IT}")
+    return chosen
+
+
+def _belongs(side: str, split: str, split_by_folder: bool) -> bool:
+    return not split_by_folder or (side == "validation") == (split == "test")
+
+
+def _has_validation(sides: Iterable[set[str]]) -> bool:
+    return any("validation" in found for found in sides)
+
+
+def _folder(path: str | Path | None) -> Path:
+    if path is None:
+        raise DataError(f"{CARD.name}: no path; {_GET_IT}")
+    if not Path(path).is_dir():
+        raise DataError(f"{CARD.name}: path {path}: no such folder; {_GET_IT}")
+    return Path(path)
+
+
+def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
+    """The records of a split: guid, group, messages, topic (or None), and summary where the set has one.
+
+    Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was already read.
+    Memory grows by some 60 bytes a dialogue, to know it again. Raises DataError.
+    """
+    chosen, root = files(split, path), _folder(path)
+    seen: set[int] = set()
+    if not _has_validation({part.side for part in archive.parts(file, root)} for file in archive.found(root)):
+        yield from _cut(_once(_records(chosen, root), seen), split)
+        return
+    test = _once(_records(files("test", path), root, validation=True), seen)
+    if split == "test":
+        yield from test
+        return
+    held_out = {record["group"] for record in test if not isinstance(record, Refused)}
+    for record in _once(_records(chosen, root, validation=False), seen):
+        refused = not isinstance(record, Refused) and record["group"] in held_out
+        yield Refused("its group is in the test part") if refused else record
+
+
+def _cut(records: Iterable[Record | Refused], split: str) -> Iterator[Record | Refused]:
+    """One side of a set that has no Validation part; what is refused counts on the train side."""
+    for record in records:
+        held_out = not isinstance(record, Refused) and draw("aihub_dialogue test", record["group"]) < TEST_SHARE
+        if held_out == (split == "test"):
+            yield record
+
+
+def _once(records: Iterable[Record | Refused], seen: set[int]) -> Iterator[Record | Refused]:
+    """Each dialogue the first time that it comes: sets are shipped in two formats, and people unpack beside the zip."""
+    for record in records:
+        if not isinstance(record, Refused):
+            known = digest(record["messages"])
+            record = Refused("the same dialogue again") if known in seen else record
+            seen.add(known)
+        yield record
+
+
+def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> Iterator[Record | Refused]:
+    """The records of files, or of one side in them."""
+    for file in chosen:
+        for part in archive.parts(file, root):
+            if validation is None or (part.side == "validation") == validation:
+                yield from map(_record, dialogues(part))
+
+
+def _record(dialogue: Dialogue) -> Record | Refused:
+    made = messages_of(dialogue.utterances, dialogue.named)
+    if isinstance(made, Refused):
+        return made
+    topic = clean(dialogue.topic or "") or None
+    record = {"guid": dialogue.guid, "group": dialogue.group, "messages": made, "topic": topic}
+    summary = clean(dialogue.summary or "")
+    return {**record, "summary": summary} if summary else record
+
+
+__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read", "texts"]

@@ -1,0 +1,152 @@
+"""The parts of an AI Hub download: .json and .xlsx files, plain or in .zip files as they come, nothing extracted.
+
+Guaranteed: a zip is read inside the archive and never written to disk, so that its members' paths can do no harm; an
+encrypted, nested, damaged or implausibly large member is refused with its name.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from kodata.errors import DataError
+
+KINDS = (".json", ".xlsx")
+CHUNK = 1 << 20
+MAX_JSON = (
+    2 << 30
+)  # bytes unpacked: the largest topics of the SNS set have hundreds of MB; memory does not grow with it
+MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook is partly held in memory
+MAX_RATIO = 200  # unpacked to packed; Korean JSON has about 10
+_SMALL = 1 << 20  # below this many bytes no ratio does harm
+
+_VALIDATION = re.compile(r"(?<![a-z])(validation|valid)(?![a-z])|^v[ls]_", re.IGNORECASE)
+_TRAINING = re.compile(r"(?<![a-z])(training|train)(?![a-z])|^t[ls]_", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One .json or .xlsx. `name`: inside the download; `place`: for messages; `side`: "train", "validation" or ""."""
+
+    name: str
+    place: str
+    side: str
+    kind: str
+    _open: Callable[[], BinaryIO]
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes in pieces. Raises DataError."""
+        with told(self.place), self._open() as file:
+            while piece := file.read(CHUNK):
+                yield piece
+
+    def handle(self) -> BinaryIO:
+        """A file to jump about in: a member of a zip comes into memory. Raises DataError."""
+        with told(self.place):
+            opened = self._open()
+            if isinstance(opened, zipfile.ZipExtFile):
+                with opened:
+                    return io.BytesIO(opened.read())
+            return opened
+
+
+def found(root: Path) -> list[Path]:
+    """The files of a download, in the order of their paths. Raises DataError where there are none."""
+    wanted = (*KINDS, ".zip")
+    files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in wanted and _is_data(path.name)]
+    files = [path for path in files if path.is_file()]
+    if not files:
+        raise DataError(f"{root}: no .json, .xlsx or .zip in it; put the files there as AI Hub gives them")
+    return files
+
+
+def parts(file: Path, root: Path) -> Iterator[Part]:
+    """What a file holds: itself, or the members of a zip; use each before the next. Raises DataError."""
+    inside = file.relative_to(root).as_posix()
+    if file.suffix.lower() != ".zip":
+        yield Part(inside, str(file), side(inside), file.suffix.lower(), lambda: file.open("rb"))
+        return
+    with told(str(file)):
+        archive = zipfile.ZipFile(file)
+    with archive:
+        for info in archive.infolist():
+            if (member := _member(info)) is not None:
+                yield _part(archive, info, f"{inside}/{member}", f"{file}: {member}")
+
+
+def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str) -> Part:
+    kind = Path(name).suffix.lower()
+    if kind == ".zip":
+        raise DataError(f"{place}: a zip inside a zip is not read; unpack the outer one and give that folder")
+
+    def opened() -> BinaryIO:
+        check(info, place, MAX_XLSX if kind == ".xlsx" else MAX_JSON)
+        return cast(BinaryIO, archive.open(info))
+
+    return Part(name, place, side(name), kind, opened)
+
+
+def check(info: zipfile.ZipInfo, place: str, limit: int) -> None:
+    """Raises DataError unless a member may be unpacked. zipfile gives no byte more than the size that is checked here."""
+    if info.flag_bits & 1:
+        raise DataError(f"{place}: encrypted; unpack the zip with its password and give that folder")
+    if info.file_size > limit:
+        raise DataError(
+            f"{place}: {info.file_size:,} bytes unpacked, over {limit:,}; if it is sound, unpack it yourself"
+        )
+    if info.file_size > _SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
+        raise DataError(
+            f"{place}: unpacks to over {MAX_RATIO} times its size, which no text does; download it again, "
+            "or unpack it yourself if it is sound"
+        )
+
+
+@contextmanager
+def told(place: str) -> Iterator[None]:
+    """Whatever goes wrong with a file or a zip becomes a DataError with the place."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{place}: cut short or damaged ({error or 'ends too early'}); download it again") from None
+    except NotImplementedError as error:
+        raise DataError(f"{place}: packed in a way that Python does not know ({error}); unpack it yourself") from None
+    except OSError as error:
+        raise DataError(f"{place}: cannot be read: {error.strerror or error}") from None
+
+
+def side(name: str) -> str:
+    """The side that the folders and file names of a path tell. What says validation anywhere is never trained on."""
+    pieces = name.split("/")
+    for pattern, answer in ((_VALIDATION, "validation"), (_TRAINING, "train")):
+        if any(pattern.search(piece) for piece in pieces):
+            return answer
+    return ""
+
+
+def _member(info: zipfile.ZipInfo) -> str | None:
+    """A member's name for people, without what points outside; None for what is no data."""
+    pieces = [piece for piece in re.split(r"[/\\]", _name(info)) if piece not in ("", ".", "..")]
+    if info.is_dir() or not pieces or "__MACOSX" in pieces or not _is_data(pieces[-1]):
+        return None
+    return "/".join(pieces) if Path(pieces[-1]).suffix.lower() in (*KINDS, ".zip") else None
+
+
+def _is_data(name: str) -> bool:
+    return not name.startswith((".", "~$"))  # hidden files, and those with which Excel marks that a file is open
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Python takes a name without the UTF-8 mark for CP437; Korean zips have UTF-8 or CP949 there."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    for encoding in ("utf-8", "cp949"):
+        try:
+            return info.filename.encode("cp437").decode(encoding)
+        except UnicodeError:
+            continue
+    return info.filename

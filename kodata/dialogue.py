@@ -1,0 +1,70 @@
+"""What the dialogue data sets share: clean text, turns of two speakers as chat messages, and a dialogue as one text.
+
+Guaranteed of messages_of(): user and assistant take turns, the user begins, the assistant ends, and no turn is empty.
+"""
+
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+from itertools import groupby
+from typing import NamedTuple
+from unicodedata import normalize
+
+from kodata.card import Message, Refused
+
+# Control characters but not tab and newline; and half characters (lone surrogates), which no UTF-8 file can hold.
+_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_SPEAKERS = {"system": "안내", "user": "A", "assistant": "B"}
+
+
+class Utterance(NamedTuple):
+    """One utterance, with whoever says it: any name, or already a role."""
+
+    speaker: str
+    text: str
+
+
+def clean(text: str) -> str:
+    """The text composed (NFC), with Unix line ends, without control characters and outer white space."""
+    return normalize("NFC", _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))).strip()
+
+
+def messages_of(utterances: Iterable[Utterance], named: bool) -> list[Message] | Refused:
+    """The utterances as chat messages. `named`: speakers are names, and the first to speak is the user; else roles.
+
+    One speaker's utterances in a row become one turn, a line each. Turns of the assistant at the beginning and of the
+    user at the end are left out: there is nothing that they answer, or that answers them.
+    """
+    said = [Utterance(speaker, text) for speaker, raw in utterances if (text := clean(raw))]
+    speakers = list(dict.fromkeys(speaker for speaker, _ in said))
+    if len(speakers) > 2:
+        return Refused("more than two speakers")
+    roles = dict(zip(speakers, ("user", "assistant"), strict=False)) if named else {name: name for name in speakers}
+    turns = [
+        {"role": roles[speaker], "content": "\n".join(text for _, text in run)}
+        for speaker, run in groupby(said, key=lambda utterance: utterance.speaker)
+    ]
+    begin = int(bool(turns) and turns[0]["role"] == "assistant")
+    end = len(turns) - int(bool(turns) and turns[-1]["role"] == "user")
+    return turns[begin:end] or Refused("fewer than two turns")
+
+
+def told(messages: Iterable[Message]) -> str:
+    """The messages as one text: a line begins with A for the user and B for the assistant."""
+    return "\n".join(f"{_SPEAKERS[turn['role']]}: {turn['content']}" for turn in messages)
+
+
+def next_turn(messages: list[Message]) -> str:
+    """The question for the last turn of a dialogue, which is not shown: one user's turn that holds all before it."""
+    return f"대화:\n{told(messages[:-1])}\n\n이 대화에 이어질 B의 말을 쓰세요."
+
+
+def draw(purpose: str, text: str) -> float:
+    """A number in [0, 1) that depends on nothing but the two texts."""
+    return int.from_bytes(blake2b(f"{purpose}\0{text}".encode(), digest_size=8).digest()) / 2**64
+
+
+def digest(messages: Iterable[Message]) -> int:
+    """The same number for the same turns: 8 bytes, so that millions fit in memory."""
+    whole = "\0".join(turn["content"] for turn in messages)
+    return int.from_bytes(blake2b(whole.encode(), digest_size=8).digest())

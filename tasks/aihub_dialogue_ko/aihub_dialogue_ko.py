@@ -1,0 +1,84 @@
+"""The functions behind aihub_dialogue_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+
+A doc is kodata's record (guid, group, messages, topic), with the four `choices`. The wrong ones are last turns of other
+dialogues of the same set: as the right one is a last turn too, and of that set, neither place nor register tells it.
+"""
+
+import importlib.util
+import random
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+from kodata import source as find_source
+from kodata.aihub_dialogue import answer, group, question
+from kodata.card import Record, Refused
+from kodata.errors import DataError
+from kodata.scored import chosen
+
+__all__ = ["choices", "dataset", "process_results", "question", "target"]
+
+CHOICES = 4
+SEED = 42  # of which wrong turns a dialogue gets, and where the right one stands; never of a run
+
+
+def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
+    """The scored split. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a folder, or,
+    since lm_eval gives every task the same metadata, a folder for each source: {"aihub_dialogue": "FOLDER"}.
+    """
+    import datasets
+
+    path = data_path.get(source) if isinstance(data_path, dict) else data_path
+    records = [record for record in find_source(source).read("test", path) if not isinstance(record, Refused)]
+    pools: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        pools[_set(record)].append(record)
+    docs = [doc for record in records if (doc := _doc(record, pools[_set(record)]))]
+    if not docs:
+        raise DataError(
+            f"{source}: path {path}: its test part has {len(records)} dialogues, and no set among them {CHOICES} of "
+            "different groups and last turns; give more data"
+        )
+    return {"test": datasets.Dataset.from_list(docs)}
+
+
+def _set(record: Record) -> str:
+    return str(record["guid"]).split(":")[0]
+
+
+def _doc(record: Record, pool: list[Record]) -> Record | None:
+    """The record with its choices, which depend on the pool but not on --limit; None where the pool has too few."""
+    rng = random.Random(f"{SEED} {record['guid']}")
+    offered = [answer(record)]
+    for other in _shuffled(pool, rng):
+        if group(other) != group(record) and answer(other) not in offered:
+            offered.append(answer(other))
+        if len(offered) == CHOICES:
+            rng.shuffle(offered)
+            return {key: record[key] for key in ("guid", "group", "messages", "topic")} | {"choices": offered}
+    return None
+
+
+def _shuffled(pool: list[Record], rng: random.Random) -> Any:
+    """The pool in random order, without shuffling all of it for the few that are taken: a few draws, then all."""
+    yield from (rng.choice(pool) for _ in range(20 * CHOICES))
+    yield from rng.sample(pool, len(pool))
+
+
+def choices(doc: Record) -> list[str]:
+    """The four turns; of a training record, which has none to choose from, the right one alone."""
+    return list(doc.get("choices") or [answer(doc)])
+
+
+def target(doc: Record) -> int:
+    """The index of the right choice."""
+    return choices(doc).index(answer(doc))
+
+
+def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, float]:
+    """Whether the right turn is the likeliest. Raises ValueError where a model gives no finite number."""
+    return {"acc": float(chosen(doc, results) == target(doc))}

@@ -1,0 +1,42 @@
+"""The functions behind chat_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+
+A doc is kodata's record: guid, group, messages. The question is all before the last turn, as one user's turn.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+from kodata import source as find_source
+from kodata.card import Record, Refused
+from kodata.chat import answer, question
+from kodata.dialogue import clean
+from kodata.scored import final_answer
+
+__all__ = ["answer", "dataset", "process_results", "question"]
+
+
+def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
+    """The scored split. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a folder, or,
+    since lm_eval gives every task the same metadata, a folder for each source: {"chat": "FOLDER"}.
+    """
+    import datasets
+
+    path = data_path.get(source) if isinstance(data_path, dict) else data_path
+    records = [record for record in find_source(source).read("test", path) if not isinstance(record, Refused)]
+    return {"test": datasets.Dataset.from_list(records)}
+
+
+def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
+    """exact_match: the same characters, white space counted as one space. chrf: sacrebleu's chrF2 of this answer, 0-1:
+    characters 1- to 6-grams. Popović 2015, https://aclanthology.org/W15-3049. Thoughts are no part of an answer.
+    """
+    import sacrebleu
+
+    said, expected = (" ".join(clean(text).split()) for text in (final_answer(results[0]) or "", answer(doc)))
+    score = sacrebleu.sentence_chrf(said, [expected]).score
+    return {"exact_match": float(said == expected), "chrf": score / 100}
