@@ -65,8 +65,8 @@ def group(record: Record) -> str:
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """Every turn that was said; the system's turn is often the same everywhere."""
-    return tuple(turn["content"] for turn in record["messages"] if turn["role"] != "system")
+    """All that is said before the last answer, as one text: a single turn may be a 네 that everybody says."""
+    return ("\n".join(turn["content"] for turn in record["messages"][:-1] if turn["role"] != "system"),)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

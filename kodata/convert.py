@@ -8,7 +8,7 @@ import hashlib
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -19,12 +19,24 @@ from kodata import source as find_source
 from kodata.card import Record, Refused, Source
 from kodata.errors import DataError, did_you_mean
 from kodata.files import sha256
+from kodata.leaks import LeakGuard
 
 SIDES = ("train", "validation")
 VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
 VALIDATION_ROWS = 2_000  # ... but not more than about this many rows
 
 Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the model will be scored on: for each task its source and where that lies (None: the hub, or shipped).
+
+    `leaks` says what happens to a row whose text stands there: `drop` it, `refuse` the recipe, or `keep` it and say so.
+    """
+
+    tasks: Mapping[str, tuple[str, str | Path | None]]
+    leaks: str = "drop"
 
 
 @dataclass(frozen=True)
@@ -37,22 +49,25 @@ class Entry:
     samples: int | None = None
 
 
-def convert(entries: list[Entry], out_dir: Path, seed: int) -> Manifest:
-    """Writes the three files into out_dir and returns the manifest. Raises DataError.
+def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | None = None) -> Manifest:
+    """Writes the three files into out_dir and returns the manifest. Raises DataError. Without `scored`, no leak is looked for.
 
     A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and the record.
     With `samples`, rows come in drawing order, and a smaller sample is the beginning of a larger one; the validation
     side does not depend on `samples`, so that runs with different numbers are measured on the same rows.
     """
     inputs = [_inputs(entry) for entry in entries]  # all problems with files come before anything is written
+    guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with _Output(out_dir) as output:
-        parts = [_convert_entry(entry, seed, output) for entry in entries]
+        parts = [_convert_entry(entry, seed, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
             raise DataError(f"too few rows to train and to validate on: {kept}; give more data")
         described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
         manifest = {"seed": seed, "rows": kept, "entries": described}
+        if guard:
+            manifest["leaks"] = guard.verdict(entries)
         output.finish(manifest)
     return manifest
 
@@ -113,10 +128,12 @@ class _Tally:
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
 
 
-def _convert_entry(entry: Entry, seed: int, output: "_Output") -> Manifest:
+def _convert_entry(entry: Entry, seed: int, output: "_Output", guard: LeakGuard | None) -> Manifest:
     """Writes the rows of one entry; returns the part of the manifest that says what came out."""
     source, tally = _checked(entry), _Tally()
     records = _sided(source, entry.path, seed, tally)
+    if guard:
+        records = guard.passed(records, source, tally.dropped)
     if entry.samples is not None:
         records = _drawn(_formed(records, source, entry.form, tally), entry, seed, tally)
     name, form = entry.source, entry.form

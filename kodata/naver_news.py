@@ -75,7 +75,7 @@ def group(record: Record) -> str:
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """What a leak check compares."""
+    """The article."""
     return (record["document"],)
 
 

@@ -76,7 +76,7 @@ def group(record: Record) -> str:
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """What a leak check compares."""
+    """The review."""
     return (record["document"],)
 
 

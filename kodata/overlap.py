@@ -1,8 +1,8 @@
 """Training text that stands in a scored task's test text: exactly, folded (spacing, punctuation, width, case) or nearly.
 
 Guarantees: an equal text is always found. A near one, that is one whose character 5-grams have a Jaccard similarity of
-0.8 or more with a test text's, is found by MinHash (datasketch) with a probability of about 0.99 at 0.9 and is then
-measured exactly, so that nothing is called near that is not. Texts under 20 folded characters are never near: a short
+0.8 or more with a test text's, is found by MinHash (datasketch) with a probability over 0.999 and is then measured
+exactly, so that nothing is called near that is not. Texts under 20 folded characters are never near: a short
 review says what many others say.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -22,6 +22,7 @@ GRAM = 5  # characters
 NEAR = 0.8  # Jaccard similarity of two texts' sets of 5-grams
 SHORTEST = 20  # folded characters
 PERMUTATIONS = 64
+BANDS = (16, 4)  # bands and rows: a similarity s becomes a candidate with a probability of 1 - (1 - s^4)^16
 
 
 class Leak(NamedTuple):
@@ -40,9 +41,10 @@ class TestTexts:
         """Pairs of task and text; an empty text is passed over."""
         from datasketch import MinHashLSH
 
+        self.find = lru_cache(maxsize=1024)(self._find)  # rows of one premise follow each other
         self._spaced: dict[str, frozenset[str]] = {}
         self._folded: dict[str, frozenset[str]] = {}
-        self._near = MinHashLSH(threshold=NEAR, num_perm=PERMUTATIONS)
+        self._near = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
         for task, text in texts:
             known, name = folded(text), frozenset((task,))
             if not known:
@@ -52,7 +54,7 @@ class TestTexts:
                 self._near.insert(known, sketch(known), check_duplication=False)
             self._folded[known] = self._folded.get(known, name) | name
 
-    def find(self, text: str) -> Leak | None:
+    def _find(self, text: str) -> Leak | None:
         """The closest kind in which a training text occurs, None where it does not."""
         if tasks := self._spaced.get(spaced(text)):
             return Leak("exact", tasks)

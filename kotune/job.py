@@ -40,6 +40,11 @@ class Job:
         """The recipe's data entries for kodata."""
         return [convert.Entry(**entry.model_dump()) for entry in self.recipe.data]
 
+    def scored(self) -> convert.Scored:
+        """What the recipe is scored on, for kodata's leak check."""
+        places = {task: (_source_of(task), path) for task, path in self.task_paths().items()}
+        return convert.Scored(places, self.recipe.leaks)
+
     def task_paths(self) -> dict[str, Path | None]:
         """Every task with the local path of its source, where the recipe trains on that source."""
         own = {kodata.source(entry.source).CARD.task: entry.path for entry in self.recipe.data}
@@ -56,6 +61,8 @@ def _prepare_inputs(job: Job) -> dict[str, Any]:
     return {
         "data": [entry.model_dump(mode="json") for entry in job.recipe.data],
         "files": [convert.fingerprint(entry) for entry in job.entries()],
+        "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
+        "leaks": job.recipe.leaks,
         "seed": job.recipe.seed,
         "code": _code("kodata"),
     }
@@ -115,8 +122,13 @@ def _model_files(base: str) -> str:
 
 def _test_files(task: str, path: Path | None) -> str:
     """The identity of what a task scores on."""
-    source, form = next((name, module.FORMS[0]) for name, module in kodata.SOURCES.items() if module.CARD.task == task)
-    return convert.fingerprint(convert.Entry(source, form, path), "test")
+    source = _source_of(task)
+    return convert.fingerprint(convert.Entry(source, kodata.source(source).FORMS[0], path), "test")
+
+
+def _source_of(task: str) -> str:
+    """The source whose test split a task scores."""
+    return next(name for name, module in kodata.SOURCES.items() if module.CARD.task == task)
 
 
 def _code(*places: str) -> str:

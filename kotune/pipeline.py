@@ -62,7 +62,7 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
     """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
-    if until != "prepare" and not find_spec("axolotl"):
+    if not find_spec("axolotl"):
         raise RecipeError(
             "this is the light install, which only checks and renders; `make setup` brings Axolotl and torch"
         )
@@ -115,7 +115,7 @@ def _begin(job: Job, facts: dict[str, Any]) -> None:
 
 
 def _prepare(job: Job, screen: Screen) -> None:
-    manifest = convert.convert(job.entries(), job.run.path("data"), job.recipe.seed)
+    manifest = convert.convert(job.entries(), job.run.path("data"), job.recipe.seed, job.scored())
     rows, dropped = manifest["rows"], sum(sum(entry["dropped"].values()) for entry in manifest["entries"])
     screen.say(f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,} dropped")
 

@@ -68,6 +68,7 @@ class Recipe(Strict):
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1)
     tasks: tuple[str, ...] = Field(min_length=1)
+    leaks: Literal["drop", "refuse", "keep"] = "drop"
     seed: int = Field(ge=0, lt=2**32, strict=True)
     axolotl: dict[str, Any] = {}
 

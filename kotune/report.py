@@ -99,7 +99,22 @@ def _data(manifest: dict[str, Any]) -> str:
             f"| {entry['source']} | {entry['form']} | {kept['train']:,} | {kept['validation']:,} | {dropped} "
             f"| {entry['licence']} |"
         )
-    return "\n".join(rows)
+    return "\n".join([*rows, "", *_leaks(manifest["leaks"])])
+
+
+def _leaks(leaks: dict[str, Any]) -> list[str]:
+    """What of the training text stands in test text, and what became of it."""
+    became = {"drop": "left out of training", "keep": "**trained on: scores of these tasks are too good**"}
+    lines = [
+        f"- {leak['rows']:,} rows ({leak['texts']:,} texts) of {leak['source']} stand in {leak['task']}'s test text "
+        f"({leak['kind']}): {became[leaks['policy']]}."
+        for leak in leaks["found"]
+    ]
+    lines = lines or ["- No training text stands in the test text of a scored task."]
+    return lines + [
+        f"- Note: {shared['texts']:,} texts of {shared['source']}'s own test split stand in {shared['task']}'s."
+        for shared in leaks["between_tests"]
+    ]
 
 
 def _parity(proof: dict[str, Any]) -> str:

@@ -183,7 +183,13 @@ def test_the_report_stands_on_the_files_of_the_run_alone(tmp_path: Path) -> None
         "dropped": {"empty field": 1},
         "licence": "CC",
     }
-    write_json(run.path("data", "manifest.json"), {"entries": [entry]})
+    leak = {"source": "klue_nli", "task": "nsmc_ko", "kind": "exact", "rows": 9, "texts": 3}
+    leaks = {
+        "policy": "keep",
+        "found": [leak],
+        "between_tests": [{"source": "nsmc", "task": "klue_nli_ko", "texts": 2}],
+    }
+    write_json(run.path("data", "manifest.json"), {"entries": [entry], "leaks": leaks})
     write_json(
         run.path("parity.json"),
         {"labels": {"rows": 2, "status": "good"}, "tasks": {"klue_nli_ko": {"status": "not trained"}}},
@@ -192,4 +198,6 @@ def test_the_report_stands_on_the_files_of_the_run_alone(tmp_path: Path) -> None
     assert "| klue_nli_ko | acc | 0.500 | 0.750 ± 0.100 | +0.250 | 0.333 | 2 |" in text
     assert "| klue_nli_ko | triple_acc | n/a | n/a | n/a |  | 2 |" in text
     assert "| klue_nli | label | 10 | 2 | 1 empty field | CC |" in text
+    assert "- 9 rows (3 texts) of klue_nli stand in nsmc_ko's test text (exact): **trained on" in text
+    assert "- Note: 2 texts of nsmc's own test split stand in klue_nli_ko's." in text
     assert "./cli.py run x.yml" in text

@@ -66,8 +66,8 @@ def group(record: Record) -> str:
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """Every turn, and the summary where there is one."""
-    return (*(turn["content"] for turn in record["messages"]), *filter(None, [record.get("summary")]))
+    """All that is said before the last answer, as one text: a single turn may be a 네 that everybody says."""
+    return ("\n".join(turn["content"] for turn in record["messages"][:-1]),)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

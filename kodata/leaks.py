@@ -1,0 +1,102 @@
+"""What becomes of training rows whose text stands in a scored task's test text: dropped, refused, or kept and said aloud.
+
+Counted twice for each source, task and kind (overlap.KINDS): rows, and different texts, since one text may have many rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kodata import source as find_source
+from kodata.card import Record, Refused, Source
+from kodata.errors import DataError
+from kodata.overlap import TestTexts, folded
+
+if TYPE_CHECKING:
+    from kodata.convert import Entry
+
+POLICIES = ("drop", "refuse", "keep")
+Place = tuple[str, str | Path | None]  # a source and where it lies
+Key = tuple[str, str, str]  # source, task, kind
+
+
+class LeakGuard:
+    """Looks every training row up in the test text of the scored tasks."""
+
+    def __init__(self, tasks: Mapping[str, Place], policy: str) -> None:
+        """`tasks`: for each task the source that it scores. Raises DataError where test text cannot be read."""
+        self.policy, self._tasks = policy, tasks
+        self._tests = TestTexts((task, text) for task, place in tasks.items() for text in test_texts(*place))
+        self._rows: Counter[Key] = Counter()
+        self._texts: dict[Key, set[str]] = defaultdict(set)
+        self._example = ""
+
+    def passed(
+        self, records: Iterable[tuple[str, Record]], source: Source, dropped: Counter[str]
+    ) -> Iterator[tuple[str, Record]]:
+        """The rows that may be trained on; what is dropped is counted in `dropped`."""
+        for side, record in records:
+            if self._found(source, record) and self.policy == "drop":
+                dropped["leak"] += 1
+            else:
+                yield side, record
+
+    def _found(self, source: Source, record: Record) -> bool:
+        found = False
+        for text in source.texts(record):
+            if leak := self._tests.find(text):
+                found = True
+                self._example = self._example or f"guid {record['guid']}: {text[:60]!r}"
+                for task in leak.tasks:
+                    key = (source.CARD.name, task, leak.kind)
+                    self._rows[key] += 1
+                    self._texts[key].add(folded(text))
+        return found
+
+    def verdict(self, entries: Iterable[Entry]) -> dict[str, Any]:
+        """The manifest's account of leaks. DataError where there are some and the policy is to refuse."""
+        found = [
+            {"source": key[0], "task": key[1], "kind": key[2], "rows": rows, "texts": len(self._texts[key])}
+            for key, rows in sorted(self._rows.items())
+        ]
+        if found and self.policy == "refuse":
+            told = "; ".join(
+                f"{leak['rows']} rows of {leak['source']} ({leak['kind']}) in {leak['task']}" for leak in found
+            )
+            raise DataError(
+                f"leaks: refuse: training text stands in test text: {told}; for example {self._example}; "
+                "say `leaks: drop` to leave these rows out"
+            )
+        return {"policy": self.policy, "found": found, "between_tests": self._between(entries)}
+
+    def _between(self, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+        """Test text that a scored task shares with the test text of another source of the recipe: nothing is trained on
+        it, but two scores are then not independent, and training on the other's test split would leak."""
+        places = [*self._tasks.values(), *((entry.source, entry.path) for entry in entries)]
+        shared: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for name, path in dict.fromkeys(places):
+            for text in _readable(name, path):
+                leak = self._tests.find(text)
+                for task in leak.tasks if leak else ():
+                    if task != find_source(name).CARD.task:
+                        shared[name, task].add(folded(text))
+        return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
+
+
+def test_texts(name: str, path: str | Path | None) -> Iterator[str]:
+    """Every text that a leak check compares, of a source's test split."""
+    source = find_source(name)
+    for record in source.read("test", path):
+        if not isinstance(record, Refused):
+            yield from source.texts(record)
+
+
+def _readable(name: str, path: str | Path | None) -> Iterator[str]:
+    """The test texts of a source that is trained on; none where its test split is not at hand."""
+    try:
+        yield from test_texts(name, path)
+    except DataError:
+        return
