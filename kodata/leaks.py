@@ -47,13 +47,11 @@ class LeakGuard:
     def _found(self, source: Source, record: Record) -> bool:
         found = False
         for text in source.texts(record):
-            if leak := self._tests.find(text):
+            for task, kind in self._tests.find(text).items():
                 found = True
                 self._example = self._example or f"guid {record['guid']}: {text[:60]!r}"
-                for task in leak.tasks:
-                    key = (source.CARD.name, task, leak.kind)
-                    self._rows[key] += 1
-                    self._texts[key].add(folded(text))
+                self._rows[source.CARD.name, task, kind] += 1
+                self._texts[source.CARD.name, task, kind].add(folded(text))
         return found
 
     def verdict(self, entries: Iterable[Entry]) -> dict[str, Any]:
@@ -73,15 +71,16 @@ class LeakGuard:
         return {"policy": self.policy, "found": found, "between_tests": self._between(entries)}
 
     def _between(self, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-        """Test text that a scored task shares with the test text of another source of the recipe: nothing is trained on
-        it, but two scores are then not independent, and training on the other's test split would leak."""
+        """Test text, equal or folded, that a scored task shares with another source's test split.
+
+        Nothing of it is trained on, but the two scores are not independent.
+        """
         places = [*self._tasks.values(), *((entry.source, entry.path) for entry in entries)]
         shared: dict[tuple[str, str], set[str]] = defaultdict(set)
         for name, path in dict.fromkeys(places):
             for text in _readable(name, path):
-                leak = self._tests.find(text)
-                for task in leak.tasks if leak else ():
-                    if task != find_source(name).CARD.task:
+                for task, kind in self._tests.find(text).items():
+                    if kind != "near" and task != find_source(name).CARD.task:
                         shared[name, task].add(folded(text))
         return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
 

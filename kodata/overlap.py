@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ PERMUTATIONS = 64
 BANDS = (16, 4)  # bands and rows: a similarity s becomes a candidate with a probability of 1 - (1 - s^4)^16
 
 
-class Leak(NamedTuple):
-    """How a training text was found in which task's test text."""
-
-    kind: str
-    tasks: frozenset[str]
-
-
 class TestTexts:
     """The test texts of the scored tasks, made ready to be looked up. About 2 KB a text of 20 characters or more."""
 
@@ -42,6 +35,7 @@ class TestTexts:
         from datasketch import MinHashLSH
 
         self.find = lru_cache(maxsize=1024)(self._find)  # rows of one premise follow each other
+        self._tasks: set[str] = set()
         self._spaced: dict[str, frozenset[str]] = {}
         self._folded: dict[str, frozenset[str]] = {}
         self._near = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
@@ -49,23 +43,23 @@ class TestTexts:
             known, name = folded(text), frozenset((task,))
             if not known:
                 continue
+            self._tasks.add(task)
             self._spaced[spaced(text)] = self._spaced.get(spaced(text), name) | name
             if known not in self._folded and len(known) >= SHORTEST:
                 self._near.insert(known, sketch(known), check_duplication=False)
             self._folded[known] = self._folded.get(known, name) | name
 
-    def _find(self, text: str) -> Leak | None:
-        """The closest kind in which a training text occurs, None where it does not."""
-        if tasks := self._spaced.get(spaced(text)):
-            return Leak("exact", tasks)
+    def _find(self, text: str) -> dict[str, str]:
+        """For each task in whose test text a training text occurs, the closest kind in which it does."""
         known = folded(text)
-        if tasks := self._folded.get(known):
-            return Leak("folded", tasks)
-        if len(known) < SHORTEST:
-            return None
-        own = grams(known)
-        near = [other for other in self._near.query(sketch(known)) if similarity(own, grams(other)) >= NEAR]
-        return Leak("near", frozenset().union(*(self._folded[other] for other in near))) if near else None
+        found = dict.fromkeys(self._folded.get(known, ()), "folded")
+        found |= dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
+        if len(known) >= SHORTEST and len(found) < len(self._tasks):
+            own = grams(known)
+            for other in self._near.query(sketch(known)):
+                if similarity(own, grams(other)) >= NEAR:
+                    found = dict.fromkeys(self._folded[other], "near") | found
+        return found
 
 
 def spaced(text: str) -> str:
