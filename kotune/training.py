@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kotune.axolotl_config import CHECKPOINTS
+from kotune.axolotl_config import CHECKPOINTS, detect_device
 from kotune.errors import StageError
 from kotune.run import read_json, write_json, write_text
 
@@ -29,7 +29,9 @@ def environment() -> dict[str, str]:
     root = str(Path(__file__).parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     quiet = {"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return {**os.environ, **quiet, "PYTHONPATH": path, "NO_COLOR": "1"}
+    # Where a config says dataset_num_proc: 0, Axolotl saves its prepared data with this many worker processes all the same.
+    alone = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}
+    return {**os.environ, **quiet, **alone, "PYTHONPATH": path, "NO_COLOR": "1"}
 
 
 def train(root: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
