@@ -12,8 +12,9 @@ from typing import Any
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
-from kodata.dialogue import clean, draw, next_turn
+from kodata.dialogue import draw, next_turn
 from kodata.errors import DataError, did_you_mean
+from kodata.records import clean
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)

@@ -8,24 +8,21 @@ import hashlib
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Self
 
 from kodata import source as find_source
 from kodata.card import Record, Refused, Source
+from kodata.cleaning import Example, examples
 from kodata.errors import DataError, did_you_mean
 from kodata.files import sha256
 from kodata.leaks import LeakGuard
+from kodata.output import SIDES, Manifest, Output
 
-SIDES = ("train", "validation")
 VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
 VALIDATION_ROWS = 2_000  # ... but not more than about this many rows
-
-Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,12 +38,14 @@ class Scored:
 
 @dataclass(frozen=True)
 class Entry:
-    """One data set of a recipe. `samples`: so many training rows, drawn by the seed; None means all."""
+    """One data set of a recipe. `samples`: so many training rows, drawn by the seed; None means all. `weight`: how often
+    an epoch has each of them: 2 twice, 0.5 every second one, drawn by the seed."""
 
     source: str
     form: str = "label"
     path: str | Path | None = None
     samples: int | None = None
+    weight: float = 1.0
 
 
 def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | None = None) -> Manifest:
@@ -59,7 +58,7 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
     inputs = [_inputs(entry) for entry in entries]  # all problems with files come before anything is written
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
-    with _Output(out_dir) as output:
+    with Output(out_dir) as output:
         parts = [_convert_entry(entry, seed, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
@@ -128,21 +127,24 @@ class _Tally:
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
 
 
-def _convert_entry(entry: Entry, seed: int, output: "_Output", guard: LeakGuard | None) -> Manifest:
+def _convert_entry(entry: Entry, seed: int, output: Output, guard: LeakGuard | None) -> Manifest:
     """Writes the rows of one entry; returns the part of the manifest that says what came out."""
     source, tally = _checked(entry), _Tally()
     records = _sided(source, entry.path, seed, tally)
     if guard:
         records = guard.passed(records, source, tally.dropped)
+    found = examples(records, source, entry.form, tally.dropped)
     if entry.samples is not None:
-        records = _drawn(_formed(records, source, entry.form, tally), entry, seed, tally)
-    name, form = entry.source, entry.form
-    messages_of, write, count = source.messages, output.write, tally.labels  # looked up once: this loop is the speed
-    for side, record in records:
-        messages = messages_of(record, form)
-        if isinstance(messages, Refused):
-            tally.dropped[messages.reason] += 1
-            continue
+        found = _drawn(found, entry, seed, tally)
+    if entry.weight != 1:
+        found = _weighed(found, entry.weight, seed, tally)
+    name, form, write, count = (
+        entry.source,
+        entry.form,
+        output.write,
+        tally.labels,
+    )  # looked up once: this loop is the speed
+    for side, record, messages in found:
         write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
         count[side][record.get("label", "")] += 1
     kept = {side: counts.total() for side, counts in count.items()}
@@ -172,77 +174,36 @@ def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) ->
         tally.read[split] = number
 
 
-def _formed(
-    records: Iterator[tuple[str, Record]], source: Source, form: str, tally: _Tally
-) -> Iterator[tuple[str, Record]]:
-    """The records that have the form: what is drawn from must be what can be written."""
-    for side, record in records:
-        if isinstance(refused := source.messages(record, form), Refused):
-            tally.dropped[refused.reason] += 1
-        else:
-            yield side, record
-
-
-def _drawn(
-    records: Iterator[tuple[str, Record]], entry: Entry, seed: int, tally: _Tally
-) -> Iterator[tuple[str, Record]]:
-    """The validation records, then as many train records as entry.samples says, those of the lowest draws first."""
+def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> Iterator[Example]:
+    """The validation examples, then as many of train as entry.samples says, those of the lowest draws first."""
     assert entry.samples is not None
-    heap: list[tuple[float, int, Record]] = []  # the highest draw on top; the number keeps equal draws in file order
-    for number, (side, record) in enumerate(records):
-        if side != "train":
-            yield side, record
+    heap: list[tuple[float, int, Example]] = []  # the highest draw on top; the number keeps equal draws in file order
+    for number, example in enumerate(found):
+        if example.side != "train":
+            yield example
         elif len(heap) < entry.samples:
-            heapq.heappush(heap, (-_draw(seed, record["guid"]), -number, record))
+            heapq.heappush(heap, (-_draw(seed, example.record["guid"]), -number, example))
         else:
-            heapq.heappushpop(heap, (-_draw(seed, record["guid"]), -number, record))
+            heapq.heappushpop(heap, (-_draw(seed, example.record["guid"]), -number, example))
             tally.dropped["not sampled"] += 1
     if len(heap) < entry.samples:
         raise DataError(f"{entry.source}: samples is {entry.samples}, but there are only {len(heap)} train rows")
-    for _, _, record in sorted(heap, reverse=True):
-        yield "train", record
+    for _, _, example in sorted(heap, reverse=True):
+        yield example
+
+
+def _weighed(found: Iterable[Example], weight: float, seed: int, tally: _Tally) -> Iterator[Example]:
+    """Train examples as often as the weight says, whole times for all and the rest of it for a share of them."""
+    whole, share = divmod(weight, 1)
+    for example in found:
+        times = int(whole) + (_draw(seed, f"weight {example.record['guid']}") < share)
+        if example.side != "train":
+            times = 1
+        elif not times:
+            tally.dropped["weight"] += 1
+        yield from [example] * times
 
 
 def _draw(seed: int, text: str) -> float:
     """A number in [0, 1) that depends on nothing but the seed and the text."""
     return int.from_bytes(blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()) / 2**64
-
-
-class _Output:
-    """The files under temporary names; finish() gives them their names, and an error removes them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._dump = dumper()
-
-    def __enter__(self) -> Self:
-        self._parts = {side: (self.folder / f"{side}.jsonl.part").open("wb", buffering=1 << 16) for side in SIDES}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for part in self._parts.values():
-            part.close()
-            Path(part.name).unlink(missing_ok=True)  # there is none left after finish()
-
-    def write(self, side: str, row: Manifest) -> None:
-        self._parts[side].write(self._dump(row))
-
-    def finish(self, manifest: Manifest) -> None:
-        whole = self.folder / "manifest.json"
-        whole.unlink(missing_ok=True)  # it may not vouch for files that it does not describe
-        for side, part in self._parts.items():
-            part.close()
-            Path(part.name).replace(self.folder / f"{side}.jsonl")
-        draft = self.folder / "manifest.json.part"
-        draft.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        draft.replace(whole)
-
-
-def dumper() -> Callable[[Manifest], bytes]:
-    """Writes a row as one line of JSON: orjson where it is installed, else json, with the same bytes."""
-    try:
-        import orjson
-    except ImportError:
-        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-        return lambda row: (encode(row) + "\n").encode()
-    return partial(orjson.dumps, option=orjson.OPT_APPEND_NEWLINE)

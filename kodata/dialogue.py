@@ -3,17 +3,14 @@
 Guaranteed of messages_of(): user and assistant take turns, the user begins, the assistant ends, and no turn is empty.
 """
 
-import re
 from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import groupby
 from typing import NamedTuple
-from unicodedata import normalize
 
 from kodata.card import Message, Refused
+from kodata.records import clean
 
-# Control characters but not tab and newline; and half characters (lone surrogates), which no UTF-8 file can hold.
-_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPEAKERS = {"system": "안내", "user": "A", "assistant": "B"}
 
 
@@ -22,11 +19,6 @@ class Utterance(NamedTuple):
 
     speaker: str
     text: str
-
-
-def clean(text: str) -> str:
-    """The text composed (NFC), with Unix line ends, without control characters and outer white space."""
-    return normalize("NFC", _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))).strip()
 
 
 def messages_of(utterances: Iterable[Utterance], named: bool) -> list[Message] | Refused:

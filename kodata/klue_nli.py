@@ -6,13 +6,12 @@ This is the one place where the text of a question exists: training examples and
 
 from collections.abc import Iterator
 from pathlib import Path
-from unicodedata import normalize
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import did_you_mean
 from kodata.folder import Places
-from kodata.records import checked, not_text
+from kodata.records import checked, clean, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("label", "write")
@@ -115,8 +114,8 @@ def record(row: data_files.Row) -> Record:
     return {
         "guid": "" + row["guid"],
         "source": "" + (row["genre"] if "genre" in row else row["source"]),  # genre in the train file, source in dev
-        "premise": normalize("NFC", row["premise"]).strip(),
-        "hypothesis": normalize("NFC", row["hypothesis"]).strip(),
+        "premise": clean(row["premise"]),
+        "hypothesis": clean(row["hypothesis"]),
         "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
     }
 

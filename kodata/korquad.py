@@ -7,13 +7,12 @@ This is the one place where the text of a question exists: training examples and
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import DataError
 from kodata.folder import Places
-from kodata.records import checked, not_text
+from kodata.records import checked, clean, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("answer",)
@@ -127,10 +126,10 @@ def record(row: data_files.Row) -> Record:
     (text,) = _answers(row["answers"])
     return {
         "guid": "" + row["id"],
-        "title": normalize("NFC", row["title"]).strip(),
-        "context": normalize("NFC", row["context"]).strip(),
-        "question": normalize("NFC", row["question"]).strip(),
-        "answer": normalize("NFC", text).strip(),
+        "title": clean(row["title"]),
+        "context": clean(row["context"]),
+        "question": clean(row["question"]),
+        "answer": clean(text),
     }
 
 

@@ -6,12 +6,11 @@ The set brings its own validation split.
 
 from collections.abc import Iterator
 from pathlib import Path
-from unicodedata import normalize
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.folder import Places
-from kodata.records import checked, not_text
+from kodata.records import checked, clean, not_text
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("summary",)
@@ -98,7 +97,7 @@ def record(row: data_files.Row) -> Record:
 
     An empty date, category, press or title is left out: it is no reason for convert() to drop the article.
     """
-    made = {"guid" if field == "link" else field: normalize("NFC", row[field]).strip() for field in _FIELDS}
+    made = {"guid" if field == "link" else field: clean(row[field]) for field in _FIELDS}
     return {field: text for field, text in made.items() if text or field in _NEEDED}
 
 

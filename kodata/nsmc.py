@@ -6,13 +6,12 @@ A validation part is cut from train by convert(). Empty documents (5 in train, 3
 
 from collections.abc import Iterator
 from pathlib import Path
-from unicodedata import normalize
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import did_you_mean
 from kodata.folder import Places
-from kodata.records import checked, not_text
+from kodata.records import checked, clean, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("label",)
@@ -106,7 +105,7 @@ def record(row: data_files.Row) -> Record:
     label = row["label"]
     return {
         "guid": "" + row["id"],
-        "document": normalize("NFC", row["document"]).strip(),
+        "document": clean(row["document"]),
         "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
     }
 

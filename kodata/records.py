@@ -1,11 +1,23 @@
 """Rows of a file become records, and what is wrong with a bad row is told with file, row, guid, field and value."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 from kodata.card import Record
 from kodata.errors import DataError
 from kodata.files import Row
+
+# Control characters but not tab and newline; and half characters (lone surrogates), which no UTF-8 file can hold.
+_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text composed (NFC), with Unix line ends, without control characters and outer white space."""
+    if _UNWANTED.search(text):
+        text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return normalize("NFC", text).strip()
 
 
 def checked(

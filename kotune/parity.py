@@ -22,6 +22,7 @@ import yaml
 from pydantic import ValidationError
 
 import kodata
+from kotune import lengths
 from kotune.errors import RecipeError, StageError
 from kotune.harness import Loaded, load_task
 
@@ -68,7 +69,11 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
     tokenizer, strategy = load_strategy(run / "axolotl.yml")
     rows = read_rows(run / "data" / "train.jsonl")
     ends = end_ids(run / "axolotl.yml", tokenizer)
-    proof: dict[str, Any] = {"labels": check_labels(train_side(strategy, rows), tokenizer, ends), "tasks": {}}
+    proof: dict[str, Any] = {
+        "labels": check_labels(train_side(strategy, rows), tokenizer, ends),
+        "lengths": lengths.count(run, tokenizer),
+        "tasks": {},
+    }
     for name in tasks:
         if name not in trained:
             proof["tasks"][name] = {"status": "not trained"}

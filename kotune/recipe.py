@@ -37,6 +37,7 @@ class Data(Strict):
     form: str | None = Field(default=None, validate_default=True)
     path: Path | None = None
     samples: int | None = Field(default=None, gt=0, strict=True)
+    weight: float = Field(default=1.0, gt=0, le=100)
 
     @field_validator("source")
     @classmethod

@@ -118,7 +118,12 @@ def _leaks(leaks: dict[str, Any]) -> list[str]:
 
 
 def _parity(proof: dict[str, Any]) -> str:
-    lines = [f"- Labels of {proof['labels']['rows']} rows: {proof['labels']['status']}."]
+    long = proof["lengths"]
+    lines = [
+        f"- Labels of {proof['labels']['rows']} rows: {proof['labels']['status']}.",
+        f"- The longest of {long['rows']:,} examples has {long['longest']:,} tokens; {long['too_long']:,} have more than "
+        f"sequence_len {long['sequence_len']:,}.",
+    ]
     for task, side in proof["tasks"].items():
         items = f" on {side['items']} items, token id by token id" if "items" in side else ""
         lines.append(f"- {task}: {side['status']}{items}.")

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kodata import convert as module
-from kodata import klue_nli
+from kodata import klue_nli, output
 from kodata.convert import Entry, convert, fingerprint
 from kodata.errors import DataError
+from kodata.files import sha256
 
 LABELS = list(klue_nli.LABELS)
 
@@ -52,7 +52,7 @@ def data(tmp_path: Path) -> Path:
 def test_a_row_holds_the_chat_its_origin_and_the_record(data: Path, tmp_path: Path) -> None:
     convert([Entry("klue_nli", path=data)], tmp_path / "out", seed=1)
     record = {"guid": "g0", "source": "s", "premise": "전제 0", "hypothesis": "가설 0", "label": "entailment"}
-    row = next(row for side in module.SIDES for row in made(tmp_path / "out", side) if row["guid"] == "g0")
+    row = next(row for side in output.SIDES for row in made(tmp_path / "out", side) if row["guid"] == "g0")
     assert row == {
         "messages": klue_nli.messages(record, "label"),
         "guid": "g0",
@@ -64,7 +64,7 @@ def test_a_row_holds_the_chat_its_origin_and_the_record(data: Path, tmp_path: Pa
 
 def test_every_row_stands_on_one_side_in_file_order_and_the_manifest_counts_them(data: Path, tmp_path: Path) -> None:
     manifest = convert([Entry("klue_nli", path=data)], tmp_path / "out", seed=1)
-    sides = {side: [row["guid"] for row in made(tmp_path / "out", side)] for side in module.SIDES}
+    sides = {side: [row["guid"] for row in made(tmp_path / "out", side)] for side in output.SIDES}
     assert sorted(chain(*sides.values())) == sorted(f"g{number}" for number in range(300))
     assert all(guids == sorted(guids, key=lambda guid: int(guid[1:])) for guids in sides.values())
     assert manifest == json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def test_every_row_stands_on_one_side_in_file_order_and_the_manifest_counts_them
     assert manifest["entries"][0]["labels"]["train"] == Counter(
         row["doc"]["label"] for row in made(tmp_path / "out", "train")
     )
-    assert manifest["entries"][0]["files"][0]["sha256"] == module.sha256(data / "klue-nli-v1.1_train.json")
+    assert manifest["entries"][0]["files"][0]["sha256"] == sha256(data / "klue-nli-v1.1_train.json")
 
 
 @settings(max_examples=40, deadline=None)
@@ -87,7 +87,7 @@ def test_no_premise_stands_on_both_sides(
     except DataError as error:
         assert "too few rows" in str(error)  # by chance all premises fall on one side
         return
-    train, validation = ({row["doc"]["premise"] for row in made(folder / "out", side)} for side in module.SIDES)
+    train, validation = ({row["doc"]["premise"] for row in made(folder / "out", side)} for side in output.SIDES)
     assert not train & validation
     assert train | validation == set(premises)
 
@@ -174,15 +174,75 @@ def test_data_that_leaves_one_side_empty_is_refused(tmp_path: Path) -> None:
         convert([Entry("klue_nli", path=put(tmp_path / "data", ["전제"] * 9))], tmp_path / "out", seed=1)
 
 
+def rows_of(folder: Path, *rows: tuple[str, str, str]) -> Path:
+    """A chat set with one line for each guid, prompt and answer; and enough others for a validation side."""
+    folder.mkdir(parents=True)
+    others = [(f"o{number}", f"질문 {number}", "답") for number in range(100)]
+    lines = [json.dumps({"guid": g, "prompt": p, "answer": a, "group": p}) for g, p, a in [*rows, *others]]
+    (folder / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def premises_with_labels(folder: Path, labels: str) -> Path:
+    """The same premise and hypothesis again and again, with these labels, after 300 other rows."""
+    put(folder, [f"전제 {number // 3}" for number in range(300)])
+    file = folder / "klue-nli-v1.1_train.json"
+    again = {"source": "s", "premise": "또 나온다.", "hypothesis": "가설"}
+    rows = json.loads(file.read_text("utf-8"))
+    rows += [{"guid": f"d{n}", **again, "gold_label": LABELS[int(label)]} for n, label in enumerate(labels)]
+    file.write_text(json.dumps(rows), encoding="utf-8")
+    return folder
+
+
+def test_a_pair_again_is_dropped_as_a_duplicate_or_for_its_other_label_and_the_first_stays(tmp_path: Path) -> None:
+    folder = premises_with_labels(tmp_path / "data", "10212")
+    manifest = convert([Entry("klue_nli", path=folder)], tmp_path / "out", seed=1)
+    assert manifest["entries"][0]["dropped"] == {"label conflict": 3, "duplicate": 1}
+    kept = [row for side in output.SIDES for row in made(tmp_path / "out", side) if row["guid"].startswith("d")]
+    assert [(row["guid"], row["doc"]["label"]) for row in kept] == [("d0", LABELS[1])]
+
+
+def test_of_a_written_answer_there_may_be_several(tmp_path: Path) -> None:
+    folder = premises_with_labels(tmp_path / "data", "111")
+    rows = json.loads((folder / "klue-nli-v1.1_train.json").read_text("utf-8"))
+    rows[-1]["hypothesis"] = "다른 가설"
+    (folder / "klue-nli-v1.1_train.json").write_text(json.dumps(rows), encoding="utf-8")
+    manifest = convert([Entry("klue_nli", "write", folder)], tmp_path / "out", seed=1)
+    assert manifest["entries"][0]["dropped"] == {"duplicate": 1}
+
+
+def test_an_oversized_example_is_dropped_and_control_characters_are_taken_out(tmp_path: Path) -> None:
+    folder = rows_of(
+        tmp_path / "data", ("long", "가" * 100_001, "답"), ("controls", "\x00가\x07 나\r\n다\x7f", "\ud800답")
+    )
+    manifest = convert([Entry("chat", "chat", folder)], tmp_path / "out", seed=1)
+    assert manifest["entries"][0]["dropped"] == {"oversized": 1}
+    rows = [row for side in output.SIDES for row in made(tmp_path / "out", side) if row["guid"] == "controls"]
+    assert [turn["content"] for turn in rows[0]["messages"]] == ["가 나\n다", "답"]
+
+
+@pytest.mark.parametrize(("weight", "low", "high"), [(3.0, 3.0, 3.0), (0.5, 0.4, 0.6), (1.5, 1.4, 1.6)])
+def test_a_weight_repeats_a_sources_rows_or_takes_a_share_of_them(
+    data: Path, tmp_path: Path, weight: float, low: float, high: float
+) -> None:
+    plain = convert([Entry("klue_nli", path=data)], tmp_path / "plain", seed=1)["rows"]
+    heavy = convert([Entry("klue_nli", path=data, weight=weight), Entry("nli_sample")], tmp_path / "out", seed=1)
+    rows = heavy["entries"][0]["kept"]
+    assert rows["validation"] == plain["validation"]
+    assert low <= rows["train"] / plain["train"] <= high
+    convert([Entry("klue_nli", path=data, weight=weight), Entry("nli_sample")], tmp_path / "again", seed=1)
+    assert (tmp_path / "again" / "train.jsonl").read_bytes() == (tmp_path / "out" / "train.jsonl").read_bytes()
+
+
 @given(st.text(), st.text())
 def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: str) -> None:
     pytest.importorskip("orjson")
     every = "".join(map(chr, range(0x300))) + "\u2028\u2029\ufeff가😀"
     row = {"messages": [{"content": first + every}], second: {"n": None, "가": second}}
     with pytest.MonkeyPatch.context() as patch:
-        fast = module.dumper()(row)
+        fast = output.dumper()(row)
         patch.setitem(sys.modules, "orjson", None)
-        assert module.dumper()(row) == fast
+        assert output.dumper()(row) == fast
 
 
 def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) -> None:
@@ -196,8 +256,9 @@ def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) 
 
 def test_the_real_train_file_gives_a_twentieth_of_its_premises_to_validation(real_klue: Path, tmp_path: Path) -> None:
     manifest = convert([Entry("klue_nli", path=real_klue)], tmp_path, seed=42)
-    train, validation = ({row["doc"]["premise"] for row in made(tmp_path, side)} for side in module.SIDES)
+    train, validation = ({row["doc"]["premise"] for row in made(tmp_path, side)} for side in output.SIDES)
     assert not train & validation
     assert len(train | validation) == 8_387
-    assert sum(manifest["rows"].values()) == 24_998
+    assert manifest["entries"][0]["dropped"] == {"duplicate": 2}  # as the card says
+    assert sum(manifest["rows"].values()) == 24_998 - 2
     assert 0.045 < len(validation) / 8_387 < 0.055

@@ -50,13 +50,35 @@ def run_folder(root: Path, name: str, template: str | None = None, forms: tuple[
         for form in forms
         for doc in islice(nli_sample.read("train"), 12)
     ]
-    write_text(root / "data" / "train.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    for part in ("train", "validation"):
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_text(root / "data" / f"{part}.jsonl", text)
     return root
 
 
 def prove(root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)) -> dict[str, Any]:
     monkeypatch.chdir(root)
     return parity.prove(root, tasks, {TASK: None})
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_run_before_training(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path, name)
+    counted = prove(root, monkeypatch)["lengths"]
+    _, strategy = parity.load_strategy(root / "axolotl.yml")
+    sides = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl"))
+    longest = max(len(side.ids) for side in sides)
+    assert counted | {"longest_guid": ""} == {
+        "rows": 24, "longest": longest, "longest_guid": "", "sequence_len": 1024, "too_long": 0
+    }  # fmt: skip
+    config = root / "axolotl.yml"
+    write_text(config, config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {longest - 1}"))
+    with pytest.raises(StageError, match=f"of 24 examples are longer.*{longest} tokens.*sequence_len={longest}"):
+        prove(root, monkeypatch)
+    write_text(config, config.read_text("utf-8").replace("strategy: raise", "strategy: drop"))
+    assert prove(root, monkeypatch)["lengths"]["too_long"] >= 2
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])

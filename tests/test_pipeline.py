@@ -192,7 +192,11 @@ def test_the_report_stands_on_the_files_of_the_run_alone(tmp_path: Path) -> None
     write_json(run.path("data", "manifest.json"), {"entries": [entry], "leaks": leaks})
     write_json(
         run.path("parity.json"),
-        {"labels": {"rows": 2, "status": "good"}, "tasks": {"klue_nli_ko": {"status": "not trained"}}},
+        {
+            "labels": {"rows": 2, "status": "good"},
+            "lengths": {"rows": 9, "longest": 70, "too_long": 0, "sequence_len": 1024},
+            "tasks": {"klue_nli_ko": {"status": "not trained"}},
+        },
     )
     text = report.markdown(run)
     assert "| klue_nli_ko | acc | 0.500 | 0.750 ± 0.100 | +0.250 | 0.333 | 2 |" in text

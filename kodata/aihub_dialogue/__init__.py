@@ -10,8 +10,9 @@ from pathlib import Path
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
 from kodata.card import Card, Message, Record, Refused
-from kodata.dialogue import clean, digest, draw, messages_of, next_turn, told
+from kodata.dialogue import digest, draw, messages_of, next_turn, told
 from kodata.errors import DataError, did_you_mean
+from kodata.records import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("next", "reply", "summary")

@@ -14,7 +14,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
 from kodata import source as find_source
 from kodata.card import Record, Refused
 from kodata.chat import answer, question
-from kodata.dialogue import clean
+from kodata.records import clean
 from kodata.scored import final_answer
 
 __all__ = ["answer", "dataset", "process_results", "question"]

@@ -1,0 +1,42 @@
+"""How long the examples are in the model's own tokens, counted before training: one that does not fit is never cut."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kotune.errors import StageError
+
+PARTS = ("data/train.jsonl", "data/validation.jsonl")
+BATCH = 1_000  # rows tokenized at a time
+
+
+def count(run: Path, tokenizer: Any) -> dict[str, Any]:
+    """Rows, the longest one's tokens, and how many rows are longer than sequence_len.
+
+    Raises StageError where some are and `excess_length_strategy` is `raise`, as recipes/defaults.yml has it: training
+    would stop at the first of them, or cut it.
+    """
+    config = yaml.safe_load((run / "axolotl.yml").read_text(encoding="utf-8"))
+    limit, found = int(config["sequence_len"]), [pair for part in PARTS for pair in _lengths(run / part, tokenizer)]
+    longest, guid = max(found)
+    too_long = sum(length > limit for length, _ in found)
+    if too_long and config.get("excess_length_strategy") == "raise":
+        raise StageError(
+            f"render: {too_long:,} of {len(found):,} examples are longer than sequence_len {limit:,} (the longest is guid "
+            f"{guid} with {longest:,} tokens); set axolotl.sequence_len={longest}, or leave them out with "
+            "axolotl.excess_length_strategy=drop"
+        )
+    return {"rows": len(found), "longest": longest, "longest_guid": guid, "sequence_len": limit, "too_long": too_long}
+
+
+def _lengths(path: Path, tokenizer: Any) -> Iterator[tuple[int, str]]:
+    with path.open(encoding="utf-8") as file:
+        lines = map(json.loads, file)
+        while rows := list(islice(lines, BATCH)):
+            texts = [tokenizer.apply_chat_template(row["messages"], tokenize=False) for row in rows]
+            ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+            yield from ((len(own), row["guid"]) for own, row in zip(ids, rows, strict=True))
