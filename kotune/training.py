@@ -86,12 +86,24 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def not_finite(weights: Path) -> list[str]:
     """Names of the tensors in a safetensors file that hold NaN or infinity."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="np") as file:
+        names = list(file.keys())  # a handle, not a dict: it cannot be iterated
+        if any(file.get_slice(name).get_dtype() == "BF16" for name in names):
+            return _not_finite_in_torch(weights)
+        import numpy as np
+
+        return [name for name in names if not np.isfinite(file.get_tensor(name)).all()]
+
+
+def _not_finite_in_torch(weights: Path) -> list[str]:
+    """For bfloat16, which numpy does not know. Importing torch takes seconds, so it is not done where numpy will do."""
     import torch
     from safetensors import safe_open
 
     with safe_open(weights, framework="pt") as file:
-        names = list(file.keys())  # a handle, not a dict: it cannot be iterated
-        return [name for name in names if not torch.isfinite(file.get_tensor(name)).all()]
+        return [name for name in list(file.keys()) if not torch.isfinite(file.get_tensor(name)).all()]
 
 
 def forget(root: Path) -> None:
