@@ -34,6 +34,14 @@ def cli(tmp_path: Path) -> Cli:
     return run
 
 
+@pytest.fixture
+def users_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place where the data that a user brings lies where the recipes say."""
+    for name in ("aihub", "my_chat"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+
 def write_recipe(folder: Path, text: str) -> Path:
     """A recipe file in `folder`."""
     path = folder / "recipe.yml"

@@ -18,6 +18,7 @@ def test_the_kept_schema_is_the_installed_axolotls() -> None:
     assert json.loads(axolotl_schema.SCHEMA_FILE.read_text(encoding="utf-8")) == axolotl_schema.generate()
 
 
+@pytest.mark.usefixtures("users_data")
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_shipped_recipe_renders_to_keys_that_axolotl_knows(path: Path, device: axolotl_config.Device) -> None:
@@ -66,6 +67,7 @@ def test_a_recipes_key_takes_the_place_of_the_default_that_axolotl_would_not_hav
     assert_axolotl_accepts(axolotl_config.config(loaded, "cuda"), "cuda")
 
 
+@pytest.mark.usefixtures("users_data")
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_axolotls_own_validation_accepts_every_shipped_recipe_and_counts_sixteen_examples_a_step(

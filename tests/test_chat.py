@@ -57,7 +57,7 @@ def test_each_shape_of_a_line_becomes_the_same_chat(tmp_path: Path, row: dict[st
     (record,) = everything(put(tmp_path, row, name=name))
     assert record == {"guid": f"{name}:1", "group": "비 와?", "messages": [U, A]}
     assert chat.messages(record, "chat") == [U, A]
-    assert (chat.group(record), chat.texts(record)) == ("비 와?", ("비 와?", "응"))
+    assert (chat.group(record), chat.texts(record)) == ("비 와?", ("비 와?",))
 
 
 def test_an_input_stands_under_its_instruction(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
         "대화:\n안내: 짧게\nA: 비 와?\nB: 응\nA: 많이?\n\n이 대화에 이어질 B의 말을 쓰세요."
     )
     assert chat.answer(several) == "조금"
-    assert chat.texts(several) == ("비 와?", "응", "많이?", "조금")
+    assert chat.texts(several) == ("비 와?\n응\n많이?",)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def test_bad_data_stops_the_run_with_its_place_and_leaves_no_run_folder(
     cli: Cli, tmp_path: Path, name: str, content: str | bytes, told: str
 ) -> None:
     (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "klue-nli-v1.1_dev.json").write_text(json.dumps([ROW]), encoding="utf-8")
     (tmp_path / "data" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     path = write_recipe(tmp_path, KLUE)
     done = cli("run", path)

@@ -212,9 +212,7 @@ def test_of_a_written_answer_there_may_be_several(tmp_path: Path) -> None:
 
 
 def test_an_oversized_example_is_dropped_and_control_characters_are_taken_out(tmp_path: Path) -> None:
-    folder = rows_of(
-        tmp_path / "data", ("long", "가" * 100_001, "답"), ("controls", "\x00가\x07 나\r\n다\x7f", "\ud800답")
-    )
+    folder = rows_of(tmp_path / "data", ("long", "가" * 100_001, "답"), ("controls", "\x00가\x07 나\r\n다\x7f", "답"))
     manifest = convert([Entry("chat", "chat", folder)], tmp_path / "out", seed=1)
     assert manifest["entries"][0]["dropped"] == {"oversized": 1}
     rows = [row for side in output.SIDES for row in made(tmp_path / "out", side) if row["guid"] == "controls"]

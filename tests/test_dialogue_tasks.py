@@ -200,7 +200,8 @@ def proven(root: Path, model: str, source: str, data: Path, rows: list[tuple[str
         {"guid": doc["guid"], "source": source, "form": form, "doc": doc, "messages": messages}
         for form, doc, messages in rows
     ]
-    write_text(root / "data" / "train.jsonl", "".join(json.dumps(row) + "\n" for row in made))
+    for part in ("train", "validation"):
+        write_text(root / "data" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in made))
     return parity.prove(root, (f"{source}_ko",), {f"{source}_ko": data})
 
 

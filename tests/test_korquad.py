@@ -59,7 +59,7 @@ def test_the_question_holds_the_passage_and_the_answer_is_a_piece_of_it() -> Non
     }
     assert answered == {"role": "assistant", "content": "이하늘"}
     assert korquad.group(RECORD) == CONTEXT
-    assert korquad.texts(RECORD) == (CONTEXT, RECORD["question"])
+    assert korquad.texts(RECORD) == (CONTEXT,)
 
 
 @pytest.mark.parametrize("name", [DEV, DEV + ".gz", "KorQuAD/" + DEV])

@@ -35,7 +35,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     """Run the recipe in an empty folder; the names of the stages that were done."""
     monkeypatch.chdir(tmp_path)
     for name, rows in (("train", 40), ("dev", 2)):
-        items = [{**ROW, "guid": f"{name}{i}", "genre": "x", "premise": f"{ROW['premise']} {i}"} for i in range(rows)]
+        items = [
+            {**ROW, "guid": f"{name}{i}", "genre": "x", "premise": f"{ROW['premise']} {name}{i}"} for i in range(rows)
+        ]
         write_text(tmp_path / "data" / f"klue-nli-v1.1_{name}.json", json.dumps(items, ensure_ascii=False))
     recipe = write_recipe(tmp_path, RECIPE)
     done: list[str] = []
@@ -94,11 +96,13 @@ def test_edited_training_data_is_prepared_and_trained_again(start: Callable[...,
     assert start() == ["prepare", "render", "train"]
 
 
-def test_edited_test_data_is_only_scored_again(start: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_edited_test_data_is_looked_up_and_scored_again_but_not_trained_on(
+    start: Callable[..., list[str]], tmp_path: Path
+) -> None:
     start()
     path = tmp_path / "data" / "klue-nli-v1.1_dev.json"
     path.write_text(path.read_text(encoding="utf-8").replace("온다", "왔다"), encoding="utf-8")
-    assert start() == ["score"]
+    assert start() == ["prepare", "score"]
 
 
 def test_another_adapter_is_scored_again(start: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -14,18 +14,9 @@ PRODUCT = [path for path in SHIPPED if not path.name.startswith("quickstart") an
 GOOD = "model: quickstart-llama\ndata:\n  - source: nli_sample\n"
 
 
-def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A place where the data that a user brings lies where the recipes say."""
-    for name in ("aihub", "my_chat"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-
-
+@pytest.mark.usefixtures("users_data")
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_recipe_is_good_short_and_says_how_to_run_it(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user_folder(tmp_path, monkeypatch)
+def test_every_shipped_recipe_is_good_short_and_says_how_to_run_it(path: Path) -> None:
     recipe.load(path)
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 14
@@ -68,7 +59,8 @@ def test_recipes_for_ones_own_data_differ_only_in_model_and_tell_a_missing_folde
     for path in OWN_DATA:
         with pytest.raises(RecipeError, match=r"data\.0\.path: `data/(aihub|my_chat)` does not exist; give the folder"):
             recipe.load(path)
-    user_folder(tmp_path, monkeypatch)
+    for name in ("aihub", "my_chat"):
+        (tmp_path / "data" / name).mkdir(parents=True)
     for kind in ("dialogue", "chat"):
         llama, deepseek = (
             recipe.load(ROOT / "recipes" / f"{model}_{kind}_lora.yml").model_dump() for model in ("llama", "deepseek")

@@ -1,8 +1,9 @@
 """The text that the two quickstart models are pretrained on, all generated Korean: sentences, what a sentence
 says of single words, reading questions, word tasks.
 
-Guarantees: no document holds a premise of the sample's three files, none asks how two sentences relate, none uses the
-wording of the task's prompt, and the task's label words occur only as ordinary words of word tasks, never as a judgement.
+Guarantees: no document is about a premise of the sample's three files (one may occur as a statement about another
+sentence: some hypotheses are made like premises), none asks how two sentences relate, none uses the wording of the
+task's prompt, and the task's label words occur only as ordinary words of word tasks, never as a judgement.
 """
 
 from __future__ import annotations
