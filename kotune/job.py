@@ -74,8 +74,8 @@ def _render_inputs(job: Job) -> dict[str, Any]:
         "config": hashlib.sha256(axolotl_config.render(job.recipe, job.device).encode()).hexdigest(),
         "template": sha256(model.template) if model.template else "own",
         "model": _model_files(model.base),
-        "data": _known_sha256(job, "data/train.jsonl"),
-        "code": _code("kodata", "tasks", "kotune/parity.py", "kotune/harness.py"),
+        "data": [_known_sha256(job, f"data/{part}.jsonl") for part in ("train", "validation")],
+        "code": _code("kodata", "tasks", "kotune/parity.py", "kotune/lengths.py", "kotune/harness.py"),
         "versions": versions("axolotl", "lm_eval", "transformers"),
     }
 
