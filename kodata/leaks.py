@@ -18,7 +18,6 @@ from kodata.overlap import TestTexts, folded
 if TYPE_CHECKING:
     from kodata.convert import Entry
 
-POLICIES = ("drop", "refuse", "keep")
 Place = tuple[str, str | Path | None]  # a source and where it lies
 Key = tuple[str, str, str]  # source, task, kind
 
@@ -79,8 +78,8 @@ class LeakGuard:
         shared: dict[tuple[str, str], set[str]] = defaultdict(set)
         for name, path in dict.fromkeys(places):
             for text in _readable(name, path):
-                for task, kind in self._tests.find(text).items():
-                    if kind != "near" and task != find_source(name).CARD.task:
+                for task in self._tests.equal(text):
+                    if task != find_source(name).CARD.task:
                         shared[name, task].add(folded(text))
         return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
 

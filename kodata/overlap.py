@@ -49,11 +49,14 @@ class TestTexts:
                 self._near.insert(known, sketch(known), check_duplication=False)
             self._folded[known] = self._folded.get(known, name) | name
 
+    def equal(self, text: str) -> dict[str, str]:
+        """The tasks that hold the same text: `exact`, else `folded`."""
+        found = dict.fromkeys(self._folded.get(folded(text), ()), "folded")
+        return found | dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
+
     def _find(self, text: str) -> dict[str, str]:
         """For each task in whose test text a training text occurs, the closest kind in which it does."""
-        known = folded(text)
-        found = dict.fromkeys(self._folded.get(known, ()), "folded")
-        found |= dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
+        known, found = folded(text), self.equal(text)
         if len(known) >= SHORTEST and len(found) < len(self._tasks):
             own = grams(known)
             for other in self._near.query(sketch(known)):
