@@ -12,9 +12,9 @@ from typing import Any
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
-from kodata.dialogue import draw, next_turn
+from kodata.dialogue import next_turn
 from kodata.errors import DataError, did_you_mean
-from kodata.records import clean
+from kodata.records import asked, clean, draw
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)
@@ -161,11 +161,11 @@ def _turns(row: data_files.Row, place: str) -> list[Message]:
         raise DataError(f"{place}: needs {_SHAPES}; found {found:.120}")
     if shapes == ["messages"]:
         return [_turn(turn, f"{place}: messages.{number}") for number, turn in enumerate(_list(row["messages"], place))]
-    asked, said = shapes[0], _PAIRS[shapes[0]]
-    question = _text(row, asked, place)
-    if asked == "instruction" and row.get("input"):
+    prompt, said = shapes[0], _PAIRS[shapes[0]]
+    question = _text(row, prompt, place)
+    if prompt == "instruction" and row.get("input"):
         question += "\n\n" + _text(row, "input", place)
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": _text(row, said, place)}]
+    return asked(question, _text(row, said, place))
 
 
 def _list(value: Any, place: str) -> Iterable[Any]:

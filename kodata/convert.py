@@ -1,7 +1,8 @@
 """Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in and what came out.
 
-Guaranteed: the two sides share no group (premise); the same seed gives the same bytes; rows stream, so memory does
-not grow with them; each file appears whole, the manifest last, and nothing is written when an input is missing.
+Guaranteed: the two sides share no group (premise); the same seed gives the same bytes; rows stream, so memory
+grows by little more than two numbers a row; each file appears whole, the manifest last, and nothing is written when an
+input is missing.
 """
 
 import hashlib
@@ -10,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 
 from kodata import source as find_source
@@ -20,6 +20,7 @@ from kodata.errors import DataError, did_you_mean
 from kodata.files import sha256
 from kodata.leaks import LeakGuard
 from kodata.output import SIDES, Manifest, Output
+from kodata.records import draw
 
 VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
 VALIDATION_ROWS = 2_000  # ... but not more than about this many rows
@@ -138,12 +139,8 @@ def _convert_entry(entry: Entry, seed: int, output: Output, guard: LeakGuard | N
         found = _drawn(found, entry, seed, tally)
     if entry.weight != 1:
         found = _weighed(found, entry.weight, seed, tally)
-    name, form, write, count = (
-        entry.source,
-        entry.form,
-        output.write,
-        tally.labels,
-    )  # looked up once: this loop is the speed
+    name, form = entry.source, entry.form  # looked up once: this loop is the speed
+    write, count = output.write, tally.labels
     for side, record, messages in found:
         write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
         count[side][record.get("label", "")] += 1
@@ -169,7 +166,7 @@ def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) ->
                 tally.dropped["empty field"] += 1
                 continue
             if share and (group := source.group(record)) != last:  # rows of one group mostly follow each other
-                last, side = group, "validation" if _draw(seed, group) < share else "train"
+                last, side = group, "validation" if draw(seed, group) < share else "train"
             yield side, record
         tally.read[split] = number
 
@@ -182,9 +179,9 @@ def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> 
         if example.side != "train":
             yield example
         elif len(heap) < entry.samples:
-            heapq.heappush(heap, (-_draw(seed, example.record["guid"]), -number, example))
+            heapq.heappush(heap, (-draw(seed, example.record["guid"]), -number, example))
         else:
-            heapq.heappushpop(heap, (-_draw(seed, example.record["guid"]), -number, example))
+            heapq.heappushpop(heap, (-draw(seed, example.record["guid"]), -number, example))
             tally.dropped["not sampled"] += 1
     if len(heap) < entry.samples:
         raise DataError(f"{entry.source}: samples is {entry.samples}, but there are only {len(heap)} train rows")
@@ -196,14 +193,9 @@ def _weighed(found: Iterable[Example], weight: float, seed: int, tally: _Tally) 
     """Train examples as often as the weight says, whole times for all and the rest of it for a share of them."""
     whole, share = divmod(weight, 1)
     for example in found:
-        times = int(whole) + (_draw(seed, f"weight {example.record['guid']}") < share)
+        times = int(whole) + (draw(seed, f"weight {example.record['guid']}") < share)
         if example.side != "train":
             times = 1
         elif not times:
             tally.dropped["weight"] += 1
         yield from [example] * times
-
-
-def _draw(seed: int, text: str) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the text."""
-    return int.from_bytes(blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()) / 2**64

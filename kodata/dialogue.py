@@ -51,11 +51,6 @@ def next_turn(messages: list[Message]) -> str:
     return f"대화:\n{told(messages[:-1])}\n\n이 대화에 이어질 B의 말을 쓰세요."
 
 
-def draw(purpose: str, text: str) -> float:
-    """A number in [0, 1) that depends on nothing but the two texts."""
-    return int.from_bytes(blake2b(f"{purpose}\0{text}".encode(), digest_size=8).digest()) / 2**64
-
-
 def digest(messages: Iterable[Message]) -> int:
     """The same number for the same turns: 8 bytes, so that millions fit in memory."""
     whole = "\0".join(turn["content"] for turn in messages)

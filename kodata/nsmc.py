@@ -11,7 +11,7 @@ from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import did_you_mean
 from kodata.folder import Places
-from kodata.records import checked, clean, not_text
+from kodata.records import asked, checked, clean, not_text
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("label",)
@@ -63,10 +63,7 @@ def answer(record: Record, form: str = "label") -> str:
 
 def messages(record: Record, form: str) -> list[Message]:
     """The record as a user's turn and the assistant's answer."""
-    return [
-        {"role": "user", "content": question(record, form)},
-        {"role": "assistant", "content": answer(record, form)},
-    ]
+    return asked(question(record, form), answer(record, form))
 
 
 def group(record: Record) -> str:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from unicodedata import normalize
 
-from kodata.card import Record
+from kodata.card import Message, Record
 from kodata.errors import DataError
 from kodata.files import Row
 
@@ -18,6 +19,16 @@ def clean(text: str) -> str:
     if _UNWANTED.search(text):
         text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return normalize("NFC", text).strip()
+
+
+def draw(seed: object, text: str) -> float:
+    """A number in [0, 1) that depends on nothing but the seed, or purpose, and the text."""
+    return int.from_bytes(blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()) / 2**64
+
+
+def asked(question: str, answer: str) -> list[Message]:
+    """One question with its answer as a chat."""
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
 def checked(

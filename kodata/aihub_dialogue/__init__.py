@@ -10,9 +10,9 @@ from pathlib import Path
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
 from kodata.card import Card, Message, Record, Refused
-from kodata.dialogue import digest, draw, messages_of, next_turn, told
+from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, did_you_mean
-from kodata.records import clean
+from kodata.records import asked, clean, draw
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("next", "reply", "summary")
@@ -44,11 +44,11 @@ def messages(record: Record, form: str) -> list[Message] | Refused:
     if form == "reply":
         return list(record["messages"])
     if form == "next":
-        return [{"role": "user", "content": question(record)}, {"role": "assistant", "content": answer(record)}]
+        return asked(question(record), answer(record))
     if "summary" not in record:
         return Refused("no summary")
-    asked = f"대화:\n{told(record['messages'])}\n\n이 대화를 한두 문장으로 요약하세요."
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": record["summary"]}]
+    wanted = f"대화:\n{told(record['messages'])}\n\n이 대화를 한두 문장으로 요약하세요."
+    return asked(wanted, record["summary"])
 
 
 def question(record: Record) -> str:

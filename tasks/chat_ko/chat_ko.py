@@ -7,28 +7,15 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
-from kodata import source as find_source
-from kodata.card import Record, Refused
+from kodata.card import Record
 from kodata.chat import answer, question
 from kodata.records import clean
-from kodata.scored import final_answer
+from kodata.scored import dataset, final_answer
 
 __all__ = ["answer", "dataset", "process_results", "question"]
-
-
-def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
-    """The scored split. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a folder, or,
-    since lm_eval gives every task the same metadata, a folder for each source: {"chat": "FOLDER"}.
-    """
-    import datasets
-
-    path = data_path.get(source) if isinstance(data_path, dict) else data_path
-    records = [record for record in find_source(source).read("test", path) if not isinstance(record, Refused)]
-    return {"test": datasets.Dataset.from_list(records)}
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
