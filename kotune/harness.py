@@ -12,11 +12,10 @@ from kotune.recipe import ROOT
 
 @dataclass(frozen=True)
 class Loaded:
-    """One task object with the manager that made it."""
+    """One task object, by the name that lm-eval knows it by."""
 
     name: str
     task: Any
-    manager: Any
 
     @property
     def generates(self) -> bool:
@@ -24,13 +23,17 @@ class Loaded:
         return bool(self.task.OUTPUT_TYPE == "generate_until")
 
     def evaluate(self, model: Any, limit: int | None = None) -> dict[str, Any]:
-        """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not lm-eval's to make."""
-        from lm_eval.evaluator import simple_evaluate
+        """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not lm-eval's to make.
 
-        result: dict[str, Any] = simple_evaluate(
-            model=model, tasks=[self.task], task_manager=self.manager, limit=limit, apply_chat_template=True,
-            bootstrap_iters=0, log_samples=True,
-        )  # fmt: skip
+        Its simple_evaluate would ask the machine about itself each time, for more than a second, and add nothing else:
+        our tasks have no examples in the prompt to draw.
+        """
+        from lm_eval.evaluator import evaluate
+
+        tasks = {self.name: self.task}
+        result: dict[str, Any] = evaluate(
+            model, tasks, limit=limit, apply_chat_template=True, bootstrap_iters=0, log_samples=True
+        )
         return result
 
     @property
@@ -57,4 +60,4 @@ def load_task(name: str, data_path: Path | None) -> Loaded:
 
     metadata = {"data_path": str(data_path)} if data_path else {}
     manager = TaskManager(include_path=str(ROOT / "tasks"), include_defaults=False, metadata=metadata)
-    return Loaded(name, manager.load_task_or_group(name)[name], manager)
+    return Loaded(name, manager.load_task_or_group(name)[name])

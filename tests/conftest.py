@@ -6,10 +6,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import colorama
 import pytest
 
 ROOT = Path(__file__).parent.parent
 os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"  # its telemetry would wait for a network that tests do not use
+# Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later ones find that closed.
+colorama.init = lambda *_, **__: None
 REAL = ROOT.parent / "shared" / "data"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
