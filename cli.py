@@ -52,6 +52,16 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class Limit(click.IntRange):
+    """A number of items, or `quick`."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        return value if value == "quick" else super().convert(value, param, ctx)
+
+
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 set_option = click.option(
     "--set",
@@ -72,10 +82,17 @@ def cli() -> None:
 @recipe_argument
 @set_option
 @click.option("--until", default="report", metavar="STAGE", help=f"Stop after this stage: {', '.join(STAGES)}.")
-@click.option("--limit", type=click.IntRange(min=1), help="Score only the first N items of each task.")
+@click.option(
+    "--limit",
+    type=Limit(),
+    metavar="N|quick",
+    help="Score only the first N items of each task, or as many as each calls a quick look.",
+)
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
-def run(recipe: Path, overrides: tuple[str, ...], until: str, limit: int | None, runs_dir: Path, dry_run: bool) -> None:
+def run(
+    recipe: Path, overrides: tuple[str, ...], until: str, limit: "int | str | None", runs_dir: Path, dry_run: bool
+) -> None:
     """Take RECIPE from Korean data to a scored adapter; done stages are not done again."""
     from kotune.pipeline import Options
     from kotune.pipeline import run as run_recipe

@@ -4,7 +4,7 @@ It stands here because lm_eval loads a task's functions file by file, so that th
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from unicodedata import normalize
 
@@ -47,14 +47,6 @@ def chosen(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
     if not all(map(math.isfinite, likelihoods)):
         raise ValueError(f"guid {doc['guid']}: the model's log-likelihoods are {likelihoods}; is the model broken?")
     return max(range(len(likelihoods)), key=likelihoods.__getitem__)
-
-
-def macro_f1(items: Iterable[tuple[int, int]]) -> float:
-    """The unweighted mean of the F1 of each class that occurs as gold or predicted: scikit-learn's definition."""
-    from sklearn.metrics import f1_score
-
-    golds, predictions = zip(*items, strict=True)
-    return float(f1_score(golds, predictions, average="macro", zero_division=0))
 
 
 def final_answer(text: str) -> str | None:

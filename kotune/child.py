@@ -13,6 +13,7 @@ from typing import Any
 
 from kodata.errors import DataError
 from kotune.errors import KotuneError, StageError, exit_code
+from kotune.recipe import Limit
 from kotune.training import environment, tail
 
 MARK = "kotune-error: "
@@ -58,7 +59,7 @@ def _parity(root: Path, base: str, tasks: list[str], trained: dict[str, str | No
     write_json(root / "parity.json", parity.prove(root, tuple(tasks), paths))
 
 
-def _score(root: Path, tasks: dict[str, str | None], base: dict[str, str | None], limit: int | None) -> None:
+def _score(root: Path, tasks: dict[str, str | None], base: dict[str, str | None], limit: Limit) -> None:
     from kotune import scoring
 
     paths = {task: Path(path) if path else None for task, path in tasks.items()}

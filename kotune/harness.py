@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kotune.recipe import ROOT
+from tasks.card import TaskCard, cards
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,16 @@ class Loaded:
         return result
 
     @property
-    def chance(self) -> dict[str, float]:
-        """What guessing would score, by metric, as the task's YAML tells."""
-        return dict((self.task.config.metadata or {}).get("chance", {}))
+    def card(self) -> TaskCard:
+        """What the task tells about itself."""
+        return cards()[self.name]
+
+    def quick(self) -> int:
+        """The items of a quick look, up to the end of the cluster that the last of them belongs to."""
+        docs, items = self.task.eval_docs, self.card.quick
+        while items < len(docs) and docs[items][self.card.cluster] == docs[items - 1][self.card.cluster]:
+            items += 1
+        return min(items, len(docs))
 
     def with_documents(self, docs: list[dict[str, Any]]) -> "Loaded":
         """The same task over other documents of the same form."""

@@ -14,8 +14,9 @@ import kodata
 from kodata import convert
 from kotune import axolotl_config, models
 from kotune.axolotl_config import TEMPLATE_FILE, Device
-from kotune.recipe import ROOT, Recipe
+from kotune.recipe import ROOT, Limit, Recipe
 from kotune.run import Run, sha256
+from tasks.card import cards
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Job:
     recipe: Recipe
     run: Run
     device: Device
-    limit: int | None
+    limit: Limit
 
     def inputs(self, stage: str) -> dict[str, Any]:
         """Everything that a stage's result depends on."""
@@ -42,19 +43,19 @@ class Job:
 
     def scored(self) -> convert.Scored:
         """What the recipe is scored on, for kodata's leak check."""
-        places = {task: (_source_of(task), path) for task, path in self.task_paths().items()}
+        places = {task: (cards()[task].source, path) for task, path in self.task_paths().items()}
         return convert.Scored(places, self.recipe.leaks)
 
     def task_paths(self) -> dict[str, Path | None]:
         """Every task with the local path of its source, where the recipe trains on that source."""
-        own = {kodata.source(entry.source).CARD.task: entry.path for entry in self.recipe.data}
-        return {task: (path.resolve() if (path := own.get(task)) else None) for task in self.recipe.tasks}
+        own = {entry.source: entry.path.resolve() for entry in self.recipe.data if entry.path}
+        return {task: own.get(cards()[task].source) for task in self.recipe.tasks}
 
     def trained_tasks(self) -> dict[str, Path | None]:
-        """The tasks whose source is trained in the form that the task asks for."""
-        cards = [(kodata.source(entry.source).CARD, entry.form) for entry in self.recipe.data]
-        same_form = {card.task for card, form in cards if card.forms[0] == form}
-        return {task: path for task, path in self.task_paths().items() if task in same_form}
+        """The tasks whose source is trained on the prompt that the task asks."""
+        trained = {(entry.source, entry.form) for entry in self.recipe.data}
+        paths = self.task_paths().items()
+        return {task: path for task, path in paths if (cards()[task].source, cards()[task].form) in trained}
 
 
 def _prepare_inputs(job: Job) -> dict[str, Any]:
@@ -122,13 +123,8 @@ def _model_files(base: str) -> str:
 
 def _test_files(task: str, path: Path | None) -> str:
     """The identity of what a task scores on."""
-    source = _source_of(task)
+    source = cards()[task].source
     return convert.fingerprint(convert.Entry(source, kodata.source(source).FORMS[0], path), "test")
-
-
-def _source_of(task: str) -> str:
-    """The source whose test split a task scores."""
-    return next(name for name, module in kodata.SOURCES.items() if module.CARD.task == task)
 
 
 def _code(*places: str) -> str:

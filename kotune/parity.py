@@ -21,10 +21,10 @@ from unittest import mock
 import yaml
 from pydantic import ValidationError
 
-import kodata
 from kotune import lengths
 from kotune.errors import RecipeError, StageError
 from kotune.harness import Loaded, load_task
+from tasks.card import cards
 
 ITEMS = 128  # rows compared a task: every template, delimiter and label occurs in the first few
 
@@ -90,8 +90,8 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
 
 def is_scored_by(row: dict[str, Any], task: str) -> bool:
     """Whether a training row comes from the task's source in the form that the task asks for."""
-    card = kodata.source(row["source"]).CARD
-    return bool(card.task == task and card.forms[0] == row["form"])
+    card = cards()[task]
+    return (card.source, card.form) == (row["source"], row["form"])
 
 
 def load_strategy(config: Path) -> tuple[Any, Any]:

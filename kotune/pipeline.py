@@ -20,7 +20,7 @@ from kotune.errors import KotuneError, RecipeError
 from kotune.job import Job, versions
 from kotune.models import hub
 from kotune.progress import Screen
-from kotune.recipe import ROOT, digest, load
+from kotune.recipe import ROOT, Limit, digest, load
 from kotune.run import STAGES, Run, read_json, write_text
 
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
@@ -32,7 +32,7 @@ class Options:
 
     overrides: tuple[str, ...] = ()
     until: str = "report"
-    limit: int | None = None
+    limit: Limit = None
     runs_dir: Path = Path("runs")
     dry_run: bool = False
 

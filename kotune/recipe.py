@@ -18,10 +18,13 @@ from kotune import axolotl_block, strict_yaml
 from kotune.errors import RecipeError
 from kotune.models import PRESETS, TEMPLATES
 from kotune.overrides import apply
+from tasks.card import cards
 
 ROOT = Path(__file__).parent.parent
 DEFAULTS_FILE = ROOT / "recipes" / "defaults.yml"
-TASKS = {path.stem: path for path in sorted((ROOT / "tasks").glob("*/*.yaml"))}
+Limit = (
+    int | Literal["quick"] | None
+)  # items to score of each task: so many, as many as the task calls a quick look, or all
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -94,7 +97,7 @@ class Recipe(Strict):
     def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise PydanticCustomError("task", "a task is named twice; keep one")
-        return tuple(_known(name, TASKS, "task") for name in names)
+        return tuple(_known(name, cards(), "task") for name in names)
 
     @field_validator("data")
     @classmethod
@@ -148,7 +151,7 @@ def defaults() -> Defaults:
     return checked
 
 
-def digest(recipe: Recipe, limit: int | None) -> str:
+def digest(recipe: Recipe, limit: Limit) -> str:
     """Eight hex digits that change with anything that can change a result: recipe, defaults, limit."""
     whole = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:8]
@@ -158,7 +161,7 @@ def _own_tasks(data: Any) -> list[str]:
     """Without `tasks`, each source is scored by its own task. Entries that are wrong are told by validation."""
     names = [entry.get("source") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     tasks = [kodata.source(name).CARD.task for name in names if isinstance(name, str) and name in kodata.SOURCES]
-    return list(dict.fromkeys(tasks)) or list(TASKS)[:1]
+    return list(dict.fromkeys(tasks)) or list(cards())[:1]
 
 
 def _known(name: str, known: Any, kind: str) -> str:

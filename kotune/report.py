@@ -15,7 +15,7 @@ def markdown(run: Run) -> str:
         "## Scores",
         _scores(read_json(run.path("scores.json"))),
         "One run with one seed: this supports a statement about this adapter, not about the model. "
-        "`stderr` is lm-eval's own and takes items as independent.",
+        "± is a standard error: items of one premise, passage or dialogue are resampled together.",
         "## Training",
         _training(read_metrics(run.path("metrics.jsonl"))),
         "## Data",

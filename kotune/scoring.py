@@ -5,36 +5,48 @@ for base. Same items, same prompts, same batch shapes; the base has the precisio
 import json
 import math
 from contextlib import nullcontext
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from kotune.harness import load_task
+from kodata.metrics import MEAN, METRICS, stderr
+from kotune.harness import Loaded, load_task
 from kotune.precision import hold_kernels, loading
+from kotune.recipe import Limit
 from kotune.run import write_json, write_text
 
 BATCH_SIZE = 32
 VARIANTS = ("base", "tuned")
+REHEARSED = 2  # items of each task that go the whole way before the first task begins
 
 
-def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: int | None) -> None:
+def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: Limit) -> None:
     """Write `samples/<variant>/<task>.jsonl` and, last, scores.json.
 
     `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
     (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
     """
     model = load_model(root, base)
+    loaded = [load_task(name, path) for name, path in tasks.items()]
+    for task in loaded:  # what would go wrong after hours goes wrong now
+        evaluated(task, model, REHEARSED)
     scores: dict[str, Any] = {}
-    for name, path in tasks.items():
-        task = load_task(name, path)
-        scores[name] = {"chance": task.chance}
+    for task in loaded:
+        card, items = task.card, task.quick() if limit == "quick" else limit
+        scores[task.name] = {"version": card.version, "criterion": card.criterion, "chance": dict(card.chance)}
         for variant in VARIANTS:
             with model.model.disable_adapter() if variant == "base" else nullcontext():
-                result = task.evaluate(model, limit)
-            samples = result["samples"][name]
-            write_samples(root / "samples" / variant / f"{name}.jsonl", samples)
-            scores[name]["n"] = len(samples)
-            scores[name][variant] = metrics(result["results"][name])
+                values, samples = evaluated(task, model, items)
+            write_text(root / "samples" / variant / f"{task.name}.jsonl", "".join(map(_line, samples)))
+            scores[task.name] |= {"n": len(samples), variant: values}
     write_json(root / "scores.json", scores)
+
+
+def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A task's metrics, {name: {value, stderr}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
+    result = task.evaluate(model, limit)
+    samples = [_sample(sample, task.card.cluster) for sample in result["samples"][task.name]]
+    return metrics(result["results"][task.name], samples), samples
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
@@ -65,32 +77,36 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     return model.eval()
 
 
-def metrics(result: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-    """lm-eval's `acc,none` / `acc_stderr,none` pairs as {metric: {value, stderr}}; stderr is null where it has none."""
+def metrics(result: dict[str, Any], samples: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """lm-eval's `acc,none` as {metric: {value, stderr}}. The standard error is a bootstrap over clusters, since lm-eval's
+    own takes the items of a premise as independent and exists for means alone; null where nothing can be said."""
     values = {}
     for key, value in result.items():
         name, _, filtered = key.partition(",")
         if not filtered or name.endswith("_stderr"):
             continue
-        values[name] = {"value": _finite(value), "stderr": _finite(result.get(f"{name}_stderr,{filtered}"))}
+        asked = [(sample["metrics"][name], sample["cluster"]) for sample in samples if name in sample["metrics"]]
+        items, clusters = zip(*asked, strict=True)
+        values[name] = {"value": _finite(value), "stderr": _finite(stderr(METRICS.get(name, MEAN), items, clusters))}
     return values
 
 
 def _finite(value: Any) -> float | None:
-    """A number that JSON can hold; None for lm-eval's "N/A" and for NaN (no whole premise under --limit)."""
+    """A number that JSON can hold; None for NaN (no whole premise under --limit, a single cluster)."""
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
-def write_samples(path: Path, samples: list[dict[str, Any]]) -> None:
-    """One line an item: guid, hashes of document, prompt and target, prediction, gold and the metrics' ingredients."""
-    lines = [json.dumps(_sample(sample), ensure_ascii=False) for sample in samples]
-    write_text(path, "\n".join(lines) + "\n")
+def _line(sample: dict[str, Any]) -> str:
+    return json.dumps(sample, ensure_ascii=False) + "\n"
 
 
-def _sample(sample: dict[str, Any]) -> dict[str, Any]:
+def _sample(sample: dict[str, Any], cluster: str) -> dict[str, Any]:
+    """One item: guid, cluster, hashes of document, prompt and target, prediction, gold and each metric's ingredients."""
+    doc = sample["doc"]
     kept = {key: sample[key] for key in ("doc_id", "doc_hash", "prompt_hash", "target_hash")}
-    names = {key: value for key, value in sample["doc"].items() if key in ("guid", "source")}
-    metrics = {name: sample[name] for name in sample["metrics"] if isinstance(sample[name], (int, float))}
+    names = {key: doc[key] for key in ("guid", "source") if key in doc}
+    names["cluster"] = blake2b(str(doc[cluster]).encode(), digest_size=8).hexdigest()
+    metrics = {name: sample[name] for name in sample["metrics"]}
     return {**names, **kept, **_predicted(sample["filtered_resps"]), "gold": sample["target"], "metrics": metrics}
 
 

@@ -6,8 +6,7 @@ A doc is kodata's record: guid, source, premise, hypothesis, label. The choices 
 import importlib.util
 import math
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,12 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, question
-from kodata.scored import chosen, dataset, macro_f1
+from kodata.metrics import aggregation
+from kodata.scored import chosen, dataset
 
 __all__ = ["choices", "dataset", "macro_f1", "process_results", "question", "target", "triple_acc"]
 
-Pair = tuple[int, int]  # gold and predicted choice
-Judged = tuple[str, int, int]  # premise, gold and predicted choice
+macro_f1, triple_acc = aggregation("macro_f1"), aggregation("triple_acc")
 
 
 def choices(doc: Record) -> list[str]:
@@ -51,16 +50,3 @@ def brier(gold: int, likelihoods: Sequence[float]) -> float:
     top = max(likelihoods)
     weights = [math.exp(likelihood - top) for likelihood in likelihoods]
     return sum((weight / sum(weights) - (choice == gold)) ** 2 for choice, weight in enumerate(weights))
-
-
-def triple_acc(items: Iterable[Judged]) -> float:
-    """The share of premises all of whose hypotheses are judged rightly, which guessing from hypotheses alone rarely does.
-
-    Only premises whose scored hypotheses have all three labels count; NaN where --limit leaves none of them.
-    """
-    judged: dict[str, list[Pair]] = defaultdict(list)
-    for premise, gold, predicted in items:
-        judged[premise].append((gold, predicted))
-    whole = [pairs for pairs in judged.values() if len({gold for gold, _ in pairs}) == len(LABELS)]
-    right = sum(all(gold == predicted for gold, predicted in pairs) for pairs in whole)
-    return right / len(whole) if whole else math.nan

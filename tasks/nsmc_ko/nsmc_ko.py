@@ -12,10 +12,13 @@ from typing import Any
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
+from kodata.metrics import aggregation
 from kodata.nsmc import LABELS, question
-from kodata.scored import chosen, dataset, macro_f1
+from kodata.scored import chosen, dataset
 
 __all__ = ["choices", "dataset", "macro_f1", "process_results", "question", "target"]
+
+macro_f1 = aggregation("macro_f1")
 
 
 def choices(doc: Record) -> list[str]:

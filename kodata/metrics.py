@@ -1,0 +1,153 @@
+"""Metrics of the scored tasks as functions of sums, so that value, standard error and interval are one formula.
+
+The items of a cluster (the hypotheses of a premise, the questions of a passage) give a vector; `finish` turns the sum of
+the clusters' vectors into the value. A resample of whole clusters is then a weighted sum of rows, thousands of them one
+matrix product, and items that move together are never taken as independent.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+RESAMPLES = 1000
+SEED = 42
+CLASSES = 4  # labels and predictions of a task are 0 to 3
+BINS = 10
+
+
+class Metric(NamedTuple):
+    """`vector`: what the items of one cluster come to, of length k. `finish`: sums (..., k) to values (...), NaN where
+    there is nothing to judge."""
+
+    vector: Callable[[Sequence[Any]], Sequence[float]]
+    finish: Callable[["Array"], "Array"]
+
+
+def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
+    """The metric over all items; clusters: for each item which it belongs to."""
+    return float(metric.finish(vectors(metric, items, clusters).sum(axis=0)))
+
+
+def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
+    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer than two.
+
+    Efron and Tibshirani 1993, chapter 6, with clusters as the units; the same seed gives the same figure.
+    """
+    import numpy as np
+
+    table = vectors(metric, items, clusters)
+    if len(table) < 2:
+        return float("nan")
+    resampled = metric.finish(resample(table, RESAMPLES))
+    return float(np.nanstd(resampled, ddof=1)) if np.isfinite(resampled).sum() > 1 else float("nan")
+
+
+def aggregation(name: str) -> Callable[[Sequence[Any]], float]:
+    """lm_eval's aggregation for a metric of METRICS. It is given the items alone, so where a cluster counts, as a premise
+    does in triple_acc, items begin with it; to the others it is all one how their sum is put together."""
+
+    def aggregate(items: Sequence[Any]) -> float:
+        return value(METRICS[name], items, [item[0] for item in items])
+
+    aggregate.__name__ = name
+    return aggregate
+
+
+def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> "Array":
+    """A row of length k for each cluster, in the order in which clusters first occur."""
+    import numpy as np
+
+    grouped: dict[Hashable, list[Any]] = {}
+    for item, cluster in zip(items, clusters, strict=True):
+        grouped.setdefault(cluster, []).append(item)
+    return np.array([metric.vector(members) for members in grouped.values()], dtype=np.float64)
+
+
+def resample(table: "Array", resamples: int, seed: int = SEED) -> "Array":
+    """Sums (resamples, k) of as many rows as the table has, drawn with replacement."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    step = max(1, 4_000_000 // len(table))  # rows drawn at a time: 32 MB of indices
+    sizes = [min(step, resamples - done) for done in range(0, resamples, step)]
+    drawn = (rng.integers(len(table), size=(size, len(table))) for size in sizes)
+    return np.concatenate([_weights(rows, len(table)) @ table for rows in drawn])
+
+
+def _weights(rows: Any, length: int) -> "Array":
+    """How often each row of the table was drawn in each resample: (resamples, length)."""
+    import numpy as np
+
+    offset = np.arange(len(rows))[:, None] * length
+    return np.bincount((rows + offset).ravel(), minlength=len(rows) * length).reshape(len(rows), length).astype(float)
+
+
+def _mean() -> Metric:
+    """The mean of the items' values, whatever their clusters."""
+    return Metric(lambda items: (sum(items), len(items)), lambda sums: _ratio(sums[..., 0], sums[..., 1]))
+
+
+def _ratio(part: "Array", whole: "Array") -> "Array":
+    import numpy as np
+
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
+
+
+def _macro_f1() -> Metric:
+    """Items are (gold, predicted). The unweighted mean of the F1 of each class that occurs as gold or predicted:
+    scikit-learn's f1_score(average="macro")."""
+
+    def vector(items: Sequence[tuple[int, int]]) -> list[float]:
+        counts = [0.0] * CLASSES**2
+        for gold, predicted in items:
+            counts[gold * CLASSES + predicted] += 1
+        return counts
+
+    def finish(sums: "Array") -> "Array":
+        table = sums.reshape(*sums.shape[:-1], CLASSES, CLASSES)
+        occurs = table.sum(axis=-1) + table.sum(axis=-2)  # as gold and as predicted: F1's denominator
+        hits = table.diagonal(axis1=-2, axis2=-1)
+        scores = _ratio(2 * hits, occurs)
+        return _ratio(_sum_finite(scores), (occurs > 0).sum(axis=-1).astype(float))
+
+    return Metric(vector, finish)
+
+
+def _sum_finite(values: "Array") -> "Array":
+    import numpy as np
+
+    return np.asarray(np.nansum(values, axis=-1))
+
+
+def _triple_acc() -> Metric:
+    """Items are (premise, gold, predicted), a cluster is a premise. The share of premises all of whose hypotheses are
+    judged rightly, which guessing from hypotheses alone rarely does; only premises whose scored hypotheses have three
+    labels count."""
+
+    def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
+        whole = len({gold for _, gold, _ in items}) == 3
+        return float(whole and all(gold == predicted for _, gold, predicted in items)), float(whole)
+
+    return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1]))
+
+
+def _ece() -> Metric:
+    """Items are (confidence, right). Expected calibration error over BINS bins of equal width: the mean distance, weighted
+    by items, of a bin's accuracy from its mean confidence. Guo et al. 2017, https://arxiv.org/abs/1706.04599."""
+
+    def vector(items: Sequence[tuple[float, float]]) -> list[float]:
+        gap, count = [0.0] * BINS, 0.0
+        for confidence, right in items:
+            gap[min(int(confidence * BINS), BINS - 1)] += right - confidence
+            count += 1
+        return [*gap, count]
+
+    return Metric(vector, lambda sums: _ratio(abs(sums[..., :-1]).sum(axis=-1), sums[..., -1]))
+
+
+MEAN = _mean()
+METRICS = {"macro_f1": _macro_f1(), "triple_acc": _triple_acc(), "ece": _ece()}

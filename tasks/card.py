@@ -1,0 +1,50 @@
+"""What a task tells about itself under `metadata` in its YAML file, read without lm_eval, whose import takes seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).resolve().parent
+CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """The facts of a task that a run and a comparison need."""
+
+    name: str
+    version: float  # changes with prompt, split or scoring
+    criterion: str  # which of CRITERIA it answers
+    source: str  # the source in kodata whose test split is scored
+    form: str | None  # the form in which that source is trained on this very prompt, if there is one
+    cluster: str  # the field of a doc that it shares with others: they are resampled together
+    quick: int  # items of a quick look, whole clusters
+    primary: str  # the metric that a comparison judges and corrects for
+    chance: Mapping[str, float] = field(default_factory=dict)  # what guessing scores, by metric
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads lm_eval's files; `!function file.name` stands for nothing here."""
+
+
+_Loader.add_multi_constructor("!function", lambda loader, suffix, node: None)
+
+
+@cache
+def cards() -> dict[str, TaskCard]:
+    """Every task by its name, in the order of their files."""
+    return {path.stem: _card(path) for path in files()}
+
+
+def files() -> list[Path]:
+    """The tasks' YAML files: the name of each is the name of its task."""
+    return sorted(FOLDER.glob("*/*.yaml"))
+
+
+def _card(path: Path) -> TaskCard:
+    told: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _Loader)["metadata"]
+    return TaskCard(name=path.stem, **told)
