@@ -38,7 +38,10 @@ class Job:
 
     def entries(self) -> list[convert.Entry]:
         """The recipe's data entries for kodata."""
-        return [convert.Entry(**entry.model_dump()) for entry in self.recipe.data]
+        return [
+            convert.Entry(entry.source, str(entry.form), entry.place, entry.samples, entry.weight)
+            for entry in self.recipe.data
+        ]
 
     def scored(self) -> convert.Scored:
         """What the recipe is scored on, for kodata's leak check."""
@@ -46,9 +49,12 @@ class Job:
         return convert.Scored(places, self.recipe.leaks)
 
     def task_paths(self) -> dict[str, Path | None]:
-        """Every task with the local path of its source, where the recipe trains on that source."""
-        own = {kodata.source(entry.source).CARD.task: entry.path for entry in self.recipe.data}
-        return {task: (path.resolve() if (path := own.get(task)) else None) for task in self.recipe.tasks}
+        """Every task with the place (Data.place) of its source, where the recipe trains on that source."""
+        own = {
+            kodata.source(entry.source).CARD.task: entry.path.resolve() if entry.path else entry.place
+            for entry in self.recipe.data
+        }
+        return {task: own.get(task) for task in self.recipe.tasks}
 
     def trained_tasks(self) -> dict[str, Path | None]:
         """The tasks whose source is trained in the form that the task asks for."""
