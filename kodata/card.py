@@ -27,7 +27,7 @@ class Card:
     obliges: str  # what the licence asks of whoever uses the data
     hub_id: str | None
     hub_config: str | None
-    revision: str | None  # the hub commit that is read
+    revision: str | None  # the hub commit that is read, or a reference where the commit is not known
     rows: Mapping[str, int]  # split: rows
     forms: tuple[str, ...]  # the ways in which a record becomes an example
     defects: str  # known faults of the data
@@ -41,7 +41,7 @@ class Source(Protocol):
     FORMS: tuple[str, ...]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files that hold a split: under `path`, else shipped or brought from the hub."""
+        """The files that hold a split: in the folder `path`, else shipped or on the hub (at the commit `path`)."""
 
     def read(self, split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
         """The records of a split, one at a time, in file order; Refused for a row that is no record."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from kodata import hub
 from kodata import source as find_source
 from kodata.card import Record, Refused, Source
 from kodata.cleaning import Example, examples
@@ -39,8 +40,9 @@ class Scored:
 
 @dataclass(frozen=True)
 class Entry:
-    """One data set of a recipe. `samples`: so many training rows, drawn by the seed; None means all. `weight`: how often
-    an epoch has each of them: 2 twice, 0.5 every second one, drawn by the seed."""
+    """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or shipped. `samples`: so many
+    training rows, drawn by the seed; None means all. `weight`: how often an epoch has each of them: 2 twice, 0.5 every
+    second one, drawn by the seed."""
 
     source: str
     form: str = "label"
@@ -66,7 +68,10 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
             raise DataError(f"too few rows to train and to validate on: {kept}; give more data")
         described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
         manifest = {"seed": seed, "rows": kept, "entries": described}
-        if guard:
+        if scored and guard:
+            manifest["scored"] = {
+                task: _origin(find_source(name), path, "test") for task, (name, path) in scored.tasks.items()
+            }
             manifest["leaks"] = guard.verdict(entries)
         output.finish(manifest)
     return manifest
@@ -78,8 +83,8 @@ def fingerprint(entry: Entry, split: str | None = None) -> str:
     The hub commit; or name, size and time of change of each file.
     """
     source = _checked(entry)
-    if entry.path is None and source.CARD.hub_id:
-        return f"{source.CARD.hub_id}@{source.CARD.revision}"
+    if _kind(source, entry.path) == "hub":
+        return f"{source.CARD.hub_id}@{entry.path or source.CARD.revision}"
     found = source.files(split, entry.path) if split else _files(source, entry)
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in found]
     return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
@@ -94,6 +99,20 @@ def _checked(entry: Entry) -> Source:
     return source
 
 
+def _kind(source: Source, path: str | Path | None) -> str:
+    if path is not None and not hub.is_commit(path):
+        return "folder"
+    return "hub" if source.CARD.hub_id else "shipped"
+
+
+def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
+    """Where a source is read: for the hub with the commit that was really fetched."""
+    kind = _kind(source, path)
+    if kind != "hub":
+        return {"kind": kind}
+    return {"kind": kind, "hub_id": source.CARD.hub_id, "revision": hub.commit(source.files(split, path)[0])}
+
+
 def _splits(source: Source) -> list[str]:
     """The splits to train and to choose on; never test."""
     return [side for side in SIDES if side in source.SPLITS]
@@ -106,16 +125,15 @@ def _files(source: Source, entry: Entry) -> list[Path]:
 def _inputs(entry: Entry) -> Manifest:
     """The part of the manifest that says what goes in."""
     source = _checked(entry)
-    card = source.CARD
-    kind = "folder" if entry.path is not None else "hub" if card.hub_id else "shipped"
     read = [{"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in _files(source, entry)]
+    origin = _origin(source, entry.path, "train")
     return {
         **asdict(entry),
-        "path": None if entry.path is None else str(entry.path),
-        "from": {"kind": kind, **({"hub_id": card.hub_id, "revision": card.revision} if kind == "hub" else {})},
+        "path": str(entry.path) if origin["kind"] == "folder" else None,
+        "from": origin,
         "files": read,
-        "licence": card.licence,
-        "obliges": card.obliges,
+        "licence": source.CARD.licence,
+        "obliges": source.CARD.obliges,
     }
 
 

@@ -11,9 +11,14 @@ class DataError(ValueError):
 class HubError(DataError):
     """The hub could not be reached: trying again later can help. The one DataError that is not the user's to mend."""
 
+    def __init__(self, text: str, wait: float = 0) -> None:
+        """`wait`: the seconds after which the hub wants to be asked again; 0 where it does not say."""
+        super().__init__(text)
+        self.wait = wait
+
 
 class HubDeniedError(DataError):
-    """The hub answered no (gated, not logged in, no such file): trying again does not help."""
+    """The hub answered no (gated, not logged in, no such file) or may not be asked: trying again does not help."""
 
 
 class FaultError(Exception):

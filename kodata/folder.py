@@ -1,4 +1,4 @@
-"""Where the files of a data set are: in a user's folder, or on the hub at the commit that the data set's card names."""
+"""Where the files of a data set are: in a user's folder, or on the hub at a commit: the card's, or one that is given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,23 +6,27 @@ from pathlib import Path
 
 from kodata import hub
 from kodata.card import Card
-from kodata.errors import DataError, HubDeniedError, did_you_mean
+from kodata.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True)
 class Places:
-    """For each split the names of its file on the hub (the first that is there counts) and the patterns of its files
-    in a folder (the first that matches there counts, then in the folders inside it)."""
+    """For each split the name of its file on the hub and the patterns of its files in a folder (the first that matches
+    there counts, then in the folders inside it)."""
 
     card: Card
-    hub: Mapping[str, tuple[str, ...]]
+    hub: Mapping[str, str]
     patterns: Mapping[str, tuple[str, ...]]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
+        """The files of a split: found in the folder `path` or one level below it, else brought from the hub, at the
+        commit that stands in place of a `path` or at the card's."""
         if split not in self.patterns:
             raise DataError(f"{self.card.name}: no split {split!r}{did_you_mean(split, self.patterns)}")
-        return self._in_folder(split, Path(path)) if path is not None else [self._on_hub(*self.hub[split])]
+        if path is not None and not hub.is_commit(path):
+            return self._in_folder(split, Path(path))
+        assert self.card.hub_id and self.card.revision
+        return [hub.download(self.card.hub_id, self.hub[split], str(path or self.card.revision))]
 
     def _in_folder(self, split: str, folder: Path) -> list[Path]:
         wanted = ", ".join(self.patterns[split])
@@ -33,12 +37,3 @@ class Places:
                 if found := sorted(place.glob(pattern)):
                     return found
         raise DataError(f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}")
-
-    def _on_hub(self, name: str, *others: str) -> Path:
-        assert self.card.hub_id and self.card.revision
-        try:
-            return hub.download(self.card.hub_id, name, self.card.revision)
-        except HubDeniedError:
-            if not others:
-                raise
-            return self._on_hub(*others)

@@ -35,7 +35,7 @@ CARD = Card(
 
 _PLACES = Places(
     CARD,
-    hub={"train": ("nli/train-00000-of-00001.parquet",), "test": ("nli/validation-00000-of-00001.parquet",)},
+    hub={"train": "nli/train-00000-of-00001.parquet", "test": "nli/validation-00000-of-00001.parquet"},
     patterns={
         "train": ("klue-nli-v1.1_train.json", "klue-nli-v1.1_train.json.gz", "train-*.parquet", "train/data-*.arrow"),
         "test": (

@@ -27,18 +27,18 @@ CARD = Card(
     obliges="Name the source (KorQuAD 1.0, Lim et al. 2019); do not share changed data, which train.jsonl is.",
     hub_id="KorQuAD/squad_kor_v1",
     hub_config="squad_kor_v1",
-    revision="main",  # not pinned: the commit of the parquet files could not be looked up when this was written
+    revision="01aad23853355e5f4f6317eeaaa8186811424834",  # "Convert dataset to Parquet (#3)"
     rows={"train": 60_407, "test": 5_774},
     forms=FORMS,
     defects="In dev 61% of the answers are followed directly by a josa, and 1,522 occur more than once in the context. "
-    "The hub is read at main, and its names of files were not tried; its card says CC BY-ND 4.0, the official site 2.0 KR.",
+    "The hub's card says CC BY-ND 4.0, the official site 2.0 KR. The hub's files themselves were not tried.",
 )
 
 _PLACES = Places(
     CARD,
     hub={
-        "train": ("squad_kor_v1/train-00000-of-00001.parquet",),
-        "test": ("squad_kor_v1/validation-00000-of-00001.parquet",),
+        "train": "squad_kor_v1/train-00000-of-00001.parquet",
+        "test": "squad_kor_v1/validation-00000-of-00001.parquet",
     },
     patterns={
         "train": ("KorQuAD_v1.0_train.json", "KorQuAD_v1.0_train.json.gz", "train-*.parquet", "train/data-*.arrow"),

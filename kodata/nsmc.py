@@ -27,17 +27,17 @@ CARD = Card(
     obliges="Nothing.",
     hub_id="e9t/nsmc",
     hub_config="default",
-    revision="refs/convert/parquet",  # the hub's own conversion, a moving reference: not a pinned commit
+    revision="refs/convert/parquet",  # the hub's own conversion: moving, and its commit could not be looked up
     rows={"train": 150_000, "test": 50_000},
     forms=FORMS,
     defects="5 train and 3 test documents are empty; 1,571 test texts occur in train, 69 of them with another label; "
-    "856 of its test documents are premises of KLUE-NLI train. Of the hub's copy neither the names of files nor the "
-    "columns were tried; the official files were.",
+    "856 of its test documents are premises of KLUE-NLI train. The hub's card says CC BY 2.0, the official page CC0. The "
+    "hub's files themselves were not tried; the official ones were.",
 )
 
 _PLACES = Places(
     CARD,
-    hub={"train": ("default/train/0000.parquet",), "test": ("default/test/0000.parquet",)},
+    hub={"train": "default/train/0000.parquet", "test": "default/test/0000.parquet"},
     patterns={
         split: (
             f"ratings_{split}.txt",

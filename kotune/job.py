@@ -39,7 +39,10 @@ class Job:
 
     def entries(self) -> list[convert.Entry]:
         """The recipe's data entries for kodata."""
-        return [convert.Entry(**entry.model_dump()) for entry in self.recipe.data]
+        return [
+            convert.Entry(entry.source, str(entry.form), entry.place, entry.samples, entry.weight)
+            for entry in self.recipe.data
+        ]
 
     def scored(self) -> convert.Scored:
         """What the recipe is scored on, for kodata's leak check."""
@@ -47,8 +50,12 @@ class Job:
         return convert.Scored(places, self.recipe.leaks)
 
     def task_paths(self) -> dict[str, Path | None]:
-        """Every task with the local path of its source, where the recipe trains on that source."""
-        own = {entry.source: entry.path.resolve() for entry in self.recipe.data if entry.path}
+        """Every task with the place (Data.place) of its source, where the recipe trains on that source."""
+        own = {
+            entry.source: entry.path.resolve() if entry.path else entry.place
+            for entry in self.recipe.data
+            if entry.place
+        }
         return {task: own.get(cards()[task].source) for task in self.recipe.tasks}
 
     def trained_tasks(self) -> dict[str, Path | None]:

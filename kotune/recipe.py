@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 import kodata
 from kodata.errors import did_you_mean
+from kodata.hub import is_commit
 from kotune import axolotl_block, strict_yaml
 from kotune.errors import RecipeError
 from kotune.models import PRESETS, TEMPLATES
@@ -34,11 +35,12 @@ class Strict(BaseModel):
 
 class Data(Strict):
     """One data source: `source` names a module of kodata, `form` one of its forms (the first where it is not given),
-    `path` a local copy that is read instead of the hub."""
+    `path` a local copy that is read instead of the hub, `revision` a commit of the hub other than the source's own."""
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
     path: Path | None = None
+    revision: str | None = None
     samples: int | None = Field(default=None, gt=0, strict=True)
     weight: float = Field(default=1.0, gt=0, le=100)
 
@@ -62,6 +64,24 @@ class Data(Strict):
             found = "is not a folder" if path.exists() else "does not exist"
             raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data")
         return path
+
+    @field_validator("revision")
+    @classmethod
+    def _commit_of_hub(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        if revision is None or "source" not in info.data:
+            return revision
+        if not is_commit(revision):
+            raise PydanticCustomError("revision", f"`{revision}` is no commit of the hub; give its 40 hex digits")
+        if kodata.SOURCES[info.data["source"]].CARD.hub_id is None:
+            raise PydanticCustomError("revision", f"{info.data['source']} is not on the hub; leave it out")
+        if info.data.get("path"):
+            raise PydanticCustomError("revision", "a local copy has no commit; leave out `path` or `revision`")
+        return revision
+
+    @property
+    def place(self) -> Path | None:
+        """Where kodata and the tasks read the data: a folder, or a commit, which stands where a folder may; None: the card's."""
+        return Path(self.revision) if self.revision else self.path
 
 
 class Recipe(Strict):
@@ -190,6 +210,6 @@ def _told(detail: ErrorDetails) -> str:
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), model.model_fields)}"
     if detail["type"] == "missing":
         return f"{key}: missing; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
-    if detail["type"] in ("source", "form", "path", "model", "template", "task"):
+    if detail["type"] in ("source", "form", "path", "revision", "model", "template", "task"):
         return f"{key}: {detail['msg']}"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{str(detail['input'])[:80]}`"

@@ -29,8 +29,8 @@ def real_klue() -> Path:
 def cli(tmp_path: Path) -> Cli:
     """Run the command line as a user does, in an empty folder, without a hub."""
 
-    def run(*words: object, cwd: Path = tmp_path) -> "subprocess.CompletedProcess[str]":
-        env = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    def run(*words: object, cwd: Path = tmp_path, **more: str) -> "subprocess.CompletedProcess[str]":
+        env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "CUDA_VISIBLE_DEVICES": "", **more}
         command = [sys.executable, str(ROOT / "cli.py"), *map(str, words)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 

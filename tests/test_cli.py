@@ -109,8 +109,10 @@ def test_bad_data_stops_the_run_with_its_place_and_leaves_no_run_folder(
     assert not list((tmp_path / "runs").glob("*"))
 
 
-def test_no_hub_and_no_path_says_try_again(cli: Cli, tmp_path: Path) -> None:
-    assert_one_message(cli("run", write_recipe(tmp_path, KLUE.replace("    path: data\n", ""))), 75, "try again")
+def test_offline_without_a_cache_or_a_path_says_what_to_do(cli: Cli, tmp_path: Path) -> None:
+    assert_one_message(
+        cli("run", write_recipe(tmp_path, KLUE.replace("    path: data\n", ""))), 1, "HF_HUB_OFFLINE is set"
+    )
     assert not list((tmp_path / "runs").glob("*"))
 
 

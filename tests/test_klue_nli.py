@@ -4,18 +4,15 @@ import gzip
 import json
 import subprocess
 import sys
-import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 import kodata
-from kodata import hub, klue_nli, nli_sample
-from kodata.errors import DataError, HubDeniedError, HubError
+from kodata import klue_nli, nli_sample
+from kodata.errors import DataError
 
 ROW = {
     "guid": "g1",
@@ -140,19 +137,6 @@ def test_every_source_offers_what_convert_the_tasks_and_a_leak_check_ask_for() -
         )
 
 
-def test_the_hub_is_asked_for_the_cards_revision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "download", lambda hub_id, file, revision: Path(hub_id, revision, file))
-    asked = {
-        name: str(kodata.source(name).files("test")[0]) for name in kodata.SOURCES if kodata.source(name).CARD.hub_id
-    }
-    assert asked == {
-        "klue_nli": f"klue/klue/{klue_nli.CARD.revision}/nli/validation-00000-of-00001.parquet",
-        "korquad": "KorQuAD/squad_kor_v1/main/squad_kor_v1/validation-00000-of-00001.parquet",
-        "naver_news": "daekeun-ml/naver-news-summarization-ko/main/test.csv",
-        "nsmc": "e9t/nsmc/refs/convert/parquet/default/test/0000.parquet",
-    }
-
-
 def test_importing_kodata_imports_no_heavy_library() -> None:
     code = "import sys, kodata, kodata.convert; print({'datasets', 'pyarrow', 'huggingface_hub', 'orjson'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -185,81 +169,3 @@ def test_the_real_files_have_their_known_counts_and_clean_prompts(real_klue: Pat
         "train": (24_998, {"entailment": 8_561, "neutral": 7_948, "contradiction": 8_489}),
         "test": (3_000, {"entailment": 1_000, "neutral": 1_000, "contradiction": 1_000}),
     }
-
-
-@pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, object]]:
-    """A hub on this machine that answers every request as `answering` says."""
-    huggingface_hub = pytest.importorskip("huggingface_hub")
-    answer: dict[str, object] = {"status": 200, "headers": {}}
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(int(str(answer["status"])))
-            for key, value in {**dict(answer["headers"]), "Content-Length": "0"}.items():  # type: ignore[call-overload]
-                self.send_header(key, value)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(
-        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    yield answer
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "expected", "words"),
-    [
-        (
-            403,
-            {"X-Error-Code": "GatedRepo"},
-            HubDeniedError,
-            "gated; ask for access at https://huggingface.co/datasets/klue/klue",
-        ),
-        (401, {}, HubDeniedError, "log in"),
-        (404, {"X-Error-Code": "EntryNotFound"}, HubDeniedError, "nothing there"),
-        (404, {"X-Error-Code": "RevisionNotFound"}, HubDeniedError, "nothing there"),
-        (429, {}, HubError, "HTTP 429.*try again"),
-        (503, {}, HubError, "HTTP 503.*try again"),
-    ],
-)
-def test_what_the_hub_answers_becomes_one_clear_message(
-    answering: dict[str, object], status: int, headers: dict[str, str], expected: type[DataError], words: str
-) -> None:
-    answering.update(status=status, headers=headers)
-    with pytest.raises(expected, match=words) as caught:
-        list(klue_nli.read("test"))
-    assert isinstance(caught.value, HubError) == (expected is HubError)
-
-
-@pytest.mark.parametrize("offline", [True, False])
-def test_without_a_hub_the_message_says_try_again(
-    answering: dict[str, object], monkeypatch: pytest.MonkeyPatch, offline: bool
-) -> None:
-    import huggingface_hub
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
-    monkeypatch.setattr(
-        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}"
-    )
-    with pytest.raises(HubError, match=r"cannot be reached .* try again, or give a local copy"):
-        hub.download("klue/klue", "nli/x.parquet", "0" * 40)
-
-
-def test_a_file_in_the_hubs_cache_is_used_without_the_network(answering: dict[str, object], tmp_path: Path) -> None:
-    answering["status"] = 500
-    revision = str(klue_nli.CARD.revision)
-    cached = tmp_path / "datasets--klue--klue" / "snapshots" / revision / "nli" / "validation-00000-of-00001.parquet"
-    cached.parent.mkdir(parents=True)
-    cached.write_bytes(b"parquet")
-    assert klue_nli.files("test") == [cached]

@@ -3,15 +3,13 @@
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from kotune import models
 from tests.conftest import ROOT
+from tests.hub import Fault, running
 
 MESSAGES = [{"role": "user", "content": " 질문 "}, {"role": "assistant", "content": "답"}]
 RENDERED = {
@@ -44,62 +42,37 @@ def test_the_recipes_template_wins_over_the_presets(tmp_path: Path) -> None:
     assert models.find("owner/name", None).template is None
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Answers every request with the status and headers that the model's name asks for."""
-
-    def do_GET(self) -> None:
-        status = int(self.path.split("status-")[1][:3])
-        self.send_response(status)
-        if status == 403:
-            self.send_header("X-Error-Code", "GatedRepo")
-        if status == 404:
-            self.send_header("X-Error-Code", "RepoNotFound")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-
-
 @pytest.mark.parametrize(
-    ("model", "code", "told"),
+    ("fault", "code", "told"),
     [
-        ("some/status-403", 1, "ask for access at"),
-        ("some/status-404", 1, "has nothing there"),
-        ("some/status-401", 1, "HF_TOKEN"),
-        ("some/status-500", 75, "try again"),
+        (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "ask for access at"),
+        (Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}), 1, "has nothing there"),
+        (Fault(401, method="GET"), 1, "HF_TOKEN"),
+        (Fault(500, method="GET"), 75, "try again"),
+        (None, 75, "try again"),
     ],
 )
-def test_what_the_hub_says_is_one_message_and_an_exit_code(
-    hub: str, tmp_path: Path, model: str, code: int, told: str
+def test_a_model_that_cannot_be_had_is_one_message_and_an_exit_code(
+    tmp_path: Path, fault: Fault | None, code: int, told: str
 ) -> None:
-    assert_told(hub, tmp_path, model, (code, told))
+    with running({}) as hub:
+        hub.faults = [fault] if fault else []
+        done = fetch(hub.endpoint if fault else "http://127.0.0.1:9", tmp_path)
+        assert (done.returncode, "model some/model: " in done.stdout) == (code, True), done.stdout + done.stderr
+        assert told in done.stdout
+        tries = 4 if code == 75 else 1
+        assert not fault or len(hub.asked) == tries
 
 
-def test_a_hub_that_does_not_answer_is_worth_another_try(tmp_path: Path) -> None:
-    assert_told("http://127.0.0.1:9", tmp_path, "some/model", (75, "try again"))
-
-
-def assert_told(endpoint: str, home: Path, model: str, expected: tuple[int, str]) -> None:
+def fetch(endpoint: str, home: Path) -> "subprocess.CompletedProcess[str]":
     """In a process of its own, because the hub's address is read when its library is imported."""
     script = (
-        "import sys\nfrom kotune.models import hub\nfrom kotune.errors import exit_code\n"
-        "try: hub.fetch(sys.argv[1])\nexcept Exception as error: print(error); sys.exit(exit_code(error))"
+        "import kodata.hub\nkodata.hub.PAUSES = (0, 0, 0)\nimport sys\nfrom kotune.models import hub\n"
+        "from kotune.errors import exit_code\n"
+        "try: hub.fetch('some/model')\nexcept Exception as error: print(error); sys.exit(exit_code(error))"
     )
     env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "0"}
-    done = subprocess.run([sys.executable, "-c", script, model], env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, model in done.stdout) == (expected[0], True), done.stdout + done.stderr
-    assert expected[1] in done.stdout
+    return subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
 
 
 def test_a_tokenizer_without_a_template_is_told(tmp_path: Path) -> None:

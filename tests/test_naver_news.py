@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kodata import hub, naver_news
+from kodata import naver_news
 from kodata.convert import Entry, convert
-from kodata.errors import DataError, HubDeniedError
+from kodata.errors import DataError
 from tests.conftest import REAL
 
 ROW = {
@@ -124,22 +124,6 @@ def test_its_own_validation_split_is_used_and_every_field_kept(tmp_path: Path) -
     for side in ("train", "validation"):
         docs = [json.loads(line)["doc"] for line in (tmp_path / "out" / f"{side}.jsonl").open()]
         assert docs == [record for record in naver_news.read(side, tmp_path) if record["summary"]]
-
-
-def test_the_hubs_validation_file_is_found_under_either_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked = []
-
-    def download(hub_id: str, file: str, revision: str) -> Path:
-        asked.append((hub_id, file, revision))
-        if file != "valid.csv":
-            raise HubDeniedError("nothing there (HTTP 404)")
-        return tmp_path / file
-
-    monkeypatch.setattr(hub, "download", download)
-    assert naver_news.files("validation") == [tmp_path / "valid.csv"]
-    assert [file for _, file, _ in asked] == ["validation.csv", "valid.csv"]
-    with pytest.raises(HubDeniedError, match="404"):
-        naver_news.files("train")
 
 
 def test_a_folder_without_the_file_and_an_unknown_split_are_named(tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "    form: lable\n", "data.0.form: unknown form `lable`; did you mean label?"),
         (GOOD + "    form: reply\n", "data.0.form: unknown form `reply`; known: label, write"),
         (GOOD + "    path: nowhere\n", "data.0.path: `nowhere` does not exist"),
+        (
+            GOOD.replace("nli_sample", "nsmc") + "    revision: main\n",
+            "data.0.revision: `main` is no commit of the hub; give its 40",
+        ),
+        (GOOD + f"    revision: {'a' * 40}\n", "data.0.revision: nli_sample is not on the hub; leave it out"),
+        (
+            GOOD.replace("nli_sample", "nsmc") + f"    path: .\n    revision: {'a' * 40}\n",
+            "data.0.revision: a local copy has no commit; leave out `path` or `revision`",
+        ),
         (GOOD + "    form: lable\n", "data.0.form: unknown form `lable`; did you mean label?"),
         (
             GOOD.replace("nli_sample", "korquad") + "    form: label\n",

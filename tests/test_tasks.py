@@ -373,9 +373,7 @@ def test_a_folder_for_each_source_is_read(evaluate: Callable[..., dict[str, Any]
     assert len(evaluate("korquad_ko", lambda *_: "", folders)["samples"]) == 3
 
 
-def test_the_samples_of_written_answers_hold_the_text(
-    evaluate: Callable[..., dict[str, Any]], few: Path
-) -> None:
+def test_the_samples_of_written_answers_hold_the_text(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
     samples = evaluate("korquad_ko", lambda _, doc: doc["answer"] + "에", few)["samples"]
     first, *_ = [scoring._sample(sample, "context") for sample in samples]
     json.dumps(first)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kodata.hub import explained
+from kodata.hub import explained, patiently
 from kotune.axolotl_config import TEMPLATE_FILE
 from kotune.errors import RecipeError
 
@@ -15,8 +15,10 @@ def fetch(base: str) -> str | None:
 
     kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown, token).
     """
-    if Path(base).is_dir():
-        return None
+    return None if Path(base).is_dir() else patiently(lambda: _attempt(base))
+
+
+def _attempt(base: str) -> str:
     from huggingface_hub import snapshot_download
 
     try:
