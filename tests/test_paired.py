@@ -1,0 +1,124 @@
+"""The statistics of a comparison: against scipy and statsmodels on tables, and by simulation of a world with no difference."""
+
+import math
+import random
+
+import pytest
+
+from kodata.metrics import MEAN, METRICS
+from kotune import paired
+
+np = pytest.importorskip("numpy")
+stats = pytest.importorskip("scipy.stats")
+
+SIDES = tuple[list[float], list[float], list[int]]
+
+
+def world(premises: int, together: float, rates: tuple[float, float], seed: int) -> SIDES:
+    """Two models' right and wrong answers to three items a premise. `together`: the share of premises whose three items
+    are right or wrong as one, for each model apart."""
+    rng = np.random.default_rng(seed)
+    sides = []
+    for rate in rates:
+        each = rng.random((premises, 3)) < rate
+        one = rng.random(premises) < together
+        each[one] = each[one][:, :1]
+        sides.append(each.astype(float).ravel().tolist())
+    return sides[0], sides[1], [number // 3 for number in range(3 * premises)]
+
+
+def test_the_sign_flip_p_value_is_scipys_permutation_test() -> None:
+    a, b, clusters = world(60, 0.5, (0.5, 0.62), seed=1)
+    sums = [np.array(side).reshape(-1, 3).sum(axis=1) for side in (a, b)]
+    expected = stats.permutation_test(
+        sums, lambda x, y, axis: (y - x).mean(axis=axis), vectorized=True, permutation_type="samples", n_resamples=20_000,
+        rng=np.random.default_rng(2),
+    ).pvalue  # fmt: skip
+    assert paired.compare(MEAN, a, b, clusters).p_value == pytest.approx(expected, abs=0.015)
+
+
+def test_mcnemar_is_statsmodels_exact_test() -> None:
+    mcnemar = pytest.importorskip("statsmodels.stats.contingency_tables").mcnemar
+    a, b, _ = world(200, 0, (0.5, 0.6), seed=3)
+    table = [[sum(x == i and y == j for x, y in zip(a, b, strict=True)) for j in (0, 1)] for i in (0, 1)]
+    assert paired.mcnemar(a, b) == pytest.approx(mcnemar(table, exact=True).pvalue)
+    assert paired.mcnemar([1, 0], [1, 0]) == 1
+    assert paired.mcnemar([0.5, 0], [1, 0]) is None
+
+
+def test_holm_is_worked_by_hand_and_leaves_the_undefined_out() -> None:
+    assert paired.holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx([0.03, 0.06, math.nan, 0.06], nan_ok=True)
+    assert paired.holm([]) == []
+
+
+def test_the_interval_of_independent_pairs_is_the_textbooks() -> None:
+    a, b, _ = world(1_000, 0, (0.5, 0.56), seed=4)
+    differences = np.array(b) - np.array(a)
+    half = 1.96 * differences.std(ddof=1) / math.sqrt(len(a))
+    found = paired.compare(MEAN, a, b, range(len(a)))
+    assert found.difference == pytest.approx(differences.mean())
+    assert (found.ci_low, found.ci_high) == pytest.approx((found.difference - half, found.difference + half), abs=0.002)
+    assert found.detectable == pytest.approx(2.8016 * half / 1.96, rel=0.03)
+    assert (found.n, found.groups) == (3_000, 2_000 + 1_000)
+
+
+def test_premises_that_move_together_widen_the_interval_and_fool_mcnemar() -> None:
+    a, b, clusters = world(300, 1, (0.5, 0.55), seed=5)
+    grouped, alone = paired.compare(MEAN, a, b, clusters), paired.compare(MEAN, a, b, range(len(a)))
+    assert (grouped.ci_high - grouped.ci_low) / (alone.ci_high - alone.ci_low) == pytest.approx(math.sqrt(3), rel=0.1)
+    assert grouped.p_mcnemar is not None
+    assert grouped.p_mcnemar < grouped.p_value
+
+
+def test_macro_f1_and_triples_are_compared_as_they_are_defined() -> None:
+    rng = random.Random(6)
+    golds = [number % 3 for number in range(600)]
+    a = [(gold, rng.randrange(3)) for gold in golds]
+    b = [(gold, gold if rng.random() < 0.8 else rng.randrange(3)) for gold in golds]
+    clusters = [number // 3 for number in range(600)]
+    found = paired.compare(METRICS["macro_f1"], a, b, clusters)
+    assert found.ci_low < found.difference < found.ci_high
+    assert found.ci_low > 0.4
+    assert found.p_value == pytest.approx(1 / (1 + paired.RESAMPLES))
+    assert found.p_mcnemar is None
+    triples = [[(str(c), *pair) for c, pair in zip(clusters, side, strict=True)] for side in (a, b)]
+    assert paired.compare(METRICS["triple_acc"], *triples, clusters).difference > 0.4
+
+
+def test_the_same_run_twice_is_no_difference_at_all() -> None:
+    a, _, clusters = world(50, 0, (0.5, 0.5), seed=7)
+    found = paired.compare(MEAN, a, a, clusters)
+    assert (found.difference, found.ci_low, found.ci_high, found.p_value, found.p_mcnemar) == (0, 0, 0, 1, 1)
+
+
+def test_one_cluster_has_no_interval_and_an_undefined_metric_no_p_value() -> None:
+    assert math.isnan(paired.compare(MEAN, [1.0], [0.0], ["a"]).ci_low)
+    part = [("a", 0, 0), ("b", 1, 1)]
+    found = paired.compare(METRICS["triple_acc"], part, part, ["a", "b"])
+    assert math.isnan(found.p_value)
+    assert math.isnan(found.difference)
+
+
+def test_more_clusters_than_units_are_pooled_without_losing_an_item() -> None:
+    table = np.arange(9_000.0).reshape(4_500, 2)
+    pooled = paired._pooled(table)
+    assert pooled.shape == (paired.UNITS, 2)
+    assert pooled.sum(axis=0).tolist() == table.sum(axis=0).tolist()
+    a, b, clusters = world(5_000, 0.5, (0.5, 0.52), seed=8)
+    small = paired.compare(MEAN, a, b, clusters)
+    sums = (np.array(b) - np.array(a)).reshape(-1, 3).sum(axis=1)
+    error = sums.std(ddof=1) * math.sqrt(len(sums)) / len(a)
+    assert small.ci_high - small.ci_low == pytest.approx(2 * 1.96 * error, rel=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("together", [0, 0.5, 0.8, 1])
+def test_a_world_without_a_difference_is_called_different_one_time_in_twenty(together: float) -> None:
+    """Size of the sign-flip test at .05 over 2,000 worlds of 300 premises: .04 to .06; McNemar's grows with `together`."""
+    worlds = [world(300, together, (0.6, 0.6), seed) for seed in range(2_000)]
+    tables = [[np.array(side).reshape(-1, 3) for side in (a, b)] for a, b, _ in worlds]
+    sums = [[np.column_stack([table.sum(axis=1), np.full(len(table), 3.0)]) for table in pair] for pair in tables]
+    size = np.mean([paired.sign_flip(MEAN, *pair, resamples=999) <= 0.05 for pair in sums])
+    assert 0.04 <= size <= 0.06
+    fooled = np.mean([paired.mcnemar(a, b) <= 0.05 for a, b, _ in worlds])
+    assert fooled < 0.06 if not together else fooled > size
