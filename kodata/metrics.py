@@ -6,6 +6,7 @@ matrix product, and items that move together are never taken as independent.
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 SEED = 42
+UNITS = 2_000  # more clusters than this are pooled, at random, into so many: time and memory then stay the same
 CLASSES = 4  # labels and predictions of a task are 0 to 3
 BINS = 10
 
@@ -67,23 +69,33 @@ def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) 
     return np.array([metric.vector(members) for members in grouped.values()], dtype=np.float64)
 
 
-def resample(table: "Array", resamples: int, seed: int = SEED) -> "Array":
-    """Sums (resamples, k) of as many rows as the table has, drawn with replacement."""
+def resample(table: "Array", resamples: int) -> "Array":
+    """Sums (resamples, k) of as many rows as the table has, drawn with replacement. The same draws for tables of the same
+    length, so that what is resampled side by side stays paired."""
+    units = pooled(table)
+    return _draws(len(units), resamples) @ units
+
+
+def pooled(table: "Array") -> "Array":
+    """The rows summed into at most UNITS; which row goes where follows from its place alone."""
     import numpy as np
 
-    rng = np.random.default_rng(seed)
-    step = max(1, 4_000_000 // len(table))  # rows drawn at a time: 32 MB of indices
-    sizes = [min(step, resamples - done) for done in range(0, resamples, step)]
-    drawn = (rng.integers(len(table), size=(size, len(table))) for size in sizes)
-    return np.concatenate([_weights(rows, len(table)) @ table for rows in drawn])
+    if len(table) <= UNITS:
+        return table
+    where = np.random.default_rng(SEED).permutation(len(table)) % UNITS
+    sums = np.zeros((UNITS, table.shape[1]))
+    np.add.at(sums, where, table)
+    return sums
 
 
-def _weights(rows: Any, length: int) -> "Array":
-    """How often each row of the table was drawn in each resample: (resamples, length)."""
+@lru_cache(maxsize=1)  # the metrics of a task share it
+def _draws(length: int, resamples: int) -> "Array":
+    """How often each of so many rows is drawn in each resample: (resamples, length)."""
     import numpy as np
 
-    offset = np.arange(len(rows))[:, None] * length
-    return np.bincount((rows + offset).ravel(), minlength=len(rows) * length).reshape(len(rows), length).astype(float)
+    rng = np.random.default_rng(SEED)
+    rows = (np.bincount(rng.integers(length, size=length), minlength=length) for _ in range(resamples))
+    return np.stack(list(rows)).astype(np.float64)
 
 
 def _mean() -> Metric:

@@ -10,15 +10,15 @@ Every metric is a function of sums over clusters (kodata.metrics), so one matrix
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kodata.metrics import SEED, Metric, resample, vectors
+from kodata.metrics import SEED, Metric, pooled, resample, vectors
 
 if TYPE_CHECKING:
     from kodata.metrics import Array
 
 RESAMPLES = 10_000
-UNITS = 2_000  # more clusters than this are pooled, at random, into so many: resampling them then costs the same
 POWER_Z = 2.8016  # z(.975) + z(.8)
 
 
@@ -44,33 +44,34 @@ def compare(metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequen
 
     table_a, table_b = vectors(metric, a, clusters), vectors(metric, b, clusters)
     value_a, value_b = float(metric.finish(table_a.sum(axis=0))), float(metric.finish(table_b.sum(axis=0)))
-    units_a, units_b = _pooled(table_a), _pooled(table_b)
-    spread = _spread(metric, units_a, units_b)
+    spread = _spread(metric, table_a, table_b)
     low, high = np.nanpercentile(spread, [2.5, 97.5]) if np.isfinite(spread).any() else (math.nan, math.nan)
     return Paired(
         value_a, value_b, value_b - value_a, float(low), float(high),
-        p_value=sign_flip(metric, units_a, units_b), p_mcnemar=mcnemar(a, b), n=len(a), groups=len(table_a),
+        p_value=sign_flip(metric, table_a, table_b), p_mcnemar=mcnemar(a, b), n=len(a), groups=len(table_a),
         detectable=POWER_Z * float(np.nanstd(spread, ddof=1)) if np.isfinite(spread).sum() > 1 else math.nan,
     )  # fmt: skip
 
 
-def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES, seed: int = SEED) -> float:
+def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES) -> float:
     """The two-sided p-value over random exchanges of the two models' rows; a, b: (clusters, k). NaN where undefined."""
-    import numpy as np
-
     sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
     seen = float(metric.finish(sum_b) - metric.finish(sum_a))
     if not math.isfinite(seen):
         return math.nan
-    rng = np.random.default_rng(seed)
-    step = max(1, 4_000_000 // len(a))
-    extreme = 0
-    for done in range(0, resamples, step):
-        exchanged = rng.integers(0, 2, size=(min(step, resamples - done), len(a)), dtype=np.int8).astype(float)
-        moved = exchanged @ (b - a)
-        found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-        extreme += int((abs(found) >= abs(seen) - 1e-12).sum())  # equal ones may differ in the last bit
+    units = pooled(b - a)
+    moved = _exchanges(len(units), resamples) @ units
+    found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
+    extreme = int((abs(found) >= abs(seen) - 1e-12).sum())  # equal ones may differ in the last bit
     return (1 + extreme) / (1 + resamples)
+
+
+@lru_cache(maxsize=1)  # the metrics of a task share it
+def _exchanges(length: int, resamples: int) -> "Array":
+    """1 where a row is exchanged, else 0: (resamples, length)."""
+    import numpy as np
+
+    return np.random.default_rng(SEED).integers(0, 2, size=(resamples, length), dtype=np.int8).astype(np.float64)
 
 
 def mcnemar(a: Sequence[Any], b: Sequence[Any]) -> float | None:
@@ -101,15 +102,3 @@ def _spread(metric: Metric, a: "Array", b: "Array") -> "Array":
     both = resample(np.hstack([a, b]), RESAMPLES)
     width = a.shape[1]
     return metric.finish(both[:, width:]) - metric.finish(both[:, :width])
-
-
-def _pooled(table: "Array") -> "Array":
-    """The rows summed into at most UNITS; which row goes where follows from their number alone, so a and b stay paired."""
-    import numpy as np
-
-    if len(table) <= UNITS:
-        return table
-    where = np.random.default_rng(SEED).permutation(len(table)) % UNITS
-    pooled = np.zeros((UNITS, table.shape[1]))
-    np.add.at(pooled, where, table)
-    return pooled

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from kodata.metrics import MEAN, METRICS
+from kodata.metrics import MEAN, METRICS, UNITS, pooled
 from kotune import paired
 
 np = pytest.importorskip("numpy")
@@ -101,9 +101,9 @@ def test_one_cluster_has_no_interval_and_an_undefined_metric_no_p_value() -> Non
 
 def test_more_clusters_than_units_are_pooled_without_losing_an_item() -> None:
     table = np.arange(9_000.0).reshape(4_500, 2)
-    pooled = paired._pooled(table)
-    assert pooled.shape == (paired.UNITS, 2)
-    assert pooled.sum(axis=0).tolist() == table.sum(axis=0).tolist()
+    units = pooled(table)
+    assert units.shape == (UNITS, 2)
+    assert units.sum(axis=0).tolist() == table.sum(axis=0).tolist()
     a, b, clusters = world(5_000, 0.5, (0.5, 0.52), seed=8)
     small = paired.compare(MEAN, a, b, clusters)
     sums = (np.array(b) - np.array(a)).reshape(-1, 3).sum(axis=1)
