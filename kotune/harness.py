@@ -42,6 +42,10 @@ class Loaded:
         """What the task tells about itself."""
         return cards()[self.name]
 
+    def question(self, doc: dict[str, Any]) -> str:
+        """What is asked, before any model's chat template."""
+        return str(self.task.doc_to_text(doc))
+
     def quick(self) -> int:
         """The items of a quick look, up to the end of the cluster that the last of them belongs to."""
         docs, items = self.task.eval_docs, self.card.quick

@@ -13,7 +13,7 @@ from kodata.metrics import MEAN, METRICS, stderr
 from kotune.harness import Loaded, load_task
 from kotune.precision import hold_kernels, loading
 from kotune.recipe import Limit
-from kotune.run import write_json, write_text
+from kotune.run import sha256, write_json, write_text
 
 BATCH_SIZE = 32
 VARIANTS = ("base", "tuned")
@@ -37,15 +37,17 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
         for variant in VARIANTS:
             with model.model.disable_adapter() if variant == "base" else nullcontext():
                 values, samples = evaluated(task, model, items)
-            write_text(root / "samples" / variant / f"{task.name}.jsonl", "".join(map(_line, samples)))
+            path = root / "samples" / variant / f"{task.name}.jsonl"
+            write_text(path, "".join(map(_line, samples)))
             scores[task.name] |= {"n": len(samples), variant: values}
+            scores[task.name].setdefault("sha256", {})[variant] = sha256(path)
     write_json(root / "scores.json", scores)
 
 
 def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A task's metrics, {name: {value, stderr}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
     result = task.evaluate(model, limit)
-    samples = [_sample(sample, task.card.cluster) for sample in result["samples"][task.name]]
+    samples = [_sample(sample, task) for sample in result["samples"][task.name]]
     return metrics(result["results"][task.name], samples), samples
 
 
@@ -96,16 +98,22 @@ def _finite(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
+def _short(text: str) -> str:
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
 def _line(sample: dict[str, Any]) -> str:
     return json.dumps(sample, ensure_ascii=False) + "\n"
 
 
-def _sample(sample: dict[str, Any], cluster: str) -> dict[str, Any]:
-    """One item: guid, cluster, hashes of document, prompt and target, prediction, gold and each metric's ingredients."""
+def _sample(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
+    """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold and each metric's
+    ingredients. Two models' prompts differ by their chat templates, their questions may not."""
     doc = sample["doc"]
     kept = {key: sample[key] for key in ("doc_id", "doc_hash", "prompt_hash", "target_hash")}
     names = {key: doc[key] for key in ("guid", "source") if key in doc}
-    names["cluster"] = blake2b(str(doc[cluster]).encode(), digest_size=8).hexdigest()
+    names["cluster"] = _short(str(doc[task.card.cluster]))
+    names["question_hash"] = _short(task.question(doc))
     metrics = {name: sample[name] for name in sample["metrics"]}
     return {**names, **kept, **_predicted(sample["filtered_resps"]), "gold": sample["target"], "metrics": metrics}
 

@@ -17,6 +17,7 @@ import pytest
 from kodata import klue_nli, korquad, naver_news, nli_sample, nsmc, scored
 from kodata.errors import DataError
 from kotune import scoring
+from kotune.harness import load_task
 from tasks import install
 from tests.conftest import REAL
 
@@ -375,7 +376,8 @@ def test_a_folder_for_each_source_is_read(evaluate: Callable[..., dict[str, Any]
 
 def test_the_samples_of_written_answers_hold_the_text(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
     samples = evaluate("korquad_ko", lambda _, doc: doc["answer"] + "에", few)["samples"]
-    first, *_ = [scoring._sample(sample, "context") for sample in samples]
+    task = load_task("korquad_ko", few)
+    first, *_ = [scoring._sample(sample, task) for sample in samples]
     json.dumps(first)
     assert (first["guid"], first["prediction"], first["gold"]) == ("q0", "1980년에", "1980년")
     assert first["metrics"] == {"exact_match": 0, "f1": pytest.approx(2 * 5 / (6 + 5)), "unfinished": 0}

@@ -1,0 +1,188 @@
+"""Runs against each other on the same items: base against tuned within a run, and the tuned models of two runs.
+
+The first run is what the others are compared with. What is not the same between two runs is told, and a task whose items
+or questions differ is not compared at all. Everything is read from the run folders.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kodata.metrics import MEAN, METRICS
+from kotune.errors import KotuneError
+from kotune.paired import Paired, compare, holm
+from kotune.run import Run, read_json, sha256
+
+Sample = dict[str, Any]
+SAME = (
+    "seed",
+    "limit",
+    "device",
+    "base_precision",
+    "compute_dtype",
+)  # of run.json; versions and data are looked at too
+# What a config says of the model itself, or where this machine keeps it: two models differ there by nature.
+OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_template_jinja", "tokenizer_config")
+
+
+@dataclass(frozen=True)
+class Side:
+    """A variant of a run: `base` or `tuned`."""
+
+    run: "Finished"
+    variant: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.run.name} {self.variant}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of one task, b against a. `p_holm`: adjusted over the primary metrics of all comparisons made together;
+    None for the other metrics."""
+
+    task: str
+    metric: str
+    a: Side
+    b: Side
+    found: Paired
+    p_holm: float | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The comparison as --json prints it."""
+        named = {"task": self.task, "metric": self.metric, "a": self.a.name, "b": self.b.name}
+        return {**named, **self.found._asdict(), "p_holm": self.p_holm}
+
+
+class Finished:
+    """A run folder whose score stage is done. KotuneError tells what is missing or was changed since."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.record = _read(folder / "run.json", "no run folder; give one, or its recipe")
+        if "score" not in self.record.get("stages", {}):
+            raise KotuneError(f"{folder}: not scored yet; {self.record.get('command', './cli.py run RECIPE')}")
+        self.scores: dict[str, Any] = _read(folder / "scores.json", "run its command again")
+        if not all("sha256" in entry for entry in self.scores.values()):
+            raise KotuneError(f"{folder}: scored by an older version of kotune; run its command again")
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The Axolotl configuration that it was trained with."""
+        import yaml
+
+        return dict(yaml.safe_load(self.folder.joinpath("axolotl.yml").read_text(encoding="utf-8")))
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return dict(read_json(self.folder / "data" / "manifest.json"))
+
+    def samples(self, task: str, variant: str) -> dict[str, Sample]:
+        """Every item by its document's hash. KotuneError where the file is not the one that was scored."""
+        path = self.folder / "samples" / variant / f"{task}.jsonl"
+        if not path.exists() or sha256(path) != self.scores[task]["sha256"][variant]:
+            raise KotuneError(f"{path}: missing or changed since it was scored; remove scores.json and run it again")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return {sample["doc_hash"]: sample for sample in map(json.loads, lines)}
+
+
+def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
+    """Base against tuned of each run, then every other run's tuned model against the first's. KotuneError where two runs
+    share no item."""
+    sides = [(Side(run, "base"), Side(run, "tuned")) for run in runs]
+    sides += [(Side(runs[0], "tuned"), Side(run, "tuned")) for run in runs[1:]]
+    return _adjusted([found for a, b in sides for found in _pair(a, b)])
+
+
+def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
+    """What is not the same between two runs, beside their models: {what, a, b} each."""
+    found: list[tuple[str, Any, Any]] = [(name, a.record.get(name), b.record.get(name)) for name in SAME]
+    for package in sorted({*a.record["versions"], *b.record["versions"]}):
+        found.append((package, a.record["versions"].get(package), b.record["versions"].get(package)))
+    for key in sorted({*a.config, *b.config} - set(OWN)):
+        found.append((f"axolotl.{key}", a.config.get(key), b.config.get(key)))
+    found.append(("training data", _data(a), _data(b)))
+    for task in a.scores.keys() & b.scores.keys():
+        found.append((f"{task} version", a.scores[task]["version"], b.scores[task]["version"]))
+    for task in sorted(a.scores.keys() ^ b.scores.keys()):
+        found.append((task, *(("not scored", "scored")[task in run.scores] for run in (a, b))))
+    return [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
+
+
+def _pair(a: Side, b: Side) -> Iterator[Comparison]:
+    """Every metric of every task that both were scored on, over the items that both have."""
+    shared = [task for task in a.run.scores if task in b.run.scores]
+    compared = False
+    for task in shared:
+        ours, theirs = a.run.samples(task, a.variant), b.run.samples(task, b.variant)
+        common = [key for key in ours if key in theirs and _same_question(ours[key], theirs[key])]
+        if not common:
+            continue
+        compared = True
+        for metric in a.run.scores[task]["base"]:
+            if found := _metric(metric, [(ours[key], theirs[key]) for key in common]):
+                yield Comparison(task, metric, a, b, found)
+    if not compared:
+        raise KotuneError(f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task")
+
+
+def _same_question(a: Sample, b: Sample) -> bool:
+    return (a["question_hash"], a["target_hash"]) == (b["question_hash"], b["target_hash"])
+
+
+def _metric(name: str, pairs: list[tuple[Sample, Sample]]) -> Paired | None:
+    """One metric over pairs of samples; None where no item has it in both."""
+    both = [(a, b) for a, b in pairs if name in a["metrics"] and name in b["metrics"]]
+    if not both:
+        return None
+    items_a, items_b = [a["metrics"][name] for a, _ in both], [b["metrics"][name] for _, b in both]
+    return compare(METRICS.get(name, MEAN), items_a, items_b, [a["cluster"] for a, _ in both])
+
+
+def _adjusted(found: list[Comparison]) -> list[Comparison]:
+    """Holm's adjustment over the primary metric of each task in each comparison."""
+    from dataclasses import replace
+
+    from tasks.card import cards
+
+    primary = [number for number, one in enumerate(found) if cards()[one.task].primary == one.metric]
+    for number, p_value in zip(primary, holm([found[number].found.p_value for number in primary]), strict=True):
+        found[number] = replace(found[number], p_holm=p_value)
+    return found
+
+
+def _data(run: Finished) -> list[dict[str, Any]]:
+    """What went into training: sources, forms, weights, files by digest, and rows kept."""
+    keys = ("source", "form", "samples", "weight", "kept")
+    entries = run.manifest["entries"]
+    return [
+        {**{key: entry[key] for key in keys}, "files": [file["sha256"][:12] for file in entry["files"]]}
+        for entry in entries
+    ]
+
+
+def _read(path: Path, otherwise: str) -> dict[str, Any]:
+    try:
+        return dict(read_json(path))
+    except (OSError, ValueError):
+        raise KotuneError(f"{path}: missing or not whole; {otherwise}") from None
+
+
+def load(folders: Sequence[Path]) -> list[Finished]:
+    """The runs, each once. KotuneError names the first that cannot be compared."""
+    found = [Finished(folder) for folder in folders]
+    seen: dict[Path, Path] = {}
+    for run in found:
+        place = Run(run.folder).root.resolve()
+        if place in seen:
+            raise KotuneError(f"{run.folder}: the same run as {seen[place]}; give each run once")
+        seen[place] = run.folder
+    return found
