@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kodata import aihub_dialogue
-from kodata.aihub_dialogue import archive, json_rows
+from kodata.aihub_dialogue import archive
 from kodata.card import Record, Refused
 from kodata.convert import Entry, convert
 from kodata.errors import DataError
+from kodata.json_rows import decoded, json_rows
 from tests.conftest import REAL
 
 TWO = [("1", "이사 날짜 정했어?"), ("2", "다음 달로 잡았어")]
@@ -342,10 +343,10 @@ def test_without_a_path_or_files_it_is_said_where_to_get_them(tmp_path: Path) ->
         ("a.json", {"data": [{"질문": "?"}]}, "row 1: an unknown shape ('질문'); looked for info[].annotations.lines"),
         ("a.json", {"articles": []}, "no dialogue in it; looked for info[]"),
         ("a.json", [3], "row 1: an unknown shape (3)"),
-        ("a.json", b"", "the file is empty"),
-        ("a.json", b"hello", "not JSON: it begins with 'hello'"),
+        ("a.json", b"", "no dialogue in it; looked for info[]"),
+        ("a.json", b"hello", "row 1: not a JSON array of rows but 'hello'"),
         ("a.json", b"[{} {}]", "row 1: an unknown shape"),
-        ("a.json", json.dumps([sns()]).encode()[:-30], "after row 0: the file is cut short"),
+        ("a.json", json.dumps([sns()]).encode()[:-30], "row 1: the file is cut short"),
         ("a.json", json.dumps([sns()]).encode() + b"]", "after its end there is ']'"),
         ("a.json", b'["\xff\xff"]', "neither UTF-8 nor CP949"),
         ("a.json", b"[" * 100_000, "nested too deeply"),
@@ -449,7 +450,7 @@ def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], siz
     for value in (values, {"number": 12, "a": {"data": [1]}, "info": values}):
         text = json.dumps(value, ensure_ascii=False).encode()
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
-        assert list(json_rows.rows(pieces)) == values
+        assert list(json_rows(decoded(pieces), inside=("data", "info"))) == values
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
@@ -457,4 +458,5 @@ def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], siz
 def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) -> None:
     values = [{"latin": "a" * 150}, "친구야 좋은 날", "끝"]  # the bytes of 친 in CP949 are also a letter in UTF-8
     text = json.dumps(values, ensure_ascii=False).encode(encoding)
-    assert list(json_rows.rows(text[at : at + size] for at in range(0, len(text), size))) == values
+    pieces = (text[at : at + size] for at in range(0, len(text), size))
+    assert list(json_rows(decoded(pieces, ("utf-8-sig", "cp949")))) == values

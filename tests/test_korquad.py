@@ -109,9 +109,10 @@ def test_a_bad_question_is_named_with_field_and_value(tmp_path: Path, changes: d
     [
         ({"data": [{"paragraphs": [{"qas": [QA]}]}]}, "data[0].paragraphs[0] is not as in KorQuAD 1.0 ('context')"),
         ({"data": [{"title": "가"}]}, "data[0] is not as in KorQuAD 1.0 ('paragraphs')"),
-        ({"data": [[]]}, "data[0] is not as in KorQuAD 1.0"),
-        ([QA], "data is not as in KorQuAD 1.0"),
-        ({"data": []}, "no questions in it"),
+        ({"data": [[]]}, "row 1: [] is not an object with named fields"),
+        ([QA], "data[0] is not as in KorQuAD 1.0"),
+        ({"data": []}, "no rows in it"),
+        ({"data": [{"title": "가", "paragraphs": []}]}, "no questions in it"),
         (squad("질문"), "data[0].paragraphs[0] is not as in KorQuAD 1.0"),
         (squad(QA, title=None), "title is missing"),
     ],
@@ -125,7 +126,7 @@ def test_a_file_that_is_cut_empty_damaged_or_cp949_is_one_message(tmp_path: Path
     whole = json.dumps(squad(QA), ensure_ascii=False).encode()
     for end in (len(whole) // 3, len(whole) // 2, len(whole) - 1):
         assert "the file is cut short here" in fault(tmp_path, whole[:end])
-    assert "the file is cut short here" in fault(tmp_path, b"")
+    assert "no rows in it" in fault(tmp_path, b"")
     assert "line 1: not valid JSON" in fault(tmp_path, whole.replace(b'"qas":', b'"qas"='))
     assert "CP949, not UTF-8; re-encode" in fault(tmp_path, whole.decode().encode("cp949"))
     assert "half a character" in fault(tmp_path, json.dumps(squad({**QA, "id": "\ud800"})).encode())

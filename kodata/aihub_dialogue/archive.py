@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from kodata.errors import DataError
+from kodata.files import MAX_RATIO, SMALL
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
@@ -22,8 +23,6 @@ MAX_JSON = (
     2 << 30
 )  # bytes unpacked: the largest topics of the SNS set have hundreds of MB; memory does not grow with it
 MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook is partly held in memory
-MAX_RATIO = 200  # unpacked to packed; Korean JSON has about 10
-_SMALL = 1 << 20  # below this many bytes no ratio does harm
 
 _VALIDATION = re.compile(r"(?<![a-z])(validation|valid)(?![a-z])|^v[ls]_", re.IGNORECASE)
 _TRAINING = re.compile(r"(?<![a-z])(training|train)(?![a-z])|^t[ls]_", re.IGNORECASE)
@@ -99,7 +98,7 @@ def check(info: zipfile.ZipInfo, place: str, limit: int) -> None:
         raise DataError(
             f"{place}: {info.file_size:,} bytes unpacked, over {limit:,}; if it is sound, unpack it yourself"
         )
-    if info.file_size > _SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
+    if info.file_size > SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
         raise DataError(
             f"{place}: unpacks to over {MAX_RATIO} times its size, which no text does; download it again, "
             "or unpack it yourself if it is sound"
