@@ -65,7 +65,8 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
         parts = [_convert_entry(entry, seed, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
-            raise DataError(f"too few rows to train and to validate on: {kept}; give more data")
+            places = ", ".join(str(entry.path or entry.source) for entry in entries)
+            raise DataError(f"{places}: too few rows to train and to validate on: {kept}; give more data")
         described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
         manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:

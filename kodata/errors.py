@@ -36,6 +36,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def brief(error: object) -> str:
+    """What a library says, in one line of at most 200 characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """The end of an error: `; did you mean X?` where a known word is near, else the known words when they are few."""
     names = sorted(known)

@@ -103,8 +103,10 @@ def _object(text: "_Text", inside: tuple[str, ...]) -> Iterator[Any]:
 
 
 def reason(error: Exception) -> str:
-    """Why json could not read a text."""
-    return error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
+    """Why json could not read a text, and where."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} near {shown(error.doc[max(0, error.pos - 30) : error.pos + 30])}"
+    return "nested too deeply or a number too long"
 
 
 class _Text:

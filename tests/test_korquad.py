@@ -127,7 +127,7 @@ def test_a_file_that_is_cut_empty_damaged_or_cp949_is_one_message(tmp_path: Path
     for end in (len(whole) // 3, len(whole) // 2, len(whole) - 1):
         assert "the file is cut short here" in fault(tmp_path, whole[:end])
     assert "no rows in it" in fault(tmp_path, b"")
-    assert "line 1: not valid JSON" in fault(tmp_path, whole.replace(b'"qas":', b'"qas"='))
+    assert "row 1: not valid JSON: Expecting ':' delimiter near" in fault(tmp_path, whole.replace(b'"qas":', b'"qas"='))
     assert "CP949, not UTF-8; re-encode" in fault(tmp_path, whole.decode().encode("cp949"))
     assert "half a character" in fault(tmp_path, json.dumps(squad({**QA, "id": "\ud800"})).encode())
     (tmp_path / DEV).unlink()

@@ -7,7 +7,7 @@ user where speakers are two people, else the person is the user and the system o
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from kodata.aihub_dialogue.archive import Part, told
+from kodata.aihub_dialogue.archive import Part
 from kodata.aihub_dialogue.sheets import Row, sheets
 from kodata.dialogue import Utterance
 from kodata.errors import DataError, FaultError, shown
@@ -109,18 +109,15 @@ def _questions(at: "_Place") -> Iterator[Dialogue]:
 
 def _workbook(part: Part) -> Iterator[Dialogue]:
     unknown = []
-    with part.handle() as handle, told(part.place):
-        try:
-            for title, columns, rows in sheets(handle, part.place):
-                place = f"{part.place}: sheet {title}"
-                if "사람문장1" in columns:
-                    yield from _emotional_rows(rows, f"{part.name}#{title}")
-                elif {"SPEAKER", "SENTENCE", "SENTENCEID"} <= set(columns):
-                    yield from _clerk_rows(rows, f"{part.name}#{title}", place)
-                else:
-                    unknown.append(f"{title} has the columns {', '.join(columns)}")
-        except SyntaxError as error:  # what XML parsers raise
-            raise DataError(f"{part.place}: a sheet is damaged ({error}); download it again") from None
+    with part.handle() as handle:
+        for title, columns, rows in sheets(handle, part.place):
+            place = f"{part.place}: sheet {title}"
+            if "사람문장1" in columns:
+                yield from _emotional_rows(rows, f"{part.name}#{title}")
+            elif {"SPEAKER", "SENTENCE", "SENTENCEID"} <= set(columns):
+                yield from _clerk_rows(rows, f"{part.name}#{title}", place)
+            else:
+                unknown.append(f"{title} has the columns {', '.join(columns)}")
     if unknown:
         raise DataError(f"{part.place}: an unknown shape: sheet {'; '.join(unknown):.200}; {LOOKED_FOR}")
 
