@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 ROWS = 60
-LONG = 4_100_000  # characters: more than a row may have
+LONG = 6_000_000  # characters: more than a row may have
 Row = dict[str, Any]
 
 
@@ -463,3 +463,21 @@ def spoilt(form: Form, number: int) -> bytes:
 
 def unspoilt(form: Form) -> bytes:
     return form.packed(form.content) if form.packed else form.content
+
+
+def lengthened(form: Form) -> bytes:
+    """The form with a text in it that is longer than a row may be."""
+    long = form.content.replace("바닷가".encode(), b"a" * LONG, 1)
+    return form.packed(long) if form.packed else long
+
+
+def bomb(form: Form, filling: bytes) -> bytes:
+    """A file of some hundred KB that unpacks to 512 MB of filling after a sound beginning."""
+    assert form.packed
+    piece = filling * ((1 << 20) // len(filling))
+    if form.kind != "zip":
+        return gzip.compress(form.content, mtime=0) + gzip.compress(piece, mtime=0) * 512
+    with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("속/TL_여가.json", "w", force_zip64=True) as member:
+            member.writelines([form.content, *[piece] * 512])
+    return file.getvalue()

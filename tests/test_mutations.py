@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import zipfile
@@ -19,13 +20,14 @@ from pathlib import Path
 
 import pytest
 
-from kodata import aihub_dialogue, SOURCES
+from kodata import SOURCES
 from kodata.convert import Entry, convert
 from kodata.errors import DataError
 from tests import mutated
 from tests.conftest import ROOT
 from tests.mutated import Form
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # openpyxl tells what it mends
 pytest.importorskip("openpyxl")
 pytest.importorskip("pyarrow")
 
@@ -55,6 +57,136 @@ def test_a_spoilt_file_is_converted_with_all_rows_counted_or_refused_in_one_mess
             outcomes[outcome(form, mutated.spoilt(form, number), work, seeds[form.name], told)] += 1
     assert outcomes.total() == RUNS
     assert min(outcomes["dropped"], outcomes["refused"]) > RUNS / 20
+
+
+STRANGE: dict[str, Callable[[Path], None]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "white space": lambda path: path.write_bytes(b" \n\t\r\n" * 1_000),
+    "NULs": lambda path: path.write_bytes(b"\0" * 5_000),
+    "a mark alone": lambda path: path.write_bytes(b"\xef\xbb\xbf"),
+    "a folder": lambda path: path.mkdir(),
+    "a folder with a file": lambda path: (path.mkdir(), (path / path.name).write_bytes(b"x")),
+    "a pipe": os.mkfifo,
+    "a link to itself": lambda path: path.symlink_to(path),
+    "a link to nothing": lambda path: path.symlink_to("/nowhere"),
+}
+
+
+@pytest.mark.parametrize("form", mutated.forms(), ids=lambda form: f"{form.source}-{form.name}")
+def test_what_is_no_data_file_at_all_is_refused(form: Form, tmp_path: Path) -> None:
+    for name, make in STRANGE.items():
+        assert outcome(form, make, tmp_path / "work", 1, f"{form.name}: {name}") == "refused", name
+
+
+@pytest.mark.parametrize("form", [form for form in mutated.forms() if form.kind not in ("parquet", "arrow", "xlsx")])
+def test_a_row_longer_than_any_is_refused_or_dropped(form: Form, tmp_path: Path) -> None:
+    assert outcome(form, mutated.lengthened(form), tmp_path / "work", 1, form.name) == "refused"
+
+
+def entry(name: str, mode: int = 0o644, system: int = 3) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr, info.create_system = (stat.S_IFREG | mode) << 16, system
+    return info
+
+
+SNS = next(form for form in FORMS["aihub_dialogue"] if form.name.endswith(".zip"))
+LINK = entry("속/링크.json")
+LINK.external_attr = (stat.S_IFLNK | 0o777) << 16
+SPOILT_ZIP = bytes(byte ^ (at in (70, 71, 72)) for at, byte in enumerate(mutated.unspoilt(SNS)))
+ARCHIVES: dict[str, tuple[str, list[tuple[zipfile.ZipInfo, bytes]]]] = {
+    "absolute": ("dropped", [(entry("/etc/밖.json"), SNS.content)]),
+    "above": ("dropped", [(entry("../../../밖.json"), SNS.content)]),
+    "above, as on Windows": ("dropped", [(entry("..\\..\\밖.json"), SNS.content)]),
+    "a drive": ("dropped", [(entry("C:\\밖.json"), SNS.content)]),
+    "a link": ("refused", [(LINK, b"/etc/passwd"), (entry("a.json"), SNS.content)]),
+    "a zip in it": ("refused", [(entry("a.zip"), mutated.unspoilt(SNS)), (entry("a.json"), SNS.content)]),
+    "the same name twice": ("dropped", [(entry("a.json"), SNS.content), (entry("a.json"), SNS.content)]),
+    "a folder called .json": ("dropped", [(entry("a.json/"), b""), (entry("a.json/b.json"), SNS.content)]),
+    "no data": ("refused", [(entry("설명.txt"), b"x")]),
+    "nothing": ("refused", []),
+    "white space": ("refused", [(entry("a.json"), b" " * (64 << 20))]),
+    "a bomb beside data": ("refused", [(entry("a.json"), SNS.content), (entry("b.json"), b"[" + b"0," * (32 << 20))]),
+    "a workbook that is none": ("refused", [(entry("a.xlsx"), SNS.content)]),
+    "a damaged workbook": ("refused", [(entry("a.xlsx"), SPOILT_ZIP)]),
+    "a workbook that is a bomb": ("refused", [(entry("a.xlsx"), mutated.zipped("xl/workbook.xml", b" " * (64 << 20)))]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_no_member_of_a_zip_is_written_or_unpacked_without_end(name: str, tmp_path: Path) -> None:
+    expected, members = ARCHIVES[name]
+    with zipfile.ZipFile(tmp_path / "made", "w", zipfile.ZIP_DEFLATED) as archive:
+        for info, content in members:
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
+    seed, root = seed_for(SNS, tmp_path / "work"), tmp_path / "deep" / "er" / "work"
+    root.parent.mkdir(parents=True)
+    assert outcome(SNS, (tmp_path / "made").read_bytes(), root, seed, name) == expected
+    assert not Path("/etc/밖.json").exists()
+
+
+def test_a_file_whose_name_is_no_unicode_is_converted(tmp_path: Path) -> None:
+    """What an old unzip makes of a Korean name."""
+    plain = next(form for form in FORMS["aihub_dialogue"] if form.name.endswith(".json"))
+    form = plain._replace(name=os.fsdecode("대화.json".encode("cp949")))
+    seed = seed_for(plain, tmp_path / "work")
+    assert outcome(form, form.content, tmp_path / "work", seed, "CP949 name") == "dropped"
+
+
+MEGABYTE = b"a" * (1 << 20)
+HEADS = {  # what a line of 200 MB begins with, and ends with where it is whole
+    "klue_nli": (b'[{"guid": "', b'"}]'),
+    "korquad": (b'{"data": [{"title": "', b'"}]}'),
+    "nsmc": (b"id\tdocument\tlabel\n1\t", b"\t1\n"),
+    "naver_news": (b'date,link\n"', b'",x\n'),
+    "chat": (b'{"prompt": "', b'"}\n'),
+    "aihub_dialogue": (b'{"data": [{"body": "', b'"}]}'),
+}
+IN_LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+from kodata.convert import Entry, convert
+from kodata.errors import DataError
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+source, form, folder, out = sys.argv[1:]
+try:
+    convert([Entry(source, form, folder)], Path(out), 1)
+except DataError as error:
+    print(error)
+"""
+
+
+def in_little_memory(form: Form, folder: Path) -> str:
+    """What conversion says in a process that may have 400 MB of address space, Python's own 100 among them."""
+    words = (form.source, form.form, str(folder / "data"), str(folder / "out"))
+    command = [sys.executable, "-c", IN_LITTLE_MEMORY, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr[-2_000:]
+    assert len(done.stdout.splitlines()) == 1
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "source", ["chat", *(pytest.param(name, marks=pytest.mark.slow) for name in HEADS if name != "chat")]
+)
+def test_a_line_of_200_mb_is_refused_in_bounded_memory(source: str, tmp_path: Path) -> None:
+    form, (head, tail) = FORMS[source][0], HEADS[source]
+    put(form, tmp_path / "data", b"")
+    with (tmp_path / "data" / form.name).open("wb") as file:
+        file.writelines([head, *[MEGABYTE] * 200, tail])
+    assert re.search(r"row 1: .*(over 4,000,000 characters|over 131,072 characters)", in_little_memory(form, tmp_path))
+    (tmp_path / "data" / form.name).unlink()
+
+
+@pytest.mark.parametrize("form", [form for form in mutated.forms() if form.name.endswith((".gz", ".zip"))])
+@pytest.mark.parametrize("filling", [b"\n", b"[[["])
+def test_a_file_that_unpacks_to_half_a_gigabyte_is_refused_in_bounded_memory(
+    form: Form, filling: bytes, tmp_path: Path
+) -> None:
+    put(form, tmp_path / "data", mutated.bomb(form, filling))
+    assert f"{form.name}: " in (told := in_little_memory(form, tmp_path))
+    if filling.isspace():  # which is no fault of a text but its length
+        assert "unpacks to over 200 times its size" in told or "nothing but white space" in told
 
 
 def seed_for(form: Form, root: Path) -> int:
@@ -111,7 +243,7 @@ def counted(out: Path, manifest: dict, told: str) -> str:
 def tree(root: Path) -> set[tuple[str, int, int]]:
     """Everything below a folder's parent with its size and time of change."""
     found = (path for path in root.parent.rglob("*") if not path.is_dir())
-    return {(str(path), stat.st_size, stat.st_mtime_ns) for path in found for stat in [path.lstat()]}
+    return {(str(path), info.st_size, info.st_mtime_ns) for path in found for info in [path.lstat()]}
 
 
 class Slow(BaseException):

@@ -7,14 +7,13 @@ encrypted, nested, damaged or implausibly large member is refused with its name.
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from kodata.errors import DataError
+from kodata.errors import DataError, brief
 from kodata.files import MAX_RATIO, SMALL
 
 KINDS = (".json", ".xlsx")
@@ -110,12 +109,16 @@ def told(place: str) -> Iterator[None]:
     """Whatever goes wrong with a file or a zip becomes a DataError with the place."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{place}: cut short or damaged ({error or 'ends too early'}); download it again") from None
+    except DataError:
+        raise
     except NotImplementedError as error:
         raise DataError(f"{place}: packed in a way that Python does not know ({error}); unpack it yourself") from None
     except OSError as error:
         raise DataError(f"{place}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # zipfile raises more than BadZipFile on a damaged file
+        raise DataError(
+            f"{place}: cut short or damaged ({brief(error) or 'ends too early'}); download it again"
+        ) from None
 
 
 def side(name: str) -> str:

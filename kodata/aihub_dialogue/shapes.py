@@ -145,7 +145,9 @@ def _clerk_rows(rows: Iterable[tuple[int, Row]], name: str, place: str) -> Itera
             said, first, domain = [], number, str(row.get("DOMAIN", ""))
         speaker = str(row.get("SPEAKER", "")).strip()
         if speaker not in _CLERK:
-            raise DataError(f"{place}: row {number}: SPEAKER is {speaker!r}, not 고객 or 점원; mend or remove the row")
+            raise DataError(
+                f"{place}: row {number}: SPEAKER is {shown(speaker)}, not 고객 or 점원; mend or remove the row"
+            )
         said.append(Utterance(_CLERK[speaker], str(row.get("SENTENCE", ""))))
     if said:
         yield Dialogue(f"clerk:{name}:{first}", f"clerk:{name}:{first}", domain, said, False)
@@ -156,7 +158,7 @@ def _begins(row: Row, place: str) -> bool:
     try:
         return float(str(value)) == 1
     except ValueError:
-        raise DataError(f"{place}: SENTENCEID is {value!r}, not a number; mend or remove the row") from None
+        raise DataError(f"{place}: SENTENCEID is {shown(value)}, not a number; mend or remove the row") from None
 
 
 class _Place(NamedTuple):
