@@ -177,9 +177,11 @@ def _list(value: Any, place: str) -> Iterable[Any]:
 def _turn(turn: Any, place: str) -> Message:
     if not isinstance(turn, dict):
         raise DataError(f"{place} is {shown(turn)}; it must be an object with role and content")
-    if turn.get("role") not in ROLES:
-        raise DataError(f"{place}.role is {shown(turn.get('role'))}; mend it{did_you_mean(turn.get('role'), ROLES)}")
-    return {"role": turn["role"], "content": _text(turn, "content", place + ".")}
+    role = turn.get("role")
+    if role not in ROLES:
+        what = "missing" if role is None else shown(role)
+        raise DataError(f"{place}.role is {what}; mend it{did_you_mean(role, ROLES)}")
+    return {"role": role, "content": _text(turn, "content", place + ".")}
 
 
 def _text(row: dict[str, Any], field: str, place: str) -> str:

@@ -34,6 +34,7 @@ def decoded(pieces: Iterable[bytes], encodings: tuple[str, ...] = ("utf-8-sig",)
         decoder = decoder or _decoder(waiting, encodings)
         yield decoder.decode(waiting, True)
     except UnicodeDecodeError as error:
+        yield error.object[: error.start].decode(error.encoding)  # the rows before the fault count
         raise FaultError(_not_text(error, encodings)) from None
 
 
@@ -60,7 +61,10 @@ def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
         return "neither UTF-8 nor CP949 text; download it again, or save it as UTF-8"
     if _is_in(error.object, "cp949"):
         return "CP949, not UTF-8; re-encode the file as UTF-8: iconv -f cp949 -t utf-8 OLD > NEW"
-    return "not UTF-8; re-encode the file as UTF-8"
+    before = error.object[: error.start]
+    if before.isascii():
+        return "not UTF-8; re-encode the file as UTF-8"
+    return f"not UTF-8 after {shown(before.decode()[-25:])}; mend or remove the row, or download the file again"
 
 
 def json_rows(pieces: Iterator[str], inside: tuple[str, ...] = ()) -> Iterator[Any]:
@@ -105,7 +109,7 @@ def _object(text: "_Text", inside: tuple[str, ...]) -> Iterator[Any]:
 def reason(error: Exception) -> str:
     """Why json could not read a text, and where."""
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} near {shown(error.doc[max(0, error.pos - 30) : error.pos + 30])}"
+        return f"{error.msg} near {shown(error.doc[max(0, error.pos - 25) : error.pos + 25])}"
     return "nested too deeply or a number too long"
 
 

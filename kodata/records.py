@@ -39,7 +39,7 @@ def checked(
         try:
             made = make(row)
         except (KeyError, TypeError):
-            name = next((row[key] for key in ("guid", "id", "link") if key in row), "missing")
+            name = next((row[key] for key in ("guid", "id", "link") if row.get(key) is not None), "missing")
             named = shown(name).strip("'")
             raise DataError(f"{path}: row {number} (guid {named}): {explain(row)}") from None
         yield made

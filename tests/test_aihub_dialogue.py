@@ -379,6 +379,13 @@ def test_a_sheet_that_is_not_understood_is_named(tmp_path: Path, rows: list[list
     assert words in fault(tmp_path)
 
 
+def test_a_sheet_with_a_row_far_below_is_refused_at_once(tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(book(CLERK_SHEET))) as sound:
+        members = [(info.filename, sound.read(info)) for info in sound.infolist()]
+    packed(tmp_path / "a.xlsx", *((name, text.replace(b'r="3"', b'r="99999999999"')) for name, text in members))
+    assert "sheet Sheet: not a whole workbook (a row past row 1,048,576)" in fault(tmp_path)
+
+
 def test_without_openpyxl_a_workbook_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "a.xlsx", book(CLERK_SHEET))
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)

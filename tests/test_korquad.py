@@ -90,7 +90,7 @@ def test_text_is_composed_and_stripped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"id": None}, "row 2 (guid None): id is missing"),
+        ({"id": None}, "row 2 (guid missing): id is missing"),
         ({"question": 7}, "row 2 (guid 1-0): question is 7, which is not text"),
         ({"answers": None}, "row 2 (guid 1-0): answers is missing"),
         ({"answers": []}, "answers is []; KorQuAD has one answer"),
