@@ -409,6 +409,15 @@ def test_a_member_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
     assert "bytes unpacked, over 1,048,576" in fault(tmp_path)
 
 
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", ("속.json", many(20_000)))
+    assert good(tmp_path)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("b.json", b"[]")
+        file.filelist.extend(file.filelist[:1] * 100)
+    assert "a.zip: damaged: its members are larger than itself" in fault(tmp_path)
+
+
 def test_a_workbook_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("xl/worksheets/sheet1.xml", b" " * (8 << 20))

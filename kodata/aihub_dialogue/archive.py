@@ -18,9 +18,7 @@ from kodata.files import MAX_RATIO, SMALL
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
-MAX_JSON = (
-    2 << 30
-)  # bytes unpacked: the largest topics of the SNS set have hundreds of MB; memory does not grow with it
+MAX_JSON = 2 << 30  # bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it
 MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook is partly held in memory
 
 _VALIDATION = re.compile(r"(?<![a-z])(validation|valid)(?![a-z])|^v[ls]_", re.IGNORECASE)
@@ -72,6 +70,8 @@ def parts(file: Path, root: Path) -> Iterator[Part]:
     with told(str(file)):
         archive = zipfile.ZipFile(file)
     with archive:
+        if sum(info.compress_size for info in archive.infolist()) > file.stat().st_size:
+            raise DataError(f"{file}: damaged: its members are larger than itself; download it again")
         for info in archive.infolist():
             if (member := _member(info)) is not None:
                 yield _part(archive, info, f"{inside}/{member}", f"{file}: {member}")
