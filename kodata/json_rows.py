@@ -55,7 +55,7 @@ def _is_in(piece: bytes, encoding: str) -> bool:
 
 
 def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
-    if error.reason == "unexpected end of data":
+    if error.reason in ("unexpected end of data", "incomplete multibyte sequence"):
         return CUT_SHORT
     if "cp949" in encodings:
         return "neither UTF-8 nor CP949 text; download it again, or save it as UTF-8"

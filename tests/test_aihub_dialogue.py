@@ -349,6 +349,7 @@ def test_without_a_path_or_files_it_is_said_where_to_get_them(tmp_path: Path) ->
         ("a.json", json.dumps([sns()]).encode()[:-30], "row 1: the file is cut short"),
         ("a.json", json.dumps([sns()]).encode() + b"]", "after its end there is ']'"),
         ("a.json", b'["\xff\xff"]', "neither UTF-8 nor CP949"),
+        ("a.json", '[{"가나다'.encode("cp949")[:-1], "row 1: the file is cut short"),
         ("a.json", b"[" * 100_000, "nested too deeply"),
         ("a.json", [{"header": {}, "body": []}], "row 1: header.dialogueInfo.dialogueID is missing; mend"),
         ("a.json", [sns([("1", ["x"])])], "body.0: utterance is ['x'], which is not text"),  # type: ignore[list-item]
