@@ -13,7 +13,7 @@ from typing import Any
 from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
 from kodata.dialogue import next_turn
-from kodata.errors import DataError, did_you_mean
+from kodata.errors import DataError, did_you_mean, shown
 from kodata.records import asked, clean, draw
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -138,7 +138,7 @@ def _split(row: data_files.Row, default: str, place: str) -> str:
     if value is None:
         return default
     if value not in SPLITS:
-        raise DataError(f"{place}: split is {value!r:.80}; leave it out or say which{did_you_mean(value, SPLITS)}")
+        raise DataError(f"{place}: split is {shown(value)}; leave it out or say which{did_you_mean(value, SPLITS)}")
     return str(value)
 
 
@@ -170,16 +170,18 @@ def _turns(row: data_files.Row, place: str) -> list[Message]:
 
 def _list(value: Any, place: str) -> Iterable[Any]:
     if not isinstance(value, list) or not value:
-        raise DataError(f"{place}: messages is {value!r:.80}; it must be a list of objects with role and content")
+        raise DataError(f"{place}: messages is {shown(value)}; it must be a list of objects with role and content")
     return value
 
 
 def _turn(turn: Any, place: str) -> Message:
     if not isinstance(turn, dict):
-        raise DataError(f"{place} is {turn!r:.80}; it must be an object with role and content")
-    if turn.get("role") not in ROLES:
-        raise DataError(f"{place}.role is {turn.get('role')!r:.80}; mend it{did_you_mean(turn.get('role'), ROLES)}")
-    return {"role": turn["role"], "content": _text(turn, "content", place + ".")}
+        raise DataError(f"{place} is {shown(turn)}; it must be an object with role and content")
+    role = turn.get("role")
+    if role not in ROLES:
+        what = "missing" if role is None else shown(role)
+        raise DataError(f"{place}.role is {what}; mend it{did_you_mean(role, ROLES)}")
+    return {"role": role, "content": _text(turn, "content", place + ".")}
 
 
 def _text(row: dict[str, Any], field: str, place: str) -> str:
@@ -187,10 +189,10 @@ def _text(row: dict[str, Any], field: str, place: str) -> str:
     where = f"{place}{field}" if place.endswith(".") else f"{place}: {field}"
     value = row.get(field)
     if not isinstance(value, str):
-        what = "missing" if value is None else f"{value!r:.80}, which is not text"
+        what = "missing" if value is None else f"{shown(value)}, which is not text"
         raise DataError(f"{where} is {what}; mend or remove the row")
     if not (text := clean(value)):
-        raise DataError(f"{where} is empty: {value!r:.80}; fill it or remove the row")
+        raise DataError(f"{where} is empty: {shown(value)}; fill it or remove the row")
     return text
 
 
@@ -199,7 +201,7 @@ def _name(row: data_files.Row, field: str, place: str) -> str:
     value = row.get(field)
     if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
         return "" if value is None else clean(str(value))
-    raise DataError(f"{place}: {field} is {value!r:.80}; it must be text or a whole number, or be left out")
+    raise DataError(f"{place}: {field} is {shown(value)}; it must be text or a whole number, or be left out")
 
 
 def _check(turns: list[Message], place: str) -> None:

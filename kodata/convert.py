@@ -65,7 +65,7 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
         parts = [_convert_entry(entry, seed, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
-            raise DataError(f"too few rows to train and to validate on: {kept}; give more data")
+            raise DataError(_too_few(entries, parts, kept))
         described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
         manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
@@ -75,6 +75,13 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
             manifest["leaks"] = guard.verdict(entries)
         output.finish(manifest)
     return manifest
+
+
+def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) -> str:
+    places = ", ".join(str(entry.path or entry.source) for entry in entries)
+    dropped = sum((Counter(part["dropped"]) for part in parts), Counter[str]())
+    why = f" (dropped: {dict(dropped)})" if dropped else ""
+    return f"{places}: too few rows to train and to validate on: {kept}{why}; give more data"
 
 
 def fingerprint(entry: Entry, split: str | None = None) -> str:

@@ -16,8 +16,11 @@ Row = dict[str, str]
 
 def lines(pieces: Iterator[str]) -> Iterator[str]:
     """The lines of a text that comes in pieces, without their "\\n"."""
-    rest = ""
+    rest, blank = "", 0
     for piece in pieces:
+        blank = blank + len(piece) if piece.isspace() else 0
+        if blank > MAX_ROW:  # hundreds of megabytes of it would take minutes and give no row
+            raise FaultError(f"over {MAX_ROW:,} characters of nothing but white space; download or copy it again")
         *whole, rest = (rest + piece).split("\n")
         yield from whole
         if len(rest) > MAX_ROW:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from reprlib import Repr
 
 
 class DataError(ValueError):
@@ -25,9 +26,25 @@ class FaultError(Exception):
     """What is wrong at the place of a file that is being read; files.rows() adds the place."""
 
 
+_BRIEF = Repr()
+_BRIEF.maxstring = _BRIEF.maxother = 60
+
+
+def shown(value: object) -> str:
+    """A value for a message: at most 80 characters, however long it is and however deep (repr() has a limit there)."""
+    text = _BRIEF.repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def brief(error: object) -> str:
+    """What a library says, in one line of at most 200 characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """The end of an error: `; did you mean X?` where a known word is near, else the known words when they are few."""
     names = sorted(known)
-    if near := get_close_matches(str(word), names, n=1):
+    if near := get_close_matches(word[:80] if isinstance(word, str) else "", names, n=1):
         return f"; did you mean {near[0]}?"
     return f"; known: {', '.join(names)}" if 0 < len(names) <= 20 else ""

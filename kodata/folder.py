@@ -35,5 +35,11 @@ class Places:
         for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
             for pattern in self.patterns[split]:
                 if found := sorted(place.glob(pattern)):
-                    return found
+                    return [_file(path) for path in found]
         raise DataError(f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}")
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"{path}: a folder or a device, not a file; put the data set's file there")
+    return path

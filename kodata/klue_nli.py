@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
-from kodata.errors import did_you_mean
+from kodata.errors import did_you_mean, shown
 from kodata.folder import Places
 from kodata.records import asked, checked, clean, not_text
 
@@ -124,4 +124,4 @@ def _diagnosis(row: data_files.Row) -> str:
     field = "gold_label" if "gold_label" in row else "label"
     if row.get(field) is None:
         return f"{field} is missing; it must be one of {', '.join(LABELS)}"
-    return f"{field} is {row[field]!r:.80}, not {', '.join(LABELS)} (or 0, 1, 2){did_you_mean(row[field], LABELS)}"
+    return f"{field} is {shown(row[field])}, not {', '.join(LABELS)} (or 0, 1, 2){did_you_mean(row[field], LABELS)}"

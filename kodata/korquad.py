@@ -10,7 +10,7 @@ from typing import Any
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
-from kodata.errors import DataError
+from kodata.errors import DataError, shown
 from kodata.folder import Places
 from kodata.records import asked, checked, clean, not_text
 
@@ -83,8 +83,7 @@ def texts(record: Record) -> tuple[str, ...]:
 def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
     """The records of a split: guid, title, context, question, answer; NFC, stripped.
 
-    From the hub, or from a folder with the official JSON files or a copy of the hub's set. An official file is held
-    in memory whole (train: 40 MB); parquet and arrow are streamed. Raises DataError.
+    From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises DataError.
     """
     for file in files(split, path):
         nested = file.name.removesuffix(".gz").endswith(".json")
@@ -101,7 +100,7 @@ def _official(file: Path) -> Iterator[data_files.Row]:
     """The questions of an official file as rows like the hub's. SQuAD 1.1's nesting: article, paragraph, question."""
     place, count = "data", 0
     try:
-        for at, article in enumerate(data_files.document(file)["data"]):
+        for at, article in enumerate(data_files.rows(file, inside=("data",))):
             place = f"data[{at}]"
             for inner, paragraph in enumerate(article["paragraphs"]):
                 place = f"data[{at}].paragraphs[{inner}]"
@@ -144,4 +143,4 @@ def _diagnosis(row: data_files.Row) -> str:
         return wrong
     if row.get("answers") is None:
         return "answers is missing; mend or remove the row"
-    return f"answers is {row['answers']!r:.80}; KorQuAD has one answer, a text, for a question; mend or remove the row"
+    return f"answers is {shown(row['answers'])}; KorQuAD has one answer, a text, for a question; mend or remove the row"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kodata import files as data_files
 from kodata.card import Card, Message, Record
-from kodata.errors import did_you_mean
+from kodata.errors import did_you_mean, shown
 from kodata.folder import Places
 from kodata.records import asked, checked, clean, not_text
 
@@ -113,4 +113,4 @@ def _diagnosis(row: data_files.Row) -> str:
         return wrong
     if row.get("label") is None:
         return "label is missing; it must be 0 (negative) or 1 (positive)"
-    return f"label is {row['label']!r:.80}, not 0 (negative) or 1 (positive){did_you_mean(row['label'], LABELS)}"
+    return f"label is {shown(row['label'])}, not 0 (negative) or 1 (positive){did_you_mean(row['label'], LABELS)}"

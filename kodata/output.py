@@ -36,7 +36,8 @@ class Output:
             part.close()
             Path(part.name).replace(self.folder / f"{side}.jsonl")
         draft = self.folder / "manifest.json.part"
-        draft.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
+        draft.write_text(text, encoding="utf-8", errors="replace")  # a file's name may be no Unicode
         draft.replace(whole)
 
 

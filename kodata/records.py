@@ -7,7 +7,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from kodata.card import Message, Record
-from kodata.errors import DataError
+from kodata.errors import DataError, shown
 from kodata.files import Row
 
 # Control characters but not tab and newline; and half characters (lone surrogates), which no UTF-8 file can hold.
@@ -39,8 +39,9 @@ def checked(
         try:
             made = make(row)
         except (KeyError, TypeError):
-            name = next((row[key] for key in ("guid", "id", "link") if key in row), "missing")
-            raise DataError(f"{path}: row {number} (guid {str(name)[:80]}): {explain(row)}") from None
+            name = next((row[key] for key in ("guid", "id", "link") if row.get(key) is not None), "missing")
+            named = shown(name).strip("'")
+            raise DataError(f"{path}: row {number} (guid {named}): {explain(row)}") from None
         yield made
 
 
@@ -51,5 +52,5 @@ def not_text(row: Row, *fields: str) -> str:
         if value is None:
             return f"{field} is missing; mend or remove the row"
         if not isinstance(value, str):
-            return f"{field} is {value!r:.80}, which is not text; mend or remove the row"
+            return f"{field} is {shown(value)}, which is not text; mend or remove the row"
     return ""

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kodata import aihub_dialogue
-from kodata.aihub_dialogue import archive, json_rows
+from kodata.aihub_dialogue import archive
 from kodata.card import Record, Refused
 from kodata.convert import Entry, convert
 from kodata.errors import DataError
+from kodata.json_rows import decoded, json_rows
 from tests.conftest import REAL
 
 TWO = [("1", "이사 날짜 정했어?"), ("2", "다음 달로 잡았어")]
@@ -342,12 +343,13 @@ def test_without_a_path_or_files_it_is_said_where_to_get_them(tmp_path: Path) ->
         ("a.json", {"data": [{"질문": "?"}]}, "row 1: an unknown shape ('질문'); looked for info[].annotations.lines"),
         ("a.json", {"articles": []}, "no dialogue in it; looked for info[]"),
         ("a.json", [3], "row 1: an unknown shape (3)"),
-        ("a.json", b"", "the file is empty"),
-        ("a.json", b"hello", "not JSON: it begins with 'hello'"),
+        ("a.json", b"", "no dialogue in it; looked for info[]"),
+        ("a.json", b"hello", "row 1: not a JSON array of rows but 'hello'"),
         ("a.json", b"[{} {}]", "row 1: an unknown shape"),
-        ("a.json", json.dumps([sns()]).encode()[:-30], "after row 0: the file is cut short"),
+        ("a.json", json.dumps([sns()]).encode()[:-30], "row 1: the file is cut short"),
         ("a.json", json.dumps([sns()]).encode() + b"]", "after its end there is ']'"),
         ("a.json", b'["\xff\xff"]', "neither UTF-8 nor CP949"),
+        ("a.json", '[{"가나다'.encode("cp949")[:-1], "row 1: the file is cut short"),
         ("a.json", b"[" * 100_000, "nested too deeply"),
         ("a.json", [{"header": {}, "body": []}], "row 1: header.dialogueInfo.dialogueID is missing; mend"),
         ("a.json", [sns([("1", ["x"])])], "body.0: utterance is ['x'], which is not text"),  # type: ignore[list-item]
@@ -378,6 +380,13 @@ def test_a_sheet_that_is_not_understood_is_named(tmp_path: Path, rows: list[list
     assert words in fault(tmp_path)
 
 
+def test_a_sheet_with_a_row_far_below_is_refused_at_once(tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(book(CLERK_SHEET))) as sound:
+        members = [(info.filename, sound.read(info)) for info in sound.infolist()]
+    packed(tmp_path / "a.xlsx", *((name, text.replace(b'r="3"', b'r="99999999999"')) for name, text in members))
+    assert "sheet Sheet: not a whole workbook (a row past row 1,048,576)" in fault(tmp_path)
+
+
 def test_without_openpyxl_a_workbook_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "a.xlsx", book(CLERK_SHEET))
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
@@ -399,6 +408,15 @@ def test_a_member_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
     assert "a.zip: 속.json: unpacks to over 200 times its size" in fault(tmp_path)
     monkeypatch.setattr(archive, "MAX_JSON", 1 << 20)
     assert "bytes unpacked, over 1,048,576" in fault(tmp_path)
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", ("속.json", many(20_000)))
+    assert good(tmp_path)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("b.json", b"[]")
+        file.filelist.extend(file.filelist[:1] * 100)
+    assert "a.zip: damaged: its members are larger than itself" in fault(tmp_path)
 
 
 def test_a_workbook_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
@@ -449,7 +467,7 @@ def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], siz
     for value in (values, {"number": 12, "a": {"data": [1]}, "info": values}):
         text = json.dumps(value, ensure_ascii=False).encode()
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
-        assert list(json_rows.rows(pieces)) == values
+        assert list(json_rows(decoded(pieces), inside=("data", "info"))) == values
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
@@ -457,4 +475,5 @@ def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], siz
 def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) -> None:
     values = [{"latin": "a" * 150}, "친구야 좋은 날", "끝"]  # the bytes of 친 in CP949 are also a letter in UTF-8
     text = json.dumps(values, ensure_ascii=False).encode(encoding)
-    assert list(json_rows.rows(text[at : at + size] for at in range(0, len(text), size))) == values
+    pieces = (text[at : at + size] for at in range(0, len(text), size))
+    assert list(json_rows(decoded(pieces, ("utf-8-sig", "cp949")))) == values

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         ('[{"a": "가"}, 3]', "row 2: 3 is not an object"),
         ('[{"a": "가"} {"a": "나"}]', "row 2: not valid JSON: expected a comma"),
         ('[{"a": "가"}]]', "row 2: not valid JSON"),
+        ('[{"a": "가"},]', "row 2: not valid JSON: Expecting value near"),
         ('[{"a": "가"}, {"a" "나"}, {"a": "다"}]', "row 2: not valid JSON: Expecting ':' delimiter"),
         ('[{"a": "\\ud800"}]', "row 1: half a character"),
         ("[" * 100_000, "nested too deeply"),
@@ -130,6 +132,36 @@ def test_a_file_in_cp949_is_named_with_the_command_that_mends_it(tmp_path: Path)
         written(tmp_path, text.encode("cp949"))
     )
     assert "not UTF-8; re-encode" in fault(written(tmp_path, text.encode("utf-16")))
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
+def test_a_damaged_letter_is_told_with_its_row_and_what_stands_before_it(tmp_path: Path, name: str) -> None:
+    lines = [json.dumps(row, ensure_ascii=False).encode() for row in ROWS]
+    lines[1_200] = lines[1_200].replace("문".encode(), "문".encode()[1:])
+    whole = b"[" + b", ".join(lines) + b"]" if name.endswith(".json") else b"\n".join(lines)
+    assert re.search(
+        r"row 1201: not UTF-8 after '.*\"text\": \"'; mend or remove the row", fault(written(tmp_path, whole, name))
+    )
+
+
+def test_white_space_without_end_and_a_file_that_unpacks_to_far_more_are_refused(tmp_path: Path) -> None:
+    blank = b'{"a": 1}\n' + b"\n" * 5_000_000
+    assert "row 2: over 4,000,000 characters of nothing but white space" in fault(written(tmp_path, blank, "a.jsonl"))
+    packed = gzip.compress(json.dumps(ROWS).encode() + b" " * 50_000_000)
+    assert "row 2001: unpacks to over 200 times its size" in fault(written(tmp_path, packed, "data.json.gz"))
+
+
+def test_an_arrow_file_with_offsets_beyond_its_text_is_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"a": ["가나다라"] * 64})
+    with pyarrow.ipc.new_stream(tmp_path / "data.arrow", table.schema) as stream:
+        stream.write_table(table)
+    content = (tmp_path / "data.arrow").read_bytes()
+    offset = (5 * 12).to_bytes(4, "little")  # of the sixth text
+    assert content.count(offset) == 1
+    assert "not a whole arrow file" in fault(
+        written(tmp_path, content.replace(offset, b"\xff\xff\xff\x7f"), "data.arrow")
+    )
 
 
 def test_a_damaged_gzip_file_says_so_after_the_rows_that_are_whole(tmp_path: Path) -> None:

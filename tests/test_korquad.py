@@ -90,7 +90,7 @@ def test_text_is_composed_and_stripped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"id": None}, "row 2 (guid None): id is missing"),
+        ({"id": None}, "row 2 (guid missing): id is missing"),
         ({"question": 7}, "row 2 (guid 1-0): question is 7, which is not text"),
         ({"answers": None}, "row 2 (guid 1-0): answers is missing"),
         ({"answers": []}, "answers is []; KorQuAD has one answer"),
@@ -109,9 +109,10 @@ def test_a_bad_question_is_named_with_field_and_value(tmp_path: Path, changes: d
     [
         ({"data": [{"paragraphs": [{"qas": [QA]}]}]}, "data[0].paragraphs[0] is not as in KorQuAD 1.0 ('context')"),
         ({"data": [{"title": "가"}]}, "data[0] is not as in KorQuAD 1.0 ('paragraphs')"),
-        ({"data": [[]]}, "data[0] is not as in KorQuAD 1.0"),
-        ([QA], "data is not as in KorQuAD 1.0"),
-        ({"data": []}, "no questions in it"),
+        ({"data": [[]]}, "row 1: [] is not an object with named fields"),
+        ([QA], "data[0] is not as in KorQuAD 1.0"),
+        ({"data": []}, "no rows in it"),
+        ({"data": [{"title": "가", "paragraphs": []}]}, "no questions in it"),
         (squad("질문"), "data[0].paragraphs[0] is not as in KorQuAD 1.0"),
         (squad(QA, title=None), "title is missing"),
     ],
@@ -125,8 +126,8 @@ def test_a_file_that_is_cut_empty_damaged_or_cp949_is_one_message(tmp_path: Path
     whole = json.dumps(squad(QA), ensure_ascii=False).encode()
     for end in (len(whole) // 3, len(whole) // 2, len(whole) - 1):
         assert "the file is cut short here" in fault(tmp_path, whole[:end])
-    assert "the file is cut short here" in fault(tmp_path, b"")
-    assert "line 1: not valid JSON" in fault(tmp_path, whole.replace(b'"qas":', b'"qas"='))
+    assert "no rows in it" in fault(tmp_path, b"")
+    assert "row 1: not valid JSON: Expecting ':' delimiter near" in fault(tmp_path, whole.replace(b'"qas":', b'"qas"='))
     assert "CP949, not UTF-8; re-encode" in fault(tmp_path, whole.decode().encode("cp949"))
     assert "half a character" in fault(tmp_path, json.dumps(squad({**QA, "id": "\ud800"})).encode())
     (tmp_path / DEV).unlink()

@@ -7,23 +7,19 @@ encrypted, nested, damaged or implausibly large member is refused with its name.
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from kodata.errors import DataError
+from kodata.errors import DataError, brief
+from kodata.files import MAX_RATIO, SMALL
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
-MAX_JSON = (
-    2 << 30
-)  # bytes unpacked: the largest topics of the SNS set have hundreds of MB; memory does not grow with it
+MAX_JSON = 2 << 30  # bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it
 MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook is partly held in memory
-MAX_RATIO = 200  # unpacked to packed; Korean JSON has about 10
-_SMALL = 1 << 20  # below this many bytes no ratio does harm
 
 _VALIDATION = re.compile(r"(?<![a-z])(validation|valid)(?![a-z])|^v[ls]_", re.IGNORECASE)
 _TRAINING = re.compile(r"(?<![a-z])(training|train)(?![a-z])|^t[ls]_", re.IGNORECASE)
@@ -74,6 +70,8 @@ def parts(file: Path, root: Path) -> Iterator[Part]:
     with told(str(file)):
         archive = zipfile.ZipFile(file)
     with archive:
+        if sum(info.compress_size for info in archive.infolist()) > file.stat().st_size:
+            raise DataError(f"{file}: damaged: its members are larger than itself; download it again")
         for info in archive.infolist():
             if (member := _member(info)) is not None:
                 yield _part(archive, info, f"{inside}/{member}", f"{file}: {member}")
@@ -99,7 +97,7 @@ def check(info: zipfile.ZipInfo, place: str, limit: int) -> None:
         raise DataError(
             f"{place}: {info.file_size:,} bytes unpacked, over {limit:,}; if it is sound, unpack it yourself"
         )
-    if info.file_size > _SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
+    if info.file_size > SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
         raise DataError(
             f"{place}: unpacks to over {MAX_RATIO} times its size, which no text does; download it again, "
             "or unpack it yourself if it is sound"
@@ -111,12 +109,16 @@ def told(place: str) -> Iterator[None]:
     """Whatever goes wrong with a file or a zip becomes a DataError with the place."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{place}: cut short or damaged ({error or 'ends too early'}); download it again") from None
+    except DataError:
+        raise
     except NotImplementedError as error:
         raise DataError(f"{place}: packed in a way that Python does not know ({error}); unpack it yourself") from None
     except OSError as error:
         raise DataError(f"{place}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # zipfile raises more than BadZipFile on a damaged file
+        raise DataError(
+            f"{place}: cut short or damaged ({brief(error) or 'ends too early'}); download it again"
+        ) from None
 
 
 def side(name: str) -> str:

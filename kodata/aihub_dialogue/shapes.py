@@ -7,12 +7,11 @@ user where speakers are two people, else the person is the user and the system o
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from kodata.aihub_dialogue.archive import Part, told
-from kodata.aihub_dialogue.json_rows import BrokenError
-from kodata.aihub_dialogue.json_rows import rows as json_rows
+from kodata.aihub_dialogue.archive import Part
 from kodata.aihub_dialogue.sheets import Row, sheets
 from kodata.dialogue import Utterance
-from kodata.errors import DataError
+from kodata.errors import DataError, FaultError, shown
+from kodata.json_rows import decoded, json_rows
 
 LOOKED_FOR = (
     "looked for info[].annotations.lines (주제별 텍스트 일상 대화), data[].body (한국어 SNS), "
@@ -46,10 +45,11 @@ def dialogues(part: Part) -> Iterator[Dialogue]:
 def _json(part: Part) -> Iterator[Dialogue]:
     number = 0
     try:
-        for number, row in enumerate(json_rows(part.chunks()), 1):
+        text = decoded(part.chunks(), ("utf-8-sig", "cp949"))
+        for number, row in enumerate(json_rows(text, inside=("data", "info")), 1):
             yield from _of_row(_Place(f"{part.place}: row {number}", row), f"{part.name}#{number}")
-    except BrokenError as error:
-        raise DataError(f"{part.place}: after row {number}: {error}") from None
+    except FaultError as fault:
+        raise DataError(f"{part.place}: row {number + 1}: {fault}") from None
 
 
 def _of_row(at: "_Place", name: str) -> Iterator[Dialogue]:
@@ -63,7 +63,7 @@ def _of_row(at: "_Place", name: str) -> Iterator[Dialogue]:
     elif "paragraphs" in row:
         yield from _questions(at)
     else:
-        keys = ", ".join(map(repr, row)) if row else f"{at.value!r:.60}"
+        keys = ", ".join(map(repr, row)) if row else shown(at.value)
         raise DataError(f"{at.place}: an unknown shape ({keys:.120}); {LOOKED_FOR}")
 
 
@@ -109,18 +109,15 @@ def _questions(at: "_Place") -> Iterator[Dialogue]:
 
 def _workbook(part: Part) -> Iterator[Dialogue]:
     unknown = []
-    with part.handle() as handle, told(part.place):
-        try:
-            for title, columns, rows in sheets(handle, part.place):
-                place = f"{part.place}: sheet {title}"
-                if "사람문장1" in columns:
-                    yield from _emotional_rows(rows, f"{part.name}#{title}")
-                elif {"SPEAKER", "SENTENCE", "SENTENCEID"} <= set(columns):
-                    yield from _clerk_rows(rows, f"{part.name}#{title}", place)
-                else:
-                    unknown.append(f"{title} has the columns {', '.join(columns)}")
-        except SyntaxError as error:  # what XML parsers raise
-            raise DataError(f"{part.place}: a sheet is damaged ({error}); download it again") from None
+    with part.handle() as handle:
+        for title, columns, rows in sheets(handle, part.place):
+            place = f"{part.place}: sheet {title}"
+            if "사람문장1" in columns:
+                yield from _emotional_rows(rows, f"{part.name}#{title}")
+            elif {"SPEAKER", "SENTENCE", "SENTENCEID"} <= set(columns):
+                yield from _clerk_rows(rows, f"{part.name}#{title}", place)
+            else:
+                unknown.append(f"{title} has the columns {', '.join(columns)}")
     if unknown:
         raise DataError(f"{part.place}: an unknown shape: sheet {'; '.join(unknown):.200}; {LOOKED_FOR}")
 
@@ -148,7 +145,9 @@ def _clerk_rows(rows: Iterable[tuple[int, Row]], name: str, place: str) -> Itera
             said, first, domain = [], number, str(row.get("DOMAIN", ""))
         speaker = str(row.get("SPEAKER", "")).strip()
         if speaker not in _CLERK:
-            raise DataError(f"{place}: row {number}: SPEAKER is {speaker!r}, not 고객 or 점원; mend or remove the row")
+            raise DataError(
+                f"{place}: row {number}: SPEAKER is {shown(speaker)}, not 고객 or 점원; mend or remove the row"
+            )
         said.append(Utterance(_CLERK[speaker], str(row.get("SENTENCE", ""))))
     if said:
         yield Dialogue(f"clerk:{name}:{first}", f"clerk:{name}:{first}", domain, said, False)
@@ -159,7 +158,7 @@ def _begins(row: Row, place: str) -> bool:
     try:
         return float(str(value)) == 1
     except ValueError:
-        raise DataError(f"{place}: SENTENCEID is {value!r}, not a number; mend or remove the row") from None
+        raise DataError(f"{place}: SENTENCEID is {shown(value)}, not a number; mend or remove the row") from None
 
 
 class _Place(NamedTuple):
@@ -179,7 +178,7 @@ class _Place(NamedTuple):
         """The text under a path; None where it is missing, null or empty."""
         value = self.get(path)
         if value is not None and not isinstance(value, str):
-            raise DataError(f"{self.place}: {path} is {value!r:.80}, which is not text; mend or remove the row")
+            raise DataError(f"{self.place}: {path} is {shown(value)}, which is not text; mend or remove the row")
         return value or None
 
     def text(self, path: str) -> str:
@@ -188,7 +187,7 @@ class _Place(NamedTuple):
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str):
-            what = "missing" if value is None else f"{value!r:.80}, which is not text"
+            what = "missing" if value is None else f"{shown(value)}, which is not text"
             raise DataError(f"{self.place}: {path} is {what}; mend or remove the row")
         return value
 
@@ -196,6 +195,6 @@ class _Place(NamedTuple):
         """The elements of the list under a path."""
         value = self.get(path)
         if not isinstance(value, list):
-            what = "missing" if value is None else f"{value!r:.80}, which is not a list"
+            what = "missing" if value is None else f"{shown(value)}, which is not a list"
             raise DataError(f"{self.place}: {path} is {what}; mend or remove the row")
         return [_Place(f"{self.place}: {path}.{number}", item) for number, item in enumerate(value)]

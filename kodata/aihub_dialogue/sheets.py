@@ -2,12 +2,14 @@
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from kodata.aihub_dialogue.archive import MAX_XLSX, check, told
-from kodata.errors import DataError
+from kodata.errors import DataError, brief
 
 Row = dict[str, Any]
+MAX_ROWS = 1_048_576  # of a sheet, as Excel has it
 
 
 def sheets(handle: BinaryIO, place: str) -> Iterator[tuple[str, list[str], Iterator[tuple[int, Row]]]]:
@@ -17,16 +19,32 @@ def sheets(handle: BinaryIO, place: str) -> Iterator[tuple[str, list[str], Itera
         import openpyxl
     except ImportError:
         raise DataError(f"{place}: reading .xlsx needs openpyxl: pip install openpyxl") from None
-    try:
-        book = openpyxl.load_workbook(handle, read_only=True, data_only=True)
-    except (KeyError, ValueError, SyntaxError, openpyxl.utils.exceptions.InvalidFileException) as error:
-        raise DataError(f"{place}: not a whole workbook ({error}); download it again") from None
-    for sheet in book.worksheets:
+    with _whole(place):
+        worksheets = openpyxl.load_workbook(handle, read_only=True, data_only=True).worksheets
+    for sheet in worksheets:
         sheet.reset_dimensions()  # what a file says of its own size is often wrong
-        lines = enumerate(sheet.iter_rows(values_only=True), 1)
+        lines = _lines(sheet, f"{place}: sheet {sheet.title}")
         names = next((_names(cells) for _, cells in lines if any(cells)), None)
         if names:
             yield sheet.title, names, _rows(lines, names)
+
+
+@contextmanager
+def _whole(place: str) -> Iterator[None]:
+    """openpyxl has no error of its own for a damaged workbook: whatever it raises is told as one."""
+    try:
+        yield
+    except Exception as error:
+        raise DataError(f"{place}: not a whole workbook ({brief(error)}); download it again") from None
+
+
+def _lines(sheet: Any, place: str) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The numbered rows of a sheet. A row number past the last that there can be would bring as many empty rows."""
+    with _whole(place):
+        for number, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, values_only=True), 1):
+            if number > MAX_ROWS:
+                raise ValueError(f"a row past row {MAX_ROWS:,}")
+            yield number, cells
 
 
 def _check(handle: BinaryIO, place: str) -> None:
