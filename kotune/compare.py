@@ -113,7 +113,7 @@ def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
     for task in a.scores.keys() & b.scores.keys():
         found.append((f"{task} version", a.scores[task]["version"], b.scores[task]["version"]))
     for task in sorted(a.scores.keys() ^ b.scores.keys()):
-        found.append((task, *(("not scored", "scored")[task in run.scores] for run in (a, b))))
+        found.append((f"{task} scored", task in a.scores, task in b.scores))
     return [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
 
 
