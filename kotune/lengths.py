@@ -21,7 +21,7 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
     would stop at the first of them, or cut it.
     """
     config = yaml.safe_load((run / "axolotl.yml").read_text(encoding="utf-8"))
-    limit, found = int(config["sequence_len"]), [pair for part in PARTS for pair in _lengths(run / part, tokenizer)]
+    limit, found = int(config["sequence_len"]), list(of_examples(run, tokenizer))
     longest, guid = max(found)
     too_long = sum(length > limit for length, _ in found)
     if too_long and config.get("excess_length_strategy") == "raise":
@@ -33,10 +33,33 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
     return {"rows": len(found), "longest": longest, "longest_guid": guid, "sequence_len": limit, "too_long": too_long}
 
 
-def _lengths(path: Path, tokenizer: Any) -> Iterator[tuple[int, str]]:
-    with path.open(encoding="utf-8") as file:
-        lines = map(json.loads, file)
-        while rows := list(islice(lines, BATCH)):
-            texts = [tokenizer.apply_chat_template(row["messages"], tokenize=False) for row in rows]
-            ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-            yield from ((len(own), row["guid"]) for own, row in zip(ids, rows, strict=True))
+def of_examples(run: Path, tokenizer: Any) -> Iterator[tuple[int, str]]:
+    """Tokens, with the chat template, and guid of every example of both splits."""
+    for rows in _batches(run):
+        texts = [tokenizer.apply_chat_template(row["messages"], tokenize=False) for row in rows]
+        yield from zip(_tokens(texts, tokenizer), (row["guid"] for row in rows), strict=True)
+
+
+def of_contents(run: Path, tokenizer: Any) -> tuple[int, int]:
+    """Tokens and characters (Unicode code points) of what is said in every example of both splits.
+
+    The content of each message is tokenized by itself: no template, no special tokens.
+    """
+    tokens, characters = 0, 0
+    for rows in _batches(run):
+        texts = [message["content"] for row in rows for message in row["messages"]]
+        tokens += sum(_tokens(texts, tokenizer))
+        characters += sum(map(len, texts))
+    return tokens, characters
+
+
+def _batches(run: Path) -> Iterator[list[dict[str, Any]]]:
+    for part in PARTS:
+        with (run / part).open(encoding="utf-8") as file:
+            lines = map(json.loads, file)
+            while rows := list(islice(lines, BATCH)):
+                yield rows
+
+
+def _tokens(texts: list[str], tokenizer: Any) -> list[int]:
+    return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
