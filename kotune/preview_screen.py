@@ -19,6 +19,7 @@ from kotune.preview_tables import Table, tables
 BAR = "▏"  # stands in no Korean text, as · does
 NEWLINE = "↵"
 BREAKS = re.compile("\n+")
+LOG_WIDTH = 200  # of a table, in columns
 SMALL = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 TRAINED, READ, SPECIAL = "bold underline green", "", "italic"  # rich styles
 
@@ -31,7 +32,8 @@ def waiting(say: Phrases) -> Status:
 def show(sets: list[Data], say: Phrases, console: Console | None = None) -> None:
     """Print the tables and then the examples."""
     console = console or Console(highlight=False)
-    console.soft_wrap = _is_plain(console)  # a log breaks no line
+    if not console.is_terminal:  # a log breaks no line
+        console.soft_wrap, console.width = True, LOG_WIDTH
     for table in tables(sets, say):
         _print_table(table, console)
     console.print(Text(say("examples_title"), "bold"))

@@ -1,5 +1,6 @@
 """A preview shows what Axolotl will train on, escapes what comes from data, and says the same in both languages."""
 
+import html
 import io
 import json
 import re
@@ -253,7 +254,7 @@ def test_every_reason_for_which_a_row_is_left_out_has_its_words() -> None:
     assert {one or other for one, other in reasons} <= told.keys()
 
 
-def test_two_recipes_are_shown_side_by_side_and_kept_as_a_page(
+def test_recipes_are_shown_side_by_side_as_the_readme_says_and_kept_as_a_page(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("axolotl")
@@ -264,22 +265,35 @@ def test_two_recipes_are_shown_side_by_side_and_kept_as_a_page(
     ]  # fmt: skip
     for part, some in (("train", rows), ("dev", [{**rows[0], "premise": "딴 글이다."}])):
         write_text(tmp_path / "data" / f"klue-nli-v1.1_{part}.json", json.dumps(some))
-    recipes = []
-    for name in ("llama", "deepseek"):
-        text = f"model: quickstart-{name}\ndata:\n  - source: klue_nli\n    path: data\n"
-        recipes.append(tmp_path / f"{name}.yml")
-        write_text(recipes[-1], text)
+    own = write_recipe(tmp_path, NO_DATA.replace("absent", "data"))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    done = cli("preview", *recipes, "--items", "2", "--lang", "ko", "--html", "kept.html")
+    done = cli("preview", QUICK, QUICK.with_stem("quickstart_deepseek"), own, "--items", "1", "--html", "kept.html")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("[[모순▏<|eot_id|>]]") == 2
-    assert done.stdout.count("[[모순▏<｜end▁of▁sentence｜>]]") == 2
+    english, korean = (
+        shown_in(ROOT / name, title) for name, title in (("README.md", "Tokens"), ("README.ko.md", "토큰"))
+    )
+    said = [line.split() for line in done.stdout.splitlines()]
+    for words in map(str.split, english):  # a table may have more columns than in the README
+        assert any(line[: len(words)] == words for line in said), words
+    assert numbers(korean) == numbers(english)
+    assert done.stdout.count("]]\n") == 3
     kept = (tmp_path / "kept.html").read_text(encoding="utf-8")
     assert "<script" not in kept
-    assert kept.count('<div class="tokens"') == 4
+    assert SCRIPT in html.unescape(re.sub("<[^>]+>", "", kept))
+    assert kept.count('<div class="tokens"') == 3
     assert not list((tmp_path / "tmp").glob("kotune*"))
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "tmp", "llama.yml", "deepseek.yml", "kept.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "tmp", own.name, "kept.html"}
+
+
+def shown_in(readme: Path, title: str) -> list[str]:
+    """The lines of output that a README shows of this command, without rules and gaps."""
+    block = re.findall(rf"```\n({title}\n.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)[0]
+    return [line for line in block.splitlines() if line.strip("─ .")]
+
+
+def numbers(lines: list[str]) -> list[str]:
+    return sorted(re.findall(r"\d[\d,.]*\d|\d", "\n".join(lines)))
 
 
 @pytest.mark.parametrize(
