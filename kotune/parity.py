@@ -67,7 +67,7 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
     Raises StageError with both sides at the first difference.
     """
     tokenizer, strategy = load_strategy(run / "axolotl.yml")
-    rows = read_rows(run / "data" / "train.jsonl")
+    rows = read_rows(run / "data" / "train.jsonl", ITEMS)
     ends = end_ids(run / "axolotl.yml", tokenizer)
     proof: dict[str, Any] = {
         "labels": check_labels(train_side(strategy, rows), tokenizer, ends),
@@ -230,7 +230,7 @@ def _recorder(tokenizer: Any) -> Any:
     return Recorder()
 
 
-def read_rows(path: Path, items: int = ITEMS) -> list[dict[str, Any]]:
+def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
     """The first `items` different rows of every data entry: train.jsonl holds them one entry after another."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     with path.open(encoding="utf-8") as file:

@@ -30,7 +30,7 @@ class Seen:
 
     @property
     def per_character(self) -> float:
-        """Tokens of all messages' contents, without template and special tokens, by their characters (code points)."""
+        """Tokens of all messages' contents, without template and special tokens, by their characters (lengths.of_contents)."""
         return float(self.tokens["content"]["tokens"] / self.tokens["content"]["characters"])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kodata.output import SIDES, Manifest
+from kotune import lengths
 from kotune.phrases import Phrases
 from kotune.preview import Data, Seen
 
@@ -38,7 +39,7 @@ def _tokens(sets: list[Data], say: Phrases) -> Table:
     notes = [say("other_data")] if len(sets) > 1 else []
     notes += [note for data in sets for note in _costs(data, say)]
     notes += [note for seen in every for note in _too_long(seen, say)]
-    notes += [say("definition")]
+    notes += [say("definition", sample=f"{lengths.SAMPLE:,}")]
     return Table(say("tokens_title"), (say("recipe"), *(seen.recipe for seen in every)), rows, 1, notes)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kotune import parity, preview, preview_screen, strict_yaml
+from kotune import lengths, parity, preview, preview_screen, strict_yaml
 from kotune.job import Job
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.preview import Data, Seen
@@ -103,17 +103,20 @@ def test_lengths_and_tokens_a_character_are_those_of_every_example(
     monkeypatch.chdir(run_folder(tmp_path, "llama"))
     config = tmp_path / "axolotl.yml"
     tokenizer, strategy = parity.load_strategy(config)
-    rows = parity.read_rows(tmp_path / "data" / "train.jsonl") * 2  # the validation part of this folder is the same
-    lengths = sorted(len(side.ids) for side in parity.train_side(strategy, rows))
-    write_text(config, config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {lengths[-1] - 1}"))
+    rows = parity.read_rows(tmp_path / "data" / "train.jsonl", 12) * 2  # the validation part of this folder is the same
+    known = sorted(len(side.ids) for side in parity.train_side(strategy, rows))
+    write_text(config, config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {known[-1] - 1}"))
     looked = tokens.look(tmp_path, 1)
     assert looked["examples"] == {
-        "number": 24, "median": (lengths[11] + lengths[12]) / 2, "p95": lengths[22], "longest": lengths[-1],
-        "sequence_len": lengths[-1] - 1, "too_long": lengths.count(lengths[-1]), "excess_length_strategy": "raise",
+        "number": 24, "median": (known[11] + known[12]) / 2, "p95": known[22], "longest": known[-1],
+        "sequence_len": known[-1] - 1, "too_long": known.count(known[-1]), "excess_length_strategy": "raise",
     }  # fmt: skip
     said = [message["content"] for row in rows for message in row["messages"]]
     alone = sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in said)
     assert looked["content"] == {"tokens": alone, "characters": sum(map(len, said))}
+    monkeypatch.setattr(lengths, "SAMPLE", 9)  # of 24: every third one
+    some = [message["content"] for row in [*rows[:12:3], *rows[12::3]] for message in row["messages"]]
+    assert lengths.of_contents(tmp_path, tokenizer)[1] == sum(map(len, some)) < sum(map(len, said))
 
 
 def test_a_syllable_of_several_tokens_is_one_piece_and_none_lies_across_the_border_of_what_is_trained() -> None:
