@@ -16,10 +16,10 @@ def fetch(base: str, weights: bool = True) -> str | None:
 
     kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown, token).
     """
-    return None if Path(base).is_dir() else patiently(lambda: _attempt(base))
+    return None if Path(base).is_dir() else patiently(lambda: _attempt(base, weights))
 
 
-def _attempt(base: str) -> str:
+def _attempt(base: str, weights: bool) -> str:
     from huggingface_hub import snapshot_download
 
     try:
