@@ -19,6 +19,7 @@ except ModuleNotFoundError:
         "kotune is not installed here: run `make setup` (everything) or `pip install -e .` (check and render only)"
     )
 
+from kotune.phrases import LANGUAGES  # noqa: E402
 from kotune.run import STAGES  # noqa: E402
 
 
@@ -72,6 +73,11 @@ set_option = click.option(
 )
 
 
+def unwind_when_terminated() -> None:
+    """SIGTERM leaves no process of ours and no temporary folder behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kotune")
 def cli() -> None:
@@ -98,7 +104,7 @@ def run(
     from kotune.pipeline import run as run_recipe
     from kotune.progress import Screen
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no training process is left behind
+    unwind_when_terminated()
     run_recipe(recipe, Options(overrides, until, limit, runs_dir, dry_run), Screen())
 
 
@@ -125,6 +131,30 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
 
     chosen: axolotl_config.Device = device or axolotl_config.detect_device()  # type: ignore[assignment]
     click.echo(axolotl_config.render(load(recipe, overrides), chosen), nl=False)
+
+
+@cli.command()
+@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@set_option
+@click.option("--items", type=click.IntRange(min=1), default=3, show_default=True, help="Examples of each data entry.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too.")
+@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
+def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, html: Path | None, lang: str) -> None:
+    """Show examples as each RECIPE's model sees them: tokens, what is trained, lengths, labels, what is left out."""
+    from kotune import preview_page, preview_screen
+    from kotune.phrases import Phrases
+    from kotune.preview import check_page, gather
+    from kotune.run import write_text
+
+    unwind_when_terminated()
+    check_page(html)
+    say = Phrases(lang)
+    with preview_screen.waiting(say):
+        found = gather(recipes, overrides, items)
+    preview_screen.show(found, say)
+    if html:
+        write_text(html, preview_page.page(found, say))
+        click.echo(f"\n{say('written', path=html)}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ CLI = Path(__file__).parent.parent / "cli.py"
 HEAVY = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
 COMMANDS = {
     "--help": (["--help"], 0.5),
+    "preview --help": (["preview", "--help"], 0.5),
     "check": (["check", "recipes/deepseek_lora.yml"], 1.0),
     "render": (["render", "recipes/deepseek_lora.yml"], 1.0),
 }

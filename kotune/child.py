@@ -1,4 +1,4 @@
-"""Heavy jobs (proof of parity, scoring) in a process of their own: torch and its logs stay out of the command's screen.
+"""Heavy jobs (proof of parity, scoring, preview) in a process of their own: torch and its logs stay out of the command's screen.
 
 `python -m kotune.child JOB` reads its arguments as JSON from stdin. A user's error comes back as a marked last line and an
 exit code; anything else is our bug and comes back as the log's last lines.
@@ -66,7 +66,22 @@ def _score(root: Path, tasks: dict[str, str | None], base: dict[str, str | None]
     scoring.score(root, paths, base, limit)
 
 
-JOBS: dict[str, Callable[..., None]] = {"parity": _parity, "score": _score}
+def _preview(root: Path, bases: dict[str, str], items: int) -> None:
+    """`bases`: for each run folder below the root its model."""
+    from contextlib import chdir
+
+    from kotune import tokens
+    from kotune.models import hub
+    from kotune.run import write_json
+
+    for name, base in bases.items():
+        run = root / name
+        hub.write_own_template(base, run)
+        with chdir(run):  # Axolotl's paths are relative
+            write_json(run / "tokens.json", tokens.look(run, items))
+
+
+JOBS: dict[str, Callable[..., None]] = {"parity": _parity, "score": _score, "preview": _preview}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))

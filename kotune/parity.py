@@ -67,7 +67,7 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
     Raises StageError with both sides at the first difference.
     """
     tokenizer, strategy = load_strategy(run / "axolotl.yml")
-    rows = read_rows(run / "data" / "train.jsonl")
+    rows = read_rows(run / "data" / "train.jsonl", ITEMS)
     ends = end_ids(run / "axolotl.yml", tokenizer)
     proof: dict[str, Any] = {
         "labels": check_labels(train_side(strategy, rows), tokenizer, ends),
@@ -230,13 +230,13 @@ def _recorder(tokenizer: Any) -> Any:
     return Recorder()
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The first rows of every data entry: train.jsonl holds them one entry after another."""
+def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
+    """The first `items` different rows of every data entry: train.jsonl holds them one entry after another."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     with path.open(encoding="utf-8") as file:
         for row in map(json.loads, file):
             kept = rows.setdefault((row["source"], row["form"]), [])
-            if len(kept) < ITEMS:
+            if len(kept) < items and not (kept and kept[-1]["guid"] == row["guid"]):  # a `weight` repeats rows
                 kept.append(row)
     return [row for kept in rows.values() for row in kept]
 

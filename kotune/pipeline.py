@@ -62,10 +62,7 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
     """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
-    if not find_spec("axolotl"):
-        raise RecipeError(
-            "this is the light install, which only checks and renders; `make setup` brings Axolotl and torch"
-        )
+    require_engines()
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
@@ -77,6 +74,14 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
         if fresh and not job.run.record().get("stages"):
             shutil.rmtree(root)
         raise
+
+
+def require_engines() -> None:
+    """RecipeError in the light install, before anything is written."""
+    if not find_spec("axolotl"):
+        raise RecipeError(
+            "this is the light install, which only checks and renders; `make setup` brings Axolotl and torch"
+        )
 
 
 def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
@@ -120,15 +125,24 @@ def _prepare(job: Job, screen: Screen) -> None:
     screen.say(f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,} dropped")
 
 
-def _render(job: Job, screen: Screen) -> None:
+def configure(job: Job, weights: bool = True) -> models.Model:
+    """What Axolotl is started with, written into the run folder, once the model is at hand: axolotl.yml and our template.
+
+    The tokenizer's own template, where there is none of ours, is written by whoever loads the tokenizer.
+    """
     model = models.find(job.recipe.model, job.recipe.template)
-    revision = hub.fetch(model.base)
+    revision = hub.fetch(model.base, weights)
     job.run.update(model_revision=revision)
     write_text(job.run.path("axolotl.yml"), axolotl_config.render(job.recipe, job.device, revision))
     job.run.path(TEMPLATE_FILE).unlink(missing_ok=True)
     if model.template:
         write_text(job.run.path(TEMPLATE_FILE), model.template.read_text(encoding="utf-8"))
-    child.call("parity", job.run.root, base=model.base, tasks=job.recipe.tasks, trained=job.trained_tasks())
+    return model
+
+
+def _render(job: Job, screen: Screen) -> None:
+    base = configure(job).base
+    child.call("parity", job.run.root, base=base, tasks=job.recipe.tasks, trained=job.trained_tasks())
     proof = read_json(job.run.path("parity.json"))
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]

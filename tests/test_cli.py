@@ -31,7 +31,9 @@ def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["check", str(QUICK)], ["render", str(QUICK)]], ids=lambda words: words[0]
+    "words",
+    [["--help"], ["check", str(QUICK)], ["render", str(QUICK)], ["preview", "--help"]],
+    ids=lambda words: words[0],
 )
 def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
@@ -55,11 +57,11 @@ def test_a_light_environment_is_enough_for_check_and_render(tmp_path: Path) -> N
             [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-    words = ["run", str(QUICK), "--runs-dir", str(tmp_path / "runs")]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
-    )
-    assert_one_message(done, 2, "make setup")
+    for words in (["run", str(QUICK), "--runs-dir", str(tmp_path / "runs")], ["preview", str(QUICK)]):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
+        )
+        assert_one_message(done, 2, "make setup")
     assert not (tmp_path / "runs").exists()
 
 

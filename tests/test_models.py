@@ -82,3 +82,19 @@ def test_a_tokenizer_without_a_template_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(RecipeError, match="name one with `template:`"):
         model_hub.write_own_template(models.PRESETS["quickstart-llama"].base, tmp_path)
+
+
+def test_a_models_weights_are_fetched_only_where_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    from kotune.models import hub as model_hub
+
+    asked: list[list[str]] = []
+
+    def snapshot(_: str, allow_patterns: list[str]) -> str:
+        asked.append(allow_patterns)
+        return "snapshots/0123"
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert model_hub.fetch("some/model") == model_hub.fetch("some/model", weights=False) == "0123"
+    assert ["*.safetensors" in patterns for patterns in asked] == [True, False]
+    assert all({"*.json", "tokenizer.model"} <= set(patterns) for patterns in asked)

@@ -68,7 +68,7 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
     root = run_folder(tmp_path, name)
     counted = prove(root, monkeypatch)["lengths"]
     _, strategy = parity.load_strategy(root / "axolotl.yml")
-    sides = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl"))
+    sides = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl", parity.ITEMS))
     longest = max(len(side.ids) for side in sides)
     assert counted | {"longest_guid": ""} == {
         "rows": 24, "longest": longest, "longest_guid": "", "sequence_len": 1024, "too_long": 0

@@ -7,22 +7,23 @@ from kodata.hub import explained, patiently
 from kotune.axolotl_config import TEMPLATE_FILE
 from kotune.errors import RecipeError
 
-FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]  # safetensors only: no pickled weights
+TOKENIZER = ["*.json", "*.jinja", "tokenizer.model"]
+WEIGHTS = ["*.safetensors"]  # safetensors only: no pickled weights
 
 
-def fetch(base: str) -> str | None:
-    """Download a hub model into the hub's cache; its commit hash, or None for a local folder.
+def fetch(base: str, weights: bool = True) -> str | None:
+    """Download a hub model, or all of it but its weights, into the hub's cache; its commit hash, or None for a local folder.
 
     kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown, token).
     """
-    return None if Path(base).is_dir() else patiently(lambda: _attempt(base))
+    return None if Path(base).is_dir() else patiently(lambda: _attempt(base, weights))
 
 
-def _attempt(base: str) -> str:
+def _attempt(base: str, weights: bool) -> str:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(base, allow_patterns=FILES)).name
+        return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights)).name
     except Exception as error:
         raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None
 

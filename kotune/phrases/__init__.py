@@ -1,0 +1,24 @@
+"""What pages and screens say, a file a language with the same keys: text with {places}, or words for words of ours."""
+
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("en", "ko")
+
+
+class Phrases:
+    """The words of one language."""
+
+    def __init__(self, language: str) -> None:
+        from kotune import strict_yaml  # `--help` needs only the languages' names
+
+        self.language = language
+        self._said: dict[str, Any] = strict_yaml.load(Path(__file__).parent / f"{language}.yml")
+
+    def __call__(self, key: str, **places: object) -> str:
+        """The phrase with its places filled."""
+        return str(self._said[key]).format(**places)
+
+    def word(self, kind: str, name: str) -> str:
+        """The word for one of our own words, as in a manifest; itself where there is none."""
+        return str(self._said[kind].get(name, name))
