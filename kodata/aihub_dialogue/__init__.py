@@ -154,7 +154,7 @@ def _record(dialogue: Dialogue) -> Record | Refused:
     if isinstance(made, Refused):
         return made
     topic = clean(dialogue.topic or "") or None
-    record = {"guid": dialogue.guid, "group": dialogue.group, "messages": made, "topic": topic}
+    record = {"guid": dialogue.guid, "group": clean(dialogue.group), "messages": made, "topic": topic}
     summary = clean(dialogue.summary or "")
     return {**record, "summary": summary} if summary else record
 
