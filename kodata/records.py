@@ -24,7 +24,8 @@ def clean(text: str) -> str:
 
 def unspaced(text: str) -> str:
     """The text in one case and without white space: groups that differ in nothing else are one group."""
-    return "".join(text.casefold().split())
+    folded = text.casefold()
+    return folded.replace(" ", "") if folded.isprintable() else "".join(folded.split())  # no other space is printable
 
 
 def draw(seed: int | str, text: str) -> float:

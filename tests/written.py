@@ -1,7 +1,10 @@
-"""Small files in each source's own form: one writer a source, for the tests that want several sources alike."""
+"""Small files in each source's own form: one writer a source, for the tests that want several sources alike; and what
+is left of a text when it is cleaned."""
 
 import csv
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +25,13 @@ class Item(NamedTuple):
 
 
 Writer = Callable[[Path, Sequence[Item]], Path]
+
+
+def cleaned(text: str) -> str:
+    """What records.clean() promises, a character at a time: NFC, Unix line ends, no controls, no outer white space."""
+    unix = re.sub("\r\n?", "\n", text)
+    kept = [one for one in unix if one in "\t\n" or unicodedata.category(one) not in ("Cc", "Cs")]
+    return unicodedata.normalize("NFC", "".join(kept)).strip()
 
 
 def put(path: Path, text: str) -> None:
