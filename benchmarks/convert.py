@@ -84,7 +84,7 @@ def of_loaded(name: str, folder: Path) -> dict[str, float]:
     here.read = lambda *_: map(source.record, loaded)
     kodata.SOURCES["loaded"] = cast(Source, here)
     with tempfile.TemporaryDirectory() as out:
-        return measured(lambda: convert([Entry("loaded")], Path(out), seed=42))
+        return measured(lambda: convert([Entry("loaded", path=folder)], Path(out), seed=42))
 
 
 def of_map(name: str, folder: Path, batched: bool = False) -> dict[str, float]:
