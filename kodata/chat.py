@@ -14,7 +14,7 @@ from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, did_you_mean, shown
-from kodata.records import asked, clean, draw
+from kodata.records import asked, clean, draw, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)
@@ -115,12 +115,13 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refuse
     for side, record in _lines(Path(path)) if split != "test" else ():
         cut = cut and side != "validation"
         if SPLITS.index(side) > SPLITS.index(split):
-            held_out.setdefault(record["group"], side)
+            held_out.setdefault(unspaced(record["group"]), side)
     for side, record in _lines(Path(path)):
-        if cut and side == "train" and draw("chat validation", record["group"]) < VALIDATION_SHARE:
+        group = unspaced(record["group"])
+        if cut and side == "train" and draw("chat validation", group) < VALIDATION_SHARE:
             side = "validation"
         if side == split:
-            other = held_out.get(record["group"])
+            other = held_out.get(group)
             yield Refused(f"its group is in the {other} part") if other else record
 
 

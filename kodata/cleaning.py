@@ -6,19 +6,13 @@ Reasons: what a source itself refuses; `empty field`; `oversized`; `duplicate` (
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from kodata.card import Message, Record, Refused, Source
 
 OVERSIZED = 100_000  # characters of one example: some 40,000 tokens, more than any of the models reads
 
 
-class Example(NamedTuple):
-    """A record on its side, as the chat that is trained."""
-
-    side: str
-    record: Record
-    messages: list[Message]
+Example = tuple[str, Record, list[Message]]  # a side, a record on it, and the chat that is trained
 
 
 def examples(
@@ -33,13 +27,19 @@ def examples(
         if isinstance(messages, Refused):
             dropped[messages.reason] += 1
             continue
-        said = [turn["content"] for turn in messages]
-        if sum(map(len, said)) > OVERSIZED:
+        answer = messages[-1]["content"]
+        question = messages[0]["content"] if len(messages) == 2 else _said(messages[:-1])
+        if len(question) + len(answer) > OVERSIZED:
             dropped["oversized"] += 1
             continue
-        question, answer = hash(tuple(said[:-1] if one_answer else said)), hash(said[-1])
-        if question in seen:
-            dropped["duplicate" if seen[question] == answer else "label conflict"] += 1
+        key, value = hash(question if one_answer else (question, answer)), hash(answer)
+        if key in seen:
+            dropped["duplicate" if seen[key] == value else "label conflict"] += 1
             continue
-        seen[question] = answer
-        yield Example(side, record, messages)
+        seen[key] = value
+        yield side, record, messages
+
+
+def _said(messages: list[Message]) -> str:
+    """Turns as one text that no other turns have: clean text holds no NUL."""
+    return "\0".join([turn["content"] for turn in messages])

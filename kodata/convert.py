@@ -1,15 +1,15 @@
 """Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in and what came out.
 
-Guaranteed: the two sides share no group (premise); the same seed gives the same bytes; rows stream, so memory
-grows by little more than two numbers a row; each file appears whole, the manifest last, and nothing is written when an
-input is missing.
+Guaranteed: the two sides share no group (premise), not even in another case or spacing; the same seed gives the same
+bytes; rows stream, so memory grows by little more than two numbers a row; each file appears whole, the manifest last, and
+nothing is written when an input is missing.
 """
 
 import hashlib
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from kodata.errors import DataError, did_you_mean
 from kodata.files import sha256
 from kodata.leaks import LeakGuard
 from kodata.output import SIDES, Manifest, Output
-from kodata.records import draw
+from kodata.records import draw, unspaced
 
 VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
 VALIDATION_ROWS = 2_000  # ... but not more than about this many rows
@@ -175,12 +175,8 @@ def _convert_entry(entry: Entry, seed: int, output: Output, guard: LeakGuard | N
 
 
 def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) -> Iterator[tuple[str, Record]]:
-    """Every record with the side that it belongs to. A group's side follows from the seed and the group alone."""
-    share = (
-        0.0
-        if "validation" in source.SPLITS
-        else min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
-    )
+    """Every record with the side that it belongs to."""
+    side_of = _cut(source, path, seed)
     for split in _splits(source):
         last, side, number = None, split, 0
         for number, record in enumerate(source.read(split, path), 1):  # noqa: B007  (used after the loop)
@@ -190,10 +186,28 @@ def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) ->
             if "" in record.values():
                 tally.dropped["empty field"] += 1
                 continue
-            if share and (group := source.group(record)) != last:  # rows of one group mostly follow each other
-                last, side = group, "validation" if draw(seed, group) < share else "train"
-            yield side, record
+            if (
+                split == "train" and (group := source.group(record)) != last
+            ):  # rows of one group mostly follow each other
+                last, side = group, side_of(group)
+            if side:
+                yield side, record
+            else:
+                tally.dropped["its group is in the validation part"] += 1
         tally.read[split] = number
+
+
+def _cut(source: Source, path: str | Path | None, seed: int) -> Callable[[str], str]:
+    """The side of a group of train, which follows from the seed and the group alone.
+
+    A source's own validation split stays as it is: its groups have no side ("") in train.
+    """
+    if "validation" in source.SPLITS:
+        found = source.read("validation", path)
+        taken = {unspaced(source.group(record)) for record in found if not isinstance(record, Refused)}
+        return lambda group: "" if unspaced(group) in taken else "train"
+    share = min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
+    return lambda group: "validation" if draw(seed, unspaced(group)) < share else "train"
 
 
 def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> Iterator[Example]:
@@ -201,12 +215,13 @@ def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> 
     assert entry.samples is not None
     heap: list[tuple[float, int, Example]] = []  # the highest draw on top; the number keeps equal draws in file order
     for number, example in enumerate(found):
-        if example.side != "train":
+        side, record, _ = example
+        if side != "train":
             yield example
         elif len(heap) < entry.samples:
-            heapq.heappush(heap, (-draw(seed, example.record["guid"]), -number, example))
+            heapq.heappush(heap, (-draw(seed, record["guid"]), -number, example))
         else:
-            heapq.heappushpop(heap, (-draw(seed, example.record["guid"]), -number, example))
+            heapq.heappushpop(heap, (-draw(seed, record["guid"]), -number, example))
             tally.dropped["not sampled"] += 1
     if len(heap) < entry.samples:
         raise DataError(f"{entry.source}: samples is {entry.samples}, but there are only {len(heap)} train rows")
@@ -218,8 +233,9 @@ def _weighed(found: Iterable[Example], weight: float, seed: int, tally: _Tally) 
     """Train examples as often as the weight says, whole times for all and the rest of it for a share of them."""
     whole, share = divmod(weight, 1)
     for example in found:
-        times = int(whole) + (draw(seed, f"weight {example.record['guid']}") < share)
-        if example.side != "train":
+        side, record, _ = example
+        times = int(whole) + (draw(seed, f"weight {record['guid']}") < share)
+        if side != "train":
             times = 1
         elif not times:
             tally.dropped["weight"] += 1

@@ -17,25 +17,12 @@ from kodata import klue_nli, output
 from kodata.convert import Entry, convert, fingerprint
 from kodata.errors import DataError
 from kodata.files import sha256
-
-LABELS = list(klue_nli.LABELS)
+from tests.written import LABELS, Item, klue
 
 
 def put(folder: Path, premises: list[str]) -> Path:
     """A train file with one row for each premise given."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {
-            "guid": f"g{number}",
-            "source": "s",
-            "premise": premise,
-            "hypothesis": f"가설 {number}",
-            "gold_label": LABELS[number % 3],
-        }
-        for number, premise in enumerate(premises)
-    ]
-    (folder / "klue-nli-v1.1_train.json").write_text(json.dumps(rows), encoding="utf-8")
-    return folder
+    return klue(folder, [Item(premise, f"가설 {number}", number % 3) for number, premise in enumerate(premises)])
 
 
 def made(folder: Path, side: str) -> list[dict[str, Any]]:
@@ -187,7 +174,7 @@ def premises_with_labels(folder: Path, labels: str) -> Path:
     """The same premise and hypothesis again and again, with these labels, after 300 other rows."""
     put(folder, [f"전제 {number // 3}" for number in range(300)])
     file = folder / "klue-nli-v1.1_train.json"
-    again = {"source": "s", "premise": "또 나온다.", "hypothesis": "가설"}
+    again = {"genre": "s", "premise": "또 나온다.", "hypothesis": "가설"}
     rows = json.loads(file.read_text("utf-8"))
     rows += [{"guid": f"d{n}", **again, "gold_label": LABELS[int(label)]} for n, label in enumerate(labels)]
     file.write_text(json.dumps(rows), encoding="utf-8")

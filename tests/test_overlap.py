@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kodata import klue_nli, nsmc
+from kodata import nsmc
 from kodata.convert import Entry, Scored, convert
 from kodata.errors import DataError
 from kodata.overlap import KINDS, NEAR, TestTexts, folded, grams, similarity, spaced
 from tests.conftest import REAL
+from tests.written import Item, klue, reviews
 
 pytest.importorskip("datasketch")
 TEXT = "어제 본 영화는 배우의 연기도 음악도 좋아서 한 번 더 보고 싶어졌습니다"
@@ -63,36 +64,16 @@ def test_equal_texts_are_always_found_and_near_ones_are_near(tests: list[str], t
         assert max(similarity(grams(folded(text)), grams(test)) for test in known if len(test) >= 5) >= NEAR
 
 
-def nli(folder: Path, *premises: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, found in (("train", premises), ("dev", ("아무 데도 없는 시험 문장입니다.",))):
-        rows = [
-            {
-                "guid": f"{name}{n}{label}",
-                "source": "x",
-                "premise": premise,
-                "hypothesis": f"{label} {n}",
-                "gold_label": label,
-            }
-            for n, premise in enumerate(found)
-            for label in klue_nli.LABELS
-        ]
-        (folder / f"klue-nli-v1.1_{name}.json").write_text(json.dumps(rows), encoding="utf-8")
-    return folder
-
-
-def reviews(folder: Path, *texts: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, found in (("train", ["좋다"]), ("test", texts)):
-        lines = ["id\tdocument\tlabel", *(f"{n}\t{text}\t{n % 2}" for n, text in enumerate(found))]
-        (folder / f"ratings_{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
+def premises(folder: Path, *texts: str) -> Path:
+    """KLUE-NLI's files with three hypotheses a premise in train, and another premise in dev."""
+    train = [Item(text, f"{number}번 가설 {label}", label) for number, text in enumerate(texts) for label in range(3)]
+    return klue(folder, [*train, Item("아무 데도 없는 시험 문장입니다.", "가설", split="test")])
 
 
 def made(tmp_path: Path, leaks: str) -> Any:
     others = [f"{n}번 버스는 {n * 7}분마다 온다." for n in range(80)]
-    data = nli(tmp_path / "nli", *others, TEXT)
-    tests = reviews(tmp_path / "nsmc", f"{TEXT}...", "다른 감상")
+    data = premises(tmp_path / "nli", *others, TEXT)
+    tests = reviews(tmp_path / "nsmc", [Item(text, "", split="test") for text in (f"{TEXT}...", "다른 감상")])
     entry = Entry("klue_nli", "label", data)
     return convert([entry], tmp_path / "out", 1, Scored({"nsmc_ko": ("nsmc", tests)}, leaks))
 
