@@ -224,10 +224,14 @@ def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: st
     pytest.importorskip("orjson")
     every = "".join(map(chr, range(0x300))) + "\u2028\u2029\ufeff가😀"
     row = {"messages": [{"content": first + every}], second: {"n": None, "가": second}}
-    with pytest.MonkeyPatch.context() as patch:
-        fast = output.dumper()(row)
-        patch.setitem(sys.modules, "orjson", None)
-        assert output.dumper()(row) == fast
+    sly = {"messages": [{"content": '"}},{"messages":'}], "doc": {"guid": '},{"messages":'}}
+    inner = {"messages": [], "doc": [{}, {"messages": second}]}
+    for rows in ([], [row], [row, sly, row], [sly, inner, row]):
+        with pytest.MonkeyPatch.context() as patch:
+            fast = output.writer()(rows)
+            patch.setitem(sys.modules, "orjson", None)
+            assert output.writer()(rows) == fast
+        assert list(map(json.loads, fast.decode().split("\n")[:-1])) == rows
 
 
 def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) -> None:
