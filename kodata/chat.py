@@ -14,7 +14,7 @@ from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, did_you_mean, shown
-from kodata.records import asked, clean, draw, unspaced
+from kodata.records import asked, clean, drawer, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)
@@ -111,14 +111,14 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refuse
     files(split, path)  # tells what is missing
     assert path is not None
     held_out: dict[str, str] = {}
-    cut = True
+    cut, draw = True, drawer("chat validation")
     for side, record in _lines(Path(path)) if split != "test" else ():
         cut = cut and side != "validation"
         if SPLITS.index(side) > SPLITS.index(split):
             held_out.setdefault(unspaced(record["group"]), side)
     for side, record in _lines(Path(path)):
         group = unspaced(record["group"])
-        if cut and side == "train" and draw("chat validation", group) < VALIDATION_SHARE:
+        if cut and side == "train" and draw(group) < VALIDATION_SHARE:
             side = "validation"
         if side == split:
             other = held_out.get(group)

@@ -21,7 +21,7 @@ from kodata.errors import DataError, did_you_mean
 from kodata.files import sha256
 from kodata.leaks import LeakGuard
 from kodata.output import SIDES, Manifest, Output
-from kodata.records import draw, unspaced
+from kodata.records import drawer, unspaced
 
 VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
 VALIDATION_ROWS = 2_000  # ... but not more than about this many rows
@@ -207,21 +207,23 @@ def _cut(source: Source, path: str | Path | None, seed: int) -> Callable[[str], 
         taken = {unspaced(source.group(record)) for record in found if not isinstance(record, Refused)}
         return lambda group: "" if unspaced(group) in taken else "train"
     share = min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
-    return lambda group: "validation" if draw(seed, unspaced(group)) < share else "train"
+    draw = drawer(seed)
+    return lambda group: "validation" if draw(unspaced(group)) < share else "train"
 
 
 def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> Iterator[Example]:
     """The validation examples, then as many of train as entry.samples says, those of the lowest draws first."""
     assert entry.samples is not None
+    draw = drawer(seed)
     heap: list[tuple[float, int, Example]] = []  # the highest draw on top; the number keeps equal draws in file order
     for number, example in enumerate(found):
         side, record, _ = example
         if side != "train":
             yield example
         elif len(heap) < entry.samples:
-            heapq.heappush(heap, (-draw(seed, record["guid"]), -number, example))
+            heapq.heappush(heap, (-draw(record["guid"]), -number, example))
         else:
-            heapq.heappushpop(heap, (-draw(seed, record["guid"]), -number, example))
+            heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))
             tally.dropped["not sampled"] += 1
     if len(heap) < entry.samples:
         raise DataError(f"{entry.source}: samples is {entry.samples}, but there are only {len(heap)} train rows")
@@ -231,10 +233,11 @@ def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> 
 
 def _weighed(found: Iterable[Example], weight: float, seed: int, tally: _Tally) -> Iterator[Example]:
     """Train examples as often as the weight says, whole times for all and the rest of it for a share of them."""
+    draw = drawer(seed)
     whole, share = divmod(weight, 1)
     for example in found:
         side, record, _ = example
-        times = int(whole) + (draw(seed, f"weight {record['guid']}") < share)
+        times = int(whole) + (draw(f"weight {record['guid']}") < share)
         if side != "train":
             times = 1
         elif not times:

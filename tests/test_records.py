@@ -2,13 +2,12 @@
 
 import re
 import sys
-from hashlib import blake2b
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kodata.records import clean, draw, unspaced
+from kodata.records import clean, drawer, unspaced
 from tests.written import cleaned
 
 EVERY = "".join(map(chr, range(sys.maxunicode + 1)))
@@ -36,7 +35,20 @@ def test_unspaced_text_has_one_case_and_no_white_space(text: str) -> None:
     assert unspaced(text) == re.sub(r"\s", "", text.casefold())
 
 
-@given(st.integers() | st.text(max_size=9), st.text())
-def test_a_draw_is_the_hash_of_seed_and_text(seed: int | str, text: str) -> None:
-    digest = blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()
-    assert draw(seed, text) == int.from_bytes(digest, "big") / 2**64
+@given(st.integers(0, 2**32 - 1) | st.text(max_size=9), st.text())
+def test_a_draw_follows_from_seed_and_text_alone(seed: int | str, text: str) -> None:
+    drawn = drawer(seed)(text)
+    assert 0 <= drawn < 1
+    assert drawer(seed)(text) == drawn
+
+
+def test_draws_are_even_and_those_of_two_seeds_independent() -> None:
+    texts = [f"문장 {number}" for number in range(20_000)]
+    first, second = ([drawer(seed)(text) for text in texts] for seed in (1, 2))
+    assert abs(sum(first) / len(first) - 0.5) < 0.01
+    assert sum(drawn < 0.05 for drawn in first) == pytest.approx(1_000, rel=0.1)
+    assert sum(a < 0.1 and b < 0.1 for a, b in zip(first, second, strict=True)) == pytest.approx(200, rel=0.25)
+
+
+def test_draws_stay_what_they_are_from_one_machine_to_another() -> None:
+    assert drawer(42)("한국어") == pytest.approx(0.19163177912667517)

@@ -12,7 +12,7 @@ from kodata.aihub_dialogue.shapes import Dialogue, dialogues
 from kodata.card import Card, Message, Record, Refused
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, did_you_mean
-from kodata.records import asked, clean, draw
+from kodata.records import asked, clean, drawer
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("next", "reply", "summary")
@@ -125,8 +125,9 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refuse
 
 def _cut(records: Iterable[Record | Refused], split: str) -> Iterator[Record | Refused]:
     """One side of a set that has no Validation part; what is refused counts on the train side."""
+    draw = drawer("aihub_dialogue test")
     for record in records:
-        held_out = not isinstance(record, Refused) and draw("aihub_dialogue test", record["group"]) < TEST_SHARE
+        held_out = not isinstance(record, Refused) and draw(record["group"]) < TEST_SHARE
         if held_out == (split == "test"):
             yield record
 
