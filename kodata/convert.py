@@ -24,7 +24,16 @@ from kodata.output import SIDES, Manifest, Output
 from kodata.records import drawer, unspaced
 
 VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
-VALIDATION_ROWS = 2_000  # ... but not more than about this many rows
+VALIDATION_ROWS = 2_000  # ... but not more than about this many rows of any source of the recipe
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How validation is cut from train: the share of groups, the same for all sources of a recipe, so that a text which
+    is a group of two of them is on one side."""
+
+    seed: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,8 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with Output(out_dir) as output:
-        parts = [_convert_entry(entry, seed, output, guard) for entry in entries]
+        cut = _Cut(seed, _share(map(_checked, entries)))
+        parts = [_convert_entry(entry, cut, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
             raise DataError(_too_few(entries, parts, kept))
@@ -153,17 +163,17 @@ class _Tally:
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
 
 
-def _convert_entry(entry: Entry, seed: int, output: Output, guard: LeakGuard | None) -> Manifest:
+def _convert_entry(entry: Entry, cut: _Cut, output: Output, guard: LeakGuard | None) -> Manifest:
     """Writes the rows of one entry; returns the part of the manifest that says what came out."""
     source, tally = _checked(entry), _Tally()
-    records = _sided(source, entry.path, seed, tally)
+    records = _sided(source, entry.path, cut, tally)
     if guard:
         records = guard.passed(records, source, tally.dropped)
     found = examples(records, source, entry.form, tally.dropped)
     if entry.samples is not None:
-        found = _drawn(found, entry, seed, tally)
+        found = _drawn(found, entry, cut.seed, tally)
     if entry.weight != 1:
-        found = _weighed(found, entry.weight, seed, tally)
+        found = _weighed(found, entry.weight, cut.seed, tally)
     name, form = entry.source, entry.form  # looked up once: this loop is the speed
     write, count = output.write, tally.labels
     for side, record, messages in found:
@@ -174,9 +184,9 @@ def _convert_entry(entry: Entry, seed: int, output: Output, guard: LeakGuard | N
     return {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "labels": labels}
 
 
-def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) -> Iterator[tuple[str, Record]]:
+def _sided(source: Source, path: str | Path | None, cut: _Cut, tally: _Tally) -> Iterator[tuple[str, Record]]:
     """Every record with the side that it belongs to."""
-    side_of = _cut(source, path, seed)
+    side_of = _side_of(source, path, cut)
     for split in _splits(source):
         last, side, number = None, split, 0
         for number, record in enumerate(source.read(split, path), 1):  # noqa: B007  (used after the loop)
@@ -197,7 +207,7 @@ def _sided(source: Source, path: str | Path | None, seed: int, tally: _Tally) ->
         tally.read[split] = number
 
 
-def _cut(source: Source, path: str | Path | None, seed: int) -> Callable[[str], str]:
+def _side_of(source: Source, path: str | Path | None, cut: _Cut) -> Callable[[str], str]:
     """The side of a group of train, which follows from the seed and the group alone.
 
     A source's own validation split stays as it is: its groups have no side ("") in train.
@@ -206,9 +216,14 @@ def _cut(source: Source, path: str | Path | None, seed: int) -> Callable[[str], 
         found = source.read("validation", path)
         taken = {unspaced(source.group(record)) for record in found if not isinstance(record, Refused)}
         return lambda group: "" if unspaced(group) in taken else "train"
-    share = min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
-    draw = drawer(seed)
+    draw, share = drawer(cut.seed), cut.share
     return lambda group: "validation" if draw(unspaced(group)) < share else "train"
+
+
+def _share(sources: Iterable[Source]) -> float:
+    """The share of groups that becomes validation, for sources that bring no validation split."""
+    without = [source for source in sources if "validation" not in source.SPLITS]
+    return min([VALIDATION_SHARE, *(VALIDATION_ROWS / source.CARD.rows.get("train", 1) for source in without)])
 
 
 def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> Iterator[Example]:

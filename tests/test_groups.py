@@ -4,6 +4,7 @@ import json
 import random
 import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
@@ -80,3 +81,17 @@ def test_no_group_is_on_both_sides(
     on = {side: {same(source.group(json.loads(line)["doc"])) for line in lines} for side, lines in found.items()}
     assert on["train"] and on["validation"]
     assert not on["train"] & on["validation"]
+
+
+def test_a_text_that_is_a_group_of_two_sources_is_on_one_side(tmp_path: Path) -> None:
+    """KLUE-NLI has premises that are reviews of NSMC, and NSMC is so large that less of it is cut for validation."""
+    items = drawn_items(random.Random(1), 1_500, ("train",))
+    entries = [Entry(name, path=WRITERS[name](tmp_path / name, items)) for name in ("klue_nli", "nsmc")]
+    for order in (entries, entries[::-1]):
+        convert(list(order), tmp_path / "out", seed=3)
+        on: dict[str, set[str]] = {}
+        for side in SIDES:
+            rows = map(json.loads, (tmp_path / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines())
+            on[side] = {same(kodata.SOURCES[row["source"]].group(row["doc"])) for row in rows}
+        assert len(on["validation"]) > 5
+        assert not on["train"] & on["validation"]
