@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 import kodata
-from kodata.errors import did_you_mean
+from kodata.card import Source
+from kodata.errors import DataError, did_you_mean
 from kodata.hub import is_commit
 from kotune import axolotl_block, strict_yaml
 from kotune.errors import RecipeError
@@ -39,7 +40,7 @@ class Data(Strict):
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
-    path: Path | None = None
+    path: Path | None = Field(default=None, validate_default=True)
     revision: str | None = None
     samples: int | None = Field(default=None, gt=0, strict=True)
     weight: float = Field(default=1.0, gt=0, le=100)
@@ -59,7 +60,9 @@ class Data(Strict):
 
     @field_validator("path")
     @classmethod
-    def _existing_path(cls, path: Path | None) -> Path | None:
+    def _existing_path(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is None and "source" in info.data:
+            _need_no_path(kodata.SOURCES[info.data["source"]])
         if path is not None and not path.is_dir():
             found = "is not a folder" if path.exists() else "does not exist"
             raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data")
@@ -182,6 +185,15 @@ def _own_tasks(data: Any) -> list[str]:
     names = [entry.get("source") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     tasks = [kodata.source(name).CARD.task for name in names if isinstance(name, str) and name in kodata.SOURCES]
     return list(dict.fromkeys(tasks)) or list(cards())[:1]
+
+
+def _need_no_path(source: Source) -> None:
+    """A source that is neither on the hub nor shipped says what must lie at `path`."""
+    if source.CARD.hub_id is None:
+        try:
+            source.files("train")
+        except DataError as error:
+            raise PydanticCustomError("path", "{told}", {"told": str(error)}) from None
 
 
 def _known(name: str, known: Any, kind: str) -> str:

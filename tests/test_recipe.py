@@ -52,6 +52,13 @@ def test_a_form_left_out_and_the_same_form_named_are_one_experiment(tmp_path: Pa
     assert recipe.digest(left_out, None) == recipe.digest(named, None) != recipe.digest(other, None)
 
 
+@pytest.mark.parametrize("source", ["chat", "aihub_dialogue"])
+def test_a_source_that_is_nowhere_without_a_path_says_what_must_lie_there(tmp_path: Path, source: str) -> None:
+    path = write_recipe(tmp_path, f"model: quickstart-llama\ndata: [{{source: {source}}}]\n")
+    with pytest.raises(RecipeError, match=rf"data\.0\.path: {source}: no path; path must name"):
+        recipe.load(path)
+
+
 def test_recipes_for_ones_own_data_differ_only_in_model_and_tell_a_missing_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
