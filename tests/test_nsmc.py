@@ -84,7 +84,7 @@ def test_text_is_composed_and_stripped(tmp_path: Path) -> None:
         (TEXT + "10\t좋다\tpositiv\n", "not 0 (negative) or 1 (positive); did you mean positive?"),
         (TEXT + "10\t좋다\t\n", "row 4 (guid 10): label is ''"),
         (TEXT + "10\t좋", "row 4: 2 columns, not these 3 (id, document, label)"),
-        (TEXT + "10\t좋다\t1\t1\n", "row 4: 4 columns, not the 3"),
+        (TEXT + "10\t좋다\t1\t1\n", "row 4: 4 columns, not these 3"),
         ("id\ttext\tlabel\n7\t좋다\t1\n", "row 1 (guid 7): document is missing"),
         ("document\tlabel\n좋다\t1\n", "row 1 (guid missing): id is missing"),
         ("id\tdocument\n7\t좋다\n", "row 1 (guid 7): label is missing"),
