@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
 Answers = list[tuple[Any, Any]]  # (gold, said) of one item, asked in several ways
-BUCKETS = 2048
+BUCKETS = 512
 
 
 def whole(items: Sequence[Sequence[Any]]) -> list[Answers]:

@@ -22,6 +22,7 @@ from kodata.metrics import MEAN, METRICS, aggregation, stderr, value
 from kodata.overlap import folded
 from kotune import recipe, scoring
 from kotune.errors import RecipeError
+from kotune.harness import load_task
 from tasks.card import cards, groups
 from tests import test_tasks
 from tests.conftest import REAL, write_recipe
@@ -151,10 +152,11 @@ def test_every_metric_has_a_standard_error_and_two_items_go_the_whole_way(evalua
     said = [lambda doc: doc["answers"][0], lambda doc: "", lambda doc: "<think>", lambda doc: doc["guid"]]
     rules = {NLI: knows_some, QUESTIONS: lambda _, doc: said[len(doc["group"]) % 4](doc)}
     for task, rule in rules.items():
-        for name, given in items(task, rule).items():
+        for name, given in json.loads(json.dumps(items(task, rule))).items():  # as samples hold them
             assert 0 < stderr(METRICS.get(name, MEAN), *zip(*given, strict=True)) < 0.1, name
         result = evaluate(task, rule, limit=2)
-        samples = [scoring._sample(sample, cards()[task].cluster) for sample in result["samples"]]
+        harness_task = load_task(task, None)
+        samples = [scoring._sample(sample, harness_task) for sample in result["samples"]]
         json.dumps(samples)
         assert set(scoring.metrics(result["scores"], samples)) >= {"acc", "consistent_and_right"}
 
@@ -208,12 +210,12 @@ def test_fleiss_kappa_matches_a_table_worked_by_hand() -> None:
     assert aggregation("consistent_and_right")(rated(RATINGS)) == 1 / 4
 
 
-def test_fleiss_kappa_is_another_librarys() -> None:
-    annotation = pytest.importorskip("nltk.metrics.agreement")
+def test_fleiss_kappa_is_statsmodels() -> None:
+    inter_rater = pytest.importorskip("statsmodels.stats.inter_rater")
     rng = random.Random(1)
     ratings = [tuple(rng.choices(range(3), (at % 3 + 1, 1, 1), k=6)) for at in range(40)]
-    table = [(rater, at, label) for at, said in enumerate(ratings) for rater, label in enumerate(said)]
-    assert aggregation("fleiss_kappa")(rated(ratings)) == pytest.approx(annotation.AnnotationTask(table).pi())
+    table, _ = inter_rater.aggregate_raters(np.array(ratings))
+    assert aggregation("fleiss_kappa")(rated(ratings)) == pytest.approx(inter_rater.fleiss_kappa(table, "fleiss"))
 
 
 def test_one_label_alone_has_no_kappa_and_an_item_cut_through_does_not_count() -> None:
@@ -401,6 +403,8 @@ def test_a_damaged_file_is_one_message(tmp_path: Path, rows: list[str], told: st
 def test_a_folder_without_parakqc_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no test data there; looked for paraKQC\*\.txt"):
         questions.dataset("paraphrases", str(tmp_path))
+    with pytest.raises(DataError, match=r"0{40} is a commit, but it is not on the hub; give a folder"):
+        questions.dataset("paraphrases", "0" * 40)
 
 
 @pytest.mark.skipif(not (REAL / "parakqc").is_dir(), reason="the real ParaKQC file is not at ../shared/data/parakqc")
