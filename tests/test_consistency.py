@@ -134,6 +134,7 @@ def test_contradictions_turned_round_are_compared_with_themselves_alone() -> Non
     )(prompt, choice)
     found = judged(NLI, unsure)
     assert (found["swap_consistent"], found["swap_contradiction"]) == (0, 0)
+    assert len(items(NLI, unsure)["swap_consistent"]) == 60 * 2  # nothing of the other items
     assert (found["consistent_and_right"], found["acc"]) == (1, 1)
 
 

@@ -30,7 +30,7 @@ CARD = Card(
     revision=None,
     rows={"test": 372},
     forms=FORMS,
-    defects="Four of ten groups ask for a number. ParaKQC: 5 of 1,000 groups say a sentence twice, 8 sentences stand in "
+    defects="Half of the groups ask for a number. ParaKQC: 5 of 1,000 groups say a sentence twice, 8 sentences stand in "
     "two groups; these are left out.",
 )
 

@@ -18,7 +18,7 @@ from kodata import scored
 from kodata.card import Record
 from kodata.klue_nli import LABELS, WORDINGS, worded
 from kodata.metrics import aggregation
-from kodata.records import draw
+from kodata.records import drawer
 from kodata.scored import chosen
 
 agreement, wording_agreement, order_agreement = map(aggregation, ("agreement", "wording_agreement", "order_agreement"))
@@ -48,9 +48,9 @@ def dataset(source: str, premises: int, data_path: str | dict[str, str] | None =
     import datasets
 
     found = scored.dataset(source, data_path)["test"]
-    triples = [list(items) for _, items in groupby(found, key=lambda record: record["premise"])]
-    triples.sort(key=lambda items: draw("ko_consistency", items[0]["premise"]))
-    return {"test": datasets.Dataset.from_list([doc for items in triples[:premises] for doc in _docs(items)])}
+    groups = {premise: list(items) for premise, items in groupby(found, key=lambda record: record["premise"])}
+    drawn = sorted(groups, key=drawer("ko_consistency"))[:premises]
+    return {"test": datasets.Dataset.from_list([doc for premise in drawn for doc in _docs(groups[premise])])}
 
 
 def _docs(items: list[Record]) -> Iterator[Record]:
