@@ -3,7 +3,7 @@
 Knows nothing of models or trainers. Importing it is light: datasets' libraries are imported where they are used.
 """
 
-from kodata import aihub_dialogue, chat, klue_nli, korquad, naver_news, nli_sample, nsmc
+from kodata import aihub_dialogue, chat, klue_nli, korquad, naver_news, nli_sample, nsmc, paraphrases
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
 
@@ -15,6 +15,7 @@ SOURCES: dict[str, Source] = {
     "naver_news": naver_news,
     "nli_sample": nli_sample,
     "nsmc": nsmc,
+    "paraphrases": paraphrases,
 }
 
 

@@ -99,7 +99,7 @@ def fingerprint(entry: Entry, split: str | None = None) -> str:
 
     The hub commit; or name, size and time of change of each file.
     """
-    source = _checked(entry)
+    source = find_source(entry.source) if split else _checked(entry)
     if _kind(source, entry.path) == "hub":
         return f"{source.CARD.hub_id}@{entry.path or source.CARD.revision}"
     found = source.files(split, entry.path) if split else _files(source, entry)
@@ -109,6 +109,8 @@ def fingerprint(entry: Entry, split: str | None = None) -> str:
 
 def _checked(entry: Entry) -> Source:
     source = find_source(entry.source)
+    if "train" not in source.SPLITS:
+        raise DataError(f"{entry.source}: it is for scoring only; leave it out")
     if entry.form not in source.FORMS:
         raise DataError(f"{entry.source}: unknown form {entry.form!r}{did_you_mean(entry.form, source.FORMS)}")
     if entry.samples is not None and entry.samples < 1:

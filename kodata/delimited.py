@@ -4,7 +4,7 @@ Read row by row from pieces of text: memory does not grow with the file. Faults 
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kodata.errors import FaultError
 
@@ -29,10 +29,11 @@ def lines(pieces: Iterator[str]) -> Iterator[str]:
         yield rest
 
 
-def tab_separated(pieces: Iterator[str]) -> Iterator[Row]:
-    """One row a line, no quoting: a `"` is text like any other. Blank lines are passed over."""
+def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[Row]:
+    """One row a line, no quoting: a `"` is text like any other. Blank lines are passed over. `names` stand for a first
+    line that does not name the columns."""
     named = lines(pieces)
-    names = next(named, "").removesuffix("\r").split("\t")
+    names = names or next(named, "").removesuffix("\r").split("\t")
     for line in named:
         line = line.removesuffix("\r")
         values = line.split("\t")
@@ -57,10 +58,10 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
         raise FaultError(_reason(str(error), found.line_num)) from None
 
 
-def _columns(values: list[str], names: list[str]) -> str:
+def _columns(values: list[str], names: Sequence[str]) -> str:
     wanted = ", ".join(names)[:80]
     return (
-        f"{len(values)} columns, not the {len(names)} of the first line ({wanted}): the row is damaged or the file cut "
+        f"{len(values)} columns, not these {len(names)} ({wanted}): the row is damaged or the file cut "
         "short here; download it again or mend the row"
     )
 

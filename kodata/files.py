@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -27,15 +27,15 @@ SMALL = 1 << 20  # below this many bytes no ratio does harm
 _AGAIN = "download or copy it again"
 
 
-def rows(path: Path, inside: tuple[str, ...] = ()) -> Iterator[Row]:
+def rows(path: Path, inside: tuple[str, ...] = (), names: Sequence[str] = ()) -> Iterator[Row]:
     """The rows of a file. Raises DataError, with rows counted from 1; a file without rows is one too.
 
     `inside`: the rows of a .json file are in arrays of these names in an outer object, as SQuAD's are in `data`.
+    `names`: the columns of a file of tabs whose first line is a row already.
     """
     number = 0
     try:
-        values = map(_whole, json_rows(_text(path), inside)) if inside else _reader(path)(path)
-        for number, row in enumerate(values, 1):
+        for number, row in enumerate(_values(path, inside, names), 1):
             if not isinstance(row, dict):
                 raise DataError(f"{path}: row {number}: {shown(row)} is not an object with named fields")
             yield row
@@ -54,6 +54,12 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _values(path: Path, inside: tuple[str, ...], names: Sequence[str]) -> Iterator[Any]:
+    if inside:
+        return map(_whole, json_rows(_text(path), inside))
+    return tab_separated(_text(path), names) if names else _reader(path)(path)
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[Any]]:

@@ -25,7 +25,8 @@ class Places:
             raise DataError(f"{self.card.name}: no split {split!r}{did_you_mean(split, self.patterns)}")
         if path is not None and not hub.is_commit(path):
             return self._in_folder(split, Path(path))
-        assert self.card.hub_id and self.card.revision
+        if not (self.card.hub_id and self.card.revision):
+            raise DataError(f"{self.card.name}: {path} is a commit, but it is not on the hub; give a folder")
         return [hub.download(self.card.hub_id, self.hub[split], str(path or self.card.revision))]
 
     def _in_folder(self, split: str, folder: Path) -> list[Path]:

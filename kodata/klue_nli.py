@@ -48,14 +48,28 @@ _PLACES = Places(
 )
 
 
+# Ways to ask for the label. The first is the one that is trained and scored; the others are for ko_consistency alone.
+WORDINGS = (
+    "전제: {premise}\n가설: {hypothesis}\n전제가 참일 때 가설은 {labels} 중 어느 것입니까? 한 단어로 답하세요.",
+    "첫째 문장: {premise}\n둘째 문장: {hypothesis}\n"
+    "첫째 문장이 사실이라면 둘째 문장은 {labels} 가운데 무엇에 해당합니까? 그 낱말만 쓰세요.",
+    "두 문장을 읽고, 전제에 비추어 가설이 {labels} 중에서 무엇인지 골라 주세요.\n"
+    "전제: {premise}\n가설: {hypothesis}\n답은 고른 단어 하나로만 적어 주세요.",
+    "'전제'가 맞는 말이라고 하자. 그러면 '가설'은 {labels} 중에 뭐야?\n"
+    "- 전제: {premise}\n- 가설: {hypothesis}\n한 단어로만 답해 줘.",
+)
+
+
+def worded(record: Record, wording: int = 0, first: int = 0) -> str:
+    """The question for the label in one of WORDINGS, which names the labels in turn, beginning with the `first` of LABELS."""
+    names = [*LABELS.values()]
+    return WORDINGS[wording].format(labels=", ".join(names[first:] + names[:first]), **record)
+
+
 def question(record: Record, form: str = "label") -> str:
     """What the user asks. `label`: which relation holds; `write`: write a sentence that stands in this relation."""
     if form == "label":
-        return (
-            f"전제: {record['premise']}\n"
-            f"가설: {record['hypothesis']}\n"
-            "전제가 참일 때 가설은 함의, 중립, 모순 중 어느 것입니까? 한 단어로 답하세요."
-        )
+        return worded(record)
     return (
         f"전제: {record['premise']}\n"
         f"관계: {LABELS[record['label']]}\n"

@@ -79,7 +79,7 @@ class LeakGuard:
         for name, path in dict.fromkeys(places):
             for text in _readable(name, path):
                 for task in self._tests.equal(text):
-                    if task != find_source(name).CARD.task:
+                    if self._tasks[task][0] != name:
                         shared[name, task].add(folded(text))
         return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
 

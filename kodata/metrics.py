@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kodata.agreement import BUCKETS, Answers, bigrams, same, same_and_right, same_pairs, whole
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -161,5 +163,83 @@ def _ece() -> Metric:
     return Metric(vector, lambda sums: _ratio(abs(sums[..., :-1]).sum(axis=-1), sums[..., -1]))
 
 
+def _three_labels() -> Metric:
+    """Items as in triple_acc. The share of premises whose hypotheses, which have three labels, were given three."""
+
+    def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
+        golds, predictions = ({item[at] for item in items} for at in (1, 2))
+        return float(len(golds) == len(predictions) == 3), float(len(golds) == 3)
+
+    return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1]))
+
+
+def _share(holds: Callable[[Answers], float]) -> Metric:
+    """Items as agreement.whole() takes them. The mean over those asked in all ways of what `holds` says of the answers."""
+
+    def vector(items: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
+        asked = whole(items)
+        return sum(map(holds, asked)), len(asked)
+
+    return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1]))
+
+
+def _fleiss_kappa() -> Metric:
+    """Agreement of pairs beyond what the shares of the labels alone would give; the prompts are the raters. NaN where
+    only one label is ever said: nothing can be beyond that. Fleiss 1971, doi:10.1037/h0031619."""
+
+    def vector(items: Sequence[tuple[Any, ...]]) -> list[float]:
+        asked, shares = whole(items), [0.0] * CLASSES
+        for answers in asked:
+            for _, said in answers:
+                shares[said] += 1 / len(answers)
+        return [sum(map(same_pairs, asked)), len(asked), *shares]
+
+    def finish(sums: "Array") -> "Array":
+        agreed = _ratio(sums[..., 0], sums[..., 1])
+        chance = _ratio((sums[..., 2:] ** 2).sum(axis=-1), sums[..., 1] ** 2)
+        beyond = 1 - chance
+        return _ratio(agreed - chance, beyond * (beyond > 1e-9))
+
+    return Metric(vector, finish)
+
+
+def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
+    """Items are (group, ways, text), a cluster is a group of `ways` texts. The overlap of two texts is the cosine of
+    their counts of character bigrams; `finish` gets its mean over pairs in a group and over pairs of two groups.
+
+    Means over all pairs are functions of sums because each text is a vector of BUCKETS."""
+
+    def vector(items: Sequence[tuple[Any, ...]]) -> Sequence[float]:
+        import numpy as np
+
+        texts = [text for _, _, text in items]
+        if len(texts) != items[0][1]:
+            return [0.0] * (3 + BUCKETS)
+        counts = np.array([bigrams(text) for text in texts])
+        total, mean, pairs = counts.sum(axis=0), counts.mean(axis=0), len(texts) * (len(texts) - 1)
+        within = (total @ total - (counts**2).sum()) / pairs
+        return [1, within, mean @ mean, *mean]
+
+    def means(sums: "Array") -> "Array":
+        groups = sums[..., 0]
+        crossed = (sums[..., 3:] ** 2).sum(axis=-1) - sums[..., 2]
+        return finish(_ratio(sums[..., 1], groups), _ratio(crossed, groups * (groups - 1)))
+
+    return Metric(vector, means)
+
+
 MEAN = _mean()
-METRICS = {"macro_f1": _macro_f1(), "triple_acc": _triple_acc(), "ece": _ece()}
+METRICS = {
+    "macro_f1": _macro_f1(),
+    "triple_acc": _triple_acc(),
+    "ece": _ece(),
+    "three_labels": _three_labels(),
+    **dict.fromkeys(("agreement", "wording_agreement", "order_agreement", "swap_consistent"), _share(same)),
+    **dict.fromkeys(("consistent_and_right", "swap_contradiction"), _share(same_and_right)),
+    "pair_agreement": _share(same_pairs),
+    "fleiss_kappa": _fleiss_kappa(),
+    "same_answer": _share(same),
+    "answer_overlap": _overlap(lambda within, between: within),
+    "answer_overlap_between": _overlap(lambda within, between: between),
+    "answer_overlap_gain": _overlap(lambda within, between: within - between),
+}

@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import kodata
 from kodata import convert
 from kotune import axolotl_config, models
 from kotune.axolotl_config import TEMPLATE_FILE, Device
@@ -131,7 +130,7 @@ def _model_files(base: str) -> str:
 def _test_files(task: str, path: Path | None) -> str:
     """The identity of what a task scores on."""
     source = cards()[task].source
-    return convert.fingerprint(convert.Entry(source, kodata.source(source).FORMS[0], path), "test")
+    return convert.fingerprint(convert.Entry(source, path=path), "test")
 
 
 def _code(*places: str) -> str:

@@ -20,7 +20,7 @@ from kotune import axolotl_block, strict_yaml
 from kotune.errors import RecipeError
 from kotune.models import PRESETS, TEMPLATES
 from kotune.overrides import apply
-from tasks.card import cards
+from tasks.card import cards, groups
 
 ROOT = Path(__file__).parent.parent
 DEFAULTS_FILE = ROOT / "recipes" / "defaults.yml"
@@ -48,7 +48,10 @@ class Data(Strict):
     @field_validator("source")
     @classmethod
     def _known_source(cls, name: str) -> str:
-        return _known(name, kodata.SOURCES, "source")
+        if "train" not in kodata.SOURCES[_known(name, kodata.SOURCES, "source")].SPLITS:
+            task = kodata.SOURCES[name].CARD.task
+            raise PydanticCustomError("source", f"`{name}` is for scoring only; name {task} in `tasks` instead")
+        return name
 
     @field_validator("form")
     @classmethod
@@ -118,9 +121,12 @@ class Recipe(Strict):
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) < len(names):
-            raise PydanticCustomError("task", "a task is named twice; keep one")
-        return tuple(_known(name, cards(), "task") for name in names)
+        """The names of tasks; a group stands for its own."""
+        known = {name: (name,) for name in cards()} | groups()
+        tasks = tuple(task for name in names for task in known[_known(name, known, "task")])
+        if twice := next((task for task in tasks if tasks.count(task) > 1), None):
+            raise PydanticCustomError("task", f"a task is named twice: {twice} (a group names its tasks); keep one")
+        return tasks
 
     @field_validator("data")
     @classmethod

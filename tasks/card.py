@@ -37,14 +37,21 @@ _Loader.add_multi_constructor("!function", lambda loader, suffix, node: None)
 @cache
 def cards() -> dict[str, TaskCard]:
     """Every task by its name, in the order of their files."""
-    return {path.stem: _card(path) for path in files()}
+    return {name: TaskCard(name=name, **told["metadata"]) for name, told in _files().items() if not _is_group(told)}
 
 
-def files() -> list[Path]:
-    """The tasks' YAML files: the name of each is the name of its task."""
-    return sorted(FOLDER.glob("*/*.yaml"))
+@cache
+def groups() -> dict[str, tuple[str, ...]]:
+    """For the name of each group the names of its tasks."""
+    return {name: tuple(told["task"]) for name, told in _files().items() if _is_group(told)}
 
 
-def _card(path: Path) -> TaskCard:
-    told: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _Loader)["metadata"]
-    return TaskCard(name=path.stem, **told)
+def _is_group(told: dict[str, Any]) -> bool:
+    return isinstance(told["task"], list)
+
+
+@cache
+def _files() -> dict[str, dict[str, Any]]:
+    """What every YAML file says: the name of each is the name of its task or group."""
+    paths = sorted(FOLDER.glob("*/*.yaml"))
+    return {path.stem: yaml.load(path.read_text(encoding="utf-8"), _Loader) for path in paths}

@@ -14,7 +14,7 @@ import kodata
 from kodata.convert import Entry, convert
 from kodata.errors import DataError
 from kodata.output import SIDES
-from tests.written import WRITERS, Item
+from tests.written import TRAINED, WRITERS, Item
 
 # What a group's text may look like when it comes again.
 VARIANTS = (
@@ -45,7 +45,7 @@ def drawn_items(rng: random.Random, groups: int, splits: tuple[str, ...]) -> lis
     return items
 
 
-@pytest.mark.parametrize("name", kodata.SOURCES)
+@pytest.mark.parametrize("name", TRAINED)
 @settings(
     max_examples=12,
     deadline=None,

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
-from kodata import SOURCES
 from kodata.convert import Entry, convert
 from kodata.errors import DataError
 from tests import mutated, source_forms
 from tests.conftest import ROOT
 from tests.source_forms import Form
+from tests.written import TRAINED
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # openpyxl tells what it mends
 pytest.importorskip("openpyxl")
@@ -33,7 +33,7 @@ pytest.importorskip("pyarrow")
 RUNS = 300  # files of each source: over 2,000 in all
 SECONDS = 20  # for one file; the slowest takes a second on a quiet machine
 GROWTH = 200  # MB of peak memory over all the files of a source
-FORMS = {source: [form for form in source_forms.forms() if form.source == source] for source in SOURCES}
+FORMS = {source: [form for form in source_forms.forms() if form.source == source] for source in TRAINED}
 
 
 def test_every_source_is_tried_and_two_thousand_files_in_all() -> None:

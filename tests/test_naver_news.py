@@ -93,8 +93,8 @@ def test_text_is_composed_and_what_is_not_known_is_left_out(tmp_path: Path) -> N
     [
         (text(ROW, columns=list(ROW)[:-1]), "row 1 (guid https://example.org/article/1): summary is missing"),
         (text(ROW, columns=list(ROW)[:-2]), "row 1 (guid missing): link is missing"),
-        (text(ROW) + "a,b\n", "row 2: 2 columns, not the 7 of the first line (date, category"),
-        (text(ROW, ROW)[:-20], "row 2: 6 columns, not the 7"),
+        (text(ROW) + "a,b\n", "row 2: 2 columns, not these 7 (date, category"),
+        (text(ROW, ROW)[:-20], "row 2: 6 columns, not these 7"),
         (text(ROW) + 'a,b,c,d,"e', "row 2: the file is cut short here; download or copy it again (a quoted field has no end)"),
         (text(ROW) + 'a,"b"c,d,e,f,g,h\n', "row 2: not valid CSV at line"),
         (text(ROW) + 'a,"' + "가" * 200_000, "row 2: a field over 131,072 characters"),

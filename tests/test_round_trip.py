@@ -17,7 +17,7 @@ import kodata
 from kodata.convert import Entry, convert
 from kodata.output import SIDES
 from tests.conftest import REAL
-from tests.written import WRITERS, Item, cleaned
+from tests.written import TRAINED, WRITERS, Item, cleaned
 
 Fields = dict[str, Any]
 LABELS = ("negative", "positive")
@@ -117,7 +117,7 @@ def in_step(kept: dict[str, Fields], raw: dict[str, Fields]) -> None:
         }, guid
 
 
-@pytest.mark.parametrize("name", kodata.SOURCES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_every_kept_field_of_a_source_can_be_read_back(name: str, tmp_path: Path) -> None:
     source = kodata.SOURCES[name]
     own = ["train"] * 19 + ["validation"] if "validation" in source.SPLITS else ["train"]

@@ -26,9 +26,9 @@ STUBS = [f"{task}.yaml" for task in ("klue_nli_ko", "korquad_ko", "naver_news_ko
 CHOICES = list(klue_nli.LABELS.values())
 
 
-def loaded(task: str) -> ModuleType:
+def loaded(task: str, folder: str = "") -> ModuleType:
     """A task's functions, loaded by path as lm_eval does."""
-    spec = importlib.util.spec_from_file_location(task, TASKS / task / f"{task}.py")
+    spec = importlib.util.spec_from_file_location(task, TASKS / (folder or task) / f"{task}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kodata import klue_nli
+from kodata import SOURCES, klue_nli
 
 LABELS = tuple(klue_nli.LABELS)
+TRAINED = tuple(name for name, source in SOURCES.items() if "train" in source.SPLITS)  # the others are only scored
 
 
 class Item(NamedTuple):

@@ -1,0 +1,122 @@
+"""Groups of Korean questions that ask the same in other words. For scoring alone: nothing here may be trained on.
+
+Shipped: 93 groups of four, each with one short answer that does not change, written for this project. In a folder:
+ParaKQC's file, whose questions and commands have no known answer. A record is {guid, group, question, answers}.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from kodata import files as data_files
+from kodata.card import Card, Message, Record, Refused
+from kodata.errors import DataError, did_you_mean
+from kodata.folder import Places
+from kodata.records import clean
+
+SPLITS: tuple[str, ...] = ("test",)
+FORMS: tuple[str, ...] = ()
+
+# Card of ParaKQC: Cho, Kim, Moon, Lee 2020, https://arxiv.org/abs/1911.12019, and https://github.com/warnikchow/paraKQC
+CARD = Card(
+    name="paraphrases",
+    title="Paraphrased questions",
+    task="ko_consistency_questions",
+    origin="written for this project: kodata/paraphrases/groups.jsonl; in a folder, a copy of ParaKQC",
+    licence="CC0-1.0",
+    obliges="Nothing. ParaKQC is CC-BY-SA-4.0: name it (Cho et al. 2020), share changed data under the same licence.",
+    hub_id=None,
+    hub_config=None,
+    revision=None,
+    rows={"test": 372},
+    forms=FORMS,
+    defects="Half of the groups ask for a number. ParaKQC: 5 of 1,000 groups say a sentence twice, 8 sentences stand in "
+    "two groups; these are left out.",
+)
+
+SHIPPED = Path(__file__).parent / "groups.jsonl"
+GROUP_SIZE = 10  # ParaKQC's file has no column for its groups: ten lines in a row are one
+_COLUMNS = ("topic", "intent", "sentence")
+_PLACES = Places(CARD, hub={}, patterns={"test": ("paraKQC*.txt",)})
+
+
+def question(record: Record) -> str:
+    """What the user asks. Without its last sentence answers run on, and say the same in ways that no measure sees."""
+    return f"{record['question']}\n답만 짧게 쓰세요."
+
+
+def answer(record: Record) -> str:
+    """The first of the forms that are accepted; "" where no answer is known."""
+    return next(iter(record["answers"]), "")
+
+
+def messages(record: Record, form: str) -> list[Message] | Refused:
+    """None: what is scored here is not trained on."""
+    return Refused("for scoring only")
+
+
+def group(record: Record) -> str:
+    """The group, whose questions ask the same."""
+    return str(record["group"])
+
+
+def texts(record: Record) -> tuple[str, ...]:
+    """The question: training text that holds it may hold its answer."""
+    return (record["question"],)
+
+
+def files(split: str, path: str | Path | None = None) -> list[Path]:
+    """The shipped file, or ParaKQC's in the folder `path`."""
+    if split not in SPLITS:
+        raise DataError(f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}")
+    return [SHIPPED] if path is None else _PLACES.files(split, path)
+
+
+def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
+    """The questions, group by group; Refused for those of ParaKQC that do not mark one group. Raises DataError."""
+    for file in files(split, path):
+        yield from _shipped() if file == SHIPPED else _parakqc(file)
+
+
+def _shipped() -> Iterator[Record]:
+    for row in data_files.rows(SHIPPED):
+        for number, text in enumerate(row["questions"]):
+            name = row["group"]
+            yield {"guid": f"{name}:{number}", "group": name, "question": text, "answers": row["answers"]}
+
+
+def _parakqc(file: Path) -> Iterator[Record | Refused]:
+    """A group that says a sentence twice is left out whole; a sentence of two groups, in both."""
+    groups = _groups(file)
+    in_groups = Counter(text for texts in groups for text in set(texts))
+    for number, texts in enumerate(groups):
+        for at, text in enumerate(texts):
+            if len(set(texts)) < len(texts):
+                yield Refused("its group says a sentence twice")
+            elif in_groups[text] > 1:
+                yield Refused("the sentence stands in two groups")
+            else:
+                name = f"{number:04d}"
+                yield {"guid": f"{name}:{at}", "group": name, "question": text, "answers": []}
+
+
+def _groups(file: Path) -> list[list[str]]:
+    """The sentences of each group. DataError where ten lines in a row do not share topic and intent."""
+    rows = [_row(row, f"{file}: row {number}") for number, row in enumerate(data_files.rows(file, names=_COLUMNS), 1)]
+    if left := len(rows) % GROUP_SIZE:
+        raise DataError(f"{file}: {len(rows)} rows, {left} more than whole groups of {GROUP_SIZE}; download it again")
+    groups = [rows[at : at + GROUP_SIZE] for at in range(0, len(rows), GROUP_SIZE)]
+    for number, members in enumerate(groups):
+        if len({kind for kind, _ in members}) > 1:
+            first = number * GROUP_SIZE + 1
+            raise DataError(
+                f"{file}: rows {first} to {first + GROUP_SIZE - 1} are no group of one topic and intent; "
+                "keep the file's order, or download it again"
+            )
+    return [[text for _, text in members] for members in groups]
+
+
+def _row(row: data_files.Row, place: str) -> tuple[tuple[str, str], str]:
+    if not (text := clean(row["sentence"])):
+        raise DataError(f"{place}: sentence is empty; download the file again")
+    return (row["topic"], row["intent"]), text
