@@ -19,64 +19,15 @@ from kodata.errors import DataError
 from kotune import scoring
 from kotune.harness import load_task
 from tasks import install
-from tests.conftest import REAL
+from tests.conftest import REAL, TASKS, loaded
 
-TASKS = Path(__file__).parent.parent / "tasks"
 STUBS = [f"{task}.yaml" for task in ("klue_nli_ko", "korquad_ko", "naver_news_ko", "nli_sample_ko", "nsmc_ko")]
 CHOICES = list(klue_nli.LABELS.values())
-
-
-def loaded(task: str, folder: str = "") -> ModuleType:
-    """A task's functions, loaded by path as lm_eval does."""
-    spec = importlib.util.spec_from_file_location(task, TASKS / (folder or task) / f"{task}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
 def functions() -> ModuleType:
     return loaded("klue_nli_ko")
-
-
-@pytest.fixture(scope="module")
-def evaluate() -> Callable[..., dict[str, Any]]:
-    """lm_eval over a task with a model that is a rule: (prompt, choice) -> log-likelihood, or (prompt, doc) -> text."""
-    lm_eval = pytest.importorskip("lm_eval")
-    from lm_eval.api.model import TemplateLM
-    from lm_eval.tasks import TaskManager
-
-    class Rule(TemplateLM):  # type: ignore[misc]
-        tokenizer_name = "rule"
-        eot_token_id = 0
-        tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
-
-        def __init__(self, rule: Callable[..., Any]) -> None:
-            super().__init__()
-            self.rule, self.asked = rule, []
-
-        def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-            self.asked += [request.args for request in requests]
-            return [(self.rule(*request.args), False) for request in requests]
-
-        def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
-            self.asked += [request.args for request in requests]
-            return [self.rule(request.args[0], request.doc) for request in requests]
-
-        def chat_template(self, chat_template: Any = False) -> str:
-            return "marked"
-
-        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-            return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
-
-    def run(task: str, rule: Callable[..., Any], path: object = None, **options: Any) -> dict[str, Any]:
-        model = Rule(rule)
-        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"data_path": path})
-        result = lm_eval.simple_evaluate(model, tasks=[task], task_manager=manager, bootstrap_iters=1, **options)
-        return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
-
-    return run
 
 
 def right(prompt: str, choice: str) -> float:
@@ -320,6 +271,15 @@ def test_the_final_answer_is_what_follows_the_last_thought(text: str, said: str 
         ("전혀", "다른 말", 0, 0),
         ("", "말", 0, 0),
         ("!?", "말", 0, 0),
+        ("《'달빛'(月光)》", "달빛 月光", 1, 1),  # signs within signs
+        ("<<달빛>>", "‘'달빛'’", 1, 1),
+        ("（달빛）", "달빛", 0, 2 * 2 / (4 + 2)),  # full-width brackets and digits are other characters
+        ("１９８７년", "1987년", 0, 2 * 1 / (5 + 5)),
+        ("NaSa", "nASA", 1, 1),
+        ("1,234,567.5원", "12345675원", 1, 1),  # a comma and a point are punctuation
+        ("1 234명", "1,234명", 0, 1),
+        ("1980~1981년", "19801981년", 1, 1),
+        ("달빛·별빛", "달빛 별빛", 0, 2 * 4 / (5 + 4)),  # a middle dot is no ASCII sign
         ("Straße", "STRASSE", 0, 2 * 5 / (6 + 7)),  # lower(), not casefold()
     ],
 )
@@ -328,6 +288,60 @@ def test_exact_match_and_f1_are_those_of_korquads_script(said: str, gold: str, e
     assert functions.exact_match(said, gold) == exact
     assert functions.character_f1(said, gold) == pytest.approx(f1)
     assert functions.character_f1(gold, said) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("said", "bare"),
+    [
+        ("이하늘은", "이하늘"),
+        ("서울에서부터", "서울"),
+        ("서울에서만.", "서울"),
+        ("'달빛'은", "'달빛'"),
+        ("달빛(月光)을", "달빛(月光)"),
+        ("NASA의", "NASA"),
+        ("2002년에는", "2002년"),
+        ("5%의", "5%"),
+        ("10%를", "10%를"),  # Kiwi reads 르 and ㄹ here: a miss
+        ("박찬호가", "박찬호"),
+        ("허준이", "허준"),
+        ("미국과 소련의", "미국과 소련"),
+        ("고려의", "고려"),
+        *(
+            (word, word)
+            for word in ["사과", "고려", "회의", "동의", "나이", "바나나", "제주도", "강원도", "종로", "을지로"]
+        ),
+        *(
+            (word, word)
+            for word in ["김정은", "공자", "모나리자", "결과", "피아노", "이이", "보아", "유로", "도", "허준"]
+        ),
+        ("김은", "김"),  # a surname with a particle to Kiwi: what it tags as josa goes, on both sides alike
+        ("제주도는", "제주도"),
+        ("회의의", "회의"),
+        ("이이가", "이이"),
+        ("보아가", "보아"),
+        ("그건", "그건"),  # 것 and 은 share a syllable
+        ("에디슨에 의해", "에디슨에 의해"),  # 의해 is no particle
+        ("이하늘이다", "이하늘이다"),  # nor is 이다
+        ("은는", "은는"),
+        ("", ""),
+    ],
+)
+def test_only_particles_at_the_very_end_are_taken_away(said: str, bare: str) -> None:
+    assert loaded("korquad_ko").no_josa(said) == bare
+
+
+def test_a_particle_too_many_or_too_few_costs_nothing_without_josa() -> None:
+    functions = loaded("korquad_ko")
+    for said, gold, exact in (
+        ("서울에", "서울", 1),
+        ("서울", "서울에서", 1),
+        ("부산에", "서울에", 0),
+        ("사과", "사", 0),
+    ):
+        scores = functions.process_results({"answer": gold}, [said])
+        assert scores["exact_match_no_josa"] == exact
+        assert scores["exact_match"] == 0
+    assert functions.process_results({"answer": "서울"}, [""])["f1_no_josa"] == 0
 
 
 def test_rouge_matches_tables_worked_by_hand() -> None:
@@ -380,7 +394,8 @@ def test_the_samples_of_written_answers_hold_the_text(evaluate: Callable[..., di
     first, *_ = [scoring._sample(sample, task) for sample in samples]
     json.dumps(first)
     assert (first["guid"], first["prediction"], first["gold"]) == ("q0", "1980년에", "1980년")
-    assert first["metrics"] == {"exact_match": 0, "f1": pytest.approx(2 * 5 / (6 + 5)), "unfinished": 0}
+    whole = {"exact_match": 0, "f1": pytest.approx(2 * 5 / (6 + 5)), "unfinished": 0}
+    assert first["metrics"] == {**whole, "exact_match_no_josa": 1, "f1_no_josa": 1}
 
 
 @pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")
