@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kodata.card import Record
+from kodata.errors import DataError
 
 GRAMS = (1, 4)  # characters
 NEGATIONS = ("않", "못", "없", "안 ", "아니", "말아", "지 마")
@@ -21,18 +22,23 @@ class Classifier:
     """Fitted to records with premise, hypothesis and label; tells labels of records without looking at theirs."""
 
     def __init__(self, records: Iterable[Record], with_premise: bool) -> None:
-        """Ten to twenty seconds for KLUE-NLI's 24,998 records."""
+        """Ten to twenty seconds for KLUE-NLI's 24,998 records. DataError where they are too few to share a word."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.multiclass import OneVsRestClassifier
 
         known = list(records)
         self._texts = (_hypothesis, _new_words) if with_premise else (_hypothesis,)
-        self._grams = [
-            TfidfVectorizer(analyzer="char", ngram_range=GRAMS, min_df=2).fit(map(text, known)) for text in self._texts
-        ]
+        self._grams = [TfidfVectorizer(analyzer="char", ngram_range=GRAMS, min_df=2) for _ in self._texts]
         self._model = OneVsRestClassifier(LogisticRegression(solver="liblinear"))
-        self._model.fit(self._features(known), [record["label"] for record in known])
+        try:
+            for grams, text in zip(self._grams, self._texts, strict=True):
+                grams.fit(map(text, known))
+            self._model.fit(self._features(known), [record["label"] for record in known])
+        except ValueError as error:
+            raise DataError(
+                f"{len(known)} training rows are too few for a classifier ({error}); give all of them"
+            ) from None
 
     def predict(self, records: Sequence[Record]) -> list[str]:
         """The likeliest label of each record."""
