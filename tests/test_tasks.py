@@ -7,6 +7,7 @@ import math
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +17,13 @@ import pytest
 
 from kodata import klue_nli, korquad, naver_news, nli_sample, nsmc, scored
 from kodata.errors import DataError
+from kodata.morphemes import surfaces
 from kotune import scoring
 from kotune.harness import load_task
 from tasks import install
 from tests.conftest import REAL, TASKS, loaded
 
-STUBS = [f"{task}.yaml" for task in ("klue_nli_ko", "korquad_ko", "naver_news_ko", "nli_sample_ko", "nsmc_ko")]
+ASKING = sorted(path.stem for path in TASKS.glob("*/*_ko*.py"))  # the tasks' own modules
 CHOICES = list(klue_nli.LABELS.values())
 
 
@@ -167,7 +169,7 @@ def test_install_without_lm_eval_is_one_message(
     assert "lm_eval is not installed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", ["klue_nli_ko", "korquad_ko", "naver_news_ko", "nsmc_ko"])
+@pytest.mark.parametrize("task", ASKING)
 def test_a_task_file_finds_kodata_from_any_folder(tmp_path: Path, task: str) -> None:
     code = f"import runpy; print(callable(runpy.run_path({str(TASKS / task / f'{task}.py')!r})['question']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -357,6 +359,41 @@ def test_rouge_matches_tables_worked_by_hand() -> None:
     assert functions.rouge("왔다 비가", "비가 왔다")["rougeL_word"] == pytest.approx(0.5)  # order counts
     assert functions.rouge("비가왔다", "비가 왔다")["rougeL_char"] == 1  # spacing does not, by characters
     assert set(functions.rouge("", "비가 왔다").values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "morphemes"),
+    [
+        ("정부가 말했다.", ["정부", "가", "말", "했", "다", "."]),
+        ("그가 왔다", ["그", "가", "왔", "다"]),  # 오 and 었 share 왔
+        ("집을 샀고, 1,000원을 냈다", ["집", "을", "샀", "고", ",", "1,000", "원", "을", "냈", "다"]),
+        ("😀그가", ["😀", "그", "가"]),
+        ("", []),
+        (" \n", []),
+    ],
+)
+def test_morphemes_stand_as_in_the_text(text: str, morphemes: list[str]) -> None:
+    assert surfaces(text) == morphemes
+
+
+def test_rouge_over_morphemes_sees_a_noun_under_another_particle() -> None:
+    scores = loaded("naver_news_ko").rouge("정부는 말했다.", "정부가 말했다.")
+    #  정부 는 말 했 다 . against 정부 가 말 했 다 .: 5 of 6, in pairs 말했 했다 다. of 5
+    assert scores["rouge1_morph"] == scores["rougeL_morph"] == pytest.approx(5 / 6)
+    assert scores["rouge2_morph"] == pytest.approx(3 / 5)
+    assert scores["rouge1_word"] == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize("text", ["가나다 " * 25_000, "밥" * 100_000, "a" * 100_000, "나는 밥을 먹었다. " * 10_000])
+@pytest.mark.parametrize("task", ["korquad_ko", "naver_news_ko"])
+def test_an_endless_answer_is_scored_in_bounded_time_and_is_no_good_one(task: str, text: str) -> None:
+    functions = loaded(task)
+    doc = {"answer": "나는 밥을 먹었다.", "summary": "나는 밥을 먹었다. " * 10, "document": "첫째다. 둘째다. 셋째다."}
+    functions.process_results(doc, ["준비"])  # loads Kiwi's model
+    started = time.process_time()
+    values = functions.process_results(doc, [text])
+    assert time.process_time() - started < 3
+    assert all(value < 0.2 for name, value in values.items() if not name.startswith("lead3") and "1_char" not in name)
 
 
 @pytest.mark.parametrize(
