@@ -18,6 +18,7 @@ from kotune.run import sha256, write_json, write_text
 
 BATCH_SIZE = 32
 VARIANTS = ("base", "tuned")
+NOTES = ("agreement",)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
 REHEARSED = 2  # items of each task that go the whole way before the first task begins
 
 
@@ -129,8 +130,9 @@ def _sample(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
     """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold and each metric's
     ingredients. Two models' prompts differ by their chat templates, their questions may not."""
     doc = sample["doc"]
-    kept = {key: sample[key] for key in ("doc_id", "doc_hash", "prompt_hash", "target_hash")}
+    kept = {key: sample[key] for key in ("doc_id", "prompt_hash", "target_hash")}
     names = {key: doc[key] for key in ("guid", "source") if key in doc}
+    names["doc_hash"] = _short(json.dumps({key: doc[key] for key in doc if key not in NOTES}))
     names["cluster"] = _short(str(doc[task.card.cluster]))
     names["question_hash"] = _short(task.question(doc))
     metrics = {name: sample[name] for name in sample["metrics"]}

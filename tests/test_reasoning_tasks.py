@@ -235,7 +235,7 @@ def test_macro_f1_takes_no_answer_as_wrong_and_not_as_a_class() -> None:
 
 @pytest.mark.parametrize(
     ("said", "acc", "flexible", "invalid"),
-    [("중립", 1 / 3, 1 / 3, 0), ("중립입니다", 0, 1 / 3, 1), ("", 0, 0, 1), ("<think>", 0, 0, 1), ("ㅁ" * 9, 0, 0, 1)],
+    [("중립", 1 / 3, 1 / 3, 0), ("중립입니다", 0, 1 / 3, 1), ("", 0, 0, 1)],
 )
 def test_a_model_that_always_writes_the_same(
     evaluate: Evaluate, said: str, acc: float, flexible: float, invalid: float
@@ -256,6 +256,7 @@ def test_a_model_that_writes_the_answers_gets_full_marks(evaluate: Evaluate) -> 
 def test_a_run_counts_a_thoughts_tokens_and_gives_base_and_tuned_the_same_metrics(evaluate: Evaluate) -> None:
     class Loaded:
         name, card, generates = "nli_sample_ko_gen", cards()["nli_sample_ko_gen"], True
+        question = staticmethod(klue_nli.question)
 
         def evaluate(self, model: Any, limit: int | None) -> dict[str, Any]:
             said = lambda _, doc: "<think>비 옴 끝</think>함의" if doc["label"] == "neutral" else "함의"  # noqa: E731
@@ -274,6 +275,21 @@ def test_a_run_counts_a_thoughts_tokens_and_gives_base_and_tuned_the_same_metric
     scoring._align(entry)
     assert list(entry["base"]) == list(entry["tuned"])
     assert entry["tuned"]["thinking_tokens"] == {"value": None, "stderr": None}
+
+
+def test_an_item_is_the_same_with_and_without_its_votes() -> None:
+    """So that a run on the official file and one on the hub's copy share their items."""
+
+    class Loaded:
+        card, question = cards()["klue_nli_ko"], staticmethod(klue_nli.question)
+
+    def hashed(**notes: object) -> str:
+        lm_evals = {"doc_id": 0, "prompt_hash": "", "target_hash": "", "filtered_resps": ["함의"], "target": "함의"}
+        sample = scoring._sample({**lm_evals, "doc": {**DOC, **notes}, "metrics": []}, Loaded())  # type: ignore[arg-type]
+        return str(sample["doc_hash"])
+
+    assert hashed() == hashed(agreement="4") == hashed(agreement=None)
+    assert hashed() != hashed(hypothesis="춥다")
 
 
 @pytest.mark.parametrize(
