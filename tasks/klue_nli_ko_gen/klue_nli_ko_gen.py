@@ -25,10 +25,11 @@ _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but n
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
-    """Per-item values. What is no valid answer is wrong; an item without a thought has no thinking_korean."""
+    """Per-item values. What is no valid answer is wrong; an item without a thought is not asked how long it is and in
+    which language."""
     said, thinking, gold = final_answer(results[0]), thought(results[0]), WORDS.index(answer(doc))
     told, mentioned = strict(said or ""), flexible(said or "")
-    values = {
+    values: dict[str, Any] = {
         "acc": float(told == gold),
         "acc_flexible": float(mentioned == gold),
         "macro_f1": (gold, NO_ANSWER if told is None else told),
@@ -36,10 +37,12 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
         "invalid_flexible": float(mentioned is None),
         "unfinished": float(said is None),
         "thinking": float(bool(thinking)),
-        "thinking_characters": float(len(thinking)),
     }
-    korean = hangul_share(thinking)
-    return values if korean is None else {**values, "thinking_korean": korean}
+    if thinking:
+        values["thinking_characters"] = float(len(thinking))
+    if (korean := hangul_share(thinking)) is not None:
+        values["thinking_korean"] = korean
+    return values
 
 
 def strict(said: str) -> int | None:
