@@ -21,9 +21,9 @@ REAL = ROOT.parent / "shared" / "data"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def loaded(task: str) -> ModuleType:
+def loaded(task: str, folder: str = "") -> ModuleType:
     """A task's functions, loaded by path as lm_eval does."""
-    spec = importlib.util.spec_from_file_location(task, TASKS / task / f"{task}.py")
+    spec = importlib.util.spec_from_file_location(task, TASKS / (folder or task) / f"{task}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
