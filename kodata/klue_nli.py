@@ -98,7 +98,8 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
-    """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC, stripped.
+    """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC, stripped. From the official
+    files also `agreement`: how many of an item's five votes are its label, "3" to "5" in the dev file.
 
     From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises DataError.
     """
@@ -116,19 +117,24 @@ def records(file: Path) -> Iterator[Record]:
     return checked(file, data_files.rows(file), record, _diagnosis)
 
 
+_VOTES = ("author", "label2", "label3", "label4", "label5")  # of the official files; the hub's rows have none
 _LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumerate(LABELS))}
 
 
 def record(row: data_files.Row) -> Record:
     """The official or the hub's row as a record. KeyError or TypeError on a bad row; records() says what is wrong."""
     label = row["gold_label"] if "gold_label" in row else row["label"]
-    return {
+    made = {
         "guid": "" + row["guid"],
         "source": "" + (row["genre"] if "genre" in row else row["source"]),  # genre in the train file, source in dev
         "premise": clean(row["premise"]),
         "hypothesis": clean(row["hypothesis"]),
         "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
     }
+    votes = [row.get(field) for field in _VOTES]
+    if all(isinstance(vote, str) and vote in LABELS for vote in votes):
+        made["agreement"] = str(votes.count(made["label"]))
+    return made
 
 
 def _diagnosis(row: data_files.Row) -> str:

@@ -20,6 +20,7 @@ RESAMPLES = 1000
 SEED = 42
 UNITS = 2_000  # more clusters than this are pooled, at random, into so many: time and memory then stay the same
 CLASSES = 4  # labels and predictions of a task are 0 to 3
+NO_ANSWER = CLASSES  # a prediction that is no label: a written answer may be none
 BINS = 10
 
 
@@ -113,18 +114,19 @@ def _ratio(part: "Array", whole: "Array") -> "Array":
 
 def _macro_f1() -> Metric:
     """Items are (gold, predicted). The unweighted mean of the F1 of each class that occurs as gold or predicted:
-    scikit-learn's f1_score(average="macro")."""
+    scikit-learn's f1_score(average="macro"), with NO_ANSWER not among its labels."""
 
     def vector(items: Sequence[tuple[int, int]]) -> list[float]:
-        counts = [0.0] * CLASSES**2
+        counts = [0.0] * CLASSES * (CLASSES + 1)
         for gold, predicted in items:
-            counts[gold * CLASSES + predicted] += 1
+            counts[gold * (CLASSES + 1) + predicted] += 1
         return counts
 
     def finish(sums: "Array") -> "Array":
-        table = sums.reshape(*sums.shape[:-1], CLASSES, CLASSES)
-        occurs = table.sum(axis=-1) + table.sum(axis=-2)  # as gold and as predicted: F1's denominator
-        hits = table.diagonal(axis1=-2, axis2=-1)
+        table = sums.reshape(*sums.shape[:-1], CLASSES, CLASSES + 1)
+        told = table[..., :CLASSES]
+        occurs = table.sum(axis=-1) + told.sum(axis=-2)  # as gold and as predicted: F1's denominator
+        hits = told.diagonal(axis1=-2, axis2=-1)
         scores = _ratio(2 * hits, occurs)
         return _ratio(_sum_finite(scores), (occurs > 0).sum(axis=-1).astype(float))
 

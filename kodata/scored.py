@@ -4,6 +4,7 @@ It stands here because lm_eval loads a task's functions file by file, so that th
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 from unicodedata import normalize
@@ -11,6 +12,8 @@ from unicodedata import normalize
 from kodata import source as find_source
 from kodata.card import Record, Refused
 from kodata.errors import DataError
+
+_HANGUL = re.compile(r"[가-힣\u1100-\u11ff\u3130-\u318f]")
 
 
 def dataset(
@@ -24,8 +27,7 @@ def dataset(
     """
     import datasets
 
-    path = data_path.get(source) if isinstance(data_path, dict) else data_path
-    module = find_source(source)
+    path, module = place(source, data_path), find_source(source)
     groups: dict[str, list[Record]] = {}
     for record in module.read("test", path):
         if isinstance(record, Refused):
@@ -36,6 +38,11 @@ def dataset(
             empty = next(field for field, text in record.items() if not text)
             raise DataError(f"{source}: guid {record['guid']}: an empty {empty} cannot be scored; mend it")
     return {"test": datasets.Dataset.from_list([doc for docs in groups.values() for doc in docs])}
+
+
+def place(source: str, data_path: str | dict[str, str] | None) -> str | None:
+    """Where a source's data lies, of lm_eval's `data_path`; None: on the hub, or shipped."""
+    return data_path.get(source) if isinstance(data_path, dict) else data_path
 
 
 def chosen(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
@@ -58,3 +65,18 @@ def final_answer(text: str) -> str | None:
     if "<think>" in rest:
         return None
     return normalize("NFC", rest if closed else text).strip()
+
+
+def thought(text: str) -> str:
+    """What a model thinks before its answer, NFC and stripped, whether it came to an end or not; empty where it does not
+    think. One that the template opened is seen by its end alone, as in final_answer()."""
+    thoughts, _, rest = text.rpartition("</think>")
+    if "<think>" in rest:
+        thoughts = text
+    return normalize("NFC", thoughts.replace("<think>", " ").replace("</think>", " ")).strip()
+
+
+def hangul_share(text: str) -> float | None:
+    """The share of Hangul among the letters of a text; None where it has no letters."""
+    letters = sum(map(str.isalpha, text))
+    return len(_HANGUL.findall(text)) / letters if letters else None

@@ -9,7 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from kodata.metrics import MEAN, METRICS, stderr
+from kodata.metrics import MEAN, METRICS, stderr, value
+from kodata.scored import thought
 from kotune.harness import Loaded, load_task
 from kotune.precision import hold_kernels, loading
 from kotune.recipe import Limit
@@ -17,6 +18,7 @@ from kotune.run import sha256, write_json, write_text
 
 BATCH_SIZE = 32
 VARIANTS = ("base", "tuned")
+NOTES = ("agreement",)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
 REHEARSED = 2  # items of each task that go the whole way before the first task begins
 
 
@@ -41,6 +43,7 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
             write_text(path, "".join(map(_line, samples)))
             scores[task.name] |= {"n": len(samples), variant: values}
             scores[task.name].setdefault("sha256", {})[variant] = sha256(path)
+        _align(scores[task.name])
     write_json(root / "scores.json", scores)
 
 
@@ -48,7 +51,16 @@ def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, An
     """A task's metrics, {name: {value, stderr}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
     result = task.evaluate(model, limit)
     samples = [_sample(sample, task) for sample in result["samples"][task.name]]
+    if task.generates:
+        _count_thoughts(samples, model.tokenizer)
     return metrics(result["results"][task.name], samples), samples
+
+
+def _align(entry: dict[str, Any]) -> None:
+    """Base and tuned have the same metrics, null where one of them was never asked: it may think and the other not."""
+    names = dict.fromkeys(name for variant in VARIANTS for name in entry[variant])
+    for variant in VARIANTS:
+        entry[variant] = {name: entry[variant].get(name, {"value": None, "stderr": None}) for name in names}
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
@@ -82,15 +94,23 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
 def metrics(result: dict[str, Any], samples: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
     """lm-eval's `acc,none` as {metric: {value, stderr}}. The standard error is a bootstrap over clusters, since lm-eval's
     own takes the items of a premise as independent and exists for means alone; null where nothing can be said."""
+    told = {key.partition(",")[0]: told for key, told in result.items() if "," in key}
     values = {}
-    for key, value in result.items():
-        name, _, filtered = key.partition(",")
-        if not filtered or name.endswith("_stderr"):
-            continue
+    for name in dict.fromkeys(name for sample in samples for name in sample["metrics"]):
         asked = [(sample["metrics"][name], sample["cluster"]) for sample in samples if name in sample["metrics"]]
         items, clusters = zip(*asked, strict=True)
-        values[name] = {"value": _finite(value), "stderr": _finite(stderr(METRICS.get(name, MEAN), items, clusters))}
+        metric = METRICS.get(name, MEAN)
+        mean = told[name] if name in told else value(metric, items, clusters)
+        values[name] = {"value": _finite(mean), "stderr": _finite(stderr(metric, items, clusters))}
     return values
+
+
+def _count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
+    """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the model's own tokens. A task
+    alone cannot, since lm-eval shows it no tokenizer."""
+    for sample in samples:
+        if thinking := thought(sample["prediction"]):
+            sample["metrics"]["thinking_tokens"] = len(tokenizer.encode(thinking, add_special_tokens=False))
 
 
 def _finite(value: Any) -> float | None:
@@ -110,8 +130,9 @@ def _sample(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
     """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold and each metric's
     ingredients. Two models' prompts differ by their chat templates, their questions may not."""
     doc = sample["doc"]
-    kept = {key: sample[key] for key in ("doc_id", "doc_hash", "prompt_hash", "target_hash")}
+    kept = {key: sample[key] for key in ("doc_id", "prompt_hash", "target_hash")}
     names = {key: doc[key] for key in ("guid", "source") if key in doc}
+    names["doc_hash"] = _short(json.dumps({key: doc[key] for key in doc if key not in NOTES}))
     names["cluster"] = _short(str(doc[task.card.cluster]))
     names["question_hash"] = _short(task.question(doc))
     metrics = {name: sample[name] for name in sample["metrics"]}

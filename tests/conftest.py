@@ -1,10 +1,13 @@
 """What several tests share: the repository's root, the real data where it is at hand, and the command line."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import colorama
 import pytest
@@ -13,8 +16,57 @@ ROOT = Path(__file__).parent.parent
 os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"  # its telemetry would wait for a network that tests do not use
 # Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later ones find that closed.
 colorama.init = lambda *_, **__: None
+TASKS = ROOT / "tasks"
 REAL = ROOT.parent / "shared" / "data"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def loaded(task: str, folder: str = "") -> ModuleType:
+    """A task's functions, loaded by path as lm_eval does."""
+    spec = importlib.util.spec_from_file_location(task, TASKS / (folder or task) / f"{task}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> Callable[..., dict[str, Any]]:
+    """lm_eval over a task with a model that is a rule: (prompt, choice) -> log-likelihood, or (prompt, doc) -> text."""
+    lm_eval = pytest.importorskip("lm_eval")
+    from lm_eval.api.model import TemplateLM
+    from lm_eval.tasks import TaskManager
+
+    class Rule(TemplateLM):  # type: ignore[misc]
+        tokenizer_name = "rule"
+        eot_token_id = 0
+        tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
+
+        def __init__(self, rule: Callable[..., Any]) -> None:
+            super().__init__()
+            self.rule, self.asked = rule, []
+
+        def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+            self.asked += [request.args for request in requests]
+            return [(self.rule(*request.args), False) for request in requests]
+
+        def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+            self.asked += [request.args for request in requests]
+            return [self.rule(request.args[0], request.doc) for request in requests]
+
+        def chat_template(self, chat_template: Any = False) -> str:
+            return "marked"
+
+        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+            return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
+
+    def run(task: str, rule: Callable[..., Any], path: object = None, **options: Any) -> dict[str, Any]:
+        model = Rule(rule)
+        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"data_path": path})
+        result = lm_eval.simple_evaluate(model, tasks=[task], task_manager=manager, bootstrap_iters=1, **options)
+        return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
+
+    return run
 
 
 @pytest.fixture(scope="session")

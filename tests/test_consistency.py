@@ -24,12 +24,9 @@ from kotune import recipe, scoring
 from kotune.errors import RecipeError
 from kotune.harness import load_task
 from tasks.card import cards, groups
-from tests import test_tasks
-from tests.conftest import REAL, write_recipe
-from tests.test_tasks import TASKS, loaded
+from tests.conftest import REAL, TASKS, loaded, write_recipe
 
 np = pytest.importorskip("numpy")
-evaluate = test_tasks.evaluate
 
 NLI, QUESTIONS = "nli_sample_consistency_ko", "ko_consistency_questions"
 LABELS = list(klue_nli.LABELS.values())

@@ -43,8 +43,9 @@ def test_a_recipe_becomes_a_scored_adapter(cli: Cli, tmp_path: Path, name: str, 
     assert read_json(folder / "parity.json")["tasks"]["nli_sample_ko"]["status"] == "equal"
     assert [event["step"] for event in lines(folder / "metrics.jsonl") if "loss" in event] == [5, 10, 15, 20]
     assert scores["n"] == 30
-    assert set(scores["base"]) == set(scores["tuned"]) == {"acc", "macro_f1", "triple_acc", "brier"}
     base, tuned = (lines(folder / "samples" / variant / "nli_sample_ko.jsonl") for variant in ("base", "tuned"))
+    names = {"acc", "macro_f1", "triple_acc", "brier", "ece", *(f"acc_{item['source']}" for item in base)}
+    assert set(scores["base"]) == set(scores["tuned"]) == names
     for key in ("guid", "doc_hash", "prompt_hash", "target_hash", "gold"):
         assert [item[key] for item in base] == [item[key] for item in tuned]
     assert [item["logprobs"] for item in base] != [item["logprobs"] for item in tuned]

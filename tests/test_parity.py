@@ -136,6 +136,17 @@ def test_the_prompt_of_a_written_answer_is_the_trained_one(
     assert len(example["trained_ids"]) > len(example["scored_ids"]) + 1
 
 
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_prompts_of_written_words_and_written_hypotheses_are_the_trained_ones(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path, name, forms=("label", "write"))
+    monkeypatch.chdir(root)
+    tasks = ("nli_sample_ko_gen", "nli_sample_write_ko")
+    proof = parity.prove(root, tasks, dict.fromkeys(tasks))["tasks"]
+    assert [(proof[task]["status"], proof[task]["items"]) for task in tasks] == [("equal", 12)] * 2
+
+
 def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

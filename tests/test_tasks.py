@@ -7,6 +7,7 @@ import math
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,67 +17,19 @@ import pytest
 
 from kodata import klue_nli, korquad, naver_news, nli_sample, nsmc, scored
 from kodata.errors import DataError
+from kodata.morphemes import surfaces
 from kotune import scoring
 from kotune.harness import load_task
 from tasks import install
-from tests.conftest import REAL
+from tests.conftest import REAL, TASKS, loaded
 
-TASKS = Path(__file__).parent.parent / "tasks"
-STUBS = [f"{task}.yaml" for task in ("klue_nli_ko", "korquad_ko", "naver_news_ko", "nli_sample_ko", "nsmc_ko")]
+ASKING = sorted(path.stem for path in TASKS.glob("*/*_ko*.py"))  # the tasks' own modules
 CHOICES = list(klue_nli.LABELS.values())
-
-
-def loaded(task: str, folder: str = "") -> ModuleType:
-    """A task's functions, loaded by path as lm_eval does."""
-    spec = importlib.util.spec_from_file_location(task, TASKS / (folder or task) / f"{task}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
 def functions() -> ModuleType:
     return loaded("klue_nli_ko")
-
-
-@pytest.fixture(scope="module")
-def evaluate() -> Callable[..., dict[str, Any]]:
-    """lm_eval over a task with a model that is a rule: (prompt, choice) -> log-likelihood, or (prompt, doc) -> text."""
-    lm_eval = pytest.importorskip("lm_eval")
-    from lm_eval.api.model import TemplateLM
-    from lm_eval.tasks import TaskManager
-
-    class Rule(TemplateLM):  # type: ignore[misc]
-        tokenizer_name = "rule"
-        eot_token_id = 0
-        tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
-
-        def __init__(self, rule: Callable[..., Any]) -> None:
-            super().__init__()
-            self.rule, self.asked = rule, []
-
-        def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-            self.asked += [request.args for request in requests]
-            return [(self.rule(*request.args), False) for request in requests]
-
-        def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
-            self.asked += [request.args for request in requests]
-            return [self.rule(request.args[0], request.doc) for request in requests]
-
-        def chat_template(self, chat_template: Any = False) -> str:
-            return "marked"
-
-        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-            return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
-
-    def run(task: str, rule: Callable[..., Any], path: object = None, **options: Any) -> dict[str, Any]:
-        model = Rule(rule)
-        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"data_path": path})
-        result = lm_eval.simple_evaluate(model, tasks=[task], task_manager=manager, bootstrap_iters=1, **options)
-        return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
-
-    return run
 
 
 def right(prompt: str, choice: str) -> float:
@@ -216,7 +169,7 @@ def test_install_without_lm_eval_is_one_message(
     assert "lm_eval is not installed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", ["klue_nli_ko", "korquad_ko", "naver_news_ko", "nsmc_ko"])
+@pytest.mark.parametrize("task", ASKING)
 def test_a_task_file_finds_kodata_from_any_folder(tmp_path: Path, task: str) -> None:
     code = f"import runpy; print(callable(runpy.run_path({str(TASKS / task / f'{task}.py')!r})['question']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -320,6 +273,15 @@ def test_the_final_answer_is_what_follows_the_last_thought(text: str, said: str 
         ("전혀", "다른 말", 0, 0),
         ("", "말", 0, 0),
         ("!?", "말", 0, 0),
+        ("《'달빛'(月光)》", "달빛 月光", 1, 1),  # signs within signs
+        ("<<달빛>>", "‘'달빛'’", 1, 1),
+        ("（달빛）", "달빛", 0, 2 * 2 / (4 + 2)),  # full-width brackets and digits are other characters
+        ("１９８７년", "1987년", 0, 2 * 1 / (5 + 5)),
+        ("NaSa", "nASA", 1, 1),
+        ("1,234,567.5원", "12345675원", 1, 1),  # a comma and a point are punctuation
+        ("1 234명", "1,234명", 0, 1),
+        ("1980~1981년", "19801981년", 1, 1),
+        ("달빛·별빛", "달빛 별빛", 0, 2 * 4 / (5 + 4)),  # a middle dot is no ASCII sign
         ("Straße", "STRASSE", 0, 2 * 5 / (6 + 7)),  # lower(), not casefold()
     ],
 )
@@ -328,6 +290,60 @@ def test_exact_match_and_f1_are_those_of_korquads_script(said: str, gold: str, e
     assert functions.exact_match(said, gold) == exact
     assert functions.character_f1(said, gold) == pytest.approx(f1)
     assert functions.character_f1(gold, said) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("said", "bare"),
+    [
+        ("이하늘은", "이하늘"),
+        ("서울에서부터", "서울"),
+        ("서울에서만.", "서울"),
+        ("'달빛'은", "'달빛'"),
+        ("달빛(月光)을", "달빛(月光)"),
+        ("NASA의", "NASA"),
+        ("2002년에는", "2002년"),
+        ("5%의", "5%"),
+        ("10%를", "10%를"),  # Kiwi reads 르 and ㄹ here: a miss
+        ("박찬호가", "박찬호"),
+        ("허준이", "허준"),
+        ("미국과 소련의", "미국과 소련"),
+        ("고려의", "고려"),
+        *(
+            (word, word)
+            for word in ["사과", "고려", "회의", "동의", "나이", "바나나", "제주도", "강원도", "종로", "을지로"]
+        ),
+        *(
+            (word, word)
+            for word in ["김정은", "공자", "모나리자", "결과", "피아노", "이이", "보아", "유로", "도", "허준"]
+        ),
+        ("김은", "김"),  # a surname with a particle to Kiwi: what it tags as josa goes, on both sides alike
+        ("제주도는", "제주도"),
+        ("회의의", "회의"),
+        ("이이가", "이이"),
+        ("보아가", "보아"),
+        ("그건", "그건"),  # 것 and 은 share a syllable
+        ("에디슨에 의해", "에디슨에 의해"),  # 의해 is no particle
+        ("이하늘이다", "이하늘이다"),  # nor is 이다
+        ("은는", "은는"),
+        ("", ""),
+    ],
+)
+def test_only_particles_at_the_very_end_are_taken_away(said: str, bare: str) -> None:
+    assert loaded("korquad_ko").no_josa(said) == bare
+
+
+def test_a_particle_too_many_or_too_few_costs_nothing_without_josa() -> None:
+    functions = loaded("korquad_ko")
+    for said, gold, exact in (
+        ("서울에", "서울", 1),
+        ("서울", "서울에서", 1),
+        ("부산에", "서울에", 0),
+        ("사과", "사", 0),
+    ):
+        scores = functions.process_results({"answer": gold}, [said])
+        assert scores["exact_match_no_josa"] == exact
+        assert scores["exact_match"] == 0
+    assert functions.process_results({"answer": "서울"}, [""])["f1_no_josa"] == 0
 
 
 def test_rouge_matches_tables_worked_by_hand() -> None:
@@ -343,6 +359,41 @@ def test_rouge_matches_tables_worked_by_hand() -> None:
     assert functions.rouge("왔다 비가", "비가 왔다")["rougeL_word"] == pytest.approx(0.5)  # order counts
     assert functions.rouge("비가왔다", "비가 왔다")["rougeL_char"] == 1  # spacing does not, by characters
     assert set(functions.rouge("", "비가 왔다").values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "morphemes"),
+    [
+        ("정부가 말했다.", ["정부", "가", "말", "했", "다", "."]),
+        ("그가 왔다", ["그", "가", "왔", "다"]),  # 오 and 었 share 왔
+        ("집을 샀고, 1,000원을 냈다", ["집", "을", "샀", "고", ",", "1,000", "원", "을", "냈", "다"]),
+        ("😀그가", ["😀", "그", "가"]),
+        ("", []),
+        (" \n", []),
+    ],
+)
+def test_morphemes_stand_as_in_the_text(text: str, morphemes: list[str]) -> None:
+    assert surfaces(text) == morphemes
+
+
+def test_rouge_over_morphemes_sees_a_noun_under_another_particle() -> None:
+    scores = loaded("naver_news_ko").rouge("정부는 말했다.", "정부가 말했다.")
+    #  정부 는 말 했 다 . against 정부 가 말 했 다 .: 5 of 6, in pairs 말했 했다 다. of 5
+    assert scores["rouge1_morph"] == scores["rougeL_morph"] == pytest.approx(5 / 6)
+    assert scores["rouge2_morph"] == pytest.approx(3 / 5)
+    assert scores["rouge1_word"] == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize("text", ["가나다 " * 25_000, "밥" * 100_000, "a" * 100_000, "나는 밥을 먹었다. " * 10_000])
+@pytest.mark.parametrize("task", ["korquad_ko", "naver_news_ko"])
+def test_an_endless_answer_is_scored_in_bounded_time_and_is_no_good_one(task: str, text: str) -> None:
+    functions = loaded(task)
+    doc = {"answer": "나는 밥을 먹었다.", "summary": "나는 밥을 먹었다. " * 10, "document": "첫째다. 둘째다. 셋째다."}
+    functions.process_results(doc, ["준비"])  # loads Kiwi's model
+    started = time.process_time()
+    values = functions.process_results(doc, [text])
+    assert time.process_time() - started < 3
+    assert all(value < 0.2 for name, value in values.items() if not name.startswith("lead3") and "1_char" not in name)
 
 
 @pytest.mark.parametrize(
@@ -380,7 +431,8 @@ def test_the_samples_of_written_answers_hold_the_text(evaluate: Callable[..., di
     first, *_ = [scoring._sample(sample, task) for sample in samples]
     json.dumps(first)
     assert (first["guid"], first["prediction"], first["gold"]) == ("q0", "1980년에", "1980년")
-    assert first["metrics"] == {"exact_match": 0, "f1": pytest.approx(2 * 5 / (6 + 5)), "unfinished": 0}
+    whole = {"exact_match": 0, "f1": pytest.approx(2 * 5 / (6 + 5)), "unfinished": 0}
+    assert first["metrics"] == {**whole, "exact_match_no_josa": 1, "f1_no_josa": 1}
 
 
 @pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")

@@ -18,7 +18,7 @@ from kodata import source as find_source
 from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record, Refused
 from kodata.errors import DataError
-from kodata.scored import chosen
+from kodata.scored import chosen, place
 
 __all__ = ["choices", "dataset", "process_results", "question", "target"]
 
@@ -32,7 +32,7 @@ def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: obj
     """
     import datasets
 
-    path = data_path.get(source) if isinstance(data_path, dict) else data_path
+    path = place(source, data_path)
     records = [record for record in find_source(source).read("test", path) if not isinstance(record, Refused)]
     pools: dict[str, list[Record]] = defaultdict(list)
     for record in records:

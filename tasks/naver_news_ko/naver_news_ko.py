@@ -2,7 +2,8 @@
 
 A doc is kodata's record: guid, document, summary and, where they are known, date, category, press, title. ROUGE is
 rouge_score's F-measure (Lin 2004, https://aclanthology.org/W04-1013/) over tokens of ours: its own tokenizer deletes
-all Hangul. Every score stands beside that of lead-3, the first three sentences of the article.
+all Hangul. Of an answer the first LONGEST characters are scored. Every score stands beside that of lead-3, the first three
+sentences of the article.
 """
 
 import importlib.util
@@ -16,12 +17,16 @@ from typing import Any
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
+from kodata.morphemes import surfaces
 from kodata.naver_news import answer, question
 from kodata.scored import dataset, final_answer
 
 __all__ = ["answer", "dataset", "lead", "process_results", "question", "rouge"]
 
 TYPES = ("rouge1", "rouge2", "rougeL")
+LONGEST = (
+    5_000  # several times what 512 tokens hold: an endless answer is scored in a second, and near 0 as it would be
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)\]])\s+|\n+")
 
 
@@ -39,7 +44,14 @@ class Words:
         return text.split()
 
 
-UNITS = {"char": Characters, "word": Words}
+class Morphemes:
+    """Each morpheme as it stands in the text, signs among them; none is left out. So particles count apart from nouns."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return surfaces(text)
+
+
+UNITS = {"char": Characters, "word": Words, "morph": Morphemes}
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
@@ -53,11 +65,11 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
 
 
 def rouge(said: str, gold: str) -> dict[str, float]:
-    """rouge1_char ... rougeL_word: the F-measure of each type over each unit."""
+    """rouge1_char ... rougeL_morph: the F-measure of each type over each unit."""
     return {
         f"{kind}_{unit}": float(score.fmeasure)
         for unit in UNITS
-        for kind, score in _scorer(unit).score(gold, said).items()
+        for kind, score in _scorer(unit).score(gold, said[:LONGEST]).items()
     }
 
 

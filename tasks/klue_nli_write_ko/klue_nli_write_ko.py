@@ -1,0 +1,76 @@
+"""The functions behind klue_nli_write_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+
+A doc is kodata's record with `corpus`, the source whose train split made the judge: a classifier (kodata/nli_judge.py),
+whose word on what people wrote for the same premise and relation stands beside its word on the model (human_...).
+Without a train split nothing is said of relations and novelty.
+"""
+
+import importlib.util
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+from kodata import klue_nli, nli_judge, scored
+from kodata.card import Record
+from kodata.overlap import folded
+from kodata.scored import final_answer
+
+__all__ = ["answer", "dataset", "process_results", "question"]
+
+LONGEST = 1_000  # characters of an answer that are judged, five times the longest premise
+_LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
+
+
+def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
+    """The scored split, as kodata.scored.dataset() tells; each doc says which source it is from."""
+    nli_judge.prepare(source, scored.place(source, data_path))
+    found = scored.dataset(source, data_path)
+    return {split: docs.add_column("corpus", [source] * len(docs)) for split, docs in found.items()}
+
+
+def question(doc: Record) -> str:
+    """What the user asks."""
+    return klue_nli.question(doc, "write")
+
+
+def answer(doc: Record) -> str:
+    """What a person wrote."""
+    return klue_nli.answer(doc, "write")
+
+
+def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
+    """Per-item values. A sentence that is degenerate stands in no relation, whatever the classifier would say."""
+    said = final_answer(results[0])
+    text = " ".join((said or "")[:LONGEST].split())
+    faults = {
+        "empty": float(not folded(text)),
+        "premise_copy": float(folded(text) == folded(doc["premise"])),
+        "bare_label": float(bool(_LABEL.fullmatch(folded(text)))),
+    }
+    degenerate = max(faults.values())
+    return {
+        **judged(doc, text, bool(degenerate)),
+        **faults,
+        "degenerate": degenerate,
+        "unfinished": float(said is None),
+    }
+
+
+def judged(doc: Record, text: str, degenerate: bool) -> dict[str, float]:
+    """What the judge says of the sentence and of the one that a person wrote; nothing where there is no judge."""
+    judge = nli_judge.judge(doc.get("corpus"))
+    if judge is None:
+        return {}
+    premise, label, human = doc["premise"], doc["label"], doc["hypothesis"]
+    values = {
+        "relation_acc": float(not degenerate and judge.relation(premise, text) == label),
+        "human_relation_acc": float(judge.relation(premise, human) == label),
+        "train_copy": float(judge.is_copy(text)),
+        "novelty": None if degenerate else judge.novelty(text),
+        "human_novelty": judge.novelty(human),
+    }
+    return {name: value for name, value in values.items() if value is not None}
