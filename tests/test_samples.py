@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,14 @@ def test_dialogues_have_turns_groups_and_summaries(split: str) -> None:
     found = records("aihub_dialogue", split)
     assert all(4 <= len(record["messages"]) <= 8 and record["summary"] for record in found)
     assert len({record["group"] for record in found}) == len(found)
+
+
+def test_every_dialogue_of_the_test_part_has_four_turns_to_choose_from() -> None:
+    spec = spec_from_file_location("aihub_dialogue_ko", ROOT / "tasks" / "aihub_dialogue_ko" / "aihub_dialogue_ko.py")
+    assert spec and spec.loader
+    spec.loader.exec_module(task := module_from_spec(spec))
+    docs = task.dataset("aihub_dialogue", str(SAMPLES / "aihub_dialogue"))["test"]
+    assert [len(set(doc["choices"])) for doc in docs] == [4] * 12
 
 
 def test_chats_are_of_every_shape_and_some_of_several_turns() -> None:
