@@ -8,6 +8,7 @@ nothing is written when an input is missing.
 import hashlib
 import heapq
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,7 @@ from kodata.records import drawer, unspaced
 
 VALIDATION_SHARE = 0.05  # of the groups of a train split without a validation split of its own ...
 VALIDATION_ROWS = 2_000  # ... but not more than about this many rows of any source of the recipe
+SMALL = 1_000_000  # bytes of train files that are read once more, so that at least one group of them becomes validation
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with Output(out_dir) as output:
-        cut = _Cut(seed, _share(map(_checked, entries)))
+        cut = _Cut(seed, _share(entries, seed))
         parts = [_convert_entry(entry, cut, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
@@ -222,10 +224,22 @@ def _side_of(source: Source, path: str | Path | None, cut: _Cut) -> Callable[[st
     return lambda group: "validation" if draw(unspaced(group)) < share else "train"
 
 
-def _share(sources: Iterable[Source]) -> float:
+def _share(entries: Iterable[Entry], seed: int) -> float:
     """The share of groups that becomes validation, for sources that bring no validation split."""
-    without = [source for source in sources if "validation" not in source.SPLITS]
-    return min([VALIDATION_SHARE, *(VALIDATION_ROWS / source.CARD.rows.get("train", 1) for source in without)])
+    without = [entry for entry in entries if "validation" not in _checked(entry).SPLITS]
+    return min((_share_of(_checked(entry), entry.path, seed) for entry in without), default=VALIDATION_SHARE)
+
+
+def _share_of(source: Source, path: str | Path | None, seed: int) -> float:
+    """What a source alone would ask for: of a small set no less than the group with the lowest draw."""
+    share = min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
+    if sum(file.stat().st_size for file in source.files("train", path)) > SMALL:
+        return share
+    sound = (
+        record for record in source.read("train", path) if not isinstance(record, Refused) and "" not in record.values()
+    )
+    lowest = min(map(drawer(seed), {unspaced(source.group(record)) for record in sound}), default=0.0)
+    return max(share, math.nextafter(lowest, 1))
 
 
 def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> Iterator[Example]:

@@ -167,7 +167,8 @@ def spoilt(form: Form, number: int) -> bytes:
 
 def lengthened(form: Form) -> bytes:
     """The form with a text in it that is longer than a row may be."""
-    long = form.content.replace("바닷가".encode(), b"a" * LONG, 1)
+    word = next(word for word in map("바닷가".encode, ("utf-8", "cp949")) if word in form.content)
+    long = form.content.replace(word, b"a" * LONG, 1)
     return form.packed(long) if form.packed else long
 
 

@@ -17,7 +17,7 @@ from kodata import klue_nli, output
 from kodata.convert import Entry, convert, fingerprint
 from kodata.errors import DataError
 from kodata.files import sha256
-from tests.written import LABELS, Item, klue
+from tests.written import LABELS, Item, klue, reviews
 
 
 def put(folder: Path, premises: list[str]) -> Path:
@@ -159,6 +159,24 @@ def test_a_fault_in_the_middle_leaves_the_earlier_files_as_they_were(data: Path,
 def test_data_that_leaves_one_side_empty_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too few rows"):
         convert([Entry("klue_nli", path=put(tmp_path / "data", ["전제"] * 9))], tmp_path / "out", seed=1)
+
+
+def test_a_small_set_has_one_group_to_validate_on_where_its_draws_alone_would_give_none(tmp_path: Path) -> None:
+    folder = put(tmp_path / "data", [f"전제 {number // 3}" for number in range(12)])
+    for seed in range(20):
+        assert convert([Entry("klue_nli", path=folder)], tmp_path / "out", seed)["rows"] == {
+            "train": 9,
+            "validation": 3,
+        }
+
+
+def test_a_small_set_beside_a_larger_one_does_not_widen_the_cut_of_that(data: Path, tmp_path: Path) -> None:
+    small = reviews(tmp_path / "small", [Item(f"감상 {number}", "", number % 2) for number in range(4)])
+    alone, both = [Entry("klue_nli", path=data)], [Entry("klue_nli", path=data), Entry("nsmc", path=small)]
+    for seed in range(5):
+        first, second = (convert(entries, tmp_path / "out", seed) for entries in (alone, both))
+        assert second["entries"][0]["kept"]["validation"] <= first["entries"][0]["kept"]["validation"]
+        assert second["rows"]["validation"] > 0
 
 
 def rows_of(folder: Path, *rows: tuple[str, str, str]) -> Path:

@@ -116,6 +116,22 @@ def test_a_run_that_is_terminated_goes_on_from_its_checkpoint_to_the_same_adapte
 
 
 @pytest.mark.slow
+def test_a_recipe_whose_data_was_not_downloaded_runs_whole_on_the_small_set_of_its_source(
+    cli: Cli, tmp_path: Path
+) -> None:
+    words = ("--set", "model=quickstart-llama", "--set", f"data.0.path={ROOT / 'kodata' / 'samples' / 'korquad'}")
+    short = ("--set", "axolotl.max_steps=5", "--limit", "4")
+    done = cli("run", ROOT / "recipes" / "llama_korquad_lora.yml", *words, *short)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    manifest, parity = read_json(folder / "data" / "manifest.json"), read_json(folder / "parity.json")
+    assert sum(manifest["rows"].values()) == 24 and manifest["leaks"]["found"] == []
+    assert parity["tasks"]["korquad_ko"]["status"] == "equal"
+    scores = read_json(folder / "scores.json")["korquad_ko"]
+    assert scores["n"] == 4 and set(scores["tuned"]) == {"exact_match", "f1", "unfinished"}
+
+
+@pytest.mark.slow
 def test_an_answer_in_the_write_form_is_trained_and_recorded_as_not_the_tasks_form(cli: Cli, tmp_path: Path) -> None:
     folder = run(cli, tmp_path, "llama", *SHORT, "--set", "data.0.form=write")
     assert read_json(folder / "parity.json")["tasks"]["nli_sample_ko"] == {"status": "not trained"}
