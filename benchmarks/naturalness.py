@@ -43,7 +43,7 @@ def measured(text: str) -> Signals:
 def rate(name: str) -> Score:
     """A signal of one text, turned so that more of it is less natural; 0 where it is out of nothing."""
     sign = 1 if HIGHER_IS_WORSE[name] else -1
-    return lambda signals: sign * signals[name].count / signals[name].out_of if signals[name].out_of else 0.0
+    return lambda signals: sign * signals[name].amount / signals[name].out_of if signals[name].out_of else 0.0
 
 
 def any_count(signals: Signals) -> float:
@@ -203,7 +203,7 @@ def auc_of_samples(name: str, natives: list[Signals], translations: list[Signals
 
 
 def _summed(name: str, signals: list[Signals]) -> Signals:
-    return {name: Part(sum(one[name].count for one in signals), sum(one[name].out_of for one in signals))}
+    return {name: Part(sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals))}
 
 
 def false_alarms(folder: Path) -> Iterator[str]:

@@ -236,7 +236,8 @@ def _rate() -> Metric:
     than VOID of the items are empty: what the few real answers are like is no longer what the model's answers are like."""
 
     def vector(items: Sequence[tuple[str, float, float, bool]]) -> list[float]:
-        return [sum(item[at] for item in items) for at in (1, 2, 3)] + [len(items)]
+        _, counts, totals, empties = zip(*items, strict=True)
+        return [sum(counts), sum(totals), sum(empties), len(items)]
 
     return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1] * (_void(sums[..., 2:]) == 0)))
 

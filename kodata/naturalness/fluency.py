@@ -85,7 +85,7 @@ def _count(keys: "Array") -> "Array":
 
     known, counts = _table()
     at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.where(known[at] == keys, counts[at], 0).astype(np.float64)
+    return np.asarray(np.where(known[at] == keys, counts[at], 0), dtype=np.float64)
 
 
 @cache

@@ -54,10 +54,10 @@ def kiwi() -> Any:
 def read(text: str) -> Reading:
     """The likeliest reading; the same text gives the same one."""
     tokens, score = kiwi().analyze(text)[0]
-    quoted = [span for match in _QUOTED.finditer(text) for span in [range(*match.span())]]
-    ends = {register(t.form) for t in tokens if t.tag == "EF" and not any(t.start in span for span in quoted)}
     morphemes = tuple(Morpheme(token.form, token.tag.partition("-")[0]) for token in tokens)
-    return Reading(morphemes, score, frozenset(ends) - {""})
+    quoted = {place for match in _QUOTED.finditer(text) for place in range(*match.span())}
+    said = [one for one, token in zip(morphemes, tokens, strict=True) if token.start not in quoted]
+    return Reading(morphemes, score, registers(said))
 
 
 def respaced(text: str) -> int:
@@ -80,13 +80,20 @@ _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'") 
 _ENDINGS = (
     ("hapsyo", ("니다", "니까", "시오", "시다")),
     ("haeyo", ("요", "죠")),
-    ("plain", ("다", "냐", "라", "자", "니", "구나", "어", "아", "지", "네", "야", "거든", "ᆯ게", "ᆯ래", "는데")),
+    ("plain", ("다", "냐", "라", "자", "니", "구나", "어", "아", "지", "네", "야", "거든", "ᆯ게", "ᆯ래", "는데", "ᆫ데", "더라고")),
 )
 
 
-def register(ending: str) -> str:
-    """haeyo, hapsyo, or plain (해라 and 해, which go together); "" for endings of several, such as -ᆯ까."""
-    return next((name for name, forms in _ENDINGS if ending.endswith(forms)), "")
+def registers(found: Morphemes) -> frozenset[str]:
+    """haeyo, hapsyo and plain (해라 and 해, which go together), where a sentence ends so; endings that all of them have,
+    such as -ᆯ까, tell nothing."""
+    ends = set()
+    for one, after in pairwise([*found, Morpheme("", "SF")]):
+        if one == ("요", "JX"):
+            ends.add("haeyo")
+        elif after != ("요", "JX") and (one.tag == "EF" or (one.tag == "EC" and after.tag == "SF")):
+            ends.add(next((name for name, forms in _ENDINGS if one.form.endswith(forms)), ""))
+    return frozenset(ends - {""})
 
 
 # ---- what translated Korean has more of, each the number of places

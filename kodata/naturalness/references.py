@@ -58,7 +58,7 @@ def rates(measured: Iterable[dict[str, Part]]) -> dict[str, float]:
     sums = {name: [0.0, 0.0] for name in NAMES if name not in LEVELS}
     for signals in measured:
         for name, pair in sums.items():
-            pair[0] += signals[name].count
+            pair[0] += signals[name].amount
             pair[1] += signals[name].out_of
     return {name: count / out_of for name, (count, out_of) in sums.items() if out_of}
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kodata import klue_nli, nsmc
 from kodata.naturalness import fluency, scripts
 from kodata.naturalness.morphemes import TRANSLATIONESE, function_morphemes, read, respaced
+from kodata.records import clean
 
 PROFILE = Path(__file__).parent / "profile.yml"
 LONGEST = 2_000  # characters that Kiwi reads of an answer: more would cost time and change no rate
@@ -23,9 +24,9 @@ _LABELS = {*klue_nli.LABELS.values(), *nsmc.LABELS.values(), "참", "거짓", "�
 
 
 class Part(NamedTuple):
-    """A signal of one answer: the metric is the sum of the counts over the sum of what they are out of."""
+    """A signal of one answer: the metric is the sum of the amounts over the sum of what they are out of."""
 
-    count: float
+    amount: float
     out_of: float
 
 
@@ -44,7 +45,7 @@ def measure(text: str, level: str = "any") -> dict[str, Part]:
     morpheme, per function morpheme that has a reference. PER_1000: per 1,000 eojeol. speech_mixed, speech_asked: of
     answers with sentence endings; of answers to prompts that ask for a level.
     """
-    plain = _MARKDOWN.sub(" ", text)
+    plain = _MARKDOWN.sub(" ", clean(text))
     words = scripts.words(plain)
     leaky = len(scripts.leaky(plain))
     return {
