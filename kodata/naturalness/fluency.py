@@ -33,13 +33,21 @@ def bits(text: str) -> tuple[float, int]:
     import numpy as np
 
     line = " ".join(text.split())
-    codes = _codes(_BOUNDARY + line)
-    chances = np.full(len(codes), UNSEEN)
+    return float(-np.log2(chances(_BOUNDARY + line)[1:]).sum()), len(line)
+
+
+def chances(lines: str) -> "Array":
+    """The probability of each character after what stands before it in its line; every line begins with a "\\n"."""
+    import numpy as np
+
+    codes = _codes(lines)
+    found, shorter = np.full(len(codes), UNSEEN), np.full(len(codes), np.inf)
     for grams, contexts, whole in _hashes(codes):
         seen, total, rest = (_count(keys) * whole for keys in (_key(grams), _key(contexts), _key(~contexts)))
-        known = (total > 0) & (rest > 0)  # two hashes that meet by chance may give one without the other
-        chances = np.where(known, (np.minimum(seen, total) + rest * chances) / np.maximum(total + rest, 1), chances)
-    return float(-np.log2(chances[1:]).sum()), len(line)
+        shorter = seen = np.minimum(seen, shorter)  # two hashes may meet by chance; no n-gram is without its own end
+        known = (total > 0) & (rest > 0)
+        found = np.where(known, (np.minimum(seen, total) + rest * found) / np.maximum(total + rest, 1), found)
+    return found
 
 
 def _codes(text: str) -> "Array":
@@ -70,13 +78,13 @@ def _mixed(values: "Array") -> "Array":
 
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    return np.asarray(values ^ (values >> np.uint64(31)))
 
 
 def _key(hashes: "Array") -> "Array":
     import numpy as np
 
-    return (_mixed(hashes) >> np.uint64(32)).astype(np.uint32)
+    return np.asarray(_mixed(hashes) >> np.uint64(32), dtype=np.uint32)
 
 
 def _count(keys: "Array") -> "Array":

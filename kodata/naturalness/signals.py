@@ -16,10 +16,10 @@ PROFILE = Path(__file__).parent / "profile.yml"
 LONGEST = 2_000  # characters that Kiwi reads of an answer: more would cost time and change no rate
 SHARES = ("hangul", "foreign_answers", "repetition_4gram", "lm_bits_per_char", "kiwi_score", "function_profile")
 PER_1000 = ("foreign_in_word", "spacing_errors", *TRANSLATIONESE)  # eojeol
-LEVELS = ("speech_mixed", "speech_asked")
+LEVELS = ("speech_mixed", "speech_clash", "speech_asked")
 NAMES = (*SHARES, *PER_1000, *LEVELS)
 
-_MARKDOWN = re.compile(r"[*#`|_~>]+")
+_MARKDOWN = str.maketrans("|", " ", "*#`_~>")
 _LABELS = {*klue_nli.LABELS.values(), *nsmc.LABELS.values(), "참", "거짓", "예", "아니요", "정답", "답"}
 
 
@@ -42,10 +42,11 @@ def measure(text: str, level: str = "any") -> dict[str, Part]:
     hangul: of letters. foreign_answers: answers with a word of foreign script. repetition_4gram: 4-grams of words that
     were there before, of all. lm_bits_per_char: fluency.py. kiwi_score: natural logarithm, per morpheme.
     function_profile: binary logarithm of how much likelier native Korean is than translated Korean to use a function
-    morpheme, per function morpheme that has a reference. PER_1000: per 1,000 eojeol. speech_mixed, speech_asked: of
-    answers with sentence endings; of answers to prompts that ask for a level.
+    morpheme, per function morpheme that has a reference. PER_1000: per 1,000 eojeol. speech_mixed, speech_clash:
+    answers in several levels, in a plain and a polite one, of those whose sentences end in one. speech_asked: answers in
+    the level asked for and no other, of those to prompts that ask for one.
     """
-    plain = _MARKDOWN.sub(" ", clean(text))
+    plain = clean(text).translate(_MARKDOWN).strip()
     words = scripts.words(plain)
     leaky = len(scripts.leaky(plain))
     return {
@@ -82,6 +83,7 @@ def _read(text: str, level: str) -> dict[str, Part]:
         "spacing_errors": Part(respaced(text), thousands),
         **{name: Part(count, thousands) for name, count in counts.items()},
         "speech_mixed": Part(float(len(reading.registers) > 1), float(bool(reading.registers))),
+        "speech_clash": Part(float(reading.registers > {"plain"}), float(bool(reading.registers))),
         "speech_asked": Part(float(reading.registers == {wanted}), float(level != "any")),
     }
 
