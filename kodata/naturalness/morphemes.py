@@ -2,7 +2,7 @@
 native Korean, and the speech level.
 
 Each count is a number of places in the text. Kiwi loads in seconds, once. https://github.com/bab2min/Kiwi, version in
-references.yml: another version may count otherwise.
+references.yaml: another version may count otherwise.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Native and translated Korean as the signals see them: what a model's answers are held against.
 
-    python -m kodata.naturalness.references FOLDER   # with klue-nli/ and xnli-ko/: writes profile.yml and references.yml
+    python -m kodata.naturalness.references FOLDER   # with klue-nli/ and xnli-ko/: writes profile.yaml and references.yaml
 
 Native: premises of KLUE-NLI, which people wrote in Korean (news, encyclopedia, reviews). Translated: XNLI's Korean part,
 put into Korean from English by translators. Their genres differ as well, so a difference is not all translation's. The
@@ -21,7 +21,7 @@ from kodata.naturalness.morphemes import function_morphemes, read
 from kodata.naturalness.signals import LEVELS, NAMES, PROFILE, Part, measure, profile
 from kodata.records import clean, draw
 
-FILE = Path(__file__).parent / "references.yml"
+FILE = Path(__file__).parent / "references.yaml"
 LEAST = 20  # a function morpheme that occurs less often in both together has no weight
 XNLI = "xnli-ko/xnli.dev.ko.tsv"
 

@@ -12,7 +12,7 @@ from kodata.naturalness import fluency, scripts
 from kodata.naturalness.morphemes import TRANSLATIONESE, function_morphemes, read, respaced
 from kodata.records import clean
 
-PROFILE = Path(__file__).parent / "profile.yml"
+PROFILE = Path(__file__).parent / "profile.yaml"
 LONGEST = 2_000  # characters that Kiwi reads of an answer: more would cost time and change no rate
 SHARES = ("hangul", "foreign_answers", "repetition_4gram", "lm_bits_per_char", "kiwi_score", "function_profile")
 PER_1000 = ("foreign_in_word", "spacing_errors", *TRANSLATIONESE)  # eojeol
