@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kodata import korquad, nsmc
 from kodata.naturalness import references, scripts
-from kodata.naturalness.morphemes import TRANSLATIONESE
+from kodata.naturalness.morphemes import TRANSLATIONESE, function_morphemes, read
 from kodata.naturalness.signals import Part, measure
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +20,7 @@ REAL = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "tasks" / "ko_naturalness" / "README.md"
 TEXTS = ROOT / "kodata" / "naturalness"
 SENTENCES, SAMPLES = 30, 300  # of a corpus, in each sample for the AUC; samples of each corpus
+FITS = 12  # profiles fitted on other halves
 
 # Which end of a signal is the unnatural one.
 HIGHER_IS_WORSE = {"lm_bits_per_char": True, "kiwi_score": False, "function_profile": False, "spacing_errors": True}
@@ -206,6 +207,31 @@ def _summed(name: str, signals: list[Signals]) -> Signals:
     return {name: Part(sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals))}
 
 
+def spread_lines(folder: Path) -> Iterator[str]:
+    """What the pairs say of profiles fitted on other halves of the translated text."""
+    native = references.occurrences(references.native(folder, "train"))
+    halves = pairs(held_out=False), pairs(held_out=True)
+    found: tuple[list[int], list[int]] = ([], [])
+    for number in range(FITS):
+        texts = references.translated(folder, True, seed=f"spread {number}")
+        weights = references.fit(native, references.occurrences(texts))
+        for right, half in zip(found, halves, strict=True):
+            right.append(sum(_nativeness(weights, natural) > _nativeness(weights, other) for natural, other in half))
+    for right, half, name in zip(found, halves, ("development", "held out"), strict=True):
+        yield f"- {name}: {min(right)} to {max(right)} right of {len(half)}, {sum(right) / FITS:.1f} in the mean"
+
+
+def _nativeness(weights: dict[str, float], text: str) -> float:
+    known = [weights[one] for one in occurring(text) if one in weights]
+    return sum(known) / len(known) if known else 0.0
+
+
+@cache
+def occurring(text: str) -> tuple[str, ...]:
+    """A text's function morphemes."""
+    return tuple(function_morphemes(read(text).morphemes))
+
+
 def false_alarms(folder: Path) -> Iterator[str]:
     """The script check on real text."""
     corpora = {
@@ -222,7 +248,11 @@ def false_alarms(folder: Path) -> Iterator[str]:
 def blocks(real: Path | None) -> dict[str, list[str]]:
     """The generated parts of the page by name; those over real text only where it is."""
     own = {"pairs": [*pair_table()], "damage": [*damage_table()], "scripts": [*script_lines()]}
-    return own | ({"separability": [*separability_table(real)], "alarms": [*false_alarms(real)]} if real else {})
+    return own | (
+        {"separability": [*separability_table(real)], "alarms": [*false_alarms(real)], "spread": [*spread_lines(real)]}
+        if real
+        else {}
+    )
 
 
 def filled(page: str, found: dict[str, list[str]]) -> str:

@@ -190,11 +190,14 @@ def test_an_endless_loop_is_all_repetition() -> None:
 
 
 def test_the_profile_is_the_difference_of_two_distances() -> None:
-    """The mean log ratio is KL(text || translated) - KL(text || native), by the shares that the weights stand for."""
-    weights = references.fit(["밥을 먹고 갔다."] * 20, ["밥을 먹으면 간다."] * 20)
+    """A weight is the log ratio of two shares, so its mean over a text is KL(text, translated) - KL(text, native)."""
+    native, translated = (references.occurrences([text] * 20) for text in ("밥을 먹고 갔다.", "밥을 먹으면 간다."))
+    weights = references.fit(native, translated)
     assert weights["을/JKO"] == 0
     assert weights["고/EC"] == pytest.approx(math.log2(21), abs=1e-3) == -weights["으면/EC"]
-    assert references.fit(["밥을 먹고 갔다."], ["밥을 먹으면 간다."]) == {}
+    native["처럼/JKB"] = 1
+    native["을/JKO"] += 80  # of 121, and of 40: 처럼's mean share is below 1%
+    assert "처럼/JKB" not in references.fit(native, translated)
 
 
 @pytest.mark.slow
@@ -217,7 +220,10 @@ def test_weights_and_references_are_those_of_the_real_text(real_klue: Path) -> N
 @pytest.mark.slow
 def test_the_profile_is_fitted_on_text_that_no_reference_value_is_taken_from(real_klue: Path) -> None:
     assert not set(references.translated(REAL, True)) & set(references.translated(REAL, False))
-    assert profile() == references.fit(references.native(REAL, "train"), references.translated(REAL, True))
+    assert profile() == references.fit(
+        references.occurrences(references.native(REAL, "train")),
+        references.occurrences(references.translated(REAL, True)),
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from kodata import files as data_files
 from kodata import klue_nli
 from kodata.naturalness.morphemes import function_morphemes, read
 from kodata.naturalness.signals import LEVELS, NAMES, PROFILE, Part, measure, profile
-from kodata.records import clean, draw
+from kodata.records import clean, drawer
 
 FILE = Path(__file__).parent / "references.yaml"
-LEAST = 20  # a function morpheme that occurs less often in both together has no weight
+LEAST = 0.01  # a function morpheme with a smaller mean share has no weight: rare ones tell one corpus, not translation
 XNLI = "xnli-ko/xnli.dev.ko.tsv"
 
 
@@ -32,25 +32,25 @@ def native(folder: Path, split: str, field: str = "premise") -> list[str]:
     return sorted({str(record[field]) for record in records})
 
 
-def translated(folder: Path, fitted: bool, field: str = "sentence1") -> list[str]:
+def translated(folder: Path, fitted: bool, field: str = "sentence1", seed: str = "profile") -> list[str]:
     """The different premises (sentence1) or hypotheses (sentence2) of XNLI-ko's dev file that belong to the half of the
     premises on which the profile is fitted, or to the other."""
-    rows = data_files.rows(folder / XNLI)
-    half = {clean(row[field]) for row in rows if (draw("profile", str(row["sentence1"])) < 0.5) == fitted}
+    rows, drawn = data_files.rows(folder / XNLI), drawer(seed)
+    half = {clean(row[field]) for row in rows if (drawn(str(row["sentence1"])) < 0.5) == fitted}
     return sorted(half - {""})
 
 
-def fit(natives: Iterable[str], translations: Iterable[str]) -> dict[str, float]:
+def occurrences(texts: Iterable[str]) -> Counter[str]:
+    """How often each function morpheme occurs."""
+    return Counter(one for text in texts for one in function_morphemes(read(text).morphemes))
+
+
+def fit(native: Counter[str], translated: Counter[str]) -> dict[str, float]:
     """form/tag: binary logarithm of its share in native over that in translated text, one occurrence added to each."""
-    here, there = (
-        Counter(one for text in texts for one in function_morphemes(read(text).morphemes))
-        for texts in (natives, translations)
-    )
-    known = sorted(one for one in here | there if here[one] + there[one] >= LEAST)
-    shares = [
-        {one: (found[one] + 1) / sum(found[other] + 1 for other in known) for one in known} for found in (here, there)
-    ]
-    return {one: round(math.log2(shares[0][one] / shares[1][one]), 3) for one in known}
+    sides = (native, translated)
+    common = sorted(one for one in native | translated if sum(side[one] / side.total() for side in sides) / 2 >= LEAST)
+    shares = [{one: (side[one] + 1) / sum(side[other] + 1 for other in common) for one in common} for side in sides]
+    return {one: round(math.log2(shares[0][one] / shares[1][one]), 3) for one in common}
 
 
 def rates(measured: Iterable[dict[str, Part]]) -> dict[str, float]:
@@ -74,7 +74,7 @@ def main(folder: str) -> None:
 
     place = Path(folder)
     made = {"made_by": "python -m kodata.naturalness.references", "kiwipiepy": kiwipiepy.__version__}
-    weights = fit(native(place, "train"), translated(place, fitted=True))
+    weights = fit(occurrences(native(place, "train")), occurrences(translated(place, fitted=True)))
     _write(PROFILE, "Function morphemes, log2 of native over translated: references.py", {**made, "weights": weights})
     profile.cache_clear()
     texts = {"native": native(place, "test"), "translated": translated(place, fitted=False)}
