@@ -6,6 +6,7 @@ The tables over our own texts are made anywhere, those over real text where ../s
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -209,7 +210,7 @@ def _summed(name: str, signals: list[Signals]) -> Signals:
 
 def spread_lines(folder: Path) -> Iterator[str]:
     """What the pairs say of profiles fitted on other halves of the translated text."""
-    native = references.occurrences(references.native(folder, "train"))
+    native = native_occurrences(folder)
     halves = pairs(held_out=False), pairs(held_out=True)
     found: tuple[list[int], list[int]] = ([], [])
     for number in range(FITS):
@@ -219,6 +220,12 @@ def spread_lines(folder: Path) -> Iterator[str]:
             right.append(sum(_nativeness(weights, natural) > _nativeness(weights, other) for natural, other in half))
     for right, half, name in zip(found, halves, ("development", "held out"), strict=True):
         yield f"- {name}: {min(right)} to {max(right)} right of {len(half)}, {sum(right) / FITS:.1f} in the mean"
+
+
+@cache
+def native_occurrences(folder: Path) -> Counter[str]:
+    """What a profile's native side is fitted on."""
+    return references.occurrences(references.native(folder, "train"))
 
 
 def _nativeness(weights: dict[str, float], text: str) -> float:

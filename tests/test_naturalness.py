@@ -221,7 +221,7 @@ def test_weights_and_references_are_those_of_the_real_text(real_klue: Path) -> N
 def test_the_profile_is_fitted_on_text_that_no_reference_value_is_taken_from(real_klue: Path) -> None:
     assert not set(references.translated(REAL, True)) & set(references.translated(REAL, False))
     assert profile() == references.fit(
-        references.occurrences(references.native(REAL, "train")),
+        page.native_occurrences(REAL),
         references.occurrences(references.translated(REAL, True)),
     )
 

@@ -134,14 +134,15 @@ def test_thoughts_are_no_part_of_an_answer_and_another_language_is_told(evaluate
 
 
 def test_a_run_has_standard_errors_and_none_where_there_is_no_value(evaluate: Evaluate) -> None:
+    task = load_task("ko_naturalness", None)
     answers = {record["guid"]: GOOD * (1 + number % 3) for number, record in enumerate(naturalness.read("test"))}
     result = evaluate("ko_naturalness", lambda _, doc: answers[doc["guid"]], limit=16)
-    samples = [scoring._sample(sample, "guid") for sample in result["samples"]]
+    samples = [scoring._sample(sample, task) for sample in result["samples"]]
     metrics = scoring.metrics(result["scores"], json.loads(json.dumps(samples)))
     assert metrics["lm_bits_per_char"]["stderr"] and metrics["length"]["stderr"]
     assert metrics["hangul"] == {"value": 1.0, "stderr": 0.0}
     void = evaluate("ko_naturalness", lambda _, doc: GOOD if doc["kind"] == "explain" else "", limit=16)
-    samples = [scoring._sample(sample, "guid") for sample in void["samples"]]
+    samples = [scoring._sample(sample, task) for sample in void["samples"]]
     assert scoring.metrics(void["scores"], samples)["hangul"] == {"value": None, "stderr": None}
 
 
