@@ -3,7 +3,7 @@
 Knows nothing of models or trainers. Importing it is light: datasets' libraries are imported where they are used.
 """
 
-from kodata import aihub_dialogue, chat, klue_nli, korquad, naver_news, nli_sample, nsmc, paraphrases
+from kodata import aihub_dialogue, chat, klue_nli, korquad, naturalness, naver_news, nli_sample, nsmc, paraphrases
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
 
@@ -12,6 +12,7 @@ SOURCES: dict[str, Source] = {
     "chat": chat,
     "klue_nli": klue_nli,
     "korquad": korquad,
+    "naturalness": naturalness,
     "naver_news": naver_news,
     "nli_sample": nli_sample,
     "nsmc": nsmc,

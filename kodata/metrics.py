@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kodata.agreement import BUCKETS, Answers, bigrams, same, same_and_right, same_pairs, whole
+from kodata.naturalness.signals import NAMES as NATURALNESS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 SEED = 42
 UNITS = 2_000  # more clusters than this are pooled, at random, into so many: time and memory then stay the same
+VOID = 0.1  # of the answers, empty or bare labels, beyond which signals of naturalness say nothing
 CLASSES = 4  # labels and predictions of a task are 0 to 3
 NO_ANSWER = CLASSES  # a prediction that is no label: a written answer may be none
 BINS = 10
@@ -38,14 +40,15 @@ def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) ->
 
 
 def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer than two.
+    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer than two,
+    and where the value itself is.
 
     Efron and Tibshirani 1993, chapter 6, with clusters as the units; the same seed gives the same figure.
     """
     import numpy as np
 
     table = vectors(metric, items, clusters)
-    if len(table) < 2:
+    if len(table) < 2 or not np.isfinite(metric.finish(table.sum(axis=0))):
         return float("nan")
     resampled = metric.finish(resample(table, RESAMPLES))
     return float(np.nanstd(resampled, ddof=1)) if np.isfinite(resampled).sum() > 1 else float("nan")
@@ -230,6 +233,23 @@ def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
     return Metric(vector, means)
 
 
+def _rate() -> Metric:
+    """Items are (guid, count, out of, empty): the sum of the counts over the sum of what they are out of. NaN where more
+    than VOID of the items are empty: what the few real answers are like is no longer what the model's answers are like."""
+
+    def vector(items: Sequence[tuple[str, float, float, bool]]) -> list[float]:
+        _, counts, totals, empties = zip(*items, strict=True)
+        return [sum(counts), sum(totals), sum(empties), len(items)]
+
+    return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1] * (_void(sums[..., 2:]) == 0)))
+
+
+def _void(sums: "Array") -> "Array":
+    import numpy as np
+
+    return np.asarray(sums[..., 0] > VOID * sums[..., 1], dtype=np.float64)
+
+
 MEAN = _mean()
 METRICS = {
     "macro_f1": _macro_f1(),
@@ -244,4 +264,6 @@ METRICS = {
     "answer_overlap": _overlap(lambda within, between: within),
     "answer_overlap_between": _overlap(lambda within, between: between),
     "answer_overlap_gain": _overlap(lambda within, between: within - between),
+    "void": Metric(lambda items: (sum(empty for _, empty in items), len(items)), _void),  # items are (guid, empty)
+    **dict.fromkeys(NATURALNESS, _rate()),
 }

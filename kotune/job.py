@@ -104,7 +104,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "template": _known_sha256(job, f"model/{TEMPLATE_FILE}"),
         "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
         "code": _code("kodata", "tasks", "kotune/scoring.py", "kotune/harness.py", "kotune/precision.py"),
-        "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes"),
+        "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"),
         "device": job.device,
         "limit": job.limit,
     }
@@ -137,7 +137,8 @@ def _code(*places: str) -> str:
     """A digest of our own code and tasks, so that an edited prompt or metric is never scored with stale results."""
     found = [ROOT / place if place.endswith(".py") else (ROOT / place).rglob("*") for place in places]
     files = [path for place in found for path in ([place] if isinstance(place, Path) else place)]
-    return sha256(*sorted(path for path in files if path.suffix in (".py", ".yaml", ".txt")))
+    kinds = (".py", ".yaml", ".txt", ".npz")
+    return sha256(*sorted(path for path in files if path.suffix in kinds))
 
 
 def versions(*packages: str) -> dict[str, str | None]:

@@ -62,7 +62,7 @@ def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES
     units = pooled(b - a)
     moved = _exchanges(len(units), resamples) @ units
     found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-    extreme = int((abs(found) >= abs(seen) - 1e-12).sum())  # equal ones may differ in the last bit
+    extreme = int((~(abs(found) < abs(seen) - 1e-12)).sum())  # equal ones may differ in the last bit; NaN tells nothing
     return (1 + extreme) / (1 + resamples)
 
 

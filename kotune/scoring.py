@@ -17,6 +17,7 @@ from kotune.recipe import Limit
 from kotune.run import sha256, write_json, write_text
 
 BATCH_SIZE = 32
+SEED = 1234  # lm-eval's own, for a task that samples
 VARIANTS = ("base", "tuned")
 NOTES = ("agreement",)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
 REHEARSED = 2  # items of each task that go the whole way before the first task begins
@@ -49,6 +50,9 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
 
 def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A task's metrics, {name: {value, stderr}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
+    import torch
+
+    torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
     result = task.evaluate(model, limit)
     samples = [_sample(sample, task) for sample in result["samples"][task.name]]
     if task.generates:

@@ -122,3 +122,14 @@ def test_a_world_without_a_difference_is_called_different_one_time_in_twenty(tog
     assert 0.04 <= size <= 0.06
     fooled = np.mean([paired.mcnemar(a, b) <= 0.05 for a, b, _ in worlds])
     assert fooled < 0.06 if not together else fooled > size
+
+
+def test_an_exchange_that_leaves_a_metric_undefined_is_no_evidence() -> None:
+    """Two models with 9 empty answers of 100 each: half of the exchanges give one of them more than a tenth."""
+    a = [(str(n), 1.0, 1.0, n < 9) for n in range(100)]
+    b = [(str(n), 1.0 + n % 2 / 50, 1.0, n >= 91) for n in range(100)]
+    undefined = paired.compare(METRICS["pronouns"], a, b, range(100))
+    full = paired.compare(
+        METRICS["pronouns"], [(*one[:3], False) for one in a], [(*one[:3], False) for one in b], range(100)
+    )
+    assert full.p_value < 0.01 and 0.2 < undefined.p_value <= 1

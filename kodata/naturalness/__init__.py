@@ -1,0 +1,87 @@
+"""Prompts of everyday kinds whose answers are judged for how natural their Korean is. For scoring alone.
+
+A record is {guid, kind, level, prompt}; level is the speech level that the prompt asks for, `any` where it asks for none.
+What is measured in an answer: signals.py. What the measures are worth: tasks/ko_naturalness/README.md.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kodata import files as data_files
+from kodata.card import Card, Message, Record, Refused
+from kodata.errors import DataError, did_you_mean
+from kodata.records import checked, clean, not_text
+
+SPLITS: tuple[str, ...] = ("test",)
+FORMS: tuple[str, ...] = ()
+LEVELS = ("haeyo", "hapsyo", "haera", "any")
+SHIPPED = Path(__file__).parent / "prompts.jsonl"
+
+CARD = Card(
+    name="naturalness",
+    title="Everyday prompts in Korean",
+    task="ko_naturalness",
+    origin="written for this project: kodata/naturalness/prompts.jsonl",
+    licence="CC0-1.0",
+    obliges="Nothing.",
+    hub_id=None,
+    hub_config=None,
+    revision=None,
+    rows={"test": 120},
+    forms=FORMS,
+    defects="Written by one author; no answers to compare with.",
+)
+
+
+def question(record: Record) -> str:
+    """What the user asks."""
+    return str(record["prompt"])
+
+
+def answer(record: Record) -> str:
+    """None is known: any answer in good Korean will do."""
+    return ""
+
+
+def messages(record: Record, form: str) -> list[Message] | Refused:
+    """None: what is scored here is not trained on."""
+    return Refused("for scoring only")
+
+
+def group(record: Record) -> str:
+    """Each prompt stands alone."""
+    return str(record["guid"])
+
+
+def texts(record: Record) -> tuple[str, ...]:
+    """The prompt."""
+    return (record["prompt"],)
+
+
+def files(split: str, path: str | Path | None = None) -> list[Path]:
+    """The shipped file, or prompts.jsonl in the folder `path`: prompts of your own."""
+    if split not in SPLITS:
+        raise DataError(f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}")
+    file = SHIPPED if path is None else Path(path) / SHIPPED.name
+    if not file.is_file():
+        raise DataError(f"{CARD.name}: {file}: no such file; path must name a folder with {SHIPPED.name}")
+    return [file]
+
+
+def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+    """The prompts, one of each kind in turn, so that a few of them are of every kind. Raises DataError."""
+    for file in files(split, path):
+        yield from checked(file, data_files.rows(file), _record, _diagnosis)
+
+
+def _record(row: data_files.Row) -> Record:
+    level = row.get("level", "any")
+    if level not in LEVELS:
+        raise KeyError(level)
+    return {key: clean(row[key]) for key in ("guid", "kind")} | {"level": level, "prompt": clean(row["prompt"])}
+
+
+def _diagnosis(row: data_files.Row) -> str:
+    if wrong := not_text(row, "guid", "kind", "prompt"):
+        return wrong
+    return f"level is {row['level']!r:.80}, not one of {', '.join(LEVELS)}; mend it or leave it out"

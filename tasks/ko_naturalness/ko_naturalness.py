@@ -1,0 +1,38 @@
+"""The functions behind ko_naturalness*.yaml: lm_eval loads this file by its path, from wherever it runs.
+
+A doc is kodata's record: guid, kind, level, prompt. What the signals are: kodata/naturalness/signals.py.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+from kodata.card import Record
+from kodata.metrics import aggregation
+from kodata.naturalness import answer, question
+from kodata.naturalness.signals import is_empty_or_label, measure
+from kodata.scored import dataset, final_answer
+
+__all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
+
+rate, void = aggregation("hangul"), aggregation("void")  # all signals are summed up alike
+
+
+def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+    """Each signal as (guid, count, out of, empty), so that a sum over answers knows how many say nothing. `unfinished`: a
+    thought was opened and not closed, which counts as empty. `length` in characters. Thoughts are no part of an answer."""
+    finished = final_answer(results[0])
+    said = finished or ""
+    empty = is_empty_or_label(said)
+    signals = {name: (doc["guid"], *part, empty) for name, part in measure(said, doc["level"]).items()}
+    return {
+        "void": (doc["guid"], empty),
+        "empty_or_label": float(empty),
+        "unfinished": float(finished is None),
+        "length": float(len(said)),
+        **signals,
+    }
