@@ -1,26 +1,12 @@
 """What a preview counts, as tables with their notes in a reader's language: one piece for the terminal and for the page."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from kodata.output import SIDES, Manifest
 from kotune import lengths
 from kotune.phrases import Phrases
 from kotune.preview import Data, Seen
-
-Row = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells are ready to be read; the first `words` columns are text, the others numbers. A table may have notes alone."""
-
-    title: str
-    head: Row
-    rows: Sequence[Row]
-    words: int
-    notes: list[str] = field(default_factory=list)
-
+from kotune.table import Row, Table
 
 def tables(sets: list[Data], say: Phrases) -> Iterator[Table]:
     """The tokens of all recipes, then for each set of data its labels, what was left out, and leaks."""
