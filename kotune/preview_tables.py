@@ -13,9 +13,9 @@ def tables(sets: list[Data], say: Phrases) -> Iterator[Table]:
     yield _tokens(sets, say)
     for data in sets:
         whose = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
-        yield _labels(data, say, whose)
-        yield _dropped(data, say, whose)
-        yield _leaks(data, say, whose)
+        yield labels(data.manifest, say, whose)
+        yield dropped(data.manifest, say, whose)
+        yield leaks(data.manifest, say, whose)
 
 
 def _tokens(sets: list[Data], say: Phrases) -> Table:
@@ -52,8 +52,9 @@ def _too_long(seen: Seen, say: Phrases) -> Iterator[str]:
         yield phrase.format(recipe=seen.recipe, **numbers)
 
 
-def _labels(data: Data, say: Phrases, whose: str) -> Table:
-    rows = [row for entry in data.manifest["entries"] for row in _label_rows(entry, say)]
+def labels(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
+    """How many rows have each label."""
+    rows = [row for entry in manifest["entries"] for row in _label_rows(entry, say)]
     head = (say("source"), say("label"), *(say.word("side", side) for side in SIDES))
     return Table(say("labels_title") + whose, head, rows, 2)
 
@@ -67,24 +68,25 @@ def _label_rows(entry: Manifest, say: Phrases) -> Iterator[Row]:
     yield entry["source"], say("all"), *(f"{entry['kept'][side]:,}" for side in SIDES)
 
 
-def _dropped(data: Data, say: Phrases, whose: str) -> Table:
+def dropped(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
+    """What was left out, and why."""
     rows = [
         (entry["source"], say.word("reasons", reason), f"{n:,}")
-        for entry in data.manifest["entries"]
+        for entry in manifest["entries"]
         for reason, n in entry["dropped"].items()
     ]
     head = (say("source"), say("reason"), say("rows"))
     return Table(say("dropped_title") + whose, head, rows, 2, [] if rows else [say("none_dropped")])
 
 
-def _leaks(data: Data, say: Phrases, whose: str) -> Table:
-    leaks = data.manifest["leaks"]
+def leaks(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
+    """What of the training text stands in test text, and what became of it."""
+    found = manifest["leaks"]
     rows = [
         (leak["source"], leak["task"], say.word("kinds", leak["kind"]), f"{leak['rows']:,}", f"{leak['texts']:,}")
-        for leak in leaks["found"]
+        for leak in found["found"]
     ]
-    notes = [say.word("policy", leaks["policy"]) if rows else say("none_leaked")]
-    notes += [say("between_tests", **shared) for shared in leaks["between_tests"]]
-    return Table(
-        say("leaks_title") + whose, tuple(map(say, ("source", "task", "kind", "rows", "texts"))), rows, 3, notes
-    )
+    notes = [say.word("policy", found["policy"]) if rows else say("none_leaked")]
+    notes += [say("between_tests", **shared) for shared in found["between_tests"]]
+    head = tuple(map(say, ("source", "task", "kind", "rows", "texts")))
+    return Table(say("leaks_title") + whose, head, rows, 3, notes)
