@@ -60,7 +60,13 @@ def changes(run: Finished, found: Sequence[Comparison]) -> Iterator[Changes]:
             shown = [(key, side is won) for side in (won, lost) for key in _largest(side, gains)]
             examples = [_example(is_won, base[key], tuned[key], items[key]) for key, is_won in shown]
             yield Changes(
-                one.task, one.metric, len(gains), len(won), len(lost), examples, _confusions(one.task, items, base, tuned)
+                one.task,
+                one.metric,
+                len(gains),
+                len(won),
+                len(lost),
+                examples,
+                _confusions(one.task, items, base, tuned),
             )
 
 
@@ -68,7 +74,11 @@ def _gains(one: Comparison, base: dict[str, Sample], tuned: dict[str, Sample]) -
     """How much better each item is after tuning; items whose ingredient is no number are left out."""
     sign = -1 if one.is_lower_better else 1
     pairs = {key: (base[key]["metrics"].get(one.metric), tuned[key]["metrics"].get(one.metric)) for key in base}
-    return {key: sign * (b - a) for key, (a, b) in pairs.items() if isinstance(a, (int, float)) and isinstance(b, (int, float))}
+    return {
+        key: sign * (b - a)
+        for key, (a, b) in pairs.items()
+        if isinstance(a, (int, float)) and isinstance(b, (int, float))
+    }
 
 
 def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:

@@ -78,7 +78,7 @@ class Finished:
         if "score" not in self.record.get("stages", {}):
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / "scores.json", f"run `{self.command}` again")
-        if not all(KINDS <= entry.get("sha256", {}).keys() and task in cards() for task, entry in self.scores.items()):
+        if not all(entry.get("sha256", {}).keys() >= KINDS and task in cards() for task, entry in self.scores.items()):
             raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
 
     @cached_property
@@ -147,7 +147,9 @@ def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
     found.append(("training data", _data(a), _data(b)))
     shared = sorted(a.scores.keys() & b.scores.keys())
     found += [(f"{task} version", a.scores[task]["version"], b.scores[task]["version"]) for task in shared]
-    found += [(f"{task} scored", task in a.scores, task in b.scores) for task in sorted(a.scores.keys() ^ b.scores.keys())]
+    found += [
+        (f"{task} scored", task in a.scores, task in b.scores) for task in sorted(a.scores.keys() ^ b.scores.keys())
+    ]
     told = [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
     return told + [row for task in shared for row in _items(task, a.samples(task, "tuned"), b.samples(task, "tuned"))]
 

@@ -29,7 +29,13 @@ def _criterion(name: str, found: Sequence[Comparison], numbers: dict[Path, int],
     several = len(numbers) > 1
     words = ("task", "metric", "compared") if several else ("task", "metric")
     rows = [(*_named(one, numbers, say)[: len(words)], *_figures(one)) for one in ours]
-    return Table(say.word("criteria", name), tuple(map(say, (*words, *FIGURES))), rows, len(words), [] if rows else [say("not_asked")])
+    return Table(
+        say.word("criteria", name),
+        tuple(map(say, (*words, *FIGURES))),
+        rows,
+        len(words),
+        [] if rows else [say("not_asked")],
+    )
 
 
 def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
@@ -82,7 +88,9 @@ def not_the_same(result: Result, say: Phrases) -> Iterator[Table]:
     for folder, unlike in result.differences.items():
         b = result.names[folder]
         rows = [(row["what"], _short(row["a"]), _short(row["b"])) for row in unlike]
-        yield Table(say("not_the_same" if rows else "all_the_same", a=a, b=b), (say("what"), a, b), rows, 3, alert=bool(rows))
+        yield Table(
+            say("not_the_same" if rows else "all_the_same", a=a, b=b), (say("what"), a, b), rows, 3, alert=bool(rows)
+        )
 
 
 def _short(value: object) -> str:

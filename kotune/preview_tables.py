@@ -8,6 +8,7 @@ from kotune.phrases import Phrases
 from kotune.preview import Data, Seen
 from kotune.table import Row, Table
 
+
 def tables(sets: list[Data], say: Phrases) -> Iterator[Table]:
     """The tokens of all recipes, then for each set of data its labels, what was left out, and leaks."""
     yield _tokens(sets, say)

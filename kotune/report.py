@@ -21,7 +21,9 @@ class Report:
         self.run, self.say = run, say
         self.result = Result.of([run])
         self.changes: list[Changes] = list(changes(run, self.result.found))
-        self.logs = [event for event in read_metrics(run.folder / "metrics.jsonl") if {"loss", "eval_loss"} & event.keys()]
+        self.logs = [
+            event for event in read_metrics(run.folder / "metrics.jsonl") if {"loss", "eval_loss"} & event.keys()
+        ]
         self.recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
 
     @property
@@ -37,13 +39,21 @@ class Report:
     def confusion(self, found: Confusion) -> Table:
         """Right answers in rows, given answers in columns."""
         title = self.say("confusion", task=found.task, variant=self.say.word("variants", found.variant))
-        rows = [(name, *(f"{count:,}" for count in counts)) for name, counts in zip(found.choices, found.counts, strict=True)]
+        rows = [
+            (name, *(f"{count:,}" for count in counts))
+            for name, counts in zip(found.choices, found.counts, strict=True)
+        ]
         return Table(title, (self.say("right_answer"), *found.choices), rows, 1)
 
     def changed(self, found: Changes) -> str:
         """How many items a task won and lost."""
         return self.say(
-            "changed", task=found.task, metric=found.metric, n=f"{found.n:,}", won=f"{found.won:,}", lost=f"{found.lost:,}"
+            "changed",
+            task=found.task,
+            metric=found.metric,
+            n=f"{found.n:,}",
+            won=f"{found.won:,}",
+            lost=f"{found.lost:,}",
         )
 
     def losses(self) -> str:
@@ -68,7 +78,13 @@ class Report:
     def _sources(self, manifest: dict[str, Any]) -> Table:
         say = self.say
         rows = [
-            (entry["source"], entry["form"], _origin(entry), entry["licence"], *(f"{n:,}" for n in entry["kept"].values()))
+            (
+                entry["source"],
+                entry["form"],
+                _origin(entry),
+                entry["licence"],
+                *(f"{n:,}" for n in entry["kept"].values()),
+            )
             for entry in manifest["entries"]
         ]
         head = ("source", "form", "origin", "licence")
@@ -84,7 +100,9 @@ class Report:
             for task, side in proof["tasks"].items()
         ]
         long = {key: f"{proof['lengths'][key]:,}" for key in ("rows", "longest", "too_long", "sequence_len")}
-        labels = say("parity_labels", n=proof["labels"]["rows"], status=say.word("parity_status", proof["labels"]["status"]))
+        labels = say(
+            "parity_labels", n=proof["labels"]["rows"], status=say.word("parity_status", proof["labels"]["status"])
+        )
         notes = [labels, say("parity_lengths", **long)]
         return Table(say("parity_title"), tuple(map(say, ("task", "prompts", "items_checked"))), rows, 2, notes)
 

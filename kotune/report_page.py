@@ -83,7 +83,9 @@ def curves(report: Report) -> Iterator[Curve]:
         yield Curve(say("loss_against", axis=say(axis)), f"{right:,.0f}", f"{top:.2f}", lines)
 
 
-def _points(events: Sequence[dict[str, Any]], key: str, at: Any, most: tuple[float, float]) -> list[tuple[float, float]]:
+def _points(
+    events: Sequence[dict[str, Any]], key: str, at: Any, most: tuple[float, float]
+) -> list[tuple[float, float]]:
     return [(at(event) / most[0], event[key] / most[1]) for event in events if math.isfinite(event[key])]
 
 

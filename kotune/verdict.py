@@ -48,7 +48,9 @@ class Result:
         primaries = sum(one.p_holm is not None for one in self.found)
         first = self.names[self.runs[0].folder]
         unlike = [
-            say("unlike", a=first, b=self.names[folder], n=len(rows)) for folder, rows in self.differences.items() if rows
+            say("unlike", a=first, b=self.names[folder], n=len(rows))
+            for folder, rows in self.differences.items()
+            if rows
         ]
         return [*unlike, say("one_seed" if len(self.runs) == 1 else "one_seed_each"), say("how_sure", n=primaries)]
 
@@ -62,7 +64,11 @@ class Result:
             for run in self.runs[1:]
             for row in self.differences[run.folder]
         ]
-        return {"comparisons": [one.row() for one in self.found], "efficiency": self.efficiency(), "differences": unlike}
+        return {
+            "comparisons": [one.row() for one in self.found],
+            "efficiency": self.efficiency(),
+            "differences": unlike,
+        }
 
 
 def outcome(found: Comparison) -> str:
@@ -70,7 +76,8 @@ def outcome(found: Comparison) -> str:
     told = found.found
     if found.p_holm is None or not all(map(math.isfinite, (told.difference, told.ci_low, told.ci_high, found.p_holm))):
         return "undefined"
-    if found.p_holm > ALPHA or told.ci_low <= 0 <= told.ci_high:
+    carried = told.ci_low > 0 < told.difference or told.ci_high < 0 > told.difference
+    if found.p_holm > ALPHA or not carried:
         return "same"
     return "better" if (told.difference > 0) != found.is_lower_better else "worse"
 

@@ -31,14 +31,25 @@ class Made:
     task: str = "nli_sample_ko"
 
 
-def finished(folder: Path, made: Made = Made()) -> Path:
+LLAMA = Made()
+
+
+def finished(folder: Path, made: Made = LLAMA) -> Path:
     """Write the whole folder; its path."""
-    write_text(folder / "recipe.yml", f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{made.task}]\n")
+    write_text(
+        folder / "recipe.yml", f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{made.task}]\n"
+    )
     write_text(folder / "axolotl.yml", f"base_model: {made.model}\nlearning_rate: 0.001\nadapter: {made.adapter}\n")
     write_json(folder / "data" / "manifest.json", MANIFEST)
     write_json(folder / "parity.json", PARITY)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(event) + "\n" for event in events()))
-    entry: Row = {"version": 1.0, "criterion": "reasoning", "chance": {"acc": 0.3333}, "n": 3 * made.premises, "sha256": {}}
+    entry: Row = {
+        "version": 1.0,
+        "criterion": "reasoning",
+        "chance": {"acc": 0.3333},
+        "n": 3 * made.premises,
+        "sha256": {},
+    }
     for kind, rows in {"items": items(made), "base": samples(made, 0), "tuned": samples(made, 1)}.items():
         path = folder / "samples" / kind / f"{made.task}.jsonl"
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
@@ -52,16 +63,19 @@ def finished(folder: Path, made: Made = Made()) -> Path:
 
 def items(made: Made) -> list[Row]:
     """What is asked."""
-    return [
-        {"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": f"전제: {number // 3}번 <b>문</b>이 열렸다. {made.asked}"}
-        for number in range(3 * made.first, 3 * (made.first + made.premises))
-    ]  # fmt: skip
+    asked = [(number, f"전제: {number // 3}번 <b>문</b>이 열렸다. {made.asked}") for number in numbers(made)]
+    return [{"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": text} for number, text in asked]
+
+
+def numbers(made: Made) -> range:
+    """The numbers of its items."""
+    return range(3 * made.first, 3 * (made.first + made.premises))
 
 
 def samples(made: Made, side: int) -> list[Row]:
     """What base (0) or tuned (1) made of it."""
     rng = random.Random(f"{made.model} {made.seed} {side}")
-    return [_sample(number, made, rng, side) for number in range(3 * made.first, 3 * (made.first + made.premises))]
+    return [_sample(number, made, rng, side) for number in numbers(made)]
 
 
 def _sample(number: int, made: Made, rng: random.Random, side: int) -> Row:
