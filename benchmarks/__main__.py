@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("commands", "convert", "leaks", "quickstart", "stages")
+NAMES = ("commands", "compare", "convert", "leaks", "quickstart", "stages")
 
 if __name__ == "__main__":
     failed = [

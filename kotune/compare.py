@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,19 @@ class Finished:
         if not path.exists() or sha256(path) != self.scores[task]["sha256"][kind]:
             again = f"remove {self.folder / 'scores.json'} and run `{self.command}`"
             raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return {sample["doc_hash"]: sample for sample in map(json.loads, lines)}
+        return _samples(path, self.scores[task]["sha256"][kind])
 
     def _yaml(self, name: str) -> dict[str, Any]:
         import yaml
 
         return dict(yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory
+def _samples(path: Path, digest: str) -> dict[str, Sample]:
+    """The lines of the samples file that has this digest, by their documents' hashes."""
+    lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would break at U+2028, which stands in answers
+    return {sample["doc_hash"]: sample for sample in map(json.loads, filter(None, lines))}
 
 
 def find(given: Path, runs_dir: Path) -> Path:

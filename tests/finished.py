@@ -63,7 +63,7 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
 
 def items(made: Made) -> list[Row]:
     """What is asked."""
-    asked = [(number, f"전제: {number // 3}번 <b>문</b>이 열렸다. {made.asked}") for number in numbers(made)]
+    asked = [(number, f"전제: {number // 3}번 <b>문</b>이\u2028열렸다. {made.asked}") for number in numbers(made)]
     return [{"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": text} for number, text in asked]
 
 

@@ -18,7 +18,7 @@ from tests.conftest import ROOT, Cli
 from tests.finished import LLAMA, RECORD, Made, finished
 from tests.test_cli import assert_one_message
 
-pytest.importorskip("statsmodels")
+pytest.importorskip("scipy")
 QUICK = ROOT / "recipes" / "quickstart_llama.yml"
 OTHER = Made(model="quickstart-deepseek", rates=(0.35, 0.9))
 SAMPLES = "samples/tuned/nli_sample_ko.jsonl"

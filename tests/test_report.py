@@ -20,7 +20,7 @@ from tests.finished import Made, finished, samples
 from tests.test_cli import assert_one_message
 
 pytest.importorskip("jinja2")
-pytest.importorskip("statsmodels")
+pytest.importorskip("scipy")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 MADE = Made(premises=20)
 
