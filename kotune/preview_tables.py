@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from kodata.output import SIDES, Manifest
-from kotune import lengths
+from kotune import data_tables, lengths
 from kotune.phrases import Phrases
 from kotune.preview import Data, Seen
 from kotune.table import Row, Table
@@ -14,9 +13,9 @@ def tables(sets: list[Data], say: Phrases) -> Iterator[Table]:
     yield _tokens(sets, say)
     for data in sets:
         whose = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
-        yield labels(data.manifest, say, whose)
-        yield dropped(data.manifest, say, whose)
-        yield leaks(data.manifest, say, whose)
+        yield data_tables.labels(data.manifest, say, whose)
+        yield data_tables.dropped(data.manifest, say, whose)
+        yield data_tables.leaks(data.manifest, say, whose)
 
 
 def _tokens(sets: list[Data], say: Phrases) -> Table:
@@ -51,43 +50,3 @@ def _too_long(seen: Seen, say: Phrases) -> Iterator[str]:
         phrase = say.word("too_long", found["excess_length_strategy"])
         numbers = {"n": f"{found['too_long']:,}", "limit": f"{found['sequence_len']:,}", "longest": found["longest"]}
         yield phrase.format(recipe=seen.recipe, **numbers)
-
-
-def labels(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
-    """How many rows have each label."""
-    rows = [row for entry in manifest["entries"] for row in _label_rows(entry, say)]
-    head = (say("source"), say("label"), *(say.word("side", side) for side in SIDES))
-    return Table(say("labels_title") + whose, head, rows, 2)
-
-
-def _label_rows(entry: Manifest, say: Phrases) -> Iterator[Row]:
-    """Each label's rows and share of the labelled ones, on each side; then all rows."""
-    counts = [entry["labels"][side] for side in SIDES]
-    for label in dict.fromkeys(label for count in counts for label in count):
-        numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
-        yield entry["source"], label, *(say("share", n=f"{n:,}", share=f"{n / whole:.1%}") for n, whole in numbers)
-    yield entry["source"], say("all"), *(f"{entry['kept'][side]:,}" for side in SIDES)
-
-
-def dropped(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
-    """What was left out, and why."""
-    rows = [
-        (entry["source"], say.word("reasons", reason), f"{n:,}")
-        for entry in manifest["entries"]
-        for reason, n in entry["dropped"].items()
-    ]
-    head = (say("source"), say("reason"), say("rows"))
-    return Table(say("dropped_title") + whose, head, rows, 2, [] if rows else [say("none_dropped")])
-
-
-def leaks(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
-    """What of the training text stands in test text, and what became of it."""
-    found = manifest["leaks"]
-    rows = [
-        (leak["source"], leak["task"], say.word("kinds", leak["kind"]), f"{leak['rows']:,}", f"{leak['texts']:,}")
-        for leak in found["found"]
-    ]
-    notes = [say.word("policy", found["policy"]) if rows else say("none_leaked")]
-    notes += [say("between_tests", **shared) for shared in found["between_tests"]]
-    head = tuple(map(say, ("source", "task", "kind", "rows", "texts")))
-    return Table(say("leaks_title") + whose, head, rows, 3, notes)

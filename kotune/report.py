@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kotune import comparison_tables, preview_tables
+from kotune import comparison_tables, data_tables
 from kotune.answers import Changes, Confusion, Example, Piece, changes
 from kotune.compare import Finished
 from kotune.phrases import Phrases
@@ -72,7 +72,7 @@ class Report:
     def data(self) -> list[Table]:
         """The data card."""
         manifest = self.run.manifest
-        pieces = (preview_tables.labels, preview_tables.dropped, preview_tables.leaks)
+        pieces = (data_tables.labels, data_tables.dropped, data_tables.leaks)
         return [self._sources(manifest), *(piece(manifest, self.say) for piece in pieces)]
 
     def _sources(self, manifest: dict[str, Any]) -> Table:
