@@ -7,11 +7,14 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from kotune.compare import Comparison, Finished, Sample
+from tasks.card import cards
 
 EXAMPLES = 3  # won, and as many lost
 LONGEST = 600  # characters of a question that are shown
 ELLIPSIS = " … "
 
+RIGHT = "acc"
+Samples = dict[str, Sample]
 Piece = tuple[str, bool]  # text, and whether the other answer has it not
 
 
@@ -39,7 +42,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Changes:
-    """Items of one task that its judged metric finds better (won) or worse (lost) after tuning."""
+    """Items of one task that `metric` finds better (won) or worse (lost) after tuning."""
 
     task: str
     metric: str
@@ -51,29 +54,28 @@ class Changes:
 
 
 def changes(run: Finished, found: Sequence[Comparison]) -> Iterator[Changes]:
-    """For each task whose judged metric is a number for every item."""
+    """For each task: by its judged metric, or by `acc` where that one is made of several items; none where both are."""
     for one in found:
         if one.p_holm is not None:
             base, tuned, items = (run.samples(one.task, kind) for kind in ("base", "tuned", "items"))
-            gains = _gains(one, base, tuned)
-            won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
-            shown = [(key, side is won) for side in (won, lost) for key in _largest(side, gains)]
-            examples = [_example(is_won, base[key], tuned[key], items[key]) for key, is_won in shown]
-            yield Changes(
-                one.task,
-                one.metric,
-                len(gains),
-                len(won),
-                len(lost),
-                examples,
-                _confusions(one.task, items, base, tuned),
-            )
+            for metric in (one.metric, RIGHT):
+                if gains := _gains(metric, cards()[one.task].lower_is_better, base, tuned):
+                    yield _changes(one.task, metric, gains, (base, tuned, items))
+                    break
 
 
-def _gains(one: Comparison, base: dict[str, Sample], tuned: dict[str, Sample]) -> dict[str, float]:
+def _changes(task: str, metric: str, gains: dict[str, float], samples: tuple[Samples, Samples, Samples]) -> Changes:
+    base, tuned, items = samples
+    won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
+    shown = [(key, side is won) for side in (won, lost) for key in _largest(side, gains)]
+    examples = [_example(is_won, base[key], tuned[key], items[key]) for key, is_won in shown]
+    return Changes(task, metric, len(gains), len(won), len(lost), examples, _confusions(task, items, base, tuned))
+
+
+def _gains(metric: str, lower_is_better: frozenset[str], base: Samples, tuned: Samples) -> dict[str, float]:
     """How much better each item is after tuning; items whose ingredient is no number are left out."""
-    sign = -1 if one.is_lower_better else 1
-    pairs = {key: (base[key]["metrics"].get(one.metric), tuned[key]["metrics"].get(one.metric)) for key in base}
+    sign = -1 if metric in lower_is_better else 1
+    pairs = {key: (base[key]["metrics"].get(metric), tuned[key]["metrics"].get(metric)) for key in base}
     return {
         key: sign * (b - a)
         for key, (a, b) in pairs.items()
@@ -115,7 +117,7 @@ def marked(a: str, b: str) -> tuple[list[Piece], list[Piece]]:
     return sides
 
 
-def _confusions(task: str, items: dict[str, Any], base: dict[str, Sample], tuned: dict[str, Sample]) -> list[Confusion]:
+def _confusions(task: str, items: Samples, base: Samples, tuned: Samples) -> list[Confusion]:
     """Of base and tuned, where all items have the same choices; else none."""
     choices = {tuple(item["choices"] or ()) for item in items.values()}
     if len(choices) != 1 or choices == {()}:
@@ -124,7 +126,7 @@ def _confusions(task: str, items: dict[str, Any], base: dict[str, Sample], tuned
     return [_confusion(task, variant, named, side) for variant, side in (("base", base), ("tuned", tuned))]
 
 
-def _confusion(task: str, variant: str, choices: list[str], samples: dict[str, Sample]) -> Confusion:
+def _confusion(task: str, variant: str, choices: list[str], samples: Samples) -> Confusion:
     counts = Counter((sample["gold"], sample["prediction"]) for sample in samples.values())
     places = range(len(choices))
     return Confusion(task, variant, choices, [[counts[gold, said] for said in places] for gold in places])

@@ -103,6 +103,12 @@ def test_no_confusion_where_the_choices_of_the_items_differ(tmp_path: Path) -> N
     assert changed(folder).confusions == []
 
 
+def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_right(tmp_path: Path) -> None:
+    made = Made(premises=20, task="nli_sample_consistency_ko", whole=True)
+    found = changed(finished(tmp_path / "a", made))
+    assert (found.metric, found.n) == ("acc", 60)
+
+
 def test_the_difference_of_two_answers_is_marked_word_by_word() -> None:
     a, b = marked("서울은 큰 도시다", "서울은 아주 큰 도시다")
     assert a == [("서울은", False), ("큰 도시다", False)]
