@@ -1,5 +1,6 @@
 """The stages of a run in their order: prepare, render, train, score, report. Only what is missing or changed is done."""
 
+import os
 import platform
 import shlex
 import shutil
@@ -167,7 +168,7 @@ def _score(job: Job, screen: Screen) -> None:
 
 def _report(job: Job, screen: Screen) -> None:
     for path in report.write(job.run.root, Phrases(LANGUAGES[0])):
-        screen.say(str(path))
+        screen.say(os.path.relpath(path))
 
 
 def _revision() -> str | None:

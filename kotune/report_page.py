@@ -5,16 +5,17 @@ colours, fixed widths and text measured in a font that the reader has not. These
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kotune.answers import Confusion
 from kotune.efficiency import clock
 from kotune.page import render
 from kotune.report import Report
-from kotune.verdict import amount
+from tasks.card import cards
 
 NORMAL = 1.96  # standard errors of a 95% interval
+LEAST = 1e-6  # a loss of 0 has no logarithm
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -36,18 +37,18 @@ class Strip(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Losses over tokens or seconds, as fractions of the largest of each. `lines`: (name, points)."""
+    """Losses over tokens or seconds. `lines`: of training and of validation, points between (0, 0) and (1, 1)."""
 
     title: str
     right: str
-    top: str
-    lines: list[tuple[str, list[tuple[float, float]]]]
+    losses: tuple[str, str]  # the lowest and the highest
+    lines: list[list[tuple[float, float]]]
 
 
 def page(report: Report) -> str:
     """The whole of report.html."""
     return render("report", report=report, say=report.say, strips=strips(report), curves=list(curves(report)),
-                  heat=heat, ticks=TICKS, amount=amount)  # fmt: skip
+                  heat=heat, ticks=TICKS)  # fmt: skip
 
 
 def strips(report: Report) -> list[Strip]:
@@ -57,7 +58,8 @@ def strips(report: Report) -> list[Strip]:
         for name, base in entry["base"].items():
             sides = _interval(base), _interval(entry["tuned"][name])
             if sides[0] and sides[1]:
-                found.append(Strip(f"{task} {name}", sides[0], sides[1], entry["chance"].get(name)))
+                mark = " ↓" if name in cards()[task].lower_is_better else ""
+                found.append(Strip(f"{task} {name}{mark}", sides[0], sides[1], entry["chance"].get(name)))
     return found
 
 
@@ -71,22 +73,26 @@ def _interval(score: dict[str, float | None]) -> Interval | None:
 
 def curves(report: Report) -> Iterator[Curve]:
     """The losses against tokens and against time; none where fewer than two were logged."""
-    logs, say = report.logs, report.say
-    losses = {key: [event for event in logs if key in event] for key in ("loss", "eval_loss")}
-    if len(losses["loss"]) < 2:
+    logs, say = [event for event in report.logs if math.isfinite(_loss(event))], report.say
+    if sum("loss" in event for event in logs) < 2:
         return
-    top = max(event[key] for key, events in losses.items() for event in events if math.isfinite(event[key]))
-    spent = {id(event): seconds for event, seconds in zip(logs, clock(logs), strict=True)}
-    for axis, at in (("tokens_axis", lambda event: event["tokens"]), ("seconds_axis", lambda event: spent[id(event)])):
-        right = max(map(at, logs)) or 1
-        lines = [(say(key), _points(events, key, at, (right, top))) for key, events in losses.items()]
-        yield Curve(say("loss_against", axis=say(axis)), f"{right:,.0f}", f"{top:.2f}", lines)
+    low, high = (limit(max(_loss(event), LEAST) for event in logs) for limit in (min, max))
+    for axis, places in (("tokens_axis", [event["tokens"] for event in logs]), ("seconds_axis", clock(logs))):
+        right = max(places) or 1
+        points = [(at / right, _height(_loss(event), low, high)) for at, event in zip(places, logs, strict=True)]
+        lines = [
+            [point for point, event in zip(points, logs, strict=True) if key in event] for key in ("loss", "eval_loss")
+        ]
+        yield Curve(say("loss_against", axis=say(axis)), f"{right:,.0f}", (f"{low:.2f}", f"{high:.2f}"), lines)
 
 
-def _points(
-    events: Sequence[dict[str, Any]], key: str, at: Any, most: tuple[float, float]
-) -> list[tuple[float, float]]:
-    return [(at(event) / most[0], event[key] / most[1]) for event in events if math.isfinite(event[key])]
+def _loss(event: dict[str, Any]) -> float:
+    return float(event["loss"] if "loss" in event else event["eval_loss"])
+
+
+def _height(loss: float, low: float, high: float) -> float:
+    """Where a loss stands between the lowest and the highest on a logarithmic scale, 0 to 1."""
+    return math.log(max(loss, LEAST) / low) / (math.log(high / low) or 1)
 
 
 def heat(found: Confusion, row: int, column: int) -> int:
