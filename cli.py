@@ -71,6 +71,10 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Change one recipe key, for example axolotl.max_steps=60.",
 )
+lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
+runs_dir_option = click.option(
+    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs lie."
+)
 
 
 def unwind_when_terminated() -> None:
@@ -94,7 +98,7 @@ def cli() -> None:
     metavar="N|quick",
     help="Score only the first N items of each task, or as many as each calls a quick look.",
 )
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@runs_dir_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
 def run(
     recipe: Path, overrides: tuple[str, ...], until: str, limit: "int | str | None", runs_dir: Path, dry_run: bool
@@ -138,7 +142,7 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
 @set_option
 @click.option("--items", type=click.IntRange(min=1), default=3, show_default=True, help="Examples of each data entry.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too.")
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
+@lang_option
 def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, html: Path | None, lang: str) -> None:
     """Show examples as each RECIPE's model sees them: tokens, what is trained, lengths, labels, what is left out."""
     from kotune import preview_page, preview_screen
@@ -155,6 +159,45 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
     if html:
         write_text(html, preview_page.page(found, say))
         click.echo(f"\n{say('written', path=html)}")
+
+
+@cli.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@lang_option
+@click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
+@runs_dir_option
+def compare(runs: tuple[Path, ...], lang: str, as_json: bool, runs_dir: Path) -> None:
+    """Say what is better, by how much and how sure that is: base against tuned of each RUN, and each RUN against the first.
+
+    RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant."""
+    import json
+
+    from kotune import compare_screen
+    from kotune.compare import find, load
+    from kotune.phrases import Phrases
+    from kotune.verdict import Result
+
+    unwind_when_terminated()
+    result = Result.of(load([find(run, runs_dir) for run in runs]))
+    if as_json:
+        click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        compare_screen.show(result, Phrases(lang))
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@lang_option
+@runs_dir_option
+def report(run: Path, lang: str, runs_dir: Path) -> None:
+    """Write report.html and report.md of RUN again, from its folder alone."""
+    from kotune import report as reports
+    from kotune.compare import find
+    from kotune.phrases import Phrases
+
+    unwind_when_terminated()
+    for path in reports.write(find(run, runs_dir), Phrases(lang)):
+        click.echo(path)
 
 
 if __name__ == "__main__":

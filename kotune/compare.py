@@ -5,25 +5,25 @@ or questions differ is not compared at all. Everything is read from the run fold
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from kodata.metrics import MEAN, METRICS
-from kotune.errors import KotuneError
+from kotune import recipe as recipes
+from kotune.errors import KotuneError, RecipeError
 from kotune.paired import Paired, compare, holm
 from kotune.run import Run, read_json, sha256
+from tasks.card import cards
 
 Sample = dict[str, Any]
-SAME = (
-    "seed",
-    "limit",
-    "device",
-    "base_precision",
-    "compute_dtype",
-)  # of run.json; versions and data are looked at too
+# Of run.json; versions and data are looked at too.
+SAME = ("seed", "limit", "device", "base_precision", "compute_dtype")
+KINDS = {"base", "tuned", "items"}
 # What a config says of the model itself, or where this machine keeps it: two models differ there by nature.
 OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_template_jinja", "tokenizer_config")
 
@@ -52,46 +52,87 @@ class Comparison:
     found: Paired
     p_holm: float | None = None
 
+    @property
+    def is_lower_better(self) -> bool:
+        return self.metric in cards()[self.task].lower_is_better
+
+    @property
+    def scale(self) -> int:
+        """100 for a metric between 0 and 1, whose differences are told in points, else 1."""
+        return 100 if all(0 <= value <= 1 for value in (self.found.value_a, self.found.value_b)) else 1
+
     def row(self) -> dict[str, Any]:
         """The comparison as --json prints it."""
         named = {"task": self.task, "metric": self.metric, "a": self.a.name, "b": self.b.name}
-        return {**named, **self.found._asdict(), "p_holm": self.p_holm}
+        row = {**named, **self.found._asdict(), "p_holm": self.p_holm}
+        return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
 
 
 class Finished:
     """A run folder whose score stage is done. KotuneError tells what is missing or was changed since."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.name = folder, folder.resolve().name
         self.record = _read(folder / "run.json", "no run folder; give one, or its recipe")
+        self.command = self.record.get("command", "./cli.py run RECIPE")
         if "score" not in self.record.get("stages", {}):
-            raise KotuneError(f"{folder}: not scored yet; {self.record.get('command', './cli.py run RECIPE')}")
-        self.scores: dict[str, Any] = _read(folder / "scores.json", "run its command again")
-        if not all("sha256" in entry for entry in self.scores.values()):
-            raise KotuneError(f"{folder}: scored by an older version of kotune; run its command again")
+            raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
+        self.scores: dict[str, Any] = _read(folder / "scores.json", f"run `{self.command}` again")
+        if not all(entry.get("sha256", {}).keys() >= KINDS and task in cards() for task, entry in self.scores.items()):
+            raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
 
-    @property
-    def name(self) -> str:
-        return self.folder.name
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe as it was resolved."""
+        return self._yaml("recipe.yml")
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The Axolotl configuration that it was trained with."""
-        import yaml
-
-        return dict(yaml.safe_load(self.folder.joinpath("axolotl.yml").read_text(encoding="utf-8")))
+        return self._yaml("axolotl.yml")
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         return dict(read_json(self.folder / "data" / "manifest.json"))
 
-    def samples(self, task: str, variant: str) -> dict[str, Sample]:
-        """Every item by its document's hash. KotuneError where the file is not the one that was scored."""
-        path = self.folder / "samples" / variant / f"{task}.jsonl"
-        if not path.exists() or sha256(path) != self.scores[task]["sha256"][variant]:
-            raise KotuneError(f"{path}: missing or changed since it was scored; remove scores.json and run it again")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return {sample["doc_hash"]: sample for sample in map(json.loads, lines)}
+    def samples(self, task: str, kind: str) -> dict[str, Sample]:
+        """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
+        KotuneError where the file is not the one that was scored."""
+        path = self.folder / "samples" / kind / f"{task}.jsonl"
+        if not path.exists() or sha256(path) != self.scores[task]["sha256"][kind]:
+            again = f"remove {self.folder / 'scores.json'} and run `{self.command}`"
+            raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
+        return _samples(path, self.scores[task]["sha256"][kind])
+
+    def _yaml(self, name: str) -> dict[str, Any]:
+        import yaml
+
+        return dict(yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory
+def _samples(path: Path, digest: str) -> dict[str, Sample]:
+    """The lines of the samples file that has this digest, by their documents' hashes."""
+    lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would break at U+2028, which stands in answers
+    return {sample["doc_hash"]: sample for sample in map(json.loads, filter(None, lines))}
+
+
+def find(given: Path, runs_dir: Path) -> Path:
+    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`. RecipeError if there is none."""
+    if given.is_dir():
+        return given
+    if not given.exists():
+        raise RecipeError(f"{given}: neither a run folder nor a recipe; give one that exists")
+    recipe = recipes.load(given)
+    scored = []
+    for folder in runs_dir.glob(f"{escape(given.stem)}-*"):
+        record = Run(folder).record()
+        whose = recipes.digest(recipe, record.get("limit"))
+        if "score" in record.get("stages", {}) and folder.name == f"{given.stem}-{whose}":
+            scored.append((record["stages"]["score"]["finished"], folder))
+    if not scored:
+        raise RecipeError(f"{given}: no scored run of it in {runs_dir}; `./cli.py run {given}` makes one")
+    return max(scored)[1]
 
 
 def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
@@ -110,11 +151,13 @@ def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
     for key in sorted({*a.config, *b.config} - set(OWN)):
         found.append((f"axolotl.{key}", a.config.get(key), b.config.get(key)))
     found.append(("training data", _data(a), _data(b)))
-    for task in a.scores.keys() & b.scores.keys():
-        found.append((f"{task} version", a.scores[task]["version"], b.scores[task]["version"]))
-    for task in sorted(a.scores.keys() ^ b.scores.keys()):
-        found.append((f"{task} scored", task in a.scores, task in b.scores))
-    return [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
+    shared = sorted(a.scores.keys() & b.scores.keys())
+    found += [(f"{task} version", a.scores[task]["version"], b.scores[task]["version"]) for task in shared]
+    found += [
+        (f"{task} scored", task in a.scores, task in b.scores) for task in sorted(a.scores.keys() ^ b.scores.keys())
+    ]
+    told = [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
+    return told + [row for task in shared for row in _items(task, a.samples(task, "tuned"), b.samples(task, "tuned"))]
 
 
 def _pair(a: Side, b: Side) -> Iterator[Comparison]:
@@ -134,6 +177,13 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         raise KotuneError(f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task")
 
 
+def _items(task: str, a: dict[str, Sample], b: dict[str, Sample]) -> Iterator[dict[str, Any]]:
+    """How many items of a task only one of two runs was asked, in these words."""
+    common = sum(key in b and _same_question(a[key], b[key]) for key in a)
+    if (only_a := len(a) - common) + (only_b := len(b) - common):
+        yield {"what": f"{task} items that the other was not asked", "a": only_a, "b": only_b}
+
+
 def _same_question(a: Sample, b: Sample) -> bool:
     return (a["question_hash"], a["target_hash"]) == (b["question_hash"], b["target_hash"])
 
@@ -149,10 +199,6 @@ def _metric(name: str, pairs: list[tuple[Sample, Sample]]) -> Paired | None:
 
 def _adjusted(found: list[Comparison]) -> list[Comparison]:
     """Holm's adjustment over the primary metric of each task in each comparison."""
-    from dataclasses import replace
-
-    from tasks.card import cards
-
     primary = [number for number, one in enumerate(found) if cards()[one.task].primary == one.metric]
     for number, p_value in zip(primary, holm([found[number].found.p_value for number in primary]), strict=True):
         found[number] = replace(found[number], p_holm=p_value)
@@ -172,17 +218,19 @@ def _data(run: Finished) -> list[dict[str, Any]]:
 def _read(path: Path, otherwise: str) -> dict[str, Any]:
     try:
         return dict(read_json(path))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, KotuneError):
         raise KotuneError(f"{path}: missing or not whole; {otherwise}") from None
 
 
 def load(folders: Sequence[Path]) -> list[Finished]:
-    """The runs, each once. KotuneError names the first that cannot be compared."""
-    found = [Finished(folder) for folder in folders]
+    """The runs, each once and under a name of its own. KotuneError names the first that cannot be compared."""
     seen: dict[Path, Path] = {}
+    for folder in folders:
+        if (place := folder.resolve()) in seen:
+            raise KotuneError(f"{folder}: the same run as {seen[place]}; give each run once")
+        seen[place] = folder
+    found = [Finished(folder) for folder in folders]
+    names = [run.name for run in found]
     for run in found:
-        place = Run(run.folder).root.resolve()
-        if place in seen:
-            raise KotuneError(f"{run.folder}: the same run as {seen[place]}; give each run once")
-        seen[place] = run.folder
+        run.name = str(run.folder) if names.count(run.name) > 1 else run.name
     return found

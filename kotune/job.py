@@ -137,7 +137,7 @@ def _code(*places: str) -> str:
     """A digest of our own code and tasks, so that an edited prompt or metric is never scored with stale results."""
     found = [ROOT / place if place.endswith(".py") else (ROOT / place).rglob("*") for place in places]
     files = [path for place in found for path in ([place] if isinstance(place, Path) else place)]
-    kinds = (".py", ".yaml", ".txt", ".npz")
+    kinds = (".py", ".yaml", ".yml", ".txt", ".npz", ".jinja")
     return sha256(*sorted(path for path in files if path.suffix in kinds))
 
 
@@ -157,8 +157,8 @@ OUTPUTS = {
     "prepare": ("data/train.jsonl", "data/validation.jsonl", "data/manifest.json"),
     "render": ("axolotl.yml", TEMPLATE_FILE, "parity.json"),
     "train": ("model/adapter_model.safetensors", "metrics.jsonl"),
-    "score": ("scores.json", "samples/base", "samples/tuned"),
-    "report": ("report.md",),
+    "score": ("scores.json", "samples/base", "samples/tuned", "samples/items"),
+    "report": ("report.html", "report.md"),
 }
 INPUTS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "prepare": _prepare_inputs,

@@ -1,5 +1,6 @@
 """The stages of a run in their order: prepare, render, train, score, report. Only what is missing or changed is done."""
 
+import os
 import platform
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from kotune.axolotl_config import TEMPLATE_FILE
 from kotune.errors import KotuneError, RecipeError
 from kotune.job import Job, versions
 from kotune.models import hub
+from kotune.phrases import LANGUAGES, Phrases
 from kotune.progress import Screen
 from kotune.recipe import ROOT, Limit, digest, load
 from kotune.run import STAGES, Run, read_json, write_text
@@ -165,7 +167,8 @@ def _score(job: Job, screen: Screen) -> None:
 
 
 def _report(job: Job, screen: Screen) -> None:
-    write_text(job.run.path("report.md"), report.markdown(job.run))
+    for path in report.write(job.run.root, Phrases(LANGUAGES[0])):
+        screen.say(os.path.relpath(path))
 
 
 def _revision() -> str | None:

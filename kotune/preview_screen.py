@@ -5,21 +5,18 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.status import Status
-from rich.table import Column
-from rich.table import Table as RichTable
 from rich.text import Text
 
+from kotune import table
 from kotune.phrases import Phrases
 from kotune.preview import Data, Seen, examples
-from kotune.preview_tables import Table, tables
+from kotune.preview_tables import tables
 
 BAR = "▏"  # stands in no Korean text, as · does
 NEWLINE = "↵"
 BREAKS = re.compile("\n+")
-LOG_WIDTH = 200  # of a table, in columns
 SMALL = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 TRAINED, READ, SPECIAL = "bold underline green", "", "italic"  # rich styles
 
@@ -31,11 +28,9 @@ def waiting(say: Phrases) -> Status:
 
 def show(sets: list[Data], say: Phrases, console: Console | None = None) -> None:
     """Print the tables and then the examples."""
-    console = console or Console(highlight=False)
-    if not console.is_terminal:  # a log breaks no line
-        console.soft_wrap, console.width = True, LOG_WIDTH
-    for table in tables(sets, say):
-        _print_table(table, console)
+    console = table.unbroken(console)
+    for found in tables(sets, say):
+        table.show(found, console)
     console.print(Text(say("examples_title"), "bold"))
     console.print(_legend(say, _is_plain(console)))
     for number, sides in enumerate(examples(sets), 1):
@@ -44,22 +39,6 @@ def show(sets: list[Data], say: Phrases, console: Console | None = None) -> None
 
 def _is_plain(console: Console) -> bool:
     return not console.is_terminal or console.no_color or console.color_system is None
-
-
-def _print_table(table: Table, console: Console) -> None:
-    console.print(Text(table.title, "bold"))
-    if table.rows:
-        columns = [
-            Column(Text(name), justify="left" if at < table.words else "right", overflow="fold")
-            for at, name in enumerate(table.head)
-        ]
-        made = RichTable(*columns, box=box.SIMPLE, pad_edge=False)
-        for row in table.rows:
-            made.add_row(*map(Text, row))
-        console.print(made)
-    for note in table.notes:
-        console.print(Text(note))
-    console.print()
 
 
 def _legend(say: Phrases, plain: bool) -> Text:

@@ -1,25 +1,11 @@
 """What a preview counts, as tables with their notes in a reader's language: one piece for the terminal and for the page."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-from kodata.output import SIDES, Manifest
-from kotune import lengths
+from kotune import data_tables, lengths
 from kotune.phrases import Phrases
 from kotune.preview import Data, Seen
-
-Row = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells are ready to be read; the first `words` columns are text, the others numbers. A table may have notes alone."""
-
-    title: str
-    head: Row
-    rows: Sequence[Row]
-    words: int
-    notes: list[str] = field(default_factory=list)
+from kotune.table import Row, Table
 
 
 def tables(sets: list[Data], say: Phrases) -> Iterator[Table]:
@@ -27,9 +13,9 @@ def tables(sets: list[Data], say: Phrases) -> Iterator[Table]:
     yield _tokens(sets, say)
     for data in sets:
         whose = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
-        yield _labels(data, say, whose)
-        yield _dropped(data, say, whose)
-        yield _leaks(data, say, whose)
+        yield data_tables.labels(data.manifest, say, whose)
+        yield data_tables.dropped(data.manifest, say, whose)
+        yield data_tables.leaks(data.manifest, say, whose)
 
 
 def _tokens(sets: list[Data], say: Phrases) -> Table:
@@ -64,41 +50,3 @@ def _too_long(seen: Seen, say: Phrases) -> Iterator[str]:
         phrase = say.word("too_long", found["excess_length_strategy"])
         numbers = {"n": f"{found['too_long']:,}", "limit": f"{found['sequence_len']:,}", "longest": found["longest"]}
         yield phrase.format(recipe=seen.recipe, **numbers)
-
-
-def _labels(data: Data, say: Phrases, whose: str) -> Table:
-    rows = [row for entry in data.manifest["entries"] for row in _label_rows(entry, say)]
-    head = (say("source"), say("label"), *(say.word("side", side) for side in SIDES))
-    return Table(say("labels_title") + whose, head, rows, 2)
-
-
-def _label_rows(entry: Manifest, say: Phrases) -> Iterator[Row]:
-    """Each label's rows and share of the labelled ones, on each side; then all rows."""
-    counts = [entry["labels"][side] for side in SIDES]
-    for label in dict.fromkeys(label for count in counts for label in count):
-        numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
-        yield entry["source"], label, *(say("share", n=f"{n:,}", share=f"{n / whole:.1%}") for n, whole in numbers)
-    yield entry["source"], say("all"), *(f"{entry['kept'][side]:,}" for side in SIDES)
-
-
-def _dropped(data: Data, say: Phrases, whose: str) -> Table:
-    rows = [
-        (entry["source"], say.word("reasons", reason), f"{n:,}")
-        for entry in data.manifest["entries"]
-        for reason, n in entry["dropped"].items()
-    ]
-    head = (say("source"), say("reason"), say("rows"))
-    return Table(say("dropped_title") + whose, head, rows, 2, [] if rows else [say("none_dropped")])
-
-
-def _leaks(data: Data, say: Phrases, whose: str) -> Table:
-    leaks = data.manifest["leaks"]
-    rows = [
-        (leak["source"], leak["task"], say.word("kinds", leak["kind"]), f"{leak['rows']:,}", f"{leak['texts']:,}")
-        for leak in leaks["found"]
-    ]
-    notes = [say.word("policy", leaks["policy"]) if rows else say("none_leaked")]
-    notes += [say("between_tests", **shared) for shared in leaks["between_tests"]]
-    return Table(
-        say("leaks_title") + whose, tuple(map(say, ("source", "task", "kind", "rows", "texts"))), rows, 3, notes
-    )

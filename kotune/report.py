@@ -1,63 +1,190 @@
-"""report.md: the facts of a run in plain words, rebuilt from the files of the run folder alone."""
+"""report.html and report.md: the facts of a run in plain words, rebuilt from the files of the run folder alone."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from kotune.run import Run, read_json
+from kotune import comparison_tables, data_tables
+from kotune.answers import Changes, Confusion, Example, Piece, changes
+from kotune.compare import Finished
+from kotune.phrases import Phrases
+from kotune.run import read_json, write_text
+from kotune.table import Table, escaped, markdown
 from kotune.training import read_metrics
+from kotune.verdict import Result
 
 
-def markdown(run: Run) -> str:
-    """The whole report as Markdown."""
-    record = run.record()
+class Report:
+    """What both files say, in one language."""
+
+    def __init__(self, run: Finished, say: Phrases) -> None:
+        self.run, self.say = run, say
+        self.result = Result.of([run])
+        self.changes: list[Changes] = list(changes(run, self.result.found))
+        self.logs = [
+            event for event in read_metrics(run.folder / "metrics.jsonl") if {"loss", "eval_loss"} & event.keys()
+        ]
+        self.recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
+
+    @property
+    def title(self) -> str:
+        return self.result.names[self.run.folder]
+
+    def criteria(self) -> list[Table]:
+        return comparison_tables.criteria(self.result, self.say)
+
+    def costs(self) -> Table:
+        return comparison_tables.costs(self.result, self.say)
+
+    def confusion(self, found: Confusion) -> Table:
+        """Right answers in rows, given answers in columns."""
+        title = self.say("confusion", task=found.task, variant=self.say.word("variants", found.variant))
+        rows = [
+            (name, *(f"{count:,}" for count in counts))
+            for name, counts in zip(found.choices, found.counts, strict=True)
+        ]
+        return Table(title, (self.say("right_answer"), *found.choices), rows, 1)
+
+    def changed(self, found: Changes) -> str:
+        """How many items a task won and lost."""
+        return self.say(
+            "changed",
+            task=found.task,
+            metric=found.metric,
+            n=f"{found.n:,}",
+            won=f"{found.won:,}",
+            lost=f"{found.lost:,}",
+        )
+
+    def losses(self) -> str:
+        """The first and last training loss, and the last of validation."""
+        trained, validated = ([e for e in self.logs if key in e] for key in ("loss", "eval_loss"))
+        if not trained:
+            return self.say("no_loss")
+        first, last = trained[0], trained[-1]
+        text = self.say(
+            "losses", first=f"{first['loss']:.4f}", at=first["step"], last=f"{last['loss']:.4f}", end=last["step"]
+        )
+        if not validated:
+            return text
+        return f"{text} " + self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")
+
+    def data(self) -> list[Table]:
+        """The data card."""
+        manifest = self.run.manifest
+        pieces = (data_tables.labels, data_tables.dropped, data_tables.leaks)
+        return [self._sources(manifest), *(piece(manifest, self.say) for piece in pieces)]
+
+    def _sources(self, manifest: dict[str, Any]) -> Table:
+        say = self.say
+        rows = [
+            (
+                entry["source"],
+                entry["form"],
+                _origin(entry),
+                entry["licence"],
+                *(f"{n:,}" for n in entry["kept"].values()),
+            )
+            for entry in manifest["entries"]
+        ]
+        head = ("source", "form", "origin", "licence")
+        notes = [say("obliges", source=entry["source"], text=entry["obliges"]) for entry in manifest["entries"]]
+        sides = (say.word("side", side) for side in manifest["entries"][0]["kept"])
+        return Table(say("data_title"), (*map(say, head), *sides), rows, 4, notes)
+
+    def parity(self) -> Table:
+        """The proof that the model is scored on the prompt it was trained on."""
+        say, proof = self.say, read_json(self.run.folder / "parity.json")
+        rows = [
+            (task, say.word("parity_status", side["status"]), f"{side.get('items', 0):,}")
+            for task, side in proof["tasks"].items()
+        ]
+        long = {key: f"{proof['lengths'][key]:,}" for key in ("rows", "longest", "too_long", "sequence_len")}
+        labels = say(
+            "parity_labels", n=proof["labels"]["rows"], status=say.word("parity_status", proof["labels"]["status"])
+        )
+        notes = [labels, say("parity_lengths", **long)]
+        return Table(say("parity_title"), tuple(map(say, ("task", "prompts", "items_checked"))), rows, 2, notes)
+
+    def machine(self) -> Table:
+        """What the run was made with."""
+        record, say = self.run.record, self.say
+        versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
+        facts = {
+            "command": self.run.command, "seed": record["seed"], "limit": record["limit"] or say("all"),
+            "device": f"{record['device']}, {record['machine']}", "precision": record["base_precision"],
+            "model_revision": record["model_revision"] or "-", "versions": f"Python {record['python']}, {versions}",
+            "code": record["code_revision"] or "-",
+        }  # fmt: skip
+        return Table(say("machine_title"), ("", ""), [(say(key), str(fact)) for key, fact in facts.items()], 2)
+
+
+def _origin(entry: dict[str, Any]) -> str:
+    """Where a source's rows come from, and what proves that they are the same."""
+    place = ", ".join(str(value) for value in entry["from"].values() if value)
+    return f"{place} ({', '.join(file['sha256'][:12] for file in entry['files'][:3])})"
+
+
+def write(folder: Path, say: Phrases) -> list[Path]:
+    """Write both files; their paths. KotuneError where the folder is not a whole run."""
+    from kotune.report_page import page
+
+    report = Report(Finished(folder), say)
+    paths = [folder / "report.html", folder / "report.md"]
+    for path, text in zip(paths, (page(report), in_markdown(report)), strict=True):
+        write_text(path, text)
+    return paths
+
+
+def in_markdown(report: Report) -> str:
+    """The whole of report.md."""
+    say = report.say
+    tables = [markdown(table) for table in (*report.criteria(), report.costs(), *report.data(), report.parity())]
     parts = [
-        f"# {run.root.name}",
-        _what(record, run),
-        "## Scores",
-        _scores(read_json(run.path("scores.json"))),
-        "One run with one seed: this supports a statement about this adapter, not about the model. "
-        "± is a standard error: items of one premise, passage or dialogue are resampled together.",
-        "## Training",
-        _training(read_metrics(run.path("metrics.jsonl"))),
-        "## Data",
-        _data(read_json(run.path("data", "manifest.json"))),
-        "## Prompt parity",
-        _parity(read_json(run.path("parity.json"))),
-        "## Reproduce",
-        _reproduce(record),
+        f"# {escaped(report.title)}",
+        report.run.name,
+        *(f"**{escaped(verdict.text)}**" for verdict in report.result.verdicts(say)),
+        *map(escaped, report.result.notes(say)),
+        *tables[:4],
+        escaped(say("columns_note")),
+        *_changes(report),
+        f"## {say('loss_title')}\n\n{report.losses()}",
+        *tables[4:],
+        markdown(report.machine()),
+        f"```yaml\n{report.recipe}```",
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _changes(report: Report) -> Iterator[str]:
+    yield f"## {report.say('changes_title')}"
+    for found in report.changes:
+        yield escaped(report.changed(found))
+        for confusion in found.confusions:
+            yield f"#{markdown(report.confusion(confusion))}"
+        for example in found.examples:
+            yield _example(example, report.say)
+
+
+def _example(example: Example, say: Phrases) -> str:
+    outcome = say("won" if example.won else "lost", guid=example.guid)
+    answers = (("right_answer", [(example.gold, False)]), ("before", example.base), ("after", example.tuned))
+    lines = [f"> {escaped(example.question)}", "", *(f"- {say(key)}: {_marked(pieces)}" for key, pieces in answers)]
+    return "\n".join([f"### {escaped(outcome)}", "", *lines])
+
+
+def _marked(pieces: list[Piece]) -> str:
+    return " ".join(f"**{escaped(text)}**" if mark and text.strip() else escaped(text) for text, mark in pieces)
+
+
 def score_lines(scores: dict[str, Any]) -> list[str]:
-    """One line a task and metric: base, tuned and the difference."""
+    """One line a task and metric, for the screen of a run: base, tuned and the difference."""
     return [
         f"{task} {name}: base {_value(base)}, tuned {_value(entry['tuned'][name])} "
         f"({_difference(base, entry['tuned'][name])}, n = {entry['n']:,})"
         for task, entry in scores.items()
         for name, base in entry["base"].items()
     ]
-
-
-def _what(record: dict[str, Any], run: Run) -> str:
-    config = run.path("recipe.yml").read_text(encoding="utf-8")
-    facts = (
-        f"Base weights in {record['base_precision']}, {record['trainable_parameters']:,} trainable parameters, "
-        f"seed {record['seed']}, on {record['device']}."
-    )
-    return f"```yaml\n{config}```\n\n{facts}"
-
-
-def _scores(scores: dict[str, Any]) -> str:
-    rows = ["| task | metric | base | tuned | difference | chance | n |", "|---|---|---|---|---|---|---|"]
-    for task, entry in scores.items():
-        for name, base in entry["base"].items():
-            tuned = entry["tuned"][name]
-            chance = f"{entry['chance'][name]:.3f}" if name in entry["chance"] else ""
-            difference = _difference(base, tuned)
-            rows.append(
-                f"| {task} | {name} | {_value(base)} | {_value(tuned)} | {difference} | {chance} | {entry['n']} |"
-            )
-    return "\n".join(rows)
 
 
 def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -> str:
@@ -71,65 +198,3 @@ def _value(metric: dict[str, float | None]) -> str:
     if value is None:
         return "n/a"
     return f"{value:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")
-
-
-def _training(events: list[dict[str, Any]]) -> str:
-    logs = [event for event in events if "loss" in event]
-    if not logs:
-        return "No step was logged."
-    speeds = sorted(event["tokens_per_second"] for event in logs)
-    peak = max(event["peak_memory_gib"] for event in logs)
-    losses = [f"{event['loss']:.4f} at step {event['step']}" for event in (logs[0], logs[-1])]
-    validation = [f"{event['eval_loss']:.4f}" for event in events if "eval_loss" in event]
-    lines = [
-        f"- Loss {losses[0]}, {losses[1]}.",
-        f"- Median {speeds[len(speeds) // 2]:,.0f} tokens/s over logging intervals, peak memory {peak:.2f} GiB.",
-    ]
-    if validation:
-        lines.append(f"- Validation loss, an evaluation each: {', '.join(validation)}.")
-    return "\n".join(lines)
-
-
-def _data(manifest: dict[str, Any]) -> str:
-    rows = ["| source | form | train | validation | dropped | licence |", "|---|---|---|---|---|---|"]
-    for entry in manifest["entries"]:
-        dropped = ", ".join(f"{n} {reason}" for reason, n in entry["dropped"].items()) or "0"
-        kept = entry["kept"]
-        rows.append(
-            f"| {entry['source']} | {entry['form']} | {kept['train']:,} | {kept['validation']:,} | {dropped} "
-            f"| {entry['licence']} |"
-        )
-    return "\n".join([*rows, "", *_leaks(manifest["leaks"])])
-
-
-def _leaks(leaks: dict[str, Any]) -> list[str]:
-    """What of the training text stands in test text, and what became of it."""
-    became = {"drop": "left out of training", "keep": "**trained on: scores of these tasks are too good**"}
-    lines = [
-        f"- {leak['rows']:,} rows ({leak['texts']:,} texts) of {leak['source']} stand in {leak['task']}'s test text "
-        f"({leak['kind']}): {became[leaks['policy']]}."
-        for leak in leaks["found"]
-    ]
-    lines = lines or ["- No training text stands in the test text of a scored task."]
-    return lines + [
-        f"- Note: {shared['texts']:,} texts of {shared['source']}'s own test split stand in {shared['task']}'s."
-        for shared in leaks["between_tests"]
-    ]
-
-
-def _parity(proof: dict[str, Any]) -> str:
-    long = proof["lengths"]
-    lines = [
-        f"- Labels of {proof['labels']['rows']} rows: {proof['labels']['status']}.",
-        f"- The longest of {long['rows']:,} examples has {long['longest']:,} tokens; {long['too_long']:,} have more than "
-        f"sequence_len {long['sequence_len']:,}.",
-    ]
-    for task, side in proof["tasks"].items():
-        items = f" on {side['items']} items, token id by token id" if "items" in side else ""
-        lines.append(f"- {task}: {side['status']}{items}.")
-    return "\n".join(lines)
-
-
-def _reproduce(record: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
-    return f"```\n{record['command']}\n```\n\nPython {record['python']}; {versions}; code {record['code_revision']}."

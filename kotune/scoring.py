@@ -24,7 +24,7 @@ REHEARSED = 2  # items of each task that go the whole way before the first task 
 
 
 def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: Limit) -> None:
-    """Write `samples/<variant>/<task>.jsonl` and, last, scores.json.
+    """Write `samples/<variant>/<task>.jsonl`, what was asked as `samples/items/<task>.jsonl`, and, last, scores.json.
 
     `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
     (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
@@ -37,13 +37,13 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     for task in loaded:
         card, items = task.card, task.quick() if limit == "quick" else limit
         scores[task.name] = {"version": card.version, "criterion": card.criterion, "chance": dict(card.chance)}
+        sums = scores[task.name]["sha256"] = {}
         for variant in VARIANTS:
             with model.model.disable_adapter() if variant == "base" else nullcontext():
                 values, samples = evaluated(task, model, items)
-            path = root / "samples" / variant / f"{task.name}.jsonl"
-            write_text(path, "".join(map(_line, samples)))
+            sums[variant] = _write(root, variant, task.name, samples)
             scores[task.name] |= {"n": len(samples), variant: values}
-            scores[task.name].setdefault("sha256", {})[variant] = sha256(path)
+        sums["items"] = _write(root, "items", task.name, [_item(sample, task) for sample in samples])
         _align(scores[task.name])
     write_json(root / "scores.json", scores)
 
@@ -126,8 +126,18 @@ def _short(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _line(sample: dict[str, Any]) -> str:
-    return json.dumps(sample, ensure_ascii=False) + "\n"
+def _write(root: Path, kind: str, task: str, rows: list[dict[str, Any]]) -> str:
+    """Write samples/<kind>/<task>.jsonl; its digest."""
+    path = root / "samples" / kind / f"{task}.jsonl"
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return sha256(path)
+
+
+def _item(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
+    """What was asked, for a person to read beside the answers: the same for base and tuned, so it is written once."""
+    doc = task.task.eval_docs[sample["doc_id"]]
+    choices = None if task.generates else list(task.task.doc_to_choice(doc))
+    return {"doc_hash": sample["doc_hash"], "question": task.question(doc), "choices": choices}
 
 
 def _sample(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class TaskCard:
     quick: int  # items of a quick look, whole clusters
     primary: str  # the metric that a comparison judges and corrects for
     chance: Mapping[str, float] = field(default_factory=dict)  # what guessing scores, by metric
+    lower_is_better: frozenset[str] = frozenset()  # of its metrics
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,7 +38,7 @@ _Loader.add_multi_constructor("!function", lambda loader, suffix, node: None)
 @cache
 def cards() -> dict[str, TaskCard]:
     """Every task by its name, in the order of their files."""
-    return {name: TaskCard(name=name, **told["metadata"]) for name, told in _files().items() if not _is_group(told)}
+    return {name: _card(name, told) for name, told in _files().items() if not _is_group(told)}
 
 
 @cache
@@ -55,3 +56,9 @@ def _files() -> dict[str, dict[str, Any]]:
     """What every YAML file says: the name of each is the name of its task or group."""
     paths = sorted(FOLDER.glob("*/*.yaml"))
     return {path.stem: yaml.load(path.read_text(encoding="utf-8"), _Loader) for path in paths}
+
+
+def _card(name: str, told: dict[str, Any]) -> TaskCard:
+    listed = {**_files().get(Path(told.get("include", "")).stem, {}), **told}["metric_list"]
+    lower = frozenset(metric["metric"] for metric in listed if not metric["higher_is_better"])
+    return TaskCard(name=name, lower_is_better=lower, **told["metadata"])

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 SHORT = ("--set", "axolotl.max_steps=20", "--limit", "30")
 NAMES = {
     "recipe.yml", "run.json", "data", "axolotl.yml", "chat_template.jinja", "train.log", "metrics.jsonl", "model", "samples",
-    "scores.json", "report.md", "parity.json", "parity.log", "score.log",
+    "scores.json", "report.html", "report.md", "parity.json", "parity.log", "score.log",
 }  # fmt: skip
 
 

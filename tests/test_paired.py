@@ -49,6 +49,9 @@ def test_mcnemar_is_statsmodels_exact_test() -> None:
 def test_holm_is_worked_by_hand_and_leaves_the_undefined_out() -> None:
     assert paired.holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx([0.03, 0.06, math.nan, 0.06], nan_ok=True)
     assert paired.holm([]) == []
+    multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
+    some = np.random.default_rng(9).random(30) ** 3
+    assert paired.holm(some.tolist()) == pytest.approx(multipletests(some, method="holm")[1])
 
 
 def test_the_interval_of_independent_pairs_is_the_textbooks() -> None:

@@ -12,7 +12,7 @@ from kotune.errors import StageError
 from kotune.job import Job
 from kotune.pipeline import Options
 from kotune.progress import Screen
-from kotune.run import STAGES, Run, write_json, write_text
+from kotune.run import STAGES, Run, write_text
 from tests.conftest import write_recipe
 
 ROW = {"premise": "비가 온다.", "hypothesis": "날이 맑다.", "gold_label": "contradiction"}
@@ -49,9 +49,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     monkeypatch.setitem(pipeline.BODIES, "render", stand_in(done, "render", *render))
     train = ("model/adapter_model.safetensors", "model/chat_template.jinja", "metrics.jsonl")
     monkeypatch.setitem(pipeline.BODIES, "train", stand_in(done, "train", *train))
-    score = ("scores.json", "samples/base/klue_nli_ko.jsonl", "samples/tuned/klue_nli_ko.jsonl")
+    score = ("scores.json", *(f"samples/{kind}/klue_nli_ko.jsonl" for kind in ("base", "tuned", "items")))
     monkeypatch.setitem(pipeline.BODIES, "score", stand_in(done, "score", *score))
-    monkeypatch.setitem(pipeline.BODIES, "report", stand_in(done, "report", "report.md"))
+    monkeypatch.setitem(pipeline.BODIES, "report", stand_in(done, "report", "report.html", "report.md"))
     monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
 
     def run(**options: Any) -> list[str]:
@@ -152,60 +152,3 @@ def test_a_second_run_on_the_same_folder_is_told(start: Callable[..., list[str]]
     start(until="prepare")
     with Run(folder(tmp_path)).lock(), pytest.raises(StageError, match="another run"):
         start()
-
-
-def test_the_report_stands_on_the_files_of_the_run_alone(tmp_path: Path) -> None:
-    from kotune import report
-
-    run = Run(tmp_path)
-    write_text(run.path("recipe.yml"), "model: quickstart-llama\n")
-    run.update(
-        base_precision="float32", trainable_parameters=1000, seed=42, device="cpu", python="3.11", code_revision="abc",
-        versions={"axolotl": "0.19.0", "torch": None}, command="./cli.py run x.yml",
-    )  # fmt: skip
-    value = {"value": 0.5, "stderr": None}
-    scores = {"acc": value, "triple_acc": {"value": None, "stderr": None}}
-    write_json(
-        run.path("scores.json"),
-        {
-            "klue_nli_ko": {
-                "n": 2,
-                "chance": {"acc": 0.3333},
-                "base": scores,
-                "tuned": {**scores, "acc": {"value": 0.75, "stderr": 0.1}},
-            }
-        },
-    )
-    write_text(
-        run.path("metrics.jsonl"),
-        '{"event": "log", "step": 5, "loss": 1.0, "tokens_per_second": 10, "peak_memory_gib": 1}\n',
-    )
-    entry = {
-        "source": "klue_nli",
-        "form": "label",
-        "kept": {"train": 10, "validation": 2},
-        "dropped": {"empty field": 1},
-        "licence": "CC",
-    }
-    leak = {"source": "klue_nli", "task": "nsmc_ko", "kind": "exact", "rows": 9, "texts": 3}
-    leaks = {
-        "policy": "keep",
-        "found": [leak],
-        "between_tests": [{"source": "nsmc", "task": "klue_nli_ko", "texts": 2}],
-    }
-    write_json(run.path("data", "manifest.json"), {"entries": [entry], "leaks": leaks})
-    write_json(
-        run.path("parity.json"),
-        {
-            "labels": {"rows": 2, "status": "good"},
-            "lengths": {"rows": 9, "longest": 70, "too_long": 0, "sequence_len": 1024},
-            "tasks": {"klue_nli_ko": {"status": "not trained"}},
-        },
-    )
-    text = report.markdown(run)
-    assert "| klue_nli_ko | acc | 0.500 | 0.750 ± 0.100 | +0.250 | 0.333 | 2 |" in text
-    assert "| klue_nli_ko | triple_acc | n/a | n/a | n/a |  | 2 |" in text
-    assert "| klue_nli | label | 10 | 2 | 1 empty field | CC |" in text
-    assert "- 9 rows (3 texts) of klue_nli stand in nsmc_ko's test text (exact): **trained on" in text
-    assert "- Note: 2 texts of nsmc's own test split stand in klue_nli_ko's." in text
-    assert "./cli.py run x.yml" in text

@@ -218,7 +218,7 @@ def test_the_page_escapes_data_and_needs_no_network(language: str) -> None:
 
 def test_the_pages_colours_can_be_read() -> None:
     """WCAG 2.1's contrast ratio of text on its ground: 4.5 or more, in every one of the palettes."""
-    style = (ROOT / "kotune" / "pages" / "preview.html.jinja").read_text(encoding="utf-8")
+    style = (ROOT / "kotune" / "pages" / "base.html.jinja").read_text(encoding="utf-8")
     palettes = [
         dict(re.findall(r"--([\w-]+): #(\w{6})", found)) for found in re.findall(r":root \{(.*?)\}", style, re.S)
     ]
@@ -230,6 +230,7 @@ def test_the_pages_colours_can_be_read() -> None:
 
     pairs = [(text, ground) for text in ("text", "quiet") for ground in ("page", "block")]
     pairs += [("special", "page"), ("special", "block"), ("trained", "trained-back"), ("quiet", "trained-back")]
+    pairs += [("bad", "page"), ("bad", "block"), ("good", "page"), ("good", "block")]
     assert len(palettes) == 3
     for palette in palettes:
         for text, ground in pairs:

@@ -1,0 +1,28 @@
+"""A comparison on the terminal: verdicts first, then a table a criterion, what it cost, and what is not the same."""
+
+from rich.console import Console
+from rich.text import Text
+
+from kotune import comparison_tables as tables
+from kotune import table
+from kotune.phrases import Phrases
+from kotune.verdict import Result
+
+STYLES = {"better": "green", "worse": "red", "same": "", "undefined": "yellow"}
+
+
+def show(result: Result, say: Phrases, console: Console | None = None) -> None:
+    """Print all of it."""
+    console = table.unbroken(console)
+    for verdict in result.verdicts(say):
+        console.print(Text(verdict.text, STYLES[verdict.outcome]))
+    console.print()
+    for note in result.notes(say):
+        console.print(Text(note))
+    console.print()
+    for place, run in enumerate(result.runs, 1):
+        console.print(Text(f"{place}  {result.names[run.folder]}  {run.folder}"))
+    console.print()
+    for found in (*tables.criteria(result, say), tables.costs(result, say), *tables.not_the_same(result, say)):
+        table.show(found, console)
+    console.print(Text(say("columns_note")))

@@ -1,0 +1,77 @@
+"""A table with its notes, cells ready to be read: said once, shown on a terminal, in Markdown and on a page."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Row = tuple[str, ...]
+LOG_WIDTH = 200  # of a table, in columns
+MARKS = re.compile(r"[\\|<*`\[]")  # an underscore inside a word means nothing to Markdown
+
+
+@dataclass(frozen=True)
+class Table:
+    """The first `words` columns are text, the others numbers. A table may have notes alone. `alert`: it tells of something
+    that is wrong, which a screen and a page show in red."""
+
+    title: str
+    head: Row
+    rows: Sequence[Row]
+    words: int
+    notes: list[str] = field(default_factory=list)
+    alert: bool = False
+
+
+def unbroken(console: "Console | None" = None) -> "Console":
+    """The console to print on: one that is no terminal breaks no line."""
+    from rich.console import Console
+
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.soft_wrap, console.width = True, LOG_WIDTH
+    return console
+
+
+def show(table: Table, console: "Console") -> None:
+    """Print a table and its notes."""
+    from rich import box
+    from rich.table import Column
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    style = "red" if table.alert else ""
+    console.print(Text(table.title, f"bold {style}".strip()))
+    if table.rows:
+        columns = [
+            Column(Text(name), justify="left" if at < table.words else "right", overflow="fold")
+            for at, name in enumerate(table.head)
+        ]
+        made = RichTable(*columns, box=box.SIMPLE, pad_edge=False, style=style)
+        for row in table.rows:
+            made.add_row(*(Text(cell, style) for cell in row))
+        console.print(made)
+    for note in table.notes:
+        console.print(Text(note))
+    console.print()
+
+
+def markdown(table: Table) -> str:
+    """The table under its heading."""
+    lines = [f"## {table.title}", ""]
+    if table.rows:
+        rule = ["---" if at < table.words else "---:" for at in range(len(table.head))]
+        lines += [_line(table.head), _line(tuple(rule)), *map(_line, table.rows), ""]
+    return "\n".join([*lines, *(f"- {escaped(note)}" for note in table.notes)]).strip()
+
+
+def _line(cells: Row) -> str:
+    return f"| {' | '.join(map(escaped, cells))} |"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return " ".join(MARKS.sub(r"\\\g<0>", text).split())

@@ -1,0 +1,149 @@
+"""What comparisons say in plain words. A difference is claimed only where Holm's adjusted p and the interval both carry it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kotune.compare import Comparison, Finished, comparisons, differences
+from kotune.efficiency import efficiency
+from kotune.phrases import Phrases
+from tasks.card import cards
+
+ALPHA = 0.05
+ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`outcome`: b against a is `better`, `worse`, `same` (no difference found) or `undefined`."""
+
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """Runs and all that was found between them. `names`: how a person calls each run, by its folder; `differences`: what is
+    not the same between the first run and each other one, by the other's folder."""
+
+    runs: Sequence[Finished]
+    found: Sequence[Comparison]
+    names: dict[Path, str]
+    differences: dict[Path, list[dict[str, Any]]]
+
+    @classmethod
+    def of(cls, runs: Sequence[Finished]) -> "Result":
+        """Compare the runs."""
+        unlike = {run.folder: differences(runs[0], run) for run in runs[1:]}
+        return cls(runs, comparisons(runs), titles(runs), unlike)
+
+    def verdicts(self, say: Phrases) -> list[Verdict]:
+        """A sentence for each comparison of a task's primary metric."""
+        return [_verdict(one, self.names, say) for one in self.found if one.p_holm is not None]
+
+    def notes(self, say: Phrases) -> list[str]:
+        """What the verdicts stand on; that one seed speaks of adapters and never of models; what else is not alike."""
+        primaries = sum(one.p_holm is not None for one in self.found)
+        first = self.names[self.runs[0].folder]
+        unlike = [
+            say("unlike", a=first, b=self.names[folder], n=len(rows))
+            for folder, rows in self.differences.items()
+            if rows
+        ]
+        return [*unlike, say("one_seed" if len(self.runs) == 1 else "one_seed_each"), say("how_sure", n=primaries)]
+
+    def efficiency(self) -> list[dict[str, Any]]:
+        return [efficiency(run, self.found) for run in self.runs]
+
+    def as_json(self) -> dict[str, Any]:
+        """What --json prints. `value_a` and `value_b` of a difference are what the two runs have."""
+        unlike = [
+            {"a": self.runs[0].name, "b": run.name, "what": row["what"], "value_a": row["a"], "value_b": row["b"]}
+            for run in self.runs[1:]
+            for row in self.differences[run.folder]
+        ]
+        return {
+            "comparisons": [one.row() for one in self.found],
+            "efficiency": self.efficiency(),
+            "differences": unlike,
+        }
+
+
+def outcome(found: Comparison) -> str:
+    """What may be claimed of a primary metric."""
+    told = found.found
+    if found.p_holm is None or not all(map(math.isfinite, (told.difference, told.ci_low, told.ci_high, found.p_holm))):
+        return "undefined"
+    carried = told.ci_low > 0 < told.difference or told.ci_high < 0 > told.difference
+    if found.p_holm > ALPHA or not carried:
+        return "same"
+    return "better" if (told.difference > 0) != found.is_lower_better else "worse"
+
+
+def titles(runs: Sequence[Finished]) -> dict[Path, str]:
+    """How a person calls each run, by its folder: model and adapter, and the run's name where that is not enough."""
+    named = {run.folder: f"{run.recipe['model']}, {ADAPTERS[run.recipe['adapter']]}" for run in runs}
+    every = list(named.values())
+    return {run.folder: _alone(named[run.folder], run.name, every) for run in runs}
+
+
+def amount(value: float, scale: int, nearest: float = math.inf) -> str:
+    """A difference as text, in points where `scale` is 100. `nearest`: the end of its interval that is nearest to 0, for
+    which enough digits are shown to see that it is not 0."""
+    digits = 1 if scale == 100 else 3
+    while digits < 9 and not round(abs(scale * nearest), digits):
+        digits += 1
+    return f"{round(scale * value, digits) + 0:.{digits}f}"
+
+
+def p_text(p_value: float | None) -> str:
+    """A p-value as journals print it: .004, or < .001."""
+    if p_value is None or math.isnan(p_value):
+        return "-"
+    return "< .001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
+
+
+def _alone(title: str, name: str, every: list[str]) -> str:
+    return f"{title} ({name})" if every.count(title) > 1 else title
+
+
+def _verdict(one: Comparison, names: dict[Path, str], say: Phrases) -> Verdict:
+    kind, result = "tuning" if one.a.run is one.b.run else "runs", outcome(one)
+    places = {
+        "a": names[one.a.run.folder], "b": names[one.b.run.folder], "task": one.task, "metric": one.metric,
+        "criterion": say.word("criteria", cards()[one.task].criterion), "n": f"{one.found.n:,}",
+    }  # fmt: skip
+    text = say.word(f"verdict_{kind}", result).format(**places, **_figures(one, result, say))
+    return Verdict(result, text)
+
+
+def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
+    """The numbers of a sentence: how much better or worse, between what, and how sure. Where something is claimed all are
+    above 0."""
+    told, scale = one.found, one.scale
+    if result == "undefined":
+        return {}
+    by, low, high = told.difference, told.ci_low, told.ci_high
+    if result in ("better", "worse") and by < 0:
+        by, low, high = -by, -high, -low
+    nearest = low if result != "same" else math.inf
+    shown = amount(by, scale, nearest)
+    return {
+        "by": say("points", n=shown) if scale == 100 else shown,
+        "low": amount(low, scale, nearest), "high": amount(high, scale, nearest),
+        "p": _equals(one.p_holm), "seen": _seen(told.detectable, scale, say),
+    }  # fmt: skip
+
+
+def _equals(p_value: float | None) -> str:
+    text = p_text(p_value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _seen(detectable: float, scale: int, say: Phrases) -> str:
+    if not math.isfinite(detectable) or detectable <= 0:
+        return ""
+    number = amount(detectable, scale)
+    return say("would_have_seen", n=say("points", n=number) if scale == 100 else number)

@@ -1,0 +1,142 @@
+"""Run folders as a finished run leaves them, small and written here, for what reads them afterwards."""
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from kodata.metrics import MEAN, METRICS, stderr, value
+from kotune.run import sha256, write_json, write_text
+
+Row = dict[str, Any]
+RELATIONS = ("함의", "중립", "모순")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a made run says of itself. Three items a premise of `nli_sample_ko`; `rates`: how often base and tuned are right.
+    `first`: the number of its first premise; `asked`: the words of the question."""
+
+    model: str = "quickstart-llama"
+    adapter: str = "lora"
+    rates: tuple[float, float] = (0.35, 0.75)
+    premises: int = 40
+    first: int = 0
+    asked: str = "어느 것입니까?"
+    seed: int = 7
+    record: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "nli_sample_ko"
+    whole: bool = False  # whether the three items of a premise are also asked as one, for agreement
+
+
+LLAMA = Made()
+
+
+def finished(folder: Path, made: Made = LLAMA) -> Path:
+    """Write the whole folder; its path."""
+    write_text(
+        folder / "recipe.yml", f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{made.task}]\n"
+    )
+    write_text(folder / "axolotl.yml", f"base_model: {made.model}\nlearning_rate: 0.001\nadapter: {made.adapter}\n")
+    write_json(folder / "data" / "manifest.json", MANIFEST)
+    write_json(folder / "parity.json", PARITY)
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(event) + "\n" for event in events()))
+    entry: Row = {
+        "version": 1.0,
+        "criterion": "reasoning",
+        "chance": {"acc": 0.3333},
+        "n": 3 * made.premises,
+        "sha256": {},
+    }
+    for kind, rows in {"items": items(made), "base": samples(made, 0), "tuned": samples(made, 1)}.items():
+        path = folder / "samples" / kind / f"{made.task}.jsonl"
+        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        entry["sha256"][kind] = sha256(path)
+        if kind != "items":
+            entry[kind] = scores(rows)
+    write_json(folder / "scores.json", {made.task: entry})
+    write_json(folder / "run.json", {**RECORD, **made.record})
+    return folder
+
+
+def items(made: Made) -> list[Row]:
+    """What is asked."""
+    asked = [(number, f"전제: {number // 3}번 <b>문</b>이\u2028열렸다. {made.asked}") for number in numbers(made)]
+    return [{"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": text} for number, text in asked]
+
+
+def numbers(made: Made) -> range:
+    """The numbers of its items."""
+    return range(3 * made.first, 3 * (made.first + made.premises))
+
+
+def samples(made: Made, side: int) -> list[Row]:
+    """What base (0) or tuned (1) made of it."""
+    rng = random.Random(f"{made.model} {made.seed} {side}")
+    return [_sample(number, made, rng, side) for number in numbers(made)]
+
+
+def _sample(number: int, made: Made, rng: random.Random, side: int) -> Row:
+    gold = number % 3
+    said = gold if rng.random() < made.rates[side] else (gold + rng.randrange(1, 3)) % 3
+    premise = f"{number // 3}번 문이 열렸다."
+    whole = {"consistent_and_right": [premise, premise, 3, gold, said]} if made.whole else {}
+    return {
+        "guid": f"made-{number}", "source": "door", "cluster": str(number // 3), "doc_id": number, "doc_hash": f"doc {number}",
+        "question_hash": blake2b(f"{number}{made.asked}".encode(), digest_size=8).hexdigest(), "target_hash": str(gold),
+        "prompt_hash": f"{made.model} {number}", "prediction": said, "gold": gold,
+        "logprobs": [float(choice == said) - 1 for choice in range(3)],
+        "metrics": {
+            "acc": float(said == gold), "macro_f1": [gold, said], "triple_acc": [premise, gold, said],
+            "brier": 0.1 if said == gold else 1.2, **whole,
+        },
+    }  # fmt: skip
+
+
+def scores(rows: list[Row]) -> Row:
+    """Values and standard errors as scoring writes them."""
+    clusters = [row["cluster"] for row in rows]
+    found = {name: (METRICS.get(name, MEAN), [row["metrics"][name] for row in rows]) for name in rows[0]["metrics"]}
+    return {
+        name: {"value": value(metric, of, clusters), "stderr": stderr(metric, of, clusters)}
+        for name, (metric, of) in found.items()
+    }
+
+
+def events() -> list[Row]:
+    """A training's metrics.jsonl."""
+    logs = [
+        {"event": "log", "step": step, "loss": 4 / step, "learning_rate": 0.001, "epoch": step / 20, "tokens": 1000 * step,
+         "tokens_per_second": 500.0, "peak_memory_gib": 0.5}
+        for step in range(5, 45, 5)
+    ]  # fmt: skip
+    start = {"event": "start", "step": 0, "max_steps": 40, "trainable_parameters": 163_840}
+    evaluated = {"event": "log", "step": 40, "eval_loss": 0.25, "epoch": 2.0, "tokens": 40_000, "peak_memory_gib": 0.5}
+    return [start, *logs, evaluated, {"event": "end", "step": 40, "max_steps": 40}]
+
+
+RECORD: Row = {
+    "command": "./cli.py run recipes/made.yml", "overrides": [], "limit": None, "seed": 42, "device": "cpu",
+    "versions": {"axolotl": "0.19.0", "torch": None}, "code_revision": "abc", "python": "3.11.7", "machine": "Linux x86_64",
+    "base_precision": "float32", "compute_dtype": "float32", "trainable_parameters": 163_840, "model_revision": None,
+    "stages": {stage: {"inputs": {}, "seconds": 60.0, "finished": 1} for stage in ("prepare", "render", "train", "score")},
+}  # fmt: skip
+MANIFEST: Row = {
+    "seed": 42, "rows": {"train": 400, "validation": 40},
+    "entries": [{
+        "source": "nli_sample", "form": "label", "path": None, "samples": None, "weight": 1.0, "from": {"kind": "shipped"},
+        "files": [{"file": "train.json", "bytes": 9, "sha256": "0" * 64}], "licence": "CC0-1.0", "obliges": "Nothing.",
+        "kept": {"train": 400, "validation": 40}, "dropped": {"duplicate": 3},
+        "labels": {"train": {"neutral": 400}, "validation": {"neutral": 40}},
+    }],
+    "leaks": {"policy": "keep", "between_tests": [{"source": "nsmc", "task": "klue_nli_ko", "texts": 2}],
+              "found": [{"source": "klue_nli", "task": "nsmc_ko", "kind": "exact", "rows": 9, "texts": 3}]},
+}  # fmt: skip
+PARITY: Row = {
+    "labels": {"rows": 128, "status": "answer and end of turn only"},
+    "lengths": {"rows": 440, "longest": 64, "sequence_len": 1024, "too_long": 0},
+    "tasks": {"nli_sample_ko": {"status": "equal", "items": 128}, "nsmc_ko": {"status": "not trained"}},
+}  # fmt: skip

@@ -1,0 +1,222 @@
+"""Runs are compared on the items that both were asked; what is not the same is told, what cannot be compared is refused."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kotune import paired
+from kotune.compare import Finished, comparisons, differences, find, load
+from kotune.errors import KotuneError, RecipeError
+from kotune.recipe import digest
+from kotune.recipe import load as load_recipe
+from kotune.run import read_json, write_json, write_text
+from tests.conftest import ROOT, Cli
+from tests.finished import LLAMA, RECORD, Made, finished
+from tests.test_cli import assert_one_message
+
+pytest.importorskip("scipy")
+QUICK = ROOT / "recipes" / "quickstart_llama.yml"
+OTHER = Made(model="quickstart-deepseek", rates=(0.35, 0.9))
+SAMPLES = "samples/tuned/nli_sample_ko.jsonl"
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process; the command line, started apart, draws all of them."""
+    monkeypatch.setattr(paired, "RESAMPLES", 500)
+
+
+def two(tmp_path: Path, a: Made = LLAMA, b: Made = OTHER) -> list[Finished]:
+    return load([finished(tmp_path / "a", a), finished(tmp_path / "b", b)])
+
+
+def test_base_is_compared_with_tuned_and_then_tuned_with_tuned(tmp_path: Path) -> None:
+    found = comparisons(two(tmp_path))
+    metrics = ["acc", "macro_f1", "triple_acc", "brier"]
+    sides = [("a base", "a tuned"), ("b base", "b tuned"), ("a tuned", "b tuned")]
+    assert [(one.metric, one.a.name, one.b.name) for one in found] == [(m, *pair) for pair in sides for m in metrics]
+    scores = read_json(tmp_path / "a" / "scores.json")["nli_sample_ko"]
+    assert found[0].found.value_a == pytest.approx(scores["base"]["acc"]["value"])
+    assert found[0].found.value_b == pytest.approx(scores["tuned"]["acc"]["value"])
+    assert (found[0].found.n, found[0].found.groups) == (120, 40)
+    assert [one.is_lower_better for one in found[:4]] == [False, False, False, True]
+
+
+def test_holm_adjusts_over_the_primary_metrics_of_all_comparisons_and_no_others(tmp_path: Path) -> None:
+    found = comparisons(two(tmp_path))
+    primaries = [one for one in found if one.metric == "acc"]
+    expected = paired.holm([one.found.p_value for one in primaries])
+    assert [one.p_holm for one in primaries] == expected
+    assert {one.p_holm for one in found if one.metric != "acc"} == {None}
+    assert expected[0] > primaries[0].found.p_value
+
+
+def test_only_items_that_both_were_asked_are_compared_and_the_rest_is_told(tmp_path: Path) -> None:
+    runs = two(tmp_path, b=Made(model="other", first=10, premises=50))
+    between = comparisons(runs)[-1]
+    assert (between.found.n, between.found.groups) == (90, 30)
+    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    assert told == {"nli_sample_ko items that the other was not asked": (30, 60)}
+
+
+@pytest.mark.parametrize("b", [Made(first=1000), Made(asked="무엇입니까?")], ids=["other items", "another question"])
+def test_runs_with_nothing_in_common_are_refused(tmp_path: Path, b: Made) -> None:
+    with pytest.raises(KotuneError, match=r"a and .*b: no item in common; compare runs that share a task"):
+        comparisons(two(tmp_path, b=b))
+
+
+def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
+    runs = two(tmp_path, b=Made(record={"seed": 43, "limit": 120, "versions": {"axolotl": "0.20.0", "torch": None}}))
+    write_text(tmp_path / "b" / "axolotl.yml", "base_model: x\nlearning_rate: 0.002\nadapter: lora\n")
+    manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
+    manifest["entries"][0]["kept"]["train"] = 399
+    write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
+    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    assert set(told) == {"seed", "limit", "axolotl", "axolotl.learning_rate", "training data"}
+    assert (told["seed"], told["limit"], told["axolotl.learning_rate"]) == ((42, 43), (None, 120), (0.001, 0.002))
+
+
+def test_two_models_alone_are_no_difference(tmp_path: Path) -> None:
+    assert differences(*two(tmp_path)) == []
+
+
+def cut(folder: Path) -> None:
+    path = folder / SAMPLES
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def edited(folder: Path) -> None:
+    path = folder / SAMPLES
+    write_text(path, path.read_text(encoding="utf-8").replace('"acc": 0.0', '"acc": 1.0'))
+
+
+def unscored(folder: Path) -> None:
+    write_json(folder / "run.json", {**RECORD, "stages": {"prepare": RECORD["stages"]["prepare"]}})
+
+
+def older(folder: Path) -> None:
+    scores = read_json(folder / "scores.json")
+    del scores["nli_sample_ko"]["sha256"]
+    write_json(folder / "scores.json", scores)
+
+
+def unknown_task(folder: Path) -> None:
+    scores = read_json(folder / "scores.json")
+    write_json(folder / "scores.json", {"gone_ko": scores["nli_sample_ko"]})
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (cut, f"{SAMPLES}: missing or changed since it was scored; remove b/scores.json and run `./cli.py run recipes/made"),
+        (edited, f"{SAMPLES}: missing or changed since it was scored"),
+        (lambda folder: (folder / SAMPLES).unlink(), f"{SAMPLES}: missing or changed since it was scored"),
+        (unscored, "b: not scored yet; go on with `./cli.py run recipes/made.yml`"),
+        (older, "b: scored by another version of kotune; run `./cli.py run recipes/made.yml` again"),
+        (unknown_task, "b: scored by another version of kotune"),
+        (lambda folder: write_text(folder / "run.json", '{"seed": '), "run.json: missing or not whole; no run folder"),
+        (lambda folder: write_text(folder / "scores.json", "[1]"), "scores.json: missing or not whole; run `./cli.py"),
+        (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml"),
+        (shutil.rmtree, "b: neither a run folder nor a recipe"),
+    ],
+    ids=["cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml", "no folder"],
+)  # fmt: skip
+def test_a_run_that_cannot_be_compared_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Any, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    two(tmp_path)
+    harm(tmp_path / "b")
+    with pytest.raises((KotuneError, OSError)) as caught:
+        runs = load([find(Path(name), tmp_path) for name in ("a", "b")])
+        comparisons(runs)
+        differences(*runs)
+    assert told in str(caught.value)
+
+
+def test_the_same_run_is_not_compared_with_itself_whatever_its_path(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a")
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(KotuneError, match=r"the same run as .*a; give each run once"):
+        load([folder, tmp_path / "link"])
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    folders = [finished(tmp_path / place / "run-1") for place in ("x", "y")]
+    assert [run.name for run in load(folders)] == list(map(str, folders))
+
+
+def test_a_recipe_stands_for_its_newest_scored_run_whatever_its_limit(tmp_path: Path) -> None:
+    recipe = load_recipe(QUICK)
+    for limit, at in ((None, 10), (300, 30), ("quick", 20)):
+        stages = {**RECORD["stages"], "score": {"inputs": {}, "seconds": 1.0, "finished": at}}
+        name = f"{QUICK.stem}-{digest(recipe, limit)}"  # type: ignore[arg-type]
+        finished(tmp_path / name, Made(record={"limit": limit, "stages": stages}))
+    finished(tmp_path / f"{QUICK.stem}-01234567", Made(record={"limit": 5}))
+    assert find(QUICK, tmp_path).name == f"{QUICK.stem}-{digest(recipe, 300)}"
+
+
+def test_a_recipe_without_a_run_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"no scored run of it in .*; `./cli.py run .*quickstart_llama.yml` makes one"
+    ):
+        find(QUICK, tmp_path)
+
+
+def test_fifty_runs_are_compared_in_seconds(tmp_path: Path) -> None:
+    folders = [finished(tmp_path / f"run-{number}", Made(seed=number, premises=10)) for number in range(50)]
+    begun = time.process_time()
+    found = comparisons(load(folders))
+    assert len(found) == (50 + 49) * 4
+    assert sum(one.p_holm is not None for one in found) == 99
+    assert time.process_time() - begun < 20
+
+
+def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path: Path) -> None:
+    one_premise = Made(premises=1)
+    finished(tmp_path / "a", one_premise)
+    finished(tmp_path / "b", Made(model="quickstart-deepseek", premises=1, record={"seed": 1}))
+    done = cli("compare", "a", "b", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
+    keys = "task metric a b value_a value_b difference ci_low ci_high p_value p_holm p_mcnemar n groups detectable"
+    assert all(list(row) and set(row) == set(keys.split()) for row in told["comparisons"])
+    assert len(told["comparisons"]) == 12
+    assert (told["comparisons"][0]["ci_low"], told["comparisons"][0]["detectable"]) == (None, None)
+    assert told["differences"] == [{"a": "a", "b": "b", "what": "seed", "value_a": 42, "value_b": 1}]
+    cost = told["efficiency"][0]
+    assert (cost["run"], cost["tokens_per_second"], cost["samples_per_second"]) == ("a", 500.0, 10.0)
+    assert (cost["seconds"]["train"], cost["trainable_parameters"], cost["steps"]) == (60.0, 163_840, 40)
+
+
+def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: Cli, tmp_path: Path) -> None:
+    finished(tmp_path / "a")
+    finished(tmp_path / "b", Made(model="quickstart-deepseek", record={"seed": 1}))
+    done = cli("compare", "a", "b")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Reasoning (nli_sample_ko, acc): tuning made quickstart-llama, LoRA better by ")
+    assert "NOT THE SAME" in done.stdout
+    assert [line.split() for line in lines if line.split()[:1] == ["seed"]] == [["seed", "42", "1"]]
+    assert (
+        "추론(nli_sample_ko, acc): quickstart-llama, LoRA 모델은 튜닝 뒤" in cli("compare", "a", "--lang", "ko").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["a", "a"], 1, "a: the same run as a; give each run once"),
+        (["absent"], 2, "absent: neither a run folder nor a recipe"),
+        ([QUICK], 2, f"no scored run of it in runs; `./cli.py run {QUICK}` makes one"),
+        ([ROOT / "README.md"], 2, "README.md"),
+        (["."], 1, "run.json: missing or not whole; no run folder"),
+    ],
+)
+def test_a_mistake_is_one_message(cli: Cli, tmp_path: Path, words: list[Any], code: int, told: str) -> None:
+    finished(tmp_path / "a")
+    assert_one_message(cli("compare", *words), code, told)

@@ -1,0 +1,155 @@
+"""A report says the same on its page and in Markdown, stands on the run folder alone, and asks nothing of the network."""
+
+import html
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kotune import paired
+from kotune.answers import Changes, changes, marked, shortened
+from kotune.compare import Finished, comparisons
+from kotune.errors import KotuneError
+from kotune.phrases import LANGUAGES, Phrases
+from kotune.report import write
+from kotune.run import read_json, sha256, write_json, write_text
+from tests.conftest import Cli
+from tests.finished import Made, finished, samples
+from tests.test_cli import assert_one_message
+
+pytest.importorskip("jinja2")
+pytest.importorskip("scipy")
+BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+MADE = Made(premises=20)
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paired, "RESAMPLES", 500)
+
+
+def written(folder: Path, language: str = "en") -> tuple[str, str]:
+    """report.html and report.md."""
+    page, text = (path.read_text(encoding="utf-8") for path in write(folder, Phrases(language)))
+    return page, text
+
+
+def changed(folder: Path) -> Changes:
+    run = Finished(folder)
+    return next(changes(run, comparisons([run])))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    page, text = written(folder, language)
+    read = html.unescape(re.sub(r"<(style|svg).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL))
+    figures = set(re.findall(r"\d[\d,.]*\d|\d", text.replace("\\", "")))
+    assert figures <= set(re.findall(r"\d[\d,.]*\d|\d", read))
+    for told in ("4", "163,840", "./cli.py run recipes/made.yml", "CC0-1.0", "nsmc_ko"):
+        assert told in read
+        assert told in text
+
+
+def test_the_verdict_comes_first_then_the_four_criteria(tmp_path: Path) -> None:
+    page, text = written(finished(tmp_path / "a", MADE))
+    for whole in (page, text):
+        places = [whole.index(f"{name}") for name in ("tuning made quickstart-llama", "one seed")]
+        headed = [
+            re.search(rf"(## |<h2>){name}", whole) for name in ("Reasoning", "Accuracy", "Consistency", "Naturalness")
+        ]
+        order = [*places, *(found.start() for found in headed if found)]
+        assert order == sorted(order)
+        assert len(order) == 6
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_escapes_what_is_quoted(tmp_path: Path) -> None:
+    page, text = written(finished(tmp_path / "a", MADE))
+    assert not re.search(r"<script|<link|<img|<iframe|@import|url\(|(?:src|href)=", page)
+    assert "<b>문</b>" not in page
+    assert "&lt;b&gt;문&lt;/b&gt;" in page
+    assert "\\<b>문" in text
+    assert len(page.encode()) < 5_000_000
+
+
+def test_won_lost_and_confused_items_are_those_of_the_samples(tmp_path: Path) -> None:
+    found = changed(finished(tmp_path / "a", MADE))
+    base, tuned = (samples(MADE, side) for side in (0, 1))
+    pairs = [(b["metrics"]["acc"], t["metrics"]["acc"]) for b, t in zip(base, tuned, strict=True)]
+    assert (found.n, found.won, found.lost) == (60, pairs.count((0, 1)), pairs.count((1, 0)))
+    assert [example.won for example in found.examples] == [True] * 3 + [False] * 3
+    for variant, rows in zip(found.confusions, (base, tuned), strict=True):
+        assert sum(map(sum, variant.counts)) == 60
+        assert sum(variant.counts[at][at] for at in range(3)) == sum(row["metrics"]["acc"] for row in rows)
+    by_guid = {row["guid"]: row for row in tuned}
+    for example in found.examples:
+        assert (
+            "".join(text for text, _ in example.tuned)
+            == found.confusions[0].choices[by_guid[example.guid]["prediction"]]
+        )
+
+
+def test_no_confusion_where_the_choices_of_the_items_differ(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    path = folder / "samples" / "items" / "nli_sample_ko.jsonl"
+    write_text(path, path.read_text(encoding="utf-8").replace('["함의", "중립", "모순"]', '["가", "나", "다"]', 1))
+    with pytest.raises(KotuneError, match=r"items/nli_sample_ko.jsonl: missing or changed since it was scored"):
+        changed(folder)
+    scores = read_json(folder / "scores.json")
+    scores["nli_sample_ko"]["sha256"]["items"] = sha256(path)
+    write_json(folder / "scores.json", scores)
+    assert changed(folder).confusions == []
+
+
+def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_right(tmp_path: Path) -> None:
+    made = Made(premises=20, task="nli_sample_consistency_ko", whole=True)
+    found = changed(finished(tmp_path / "a", made))
+    assert (found.metric, found.n) == ("acc", 60)
+
+
+def test_the_difference_of_two_answers_is_marked_word_by_word() -> None:
+    a, b = marked("서울은 큰 도시다", "서울은 아주 큰 도시다")
+    assert a == [("서울은", False), ("큰 도시다", False)]
+    assert b == [("서울은", False), ("아주", True), ("큰 도시다", False)]
+    assert marked("", "답")[1] == [("답", True)]
+    assert len(shortened("가" * 5000)) < 700
+
+
+def test_a_training_that_logged_nothing_still_has_a_report(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    write_text(folder / "metrics.jsonl", '{"event": "start", "step": 0}\n')
+    page, text = written(folder)
+    assert "No loss was logged." in page
+    assert "No loss was logged." in text
+    assert "<polyline" not in page
+
+
+def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    done = cli("report", "a", "--lang", "ko")
+    assert (done.returncode, done.stdout.split()) == (0, ["a/report.html", "a/report.md"])
+    assert 'lang="ko"' in (folder / "report.html").read_text(encoding="utf-8")
+    assert "## 학습 데이터" in (folder / "report.md").read_text(encoding="utf-8")
+    assert_one_message(cli("report", "absent"), 2, "absent: neither a run folder nor a recipe")
+    (folder / "parity.json").unlink()
+    assert_one_message(cli("report", "a"), 1, "parity.json: No such file")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_does_not_scroll_sideways_on_a_phone(tmp_path: Path, language: str) -> None:
+    page, _ = written(finished(tmp_path / "a", MADE), language)
+    measured = tmp_path / "measured.html"
+    frame = f'<iframe id="phone" style="width:375px;height:900px;border:0" srcdoc="{html.escape(page)}"></iframe>'
+    measure = (
+        "<script>phone.onload = () => {const d = phone.contentDocument.documentElement;"
+        "document.body.dataset.wide = d.scrollWidth; document.body.dataset.shown = d.clientWidth}</script>"
+    )
+    write_text(measured, f"<!doctype html><body>{frame}{measure}</body>")
+    quietly = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", "--dump-dom")
+    command = [str(BROWSER), *quietly, measured.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    wide, clear = (int(re.search(rf'data-{name}="(\d+)"', shown)[1]) for name in ("wide", "shown"))  # type: ignore[index]
+    assert wide <= clear <= 375

@@ -1,0 +1,120 @@
+"""Plain words never say more than the corrected test and the interval do, in either language."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kotune.compare import Comparison, Finished, Side, load
+from kotune.paired import Paired
+from kotune.phrases import LANGUAGES, Phrases
+from kotune.verdict import Result, amount, outcome, p_text, titles
+from tests.finished import Made, finished
+
+SAY = {language: Phrases(language) for language in LANGUAGES}
+CLAIMS = re.compile("better|worse|좋아졌|나빠졌|더 좋|더 나쁩")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
+    folder = tmp_path_factory.mktemp("runs")
+    return load([finished(folder / "a"), finished(folder / "b", Made(model="quickstart-deepseek"))])
+
+
+def found(runs: list[Finished], metric: str = "acc", between: bool = True, **told: Any) -> Comparison:
+    """A comparison of nli_sample_ko with these figures: acc .50 against .53, and clear."""
+    figures = {
+        "value_a": 0.5, "value_b": 0.531, "difference": 0.031, "ci_low": 0.012, "ci_high": 0.05, "p_value": 0.001,
+        "p_mcnemar": 0.002, "n": 3000, "groups": 1000, "detectable": 0.026,
+    }  # fmt: skip
+    p_holm = told.pop("p_holm", 0.003)
+    b = Side(runs[1] if between else runs[0], "tuned")
+    a = Side(runs[0], "tuned" if between else "base")
+    return Comparison("nli_sample_ko", metric, a, b, Paired(**{**figures, **told}), p_holm)
+
+
+def said(runs: list[Finished], one: Comparison, language: str = "en") -> str:
+    return Result(runs, [one], titles(runs), {}).verdicts(SAY[language])[0].text
+
+
+def test_a_clear_difference_is_told_in_points_with_its_interval(runs: list[Finished]) -> None:
+    assert said(runs, found(runs)) == (
+        "Reasoning (nli_sample_ko, acc): quickstart-deepseek, LoRA is better than quickstart-llama, LoRA by 3.1 points "
+        "(1.2 to 5.0), p = .003, n = 3,000."
+    )
+    assert said(runs, found(runs), "ko") == (
+        "추론(nli_sample_ko, acc): quickstart-deepseek, LoRA 쪽이 quickstart-llama, LoRA 쪽보다 3.1점 더 좋습니다(1.2~5.0). "
+        "p = .003, n = 3,000."
+    )
+    assert "tuning made quickstart-llama, LoRA better by 3.1 points (1.2 to 5.0)" in said(
+        runs, found(runs, between=False)
+    )
+
+
+def test_a_lower_figure_is_worse_and_its_sizes_are_told_without_a_sign(runs: list[Finished]) -> None:
+    lower = found(runs, difference=-0.031, ci_low=-0.05, ci_high=-0.012)
+    assert "is worse than quickstart-llama, LoRA by 3.1 points (1.2 to 5.0)" in said(runs, lower)
+    brier = found(runs, "brier", difference=-0.031, ci_low=-0.05, ci_high=-0.012)
+    assert outcome(brier) == "better"
+
+
+def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> None:
+    unclear = found(runs, difference=-0.003, ci_low=-0.02, ci_high=0.014, p_holm=0.71)
+    assert "no difference found" in said(runs, unclear)
+    assert "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; would have seen 2.6 points or more." in said(runs, unclear)
+    assert "2.6점 이상이면 찾았을 것입니다" in said(runs, unclear, "ko")
+
+
+def test_what_is_undefined_is_said_to_be(runs: list[Finished]) -> None:
+    nothing = found(runs, difference=math.nan, ci_low=math.nan, ci_high=math.nan, p_holm=math.nan)
+    assert "nothing can be said" in said(runs, nothing)
+    one_group = found(runs, ci_low=math.nan, ci_high=math.nan)
+    assert "nothing can be said" in said(runs, one_group)
+
+
+def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> None:
+    long = found(runs, value_a=20.0, value_b=26.5, difference=6.5, ci_low=1.25, ci_high=11.0, detectable=5.0)
+    assert "by 6.500 (1.250 to 11.000)" in said(runs, long)
+
+
+FINITE = st.floats(-1, 1)
+
+
+@given(FINITE, FINITE, FINITE, st.floats(0, 1) | st.just(math.nan), st.sampled_from(["acc", "brier"]))
+def test_nothing_is_claimed_without_support(
+    runs: list[Finished], difference: float, low: float, high: float, p_holm: float, metric: str
+) -> None:
+    low, high = sorted((low, high))
+    one = found(runs, metric, difference=difference, ci_low=low, ci_high=high, p_holm=p_holm)
+    supported = p_holm <= 0.05 and (min(low, difference) > 0 or max(high, difference) < 0)
+    for language in LANGUAGES:
+        text = said(runs, one, language)
+        assert bool(CLAIMS.search(text)) == supported == (outcome(one) in ("better", "worse"))
+        assert ("(0.0 to" in text or "(0.0~" in text) <= (not supported)
+
+
+def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(runs: list[Finished]) -> None:
+    one, both = (Result(some, [found(runs)], titles(some), {}).notes(SAY["en"]) for some in (runs[:1], runs))
+    assert any("this adapter, not of the model" in note for note in one)
+    assert any("these adapters, not of the models" in note for note in both)
+    unlike = Result(runs, [found(runs)], titles(runs), {runs[1].folder: [{"what": "seed", "a": 1, "b": 2}]})
+    assert unlike.notes(SAY["en"])[0].startswith("NOT THE SAME")
+
+
+def test_titles_are_model_and_adapter_and_the_folder_where_two_are_alike(tmp_path: Path) -> None:
+    made = {"a": Made(), "b": Made(adapter="qlora"), "c": Made()}
+    found = titles(load([finished(tmp_path / name, one) for name, one in made.items()]))
+    assert list(found.values()) == [
+        "quickstart-llama, LoRA (a)",
+        "quickstart-llama, QLoRA",
+        "quickstart-llama, LoRA (c)",
+    ]
+
+
+def test_figures_are_written_as_people_read_them() -> None:
+    assert [p_text(p) for p in (0.0312, 0.0004, 1.0, None, math.nan)] == [".031", "< .001", "1.000", "-", "-"]
+    assert (amount(0.031, 100), amount(0.031, 100, nearest=0.0002), amount(-0.0001, 100)) == ("3.1", "3.10", "0.0")
