@@ -71,6 +71,9 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Change one recipe key, for example axolotl.max_steps=60.",
 )
+html_option = click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too."
+)
 lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs lie."
@@ -141,17 +144,18 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @set_option
 @click.option("--items", type=click.IntRange(min=1), default=3, show_default=True, help="Examples of each data entry.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too.")
+@html_option
 @lang_option
 def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, html: Path | None, lang: str) -> None:
     """Show examples as each RECIPE's model sees them: tokens, what is trained, lengths, labels, what is left out."""
     from kotune import preview_page, preview_screen
+    from kotune.page import check_place
     from kotune.phrases import Phrases
-    from kotune.preview import check_page, gather
+    from kotune.preview import gather
     from kotune.run import write_text
 
     unwind_when_terminated()
-    check_page(html)
+    check_place(html)
     say = Phrases(lang)
     with preview_screen.waiting(say):
         found = gather(recipes, overrides, items)
@@ -164,25 +168,32 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
 @cli.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @lang_option
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
 @runs_dir_option
-def compare(runs: tuple[Path, ...], lang: str, as_json: bool, runs_dir: Path) -> None:
+def compare(runs: tuple[Path, ...], lang: str, html: Path | None, as_json: bool, runs_dir: Path) -> None:
     """Say what is better, by how much and how sure that is: base against tuned of each RUN, and each RUN against the first.
 
     RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant."""
     import json
 
-    from kotune import compare_screen
+    from kotune import compare_page, compare_screen
     from kotune.compare import find, load
+    from kotune.page import check_place
     from kotune.phrases import Phrases
+    from kotune.run import write_text
     from kotune.verdict import Result
 
     unwind_when_terminated()
+    check_place(html)
     result = Result.of(load([find(run, runs_dir) for run in runs]))
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         compare_screen.show(result, Phrases(lang))
+    if html:
+        write_text(html, compare_page.page(result, Phrases(lang)))
+        click.echo(Phrases(lang)("written", path=html), err=as_json)
 
 
 @cli.command()

@@ -23,7 +23,7 @@ class Example:
     """One item before and after. `base` and `tuned`: the answers in pieces."""
 
     guid: str
-    won: bool
+    outcome: str  # `won`, `lost`, or `other` where it has no figure of its own
     question: str
     gold: str
     base: list[Piece]
@@ -42,34 +42,40 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Changes:
-    """Items of one task that `metric` finds better (won) or worse (lost) after tuning."""
+    """Items of one task that `metric` finds better (won) or worse (lost) after tuning, or answered in other words."""
 
     task: str
     metric: str
     n: int
     won: int
     lost: int
+    other: int
     examples: list[Example]
     confusions: list[Confusion]
 
 
 def changes(run: Finished, found: Sequence[Comparison]) -> Iterator[Changes]:
-    """For each task: by its judged metric, or by `acc` where that one is made of several items; none where both are."""
+    """For each task: by its judged metric, or by `acc` where that one is made of several items. Where both are, no item is
+    won or lost, but answers are other ones."""
     for one in found:
         if one.p_holm is not None:
             base, tuned, items = (run.samples(one.task, kind) for kind in ("base", "tuned", "items"))
-            for metric in (one.metric, RIGHT):
-                if gains := _gains(metric, cards()[one.task].lower_is_better, base, tuned):
-                    yield _changes(one.task, metric, gains, (base, tuned, items))
-                    break
+            found_gains = (
+                _gains(metric, cards()[one.task].lower_is_better, base, tuned) for metric in (one.metric, RIGHT)
+            )
+            named = zip((one.metric, RIGHT), found_gains, strict=True)
+            metric, gains = next(((metric, gains) for metric, gains in named if gains), ("", {}))
+            yield _changes(one.task, metric, gains, (base, tuned, items))
 
 
 def _changes(task: str, metric: str, gains: dict[str, float], samples: tuple[Samples, Samples, Samples]) -> Changes:
     base, tuned, items = samples
     won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
-    shown = [(key, side is won) for side in (won, lost) for key in _largest(side, gains)]
-    examples = [_example(is_won, base[key], tuned[key], items[key]) for key, is_won in shown]
-    return Changes(task, metric, len(gains), len(won), len(lost), examples, _confusions(task, items, base, tuned))
+    other = [] if gains else [key for key in base if base[key]["prediction"] != tuned[key]["prediction"]]
+    sides = {"won": _largest(won, gains), "lost": _largest(lost, gains), "other": _largest(other, gains)}
+    examples = [_example(name, base[key], tuned[key], items[key]) for name, keys in sides.items() for key in keys]
+    counts = len(gains or base), len(won), len(lost), len(other)
+    return Changes(task, metric, *counts, examples, _confusions(task, items, base, tuned))
 
 
 def _gains(metric: str, lower_is_better: frozenset[str], base: Samples, tuned: Samples) -> dict[str, float]:
@@ -86,13 +92,13 @@ def _gains(metric: str, lower_is_better: frozenset[str], base: Samples, tuned: S
 def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
     """Those that changed most; among equals, from all over the task."""
     spread = keys[:: max(1, len(keys) // EXAMPLES)] + keys
-    return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains[key]))[:EXAMPLES]
+    return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
-def _example(won: bool, base: Sample, tuned: Sample, item: dict[str, Any]) -> Example:
+def _example(outcome: str, base: Sample, tuned: Sample, item: dict[str, Any]) -> Example:
     said = [_text(sample["prediction"], item) for sample in (base, tuned)]
     before, after = marked(*said)
-    return Example(base["guid"], won, shortened(item["question"]), _text(base["gold"], item), before, after)
+    return Example(base["guid"], outcome, shortened(item["question"]), _text(base["gold"], item), before, after)
 
 
 def _text(answer: object, item: dict[str, Any]) -> str:

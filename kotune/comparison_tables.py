@@ -39,9 +39,14 @@ def _criterion(name: str, found: Sequence[Comparison], numbers: dict[Path, int],
 
 
 def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
-    sides = (f"{numbers[side.run.folder]} {say.word('variants', side.variant)}" for side in (one.a, one.b))
     marks = ("*" if one.p_holm is not None else "") + (" ↓" if one.is_lower_better else "")
-    return one.task, one.metric + marks, " → ".join(sides)
+    return one.task, one.metric + marks, sides(one, numbers, say)
+
+
+def sides(one: Comparison, numbers: dict[Path, int], say: Phrases) -> str:
+    """What is compared with what, as in `1 base → 1 tuned`."""
+    named = (f"{numbers[side.run.folder]} {say.word('variants', side.variant)}" for side in (one.a, one.b))
+    return " → ".join(named).replace(" ", "\u00a0")  # it stands in narrow cells
 
 
 def _figures(one: Comparison) -> Row:

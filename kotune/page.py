@@ -4,7 +4,17 @@ megabytes in every page."""
 
 from pathlib import Path
 
+from kotune.errors import RecipeError
+
 PAGES = Path(__file__).parent / "pages"
+
+
+def check_place(path: Path | None) -> None:
+    """RecipeError, before anything is done, where no page can be written."""
+    if path and path.is_dir():
+        raise RecipeError(f"--html {path}: that is a folder; name a file, for example {path / 'page.html'}")
+    if path and not path.parent.is_dir():
+        raise RecipeError(f"--html {path}: there is no folder {path.parent}; make it first, or name another")
 
 
 def render(template: str, **facts: object) -> str:

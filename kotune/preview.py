@@ -13,7 +13,6 @@ from typing import Any
 from kodata import convert
 from kodata.output import Manifest
 from kotune import axolotl_config, child, models, pipeline
-from kotune.errors import RecipeError
 from kotune.job import Job
 from kotune.recipe import load
 from kotune.run import Run, read_json
@@ -57,14 +56,6 @@ def examples(sets: list[Data]) -> Iterator[list[tuple[Seen, dict[str, Any]]]]:
     for data in sets:
         for sides in zip(*(seen.tokens["shown"] for seen in data.seen), strict=True):
             yield list(zip(data.seen, sides, strict=True))
-
-
-def check_page(path: Path | None) -> None:
-    """RecipeError, before anything is done, where no page can be written."""
-    if path and path.is_dir():
-        raise RecipeError(f"--html {path}: that is a folder; name a file, for example {path / 'preview.html'}")
-    if path and not path.parent.is_dir():
-        raise RecipeError(f"--html {path}: there is no folder {path.parent}; make it first, or name another")
 
 
 def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> list[Data]:

@@ -47,14 +47,10 @@ class Report:
 
     def changed(self, found: Changes) -> str:
         """How many items a task won and lost."""
-        return self.say(
-            "changed",
-            task=found.task,
-            metric=found.metric,
-            n=f"{found.n:,}",
-            won=f"{found.won:,}",
-            lost=f"{found.lost:,}",
-        )
+        if not found.metric:
+            return self.say("changed_words", task=found.task, n=f"{found.n:,}", other=f"{found.other:,}")
+        counts = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost")}
+        return self.say("changed", task=found.task, metric=found.metric, **counts)
 
     def losses(self) -> str:
         """The first and last training loss, and the last of validation."""
@@ -167,7 +163,7 @@ def _changes(report: Report) -> Iterator[str]:
 
 
 def _example(example: Example, say: Phrases) -> str:
-    outcome = say("won" if example.won else "lost", guid=example.guid)
+    outcome = say(example.outcome, guid=example.guid)
     answers = (("right_answer", [(example.gold, False)]), ("before", example.base), ("after", example.tuned))
     lines = [f"> {escaped(example.question)}", "", *(f"- {say(key)}: {_marked(pieces)}" for key, pieces in answers)]
     return "\n".join([f"### {escaped(outcome)}", "", *lines])

@@ -1,6 +1,7 @@
 """Runs are compared on the items that both were asked; what is not the same is told, what cannot be compared is refused."""
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -196,8 +197,13 @@ def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path
 def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: Cli, tmp_path: Path) -> None:
     finished(tmp_path / "a")
     finished(tmp_path / "b", Made(model="quickstart-deepseek", record={"seed": 1}))
-    done = cli("compare", "a", "b")
+    done = cli("compare", "a", "b", "--html", "kept.html")
     assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "kept.html").read_text(encoding="utf-8")
+    assert page.count('<li class="better">') == 2
+    assert page.count("<circle") == 3
+    assert not re.search(r"<script|<link|url\(|(?:src|href)=", page)
+    assert page.index('<section class="alert">') > page.index("NOT THE SAME")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("Reasoning (nli_sample_ko, acc): tuning made quickstart-llama, LoRA better by ")
     assert "NOT THE SAME" in done.stdout
@@ -211,6 +217,7 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: 
     ("words", "code", "told"),
     [
         (["a", "a"], 1, "a: the same run as a; give each run once"),
+        (["a", "--html", "."], 2, "--html .: that is a folder; name a file"),
         (["absent"], 2, "absent: neither a run folder nor a recipe"),
         ([QUICK], 2, f"no scored run of it in runs; `./cli.py run {QUICK}` makes one"),
         ([ROOT / "README.md"], 2, "README.md"),

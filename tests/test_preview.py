@@ -285,7 +285,7 @@ def test_recipes_are_shown_side_by_side_as_the_readme_says_and_kept_as_a_page(
     kept = (tmp_path / "kept.html").read_text(encoding="utf-8")
     assert "<script" not in kept
     assert SCRIPT in html.unescape(re.sub("<[^>]+>", "", kept))
-    assert kept.count('<div class="tokens"') == 3
+    assert kept.count('<div class="tokens keep"') == 3
     assert not list((tmp_path / "tmp").glob("kotune*"))
     assert {path.name for path in tmp_path.iterdir()} == {"data", "tmp", own.name, "kept.html"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kotune import paired
-from kotune.answers import Changes, changes, marked, shortened
+from kotune.answers import Changes, Samples, _changes, changes, marked, shortened
 from kotune.compare import Finished, comparisons
 from kotune.errors import KotuneError
 from kotune.phrases import LANGUAGES, Phrases
@@ -79,7 +79,7 @@ def test_won_lost_and_confused_items_are_those_of_the_samples(tmp_path: Path) ->
     base, tuned = (samples(MADE, side) for side in (0, 1))
     pairs = [(b["metrics"]["acc"], t["metrics"]["acc"]) for b, t in zip(base, tuned, strict=True)]
     assert (found.n, found.won, found.lost) == (60, pairs.count((0, 1)), pairs.count((1, 0)))
-    assert [example.won for example in found.examples] == [True] * 3 + [False] * 3
+    assert [example.outcome for example in found.examples] == ["won"] * 3 + ["lost"] * 3
     for variant, rows in zip(found.confusions, (base, tuned), strict=True):
         assert sum(map(sum, variant.counts)) == 60
         assert sum(variant.counts[at][at] for at in range(3)) == sum(row["metrics"]["acc"] for row in rows)
@@ -107,6 +107,15 @@ def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_righ
     made = Made(premises=20, task="nli_sample_consistency_ko", whole=True)
     found = changed(finished(tmp_path / "a", made))
     assert (found.metric, found.n) == ("acc", 60)
+    other = _changes("ko_naturalness", "", {}, read_samples(Finished(tmp_path / "a")))
+    assert (other.won, other.lost, other.other > 0) == (0, 0, True)
+    assert [example.outcome for example in other.examples] == ["other"] * 3
+    assert all(example.base != example.tuned for example in other.examples)
+
+
+def read_samples(run: Finished) -> tuple[Samples, Samples, Samples]:
+    base, tuned, items = (run.samples("nli_sample_consistency_ko", kind) for kind in ("base", "tuned", "items"))
+    return base, tuned, items
 
 
 def test_the_difference_of_two_answers_is_marked_word_by_word() -> None:
