@@ -29,15 +29,18 @@ def text_of(file: Path) -> str:
 
 
 def nli(file: Path) -> dict[str, Fields]:
-    return {
-        row["guid"]: {
+    found: dict[str, Fields] = {}
+    for row in json.loads(text_of(file)):
+        found[row["guid"]] = {
             "source": row.get("genre", row.get("source")),
             "premise": row["premise"],
             "hypothesis": row["hypothesis"],
             "label": row["gold_label"],
         }
-        for row in json.loads(text_of(file))
-    }
+        votes = [row[field] for field in ("author", "label2", "label3", "label4", "label5") if row.get(field)]
+        if len(votes) == 5:
+            found[row["guid"]]["agreement"] = str(votes.count(row["gold_label"]))
+    return found
 
 
 def reviews(file: Path) -> dict[str, Fields]:
