@@ -19,7 +19,7 @@ from kotune.training import environment
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-ROUNDS = 3
+ROUNDS = 2
 
 
 def seconds(words: list[str], cwd: Path) -> float:
