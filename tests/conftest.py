@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,12 +31,11 @@ def loaded(task: str, folder: str = "") -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="session")
-def evaluate() -> Callable[..., dict[str, Any]]:
-    """lm_eval over a task with a model that is a rule: (prompt, choice) -> log-likelihood, or (prompt, doc) -> text."""
-    lm_eval = pytest.importorskip("lm_eval")
+@cache
+def rule_model() -> type:
+    """lm_eval's interface around a rule instead of a model: (prompt, choice) -> log-likelihood, or (prompt, doc) -> text."""
+    pytest.importorskip("lm_eval")
     from lm_eval.api.model import TemplateLM
-    from lm_eval.tasks import TaskManager
 
     class Rule(TemplateLM):  # type: ignore[misc]
         tokenizer_name = "rule"
@@ -60,8 +60,17 @@ def evaluate() -> Callable[..., dict[str, Any]]:
         def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
             return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
 
+    return Rule
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> Callable[..., dict[str, Any]]:
+    """lm_eval over a task with a model that is a rule."""
+    lm_eval = pytest.importorskip("lm_eval")
+    from lm_eval.tasks import TaskManager
+
     def run(task: str, rule: Callable[..., Any], path: object = None, **options: Any) -> dict[str, Any]:
-        model = Rule(rule)
+        model = rule_model()(rule)
         manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"data_path": path})
         result = lm_eval.simple_evaluate(model, tasks=[task], task_manager=manager, bootstrap_iters=1, **options)
         return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}

@@ -1,12 +1,10 @@
 """aihub_dialogue_ko and chat_ko through lm_eval's own loader: the prompt is the trained one, chance is a quarter."""
 
-import importlib.util
 import json
 import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,16 +12,7 @@ import pytest
 from kodata import aihub_dialogue, chat
 from kodata.card import Record
 from kodata.errors import DataError
-
-TASKS = Path(__file__).parent.parent / "tasks"
-
-
-def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, TASKS / name / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.conftest import TASKS, loaded
 
 
 @pytest.fixture
@@ -53,47 +42,6 @@ def chats(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def evaluate() -> Callable[..., dict[str, Any]]:
-    """lm_eval over a task with a model that is a rule, with a chat template that marks the turns."""
-    lm_eval = pytest.importorskip("lm_eval")
-    from lm_eval.api.model import TemplateLM
-    from lm_eval.tasks import TaskManager
-
-    class Rule(TemplateLM):  # type: ignore[misc]
-        tokenizer_name = "rule"
-        eot_token_id = 0
-        tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
-
-        def __init__(self, rule: Callable[..., Any]) -> None:
-            super().__init__()
-            self.rule, self.asked = rule, []
-
-        def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-            self.asked += [request.args for request in requests]
-            return [(self.rule(*request.args), False) for request in requests]
-
-        def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
-            self.asked += [request.args for request in requests]
-            return [self.rule(request.args[0]) for request in requests]
-
-        def chat_template(self, chat_template: Any = False) -> str:
-            return "marked"
-
-        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-            return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
-
-    def run(task: str, rule: Callable[..., Any], path: object, **options: Any) -> dict[str, Any]:
-        model = Rule(rule)
-        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"data_path": str(path)})
-        result = lm_eval.simple_evaluate(
-            model, tasks=[task], task_manager=manager, bootstrap_iters=1, apply_chat_template=True, **options
-        )
-        return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
-
-    return run
-
-
 def rendered(messages: Any) -> tuple[str, str]:
     asked, said = messages
     return f"<user>{asked['content']}<assistant>", said["content"]
@@ -102,7 +50,7 @@ def rendered(messages: Any) -> tuple[str, str]:
 def test_the_right_turn_is_asked_for_exactly_as_in_training(
     evaluate: Callable[..., dict[str, Any]], download: Path
 ) -> None:
-    result = evaluate("aihub_dialogue_ko", lambda *_: -1.0, download)
+    result = evaluate("aihub_dialogue_ko", lambda *_: -1.0, download, apply_chat_template=True)
     for sample in result["samples"]:
         trained = rendered(aihub_dialogue.messages(sample["doc"], aihub_dialogue.FORMS[0]))
         assert trained in result["asked"]
@@ -112,11 +60,11 @@ def test_the_right_turn_is_asked_for_exactly_as_in_training(
 def test_a_model_that_prefers_no_turn_scores_about_a_quarter(
     evaluate: Callable[..., dict[str, Any]], download: Path
 ) -> None:
-    same = evaluate("aihub_dialogue_ko", lambda *_: -1.0, download)["scores"]["acc,none"]
+    same = evaluate("aihub_dialogue_ko", lambda *_: -1.0, download, apply_chat_template=True)["scores"]["acc,none"]
     assert 0.1 < same < 0.4
     right = {aihub_dialogue.question(doc): aihub_dialogue.answer(doc) for doc in aihub_dialogue.read("test", download)}  # type: ignore[arg-type]
     knows = lambda prompt, said: float(right[prompt[len("<user>") : -len("<assistant>")]] == said)  # noqa: E731
-    assert evaluate("aihub_dialogue_ko", knows, download)["scores"]["acc,none"] == 1
+    assert evaluate("aihub_dialogue_ko", knows, download, apply_chat_template=True)["scores"]["acc,none"] == 1
 
 
 def test_choices_are_last_turns_of_other_groups_of_the_same_set_and_always_the_same(download: Path) -> None:
@@ -156,7 +104,7 @@ def test_too_few_dialogues_and_a_broken_model_are_errors(tmp_path: Path) -> None
 def test_a_chat_of_one_turn_is_asked_as_trained_and_a_longer_one_as_one_text(
     evaluate: Callable[..., dict[str, Any]], chats: Path
 ) -> None:
-    result = evaluate("chat_ko", lambda _: " 한강입니다. ", chats)
+    result = evaluate("chat_ko", lambda *_: " 한강입니다. ", chats, apply_chat_template=True)
     assert [asked for asked, _ in result["asked"]] == [
         "<user>서울의 강은?<assistant>",
         "<user>대화:\nA: 말 0\nB: 말 1\nA: 말 2\n\n이 대화에 이어질 B의 말을 쓰세요.<assistant>",

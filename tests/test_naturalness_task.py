@@ -20,7 +20,7 @@ from kotune.harness import load_task
 from kotune.scoring import evaluated
 from tasks.card import cards
 from tasks.stderr import table
-from tests.conftest import Cli, write_recipe
+from tests.conftest import Cli, rule_model, write_recipe
 
 Evaluate = Callable[..., dict[str, Any]]
 GOOD = "비가 와서 집에 있었어요. 심심해서 라면을 끓여 먹었어요."
@@ -30,31 +30,10 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def evaluate() -> Evaluate:
     """A run's own way through lm_eval with a model that is a rule: (prompt, doc) -> answer."""
-    from lm_eval.api.model import TemplateLM
-
-    class Rule(TemplateLM):  # type: ignore[misc]
-        tokenizer_name = "rule"
-        eot_token_id = 0
-        tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
-
-        def __init__(self, rule: Callable[..., str]) -> None:
-            super().__init__()
-            self.rule, self.asked = rule, []
-
-        def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
-            self.asked += [request.args for request in requests]
-            return [self.rule(request.args[0], request.doc) for request in requests]
-
-        def chat_template(self, chat_template: Any = False) -> str:
-            return "marked"
-
-        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-            return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
-
     tasks = functools.cache(load_task)
 
     def run(task: str, rule: Callable[..., str], path: Path | None = None, limit: int | None = None) -> dict[str, Any]:
-        model = Rule(rule)
+        model = rule_model()(rule)
         result = tasks(task, path).evaluate(model, limit)
         return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
 
