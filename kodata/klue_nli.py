@@ -58,12 +58,13 @@ WORDINGS = (
     "'전제'가 맞는 말이라고 하자. 그러면 '가설'은 {labels} 중에 뭐야?\n"
     "- 전제: {premise}\n- 가설: {hypothesis}\n한 단어로만 답해 줘.",
 )
+_NAMES = [*LABELS.values()]
+_NAMED = [", ".join(_NAMES[first:] + _NAMES[:first]) for first in range(len(_NAMES))]
 
 
 def worded(record: Record, wording: int = 0, first: int = 0) -> str:
     """The question for the label in one of WORDINGS, which names the labels in turn, beginning with the `first` of LABELS."""
-    names = [*LABELS.values()]
-    return WORDINGS[wording].format(labels=", ".join(names[first:] + names[:first]), **record)
+    return WORDINGS[wording].format(labels=_NAMED[first], **record)
 
 
 def question(record: Record, form: str = "label") -> str:
@@ -131,8 +132,8 @@ def record(row: data_files.Row) -> Record:
         "hypothesis": clean(row["hypothesis"]),
         "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
     }
-    votes = [row.get(field) for field in _VOTES]
-    if all(isinstance(vote, str) and vote in LABELS for vote in votes):
+    votes = [*map(row.get, _VOTES)]
+    if sum(map(votes.count, LABELS)) == len(_VOTES):
         made["agreement"] = str(votes.count(made["label"]))
     return made
 
