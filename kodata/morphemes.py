@@ -15,7 +15,7 @@ def kiwi() -> Any:
     """The analyser. One process shares it."""
     from kiwipiepy import Kiwi
 
-    return Kiwi()
+    return Kiwi(num_workers=1)  # no threads: texts come one at a time
 
 
 def surfaces(text: str) -> list[str]:

@@ -4,7 +4,6 @@ It stands here because lm_eval loads a task's functions file by file, so that th
 """
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 from unicodedata import normalize
@@ -12,8 +11,7 @@ from unicodedata import normalize
 from kodata import source as find_source
 from kodata.card import Record, Refused
 from kodata.errors import DataError
-
-_HANGUL = re.compile(r"[가-힣\u1100-\u11ff\u3130-\u318f]")
+from kodata.naturalness.scripts import hangul
 
 
 def dataset(
@@ -78,5 +76,5 @@ def thought(text: str) -> str:
 
 def hangul_share(text: str) -> float | None:
     """The share of Hangul among the letters of a text; None where it has no letters."""
-    letters = sum(map(str.isalpha, text))
-    return len(_HANGUL.findall(text)) / letters if letters else None
+    ours, letters = hangul(text)
+    return ours / letters if letters else None

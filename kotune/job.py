@@ -49,13 +49,12 @@ class Job:
         return convert.Scored(places, self.recipe.leaks)
 
     def task_paths(self) -> dict[str, Path | None]:
-        """Every task with the place (Data.place) of its source, where the recipe trains on that source."""
-        own = {
-            entry.source: entry.path.resolve() if entry.path else entry.place
-            for entry in self.recipe.data
-            if entry.place
-        }
-        return {task: own.get(cards()[task].source) for task in self.recipe.tasks}
+        """Every task with the place of its source: that of the data entry (Data.place), or of `data_path`; None: the hub."""
+        places = {source: path.resolve() for source, path in self.recipe.data_path.items()}
+        for entry in self.recipe.data:
+            if entry.place:
+                places[entry.source] = entry.path.resolve() if entry.path else entry.place
+        return {task: places.get(cards()[task].source) for task in self.recipe.tasks}
 
     def trained_tasks(self) -> dict[str, Path | None]:
         """The tasks whose source is trained on the prompt that the task asks."""

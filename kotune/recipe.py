@@ -66,9 +66,8 @@ class Data(Strict):
     def _existing_path(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path is None and "source" in info.data:
             _need_no_path(kodata.SOURCES[info.data["source"]])
-        if path is not None and not path.is_dir():
-            found = "is not a folder" if path.exists() else "does not exist"
-            raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data")
+        if path is not None:
+            _need_folder(path)
         return path
 
     @field_validator("revision")
@@ -98,6 +97,7 @@ class Recipe(Strict):
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1)
     tasks: tuple[str, ...] = Field(min_length=1)
+    data_path: dict[str, Path] = {}  # source: where its test data lies, for tasks whose source is not trained on
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     seed: int = Field(ge=0, lt=2**32, strict=True)
     axolotl: dict[str, Any] = {}
@@ -127,6 +127,16 @@ class Recipe(Strict):
         if twice := next((task for task in tasks if tasks.count(task) > 1), None):
             raise PydanticCustomError("task", f"a task is named twice: {twice} (a group names its tasks); keep one")
         return tasks
+
+    @field_validator("data_path")
+    @classmethod
+    def _places_of_other_sources(cls, places: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
+        trained = {entry.source for entry in info.data.get("data", ())}
+        for source, path in places.items():
+            if _known(source, kodata.SOURCES, "source") in trained:
+                raise PydanticCustomError("path", f"{source} is trained on; give `path` in its entry of `data` instead")
+            _need_folder(path)
+        return places
 
     @field_validator("data")
     @classmethod
@@ -200,6 +210,12 @@ def _need_no_path(source: Source) -> None:
             source.files("train")
         except DataError as error:
             raise PydanticCustomError("path", "{told}", {"told": str(error)}) from None
+
+
+def _need_folder(path: Path) -> None:
+    if not path.is_dir():
+        found = "is not a folder" if path.exists() else "does not exist"
+        raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data")
 
 
 def _known(name: str, known: Any, kind: str) -> str:

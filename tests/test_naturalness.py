@@ -210,6 +210,7 @@ def test_weights_and_references_are_those_of_the_real_text(real_klue: Path) -> N
     for name, texts in {
         "native": references.native(REAL, "test"),
         "translated": references.translated(REAL, False),
+        "hypotheses": references.native(REAL, "test", "hypothesis"),
     }.items():
         assert shipped[name].pop("texts") == len(texts)
         assert shipped[name] == {
@@ -359,5 +360,5 @@ def test_references_name_every_rate() -> None:
     import yaml
 
     shipped = yaml.safe_load(references.FILE.read_text(encoding="utf-8"))
-    for name in ("native", "translated"):
+    for name in ("native", "translated", "hypotheses"):
         assert set(shipped[name]) == {"texts", *NAMES} - set(LEVELS)

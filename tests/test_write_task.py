@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from kodata import klue_nli, nli_judge, nli_sample
 from kodata.errors import DataError
+from kodata.naturalness.signals import NAMES
 from kodata.nli_baselines import Classifier, comparison
 from tests.conftest import loaded
 
@@ -40,7 +42,23 @@ FAULTS = ("empty", "premise_copy", "bare_label", "degenerate", "unfinished")
 def test_what_is_no_sentence_is_counted_by_kind(said: str, faults: set[str]) -> None:
     values = loaded("klue_nli_write_ko").process_results(DOC, [said])
     degenerate = {"degenerate"} if faults else set()
-    assert values == {name: float(name in faults | degenerate) for name in FAULTS}
+    assert {name: values[name] for name in FAULTS} == {name: float(name in faults | degenerate) for name in FAULTS}
+    assert values["void"] == ("g", bool(faults))
+    assert set(values) == {*FAULTS, "void", *NAMES} - {"speech_asked"}
+
+
+def test_a_sentence_has_the_signals_of_naturalness(evaluate: Evaluate) -> None:
+    scores = evaluate("nli_sample_write_ko", lambda *_: "그녀는 important한 것을 가지고 있다.", limit=6)["scores"]
+    assert scores["foreign_answers,none"] == 1
+    assert scores["pronouns,none"] == pytest.approx(1000 / 5)
+    assert scores["hangul,none"] == pytest.approx(11 / 20)
+
+
+def test_signals_are_void_where_over_a_tenth_is_no_sentence(evaluate: Evaluate) -> None:
+    bare: Callable[..., str] = lambda _, doc: "중립" if doc["label"] == "neutral" else doc["hypothesis"]  # noqa: E731
+    scores = evaluate("nli_sample_write_ko", bare, limit=30)["scores"]
+    assert (scores["void,none"], scores["bare_label,none"]) == (1, pytest.approx(1 / 3))
+    assert all(math.isnan(scores[f"{name},none"]) for name in ("hangul", "function_profile", "speech_mixed"))
 
 
 @pytest.mark.parametrize("chat", [False, True])
@@ -84,7 +102,7 @@ def test_without_a_train_split_only_faults_are_counted_and_that_is_said(
     with caplog.at_level(logging.WARNING):
         result = evaluate("klue_nli_write_ko", lambda *_: "땅이 젖는다.", tmp_path)
     assert "relations and novelty are not judged: klue_nli: path" in caplog.text
-    assert set(result["samples"][0]["metrics"]) == set(FAULTS)
+    assert set(result["samples"][0]["metrics"]) == {*FAULTS, "void", *NAMES} - {"speech_asked"}
 
 
 def test_a_train_split_that_is_broken_or_too_small_is_an_error(tmp_path: Path) -> None:

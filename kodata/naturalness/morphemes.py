@@ -1,15 +1,15 @@
 """What Kiwi, a morphological analyser, reads in a text: its score, its spacing, what translated Korean has more of than
 native Korean, and the speech level.
 
-Each count is a number of places in the text. Kiwi loads in seconds, once. https://github.com/bab2min/Kiwi, version in
-references.yaml: another version may count otherwise.
+Each count is a number of places in the text; the version of Kiwi is in references.yaml: another may count otherwise.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from kodata.morphemes import kiwi
 
 
 class Morpheme(NamedTuple):
@@ -41,14 +41,6 @@ COMPOUND = {("에", "대하"), ("에", "관하"), *((josa, "통하") for josa in
 COMPOUND |= {(josa, "위하") for josa in ("을", "를")} | {(josa, "인하") for josa in ("로", "으로")}
 _BECOME, _CAUSED = Morpheme("지", "VX"), Morpheme("게", "EC")
 _THING, _WAY, _MIDST = (Morpheme(form, "NNB") for form in ("것", "수", "중"))
-
-
-@cache
-def kiwi() -> Any:
-    """One analyser for the process."""
-    from kiwipiepy import Kiwi
-
-    return Kiwi(num_workers=1)
 
 
 def read(text: str) -> Reading:

@@ -5,7 +5,7 @@
 Native: premises of KLUE-NLI, which people wrote in Korean (news, encyclopedia, reviews). Translated: XNLI's Korean part,
 put into Korean from English by translators. Their genres differ as well, so a difference is not all translation's. The
 profile is fitted on KLUE-NLI's train part and half of XNLI's premises, the values are those of its dev part and the other
-half. Only numbers are kept, no text.
+half; the dev part's hypotheses, which people wrote for a premise and a relation, stand beside. Only numbers are kept, no text.
 """
 
 import math
@@ -77,13 +77,19 @@ def main(folder: str) -> None:
     weights = fit(occurrences(native(place, "train")), occurrences(translated(place, fitted=True)))
     _write(PROFILE, "Function morphemes, log2 of native over translated: references.py", {**made, "weights": weights})
     profile.cache_clear()
-    texts = {"native": native(place, "test"), "translated": translated(place, fitted=False)}
+    texts = {
+        "native": native(place, "test"),
+        "translated": translated(place, fitted=False),
+        "hypotheses": native(place, "test", "hypothesis"),
+    }
     values = {
         name: {"texts": len(found), **{key: round(rate, 4) for key, rate in rates(map(measure, found)).items()}}
         for name, found in texts.items()
     }
     _write(
-        FILE, "The signals in native (KLUE-NLI dev premises) and translated (XNLI-ko premises) text", {**made, **values}
+        FILE,
+        "The signals in native (KLUE-NLI dev premises; and hypotheses) and translated (XNLI-ko premises) text",
+        {**made, **values},
     )
 
 

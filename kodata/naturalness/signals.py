@@ -59,6 +59,11 @@ def measure(text: str, level: str = "any") -> dict[str, Part]:
     }
 
 
+def items(guid: str, text: str, empty: bool, level: str = "any") -> dict[str, tuple[str, float, float, bool]]:
+    """The signals of an answer as their metrics take them (kodata.metrics): a sum over answers then knows how many are empty."""
+    return {name: (guid, *part, empty) for name, part in measure(text, level).items()}
+
+
 def _repetition(words: list[str]) -> Part:
     fours = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     return Part(len(fours) - len(set(fours)), len(fours))

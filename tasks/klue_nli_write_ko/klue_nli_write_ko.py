@@ -16,11 +16,15 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import klue_nli, nli_judge, scored
 from kodata.card import Record
+from kodata.metrics import aggregation
+from kodata.naturalness.signals import NAMES, items
 from kodata.overlap import folded
 from kodata.scored import final_answer
 
-__all__ = ["answer", "dataset", "process_results", "question"]
+__all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 
+rate, void = aggregation("hangul"), aggregation("void")  # all signals are summed up alike
+SIGNALS = frozenset(NAMES) - {"speech_asked"}  # a sentence on its own is asked for in no speech level
 LONGEST = 1_000  # characters of an answer that are judged, five times the longest premise
 _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
 
@@ -42,8 +46,9 @@ def answer(doc: Record) -> str:
     return klue_nli.answer(doc, "write")
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
-    """Per-item values. A sentence that is degenerate stands in no relation, whatever the classifier would say."""
+def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+    """Per-item values. A sentence that is degenerate stands in no relation, whatever the classifier would say; where more
+    than a tenth are, the signals of naturalness say nothing."""
     said = final_answer(results[0])
     text = " ".join((said or "")[:LONGEST].split())
     faults = {
@@ -51,11 +56,13 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
         "premise_copy": float(folded(text) == folded(doc["premise"])),
         "bare_label": float(bool(_LABEL.fullmatch(folded(text)))),
     }
-    degenerate = max(faults.values())
+    degenerate = bool(max(faults.values()))
     return {
-        **judged(doc, text, bool(degenerate)),
+        **judged(doc, text, degenerate),
+        **{name: item for name, item in items(doc["guid"], text, degenerate).items() if name in SIGNALS},
+        "void": (doc["guid"], degenerate),
         **faults,
-        "degenerate": degenerate,
+        "degenerate": float(degenerate),
         "unfinished": float(said is None),
     }
 

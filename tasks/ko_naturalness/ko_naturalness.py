@@ -14,7 +14,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
 from kodata.card import Record
 from kodata.metrics import aggregation
 from kodata.naturalness import answer, question
-from kodata.naturalness.signals import is_empty_or_label, measure
+from kodata.naturalness.signals import is_empty_or_label, items
 from kodata.scored import dataset, final_answer
 
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
@@ -23,16 +23,15 @@ rate, void = aggregation("hangul"), aggregation("void")  # all signals are summe
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
-    """Each signal as (guid, count, out of, empty), so that a sum over answers knows how many say nothing. `unfinished`: a
-    thought was opened and not closed, which counts as empty. `length` in characters. Thoughts are no part of an answer."""
+    """The signals, each (guid, count, out of, empty). `unfinished`: a thought was opened and not closed, which counts as
+    empty. `length` in characters. Thoughts are no part of an answer."""
     finished = final_answer(results[0])
     said = finished or ""
     empty = is_empty_or_label(said)
-    signals = {name: (doc["guid"], *part, empty) for name, part in measure(said, doc["level"]).items()}
     return {
         "void": (doc["guid"], empty),
         "empty_or_label": float(empty),
         "unfinished": float(finished is None),
         "length": float(len(said)),
-        **signals,
+        **items(doc["guid"], said, empty, doc["level"]),
     }
