@@ -4,11 +4,9 @@ from typing import NamedTuple
 
 from kotune import comparison_tables as tables
 from kotune.compare import Comparison
-from kotune.page import render
+from kotune.page import TICKS, render
 from kotune.phrases import Phrases
 from kotune.verdict import Result, outcome
-
-TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 class Span(NamedTuple):

@@ -7,6 +7,7 @@ from pathlib import Path
 from kotune.errors import RecipeError
 
 PAGES = Path(__file__).parent / "pages"
+TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis, from its left end to its right one
 
 
 def check_place(path: Path | None) -> None:

@@ -6,17 +6,17 @@ colours, fixed widths and text measured in a font that the reader has not. These
 
 import math
 from collections.abc import Iterator
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from kotune.answers import Confusion
 from kotune.efficiency import clock
-from kotune.page import render
+from kotune.page import TICKS, render
 from kotune.report import Report
 from tasks.card import cards
 
-NORMAL = 1.96  # standard errors of a 95% interval
+NORMAL = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95% interval
 LEAST = 1e-6  # a loss of 0 has no logarithm
-TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 class Interval(NamedTuple):
