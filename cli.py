@@ -74,6 +74,12 @@ set_option = click.option(
 html_option = click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too."
 )
+price_option = click.option(
+    "--price", type=float, metavar="WON", help="What an hour of the machine costs in won: tells costs in money too."
+)
+rate_option = click.option(
+    "--won-per-dollar", type=float, metavar="WON", help="What a dollar costs: tells costs in dollars too."
+)
 lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs lie."
@@ -170,8 +176,12 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
 @lang_option
 @html_option
 @click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
+@price_option
+@rate_option
 @runs_dir_option
-def compare(runs: tuple[Path, ...], lang: str, html: Path | None, as_json: bool, runs_dir: Path) -> None:
+def compare(
+    runs: tuple[Path, ...], lang: str, html: Path | None, as_json: bool, runs_dir: Path, **price: float | None
+) -> None:
     """Say what is better, by how much and how sure that is: base against tuned of each RUN, and each RUN against the first.
 
     RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant."""
@@ -179,6 +189,7 @@ def compare(runs: tuple[Path, ...], lang: str, html: Path | None, as_json: bool,
 
     from kotune import compare_page, compare_screen
     from kotune.compare import find, load
+    from kotune.efficiency import Price
     from kotune.page import check_place
     from kotune.phrases import Phrases
     from kotune.run import write_text
@@ -186,7 +197,8 @@ def compare(runs: tuple[Path, ...], lang: str, html: Path | None, as_json: bool,
 
     unwind_when_terminated()
     check_place(html)
-    result = Result.of(load([find(run, runs_dir) for run in runs]))
+    hourly = Price.of(price["price"], price["won_per_dollar"])
+    result = Result.of(load([find(run, runs_dir) for run in runs]), hourly)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
@@ -199,15 +211,19 @@ def compare(runs: tuple[Path, ...], lang: str, html: Path | None, as_json: bool,
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @lang_option
+@price_option
+@rate_option
 @runs_dir_option
-def report(run: Path, lang: str, runs_dir: Path) -> None:
+def report(run: Path, lang: str, runs_dir: Path, price: float | None, won_per_dollar: float | None) -> None:
     """Write report.html and report.md of RUN again, from its folder alone."""
     from kotune import report as reports
     from kotune.compare import find
+    from kotune.efficiency import Price
     from kotune.phrases import Phrases
 
     unwind_when_terminated()
-    for path in reports.write(find(run, runs_dir), Phrases(lang)):
+    hourly = Price.of(price, won_per_dollar)
+    for path in reports.write(find(run, runs_dir), Phrases(lang), hourly):
         click.echo(path)
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from kotune import comparison_tables as tables
+from kotune import cost_tables
 from kotune.compare import Comparison
 from kotune.page import TICKS, render
 from kotune.phrases import Phrases
@@ -24,7 +25,7 @@ def page(result: Result, say: Phrases) -> str:
     """The whole page."""
     judged = [one for one in result.found if outcome(one) != "undefined" and one.scale == 100]
     reach = max((abs(end) for one in judged for end in (one.found.ci_low, one.found.ci_high)), default=0.0) or 1.0
-    shown = (*tables.criteria(result, say), tables.costs(result, say), *tables.not_the_same(result, say))
+    shown = (*tables.criteria(result, say), cost_tables.costs(result, say), *tables.not_the_same(result, say))
     return render(
         "compare", result=result, say=say, tables=shown, ticks=TICKS, reach=f"{100 * reach:.1f}",
         spans=[_span(one, result, reach, say) for one in judged],

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kotune import comparison_tables as tables
-from kotune import table
+from kotune import cost_tables, table
 from kotune.phrases import Phrases
 from kotune.verdict import Result
 
@@ -23,6 +23,6 @@ def show(result: Result, say: Phrases, console: Console | None = None) -> None:
     for place, run in enumerate(result.runs, 1):
         console.print(Text(f"{place}  {result.names[run.folder]}  {run.folder}"))
     console.print()
-    for found in (*tables.criteria(result, say), tables.costs(result, say), *tables.not_the_same(result, say)):
+    for found in (*tables.criteria(result, say), cost_tables.costs(result, say), *tables.not_the_same(result, say)):
         table.show(found, console)
     console.print(Text(say("columns_note")))

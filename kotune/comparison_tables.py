@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from kotune.compare import Comparison
 from kotune.phrases import Phrases
@@ -62,29 +61,6 @@ def _figures(one: Comparison) -> Row:
 def number(value: float | None, form: str = ".3f") -> str:
     """A figure as text; a dash where there is none."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:{form}}"
-
-
-def costs(result: Result, say: Phrases) -> Table:
-    """What each run cost: a column a run."""
-    columns = [dict(_cost(fact, say)) for fact in result.efficiency()]
-    rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
-    return Table(say("costs_title"), ("", *result.names.values()), rows, 1, [say("costs_note")])
-
-
-def _cost(fact: dict[str, Any], say: Phrases) -> Iterator[tuple[str, str]]:
-    for stage, seconds in fact["seconds"].items():
-        yield say("seconds_of", stage=say.word("stages", stage)), number(seconds, ",.1f")
-    for key, form in (
-        ("tokens_per_second", ",.0f"), ("samples_per_second", ",.1f"), ("peak_memory_gib", ",.2f"),
-        ("trainable_parameters", ",d"), ("steps", ",d"), ("tokens", ",d"),
-    ):  # fmt: skip
-        yield say(key), number(fact[key], form)
-    for task, points in fact["points_per_minute"].items():
-        yield say("points_per_minute", task=task), number(points, "+.1f")
-
-
-def _union(columns: Sequence[dict[str, str]]) -> list[str]:
-    return list(dict.fromkeys(name for column in columns for name in column))
 
 
 def not_the_same(result: Result, say: Phrases) -> Iterator[Table]:

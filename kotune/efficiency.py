@@ -1,32 +1,76 @@
-"""What a run cost: seconds, speed, memory and parameters, from its own records."""
+"""What a run cost: seconds, speed, memory, parameters, tokens and money, from its own records and a stated price."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kotune.compare import Comparison, Finished
+from kotune.errors import RecipeError
+from kotune.run import read_json
 from kotune.training import read_metrics
 
 Event = dict[str, Any]
+LOSSES = ("loss", "eval_loss")
 
 
-def efficiency(run: Finished, found: Sequence[Comparison]) -> dict[str, Any]:
-    """The facts as --json prints them. `points_per_minute`: what each task's primary metric gained by tuning, in points,
-    by minutes of the training stage. Speeds are over the logging intervals, which leave out start-up and saving."""
+class Price(NamedTuple):
+    """What an hour of the machine costs in won. What a dollar costs in won is told too, or nothing is told in dollars:
+    a rate that is written down here would be wrong tomorrow."""
+
+    won_per_hour: float
+    won_per_dollar: float | None = None
+
+    @classmethod
+    def of(cls, won_per_hour: float | None, won_per_dollar: float | None) -> "Price | None":
+        """None where there is no price; RecipeError for one that is no price."""
+        for name, value in (("--price", won_per_hour), ("--won-per-dollar", won_per_dollar)):
+            if value is not None and not 0 < value < math.inf:
+                raise RecipeError(f"{name} {value}: give a number of won above 0")
+        if won_per_hour is None and won_per_dollar is not None:
+            raise RecipeError("--won-per-dollar: give what an hour of the machine costs too, as --price WON")
+        return None if won_per_hour is None else cls(won_per_hour, won_per_dollar)
+
+
+def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None = None) -> dict[str, Any]:
+    """The facts as --json prints them. Speeds are over the logging intervals, which leave out start-up and saving.
+
+    `cost`: of the seconds of all stages, None without a price. `points_per_...`: what each task's primary metric gained by
+    tuning, in points, by minutes of the training stage, by the won that these cost, and by thousands of examples that were
+    trained on, each as often as it was. `losses`: with the tokens and the seconds of training behind each.
+    """
     seconds = {name: stage["seconds"] for name, stage in run.record["stages"].items()}
     logs = read_metrics(run.folder / "metrics.jsonl")
     spent = clock(logs)[-1] if logs else 0.0
     tokens, epochs = (max((event.get(key, 0) for event in logs), default=0) for key in ("tokens", "epoch"))
+    samples = epochs * run.manifest["rows"]["train"]
+    gained = {one.task: _points(one) for one in found if _is_tuning_of(one, run)}
     return {
         "run": run.name,
         "seconds": seconds,
         "steps": max((event["step"] for event in logs), default=0),
         "tokens": tokens,
+        "samples": round(samples),
         "tokens_per_second": round(tokens / spent, 1) if spent else None,
-        "samples_per_second": round(epochs * run.manifest["rows"]["train"] / spent, 2) if spent else None,
+        "samples_per_second": round(samples / spent, 2) if spent else None,
+        "tokens_per_character": _tokens_per_character(run),
         "peak_memory_gib": max((event.get("peak_memory_gib", 0.0) for event in logs), default=None),
         "trainable_parameters": run.record["trainable_parameters"],
-        "points_per_minute": {one.task: _gained(one, seconds["train"]) for one in found if _is_tuning_of(one, run)},
+        "cost": _cost(sum(seconds.values()), price),
+        "points_per_minute": _per(gained, seconds["train"] / 60),
+        "points_per_won": _per(gained, _won(seconds["train"], price)) if price else {},
+        "points_per_thousand_samples": _per(gained, samples / 1000),
+        "losses": losses(logs),
     }
+
+
+def losses(logs: list[Event]) -> list[Event]:
+    """The losses of training (loss) and of validation (eval_loss) that are numbers."""
+    return [
+        {"step": event["step"], "tokens": event["tokens"], "seconds": round(at, 2), key: event[key]}
+        for event, at in zip(logs, clock(logs), strict=True)
+        for key in LOSSES
+        if math.isfinite(event.get(key, math.nan))
+    ]
 
 
 def clock(logs: list[Event]) -> list[float]:
@@ -40,10 +84,31 @@ def clock(logs: list[Event]) -> list[float]:
     return passed
 
 
+def _tokens_per_character(run: Finished) -> float | None:
+    """Of what is said in the examples (lengths.of_contents); None for a run that did not count it."""
+    counted = read_json(run.folder / "parity.json").get("content", {"characters": 0})
+    return round(counted["tokens"] / counted["characters"], 4) if counted["characters"] else None
+
+
+def _cost(seconds: float, price: Price | None) -> dict[str, float | None] | None:
+    if price is None:
+        return None
+    won, rate = _won(seconds, price), price.won_per_dollar
+    return {**price._asdict(), "won": round(won, 2), "dollars": round(won / rate, 4) if rate else None}
+
+
+def _won(seconds: float, price: Price | None) -> float:
+    return seconds / 3600 * price.won_per_hour if price else 0.0
+
+
 def _is_tuning_of(one: Comparison, run: Finished) -> bool:
     return one.p_holm is not None and one.a.run is run and one.b.run is run and one.scale == 100
 
 
-def _gained(one: Comparison, seconds: float) -> float:
-    sign = -1 if one.is_lower_better else 1
-    return round(sign * one.found.difference * 100 / (seconds / 60), 2) if seconds else 0.0
+def _points(one: Comparison) -> float:
+    return (-1 if one.is_lower_better else 1) * one.found.difference * 100
+
+
+def _per(gained: dict[str, float], units: float) -> dict[str, float | None]:
+    """Points by units of what was spent, to four digits; None where nothing was."""
+    return {task: float(f"{points / units:.4g}") if units else None for task, points in gained.items()}

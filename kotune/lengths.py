@@ -42,8 +42,8 @@ def of_examples(run: Path, tokenizer: Any) -> Iterator[tuple[int, str]]:
         yield from zip(_tokens(texts, tokenizer), (row["guid"] for row in rows), strict=True)
 
 
-def of_contents(run: Path, tokenizer: Any) -> tuple[int, int]:
-    """Tokens and characters (Unicode code points) of what is said in the examples of both splits: in all of them, or in
+def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
+    """`tokens` and `characters` (Unicode code points) of what is said in the examples of both splits: in all of them, or in
     every second, third, ... one where they are more than SAMPLE.
 
     The content of each message is tokenized by itself: no template, no special tokens.
@@ -53,7 +53,7 @@ def of_contents(run: Path, tokenizer: Any) -> tuple[int, int]:
         texts = [message["content"] for row in rows for message in row["messages"]]
         tokens += sum(_tokens(texts, tokenizer))
         characters += sum(map(len, texts))
-    return tokens, characters
+    return {"tokens": tokens, "characters": characters}
 
 
 def _number(run: Path) -> int:

@@ -72,6 +72,7 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
     proof: dict[str, Any] = {
         "labels": check_labels(train_side(strategy, rows), tokenizer, ends),
         "lengths": lengths.count(run, tokenizer),
+        "content": lengths.of_contents(run, tokenizer),
         "tasks": {},
     }
     for name in tasks:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kotune import comparison_tables, data_tables
+from kotune import comparison_tables, cost_tables, data_tables
 from kotune.answers import Changes, Confusion, Example, Piece, changes
 from kotune.compare import Finished
+from kotune.efficiency import Price
 from kotune.phrases import Phrases
 from kotune.run import read_json, write_text
 from kotune.table import Table, escaped, markdown
@@ -17,9 +18,9 @@ from kotune.verdict import Result
 class Report:
     """What both files say, in one language."""
 
-    def __init__(self, run: Finished, say: Phrases) -> None:
+    def __init__(self, run: Finished, say: Phrases, price: Price | None = None) -> None:
         self.run, self.say = run, say
-        self.result = Result.of([run])
+        self.result = Result.of([run], price)
         self.changes: list[Changes] = list(changes(run, self.result.found))
         self.logs = [
             event for event in read_metrics(run.folder / "metrics.jsonl") if {"loss", "eval_loss"} & event.keys()
@@ -34,7 +35,7 @@ class Report:
         return comparison_tables.criteria(self.result, self.say)
 
     def costs(self) -> Table:
-        return comparison_tables.costs(self.result, self.say)
+        return cost_tables.costs(self.result, self.say)
 
     def confusion(self, found: Confusion) -> Table:
         """Right answers in rows, given answers in columns."""
@@ -121,11 +122,11 @@ def _origin(entry: dict[str, Any]) -> str:
     return f"{place} ({', '.join(file['sha256'][:12] for file in entry['files'][:3])})"
 
 
-def write(folder: Path, say: Phrases) -> list[Path]:
+def write(folder: Path, say: Phrases, price: Price | None = None) -> list[Path]:
     """Write both files; their paths. KotuneError where the folder is not a whole run."""
     from kotune.report_page import page
 
-    report = Report(Finished(folder), say)
+    report = Report(Finished(folder), say, price)
     paths = [folder / "report.html", folder / "report.md"]
     for path, text in zip(paths, (page(report), in_markdown(report)), strict=True):
         write_text(path, text)

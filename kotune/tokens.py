@@ -32,10 +32,9 @@ def look(run: Path, items: int) -> dict[str, Any]:
     """
     tokenizer, strategy = parity.load_strategy(run / "axolotl.yml")
     config = yaml.safe_load((run / "axolotl.yml").read_text(encoding="utf-8"))
-    tokens, characters = lengths.of_contents(run, tokenizer)
     rows = parity.read_rows(run / "data" / "train.jsonl", items)
     return {
-        "content": {"tokens": tokens, "characters": characters},
+        "content": lengths.of_contents(run, tokenizer),
         "examples": {
             **_spread([length for length, _ in lengths.of_examples(run, tokenizer)], int(config["sequence_len"])),
             "excess_length_strategy": config.get("excess_length_strategy") or "drop",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kotune.compare import Comparison, Finished, comparisons, differences
-from kotune.efficiency import efficiency
+from kotune.efficiency import Price, efficiency
 from kotune.phrases import Phrases
 from tasks.card import cards
 
@@ -32,12 +32,13 @@ class Result:
     found: Sequence[Comparison]
     names: dict[Path, str]
     differences: dict[Path, list[dict[str, Any]]]
+    price: Price | None = None
 
     @classmethod
-    def of(cls, runs: Sequence[Finished]) -> "Result":
+    def of(cls, runs: Sequence[Finished], price: Price | None = None) -> "Result":
         """Compare the runs."""
         unlike = {run.folder: differences(runs[0], run) for run in runs[1:]}
-        return cls(runs, comparisons(runs), titles(runs), unlike)
+        return cls(runs, comparisons(runs), titles(runs), unlike, price)
 
     def verdicts(self, say: Phrases) -> list[Verdict]:
         """A sentence for each comparison of a task's primary metric."""
@@ -55,7 +56,7 @@ class Result:
         return [*unlike, say("one_seed" if len(self.runs) == 1 else "one_seed_each"), say("how_sure", n=primaries)]
 
     def efficiency(self) -> list[dict[str, Any]]:
-        return [efficiency(run, self.found) for run in self.runs]
+        return [efficiency(run, self.found, self.price) for run in self.runs]
 
     def as_json(self) -> dict[str, Any]:
         """What --json prints. `value_a` and `value_b` of a difference are what the two runs have."""

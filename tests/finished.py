@@ -138,5 +138,6 @@ MANIFEST: Row = {
 PARITY: Row = {
     "labels": {"rows": 128, "status": "answer and end of turn only"},
     "lengths": {"rows": 440, "longest": 64, "sequence_len": 1024, "too_long": 0},
+    "content": {"tokens": 5290, "characters": 10_000},
     "tasks": {"nli_sample_ko": {"status": "equal", "items": 128}, "nsmc_ko": {"status": "not trained"}},
 }  # fmt: skip

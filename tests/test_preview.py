@@ -116,7 +116,7 @@ def test_lengths_and_tokens_a_character_are_those_of_every_example(
     assert looked["content"] == {"tokens": alone, "characters": sum(map(len, said))}
     monkeypatch.setattr(lengths, "SAMPLE", 9)  # of 24: every third one
     some = [message["content"] for row in [*rows[:12:3], *rows[12::3]] for message in row["messages"]]
-    assert lengths.of_contents(tmp_path, tokenizer)[1] == sum(map(len, some)) < sum(map(len, said))
+    assert lengths.of_contents(tmp_path, tokenizer)["characters"] == sum(map(len, some)) < sum(map(len, said))
 
 
 def test_a_syllable_of_several_tokens_is_one_piece_and_none_lies_across_the_border_of_what_is_trained() -> None:
