@@ -74,6 +74,7 @@ set_option = click.option(
 html_option = click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too."
 )
+md_option = click.option("--md", type=click.Path(path_type=Path), metavar="FILE", help="Write it as Markdown, too.")
 price_option = click.option(
     "--price", type=float, metavar="WON", help="What an hour of the machine costs in won: tells costs in money too."
 )
@@ -161,7 +162,7 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
     from kotune.run import write_text
 
     unwind_when_terminated()
-    check_place(html)
+    check_place(html, "--html")
     say = Phrases(lang)
     with preview_screen.waiting(say):
         found = gather(recipes, overrides, items)
@@ -175,37 +176,44 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @lang_option
 @html_option
+@md_option
 @click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
 @price_option
 @rate_option
 @runs_dir_option
 def compare(
-    runs: tuple[Path, ...], lang: str, html: Path | None, as_json: bool, runs_dir: Path, **price: float | None
+    runs: tuple[Path, ...],
+    lang: str,
+    as_json: bool,
+    runs_dir: Path,
+    html: Path | None,
+    md: Path | None,
+    **price: float | None,
 ) -> None:
     """Say what is better, by how much and how sure that is: base against tuned of each RUN, and each RUN against the first.
 
     RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant."""
     import json
 
-    from kotune import compare_page, compare_screen
+    from kotune import compare_screen
+    from kotune import report as reports
     from kotune.compare import find, load
     from kotune.efficiency import Price
     from kotune.page import check_place
     from kotune.phrases import Phrases
-    from kotune.run import write_text
     from kotune.verdict import Result
 
     unwind_when_terminated()
-    check_place(html)
-    hourly = Price.of(price["price"], price["won_per_dollar"])
+    check_place(html, "--html")
+    check_place(md, "--md")
+    hourly, say = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
     result = Result.of(load([find(run, runs_dir) for run in runs]), hourly)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        compare_screen.show(result, Phrases(lang))
-    if html:
-        write_text(html, compare_page.page(result, Phrases(lang)))
-        click.echo(Phrases(lang)("written", path=html), err=as_json)
+        compare_screen.show(result, say)
+    for path in reports.write_as(reports.Report(result, say), html, md) if html or md else ():
+        click.echo(say("written", path=path), err=as_json)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""What tuning changed, item by item: won and lost, which answer was mistaken for which, and examples to read."""
+"""What changed between two models, item by item: won and lost, which answer was mistaken for which, and examples to read."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from kotune.compare import Comparison, Finished, Sample
+from kotune.compare import Comparison, Sample, Side
 from tasks.card import cards
 
 EXAMPLES = 3  # won, and as many lost
@@ -20,14 +20,14 @@ Piece = tuple[str, bool]  # text, and whether the other answer has it not
 
 @dataclass(frozen=True)
 class Example:
-    """One item before and after. `base` and `tuned`: the answers in pieces."""
+    """One item answered twice. `a` and `b`: the answers in pieces."""
 
     guid: str
-    outcome: str  # `won`, `lost`, or `other` where it has no figure of its own
+    outcome: str  # `won` by b, `lost`, or `other` where it has no figure of its own
     question: str
     gold: str
-    base: list[Piece]
-    tuned: list[Piece]
+    a: list[Piece]
+    b: list[Piece]
 
 
 @dataclass(frozen=True)
@@ -35,57 +35,66 @@ class Confusion:
     """How often each right answer (a row) was answered with each choice (a column)."""
 
     task: str
-    variant: str
+    side: Side
     choices: list[str]
     counts: list[list[int]]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Items of one task that `metric` finds better (won) or worse (lost) after tuning, or answered in other words."""
+    """Items of a comparison that `metric` finds better (won) or worse (lost) with b, or answered in other words."""
 
-    task: str
+    one: Comparison
     metric: str
     n: int
     won: int
     lost: int
     other: int
     examples: list[Example]
-    confusions: list[Confusion]
+    confusions: list[Confusion]  # of a and b, before and after tuning
+
+    @property
+    def is_tuning(self) -> bool:
+        return self.one.a.run is self.one.b.run
 
 
-def changes(run: Finished, found: Sequence[Comparison]) -> Iterator[Changes]:
-    """For each task: by its judged metric, or by `acc` where that one is made of several items. Where both are, no item is
-    won or lost, but answers are other ones."""
+def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
+    """For each judged comparison: by its metric, or by `acc` where that one is made of several items. Where both are, no
+    item is won or lost, but answers are other ones."""
     for one in found:
         if one.p_holm is not None:
-            base, tuned, items = (run.samples(one.task, kind) for kind in ("base", "tuned", "items"))
-            found_gains = (
-                _gains(metric, cards()[one.task].lower_is_better, base, tuned) for metric in (one.metric, RIGHT)
-            )
-            named = zip((one.metric, RIGHT), found_gains, strict=True)
-            metric, gains = next(((metric, gains) for metric, gains in named if gains), ("", {}))
-            yield _changes(one.task, metric, gains, (base, tuned, items))
+            a, b = (side.run.samples(one.task, side.variant) for side in (one.a, one.b))
+            items = one.a.run.samples(one.task, "items")
+            both = [key for key in a if key in b and a[key]["question_hash"] == b[key]["question_hash"]]
+            yield _changes(one, {key: a[key] for key in both}, {key: b[key] for key in both}, items)
 
 
-def _changes(task: str, metric: str, gains: dict[str, float], samples: tuple[Samples, Samples, Samples]) -> Changes:
-    base, tuned, items = samples
+def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes:
+    metric, gains = _followed(one, a, b)
     won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
-    other = [] if gains else [key for key in base if base[key]["prediction"] != tuned[key]["prediction"]]
+    other = [] if gains else [key for key in a if a[key]["prediction"] != b[key]["prediction"]]
     sides = {"won": _largest(won, gains), "lost": _largest(lost, gains), "other": _largest(other, gains)}
-    examples = [_example(name, base[key], tuned[key], items[key]) for name, keys in sides.items() for key in keys]
-    counts = len(gains or base), len(won), len(lost), len(other)
-    return Changes(task, metric, *counts, examples, _confusions(task, items, base, tuned))
+    examples = [_example(name, a[key], b[key], items[key]) for name, keys in sides.items() for key in keys]
+    counts = len(gains or a), len(won), len(lost), len(other)
+    confusions = _confusions(one, items, a, b) if one.a.run is one.b.run else []
+    return Changes(one, metric, *counts, examples, confusions)
 
 
-def _gains(metric: str, lower_is_better: frozenset[str], base: Samples, tuned: Samples) -> dict[str, float]:
-    """How much better each item is after tuning; items whose ingredient is no number are left out."""
+def _followed(one: Comparison, a: Samples, b: Samples) -> tuple[str, dict[str, float]]:
+    """The metric that items are followed by, and what each gained."""
+    lower_is_better = cards()[one.task].lower_is_better
+    found = ((metric, _gains(metric, lower_is_better, a, b)) for metric in (one.metric, RIGHT))
+    return next(((metric, gains) for metric, gains in found if gains), ("", {}))
+
+
+def _gains(metric: str, lower_is_better: frozenset[str], a: Samples, b: Samples) -> dict[str, float]:
+    """How much better each item is with b; items whose ingredient is no number are left out."""
     sign = -1 if metric in lower_is_better else 1
-    pairs = {key: (base[key]["metrics"].get(metric), tuned[key]["metrics"].get(metric)) for key in base}
+    pairs = {key: (a[key]["metrics"].get(metric), b[key]["metrics"].get(metric)) for key in a}
     return {
-        key: sign * (b - a)
-        for key, (a, b) in pairs.items()
-        if isinstance(a, (int, float)) and isinstance(b, (int, float))
+        key: sign * (after - before)
+        for key, (before, after) in pairs.items()
+        if isinstance(before, (int, float)) and isinstance(after, (int, float))
     }
 
 
@@ -95,10 +104,9 @@ def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
     return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
-def _example(outcome: str, base: Sample, tuned: Sample, item: dict[str, Any]) -> Example:
-    said = [_text(sample["prediction"], item) for sample in (base, tuned)]
-    before, after = marked(*said)
-    return Example(base["guid"], outcome, shortened(item["question"]), _text(base["gold"], item), before, after)
+def _example(outcome: str, a: Sample, b: Sample, item: dict[str, Any]) -> Example:
+    said = marked(_text(a["prediction"], item), _text(b["prediction"], item))
+    return Example(a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said)
 
 
 def _text(answer: object, item: dict[str, Any]) -> str:
@@ -123,16 +131,16 @@ def marked(a: str, b: str) -> tuple[list[Piece], list[Piece]]:
     return sides
 
 
-def _confusions(task: str, items: Samples, base: Samples, tuned: Samples) -> list[Confusion]:
-    """Of base and tuned, where all items have the same choices; else none."""
-    choices = {tuple(item["choices"] or ()) for item in items.values()}
+def _confusions(one: Comparison, items: Samples, a: Samples, b: Samples) -> list[Confusion]:
+    """Of a and b, where all items have the same choices; else none."""
+    choices = {tuple(items[key]["choices"] or ()) for key in a}
     if len(choices) != 1 or choices == {()}:
         return []
     named = list(choices.pop())
-    return [_confusion(task, variant, named, side) for variant, side in (("base", base), ("tuned", tuned))]
+    return [_confusion(one.task, side, named, said) for side, said in ((one.a, a), (one.b, b))]
 
 
-def _confusion(task: str, variant: str, choices: list[str], samples: Samples) -> Confusion:
+def _confusion(task: str, side: Side, choices: list[str], samples: Samples) -> Confusion:
     counts = Counter((sample["gold"], sample["prediction"]) for sample in samples.values())
     places = range(len(choices))
-    return Confusion(task, variant, choices, [[counts[gold, said] for said in places] for gold in places])
+    return Confusion(task, side, choices, [[counts[gold, said] for said in places] for gold in places])

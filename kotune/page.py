@@ -10,12 +10,12 @@ PAGES = Path(__file__).parent / "pages"
 TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis, from its left end to its right one
 
 
-def check_place(path: Path | None) -> None:
-    """RecipeError, before anything is done, where no page can be written."""
+def check_place(path: Path | None, option: str) -> None:
+    """RecipeError, before anything is done, where the file that an option names cannot be written."""
     if path and path.is_dir():
-        raise RecipeError(f"--html {path}: that is a folder; name a file, for example {path / 'page.html'}")
+        raise RecipeError(f"{option} {path}: that is a folder; name a file in it")
     if path and not path.parent.is_dir():
-        raise RecipeError(f"--html {path}: there is no folder {path.parent}; make it first, or name another")
+        raise RecipeError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
 
 
 def render(template: str, **facts: object) -> str:

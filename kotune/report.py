@@ -1,45 +1,68 @@
-"""report.html and report.md: the facts of a run in plain words, rebuilt from the files of the run folder alone."""
+"""What a report says of one run or of several that are compared, in plain words, from the files of the run folders alone:
+report.html and report.md of a run, and the page and the Markdown of a comparison."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kotune import comparison_tables, cost_tables, data_tables
-from kotune.answers import Changes, Confusion, Example, Piece, changes
+from kotune import comparison_tables, cost_tables, run_tables
+from kotune.answers import Changes, Confusion, Example, changes
+from kotune.calibration import Calibration, calibrations
 from kotune.compare import Finished
 from kotune.efficiency import Price
 from kotune.phrases import Phrases
-from kotune.run import read_json, write_text
-from kotune.table import Table, escaped, markdown
-from kotune.training import read_metrics
+from kotune.run import write_text
+from kotune.table import Table
 from kotune.verdict import Result
 
 
 class Report:
-    """What both files say, in one language."""
+    """What page and Markdown say, in one language. A table more is a line in `judged`, `unlike`, `spent` or `made`."""
 
-    def __init__(self, run: Finished, say: Phrases, price: Price | None = None) -> None:
-        self.run, self.say = run, say
-        self.result = Result.of([run], price)
-        self.changes: list[Changes] = list(changes(run, self.result.found))
-        self.logs = [
-            event for event in read_metrics(run.folder / "metrics.jsonl") if {"loss", "eval_loss"} & event.keys()
-        ]
-        self.recipe = (run.folder / "recipe.yml").read_text(encoding="utf-8")
+    def __init__(self, result: Result, say: Phrases) -> None:
+        self.result, self.say = result, say
+        self.several = len(result.runs) > 1
+        self.numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+        self.changes: list[Changes] = list(changes(result.found))
+        self.calibrations: list[Calibration] = list(calibrations(result.runs))
+        self.losses: list[list[dict[str, Any]]] = [fact["losses"] for fact in result.efficiency()]
+        self.recipes = run_tables.recipes(result.runs)
 
     @property
     def title(self) -> str:
-        return self.result.names[self.run.folder]
+        return self.say("compare_title") if self.several else self.name(self.result.runs[0])
 
-    def criteria(self) -> list[Table]:
+    def name(self, run: Finished) -> str:
+        return self.result.names[run.folder]
+
+    def judged(self) -> list[Table]:
+        """What was found, criterion by criterion."""
         return comparison_tables.criteria(self.result, self.say)
 
-    def costs(self) -> Table:
-        return cost_tables.costs(self.result, self.say)
+    def unlike(self) -> list[Table]:
+        """What is not the same between the runs, beside their models."""
+        return list(comparison_tables.not_the_same(self.result, self.say))
+
+    def spent(self) -> list[Table]:
+        """What it cost."""
+        return [cost_tables.costs(self.result, self.say)]
+
+    def made(self) -> list[Table]:
+        """What the runs were made from, and how."""
+        made = (run_tables.parity, run_tables.machine)
+        return [*run_tables.data(self.result, self.say), *(table(self.result, self.say) for table in made)]
+
+    def whose(self, run: Finished) -> str:
+        """A run's place in the list of runs, before what is told of it; nothing where there is one only."""
+        return f"{self.numbers[run.folder]} " if self.several else ""
+
+    def sides(self, found: Changes) -> str:
+        """What is compared with what, as in `nli_sample_ko: 1 base → 1 tuned`."""
+        return f"{found.one.task}: {comparison_tables.sides(found.one, self.numbers, self.say)}"
 
     def confusion(self, found: Confusion) -> Table:
         """Right answers in rows, given answers in columns."""
-        title = self.say("confusion", task=found.task, variant=self.say.word("variants", found.variant))
+        variant = self.whose(found.side.run) + self.say.word("variants", found.side.variant)
+        title = self.say("confusion", task=found.task, variant=variant)
         rows = [
             (name, *(f"{count:,}" for count in counts))
             for name, counts in zip(found.choices, found.counts, strict=True)
@@ -47,15 +70,34 @@ class Report:
         return Table(title, (self.say("right_answer"), *found.choices), rows, 1)
 
     def changed(self, found: Changes) -> str:
-        """How many items a task won and lost."""
-        if not found.metric:
-            return self.say("changed_words", task=found.task, n=f"{found.n:,}", other=f"{found.other:,}")
-        counts = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost")}
-        return self.say("changed", task=found.task, metric=found.metric, **counts)
+        """How many items of a task are better and worse with b than with a."""
+        one, kind = found.one, "tuning" if found.is_tuning else "runs"
+        places = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost", "other")}
+        names = {"a": self.name(one.a.run), "b": self.name(one.b.run)}
+        phrase = self.say.word(f"changed_{kind}", "items" if found.metric else "words")
+        return phrase.format(task=one.task, metric=found.metric, **places, **names)
 
-    def losses(self) -> str:
-        """The first and last training loss, and the last of validation."""
-        trained, validated = ([e for e in self.logs if key in e] for key in ("loss", "eval_loss"))
+    def outcome(self, found: Changes, example: Example) -> str:
+        """The heading of an example."""
+        kind = "tuning" if found.is_tuning else "runs"
+        names = {"a": self.name(found.one.a.run), "b": self.name(found.one.b.run)}
+        return self.say.word(f"example_{kind}", example.outcome).format(guid=example.guid, **names)
+
+    def who(self, found: Changes) -> tuple[str, str]:
+        """Whose the two answers of an example are."""
+        if found.is_tuning:
+            return self.say("before"), self.say("after")
+        return self.name(found.one.a.run), self.name(found.one.b.run)
+
+    def calibrated(self, found: Calibration) -> str:
+        """The heading of a calibration plot."""
+        base, tuned = (comparison_tables.number(error) for error in found.errors)
+        return self.say("calibrated", task=f"{self.whose(found.run)}{found.task}", base=base, tuned=tuned)
+
+    def lost(self, run: Finished) -> str:
+        """The first and last training loss of a run, and the last of validation."""
+        losses = self.losses[self.numbers[run.folder] - 1]
+        trained, validated = ([e for e in losses if key in e] for key in ("loss", "eval_loss"))
         if not trained:
             return self.say("no_loss")
         first, last = trained[0], trained[-1]
@@ -66,112 +108,22 @@ class Report:
             return text
         return f"{text} " + self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")
 
-    def data(self) -> list[Table]:
-        """The data card."""
-        manifest = self.run.manifest
-        pieces = (data_tables.labels, data_tables.dropped, data_tables.leaks)
-        return [self._sources(manifest), *(piece(manifest, self.say) for piece in pieces)]
-
-    def _sources(self, manifest: dict[str, Any]) -> Table:
-        say = self.say
-        rows = [
-            (
-                entry["source"],
-                entry["form"],
-                _origin(entry),
-                entry["licence"],
-                *(f"{n:,}" for n in entry["kept"].values()),
-            )
-            for entry in manifest["entries"]
-        ]
-        head = ("source", "form", "origin", "licence")
-        notes = [say("obliges", source=entry["source"], text=entry["obliges"]) for entry in manifest["entries"]]
-        sides = (say.word("side", side) for side in manifest["entries"][0]["kept"])
-        return Table(say("data_title"), (*map(say, head), *sides), rows, 4, notes)
-
-    def parity(self) -> Table:
-        """The proof that the model is scored on the prompt it was trained on."""
-        say, proof = self.say, read_json(self.run.folder / "parity.json")
-        rows = [
-            (task, say.word("parity_status", side["status"]), f"{side.get('items', 0):,}")
-            for task, side in proof["tasks"].items()
-        ]
-        long = {key: f"{proof['lengths'][key]:,}" for key in ("rows", "longest", "too_long", "sequence_len")}
-        labels = say(
-            "parity_labels", n=proof["labels"]["rows"], status=say.word("parity_status", proof["labels"]["status"])
-        )
-        notes = [labels, say("parity_lengths", **long)]
-        return Table(say("parity_title"), tuple(map(say, ("task", "prompts", "items_checked"))), rows, 2, notes)
-
-    def machine(self) -> Table:
-        """What the run was made with."""
-        record, say = self.run.record, self.say
-        versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
-        facts = {
-            "command": self.run.command, "seed": record["seed"], "limit": record["limit"] or say("all"),
-            "device": f"{record['device']}, {record['machine']}", "precision": record["base_precision"],
-            "model_revision": record["model_revision"] or "-", "versions": f"Python {record['python']}, {versions}",
-            "code": record["code_revision"] or "-",
-        }  # fmt: skip
-        return Table(say("machine_title"), ("", ""), [(say(key), str(fact)) for key, fact in facts.items()], 2)
-
-
-def _origin(entry: dict[str, Any]) -> str:
-    """Where a source's rows come from, and what proves that they are the same."""
-    place = ", ".join(str(value) for value in entry["from"].values() if value)
-    return f"{place} ({', '.join(file['sha256'][:12] for file in entry['files'][:3])})"
-
 
 def write(folder: Path, say: Phrases, price: Price | None = None) -> list[Path]:
-    """Write both files; their paths. KotuneError where the folder is not a whole run."""
+    """Write report.html and report.md of a run; their paths. KotuneError where the folder is not a whole run."""
+    report = Report(Result.of([Finished(folder)], price), say)
+    return write_as(report, folder / "report.html", folder / "report.md")
+
+
+def write_as(report: Report, html: Path | None, md: Path | None) -> list[Path]:
+    """Write a report as a page, as Markdown, or both; their paths."""
+    from kotune.report_markdown import in_markdown
     from kotune.report_page import page
 
-    report = Report(Finished(folder), say, price)
-    paths = [folder / "report.html", folder / "report.md"]
-    for path, text in zip(paths, (page(report), in_markdown(report)), strict=True):
-        write_text(path, text)
-    return paths
-
-
-def in_markdown(report: Report) -> str:
-    """The whole of report.md."""
-    say = report.say
-    tables = [markdown(table) for table in (*report.criteria(), report.costs(), *report.data(), report.parity())]
-    parts = [
-        f"# {escaped(report.title)}",
-        report.run.name,
-        *(f"**{escaped(verdict.text)}**" for verdict in report.result.verdicts(say)),
-        *map(escaped, report.result.notes(say)),
-        *tables[:4],
-        escaped(say("columns_note")),
-        *_changes(report),
-        f"## {say('loss_title')}\n\n{report.losses()}",
-        *tables[4:],
-        markdown(report.machine()),
-        f"```yaml\n{report.recipe}```",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _changes(report: Report) -> Iterator[str]:
-    yield f"## {report.say('changes_title')}"
-    for found in report.changes:
-        yield escaped(report.changed(found))
-        for confusion in found.confusions:
-            yield f"#{markdown(report.confusion(confusion))}"
-        for example in found.examples:
-            yield _example(example, report.say)
-
-
-def _example(example: Example, say: Phrases) -> str:
-    outcome = say(example.outcome, guid=example.guid)
-    answers = (("right_answer", [(example.gold, False)]), ("before", example.base), ("after", example.tuned))
-    lines = [f"> {escaped(example.question)}", "", *(f"- {say(key)}: {_marked(pieces)}" for key, pieces in answers)]
-    return "\n".join([f"### {escaped(outcome)}", "", *lines])
-
-
-def _marked(pieces: list[Piece]) -> str:
-    return " ".join(f"**{escaped(text)}**" if mark and text.strip() else escaped(text) for text, mark in pieces)
+    made = [(path, form) for path, form in ((html, page), (md, in_markdown)) if path]
+    for path, form in made:
+        write_text(path, form(report))
+    return [path for path, _ in made]
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ class Made:
     record: Mapping[str, Any] = field(default_factory=dict)
     task: str = "nli_sample_ko"
     whole: bool = False  # whether the three items of a premise are also asked as one, for agreement
+    sure: bool = False  # whether items say how sure the model was, for calibration
 
 
 LLAMA = Made()
@@ -83,7 +84,9 @@ def _sample(number: int, made: Made, rng: random.Random, side: int) -> Row:
     gold = number % 3
     said = gold if rng.random() < made.rates[side] else (gold + rng.randrange(1, 3)) % 3
     premise = f"{number // 3}번 문이 열렸다."
-    whole = {"consistent_and_right": [premise, premise, 3, gold, said]} if made.whole else {}
+    more: Row = {"consistent_and_right": [premise, premise, 3, gold, said]} if made.whole else {}
+    if made.sure:
+        more["ece"] = [0.5 + 0.04 * (number % 12), float(said == gold)]
     return {
         "guid": f"made-{number}", "source": "door", "cluster": str(number // 3), "doc_id": number, "doc_hash": f"doc {number}",
         "question_hash": blake2b(f"{number}{made.asked}".encode(), digest_size=8).hexdigest(), "target_hash": str(gold),
@@ -91,7 +94,7 @@ def _sample(number: int, made: Made, rng: random.Random, side: int) -> Row:
         "logprobs": [float(choice == said) - 1 for choice in range(3)],
         "metrics": {
             "acc": float(said == gold), "macro_f1": [gold, said], "triple_acc": [premise, gold, said],
-            "brier": 0.1 if said == gold else 1.2, **whole,
+            "brier": 0.1 if said == gold else 1.2, **more,
         },
     }  # fmt: skip
 

@@ -201,7 +201,7 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: 
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "kept.html").read_text(encoding="utf-8")
     assert page.count('<li class="better">') == 2
-    assert page.count("<circle") == 3
+    assert page.count('aria-label="nli_sample_ko acc: ') == 3
     assert not re.search(r"<script|<link|url\(|(?:src|href)=", page)
     assert page.index('<section class="alert">') > page.index("NOT THE SAME")
     lines = done.stdout.splitlines()

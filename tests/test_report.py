@@ -4,17 +4,22 @@ import html
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kotune import paired
 from kotune.answers import Changes, Samples, _changes, changes, marked, shortened
-from kotune.compare import Finished, comparisons
+from kotune.calibration import bins, calibrations
+from kotune.compare import Finished, comparisons, load
+from kotune.efficiency import Price
 from kotune.errors import KotuneError
 from kotune.phrases import LANGUAGES, Phrases
-from kotune.report import write
+from kotune.report import Report, write, write_as
+from kotune.report_page import curves
 from kotune.run import read_json, sha256, write_json, write_text
+from kotune.verdict import Result
 from tests.conftest import Cli
 from tests.finished import Made, finished, samples
 from tests.test_cli import assert_one_message
@@ -22,7 +27,8 @@ from tests.test_cli import assert_one_message
 pytest.importorskip("jinja2")
 pytest.importorskip("scipy")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-MADE = Made(premises=20)
+MADE = Made(premises=20, sure=True)
+OTHER = Made(model="quickstart-deepseek", premises=20, sure=True)
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +44,23 @@ def written(folder: Path, language: str = "en") -> tuple[str, str]:
 
 def changed(folder: Path) -> Changes:
     run = Finished(folder)
-    return next(changes(run, comparisons([run])))
+    return next(changes(comparisons([run])))
 
 
+def both(tmp_path: Path, b: Made = OTHER, language: str = "en") -> Report:
+    """The report of two runs that are compared."""
+    runs = load([finished(tmp_path / "a", MADE), finished(tmp_path / "b", b)])
+    return Report(Result.of(runs, Price(2500, 1400)), Phrases(language))
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["a run", "a comparison"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str) -> None:
-    folder = finished(tmp_path / "a", MADE)
-    page, text = written(folder, language)
+def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str, several: bool) -> None:
+    if several:
+        files = write_as(both(tmp_path, language=language), tmp_path / "c.html", tmp_path / "c.md")
+        page, text = (path.read_text(encoding="utf-8") for path in files)
+    else:
+        page, text = written(finished(tmp_path / "a", MADE), language)
     read = html.unescape(re.sub(r"<(style|svg).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL))
     figures = set(re.findall(r"\d[\d,.]*\d|\d", text.replace("\\", "")))
     assert figures <= set(re.findall(r"\d[\d,.]*\d|\d", read))
@@ -80,14 +96,14 @@ def test_won_lost_and_confused_items_are_those_of_the_samples(tmp_path: Path) ->
     pairs = [(b["metrics"]["acc"], t["metrics"]["acc"]) for b, t in zip(base, tuned, strict=True)]
     assert (found.n, found.won, found.lost) == (60, pairs.count((0, 1)), pairs.count((1, 0)))
     assert [example.outcome for example in found.examples] == ["won"] * 3 + ["lost"] * 3
+    assert [confusion.side.variant for confusion in found.confusions] == ["base", "tuned"]
     for variant, rows in zip(found.confusions, (base, tuned), strict=True):
         assert sum(map(sum, variant.counts)) == 60
         assert sum(variant.counts[at][at] for at in range(3)) == sum(row["metrics"]["acc"] for row in rows)
     by_guid = {row["guid"]: row for row in tuned}
     for example in found.examples:
         assert (
-            "".join(text for text, _ in example.tuned)
-            == found.confusions[0].choices[by_guid[example.guid]["prediction"]]
+            "".join(text for text, _ in example.b) == found.confusions[0].choices[by_guid[example.guid]["prediction"]]
         )
 
 
@@ -107,15 +123,51 @@ def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_righ
     made = Made(premises=20, task="nli_sample_consistency_ko", whole=True)
     found = changed(finished(tmp_path / "a", made))
     assert (found.metric, found.n) == ("acc", 60)
-    other = _changes("ko_naturalness", "", {}, read_samples(Finished(tmp_path / "a")))
+    base, tuned, items = read_samples(Finished(tmp_path / "a"))
+    a, b = ({key: {**sample, "metrics": {}} for key, sample in side.items()} for side in (base, tuned))
+    other = _changes(found.one, a, b, items)
     assert (other.won, other.lost, other.other > 0) == (0, 0, True)
     assert [example.outcome for example in other.examples] == ["other"] * 3
-    assert all(example.base != example.tuned for example in other.examples)
+    assert all(example.a != example.b for example in other.examples)
 
 
 def read_samples(run: Finished) -> tuple[Samples, Samples, Samples]:
     base, tuned, items = (run.samples("nli_sample_consistency_ko", kind) for kind in ("base", "tuned", "items"))
     return base, tuned, items
+
+
+def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_asked(tmp_path: Path) -> None:
+    report = both(tmp_path, replace(OTHER, first=5))
+    *_, found = report.changes
+    assert (found.is_tuning, found.n, found.confusions) == (False, 45, [])
+    assert report.who(found) == ("quickstart-llama, LoRA", "quickstart-deepseek, LoRA")
+    for example in found.examples:
+        right = [side == [(example.gold, True)] for side in (example.a, example.b)]
+        assert right == {"won": [False, True], "lost": [True, False]}[example.outcome]
+    assert "Better with quickstart-deepseek, LoRA: made-" in report.outcome(found, found.examples[0])
+
+
+def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ(tmp_path: Path) -> None:
+    report = both(tmp_path)
+    for curve in curves(report):
+        assert [(line.run, line.key) for line in curve.lines] == [(n, k) for n in (1, 2) for k in ("loss", "eval_loss")]
+    card, parity, machine = report.made()[0], *report.made()[-2:]
+    names = tuple(report.result.names.values())
+    assert (parity.head[1:], machine.head[1:], report.spent()[0].head[1:]) == (names,) * 3
+    assert (card.title, len(report.made())) == ("Training data", 6)
+    manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
+    write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
+    titles = [table.title for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()]
+    assert [title for title in titles if title.startswith("Training data")] == [f"Training data: {n}" for n in names]
+
+
+def test_the_bins_of_a_calibration_plot_are_those_of_its_error(tmp_path: Path) -> None:
+    (found,) = calibrations(load([finished(tmp_path / "a", MADE)]))
+    for error, side in zip(found.errors, (found.base, found.tuned), strict=True):
+        assert sum(one.n for one in side) == 60
+        assert sum(one.n * abs(one.right - one.confidence) for one in side) / 60 == pytest.approx(error)
+    assert bins([(1.0, 1.0), (0.95, 0.0), (0.5, 1.0)]) == [(0.5, 1.0, 1), (0.975, 0.5, 2)]
+    assert list(calibrations(load([finished(tmp_path / "b", replace(MADE, sure=False))]))) == []
 
 
 def test_the_difference_of_two_answers_is_marked_word_by_word() -> None:
@@ -132,7 +184,7 @@ def test_a_training_that_logged_nothing_still_has_a_report(tmp_path: Path) -> No
     page, text = written(folder)
     assert "No loss was logged." in page
     assert "No loss was logged." in text
-    assert "<polyline" not in page
+    assert 'class="curve"' not in page
 
 
 def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_path: Path) -> None:
