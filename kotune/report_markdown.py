@@ -19,7 +19,7 @@ def in_markdown(report: Report) -> str:
         escaped(say("columns_note")),
         *map(markdown, (*report.unlike(), *report.spent())),
         f"## {say('loss_title')}",
-        "\n".join(f"- {escaped(report.whose(run) + report.lost(run))}" for run in result.runs),
+        "\n".join(f"{place}. {escaped(report.lost(run))}" for place, run in enumerate(result.runs, 1)),
         *_changes(report),
         *_calibrations(report),
         *map(markdown, report.made()),

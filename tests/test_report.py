@@ -2,8 +2,6 @@
 
 import html
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +24,6 @@ from tests.test_cli import assert_one_message
 
 pytest.importorskip("jinja2")
 pytest.importorskip("scipy")
-BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 MADE = Made(premises=20, sure=True)
 OTHER = Made(model="quickstart-deepseek", premises=20, sure=True)
 
@@ -83,7 +80,7 @@ def test_the_verdict_comes_first_then_the_four_criteria(tmp_path: Path) -> None:
 
 def test_the_page_needs_nothing_from_elsewhere_and_escapes_what_is_quoted(tmp_path: Path) -> None:
     page, text = written(finished(tmp_path / "a", MADE))
-    assert not re.search(r"<script|<link|<img|<iframe|@import|url\(|(?:src|href)=", page)
+    assert not re.search(r"<script|<link|<img|<iframe|@import|url\((?!data:)|(?:src|href)=", page)
     assert "<b>문</b>" not in page
     assert "&lt;b&gt;문&lt;/b&gt;" in page
     assert "\\<b>문" in text
@@ -196,21 +193,3 @@ def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_pat
     assert_one_message(cli("report", "absent"), 2, "absent: neither a run folder nor a recipe")
     (folder / "parity.json").unlink()
     assert_one_message(cli("report", "a"), 1, "parity.json: No such file")
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_does_not_scroll_sideways_on_a_phone(tmp_path: Path, language: str) -> None:
-    page, _ = written(finished(tmp_path / "a", MADE), language)
-    measured = tmp_path / "measured.html"
-    frame = f'<iframe id="phone" style="width:375px;height:900px;border:0" srcdoc="{html.escape(page)}"></iframe>'
-    measure = (
-        "<script>phone.onload = () => {const d = phone.contentDocument.documentElement;"
-        "document.body.dataset.wide = d.scrollWidth; document.body.dataset.shown = d.clientWidth}</script>"
-    )
-    write_text(measured, f"<!doctype html><body>{frame}{measure}</body>")
-    quietly = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", "--dump-dom")
-    command = [str(BROWSER), *quietly, measured.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    wide, clear = (int(re.search(rf'data-{name}="(\d+)"', shown)[1]) for name in ("wide", "shown"))  # type: ignore[index]
-    assert wide <= clear <= 375
