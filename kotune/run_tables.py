@@ -1,5 +1,6 @@
 """What runs were made from and how, as tables in a reader's language: data cards, parity proof, how to do it again."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -67,7 +68,9 @@ def _checked(side: dict[str, Any], unit: str, say: Phrases) -> str:
 def machine(result: Result, say: Phrases) -> Table:
     """What each run was made with."""
     rows = [(say(key), *(str(fact(run, say)) for run in result.runs)) for key, fact in FACTS.items()]
-    return Table(say("machine_title"), _head("", result), rows, 1 + len(result.runs))
+    command = shlex.join(["./cli.py", "compare", *(str(run.folder) for run in result.runs)])
+    notes = [say("compared_by", command=command)] if len(result.runs) > 1 else []
+    return Table(say("machine_title"), _head("", result), rows, 1 + len(result.runs), notes)
 
 
 def _head(first: str, result: Result) -> tuple[str, ...]:

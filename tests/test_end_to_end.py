@@ -40,7 +40,11 @@ def test_a_recipe_becomes_a_scored_adapter(cli: Cli, tmp_path: Path, name: str, 
     assert record["base_precision"] == precision
     assert list(record["stages"]) == ["prepare", "render", "train", "score", "report"]
     assert record["overrides"] == ["axolotl.max_steps=20", f"adapter={adapter}"]
-    assert read_json(folder / "parity.json")["tasks"]["nli_sample_ko"]["status"] == "equal"
+    proof = read_json(folder / "parity.json")
+    assert proof["tasks"]["nli_sample_ko"]["status"] == "equal"
+    rows = [row for part in ("train", "validation") for row in lines(folder / "data" / f"{part}.jsonl")]
+    said = [message["content"] for row in rows for message in row["messages"]]
+    assert proof["content"]["characters"] == sum(map(len, said)) > proof["content"]["tokens"]
     assert [event["step"] for event in lines(folder / "metrics.jsonl") if "loss" in event] == [5, 10, 15, 20]
     assert scores["n"] == 30
     base, tuned = (lines(folder / "samples" / variant / "nli_sample_ko.jsonl") for variant in ("base", "tuned"))

@@ -151,6 +151,7 @@ def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ
     card, parity, machine = report.made()[0], *report.made()[-2:]
     names = tuple(report.result.names.values())
     assert (parity.head[1:], machine.head[1:], report.spent()[0].head[1:]) == (names,) * 3
+    assert machine.notes == [f"Compared by: ./cli.py compare {tmp_path / 'a'} {tmp_path / 'b'}"]
     assert (card.title, len(report.made())) == ("Training data", 6)
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
