@@ -1,4 +1,5 @@
-# Everything a person or a machine starts. `make quickstart` is the main job, `make test` the proof.
+# Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
+# `make test` the proof.
 .PHONY: setup quickstart test test-all lint lock bench clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
@@ -16,6 +17,8 @@ $(STAMP): pyproject.toml requirements.lock install.sh
 
 quickstart: setup
 	./cli.py run recipes/quickstart_llama.yml
+	./cli.py run recipes/quickstart_deepseek.yml
+	./cli.py compare recipes/quickstart_llama.yml recipes/quickstart_deepseek.yml --html runs/quickstart.html
 
 lint: setup
 	$(BIN)/ruff check .
