@@ -89,12 +89,12 @@ def page(report: Report) -> str:
 
 
 def strips(report: Report) -> Iterator[Strip]:
-    """Every metric that lies between 0 and 1; of several runs the judged ones."""
+    """The judged metric of each task and those that have a value to stand beside, where they lie between 0 and 1."""
     for run in report.result.runs:
         for task, entry in run.scores.items():
             card = cards()[task]
-            for name in [card.primary] if report.several else entry["base"]:
-                sides = [_interval(entry[variant].get(name, {"value": None})) for variant in ("base", "tuned")]
+            for name in [name for name in entry["base"] if name == card.primary or name in entry["chance"]]:
+                sides = [_interval(entry[variant][name]) for variant in ("base", "tuned")]
                 if sides[0] and sides[1]:
                     label = f"{report.whose(run)}{task} {name}{' ↓' if name in card.lower_is_better else ''}"
                     references = {report.say("chance"): entry["chance"][name]} if name in entry["chance"] else {}

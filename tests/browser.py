@@ -71,7 +71,8 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
         self.call("Emulation.setEmulatedMedia", media=media)
-        self.call("Page.navigate", url=page.absolute().as_uri())
+        told = self.call("Page.navigate", url=page.absolute().as_uri())
+        assert "errorText" not in told, told
         self.wait_for("Page.loadEventFired")
         self.value("document.fonts.ready.then(() => 0)")
 

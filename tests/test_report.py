@@ -15,7 +15,7 @@ from kotune.efficiency import Price
 from kotune.errors import KotuneError
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.report import Report, write, write_as
-from kotune.report_page import curves
+from kotune.report_page import curves, strips
 from kotune.run import read_json, sha256, write_json, write_text
 from kotune.verdict import Result
 from tests.conftest import Cli
@@ -148,6 +148,7 @@ def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ
     report = both(tmp_path)
     for curve in curves(report):
         assert [(line.run, line.key) for line in curve.lines] == [(n, k) for n in (1, 2) for k in ("loss", "eval_loss")]
+    assert [strip.label for strip in strips(report)] == ["1 nli_sample_ko acc", "2 nli_sample_ko acc"]
     card, parity, machine = report.made()[0], *report.made()[-2:]
     names = tuple(report.result.names.values())
     assert (parity.head[1:], machine.head[1:], report.spent()[0].head[1:]) == (names,) * 3
