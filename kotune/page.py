@@ -2,7 +2,7 @@
 page's own policy forbids a browser to fetch or to run anything. Text, that of plots too, is real text.
 
 The font is in the page: Noto Sans KR (SIL Open Font License 1.1, with its notice inside), cut down to the characters that the
-page has, so that Korean is no row of boxes anywhere and costs some 50 kB instead of megabytes. Bold is its one weight made
+page has, so that Korean is no row of boxes anywhere and costs some 30 kB instead of megabytes. Bold is its one weight made
 bolder by the browser. What it has not, other scripts that a model may write, comes from the reader's fonts.
 """
 
