@@ -130,7 +130,7 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
     """One line a task and metric, for the screen of a run: base, tuned and the difference."""
     return [
         f"{task} {name}: base {_value(base)}, tuned {_value(entry['tuned'][name])} "
-        f"({_difference(base, entry['tuned'][name])}, n = {entry['n']:,})"
+        f"({_difference(base, entry['tuned'][name])}, n = {_asked(base, entry['tuned'][name])})"
         for task, entry in scores.items()
         for name, base in entry["base"].items()
     ]
@@ -140,6 +140,11 @@ def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -
     if base["value"] is None or tuned["value"] is None:
         return "n/a"
     return f"{tuned['value'] - base['value']:+.3f}"
+
+
+def _asked(base: dict[str, Any], tuned: dict[str, Any]) -> str:
+    """How many items have the metric; both numbers where only some answers have it and base's are others than tuned's."""
+    return " and ".join(f"{n:,}" for n in dict.fromkeys((base["n"], tuned["n"])))
 
 
 def _value(metric: dict[str, float | None]) -> str:

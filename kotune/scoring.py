@@ -49,7 +49,7 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
 
 
 def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A task's metrics, {name: {value, stderr}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
+    """A task's metrics, {name: {value, stderr, n}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
     import torch
 
     torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
@@ -64,7 +64,7 @@ def _align(entry: dict[str, Any]) -> None:
     """Base and tuned have the same metrics, null where one of them was never asked: it may think and the other not."""
     names = dict.fromkeys(name for variant in VARIANTS for name in entry[variant])
     for variant in VARIANTS:
-        entry[variant] = {name: entry[variant].get(name, {"value": None, "stderr": None}) for name in names}
+        entry[variant] = {name: entry[variant].get(name, {"value": None, "stderr": None, "n": 0}) for name in names}
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
@@ -96,7 +96,7 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
 
 
 def metrics(result: dict[str, Any], samples: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
-    """lm-eval's `acc,none` as {metric: {value, stderr}}. The standard error is a bootstrap over clusters, since lm-eval's
+    """lm-eval's `acc,none` as {metric: {value, stderr, n}}, `n` the items that have it. The standard error is a bootstrap over clusters, since lm-eval's
     own takes the items of a premise as independent and exists for means alone; null where nothing can be said."""
     told = {key.partition(",")[0]: told for key, told in result.items() if "," in key}
     values = {}
@@ -105,7 +105,8 @@ def metrics(result: dict[str, Any], samples: list[dict[str, Any]]) -> dict[str, 
         items, clusters = zip(*asked, strict=True)
         metric = METRICS.get(name, MEAN)
         mean = told[name] if name in told else value(metric, items, clusters)
-        values[name] = {"value": _finite(mean), "stderr": _finite(stderr(metric, items, clusters))}
+        error = stderr(metric, items, clusters)
+        values[name] = {"value": _finite(mean), "stderr": _finite(error), "n": len(items)}
     return values
 
 

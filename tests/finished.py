@@ -100,11 +100,11 @@ def _sample(number: int, made: Made, rng: random.Random, side: int) -> Row:
 
 
 def scores(rows: list[Row]) -> Row:
-    """Values and standard errors as scoring writes them."""
+    """Values, standard errors and numbers of items as scoring writes them."""
     clusters = [row["cluster"] for row in rows]
     found = {name: (METRICS.get(name, MEAN), [row["metrics"][name] for row in rows]) for name in rows[0]["metrics"]}
     return {
-        name: {"value": value(metric, of, clusters), "stderr": stderr(metric, of, clusters)}
+        name: {"value": value(metric, of, clusters), "stderr": stderr(metric, of, clusters), "n": len(of)}
         for name, (metric, of) in found.items()
     }
 

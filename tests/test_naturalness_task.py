@@ -119,10 +119,10 @@ def test_a_run_has_standard_errors_and_none_where_there_is_no_value(evaluate: Ev
     samples = [scoring._sample(sample, task) for sample in result["samples"]]
     metrics = scoring.metrics(result["scores"], json.loads(json.dumps(samples)))
     assert metrics["lm_bits_per_char"]["stderr"] and metrics["length"]["stderr"]
-    assert metrics["hangul"] == {"value": 1.0, "stderr": 0.0}
+    assert metrics["hangul"] == {"value": 1.0, "stderr": 0.0, "n": 16}
     void = evaluate("ko_naturalness", lambda _, doc: GOOD if doc["kind"] == "explain" else "", limit=16)
     samples = [scoring._sample(sample, task) for sample in void["samples"]]
-    assert scoring.metrics(void["scores"], samples)["hangul"] == {"value": None, "stderr": None}
+    assert scoring.metrics(void["scores"], samples)["hangul"] == {"value": None, "stderr": None, "n": 16}
 
 
 def test_standard_errors_of_a_plain_run_are_for_both_tasks(evaluate: Evaluate, tmp_path: Path) -> None:

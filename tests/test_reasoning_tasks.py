@@ -269,12 +269,13 @@ def test_a_run_counts_a_thoughts_tokens_and_gives_base_and_tuned_the_same_metric
 
     values, samples = scoring.evaluated(Loaded(), Model, 30)  # type: ignore[arg-type]
     assert values["thinking_tokens"]["value"] == 3
+    assert (values["thinking"]["n"], values["thinking_tokens"]["n"]) == (30, 10)
     assert values["thinking"]["value"] == pytest.approx(1 / 3)
     assert sum("thinking_tokens" in sample["metrics"] for sample in samples) == 10
     entry = {"base": values, "tuned": {"acc": values["acc"]}}
     scoring._align(entry)
     assert list(entry["base"]) == list(entry["tuned"])
-    assert entry["tuned"]["thinking_tokens"] == {"value": None, "stderr": None}
+    assert entry["tuned"]["thinking_tokens"] == {"value": None, "stderr": None, "n": 0}
 
 
 def test_an_item_is_the_same_with_and_without_its_votes() -> None:

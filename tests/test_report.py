@@ -14,7 +14,7 @@ from kotune.compare import Finished, comparisons, load
 from kotune.efficiency import Price
 from kotune.errors import KotuneError
 from kotune.phrases import LANGUAGES, Phrases
-from kotune.report import Report, write, write_as
+from kotune.report import Report, score_lines, write, write_as
 from kotune.report_page import curves, strips
 from kotune.run import read_json, sha256, write_json, write_text
 from kotune.verdict import Result
@@ -126,6 +126,19 @@ def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_righ
     assert (other.won, other.lost, other.other > 0) == (0, 0, True)
     assert [example.outcome for example in other.examples] == ["other"] * 3
     assert all(example.a != example.b for example in other.examples)
+
+
+def test_a_metric_of_some_items_is_told_with_their_number() -> None:
+    def figure(value: float | None, n: int) -> dict[str, float | int | None]:
+        return {"value": value, "stderr": None, "n": n}
+
+    base = {"acc": figure(0.25, 900), "acc_time": figure(0.5, 150), "thinking_tokens": figure(None, 0)}
+    tuned = {"acc": figure(0.75, 900), "acc_time": figure(0.5, 150), "thinking_tokens": figure(7, 12)}
+    assert score_lines({"some_ko": {"n": 900, "base": base, "tuned": tuned}}) == [
+        "some_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
+        "some_ko acc_time: base 0.500, tuned 0.500 (+0.000, n = 150)",
+        "some_ko thinking_tokens: base n/a, tuned 7.000 (n/a, n = 0 and 12)",
+    ]
 
 
 def read_samples(run: Finished) -> tuple[Samples, Samples, Samples]:
