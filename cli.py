@@ -20,7 +20,7 @@ except ModuleNotFoundError:
     )
 
 from kotune.phrases import LANGUAGES  # noqa: E402
-from kotune.run import STAGES  # noqa: E402
+from kotune.run import RUNS, STAGES  # noqa: E402
 
 
 class Commands(click.Group):
@@ -83,7 +83,7 @@ rate_option = click.option(
 )
 lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 runs_dir_option = click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs lie."
+    "--runs-dir", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs lie."
 )
 
 

@@ -17,7 +17,7 @@ from kodata.metrics import MEAN, METRICS
 from kotune import recipe as recipes
 from kotune.errors import KotuneError, RecipeError
 from kotune.paired import Paired, compare, holm
-from kotune.run import Run, read_json, sha256
+from kotune.run import Run, command, read_json, sha256
 from tasks.card import cards
 
 Sample = dict[str, Any]
@@ -131,7 +131,7 @@ def find(given: Path, runs_dir: Path) -> Path:
         if "score" in record.get("stages", {}) and folder.name == f"{given.stem}-{whose}":
             scored.append((record["stages"]["score"]["finished"], folder))
     if not scored:
-        raise RecipeError(f"{given}: no scored run of it in {runs_dir}; `./cli.py run {given}` makes one")
+        raise RecipeError(f"{given}: no scored run of it in {runs_dir}; `{command(given, runs_dir=runs_dir)}` makes one")
     return max(scored)[1]
 
 

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from kotune.models import hub
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.progress import Screen
 from kotune.recipe import ROOT, Limit, digest, load
-from kotune.run import STAGES, Run, read_json, write_text
+from kotune.run import RUNS, STAGES, Run, command, read_json, write_text
 
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
@@ -35,14 +34,13 @@ class Options:
     overrides: tuple[str, ...] = ()
     until: str = "report"
     limit: Limit = None
-    runs_dir: Path = Path("runs")
+    runs_dir: Path = RUNS
     dry_run: bool = False
 
     def command(self, recipe_file: Path) -> str:
-        words = ["./cli.py", "run", str(recipe_file)]
-        words += [word for override in self.overrides for word in ("--set", override)]
+        words = [word for override in self.overrides for word in ("--set", override)]
         words += ["--limit", str(self.limit)] if self.limit else []
-        return shlex.join(words)
+        return command(recipe_file, *words, runs_dir=self.runs_dir)
 
 
 def run(recipe_file: Path, options: Options, screen: Screen) -> Run:

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ from typing import Any
 from kotune.errors import StageError
 
 STAGES = ("prepare", "render", "train", "score", "report")
+RUNS = Path("runs")
+
+
+def command(recipe: Path, *words: str, runs_dir: Path = RUNS) -> str:
+    """How a recipe is run, ready for a shell; `words`: further options."""
+    place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
+    return shlex.join(["./cli.py", "run", str(recipe), *words, *place])
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,13 @@ def test_a_limit_or_an_override_is_another_run(start: Callable[..., list[str]], 
     assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
+def test_the_command_that_starts_a_run_again_says_everything_that_was_said() -> None:
+    recipe = Path("my recipe.yml")
+    assert Options().command(recipe) == "./cli.py run 'my recipe.yml'"
+    said = Options(overrides=("seed=1",), limit=30, runs_dir=Path("/big/runs"))
+    assert said.command(recipe) == "./cli.py run 'my recipe.yml' --set seed=1 --limit 30 --runs-dir /big/runs"
+
+
 def test_a_failed_stage_is_done_again_and_its_run_folder_stays(
     start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
