@@ -131,7 +131,9 @@ def find(given: Path, runs_dir: Path) -> Path:
         if "score" in record.get("stages", {}) and folder.name == f"{given.stem}-{whose}":
             scored.append((record["stages"]["score"]["finished"], folder))
     if not scored:
-        raise RecipeError(f"{given}: no scored run of it in {runs_dir}; `{command(given, runs_dir=runs_dir)}` makes one")
+        raise RecipeError(
+            f"{given}: no scored run of it in {runs_dir}; `{command(given, runs_dir=runs_dir)}` makes one"
+        )
     return max(scored)[1]
 
 

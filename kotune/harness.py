@@ -60,6 +60,10 @@ class Loaded:
         self.task.dataset = {self.task.config.test_split: Dataset.from_list(docs)}
         return self
 
+    def right_answer(self, doc: dict[str, Any]) -> int | str:
+        """What a document's right answer is: the index of a choice, or text."""
+        return str(self.task.doc_to_target(doc)) if self.generates else self.right_choice(doc)
+
     def right_choice(self, doc: dict[str, Any]) -> int:
         """Index of the right answer among a multiple-choice document's choices."""
         target = self.task.doc_to_target(doc)

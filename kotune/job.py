@@ -101,8 +101,9 @@ def _score_inputs(job: Job) -> dict[str, Any]:
     return {
         "adapter": _known_sha256(job, "model/adapter_model.safetensors"),
         "template": _known_sha256(job, f"model/{TEMPLATE_FILE}"),
+        "data": _known_sha256(job, "data/train.jsonl"),  # reference lines are made of it
         "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
-        "code": _code("kodata", "tasks", "kotune/scoring.py", "kotune/harness.py", "kotune/precision.py"),
+        "code": _code("kodata", "tasks", *(f"kotune/{name}.py" for name in SCORING)),
         "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"),
         "device": job.device,
         "limit": job.limit,
@@ -152,6 +153,7 @@ def _version(package: str) -> str | None:
         return None
 
 
+SCORING = ("scoring", "references", "harness", "precision")
 OUTPUTS = {
     "prepare": ("data/train.jsonl", "data/validation.jsonl", "data/manifest.json"),
     "render": ("axolotl.yml", TEMPLATE_FILE, "parity.json"),

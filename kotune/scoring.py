@@ -5,6 +5,7 @@ for base. Same items, same prompts, same batch shapes; the base has the precisio
 import json
 import math
 from contextlib import nullcontext
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kodata.scored import thought
 from kotune.harness import Loaded, load_task
 from kotune.precision import hold_kernels, loading
 from kotune.recipe import Limit
+from kotune.references import Lines, References
 from kotune.run import sha256, write_json, write_text
 
 BATCH_SIZE = 32
@@ -24,12 +26,13 @@ REHEARSED = 2  # items of each task that go the whole way before the first task 
 
 
 def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: Limit) -> None:
-    """Write `samples/<variant>/<task>.jsonl`, what was asked as `samples/items/<task>.jsonl`, and, last, scores.json.
+    """Write `samples/<variant>/<task>.jsonl`, what was asked as `samples/items/<task>.jsonl`, what reference lines answer as
+    `samples/<line>/<task>.jsonl`, and, last, scores.json.
 
     `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
     (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
     """
-    model = load_model(root, base)
+    model, references = load_model(root, base), References(root)
     loaded = [load_task(name, path) for name, path in tasks.items()]
     for task in loaded:  # what would go wrong after hours goes wrong now
         evaluated(task, model, REHEARSED)
@@ -37,6 +40,7 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     for task in loaded:
         card, items = task.card, task.quick() if limit == "quick" else limit
         scores[task.name] = {"version": card.version, "criterion": card.criterion, "chance": dict(card.chance)}
+        scores[task.name]["published"] = [asdict(figure) for figure in card.published]
         sums = scores[task.name]["sha256"] = {}
         for variant in VARIANTS:
             with model.model.disable_adapter() if variant == "base" else nullcontext():
@@ -45,7 +49,16 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
             scores[task.name] |= {"n": len(samples), variant: values}
         sums["items"] = _write(root, "items", task.name, [_item(sample, task) for sample in samples])
         _align(scores[task.name])
+        scores[task.name]["references"] = _lines(root, references.of(task, samples), task.name, sums)
     write_json(root / "scores.json", scores)
+
+
+def _lines(root: Path, found: Lines, task: str, sums: dict[str, str]) -> dict[str, Any]:
+    """What scores.json says of a task's reference lines; writes their samples."""
+    for name, samples in found.samples.items():
+        sums[name] = _write(root, name, task, samples)
+    lines = {name: metrics({}, samples) for name, samples in found.samples.items()}
+    return {"rows": found.rows, "absent": found.absent, "lines": lines}
 
 
 def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -96,8 +109,9 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
 
 
 def metrics(result: dict[str, Any], samples: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
-    """lm-eval's `acc,none` as {metric: {value, stderr, n}}, `n` the items that have it. The standard error is a bootstrap over clusters, since lm-eval's
-    own takes the items of a premise as independent and exists for means alone; null where nothing can be said."""
+    """lm-eval's `acc,none` as {metric: {value, stderr, n}}, `n` the items that have it. The standard error is a bootstrap
+    over clusters, since lm-eval's own takes the items of a premise as independent and exists for means alone; null where
+    nothing can be said."""
     told = {key.partition(",")[0]: told for key, told in result.items() if "," in key}
     values = {}
     for name in dict.fromkeys(name for sample in samples for name in sample["metrics"]):

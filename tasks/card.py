@@ -13,6 +13,17 @@ CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
 
 
 @dataclass(frozen=True)
+class Published:
+    """A figure for a task's data that others measured. `split`: on what, as far as the source says."""
+
+    name: str  # of a model; or `human`, `validator`
+    metric: str
+    value: float
+    split: str
+    source: str
+
+
+@dataclass(frozen=True)
 class TaskCard:
     """The facts of a task that a run and a comparison need."""
 
@@ -26,6 +37,7 @@ class TaskCard:
     primary: str  # the metric that a comparison judges and corrects for
     chance: Mapping[str, float] = field(default_factory=dict)  # what guessing scores, by metric
     lower_is_better: frozenset[str] = frozenset()  # of its metrics
+    published: tuple[Published, ...] = ()
 
 
 class _Loader(yaml.SafeLoader):
@@ -61,4 +73,5 @@ def _files() -> dict[str, dict[str, Any]]:
 def _card(name: str, told: dict[str, Any]) -> TaskCard:
     listed = {**_files().get(Path(told.get("include", "")).stem, {}), **told}["metric_list"]
     lower = frozenset(metric["metric"] for metric in listed if not metric["higher_is_better"])
-    return TaskCard(name=name, lower_is_better=lower, **told["metadata"])
+    published = tuple(Published(**figure) for figure in told["metadata"].get("published", ()))
+    return TaskCard(**{**told["metadata"], "name": name, "lower_is_better": lower, "published": published})

@@ -89,11 +89,13 @@ def test_what_was_lost_is_made_again_and_nothing_that_comes_out_the_same(
     assert start() == again
 
 
-def test_edited_training_data_is_prepared_and_trained_again(start: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_edited_training_data_is_prepared_trained_and_scored_again(
+    start: Callable[..., list[str]], tmp_path: Path
+) -> None:
     start()
     path = tmp_path / "data" / "klue-nli-v1.1_train.json"
     path.write_text(path.read_text(encoding="utf-8").replace("온다", "왔다"), encoding="utf-8")
-    assert start() == ["prepare", "render", "train"]
+    assert start() == ["prepare", "render", "train", "score"]  # reference lines are made of it
 
 
 def test_edited_test_data_is_looked_up_and_scored_again_but_not_trained_on(

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from kodata import klue_nli, nli_judge, nli_sample
+from kodata.baselines import Classifier, comparison
 from kodata.errors import DataError
 from kodata.naturalness.signals import NAMES
-from kodata.nli_baselines import Classifier, comparison
 from tests.conftest import loaded
 
 Evaluate = Callable[..., dict[str, Any]]
@@ -125,8 +125,8 @@ def test_the_classifier_sees_the_premise_only_where_it_may() -> None:
         for two in (one, words[(words.index(one) + 3) % 8])
     ]
     golds = [row["label"] for row in rows]
-    assert Classifier(rows * 5, with_premise=True).predict(rows) == golds
-    alone = Classifier(rows * 5, with_premise=False).predict(rows)
+    assert Classifier(rows * 5, "overlap").predict(rows) == golds
+    alone = Classifier(rows * 5, "hypothesis_only").predict(rows)
     assert sum(map(str.__eq__, alone, golds)) == 8
 
 
@@ -161,6 +161,6 @@ def test_an_answer_of_100000_characters_is_judged_at_once(text: str) -> None:
 @pytest.mark.slow
 def test_the_judges_classifier_agrees_with_people_as_often_as_the_readme_says(real_klue: Path) -> None:
     test = list(klue_nli.read("test", real_klue))
-    told = Classifier(klue_nli.read("train", real_klue), with_premise=True).predict(test)
+    told = Classifier(klue_nli.read("train", real_klue), "overlap").predict(test)
     agreed = sum(label == doc["label"] for label, doc in zip(told, test, strict=True))
     assert agreed / len(test) == pytest.approx(0.607, abs=0.01)

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kodata import klue_nli
+from kodata.baselines import Classifier
 from kodata.errors import DataError
-from kodata.nli_baselines import Classifier
 
 FILE = Path(__file__).with_name("hard_guids.txt")
 
@@ -19,7 +19,7 @@ FILE = Path(__file__).with_name("hard_guids.txt")
 def rendered(path: str | None) -> str:
     """The file's text: a header that says how it was made, and a guid a line."""
     test = list(klue_nli.read("test", path))
-    said = Classifier(klue_nli.read("train", path), with_premise=False).predict(test)
+    said = Classifier(klue_nli.read("train", path), "hypothesis_only").predict(test)
     wrong = [record["guid"] for record, label in zip(test, said, strict=True) if label != record["label"]]
     header = (
         "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a classifier of the hypothesis alone\n"

@@ -1,0 +1,88 @@
+"""What a task's items score without a language model: lines to hold a run against, made of the run's own training rows.
+
+Majority and classifiers (kodata/baselines.py) answer exactly the items that the model was asked, and the task's own code
+scores what they say, so that they are compared with the model item by item.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kodata.baselines import Classifier, Majority, views
+from kodata.card import Record
+from kodata.errors import DataError
+from kotune.harness import Loaded
+
+ROWS = 25_000  # training rows that are looked at, evenly spread: more would cost minutes and change little
+NEVER = -100.0  # the logarithm of a probability: a choice that no training row has
+MAJORITY = "majority"
+SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
+Sample = dict[str, Any]
+Known = Majority | Classifier
+
+
+class Lines(NamedTuple):
+    """`samples`: for each line what it made of every item, as a model's samples. `rows`: the training rows it knows.
+    `absent`: why there are none, `not trained` on the task's source, or `too few` rows; None where there are some, or
+    where no classifier could answer the task's items at all."""
+
+    samples: dict[str, list[Sample]]
+    rows: int
+    absent: str | None
+
+
+class References:
+    """The lines of one run folder; each is made once, whatever the number of tasks."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known = cache(self._made)
+
+    def of(self, task: Loaded, samples: list[Sample]) -> Lines:
+        """The lines for the items of these samples."""
+        docs = [task.task.eval_docs[sample["doc_id"]] for sample in samples]
+        if not docs or not views(docs[0]) or not _tells(task, docs):
+            return Lines({}, 0, None)
+        rows, known, absent = self._known(task.card.source)
+        said = {name: line.likelihoods(docs) for name, line in known.items()}
+        lines = {name: [*map(_answered(task), samples, docs, each)] for name, each in said.items()}
+        return Lines(lines, rows, absent)
+
+    def _made(self, source: str) -> tuple[int, dict[str, Known], str | None]:
+        """What was learned of a source's training rows, by the name of its line."""
+        records = self._records(source)
+        if not records:
+            return 0, {}, "not trained"
+        try:
+            made = {name: Classifier(records, name) for name in views(records[0])}
+        except DataError:
+            return len(records), {}, "too few"
+        return len(records), {MAJORITY: Majority(records), **made}, None
+
+    def _records(self, source: str) -> list[Record]:
+        """At most ROWS of the source's training rows."""
+        with (self._root / "data" / "train.jsonl").open(encoding="utf-8") as lines:
+            found = [row["doc"] for row in map(json.loads, lines) if row["source"] == source]
+        return found[:: -(-len(found) // ROWS) or 1]
+
+
+def _tells(task: Loaded, docs: list[Record]) -> bool:
+    """Whether an item's label decides its right answer; where a model writes a sentence, it does not."""
+    labels = {doc["label"] for doc in docs}
+    return len(labels) == len({task.right_answer({**docs[0], "label": label}) for label in labels})
+
+
+def _answered(task: Loaded) -> Any:
+    """Makes a sample of a model's sample, its doc, and what a line says of the labels."""
+
+    def answered(sample: Sample, doc: Record, likelihoods: dict[str, float]) -> Sample:
+        answers = {task.right_answer({**doc, "label": label}): told for label, told in likelihoods.items()}
+        best = max(answers, key=lambda answer: answers[answer])
+        results: list[Any] = [best]
+        if not task.generates:
+            results = [(answers.get(choice, NEVER), False) for choice in range(len(task.task.doc_to_choice(doc)))]
+        kept = {key: sample[key] for key in SAME if key in sample}
+        return {**kept, "prediction": best, "metrics": dict(task.task.process_results(doc, results))}
+
+    return answered

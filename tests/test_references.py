@@ -1,0 +1,106 @@
+"""Reference lines: made of the run's own training rows, asked exactly what the model was asked, scored by the task itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kodata import files, klue_nli, nli_sample
+from kodata.baselines import Classifier, Majority, views
+from kotune import references
+from kotune.harness import Loaded, load_task
+from kotune.references import Lines, References
+from kotune.run import write_text
+from kotune.scoring import metrics
+from tasks.card import cards
+from tests.conftest import ROOT
+
+pytest.importorskip("sklearn")
+pytest.importorskip("lm_eval")
+
+
+def trained(folder: Path, rows: int = 600) -> References:
+    """The lines of a run that trained on the sample's first rows."""
+    records = list(nli_sample.read("train"))[:rows]
+    lines = [json.dumps({"source": "nli_sample", "doc": record}, ensure_ascii=False) for record in records]
+    write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
+    return References(folder)
+
+
+def found(lines: References, name: str, items: int = 171, path: Path | None = None) -> tuple[Loaded, Lines]:
+    task = load_task(name, path)
+    docs = list(task.task.eval_docs)[:items]
+    return task, lines.of(task, [{"doc_id": at, "cluster": doc[task.card.cluster]} for at, doc in enumerate(docs)])
+
+
+@pytest.mark.parametrize("name", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko"])
+def test_a_line_is_right_where_its_classifier_is(tmp_path: Path, name: str) -> None:
+    task, lines = found(trained(tmp_path), name)
+    assert (lines.rows, lines.absent) == (600, None)
+    assert list(lines.samples) == ["majority", "hypothesis_only", "overlap"]
+    records = list(nli_sample.read("train"))[:600]
+    docs = [task.task.eval_docs[sample["doc_id"]] for sample in lines.samples["overlap"]]
+    said = Classifier(records, "overlap").predict(docs)
+    for label, doc, sample in zip(said, docs, lines.samples["overlap"], strict=True):
+        if "acc" in sample["metrics"]:
+            assert sample["metrics"]["acc"] == float(label == doc["label"])
+    majority = metrics({}, lines.samples["majority"])["acc"]
+    assert majority["value"] == pytest.approx(1 / 3)
+    assert len({sample["prediction"] for sample in lines.samples["majority"]}) == 1
+
+
+def test_probabilities_of_a_classifier_are_scored_as_a_models_are(tmp_path: Path) -> None:
+    _, lines = found(trained(tmp_path), "nli_sample_ko")
+    scores = {name: metrics({}, samples) for name, samples in lines.samples.items()}
+    assert scores["majority"]["brier"]["value"] == pytest.approx(2 / 3)
+    assert scores["majority"]["ece"]["value"] == pytest.approx(0, abs=1e-9)
+    assert 0 < scores["overlap"]["ece"]["value"] < 1  # type: ignore[operator]
+    assert scores["overlap"]["acc_time"]["n"] < scores["overlap"]["acc"]["n"] == 171  # type: ignore[operator]
+
+
+def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why(tmp_path: Path) -> None:
+    path = ROOT / "kodata" / "samples" / "nsmc"
+    assert found(trained(tmp_path), "nsmc_ko", path=path)[1] == Lines({}, 0, "not trained")
+    assert found(trained(tmp_path, rows=1), "nli_sample_ko")[1] == Lines({}, 1, "too few")
+
+
+def test_a_task_whose_answer_is_no_label_has_no_line(tmp_path: Path) -> None:
+    assert found(trained(tmp_path), "nli_sample_write_ko")[1] == Lines({}, 0, None)
+    korquad = ROOT / "kodata" / "samples" / "korquad"
+    assert found(trained(tmp_path), "korquad_ko", path=korquad)[1] == Lines({}, 0, None)
+
+
+def test_reviews_have_a_line_of_their_own() -> None:
+    records = [
+        {"guid": str(n), "document": f"{'재미' if n % 2 else '지루'} {n}", "label": str(n % 2)} for n in range(40)
+    ]
+    assert views(records[0]) == ["ngrams"]
+    assert Classifier(records, "ngrams").predict(records) == [record["label"] for record in records]
+    told = Majority([*records, {"label": "1"}]).likelihoods(records)[0]
+    assert max(told, key=lambda label: told[label]) == "1"
+
+
+def test_of_many_rows_so_many_are_taken_from_all_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "ROWS", 100)
+    lines = trained(tmp_path, rows=250)
+    records = lines._records("nli_sample")
+    every = [record["guid"] for record in list(nli_sample.read("train"))[:250]]
+    assert [record["guid"] for record in records] == every[::3]
+
+
+def test_published_figures_name_a_metric_of_their_task_and_their_source() -> None:
+    told = [(name, figure) for name, card in cards().items() for figure in card.published]
+    assert {name for name, _ in told} == {"klue_nli_ko", "korquad_ko", "nsmc_ko"}
+    for name, figure in told:
+        text = (ROOT / "tasks" / name / f"{name}.yaml").read_text(encoding="utf-8")
+        assert f"metric: {figure.metric}\n" in text
+        assert 0 < figure.value < 1 and "http" in figure.source and figure.split
+
+
+def test_the_validators_line_is_the_share_of_their_votes_that_is_the_label(real_klue: Path) -> None:
+    rows: list[dict[str, Any]] = list(files.rows(klue_nli.files("test", real_klue)[0]))
+    votes = [row[f"label{number}"] == row["gold_label"] for row in rows for number in range(2, 6)]
+    (line,) = (figure for figure in cards()["klue_nli_ko"].published if figure.name == "validator")
+    assert len(votes) == 12_000
+    assert sum(votes) / len(votes) == pytest.approx(line.value, abs=0.0005)
