@@ -99,9 +99,16 @@ def _draws(length: int, resamples: int) -> "Array":
     """How often each of so many rows is drawn in each resample: (resamples, length)."""
     import numpy as np
 
+    return np.asarray(_counts(length, resamples), dtype=np.float64)
+
+
+@lru_cache(maxsize=12)  # tasks and metrics of other lengths take turns; kept in bytes, for they are drawn slowly
+def _counts(length: int, resamples: int) -> Any:
+    import numpy as np
+
     rng = np.random.default_rng(SEED)
     rows = (np.bincount(rng.integers(length, size=length), minlength=length) for _ in range(resamples))
-    return np.stack(list(rows)).astype(np.float64)
+    return np.stack([row.astype(np.uint8) for row in rows])
 
 
 def _mean() -> Metric:

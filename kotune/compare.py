@@ -6,7 +6,7 @@ or questions differ is not compared at all. Everything is read from the run fold
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from glob import escape
@@ -30,7 +30,7 @@ OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_
 
 @dataclass(frozen=True)
 class Side:
-    """A variant of a run: `base` or `tuned`."""
+    """What answers a run's items: its `base` or `tuned` model, or one of its reference lines."""
 
     run: "Finished"
     variant: str
@@ -107,7 +107,10 @@ class Finished:
     def _yaml(self, name: str) -> dict[str, Any]:
         import yaml
 
-        return dict(yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8")))
+        try:
+            return dict(yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8")))
+        except (yaml.YAMLError, TypeError, ValueError):
+            raise KotuneError(f"{self.folder / name}: not whole; run `{self.command}` again") from None
 
 
 @lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory
@@ -145,6 +148,17 @@ def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
     return _adjusted([found for a, b in sides for found in _pair(a, b)])
 
 
+def against(runs: Sequence[Finished]) -> list[Comparison]:
+    """Each run's tuned model against its own reference lines, by the tasks' judged metrics. Holm's adjustment is over these
+    alone: they are another question than which model is better."""
+    found: list[Comparison] = []
+    for run in runs:
+        for task, entry in run.scores.items():
+            for line in entry.get("references", {}).get("lines", ()):
+                found += _of_task(task, Side(run, line), Side(run, "tuned"), [cards()[task].primary])
+    return _adjusted(found)
+
+
 def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
     """What is not the same between two runs, beside their models: {what, a, b} each."""
     found: list[tuple[str, Any, Any]] = [(name, a.record.get(name), b.record.get(name)) for name in SAME]
@@ -167,16 +181,20 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     shared = [task for task in a.run.scores if task in b.run.scores]
     compared = False
     for task in shared:
-        ours, theirs = a.run.samples(task, a.variant), b.run.samples(task, b.variant)
-        common = [key for key in ours if key in theirs and _same_question(ours[key], theirs[key])]
-        if not common:
-            continue
-        compared = True
-        for metric in a.run.scores[task]["base"]:
-            if found := _metric(metric, [(ours[key], theirs[key]) for key in common]):
-                yield Comparison(task, metric, a, b, found)
+        for found in _of_task(task, a, b, a.run.scores[task]["base"]):
+            compared = True
+            yield found
     if not compared:
         raise KotuneError(f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task")
+
+
+def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:
+    """These metrics of a task over the items that both have; none where there is no such item."""
+    ours, theirs = a.run.samples(task, a.variant), b.run.samples(task, b.variant)
+    common = [(ours[key], theirs[key]) for key in ours if key in theirs and _same_question(ours[key], theirs[key])]
+    for metric in metrics:
+        if found := _metric(metric, common):
+            yield Comparison(task, metric, a, b, found)
 
 
 def _items(task: str, a: dict[str, Sample], b: dict[str, Sample]) -> Iterator[dict[str, Any]]:

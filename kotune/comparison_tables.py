@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kotune.compare import Comparison
+from kotune.compare import Comparison, Finished
 from kotune.phrases import Phrases
 from kotune.table import Row, Table
 from kotune.verdict import Result, p_text
@@ -56,6 +56,37 @@ def _figures(one: Comparison) -> Row:
         NOTHING if math.isnan(told.ci_low) else interval, p_text(told.p_value), p_text(one.p_holm), p_text(told.p_mcnemar),
         f"{told.n:,} / {told.groups:,}", number(told.detectable), number(chance),
     )  # fmt: skip
+
+
+def references(result: Result, say: Phrases) -> Table:
+    """What each run's tuned models are to be held against: guessing, what the run's own training rows tell without a language
+    model, people, and figures that others published; the judged metrics alone."""
+    several = len(result.runs) > 1
+    rows, notes = [], [say("references_note")]
+    for place, run in enumerate(result.runs, 1):
+        for task, entry in run.scores.items():
+            named = (f"{place}", task) if several else (task,)
+            rows += [(*named, cards()[task].primary, *cells) for cells in _lines(result, run, task, say)]
+            if absent := entry.get("references", {}).get("absent"):
+                why = say.word("no_line", absent)
+                notes.append(say("no_lines", run=result.names[run.folder], task=task, why=why))
+    head = ("run", "task", "metric", "line", "value", "tuned_minus", "interval", "p_holm", "n", "reference_source")
+    return Table(say("references_title"), tuple(map(say, head[not several :])), rows, 3 + several, notes)
+
+
+def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[Row]:
+    """The lines of a task's judged metric: name, value, what the tuned model has more, its interval, p, items, source."""
+    primary, blank = cards()[task].primary, (NOTHING,) * 4
+    if primary in (chance := run.scores[task]["chance"]):
+        yield say("chance"), number(chance[primary]), *blank, NOTHING
+    for one in result.lines:
+        if one.a.run is run and one.task == task:
+            cells = _figures(one)
+            yield say.word("lines", one.a.variant), cells[0], cells[2], cells[3], cells[5], cells[7], say("own_rows")
+    for told in run.scores[task].get("published", ()):
+        if told["metric"] == primary:
+            where = f"{told['source']} ({told['split']})"
+            yield say.word("lines", told["name"]), number(told["value"]), *blank, where
 
 
 def number(value: float | None, form: str = ".3f") -> str:

@@ -11,6 +11,7 @@ Every metric is a function of sums over clusters (kodata.metrics), so one matrix
 import math
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kodata.metrics import SEED, Metric, pooled, resample, vectors
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kodata.metrics import Array
 
 RESAMPLES = 10_000
-POWER_Z = 2.8016  # z(.975) + z(.8)
+POWER_Z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
 
 
 class Paired(NamedTuple):
@@ -71,7 +72,14 @@ def _exchanges(length: int, resamples: int) -> "Array":
     """1 where a row is exchanged, else 0: (resamples, length)."""
     import numpy as np
 
-    return np.random.default_rng(SEED).integers(0, 2, size=(resamples, length), dtype=np.int8).astype(np.float64)
+    return np.asarray(_sides(length, resamples), dtype=np.float64)
+
+
+@lru_cache(maxsize=12)  # as kodata.metrics keeps its draws
+def _sides(length: int, resamples: int) -> Any:
+    import numpy as np
+
+    return np.random.default_rng(SEED).integers(0, 2, size=(resamples, length), dtype=np.int8)
 
 
 def mcnemar(a: Sequence[Any], b: Sequence[Any]) -> float | None:

@@ -35,8 +35,9 @@ class Report:
         return self.result.names[run.folder]
 
     def judged(self) -> list[Table]:
-        """What was found, criterion by criterion."""
-        return comparison_tables.criteria(self.result, self.say)
+        """What was found, criterion by criterion, and what it is to be held against."""
+        criteria = comparison_tables.criteria(self.result, self.say)
+        return [*criteria, comparison_tables.references(self.result, self.say)]
 
     def unlike(self) -> list[Table]:
         """What is not the same between the runs, beside their models."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kotune.compare import Comparison, Finished, comparisons, differences
+from kotune.compare import Comparison, Finished, against, comparisons, differences
 from kotune.efficiency import Price, efficiency
 from kotune.phrases import Phrases
 from tasks.card import cards
@@ -26,19 +26,21 @@ class Verdict:
 @dataclass(frozen=True)
 class Result:
     """Runs and all that was found between them. `names`: how a person calls each run, by its folder; `differences`: what is
-    not the same between the first run and each other one, by the other's folder."""
+    not the same between the first run and each other one, by the other's folder; `lines`: tuned models against reference
+    lines."""
 
     runs: Sequence[Finished]
     found: Sequence[Comparison]
     names: dict[Path, str]
     differences: dict[Path, list[dict[str, Any]]]
     price: Price | None = None
+    lines: Sequence[Comparison] = ()
 
     @classmethod
     def of(cls, runs: Sequence[Finished], price: Price | None = None) -> "Result":
         """Compare the runs."""
         unlike = {run.folder: differences(runs[0], run) for run in runs[1:]}
-        return cls(runs, comparisons(runs), titles(runs), unlike, price)
+        return cls(runs, comparisons(runs), titles(runs), unlike, price, against(runs))
 
     def verdicts(self, say: Phrases) -> list[Verdict]:
         """A sentence for each comparison of a task's primary metric."""
@@ -67,6 +69,7 @@ class Result:
         ]
         return {
             "comparisons": [one.row() for one in self.found],
+            "references": [one.row() for one in self.lines],
             "efficiency": self.efficiency(),
             "differences": unlike,
         }

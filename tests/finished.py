@@ -29,6 +29,7 @@ class Made:
     seed: int = 7
     record: Mapping[str, Any] = field(default_factory=dict)
     task: str = "nli_sample_ko"
+    lines: tuple[str, ...] = ()  # its reference lines, which all say the first relation
     whole: bool = False  # whether the three items of a premise are also asked as one, for agreement
     sure: bool = False  # whether items say how sure the model was, for calibration
 
@@ -58,6 +59,12 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
         entry["sha256"][kind] = sha256(path)
         if kind != "items":
             entry[kind] = scores(rows)
+    entry["references"] = {"rows": 400, "absent": None, "lines": {}}
+    for line in made.lines:
+        rows = [_sample(number, made, said=0) for number in numbers(made)]
+        path = folder / "samples" / line / f"{made.task}.jsonl"
+        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        entry["sha256"][line], entry["references"]["lines"][line] = sha256(path), scores(rows)
     write_json(folder / "scores.json", {made.task: entry})
     write_json(folder / "run.json", {**RECORD, **made.record})
     return folder
@@ -77,12 +84,15 @@ def numbers(made: Made) -> range:
 def samples(made: Made, side: int) -> list[Row]:
     """What base (0) or tuned (1) made of it."""
     rng = random.Random(f"{made.model} {made.seed} {side}")
-    return [_sample(number, made, rng, side) for number in numbers(made)]
+    return [_sample(number, made, _said(number % 3, made.rates[side], rng)) for number in numbers(made)]
 
 
-def _sample(number: int, made: Made, rng: random.Random, side: int) -> Row:
+def _said(gold: int, rate: float, rng: random.Random) -> int:
+    return gold if rng.random() < rate else (gold + rng.randrange(1, 3)) % 3
+
+
+def _sample(number: int, made: Made, said: int) -> Row:
     gold = number % 3
-    said = gold if rng.random() < made.rates[side] else (gold + rng.randrange(1, 3)) % 3
     premise = f"{number // 3}번 문이 열렸다."
     more: Row = {"consistent_and_right": [premise, premise, 3, gold, said]} if made.whole else {}
     if made.sure:

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from kotune import paired
-from kotune.compare import Finished, comparisons, differences, find, load
+from kotune.compare import Finished, against, comparisons, differences, find, load
+from kotune.comparison_tables import references
 from kotune.errors import KotuneError, RecipeError
+from kotune.phrases import Phrases
 from kotune.recipe import digest
 from kotune.recipe import load as load_recipe
 from kotune.run import read_json, write_json, write_text
+from kotune.verdict import Result
 from tests.conftest import ROOT, Cli
 from tests.finished import LLAMA, RECORD, Made, finished
 from tests.test_cli import assert_one_message
@@ -122,9 +125,13 @@ def unknown_task(folder: Path) -> None:
         (lambda folder: write_text(folder / "run.json", '{"seed": '), "run.json: missing or not whole; no run folder"),
         (lambda folder: write_text(folder / "scores.json", "[1]"), "scores.json: missing or not whole; run `./cli.py"),
         (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml"),
+        (lambda folder: write_text(folder / "axolotl.yml", "a: [b"), "axolotl.yml: not whole; run `./cli.py run recipes/m"),
         (shutil.rmtree, "b: neither a run folder nor a recipe"),
     ],
-    ids=["cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml", "no folder"],
+    ids=[
+        "cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml",
+        "torn axolotl.yml", "no folder",
+    ],
 )  # fmt: skip
 def test_a_run_that_cannot_be_compared_is_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Any, told: str
@@ -192,6 +199,45 @@ def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path
     cost = told["efficiency"][0]
     assert (cost["run"], cost["tokens_per_second"], cost["samples_per_second"]) == ("a", 500.0, 10.0)
     assert (cost["seconds"]["train"], cost["trainable_parameters"], cost["steps"]) == (60.0, 163_840, 40)
+
+
+def test_a_run_is_held_against_its_reference_lines_item_by_item(tmp_path: Path) -> None:
+    made = Made(lines=("majority", "hypothesis_only"))
+    runs = load([finished(tmp_path / "a", made), finished(tmp_path / "b", OTHER)])
+    told = against(runs)
+    assert [(one.metric, one.a.name, one.b.name) for one in told] == [
+        ("acc", "a majority", "a tuned"),
+        ("acc", "a hypothesis_only", "a tuned"),
+    ]
+    assert told[0].found.value_a == pytest.approx(1 / 3)
+    assert told[0].found.value_b == pytest.approx(runs[0].scores["nli_sample_ko"]["tuned"]["acc"]["value"])
+    assert (told[0].found.n, told[0].found.groups) == (120, 40)
+    assert [one.p_holm for one in told] == paired.holm([one.found.p_value for one in told])
+    before = [one.p_holm for one in comparisons(load([finished(tmp_path / "c"), tmp_path / "b"]))]
+    assert [one.p_holm for one in comparisons(runs)] == before  # the lines do not cost the models' comparisons anything
+
+
+def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_what_is_absent(tmp_path: Path) -> None:
+    folders = finished(tmp_path / "a", Made(lines=("overlap",))), finished(tmp_path / "b", OTHER)
+    scores = read_json(folders[1] / "scores.json")
+    figure = {"name": "Some-BERT", "metric": "acc", "value": 0.875, "split": "dev", "source": "https://example.org"}
+    scores["nli_sample_ko"]["published"] = [figure, {**figure, "metric": "macro_f1"}]
+    scores["nli_sample_ko"]["references"] = {"rows": 0, "absent": "not trained", "lines": {}}
+    write_json(folders[1] / "scores.json", scores)
+    table = references(Result.of(load(folders)), Phrases("en"))
+    assert [(row[0], row[3], row[4]) for row in table.rows] == [
+        ("1", "chance", "0.333"),
+        ("1", "classifier of both sentences' overlap", "0.333"),
+        ("2", "chance", "0.333"),
+        ("2", "Some-BERT", "0.875"),
+    ]
+    assert table.rows[1][5].startswith("+0.4") and table.rows[1][8] == "120 / 40"
+    assert table.rows[3][9] == "https://example.org (dev)"
+    assert {len(row) for row in table.rows} == {len(table.head)}
+    absent = (
+        "quickstart-deepseek, LoRA, nli_sample_ko: no line is made here: the run did not train on the task's source."
+    )
+    assert table.notes[1:] == [absent]
 
 
 def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: Cli, tmp_path: Path) -> None:
