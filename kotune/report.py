@@ -13,6 +13,7 @@ from kotune.phrases import Phrases
 from kotune.run import write_text
 from kotune.table import Table
 from kotune.verdict import Result
+from tasks.card import cards
 
 
 class Report:
@@ -128,13 +129,15 @@ def write_as(report: Report, html: Path | None, md: Path | None) -> list[Path]:
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:
-    """One line a task and metric, for the screen of a run: base, tuned and the difference."""
-    return [
-        f"{task} {name}: base {_value(base)}, tuned {_value(entry['tuned'][name])} "
-        f"({_difference(base, entry['tuned'][name])}, n = {_asked(base, entry['tuned'][name])})"
-        for task, entry in scores.items()
-        for name, base in entry["base"].items()
-    ]
+    """A line a task, for the screen of a run: the judged metric of base and tuned, and the difference."""
+    return [_score_line(task, cards()[task].primary, entry) for task, entry in scores.items()]
+
+
+def _score_line(task: str, metric: str, entry: dict[str, Any]) -> str:
+    base, tuned = entry["base"][metric], entry["tuned"][metric]
+    told = f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n = {_asked(base, tuned)})"
+    others = len(entry["base"]) - 1
+    return f"{task} {metric}: {told}" + (f"; {others} more in the report" if others else "")
 
 
 def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -> str:

@@ -128,16 +128,20 @@ def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_righ
     assert all(example.a != example.b for example in other.examples)
 
 
-def test_a_metric_of_some_items_is_told_with_their_number() -> None:
+def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items() -> None:
     def figure(value: float | None, n: int) -> dict[str, float | int | None]:
         return {"value": value, "stderr": None, "n": n}
 
-    base = {"acc": figure(0.25, 900), "acc_time": figure(0.5, 150), "thinking_tokens": figure(None, 0)}
-    tuned = {"acc": figure(0.75, 900), "acc_time": figure(0.5, 150), "thinking_tokens": figure(7, 12)}
-    assert score_lines({"some_ko": {"n": 900, "base": base, "tuned": tuned}}) == [
-        "some_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
-        "some_ko acc_time: base 0.500, tuned 0.500 (+0.000, n = 150)",
-        "some_ko thinking_tokens: base n/a, tuned 7.000 (n/a, n = 0 and 12)",
+    scores = {
+        "nli_sample_ko": {"base": {"acc": figure(0.25, 900)}, "tuned": {"acc": figure(0.75, 900)}},
+        "ko_naturalness": {
+            "base": {"void": figure(1, 120), "function_profile": figure(None, 0)},
+            "tuned": {"void": figure(0, 120), "function_profile": figure(7, 12)},
+        },
+    }
+    assert score_lines(scores) == [
+        "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
+        "ko_naturalness function_profile: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in the report",
     ]
 
 
