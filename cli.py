@@ -28,7 +28,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         from kodata.errors import DataError
-        from kotune.errors import KotuneError, exit_code
+        from kotune.errors import INTERRUPTED, PREEMPTED, KotuneError, Preempted, exit_code, os_error
 
         try:
             return super().invoke(ctx)
@@ -36,11 +36,13 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             sys.exit(exit_code(error))
         except OSError as error:  # a full disk, a folder that cannot be written
-            click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            click.echo("interrupted: the same command goes on from the last finished stage", err=True)
-            sys.exit(130)
+            click.echo(f"error: {os_error(error)}", err=True)
+            sys.exit(KotuneError.exit_code)
+        except KeyboardInterrupt as stop:
+            code = PREEMPTED if isinstance(stop, Preempted) else INTERRUPTED
+            word = "terminated" if code == PREEMPTED else "interrupted"
+            click.echo(": ".join([word, *getattr(stop, "__notes__", [])]), err=True)
+            sys.exit(code)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,8 +90,15 @@ runs_dir_option = click.option(
 
 
 def unwind_when_terminated() -> None:
-    """SIGTERM leaves no process of ours and no temporary folder behind."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    """SIGTERM, or a terminal that goes away, leaves no process of ours and no temporary folder behind."""
+    from kotune.errors import Preempted
+
+    def stop(*_: object) -> None:
+        raise Preempted
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, stop)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata.errors import DataError
+from kotune import tether
 from kotune.errors import KotuneError, StageError, exit_code
 from kotune.recipe import Limit
 from kotune.training import environment, tail
@@ -23,10 +24,13 @@ def call(job: str, root: Path, **arguments: Any) -> None:
     """Run `job` in the run folder; its output goes to `<job>.log` there. Raises what the job raised."""
     log = root / f"{job}.log"
     with log.open("w", encoding="utf-8") as out:
-        child = subprocess.run(
-            [sys.executable, "-m", "kotune.child", job], cwd=root, env=environment(), text=True, check=False,
-            input=json.dumps(arguments, default=str), stdout=out, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        child = tether.start(
+            [sys.executable, "-m", "kotune.child", job], root, out, stdin=subprocess.PIPE, env=environment()
+        )
+        try:
+            child.communicate(json.dumps(arguments, default=str))
+        finally:
+            tether.end(child)
     if child.returncode == 0:
         return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -3,7 +3,15 @@
 0 done; 1 a stage failed, final; 2 recipe or usage; 75 hub unreachable, try again; 130 interrupted; 143 preempted.
 """
 
+import errno
+
 from kodata.errors import HubError
+
+INTERRUPTED, PREEMPTED = 130, 143
+
+
+class Preempted(KeyboardInterrupt):
+    """SIGTERM, or the terminal went away: everything unwinds as with Ctrl-C, to another exit code."""
 
 
 class KotuneError(Exception):
@@ -27,3 +35,14 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, HubError):
         return 75  # EX_TEMPFAIL of sysexits.h: the same command may pass later
     return getattr(error, "exit_code", KotuneError.exit_code)
+
+
+def os_error(error: OSError) -> str:
+    """What the system refused, as one message that says what to do."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}{_ADVICE.get(error.errno or 0, '')}"
+
+
+_AGAIN = "; free some space and run the same command again, which goes on from what is whole"
+_WRITABLE = "; give a folder that you may write to (--runs-dir)"
+_ADVICE = {errno.ENOSPC: _AGAIN, errno.EDQUOT: _AGAIN, errno.EROFS: _WRITABLE, errno.EACCES: _WRITABLE}

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +15,9 @@ import yaml
 
 from kodata import convert
 from kodata.errors import did_you_mean
-from kotune import axolotl_config, child, models, report, training
-from kotune.axolotl_config import TEMPLATE_FILE
+from kotune import axolotl_config, child, memory, models, report, training
+from kotune.axolotl_config import CHECKPOINTS, TEMPLATE_FILE
+from kotune.checkpoints import SCORED, keep_matching, last_good_step
 from kotune.errors import KotuneError, RecipeError
 from kotune.job import Job, versions
 from kotune.models import hub
@@ -24,6 +26,8 @@ from kotune.progress import Screen
 from kotune.recipe import ROOT, Limit, digest, load
 from kotune.run import RUNS, STAGES, Run, command, read_json, write_text
 
+# What a stage goes on from when it is killed; of no use once its result is on record.
+WORK = {"train": training.WORK, "score": (SCORED,)}
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
 
@@ -56,8 +60,17 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
             screen.say(f"{stage:8} {state}")
         return job.run
     facts = {"command": options.command(recipe_file), "overrides": list(options.overrides), "limit": options.limit}
-    execute(job, options.until, screen, facts)
+    try:
+        execute(job, options.until, screen, facts)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
+        raise
     return job.run
+
+
+def _progress(job: Job) -> str:
+    step = last_good_step(job.run.path(CHECKPOINTS))
+    return f", training up to step {step}" if step else ""
 
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
@@ -94,6 +107,8 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
     _begin(job, facts)
     with job.run.stage(stage, inputs), screen.stage(stage):
         BODIES[stage](job, screen)
+    for name in WORK.get(stage, ()):
+        shutil.rmtree(job.run.path(name), ignore_errors=True)
 
 
 def plan(job: Job, until: str) -> list[tuple[str, str]]:
@@ -150,15 +165,20 @@ def _render(job: Job, screen: Screen) -> None:
 
 
 def _train(job: Job, screen: Screen) -> None:
-    screen.training(training.train(job.run.root, job.inputs("train")))
-    start = training.read_metrics(job.run.path("metrics.jsonl"))[0]
-    kept = ("base_precision", "compute_dtype", "trainable_parameters")
-    job.run.update(**{key: start[key] for key in kept})
+    with closing(training.train(job.run.root, job.inputs("train"))) as following:
+        screen.training(following)
+    events = training.read_metrics(job.run.path("metrics.jsonl"))
+    kept = {key: events[0][key] for key in ("base_precision", "compute_dtype", "trainable_parameters")}
+    doubts = training.warnings(events)
+    job.run.update(**kept, halvings=memory.halvings(job.run.root) or None, warnings=doubts or None)
+    for line in report.doubts(job.run.record(), Phrases(LANGUAGES[0])):
+        screen.say(line)
 
 
 def _score(job: Job, screen: Screen) -> None:
     record = job.run.record()
     kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
+    keep_matching(job.run.path(SCORED), {**job.inputs("score"), "base": kept})
     child.call("score", job.run.root, tasks=job.task_paths(), base=kept, limit=job.limit)
     for line in report.score_lines(read_json(job.run.path("scores.json"))):
         screen.say(line)

@@ -3,10 +3,15 @@
 Axolotl up to 0.20 does not seed the adapter's initialisation: two runs with one seed would differ in every tensor.
 Lines of metrics.jsonl: `{"event": "start", ...}`, one `{"event": "log", ...}` a logging step (loss, learning_rate,
 grad_norm, tokens_per_second over the interval, peak_memory_gib), `{"event": "end", "step": N, "max_steps": N}`.
+
+A loss that is no finite number ends training at the step that logs it. SIGTERM ends it after a checkpoint.
 """
 
 import json
+import math
+import os
 import resource
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ from typing import Any
 from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback, set_seed
 
+from kotune.errors import PREEMPTED
 from kotune.precision import base_precision, compute_dtype, hold_kernels
 
 METRICS = Path("metrics.jsonl")  # Axolotl is started in the run folder
@@ -32,11 +38,15 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         hold_kernels(model)
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
-        # Counts the tokens of the batches as the model sees them, padding left out.
-        return {"include_num_input_tokens_seen": "non_padding"}
+        # Counts the tokens of the batches as the model sees them, padding left out. A loss that is NaN is not to be
+        # replaced by the mean of those before it.
+        return {"include_num_input_tokens_seen": "non_padding", "logging_nan_inf_filter": False}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
         return [MetricsWriter(model)]
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
+        return [Stopper(trainer)]
 
 
 class MetricsWriter(TrainerCallback):  # type: ignore[misc]
@@ -63,9 +73,44 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
             self.last = (now, tokens)
             kept["tokens_per_second"] = round(seen / elapsed, 1) if elapsed > 0 else 0.0
         _write(event="log", step=state.global_step, **kept, tokens=tokens, peak_memory_gib=peak_memory_gib())
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise FloatingPointError(f"the loss is {logs['loss']} at step {state.global_step}")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         _write(event="end", step=state.global_step, max_steps=state.max_steps)
+
+
+class Stopper(TrainerCallback):  # type: ignore[misc]
+    """SIGTERM: a checkpoint after the step that is being done, then the end. Axolotl would keep nothing on SIGTERM, and on
+    Ctrl-C exit 0 with what looks like a finished adapter."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+        self.told = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._tell)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+
+    def _tell(self, *_: Any) -> None:
+        self.told = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.told:
+            control.should_save = True
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.told:  # an evaluation may take longer than whoever stops us waits
+            self.trainer._save_checkpoint(self.trainer.model, trial=None)
+            os._exit(PREEMPTED)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.told:
+            os._exit(PREEMPTED)
 
 
 def peak_memory_gib() -> float:

@@ -55,16 +55,28 @@ class Screen:
         with Progress(*columns, console=self.console) as progress:
             bar = progress.add_task("starting Axolotl", total=None)
             for event in events:
+                self._told(event)
                 text = _words(event) if "loss" in event else None
                 progress.update(bar, completed=event["step"], total=event.get("max_steps"), description=text)
 
     def _lines(self, events: Iterable[dict[str, Any]]) -> None:
         every, shown = 1, 0
         for event in events:
+            self._told(event)
             every = max(1, event.get("max_steps", every * LINES) // LINES)
             if "loss" in event and event["step"] >= shown + every:
                 shown = event["step"]
                 self.say(f"step {event['step']}: {_words(event)}")
+
+    def _told(self, event: dict[str, Any]) -> None:
+        """What is worth a line of its own."""
+        if event["event"] == "start" and event["step"]:
+            self.say(f"goes on from step {event['step']}")
+        if event["event"] == "out_of_memory":
+            sizes = event["micro_batch_size"], event["gradient_accumulation_steps"]
+            self.say(
+                f"out of GPU memory at step {event['step']}: again with micro-batches of {sizes[0]}, {sizes[1]} a step"
+            )
 
 
 def _words(event: dict[str, Any]) -> str:

@@ -97,7 +97,10 @@ class Report:
         return self.say("calibrated", task=f"{self.whose(found.run)}{found.task}", base=base, tuned=tuned)
 
     def lost(self, run: Finished) -> str:
-        """The first and last training loss of a run, and the last of validation."""
+        """The first and last training loss of a run, the last of validation, and what its training is doubted for."""
+        return " ".join([self._ends(run), *doubts(run.record, self.say)])
+
+    def _ends(self, run: Finished) -> str:
         losses = self.losses[self.numbers[run.folder] - 1]
         trained, validated = ([e for e in losses if key in e] for key in ("loss", "eval_loss"))
         if not trained:
@@ -126,6 +129,12 @@ def write_as(report: Report, html: Path | None, md: Path | None) -> list[Path]:
     for path, form in made:
         write_text(path, form(report))
     return [path for path, _ in made]
+
+
+def doubts(record: dict[str, Any], say: Phrases) -> list[str]:
+    """What a reader of run.json's training should know: warnings, and batches that were made smaller."""
+    found = [*(record.get("warnings") or []), *({"kind": "halved", **h} for h in record.get("halvings") or [])]
+    return [say.word("doubts", fact["kind"]).format(**fact) for fact in found]
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:

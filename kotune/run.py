@@ -38,7 +38,11 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """run.json as a dict; empty where the run has not begun."""
-        return read_json(self.path("run.json")) if self.path("run.json").exists() else {}
+        path = self.path("run.json")
+        record = read_json(path) if path.exists() else {}
+        if not (isinstance(record, dict) and isinstance(record.get("stages", {}), dict)):
+            raise StageError(f"{path}: not a record of this version; move the run folder away and run again")
+        return record
 
     def update(self, **facts: Any) -> None:
         """Add facts to run.json."""

@@ -12,11 +12,12 @@ from typing import Any
 
 from kodata.metrics import MEAN, METRICS, stderr, value
 from kodata.scored import thought
+from kotune.checkpoints import SCORED
 from kotune.harness import Loaded, load_task
 from kotune.precision import hold_kernels, loading
 from kotune.recipe import Limit
 from kotune.references import Lines, References
-from kotune.run import sha256, write_json, write_text
+from kotune.run import read_json, sha256, write_json, write_text
 
 BATCH_SIZE = 32
 SEED = 1234  # lm-eval's own, for a task that samples
@@ -29,28 +30,56 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     """Write `samples/<variant>/<task>.jsonl`, what was asked as `samples/items/<task>.jsonl`, what reference lines answer as
     `samples/<line>/<task>.jsonl`, and, last, scores.json.
 
+    What scored/ says is done, of the same inputs (checkpoints.keep_matching), is not done again.
+
     `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
     (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
     """
-    model, references = load_model(root, base), References(root)
     loaded = [load_task(name, path) for name, path in tasks.items()]
-    for task in loaded:  # what would go wrong after hours goes wrong now
-        evaluated(task, model, REHEARSED)
-    scores: dict[str, Any] = {}
-    for task in loaded:
-        card, items = task.card, task.quick() if limit == "quick" else limit
-        scores[task.name] = {"version": card.version, "criterion": card.criterion, "chance": dict(card.chance)}
-        scores[task.name]["published"] = [asdict(figure) for figure in card.published]
-        sums = scores[task.name]["sha256"] = {}
-        for variant in VARIANTS:
+    todo = [(task, variant) for task in loaded for variant in VARIANTS if _done(root, task.name, variant) is None]
+    if todo:
+        model = load_model(root, base)
+        for task in {task.name: task for task, _ in todo}.values():  # what would go wrong after hours goes wrong now
+            evaluated(task, model, REHEARSED)
+        for task, variant in todo:
             with model.model.disable_adapter() if variant == "base" else nullcontext():
-                values, samples = evaluated(task, model, items)
-            sums[variant] = _write(root, variant, task.name, samples)
-            scores[task.name] |= {"n": len(samples), variant: values}
-        sums["items"] = _write(root, "items", task.name, [_item(sample, task) for sample in samples])
-        _align(scores[task.name])
-        scores[task.name]["references"] = _lines(root, references.of(task, samples), task.name, sums)
-    write_json(root / "scores.json", scores)
+                _score(root, variant, task, evaluated(task, model, task.quick() if limit == "quick" else limit))
+    references = References(root)
+    write_json(root / "scores.json", {task.name: _entry(root, task, references) for task in loaded})
+
+
+def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
+    """Write one variant's samples of a task and, last, their note in scored/, so that a kill costs one such pair at most."""
+    values, samples = found
+    note = {
+        "n": len(samples), "values": values, "sha256": _write(root, variant, task.name, samples),
+        "items": _write(root, "items", task.name, [_item(sample, task) for sample in samples]),
+    }  # fmt: skip
+    write_json(_note(root, task.name, variant), note)
+
+
+def _done(root: Path, task: str, variant: str) -> dict[str, Any] | None:
+    """The note on a variant's samples of a task, None where they are not there as it says."""
+    note, path = _note(root, task, variant), _samples_path(root, variant, task)
+    found: dict[str, Any] = read_json(note) if note.exists() else {}
+    return found if found and path.exists() and sha256(path) == found["sha256"] else None
+
+
+def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
+    """What scores.json says of a task, from the notes on its variants; writes its reference lines' samples."""
+    notes = {variant: read_json(_note(root, task.name, variant)) for variant in VARIANTS}
+    card, sums = task.card, {variant: note["sha256"] for variant, note in notes.items()}
+    sums["items"] = notes["tuned"]["items"]
+    entry: dict[str, Any] = {
+        "version": card.version, "criterion": card.criterion, "chance": dict(card.chance),
+        "published": [asdict(figure) for figure in card.published], "sha256": sums, "n": notes["tuned"]["n"],
+        **{variant: note["values"] for variant, note in notes.items()},
+    }  # fmt: skip
+    _align(entry)
+    lines = _samples_path(root, "tuned", task.name).read_text(encoding="utf-8").split("\n")
+    samples = [json.loads(line) for line in lines if line]
+    entry["references"] = _lines(root, references.of(task, samples), task.name, sums)
+    return entry
 
 
 def _lines(root: Path, found: Lines, task: str, sums: dict[str, str]) -> dict[str, Any]:
@@ -143,9 +172,17 @@ def _short(text: str) -> str:
 
 def _write(root: Path, kind: str, task: str, rows: list[dict[str, Any]]) -> str:
     """Write samples/<kind>/<task>.jsonl; its digest."""
-    path = root / "samples" / kind / f"{task}.jsonl"
+    path = _samples_path(root, kind, task)
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return sha256(path)
+
+
+def _samples_path(root: Path, kind: str, task: str) -> Path:
+    return root / "samples" / kind / f"{task}.jsonl"
+
+
+def _note(root: Path, task: str, variant: str) -> Path:
+    return root / SCORED / variant / f"{task}.json"
 
 
 def _item(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:

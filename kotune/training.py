@@ -1,27 +1,35 @@
 """Training is Axolotl's: its own process in the run folder, watched through metrics.jsonl, believed only when proven.
 
 Axolotl exits 0 on Ctrl-C and on a run whose weights are all NaN. Here training counts as done when the last step equals
-max_steps and every tensor of the adapter is finite; then the adapter is moved to `model/` in one rename.
+max_steps and every tensor of the adapter is finite; then the adapter is moved to `model/` in one rename. The checkpoints
+stay until that is on record.
 """
 
 import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+from kotune import memory, tether
 from kotune.axolotl_config import CHECKPOINTS, detect_device
-from kotune.errors import StageError
-from kotune.run import read_json, write_json, write_text
+from kotune.checkpoints import WEIGHTS, drop_unusable, keep_matching, last_good_step, not_finite
+from kotune.errors import PREEMPTED, Preempted, StageError
+from kotune.run import write_text
 
 COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", "axolotl.yml", "--launcher", "python"]
-KEPT = ("adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "README.md")
+KEPT = ("adapter_config.json", WEIGHTS, "chat_template.jinja", "README.md")
+WORK = (CHECKPOINTS, "prepared")  # of no use once the adapter is on record
 POLL_SECONDS = 0.2
+GRACE = 30.0  # seconds that a training which is told to stop has for its last checkpoint
+FLAT = 1e-3  # losses that differ by less than this share of the largest one show no learning
+Event = dict[str, Any]
 
 
 def environment() -> dict[str, str]:
@@ -34,49 +42,97 @@ def environment() -> dict[str, str]:
     return {**os.environ, **quiet, **alone, "PYTHONPATH": path, "NO_COLOR": "1"}
 
 
-def train(root: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def train(root: Path, inputs: dict[str, Any]) -> Generator[Event, None, None]:
     """Run `axolotl train` in the run folder; yields each metrics event as it is written, then checks the adapter.
 
-    Goes on from a checkpoint only where that was made from the same `inputs`. StageError when Axolotl fails, stops early
-    or leaves a tensor that is not finite.
+    Goes on from a checkpoint only where that was made from the same `inputs`. Where the GPU's memory is too small, it is
+    started again with a smaller micro-batch, and the event is `out_of_memory`. StageError when Axolotl fails, stops early
+    or leaves a tensor that is not finite; Preempted when somebody told it to stop.
     """
-    metrics = root / "metrics.jsonl"
-    keep_matching_checkpoints(root, inputs)
-    keep_metrics_until(metrics, drop_torn_checkpoints(root / CHECKPOINTS))
-    with (root / "train.log").open("w", encoding="utf-8") as log:
-        child = subprocess.Popen(COMMAND, cwd=root, env=environment(), stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield from _follow(metrics, child)
-        finally:
-            if child.poll() is None:
-                child.terminate()
-                child.wait()
-    if child.returncode != 0:
-        raise StageError(f"train: axolotl exited with {child.returncode}\n{tail(root / 'train.log')}")
+    keep_matching(root / CHECKPOINTS, inputs)
+    while code := (yield from _axolotl(root)):
+        check_losses(root)
+        if not memory.is_exhausted(root / "train.log"):
+            raise _failure(root, code)
+        yield {"event": "out_of_memory", **memory.halve(root, reached(root))}
     check_finished(root)
     _keep_adapter(root)
 
 
+def _axolotl(root: Path) -> Generator[Event, None, int]:
+    """One start of Axolotl; its exit code."""
+    metrics = root / "metrics.jsonl"
+    step = drop_unusable(root / CHECKPOINTS)
+    keep_metrics_until(metrics, step)
+    if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
+        shutil.rmtree(root / "prepared", ignore_errors=True)
+    with (root / "train.log").open("w", encoding="utf-8") as log:
+        child = tether.start([*COMMAND, *memory.options(root)], root, log, env=environment())
+        try:
+            yield from _follow(metrics, child)
+        finally:
+            tether.end(child, GRACE)
+    return child.returncode
+
+
+def _failure(root: Path, code: int) -> Exception | Preempted:
+    """What a start of Axolotl that ended with another code than 0 means to the user."""
+    if code in (PREEMPTED, -signal.SIGTERM):
+        return Preempted()
+    log = tail(root / "train.log")
+    kept = f"checkpoints are kept: the same command goes on from step {last_good_step(root / CHECKPOINTS)}"
+    if "No space left on device" in (root / "train.log").read_text(encoding="utf-8", errors="replace"):
+        return StageError(f"train: the disk is full; free some space. Whole {kept}\n{log}")
+    if code == -signal.SIGKILL:
+        return StageError(
+            f"train: axolotl was killed from outside, as a machine does that is out of memory. Whole {kept}"
+        )
+    return StageError(f"train: axolotl exited with {code}\n{log}")
+
+
+def reached(root: Path) -> int:
+    """The last step that metrics.jsonl knows of; 0 where training never began."""
+    return max((int(event["step"]) for event in read_metrics(root / "metrics.jsonl")), default=0)
+
+
 def check_finished(root: Path) -> None:
     """StageError unless the last step was reached with finite losses and a finite adapter."""
-    events = read_metrics(root / "metrics.jsonl")
-    end = next((event for event in events if event["event"] == "end"), None)
-    if end is None or end["step"] != end["max_steps"]:
-        reached = events[-1]["step"] if events else 0
-        raise StageError(f"train: stopped at step {reached} before the last one\n{tail(root / 'train.log')}")
-    for event in events:
-        if not math.isfinite(event.get("loss", 0.0)):
-            forget(root)
-            raise StageError(f"train: loss is {event['loss']} at step {event['step']}; lower the learning rate")
-    bad = not_finite(root / CHECKPOINTS / "adapter_model.safetensors")
-    if bad:
-        forget(root)
+    ends = [event for event in read_metrics(root / "metrics.jsonl") if event["event"] == "end"]
+    if not ends or ends[-1]["step"] != ends[-1]["max_steps"]:
+        raise StageError(f"train: stopped at step {reached(root)} before the last one\n{tail(root / 'train.log')}")
+    check_losses(root)
+    if bad := not_finite(root / CHECKPOINTS / WEIGHTS):
         raise StageError(
-            f"train: {bad[0]} and {len(bad) - 1} more tensors hold NaN or infinity; lower the learning rate"
+            f"train: {bad[0]} and {len(bad) - 1} more tensors hold NaN or infinity; lower axolotl.learning_rate"
         )
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
+def check_losses(root: Path) -> None:
+    """StageError with the step of the first loss that is no finite number. Checkpoints before it stay."""
+    last = 0
+    for event in read_metrics(root / "metrics.jsonl"):
+        if not math.isfinite(loss := event.get("loss", 0.0)):
+            raise StageError(
+                f"train: the loss is {loss} at step {event['step']} (it was a number at step {last}); nothing after step "
+                f"{last_good_step(root / CHECKPOINTS)} is kept and nothing is scored. Likely causes, the likeliest first: "
+                f"axolotl.learning_rate ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16, whose range "
+                "is small (bf16 is not); examples of which no token is trained"
+            )
+        last = event["step"] if "loss" in event else last
+
+
+def warnings(events: list[Event]) -> list[dict[str, Any]]:
+    """What a finished training should be doubted for: `zero_gradient` with the first step, `flat_loss` with the last."""
+    found = []
+    if still := [event["step"] for event in events if event.get("grad_norm") == 0]:
+        found.append({"kind": "zero_gradient", "step": still[0], "n": len(still)})
+    losses = [event["loss"] for event in events if "loss" in event]
+    if len(losses) > 2 and max(losses) - min(losses) <= FLAT * abs(max(losses)):
+        found.append({"kind": "flat_loss", "step": events[-1]["step"], "n": len(losses)})
+    return found
+
+
+def read_metrics(path: Path) -> list[Event]:
     """The events of metrics.jsonl; none where training never began."""
     if not path.exists():
         return []
@@ -84,59 +140,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]  # the last line may still be on its way
 
 
-def not_finite(weights: Path) -> list[str]:
-    """Names of the tensors in a safetensors file that hold NaN or infinity."""
-    from safetensors import safe_open
-
-    with safe_open(weights, framework="np") as file:
-        names = list(file.keys())  # a handle, not a dict: it cannot be iterated
-        if any(file.get_slice(name).get_dtype() == "BF16" for name in names):
-            return _not_finite_in_torch(weights)
-        import numpy as np
-
-        return [name for name in names if not np.isfinite(file.get_tensor(name)).all()]
-
-
-def _not_finite_in_torch(weights: Path) -> list[str]:
-    """For bfloat16, which numpy does not know. Importing torch takes seconds, so it is not done where numpy will do."""
-    import torch
-    from safetensors import safe_open
-
-    with safe_open(weights, framework="pt") as file:
-        return [name for name in list(file.keys()) if not torch.isfinite(file.get_tensor(name)).all()]
-
-
-def forget(root: Path) -> None:
-    """Remove what a later training would resume from: checkpoints, and tokenized data that Axolotl does not check."""
-    for name in (CHECKPOINTS, "prepared"):
-        shutil.rmtree(root / name, ignore_errors=True)
-
-
-def keep_matching_checkpoints(root: Path, inputs: dict[str, Any]) -> None:
-    """Forget checkpoints of other data, configuration or code."""
-    note = root / CHECKPOINTS / "inputs.json"
-    if not note.exists() or read_json(note) != inputs:
-        forget(root)
-        write_json(note, inputs)
-
-
-def drop_torn_checkpoints(folder: Path) -> int:
-    """Axolotl resumes from the highest-numbered folder unchecked; trainer_state.json is written last, so it tells.
-
-    Returns the step of the last whole checkpoint, 0 where there is none.
-    """
-    steps = [0]
-    for checkpoint in folder.glob("checkpoint-*"):
-        try:
-            steps.append(json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"])
-        except (OSError, ValueError):
-            shutil.rmtree(checkpoint)
-    return max(steps)
-
-
 def keep_metrics_until(metrics: Path, step: int) -> None:
     """Keep what was logged up to the checkpoint that training goes on from; the rest will be logged again."""
-    kept = [event for event in read_metrics(metrics) if step and event["step"] <= step]
+    kept = [event for event in read_metrics(metrics) if step and event["step"] <= step and event["event"] != "end"]
     write_text(metrics, "".join(json.dumps(event) + "\n" for event in kept))
 
 
@@ -146,7 +152,7 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join([f"last lines of {log}:", *(f"  {line}" for line in text[-lines:])])
 
 
-def _follow(metrics: Path, child: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
+def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
     """Yield each whole line of a growing file until its writer has ended."""
     seen = 0
     while True:
@@ -160,7 +166,7 @@ def _follow(metrics: Path, child: "subprocess.Popen[bytes]") -> Iterator[dict[st
 
 
 def _keep_adapter(root: Path) -> None:
-    """Adapter, tokenizer and template to model/, whole or not at all; checkpoints are only for resuming."""
+    """Adapter, tokenizer and template to model/, whole or not at all."""
     made, partial, final = root / CHECKPOINTS, root / ".model.partial", root / "model"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -169,4 +175,3 @@ def _keep_adapter(root: Path) -> None:
             shutil.copy2(file, partial / file.name)
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
-    forget(root)
