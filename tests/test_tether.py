@@ -1,0 +1,104 @@
+"""No child outlives the command that started it, and Ctrl-C and SIGTERM end it with its own exit code and message."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kotune import tether
+from tests.conftest import ROOT
+from tests.test_cli import QUICK
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from kotune import tether
+with open("log", "w") as log:
+    child = tether.start([sys.executable, "-c", "import time; time.sleep(60)"], Path("."), log)
+    Path("pid").write_text(str(child.pid))
+    time.sleep(60)
+"""
+
+
+def wait_for(told: Path, text: str = "", seconds: float = 30) -> str:
+    """What the file holds once `text` stands in it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if told.exists() and (said := told.read_text()) and text in said:
+            return said
+        time.sleep(0.02)
+    raise AssertionError(f"{told}: no `{text}` within {seconds} s")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody has asked about does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")
+def test_kill_9_ends_the_children_too(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", STARTER], cwd=tmp_path, env=env) as starter:
+        child = int(wait_for(tmp_path / "pid"))
+        assert is_alive(child)
+        starter.kill()
+    end = time.monotonic() + 10
+    while is_alive(child) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not is_alive(child)
+
+
+def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+    )
+    with (tmp_path / "log").open("w") as log:
+        child = tether.start([sys.executable, "-c", code], tmp_path, log)
+        worker = int(wait_for(tmp_path / "log", "\n"))
+        tether.end(child, grace=0.2)
+    assert child.returncode == -signal.SIGKILL
+    time.sleep(0.1)
+    assert not is_alive(worker)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 143, "terminated")],
+)
+@pytest.mark.parametrize("command", ["run", "preview"])
+def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_left(
+    tmp_path: Path, command: str, number: int, code: int, word: str
+) -> None:
+    """In preview, and in a run's proof of parity, the first thing that takes more than a moment."""
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "TMPDIR": str(tmp_path)}
+    words = [sys.executable, ROOT / "cli.py", command, QUICK]
+    with subprocess.Popen(
+        words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        child = wait_for_child(run.pid)
+        run.send_signal(number)
+        _, said = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert said.startswith(word) and said.count("\n") == 1
+    assert ("go on with: ./cli.py run" in said) == (command == "run")
+    assert not is_alive(child)
+    assert not list(tmp_path.glob("kotune-preview-*"))
+
+
+def wait_for_child(pid: int, seconds: float = 60) -> int:
+    """The first tethered child of a process."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            if b"kotune.child" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+        time.sleep(0.02)
+    raise AssertionError("no child was started")
