@@ -1,6 +1,6 @@
 # Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
 # `make test` the proof.
-.PHONY: setup quickstart test test-all lint lock bench clean
+.PHONY: setup quickstart test test-all chaos lint lock bench clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,10 @@ test: lint
 test-all: lint
 	$(BIN)/pytest -m "not e2e" -n 2
 	$(BIN)/pytest -m e2e
+
+# Kills runs for a long while and tells what survived: docs/reliability.md.
+chaos: setup
+	$(BIN)/python -m tests.chaos
 
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra train --extra dev pyproject.toml \

@@ -1,9 +1,6 @@
 """Whole runs: Korean data, Axolotl's training, lm-eval's scores, a report; short here, on real data and longer when slow."""
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -88,35 +85,6 @@ def test_the_real_klue_files_are_trained_on_and_all_three_thousand_dev_items_sco
     scores = read_json(folder / "scores.json")["klue_nli_ko"]
     assert scores["n"] == 3000
     assert read_json(folder / "parity.json")["tasks"]["klue_nli_ko"]["status"] == "equal"
-
-
-@pytest.mark.slow
-def test_the_same_recipe_and_seed_give_the_same_adapter_and_scores_on_a_cpu(cli: Cli, tmp_path: Path) -> None:
-    first = run(cli, tmp_path, "llama", *SHORT, "--runs-dir", "runs/a")
-    second = run(cli, tmp_path, "llama", *SHORT, "--runs-dir", "runs/b")
-    for name in ("model/adapter_model.safetensors", "scores.json", "samples/tuned/nli_sample_ko.jsonl"):
-        assert (first / name).read_bytes() == (second / name).read_bytes()
-
-
-@pytest.mark.slow
-def test_a_run_that_is_terminated_goes_on_from_its_checkpoint_to_the_same_adapter(cli: Cli, tmp_path: Path) -> None:
-    words = (*SHORT, "--set", "axolotl.save_steps=5", "--until", "train")
-    whole = run(cli, tmp_path, "llama", *words, "--runs-dir", "runs/whole")
-    command = [sys.executable, ROOT / "cli.py", "run", ROOT / "recipes" / "quickstart_llama.yml", *words]
-    metrics = tmp_path / "runs" / "cut" / whole.name / "metrics.jsonl"
-    with subprocess.Popen([*command, "--runs-dir", "runs/cut"], cwd=tmp_path, stdout=subprocess.DEVNULL) as child:
-        while child.poll() is None and not (metrics.exists() and '"step": 10' in metrics.read_text()):
-            time.sleep(0.1)
-        child.terminate()
-        assert child.wait(timeout=60) == 143
-    cut = metrics.parent
-    assert not (cut / "model").exists()
-    assert list((cut / "checkpoints").glob("checkpoint-*"))
-    run(cli, tmp_path, "llama", *words, "--runs-dir", "runs/cut")
-    assert read_json(cut / "run.json")["stages"]["train"]["seconds"] > 0
-    name = "model/adapter_model.safetensors"
-    assert (whole / name).read_bytes() == (cut / name).read_bytes()
-    assert [event["step"] for event in lines(cut / "metrics.jsonl") if "loss" in event] == [5, 10, 15, 20]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from kotune.compare import Finished, comparisons, load
 from kotune.efficiency import Price
 from kotune.errors import KotuneError
 from kotune.phrases import LANGUAGES, Phrases
-from kotune.report import Report, score_lines, write, write_as
+from kotune.report import Report, doubts, score_lines, write, write_as
 from kotune.report_page import curves, strips
 from kotune.run import read_json, sha256, write_json, write_text
 from kotune.verdict import Result
@@ -143,6 +143,22 @@ def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items(
         "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
         "ko_naturalness function_profile: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in the report",
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_doubts_and_smaller_batches_are_told_on_both(tmp_path: Path, language: str) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    record = read_json(folder / "run.json")
+    record["halvings"] = [{"step": 31, "micro_batch_size": 8, "gradient_accumulation_steps": 2}]
+    record["warnings"] = [{"kind": kind, "step": 17, "n": 23} for kind in ("zero_gradient", "flat_loss")]
+    write_json(folder / "run.json", record)
+    told = doubts(record, Phrases(language))
+    assert ["17" in line and "23" in line for line in told] == [True, True, False]
+    assert "31" in told[-1]
+    page, text = written(folder, language)
+    for line in told:
+        assert line in html.unescape(page)
+        assert line in text.replace("\\", "")
 
 
 def read_samples(run: Finished) -> tuple[Samples, Samples, Samples]:
