@@ -8,6 +8,7 @@ stay until that is on record.
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,10 @@ COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", "axolotl.yml", "--
 KEPT = ("adapter_config.json", WEIGHTS, "chat_template.jinja", "README.md")
 WORK = (CHECKPOINTS, "prepared")  # of no use once the adapter is on record
 POLL_SECONDS = 0.2
+FULL = re.compile(
+    r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed|enforce fail at inline_container"
+)
+LITTLE = 1 << 20  # bytes
 GRACE = 30.0  # seconds that a training which is told to stop has for its last checkpoint
 FLAT = 1e-3  # losses that differ by less than this share of the largest one show no learning
 Event = dict[str, Any]
@@ -81,7 +86,8 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
         return Preempted()
     log = tail(root / "train.log")
     kept = f"checkpoints are kept: the same command goes on from step {last_good_step(root / CHECKPOINTS)}"
-    if "No space left on device" in (root / "train.log").read_text(encoding="utf-8", errors="replace"):
+    text = (root / "train.log").read_text(encoding="utf-8", errors="replace")
+    if FULL.search(text) or shutil.disk_usage(root).free < LITTLE:  # a full disk cuts the log short, too
         return StageError(f"train: the disk is full; free some space. Whole {kept}\n{log}")
     if code == -signal.SIGKILL:
         return StageError(

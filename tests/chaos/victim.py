@@ -84,7 +84,7 @@ class Victim:
         }
         for name in (name for stage in stages for name in gone[stage]):
             place = self.root / name
-            shutil.rmtree(place) if place.is_dir() else place.unlink()
+            shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
 
     def step(self) -> int:
         return last_good_step(self.root / "checkpoints")
