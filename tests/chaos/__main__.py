@@ -7,6 +7,7 @@ of the run that nobody killed, bit for bit.
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -86,26 +87,24 @@ def scoring_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> It
 
 def boundary_kills(whole: Victim, place: Path, n: int) -> Iterator[Outcome]:
     """Ends before, and in the middle of, everything that a start does to a file up to its first whole checkpoint."""
-    root, inputs, log = whole.copied(place / "boundaries").root, {"chaos": 1}, place / "boundaries.log"
+    victim, inputs, log = whole.copied(place / "boundaries"), {"chaos": 1}, place / "boundaries.log"
+    victim.forget("train", "score", "report")
+    root = victim.root
     keep_matching(root / "checkpoints", inputs)
     _started(root, inputs, 0, "before", log)
     events = log.read_text(encoding="utf-8").splitlines()
     last = next(at for at, line in enumerate(events, 1) if "trainer_state.json" in line)
-    keep_matching(root / "checkpoints", {"chaos": 2})
+    shutil.rmtree(root / "model")
     for at, line in enumerate(events[:last][:n], 1):
         _, kind, name, tornable = line.split("\t")
         for mode in MODES[: 1 + int(tornable)]:
             _started(root, {"chaos": 2}, at, mode, log)
-            step = whole_step(root)
-            fine = step % SAVED == 0 and not (root / "made").exists()
+            step = victim.step()
+            fine = step % SAVED == 0 and not (root / ADAPTER).exists()
             yield Outcome("boundary", f"{mode} {kind} {name}", fine, f"went on; step {step} kept")
     _started(root, {"chaos": 2}, 0, "before", log)
-    same = Victim(place / "boundaries").digest(ADAPTER) == whole.digest(ADAPTER)
+    same = victim.digest(ADAPTER) == whole.digest(ADAPTER)
     yield Outcome("boundary", "the end", same, "adapter bit-equal" if same else "ANOTHER ADAPTER")
-
-
-def whole_step(root: Path) -> int:
-    return training.last_good_step(root / "checkpoints")
 
 
 def _started(root: Path, inputs: dict[str, int], at: int, mode: str, log: Path) -> None:
