@@ -31,12 +31,16 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         return {"acc": {"value": float(base.on), "stderr": None}}, [{"doc_id": 0, "acc": 1}]
 
     def task(name: str, _: Path | None) -> Any:
-        return SimpleNamespace(name=name, card=SimpleNamespace(version=1, criterion="reasoning", chance={}))
+        return SimpleNamespace(
+            name=name, card=SimpleNamespace(version=1, criterion="reasoning", chance={}, published=())
+        )
 
     model = SimpleNamespace(model=SimpleNamespace(disable_adapter=Adapter))
     monkeypatch.setattr(scoring, "load_model", lambda *_: model)
     monkeypatch.setattr(scoring, "load_task", task)
     monkeypatch.setattr(scoring, "evaluated", evaluated)
+    lines = SimpleNamespace(samples={}, rows=0, absent=None)
+    monkeypatch.setattr(scoring, "References", lambda _: SimpleNamespace(of=lambda *_: lines))
     monkeypatch.setattr(scoring, "_item", lambda *_: {})
     return done
 
