@@ -1,15 +1,18 @@
-"""Training text that stands in a scored task's test text: exactly, folded (spacing, punctuation, width, case) or nearly.
+"""Training text that stands in a scored task's test text: exactly, folded (spacing, punctuation, width, case), nearly, or
+inside a longer text.
 
-Guarantees: an equal text is always found. A near one, that is one whose character 5-grams have a Jaccard similarity of
+Guarantees: an equal text is always found, and so is one that stands, folded, inside the other: a sentence of a passage
+(`inside`, whichever of the two is the longer). A near one, that is one whose character 5-grams have a Jaccard similarity of
 0.8 or more with a test text's, is found by MinHash (datasketch) with a probability over 0.999 and is then measured
-exactly, so that nothing is called near that is not. Texts under 20 folded characters are never near: a short
-review says what many others say.
+exactly, so that nothing is called near that is not. Texts under 20 folded characters are never near and never inside: a
+short review says what many others say.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -17,7 +20,7 @@ from zlib import crc32
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-KINDS = ("exact", "folded", "near")
+KINDS = ("exact", "folded", "near", "inside")
 GRAM = 5  # characters
 NEAR = 0.8  # Jaccard similarity of two texts' sets of 5-grams
 SHORTEST = 20  # folded characters
@@ -39,6 +42,8 @@ class TestTexts:
         self._spaced: dict[str, frozenset[str]] = {}
         self._folded: dict[str, frozenset[str]] = {}
         self._near = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
+        self._windows: set[int] = set()  # hashes of all runs of SHORTEST characters
+        self._starts: dict[str, list[str]] = defaultdict(list)  # texts by their first SHORTEST characters
         for task, text in texts:
             known, name = folded(text), frozenset((task,))
             if not known:
@@ -47,7 +52,11 @@ class TestTexts:
             self._spaced[spaced(text)] = self._spaced.get(spaced(text), name) | name
             if known not in self._folded and len(known) >= SHORTEST:
                 self._near.insert(known, sketch(known), check_duplication=False)
+                self._windows.update(map(hash, windows(known)))
+                self._starts[known[:SHORTEST]].append(known)
             self._folded[known] = self._folded.get(known, name) | name
+        everything = self._folded.items()
+        self._joined = {task: "\n".join(text for text, where in everything if task in where) for task in self._tasks}
 
     def equal(self, text: str) -> dict[str, str]:
         """The tasks that hold the same text: `exact`, else `folded`."""
@@ -62,7 +71,17 @@ class TestTexts:
             for other in self._near.query(sketch(known)):
                 if similarity(own, grams(other)) >= NEAR:
                     found = dict.fromkeys(self._folded[other], "near") | found
+            found = dict.fromkeys(self._inside(known), "inside") | found
         return found
+
+    def _inside(self, known: str) -> Iterator[str]:
+        """The tasks with a test text that holds this one, or that this one holds."""
+        if hash(known[:SHORTEST]) in self._windows:
+            yield from (task for task, texts in self._joined.items() if known in texts)
+        for window in windows(known):
+            for other in self._starts.get(window, ()):
+                if other in known:
+                    yield from self._folded[other]
 
 
 def spaced(text: str) -> str:
@@ -79,6 +98,11 @@ def folded(text: str) -> str:
 def _letter(character: str) -> str:
     """The character, or nothing for white space, punctuation, symbols and controls."""
     return "" if unicodedata.category(character)[0] in "ZPSC" else character
+
+
+def windows(text: str) -> Iterator[str]:
+    """Every run of SHORTEST characters of a folded text."""
+    return (text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1))
 
 
 def grams(text: str) -> set[str]:

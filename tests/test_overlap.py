@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kodata import nsmc
 from kodata.convert import Entry, Scored, convert
 from kodata.errors import DataError
-from kodata.overlap import KINDS, NEAR, TestTexts, folded, grams, similarity, spaced
+from kodata.overlap import KINDS, NEAR, SHORTEST, TestTexts, folded, grams, similarity, spaced
 from tests.conftest import REAL
 from tests.written import Item, klue, reviews
 
@@ -30,6 +30,9 @@ TEXT = "어제 본 영화는 배우의 연기도 음악도 좋아서 한 번 더
         (f"{TEXT}!!! ㅡ_ㅡ".replace("ㅡ", ""), "folded"),
         (TEXT.replace("한 번", "한번").replace("어제", "“어제”"), "folded"),
         (TEXT + " 정말로", "near"),
+        (f"그저께는 비가 와서 집에 있었다. {TEXT}. 그래서 오늘 다시 극장에 가기로 했다.", "inside"),
+        (TEXT[8:], "inside"),
+        (TEXT[:12], None),  # too short to say anything
         (TEXT.replace("좋아서", "싫어서").replace("음악도", "각본은"), None),
         ("좋아요", None),
         ("", None),
@@ -54,14 +57,16 @@ WRITTEN = st.text(alphabet="가나다라마바사 .,", max_size=60)
 
 
 @given(st.lists(WRITTEN, max_size=8), WRITTEN)
-def test_equal_texts_are_always_found_and_near_ones_are_near(tests: list[str], text: str) -> None:
+def test_equal_texts_and_parts_are_always_found_and_near_ones_are_near(tests: list[str], text: str) -> None:
     found = TestTexts(("task", test) for test in tests).find(text)
-    known = {folded(test) for test in tests} - {""}
-    if folded(text) in known:
+    own, known = folded(text), {folded(test) for test in tests} - {""}
+    longer = [(own in test or test in own) and min(len(own), len(test)) >= SHORTEST for test in known]
+    if own in known:
         assert found["task"] in KINDS[:2]
-    elif found:
-        assert found == {"task": "near"}
-        assert max(similarity(grams(folded(text)), grams(test)) for test in known if len(test) >= 5) >= NEAR
+    elif found == {"task": "near"}:
+        assert max(similarity(grams(own), grams(test)) for test in known if len(test) >= 5) >= NEAR
+    else:
+        assert found == ({"task": "inside"} if any(longer) else {})
 
 
 def premises(folder: Path, *texts: str) -> Path:
@@ -105,22 +110,25 @@ def test_leaks_are_kept_and_counted_where_the_recipe_says_so(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
-    klue, film = REAL / "klue-nli", REAL / "nsmc"
-    if not (klue.is_dir() and film.is_dir()):
-        pytest.skip("the real KLUE-NLI and NSMC files are not at ../shared/data")
-    both = Scored({"nsmc_ko": ("nsmc", film), "klue_nli_ko": ("klue_nli", klue)})
+    klue, film, quiz = (REAL / name for name in ("klue-nli", "nsmc", "korquad"))
+    if not (klue.is_dir() and film.is_dir() and quiz.is_dir()):
+        pytest.skip("the real KLUE-NLI, NSMC and KorQuAD files are not at ../shared/data")
+    scored = {"nsmc_ko": ("nsmc", film), "klue_nli_ko": ("klue_nli", klue), "korquad_ko": ("korquad", quiz)}
 
     def leaks(entry: Entry, scored: Scored) -> tuple[dict[tuple[str, str], int], list[dict[str, object]]]:
         told = convert([entry], tmp_path / "out", 1, scored)["leaks"]
         return {(leak["task"], leak["kind"]): leak["texts"] for leak in told["found"]}, told["between_tests"]
 
-    nli_leaks, between = leaks(Entry("klue_nli", "label", klue), both)
-    from_films = {("nsmc_ko", "exact"): 856, ("nsmc_ko", "folded"): 3, ("nsmc_ko", "near"): 9}
-    assert nli_leaks == {**from_films, ("klue_nli_ko", "near"): 1}
+    nli_leaks, between = leaks(Entry("klue_nli", "label", klue), Scored(scored))
+    from_films = {"exact": 856, "folded": 3, "near": 9, "inside": 366}
+    others = {("klue_nli_ko", "near"): 1, ("korquad_ko", "inside"): 2}
+    assert nli_leaks == {**{("nsmc_ko", kind): texts for kind, texts in from_films.items()}, **others}
     assert {"source": "nsmc", "task": "klue_nli_ko", "texts": 82} in between
     only_klue = Scored({"klue_nli_ko": ("klue_nli", klue)})
     film_leaks, between = leaks(Entry("nsmc", "label", film), only_klue)
     assert (film_leaks, between) == ({}, [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}])
+    own_leaks, _ = leaks(Entry("nsmc", "label", film), Scored({"nsmc_ko": ("nsmc", film)}))
+    assert own_leaks == {("nsmc_ko", kind): n for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))}
 
 
 def test_nsmcs_own_repeats_are_found() -> None:
