@@ -22,11 +22,11 @@ def apply(raw: dict[str, Any], override: str) -> None:
         if isinstance(place, dict):
             place = place.setdefault(name, {})
         else:
-            place = _item(place, name, f"--set {'.'.join(parents[: step + 1])}")
+            place = _item(place, name, f"--set {strict_yaml.shown('.'.join(parents[: step + 1]))}")
     if isinstance(place, dict):
         place[last] = value
     else:
-        _item(place, last, f"--set {key}")
+        _item(place, last, f"--set {strict_yaml.shown(key)}")
         place[int(last)] = value
 
 

@@ -6,6 +6,7 @@ Messages have the form `file: key.path: what; what to do`. Nothing heavy is impo
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -108,7 +109,7 @@ class Recipe(Strict):
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
-        if name not in PRESETS and (Path(name) / "config.json").is_file():
+        if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
             if weights := pickled(Path(name)):
                 told = f"`{shown(name)}` has its weights as {weights} only, and a pickle can run code; convert to safetensors"
                 raise PydanticCustomError("model", told)
@@ -123,7 +124,7 @@ class Recipe(Strict):
     def _known_template(cls, name: str | None) -> str | None:
         if name is None or name == "own" or name in TEMPLATES:
             return name
-        if not Path(name).is_file():
+        if not _there(Path(name), Path.is_file):
             hint = did_you_mean(name, [*TEMPLATES, "own"])
             told = f"`{shown(name)}` is no template of ours and no file{hint}"
         elif not (told := unreadable(Path(name))):
@@ -233,10 +234,17 @@ def _need_no_path(source: Source) -> None:
 
 
 def _need_folder(path: Path) -> None:
-    if not path.is_dir():
+    if not _there(path, Path.is_dir):
         found = "is not a folder" if path.exists() else "does not exist"
         told = f"`{shown(path)}` {found}; give the folder that holds the data"
         raise PydanticCustomError("path", told)
+
+
+def _there(path: Path, is_kind: Callable[[Path], bool]) -> bool:
+    try:
+        return is_kind(path)
+    except OSError as error:
+        raise PydanticCustomError("path", f"`{shown(path)}`: {error.strerror}; give another path") from None
 
 
 def _known(name: str, known: Any, kind: str) -> str:

@@ -70,7 +70,8 @@ def parse(text: str, where: str) -> Any:
 
 def shown(value: object) -> str:
     """A key or value for a message: a few words of it, no token, and nothing that a terminal would act on."""
-    text = CONTROL.sub(lambda found: repr(found[0])[1:-1], masked(str(value))[: MAX_SHOWN + 1])
+    short = masked(str(value))[: MAX_SHOWN + 1]
+    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in short)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
@@ -137,6 +138,8 @@ def _check_mapping(node: yaml.MappingNode, where: str, key: str, seen: set[int])
         if not isinstance(name, yaml.ScalarNode) or not name.tag.endswith(":str"):
             raise RecipeError(f"{where}:{line}: {key or 'top level'}: a key must be a word, found `{_name(name)}`")
         path = f"{key}.{shown(name.value)}".lstrip(".")
+        if CONTROL.search(name.value):
+            raise RecipeError(f"{where}:{line}: {path}: a control character or half a character in a key; take it out")
         if name.value in first:
             raise RecipeError(f"{where}:{line}: {path}: given twice (also on line {first[name.value]}); keep one")
         first[name.value] = line

@@ -127,6 +127,7 @@ def test_weights_that_come_as_pickles_are_refused(tmp_path: Path, monkeypatch: p
 
 def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
+    from kotune import scoring
     from kotune.models import hub as model_hub
 
     code = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
@@ -134,8 +135,8 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_
     (mine / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(RecipeError, match="names code of its own"):
         model_hub.fetch(str(mine))
-    with pytest.raises(ValueError, match="trust_remote_code"):  # what Axolotl and our scoring would meet
-        model_hub.write_own_template(str(mine), tmp_path)
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        scoring.load_base(str(mine), {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None})
     known = folder(tmp_path / "known", {"model_type": "llama", "auto_map": code}, "model.safetensors")
     assert model_hub.fetch(str(known)) is None  # transformers has it, and uses its own
     assert not (tmp_path / "ran").exists()
