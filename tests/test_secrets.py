@@ -103,7 +103,7 @@ def test_a_checkpoints_pickle_runs_no_code_when_training_goes_on_from_it(tmp_pat
     torch.save({}, tmp_path / "scheduler.pt")
     trainer = SimpleNamespace(
         args=SimpleNamespace(world_size=1, process_index=0, parallel_mode=None, device="cpu"),
-        is_deepspeed_enabled=False, is_fsdp_enabled=False, is_fsdp_xla_enabled=False,
+        is_deepspeed_enabled=False, is_fsdp_enabled=False, is_fsdp_xla_enabled=False, is_fsdp_xla_v1_enabled=False,
     )  # fmt: skip
     load = RngLoaderMixin._load_rng_state if name == "rng_state.pth" else Trainer._load_optimizer_and_scheduler
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
@@ -134,7 +134,8 @@ def test_kotune_itself_unpickles_and_evaluates_nothing() -> None:
         "allow_pickle=True",
         " eval(",
         " exec(",
-        "yaml.load(",
+        "unsafe_load",
+        "yaml.Loader",
         "trust_remote_code=True",
     )
     assert len(sources) > 50
