@@ -36,9 +36,12 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def load(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. RecipeError for a file that is missing, empty, no UTF-8, no YAML or no mapping."""
-    value = parse(_read(path), str(path))
+def load(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
+    """The mapping in a YAML file of at most `limit` bytes.
+
+    RecipeError for a file that is missing, empty, too long, no UTF-8, no YAML or no mapping.
+    """
+    value = parse(_read(path, limit), str(path), limit)
     if value is None:
         raise RecipeError(f"{path}: the file is empty; a recipe needs at least `model` and `data` (see recipes/)")
     if not isinstance(value, dict):
@@ -46,10 +49,10 @@ def load(path: Path) -> dict[str, Any]:
     return value
 
 
-def parse(text: str, where: str) -> Any:
+def parse(text: str, where: str, limit: int = MAX_BYTES) -> Any:
     """One YAML document under the strict rules; `where` names the file or option in messages."""
-    if len(text) > MAX_BYTES:
-        raise RecipeError(f"{where}: over {MAX_BYTES:,} bytes; a recipe is about ten lines")
+    if len(text) > limit:
+        raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -75,18 +78,18 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, limit: int) -> str:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)  # never more, whatever the file says of its size
+            data = file.read(limit + 1)  # never more, whatever the file says of its size
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file; `ls recipes/` lists the recipes that ship") from None
     except OSError as error:
         raise RecipeError(f"{shown(path)}: cannot be read: {error.strerror}") from None
     except ValueError:
         raise RecipeError(f"{shown(path)}: no file can have this name; give the recipe's path") from None
-    if len(data) > MAX_BYTES:
-        raise RecipeError(f"{path}: over {MAX_BYTES:,} bytes; a recipe is about ten lines")
+    if len(data) > limit:
+        raise RecipeError(f"{path}: over {limit:,} bytes; a recipe is about ten lines")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
