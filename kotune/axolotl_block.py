@@ -2,9 +2,11 @@
 follow from the recipe's other keys.
 """
 
+from math import isfinite
 from typing import Any
 
 from kotune import axolotl_schema
+from kotune.strict_yaml import shown
 
 # Keys of Axolotl's that follow from the recipe's own keys, with what to use instead.
 OWNED = {
@@ -14,11 +16,29 @@ OWNED = {
     "revision_of_model": "model", "auto_resume_from_checkpoints": "the same command again",
     "resume_from_checkpoint": "the same command again",
 }  # fmt: skip
+CODE = "runs code that is neither kotune's nor Axolotl's and is not accepted in a recipe; remove it"
+ELSEWHERE = "reads or fetches something that no hash of the run covers; remove it and use `model` or `data`"
+PUBLISHES = "would send the model, the data or a service of it out of this machine; a run publishes nothing; remove it"
+OTHER = "changes what training is, which kotune neither proves nor scores; it trains an adapter on answers; remove it"
+LAUNCHER = "starts training on other terms than one process in the run folder, which kotune does not watch; remove it"
+# What of Axolotl's a recipe may not say: what imports code, loads or writes elsewhere, or trains something else.
 REFUSED = {
     "plugins": "a plugin runs foreign code and is not accepted in a recipe; remove it",
     "trust_remote_code": "code that comes with a model is never run; choose a model of a kind that transformers has",
-    "comet_api_key": "a secret has no place in a recipe; set it in the environment",
-}
+    "dynamic_checkpoint": "Axolotl would remove the file that it names; press Ctrl-C instead and start again",
+    **dict.fromkeys(("trainer_cls", "use_kernels", "torchdistx_path", "eval_causal_lm_metrics", "model_kwargs",
+                     "processor_kwargs"), CODE),
+    **dict.fromkeys(("base_model_config", "cls_model_config", "tokenizer_config", "lora_model_dir", "model_revision",
+                     "pretraining_dataset", "bench_dataset", "bench_split", "do_bench_eval", "axolotl_config_path",
+                     "hf_use_auth_token"), ELSEWHERE),
+    **dict.fromkeys(("hub_model_id", "hub_revision", "hub_strategy", "push_dataset_to_hub", "gradio_server_name",
+                     "gradio_server_port", "gradio_share", "gradio_title", "use_otel_metrics", "otel_metrics_host",
+                     "otel_metrics_port", "trackio_space_id", "wandb_log_model", "hf_mlflow_log_artifacts"), PUBLISHES),
+    **dict.fromkeys(("rl", "trl", "vllm", "ebft", "reward_model", "process_reward_model", "qat", "quantization",
+                     "merge_lora", "relora", "model_config"), OTHER),
+    **dict.fromkeys(("use_ray", "ray_num_workers", "ray_run_name", "resources_per_worker", "local_rank", "world_size"),
+                    LAUNCHER),
+}  # fmt: skip
 POSITIVE = (
     "batch_size", "micro_batch_size", "gradient_accumulation_steps", "max_steps", "num_epochs", "learning_rate",
     "sequence_len", "lora_r", "lora_alpha",
@@ -37,14 +57,33 @@ def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = No
     found = [f"{key}.{name}: kotune sets this from the recipe; use `{OWNED[name]}`" for name in block if name in OWNED]
     found += [f"{key}.{name}: {REFUSED[name]}" for name in block if name in REFUSED]
     found += [f"{key}.{path}: {what}" for path, what in axolotl_schema.problems(block)]
+    found += [f"{key}.{path}: {told}" for path, told in _from_elsewhere(block)]
     return found or [
         f"{key}.{path}: {what}" for path, what in [*_values(block), *_data_set(block), *_step(block, under or {})]
     ]
 
 
+def _from_elsewhere(block: dict[str, Any]) -> list[tuple[str, str]]:
+    """Values that name something to load. transformers takes `owner/name` for kernels that it fetches and runs."""
+    file = [("deepspeed", "a file that no hash of the run covers; write its content here")]
+    return file * isinstance(block.get("deepspeed"), str) + [
+        (
+            name,
+            f"names code on the hub, which is never run; found `{shown(block[name])}`; use one that transformers has",
+        )
+        for name in ("attn_implementation", "experts_implementation", "large_head_attention")
+        if isinstance(block.get(name), str) and ("/" in block[name] or ":" in block[name])
+    ]
+
+
 def _values(block: dict[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (name, f"must be a number above 0, found `{block[name]}`")
+    endless = [
+        (name, f"must be a finite number, found `{value}`; change the value")
+        for name, value in block.items()
+        if name not in POSITIVE and isinstance(value, float) and not isfinite(value)
+    ]
+    return endless + [
+        (name, f"must be a number above 0, found `{shown(block[name])}`")
         for name in POSITIVE
         if name in block and not (isinstance(block[name], (int, float)) and 0 < block[name] < float("inf"))
     ]

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from kodata.errors import did_you_mean
+from kotune.strict_yaml import shown
 
+MOST = 20  # unknown keys of one mapping that are looked up and told
 SCHEMA_FILE = Path(str(resources.files("kotune").joinpath("axolotl_schema.json")))
 KEPT = ("$ref", "anyOf", "allOf", "const", "enum", "type", "items", "properties", "additionalProperties", "prefixItems")
 
@@ -49,10 +51,17 @@ def problems(block: dict[str, Any]) -> list[tuple[str, str]]:
 
     Axolotl ignores unknown keys without a word, at the top and inside `datasets[]`; here they are errors everywhere.
     """
-    from jsonschema import Draft202012Validator
+    return [told for error in _validator().iter_errors(block) for told in _told(error)]
 
-    errors = Draft202012Validator(_closed()).iter_errors(block)
-    return [told for error in errors for told in _told(error)]
+
+@cache
+def _validator() -> Any:
+    """JSON Schema takes 16.0 for an integer; a batch of 16.0 examples would be one of 0.0 after a division."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return extend(Draft202012Validator, type_checker=whole)(_closed())  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -79,24 +88,37 @@ def _told(error: Any) -> list[tuple[str, str]]:
         )
         if len(deepest.absolute_path) > len(error.absolute_path) or deepest.validator == "additionalProperties":
             return _told(deepest)
-        return [(path, f"expected {_expected(error.schema)}, found `{str(error.instance)[:80]}`; change the value")]
+        return [(path, _unexpected(error))]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         names = [name for name in error.instance if name not in known]
-        return [
-            (f"{path}.{name}".lstrip("."), f"Axolotl has no such key and would ignore it{_near(name, known)}")
-            for name in names
-        ]
+        told = "Axolotl has no such key and would ignore it"
+        found = [(f"{path}.{shown(name)}".lstrip("."), f"{told}{_near(name, known)}") for name in names[:MOST]]
+        return found + [(path or "...", f"{len(names) - MOST} more unknown keys")] * (len(names) > MOST)
     if error.validator == "maxItems":
         return [
             (path, "one entry at most: its keys are laid over the data set that kotune writes; use `data` for more")
         ]
-    return [(path, f"expected {_expected(error.schema)}, found `{str(error.instance)[:80]}`; change the value")]
+    return [(path, _unexpected(error))]
+
+
+def _unexpected(error: Any) -> str:
+    hint = did_you_mean(error.instance, _words(error.schema))
+    near = hint if "did you mean" in hint else "; change the value"
+    return f"expected {_expected(error.schema)}, found `{shown(error.instance)}`{near}"
 
 
 def _near(name: str, known: dict[str, Any]) -> str:
     hint = did_you_mean(name, known)
     return hint if "did you mean" in hint else "; see docs.axolotl.ai for its keys"
+
+
+def _words(schema: dict[str, Any]) -> list[str]:
+    """The words that a key accepts, whatever else it does."""
+    if "$ref" in schema:
+        return _words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
+    parts = [word for part in schema.get("anyOf", ()) for word in _words(part)]
+    return [*parts, *map(str, schema.get("enum", ())), *([str(schema["const"])] if "const" in schema else [])]
 
 
 def _expected(schema: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ Messages have the form `file: key.path: what; what to do`. Nothing heavy is impo
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -16,10 +17,11 @@ import kodata
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
 from kodata.hub import is_commit
-from kotune import axolotl_block, strict_yaml
+from kotune import axolotl_block, secrets, strict_yaml
 from kotune.errors import RecipeError
-from kotune.models import PRESETS, TEMPLATES
+from kotune.models import PRESETS, TEMPLATES, pickled, unreadable
 from kotune.overrides import apply
+from kotune.strict_yaml import shown
 from tasks.card import cards, groups
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +29,7 @@ DEFAULTS_FILE = ROOT / "recipes" / "defaults.yml"
 Limit = (
     int | Literal["quick"] | None
 )  # items to score of each task: so many, as many as the task calls a quick look, or all
+MOST = 20  # entries of `data`, and problems that are told
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -43,7 +46,7 @@ class Data(Strict):
     path: Path | None = Field(default=None, validate_default=True)
     revision: str | None = None
     samples: int | None = Field(default=None, gt=0, strict=True)
-    weight: float = Field(default=1.0, gt=0, le=100)
+    weight: float = Field(default=1.0, gt=0, le=100, strict=True)
 
     @field_validator("source")
     @classmethod
@@ -76,7 +79,8 @@ class Data(Strict):
         if revision is None or "source" not in info.data:
             return revision
         if not is_commit(revision):
-            raise PydanticCustomError("revision", f"`{revision}` is no commit of the hub; give its 40 hex digits")
+            told = f"`{shown(revision)}` is no commit of the hub; give its 40 hex digits"
+            raise PydanticCustomError("revision", told)
         if kodata.SOURCES[info.data["source"]].CARD.hub_id is None:
             raise PydanticCustomError("revision", f"{info.data['source']} is not on the hub; leave it out")
         if info.data.get("path"):
@@ -95,7 +99,7 @@ class Recipe(Strict):
     model: str
     adapter: Literal["lora", "qlora"]
     template: str | None = None
-    data: tuple[Data, ...] = Field(min_length=1)
+    data: tuple[Data, ...] = Field(min_length=1, max_length=MOST)
     tasks: tuple[str, ...] = Field(min_length=1)
     data_path: dict[str, Path] = {}  # source: where its test data lies, for tasks whose source is not trained on
     leaks: Literal["drop", "refuse", "keep"] = "drop"
@@ -105,18 +109,27 @@ class Recipe(Strict):
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
-        if name in PRESETS or _is_hub_id(name) or (Path(name) / "config.json").is_file():
+        if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
+            if weights := pickled(Path(name)):
+                told = f"`{shown(name)}` has its weights as {weights} only, and a pickle can run code; convert to safetensors"
+                raise PydanticCustomError("model", told)
             return name
-        hint = did_you_mean(name, PRESETS)
-        raise PydanticCustomError("model", f"`{name}` is no preset, no hub id (owner/name) and no model folder{hint}")
+        if name in PRESETS or _is_hub_id(name):
+            return name
+        told = f"`{shown(name)}` is no preset, no hub id (owner/name) and no model folder{did_you_mean(name, PRESETS)}"
+        raise PydanticCustomError("model", told)
 
     @field_validator("template")
     @classmethod
     def _known_template(cls, name: str | None) -> str | None:
-        if name in (None, "own") or name in TEMPLATES or Path(str(name)).is_file():
+        if name is None or name == "own" or name in TEMPLATES:
             return name
-        hint = did_you_mean(str(name), [*TEMPLATES, "own"])
-        raise PydanticCustomError("template", f"`{name}` is no template of ours and no file{hint}")
+        if not _there(Path(name), Path.is_file):
+            hint = did_you_mean(name, [*TEMPLATES, "own"])
+            told = f"`{shown(name)}` is no template of ours and no file{hint}"
+        elif not (told := unreadable(Path(name))):
+            return name
+        raise PydanticCustomError("template", told)
 
     @field_validator("tasks")
     @classmethod
@@ -163,6 +176,8 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     }  # `axolotl:` alone says nothing
     for override in overrides:
         apply(raw, override)
+    if found := list(secrets.problems(raw)):
+        raise RecipeError(_listed(path, found))  # other messages would quote it
     raw = {"adapter": defaults().adapter, "seed": defaults().seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
     problems = axolotl_block.problems(raw.get("axolotl"), under=defaults().axolotl)
@@ -171,10 +186,16 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     except ValidationError as error:
         problems = _all_told(error) + problems
     except OSError as error:
-        problems = [f"`{str(error.filename)[:60]}...`: {error.strerror}; give a shorter path", *problems]
+        problems = [f"`{shown(error.filename)}`: {error.strerror}; give another path", *problems]
     if problems:
-        raise RecipeError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise RecipeError(_listed(path, problems))
     return recipe
+
+
+def _listed(path: Path, problems: list[str]) -> str:
+    """One problem a line, with the file, and no more of them than a person reads."""
+    more = [f"and {len(problems) - MOST} more problems; mend these first"] if len(problems) > MOST else []
+    return "\n".join(f"{path}: {problem}" for problem in [*problems[:MOST], *more])
 
 
 def defaults() -> Defaults:
@@ -186,7 +207,7 @@ def defaults() -> Defaults:
     except ValidationError as error:
         problems += _all_told(error)
     if problems:
-        raise RecipeError("\n".join(f"{DEFAULTS_FILE}: {problem}" for problem in problems))
+        raise RecipeError(_listed(DEFAULTS_FILE, problems))
     return checked
 
 
@@ -213,14 +234,23 @@ def _need_no_path(source: Source) -> None:
 
 
 def _need_folder(path: Path) -> None:
-    if not path.is_dir():
+    if not _there(path, Path.is_dir):
         found = "is not a folder" if path.exists() else "does not exist"
-        raise PydanticCustomError("path", f"`{path}` {found}; give the folder that holds the data")
+        told = f"`{shown(path)}` {found}; give the folder that holds the data"
+        raise PydanticCustomError("path", told)
+
+
+def _there(path: Path, is_kind: Callable[[Path], bool]) -> bool:
+    try:
+        return is_kind(path)
+    except OSError as error:
+        raise PydanticCustomError("path", f"`{shown(path)}`: {error.strerror}; give another path") from None
 
 
 def _known(name: str, known: Any, kind: str) -> str:
     if name not in known:
-        raise PydanticCustomError(kind, f"unknown {kind} `{name}`{did_you_mean(name, known)}")
+        told = f"unknown {kind} `{shown(name)}`{did_you_mean(name, known)}"
+        raise PydanticCustomError(kind, told)
     return name
 
 
@@ -238,12 +268,30 @@ def _all_told(error: ValidationError) -> list[str]:
 
 def _told(detail: ErrorDetails) -> str:
     """One pydantic error as `key.path: what; what to do`."""
-    key = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
+    key = ".".join(shown(part) for part in detail["loc"])
+    kind, given = detail["type"], shown(detail["input"])
+    if kind == "extra_forbidden":
         model = Data if detail["loc"][0] == "data" else Recipe
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), model.model_fields)}"
-    if detail["type"] == "missing":
+    if kind == "missing":
         return f"{key}: missing; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
-    if detail["type"] in ("source", "form", "path", "revision", "model", "template", "task"):
+    if kind in ("source", "form", "path", "revision", "model", "template", "task"):
         return f"{key}: {detail['msg']}"
-    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{str(detail['input'])[:80]}`"
+    if kind == "literal_error":
+        return f"{key}: unknown value `{given}`{did_you_mean(detail['input'], _choices(key))}"
+    if kind in KINDS:
+        return f"{key}: must be {KINDS[kind]}, found `{given}`"
+    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{given}`"
+
+
+def _choices(key: str) -> tuple[str, ...]:
+    """The words that a key of the recipe's own accepts."""
+    return get_args(Recipe.model_fields[key].annotation)
+
+
+# pydantic's kinds of error whose own words are of Python, not of YAML.
+KINDS = {
+    "model_type": "a mapping of `key: value` lines",
+    "path_type": "the path of a folder",
+    "tuple_type": "a list, as in [a, b]",
+}

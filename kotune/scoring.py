@@ -117,7 +117,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
 
     adapter = root / "model"
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    tokenizer = AutoTokenizer.from_pretrained(adapter)
+    tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
     plain = load_base(config["base_model_name_or_path"], base)
     model = PeftModel.from_pretrained(plain, str(adapter)).eval()
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
@@ -131,8 +131,9 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     precision = loading(str(base["base_precision"]), str(base["compute_dtype"]))
     model = AutoModelForCausalLM.from_pretrained(
-        name, revision=base["model_revision"] or "main", device_map={"": device}, **precision
-    )
+        name, revision=base["model_revision"] or "main", device_map={"": device}, trust_remote_code=False,
+        use_safetensors=True, **precision,
+    )  # fmt: skip
     hold_kernels(model)
     return model.eval()
 

@@ -1,6 +1,7 @@
-"""YAML without its surprises: duplicate keys, numbers that YAML reads as text, aliases and tags are errors, with the line.
+"""YAML without its surprises: duplicate keys, numbers that YAML reads as text or text as numbers, aliases, tags and control
+characters are errors, with the line. Whatever the file holds, it costs under a second and some megabytes.
 
-PyYAML follows YAML 1.1, in which `2e-4` is a string; Axolotl would carry that string until training fails.
+PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90; Axolotl would carry that into training.
 """
 
 import re
@@ -10,15 +11,37 @@ from typing import Any
 import yaml
 
 from kotune.errors import RecipeError
+from kotune.secrets import masked
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 16_384  # PyYAML reads some 30 kB in a CPU second
+MAX_DEPTH = 20  # PyYAML looks 1,024 characters ahead from every open bracket, which makes deep nesting slow
+MAX_SHOWN = 80  # characters of a key or value in a message
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # what fits 64 bits
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # would act on the terminal, or cannot be written
 PLAIN_TAGS = {f"tag:yaml.org,2002:{t}" for t in ("map", "seq", "str", "int", "float", "bool", "null")}
 
 
-def load(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. RecipeError for a file that is missing, empty, no UTF-8, no YAML or no mapping."""
-    value = parse(_read(path), str(path))
+class _Loader(yaml.SafeLoader):
+    """PyYAML's own safe loader, which stops at a depth that no recipe has instead of at Python's limit, seconds later."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise RecursionError
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def load(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
+    """The mapping in a YAML file of at most `limit` bytes.
+
+    RecipeError for a file that is missing, empty, too long, no UTF-8, no YAML or no mapping.
+    """
+    value = parse(_read(path, limit), str(path), limit)
     if value is None:
         raise RecipeError(f"{path}: the file is empty; a recipe needs at least `model` and `data` (see recipes/)")
     if not isinstance(value, dict):
@@ -26,10 +49,12 @@ def load(path: Path) -> dict[str, Any]:
     return value
 
 
-def parse(text: str, where: str) -> Any:
+def parse(text: str, where: str, limit: int = MAX_BYTES) -> Any:
     """One YAML document under the strict rules; `where` names the file or option in messages."""
+    if len(text) > limit:
+        raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -38,22 +63,33 @@ def parse(text: str, where: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise RecipeError(f"{where}{line}: not valid YAML: {error.problem or error.context}; mend that line") from None
+        told = shown(error.problem or error.context)
+        raise RecipeError(f"{where}{line}: not valid YAML: {told}; mend that line") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"{where}: not valid YAML: {error}; mend the file") from None
+        raise RecipeError(f"{where}: not valid YAML: {' '.join(str(error).split())}; mend the file") from None
     except RecursionError:
         raise RecipeError(f"{where}: nested too deeply; a recipe needs three levels") from None
 
 
-def _read(path: Path) -> str:
+def shown(value: object) -> str:
+    """A key or value for a message: a few words of it, no token, and nothing that a terminal would act on."""
+    short = masked(str(value))[: MAX_SHOWN + 1]
+    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in short)
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+
+
+def _read(path: Path, limit: int) -> str:
     try:
-        data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        with path.open("rb") as file:
+            data = file.read(limit + 1)  # never more, whatever the file says of its size
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file; `ls recipes/` lists the recipes that ship") from None
     except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
-    if data is None:
-        raise RecipeError(f"{path}: over {MAX_BYTES:,} bytes; a recipe is about ten lines")
+        raise RecipeError(f"{shown(path)}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise RecipeError(f"{shown(path)}: no file can have this name; give the recipe's path") from None
+    if len(data) > limit:
+        raise RecipeError(f"{path}: over {limit:,} bytes; a recipe is about ten lines")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -71,16 +107,31 @@ def _check(node: yaml.Node, where: str, key: str, seen: set[int] | None = None) 
     seen.add(id(node))
     if node.tag not in PLAIN_TAGS:
         raise RecipeError(
-            f"{where}:{line}: {key or 'top level'}: `{node.tag}` is not a plain value; quote it if it is text"
+            f"{where}:{line}: {key or 'top level'}: `{shown(node.tag)}` is not a plain value; quote it if it is text"
         )
     if isinstance(node, yaml.MappingNode):
         _check_mapping(node, where, key, seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _check(item, where, f"{key}.{index}".lstrip("."), seen)
-    elif isinstance(node, yaml.ScalarNode) and _is_plain_text(node) and NUMBER_AS_TEXT.fullmatch(node.value):
-        fixed = _as_number(node.value)
-        raise RecipeError(f"{where}:{line}: {key}: YAML reads `{node.value}` as text, not a number; write {fixed}")
+    elif isinstance(node, yaml.ScalarNode) and (told := _misread(node)):
+        raise RecipeError(f"{where}:{line}: {key or 'top level'}: {told}")
+
+
+def _misread(node: yaml.ScalarNode) -> str:
+    """What is wrong with a plain value, empty where nothing is."""
+    text: str = node.value
+    if CONTROL.search(text):
+        return f"a control character or half a character in `{shown(text)}`; take it out"
+    if _is_plain_text(node) and NUMBER_AS_TEXT.fullmatch(text):
+        return f"YAML reads `{shown(text)}` as text, not a number; write {shown(_as_number(text))}"
+    if node.tag.endswith((":int", ":float")) and not DECIMAL.fullmatch(text) and not _is_decimal_fraction(node):
+        return f"`{shown(text)}` is no decimal number of at most 18 digits; write it so, or quote it if it is text"
+    return ""
+
+
+def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
+    return node.tag.endswith(":float") and ":" not in node.value and len(node.value) <= 40
 
 
 def _check_mapping(node: yaml.MappingNode, where: str, key: str, seen: set[int]) -> None:
@@ -88,8 +139,10 @@ def _check_mapping(node: yaml.MappingNode, where: str, key: str, seen: set[int])
     for name, value in node.value:
         line = name.start_mark.line + 1
         if not isinstance(name, yaml.ScalarNode) or not name.tag.endswith(":str"):
-            raise RecipeError(f"{where}:{line}: {key or 'top level'}: a key must be a word, found `{_shown(name)}`")
-        path = f"{key}.{name.value}".lstrip(".")
+            raise RecipeError(f"{where}:{line}: {key or 'top level'}: a key must be a word, found `{_name(name)}`")
+        path = f"{key}.{shown(name.value)}".lstrip(".")
+        if CONTROL.search(name.value):
+            raise RecipeError(f"{where}:{line}: {path}: a control character or half a character in a key; take it out")
         if name.value in first:
             raise RecipeError(f"{where}:{line}: {path}: given twice (also on line {first[name.value]}); keep one")
         first[name.value] = line
@@ -100,8 +153,8 @@ def _is_plain_text(node: yaml.ScalarNode) -> bool:
     return node.tag.endswith(":str") and node.style is None  # style: the kind of quotes, None without
 
 
-def _shown(node: yaml.Node) -> str:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else node.tag.rsplit(":", 1)[-1]
+def _name(node: yaml.Node) -> str:
+    return shown(node.value) if isinstance(node, yaml.ScalarNode) else node.tag.rsplit(":", 1)[-1]
 
 
 def _as_number(text: str) -> str:

@@ -1,5 +1,6 @@
 """Presets, templates, and models from a hub: a stand-in hub on loopback gives the real client's errors."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kotune import models
+from kotune.errors import RecipeError
 from tests.conftest import ROOT
 from tests.hub import Fault, running
 
@@ -77,24 +79,64 @@ def fetch(endpoint: str, home: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_a_tokenizer_without_a_template_is_told(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    from kotune.errors import RecipeError
     from kotune.models import hub as model_hub
 
     with pytest.raises(RecipeError, match="name one with `template:`"):
         model_hub.write_own_template(models.PRESETS["quickstart-llama"].base, tmp_path)
 
 
-def test_a_models_weights_are_fetched_only_where_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_models_weights_are_fetched_only_where_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     huggingface_hub = pytest.importorskip("huggingface_hub")
     from kotune.models import hub as model_hub
 
     asked: list[list[str]] = []
+    snapshot_of = folder(tmp_path / "0123", {}, "model.safetensors")
 
     def snapshot(_: str, allow_patterns: list[str]) -> str:
         asked.append(allow_patterns)
-        return "snapshots/0123"
+        return str(snapshot_of)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     assert model_hub.fetch("some/model") == model_hub.fetch("some/model", weights=False) == "0123"
     assert ["*.safetensors" in patterns for patterns in asked] == [True, False]
     assert all({"*.json", "tokenizer.model"} <= set(patterns) for patterns in asked)
+
+
+def folder(path: Path, config: dict[str, object], *files: str) -> Path:
+    """A model folder with this config.json and empty files."""
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(config))
+    for name in files:
+        (path / name).touch()
+    return path
+
+
+def test_weights_that_come_as_pickles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    from kotune.models import hub as model_hub
+
+    assert models.pickled(folder(tmp_path / "old", {}, "pytorch_model.bin")) == "pytorch_model.bin"
+    assert models.pickled(folder(tmp_path / "both", {}, "pytorch_model.bin", "model.safetensors")) is None
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "old"))
+    with pytest.raises(RecipeError, match="model some/model: the hub has no safetensors of it"):
+        model_hub.fetch("some/model")
+    assert model_hub.fetch("some/model", weights=False) == "old"
+
+
+def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from kotune import scoring
+    from kotune.models import hub as model_hub
+
+    code = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
+    mine = folder(tmp_path / "mine", {"model_type": "mine", "auto_map": code}, "model.safetensors")
+    (mine / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(RecipeError, match="names code of its own"):
+        model_hub.fetch(str(mine))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        scoring.load_base(str(mine), {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None})
+    known = folder(tmp_path / "known", {"model_type": "llama", "auto_map": code}, "model.safetensors")
+    assert model_hub.fetch(str(known)) is None  # transformers has it, and uses its own
+    assert not (tmp_path / "ran").exists()

@@ -98,7 +98,16 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "axolotl:\n  plugins: [os]\n", "axolotl.plugins: a plugin runs foreign code"),
         (GOOD + "axolotl: 3\n", "axolotl: input should be a valid dictionary, found `3`"),
         (GOOD + "seed: early\n", "seed: input should be a valid integer"),
-        (GOOD + "adapter: full\n", "adapter: input should be 'lora' or 'qlora', found `full`"),
+        (GOOD + "adapter: full\n", "adapter: unknown value `full`; known: lora, qlora"),
+        (GOOD + "adapter: qlor\n", "adapter: unknown value `qlor`; did you mean qlora?"),
+        (GOOD + "leaks: drp\n", "leaks: unknown value `drp`; did you mean drop?"),
+        (GOOD + "tasks: nli_sample_ko\n", "tasks: must be a list, as in [a, b], found `nli_sample_ko`"),
+        (
+            GOOD + "axolotl:\n  excess_length_strategy: trunkate\n",
+            "axolotl.excess_length_strategy: expected one of drop, truncate, raise or null, found `trunkate`; "
+            "did you mean truncate?",
+        ),
+        (GOOD + "axolotl:\n  batch_size: 16.0\n", "axolotl.batch_size: expected integer or null, found `16.0`"),
         (GOOD.replace("quickstart-llama", "quickstart-lama"), "did you mean quickstart-llama?"),
         (
             GOOD.replace("nli_sample", "nli_sampel"),

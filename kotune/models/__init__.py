@@ -7,6 +7,8 @@ into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates an
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+LONGEST_TEMPLATE = 100_000  # bytes; the longest that ships with a model on the hub has some 20,000
 HERE = Path(__file__).parent
 TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jinja"))}
 
@@ -53,3 +55,25 @@ def find(name: str, template: str | None) -> Model:
         return model
     chosen = None if template == "own" else TEMPLATES.get(template, Path(template))
     return replace(model, template=chosen, end_of_turn=model.end_of_turn if name in PRESETS else None)
+
+
+def pickled(folder: Path) -> str | None:
+    """The first pickled weights of a model folder that has no others; None where all is well."""
+    names = sorted(path.name for path in folder.iterdir())
+    safe = any(name.endswith(".safetensors") for name in names)
+    return None if safe else next((name for name in names if name.endswith(PICKLES)), None)
+
+
+def unreadable(template: Path) -> str:
+    """Why a file cannot be a chat template, empty where it can. Its text goes into the run folder and every prompt."""
+    if template.suffix != ".jinja":
+        return f"`{template}` is no .jinja file; a run copies its template, so other files are not taken for one"
+    with template.open("rb") as file:
+        data = file.read(LONGEST_TEMPLATE + 1)
+    if len(data) > LONGEST_TEMPLATE:
+        return f"`{template}` has over {LONGEST_TEMPLATE:,} bytes; give a chat template"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"`{template}` is not UTF-8 (byte {error.start}); save it as UTF-8"
+    return ""

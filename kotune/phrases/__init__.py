@@ -13,7 +13,7 @@ class Phrases:
         from kotune import strict_yaml  # `--help` needs only the languages' names
 
         self.language = language
-        self._said: dict[str, Any] = strict_yaml.load(Path(__file__).parent / f"{language}.yml")
+        self._said: dict[str, Any] = strict_yaml.load(Path(__file__).parent / f"{language}.yml", limit=1_000_000)
 
     def __call__(self, key: str, **places: object) -> str:
         """The phrase with its places filled."""
