@@ -42,6 +42,7 @@ def environment() -> dict[str, str]:
     root = str(Path(__file__).parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     quiet = {"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    quiet["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "0"  # a checkpoint is data: nothing in it may run
     # Where a config says dataset_num_proc: 0, Axolotl saves its prepared data with this many worker processes all the same.
     alone = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}
     return {**os.environ, **quiet, **alone, "PYTHONPATH": path, "NO_COLOR": "1"}

@@ -128,7 +128,9 @@ def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
     film_leaks, between = leaks(Entry("nsmc", "label", film), only_klue)
     assert (film_leaks, between) == ({}, [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}])
     own_leaks, _ = leaks(Entry("nsmc", "label", film), Scored({"nsmc_ko": ("nsmc", film)}))
-    assert own_leaks == {("nsmc_ko", kind): n for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))}
+    assert own_leaks == {
+        ("nsmc_ko", kind): n for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))
+    }
 
 
 def test_nsmcs_own_repeats_are_found() -> None:
