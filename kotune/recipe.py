@@ -145,9 +145,12 @@ class Recipe(Strict):
     @classmethod
     def _places_of_other_sources(cls, places: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
         trained = {entry.source for entry in info.data.get("data", ())}
+        scored = {cards()[task].source for task in info.data.get("tasks", cards())}
         for source, path in places.items():
             if _known(source, kodata.SOURCES, "source") in trained:
                 raise PydanticCustomError("path", f"{source} is trained on; give `path` in its entry of `data` instead")
+            if source not in scored:
+                raise PydanticCustomError("path", f"no task of the recipe scores {source}; leave it out")
             _need_folder(path)
         return places
 
