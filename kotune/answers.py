@@ -63,10 +63,14 @@ def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
     item is won or lost, but answers are other ones."""
     for one in found:
         if one.p_holm is not None:
-            a, b = (side.run.samples(one.task, side.variant) for side in (one.a, one.b))
-            items = one.a.run.samples(one.task, "items")
-            both = [key for key in a if key in b and a[key]["question_hash"] == b[key]["question_hash"]]
-            yield _changes(one, {key: a[key] for key in both}, {key: b[key] for key in both}, items)
+            yield _changes(one, *asked(one), one.a.run.samples(one.task, "items"))
+
+
+def asked(one: Comparison) -> tuple[Samples, Samples]:
+    """What a and b made of the items that both were asked, in the same order."""
+    a, b = (side.run.samples(one.task, side.variant) for side in (one.a, one.b))
+    both = [key for key in a if key in b and a[key]["question_hash"] == b[key]["question_hash"]]
+    return {key: a[key] for key in both}, {key: b[key] for key in both}
 
 
 def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes:

@@ -64,8 +64,7 @@ class Comparison:
     def row(self) -> dict[str, Any]:
         """The comparison as --json prints it."""
         named = {"task": self.task, "metric": self.metric, "a": self.a.name, "b": self.b.name}
-        row = {**named, **self.found._asdict(), "p_holm": self.p_holm}
-        return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+        return finite({**named, **self.found._asdict(), "p_holm": self.p_holm})
 
 
 class Finished:
@@ -174,6 +173,11 @@ def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
     ]
     told = [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
     return told + [row for task in shared for row in _items(task, a.samples(task, "tuned"), b.samples(task, "tuned"))]
+
+
+def finite(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with None for NaN, which JSON does not have."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
 
 
 def _pair(a: Side, b: Side) -> Iterator[Comparison]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from kotune.breakdowns import Part
 from kotune.compare import Comparison, Finished
 from kotune.phrases import Phrases
 from kotune.table import Row, Table
@@ -50,10 +51,9 @@ def sides(one: Comparison, numbers: dict[Path, int], say: Phrases) -> str:
 
 def _figures(one: Comparison) -> Row:
     told, chance = one.found, cards()[one.task].chance.get(one.metric)
-    interval = f"{number(told.ci_low, '+.3f')} ~ {number(told.ci_high, '+.3f')}"
     return (
         number(told.value_a), number(told.value_b), number(told.difference, "+.3f"),
-        NOTHING if math.isnan(told.ci_low) else interval, p_text(told.p_value), p_text(one.p_holm), p_text(told.p_mcnemar),
+        _interval(told.ci_low, told.ci_high), p_text(told.p_value), p_text(one.p_holm), p_text(told.p_mcnemar),
         f"{told.n:,} / {told.groups:,}", number(told.detectable), number(chance),
     )  # fmt: skip
 
@@ -87,6 +87,28 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
         if told["metric"] == primary:
             where = f"{told['source']} ({told['split']})"
             yield say.word("lines", told["name"]), number(told["value"]), *blank, where
+
+
+def breakdowns(result: Result, say: Phrases) -> Iterator[Table]:
+    """A table a task: its comparisons by text source, length of the question and annotators' agreement."""
+    numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+    words = ("compared", "kind_of_item", "items_with") if len(numbers) > 1 else ("kind_of_item", "items_with")
+    head = tuple(map(say, (*words, "n", "from", "to", "difference", "interval")))
+    tables: dict[tuple[str, str], list[Row]] = {}
+    for told in result.broken_down:
+        named = (sides(told.one, numbers, say), say.word("item_kinds", told.kind), told.value)
+        tables.setdefault((told.one.task, told.metric), []).append((*named[-len(words) :], *_part(told.part)))
+    for (task, metric), rows in tables.items():
+        yield Table(say("breakdown", task=task, metric=metric), head, rows, len(words), [say("breakdown_note")])
+
+
+def _part(part: Part) -> Row:
+    figures = (number(part.value_a), number(part.value_b), number(part.difference, "+.3f"))
+    return f"{part.n:,} / {part.groups:,}", *figures, _interval(part.ci_low, part.ci_high)
+
+
+def _interval(low: float, high: float) -> str:
+    return NOTHING if math.isnan(low) else f"{number(low, '+.3f')} ~ {number(high, '+.3f')}"
 
 
 def number(value: float | None, form: str = ".3f") -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kotune.breakdowns import Breakdown, breakdowns
 from kotune.compare import Comparison, Finished, against, comparisons, differences
 from kotune.efficiency import Price, efficiency
 from kotune.phrases import Phrases
@@ -27,7 +28,7 @@ class Verdict:
 class Result:
     """Runs and all that was found between them. `names`: how a person calls each run, by its folder; `differences`: what is
     not the same between the first run and each other one, by the other's folder; `lines`: tuned models against reference
-    lines."""
+    lines; `broken_down`: what was found, by kinds of items."""
 
     runs: Sequence[Finished]
     found: Sequence[Comparison]
@@ -35,12 +36,14 @@ class Result:
     differences: dict[Path, list[dict[str, Any]]]
     price: Price | None = None
     lines: Sequence[Comparison] = ()
+    broken_down: Sequence[Breakdown] = ()
 
     @classmethod
     def of(cls, runs: Sequence[Finished], price: Price | None = None) -> "Result":
         """Compare the runs."""
         unlike = {run.folder: differences(runs[0], run) for run in runs[1:]}
-        return cls(runs, comparisons(runs), titles(runs), unlike, price, against(runs))
+        found = comparisons(runs)
+        return cls(runs, found, titles(runs), unlike, price, against(runs), list(breakdowns(found)))
 
     def verdicts(self, say: Phrases) -> list[Verdict]:
         """A sentence for each comparison of a task's primary metric."""
@@ -70,6 +73,7 @@ class Result:
         return {
             "comparisons": [one.row() for one in self.found],
             "references": [one.row() for one in self.lines],
+            "breakdowns": [one.row() for one in self.broken_down],
             "efficiency": self.efficiency(),
             "differences": unlike,
         }
