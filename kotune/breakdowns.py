@@ -1,7 +1,8 @@
 """What a comparison finds for one kind of item and another: text source, length of the question, annotators' agreement.
 
 Difference and interval are those of paired.compare for the items of a kind alone: whole clusters of the task are resampled,
-so that how many items of a kind there are varies too, and nothing is adjusted for how many kinds are looked at.
+so that how many items of a kind there are varies too, and nothing is adjusted for how many kinds are looked at. Of several
+seeds it is the mean, and the interval one over items alone.
 """
 
 import math
@@ -53,16 +54,21 @@ def breakdowns(found: Sequence[Comparison]) -> Iterator[Breakdown]:
     for one in found:
         if one.p_holm is not None:
             a, b = asked(one)
-            metric = next((name for name in (one.metric, RIGHT) if _judges(name, a, b)), None)
+            metric = next((name for name in (one.metric, RIGHT) if _judges(name, *a, *b)), None)
             if metric:
                 items = one.a.run.samples(one.task, "items")
-                pairs = [(a[key]["metrics"][metric], b[key]["metrics"][metric]) for key in a]
-                yield from _broken_down(one, metric, [{**a[key], **items[key]} for key in a], pairs)
+                pairs = [(_right(metric, key, a), _right(metric, key, b)) for key in a[0]]
+                yield from _broken_down(one, metric, [{**a[0][key], **items[key]} for key in a[0]], pairs)
 
 
 def _judges(metric: str, *sides: Samples) -> bool:
     """Whether each item is right or wrong by this metric."""
     return all(sample["metrics"].get(metric) in (0, 1) for side in sides for sample in side.values())
+
+
+def _right(metric: str, key: str, seeds: list[Samples]) -> float:
+    """The share of seeds that are right on an item."""
+    return sum(float(samples[key]["metrics"][metric]) for samples in seeds) / len(seeds)
 
 
 def _broken_down(

@@ -4,9 +4,10 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 
 from kotune.breakdowns import Part
-from kotune.compare import Comparison, Finished
+from kotune.compare import Comparison, Finished, Side
 from kotune.phrases import Phrases
 from kotune.table import Row, Table
 from kotune.verdict import Result, p_text
@@ -45,8 +46,30 @@ def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
 
 def sides(one: Comparison, numbers: dict[Path, int], say: Phrases) -> str:
     """What is compared with what, as in `1 base → 1 tuned`."""
-    named = (f"{numbers[side.run.folder]} {say.word('variants', side.variant)}" for side in (one.a, one.b))
+    named = (f"{_places(side, numbers)} {say.word('variants', side.variant)}" for side in (one.a, one.b))
     return " → ".join(named).replace(" ", "\u00a0")  # it stands in narrow cells
+
+
+def _places(side: Side, numbers: dict[Path, int]) -> str:
+    return "+".join(str(numbers[run.folder]) for run in side.runs)
+
+
+def seeds(result: Result, say: Phrases) -> Iterator[Table]:
+    """The judged values of each seed where a recipe was run with several, and how far they spread; no table where none was."""
+    numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+    tuned = [one for one in result.found if one.p_holm is not None and one.a.run is one.b.run and one.b.others]
+    rows = [(_places(one.b, numbers), one.task, one.metric, *_spread(one)) for one in tuned]
+    if rows:
+        head = ("runs", "task", "metric", "each_seed", "mean", "deviation", "range")
+        yield Table(say("seeds_title"), tuple(map(say, head)), rows, 4, [say("seeds_note")])
+
+
+def _spread(one: Comparison) -> Row:
+    """Each seed's value of the tuned model, their mean, standard deviation, and the lowest and highest."""
+    values = one.values[1]
+    told = (f"{run.record['seed']}: {number(value)}" for run, value in zip(one.b.runs, values, strict=True))
+    ends = f"{number(min(values))} ~ {number(max(values))}"
+    return ", ".join(told), number(mean(values)), number(stdev(values)), ends
 
 
 def _figures(one: Comparison) -> Row:
