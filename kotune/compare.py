@@ -213,12 +213,13 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:
-    """These metrics of a task over the items that both have; none where there is no such item."""
-    first, *rest = (*a.samples(task), *b.samples(task))
-    common = [key for key in first if all(key in side and _same_question(first[key], side[key]) for side in rest)]
-    answers = [[side[key] for side in (first, *rest)] for key in common]
+    """These metrics of a task over the items that all runs of both have; none where there is no such item."""
+    sides = [*a.samples(task), *b.samples(task)]
+    first, *rest = ([(key, *_question(sample)) for key, sample in side.items()] for side in sides)
+    both = set(first).intersection(*rest)
+    common = [[side[asked[0]] for asked in first if asked in both] for side in sides]
     for metric in metrics:
-        if found := _metric(metric, answers, len(a.runs)):
+        if found := _metric(metric, common, len(a.runs)):
             told, *values = found
             yield Comparison(task, metric, a, b, told, values=(values[0], values[1]))
 
@@ -231,17 +232,22 @@ def _items(task: str, a: dict[str, Sample], b: dict[str, Sample]) -> Iterator[di
 
 
 def _same_question(a: Sample, b: Sample) -> bool:
-    return (a["question_hash"], a["target_hash"]) == (b["question_hash"], b["target_hash"])
+    return _question(a) == _question(b)
 
 
-def _metric(name: str, answers: list[list[Sample]], of_a: int) -> tuple[Paired, seeds.Values, seeds.Values] | None:
-    """One metric over items, each with its sample of every run, the first `of_a` of them a's; with each seed's value of a and
-    of b. None where no item has it in all."""
-    asked = [samples for samples in answers if all(name in sample["metrics"] for sample in samples)]
+def _question(sample: Sample) -> tuple[str, str]:
+    return sample["question_hash"], sample["target_hash"]
+
+
+def _metric(name: str, samples: list[list[Sample]], of_a: int) -> tuple[Paired, seeds.Values, seeds.Values] | None:
+    """One metric over the same items of several runs, the first `of_a` of them a's, with each seed's value of a and of b. None
+    where no item has it in all."""
+    every = [[sample["metrics"].get(name) for sample in side] for side in samples]
+    asked = [at for at, items in enumerate(zip(*every, strict=True)) if None not in items]
     if not asked:
         return None
-    metric, clusters = METRICS.get(name, MEAN), [samples[0]["cluster"] for samples in asked]
-    runs = [[samples[at]["metrics"][name] for samples in asked] for at in range(len(asked[0]))]
+    runs = [[items[at] for at in asked] for items in every]
+    metric, clusters = METRICS.get(name, MEAN), [samples[0][at]["cluster"] for at in asked]
     if len(runs) > 2:
         return seeds.compare(metric, runs[:of_a], runs[of_a:], clusters)
     told = compare(metric, runs[0], runs[1], clusters)
