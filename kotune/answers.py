@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -60,13 +60,25 @@ class Changes:
 
 def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
     """For each judged comparison: by its metric, or by `acc` where that one is made of several items. Where both are, no
-    item is won or lost, but answers are other ones."""
-    for one in found:
+    item is won or lost, but answers are other ones. Of several seeds the first is shown."""
+    for one in map(of_first_seed, found):
         if one.p_holm is not None:
-            a, b = (side.run.samples(one.task, side.variant) for side in (one.a, one.b))
-            items = one.a.run.samples(one.task, "items")
-            both = [key for key in a if key in b and a[key]["question_hash"] == b[key]["question_hash"]]
-            yield _changes(one, {key: a[key] for key in both}, {key: b[key] for key in both}, items)
+            (a, *_), (b, *_) = asked(one)
+            yield _changes(one, a, b, one.a.run.samples(one.task, "items"))
+
+
+def of_first_seed(one: Comparison) -> Comparison:
+    """The comparison with the first run alone on each side."""
+    return replace(one, a=replace(one.a, others=()), b=replace(one.b, others=()))
+
+
+def asked(one: Comparison) -> tuple[list[Samples], list[Samples]]:
+    """What each run of a and each of b made of the items that all were asked, in the same order."""
+    ours, theirs = (side.samples(one.task) for side in (one.a, one.b))
+    first, *rest = (*ours, *theirs)
+    question = {key: first[key]["question_hash"] for key in first}
+    both = [key for key in first if all(key in s and s[key]["question_hash"] == question[key] for s in rest)]
+    return [{key: s[key] for key in both} for s in ours], [{key: s[key] for key in both} for s in theirs]
 
 
 def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes:

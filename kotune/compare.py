@@ -1,4 +1,5 @@
-"""Runs against each other on the same items: base against tuned within a run, and the tuned models of two runs.
+"""Runs against each other on the same items: base against tuned within a run, and the tuned models of two runs. Runs of one
+recipe with several seeds are one (kotune.seeds).
 
 The first run is what the others are compared with. What is not the same between two runs is told, and a task whose items
 or questions differ is not compared at all. Everything is read from the run folders.
@@ -15,6 +16,7 @@ from typing import Any
 
 from kodata.metrics import MEAN, METRICS
 from kotune import recipe as recipes
+from kotune import seeds
 from kotune.errors import KotuneError, RecipeError
 from kotune.paired import Paired, compare, holm
 from kotune.run import Run, command, read_json, sha256
@@ -30,20 +32,30 @@ OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_
 
 @dataclass(frozen=True)
 class Side:
-    """What answers a run's items: its `base` or `tuned` model, or one of its reference lines."""
+    """What answers a run's items: its `base` or `tuned` model, or one of its reference lines. `others`: the same of runs of
+    the same recipe with other seeds."""
 
     run: "Finished"
     variant: str
+    others: tuple["Finished", ...] = ()
+
+    @property
+    def runs(self) -> tuple["Finished", ...]:
+        return (self.run, *self.others)
 
     @property
     def name(self) -> str:
-        return f"{self.run.name} {self.variant}"
+        return f"{' + '.join(run.name for run in self.runs)} {self.variant}"
+
+    def samples(self, task: str) -> list[dict[str, Sample]]:
+        """Of each run."""
+        return [run.samples(task, self.variant) for run in self.runs]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One metric of one task, b against a. `p_holm`: adjusted over the primary metrics of all comparisons made together;
-    None for the other metrics."""
+    None for the other metrics. `values`: of each seed of a and of b."""
 
     task: str
     metric: str
@@ -51,6 +63,7 @@ class Comparison:
     b: Side
     found: Paired
     p_holm: float | None = None
+    values: tuple[seeds.Values, seeds.Values] = ((), ())
 
     @property
     def is_lower_better(self) -> bool:
@@ -64,8 +77,14 @@ class Comparison:
     def row(self) -> dict[str, Any]:
         """The comparison as --json prints it."""
         named = {"task": self.task, "metric": self.metric, "a": self.a.name, "b": self.b.name}
-        row = {**named, **self.found._asdict(), "p_holm": self.p_holm}
-        return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+        return finite({**named, **self.found._asdict(), "p_holm": self.p_holm, "seeds": self._seeds()})
+
+    def _seeds(self) -> dict[str, list[dict[str, Any]]]:
+        sides = {"a": (self.a, self.values[0]), "b": (self.b, self.values[1])}
+        return {
+            name: [finite({"seed": run.record["seed"], "value": v}) for run, v in zip(side.runs, values, strict=False)]
+            for name, (side, values) in sides.items()
+        }
 
 
 class Finished:
@@ -141,10 +160,10 @@ def find(given: Path, runs_dir: Path) -> Path:
 
 
 def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
-    """Base against tuned of each run, then every other run's tuned model against the first's. KotuneError where two runs
-    share no item."""
-    sides = [(Side(run, "base"), Side(run, "tuned")) for run in runs]
-    sides += [(Side(runs[0], "tuned"), Side(run, "tuned")) for run in runs[1:]]
+    """Base against tuned of each run, then every other run's tuned model against the first's; runs that differ by their
+    seeds alone are one. KotuneError where two runs share no item."""
+    bases, tuned = ([Side(group[0], kind, group[1:]) for group in seeds.groups(runs)] for kind in ("base", "tuned"))
+    sides = [*zip(bases, tuned, strict=True), *((tuned[0], other) for other in tuned[1:])]
     return _adjusted([found for a, b in sides for found in _pair(a, b)])
 
 
@@ -176,9 +195,14 @@ def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
     return told + [row for task in shared for row in _items(task, a.samples(task, "tuned"), b.samples(task, "tuned"))]
 
 
+def finite(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with None for NaN, which JSON does not have."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+
+
 def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     """Every metric of every task that both were scored on, over the items that both have."""
-    shared = [task for task in a.run.scores if task in b.run.scores]
+    shared = [task for task in a.run.scores if all(task in run.scores for run in (*a.runs, *b.runs))]
     compared = False
     for task in shared:
         for found in _of_task(task, a, b, a.run.scores[task]["base"]):
@@ -189,12 +213,15 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:
-    """These metrics of a task over the items that both have; none where there is no such item."""
-    ours, theirs = a.run.samples(task, a.variant), b.run.samples(task, b.variant)
-    common = [(ours[key], theirs[key]) for key in ours if key in theirs and _same_question(ours[key], theirs[key])]
+    """These metrics of a task over the items that all runs of both have; none where there is no such item."""
+    sides = [*a.samples(task), *b.samples(task)]
+    first, *rest = ([(key, *_question(sample)) for key, sample in side.items()] for side in sides)
+    both = set(first).intersection(*rest)
+    common = [[side[asked[0]] for asked in first if asked in both] for side in sides]
     for metric in metrics:
-        if found := _metric(metric, common):
-            yield Comparison(task, metric, a, b, found)
+        if found := _metric(metric, common, len(a.runs)):
+            told, *values = found
+            yield Comparison(task, metric, a, b, told, values=(values[0], values[1]))
 
 
 def _items(task: str, a: dict[str, Sample], b: dict[str, Sample]) -> Iterator[dict[str, Any]]:
@@ -205,16 +232,26 @@ def _items(task: str, a: dict[str, Sample], b: dict[str, Sample]) -> Iterator[di
 
 
 def _same_question(a: Sample, b: Sample) -> bool:
-    return (a["question_hash"], a["target_hash"]) == (b["question_hash"], b["target_hash"])
+    return _question(a) == _question(b)
 
 
-def _metric(name: str, pairs: list[tuple[Sample, Sample]]) -> Paired | None:
-    """One metric over pairs of samples; None where no item has it in both."""
-    both = [(a, b) for a, b in pairs if name in a["metrics"] and name in b["metrics"]]
-    if not both:
+def _question(sample: Sample) -> tuple[str, str]:
+    return sample["question_hash"], sample["target_hash"]
+
+
+def _metric(name: str, samples: list[list[Sample]], of_a: int) -> tuple[Paired, seeds.Values, seeds.Values] | None:
+    """One metric over the same items of several runs, the first `of_a` of them a's, with each seed's value of a and of b. None
+    where no item has it in all."""
+    every = [[sample["metrics"].get(name) for sample in side] for side in samples]
+    asked = [at for at, items in enumerate(zip(*every, strict=True)) if None not in items]
+    if not asked:
         return None
-    items_a, items_b = [a["metrics"][name] for a, _ in both], [b["metrics"][name] for _, b in both]
-    return compare(METRICS.get(name, MEAN), items_a, items_b, [a["cluster"] for a, _ in both])
+    runs = [[items[at] for at in asked] for items in every]
+    metric, clusters = METRICS.get(name, MEAN), [samples[0][at]["cluster"] for at in asked]
+    if len(runs) > 2:
+        return seeds.compare(metric, runs[:of_a], runs[of_a:], clusters)
+    told = compare(metric, runs[0], runs[1], clusters)
+    return told, (told.value_a,), (told.value_b,)
 
 
 def _adjusted(found: list[Comparison]) -> list[Comparison]:

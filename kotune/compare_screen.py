@@ -23,7 +23,12 @@ def show(result: Result, say: Phrases, console: Console | None = None) -> None:
     for place, run in enumerate(result.runs, 1):
         console.print(Text(f"{place}  {result.names[run.folder]}  {run.folder}"))
     console.print()
-    judged = (*tables.criteria(result, say), tables.references(result, say))
-    for found in (*judged, cost_tables.costs(result, say), *tables.not_the_same(result, say)):
+    judged = (*tables.criteria(result, say), *tables.seeds(result, say), tables.references(result, say))
+    for found in (
+        *judged,
+        *tables.breakdowns(result, say),
+        cost_tables.costs(result, say),
+        *tables.not_the_same(result, say),
+    ):
         table.show(found, console)
     console.print(Text(say("columns_note")))

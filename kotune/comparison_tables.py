@@ -4,8 +4,10 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 
-from kotune.compare import Comparison, Finished
+from kotune.breakdowns import Part
+from kotune.compare import Comparison, Finished, Side
 from kotune.phrases import Phrases
 from kotune.table import Row, Table
 from kotune.verdict import Result, p_text
@@ -44,16 +46,37 @@ def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
 
 def sides(one: Comparison, numbers: dict[Path, int], say: Phrases) -> str:
     """What is compared with what, as in `1 base → 1 tuned`."""
-    named = (f"{numbers[side.run.folder]} {say.word('variants', side.variant)}" for side in (one.a, one.b))
+    named = (f"{_places(side, numbers)} {say.word('variants', side.variant)}" for side in (one.a, one.b))
     return " → ".join(named).replace(" ", "\u00a0")  # it stands in narrow cells
+
+
+def _places(side: Side, numbers: dict[Path, int]) -> str:
+    return "+".join(str(numbers[run.folder]) for run in side.runs)
+
+
+def seeds(result: Result, say: Phrases) -> Iterator[Table]:
+    """The judged values of each seed where a recipe was run with several, and how far they spread; no table where none was."""
+    numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+    tuned = [one for one in result.found if one.p_holm is not None and one.a.run is one.b.run and one.b.others]
+    rows = [(_places(one.b, numbers), one.task, one.metric, *_spread(one)) for one in tuned]
+    if rows:
+        head = ("runs", "task", "metric", "each_seed", "mean", "deviation", "range")
+        yield Table(say("seeds_title"), tuple(map(say, head)), rows, 4, [say("seeds_note")])
+
+
+def _spread(one: Comparison) -> Row:
+    """Each seed's value of the tuned model, their mean, standard deviation, and the lowest and highest."""
+    values = one.values[1]
+    told = (f"{run.record['seed']}: {number(value)}" for run, value in zip(one.b.runs, values, strict=True))
+    ends = f"{number(min(values))} ~ {number(max(values))}"
+    return ", ".join(told), number(mean(values)), number(stdev(values)), ends
 
 
 def _figures(one: Comparison) -> Row:
     told, chance = one.found, cards()[one.task].chance.get(one.metric)
-    interval = f"{number(told.ci_low, '+.3f')} ~ {number(told.ci_high, '+.3f')}"
     return (
         number(told.value_a), number(told.value_b), number(told.difference, "+.3f"),
-        NOTHING if math.isnan(told.ci_low) else interval, p_text(told.p_value), p_text(one.p_holm), p_text(told.p_mcnemar),
+        _interval(told.ci_low, told.ci_high), p_text(told.p_value), p_text(one.p_holm), p_text(told.p_mcnemar),
         f"{told.n:,} / {told.groups:,}", number(told.detectable), number(chance),
     )  # fmt: skip
 
@@ -87,6 +110,28 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
         if told["metric"] == primary:
             where = f"{told['source']} ({told['split']})"
             yield say.word("lines", told["name"]), number(told["value"]), *blank, where
+
+
+def breakdowns(result: Result, say: Phrases) -> Iterator[Table]:
+    """A table a task: its comparisons by text source, length of the question and annotators' agreement."""
+    numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+    words = ("compared", "kind_of_item", "items_with") if len(numbers) > 1 else ("kind_of_item", "items_with")
+    head = tuple(map(say, (*words, "n", "from", "to", "difference", "interval")))
+    tables: dict[tuple[str, str], list[Row]] = {}
+    for told in result.broken_down:
+        named = (sides(told.one, numbers, say), say.word("item_kinds", told.kind), told.value)
+        tables.setdefault((told.one.task, told.metric), []).append((*named[-len(words) :], *_part(told.part)))
+    for (task, metric), rows in tables.items():
+        yield Table(say("breakdown", task=task, metric=metric), head, rows, len(words), [say("breakdown_note")])
+
+
+def _part(part: Part) -> Row:
+    figures = (number(part.value_a), number(part.value_b), number(part.difference, "+.3f"))
+    return f"{part.n:,} / {part.groups:,}", *figures, _interval(part.ci_low, part.ci_high)
+
+
+def _interval(low: float, high: float) -> str:
+    return NOTHING if math.isnan(low) else f"{number(low, '+.3f')} ~ {number(high, '+.3f')}"
 
 
 def number(value: float | None, form: str = ".3f") -> str:

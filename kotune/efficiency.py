@@ -43,7 +43,7 @@ def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None =
     spent = clock(logs)[-1] if logs else 0.0
     tokens, epochs = (max((event.get(key, 0) for event in logs), default=0) for key in ("tokens", "epoch"))
     samples = epochs * run.manifest["rows"]["train"]
-    gained = {one.task: _points(one) for one in found if _is_tuning_of(one, run)}
+    gained = {one.task: _points(one, run) for one in found if _is_tuning_of(one, run)}
     return {
         "run": run.name,
         "seconds": seconds,
@@ -102,11 +102,13 @@ def _won(seconds: float, price: Price | None) -> float:
 
 
 def _is_tuning_of(one: Comparison, run: Finished) -> bool:
-    return one.p_holm is not None and one.a.run is run and one.b.run is run and one.scale == 100
+    return one.p_holm is not None and run in one.a.runs and run in one.b.runs and one.scale == 100
 
 
-def _points(one: Comparison) -> float:
-    return (-1 if one.is_lower_better else 1) * one.found.difference * 100
+def _points(one: Comparison, run: Finished) -> float:
+    """What this run gained, one of several seeds or the only one."""
+    at = one.b.runs.index(run)
+    return (-1 if one.is_lower_better else 1) * (one.values[1][at] - one.values[0][at]) * 100
 
 
 def _per(gained: dict[str, float], units: float) -> dict[str, float | None]:

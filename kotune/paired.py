@@ -6,6 +6,7 @@ Every metric is a function of sums over clusters (kodata.metrics), so one matrix
 - ci: 2.5th and 97.5th percentile over bootstrap resamples of whole clusters, unadjusted for other comparisons.
 - p_mcnemar: McNemar's exact test, for right or wrong items; it takes them as independent.
 - detectable: the smallest difference that such a test finds in 80% of cases: (z(.975) + z(.8)) bootstrap standard errors.
+  Where every resample gives the same difference nothing is known of it: NaN.
 """
 
 import math
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kodata.metrics import Array
 
 RESAMPLES = 10_000
+EQUAL = 1e-12  # what differs by less differs in its last bits
 POWER_Z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
 
 
@@ -50,8 +52,16 @@ def compare(metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequen
     return Paired(
         value_a, value_b, value_b - value_a, float(low), float(high),
         p_value=sign_flip(metric, table_a, table_b), p_mcnemar=mcnemar(a, b), n=len(a), groups=len(table_a),
-        detectable=POWER_Z * float(np.nanstd(spread, ddof=1)) if np.isfinite(spread).sum() > 1 else math.nan,
+        detectable=POWER_Z * float(np.nanstd(spread, ddof=1)) if moves(spread) else math.nan,
     )  # fmt: skip
+
+
+def moves(spread: "Array") -> bool:
+    """Whether resamples differ by more than their last bits."""
+    import numpy as np
+
+    known = spread[np.isfinite(spread)]
+    return bool(len(known) and np.ptp(known) > EQUAL)
 
 
 def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES) -> float:
@@ -63,7 +73,7 @@ def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES
     units = pooled(b - a)
     moved = _exchanges(len(units), resamples) @ units
     found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-    extreme = int((~(abs(found) < abs(seen) - 1e-12)).sum())  # equal ones may differ in the last bit; NaN tells nothing
+    extreme = int((~(abs(found) < abs(seen) - EQUAL)).sum())  # equal ones may differ in the last bit; NaN tells nothing
     return (1 + extreme) / (1 + resamples)
 
 

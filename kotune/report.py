@@ -36,9 +36,11 @@ class Report:
         return self.result.names[run.folder]
 
     def judged(self) -> list[Table]:
-        """What was found, criterion by criterion, and what it is to be held against."""
+        """What was found, criterion by criterion, what it is to be held against, and what it is by kinds of items."""
         criteria = comparison_tables.criteria(self.result, self.say)
-        return [*criteria, comparison_tables.references(self.result, self.say)]
+        kinds = comparison_tables.breakdowns(self.result, self.say)
+        seeds = comparison_tables.seeds(self.result, self.say)
+        return [*criteria, *seeds, comparison_tables.references(self.result, self.say), *kinds]
 
     def unlike(self) -> list[Table]:
         """What is not the same between the runs, beside their models."""

@@ -190,7 +190,8 @@ def _item(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
     """What was asked, for a person to read beside the answers: the same for base and tuned, so it is written once."""
     doc = task.task.eval_docs[sample["doc_id"]]
     choices = None if task.generates else list(task.task.doc_to_choice(doc))
-    return {"doc_hash": sample["doc_hash"], "question": task.question(doc), "choices": choices}
+    notes = {key: doc[key] for key in NOTES if doc.get(key) is not None}
+    return {"doc_hash": sample["doc_hash"], "question": task.question(doc), "choices": choices, **notes}
 
 
 def _sample(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kotune.compare import Comparison, Finished, against, comparisons, differences
+from kotune.breakdowns import Breakdown, breakdowns
+from kotune.compare import Comparison, Finished, Side, against, comparisons, differences
 from kotune.efficiency import Price, efficiency
 from kotune.phrases import Phrases
+from kotune.seeds import ENOUGH, SEEDED, groups
 from tasks.card import cards
 
 ALPHA = 0.05
@@ -27,7 +29,7 @@ class Verdict:
 class Result:
     """Runs and all that was found between them. `names`: how a person calls each run, by its folder; `differences`: what is
     not the same between the first run and each other one, by the other's folder; `lines`: tuned models against reference
-    lines."""
+    lines; `broken_down`: what was found, by kinds of items."""
 
     runs: Sequence[Finished]
     found: Sequence[Comparison]
@@ -35,12 +37,15 @@ class Result:
     differences: dict[Path, list[dict[str, Any]]]
     price: Price | None = None
     lines: Sequence[Comparison] = ()
+    broken_down: Sequence[Breakdown] = ()
 
     @classmethod
     def of(cls, runs: Sequence[Finished], price: Price | None = None) -> "Result":
         """Compare the runs."""
-        unlike = {run.folder: differences(runs[0], run) for run in runs[1:]}
-        return cls(runs, comparisons(runs), titles(runs), unlike, price, against(runs))
+        grouped = groups(runs)
+        unlike = {run.folder: _unlike(grouped, run) for run in runs[1:]}
+        found = comparisons(runs)
+        return cls(runs, found, titles(runs), unlike, price, against(runs), list(breakdowns(found)))
 
     def verdicts(self, say: Phrases) -> list[Verdict]:
         """A sentence for each comparison of a task's primary metric."""
@@ -55,7 +60,19 @@ class Result:
             for folder, rows in self.differences.items()
             if rows
         ]
-        return [*unlike, say("one_seed" if len(self.runs) == 1 else "one_seed_each"), say("how_sure", n=primaries)]
+        return [*unlike, self._speaks_of(say), say("how_sure", n=primaries)]
+
+    def _speaks_of(self, say: Phrases) -> str:
+        """Whether what is found speaks of models or of adapters, which the number of seeds tells."""
+        grouped = groups(self.runs)
+        enough = [group for group in grouped if len(group) >= ENOUGH]
+        if not enough:
+            return say("one_seed" if len(self.runs) == 1 else "one_seed_each")
+        if len(enough) == len(grouped):
+            return say("seeds_enough")
+        return say(
+            "seeds_some", some="; ".join(called(Side(group[0], "tuned", group[1:]), self.names) for group in enough)
+        )
 
     def efficiency(self) -> list[dict[str, Any]]:
         return [efficiency(run, self.found, self.price) for run in self.runs]
@@ -70,6 +87,7 @@ class Result:
         return {
             "comparisons": [one.row() for one in self.found],
             "references": [one.row() for one in self.lines],
+            "breakdowns": [one.row() for one in self.broken_down],
             "efficiency": self.efficiency(),
             "differences": unlike,
         }
@@ -87,10 +105,25 @@ def outcome(found: Comparison) -> str:
 
 
 def titles(runs: Sequence[Finished]) -> dict[Path, str]:
-    """How a person calls each run, by its folder: model and adapter, and the run's name where that is not enough."""
-    named = {run.folder: f"{run.recipe['model']}, {ADAPTERS[run.recipe['adapter']]}" for run in runs}
-    every = list(named.values())
-    return {run.folder: _alone(named[run.folder], run.name, every) for run in runs}
+    """How a person calls each run, by its folder: model and adapter, its seed where others of the recipe are there, and the
+    run's name where that is not enough."""
+    grouped = groups(runs)
+    every = [_title(group[0]) for group in grouped]
+    named = {}
+    for title, group in zip(every, grouped, strict=True):
+        for run in group:
+            seed = f"{title} (seed={run.record['seed']})" if len(group) > 1 else title
+            named[run.folder] = f"{title} ({run.name})" if every.count(title) > 1 else seed
+    return {run.folder: named[run.folder] for run in runs}
+
+
+def called(side: Side, names: dict[Path, str]) -> str:
+    """How a person calls the runs of a side together."""
+    run, title = side.run, _title(side.run)
+    if not side.others:
+        return names[run.folder]
+    place = f"{run.name}, " if names[run.folder] == f"{title} ({run.name})" else ""
+    return f"{title} ({place}seed={', '.join(str(run.record['seed']) for run in side.runs)})"
 
 
 def amount(value: float, scale: int, nearest: float = math.inf) -> str:
@@ -109,14 +142,22 @@ def p_text(p_value: float | None) -> str:
     return "< .001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
 
 
-def _alone(title: str, name: str, every: list[str]) -> str:
-    return f"{title} ({name})" if every.count(title) > 1 else title
+def _title(run: Finished) -> str:
+    return f"{run.recipe['model']}, {ADAPTERS[run.recipe['adapter']]}"
+
+
+def _unlike(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[dict[str, Any]]:
+    """What is not the same between the first run and this one, beside their seeds where both were run with the same ones."""
+    first, own = grouped[0], next(group for group in grouped if run in group)
+    seeds = [{one.record["seed"] for one in group} for group in (first, own)]
+    expected = SEEDED if own is first else SEEDED[:2] if len(own) > 1 and seeds[0] == seeds[1] else ()
+    return [row for row in differences(first[0], run) if row["what"] not in expected]
 
 
 def _verdict(one: Comparison, names: dict[Path, str], say: Phrases) -> Verdict:
     kind, result = "tuning" if one.a.run is one.b.run else "runs", outcome(one)
     places = {
-        "a": names[one.a.run.folder], "b": names[one.b.run.folder], "task": one.task, "metric": one.metric,
+        "a": called(one.a, names), "b": called(one.b, names), "task": one.task, "metric": one.metric,
         "criterion": say.word("criteria", cards()[one.task].criterion), "n": f"{one.found.n:,}",
     }  # fmt: skip
     text = say.word(f"verdict_{kind}", result).format(**places, **_figures(one, result, say))

@@ -31,6 +31,7 @@ class Made:
     task: str = "nli_sample_ko"
     lines: tuple[str, ...] = ()  # its reference lines, which all say the first relation
     whole: bool = False  # whether the three items of a premise are also asked as one, for agreement
+    kinds: bool = False  # whether its items have two sources and three numbers of votes, for breakdowns
     sure: bool = False  # whether items say how sure the model was, for calibration
 
 
@@ -73,7 +74,8 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
 def items(made: Made) -> list[Row]:
     """What is asked."""
     asked = [(number, f"전제: {number // 3}번 <b>문</b>이\u2028열렸다. {made.asked}") for number in numbers(made)]
-    return [{"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": text} for number, text in asked]
+    rows = [{"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": text} for number, text in asked]
+    return [{**row, "agreement": f"{3 + at % 3}"} for at, row in enumerate(rows)] if made.kinds else rows
 
 
 def numbers(made: Made) -> range:
@@ -94,11 +96,12 @@ def _said(gold: int, rate: float, rng: random.Random) -> int:
 def _sample(number: int, made: Made, said: int) -> Row:
     gold = number % 3
     premise = f"{number // 3}번 문이 열렸다."
+    source = "cat" if made.kinds and number % 6 < 3 else "door"
     more: Row = {"consistent_and_right": [premise, premise, 3, gold, said]} if made.whole else {}
     if made.sure:
         more["ece"] = [0.5 + 0.04 * (number % 12), float(said == gold)]
     return {
-        "guid": f"made-{number}", "source": "door", "cluster": str(number // 3), "doc_id": number, "doc_hash": f"doc {number}",
+        "guid": f"made-{number}", "source": source, "cluster": str(number // 3), "doc_id": number, "doc_hash": f"doc {number}",
         "question_hash": blake2b(f"{number}{made.asked}".encode(), digest_size=8).hexdigest(), "target_hash": str(gold),
         "prompt_hash": f"{made.model} {number}", "prediction": said, "gold": gold,
         "logprobs": [float(choice == said) - 1 for choice in range(3)],

@@ -94,6 +94,15 @@ def test_the_same_run_twice_is_no_difference_at_all() -> None:
     assert (found.difference, found.ci_low, found.ci_high, found.p_value, found.p_mcnemar) == (0, 0, 0, 1, 1)
 
 
+def test_where_no_resample_differs_nothing_is_said_of_what_would_have_been_seen() -> None:
+    a, b, clusters = [1.0, 0.0, 0.0] * 20, [1.0, 1.0, 0.0] * 20, [number // 3 for number in range(60)]
+    found = paired.compare(MEAN, a, b, clusters)
+    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((1 / 3,) * 3)
+    assert math.isnan(found.detectable)
+    other = paired.compare(MEAN, [*a, 1.0], [*b, 0.0], [*clusters, 20])
+    assert other.detectable > 0
+
+
 def test_one_cluster_has_no_interval_and_an_undefined_metric_no_p_value() -> None:
     assert math.isnan(paired.compare(MEAN, [1.0], [0.0], ["a"]).ci_low)
     part = [("a", 0, 0), ("b", 1, 1)]

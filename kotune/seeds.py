@@ -1,0 +1,100 @@
+"""Runs of one recipe with several seeds as one model: each value is the mean over the seeds, and how sure that is counts in
+the items and, from three seeds on, the seeds.
+
+The variance of a difference is that over bootstrap resamples of clusters, of the mean over the seeds (items), plus s²/S of
+the S values of each side (seeds): training again moves a score as asking other items does, see Bouthillier et al. 2021,
+https://arxiv.org/abs/2103.03098. Interval and p are those of a t distribution with Satterthwaite's degrees of freedom
+(1946, doi:10.2307/3002019). What a seed does to single items is counted in both parts, which errs on the safe side.
+"""
+
+import json
+import math
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kodata.metrics import Metric, resample, vectors
+from kotune import paired
+from kotune.paired import Paired, moves
+
+if TYPE_CHECKING:
+    from kodata.metrics import Array
+    from kotune.compare import Finished
+
+ENOUGH = 3  # seeds; the spread of two is as good as unknown
+SEEDED = ("seed", "axolotl.seed", "training data")  # what another seed changes: it also draws validation out of train
+Values = tuple[float, ...]
+Part = tuple[float, int]  # of the variance, and its degrees of freedom
+
+
+def groups(runs: Sequence["Finished"]) -> list[tuple["Finished", ...]]:
+    """The runs by what they are runs of, in the order of the first of each: a recipe, whatever its seed, on the same files,
+    items and code. A seed that comes twice is no other seed: such a run stands apart."""
+    found: list[tuple[str, dict[int, Finished]]] = []
+    for run in runs:
+        seed, whose = run.record["seed"], _identity(run)
+        group = next((group for identity, group in found if identity == whose and seed not in group), None)
+        if group is None:
+            found.append((whose, group := {}))
+        group[seed] = run
+    return [tuple(group.values()) for _, group in found]
+
+
+def _identity(run: "Finished") -> str:
+    """What is the same in runs that differ by their seeds alone."""
+    recipe = {key: value for key, value in run.recipe.items() if key != "seed"}
+    files = [file["sha256"] for entry in run.manifest["entries"] for file in entry["files"]]
+    code = run.record["stages"]["score"]["inputs"].get("code")
+    tasks = {task: entry["version"] for task, entry in run.scores.items()}
+    return json.dumps(
+        [recipe, files, run.record.get("limit"), run.record.get("model_revision"), code, tasks], default=str
+    )
+
+
+def compare(
+    metric: Metric, a: Sequence[Sequence[Any]], b: Sequence[Sequence[Any]], clusters: Sequence[Hashable]
+) -> tuple[Paired, Values, Values]:
+    """The mean over b's seeds minus that over a's, and each seed's value of a and of b. `a`, `b`: for each seed each item's
+    ingredient. With fewer than ENOUGH seeds on a side the interval is one over items alone, and speaks of these seeds."""
+    import numpy as np
+
+    tables = [vectors(metric, items, clusters) for items in (*a, *b)]
+    values = [float(metric.finish(table.sum(axis=0))) for table in tables]
+    of_a, of_b = tuple(values[: len(a)]), tuple(values[len(a) :])
+    value_a, value_b = float(np.mean(of_a)), float(np.mean(of_b))
+    n_groups = len(tables[0])
+    parts = [(_of_items(metric, tables, len(a)), n_groups - 1)]
+    if min(len(a), len(b)) >= ENOUGH:
+        parts += [(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (of_a, of_b)]
+    low, high, p_value, detectable = interval(value_b - value_a, parts)
+    told = Paired(value_a, value_b, value_b - value_a, low, high, p_value, None, len(clusters), n_groups, detectable)
+    return told, of_a, of_b
+
+
+def interval(difference: float, parts: Sequence[Part]) -> tuple[float, float, float, float]:
+    """Both ends of the 95% interval, p, and the smallest difference that is found in 80% of cases; NaN where unknown."""
+    from scipy.special import stdtr, stdtrit
+
+    variance = sum(part for part, _ in parts)
+    if not variance > paired.EQUAL**2 or not math.isfinite(difference):  # none, or NaN
+        nowhere = variance == 0 == difference
+        return (0.0, 0.0, 1.0, math.nan) if nowhere else (math.nan, math.nan, math.nan, math.nan)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    error, far = math.sqrt(variance), float(stdtrit(freedom, 0.975))
+    p_value = 2 * float(stdtr(freedom, -abs(difference) / error))
+    seen = (far + float(stdtrit(freedom, 0.8))) * error
+    return difference - far * error, difference + far * error, p_value, seen
+
+
+def _of_items(metric: Metric, tables: Sequence["Array"], of_a: int) -> float:
+    """The variance over resamples of clusters of the difference of means over seeds; the first `of_a` tables are a's. NaN
+    for a single cluster."""
+    import numpy as np
+
+    if len(tables[0]) < 2:
+        return math.nan
+    drawn = np.split(resample(np.hstack(tables), paired.RESAMPLES), len(tables), axis=1)
+    found = np.stack([metric.finish(sums) for sums in drawn])
+    spread = found[of_a:].mean(axis=0) - found[:of_a].mean(axis=0)
+    if not np.isfinite(spread).any():
+        return math.nan
+    return float(np.nanvar(spread, ddof=1)) if moves(spread) else 0.0
