@@ -20,12 +20,14 @@ from kotune import seeds
 from kotune.errors import KotuneError, RecipeError
 from kotune.paired import Paired, compare, holm
 from kotune.run import Run, command, read_json, sha256
+from kotune.training import read_metrics
 from tasks.card import cards
 
 Sample = dict[str, Any]
 # Of run.json; versions and data are looked at too.
 SAME = ("seed", "limit", "device", "base_precision", "compute_dtype", "halvings")
 KINDS = {"base", "tuned", "items"}
+RECORDED = {"seed", "limit", "device", "base_precision", "versions", "python", "machine", "model_revision", "code_revision"}
 # What a config says of the model itself, or where this machine keeps it: two models differ there by nature.
 OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_template_jinja", "tokenizer_config")
 
@@ -92,12 +94,16 @@ class Finished:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.resolve().name
-        self.record = _read(folder / "run.json", "no run folder; give one, or its recipe")
+        try:
+            self.record = _read(folder / "run.json", "no run folder; give one, or its recipe")
+        except KotuneError as error:
+            raise RecipeError(str(error)) from None
         self.command = self.record.get("command", "./cli.py run RECIPE")
         if "score" not in self.record.get("stages", {}):
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / "scores.json", f"run `{self.command}` again")
-        if not all(entry.get("sha256", {}).keys() >= KINDS and task in cards() for task, entry in self.scores.items()):
+        known = all(entry.get("sha256", {}).keys() >= KINDS and task in cards() for task, entry in self.scores.items())
+        if not (known and self.record.keys() >= RECORDED):
             raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
 
     @cached_property
@@ -112,7 +118,20 @@ class Finished:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        return dict(read_json(self.folder / "data" / "manifest.json"))
+        return self._json("data/manifest.json", "entries", "rows", "leaks")
+
+    @cached_property
+    def parity(self) -> dict[str, Any]:
+        """The proof that training and scoring ask the same."""
+        return self._json("parity.json", "tasks", "labels", "lengths")
+
+    @cached_property
+    def logs(self) -> list[dict[str, Any]]:
+        """The events of its training."""
+        try:
+            return read_metrics(self.folder / "metrics.jsonl")
+        except ValueError:
+            raise self._damaged("metrics.jsonl") from None
 
     def samples(self, task: str, kind: str) -> dict[str, Sample]:
         """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
@@ -128,8 +147,18 @@ class Finished:
 
         try:
             return dict(yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8")))
-        except (yaml.YAMLError, TypeError, ValueError):
-            raise KotuneError(f"{self.folder / name}: not whole; run `{self.command}` again") from None
+        except (OSError, yaml.YAMLError, TypeError, ValueError):
+            raise self._damaged(name) from None
+
+    def _json(self, name: str, *keys: str) -> dict[str, Any]:
+        """A file that holds at least these keys."""
+        found = _read(self.folder / name, f"remove it and run `{self.command}`")
+        if not found.keys() >= set(keys):
+            raise self._damaged(name)
+        return found
+
+    def _damaged(self, name: str) -> KotuneError:
+        return KotuneError(f"{self.folder / name}: missing or not whole; remove it and run `{self.command}`")
 
 
 @lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory

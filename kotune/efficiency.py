@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 from kotune.compare import Comparison, Finished
 from kotune.errors import RecipeError
-from kotune.run import read_json
-from kotune.training import read_metrics
 
 Event = dict[str, Any]
 LOSSES = ("loss", "eval_loss")
@@ -39,7 +37,7 @@ def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None =
     trained on, each as often as it was. `losses`: with the tokens and the seconds of training behind each.
     """
     seconds = {name: stage["seconds"] for name, stage in run.record["stages"].items()}
-    logs = read_metrics(run.folder / "metrics.jsonl")
+    logs = run.logs
     spent = clock(logs)[-1] if logs else 0.0
     tokens, epochs = (max((event.get(key, 0) for event in logs), default=0) for key in ("tokens", "epoch"))
     samples = epochs * run.manifest["rows"]["train"]
@@ -86,7 +84,7 @@ def clock(logs: list[Event]) -> list[float]:
 
 def _tokens_per_character(run: Finished) -> float | None:
     """Of what is said in the examples (lengths.of_contents); None for a run that did not count it."""
-    counted = read_json(run.folder / "parity.json").get("content", {"characters": 0})
+    counted = run.parity.get("content", {"characters": 0})
     return round(counted["tokens"] / counted["characters"], 4) if counted["characters"] else None
 
 

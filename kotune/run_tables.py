@@ -8,7 +8,6 @@ from kodata.output import Manifest
 from kotune import data_tables
 from kotune.compare import Finished
 from kotune.phrases import Phrases
-from kotune.run import read_json
 from kotune.table import Table
 from kotune.verdict import Result
 
@@ -48,7 +47,7 @@ def _origin(entry: dict[str, Any]) -> str:
 
 def parity(result: Result, say: Phrases) -> Table:
     """The proof that each model is scored on the prompt it was trained on."""
-    proofs = [read_json(run.folder / "parity.json") for run in result.runs]
+    proofs = [run.parity for run in result.runs]
     tasks = dict.fromkeys(task for proof in proofs for task in proof["tasks"])
     rows = [(task, *(_checked(proof["tasks"].get(task, {}), "items", say) for proof in proofs)) for task in tasks]
     rows.append((say("labels_checked"), *(_checked(proof["labels"], "rows", say) for proof in proofs)))

@@ -16,6 +16,7 @@ from kotune.errors import KotuneError, RecipeError
 from kotune.phrases import Phrases
 from kotune.recipe import digest
 from kotune.recipe import load as load_recipe
+from kotune.report import Report, write_as
 from kotune.run import read_json, write_json, write_text
 from kotune.verdict import Result
 from tests.conftest import ROOT, Cli
@@ -124,13 +125,18 @@ def unknown_task(folder: Path) -> None:
         (unknown_task, "b: scored by another version of kotune"),
         (lambda folder: write_text(folder / "run.json", '{"seed": '), "run.json: missing or not whole; no run folder"),
         (lambda folder: write_text(folder / "scores.json", "[1]"), "scores.json: missing or not whole; run `./cli.py"),
-        (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml"),
-        (lambda folder: write_text(folder / "axolotl.yml", "a: [b"), "axolotl.yml: not whole; run `./cli.py run recipes/m"),
+        (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml: missing or not whole"),
+        (lambda folder: write_json(folder / "parity.json", {}), "parity.json: missing or not whole; remove it and run"),
+        (lambda folder: write_text(folder / "metrics.jsonl", "{torn\n"), "metrics.jsonl: missing or not whole"),
+        (lambda folder: (folder / "metrics.jsonl").write_bytes(b"\xff\n"), "metrics.jsonl: missing or not whole"),
+        (lambda folder: write_json(folder / "data" / "manifest.json", []), "manifest.json: missing or not whole"),
+        (lambda folder: write_json(folder / "run.json", {"stages": RECORD["stages"]}), "scored by another version"),
+        (lambda folder: write_text(folder / "axolotl.yml", "a: [b"), "axolotl.yml: missing or not whole; remove it and run"),
         (shutil.rmtree, "b: neither a run folder nor a recipe"),
     ],
     ids=[
         "cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml",
-        "torn axolotl.yml", "no folder",
+        "torn axolotl.yml", "parity.json", "metrics.jsonl", "bytes", "manifest.json", "bare record", "no folder",
     ],
 )  # fmt: skip
 def test_a_run_that_cannot_be_compared_is_one_message(
@@ -139,10 +145,9 @@ def test_a_run_that_cannot_be_compared_is_one_message(
     monkeypatch.chdir(tmp_path)
     two(tmp_path)
     harm(tmp_path / "b")
-    with pytest.raises((KotuneError, OSError)) as caught:
+    with pytest.raises(KotuneError) as caught:
         runs = load([find(Path(name), tmp_path) for name in ("a", "b")])
-        comparisons(runs)
-        differences(*runs)
+        write_as(Report(Result.of(runs), Phrases("en")), None, tmp_path / "page.md")
     assert told in str(caught.value)
 
 
@@ -269,7 +274,7 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: 
         (["absent"], 2, "absent: neither a run folder nor a recipe"),
         ([QUICK], 2, f"no scored run of it in runs; `./cli.py run {QUICK}` makes one"),
         ([ROOT / "README.md"], 2, "README.md"),
-        (["."], 1, "run.json: missing or not whole; no run folder"),
+        (["."], 2, "run.json: missing or not whole; no run folder"),
     ],
 )
 def test_a_mistake_is_one_message(cli: Cli, tmp_path: Path, words: list[Any], code: int, told: str) -> None:

@@ -158,7 +158,10 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         ),
         (GOOD + "data_path: {korquat: .}\n", "data_path: unknown source `korquat`; did you mean korquad?"),
         (GOOD + "data_path: {korquad: .}\n", "data_path: no task of the recipe scores korquad; leave it out"),
-        (GOOD + "tasks: [korquad_ko]\ndata_path: {korquad: nowhere}\n", "data_path: `nowhere` does not exist; give the folder"),
+        (
+            GOOD + "tasks: [korquad_ko]\ndata_path: {korquad: nowhere}\n",
+            "data_path: `nowhere` does not exist; give the folder",
+        ),
         (GOOD + "data_path: {nli_sample: .}\n", "data_path: nli_sample is trained on; give `path` in its entry"),
         (GOOD + "data_path: .\n", "data_path: input should be a valid dictionary, found `.`"),
         (GOOD + "template: lama3\n", "template: `lama3` is no template of ours and no file; did you mean llama3?"),

@@ -227,4 +227,4 @@ def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_pat
     assert "## 학습 데이터" in (folder / "report.md").read_text(encoding="utf-8")
     assert_one_message(cli("report", "absent"), 2, "absent: neither a run folder nor a recipe")
     (folder / "parity.json").unlink()
-    assert_one_message(cli("report", "a"), 1, "parity.json: No such file")
+    assert_one_message(cli("report", "a"), 1, "parity.json: missing or not whole")
