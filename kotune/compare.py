@@ -27,7 +27,17 @@ Sample = dict[str, Any]
 # Of run.json; versions and data are looked at too.
 SAME = ("seed", "limit", "device", "base_precision", "compute_dtype", "halvings")
 KINDS = {"base", "tuned", "items"}
-RECORDED = {"seed", "limit", "device", "base_precision", "versions", "python", "machine", "model_revision", "code_revision"}
+RECORDED = {
+    "seed",
+    "limit",
+    "device",
+    "base_precision",
+    "versions",
+    "python",
+    "machine",
+    "model_revision",
+    "code_revision",
+}
 # What a config says of the model itself, or where this machine keeps it: two models differ there by nature.
 OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_template_jinja", "tokenizer_config")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import colorama
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"  # its telemetry would wait for a network that tests do not use
@@ -20,6 +21,9 @@ colorama.init = lambda *_, **__: None
 TASKS = ROOT / "tasks"
 REAL = ROOT.parent / "shared" / "data"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+settings.register_profile("kotune", deadline=None)  # what is slow on a busy machine is not wrong
+settings.load_profile("kotune")
 
 
 def loaded(task: str, folder: str = "") -> ModuleType:
