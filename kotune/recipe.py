@@ -181,9 +181,10 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
         apply(raw, override)
     if found := list(secrets.problems(raw)):
         raise RecipeError(_listed(path, found))  # other messages would quote it
-    raw = {"adapter": defaults().adapter, "seed": defaults().seed, **raw}
+    base = defaults()
+    raw = {"adapter": base.adapter, "seed": base.seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
-    problems = axolotl_block.problems(raw.get("axolotl"), under=defaults().axolotl)
+    problems = axolotl_block.problems(raw.get("axolotl"), under=base.axolotl)
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
