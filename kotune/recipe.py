@@ -264,10 +264,12 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _all_told(error: ValidationError) -> list[str]:
-    """Every pydantic error once; that a list is too short after its items were refused is no news."""
-    details = error.errors()
+    """Every pydantic error once; that a list is too short after its items were refused is no news. What stands beyond MOST,
+    which nobody is told, is there to be counted."""
+    details = error.errors(include_url=False)
     deep = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
-    return [_told(detail) for detail in details if detail["type"] != "too_short" or detail["loc"][0] not in deep]
+    news = [detail for detail in details if detail["type"] != "too_short" or detail["loc"][0] not in deep]
+    return [*map(_told, news[:MOST]), *("" for _ in news[MOST:])]
 
 
 def _told(detail: ErrorDetails) -> str:

@@ -81,7 +81,7 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "TMPDIR": str(tmp_path)}
     words = [sys.executable, ROOT / "cli.py", command, QUICK]
     with subprocess.Popen(
-        words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
     ) as run:
         child = wait_for_child(run.pid)
         run.send_signal(number)
@@ -91,6 +91,12 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
     assert ("go on with: ./cli.py run" in said) == (command == "run")
     assert not is_alive(child)
     assert not list(tmp_path.glob("kotune-preview-*"))
+
+
+def heeding() -> None:
+    """Signals mean what they mean on a terminal: nohup, or a shell's &, have programs and their children ignore some."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for_child(pid: int, seconds: float = 60) -> int:
