@@ -38,6 +38,7 @@ def victim(whole: Victim, tmp_path: Path) -> Iterator[Victim]:
     shutil.rmtree(copy.place)
 
 
+@pytest.mark.slow  # two minutes; make test has test_tether.py, which is the short sample
 def test_sigterm_saves_a_checkpoint_in_time_and_the_run_goes_on_to_the_same_adapter(
     whole: Victim, victim: Victim
 ) -> None:
