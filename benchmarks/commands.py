@@ -1,12 +1,18 @@
-"""CPU seconds of the light commands, and proof that they import nothing heavy."""
+"""CPU seconds of the light commands, proof that they import nothing heavy, and CPU seconds of the slowest bad recipe."""
 
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.table import Figure, show
+from kotune import recipe
+from kotune.errors import RecipeError
+from tests.bad_recipes import corpus
 
 CLI = Path(__file__).parent.parent / "cli.py"
 HEAVY = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
@@ -38,8 +44,22 @@ def heavy_imports(words: list[str]) -> int:
     return int(done.stderr.strip().splitlines()[-1])
 
 
+def slowest_refusal() -> float:
+    """CPU seconds of reading the worst recipe of the tests' corpus of bad ones."""
+    worst = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recipe.yml"
+        for _, content, _ in corpus():
+            path.write_bytes(content)
+            begun = time.process_time()
+            with suppress(RecipeError):
+                recipe.load(path)
+            worst = max(worst, time.process_time() - begun)
+    return worst
+
+
 if __name__ == "__main__":
-    figures = []
+    figures = [Figure("the slowest of the bad recipes", slowest_refusal(), "CPU s", most=1.0)]
     for name, (words, bound) in COMMANDS.items():
         seconds = statistics.median(cpu_seconds(words) for _ in range(RUNS))
         figures.append(Figure(f"./cli.py {name}", seconds, "CPU s", most=bound))

@@ -1,10 +1,9 @@
-"""No recipe brings more than one clear message: not a traceback, not a second, not the machine's memory, not its secrets."""
+"""No recipe brings more than one clear message: not a traceback, not the machine's memory, not its secrets."""
 
 import os
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -44,18 +43,14 @@ def test_the_corpus_is_large_and_the_same_every_time() -> None:
 
 
 @pytest.mark.parametrize(("content", "told"), [case[1:] for case in CORPUS], ids=[case[0] for case in CORPUS])
-def test_a_bad_recipe_is_one_message_that_names_the_place_within_a_second(
-    tmp_path: Path, content: bytes, told: str | None
-) -> None:
+def test_a_bad_recipe_is_one_message_that_names_the_place(tmp_path: Path, content: bytes, told: str | None) -> None:
     path = tmp_path / "recipe.yml"
     path.write_bytes(content)
-    begun = time.process_time()
     if told is None:
         recipe.load(path)
         return
     with pytest.raises(RecipeError) as caught:
         recipe.load(path)
-    assert time.process_time() - begun < 1
     message = str(caught.value)
     assert told in message
     assert len(message.splitlines()) <= recipe.MOST + 1 and len(message) < 10_000
