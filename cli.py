@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv" / "bin" / "python"
@@ -35,6 +36,9 @@ class Commands(click.Group):
         except (KotuneError, DataError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(exit_code(error))
+        except click.UsageError as error:
+            click.echo(f"error: {error.format_message()}{_help(error.ctx)}", err=True)
+            sys.exit(error.exit_code)
         except OSError as error:  # a full disk, a folder that cannot be written
             click.echo(f"error: {os_error(error)}", err=True)
             sys.exit(KotuneError.exit_code)
@@ -55,6 +59,10 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _help(ctx: click.Context | None) -> str:
+    return f"; `{ctx.command_path} --help` tells more" if ctx else ""
+
+
 class Limit(click.IntRange):
     """A number of items, or `quick`."""
 
@@ -62,7 +70,10 @@ class Limit(click.IntRange):
         super().__init__(min=1)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        return value if value == "quick" else super().convert(value, param, ctx)
+        try:
+            return value if value == "quick" else super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither a number of items, 1 or more, nor quick", param, ctx)
 
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
@@ -119,16 +130,15 @@ def cli() -> None:
 )
 @runs_dir_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
-def run(
-    recipe: Path, overrides: tuple[str, ...], until: str, limit: "int | str | None", runs_dir: Path, dry_run: bool
-) -> None:
-    """Take RECIPE from Korean data to a scored adapter; done stages are not done again."""
+@lang_option
+def run(recipe: Path, **options: Any) -> None:
+    """Take RECIPE from Korean data to a scored adapter; done stages are not done again. --lang is the report's language."""
     from kotune.pipeline import Options
     from kotune.pipeline import run as run_recipe
     from kotune.progress import Screen
 
     unwind_when_terminated()
-    run_recipe(recipe, Options(overrides, until, limit, runs_dir, dry_run), Screen())
+    run_recipe(recipe, Options(**options), Screen())
 
 
 @cli.command()
@@ -201,7 +211,7 @@ def compare(
 ) -> None:
     """Say what is better, by how much and how sure that is: base against tuned of each RUN, and each RUN against the first.
 
-    RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant."""
+    RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant (over all items before one with --limit)."""
     import json
 
     from kotune import compare_screen

@@ -24,7 +24,7 @@ class Card:
     task: str  # the lm-evaluation-harness task that scores it
     origin: str
     licence: str
-    obliges: str  # what the licence asks of whoever uses the data
+    obliges: str  # what the licence asks of whoever uses the data; empty: nothing
     hub_id: str | None
     hub_config: str | None
     revision: str | None  # the hub commit that is read, or a reference where the commit is not known

@@ -28,6 +28,9 @@ class Example:
     gold: str
     a: list[Piece]
     b: list[Piece]
+    right: tuple[
+        bool | None, bool | None
+    ]  # whether a's and b's answers are; None where that is no question of yes or no
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,13 @@ def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
 
 def _example(outcome: str, a: Sample, b: Sample, item: dict[str, Any]) -> Example:
     said = marked(_text(a["prediction"], item), _text(b["prediction"], item))
-    return Example(a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said)
+    right = _is_right(a), _is_right(b)
+    return Example(a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said, right)
+
+
+def _is_right(sample: Sample) -> bool | None:
+    told = sample["metrics"].get(RIGHT)
+    return bool(told) if told in (0, 1) else None
 
 
 def _text(answer: object, item: dict[str, Any]) -> str:

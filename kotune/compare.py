@@ -112,6 +112,7 @@ class Finished:
         if "score" not in self.record.get("stages", {}):
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / "scores.json", f"run `{self.command}` again")
+        self._check("scores.json")
         known = all(entry.get("sha256", {}).keys() >= KINDS and task in cards() for task, entry in self.scores.items())
         if not (known and self.record.keys() >= RECORDED):
             raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
@@ -138,6 +139,7 @@ class Finished:
     @cached_property
     def logs(self) -> list[dict[str, Any]]:
         """The events of its training."""
+        self._check("metrics.jsonl")
         try:
             return read_metrics(self.folder / "metrics.jsonl")
         except ValueError:
@@ -152,9 +154,19 @@ class Finished:
             raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
         return _samples(path, self.scores[task]["sha256"][kind])
 
+    def _check(self, name: str) -> None:
+        """KotuneError for a file that is not as its stage left it. Copies without the adapter are whole enough."""
+        made = {
+            file: digest for stage in self.record["stages"].values() for file, digest in stage.get("made", {}).items()
+        }
+        path = self.folder / name
+        if name in made and path.exists() and sha256(path) != made[name]:
+            raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
+
     def _yaml(self, name: str) -> dict[str, Any]:
         import yaml
 
+        self._check(name)
         try:
             return dict(yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8")))
         except (OSError, yaml.YAMLError, TypeError, ValueError):
@@ -162,6 +174,7 @@ class Finished:
 
     def _json(self, name: str, *keys: str) -> dict[str, Any]:
         """A file that holds at least these keys."""
+        self._check(name)
         found = _read(self.folder / name, f"remove it and run `{self.command}`")
         if not found.keys() >= set(keys):
             raise self._damaged(name)
@@ -179,7 +192,8 @@ def _samples(path: Path, digest: str) -> dict[str, Sample]:
 
 
 def find(given: Path, runs_dir: Path) -> Path:
-    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`. RecipeError if there is none."""
+    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`, of those over all items where
+    there is one. RecipeError if there is none."""
     if given.is_dir():
         return given
     if not given.exists():
@@ -190,12 +204,13 @@ def find(given: Path, runs_dir: Path) -> Path:
         record = Run(folder).record()
         whose = recipes.digest(recipe, record.get("limit"))
         if "score" in record.get("stages", {}) and folder.name == f"{given.stem}-{whose}":
-            scored.append((record["stages"]["score"]["finished"], folder))
+            scored.append((record.get("limit") is None, record["stages"]["score"]["finished"], folder))
     if not scored:
-        raise RecipeError(
-            f"{given}: no scored run of it in {runs_dir}; `{command(given, runs_dir=runs_dir)}` makes one"
-        )
-    return max(scored)[1]
+        there = ", ".join(sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*")))
+        meant = f", or name one that was made with other settings: {there}" if there else ""
+        makes = command(given, runs_dir=runs_dir)
+        raise RecipeError(f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{meant}")
+    return max(scored)[2]
 
 
 def comparisons(runs: Sequence[Finished]) -> list[Comparison]:

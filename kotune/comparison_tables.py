@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -19,24 +19,19 @@ SHOWN = 40  # characters of a value that is not the same
 
 
 def criteria(result: Result, say: Phrases) -> list[Table]:
-    """A table for each of the four criteria, with a note alone where no task answers it. Runs go by their place in the list
-    of runs; where there is one only, it is not named."""
+    """A table for each of the four criteria that a task answers; the last one says which none does. Runs go by their place
+    in the list of runs; where there is one only, it is not named."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
-    return [_criterion(name, result.found, numbers, say) for name in CRITERIA]
-
-
-def _criterion(name: str, found: Sequence[Comparison], numbers: dict[Path, int], say: Phrases) -> Table:
-    ours = [one for one in found if cards()[one.task].criterion == name]
-    several = len(numbers) > 1
-    words = ("task", "metric", "compared") if several else ("task", "metric")
-    rows = [(*_named(one, numbers, say)[: len(words)], *_figures(one)) for one in ours]
-    return Table(
-        say.word("criteria", name),
-        tuple(map(say, (*words, *FIGURES))),
-        rows,
-        len(words),
-        [] if rows else [say("not_asked")],
-    )
+    words = ("task", "metric", "compared") if len(numbers) > 1 else ("task", "metric")
+    head, tables = tuple(map(say, (*words, *FIGURES))), []
+    for name in CRITERIA:
+        ours = [one for one in result.found if cards()[one.task].criterion == name]
+        rows = [(*_named(one, numbers, say)[: len(words)], *_figures(one)) for one in ours]
+        tables += [Table(say.word("criteria", name), head, rows, len(words))] if rows else []
+    asked = {cards()[one.task].criterion for one in result.found}
+    if absent := ", ".join(say.word("criteria", name) for name in CRITERIA if name not in asked):
+        tables[-1].notes.append(say("not_asked", criteria=absent))
+    return tables
 
 
 def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
@@ -144,12 +139,14 @@ def not_the_same(result: Result, say: Phrases) -> Iterator[Table]:
     a = result.names[result.runs[0].folder]
     for folder, unlike in result.differences.items():
         b = result.names[folder]
-        rows = [(row["what"], _short(row["a"]), _short(row["b"])) for row in unlike]
+        rows = [(row["what"], _short(row["a"], say), _short(row["b"], say)) for row in unlike]
         yield Table(
             say("not_the_same" if rows else "all_the_same", a=a, b=b), (say("what"), a, b), rows, 3, alert=bool(rows)
         )
 
 
-def _short(value: object) -> str:
+def _short(value: object, say: Phrases) -> str:
+    if value is None:
+        return say("none")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

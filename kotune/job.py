@@ -13,6 +13,7 @@ from typing import Any
 from kodata import convert
 from kotune import axolotl_config, models
 from kotune.axolotl_config import TEMPLATE_FILE, Device
+from kotune.phrases import LANGUAGES
 from kotune.recipe import ROOT, Limit, Recipe
 from kotune.run import Run, sha256
 from tasks.card import cards
@@ -26,6 +27,7 @@ class Job:
     run: Run
     device: Device
     limit: Limit
+    lang: str = LANGUAGES[0]  # of the report
 
     def inputs(self, stage: str) -> dict[str, Any]:
         """Everything that a stage's result depends on."""
@@ -33,8 +35,13 @@ class Job:
 
     def is_done(self, stage: str) -> bool:
         """Whether a stage finished with the inputs of now and what it made is still there."""
-        made = all(self.run.path(name).exists() for name in OUTPUTS[stage])
-        return made and self.run.is_done(stage, self.inputs(stage))
+        there = all(self.run.path(name).exists() for name in OUTPUTS[stage])
+        return there and self.run.is_done(stage, self.inputs(stage))
+
+    def answered(self, stage: str) -> tuple[str, ...]:
+        """The files of a stage whose digests its record keeps, so that an edited one is made again. Samples have theirs in
+        scores.json; another adapter is scored again; a report may be written again in another language."""
+        return tuple(name for name in OUTPUTS[stage] if Path(name).suffix in (".json", ".jsonl", ".yml"))
 
     def entries(self) -> list[convert.Entry]:
         """The recipe's data entries for kodata."""
@@ -111,7 +118,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
 
 
 def _report_inputs(job: Job) -> dict[str, Any]:
-    return {"scores": _known_sha256(job, "scores.json"), "code": _code("kotune")}
+    return {"scores": _known_sha256(job, "scores.json"), "code": _code("kotune"), "lang": job.lang}
 
 
 def _known_sha256(job: Job, name: str) -> str | None:

@@ -40,10 +40,12 @@ class Options:
     limit: Limit = None
     runs_dir: Path = RUNS
     dry_run: bool = False
+    lang: str = LANGUAGES[0]  # of the report; the screen speaks English
 
     def command(self, recipe_file: Path) -> str:
         words = [word for override in self.overrides for word in ("--set", override)]
         words += ["--limit", str(self.limit)] if self.limit else []
+        words += ["--lang", self.lang] if self.lang != LANGUAGES[0] else []
         return command(recipe_file, *words, runs_dir=self.runs_dir)
 
 
@@ -53,7 +55,7 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
         raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / f"{recipe_file.stem}-{digest(recipe, options.limit)}"
-    job = Job(recipe, Run(folder.absolute()), axolotl_config.detect_device(), options.limit)
+    job = Job(recipe, Run(folder.absolute()), axolotl_config.detect_device(), options.limit, options.lang)
     screen.header(folder, recipe)
     if options.dry_run:
         for stage, state in plan(job, options.until):
@@ -105,7 +107,7 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
     if changed := job.run.changed(stage, inputs):
         screen.again(stage, changed)
     _begin(job, facts)
-    with job.run.stage(stage, inputs), screen.stage(stage):
+    with job.run.stage(stage, inputs, job.answered(stage)), screen.stage(stage):
         BODIES[stage](job, screen)
     for name in WORK.get(stage, ()):
         shutil.rmtree(job.run.path(name), ignore_errors=True)
@@ -185,7 +187,7 @@ def _score(job: Job, screen: Screen) -> None:
 
 
 def _report(job: Job, screen: Screen) -> None:
-    for path in report.write(job.run.root, Phrases(LANGUAGES[0])):
+    for path in report.write(job.run.root, Phrases(job.lang)):
         screen.say(os.path.relpath(path))
 
 
@@ -194,7 +196,9 @@ def _revision() -> str | None:
     git = ["git", "-C", str(ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+        changes = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+changes" if changes else "")

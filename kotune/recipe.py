@@ -6,7 +6,7 @@ Messages have the form `file: key.path: what; what to do`. Nothing heavy is impo
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -174,9 +174,9 @@ class Defaults(Strict):
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """The recipe in `path` with `--set key=value` overrides. RecipeError lists every problem found."""
-    raw = {
-        key: value for key, value in strict_yaml.load(path).items() if value is not None
-    }  # `axolotl:` alone says nothing
+    misread: list[str] = []
+    read = strict_yaml.load(path, misread=misread)
+    raw = {key: value for key, value in read.items() if value is not None}  # `axolotl:` alone says nothing
     for override in overrides:
         apply(raw, override)
     if found := list(secrets.problems(raw)):
@@ -191,15 +191,16 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
         problems = _all_told(error) + problems
     except OSError as error:
         problems = [f"`{shown(error.filename)}`: {error.strerror}; give another path", *problems]
-    if problems:
-        raise RecipeError(_listed(path, problems))
+    if problems or misread:
+        raise RecipeError(_listed(path, problems, misread))
     return recipe
 
 
-def _listed(path: Path, problems: list[str]) -> str:
-    """One problem a line, with the file, and no more of them than a person reads."""
-    more = [f"and {len(problems) - MOST} more problems; mend these first"] if len(problems) > MOST else []
-    return "\n".join(f"{path}: {problem}" for problem in [*problems[:MOST], *more])
+def _listed(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
+    """One problem a line, with the file, and no more of them than a person reads. Those `misread` name it themselves."""
+    told = [*misread, *(f"{path}: {problem}" for problem in problems)]
+    more = [f"{path}: and {len(told) - MOST} more problems; mend these first"] if len(told) > MOST else []
+    return "\n".join([*told[:MOST], *more])
 
 
 def defaults() -> Defaults:
@@ -280,7 +281,7 @@ def _told(detail: ErrorDetails) -> str:
         model = Data if detail["loc"][0] == "data" else Recipe
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), model.model_fields)}"
     if kind == "missing":
-        return f"{key}: missing; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
+        return f"{key}: missing or empty; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
     if kind in ("source", "form", "path", "revision", "model", "template", "task"):
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":

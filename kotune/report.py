@@ -29,6 +29,11 @@ class Report:
         self.recipes = run_tables.recipes(result.runs)
 
     @property
+    def has_seeds(self) -> bool:
+        """Whether runs of one recipe stand for it together."""
+        return any(one.a.others or one.b.others for one in self.result.found)
+
+    @property
     def title(self) -> str:
         return self.say("compare_title") if self.several else self.name(self.result.runs[0])
 
@@ -92,6 +97,10 @@ class Report:
         if found.is_tuning:
             return self.say("before"), self.say("after")
         return self.name(found.one.a.run), self.name(found.one.b.run)
+
+    def judgement(self, is_right: bool | None) -> str:
+        """What stands behind whose answer it is; nothing where an answer is neither right nor wrong."""
+        return "" if is_right is None else f", {self.say('right' if is_right else 'wrong')}"
 
     def calibrated(self, found: Calibration) -> str:
         """The heading of a calibration plot."""

@@ -49,6 +49,8 @@ def _changes(report: Report) -> Iterator[str]:
             yield f"##{markdown(report.confusion(confusion))}"
         for example in found.examples:
             yield _example(example, found, report)
+    if report.has_seeds:
+        yield escaped(report.say("first_seeds"))
 
 
 def _calibrations(report: Report) -> Iterator[str]:
@@ -58,7 +60,8 @@ def _calibrations(report: Report) -> Iterator[str]:
 
 
 def _example(example: Example, found: Changes, report: Report) -> str:
-    said = zip(report.who(found), (example.a, example.b), strict=True)
+    who = (name + report.judgement(right) for name, right in zip(report.who(found), example.right, strict=True))
+    said = zip(who, (example.a, example.b), strict=True)
     answers = [(report.say("right_answer"), [(example.gold, False)]), *said]
     lines = [f"> {escaped(example.question)}", "", *(f"- {escaped(who)}: {_marked(said)}" for who, said in answers)]
     return "\n".join([f"#### {escaped(report.outcome(found, example))}", "", *lines])

@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +49,15 @@ class Run:
         write_json(self.path("run.json"), {**self.record(), **facts})
 
     def is_done(self, stage: str, inputs: dict[str, Any]) -> bool:
-        """Whether `stage` finished with exactly these inputs."""
-        return bool(self.record().get("stages", {}).get(stage, {}).get("inputs") == inputs)
+        """Whether `stage` finished with exactly these inputs, and the files that it made are as it left them."""
+        found = self.record().get("stages", {}).get(stage, {})
+        return bool(found.get("inputs") == inputs) and not any(self.touched(found.get("made", {})))
+
+    def touched(self, made: dict[str, str]) -> Iterator[str]:
+        """Those of a stage's files that are gone or not as it left them."""
+        for name, digest in made.items():
+            if not self.path(name).is_file() or sha256(self.path(name)) != digest:
+                yield name
 
     def changed(self, stage: str, inputs: dict[str, Any]) -> list[str]:
         """Names of the inputs that differ from those of a finished `stage`; empty when it never finished."""
@@ -70,17 +77,19 @@ class Run:
             os.close(folder)
 
     @contextmanager
-    def stage(self, name: str, inputs: dict[str, Any]) -> Iterator[None]:
-        """Run one stage: its old record goes first, its new one is written when the body has passed.
+    def stage(self, name: str, inputs: dict[str, Any], makes: Iterable[str] = ()) -> Iterator[None]:
+        """Run one stage: its old record goes first, its new one is written when the body has passed. `makes`: the files that
+        it answers for, by their digests.
 
         Records of later stages stay: they hold the digests of what they were made from, so they stand or fall by those.
         """
         stages = self.record().get("stages", {})
         stages.pop(name, None)
         self.update(stages=stages)
-        begun = time.time()
+        begun = time.monotonic()
         yield
-        stages[name] = {"inputs": inputs, "seconds": round(time.time() - begun, 2), "finished": int(time.time())}
+        seconds, made = round(time.monotonic() - begun, 2), {file: sha256(self.path(file)) for file in makes}
+        stages[name] = {"inputs": inputs, "made": made, "seconds": seconds, "finished": int(time.time())}
         self.update(stages={stage: stages[stage] for stage in STAGES if stage in stages})
 
 

@@ -5,11 +5,13 @@ PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 9
 """
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
 from kotune.secrets import masked
 
@@ -36,12 +38,13 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def load(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
-    """The mapping in a YAML file of at most `limit` bytes.
+def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -> dict[str, Any]:
+    """The mapping in a YAML file of at most `limit` bytes. Numbers that YAML would misread are told in `misread`, so that
+    what else is wrong can be told with them.
 
-    RecipeError for a file that is missing, empty, too long, no UTF-8, no YAML or no mapping.
+    RecipeError for a file that is missing, empty, too long, no UTF-8, no YAML or no mapping; without `misread` for these too.
     """
-    value = parse(_read(path, limit), str(path), limit)
+    value = parse(_read(path, limit), str(path), limit, misread)
     if value is None:
         raise RecipeError(f"{path}: the file is empty; a recipe needs at least `model` and `data` (see recipes/)")
     if not isinstance(value, dict):
@@ -49,8 +52,8 @@ def load(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
     return value
 
 
-def parse(text: str, where: str, limit: int = MAX_BYTES) -> Any:
-    """One YAML document under the strict rules; `where` names the file or option in messages."""
+def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | None = None) -> Any:
+    """One YAML document under the strict rules; `where` names the file or option in messages, `misread` is as for load()."""
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     try:
@@ -58,7 +61,12 @@ def parse(text: str, where: str, limit: int = MAX_BYTES) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        _check(node, where, "")
+        found: list[str] = []
+        _Walk(where, found).check(node, "")
+        if misread is not None:
+            misread += found
+        elif found:
+            raise RecipeError("\n".join(found))
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -83,7 +91,7 @@ def _read(path: Path, limit: int) -> str:
         with path.open("rb") as file:
             data = file.read(limit + 1)  # never more, whatever the file says of its size
     except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file; `ls recipes/` lists the recipes that ship") from None
+        raise RecipeError(f"{path}: no such file{_alike(path)}; `ls recipes/` lists the recipes that ship") from None
     except OSError as error:
         raise RecipeError(f"{shown(path)}: cannot be read: {error.strerror}") from None
     except ValueError:
@@ -96,57 +104,68 @@ def _read(path: Path, limit: int) -> str:
         raise RecipeError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
 
 
-def _check(node: yaml.Node, where: str, key: str, seen: set[int] | None = None) -> None:
-    """Walk the node graph before anything is built, so that an alias bomb or a tag never takes effect."""
-    seen = set() if seen is None else seen
-    line = node.start_mark.line + 1
-    if id(node) in seen:
-        raise RecipeError(
-            f"{where}:{line}: {key or 'top level'}: anchors and aliases are not used in recipes; write it out"
-        )
-    seen.add(id(node))
-    if node.tag not in PLAIN_TAGS:
-        raise RecipeError(
-            f"{where}:{line}: {key or 'top level'}: `{shown(node.tag)}` is not a plain value; quote it if it is text"
-        )
-    if isinstance(node, yaml.MappingNode):
-        _check_mapping(node, where, key, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _check(item, where, f"{key}.{index}".lstrip("."), seen)
-    elif isinstance(node, yaml.ScalarNode) and (told := _misread(node)):
-        raise RecipeError(f"{where}:{line}: {key or 'top level'}: {told}")
+@dataclass
+class _Walk:
+    """Over the node graph before anything is built, so that an alias bomb or a tag never takes effect. What the file cannot
+    be built with is raised; numbers are collected in `misread`, and built as they were meant."""
 
+    where: str
+    misread: list[str]
+    seen: set[int] = field(default_factory=set)
 
-def _misread(node: yaml.ScalarNode) -> str:
-    """What is wrong with a plain value, empty where nothing is."""
-    text: str = node.value
-    if CONTROL.search(text):
-        return f"a control character or half a character in `{shown(text)}`; take it out"
-    if _is_plain_text(node) and NUMBER_AS_TEXT.fullmatch(text):
-        return f"YAML reads `{shown(text)}` as text, not a number; write {shown(_as_number(text))}"
-    if node.tag.endswith((":int", ":float")) and not DECIMAL.fullmatch(text) and not _is_decimal_fraction(node):
-        return f"`{shown(text)}` is no decimal number of at most 18 digits; write it so, or quote it if it is text"
-    return ""
+    def check(self, node: yaml.Node, key: str) -> None:
+        if id(node) in self.seen:
+            raise self._error(node, key, "anchors and aliases are not used in recipes; write it out")
+        self.seen.add(id(node))
+        if node.tag not in PLAIN_TAGS:
+            raise self._error(node, key, f"`{shown(node.tag)}` is not a plain value; quote it if it is text")
+        if isinstance(node, yaml.MappingNode):
+            self._mapping(node, key)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.check(item, f"{key}.{index}".lstrip("."))
+        elif isinstance(node, yaml.ScalarNode):
+            self._scalar(node, key)
+
+    def _mapping(self, node: yaml.MappingNode, key: str) -> None:
+        first: dict[str, int] = {}
+        for name, value in node.value:
+            if not isinstance(name, yaml.ScalarNode) or not name.tag.endswith(":str"):
+                raise self._error(name, key, f"a key must be a word, found `{_name(name)}`")
+            path = f"{key}.{shown(name.value)}".lstrip(".")
+            if CONTROL.search(name.value):
+                raise self._error(name, path, "a control character or half a character in a key; take it out")
+            if name.value in first:
+                raise self._error(name, path, f"given twice (also on line {first[name.value]}); keep one")
+            first[name.value] = name.start_mark.line + 1
+            self.check(value, path)
+
+    def _scalar(self, node: yaml.ScalarNode, key: str) -> None:
+        text: str = node.value
+        if CONTROL.search(text):
+            raise self._error(node, key, f"a control character or half a character in `{shown(text)}`; take it out")
+        if _is_plain_text(node) and NUMBER_AS_TEXT.fullmatch(text):
+            meant = _as_number(text)
+            told = f"YAML reads `{shown(text)}` as text, not a number; write {shown(meant)}"
+            node.tag, node.value = f"tag:yaml.org,2002:{'float' if 'e' in meant or '.' in meant else 'int'}", meant
+        elif node.tag.endswith((":int", ":float")) and not DECIMAL.fullmatch(text) and not _is_decimal_fraction(node):
+            told = f"`{shown(text)}` is no decimal number of at most 18 digits; write it so, or quote it if it is text"
+            node.tag = "tag:yaml.org,2002:str"
+        else:
+            return
+        self.misread.append(str(self._error(node, key, told)))
+
+    def _error(self, node: yaml.Node, key: str, told: str) -> RecipeError:
+        return RecipeError(f"{self.where}:{node.start_mark.line + 1}: {key or 'top level'}: {told}")
 
 
 def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
     return node.tag.endswith(":float") and ":" not in node.value and len(node.value) <= 40
 
 
-def _check_mapping(node: yaml.MappingNode, where: str, key: str, seen: set[int]) -> None:
-    first: dict[str, int] = {}
-    for name, value in node.value:
-        line = name.start_mark.line + 1
-        if not isinstance(name, yaml.ScalarNode) or not name.tag.endswith(":str"):
-            raise RecipeError(f"{where}:{line}: {key or 'top level'}: a key must be a word, found `{_name(name)}`")
-        path = f"{key}.{shown(name.value)}".lstrip(".")
-        if CONTROL.search(name.value):
-            raise RecipeError(f"{where}:{line}: {path}: a control character or half a character in a key; take it out")
-        if name.value in first:
-            raise RecipeError(f"{where}:{line}: {path}: given twice (also on line {first[name.value]}); keep one")
-        first[name.value] = line
-        _check(value, where, path, seen)
+def _alike(path: Path) -> str:
+    """Recipes beside a missing file whose names are like its own."""
+    return did_you_mean(path.name, [other.name for other in path.parent.glob("*.yml")])
 
 
 def _is_plain_text(node: yaml.ScalarNode) -> bool:

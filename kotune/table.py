@@ -46,17 +46,36 @@ def show(table: Table, console: "Console") -> None:
     style = "red" if table.alert else ""
     console.print(Text(table.title, f"bold {style}".strip()))
     if table.rows:
-        columns = [
-            Column(Text(name), justify="left" if at < table.words else "right", overflow="fold")
-            for at, name in enumerate(table.head)
-        ]
-        made = RichTable(*columns, box=box.SIMPLE, pad_edge=False, style=style)
-        for row in table.rows:
-            made.add_row(*(Text(cell, style) for cell in row))
-        console.print(made)
+        for places in _pieces(table, console.width):
+            columns = [
+                Column(Text(table.head[at]), justify="left" if at < table.words else "right", overflow="fold")
+                for at in places
+            ]
+            made = RichTable(*columns, box=box.SIMPLE, pad_edge=False, style=style)
+            for row in table.rows:
+                made.add_row(*(Text(row[at], style) for at in places))
+            console.print(made)
     for note in table.notes:
         console.print(Text(note))
     console.print()
+
+
+def _pieces(table: Table, width: int) -> list[list[int]]:
+    """The columns in as many pieces as a screen of this width needs, each beginning with the words; one piece where words
+    alone fill more than half of it."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, cells)) + 3 for cells in zip(table.head, *table.rows, strict=True)]
+    words = [*range(table.words)]
+    room = width - sum(widths[: table.words])
+    if sum(widths) <= width + 1 or room < width / 2:
+        return [[*range(len(widths))]]
+    pieces: list[list[int]] = [[]]
+    for at in range(table.words, len(widths)):
+        if pieces[-1] and sum(widths[other] for other in (*pieces[-1], at)) > room + 1:
+            pieces.append([])
+        pieces[-1].append(at)
+    return [words + piece for piece in pieces]
 
 
 def markdown(table: Table) -> str:

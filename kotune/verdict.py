@@ -48,8 +48,12 @@ class Result:
         return cls(runs, found, titles(runs), unlike, price, against(runs), list(breakdowns(found)))
 
     def verdicts(self, say: Phrases) -> list[Verdict]:
-        """A sentence for each comparison of a task's primary metric."""
-        return [_verdict(one, self.names, say) for one in self.found if one.p_holm is not None]
+        """A sentence for each comparison of a task's primary metric, then one a run and task on its reference lines."""
+        held: dict[tuple[Path, str], list[Comparison]] = {}
+        for line in self.lines:
+            held.setdefault((line.b.run.folder, line.task), []).append(line)
+        found = [_verdict(one, self.names, say) for one in self.found if one.p_holm is not None]
+        return [*found, *(_against(lines, self.names, say) for lines in held.values())]
 
     def notes(self, say: Phrases) -> list[str]:
         """What the verdicts stand on; that one seed speaks of adapters and never of models; what else is not alike."""
@@ -156,12 +160,35 @@ def _unlike(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[dict
 
 def _verdict(one: Comparison, names: dict[Path, str], say: Phrases) -> Verdict:
     kind, result = "tuning" if one.a.run is one.b.run else "runs", outcome(one)
-    places = {
+    text = say.word(f"verdict_{kind}", result).format(**_places(one, names, say), **_figures(one, result, say))
+    return Verdict(result, text)
+
+
+def _places(one: Comparison, names: dict[Path, str], say: Phrases) -> dict[str, str]:
+    """What a sentence is about."""
+    return {
         "a": called(one.a, names), "b": called(one.b, names), "task": one.task, "metric": one.metric,
         "criterion": say.word("criteria", cards()[one.task].criterion), "n": f"{one.found.n:,}",
     }  # fmt: skip
-    text = say.word(f"verdict_{kind}", result).format(**places, **_figures(one, result, say))
-    return Verdict(result, text)
+
+
+def _against(lines: Sequence[Comparison], names: dict[Path, str], say: Phrases) -> Verdict:
+    """How a tuned model stands to the reference lines of one task. It is as good as the line that it does worst against."""
+    by_outcome: dict[str, list[Comparison]] = {}
+    for line in lines:
+        by_outcome.setdefault(outcome(line), []).append(line)
+    found = [result for result in say.words("verdict_line") if result in by_outcome]
+    told = (say.word("verdict_line", result).format(lines=_named(by_outcome[result], say)) for result in found)
+    places = _places(lines[0], names, say)
+    return Verdict(found[-1], say("verdict_lines", **places, told="; ".join(told)))
+
+
+def _named(lines: Sequence[Comparison], say: Phrases) -> str:
+    """Reference lines with what the tuned model has more, in points where the metric has them."""
+    return ", ".join(
+        f"{say.word('lines', line.a.variant)} ({line.found.difference * line.scale:+.{1 if line.scale == 100 else 3}f})"
+        for line in lines
+    )
 
 
 def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:

@@ -144,7 +144,7 @@ MANIFEST: Row = {
     "seed": 42, "rows": {"train": 400, "validation": 40},
     "entries": [{
         "source": "nli_sample", "form": "label", "path": None, "samples": None, "weight": 1.0, "from": {"kind": "shipped"},
-        "files": [{"file": "train.json", "bytes": 9, "sha256": "0" * 64}], "licence": "CC0-1.0", "obliges": "Nothing.",
+        "files": [{"file": "train.json", "bytes": 9, "sha256": "0" * 64}], "licence": "CC0-1.0", "obliges": "",
         "kept": {"train": 400, "validation": 40}, "dropped": {"duplicate": 3},
         "labels": {"train": {"neutral": 400}, "validation": {"neutral": 40}},
     }],

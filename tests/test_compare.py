@@ -17,7 +17,7 @@ from kotune.phrases import Phrases
 from kotune.recipe import digest
 from kotune.recipe import load as load_recipe
 from kotune.report import Report, write_as
-from kotune.run import read_json, write_json, write_text
+from kotune.run import read_json, sha256, write_json, write_text
 from kotune.verdict import Result
 from tests.conftest import ROOT, Cli
 from tests.finished import LLAMA, RECORD, Made, finished
@@ -163,21 +163,41 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     assert [run.name for run in load(folders)] == list(map(str, folders))
 
 
-def test_a_recipe_stands_for_its_newest_scored_run_whatever_its_limit(tmp_path: Path) -> None:
+def test_a_recipe_stands_for_its_run_over_all_items_else_for_its_newest(tmp_path: Path) -> None:
     recipe = load_recipe(QUICK)
+    names = {limit: f"{QUICK.stem}-{digest(recipe, limit)}" for limit in (None, 300, "quick")}  # type: ignore[arg-type]
     for limit, at in ((None, 10), (300, 30), ("quick", 20)):
         stages = {**RECORD["stages"], "score": {"inputs": {}, "seconds": 1.0, "finished": at}}
-        name = f"{QUICK.stem}-{digest(recipe, limit)}"  # type: ignore[arg-type]
-        finished(tmp_path / name, Made(record={"limit": limit, "stages": stages}))
+        finished(tmp_path / names[limit], Made(record={"limit": limit, "stages": stages}))
     finished(tmp_path / f"{QUICK.stem}-01234567", Made(record={"limit": 5}))
-    assert find(QUICK, tmp_path).name == f"{QUICK.stem}-{digest(recipe, 300)}"
+    assert find(QUICK, tmp_path).name == names[None]
+    shutil.rmtree(tmp_path / names[None])
+    assert find(QUICK, tmp_path).name == names[300]
 
 
 def test_a_recipe_without_a_run_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         find(QUICK, tmp_path)
     made = f"`./cli.py run {QUICK} --runs-dir {tmp_path}` makes one"
-    assert str(caught.value) == f"{QUICK}: no scored run of it in {tmp_path}; {made}"
+    assert str(caught.value) == f"{QUICK}: no scored run of it as it stands in {tmp_path}; {made}"
+    other = finished(tmp_path / f"{QUICK.stem}-01234567")
+    with pytest.raises(RecipeError, match=f"or name one that was made with other settings: {re.escape(str(other))}$"):
+        find(QUICK, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["scores.json", "metrics.jsonl", "data/manifest.json", "parity.json"])
+def test_an_edited_file_of_a_run_is_told(tmp_path: Path, name: str) -> None:
+    folder = finished(tmp_path / "a")
+    text = (folder / name).read_text(encoding="utf-8")
+    made = {name: sha256(folder / name)}
+    stages = {**RECORD["stages"], "score": {"inputs": {}, "made": made, "seconds": 1.0, "finished": 1}}
+    write_json(folder / "run.json", {**RECORD, "stages": stages})
+    write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
+    write_text(folder / name, text.replace("1", "2", 1))
+    with pytest.raises(
+        KotuneError, match=f"{name}: changed since it was made; run `./cli.py run recipes/made.yml` again"
+    ):
+        write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
 
 
 def test_fifty_runs_are_compared_in_seconds(tmp_path: Path) -> None:
@@ -272,7 +292,7 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: 
         (["a", "a"], 1, "a: the same run as a; give each run once"),
         (["a", "--html", "."], 2, "--html .: that is a folder; name a file"),
         (["absent"], 2, "absent: neither a run folder nor a recipe"),
-        ([QUICK], 2, f"no scored run of it in runs; `./cli.py run {QUICK}` makes one"),
+        ([QUICK], 2, f"no scored run of it as it stands in runs; `./cli.py run {QUICK}` makes one"),
         ([ROOT / "README.md"], 2, "README.md"),
         (["."], 2, "run.json: missing or not whole; no run folder"),
     ],

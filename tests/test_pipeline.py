@@ -113,6 +113,21 @@ def test_another_adapter_is_scored_again(start: Callable[..., list[str]], tmp_pa
     assert start() == ["score"]
 
 
+def test_another_language_is_another_report_and_nothing_else(start: Callable[..., list[str]]) -> None:
+    start()
+    assert start(lang="ko") == ["report"]
+    assert Options(lang="ko").command(Path("a.yml")) == "./cli.py run a.yml --lang ko"
+
+
+@pytest.mark.parametrize(
+    ("name", "again"), [("axolotl.yml", "render"), ("metrics.jsonl", "train"), ("scores.json", "score")]
+)
+def test_an_edited_result_is_made_again(start: Callable[..., list[str]], tmp_path: Path, name: str, again: str) -> None:
+    start()
+    (folder(tmp_path) / name).write_text("edited")
+    assert start()[0] == again
+
+
 def test_stages_until_one_are_done_and_the_rest_later(start: Callable[..., list[str]]) -> None:
     assert start(until="render") == ["prepare", "render"]
     assert start() == ["train", "score", "report"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kotune import paired
+from kotune import answers, paired
 from kotune.answers import Changes, Samples, _changes, changes, marked, shortened
 from kotune.calibration import bins, calibrations
 from kotune.compare import Finished, comparisons, load
@@ -66,16 +66,18 @@ def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str, 
         assert told in text
 
 
-def test_the_verdict_comes_first_then_the_four_criteria(tmp_path: Path) -> None:
+def test_the_verdict_comes_first_then_the_criteria_that_were_asked_about_and_the_names_of_the_others(
+    tmp_path: Path,
+) -> None:
     page, text = written(finished(tmp_path / "a", MADE))
     for whole in (page, text):
         places = [whole.index(f"{name}") for name in ("tuning made quickstart-llama", "one seed")]
-        headed = [
-            re.search(rf"(## |<h2>){name}", whole) for name in ("Reasoning", "Accuracy", "Consistency", "Naturalness")
-        ]
-        order = [*places, *(found.start() for found in headed if found)]
+        headed = re.search(r"(## |<h2>)Reasoning", whole)
+        assert headed
+        absent = whole.index("No task of these runs answers: Accuracy, Consistency, Naturalness.")
+        order = [*places, headed.start(), absent]
         assert order == sorted(order)
-        assert len(order) == 6
+        assert not re.search(r"(## |<h2>)(Accuracy|Consistency|Naturalness)", whole)
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_escapes_what_is_quoted(tmp_path: Path) -> None:
@@ -102,6 +104,16 @@ def test_won_lost_and_confused_items_are_those_of_the_samples(tmp_path: Path) ->
         assert (
             "".join(text for text, _ in example.b) == found.confusions[0].choices[by_guid[example.guid]["prediction"]]
         )
+
+
+def test_an_answer_is_said_to_be_right_or_wrong_where_it_is_one_or_the_other(tmp_path: Path) -> None:
+    page, text = written(finished(tmp_path / "a", MADE))
+    found = changed(tmp_path / "a")
+    assert [example.right for example in found.examples] == [(False, True)] * 3 + [(True, False)] * 3
+    assert page.count('<span class="right">, right</span>') == page.count('<span class="wrong">, wrong</span>') == 6
+    assert text.count("- before, wrong: ") == text.count("- after, right: ") == 3
+    assert answers._is_right({"metrics": {"acc": 0.5}}) is None
+    assert answers._is_right({"metrics": {}}) is None
 
 
 def test_no_confusion_where_the_choices_of_the_items_differ(tmp_path: Path) -> None:

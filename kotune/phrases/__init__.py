@@ -19,6 +19,10 @@ class Phrases:
         """The phrase with its places filled."""
         return str(self._said[key]).format(**places)
 
+    def words(self, kind: str) -> list[str]:
+        """Our own words of a kind that there are words for, in the file's order."""
+        return list(self._said[kind])
+
     def word(self, kind: str, name: str) -> str:
         """The word for one of our own words, as in a manifest; itself where there is none."""
         return str(self._said[kind].get(name, name))
