@@ -53,21 +53,27 @@ def main(job: str) -> int:
     return 0
 
 
-def _parity(root: Path, base: str, tasks: list[str], trained: dict[str, str | None]) -> None:
-    from kotune import parity
+def _parity(root: Path, base: str, revision: str | None, tasks: dict[str, str | None], trained: list[str]) -> None:
+    """The proof, then, in the same process, what a task's scoring would stumble over."""
+    from kotune import parity, scoring
     from kotune.models import hub
     from kotune.run import write_json
 
     hub.write_own_template(base, root)
-    paths = {task: Path(path) if path else None for task, path in trained.items()}
-    write_json(root / "parity.json", parity.prove(root, tuple(tasks), paths))
+    paths = _paths(tasks)
+    tokenizer, proof = parity.prove(root, paths, trained)
+    scoring.rehearse(base, revision, tokenizer, paths)
+    write_json(root / "parity.json", proof)
 
 
 def _score(root: Path, tasks: dict[str, str | None], base: dict[str, str | None], limit: Limit) -> None:
     from kotune import scoring
 
-    paths = {task: Path(path) if path else None for task, path in tasks.items()}
-    scoring.score(root, paths, base, limit)
+    scoring.score(root, _paths(tasks), base, limit)
+
+
+def _paths(tasks: dict[str, str | None]) -> dict[str, Path | None]:
+    return {task: Path(path) if path else None for task, path in tasks.items()}
 
 
 def _preview(root: Path, bases: dict[str, str], items: int) -> None:

@@ -63,11 +63,10 @@ class Job:
                 places[entry.source] = entry.path.resolve() if entry.path else entry.place
         return {task: places.get(cards()[task].source) for task in self.recipe.tasks}
 
-    def trained_tasks(self) -> dict[str, Path | None]:
+    def trained_tasks(self) -> list[str]:
         """The tasks whose source is trained on the prompt that the task asks."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
-        paths = self.task_paths().items()
-        return {task: path for task, path in paths if (cards()[task].source, cards()[task].form) in trained}
+        return [task for task in self.recipe.tasks if (cards()[task].source, cards()[task].form) in trained]
 
 
 def _prepare_inputs(job: Job) -> dict[str, Any]:
@@ -88,8 +87,11 @@ def _render_inputs(job: Job) -> dict[str, Any]:
         "template": sha256(model.template) if model.template else "own",
         "model": _model_files(model.base),
         "data": [_known_sha256(job, f"data/{part}.jsonl") for part in ("train", "validation")],
-        "code": _code("kodata", "tasks", "kotune/parity.py", "kotune/lengths.py", "kotune/harness.py"),
-        "versions": versions("axolotl", "lm_eval", "transformers"),
+        "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
+        "code": _code(
+            "kodata", "tasks", *(f"kotune/{name}.py" for name in ("parity", "lengths", "scoring", "harness"))
+        ),
+        "versions": versions("axolotl", "lm_eval", "transformers", "torch"),
     }
 
 

@@ -10,7 +10,7 @@ The right side is rendered as if on another day: a template that writes the date
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,11 +60,12 @@ class Trained:
         return self.ids[:last]
 
 
-def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) -> dict[str, Any]:
-    """parity.json's content for a run folder, which must be the current directory (Axolotl's paths are relative).
+def prove(run: Path, tasks: dict[str, Path | None], trained: Collection[str]) -> tuple[Any, dict[str, Any]]:
+    """Axolotl's tokenizer, and parity.json's content for a run folder, which must be the current directory (Axolotl's paths
+    are relative).
 
-    `trained` maps a task whose source is trained in the task's answer form to that source's local path (None: the hub).
-    Raises StageError with both sides at the first difference.
+    `tasks`: each with the local path of its source (None: the hub); `trained`: those of them whose source is trained in the
+    task's answer form. Raises StageError with both sides at the first difference.
     """
     tokenizer, strategy = load_strategy(run / "axolotl.yml")
     rows = read_rows(run / "data" / "train.jsonl", ITEMS)
@@ -83,10 +84,10 @@ def prove(run: Path, tasks: tuple[str, ...], trained: dict[str, Path | None]) ->
         if not own:  # lm-eval asks in one user's turn, so a longer chat is scored as a text that is not trained
             proof["tasks"][name] = {"status": "trained on longer chats only"}
             continue
-        task = load_task(name, trained[name]).with_documents([row["doc"] for row in own])
+        task = load_task(name, tasks[name]).with_documents([row["doc"] for row in own])
         sides = train_side(strategy, own), score_side(tokenizer, task)
         proof["tasks"][name] = compare(name, *sides, tokenizer, generates=task.generates)
-    return proof
+    return tokenizer, proof
 
 
 def is_scored_by(row: dict[str, Any], task: str) -> bool:

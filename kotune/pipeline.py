@@ -158,8 +158,9 @@ def configure(job: Job, weights: bool = True) -> models.Model:
 
 
 def _render(job: Job, screen: Screen) -> None:
-    base = configure(job).base
-    child.call("parity", job.run.root, base=base, tasks=job.recipe.tasks, trained=job.trained_tasks())
+    base, paths = configure(job).base, job.task_paths()
+    revision = job.run.record()["model_revision"]
+    child.call("parity", job.run.root, base=base, revision=revision, tasks=paths, trained=job.trained_tasks())
     proof = read_json(job.run.path("parity.json"))
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]

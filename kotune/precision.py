@@ -21,11 +21,12 @@ def compute_dtype(model: Any) -> str:
 
 
 def loading(precision: str, compute: str) -> dict[str, Any]:
-    """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA, or in a dtype."""
+    """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA, or in a dtype (`auto`: that
+    of its weights)."""
     import torch
     from transformers import BitsAndBytesConfig
 
-    dtype = getattr(torch, compute)
+    dtype = compute if compute == "auto" else getattr(torch, compute)
     if precision != "nf4":
         return {"dtype": dtype}
     quantization = BitsAndBytesConfig(

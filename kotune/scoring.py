@@ -13,6 +13,7 @@ from typing import Any
 from kodata.metrics import MEAN, METRICS, stderr, value
 from kodata.scored import thought
 from kotune.checkpoints import SCORED
+from kotune.errors import StageError
 from kotune.harness import Loaded, load_task
 from kotune.precision import hold_kernels, loading
 from kotune.recipe import Limit
@@ -20,10 +21,11 @@ from kotune.references import Lines, References
 from kotune.run import read_json, sha256, write_json, write_text
 
 BATCH_SIZE = 32
+ADVICE = "end what else uses it, or take a GPU with more; what is scored so far is kept"
 SEED = 1234  # lm-eval's own, for a task that samples
 VARIANTS = ("base", "tuned")
 NOTES = ("agreement",)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
-REHEARSED = 2  # items of each task that go the whole way before the first task begins
+REHEARSED = 2  # items of each task that go the whole way before training begins
 
 
 def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: Limit) -> None:
@@ -39,13 +41,20 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     todo = [(task, variant) for task in loaded for variant in VARIANTS if _done(root, task.name, variant) is None]
     if todo:
         model = load_model(root, base)
-        for task in {task.name: task for task, _ in todo}.values():  # what would go wrong after hours goes wrong now
-            evaluated(task, model, REHEARSED)
         for task, variant in todo:
             with model.model.disable_adapter() if variant == "base" else nullcontext():
                 _score(root, variant, task, evaluated(task, model, task.quick() if limit == "quick" else limit))
     references = References(root)
     write_json(root / "scores.json", {task.name: _entry(root, task, references) for task in loaded})
+
+
+def rehearse(name: str, revision: str | None, tokenizer: Any, tasks: dict[str, Path | None]) -> None:
+    """Two items of every task go the whole way with the untrained model, so that what would go wrong after hours of training
+    goes wrong before. `name` and `revision`: the base model."""
+    plain = load_base(name, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision})
+    model = harness_model(plain, tokenizer)
+    for task, path in tasks.items():
+        evaluated(load_task(task, path), model, REHEARSED)
 
 
 def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
@@ -95,11 +104,29 @@ def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, An
     import torch
 
     torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
-    result = task.evaluate(model, limit)
+    result = _within_memory(task, model, limit)
     samples = [_sample(sample, task) for sample in result["samples"][task.name]]
     if task.generates:
         _count_thoughts(samples, model.tokenizer)
     return metrics(result["results"][task.name], samples), samples
+
+
+def _within_memory(task: Loaded, model: Any, limit: int | None) -> dict[str, Any]:
+    """lm-eval's result, in batches half as large whenever the GPU's memory is too small; they stay so for what comes after.
+    Batches of another size change no answer and a log-likelihood by less than 1e-4 (benchmarks/tasks.py)."""
+    import torch
+
+    while True:
+        try:
+            return task.evaluate(model, limit)
+        except torch.OutOfMemoryError:
+            if model.batch_size_per_gpu == 1:
+                raise StageError(
+                    f"score {task.name}: the GPU's memory is too small even for one question; {ADVICE}"
+                ) from None
+        model.batch_size_per_gpu //= 2
+        torch.cuda.empty_cache()
+        print(f"out of memory: batches of {model.batch_size_per_gpu} from here on", flush=True)
 
 
 def _align(entry: dict[str, Any]) -> None:
@@ -111,7 +138,6 @@ def _align(entry: dict[str, Any]) -> None:
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
     """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved with the adapter."""
-    from lm_eval.models.huggingface import HFLM
     from peft import PeftModel
     from transformers import AutoTokenizer
 
@@ -120,6 +146,13 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
     plain = load_base(config["base_model_name_or_path"], base)
     model = PeftModel.from_pretrained(plain, str(adapter)).eval()
+    return harness_model(model, tokenizer)
+
+
+def harness_model(model: Any, tokenizer: Any) -> Any:
+    """lm-eval's HF model around one that is loaded."""
+    from lm_eval.models.huggingface import HFLM
+
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
 
 

@@ -140,8 +140,13 @@ def test_a_nasty_override_is_told(tmp_path: Path, override: str) -> None:
     assert len(str(caught.value)) < 1000 + len(strict_yaml.shown(override))
 
 
-def test_a_template_that_is_no_text_is_told(tmp_path: Path) -> None:
-    for name, content, told in (("a.jinja", b"\xff", "not UTF-8"), ("b.jinja", b"x" * 100_001, "over 100,000 bytes")):
+def test_a_template_that_is_no_text_or_no_template_is_told(tmp_path: Path) -> None:
+    wrong = b"{% generation %}\n{% for m in messages %}{{ m }\n{% endfor %}"
+    for name, content, told in (
+        ("a.jinja", b"\xff", "not UTF-8"),
+        ("b.jinja", b"x" * 100_001, "over 100,000 bytes"),
+        ("c.jinja", wrong, r"c.jinja`, line 2: unexpected '}'; mend the template"),
+    ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(RecipeError, match=told):
             recipe.load(write_recipe(tmp_path, f"{GOOD}template: {tmp_path / name}\n"))

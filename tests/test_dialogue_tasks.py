@@ -150,7 +150,7 @@ def proven(root: Path, model: str, source: str, data: Path, rows: list[tuple[str
     ]
     for part in ("train", "validation"):
         write_text(root / "data" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in made))
-    return parity.prove(root, (f"{source}_ko",), {f"{source}_ko": data})
+    return parity.prove(root, {f"{source}_ko": data}, [f"{source}_ko"])[1]
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])

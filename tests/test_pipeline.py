@@ -104,7 +104,7 @@ def test_edited_test_data_is_looked_up_and_scored_again_but_not_trained_on(
     start()
     path = tmp_path / "data" / "klue-nli-v1.1_dev.json"
     path.write_text(path.read_text(encoding="utf-8").replace("온다", "왔다"), encoding="utf-8")
-    assert start() == ["prepare", "score"]
+    assert start() == ["prepare", "render", "score"]  # each task is rehearsed on its items
 
 
 def test_another_adapter_is_scored_again(start: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -245,7 +245,9 @@ def test_all_languages_have_the_same_phrases_and_places() -> None:
             for key, said in phrases.items()
         }
 
-    english, korean = (strict_yaml.load(ROOT / "kotune" / "phrases" / f"{language}.yml", 100_000) for language in LANGUAGES)
+    english, korean = (
+        strict_yaml.load(ROOT / "kotune" / "phrases" / f"{language}.yml", 100_000) for language in LANGUAGES
+    )
     assert places(english) == places(korean)
     assert sorted(path.stem for path in (ROOT / "kotune" / "phrases").glob("*.yml")) == sorted(LANGUAGES)
 

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from kotune import scoring
+from kotune.errors import StageError
 from kotune.run import read_json
+
+torch = pytest.importorskip("torch")
 
 TASKS: dict[str, Path | None] = {"nli_sample_ko": None, "nsmc_ko": None}
 
 
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """Each (task, whether as base) as it is scored, by a model that is not there. The rehearsals are left out."""
+    """Each (task, whether as base) as it is scored, by a model that is not there."""
     done: list[tuple[str, bool]] = []
     base = SimpleNamespace(on=False)
 
@@ -26,8 +29,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
             base.on = False
 
     def evaluated(task: Any, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        if limit != scoring.REHEARSED:
-            done.append((task.name, base.on))
+        done.append((task.name, base.on))
         return {"acc": {"value": float(base.on), "stderr": None}}, [{"doc_id": 0, "acc": 1}]
 
     def task(name: str, _: Path | None) -> Any:
@@ -73,6 +75,33 @@ def test_samples_that_were_edited_since_are_scored_again(scored: list[tuple[str,
     (tmp_path / "samples" / "tuned" / "nsmc_ko.jsonl").write_text("{}\n")
     scoring.score(tmp_path, TASKS, {}, None)
     assert scored == [("nsmc_ko", False)]
+
+
+@pytest.mark.parametrize(("room", "sizes"), [(32, [32]), (8, [32, 16, 8]), (1, [32, 16, 8, 4, 2, 1])])
+def test_out_of_memory_halves_the_batches(room: int, sizes: list[int]) -> None:
+    model, tried = SimpleNamespace(batch_size_per_gpu=scoring.BATCH_SIZE), []
+    assert scoring._within_memory(_needs(room, tried), model, None) == {"results": {}}
+    assert tried == sizes
+    assert model.batch_size_per_gpu == sizes[-1]
+
+
+def test_out_of_memory_with_one_question_gives_up_with_advice() -> None:
+    with pytest.raises(
+        StageError, match="score korquad_ko: the GPU's memory is too small even for one question; end what"
+    ):
+        scoring._within_memory(_needs(0, []), SimpleNamespace(batch_size_per_gpu=4), None)
+
+
+def _needs(room: int, tried: list[int]) -> Any:
+    """A task that scores in batches of at most `room` items."""
+
+    def evaluate(model: Any, _: int | None) -> dict[str, Any]:
+        tried.append(model.batch_size_per_gpu)
+        if model.batch_size_per_gpu > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {"results": {}}
+
+    return SimpleNamespace(name="korquad_ko", evaluate=evaluate)
 
 
 def _killed() -> str:

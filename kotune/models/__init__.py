@@ -4,11 +4,13 @@ A template of ours exists for each family because the shipped ones break the com
 into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates and not when it trains.
 """
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LONGEST_TEMPLATE = 100_000  # bytes; the longest that ships with a model on the hub has some 20,000
+GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # a statement of transformers, which jinja does not have
 HERE = Path(__file__).parent
 TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jinja"))}
 
@@ -73,7 +75,19 @@ def unreadable(template: Path) -> str:
     if len(data) > LONGEST_TEMPLATE:
         return f"`{template}` has over {LONGEST_TEMPLATE:,} bytes; give a chat template"
     try:
-        data.decode("utf-8")
+        return _unparsed(template, data.decode("utf-8"))
     except UnicodeDecodeError as error:
         return f"`{template}` is not UTF-8 (byte {error.start}); save it as UTF-8"
+
+
+def _unparsed(template: Path, text: str) -> str:
+    """What jinja cannot read in a template; empty where all is well, and in the light install, which has no jinja."""
+    try:
+        from jinja2 import Environment, TemplateSyntaxError
+    except ImportError:
+        return ""
+    try:
+        Environment(extensions=["jinja2.ext.loopcontrols"]).parse(GENERATION.sub("", text))
+    except TemplateSyntaxError as error:
+        return f"`{template}`, line {error.lineno}: {error.message}; mend the template"
     return ""
