@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,46 @@ def test_the_real_dev_file_has_its_known_counts_and_answers_that_stand_in_the_pa
     assert {record["guid"] for record in records} == set(theirs)
     for record in records:
         assert record["question"] == unicodedata.normalize("NFC", theirs[record["guid"]]).strip()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")
+def test_josa_of_the_real_answers_are_taken_away_as_often_as_the_readme_says() -> None:
+    pytest.importorskip("kiwipiepy")
+    from tasks.korquad_ko.korquad_ko import _SIGNS, exact_match, no_josa
+
+    common = [
+        "은",
+        "는",
+        "이",
+        "가",
+        "을",
+        "를",
+        "의",
+        "에",
+        "에서",
+        "에게",
+        "로",
+        "으로",
+        "와",
+        "과",
+        "도",
+        "만",
+        "까지",
+        "부터",
+        "보다",
+        "처럼",
+    ]
+    raw = json.loads((REAL / "korquad" / DEV).read_text(encoding="utf-8"))
+    followed, lost = [], 0
+    for paragraph in (paragraph for article in raw["data"] for paragraph in article["paragraphs"]):
+        for told in (answer for qa in paragraph["qas"] for answer in qa["answers"]):
+            text, end = told["text"], told["answer_start"] + len(told["text"])
+            lost += no_josa(text) != text.rstrip(_SIGNS)
+            tail = re.match("[가-힣]*", paragraph["context"][end:])
+            if tail and tail[0] in common and paragraph["context"][told["answer_start"] : end] == text:
+                followed.append((text + tail[0], text))
+    assert (len(followed), lost) == (3_031, 48)
+    assert sum(exact_match(*pair) for pair in followed) == 0
+    same = sum(exact_match(no_josa(said), no_josa(gold)) for said, gold in followed)
+    assert same / len(followed) == pytest.approx(0.983, abs=0.0005)

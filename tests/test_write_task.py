@@ -164,3 +164,11 @@ def test_the_judges_classifier_agrees_with_people_as_often_as_the_readme_says(re
     told = Classifier(klue_nli.read("train", real_klue), "overlap").predict(test)
     agreed = sum(label == doc["label"] for label, doc in zip(told, test, strict=True))
     assert agreed / len(test) == pytest.approx(0.607, abs=0.01)
+
+
+@pytest.mark.slow
+def test_peoples_sentences_are_as_new_as_the_readme_says(real_klue: Path) -> None:
+    judge = nli_judge.Judge(klue_nli.read("train", real_klue))
+    told = [judge.novelty(doc["hypothesis"]) for doc in klue_nli.read("test", real_klue)]
+    asked = [novelty for novelty in told if novelty is not None]
+    assert sum(asked) / len(asked) == pytest.approx(0.682, abs=0.0005)
