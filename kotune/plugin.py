@@ -46,6 +46,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         return [MetricsWriter(model)]
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
+        no_step_more(trainer)
         return [Stopper(trainer)]
 
 
@@ -111,6 +112,20 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self.told:
             os._exit(PREEMPTED)
+
+
+def no_step_more(trainer: Any) -> None:
+    """A training that goes on from its last checkpoint has nothing left to do. transformers 5 asks whether it has ended only
+    after a step, so that it would make one more than `max_steps` in the middle of an epoch. (The method has no public name.)"""
+    run_epoch = trainer._run_epoch
+
+    def unless_done(**words: Any) -> None:
+        if trainer.state.global_step < trainer.state.max_steps:
+            run_epoch(**words)
+        else:
+            trainer.control.should_training_stop = True
+
+    trainer._run_epoch = unless_done
 
 
 def peak_memory_gib() -> float:

@@ -38,6 +38,15 @@ def victim(whole: Victim, tmp_path: Path) -> Iterator[Victim]:
     shutil.rmtree(copy.place)
 
 
+@pytest.mark.slow
+def test_a_training_killed_after_its_last_checkpoint_makes_no_step_more(whole: Victim, victim: Victim) -> None:
+    code, _ = victim.stop(signal.SIGKILL, lambda: victim.step() == STEPS, "--until", "train")
+    assert code == -signal.SIGKILL
+    assert f"goes on from step {STEPS}" in victim.finish("--until", "train")
+    assert victim.digest(ADAPTER) == whole.digest(ADAPTER)
+    assert victim.losses() == whole.losses()
+
+
 @pytest.mark.slow  # two minutes; make test has test_tether.py, which is the short sample
 def test_sigterm_saves_a_checkpoint_in_time_and_the_run_goes_on_to_the_same_adapter(
     whole: Victim, victim: Victim
