@@ -216,8 +216,8 @@ def compare(
 
     from kotune import compare_screen
     from kotune import report as reports
-    from kotune.compare import find, load
     from kotune.efficiency import Price
+    from kotune.finished import find, load
     from kotune.page import check_place
     from kotune.phrases import Phrases
     from kotune.verdict import Result
@@ -244,8 +244,8 @@ def compare(
 def report(run: Path, lang: str, runs_dir: Path, price: float | None, won_per_dollar: float | None) -> None:
     """Write report.html and report.md of RUN again, from its folder alone."""
     from kotune import report as reports
-    from kotune.compare import find
     from kotune.efficiency import Price
+    from kotune.finished import find
     from kotune.phrases import Phrases
 
     unwind_when_terminated()

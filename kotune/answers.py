@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
-from kotune.compare import Comparison, Sample, Side
+from kotune.compare import Comparison, Side
+from kotune.finished import Sample
 from tasks.card import cards
 
 EXAMPLES = 3  # won, and as many lost
-LONGEST = 600  # characters of a question that are shown
+LONGEST = 600  # characters of a question or an answer that are shown
 ELLIPSIS = " … "
 
 RIGHT = "acc"
@@ -120,7 +121,9 @@ def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
 
 
 def _example(outcome: str, a: Sample, b: Sample, item: dict[str, Any]) -> Example:
-    said = marked(_text(a["prediction"], item), _text(b["prediction"], item))
+    said = marked(
+        *(shortened(_text(side["prediction"], item)) for side in (a, b))
+    )  # comparing takes time by its square
     right = _is_right(a), _is_right(b)
     return Example(a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said, right)
 

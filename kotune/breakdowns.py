@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from kodata.metrics import Metric, resample, vectors
 from kotune import paired
 from kotune.answers import RIGHT, Samples, asked
-from kotune.compare import Comparison, Sample, finite
+from kotune.compare import Comparison, finite
+from kotune.finished import Sample
 
 KINDS = ("source", "length", "agreement")
 MOST = 12  # values of a kind, the commonest ones

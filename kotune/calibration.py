@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from kodata.metrics import BINS
-from kotune.compare import Finished
+from kotune.finished import Finished
 
 ECE = "ece"
 

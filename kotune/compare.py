@@ -5,39 +5,22 @@ The first run is what the others are compared with. What is not the same between
 or questions differ is not compared at all. Everything is read from the run folders.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from glob import escape
-from pathlib import Path
 from typing import Any
 
 from kodata.metrics import MEAN, METRICS
-from kotune import recipe as recipes
 from kotune import seeds
-from kotune.errors import KotuneError, RecipeError
+from kotune.errors import KotuneError
+from kotune.finished import Finished, Sample
 from kotune.paired import Paired, compare, holm
-from kotune.run import Run, command, read_json, sha256
-from kotune.training import read_metrics
 from tasks.card import cards
 
-Sample = dict[str, Any]
 # Of run.json; versions and data are looked at too.
-SAME = ("seed", "limit", "device", "base_precision", "compute_dtype", "halvings")
-KINDS = {"base", "tuned", "items"}
-RECORDED = {
-    "seed",
-    "limit",
-    "device",
-    "base_precision",
-    "versions",
-    "python",
-    "machine",
-    "model_revision",
-    "code_revision",
-}
+SAME = (
+    "seed", "limit", "device", "base_precision", "compute_dtype", "halvings", "code_revision", "python", "machine",
+)  # fmt: skip
 # What a config says of the model itself, or where this machine keeps it: two models differ there by nature.
 OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_template_jinja", "tokenizer_config")
 
@@ -47,12 +30,12 @@ class Side:
     """What answers a run's items: its `base` or `tuned` model, or one of its reference lines. `others`: the same of runs of
     the same recipe with other seeds."""
 
-    run: "Finished"
+    run: Finished
     variant: str
-    others: tuple["Finished", ...] = ()
+    others: tuple[Finished, ...] = ()
 
     @property
-    def runs(self) -> tuple["Finished", ...]:
+    def runs(self) -> tuple[Finished, ...]:
         return (self.run, *self.others)
 
     @property
@@ -83,8 +66,8 @@ class Comparison:
 
     @property
     def scale(self) -> int:
-        """100 for a metric between 0 and 1, whose differences are told in points, else 1."""
-        return 100 if all(0 <= value <= 1 for value in (self.found.value_a, self.found.value_b)) else 1
+        """100 for a share, whose differences are told in points, else 1. Only judged metrics are told so."""
+        return cards()[self.task].scale
 
     def row(self) -> dict[str, Any]:
         """The comparison as --json prints it."""
@@ -99,120 +82,6 @@ class Comparison:
         }
 
 
-class Finished:
-    """A run folder whose score stage is done. KotuneError tells what is missing or was changed since."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.name = folder, folder.resolve().name
-        try:
-            self.record = _read(folder / "run.json", "no run folder; give one, or its recipe")
-        except KotuneError as error:
-            raise RecipeError(str(error)) from None
-        self.command = self.record.get("command", "./cli.py run RECIPE")
-        if "score" not in self.record.get("stages", {}):
-            raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
-        self.scores: dict[str, Any] = _read(folder / "scores.json", f"run `{self.command}` again")
-        self._check("scores.json")
-        known = all(entry.get("sha256", {}).keys() >= KINDS and task in cards() for task, entry in self.scores.items())
-        if not (known and self.record.keys() >= RECORDED):
-            raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
-
-    @cached_property
-    def recipe(self) -> dict[str, Any]:
-        """The recipe as it was resolved."""
-        return self._yaml("recipe.yml")
-
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """The Axolotl configuration that it was trained with."""
-        return self._yaml("axolotl.yml")
-
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        return self._json("data/manifest.json", "entries", "rows", "leaks")
-
-    @cached_property
-    def parity(self) -> dict[str, Any]:
-        """The proof that training and scoring ask the same."""
-        return self._json("parity.json", "tasks", "labels", "lengths")
-
-    @cached_property
-    def logs(self) -> list[dict[str, Any]]:
-        """The events of its training."""
-        self._check("metrics.jsonl")
-        try:
-            return read_metrics(self.folder / "metrics.jsonl")
-        except ValueError:
-            raise self._damaged("metrics.jsonl") from None
-
-    def samples(self, task: str, kind: str) -> dict[str, Sample]:
-        """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
-        KotuneError where the file is not the one that was scored."""
-        path = self.folder / "samples" / kind / f"{task}.jsonl"
-        if not path.exists() or sha256(path) != self.scores[task]["sha256"][kind]:
-            again = f"remove {self.folder / 'scores.json'} and run `{self.command}`"
-            raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
-        return _samples(path, self.scores[task]["sha256"][kind])
-
-    def _check(self, name: str) -> None:
-        """KotuneError for a file that is not as its stage left it. Copies without the adapter are whole enough."""
-        made = {
-            file: digest for stage in self.record["stages"].values() for file, digest in stage.get("made", {}).items()
-        }
-        path = self.folder / name
-        if name in made and path.exists() and sha256(path) != made[name]:
-            raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
-
-    def _yaml(self, name: str) -> dict[str, Any]:
-        import yaml
-
-        self._check(name)
-        try:
-            return dict(yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, TypeError, ValueError):
-            raise self._damaged(name) from None
-
-    def _json(self, name: str, *keys: str) -> dict[str, Any]:
-        """A file that holds at least these keys."""
-        self._check(name)
-        found = _read(self.folder / name, f"remove it and run `{self.command}`")
-        if not found.keys() >= set(keys):
-            raise self._damaged(name)
-        return found
-
-    def _damaged(self, name: str) -> KotuneError:
-        return KotuneError(f"{self.folder / name}: missing or not whole; remove it and run `{self.command}`")
-
-
-@lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory
-def _samples(path: Path, digest: str) -> dict[str, Sample]:
-    """The lines of the samples file that has this digest, by their documents' hashes."""
-    lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would break at U+2028, which stands in answers
-    return {sample["doc_hash"]: sample for sample in map(json.loads, filter(None, lines))}
-
-
-def find(given: Path, runs_dir: Path) -> Path:
-    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`, of those over all items where
-    there is one. RecipeError if there is none."""
-    if given.is_dir():
-        return given
-    if not given.exists():
-        raise RecipeError(f"{given}: neither a run folder nor a recipe; give one that exists")
-    recipe = recipes.load(given)
-    scored = []
-    for folder in runs_dir.glob(f"{escape(given.stem)}-*"):
-        record = Run(folder).record()
-        whose = recipes.digest(recipe, record.get("limit"))
-        if "score" in record.get("stages", {}) and folder.name == f"{given.stem}-{whose}":
-            scored.append((record.get("limit") is None, record["stages"]["score"]["finished"], folder))
-    if not scored:
-        there = ", ".join(sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*")))
-        meant = f", or name one that was made with other settings: {there}" if there else ""
-        makes = command(given, runs_dir=runs_dir)
-        raise RecipeError(f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{meant}")
-    return max(scored)[2]
-
-
 def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
     """Base against tuned of each run, then every other run's tuned model against the first's; runs that differ by their
     seeds alone are one. KotuneError where two runs share no item."""
@@ -222,13 +91,15 @@ def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
 
 
 def against(runs: Sequence[Finished]) -> list[Comparison]:
-    """Each run's tuned model against its own reference lines, by the tasks' judged metrics. Holm's adjustment is over these
-    alone: they are another question than which model is better."""
+    """Each run's tuned model against its own reference lines, by the tasks' judged metrics; seeds of one recipe are one, as
+    are their lines. Holm's adjustment is over these alone: they are another question than which model is better."""
     found: list[Comparison] = []
-    for run in runs:
+    for run, *others in seeds.groups(runs):
         for task, entry in run.scores.items():
             for line in entry.get("references", {}).get("lines", ()):
-                found += _of_task(task, Side(run, line), Side(run, "tuned"), [cards()[task].primary])
+                if all(line in other.scores[task].get("references", {}).get("lines", ()) for other in others):
+                    a, b = (Side(run, variant, tuple(others)) for variant in (line, "tuned"))
+                    found += _of_task(task, a, b, [cards()[task].primary])
     return _adjusted(found)
 
 
@@ -239,6 +110,9 @@ def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
         found.append((package, a.record["versions"].get(package), b.record["versions"].get(package)))
     for key in sorted({*a.config, *b.config} - set(OWN)):
         found.append((f"axolotl.{key}", a.config.get(key), b.config.get(key)))
+    if a.config.get("base_model") == b.config.get("base_model"):  # else they differ there by nature
+        found.append(("model_revision", a.record["model_revision"], b.record["model_revision"]))
+        found.append(("chat template", _template(a), _template(b)))
     found.append(("training data", _data(a), _data(b)))
     shared = sorted(a.scores.keys() & b.scores.keys())
     found += [(f"{task} version", a.scores[task]["version"], b.scores[task]["version"]) for task in shared]
@@ -316,6 +190,11 @@ def _adjusted(found: list[Comparison]) -> list[Comparison]:
     return found
 
 
+def _template(run: Finished) -> Any:
+    """The digest of the chat template that was trained with."""
+    return run.record["stages"]["train"]["inputs"].get("chat_template.jinja")
+
+
 def _data(run: Finished) -> list[dict[str, Any]]:
     """What went into training: sources, forms, weights, files by digest, and rows kept."""
     keys = ("source", "form", "samples", "weight", "kept")
@@ -324,24 +203,3 @@ def _data(run: Finished) -> list[dict[str, Any]]:
         {**{key: entry[key] for key in keys}, "files": [file["sha256"][:12] for file in entry["files"]]}
         for entry in entries
     ]
-
-
-def _read(path: Path, otherwise: str) -> dict[str, Any]:
-    try:
-        return dict(read_json(path))
-    except (OSError, ValueError, TypeError, KotuneError):
-        raise KotuneError(f"{path}: missing or not whole; {otherwise}") from None
-
-
-def load(folders: Sequence[Path]) -> list[Finished]:
-    """The runs, each once and under a name of its own. KotuneError names the first that cannot be compared."""
-    seen: dict[Path, Path] = {}
-    for folder in folders:
-        if (place := folder.resolve()) in seen:
-            raise KotuneError(f"{folder}: the same run as {seen[place]}; give each run once")
-        seen[place] = folder
-    found = [Finished(folder) for folder in folders]
-    names = [run.name for run in found]
-    for run in found:
-        run.name = str(run.folder) if names.count(run.name) > 1 else run.name
-    return found

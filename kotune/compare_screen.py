@@ -8,7 +8,7 @@ from kotune import cost_tables, table
 from kotune.phrases import Phrases
 from kotune.verdict import Result
 
-STYLES = {"better": "green", "worse": "red", "same": "", "undefined": "yellow"}
+STYLES = {"better": "green", "worse": "red", "same": "", "undefined": "yellow", "void": "yellow"}
 
 
 def show(result: Result, say: Phrases, console: Console | None = None) -> None:

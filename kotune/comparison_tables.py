@@ -7,7 +7,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from kotune.breakdowns import Part
-from kotune.compare import Comparison, Finished, Side
+from kotune.compare import Comparison, Side
+from kotune.finished import Finished
 from kotune.phrases import Phrases
 from kotune.table import Row, Table
 from kotune.verdict import Result, p_text

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kotune.compare import Comparison, Finished
+from kotune.compare import Comparison
 from kotune.errors import RecipeError
+from kotune.finished import Finished
 
 Event = dict[str, Any]
 LOSSES = ("loss", "eval_loss")

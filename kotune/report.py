@@ -7,8 +7,8 @@ from typing import Any
 from kotune import comparison_tables, cost_tables, run_tables
 from kotune.answers import Changes, Confusion, Example, changes
 from kotune.calibration import Calibration, calibrations
-from kotune.compare import Finished
 from kotune.efficiency import Price
+from kotune.finished import Finished
 from kotune.phrases import Phrases
 from kotune.run import write_text
 from kotune.table import Table

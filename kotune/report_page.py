@@ -80,7 +80,7 @@ class Dot(NamedTuple):
 
 def page(report: Report) -> str:
     """The whole page."""
-    judged = [one for one in report.result.found if outcome(one) != "undefined" and one.scale == 100]
+    judged = [one for one in report.result.found if outcome(one) not in ("undefined", "void") and one.scale == 100]
     reach = max((abs(end) for one in judged for end in (one.found.ci_low, one.found.ci_high)), default=0.0) or 1.0
     return render(
         "report", report=report, say=report.say, ticks=TICKS, heat=heat, dots=dots, reach=f"{100 * reach:.1f}", zip=zip,

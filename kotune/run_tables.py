@@ -6,7 +6,7 @@ from typing import Any
 
 from kodata.output import Manifest
 from kotune import data_tables
-from kotune.compare import Finished
+from kotune.finished import Finished
 from kotune.phrases import Phrases
 from kotune.table import Table
 from kotune.verdict import Result

@@ -18,7 +18,7 @@ from kotune.paired import Paired, moves
 
 if TYPE_CHECKING:
     from kodata.metrics import Array
-    from kotune.compare import Finished
+    from kotune.finished import Finished
 
 ENOUGH = 3  # seeds; the spread of two is as good as unknown
 SEEDED = ("seed", "axolotl.seed", "training data")  # what another seed changes: it also draws validation out of train

@@ -61,14 +61,14 @@ def show(table: Table, console: "Console") -> None:
 
 
 def _pieces(table: Table, width: int) -> list[list[int]]:
-    """The columns in as many pieces as a screen of this width needs, each beginning with the words; one piece where words
-    alone fill more than half of it."""
+    """The columns in as many pieces as a screen of this width needs, each beginning with the words; one piece where these
+    leave no room for a figure."""
     from rich.cells import cell_len
 
     widths = [max(map(cell_len, cells)) + 3 for cells in zip(table.head, *table.rows, strict=True)]
     words = [*range(table.words)]
     room = width - sum(widths[: table.words])
-    if sum(widths) <= width + 1 or room < width / 2:
+    if sum(widths) <= width + 1 or room < max(widths[table.words :], default=0):
         return [[*range(len(widths))]]
     pieces: list[list[int]] = [[]]
     for at in range(table.words, len(widths)):

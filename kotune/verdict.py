@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kotune.breakdowns import Breakdown, breakdowns
-from kotune.compare import Comparison, Finished, Side, against, comparisons, differences
+from kotune.compare import Comparison, Side, against, comparisons, differences
 from kotune.efficiency import Price, efficiency
+from kotune.finished import Finished
 from kotune.phrases import Phrases
 from kotune.seeds import ENOUGH, SEEDED, groups
 from tasks.card import cards
@@ -19,7 +20,8 @@ ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """`outcome`: b against a is `better`, `worse`, `same` (no difference found) or `undefined`."""
+    """`outcome`: b against a is `better`, `worse`, `same` (no difference found), `undefined` (no interval), or `void` where a
+    value itself is: answers that say nothing have no signals."""
 
     outcome: str
     text: str
@@ -100,6 +102,8 @@ class Result:
 def outcome(found: Comparison) -> str:
     """What may be claimed of a primary metric."""
     told = found.found
+    if not (math.isfinite(told.value_a) and math.isfinite(told.value_b)):
+        return "void"
     if found.p_holm is None or not all(map(math.isfinite, (told.difference, told.ci_low, told.ci_high, found.p_holm))):
         return "undefined"
     carried = told.ci_low > 0 < told.difference or told.ci_high < 0 > told.difference
@@ -147,7 +151,7 @@ def p_text(p_value: float | None) -> str:
 
 
 def _title(run: Finished) -> str:
-    return f"{run.recipe['model']}, {ADAPTERS[run.recipe['adapter']]}"
+    return f"{run.recipe['model']}, {ADAPTERS.get(run.recipe['adapter'], run.recipe['adapter'])}"
 
 
 def _unlike(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[dict[str, Any]]:
@@ -195,7 +199,7 @@ def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
     """The numbers of a sentence: how much better or worse, between what, and how sure. Where something is claimed all are
     above 0."""
     told, scale = one.found, one.scale
-    if result == "undefined":
+    if result in ("undefined", "void"):
         return {}
     by, low, high = told.difference, told.ci_low, told.ci_high
     if result in ("better", "worse") and by < 0:

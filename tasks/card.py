@@ -36,6 +36,7 @@ class TaskCard:
     quick: int  # items of a quick look, whole clusters
     primary: str  # the metric that a comparison judges and corrects for
     chance: Mapping[str, float] = field(default_factory=dict)  # what guessing scores, by metric
+    scale: int = 100  # what a value of `primary` is multiplied with to be told: 100 for a share, 1 for what is none
     lower_is_better: frozenset[str] = frozenset()  # of its metrics
     published: tuple[Published, ...] = ()
 

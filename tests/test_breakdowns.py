@@ -9,7 +9,8 @@ import pytest
 from kodata.metrics import MEAN
 from kotune import paired, scoring
 from kotune.breakdowns import breakdowns, lengths, parts
-from kotune.compare import comparisons, load
+from kotune.compare import comparisons
+from kotune.finished import load
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.report import Report
 from kotune.verdict import Result

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from kotune import paired
-from kotune.compare import Finished, against, comparisons, differences, find, load
+from kotune.compare import against, comparisons, differences
 from kotune.comparison_tables import references
 from kotune.errors import KotuneError, RecipeError
+from kotune.finished import Finished, find, load
 from kotune.phrases import Phrases
 from kotune.recipe import digest
 from kotune.recipe import load as load_recipe
@@ -20,7 +21,7 @@ from kotune.report import Report, write_as
 from kotune.run import read_json, sha256, write_json, write_text
 from kotune.verdict import Result
 from tests.conftest import ROOT, Cli
-from tests.finished import LLAMA, RECORD, Made, finished
+from tests.finished import LLAMA, MANIFEST, PARITY, RECORD, Made, finished
 from tests.test_cli import assert_one_message
 
 pytest.importorskip("scipy")
@@ -131,12 +132,22 @@ def unknown_task(folder: Path) -> None:
         (lambda folder: (folder / "metrics.jsonl").write_bytes(b"\xff\n"), "metrics.jsonl: missing or not whole"),
         (lambda folder: write_json(folder / "data" / "manifest.json", []), "manifest.json: missing or not whole"),
         (lambda folder: write_json(folder / "run.json", {"stages": RECORD["stages"]}), "scored by another version"),
+        (lambda folder: write_json(folder / "run.json", {**RECORD, "versions": None}), "scored by another version"),
+        (lambda folder: write_json(folder / "run.json", {**RECORD, "stages": None}), "not scored yet"),
+        (lambda folder: write_json(folder / "scores.json", {}), "scored by another version"),
+        (lambda folder: write_json(folder / "scores.json", {"nli_sample_ko": None}), "scored by another version"),
+        (lambda folder: write_json(folder / "parity.json", {**PARITY, "labels": None}), "parity.json: missing or not whole"),
+        (lambda folder: write_json(folder / "data" / "manifest.json", {**MANIFEST, "entries": [{}]}), "manifest.json: missing"),
+        (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "loss": 1}\n'), "metrics.jsonl: missing or not"),
+        (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "step": 1, "loss": null}\n'), "metrics.jsonl"),
+        (lambda folder: write_text(folder / "recipe.yml", "adapter: lora\n"), "recipe.yml: missing or not whole"),
         (lambda folder: write_text(folder / "axolotl.yml", "a: [b"), "axolotl.yml: missing or not whole; remove it and run"),
         (shutil.rmtree, "b: neither a run folder nor a recipe"),
     ],
     ids=[
         "cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml",
-        "torn axolotl.yml", "parity.json", "metrics.jsonl", "bytes", "manifest.json", "bare record", "no folder",
+        "torn axolotl.yml", "parity.json", "metrics.jsonl", "bytes", "manifest.json", "bare record", "null versions",
+        "null stages", "no scores", "null scores", "null labels", "bare entry", "no step", "null loss", "no model", "no folder",
     ],
 )  # fmt: skip
 def test_a_run_that_cannot_be_compared_is_one_message(

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from kotune import paired
-from kotune.compare import load
 from kotune.cost_tables import costs
 from kotune.efficiency import Price, losses
 from kotune.errors import RecipeError
+from kotune.finished import load
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.run import read_json, write_json
 from kotune.verdict import Result

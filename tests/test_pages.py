@@ -11,8 +11,8 @@ from unicodedata import normalize
 import pytest
 
 from kotune import paired
-from kotune.compare import load
 from kotune.efficiency import Price
+from kotune.finished import load
 from kotune.page import render
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.report import Report, write, write_as

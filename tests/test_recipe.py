@@ -175,6 +175,15 @@ def test_a_mistake_is_told_with_its_key(tmp_path: Path, text: str, told: str) ->
     assert told in str(caught.value)
 
 
+def test_a_misread_number_is_told_with_the_other_problems(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, GOOD + "sead: 1\naxolotl:\n  learning_rate: 2e-4\n")
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(path)
+    first, second = str(caught.value).splitlines()
+    assert first.endswith("axolotl.learning_rate: YAML reads `2e-4` as text, not a number; write 2.0e-4")
+    assert second == f"{path}: sead: unknown key; did you mean seed?"
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, GOOD + "modle: x\nseed: early\naxolotl:\n  lora_rank: 8\n")
     with pytest.raises(RecipeError) as caught:

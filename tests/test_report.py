@@ -10,9 +10,10 @@ import pytest
 from kotune import answers, paired
 from kotune.answers import Changes, Samples, _changes, changes, marked, shortened
 from kotune.calibration import bins, calibrations
-from kotune.compare import Finished, comparisons, load
+from kotune.compare import comparisons
 from kotune.efficiency import Price
 from kotune.errors import KotuneError
+from kotune.finished import Finished, load
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.report import Report, doubts, score_lines, write, write_as
 from kotune.report_page import curves, strips

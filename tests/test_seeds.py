@@ -8,8 +8,9 @@ import pytest
 
 from kodata.metrics import MEAN, METRICS
 from kotune import paired
-from kotune.compare import Finished, comparisons, load
+from kotune.compare import comparisons
 from kotune.comparison_tables import criteria, seeds
+from kotune.finished import Finished, load
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.report import Report
 from kotune.run import read_json, write_json, write_text

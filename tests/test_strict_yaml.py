@@ -36,6 +36,13 @@ def test_a_surprise_is_an_error_that_names_its_place(text: str, told: str) -> No
         strict_yaml.parse(text, "here")
 
 
+def test_a_misread_number_hides_no_other_problem() -> None:
+    misread: list[str] = []
+    value = strict_yaml.parse("a: 2e-4\nb: [1, 0x10]\nc: 1,000", "here", misread=misread)
+    assert value == {"a": 2e-4, "b": [1, "0x10"], "c": 1000}
+    assert [told.split(": ")[:2] for told in misread] == [["here:1", "a"], ["here:2", "b.1"], ["here:3", "c"]]
+
+
 def test_quoted_text_that_looks_like_a_number_stays_text() -> None:
     assert strict_yaml.parse("a: '2e-4'\nb: \"1,000\"", "here") == {"a": "2e-4", "b": "1,000"}
 

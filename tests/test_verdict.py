@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotune.compare import Comparison, Finished, Side, load
+from kotune.compare import Comparison, Side
+from kotune.finished import Finished, load
 from kotune.paired import Paired
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.verdict import Result, amount, outcome, p_text, titles
@@ -65,20 +67,26 @@ def test_a_lower_figure_is_worse_and_its_sizes_are_told_without_a_sign(runs: lis
 def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> None:
     unclear = found(runs, difference=-0.003, ci_low=-0.02, ci_high=0.014, p_holm=0.71)
     assert "no difference found" in said(runs, unclear)
-    assert "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; would have seen 2.6 points or more." in said(runs, unclear)
-    assert "2.6점 이상이면 찾았을 것입니다" in said(runs, unclear, "ko")
+    told = (
+        "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; would have seen 2.6 points or more in 80% of cases, before the"
+    )
+    assert told in said(runs, unclear)
+    assert "차이가 2.6점 이상이었다면 열에 여덟 번은 찾았을 것입니다(보정 전)" in said(runs, unclear, "ko")
 
 
 def test_what_is_undefined_is_said_to_be(runs: list[Finished]) -> None:
-    nothing = found(runs, difference=math.nan, ci_low=math.nan, ci_high=math.nan, p_holm=math.nan)
-    assert "nothing can be said" in said(runs, nothing)
+    void = found(runs, value_b=math.nan, difference=math.nan, ci_low=math.nan, ci_high=math.nan, p_holm=math.nan)
+    assert (outcome(void), "over a tenth of the answers were empty" in said(runs, void)) == ("void", True)
+    assert "10%를 넘었거나" in said(runs, void, "ko")
     one_group = found(runs, ci_low=math.nan, ci_high=math.nan)
     assert "nothing can be said" in said(runs, one_group)
 
 
 def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> None:
-    long = found(runs, value_a=20.0, value_b=26.5, difference=6.5, ci_low=1.25, ci_high=11.0, detectable=5.0)
-    assert "by 6.500 (1.250 to 11.000)" in said(runs, long)
+    told = found(runs, value_a=0.01, value_b=0.05, difference=0.04, ci_low=0.0125, ci_high=0.11, detectable=5.0)
+    assert "by 4.0 points (1.2 to 11.0)" in said(runs, told)
+    profile = replace(told, task="ko_naturalness", metric="function_profile")
+    assert "by 0.040 (0.013 to 0.110)" in said(runs, profile)  # a logarithm, whatever its size
 
 
 FINITE = st.floats(-1, 1)
@@ -95,6 +103,26 @@ def test_nothing_is_claimed_without_support(
         text = said(runs, one, language)
         assert bool(CLAIMS.search(text)) == supported == (outcome(one) in ("better", "worse"))
         assert ("(0.0 to" in text or "(0.0~" in text) <= (not supported)
+
+
+def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(runs: list[Finished]) -> None:
+    def line(name: str, **told: Any) -> Comparison:
+        return replace(found(runs, between=False, **told), a=Side(runs[0], name))
+
+    clear = line("majority", difference=0.331, ci_low=0.2, ci_high=0.4)
+    unclear = line("hypothesis_only", difference=0.02, ci_low=-0.01, ci_high=0.05, p_holm=0.2)
+    below = line("overlap", difference=-0.033, ci_low=-0.05, ci_high=-0.012)
+    result = Result(runs, [], titles(runs), {}, lines=[below, unclear, clear])
+    (told,) = result.verdicts(SAY["en"])
+    assert told.outcome == "worse"
+    assert told.text == (
+        "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, held against what needs no language model "
+        "(differences in brackets): better than always the commonest label (+33.1); no difference found from classifier of the "
+        "hypothesis alone (+2.0); worse than classifier of both sentences' overlap (-3.3)."
+    )
+    (korean,) = result.verdicts(SAY["ko"])
+    assert korean.text.index("+33.1") < korean.text.index("+2.0") < korean.text.index("-3.3")
+    assert Result(runs, [], titles(runs), {}, lines=[clear]).verdicts(SAY["en"])[0].outcome == "better"
 
 
 def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(runs: list[Finished]) -> None:

@@ -46,8 +46,8 @@ def training_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> I
             yield Outcome("training", f"{after:.1f} s", same, "it had ended; bit-equal" if same else "ANOTHER ADAPTER")
             victim = fresh.copied(place / f"training-{number}")
             continue
-        time.sleep(0.5)
-        lost, left = victim.reached() - victim.step(), victim.workers()
+        left = victim.left()
+        lost = victim.reached() - victim.step()
         fine = lost <= SAVED and victim.step() >= before and not left and not (victim.root / ADAPTER).exists()
         yield Outcome(
             "training", f"{after:.1f} s", fine, f"step {victim.step()} kept, {lost} lost, {len(left)} orphans"

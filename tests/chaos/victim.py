@@ -102,6 +102,13 @@ class Victim:
         """How many variants of tasks are noted as scored."""
         return len(list((self.root / "scored").glob("*/*.json")))
 
+    def left(self, seconds: float = 10) -> list[str]:
+        """The workers that are still there so long after a kill: on a busy machine a large process takes its time to end."""
+        end = time.monotonic() + seconds
+        while (found := self.workers()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return found
+
     def workers(self) -> list[str]:
         """Commands of processes that still work in the run folder."""
         found = []

@@ -1,0 +1,194 @@
+"""The folder of a run that is done, read back: everything that a comparison or a report tells is in its files.
+
+A file that is missing, damaged, edited since its stage made it, or of another version is one message that names it.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from kotune import recipe as recipes
+from kotune.errors import KotuneError, RecipeError
+from kotune.run import Run, command, read_json, sha256
+from kotune.training import read_metrics
+from tasks.card import cards
+
+Sample = dict[str, Any]
+NUMBER, NOTHING = (int, float), type(None)
+METRICS = {...: {"value": (*NUMBER, NOTHING), "stderr": (*NUMBER, NOTHING), "n": int}}
+STAGE = {"inputs": dict, "seconds": NUMBER, "finished": NUMBER}
+# What each file holds at least, for fits().
+RECORD = {
+    "seed": int, "limit": (int, str, NOTHING), "device": str, "base_precision": str, "versions": {...: (str, NOTHING)},
+    "python": str, "machine": str, "model_revision": (str, NOTHING), "code_revision": (str, NOTHING), "trainable_parameters": int,
+    "stages": {"train": STAGE, "score": STAGE, ...: STAGE},
+}  # fmt: skip
+SCORES = {
+    ...: {
+        "version": NUMBER, "n": int, "chance": {...: NUMBER}, "sha256": {"base": str, "tuned": str, "items": str},
+        "base": METRICS, "tuned": METRICS,
+    }
+}  # fmt: skip
+ENTRY = {
+    "source": str, "form": str, "samples": (int, NOTHING), "weight": NUMBER, "from": dict, "licence": str, "obliges": str,
+    "files": [{"file": str, "sha256": str}], "kept": {"train": int, "validation": int}, "dropped": {...: int}, "labels": dict,
+}  # fmt: skip
+MANIFEST = {"entries": [ENTRY], "rows": {"train": int, "validation": int}, "leaks": dict}
+LENGTHS = {"rows": int, "longest": int, "sequence_len": int, "too_long": int}
+PARITY = {"tasks": {...: {"status": str}}, "labels": {"rows": int, "status": str}, "lengths": LENGTHS}
+EVENTS = [{"event": str, "step": int, ...: (str, *NUMBER)}]
+RECIPE = {"model": str, "adapter": str}
+
+
+def fits(value: Any, shape: Any) -> bool:
+    """Whether a value has a shape: a type, or one of several; `[shape]` a list of such values; `{key: shape}` a mapping that
+    has these keys, and under `...` what all its other values are. A mapping or list that may hold anything is not empty."""
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
+    if not isinstance(shape, dict):
+        return isinstance(value, shape) and not (isinstance(value, bool) and shape is not bool)
+    if not isinstance(value, dict) or not value.keys() >= shape.keys() - {...}:
+        return False
+    return all(fits(one, shape.get(key, shape.get(..., object))) for key, one in value.items())
+
+
+class Finished:
+    """A run folder whose score stage is done. KotuneError tells what is missing or was changed since."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, folder.resolve().name
+        try:
+            self.record = _read(folder / "run.json", "no run folder; give one, or its recipe")
+        except KotuneError as error:
+            raise RecipeError(str(error)) from None
+        self.command = self.record.get("command", "./cli.py run RECIPE")
+        if "score" not in (self.record.get("stages") or {}):
+            raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
+        self.scores: dict[str, Any] = _read(folder / "scores.json", f"run `{self.command}` again")
+        known = fits(self.record, RECORD) and fits(self.scores, SCORES)
+        if not known or not self.scores or not self.scores.keys() <= cards().keys():
+            raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
+        self._check("scores.json")
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe as it was resolved."""
+        return self._yaml("recipe.yml", RECIPE)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The Axolotl configuration that it was trained with."""
+        return self._yaml("axolotl.yml", {})
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return self._json("data/manifest.json", MANIFEST)
+
+    @cached_property
+    def parity(self) -> dict[str, Any]:
+        """The proof that training and scoring ask the same."""
+        return self._json("parity.json", PARITY)
+
+    @cached_property
+    def logs(self) -> list[dict[str, Any]]:
+        """The events of its training."""
+        self._check("metrics.jsonl")
+        try:
+            found = read_metrics(self.folder / "metrics.jsonl")
+        except ValueError:
+            found = [{}]
+        return list(self._shaped("metrics.jsonl", found, EVENTS))
+
+    def samples(self, task: str, kind: str) -> dict[str, Sample]:
+        """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
+        KotuneError where the file is not the one that was scored."""
+        path = self.folder / "samples" / kind / f"{task}.jsonl"
+        if not path.exists() or sha256(path) != self.scores[task]["sha256"][kind]:
+            again = f"remove {self.folder / 'scores.json'} and run `{self.command}`"
+            raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
+        return _samples(path, self.scores[task]["sha256"][kind])
+
+    def _check(self, name: str) -> None:
+        """KotuneError for a file that is not as its stage left it. Copies without the adapter are whole enough."""
+        made = {
+            file: digest for stage in self.record["stages"].values() for file, digest in stage.get("made", {}).items()
+        }
+        path = self.folder / name
+        if name in made and path.exists() and sha256(path) != made[name]:
+            raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
+
+    def _yaml(self, name: str, shape: dict[Any, Any]) -> dict[str, Any]:
+        import yaml
+
+        self._check(name)
+        try:
+            found = yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, ValueError):
+            found = None
+        return dict(self._shaped(name, found, shape))
+
+    def _json(self, name: str, shape: dict[Any, Any]) -> dict[str, Any]:
+        self._check(name)
+        return dict(self._shaped(name, _read(self.folder / name, f"remove it and run `{self.command}`"), shape))
+
+    def _shaped(self, name: str, found: Any, shape: Any) -> Any:
+        """What a file holds, where it is what this version writes."""
+        if not fits(found, shape):
+            raise self._damaged(name)
+        return found
+
+    def _damaged(self, name: str) -> KotuneError:
+        return KotuneError(f"{self.folder / name}: missing or not whole; remove it and run `{self.command}`")
+
+
+@lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory
+def _samples(path: Path, digest: str) -> dict[str, Sample]:
+    """The lines of the samples file that has this digest, by their documents' hashes."""
+    lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would break at U+2028, which stands in answers
+    return {sample["doc_hash"]: sample for sample in map(json.loads, filter(None, lines))}
+
+
+def find(given: Path, runs_dir: Path) -> Path:
+    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`, of those over all items where
+    there is one. RecipeError if there is none."""
+    if given.is_dir():
+        return given
+    if not given.exists():
+        raise RecipeError(f"{given}: neither a run folder nor a recipe; give one that exists")
+    recipe = recipes.load(given)
+    scored = []
+    for folder in runs_dir.glob(f"{escape(given.stem)}-*"):
+        record = Run(folder).record()
+        whose = recipes.digest(recipe, record.get("limit"))
+        if "score" in record.get("stages", {}) and folder.name == f"{given.stem}-{whose}":
+            scored.append((record.get("limit") is None, record["stages"]["score"]["finished"], folder))
+    if not scored:
+        there = ", ".join(sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*")))
+        meant = f", or name one that was made with other settings: {there}" if there else ""
+        makes = command(given, runs_dir=runs_dir)
+        raise RecipeError(f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{meant}")
+    return max(scored)[2]
+
+
+def load(folders: Sequence[Path]) -> list[Finished]:
+    """The runs, each once and under a name of its own. KotuneError names the first that cannot be compared."""
+    seen: dict[Path, Path] = {}
+    for folder in folders:
+        if (place := folder.resolve()) in seen:
+            raise KotuneError(f"{folder}: the same run as {seen[place]}; give each run once")
+        seen[place] = folder
+    found = [Finished(folder) for folder in folders]
+    names = [run.name for run in found]
+    for run in found:
+        run.name = str(run.folder) if names.count(run.name) > 1 else run.name
+    return found
+
+
+def _read(path: Path, otherwise: str) -> dict[str, Any]:
+    try:
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError, KotuneError):
+        raise KotuneError(f"{path}: missing or not whole; {otherwise}") from None
