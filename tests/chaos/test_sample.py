@@ -63,7 +63,7 @@ def test_sigterm_saves_a_checkpoint_in_time_and_the_run_goes_on_to_the_same_adap
     assert code == 143
     assert victim.step() > SAVED and victim.step() >= victim.reached()
     assert f"training up to step {victim.step()}; go on with: ./cli.py run" in said
-    assert not victim.workers()
+    assert not victim.left()
     assert (
         not (victim.root / ADAPTER).exists()
         and not (victim.root / "checkpoints" / "adapter_model.safetensors").exists()
@@ -80,8 +80,7 @@ def test_a_killed_training_loses_at_most_save_steps_and_goes_on_to_the_same_adap
     code, _ = victim.stop(signal.SIGKILL, lambda: victim.reached() > SAVED + 1, "--until", "train")
     assert code == -signal.SIGKILL
     assert victim.reached() - victim.step() <= SAVED
-    time.sleep(0.5)
-    assert not victim.workers()
+    assert not victim.left()
     victim.finish("--until", "train")
     assert victim.digest(ADAPTER) == whole.digest(ADAPTER)
 
