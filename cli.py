@@ -204,6 +204,28 @@ def plan(
 
 
 @cli.command()
+@json_option
+@runs_dir_option
+def doctor(as_json: bool, runs_dir: Path) -> None:
+    """Say what this machine lacks, each line ok, warning or fix, with what to do. Exit code 1 where something must be fixed."""
+    import json
+
+    from kotune import doctor as checks
+
+    unwind_when_terminated()
+    findings = []
+    for one in checks.examine(runs_dir):
+        findings.append(one)
+        if not as_json:
+            click.secho(str(one), fg=checks.COLOURS[one.state])
+    told = checks.as_json(findings)
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    if not told["ok"]:
+        sys.exit(1)
+
+
+@cli.command()
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @set_option
 @click.option("--items", type=click.IntRange(min=1), default=3, show_default=True, help="Examples of each data entry.")
