@@ -7,6 +7,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from kotune.plan.shapes import Shape
+
 
 class Peak(TorchDispatchMode):
     """Bytes of all storages alive, now and at most."""
@@ -36,10 +38,30 @@ class Peak(TorchDispatchMode):
         return made
 
 
-def of_step(model: Any, batch: int, length: int) -> tuple[int, int]:
+def on_meta(shape: Shape, kind: str, r: int = 16, targets: Any = "all-linear") -> Any:
+    """A model of this shape with a LoRA adapter as Axolotl lays it, without memory. `kind`: transformers' name for it."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    more = {"attention_bias": shape.qkv_bias, "mlp_bias": shape.mlp_bias} if kind == "llama" else {}
+    config = AutoConfig.for_model(
+        kind, vocab_size=shape.vocab, hidden_size=shape.hidden, intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers, num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim, tie_word_embeddings=shape.tied, use_cache=False, **more,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        return get_peft_model(model, LoraConfig(r=r, lora_alpha=2 * r, target_modules=targets, task_type="CAUSAL_LM"))
+
+
+def of_step(model: Any, batch: int, length: int, checkpointing: bool) -> tuple[int, int]:
     """Bytes of a meta model's parameters, and of the most that one training step under bf16 autocast adds to them."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
+    if checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.enable_input_require_grads()
+    model.train()
     peak = Peak()
     with FakeTensorMode(allow_non_fake_inputs=True):
         for parameter in _given_fake_tensors(model):

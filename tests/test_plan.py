@@ -3,13 +3,17 @@
 import dataclasses
 import json
 import math
+import os
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import plan as benchmark
 from kotune import plan as plans
 from kotune.efficiency import Price
 from kotune.errors import RecipeError
@@ -41,26 +45,8 @@ def made(recipe: str = "llama_lora", *names: str, sets: tuple[str, ...] = (), pr
     return plans.make(RECIPES / f"{recipe}.yml", sets, names, price)
 
 
-def on_meta(shape: Shape, kind: str, r: int = 16, targets: Any = "all-linear", bits: int = 16) -> Any:
-    """A model of this shape with a LoRA adapter as Axolotl lays it, without memory."""
-    torch = pytest.importorskip("torch")
-    peft = pytest.importorskip("peft")
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    more = {"attention_bias": shape.qkv_bias, "mlp_bias": shape.mlp_bias} if kind == "llama" else {}
-    config = AutoConfig.for_model(
-        kind, vocab_size=shape.vocab, hidden_size=shape.hidden, intermediate_size=shape.intermediate,
-        num_hidden_layers=shape.layers, num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_dim, tie_word_embeddings=shape.tied, use_cache=False, **more,
-    )  # fmt: skip
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-        return peft.get_peft_model(
-            model, peft.LoraConfig(r=r, lora_alpha=2 * r, target_modules=targets, task_type="CAUSAL_LM")
-        )
-
-
 def kind_of(name: str) -> str:
+    """transformers' name for the kind of architecture."""
     return "llama" if "llama" in name else "qwen2"
 
 
@@ -70,6 +56,9 @@ def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
     name: str, r: int, targets: tuple[str, ...] | None
 ) -> None:
     shape = BIASED if name == "biased llama" else shapes.find(name)
+    pytest.importorskip("peft")
+    from tests.tensors import on_meta
+
     model = on_meta(shape, kind_of(name), r, list(targets) if targets else "all-linear")
     trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     frozen = sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad)
@@ -138,14 +127,10 @@ def test_activations_and_logits_are_those_of_every_tensor_that_torch_makes(
 ) -> None:
     """Full width, fewer layers; the whole depth is tried by `python -m benchmarks.plan --tensors`."""
     pytest.importorskip("torch")
-    from tests.tensors import of_step
+    from tests.tensors import of_step, on_meta
 
     shape = dataclasses.replace(shapes.find(name), layers=layers)
-    model = on_meta(shape, kind_of(name))
-    if checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        model.enable_input_require_grads()
-    stored, added = of_step(model.train(), batch=2, length=192)
+    stored, added = of_step(on_meta(shape, kind_of(name)), 2, 192, checkpointing)
     told = memory.peak(shape, Method(16, shape.trainable(16), 16, checkpointing), 2 * 192, 0)
     assert told.weights + told.adapter == pytest.approx(stored, rel=1e-4)  # the model's tables of angles
     assert told.activations + told.logits == pytest.approx(added, rel=0.02)
@@ -377,3 +362,36 @@ def test_a_folder_is_read_by_its_own_configuration(tmp_path: Path) -> None:
     config = json.loads((ROOT / "kotune" / "models" / "quickstart_llama" / "config.json").read_text(encoding="utf-8"))
     (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 8}), encoding="utf-8")
     assert shapes.find(str(tmp_path)).layers == 8
+
+
+def test_without_a_gpu_the_benchmark_measures_nothing_and_says_so(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "benchmarks.plan"]
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "no GPU: nothing measured\n")
+
+
+def test_what_the_benchmark_would_run_is_a_good_recipe_and_has_a_plan() -> None:
+    for name, (small, template) in benchmark.MODELS.items():
+        folder = ROOT / "kotune" / "models" / small.replace("-", "_")
+        plan = [
+            plans.make(benchmark.RECIPE, benchmark.settings(folder, template, *case), ("h200",))
+            for case in benchmark.CASES
+        ]
+        assert name in shapes.strict_yaml.load(shapes.SHAPES_FILE)
+        assert {(one.method.bits, one.schedule.packing) for one in plan} == {
+            (16, False),
+            (16, True),
+            (4, False),
+            (4, True),
+        }
+        assert {one.schedule.steps for one in plan} == {benchmark.STEPS}
+
+
+def test_the_benchmark_reads_the_highest_peak_of_a_run_and_judges_it_by_its_bound(tmp_path: Path) -> None:
+    events = [{"event": "log", "step": step, "peak_memory_gib": gib} for step, gib in ((1, 9.0), (2, 11.5), (3, 11.4))]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    assert benchmark.peak_of(tmp_path) == 11.5
+    assert benchmark.compared(10.5, 11.5, "x").kept
+    assert not benchmark.compared(9.0, 11.5, "x").kept
+    assert not benchmark.compared(14.0, 11.5, "x").kept
