@@ -17,7 +17,7 @@ try:
     import click
 except ModuleNotFoundError:
     sys.exit(
-        "kotune is not installed here: run `make setup` (everything) or `pip install -e .` (check and render only)"
+        "kotune is not installed here: run `make setup` (everything) or `pip install -e .` (check, render and plan only)"
     )
 
 from kotune.phrases import LANGUAGES  # noqa: E402
@@ -200,7 +200,7 @@ def plan(
     else:
         screen.show(made)
     if not made.fits:
-        raise KotuneError(f"{recipe}: does not fit, not even one example at a time; {made.advice}")
+        raise KotuneError(f"{recipe}: does not fit, not even one example at a time; change: {made.advice}")
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import math
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks import plan as benchmark
+from kotune import models
 from kotune import plan as plans
 from kotune.efficiency import Price
 from kotune.errors import RecipeError
@@ -67,6 +69,12 @@ def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
         linear = [module for name, module in model.named_modules() if name.endswith("base_layer")]
         products = sum(module.weight.numel() for module in [*linear, model.get_output_embeddings()])
         assert shape.in_products == products
+
+
+@pytest.mark.parametrize("name", models.PRESETS)
+def test_every_preset_has_its_shape_without_a_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "_of_hub", lambda base: pytest.fail(f"{base} was looked for on the hub"))
+    assert shapes.find(name).parameters > 900_000
 
 
 def test_published_sizes_are_met() -> None:
@@ -151,6 +159,24 @@ def test_examples_are_counted_with_the_models_own_tokenizer(cli: Cli) -> None:
 
 
 @pytest.mark.counted
+def test_a_hub_model_is_read_from_the_hubs_cache_and_counted_with_the_tokenizer_there(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    cached = tmp_path / "hf" / "hub" / "models--some--model"
+    snapshot = cached / "snapshots" / ("1" * 40)
+    snapshot.mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("1" * 40)
+    for file in (ROOT / "kotune" / "models" / "quickstart_llama").glob("*.json"):
+        shutil.copy(file, snapshot)
+    recipe = write_recipe(tmp_path, "model: some/model\ntemplate: llama3\ndata:\n  - source: nli_sample\n")
+    told = json.loads(cli("plan", recipe, "--gpu", "t4", "--json").stdout)
+    assert (told["tokens"]["exact"], told["tokens"]["rows"], told["parameters"]) == (True, 2412, 996_480)
+    assert told["gpus"]["t4"]["seconds"]["download"] > 0
+    absent = write_recipe(tmp_path, "model: other/model\ndata:\n  - source: nli_sample\n")
+    assert_one_message(cli("plan", absent), 1, "other/model: not in the hub's cache, and HF_HUB_OFFLINE is set")
+
+
+@pytest.mark.counted
 def test_what_is_not_at_hand_is_estimated_and_said_so(cli: Cli, tmp_path: Path) -> None:
     done = cli("plan", RECIPES / "llama_lora.yml", "--gpu", "a100-40")
     assert done.returncode == 0, done.stderr
@@ -170,6 +196,17 @@ def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_fil
     assert published.rows == read.rows
     assert published.mean == pytest.approx(read.mean, rel=0.05)  # eleven percentiles stand for 25,000 lengths
     assert published.longest == pytest.approx(read.longest, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readmes_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = re.findall(r"```\n(PREDICTED.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    screen.show(made("deepseek_lora", "a100-40", "l4", "t4"))
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    lines = [line.split() for line in shown.splitlines() if line.strip(" .─")]
+    assert len(lines) >= 15
+    for words in lines:
+        assert words in said, words
 
 
 def test_samples_and_weights_change_the_rows() -> None:
@@ -289,6 +326,11 @@ def test_an_unknown_gpu_is_refused_with_the_ones_that_are_known(name: str) -> No
     assert len(str(caught.value)) < 300 and "\x1b" not in str(caught.value)
 
 
+def test_a_gpu_that_is_like_none_is_refused_too() -> None:
+    with pytest.raises(RecipeError, match=r"^--gpu zzz: unknown GPU; plan knows a100-40, a100-80"):
+        gpus.chosen(("zzz",))
+
+
 def test_gpus_are_told_once_in_the_order_asked_for_and_have_their_sources() -> None:
     assert [gpu.name for gpu in gpus.chosen(("H100", "t4", "h100"))] == ["h100", "t4"]
     assert all("NVIDIA" in gpu.source and gpu.tflops > gpu.tflops_fp32 for gpu in gpus.chosen(()))
@@ -308,8 +350,8 @@ def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
     assert screen.PREDICTED.startswith("PREDICTED, not measured")
     assert any("Assumed, not measured: 30%" in note for note in notes)
     assert any("an assumption" in note for note in notes)
-    for page, word in (("plan.md", "not measured"), ("plan.ko.md", "재지 않")):
-        assert word in (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for page, word in (("plan.md", "predictions, not measured"), ("plan.ko.md", "예측이며 실제로 재지 않았습니다")):
+        assert word in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
 
 
 @pytest.mark.parametrize(
@@ -327,15 +369,26 @@ def test_bad_input_is_one_message(cli: Cli, tmp_path: Path, words: list[str], co
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_does_not_fit_is_told_with_what_to_change() -> None:
-    packed = ("axolotl.sample_packing=true", "axolotl.sequence_len=16384", "axolotl.gradient_checkpointing=false")
+def test_what_does_not_fit_is_told_with_what_makes_it_fit() -> None:
+    packed = ("axolotl.sample_packing=true", "axolotl.sequence_len=8192", "axolotl.gradient_checkpointing=false")
     plan = made("llama_lora", "t4", sets=packed)
     assert not plan.fits
     assert screen.verdict(plan, plan.on[0]) == "t4: does not fit"
-    for lever in ("gradient_checkpointing=true", "adapter=qlora", "sequence_len (now 16,384)", "a100-80"):
-        assert lever in plan.advice
-    assert "t4" not in plan.advice
     assert plans.as_json(plan)["advice"] == plan.advice
+    settings = re.findall(r"--set (axolotl\.[\w.]+=\w+|adapter=\w+)(?: --set (adapter=qlora))?", plan.advice)
+    assert settings
+    for words in settings:
+        assert made("llama_lora", "t4", sets=(*packed, *filter(None, words))).fits, words
+    (larger,) = re.findall(r"more memory \((.*)\)", plan.advice)
+    for name in larger.split(", "):
+        assert made("llama_lora", name, sets=packed).fits
+    assert "t4" not in larger
+
+
+def test_four_bits_make_nothing_quicker_to_write() -> None:
+    lora, qlora = (made(name, "l4").on[0].seconds for name in ("llama_lora", "llama_qlora"))
+    assert qlora["generation"] > lora["generation"]
+    assert qlora["training"] == lora["training"]
 
 
 def test_an_example_that_is_too_long_for_the_recipe_is_told() -> None:

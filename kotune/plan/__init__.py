@@ -5,7 +5,7 @@ time are predictions, and no GPU has confirmed one of them (docs/plan.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +73,15 @@ class Plan:
 
     @property
     def advice(self) -> str:
-        """What makes it fit where it does not."""
-        enough = [gpu.name for gpu in gpus.chosen(()) if min(_peaks(self, 1)) < gpu.memory * memory.USABLE]
-        tries = [] if self.method.checkpointing else ["--set axolotl.gradient_checkpointing=true"]
-        tries += ["--set adapter=qlora"] if self.method.bits == 16 else []
-        tries += [f"a smaller axolotl.sequence_len (now {self.schedule.sequence_len:,})"]
-        tries += [f"a GPU with more memory ({', '.join(enough)})"] if enough else []
-        return f"change: {', or '.join(tries)}"
+        """What makes it fit where it does not: each of these does so alone."""
+        most = max(one.usable for one in self.on)
+        tries = [told for told, method in _levers(self.method) if _memory(replace(self, method=method), 1).peak <= most]
+        if shorter := _shorter(self, most):
+            drop = "" if self.schedule.packing else " with axolotl.excess_length_strategy=drop"
+            tries.append(f"--set axolotl.sequence_len={shorter}{drop}")
+        larger = [gpu.name for gpu in gpus.chosen(()) if _memory(self, 1).peak <= gpu.memory * memory.USABLE]
+        tries += [f"a GPU with more memory ({', '.join(larger)})"] if larger else []
+        return ", or ".join(tries) or "choose a smaller model"
 
 
 def make(file: Path, overrides: tuple[str, ...], names: Sequence[str], price: Price | None = None) -> Plan:
@@ -92,7 +94,7 @@ def make(file: Path, overrides: tuple[str, ...], names: Sequence[str], price: Pr
         recipe, file.stem, shape, _method(recipe, shape, config), _schedule(config, counted), counted,
         work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (), list(_notes(config, counted)), price,
     )  # fmt: skip
-    return Plan(**{**vars(plan), "on": [_on(plan, gpu, config) for gpu in asked]})
+    return replace(plan, on=[_on(plan, gpu, config) for gpu in asked])
 
 
 def _method(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Method:
@@ -148,13 +150,25 @@ def _memory(plan: Plan, micro: int) -> Memory:
         (clock.cache_bytes(plan.shape, one.longest + one.written) for one in plan.works if one.written), default=0
     )
     scoring = max(held.scoring, held.weights + held.adapter + cache)
-    return Memory(**{**asdict(held), "scoring": scoring})
+    return replace(held, scoring=scoring)
 
 
-def _peaks(plan: Plan, micro: int) -> Sequence[int]:
-    """Peaks with the means that the advice names: 4 bits, activations computed anew."""
-    method = Method(4, plan.method.trainable, plan.method.r, True)
-    return [_memory(plan, micro).peak, _memory(Plan(**{**vars(plan), "method": method}), micro).peak]
+def _levers(method: Method) -> list[tuple[str, Method]]:
+    """Settings that lower memory, one and then both; those that are not set yet."""
+    anew, small = "--set axolotl.gradient_checkpointing=true", "--set adapter=qlora"
+    found = [(anew, replace(method, checkpointing=True))] if not method.checkpointing else []
+    found += [(small, replace(method, bits=4))] if method.bits == 16 else []
+    return [*found, (f"{anew} {small}", replace(method, checkpointing=True, bits=4))] if len(found) == 2 else found
+
+
+def _shorter(plan: Plan, most: float) -> int:
+    """The first half, quarter, ... of sequence_len with which one example fits into so many bytes; 0 where none does."""
+    length = plan.schedule.sequence_len // 2
+    while length >= memory.PAD_TO:
+        if _memory(replace(plan, schedule=replace(plan.schedule, sequence_len=length)), 1).peak <= most:
+            return length
+        length //= 2
+    return 0
 
 
 def _speed(gpu: Gpu, config: dict[str, Any]) -> tuple[float, list[str]]:
@@ -189,8 +203,13 @@ def _seconds(plan: Plan, gpu: Gpu, tflops: float, used: tuple[int, int]) -> dict
         "start_up": assumptions.START_UP,
         "training": clock.training(shape, tflops, trained, plan.method.checkpointing),
         "likelihood": clock.likelihood(shape, tflops, plan.works),
-        "generation": clock.generation(shape, gpu, stored, plan.works),
+        "generation": clock.generation(shape, gpu, _read(plan, stored), plan.works),
     }
+
+
+def _read(plan: Plan, stored: int) -> int:
+    """Bytes that one token needs of the weights: those in 4 bits are read, written out in 16, and read again."""
+    return stored + (4 * plan.shape.in_linears if plan.method.bits == 4 else 0)
 
 
 def _is_local(recipe: Recipe) -> bool:
@@ -231,8 +250,8 @@ def _gpu_json(one: On, price: Price | None) -> dict[str, Any]:
         "micro_batch_size": one.used,
         "memory": {**asdict(one.memory), "training": one.memory.training, "peak": one.memory.peak},
         "usable": round(one.usable),
-        "seconds": {name: round(value, 1) for name, value in one.seconds.items()},
-        "total_seconds": round(one.total, 1),
+        "seconds": {name: round(value, 2) for name, value in one.seconds.items()},
+        "total_seconds": round(one.total, 2),
         "cost": cost(one.total, price),
         "notes": one.notes,
         "source": one.gpu.source,

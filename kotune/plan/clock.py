@@ -58,7 +58,8 @@ def likelihood(shape: Shape, tflops: float, works: Sequence[Work]) -> float:
 
 
 def generation(shape: Shape, gpu: Gpu, stored: int, works: Sequence[Work]) -> float:
-    """Seconds of writing, at most: every batch goes on to the task's last token."""
+    """Seconds of writing, at most: every batch goes on to the task's last token. `stored`: bytes that a token needs of the
+    weights."""
     total = 0.0
     for work in works:
         batches = math.ceil((work.items or 0) / BATCH_SIZE)

@@ -68,7 +68,7 @@ def estimated(recipe: Recipe, why: str) -> Counted:
     rows, held, lengths = [], [], []
     for entry in recipe.data:
         whole, found = _whole(entry)
-        own = kodata.SOURCES[entry.source].CARD.rows.get("validation")
+        own = None if entry.path else kodata.SOURCES[entry.source].CARD.rows.get("validation")
         cut = 0 if own else min(round(whole * VALIDATION_SHARE), VALIDATION_ROWS)
         rows.append(round(min(whole - cut, entry.samples or whole) * entry.weight))
         held.append(own or cut)
