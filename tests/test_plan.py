@@ -277,6 +277,20 @@ def test_packing_fills_rows_of_the_sequence_length() -> None:
     assert packed.on[0].seconds["training"] < plain.on[0].seconds["training"]
 
 
+def test_full_precision_takes_twice_the_memory_and_is_said() -> None:
+    plain, full = (made("llama_lora", "l4", sets=sets).on[0] for sets in ((), ("axolotl.bf16=false",)))
+    assert full.memory.weights == 2 * plain.memory.weights
+    assert full.memory.activations == 2 * plain.memory.activations
+    assert "fp32" in full.notes[0] and full.seconds["training"] > 3 * plain.seconds["training"]
+
+
+def test_another_optimizer_than_adamw_is_told() -> None:
+    assert (
+        "adamw_bnb_8bit: what AdamW keeps"
+        in made("llama_lora", "l4", sets=("axolotl.optimizer=adamw_bnb_8bit",)).notes[0]
+    )
+
+
 def test_max_steps_ends_training_early() -> None:
     whole, short = made("llama_lora", "l4"), made("llama_lora", "l4", sets=("axolotl.max_steps=60",))
     assert short.schedule.steps == 60

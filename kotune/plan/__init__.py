@@ -101,7 +101,7 @@ def _method(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Method:
     targets = config.get("lora_target_modules")
     names = None if config.get("lora_target_linear") or not isinstance(targets, list) else tuple(map(str, targets))
     r = int(config["lora_r"])
-    bits = 4 if recipe.adapter == "qlora" else 16
+    bits = 4 if recipe.adapter == "qlora" else 32 if _in_fp32(config) else 16
     return Method(bits, shape.trainable(r, names), r, bool(config.get("gradient_checkpointing")))
 
 
@@ -120,6 +120,8 @@ def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
         for key in NOT_COUNTED
         if config.get(key)
     ]
+    if not str(config.get("optimizer")).startswith("adamw_torch"):
+        notes.append(f"axolotl.optimizer {config.get('optimizer')}: what AdamW keeps is counted, two fp32 moments")
     if counted.longest > int(config["sequence_len"]):
         word = "are about" if not counted.exact else "has"
         which = "the longest examples" if not counted.exact else "the longest example"
@@ -157,7 +159,7 @@ def _levers(method: Method) -> list[tuple[str, Method]]:
     """Settings that lower memory, one and then both; those that are not set yet."""
     anew, small = "--set axolotl.gradient_checkpointing=true", "--set adapter=qlora"
     found = [(anew, replace(method, checkpointing=True))] if not method.checkpointing else []
-    found += [(small, replace(method, bits=4))] if method.bits == 16 else []
+    found += [(small, replace(method, bits=4))] if method.bits > 4 else []
     return [*found, (f"{anew} {small}", replace(method, checkpointing=True, bits=4))] if len(found) == 2 else found
 
 
@@ -171,12 +173,14 @@ def _shorter(plan: Plan, most: float) -> int:
     return 0
 
 
+def _in_fp32(config: dict[str, Any]) -> bool:
+    return config.get("bf16") is False and not config.get("fp16")
+
+
 def _speed(gpu: Gpu, config: dict[str, Any]) -> tuple[float, list[str]]:
     """The TFLOPS that the recipe's precision can reach on a GPU, and what is to be said about it."""
     if config.get("bf16") is False and not config.get("fp16"):
-        return gpu.tflops_fp32, [
-            "trains in fp32, whose memory is not what stands here: about twice the weights and activations"
-        ]
+        return gpu.tflops_fp32, ["trains in fp32: twice the weights and activations of 16 bits, and no tensor cores"]
     if gpu.bf16 or config.get("fp16"):
         return gpu.tflops, []
     told = (

@@ -140,7 +140,7 @@ def _no_tokenizer(base: str) -> str:
     if not find_spec("transformers"):
         return "the light install has no tokenizer; `make setup` counts exactly"
     if Path(base).is_dir():
-        return ""
+        return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
     from huggingface_hub import try_to_load_from_cache
 
     if isinstance(try_to_load_from_cache(base, "tokenizer_config.json"), str):
@@ -176,7 +176,7 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
             manifest = convert.convert(job.entries(), run / "data", recipe.seed)
     except (HubError, HubDeniedError):
         return {"absent": "the data are not here: rows and characters of the published files, not of yours"}
-    found = [length for length, _ in lengths.of_examples(run, _tokenizer(recipe))]
+    found = [length for length, _ in lengths.of_examples(run, _tokenizer(recipe, run))]
     rows = manifest["rows"]["train"]
     return {
         "rows": rows, "validation": manifest["rows"]["validation"], "lengths": sorted(found[:rows]), "exact": True,
@@ -184,12 +184,16 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tokenizer(recipe: Recipe) -> Any:
-    """The model's tokenizer with the template that the recipe trains with."""
+def _tokenizer(recipe: Recipe, run: Path) -> Any:
+    """The model's tokenizer with the template that the recipe trains with. RecipeError where there is none."""
     from transformers import AutoTokenizer
+
+    from kotune.models import hub
 
     model = models.find(recipe.model, recipe.template)
     tokenizer: Any = AutoTokenizer.from_pretrained(model.base, trust_remote_code=False)
     if model.template:
         tokenizer.chat_template = model.template.read_text(encoding="utf-8")
+    else:
+        hub.write_own_template(model.base, run)
     return tokenizer

@@ -21,7 +21,7 @@ NF4_TABLES = 16 * 4 + 256 * 4 + 4  # bytes beside them: both code books and the 
 
 @dataclass(frozen=True)
 class Method:
-    """How a recipe trains: `bits` of the stored linear weights (16 or 4), the adapter's trainable parameters and rank."""
+    """How a recipe trains: `bits` of the stored linear weights (32, 16 or 4), the adapter's trainable parameters and rank."""
 
     bits: int
     trainable: int
@@ -52,12 +52,11 @@ class Memory:
 
 def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memory:
     """`tokens`: of the largest micro-batch, padding included; `scored_tokens`: of the largest batch in scoring."""
-    stored = weights(shape, method.bits)
-    logits, layer = LOSS * tokens * shape.vocab, tokens * per_token(shape, method.r)
-    if (
-        method.checkpointing
-    ):  # each layer's input stays; one layer at a time is computed again, after the loss is through
-        kept, again = tokens * shape.hidden * (2 * shape.layers + 4), layer
+    stored, wide = weights(shape, method.bits), 2 if method.bits == 32 else 1
+    logits, layer = LOSS * tokens * shape.vocab, wide * tokens * per_token(shape, method.r)
+    if method.checkpointing:
+        # Each layer's input stays; one layer at a time is computed again, after the loss is through.
+        kept, again = wide * tokens * shape.hidden * (2 * shape.layers + 4), layer
     else:
         kept, again = shape.layers * layer, 0
     return Memory(
@@ -67,20 +66,20 @@ def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memor
         optimizer=8 * method.trainable,  # AdamW: two fp32 moments
         activations=kept + max(again - logits, 0),
         logits=logits,
-        scoring=stored + 4 * method.trainable + SCORED * scored_tokens * shape.vocab,
+        scoring=stored + 4 * method.trainable + wide * SCORED * scored_tokens * shape.vocab,
     )
 
 
 def per_token(shape: Shape, r: int) -> int:
-    """Bytes that one layer keeps of a token for its backward pass, with peft's LoRA on all linear maps."""
+    """Bytes that one layer keeps of a token for its backward pass, with peft's LoRA on all linear maps, in 16 bits."""
     return 29 * shape.hidden + 8 * shape.intermediate + 14 * r
 
 
 def weights(shape: Shape, bits: int) -> int:
     """Bytes of the stored base model. At 4 bits the linear maps are NF4 with double quantization; embeddings, head, norms
     and biases keep 16."""
-    if bits == 16:
-        return 2 * shape.parameters
+    if bits > 4:
+        return bits // 8 * shape.parameters
     return 2 * (shape.embeddings + shape.rest) + shape.layers * sum(nf4(a * b) for a, b in shape.linears.values())
 
 
