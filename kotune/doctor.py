@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from kodata.errors import brief
+from kotune.axolotl_config import detect_device
 from kotune.job import versions
 from kotune.recipe import ROOT
 
@@ -66,7 +67,7 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
     yield python(sys.version_info[:2])
     yield locked(_installed())
     yield torch_build(_torch(), found)
-    yield from map(gpu, found) if found else [no_gpu()]
+    yield from map(gpu, found) if found else [no_gpu(detect_device() == "cuda")]
     yield memory(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     yield disk("disk (runs)", _existing(runs_dir))
     yield disk("disk (cache)", _existing(cache()))
@@ -140,13 +141,13 @@ def gpu(found: Gpu) -> Finding:
     return Finding("gpu", "ok", told)
 
 
-def no_gpu() -> Finding:
-    return Finding(
-        "gpu",
-        "warning",
-        "no NVIDIA GPU",
-        "the quickstart recipes need none; for others rent one (./cli.py plan tells which)",
-    )
+def no_gpu(loaded: bool) -> Finding:
+    """nvidia-smi told of none; `loaded`: although a driver is there."""
+    if loaded:
+        do = "run nvidia-smi to see why; a container needs --gpus all"
+        return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi tells of no GPU", do)
+    do = "the quickstart recipes need none; for others rent one (./cli.py plan tells which)"
+    return Finding("gpu", "warning", "no NVIDIA GPU", do)
 
 
 def memory(size: float) -> Finding:

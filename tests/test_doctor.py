@@ -172,7 +172,8 @@ def test_gpus_are_those_of_nvidia_smi_and_none_where_it_fails() -> None:
 def test_a_gpu_that_somebody_uses_is_a_warning() -> None:
     assert doctor.gpu(CARD).state == "ok"
     assert doctor.gpu(Gpu("L4", "580", 23_034, 9_000)).state == "warning"
-    assert doctor.no_gpu().state == "warning"
+    assert doctor.no_gpu(False).state == "warning"
+    assert doctor.no_gpu(True).state == "fix" and "--gpus all" in doctor.no_gpu(True).do
 
 
 @pytest.mark.parametrize(("free", "state"), [(1, "fix"), (10, "warning"), (100, "ok")])
