@@ -17,7 +17,7 @@ try:
     import click
 except ModuleNotFoundError:
     sys.exit(
-        "kotune is not installed here: run `make setup` (everything) or `pip install -e .` (check and render only)"
+        "kotune is not installed here: run `make setup` (everything) or `pip install -e .` (check, render and plan only)"
     )
 
 from kotune.phrases import LANGUAGES  # noqa: E402
@@ -94,6 +94,7 @@ price_option = click.option(
 rate_option = click.option(
     "--won-per-dollar", type=float, metavar="WON", help="What a dollar costs: tells costs in dollars too."
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
 lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs lie."
@@ -167,6 +168,64 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
 
 
 @cli.command()
+@recipe_argument
+@set_option
+@click.option(
+    "--gpu", "gpus", multiple=True, metavar="NAME", help="Plan for this GPU; again for another. All without it."
+)
+@price_option
+@rate_option
+@json_option
+def plan(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    gpus: tuple[str, ...],
+    price: float | None,
+    won_per_dollar: float | None,
+    as_json: bool,
+) -> None:
+    """Predict what RECIPE takes before you pay: tokens, steps, memory by part, time and cost on each GPU. Needs no GPU and no
+    weights. Exit code 1 where it fits on none of them."""
+    import json
+
+    from kotune import plan as plans
+    from kotune.efficiency import Price
+    from kotune.errors import KotuneError
+    from kotune.plan import screen
+
+    unwind_when_terminated()
+    made = plans.make(recipe, overrides, gpus, Price.of(price, won_per_dollar))
+    if as_json:
+        click.echo(json.dumps(plans.as_json(made), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        screen.show(made)
+    if not made.fits:
+        raise KotuneError(f"{recipe}: does not fit, not even one example at a time; change: {made.advice}")
+
+
+@cli.command()
+@json_option
+@runs_dir_option
+def doctor(as_json: bool, runs_dir: Path) -> None:
+    """Say what this machine lacks, each line ok, warning or fix, with what to do. Exit code 1 where something must be fixed."""
+    import json
+
+    from kotune import doctor as checks
+
+    unwind_when_terminated()
+    findings = []
+    for one in checks.examine(runs_dir):
+        findings.append(one)
+        if not as_json:
+            click.secho(str(one), fg=checks.COLOURS[one.state])
+    told = checks.as_json(findings)
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    if not told["ok"]:
+        sys.exit(1)
+
+
+@cli.command()
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @set_option
 @click.option("--items", type=click.IntRange(min=1), default=3, show_default=True, help="Examples of each data entry.")
@@ -196,7 +255,7 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
 @lang_option
 @html_option
 @md_option
-@click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
+@json_option
 @price_option
 @rate_option
 @runs_dir_option

@@ -19,6 +19,8 @@ HEAVY = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
 COMMANDS = {
     "--help": (["--help"], 0.5),
     "preview --help": (["preview", "--help"], 0.5),
+    "plan --help": (["plan", "--help"], 0.5),
+    "doctor --help": (["doctor", "--help"], 0.5),
     "check": (["check", "recipes/deepseek_lora.yml"], 1.0),
     "render": (["render", "recipes/deepseek_lora.yml"], 1.0),
 }

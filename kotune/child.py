@@ -1,4 +1,5 @@
-"""Heavy jobs (proof of parity, scoring, preview) in a process of their own: torch and its logs stay out of the command's screen.
+"""Heavy jobs (proof of parity, scoring, preview, a plan's count) in a process of their own: torch and its logs stay out of
+the command's screen.
 
 `python -m kotune.child JOB` reads its arguments as JSON from stdin. A user's error comes back as a marked last line and an
 exit code; anything else is our bug and comes back as the log's last lines.
@@ -14,7 +15,7 @@ from typing import Any
 from kodata.errors import DataError
 from kotune import tether
 from kotune.errors import KotuneError, StageError, exit_code
-from kotune.recipe import Limit
+from kotune.recipe import Limit, Recipe
 from kotune.training import environment, tail
 
 MARK = "kotune-error: "
@@ -91,7 +92,21 @@ def _preview(root: Path, bases: dict[str, str], items: int) -> None:
             write_json(run / "tokens.json", tokens.look(run, items))
 
 
-JOBS: dict[str, Callable[..., None]] = {"parity": _parity, "score": _score, "preview": _preview}
+def _count(root: Path, recipe: dict[str, Any], here: str) -> None:
+    """`here`: the folder that a recipe's paths start from."""
+    import os
+    from contextlib import chdir
+
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing
+    from kotune.plan import counting
+    from kotune.run import write_json
+
+    with chdir(here):
+        found = counting.in_folder(Recipe.model_validate(recipe), root)
+    write_json(root / "counted.json", found)
+
+
+JOBS: dict[str, Callable[..., None]] = {"parity": _parity, "score": _score, "preview": _preview, "count": _count}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))

@@ -54,7 +54,7 @@ def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None =
         "tokens_per_character": _tokens_per_character(run),
         "peak_memory_gib": max((event.get("peak_memory_gib", 0.0) for event in logs), default=None),
         "trainable_parameters": run.record["trainable_parameters"],
-        "cost": _cost(sum(seconds.values()), price),
+        "cost": cost(sum(seconds.values()), price),
         "points_per_minute": _per(gained, seconds["train"] / 60),
         "points_per_won": _per(gained, _won(seconds["train"], price)) if price else {},
         "points_per_thousand_samples": _per(gained, samples / 1000),
@@ -89,7 +89,8 @@ def _tokens_per_character(run: Finished) -> float | None:
     return round(counted["tokens"] / counted["characters"], 4) if counted["characters"] else None
 
 
-def _cost(seconds: float, price: Price | None) -> dict[str, float | None] | None:
+def cost(seconds: float, price: Price | None) -> dict[str, float | None] | None:
+    """What so many seconds of the machine cost, in won and dollars; None without a price."""
     if price is None:
         return None
     won, rate = _won(seconds, price), price.won_per_dollar

@@ -95,7 +95,7 @@ def require_engines() -> None:
     """RecipeError in the light install, before anything is written."""
     if not find_spec("axolotl"):
         raise RecipeError(
-            "this is the light install, which only checks and renders; `make setup` brings Axolotl and torch"
+            "this is the light install, which only checks, renders and plans; `make setup` brings Axolotl and torch"
         )
 
 

@@ -60,6 +60,12 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {name: tuple(told["task"]) for name, told in _files().items() if _is_group(told)}
 
 
+def settings(name: str) -> dict[str, Any]:
+    """What a task's file says, with what it includes laid under it."""
+    told = _files()[name]
+    return {**_files().get(Path(told.get("include", "")).stem, {}), **told}
+
+
 def _is_group(told: dict[str, Any]) -> bool:
     return isinstance(told["task"], list)
 
@@ -72,7 +78,7 @@ def _files() -> dict[str, dict[str, Any]]:
 
 
 def _card(name: str, told: dict[str, Any]) -> TaskCard:
-    listed = {**_files().get(Path(told.get("include", "")).stem, {}), **told}["metric_list"]
+    listed = settings(name)["metric_list"]
     lower = frozenset(metric["metric"] for metric in listed if not metric["higher_is_better"])
     published = tuple(Published(**figure) for figure in told["metadata"].get("published", ()))
     return TaskCard(**{**told["metadata"], "name": name, "lower_is_better": lower, "published": published})

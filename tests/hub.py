@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             threading.Event().wait(1)  # the tests wait for less
             self.close_connection = True
             return None
-        found = re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)|/store/(\w+)", self.path)
+        found = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)|/store/(\w+)", self.path)
         if found and found[4]:
             return self._body(self._stored(found[4]), {}, fault)
         content = self.server.files.get((found[1], unquote(found[3]))) if found else None

@@ -32,8 +32,15 @@ def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["check", str(QUICK)], ["render", str(QUICK)], ["preview", "--help"]],
-    ids=lambda words: words[0],
+    [
+        ["--help"],
+        ["check", str(QUICK)],
+        ["render", str(QUICK)],
+        ["preview", "--help"],
+        ["plan", "--help"],
+        ["doctor", "--help"],
+    ],
+    ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
@@ -51,8 +58,9 @@ def test_a_light_environment_is_enough_for_check_and_render(tmp_path: Path) -> N
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets", "numpy", "pyarrow", "orjson", "jinja2")
     blocker = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in heavy)
     (tmp_path / "sitecustomize.py").write_text(blocker)
-    env = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    for words in (["check", str(QUICK)], ["render", str(QUICK)], ["--help"]):
+    env = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"}
+    light = (["check", str(QUICK)], ["render", str(QUICK)], ["--help"], ["plan", str(QUICK)], ["doctor"])
+    for words in light:
         done = subprocess.run(
             [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
         )

@@ -1,0 +1,199 @@
+"""How many examples there are and how long: counted with the real tokenizer where it and the data are at hand, else estimated.
+
+Nothing is fetched for it: what the hub's cache does not hold is estimated, and the plan says so.
+"""
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import kodata
+from kodata.card import Refused
+from kodata.convert import VALIDATION_ROWS, VALIDATION_SHARE
+from kodata.errors import HubDeniedError, HubError
+from kotune import models, strict_yaml
+from kotune.plan.assumptions import TEMPLATE, TOKENS_PER_CHARACTER
+from kotune.recipe import Data, Recipe
+
+CHARACTERS_FILE = Path(__file__).with_name("characters.yml")
+READ = 10_000  # rows of a source, at most, whose characters are counted
+
+
+@dataclass(frozen=True)
+class Counted:
+    """`rows` of an epoch and of validation; `lengths`: sorted tokens of all training examples, or of a fair sample of them.
+
+    `exact`: counted with the model's tokenizer over the data as a run prepares them; `why`: why not, or what is missing.
+    """
+
+    rows: int
+    validation: int
+    lengths: list[int]
+    exact: bool
+    why: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Tokens of an example."""
+        return sum(self.lengths) / len(self.lengths)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of an epoch, without padding."""
+        return round(self.rows * self.mean)
+
+    @property
+    def longest(self) -> int:
+        return self.lengths[-1]
+
+
+def count(recipe: Recipe) -> Counted:
+    """Counted, or estimated with the reason."""
+    why = _no_tokenizer(models.find(recipe.model, recipe.template).base)
+    if not why:
+        found = _in_child(recipe)
+        if "absent" not in found:
+            return Counted(**found)
+        why = found["absent"]
+    return estimated(recipe, why)
+
+
+def estimated(recipe: Recipe, why: str) -> Counted:
+    """From the characters of data that lie here, or from those of the source's published files."""
+    rows, held, lengths = [], [], []
+    for entry in recipe.data:
+        whole, found = _whole(entry)
+        own = None if entry.path else kodata.SOURCES[entry.source].CARD.rows.get("validation")
+        cut = 0 if own else min(round(whole * VALIDATION_SHARE), VALIDATION_ROWS)
+        rows.append(round(min(whole - cut, entry.samples or whole) * entry.weight))
+        held.append(own or cut)
+        lengths.append(found)
+    return Counted(max(sum(rows), 1), max(sum(held), 1), sorted(_mixed(rows, lengths)), exact=False, why=why)
+
+
+def characters(source: str, form: str | None) -> list[int] | None:
+    """What characters.yml has for a source's form, or for its only one."""
+    forms = _table().get(source, {})
+    found: list[int] | None = forms.get(form, next(iter(forms.values()), None))
+    return found
+
+
+def in_tokens(number: float) -> int:
+    """Characters of an example as tokens, chat template included: an assumption."""
+    return round(number * TOKENS_PER_CHARACTER) + TEMPLATE
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return strict_yaml.load(CHARACTERS_FILE)
+
+
+def _whole(entry: Data) -> tuple[int, list[int]]:
+    """Rows of a source's train split, and tokens of a sample of them: read where the data lie here, else published."""
+    source = kodata.SOURCES[entry.source]
+    if entry.path or source.CARD.hub_id is None:
+        return _read(entry)
+    known = characters(entry.source, entry.form) or []
+    return source.CARD.rows["train"], [in_tokens(number) for number in _spread(known)]
+
+
+def _read(entry: Data) -> tuple[int, list[int]]:
+    source = kodata.SOURCES[entry.source]
+    rows, lengths = 0, []
+    for record in source.read("train", entry.path):
+        rows += 1
+        made = record if isinstance(record, Refused) or rows > READ else source.messages(record, str(entry.form))
+        if isinstance(made, list):
+            turns = len(made) / 2
+            told = sum(len(message["content"]) for message in made)
+            lengths.append(round(told * TOKENS_PER_CHARACTER + TEMPLATE * max(turns, 1)))
+    return rows, lengths or [TEMPLATE]
+
+
+def _spread(known: list[int]) -> list[float]:
+    """A hundred lengths with these percentiles."""
+    steps = len(known) - 1
+    return [
+        low + (high - low) * (part + 0.5) / (100 / steps)
+        for low, high in itertools.pairwise(known)
+        for part in range(100 // steps)
+    ] + [known[-1]]
+
+
+def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
+    """The entries' lengths, each entry by its share of the rows."""
+    most = max(rows)
+    for number, found in zip(rows, lengths, strict=True):
+        wanted = max(round(1_000 * number / most), 1)
+        ranked = sorted(found)
+        yield from (ranked[min(at * len(ranked) // wanted, len(ranked) - 1)] for at in range(wanted - 1))
+        yield ranked[-1]
+
+
+def _no_tokenizer(base: str) -> str:
+    """Why the model's tokenizer cannot be asked, empty where it can."""
+    if not find_spec("transformers"):
+        return "the light install has no tokenizer; `make setup` counts exactly"
+    if Path(base).is_dir():
+        return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
+    from huggingface_hub import try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(base, "tokenizer_config.json"), str):
+        return ""
+    return f"the tokenizer of {base} is not in the hub's cache; `./cli.py preview` fetches it, without the weights"
+
+
+def _in_child(recipe: Recipe) -> dict[str, Any]:
+    from kotune import child
+    from kotune.run import read_json
+
+    with tempfile.TemporaryDirectory(prefix="kotune-plan-") as folder:
+        child.call("count", Path(folder), recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
+        found: dict[str, Any] = read_json(Path(folder) / "counted.json")
+        return found
+
+
+def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
+    """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as Counted has them, or
+    `absent`: why they are not at hand. Nothing is asked of the hub: HF_HUB_OFFLINE must be set."""
+    from kodata import convert
+    from kotune import lengths
+    from kotune.job import Job
+    from kotune.run import Run
+
+    job = Job(recipe, Run(run), "cpu", None)
+    why = ""
+    try:
+        try:
+            manifest = convert.convert(job.entries(), run / "data", recipe.seed, job.scored())
+        except (HubError, HubDeniedError):  # a scored task's data: only the leak check needs them
+            why = "counted before the leak check, since the data of a task are not here: a run may leave some rows out"
+            manifest = convert.convert(job.entries(), run / "data", recipe.seed)
+    except (HubError, HubDeniedError):
+        return {"absent": "the data are not here: rows and characters of the published files, not of yours"}
+    found = [length for length, _ in lengths.of_examples(run, _tokenizer(recipe, run))]
+    rows = manifest["rows"]["train"]
+    return {
+        "rows": rows, "validation": manifest["rows"]["validation"], "lengths": sorted(found[:rows]), "exact": True,
+        "why": why,
+    }  # fmt: skip
+
+
+def _tokenizer(recipe: Recipe, run: Path) -> Any:
+    """The model's tokenizer with the template that the recipe trains with. RecipeError where there is none."""
+    from transformers import AutoTokenizer
+
+    from kotune.models import hub
+
+    model = models.find(recipe.model, recipe.template)
+    tokenizer: Any = AutoTokenizer.from_pretrained(model.base, trust_remote_code=False)
+    if model.template:
+        tokenizer.chat_template = model.template.read_text(encoding="utf-8")
+    else:
+        hub.write_own_template(model.base, run)
+    return tokenizer

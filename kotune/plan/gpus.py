@@ -1,0 +1,48 @@
+"""The GPUs that a plan knows, by their data sheets (gpus.yml)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kodata.errors import did_you_mean
+from kotune import strict_yaml
+from kotune.errors import RecipeError
+from kotune.strict_yaml import shown
+
+GPUS_FILE = Path(__file__).with_name("gpus.yml")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """`memory` in bytes, `tflops` of dense 16-bit products, `bandwidth` in bytes a second; `bf16`: whether its tensor cores
+    have it."""
+
+    name: str
+    title: str
+    memory: float
+    tflops: float
+    tflops_fp32: float
+    bandwidth: float
+    bf16: bool
+    source: str
+
+
+@cache
+def known() -> dict[str, Gpu]:
+    """Every GPU by the name that --gpu takes."""
+    found = strict_yaml.load(GPUS_FILE)
+    return {
+        name: Gpu(name=name, **{**told, "memory": told["memory"] * 1e9, "bandwidth": told["bandwidth"] * 1e9})
+        for name, told in found.items()
+    }
+
+
+def chosen(names: Sequence[str]) -> list[Gpu]:
+    """The GPUs of these names in their order, each once; all without names. RecipeError for a name that is none."""
+    gpus = known()
+    for name in names:
+        if name.lower() not in gpus:
+            near = did_you_mean(name.lower(), gpus).partition("; known")[0]
+            raise RecipeError(f"--gpu {shown(name)}: unknown GPU{near or ';'} plan knows {', '.join(gpus)}")
+    return [gpus[name] for name in dict.fromkeys(map(str.lower, names))] or list(gpus.values())

@@ -1,0 +1,95 @@
+"""The most GPU memory that training and scoring hold at one moment, part by part, in bytes: predicted, not measured.
+
+Stored tensors are exact. What training holds beside them was derived from the operations of transformers' decoder, peft's
+LoRA layers and torch's loss under bf16 autocast, and is held against every tensor that torch itself makes of both real
+architectures (tests/test_plan.py, benchmarks/plan.py). What no tensor shows, above all the CUDA context and gaps between
+tensors, is the share of the GPU that USABLE leaves free: an assumption.
+"""
+
+import math
+from dataclasses import dataclass
+
+from kotune.plan.shapes import Shape
+
+USABLE = 0.9  # of a GPU's memory: an ASSUMPTION, not measured
+PAD_TO = 64  # tokens: Axolotl pads a batch to a multiple of them (core/builders/causal.py of 0.19)
+LOSS = 12  # bytes a logit in the loss's backward pass: fp32 log-probabilities, their gradient and that of the logits
+SCORED = 4  # bytes a logit in scoring: 16-bit logits and log-probabilities
+NF4_BLOCK, NESTED_BLOCK = 64, 256  # weights, and blocks, that share one scale (bitsandbytes, double quantization)
+NF4_TABLES = 16 * 4 + 256 * 4 + 4  # bytes beside them: both code books and the mean of the scales
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a recipe trains: `bits` of the stored linear weights (32, 16 or 4), the adapter's trainable parameters and rank."""
+
+    bits: int
+    trainable: int
+    r: int
+    checkpointing: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes by part at the peak of training; `scoring`: the whole of what scoring holds."""
+
+    weights: int
+    adapter: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+    scoring: int
+
+    @property
+    def training(self) -> int:
+        return self.weights + self.adapter + self.gradients + self.optimizer + self.activations + self.logits
+
+    @property
+    def peak(self) -> int:
+        return max(self.training, self.scoring)
+
+
+def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memory:
+    """`tokens`: of the largest micro-batch, padding included; `scored_tokens`: of the largest batch in scoring."""
+    stored, wide = weights(shape, method.bits), 2 if method.bits == 32 else 1
+    logits, layer = LOSS * tokens * shape.vocab, wide * tokens * per_token(shape, method.r)
+    if method.checkpointing:
+        # Each layer's input stays; one layer at a time is computed again, after the loss is through.
+        kept, again = wide * tokens * shape.hidden * (2 * shape.layers + 4), layer
+    else:
+        kept, again = shape.layers * layer, 0
+    return Memory(
+        weights=stored,
+        adapter=4 * method.trainable,  # fp32, as peft keeps it over 16-bit and 4-bit weights alike
+        gradients=4 * method.trainable,
+        optimizer=8 * method.trainable,  # AdamW: two fp32 moments
+        activations=kept + max(again - logits, 0),
+        logits=logits,
+        scoring=stored + 4 * method.trainable + wide * SCORED * scored_tokens * shape.vocab,
+    )
+
+
+def per_token(shape: Shape, r: int) -> int:
+    """Bytes that one layer keeps of a token for its backward pass, with peft's LoRA on all linear maps, in 16 bits."""
+    return 29 * shape.hidden + 8 * shape.intermediate + 14 * r
+
+
+def weights(shape: Shape, bits: int) -> int:
+    """Bytes of the stored base model. At 4 bits the linear maps are NF4 with double quantization; embeddings, head, norms
+    and biases keep 16."""
+    if bits > 4:
+        return bits // 8 * shape.parameters
+    return 2 * (shape.embeddings + shape.rest) + shape.layers * sum(nf4(a * b) for a, b in shape.linears.values())
+
+
+def nf4(number: int) -> int:
+    """Bytes of one linear map's weights: two to a byte, a byte for the scale of each block, four for that of each block of
+    scales, and the tables."""
+    blocks = math.ceil(number / NF4_BLOCK)
+    return number // 2 + blocks + 4 * math.ceil(blocks / NESTED_BLOCK) + NF4_TABLES
+
+
+def padded(length: int) -> int:
+    """The tokens of an example in a padded batch."""
+    return math.ceil(length / PAD_TO) * PAD_TO

@@ -1,0 +1,122 @@
+"""A plan on the terminal: what is counted, memory by part, time and money, a column a GPU."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from kotune import table
+from kotune.efficiency import cost
+from kotune.plan import GIB, On, Plan, assumptions, memory
+from kotune.table import Row, Table
+from kotune.verdict import ADAPTERS
+
+PREDICTED = "PREDICTED, not measured: no GPU has confirmed these figures yet (docs/plan.md)."
+PARTS = {
+    "weights": "stored weights", "adapter": "adapter", "gradients": "gradients", "optimizer": "optimizer",
+    "activations": "activations", "logits": "logits and loss",
+}  # fmt: skip
+SPENT = {
+    "download": "download", "start_up": "start-up", "training": "training", "likelihood": "scoring: reading",
+    "generation": "scoring: writing, at most",
+}  # fmt: skip
+
+
+def show(plan: Plan, console: Console | None = None) -> None:
+    """Print all of it."""
+    console = table.unbroken(console)
+    console.print(Text(PREDICTED, "bold"))
+    for found in tables(plan):
+        table.show(found, console)
+    for one in plan.on:
+        console.print(Text(verdict(plan, one), "green" if one.micro else "red"))
+        for note in one.notes:
+            console.print(Text(f"  {note}"))
+
+
+def tables(plan: Plan) -> Iterator[Table]:
+    """What is trained on, then memory and time."""
+    names = tuple(one.gpu.name for one in plan.on)
+    yield Table("What is trained", ("recipe", plan.name), list(_counts(plan)), 1, [*_how(plan), *plan.notes])
+    yield Table("Memory, GiB", ("", *names), list(_memory(plan)), 1, [_memory_note()])
+    yield Table("Time, minutes", ("", *names), list(_time(plan)), 1, list(_time_notes(plan)))
+
+
+def verdict(plan: Plan, one: On) -> str:
+    """Whether it fits on one GPU, and what follows."""
+    if not one.micro:
+        return f"{one.gpu.name}: does not fit"
+    spent = cost(one.total, plan.price)
+    money = f", {spent['won']:,.0f} won" if spent else ""
+    money += f" (${spent['dollars']:,.2f})" if spent and spent["dollars"] is not None else ""
+    return f"{one.gpu.name}: fits, with micro_batch_size up to {one.micro}; about {one.total / 60:,.0f} minutes{money}"
+
+
+def _counts(plan: Plan) -> Iterator[Row]:
+    counted, about = plan.counted, "" if plan.counted.exact else "about "
+    yield "model, adapter", f"{plan.recipe.model}, {ADAPTERS[plan.recipe.adapter]}"
+    yield "training examples, validation", f"{about}{counted.rows:,}, {about}{counted.validation:,}"
+    yield "tokens an epoch", f"{about}{counted.tokens:,}"
+    yield "tokens an example, longest", f"{about}{counted.mean:,.1f}, {about}{counted.longest:,}"
+    yield (
+        "steps",
+        f"{about}{plan.schedule.steps:,} of {plan.schedule.batch_size} {'rows' if plan.schedule.packing else 'examples'}",
+    )
+    yield "parameters", f"{plan.shape.parameters:,}"
+    yield "trainable", f"{plan.method.trainable:,} ({plan.method.trainable / plan.shape.parameters:.2%})"
+
+
+def _how(plan: Plan) -> Iterator[str]:
+    if plan.counted.exact:
+        yield "Tokens are counted with the model's own tokenizer." + (
+            f" {plan.counted.why}." if plan.counted.why else ""
+        )
+    else:
+        rate = (
+            f"{assumptions.TOKENS_PER_CHARACTER} tokens a character and {assumptions.TEMPLATE} an example are assumed"
+        )
+        yield f"Tokens are ESTIMATED: {plan.counted.why}. {rate}."
+
+
+def _memory(plan: Plan) -> Iterator[Row]:
+    yield "micro_batch_size", *(str(one.used) for one in plan.on)
+    for key, name in PARTS.items():
+        yield name, *(_gib(getattr(one.memory, key)) for one in plan.on)
+    yield "training, all of it", *(_gib(one.memory.training) for one in plan.on)
+    yield "scoring, all of it", *(_gib(one.memory.scoring) for one in plan.on)
+    yield "usable", *(_gib(one.usable) for one in plan.on)
+    yield "micro_batch_size that fits", *(str(one.micro or "none") for one in plan.on)
+
+
+def _memory_note() -> str:
+    return (
+        f"{memory.USABLE:.0%} of a GPU's memory is taken to be usable: an assumption. Stored weights, adapter, gradients and "
+        "optimizer are arithmetic; activations and logits are those of the longest examples, padded."
+    )
+
+
+def _time(plan: Plan) -> Iterator[Row]:
+    for key, name in SPENT.items():
+        yield name, *(f"{one.seconds[key] / 60:,.1f}" for one in plan.on)
+    yield "all of it", *(f"{one.total / 60:,.1f}" for one in plan.on)
+    if plan.price:
+        yield "won", *(f"{(cost(one.total, plan.price) or {})['won']:,.0f}" for one in plan.on)
+
+
+def _time_notes(plan: Plan) -> Iterator[str]:
+    yield (
+        f"Assumed, not measured: {assumptions.TRAINING:.0%} of the data sheet's 16-bit peak in training and "
+        f"{assumptions.SCORING:.0%} in reading, {assumptions.GENERATION:.0%} of its memory bandwidth in writing (where every "
+        f"answer is as long as it may be), {assumptions.DOWNLOAD / 1e6:g} MB/s of download, "
+        f"{assumptions.START_UP / 60:g} minutes of start-up."
+    )
+    if unknown := [one.task for one in plan.works if one.items is None]:
+        yield f"Not in the time: {', '.join(unknown)}, whose items cannot be counted before its data are here."
+    if plan.price and len(plan.on) > 1:
+        yield f"Every GPU is taken to cost {plan.price.won_per_hour:,g} won an hour: give --gpu with the price of each."
+    if not plan.price:
+        yield "Cost: give what an hour of the machine costs, as --price WON."
+
+
+def _gib(number: float) -> str:
+    return f"{number / GIB:,.2f}"

@@ -1,0 +1,136 @@
+"""A model's architecture from its config.json alone, and its parameters by arithmetic: no weights, no torch.
+
+tests/test_plan.py builds the same architectures with transformers and peft and finds the same counts to the last one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kotune import models, strict_yaml
+from kotune.errors import RecipeError
+from kotune.strict_yaml import shown
+
+KNOWN = ("llama", "mistral", "qwen2")
+SHAPES_FILE = Path(__file__).with_name("shapes.yml")
+NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+Linears = dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A decoder with gated MLPs and RMS norms. `qkv_bias`: q, k and v have one; `o_bias`, `mlp_bias` alike."""
+
+    vocab: int
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    tied: bool
+    qkv_bias: bool = False
+    o_bias: bool = False
+    mlp_bias: bool = False
+
+    @property
+    def linears(self) -> Linears:
+        """(in, out) of the linear maps of one layer, by transformers' names."""
+        query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        return {
+            "q_proj": (self.hidden, query), "k_proj": (self.hidden, key), "v_proj": (self.hidden, key),
+            "o_proj": (query, self.hidden), "gate_proj": (self.hidden, self.intermediate),
+            "up_proj": (self.hidden, self.intermediate), "down_proj": (self.intermediate, self.hidden),
+        }  # fmt: skip
+
+    @property
+    def in_linears(self) -> int:
+        """Weights of all layers' linear maps: what 4-bit storage shrinks and an adapter is laid over."""
+        return self.layers * sum(width * height for width, height in self.linears.values())
+
+    @property
+    def embeddings(self) -> int:
+        """Parameters of the embedding and, where it is not the same tensor, of the head."""
+        return self.vocab * self.hidden * (1 if self.tied else 2)
+
+    @property
+    def rest(self) -> int:
+        """Norms and biases."""
+        linears = self.linears
+        biases = self.qkv_bias * sum(linears[name][1] for name in ("q_proj", "k_proj", "v_proj"))
+        biases += self.o_bias * linears["o_proj"][1]
+        biases += self.mlp_bias * sum(linears[name][1] for name in ("gate_proj", "up_proj", "down_proj"))
+        return self.layers * (2 * self.hidden + biases) + self.hidden
+
+    @property
+    def parameters(self) -> int:
+        """All of the base model, a tied head once."""
+        return self.in_linears + self.embeddings + self.rest
+
+    @property
+    def in_products(self) -> int:
+        """Parameters that a token is multiplied with: linear maps and the head; looking up an embedding costs nothing."""
+        return self.in_linears + self.vocab * self.hidden
+
+    def trainable(self, r: int, targets: tuple[str, ...] | None = None) -> int:
+        """Parameters of a LoRA adapter of rank r on the linear maps called `targets`, all without them; never the head."""
+        chosen = [size for name, size in self.linears.items() if targets is None or name in targets]
+        return self.layers * sum(r * (width + height) for width, height in chosen)
+
+
+def find(model: str) -> Shape:
+    """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id.
+
+    A hub id is looked for in the hub's cache and then on the hub, where all but the weights are fetched: HubError,
+    HubDeniedError. RecipeError for a kind of model whose arithmetic is not known.
+    """
+    known = strict_yaml.load(SHAPES_FILE)
+    if model in known:
+        return of(known[model], model)
+    base = models.find(model, None).base
+    file = Path(base) / "config.json"
+    return of(json.loads((file if file.is_file() else _of_hub(base)).read_text(encoding="utf-8")), model)
+
+
+def of(config: Mapping[str, Any], model: str) -> Shape:
+    """The shape that a config.json describes."""
+    kind = config.get("model_type")
+    if kind not in KNOWN:
+        raise RecipeError(
+            f"model {shown(model)}: its config.json is of kind `{shown(kind)}`, whose memory plan cannot count; it knows "
+            f"{', '.join(KNOWN)}. `run` may know it all the same"
+        )
+    if missing := [key for key in NEEDED if type(config.get(key)) is not int or config[key] < 1]:
+        raise RecipeError(f"model {shown(model)}: config.json: {missing[0]} must be a number above 0; get a whole copy")
+    heads, bias = config["num_attention_heads"], bool(config.get("attention_bias"))
+    return Shape(
+        vocab=config["vocab_size"],
+        hidden=config["hidden_size"],
+        intermediate=config["intermediate_size"],
+        layers=config["num_hidden_layers"],
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_dim=config.get("head_dim") or config["hidden_size"] // heads,
+        tied=bool(config.get("tie_word_embeddings", False)),
+        qkv_bias=kind == "qwen2" or bias,
+        o_bias=kind == "llama" and bias,
+        mlp_bias=bool(config.get("mlp_bias")),
+    )
+
+
+def _of_hub(base: str) -> Path:
+    if not find_spec("huggingface_hub"):
+        raise RecipeError(
+            f"model {base}: the light install cannot ask the hub for its config.json; `make setup`, or give a folder with it"
+        )
+    from huggingface_hub import try_to_load_from_cache
+
+    from kotune.models import hub
+
+    found = try_to_load_from_cache(base, "config.json")
+    if not isinstance(found, str):
+        found = try_to_load_from_cache(base, "config.json", revision=hub.fetch(base, weights=False))
+    return Path(str(found))

@@ -1,0 +1,70 @@
+"""What scoring has to do, task by task: prompts to read and tokens to write, for base and tuned each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import kodata
+from kodata.card import Refused
+from kodata.errors import DataError
+from kotune.plan import counting
+from kotune.plan.counting import Counted
+from kotune.recipe import Recipe
+from tasks.card import cards, settings
+
+PROMPTS_OF_PREMISE = 19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
+
+
+@dataclass(frozen=True)
+class Work:
+    """One task: `items`, None where nobody can tell yet; `choices` that are read for each, 0 where the model writes
+    `written` tokens at most; `prompt`: tokens of one, `longest` of the longest."""
+
+    task: str
+    items: int | None
+    choices: int
+    written: int
+    prompt: float
+    longest: int
+
+
+def of_recipe(recipe: Recipe, counted: Counted) -> list[Work]:
+    """The work of every task that the recipe names."""
+    return [_of_task(task, recipe, counted) for task in recipe.tasks]
+
+
+def _of_task(name: str, recipe: Recipe, counted: Counted) -> Work:
+    card, told = cards()[name], settings(name)
+    lengths = _lengths(card.source, card.form, recipe, counted)
+    is_written = told["output_type"] == "generate_until"
+    return Work(
+        name,
+        _items(name, recipe),
+        0 if is_written else round(1 / card.chance["acc"]),  # chance is an even guess among them
+        told["generation_kwargs"]["max_gen_toks"] if is_written else 0,
+        sum(lengths) / len(lengths),
+        max(lengths),
+    )
+
+
+def _lengths(source: str, form: str | None, recipe: Recipe, counted: Counted) -> Sequence[int]:
+    """Tokens of a task's prompts: as its source's examples have them where that is trained on alone."""
+    trained = {entry.source for entry in recipe.data}
+    known = counting.characters(source, form)
+    if trained == {source} or known is None:
+        return counted.lengths
+    return [counting.in_tokens(number) for number in known]
+
+
+def _items(name: str, recipe: Recipe) -> int | None:
+    """How many items a task has."""
+    source = kodata.SOURCES[cards()[name].source]
+    options = settings(name).get("dataset_kwargs", {})
+    if "premises" in options:
+        return int(options["premises"]) * PROMPTS_OF_PREMISE
+    places = {entry.source: entry.path for entry in recipe.data} | recipe.data_path
+    if not (path := places.get(source.CARD.name)):
+        return source.CARD.rows.get("test")
+    try:
+        return sum(not isinstance(record, Refused) for record in source.read("test", path))
+    except DataError:  # a run tells it, with all that is wrong
+        return source.CARD.rows.get("test")
