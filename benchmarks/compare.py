@@ -14,8 +14,10 @@ from tests.browser import BROWSER, Browser
 from tests.finished import Made, finished
 
 ROUNDS = 3
-A = Made(premises=1000, rates=(0.34, 0.60))
-B = Made(model="quickstart-deepseek", premises=1000, rates=(0.34, 0.63))
+# With all that a run on KLUE-NLI has: reference lines, kinds of items, calibration.
+LINES = ("majority", "hypothesis_only", "overlap")
+A = Made(premises=1000, rates=(0.34, 0.60), lines=LINES, kinds=True, sure=True)
+B = Made(model="quickstart-deepseek", premises=1000, rates=(0.34, 0.63), lines=LINES, kinds=True, sure=True)
 
 
 def opened(page: Path) -> list[Figure]:

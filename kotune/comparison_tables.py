@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, stdev
 
+from kodata import naturalness
 from kotune.breakdowns import Part
 from kotune.compare import Comparison, Side
 from kotune.finished import Finished
@@ -106,6 +107,22 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
         if told["metric"] == primary:
             where = f"{told['source']} ({told['split']})"
             yield say.word("lines", told["name"]), number(told["value"]), *blank, where
+
+
+def signals(result: Result, say: Phrases) -> Iterator[Table]:
+    """The signals of natural Korean beside those of native and translated text; no table where no task has them."""
+    kinds, rows = naturalness.references(), []
+    for place, run in enumerate(result.runs, 1):
+        for task, entry in run.scores.items():
+            named = (f"{place}", task) if len(result.runs) > 1 else (task,)
+            for name in entry["base"]:
+                if name in kinds["native"] and cards()[task].criterion == "naturalness":
+                    found = (entry[variant][name]["value"] for variant in ("base", "tuned"))
+                    rows.append((*named, name, *map(number, (*found, *(kind.get(name) for kind in kinds.values())))))
+    head = (*(("run", "task") if len(result.runs) > 1 else ("task",)), "metric")
+    if rows:
+        told = (*map(say, head), *(say.word("variants", name) for name in ("base", "tuned")), *map(say, kinds))
+        yield Table(say("signals_title"), told, rows, len(head), [say("signals_note")])
 
 
 def breakdowns(result: Result, say: Phrases) -> Iterator[Table]:

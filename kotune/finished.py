@@ -147,8 +147,18 @@ class Finished:
 @lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory
 def _samples(path: Path, digest: str) -> dict[str, Sample]:
     """The lines of the samples file that has this digest, by their documents' hashes."""
-    lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would break at U+2028, which stands in answers
-    return {sample["doc_hash"]: sample for sample in map(json.loads, filter(None, lines))}
+    lines = path.read_bytes().split(b"\n")  # splitlines() of text would break at U+2028, which stands in answers
+    return {sample["doc_hash"]: sample for sample in map(_loads, filter(None, lines))}
+
+
+def _loads(line: bytes) -> Any:
+    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson does not read: a tenth of the time."""
+    try:
+        import orjson
+
+        return orjson.loads(line)
+    except (ImportError, ValueError):
+        return json.loads(line)
 
 
 def find(given: Path, runs_dir: Path) -> Path:

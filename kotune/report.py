@@ -45,7 +45,8 @@ class Report:
         criteria = comparison_tables.criteria(self.result, self.say)
         kinds = comparison_tables.breakdowns(self.result, self.say)
         seeds = comparison_tables.seeds(self.result, self.say)
-        return [*criteria, *seeds, comparison_tables.references(self.result, self.say), *kinds]
+        signals = comparison_tables.signals(self.result, self.say)
+        return [*criteria, *seeds, comparison_tables.references(self.result, self.say), *signals, *kinds]
 
     def unlike(self) -> list[Table]:
         """What is not the same between the runs, beside their models."""

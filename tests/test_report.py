@@ -4,13 +4,17 @@ import html
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from kodata import naturalness
 from kotune import answers, paired
 from kotune.answers import Changes, Samples, _changes, changes, marked, shortened
 from kotune.calibration import bins, calibrations
 from kotune.compare import comparisons
+from kotune.comparison_tables import signals
 from kotune.efficiency import Price
 from kotune.errors import KotuneError
 from kotune.finished import Finished, load
@@ -204,6 +208,24 @@ def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ
     write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
     titles = [table.title for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()]
     assert [title for title in titles if title.startswith("Training data")] == [f"Training data: {n}" for n in names]
+
+
+def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
+    def score(value: float | None) -> dict[str, float | None]:
+        return {"value": value, "stderr": None, "n": 9}
+
+    entry = {
+        "base": {"void": score(0.0), "genitive": score(50.5)},
+        "tuned": {"void": score(1.0), "genitive": score(None)},
+    }
+    run: Any = SimpleNamespace(scores={"ko_naturalness": entry, "nli_sample_ko": entry})
+    (table,) = signals(Result([run], [], {}, {}), Phrases("en"))
+    native, translated, hypotheses = (kind["genitive"] for kind in naturalness.references().values())
+    assert native < translated
+    row = ("ko_naturalness", "genitive", "50.500", "-", f"{native:.3f}", f"{translated:.3f}", f"{hypotheses:.3f}")
+    assert (table.rows, table.head[:4]) == ([row], ("task", "metric", "base", "tuned"))
+    run.scores = {"nli_sample_ko": entry}
+    assert list(signals(Result([run], [], {}, {}), Phrases("ko"))) == []
 
 
 def test_the_bins_of_a_calibration_plot_are_those_of_its_error(tmp_path: Path) -> None:

@@ -85,3 +85,12 @@ def _diagnosis(row: data_files.Row) -> str:
     if wrong := not_text(row, "guid", "kind", "prompt"):
         return wrong
     return f"level is {row['level']!r:.80}, not one of {', '.join(LEVELS)}; mend it or leave it out"
+
+
+def references() -> dict[str, dict[str, float]]:
+    """What the signals are in `native` and `translated` Korean, and in the `hypotheses` that people wrote: each value by the
+    name of its signal, from references.yaml (references.py makes it)."""
+    import yaml
+
+    told = yaml.safe_load((Path(__file__).parent / "references.yaml").read_text(encoding="utf-8"))
+    return {kind: values for kind, values in told.items() if isinstance(values, dict)}
