@@ -25,6 +25,7 @@ RUN uv pip install --python "$(command -v python)" --no-cache --no-deps --editab
   && python -m compileall -q kodata kotune tasks \
   && place=$(dirname "$(readlink -f "$(command -v python)")") \
   && while [ "$place" != / ]; do chmod o+x "$place"; place=$(dirname "$place"); done \
+  && test -x /workspace/axolotl/scripts/uv-entrypoint.sh \
   && mkdir -p runs /cache/huggingface \
   && chmod 1777 runs /cache /cache/huggingface
 
@@ -37,4 +38,5 @@ ENV HF_HOME=/cache/huggingface \
     PYTHONUNBUFFERED=1
 VOLUME ["/cache"]
 USER 10001:10001
-ENTRYPOINT ["python", "/kotune/cli.py"]
+# The base's own entrypoint finds CUDA's libraries and then starts what follows.
+ENTRYPOINT ["/workspace/axolotl/scripts/uv-entrypoint.sh", "python", "/kotune/cli.py"]

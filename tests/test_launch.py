@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ CANARY = "hf_CanaryForNoFileAndNoCommandLine00"
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the recipes, as a checkout has them."""
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    (tmp_path / "cli.py").touch()
     monkeypatch.chdir(tmp_path)
     for name in launch.TOKENS:
         monkeypatch.delenv(name, raising=False)
@@ -97,6 +99,8 @@ def test_bad_words_are_one_message_and_write_nothing(cli: Cli, here: Path) -> No
     assert_one_message(cli("launch", recipe, "--on", "sky", "--bucket", "runs"), 2, "--bucket s3://NAME")
     assert_one_message(cli("launch", recipe, "--on", "docker", "--bucket", BUCKET), 2, "only SkyPilot takes one")
     assert_one_message(cli("launch", ROOT / recipe, "--on", "sky", "--bucket", BUCKET), 2, "is sent this folder alone")
+    (here / "cli.py").unlink()
+    assert_one_message(cli("launch", recipe, "--on", "sky", "--bucket", BUCKET), 2, "cli.py is not in it")
     assert not (here / "runs").exists()
 
 
@@ -129,7 +133,7 @@ def test_docker_gets_gpus_shared_memory_and_the_recipe_and_data_of_this_machine(
     words = shlex.join(command)
     for part in ("--gpus all", "--shm-size 10g", "--ulimit memlock=-1", "--env-file runs/launch/docker.env"):
         assert part in words
-    mounts = [after for word, after in zip(command, command[1:], strict=False) if word == "--volume"]
+    mounts = [after for word, after in pairwise(command) if word == "--volume"]
     recipe = here / "recipes" / "recipe.yml"
     assert mounts == [
         "kotune-cache:/cache", f"{here}/runs:/kotune/runs", f"{recipe}:{recipe}:ro", f"{here}/data:/kotune/data:ro"

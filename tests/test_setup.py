@@ -88,4 +88,30 @@ def test_both_readmes_have_the_same_sections_commands_and_links() -> None:
             pattern
         )
     links = [set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.ko.md"} for text in (english, korean)]
-    assert links[0] == links[1]
+    assert links[0] == {link.replace(".ko.md", ".md") for link in links[1]}
+    for link in links[1]:  # a page that there is in Korean is the one that is linked
+        assert ".ko.md" in link or not (ROOT / link.replace(".md", ".ko.md")).is_file() or not link.endswith(".md"), (
+            link
+        )
+
+
+def test_pages_in_two_languages_have_the_same_commands_and_tables() -> None:
+    pages = sorted((ROOT / "docs").glob("*.ko.md"))
+    assert len(pages) >= 6
+    for page in pages:
+        korean, english = (
+            path.read_text(encoding="utf-8") for path in (page, page.with_name(page.name.replace(".ko", "")))
+        )
+        for pattern in (
+            r"^#+ ",
+            r"^\|",
+            r"^- ",
+            r"^\d\. ",
+            r"^(?:\./cli\.py|make|docker|sky|sbatch) [^#\n]*",
+            r"^  use_\w+",
+        ):
+            found = [
+                [re.sub(r" +$", "", match) for match in re.findall(pattern, text, re.MULTILINE)]
+                for text in (english, korean)
+            ]
+            assert found[0] == found[1], (page, pattern)

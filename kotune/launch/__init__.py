@@ -117,6 +117,8 @@ def _sky(recipes: dict[Path, Recipe], options: Options) -> Launch:
             f"--bucket {options.bucket or ''}: SkyPilot keeps runs in a bucket of yours, so that a machine that is taken "
             "away costs little; give one that exists, as --bucket s3://NAME (or gs://, r2://)"
         )
+    if not Path("cli.py").is_file():
+        raise RecipeError(f"{Path.cwd()}: SkyPilot is sent this folder, and cli.py is not in it; launch where it is")
     places = [place for path, recipe in recipes.items() for place in (path, *local_places(recipe))]
     for outside in (place for place in places if place.is_absolute() or ".." in place.parts):
         raise RecipeError(f"{outside}: SkyPilot is sent this folder alone; copy it below {Path.cwd()}")

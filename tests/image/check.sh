@@ -2,7 +2,7 @@
 # make image-check: lints the Dockerfile, builds it without a Docker daemon and runs what it built as its own, non-root user.
 #
 # THE BASE IS A STAND-IN: Debian with Python, a CPU build of torch and Axolotl, laid out like axolotlai/axolotl (a venv at
-# /workspace/axolotl-venv over a Python below /root, which only root may enter). Nothing is said here of the real base, of
+# /workspace/axolotl-venv over a Python below /root, which only root may enter, and an entrypoint of the same name). Nothing is said here of the real base, of
 # CUDA or of Docker itself.
 #
 # Needs root, apt and a package index. Everything lies in $WORK (10 GB), the base there is kept for the next time.
@@ -39,6 +39,9 @@ if [ ! -e "$base/.whole" ]; then
   rm -f "$base"/usr/bin/python3
   chmod 700 "$base/root"
   chroot "$base" /root/.local/share/uv/python/stand-in/bin/python3.11 -m venv /workspace/axolotl-venv
+  mkdir -p "$base/workspace/axolotl/scripts"
+  printf '#!/bin/bash\nexec "$@"\n' > "$base/workspace/axolotl/scripts/uv-entrypoint.sh"
+  chmod +x "$base/workspace/axolotl/scripts/uv-entrypoint.sh"
   cp requirements.lock "$base/tmp/lock"
   cp /etc/resolv.conf "$base/etc/resolv.conf"
   # A CPU build of torch, from wherever pip's own configuration has one.
