@@ -169,6 +169,7 @@ def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: 
 @click.option("--on", "engine", required=True, metavar="ENGINE", help="docker, slurm or sky.")
 @set_option
 @limit_option
+@lang_option
 @click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
 @click.option("--dry-run", is_flag=True, help="Write the file and tell the command; start nothing.")
 def launch(recipes: tuple[Path, ...], engine: str, dry_run: bool, **words: Any) -> None:

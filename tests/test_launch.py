@@ -119,9 +119,9 @@ def test_tokens_are_named_and_their_values_stand_nowhere(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("engine", launch.ENGINES)
 def test_settings_reach_the_run(engine: str) -> None:
-    launched = prepared(engine, *RECIPES, overrides=("axolotl.max_steps=6", "seed=7"), limit="quick")
+    launched = prepared(engine, *RECIPES, overrides=("axolotl.max_steps=6", "seed=7"), limit="quick", lang="ko")
     told = launched.text + "".join(shlex.join(command) + "\n" for command in launched.commands)
-    words = "--set axolotl.max_steps=6 --set seed=7 --limit quick"
+    words = "--set axolotl.max_steps=6 --set seed=7 --limit quick --lang ko"
     assert told.count(words) == (1 if engine == "slurm" else 3)
 
 

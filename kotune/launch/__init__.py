@@ -16,6 +16,7 @@ from pathlib import Path
 from kodata.errors import did_you_mean
 from kotune.errors import RecipeError, StageError
 from kotune.models import PRESETS
+from kotune.phrases import LANGUAGES
 from kotune.recipe import ROOT, Limit, Recipe, load
 from kotune.run import RUNS, command, write_text
 
@@ -37,6 +38,7 @@ class Options:
 
     overrides: tuple[str, ...] = ()
     limit: Limit = None
+    lang: str = LANGUAGES[0]
     bucket: str | None = None
     passed: tuple[str, ...] = ()
 
@@ -44,7 +46,8 @@ class Options:
     def words(self) -> list[str]:
         """Of `./cli.py run`."""
         words = [word for override in self.overrides for word in ("--set", override)]
-        return words + (["--limit", str(self.limit)] if self.limit else [])
+        words += ["--limit", str(self.limit)] if self.limit else []
+        return words + (["--lang", self.lang] if self.lang != LANGUAGES[0] else [])
 
 
 @dataclass(frozen=True)
