@@ -1,5 +1,6 @@
 """launch: one file, the exact command, the engine's own command line, and no token in any of them."""
 
+import json
 import os
 import shlex
 import shutil
@@ -149,6 +150,17 @@ def test_what_a_recipe_names_of_this_machines_files_is_found(here: Path) -> None
     recipe = load(write_recipe(here, text + "data_path: {nsmc: nsmc}\n"))
     assert launch.local_places(recipe) == [Path("nsmc"), Path("model"), Path("own.jinja")]
     assert launch.local_places(load(RECIPES[0])) == []
+
+
+def test_an_image_has_no_names_no_secret_and_nothing_that_is_not_asked_for() -> None:
+    """What hadolint does not say; `make image-check` builds it."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("USER")] == ["USER 10001:10001"]
+    assert json.loads(lines[-1].removeprefix("ENTRYPOINT "))[-1] == "/kotune/cli.py"
+    assert 'VOLUME ["/cache"]' in lines and not any(name in line for line in lines for name in launch.TOKENS)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert ignored[1] == "*"
+    assert all((ROOT / line[1:]).exists() for line in ignored if line.startswith("!"))
 
 
 def test_dockers_own_command_line_takes_the_words() -> None:

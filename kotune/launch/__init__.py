@@ -93,7 +93,20 @@ def _docker(recipes: dict[Path, Recipe], options: Options) -> Launch:
     file = FOLDER / "docker.env"
     commands = []
     for path, recipe in recipes.items():
-        words = ["docker", "run", "--rm", "--init", "--gpus", "all", "--shm-size", "10g", "--ulimit", "memlock=-1"]
+        words = [
+            "docker",
+            "run",
+            "--rm",
+            "--init",
+            "--pull",
+            "never",
+            "--gpus",
+            "all",
+            "--shm-size",
+            "10g",
+            "--ulimit",
+            "memlock=-1",
+        ]
         words += ["--stop-timeout", "60", "--user", f"{os.getuid()}:{os.getgid()}", "--env-file", str(file)]
         words += ["--volume", "kotune-cache:/cache", "--volume", f"{RUNS.absolute()}:{INSIDE / RUNS}"]
         for place in (path, *local_places(recipe)):

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 WORK=${WORK:-/var/tmp/kotune-image-check}
-export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot BUILDAH_LAYERS=false
+export BUILDAH_ISOLATION=chroot BUILDAH_LAYERS=false # no container engine, and none of its rights, is needed
 export HF_TOKEN=hf_CanaryThatNoLayerMayHold123456 # not a token
 mkdir -p "$WORK/storage" "$WORK/context"
 buildah() { command buildah --root "$WORK/storage" --runroot "$WORK/run" "$@"; }
@@ -76,7 +76,7 @@ version() { cat "$1"/workspace/axolotl-venv/lib/python3.11/site-packages/torch/v
 
 # As `docker run IMAGE WORDS` does: the image's entrypoint as the image's user, with runs/ and the cache mounted.
 mkdir -p "$WORK/runs" "$WORK/cache" && chmod 1777 "$WORK/runs" "$WORK/cache"
-entrypoint=$(buildah inspect --format '{{join .OCIv1.Config.Entrypoint " "}}' "$container")
+entrypoint=$(buildah inspect --format '{{range .OCIv1.Config.Entrypoint}}{{.}} {{end}}' "$container")
 inside() { buildah run --volume "$WORK/runs:/kotune/runs" --volume "$WORK/cache:/cache" "$@"; }
 kotune() { inside "$container" -- $entrypoint "$@"; }
 
