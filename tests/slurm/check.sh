@@ -47,6 +47,11 @@ PartitionName=all Nodes=ALL Default=YES State=UP
 CONF
 echo "Name=gpu File=/dev/null" > "$WORK/gres.conf"
 finish() {
+  scancel --me 2> "$WORK/none" || true # the daemons would leave a job's processes behind
+  for _ in $(seq 40); do
+    if [ -z "$(squeue --noheader 2> "$WORK/none")" ]; then break; fi
+    sleep 1
+  done
   for file in slurmctld.pid one.pid two.pid munge/pid; do
     if [ -e "$WORK/$file" ]; then kill "$(cat "$WORK/$file")" || true; fi
   done
@@ -72,7 +77,7 @@ until_true() { # SECONDS COMMAND...
   local end=$((SECONDS + $1))
   until "${@:2}"; do
     [ "$SECONDS" -lt "$end" ] || { squeue; tail -n 20 runs/launch/*.log; refuse "waited in vain for: ${*:2}"; }
-    sleep 0.3
+    sleep 0.5
   done
 }
 passed() { [ "$(reached)" -ge "$1" ]; }
@@ -84,21 +89,21 @@ digest() { sha256sum "$1"/runs/*/model/adapter_model.safetensors | cut -d' ' -f1
 step "a run that nobody disturbs"
 mkdir "$WORK/whole" && cd "$WORK/whole"
 launch "$LLAMA" "${SHORT[@]}"
-until_true 600 gone "$job"
+until_true 1800 gone "$job"
 [ "$(exit_codes)" = "      1 exit code 0" ] || refuse "it did not end with 0"
 
 step "the same, preempted in mid-training, and then near its time limit"
 mkdir "$WORK/preempted" && cd "$WORK/preempted"
 launch "$LLAMA" "${SHORT[@]}"
-until_true 600 passed 30
+until_true 1800 passed 30
 scontrol requeue "$job"
-until_true 120 started 0
+until_true 600 started 0
 echo "requeued by SLURM at step $(reached)"
-until_true 600 passed 75
+until_true 1800 passed 75
 scancel --batch --signal=TERM "$job" # what --signal=B:TERM@90 sends
-until_true 120 started 1
+until_true 600 started 1
 echo "requeued by the script at step $(reached)"
-until_true 600 gone "$job"
+until_true 1800 gone "$job"
 exit_codes
 grep -h "goes on from step" runs/launch/*.log
 [ "$(exit_codes | tr -s ' \n' ' ')" = " 1 exit code 0 2 exit code 143 " ] || refuse "it was not stopped twice and finished once"
@@ -109,9 +114,9 @@ sha256sum "$WORK"/{whole,preempted}/runs/*/model/adapter_model.safetensors
 step "a cancelled job stays cancelled"
 mkdir "$WORK/cancelled" && cd "$WORK/cancelled"
 launch "$LLAMA" "${SHORT[@]}" --set seed=7
-until_true 600 passed 10
+until_true 1800 passed 10
 scancel "$job"
-until_true 120 gone "$job"
+until_true 600 gone "$job"
 sleep 15
 gone "$job" || refuse "it came back"
 scontrol show job "$job" | grep -o "JobState=[A-Z]*"
@@ -120,7 +125,7 @@ step "four recipes over two nodes"
 mkdir "$WORK/array" && cd "$WORK/array"
 for name in llama deepseek; do sed 's/^model:/seed: 7\nmodel:/' "$ROOT/recipes/quickstart_$name.yml" > "${name}_seed7.yml"; done
 launch "$LLAMA" "$ROOT/recipes/quickstart_deepseek.yml" llama_seed7.yml deepseek_seed7.yml --set axolotl.max_steps=4 --limit 6
-until_true 900 gone "$job"
+until_true 3600 gone "$job"
 grep -h "exit code" runs/launch/*.log
 [ "$(grep -ho 'exit code 0 on [a-z]*' runs/launch/*.log | sort -u | wc -l)" = 2 ] || refuse "not both nodes were used"
 [ "$(find runs -name report.html | wc -l)" = 4 ] || refuse "not every recipe has a report"
