@@ -1,6 +1,6 @@
 # Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
 # `make test` the proof.
-.PHONY: setup quickstart test test-all chaos lint lock bench clean
+.PHONY: setup quickstart test test-all chaos image-check slurm-check sky-check lint lock bench clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,23 @@ test-all: lint
 # Kills runs for a long while and tells what survived: docs/reliability.md.
 chaos: setup
 	$(BIN)/python -m tests.chaos
+
+# What launch and the Dockerfile give to other engines, tried for real: docs/docker.md, docs/slurm.md, docs/skypilot.md. The
+# first two need root and apt; the base of the image is a stand-in.
+image-check:
+	tests/image/check.sh
+
+slurm-check: setup
+	tests/slurm/check.sh
+
+# SkyPilot has an environment of its own: its requirements are not ours.
+SKY := build/sky
+sky-check: setup $(SKY)/bin/sky
+	PATH="$(CURDIR)/$(SKY)/bin:$$PATH" $(abspath $(BIN))/pytest tests/test_launch.py -k sky -rs
+
+$(SKY)/bin/sky:
+	$(PYTHON) -m venv $(SKY)
+	$(SKY)/bin/pip install --quiet skypilot==0.14.1
 
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra train --extra dev pyproject.toml \

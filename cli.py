@@ -63,6 +63,18 @@ def _help(ctx: click.Context | None) -> str:
     return f"; `{ctx.command_path} --help` tells more" if ctx else ""
 
 
+class Passing(click.Command):
+    """What stands after `--` is for another program's command line and reaches it unchanged."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.params["passed"] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- ARGS]"]
+
+
 class Limit(click.IntRange):
     """A number of items, or `quick`."""
 
@@ -83,6 +95,12 @@ set_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Change one recipe key, for example axolotl.max_steps=60.",
+)
+limit_option = click.option(
+    "--limit",
+    type=Limit(),
+    metavar="N|quick",
+    help="Score only the first N items of each task, or as many as each calls a quick look.",
 )
 html_option = click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too."
@@ -105,12 +123,17 @@ def unwind_when_terminated() -> None:
     """SIGTERM, or a terminal that goes away, leaves no process of ours and no temporary folder behind."""
     from kotune.errors import Preempted
 
+    heeded = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
+    ]  # nohup
+
     def stop(*_: object) -> None:
+        for number in heeded:  # schedulers say it more than once; the last checkpoint is not to be cut short by that
+            signal.signal(number, signal.SIG_IGN)
         raise Preempted
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, stop)
+    for number in heeded:
+        signal.signal(number, stop)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,27 +142,51 @@ def cli() -> None:
     """Which small model is better after fine-tuning on Korean, by how much, at what cost, and is it real?"""
 
 
-@cli.command()
+@cli.command(cls=Passing)
 @recipe_argument
 @set_option
 @click.option("--until", default="report", metavar="STAGE", help=f"Stop after this stage: {', '.join(STAGES)}.")
-@click.option(
-    "--limit",
-    type=Limit(),
-    metavar="N|quick",
-    help="Score only the first N items of each task, or as many as each calls a quick look.",
-)
+@limit_option
 @runs_dir_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
 @lang_option
-def run(recipe: Path, **options: Any) -> None:
+@click.option(
+    "--launcher", metavar="NAME", help="Axolotl's own launcher for several GPUs, torchrun or accelerate; ARGS are its."
+)
+def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: Any) -> None:
     """Take RECIPE from Korean data to a scored adapter; done stages are not done again. --lang is the report's language."""
     from kotune.pipeline import Options
     from kotune.pipeline import run as run_recipe
     from kotune.progress import Screen
 
     unwind_when_terminated()
-    run_recipe(recipe, Options(**options), Screen())
+    started = (launcher or "python", *passed) if launcher or passed else ()
+    run_recipe(recipe, Options(**options, launcher=started), Screen())
+
+
+@cli.command(cls=Passing)
+@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--on", "engine", required=True, metavar="ENGINE", help="docker, slurm or sky.")
+@set_option
+@limit_option
+@lang_option
+@click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
+@click.option("--dry-run", is_flag=True, help="Write the file and tell the command; start nothing.")
+def launch(recipes: tuple[Path, ...], engine: str, dry_run: bool, **words: Any) -> None:
+    """Hand each RECIPE to an engine that runs it elsewhere; ARGS go to the engine's own command line."""
+    import shlex
+
+    from kotune import launch as launching
+
+    launched = launching.prepare(recipes, engine, launching.Options(**words))
+    launching.write(launched)
+    click.echo(f"written: {launched.file}")
+    for command in launched.commands:
+        click.echo(shlex.join(command))
+    if launched.after:
+        click.echo(f"results come back by: {launched.after}")
+    if not dry_run:
+        launching.hand_over(launched, engine)
 
 
 @cli.command()
@@ -311,6 +358,17 @@ def report(run: Path, lang: str, runs_dir: Path, price: float | None, won_per_do
     hourly = Price.of(price, won_per_dollar)
     for path in reports.write(find(run, runs_dir), Phrases(lang), hourly):
         click.echo(path)
+
+
+@cli.command("lm_eval", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def lm_eval(words: tuple[str, ...]) -> None:
+    """Plain lm_eval of this environment, which knows our tasks; what follows is its own."""
+    from kotune.pipeline import require_engines
+
+    require_engines()
+    program = Path(sys.executable).with_name("lm_eval")
+    os.execv(program, [str(program), *words])
 
 
 if __name__ == "__main__":

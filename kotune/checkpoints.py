@@ -10,7 +10,7 @@ from kotune.run import read_json, write_json
 SCORED = "scored"  # a note on every variant of every task that is scored, until all are
 WEIGHTS = "adapter_model.safetensors"
 STATE = "trainer_state.json"  # written last
-WHOLE = (WEIGHTS, "optimizer.pt", "scheduler.pt", "rng_state.pth", STATE)
+WHOLE = (WEIGHTS, "optimizer.pt", "scheduler.pt", "rng_state*.pth", STATE)  # each process has a random state of its own
 
 
 def keep_matching(folder: Path, inputs: dict[str, Any]) -> None:
@@ -46,7 +46,8 @@ def good_step(checkpoint: Path) -> int:
     from safetensors import SafetensorError
 
     try:
-        if not all((checkpoint / name).stat().st_size for name in WHOLE) or not_finite(checkpoint / WEIGHTS):
+        found = [[file.stat().st_size for file in checkpoint.glob(name)] for name in WHOLE]
+        if not all(sizes and all(sizes) for sizes in found) or not_finite(checkpoint / WEIGHTS):
             return 0
         return int(json.loads((checkpoint / STATE).read_text(encoding="utf-8"))["global_step"])
     except (OSError, ValueError, SafetensorError):

@@ -19,7 +19,8 @@ from tasks.card import cards
 
 # Of run.json; versions and data are looked at too.
 SAME = (
-    "seed", "limit", "device", "base_precision", "compute_dtype", "halvings", "code_revision", "python", "machine",
+    "seed", "limit", "device", "base_precision", "compute_dtype", "halvings", "launcher", "code_revision", "python",
+    "machine",
 )  # fmt: skip
 # What a config says of the model itself, or where this machine keeps it: two models differ there by nature.
 OWN = ("base_model", "revision_of_model", "eot_tokens", "special_tokens", "chat_template_jinja", "tokenizer_config")

@@ -16,6 +16,7 @@ from kotune.axolotl_config import TEMPLATE_FILE, Device
 from kotune.phrases import LANGUAGES
 from kotune.recipe import ROOT, Limit, Recipe
 from kotune.run import Run, sha256
+from kotune.training import Launcher
 from tasks.card import cards
 
 
@@ -28,6 +29,7 @@ class Job:
     device: Device
     limit: Limit
     lang: str = LANGUAGES[0]  # of the report
+    launcher: Launcher = ()
 
     def inputs(self, stage: str) -> dict[str, Any]:
         """Everything that a stage's result depends on."""
@@ -102,6 +104,7 @@ def _train_inputs(job: Job) -> dict[str, Any]:
         **{name: _known_sha256(job, name) for name in names},
         "model": _model_files(model.base),
         "code": _code("kotune/plugin.py", "kotune/precision.py"),
+        "launcher": list(job.launcher),
         "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
     }
 

@@ -15,7 +15,7 @@ import yaml
 
 from kodata import convert
 from kodata.errors import did_you_mean
-from kotune import axolotl_config, child, memory, models, report, training
+from kotune import axolotl_config, child, memory, models, report, tracking, training
 from kotune.axolotl_config import CHECKPOINTS, TEMPLATE_FILE
 from kotune.checkpoints import SCORED, keep_matching, last_good_step
 from kotune.errors import KotuneError, RecipeError
@@ -41,33 +41,51 @@ class Options:
     runs_dir: Path = RUNS
     dry_run: bool = False
     lang: str = LANGUAGES[0]  # of the report; the screen speaks English
+    launcher: training.Launcher = ()
 
     def command(self, recipe_file: Path) -> str:
         words = [word for override in self.overrides for word in ("--set", override)]
         words += ["--limit", str(self.limit)] if self.limit else []
         words += ["--lang", self.lang] if self.lang != LANGUAGES[0] else []
-        return command(recipe_file, *words, runs_dir=self.runs_dir)
+        name, *arguments = self.launcher or ("",)
+        words += ["--launcher", name] if name else []
+        return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)
 
 
 def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
     """Take a recipe through its stages up to `options.until`; the run, whose folder is `<runs_dir>/<recipe>-<hash>`."""
     if options.until not in STAGES:
         raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
+    _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / f"{recipe_file.stem}-{digest(recipe, options.limit)}"
-    job = Job(recipe, Run(folder.absolute()), axolotl_config.detect_device(), options.limit, options.lang)
+    place, device = Run(folder.absolute()), axolotl_config.detect_device()
+    job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, recipe)
+    for line in tracking.lines(recipe.axolotl):
+        screen.say(line)
     if options.dry_run:
         for stage, state in plan(job, options.until):
             screen.say(f"{stage:8} {state}")
         return job.run
-    facts = {"command": options.command(recipe_file), "overrides": list(options.overrides), "limit": options.limit}
+    facts = {
+        "command": options.command(recipe_file), "overrides": list(options.overrides), "limit": options.limit,
+        "launcher": list(options.launcher) or None,
+    }  # fmt: skip
     try:
         execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
         raise
     return job.run
+
+
+def _check_launcher(launcher: training.Launcher) -> None:
+    name, *arguments = launcher or training.LAUNCHERS[:1]
+    if name not in training.LAUNCHERS:
+        raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, training.LAUNCHERS)}")
+    if arguments and name == "python":
+        raise RecipeError(f"-- {' '.join(arguments)}: these are for a launcher; add --launcher torchrun or accelerate")
 
 
 def _progress(job: Job) -> str:
@@ -168,10 +186,12 @@ def _render(job: Job, screen: Screen) -> None:
 
 
 def _train(job: Job, screen: Screen) -> None:
-    with closing(training.train(job.run.root, job.inputs("train"))) as following:
+    with closing(training.train(job.run.root, job.inputs("train"), job.launcher)) as following:
         screen.training(following)
     events = training.read_metrics(job.run.path("metrics.jsonl"))
-    kept = {key: events[0][key] for key in ("base_precision", "compute_dtype", "trainable_parameters")}
+    kept = {
+        key: events[0][key] for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")
+    }
     doubts = training.warnings(events)
     job.run.update(**kept, halvings=memory.halvings(job.run.root) or None, warnings=doubts or None)
     for line in report.doubts(job.run.record(), Phrases(LANGUAGES[0])):

@@ -7,6 +7,7 @@ grad_norm, tokens_per_second over the interval, peak_memory_gib), `{"event": "en
 A loss that is no finite number ends training at the step that logs it. SIGTERM ends it after a checkpoint.
 """
 
+import inspect
 import json
 import math
 import os
@@ -33,6 +34,8 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
     def pre_model_load(self, cfg: Any) -> None:
         set_seed(cfg.seed)
+        if cfg.use_trackio:
+            take_no_bucket()
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
         hold_kernels(model)
@@ -40,7 +43,8 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         # Counts the tokens of the batches as the model sees them, padding left out. A loss that is NaN is not to be
         # replaced by the mean of those before it.
-        return {"include_num_input_tokens_seen": "non_padding", "logging_nan_inf_filter": False}
+        more = {"project": cfg.trackio_project_name} if cfg.trackio_project_name else {}  # Axolotl's key reaches nobody
+        return {"include_num_input_tokens_seen": "non_padding", "logging_nan_inf_filter": False, **more}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
         return [MetricsWriter(model)]
@@ -61,9 +65,10 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
         trainable, total = self.model.get_nb_trainable_parameters()
         self.last = (time.perf_counter(), state.num_input_tokens_seen)
         _write(
-            event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
+            state, event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
             total_parameters=total, base_precision=base_precision(self.model), compute_dtype=compute_dtype(self.model),
-            device=str(self.model.device),
+            device=str(self.model.device), processes=args.world_size,
+            examples_a_step=args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
         )  # fmt: skip
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
@@ -73,12 +78,12 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
             elapsed, seen = now - self.last[0], tokens - self.last[1]
             self.last = (now, tokens)
             kept["tokens_per_second"] = round(seen / elapsed, 1) if elapsed > 0 else 0.0
-        _write(event="log", step=state.global_step, **kept, tokens=tokens, peak_memory_gib=peak_memory_gib())
+        _write(state, event="log", step=state.global_step, **kept, tokens=tokens, peak_memory_gib=peak_memory_gib())
         if not math.isfinite(logs.get("loss", 0.0)):
             raise FloatingPointError(f"the loss is {logs['loss']} at step {state.global_step}")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        _write(event="end", step=state.global_step, max_steps=state.max_steps)
+        _write(state, event="end", step=state.global_step, max_steps=state.max_steps)
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
@@ -128,6 +133,15 @@ def no_step_more(trainer: Any) -> None:
     trainer._run_epoch = unless_done
 
 
+def take_no_bucket() -> None:
+    """transformers 5.16 names a bucket to trackio.init, which of the version that Axolotl 0.19 pins takes none."""
+    import trackio
+
+    plain = trackio.init
+    if "bucket_id" not in inspect.signature(plain).parameters:
+        trackio.init = lambda bucket_id=None, **named: plain(**named)
+
+
 def peak_memory_gib() -> float:
     """Peak memory in GiB: of the GPU where there is one, else of this process."""
     import torch
@@ -137,6 +151,8 @@ def peak_memory_gib() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)
 
 
-def _write(**event: Any) -> None:
+def _write(state: Any, **event: Any) -> None:
+    if not state.is_world_process_zero:  # of several processes, one speaks
+        return
     with METRICS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(event) + "\n")

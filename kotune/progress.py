@@ -72,6 +72,8 @@ class Screen:
         """What is worth a line of its own."""
         if event["event"] == "start" and event["step"]:
             self.say(f"goes on from step {event['step']}")
+        if event.get("processes", 1) > 1:
+            self.say(f"{event['processes']} processes: each step has {event['examples_a_step']} examples")
         if event["event"] == "out_of_memory":
             sizes = event["micro_batch_size"], event["gradient_accumulation_steps"]
             self.say(

@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,10 @@ STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
 
 
-def command(recipe: Path, *words: str, runs_dir: Path = RUNS) -> str:
-    """How a recipe is run, ready for a shell; `words`: further options."""
+def command(recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = ()) -> str:
+    """How a recipe is run, ready for a shell; `words`: further options; `passed`: what goes to the launcher."""
     place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
-    return shlex.join(["./cli.py", "run", str(recipe), *words, *place])
+    return shlex.join(["./cli.py", "run", str(recipe), *words, *place, *(["--", *passed] if passed else [])])
 
 
 @dataclass(frozen=True)

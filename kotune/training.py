@@ -24,7 +24,9 @@ from kotune.checkpoints import WEIGHTS, drop_unusable, keep_matching, last_good_
 from kotune.errors import PREEMPTED, Preempted, StageError
 from kotune.run import write_text
 
-COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", "axolotl.yml", "--launcher", "python"]
+COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", "axolotl.yml"]
+LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
+Launcher = tuple[str, ...]  # one of them and its own arguments; empty: python, one process
 KEPT = ("adapter_config.json", WEIGHTS, "chat_template.jinja", "README.md")
 WORK = (CHECKPOINTS, "prepared")  # of no use once the adapter is on record
 POLL_SECONDS = 0.2
@@ -45,10 +47,13 @@ def environment() -> dict[str, str]:
     quiet["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "0"  # a checkpoint is data: nothing in it may run
     # Where a config says dataset_num_proc: 0, Axolotl saves its prepared data with this many worker processes all the same.
     alone = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}
-    return {**os.environ, **quiet, **alone, "PYTHONPATH": path, "NO_COLOR": "1"}
+    programs = os.pathsep.join(
+        (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
+    )  # torchrun lies there
+    return {**os.environ, **quiet, **alone, "PYTHONPATH": path, "PATH": programs, "NO_COLOR": "1"}
 
 
-def train(root: Path, inputs: dict[str, Any]) -> Generator[Event, None, None]:
+def train(root: Path, inputs: dict[str, Any], launcher: Launcher = ()) -> Generator[Event, None, None]:
     """Run `axolotl train` in the run folder; yields each metrics event as it is written, then checks the adapter.
 
     Goes on from a checkpoint only where that was made from the same `inputs`. Where the GPU's memory is too small, it is
@@ -56,7 +61,7 @@ def train(root: Path, inputs: dict[str, Any]) -> Generator[Event, None, None]:
     or leaves a tensor that is not finite; Preempted when somebody told it to stop.
     """
     keep_matching(root / CHECKPOINTS, inputs)
-    while code := (yield from _axolotl(root)):
+    while code := (yield from _axolotl(root, launcher)):
         check_losses(root)
         if not memory.is_exhausted(root / "train.log"):
             raise _failure(root, code)
@@ -65,7 +70,7 @@ def train(root: Path, inputs: dict[str, Any]) -> Generator[Event, None, None]:
     _keep_adapter(root)
 
 
-def _axolotl(root: Path) -> Generator[Event, None, int]:
+def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     """One start of Axolotl; its exit code."""
     metrics = root / "metrics.jsonl"
     step = drop_unusable(root / CHECKPOINTS)
@@ -73,12 +78,18 @@ def _axolotl(root: Path) -> Generator[Event, None, int]:
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / "prepared", ignore_errors=True)
     with (root / "train.log").open("w", encoding="utf-8") as log:
-        child = tether.start([*COMMAND, *memory.options(root)], root, log, env=environment())
+        child = tether.start(command(root, launcher), root, log, env=environment())
         try:
             yield from _follow(metrics, child)
         finally:
             tether.end(child, GRACE)
     return child.returncode
+
+
+def command(root: Path, launcher: Launcher) -> list[str]:
+    """What starts Axolotl; the launcher's arguments reach it unchanged, behind `--`."""
+    name, *arguments = launcher or LAUNCHERS[:1]
+    return [*COMMAND, "--launcher", name, *memory.options(root), *(["--", *arguments] if arguments else [])]
 
 
 def _failure(root: Path, code: int) -> Exception | Preempted:

@@ -23,6 +23,28 @@ def assert_one_message(done: "subprocess.CompletedProcess[str]", code: int, *tol
         assert text in done.stderr
 
 
+def test_what_is_for_a_launcher_is_refused_without_one_and_an_unknown_one_by_name(cli: Cli) -> None:
+    assert_one_message(
+        cli("run", QUICK, "--dry-run", "--", "--nproc_per_node=2"), 2, "add --launcher torchrun or accelerate"
+    )
+    assert_one_message(cli("run", QUICK, "--dry-run", "--launcher", "torchrum"), 2, "did you mean torchrun?")
+    done = cli("run", QUICK, "--dry-run", "--launcher", "torchrun", "--", "--nproc_per_node=2", "--help")
+    assert done.returncode == 0 and "train    to do" in done.stdout
+
+
+def test_lm_eval_is_handed_its_words_unchanged(tmp_path: Path) -> None:
+    """With an interpreter beside which lies an lm_eval that says what it is given."""
+    for name, text in (("python", f'exec {sys.executable} "$@"'), ("lm_eval", 'printf "%s\\n" "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import cli; sys.executable = {str(tmp_path / 'python')!r}\n"
+    words = ["lm_eval", "--tasks", "klue_nli_ko", "--help", "-h", "a b"]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}cli.cli({words!r})"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == words[1:], done.stderr
+
+
 def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
     assert "good. quickstart-llama, lora, nli_sample (label); scored by nli_sample_ko" in cli("check", QUICK).stdout
     assert "base_model: meta-llama/Llama-3.2-1B-Instruct" in cli("render", ROOT / "recipes" / "llama_lora.yml").stdout

@@ -76,13 +76,23 @@ def test_runs_with_nothing_in_common_are_refused(tmp_path: Path, b: Made) -> Non
 
 
 def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
-    runs = two(tmp_path, b=Made(record={"seed": 43, "limit": 120, "versions": {"axolotl": "0.20.0", "torch": None}}))
+    runs = two(
+        tmp_path,
+        b=Made(
+            record={
+                "seed": 43,
+                "limit": 120,
+                "launcher": ["torchrun"],
+                "versions": {"axolotl": "0.20.0", "torch": None},
+            }
+        ),
+    )
     write_text(tmp_path / "b" / "axolotl.yml", "base_model: x\nlearning_rate: 0.002\nadapter: lora\n")
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     manifest["entries"][0]["kept"]["train"] = 399
     write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
     told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
-    assert set(told) == {"seed", "limit", "axolotl", "axolotl.learning_rate", "training data"}
+    assert set(told) == {"seed", "limit", "launcher", "axolotl", "axolotl.learning_rate", "training data"}
     assert (told["seed"], told["limit"], told["axolotl.learning_rate"]) == ((42, 43), (None, 120), (0.001, 0.002))
 
 

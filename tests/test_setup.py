@@ -63,7 +63,7 @@ def test_every_package_asked_for_is_locked() -> None:
 
 def test_the_light_install_is_light() -> None:
     names = {re.split(r"[<>=\[ ]", word)[0] for word in PROJECT["dependencies"]}
-    assert names == {"click", "jsonschema", "pydantic", "pyyaml", "rich"}
+    assert names == {"click", "jinja2", "jsonschema", "pydantic", "pyyaml", "rich"}
 
 
 def test_nothing_of_this_repository_shadows_a_package_it_uses() -> None:
@@ -88,4 +88,29 @@ def test_both_readmes_have_the_same_sections_commands_and_links() -> None:
             pattern
         )
     links = [set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.ko.md"} for text in (english, korean)]
-    assert links[0] == links[1]
+    same = [
+        {link.replace(".ko.md", ".md") for link in found} for found in links
+    ]  # a page may be linked in the reader's language
+    assert same[0] == same[1]
+
+
+def test_pages_in_two_languages_have_the_same_commands_and_tables() -> None:
+    pages = sorted((ROOT / "docs").glob("*.ko.md"))
+    assert len(pages) >= 6
+    for page in pages:
+        korean, english = (
+            path.read_text(encoding="utf-8") for path in (page, page.with_name(page.name.replace(".ko", "")))
+        )
+        for pattern in (
+            r"^#+ ",
+            r"^\|",
+            r"^- ",
+            r"^\d\. ",
+            r"^(?:\./cli\.py|make|docker|sky|sbatch) [^#\n]*",
+            r"^  use_\w+",
+        ):
+            found = [
+                [re.sub(r" +$", "", match) for match in re.findall(pattern, text, re.MULTILINE)]
+                for text in (english, korean)
+            ]
+            assert found[0] == found[1], (page, pattern)

@@ -93,6 +93,22 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
     assert not list(tmp_path.glob("kotune-preview-*"))
 
 
+def test_a_second_sigterm_does_not_cut_the_last_checkpoint_short(tmp_path: Path) -> None:
+    code = (
+        f"import sys, time; sys.path.insert(0, {str(ROOT)!r}); import cli\n"
+        "cli.unwind_when_terminated(); print('ready', flush=True)\n"
+        "try: time.sleep(60)\n"
+        "except KeyboardInterrupt: print('told', flush=True); time.sleep(1); print('saved', flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, preexec_fn=heeding) as run:
+        assert run.stdout
+        for line in ("ready\n", "told\n"):
+            assert run.stdout.readline() == line
+            run.terminate()
+        assert run.communicate(timeout=20)[0] == "saved\n"
+    assert run.returncode == 0
+
+
 def heeding() -> None:
     """Signals mean what they mean on a terminal: nohup, or a shell's &, have programs and their children ignore some."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

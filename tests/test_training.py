@@ -10,10 +10,11 @@ import pytest
 from kotune import memory, training
 from kotune.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
 from kotune.errors import Preempted, StageError, exit_code
-from kotune.run import write_text
+from kotune.run import write_json, write_text
 
 torch = pytest.importorskip("torch")
 INPUTS = {"config": "a"}
+FILES = [name.replace("*", "") for name in WHOLE]  # of a training in one process
 GOOD: list[dict[str, Any]] = [
     {"event": "start", "step": 0, "max_steps": 2},
     {"event": "log", "step": 1, "loss": 1.5},
@@ -179,14 +180,14 @@ def checkpoint(folder: Path, step: int, without: str = "", value: float = 1.0) -
 
     place = folder / f"checkpoint-{step}"
     place.mkdir(parents=True)
-    for name in WHOLE:
+    for name in FILES:
         write_text(place / name, json.dumps({"global_step": step}))
     save_file({"a": torch.tensor([1.0, value])}, place / WEIGHTS)
     if without:
         (place / without).unlink()
 
 
-@pytest.mark.parametrize("missing", WHOLE)
+@pytest.mark.parametrize("missing", FILES)
 def test_a_checkpoint_that_lacks_any_of_its_files_is_not_resumed_from(tmp_path: Path, missing: str) -> None:
     checkpoint(tmp_path, 5)
     checkpoint(tmp_path, 10, without=missing)
@@ -201,6 +202,51 @@ def test_a_checkpoint_with_a_torn_file_is_not_resumed_from(tmp_path: Path, name:
     torn = tmp_path / "checkpoint-10" / name
     torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
     assert drop_unusable(tmp_path) == 5
+
+
+def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 5, without="rng_state.pth")
+    for rank in (0, 1):
+        write_text(tmp_path / "checkpoint-5" / f"rng_state_{rank}.pth", "state")
+    assert last_good_step(tmp_path) == 5
+    write_text(tmp_path / "checkpoint-5" / "rng_state_1.pth", "")
+    assert last_good_step(tmp_path) == 0
+
+
+def test_a_launcher_and_its_arguments_reach_axolotl_unchanged_behind_kotunes_own(tmp_path: Path) -> None:
+    assert training.command(tmp_path, ()) == [*training.COMMAND, "--launcher", "python"]
+    write_json(tmp_path / "checkpoints" / "halved.json", [{"micro_batch_size": 4, "gradient_accumulation_steps": 2}])
+    own = ["--micro-batch-size=4", "--gradient-accumulation-steps=2"]
+    words = ("torchrun", "--nproc_per_node=2", "--rdzv_endpoint=a b:1")
+    assert training.command(tmp_path, words) == [*training.COMMAND, "--launcher", "torchrun", *own, "--", *words[1:]]
+
+
+def test_axolotls_own_command_line_has_these_launchers_and_takes_arguments_behind_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from axolotl.cli import main
+    from click.testing import CliRunner
+
+    seen: list[Any] = []
+    monkeypatch.setattr(main, "launch_training", lambda *words: seen.append(words))
+    write_text(tmp_path / "axolotl.yml", "{}")
+    monkeypatch.chdir(tmp_path)
+    for launcher in training.LAUNCHERS:
+        words = training.command(tmp_path, (launcher, "--nproc_per_node=2", "--x"))[3:]
+        assert CliRunner().invoke(main.cli, words).exit_code == 0
+        assert (seen[-1][1], seen[-1][4]) == (launcher, ["--nproc_per_node=2", "--x"])
+
+
+def test_of_several_processes_one_writes_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from kotune.plugin import MetricsWriter
+
+    monkeypatch.chdir(tmp_path)
+    for first in (False, True):
+        state = SimpleNamespace(is_world_process_zero=first, global_step=2, max_steps=2)
+        MetricsWriter(None).on_train_end(None, state, None)
+        assert (tmp_path / "metrics.jsonl").exists() == first
 
 
 def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tmp_path: Path) -> None:

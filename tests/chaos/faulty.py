@@ -53,7 +53,7 @@ def _around_step(fault: Callable[[Any, Callable[[], Any]], Any]) -> None:
 def command(fault: str, *values: object) -> list[str]:
     """What training.COMMAND is to be for the fault; options may follow it."""
     return [
-        sys.executable, "-m", "tests.chaos.faulty", fault, *map(str, values), "--", "train", "axolotl.yml", "--launcher", "python"
+        sys.executable, "-m", "tests.chaos.faulty", fault, *map(str, values), "--", "train", "axolotl.yml"
     ]  # fmt: skip
 
 

@@ -1,0 +1,42 @@
+# kotune on the image that Axolotl's authors publish. Build and run: docs/docker.md
+#
+# A tag can be moved; a digest cannot. Whoever builds fills it in (this was written where Docker Hub could not be asked):
+#   docker buildx imagetools inspect axolotlai/axolotl:0.19.0 --format '{{.Manifest.Digest}}'
+#   docker build --build-arg BASE=axolotlai/axolotl:0.19.0@sha256:... --tag kotune .
+ARG BASE=axolotlai/axolotl:0.19.0
+FROM ${BASE}
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+WORKDIR /kotune
+
+# What the base lacks, at the lock's versions; its torch, and what belongs to that, stay as they are.
+COPY pyproject.toml requirements.lock ./
+# hadolint ignore=DL3013
+RUN command -v uv || python -m pip install --no-cache-dir "$(grep '^uv==' requirements.lock | cut -d' ' -f1)" \
+  && grep -Ev '^(torch|torchao|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==' requirements.lock > /tmp/lock \
+  && python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' >> /tmp/lock \
+  && uv pip install --python "$(command -v python)" --no-cache --compile-bytecode \
+       --requirements pyproject.toml --extra train --constraints /tmp/lock \
+  && rm /tmp/lock
+
+# The base keeps its Python below /root, which only root may enter. Any user may write runs and the cache, nobody the code.
+COPY . .
+RUN uv pip install --python "$(command -v python)" --no-cache --no-deps --editable . \
+  && python -m tasks.install \
+  && python -m compileall -q kodata kotune tasks \
+  && place=$(dirname "$(readlink -f "$(command -v python)")") \
+  && while [ "$place" != / ]; do chmod o+x "$place"; place=$(dirname "$place"); done \
+  && test -x /workspace/axolotl/scripts/uv-entrypoint.sh \
+  && mkdir -p runs /cache/huggingface \
+  && chmod 1777 runs /cache /cache/huggingface
+
+# A user of any number works: nothing is looked up by its name. Tokens come when it is run (--env-file), never here.
+ENV HF_HOME=/cache/huggingface \
+    HOME=/cache \
+    USER=kotune \
+    AXOLOTL_DO_NOT_TRACK=1 \
+    HF_HUB_DISABLE_TELEMETRY=1 \
+    PYTHONUNBUFFERED=1
+VOLUME ["/cache"]
+USER 10001:10001
+# The base's own entrypoint finds CUDA's libraries and then starts what follows.
+ENTRYPOINT ["/workspace/axolotl/scripts/uv-entrypoint.sh", "python", "/kotune/cli.py"]

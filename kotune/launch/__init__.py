@@ -1,0 +1,180 @@
+"""Recipes for an engine that runs them elsewhere: Docker, SLURM or SkyPilot.
+
+One file is written below `runs/launch/`, the exact command told, and the engine's own command line started. That one
+schedules, takes other machines and keeps track; nothing here does. No token's value stands in a file or on a command line: only
+the names of variables do, and the engine takes their values from the environment of whoever launches.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kodata.errors import did_you_mean
+from kotune.errors import RecipeError, StageError
+from kotune.models import PRESETS
+from kotune.phrases import LANGUAGES
+from kotune.recipe import ROOT, Limit, Recipe, load
+from kotune.run import RUNS, command, write_text
+
+HERE = Path(__file__).parent
+FOLDER = RUNS / "launch"
+IMAGE = "kotune"  # docker build -t kotune .
+INSIDE = Path("/kotune")  # where the image holds this repository
+SKY_RUNS = Path("/kotune-runs")  # where SkyPilot mounts the bucket
+TOKENS = (
+    "HF_TOKEN", "WANDB_API_KEY", "COMET_API_KEY", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+)  # fmt: skip
+DONE = {"s3": "aws s3 sync {bucket} runs", "gs": "gcloud storage rsync --recursive {bucket} runs"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says beside the recipes; `passed` goes to the engine's own command line as it is."""
+
+    overrides: tuple[str, ...] = ()
+    limit: Limit = None
+    lang: str = LANGUAGES[0]
+    bucket: str | None = None
+    passed: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """Of `./cli.py run`."""
+        words = [word for override in self.overrides for word in ("--set", override)]
+        words += ["--limit", str(self.limit)] if self.limit else []
+        return words + (["--lang", self.lang] if self.lang != LANGUAGES[0] else [])
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The file that an engine reads, the commands that hand it over, and how results come back where they do not lie in runs/."""
+
+    file: Path
+    text: str
+    commands: list[list[str]]
+    after: str = ""
+
+
+def prepare(recipes: tuple[Path, ...], engine: str, options: Options) -> Launch:
+    """What would be launched; nothing is written or started. RecipeError for a bad recipe or an unknown engine."""
+    if engine not in ENGINES:
+        raise RecipeError(f"--on {engine}: unknown engine{did_you_mean(engine, ENGINES)}")
+    if options.bucket and engine != "sky":
+        raise RecipeError(f"--bucket {options.bucket}: only SkyPilot takes one; with {engine} runs lie in runs/ here")
+    loaded = {path: load(path, options.overrides) for path in recipes}
+    return ENGINES[engine](loaded, options)
+
+
+def write(launch: Launch) -> None:
+    """Write the file, beside the runs that it will make."""
+    write_text(launch.file, launch.text)
+
+
+def hand_over(launch: Launch, engine: str) -> None:
+    """Start the engine's own command line, once for each command. RecipeError where it is not installed, StageError where
+    it fails."""
+    for words in launch.commands:
+        if not shutil.which(words[0]):
+            raise RecipeError(f"`{words[0]}` is not on the PATH of this machine; {MISSING[engine]}")
+        code = subprocess.run(words, check=False).returncode
+        if code:
+            failed = StageError(f"{words[0]} ended with {code}: {shlex.join(words)}")
+            failed.exit_code = code if engine == "docker" else 1  # of the run inside, for whoever started this one
+            raise failed
+
+
+def _docker(recipes: dict[Path, Recipe], options: Options) -> Launch:
+    """A container a recipe, one after another, as whoever launches: runs/ stays theirs."""
+    file = FOLDER / "docker.env"
+    commands = []
+    for path, recipe in recipes.items():
+        words = [
+            "docker",
+            "run",
+            "--rm",
+            "--init",
+            "--pull",
+            "never",
+            "--gpus",
+            "all",
+            "--shm-size",
+            "10g",
+            "--ulimit",
+            "memlock=-1",
+        ]
+        words += ["--stop-timeout", "60", "--user", f"{os.getuid()}:{os.getgid()}", "--env-file", str(file)]
+        words += ["--volume", "kotune-cache:/cache", "--volume", f"{RUNS.absolute()}:{INSIDE / RUNS}"]
+        for place in (path, *local_places(recipe)):
+            words += ["--volume", f"{place.absolute()}:{os.path.normpath(INSIDE / place)}:ro"]
+        words += [*options.passed, IMAGE, "run", str(path), *options.words]
+        commands.append(words)
+    return Launch(file, _rendered("docker.env", names=TOKENS), commands)
+
+
+def _slurm(recipes: dict[Path, Recipe], options: Options) -> Launch:
+    file = FOLDER / f"{_name(recipes)}.sbatch"
+    text = _rendered(
+        "slurm.sbatch", name=_name(recipes), root=shlex.quote(str(ROOT)), here=shlex.quote(str(Path.cwd())),
+        recipes=shlex.join(map(str, recipes)), last=len(recipes) - 1, words=shlex.join(options.words), logs=FOLDER,
+    )  # fmt: skip
+    return Launch(file, text, [["sbatch", *options.passed, str(file)]])
+
+
+def _sky(recipes: dict[Path, Recipe], options: Options) -> Launch:
+    """One job with all recipes in turn: a machine's start and the download of its software are most of a small run's price."""
+    scheme = (options.bucket or "").partition("://")[0]
+    if not options.bucket or scheme not in (*DONE, "r2"):
+        raise RecipeError(
+            f"--bucket {options.bucket or ''}: SkyPilot keeps runs in a bucket of yours, so that a machine that is taken "
+            "away costs little; give one that exists, as --bucket s3://NAME (or gs://, r2://)"
+        )
+    if not Path("cli.py").is_file():
+        raise RecipeError(f"{Path.cwd()}: SkyPilot is sent this folder, and cli.py is not in it; launch where it is")
+    places = [place for path, recipe in recipes.items() for place in (path, *local_places(recipe))]
+    for outside in (place for place in places if place.is_absolute() or ".." in place.parts):
+        raise RecipeError(f"{outside}: SkyPilot is sent this folder alone; copy it below {Path.cwd()}")
+    names = [name for name in TOKENS if os.environ.get(name)]
+    runs = [command(path, *options.words, runs_dir=SKY_RUNS) for path in recipes]
+    file = FOLDER / f"{_name(recipes)}.sky.yaml"
+    text = _rendered("sky.yaml", name=_name(recipes), bucket=options.bucket, mount=SKY_RUNS, names=names, runs=runs)
+    words = ["sky", "jobs", "launch", *(word for name in names for word in ("--secret", name)), *options.passed]
+    return Launch(file, text, [[*words, str(file)]], DONE.get(scheme, "").format(bucket=options.bucket))
+
+
+def local_places(recipe: Recipe) -> list[Path]:
+    """What a recipe names of this machine's files: data, a model's folder, a template."""
+    named = [entry.path for entry in recipe.data if entry.path] + list(recipe.data_path.values())
+    named += [Path(recipe.model)] if recipe.model not in PRESETS and Path(recipe.model).is_dir() else []
+    named += [Path(recipe.template)] if recipe.template and recipe.template.endswith(".jinja") else []
+    return list(dict.fromkeys(named))
+
+
+def _name(recipes: dict[Path, Recipe]) -> str:
+    """Lower case, digits and dashes: what every engine takes for a name."""
+    first, *others = recipes
+    words = first.stem.lower().replace("_", "-") + (f"-and-{len(others)}-more" if others else "")
+    return "kotune-" + "".join(letter for letter in words if letter.isascii() and (letter.isalnum() or letter == "-"))
+
+
+def _rendered(template: str, **facts: object) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(HERE)
+    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    environment.filters["quoted"] = shlex.quote
+    return environment.get_template(f"{template}.jinja").render(facts)
+
+
+ENGINES: dict[str, Callable[[dict[Path, Recipe], Options], Launch]] = {"docker": _docker, "slurm": _slurm, "sky": _sky}
+MISSING = {
+    "docker": "install Docker Engine and the NVIDIA Container Toolkit, or write the command alone with --dry-run "
+    "(docs/docker.md)",
+    "slurm": "log in to a node of the cluster where it is, or write the script alone with --dry-run (docs/slurm.md)",
+    "sky": "install SkyPilot in an environment of its own and put its `bin` on the PATH: python3 -m venv ~/sky && "
+    "~/sky/bin/pip install 'skypilot[aws]' (docs/skypilot.md)",
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# make slurm-check: a real SLURM of two nodes on this machine, with /dev/null for GPUs, and what `launch --on slurm` gives it.
+#
+#   1. a quickstart run is requeued in mid-training as a preemption is (SLURM tells every process), and once more as a time
+#      limit is (SLURM tells the script alone); its adapter is that of a run which nobody disturbed
+#   2. four recipes as an array spread over both nodes
+#   3. a cancelled job stays cancelled
+#
+# Needs root, apt and what `make setup` builds. Configuration, spool, keys and runs lie in $WORK; the daemons end with it.
+set -euo pipefail
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+WORK=${WORK:-/var/tmp/kotune-slurm-check}
+export SLURM_CONF=$WORK/slurm.conf CUDA_VISIBLE_DEVICES="" HF_HUB_OFFLINE=1
+export OMP_NUM_THREADS=1 # another number adds in another order, and gives other last bits
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+refuse() { echo "slurm-check: $1" >&2; exit 1; }
+
+step "SLURM"
+command -v sbatch munged > /dev/null || {
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge
+}
+rm -rf "$WORK"
+mkdir -p "$WORK/state" "$WORK/one" "$WORK/two" "$WORK/munge"
+cat > "$SLURM_CONF" << CONF
+ClusterName=kotune
+SlurmctldHost=$(hostname -s)(127.0.0.1)
+SlurmctldPort=16817
+SlurmUser=root
+AuthInfo=socket=$WORK/munge/socket,cred_expire=5
+StateSaveLocation=$WORK/state
+SlurmdSpoolDir=$WORK/%n
+SlurmctldPidFile=$WORK/slurmctld.pid
+SlurmdPidFile=$WORK/%n.pid
+SlurmctldLogFile=$WORK/slurmctld.log
+SlurmdLogFile=$WORK/%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+GresTypes=gpu
+SlurmdParameters=config_overrides
+ReturnToService=2
+NodeName=one NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=16818 CPUs=1 RealMemory=4000 Gres=gpu:1
+NodeName=two NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=16819 CPUs=1 RealMemory=4000 Gres=gpu:1
+PartitionName=all Nodes=ALL Default=YES State=UP
+CONF
+echo "Name=gpu File=/dev/null" > "$WORK/gres.conf"
+finish() {
+  scancel --me 2> "$WORK/none" || true # the daemons would leave a job's processes behind
+  for _ in $(seq 40); do
+    if [ -z "$(squeue --noheader 2> "$WORK/none")" ]; then break; fi
+    sleep 1
+  done
+  for file in slurmctld.pid one.pid two.pid munge/pid; do
+    if [ -e "$WORK/$file" ]; then kill "$(cat "$WORK/$file")" || true; fi
+  done
+}
+trap finish EXIT
+head -c 1024 /dev/urandom > "$WORK/munge/key"
+chmod 700 "$WORK/munge" && chmod 400 "$WORK/munge/key"
+munged --force --socket="$WORK/munge/socket" --key-file="$WORK/munge/key" --pid-file="$WORK/munge/pid" \
+  --log-file="$WORK/munge/log" --seed-file="$WORK/munge/seed"
+slurmctld
+for node in one two; do slurmd -N "$node"; done
+for _ in $(seq 60); do
+  if [ "$(sinfo --noheader --states=idle --format=%D)" = 2 ]; then break; fi
+  sleep 1
+done
+sinfo --Node --long
+
+SHORT=(--set axolotl.max_steps=120 --set axolotl.save_steps=20 --set axolotl.logging_steps=1 --limit 6)
+LLAMA=$ROOT/recipes/quickstart_llama.yml
+launch() { "$ROOT/cli.py" launch "$@" --on slurm | tee "$WORK/launched"; job=$(awk '/^Submitted/ {print $4}' "$WORK/launched"); }
+reached() { cat runs/*/metrics.jsonl 2> "$WORK/none" | grep -c '"loss"' || true; }
+until_true() { # SECONDS COMMAND...
+  local end=$((SECONDS + $1))
+  until "${@:2}"; do
+    [ "$SECONDS" -lt "$end" ] || { squeue; tail -n 20 runs/launch/*.log; refuse "waited in vain for: ${*:2}"; }
+    sleep 0.5
+  done
+}
+passed() { [ "$(reached)" -ge "$1" ]; }
+gone() { [ -z "$(squeue --noheader --jobs="$1" 2> "$WORK/none")" ]; }
+started() { grep -q "start $1\$" runs/launch/*.log; }
+exit_codes() { grep -ho "exit code [0-9]*" runs/launch/*.log | sort | uniq -c; }
+digest() { sha256sum "$1"/runs/*/model/adapter_model.safetensors | cut -d' ' -f1; }
+
+step "a run that nobody disturbs"
+mkdir "$WORK/whole" && cd "$WORK/whole"
+launch "$LLAMA" "${SHORT[@]}"
+until_true 1800 gone "$job"
+[ "$(exit_codes)" = "      1 exit code 0" ] || refuse "it did not end with 0"
+
+step "the same, preempted in mid-training, and then near its time limit"
+mkdir "$WORK/preempted" && cd "$WORK/preempted"
+launch "$LLAMA" "${SHORT[@]}"
+until_true 1800 passed 30
+scontrol requeue "$job"
+until_true 600 started 0
+echo "requeued by SLURM at step $(reached)"
+until_true 1800 passed 75
+scancel --batch --signal=TERM "$job" # what --signal=B:TERM@90 sends
+until_true 600 started 1
+echo "requeued by the script at step $(reached)"
+until_true 1800 gone "$job"
+exit_codes
+grep -h "goes on from step" runs/launch/*.log
+[ "$(exit_codes | tr -s ' \n' ' ')" = " 1 exit code 0 2 exit code 143 " ] || refuse "it was not stopped twice and finished once"
+[ "$(grep -c 'goes on from step' runs/launch/*.log)" = 2 ] || refuse "it did not go on from its checkpoints"
+sha256sum "$WORK"/{whole,preempted}/runs/*/model/adapter_model.safetensors
+[ "$(digest "$WORK/whole")" = "$(digest "$WORK/preempted")" ] || refuse "the adapters differ"
+
+step "a cancelled job stays cancelled"
+mkdir "$WORK/cancelled" && cd "$WORK/cancelled"
+launch "$LLAMA" "${SHORT[@]}" --set seed=7
+until_true 1800 passed 10
+scancel "$job"
+until_true 600 gone "$job"
+sleep 15
+gone "$job" || refuse "it came back"
+scontrol show job "$job" | grep -o "JobState=[A-Z]*"
+
+step "four recipes over two nodes"
+mkdir "$WORK/array" && cd "$WORK/array"
+for name in llama deepseek; do sed 's/^model:/seed: 7\nmodel:/' "$ROOT/recipes/quickstart_$name.yml" > "${name}_seed7.yml"; done
+launch "$LLAMA" "$ROOT/recipes/quickstart_deepseek.yml" llama_seed7.yml deepseek_seed7.yml --set axolotl.max_steps=4 --limit 6
+until_true 3600 gone "$job"
+grep -h "exit code" runs/launch/*.log
+[ "$(grep -ho 'exit code 0 on [a-z]*' runs/launch/*.log | sort -u | wc -l)" = 2 ] || refuse "not both nodes were used"
+[ "$(find runs -name report.html | wc -l)" = 4 ] || refuse "not every recipe has a report"
+
+step "all of it passed"
