@@ -40,7 +40,7 @@ def training_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> I
     victim, most = fresh.copied(place / "training-0"), seconds(whole, "train")
     for number in range(1, n + 1):
         after, before = draw.uniform(0, most), victim.step()
-        if not victim.kill(after, "--until", "train"):
+        if not victim.kill(after, "--until", "train") or victim.is_done("train"):
             same = victim.digest(ADAPTER) == whole.digest(ADAPTER)
             yield Outcome("training", f"{after:.1f} s", same, "it had ended; bit-equal" if same else "ANOTHER ADAPTER")
             victim = fresh.copied(place / f"training-{number}")

@@ -86,6 +86,10 @@ class Victim:
             place = self.root / name
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
 
+    def is_done(self, stage: str) -> bool:
+        """Whether the stage is on record: a kill may come when only the command's end is missing."""
+        return stage in Run(self.root).record()["stages"]
+
     def step(self) -> int:
         return last_good_step(self.root / "checkpoints")
 
