@@ -152,7 +152,7 @@ def _samples(path: Path, digest: str) -> dict[str, Sample]:
 
 
 def _loads(line: bytes) -> Any:
-    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson does not read: a tenth of the time."""
+    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson refuses."""
     try:
         import orjson
 
