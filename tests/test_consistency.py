@@ -18,7 +18,7 @@ from kodata.card import Record, Refused
 from kodata.convert import Entry, convert
 from kodata.errors import DataError
 from kodata.leaks import LeakGuard
-from kodata.metrics import MEAN, METRICS, aggregation, stderr, value
+from kodata.metrics import MEAN, METRICS, aggregation, resample, stderr, value, vectors
 from kodata.overlap import folded
 from kotune import recipe, scoring
 from kotune.errors import RecipeError
@@ -265,6 +265,28 @@ def test_answers_that_never_change_overlap_between_groups_too_and_empty_ones_now
     assert overlaps([("모릅니다",) * 4] * 5) == pytest.approx([1, 1, 0])
     assert overlaps([("",) * 4] * 5) == [0, 0, 0]
     assert math.isnan(overlaps([("가", "가")])[1])  # one group alone
+
+
+def test_a_group_that_is_drawn_twice_is_no_pair_of_two_groups() -> None:
+    """The mean over resamples is the value, which it was not when a group was crossed with itself."""
+    rng = random.Random(5)
+    answers = ["".join(rng.choices("가나다라마바사", k=6)) for _ in range(10)]
+    items = [(f"g{at}", 2, text) for at, said in enumerate(answers) for text in (said, said)]
+    clusters = [item[0] for item in items]
+    for name in ("answer_overlap", "answer_overlap_between", "answer_overlap_gain"):
+        metric = METRICS[name]
+        seen = metric.finish(resample(vectors(metric, items, clusters), 4_000, metric.squared))
+        assert seen.mean() == pytest.approx(value(metric, items, clusters), abs=0.005), name
+
+
+def test_groups_that_are_pooled_are_crossed_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(6)
+    items = [(at // 2, 2, "".join(rng.choices("가나다라", k=5))) for at in range(400)]
+    metric, clusters = METRICS["answer_overlap_between"], [item[0] for item in items]
+    table = vectors(metric, items, clusters)
+    monkeypatch.setattr("kodata.metrics.UNITS", 50)
+    seen = metric.finish(resample(table, 2_000, metric.squared))
+    assert seen.mean() == pytest.approx(value(metric, items, clusters), abs=0.003)
 
 
 def right_form(_: str, doc: Record) -> str:
