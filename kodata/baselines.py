@@ -41,7 +41,7 @@ class Classifier:
 
         known = list(records)
         labels = [record["label"] for record in known]
-        if len(set(labels)) == 1:
+        if len(labels) > len(set(labels)) == 1:
             raise DataError(f"all of {len(known)} training rows have the label {labels[0]}; give others, too")
         self._view = VIEWS[view]
         self._grams = [TfidfVectorizer(analyzer="char", ngram_range=GRAMS, min_df=2) for _ in self._view.texts]
