@@ -56,7 +56,7 @@ def compare(metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequen
         low, high = interval((value_a, value_b), found)
     return Paired(
         value_a, value_b, value_b - value_a, low, high,
-        p_value=sign_flip(metric, *tables), p_mcnemar=mcnemar(a, b), n=len(a), groups=len(tables[0]),
+        p_value=sign_flip(metric, tables[0], tables[1]), p_mcnemar=mcnemar(a, b), n=len(a), groups=len(tables[0]),
         detectable=POWER_Z * float(np.nanstd(spread, ddof=1)) if moves(spread) else math.nan,
     )  # fmt: skip
 
