@@ -33,12 +33,16 @@ class Classifier:
     """Fitted to labelled records; tells labels of records without looking at theirs."""
 
     def __init__(self, records: Iterable[Record], view: str) -> None:
-        """`view`: one of VIEWS. Some ten seconds for KLUE-NLI's 24,998 records. DataError: too few to share a word."""
+        """`view`: one of VIEWS. Some ten seconds for KLUE-NLI's 24,998 records. DataError: too few to share a word, or all of
+        one label, which leaves nothing to tell apart."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.multiclass import OneVsRestClassifier
 
         known = list(records)
+        labels = [record["label"] for record in known]
+        if len(labels) > len(set(labels)) == 1:
+            raise DataError(f"all of {len(known)} training rows have the label {labels[0]}; give others, too")
         self._view = VIEWS[view]
         self._grams = [TfidfVectorizer(analyzer="char", ngram_range=GRAMS, min_df=2) for _ in self._view.texts]
         # The dual problem has the same solution as the primal one and takes a tenth of the time.
@@ -47,7 +51,7 @@ class Classifier:
             counted = [
                 grams.fit_transform(map(text, known)) for grams, text in zip(self._grams, self._view.texts, strict=True)
             ]
-            self._model.fit(self._features(counted, known), [record["label"] for record in known])
+            self._model.fit(self._features(counted, known), labels)
         except ValueError as error:
             raise DataError(
                 f"{len(known)} training rows are too few for a classifier ({error}); give all of them"

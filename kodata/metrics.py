@@ -24,14 +24,19 @@ VOID = 0.1  # of the answers, empty or bare labels, beyond which signals of natu
 CLASSES = 4  # labels and predictions of a task are 0 to 3
 NO_ANSWER = CLASSES  # a prediction that is no label: a written answer may be none
 BINS = 10
+MISSING = 0.05  # of the resamples, undefined, beyond which the others are no picture of the world
 
 
 class Metric(NamedTuple):
     """`vector`: what the items of one cluster come to, of length k. `finish`: sums (..., k) to values (...), NaN where
-    there is nothing to judge."""
+    there is nothing to judge. `squared`: of the k, the last so many tell what a cluster has in common with itself: drawn
+    n times it is crossed with itself n * n times. `biased`: a sum of distances, which noise makes larger and never
+    smaller, so that its resamples lie above it (kotune.paired)."""
 
     vector: Callable[[Sequence[Any]], Sequence[float]]
     finish: Callable[["Array"], "Array"]
+    squared: int = 0
+    biased: bool = False
 
 
 def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
@@ -40,8 +45,8 @@ def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) ->
 
 
 def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer than two,
-    and where the value itself is.
+    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer than two, where the
+    value itself is, and where more than MISSING of the resamples are.
 
     Efron and Tibshirani 1993, chapter 6, with clusters as the units; the same seed gives the same figure.
     """
@@ -50,8 +55,16 @@ def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -
     table = vectors(metric, items, clusters)
     if len(table) < 2 or not np.isfinite(metric.finish(table.sum(axis=0))):
         return float("nan")
-    resampled = metric.finish(resample(table, RESAMPLES))
-    return float(np.nanstd(resampled, ddof=1)) if np.isfinite(resampled).sum() > 1 else float("nan")
+    resampled = metric.finish(resample(table, RESAMPLES, metric.squared))
+    return float(np.nanstd(resampled, ddof=1)) if is_known(resampled) else float("nan")
+
+
+def is_known(resampled: "Array") -> bool:
+    """Whether so few resamples are undefined that the others may speak for all: an interval over the defined alone would be
+    one for a world in which the metric is never undefined."""
+    import numpy as np
+
+    return bool(np.isnan(resampled).mean() <= MISSING)
 
 
 def aggregation(name: str) -> Callable[[Sequence[Any]], float]:
@@ -75,11 +88,16 @@ def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) 
     return np.array([metric.vector(members) for members in grouped.values()], dtype=np.float64)
 
 
-def resample(table: "Array", resamples: int) -> "Array":
-    """Sums (resamples, k) of as many rows as the table has, drawn with replacement. The same draws for tables of the same
-    length, so that what is resampled side by side stays paired."""
+def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
+    """Sums (resamples, k) of as many rows as the table has, drawn with replacement; in the last `squared` columns a row that
+    is drawn n times counts n * n times. The same draws for tables of the same length, so that what is resampled side by
+    side stays paired."""
     units = pooled(table)
-    return _draws(len(units), resamples) @ units
+    draws = _draws(len(units), resamples)
+    sums = draws @ units
+    if squared:
+        sums[:, -squared:] = draws**2 @ units[:, -squared:]
+    return sums
 
 
 def pooled(table: "Array") -> "Array":
@@ -172,7 +190,7 @@ def _ece() -> Metric:
             count += 1
         return [*gap, count]
 
-    return Metric(vector, lambda sums: _ratio(abs(sums[..., :-1]).sum(axis=-1), sums[..., -1]))
+    return Metric(vector, lambda sums: _ratio(abs(sums[..., :-1]).sum(axis=-1), sums[..., -1]), biased=True)
 
 
 def _three_labels() -> Metric:
@@ -219,25 +237,26 @@ def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
     """Items are (group, ways, text), a cluster is a group of `ways` texts. The overlap of two texts is the cosine of
     their counts of character bigrams; `finish` gets its mean over pairs in a group and over pairs of two groups.
 
-    Means over all pairs are functions of sums because each text is a vector of BUCKETS."""
+    Means over all pairs are functions of sums because each text is a vector of BUCKETS. A group that a resample draws
+    twice is not crossed with itself: that is no pair of two groups."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> Sequence[float]:
         import numpy as np
 
         texts = [text for _, _, text in items]
         if len(texts) != items[0][1]:
-            return [0.0] * (3 + BUCKETS)
+            return [0.0] * (4 + BUCKETS)
         counts = np.array([bigrams(text) for text in texts])
         total, mean, pairs = counts.sum(axis=0), counts.mean(axis=0), len(texts) * (len(texts) - 1)
         within = (total @ total - (counts**2).sum()) / pairs
-        return [1, within, mean @ mean, *mean]
+        return [1, within, *mean, 1, mean @ mean]
 
     def means(sums: "Array") -> "Array":
-        groups = sums[..., 0]
-        crossed = (sums[..., 3:] ** 2).sum(axis=-1) - sums[..., 2]
-        return finish(_ratio(sums[..., 1], groups), _ratio(crossed, groups * (groups - 1)))
+        groups, itself = sums[..., 0], sums[..., -2:]
+        crossed = (sums[..., 2:-2] ** 2).sum(axis=-1) - itself[..., 1]
+        return finish(_ratio(sums[..., 1], groups), _ratio(crossed, groups**2 - itself[..., 0]))
 
-    return Metric(vector, means)
+    return Metric(vector, means, squared=2)
 
 
 def _rate() -> Metric:

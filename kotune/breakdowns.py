@@ -117,8 +117,6 @@ def parts(
     names: Sequence[str],
 ) -> list[Part]:
     """A part for each of `names`; `values`: the name of each item or None."""
-    import numpy as np
-
     at = {name: 3 * place for place, name in enumerate(names)}
 
     def vector(items: Sequence[Any]) -> list[float]:
@@ -135,8 +133,8 @@ def parts(
     found = []
     for place in range(len(names)):
         a, b, n = sums[3 * place : 3 * place + 3]
-        low, high = np.nanpercentile(spread[:, place], [2.5, 97.5]) if groups[place] > 1 else (math.nan, math.nan)
-        a, b, low, high = map(float, (a / n, b / n, low, high))
+        low, high = paired.percentiles(spread[:, place]) if groups[place] > 1 else (math.nan, math.nan)
+        a, b = float(a / n), float(b / n)
         found.append(Part(a, b, b - a, low, high, int(n), int(groups[place])))
     return found
 

@@ -134,7 +134,8 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     shared = [task for task in a.run.scores if all(task in run.scores for run in (*a.runs, *b.runs))]
     compared = False
     for task in shared:
-        for found in _of_task(task, a, b, a.run.scores[task]["base"]):
+        lines = tuple(cards()[task].lines.values())  # of the items, not of a model: the same before and after
+        for found in _of_task(task, a, b, [name for name in a.run.scores[task]["base"] if not name.startswith(lines)]):
             compared = True
             yield found
     if not compared:

@@ -102,7 +102,8 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
     for one in result.lines:
         if one.a.run is run and one.task == task:
             cells = _figures(one)
-            yield say.word("lines", one.a.variant), cells[0], cells[2], cells[3], cells[5], cells[7], say("own_rows")
+            made_of = say("own_items" if one.a.variant in cards()[task].lines else "own_rows")
+            yield say.word("lines", one.a.variant), cells[0], cells[2], cells[3], cells[5], cells[7], made_of
     for told in run.scores[task].get("published", ()):
         if told["metric"] == primary:
             where = f"{told['source']} ({told['split']})"

@@ -1,7 +1,8 @@
-"""What a task's items score without a language model: lines to hold a run against, made of the run's own training rows.
+"""What a task's items score without a language model: lines to hold a run against, on exactly the items that the model was
+asked, so that they are compared with it item by item.
 
-Majority and classifiers (kodata/baselines.py) answer exactly the items that the model was asked, and the task's own code
-scores what they say, so that they are compared with the model item by item.
+Majority and classifiers (kodata/baselines.py) are made of the run's own training rows, and the task's own code scores what
+they say. Other lines a task scores itself beside every answer: lead-3, or what people wrote (`lines` in its YAML).
 """
 
 import json
@@ -23,9 +24,9 @@ Known = Majority | Classifier
 
 
 class Lines(NamedTuple):
-    """`samples`: for each line what it made of every item, as a model's samples. `rows`: the training rows it knows.
-    `absent`: why there are none, `not trained` on the task's source, or `too few` rows; None where there are some, or
-    where no classifier could answer the task's items at all."""
+    """`samples`: for each line what it made of every item, as a model's samples. `rows`: the training rows that majority and
+    classifiers know. `absent`: why there are none of these, `not trained` on the task's source, `too few` rows, or `one
+    label` in all of them; None where there are some, or where no classifier could answer the task's items at all."""
 
     samples: dict[str, list[Sample]]
     rows: int
@@ -42,12 +43,13 @@ class References:
     def of(self, task: Loaded, samples: list[Sample]) -> Lines:
         """The lines for the items of these samples."""
         docs = [task.task.eval_docs[sample["doc_id"]] for sample in samples]
-        if not docs or not views(docs[0]) or not _tells(task, docs):
-            return Lines({}, 0, None)
+        given = _given(task, samples)
+        if not docs or not views(docs[0]) or not _tells(task, docs[0]):
+            return Lines(given, 0, None)
         rows, known, absent = self._known(task.card.source)
         said = {name: line.likelihoods(docs) for name, line in known.items()}
         lines = {name: [*map(_answered(task), samples, docs, each)] for name, each in said.items()}
-        return Lines(lines, rows, absent)
+        return Lines({**lines, **given}, rows, absent)
 
     def _made(self, source: str) -> tuple[int, dict[str, Known], str | None]:
         """What was learned of a source's training rows, by the name of its line."""
@@ -57,7 +59,8 @@ class References:
         try:
             made = {name: Classifier(records, name) for name in views(records[0])}
         except DataError:
-            return len(records), {}, "too few"
+            alike = len(records) > 1 and len({record["label"] for record in records}) == 1
+            return len(records), {}, "one label" if alike else "too few"
         return len(records), {MAJORITY: Majority(records), **made}, None
 
     def _records(self, source: str) -> list[Record]:
@@ -67,10 +70,27 @@ class References:
         return found[:: -(-len(found) // ROWS) or 1]
 
 
-def _tells(task: Loaded, docs: list[Record]) -> bool:
-    """Whether an item's label decides its right answer; where a model writes a sentence, it does not."""
-    labels = {doc["label"] for doc in docs}
-    return len(labels) == len({task.right_answer({**docs[0], "label": label}) for label in labels})
+def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
+    """The lines that the task's own metrics tell of: `lead3_rougeL_char` is the rougeL_char of the line lead3."""
+    found = {}
+    for line, prefix in task.card.lines.items():
+        told = [_told(sample, prefix) for sample in samples]
+        if any(sample["metrics"] for sample in told):  # klue_nli_write_ko without a judge says nothing of people either
+            found[line] = told
+    return found
+
+
+def _told(sample: Sample, prefix: str) -> Sample:
+    """What a line made of an item: nothing but its metrics is known."""
+    metrics = {name.removeprefix(prefix): value for name, value in sample["metrics"].items() if name.startswith(prefix)}
+    return {**{key: sample[key] for key in SAME if key in sample}, "metrics": metrics}
+
+
+def _tells(task: Loaded, doc: Record) -> bool:
+    """Whether an item's label decides its right answer; where a model writes a sentence, it does not. All items are looked
+    at: under --limit 1 there is but one label, and one label has one answer in every task."""
+    labels = set(task.task.eval_docs["label"])
+    return 1 < len(labels) == len({task.right_answer({**doc, "label": label}) for label in labels})
 
 
 def _answered(task: Loaded) -> Any:

@@ -4,7 +4,8 @@ the items and, from three seeds on, the seeds.
 The variance of a difference is that over bootstrap resamples of clusters, of the mean over the seeds (items), plus s²/S of
 the S values of each side (seeds): training again moves a score as asking other items does, see Bouthillier et al. 2021,
 https://arxiv.org/abs/2103.03098. Interval and p are those of a t distribution with Satterthwaite's degrees of freedom
-(1946, doi:10.2307/3002019). What a seed does to single items is counted in both parts, which errs on the safe side.
+(1946, doi:10.2307/3002019). What a seed does to single items is counted in both parts, which errs on the safe side. The
+interval of a biased metric is moved and widened as that of two runs is (kotune.paired.interval).
 """
 
 import json
@@ -12,7 +13,7 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kodata.metrics import Metric, resample, vectors
+from kodata.metrics import Metric, is_known, vectors
 from kotune import paired
 from kotune.paired import Paired, moves
 
@@ -61,11 +62,15 @@ def compare(
     values = [float(metric.finish(table.sum(axis=0))) for table in tables]
     of_a, of_b = tuple(values[: len(a)]), tuple(values[len(a) :])
     value_a, value_b = float(np.mean(of_a)), float(np.mean(of_b))
-    n_groups = len(tables[0])
-    parts = [(_of_items(metric, tables, len(a)), n_groups - 1)]
+    n_groups, found = len(tables[0]), _resampled(metric, tables, len(a))
+    parts = [(_of_items(found[1] - found[0]), n_groups - 1)]
     if min(len(a), len(b)) >= ENOUGH:
         parts += [(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (of_a, of_b)]
     low, high, p_value, detectable = interval(value_b - value_a, parts)
+    if metric.biased and moves(found[1] - found[0]):
+        bias_a, bias_b = paired.biases((value_a, value_b), found)
+        low -= bias_b - bias_a + paired.UNSEEN * bias_b
+        high -= bias_b - bias_a - paired.UNSEEN * bias_a
     told = Paired(value_a, value_b, value_b - value_a, low, high, p_value, None, len(clusters), n_groups, detectable)
     return told, of_a, of_b
 
@@ -85,16 +90,18 @@ def interval(difference: float, parts: Sequence[Part]) -> tuple[float, float, fl
     return difference - far * error, difference + far * error, p_value, seen
 
 
-def _of_items(metric: Metric, tables: Sequence["Array"], of_a: int) -> float:
-    """The variance over resamples of clusters of the difference of means over seeds; the first `of_a` tables are a's. NaN
-    for a single cluster."""
+def _resampled(metric: Metric, tables: Sequence["Array"], of_a: int) -> list["Array"]:
+    """The mean over seeds in each resample of clusters, of a and of b; the first `of_a` tables are a's."""
     import numpy as np
 
-    if len(tables[0]) < 2:
-        return math.nan
-    drawn = np.split(resample(np.hstack(tables), paired.RESAMPLES), len(tables), axis=1)
-    found = np.stack([metric.finish(sums) for sums in drawn])
-    spread = found[of_a:].mean(axis=0) - found[:of_a].mean(axis=0)
-    if not np.isfinite(spread).any():
+    found = [paired.resampled(metric, table) for table in tables]
+    return [np.mean(found[:of_a], axis=0), np.mean(found[of_a:], axis=0)]
+
+
+def _of_items(spread: "Array") -> float:
+    """The variance over resamples of clusters of the difference of means over seeds. NaN for a single cluster."""
+    import numpy as np
+
+    if not is_known(spread):
         return math.nan
     return float(np.nanvar(spread, ddof=1)) if moves(spread) else 0.0

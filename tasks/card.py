@@ -38,6 +38,7 @@ class TaskCard:
     chance: Mapping[str, float] = field(default_factory=dict)  # what guessing scores, by metric
     scale: int = 100  # what a value of `primary` is multiplied with to be told: 100 for a share, 1 for what is none
     lower_is_better: frozenset[str] = frozenset()  # of its metrics
+    lines: Mapping[str, str] = field(default_factory=dict)  # of reference lines: what their metrics' names begin with
     published: tuple[Published, ...] = ()
 
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from kodata.metrics import MEAN, METRICS, UNITS, pooled
+from kodata.metrics import MEAN, METRICS, UNITS, pooled, stderr
 from kotune import paired
 
 np = pytest.importorskip("numpy")
@@ -161,3 +161,60 @@ def test_an_exchange_that_leaves_a_metric_undefined_is_no_evidence() -> None:
         METRICS["pronouns"], [(*one[:3], False) for one in a], [(*one[:3], False) for one in b], range(100)
     )
     assert full.p_value < 0.01 and 0.2 < undefined.p_value <= 1
+
+
+def calibrated(items: int, overconfident: float, seed: int) -> list[list[tuple[float, float]]]:
+    """(confidence, right) of a model that is so much too sure of itself, and of one that is as sure as it may be."""
+    rng = np.random.default_rng(seed)
+    right = rng.uniform(0.34, 0.85, items)
+    sides = [(right + more, rng.random(items) < right) for more in (overconfident, 0)]
+    return [list(zip(sure.tolist(), hit.astype(float).tolist(), strict=True)) for sure, hit in sides]
+
+
+def test_the_interval_of_a_calibration_error_counts_what_noise_adds_to_it_once_and_not_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A calibrated model's ECE is all noise: over 40 worlds the truth, -.149, is in the interval, and was not in half of
+    the percentile ones."""
+    monkeypatch.setattr(paired, "RESAMPLES", 1_000)
+    inside = {"ci": 0, "percentiles": 0}
+    for seed in range(40):
+        a, b = calibrated(300, 0.149, seed)
+        ece = METRICS["ece"]
+        found = [paired.compare(metric, a, b, range(300)) for metric in (ece, ece._replace(biased=False))]
+        for name, one in zip(inside, found, strict=True):
+            inside[name] += one.ci_low <= -0.149 <= one.ci_high
+        assert found[0].p_value == found[1].p_value
+        assert found[0].ci_low < found[0].ci_high
+    assert inside["ci"] >= 35 and inside["percentiles"] <= 25, inside
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("items", [120, 300, 1_000, 3_000])
+@pytest.mark.parametrize("overconfident", [0.149, 0.05])
+def test_intervals_of_a_calibration_error_cover_the_truth_as_often_as_they_say(
+    items: int, overconfident: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The share of 300 worlds in whose interval the true difference lies: .90 to .98; percentiles: under .50 of .149."""
+    monkeypatch.setattr(paired, "RESAMPLES", 1_000)
+    covered = 0
+    for seed in range(300):
+        found = paired.compare(METRICS["ece"], *calibrated(items, overconfident, seed), range(items))
+        covered += found.ci_low <= -overconfident <= found.ci_high
+    assert 0.90 <= covered / 300 <= 0.98
+
+
+def test_an_ece_is_compared_with_itself_without_an_interval_made_of_nothing() -> None:
+    a, _ = calibrated(200, 0.1, seed=1)
+    found = paired.compare(METRICS["ece"], a, a, range(200))
+    assert (found.difference, found.ci_low, found.ci_high, found.p_value) == (0, 0, 0, 1)
+
+
+def test_there_is_no_interval_where_more_than_a_twentieth_of_the_resamples_are_undefined() -> None:
+    """Of 100 answers 9 are empty: a third of the resamples has more than a tenth of them and is void."""
+    for empties, known in ((9, False), (2, True)):
+        a, b = ([(str(n), 1.0 + rate * (n % 2), 1.0, n < empties) for n in range(100)] for rate in (0, 0.1))
+        found = paired.compare(METRICS["pronouns"], a, b, range(100))
+        assert found.difference == pytest.approx(0.05)
+        assert [math.isfinite(end) for end in (found.ci_low, found.ci_high, found.detectable)] == [known] * 3
+        assert math.isfinite(stderr(METRICS["pronouns"], b, range(100))) == known

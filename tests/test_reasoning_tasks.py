@@ -181,6 +181,14 @@ def test_a_written_answer_is_a_word_strictly_or_flexibly(said: str, strict: int 
     assert (functions.strict(said), functions.flexible(said)) == (strict, flexible)
 
 
+def test_a_thought_that_was_cut_off_without_a_tag_is_no_answer() -> None:
+    functions = loaded("klue_nli_ko_gen")
+    for length, invalid in ((300, 0), (301, 1)):
+        said = "중립일까".ljust(length, "음")
+        found = functions.process_results({"label": "neutral"}, [said])
+        assert (found["acc_flexible"], found["invalid_flexible"], found["invalid"]) == (1 - invalid, invalid, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "thought"),
     [

@@ -8,6 +8,7 @@ import pytest
 
 from kodata import files, klue_nli, nli_sample
 from kodata.baselines import Classifier, Majority, views
+from kodata.errors import DataError
 from kotune import references
 from kotune.harness import Loaded, load_task
 from kotune.references import Lines, References
@@ -31,7 +32,9 @@ def trained(folder: Path, rows: int = 600) -> References:
 def found(lines: References, name: str, items: int = 171, path: Path | None = None) -> tuple[Loaded, Lines]:
     task = load_task(name, path)
     docs = list(task.task.eval_docs)[:items]
-    return task, lines.of(task, [{"doc_id": at, "cluster": doc[task.card.cluster]} for at, doc in enumerate(docs)])
+    return task, lines.of(
+        task, [{"doc_id": at, "cluster": doc[task.card.cluster], "metrics": {}} for at, doc in enumerate(docs)]
+    )
 
 
 @pytest.mark.parametrize("name", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko"])
@@ -65,10 +68,59 @@ def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why
     assert found(trained(tmp_path, rows=1), "nli_sample_ko")[1] == Lines({}, 1, "too few")
 
 
-def test_a_task_whose_answer_is_no_label_has_no_line(tmp_path: Path) -> None:
-    assert found(trained(tmp_path), "nli_sample_write_ko")[1] == Lines({}, 0, None)
+def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scoring(tmp_path: Path) -> None:
+    neutral = [record for record in nli_sample.read("train") if record["label"] == "neutral"][:50]
+    lines = [json.dumps({"source": "nli_sample", "doc": record}, ensure_ascii=False) for record in neutral]
+    write_text(tmp_path / "data" / "train.jsonl", "\n".join(lines) + "\n")
+    assert found(References(tmp_path), "nli_sample_ko")[1] == Lines({}, 50, "one label")
+    with pytest.raises(DataError, match="all of 50 training rows have the label neutral"):
+        Classifier(neutral, "overlap")
+
+
+@pytest.mark.parametrize("items", [1, 171])
+def test_a_task_whose_answer_is_no_label_has_no_line(tmp_path: Path, items: int) -> None:
+    assert found(trained(tmp_path), "nli_sample_write_ko", items)[1] == Lines({}, 0, None)
     korquad = ROOT / "kodata" / "samples" / "korquad"
     assert found(trained(tmp_path), "korquad_ko", path=korquad)[1] == Lines({}, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "prefix", "said"),
+    [("naver_news_ko", "lead3", "lead3_", ""), ("nli_sample_write_ko", "human_sentences", "human_", "비가 온다.")],
+)
+def test_what_a_task_scores_beside_every_answer_is_a_line(
+    tmp_path: Path, name: str, line: str, prefix: str, said: str
+) -> None:
+    path = ROOT / "kodata" / "samples" / "naver_news" if name == "naver_news_ko" else None
+    task, primary = load_task(name, path), cards()[name].primary
+    samples = [
+        {
+            "doc_id": at, "guid": doc["guid"], "cluster": str(at), "prediction": said,
+            "metrics": dict(task.task.process_results(doc, [said])),
+        }
+        for at, doc in enumerate(list(task.task.eval_docs)[:5])
+    ]  # fmt: skip
+    lines = References(tmp_path).of(task, samples)
+    assert (list(lines.samples), lines.absent) == ([line], None)
+    for told, sample in zip(lines.samples[line], samples, strict=True):
+        assert (told["doc_id"], told["guid"], told["cluster"]) == (sample["doc_id"], sample["guid"], sample["cluster"])
+        assert told["metrics"][primary] == sample["metrics"][f"{prefix}{primary}"]
+        assert set(told["metrics"]) < set(sample["metrics"])
+    value = metrics({}, lines.samples[line])[primary]["value"]
+    assert value and value > metrics({}, samples)[primary]["value"]  # type: ignore[operator]
+    bare = [{**sample, "metrics": {"empty": 0.0}} for sample in samples]
+    assert References(tmp_path).of(task, bare).samples == {}
+
+
+def test_every_line_that_a_task_tells_of_has_the_judged_metric() -> None:
+    told = {name: card.lines for name, card in cards().items() if card.lines}
+    assert set(told) == {"naver_news_ko", "klue_nli_write_ko", "nli_sample_write_ko"}
+    for name, lines in told.items():
+        text = (
+            ROOT / "tasks" / name.replace("nli_sample", "klue_nli") / f"{name.replace('nli_sample', 'klue_nli')}.yaml"
+        )
+        for prefix in lines.values():
+            assert f"metric: {prefix}{cards()[name].primary}," in text.read_text(encoding="utf-8")
 
 
 def test_reviews_have_a_line_of_their_own() -> None:

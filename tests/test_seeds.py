@@ -203,3 +203,20 @@ def test_equally_good_models_are_called_different_one_time_in_twenty_however_the
         wrong["items"] += not items.ci_low <= 0 <= items.ci_high
         wrong["no luck"] += compare(MEAN, *world(prng, count, noise=0.0))[0].p_value <= 0.05
     assert 30 <= wrong["seeds"] <= 70 and wrong["items"] > 350 and wrong["no luck"] <= 65, wrong
+
+
+def test_a_calibration_error_over_seeds_has_the_interval_of_a_biased_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seeds of a model that is .149 too sure against two of a calibrated one, in ten worlds of 300 items."""
+    monkeypatch.setattr("kotune.paired.RESAMPLES", 500)
+    inside = {"biased": 0, "as if it were not": 0}
+    for world in range(10):
+        rng = np.random.default_rng(world)
+        right = rng.uniform(0.34, 0.85, 300)
+        runs = [
+            list(zip(right + more, (rng.random(300) < right).astype(float), strict=True))
+            for more in (0.149,) * 2 + (0,) * 2
+        ]
+        for name, metric in zip(inside, (METRICS["ece"], METRICS["ece"]._replace(biased=False)), strict=True):
+            found, *_ = compare(metric, runs[:2], runs[2:], range(300))
+            inside[name] += found.ci_low <= -0.149 <= found.ci_high
+    assert inside["biased"] >= 9 > 7 >= inside["as if it were not"], inside

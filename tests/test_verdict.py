@@ -116,7 +116,7 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(runs:
     (told,) = result.verdicts(SAY["en"])
     assert told.outcome == "worse"
     assert told.text == (
-        "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, held against what needs no language model "
+        "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, held against its reference lines "
         "(differences in brackets): better than always the commonest label (+33.1); no difference found from classifier of the "
         "hypothesis alone (+2.0); worse than classifier of both sentences' overlap (-3.3)."
     )

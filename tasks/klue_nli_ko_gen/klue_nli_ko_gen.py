@@ -21,6 +21,7 @@ __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]
 
 macro_f1 = aggregation("macro_f1")
 WORDS = list(LABELS.values())
+LONGEST = 300  # characters: what is longer argues, or is a thought that the template opened and that was cut off
 _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but not 포함의
 
 
@@ -56,6 +57,7 @@ def strict(said: str) -> int | None:
 
 def flexible(said: str) -> int | None:
     """The index of the only one of the three words that begins a word of the answer, whatever follows it (중립입니다);
-    None where none or several do. A denial (모순이 아니다) is not understood: it counts as the word."""
-    found = set(_MENTION.findall(said))
+    None where none or several do, or it is longer than LONGEST: a cut thought has no tag to be known by. A denial (모순이
+    아니다) is not understood: it counts as the word."""
+    found = set(_MENTION.findall(said)) if len(said) <= LONGEST else set()
     return WORDS.index(found.pop()) if len(found) == 1 else None
