@@ -6,7 +6,6 @@ This is the one place where the text of a question exists: training examples and
 
 import re
 from collections.abc import Iterator
-from operator import itemgetter
 from pathlib import Path
 
 from kodata import files as data_files
@@ -125,7 +124,7 @@ def records(file: Path) -> Iterator[Record]:
     return checked(file, data_files.rows(file), record, _diagnosis)
 
 
-_votes = itemgetter("author", "label2", "label3", "label4", "label5")  # of the official files; the hub's rows have none
+_VOTES = ("author", "label2", "label3", "label4", "label5")  # of the official files; the hub's rows have none
 _LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumerate(LABELS))}
 
 
@@ -139,7 +138,8 @@ def record(row: data_files.Row) -> Record:
         "hypothesis": clean(row["hypothesis"]),
         "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
     }
-    if "label5" in row and LABELS.keys() >= {*(votes := _votes(row))}:
+    votes = [*map(str, map(row.get, _VOTES))]  # None and what is no text are no label either
+    if LABELS.keys() >= {*votes}:
         made["agreement"] = str(votes.count(made["label"]))
     return made
 

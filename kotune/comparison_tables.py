@@ -112,7 +112,7 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
 
 def signals(result: Result, say: Phrases) -> Iterator[Table]:
     """The signals of natural Korean beside those of native and translated text; no table where no task has them."""
-    kinds, rows = naturalness.references(), []
+    kinds, rows = naturalness.reference_values(), []
     for place, run in enumerate(result.runs, 1):
         for task, entry in run.scores.items():
             named = (f"{place}", task) if len(result.runs) > 1 else (task,)

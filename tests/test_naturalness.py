@@ -287,7 +287,8 @@ def test_signals_are_void_where_over_a_tenth_of_the_answers_say_nothing(empties:
     assert aggregation("void")([(item[0], item[3]) for item in items]) == void
     for name in NAMES:
         assert math.isnan(aggregation(name)(items)) == void
-        assert math.isnan(stderr(METRICS[name], items, range(100))) == void
+        unsure = empties == 10  # void in half of the resamples, where no interval says anything
+        assert math.isnan(stderr(METRICS[name], items, range(100))) == (void or unsure)
 
 
 # ---- prompts, pairs and the page

@@ -220,7 +220,7 @@ def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
     }
     run: Any = SimpleNamespace(scores={"ko_naturalness": entry, "nli_sample_ko": entry})
     (table,) = signals(Result([run], [], {}, {}), Phrases("en"))
-    native, translated, hypotheses = (kind["genitive"] for kind in naturalness.references().values())
+    native, translated, hypotheses = (kind["genitive"] for kind in naturalness.reference_values().values())
     assert native < translated
     row = ("ko_naturalness", "genitive", "50.500", "-", f"{native:.3f}", f"{translated:.3f}", f"{hypotheses:.3f}")
     assert (table.rows, table.head[:4]) == ([row], ("task", "metric", "base", "tuned"))

@@ -42,6 +42,14 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def has_ended(pid: int, seconds: float = 10) -> bool:
+    """Whether a process has ended so long after it was told to: the kernel takes its time on a busy machine."""
+    end = time.monotonic() + seconds
+    while is_alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not is_alive(pid)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")
 def test_kill_9_ends_the_children_too(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -49,10 +57,7 @@ def test_kill_9_ends_the_children_too(tmp_path: Path) -> None:
         child = int(wait_for(tmp_path / "pid"))
         assert is_alive(child)
         starter.kill()
-    end = time.monotonic() + 10
-    while is_alive(child) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not is_alive(child)
+    assert has_ended(child)
 
 
 def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp_path: Path) -> None:
@@ -65,8 +70,7 @@ def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp
         worker = int(wait_for(tmp_path / "log", "\n"))
         tether.end(child, grace=0.2)
     assert child.returncode == -signal.SIGKILL
-    time.sleep(0.1)
-    assert not is_alive(worker)
+    assert has_ended(worker)
 
 
 @pytest.mark.parametrize(
@@ -89,15 +93,15 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
     assert run.returncode == code
     assert said.startswith(word) and said.count("\n") == 1
     assert ("go on with: ./cli.py run" in said) == (command == "run")
-    assert not is_alive(child)
+    assert has_ended(child)
     assert not list(tmp_path.glob("kotune-preview-*"))
 
 
 def test_a_second_sigterm_does_not_cut_the_last_checkpoint_short(tmp_path: Path) -> None:
     code = (
         f"import sys, time; sys.path.insert(0, {str(ROOT)!r}); import cli\n"
-        "cli.unwind_when_terminated(); print('ready', flush=True)\n"
-        "try: time.sleep(60)\n"
+        "cli.unwind_when_terminated()\n"
+        "try: print('ready', flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt: print('told', flush=True); time.sleep(1); print('saved', flush=True)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, preexec_fn=heeding) as run:

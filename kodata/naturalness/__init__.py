@@ -87,7 +87,7 @@ def _diagnosis(row: data_files.Row) -> str:
     return f"level is {row['level']!r:.80}, not one of {', '.join(LEVELS)}; mend it or leave it out"
 
 
-def references() -> dict[str, dict[str, float]]:
+def reference_values() -> dict[str, dict[str, float]]:
     """What the signals are in `native` and `translated` Korean, and in the `hypotheses` that people wrote: each value by the
     name of its signal, from references.yaml (references.py makes it)."""
     import yaml
