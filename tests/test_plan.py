@@ -159,6 +159,7 @@ def test_examples_are_counted_with_the_models_own_tokenizer(cli: Cli) -> None:
 
 
 @pytest.mark.counted
+@pytest.mark.slow  # imports transformers twice
 def test_a_hub_model_is_read_from_the_hubs_cache_and_counted_with_the_tokenizer_there(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     cached = tmp_path / "hf" / "hub" / "models--some--model"
