@@ -107,6 +107,7 @@ def test_label_words_are_one_token_each_after_the_chat_prompt(name: str, tokeniz
 STAGES = [(pretrain.SEED + stage, shares) for stage, (shares, _) in enumerate(pretrain.STAGES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "shares"), STAGES)
 def test_corpus_is_the_same_for_a_seed_and_never_holds_the_task(seed: int, shares: tuple[int, ...]) -> None:
     texts, again = (
@@ -139,6 +140,7 @@ def loss_of(model: Any, tokenizer: Any, texts: list[str]) -> float:
     return sum(losses) / len(losses)
 
 
+@pytest.mark.slow  # a quarter of a minute each, of weights that are shipped as they are
 def test_is_pretrained_on_such_sentences(model: Any, tokenizer: Any) -> None:
     untrained = transformers.AutoModelForCausalLM.from_config(model.config).eval()
     texts = premises()[:40]

@@ -191,7 +191,10 @@ REAL_FILES = {
 }
 
 
-@pytest.mark.parametrize("what", REAL_FILES)
+LARGE = {"nsmc train": pytest.mark.slow}
+
+
+@pytest.mark.parametrize("what", [pytest.param(what, marks=LARGE.get(what, ())) for what in REAL_FILES])
 def test_a_real_file_is_written_whole_but_for_the_drops_that_its_card_tells(what: str, tmp_path: Path) -> None:
     name, real = what.split()[0], REAL_FILES[what]
     if not (REAL / real.path).is_file():
