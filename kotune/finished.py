@@ -45,7 +45,7 @@ RECIPE = {"model": str, "adapter": str}
 
 def fits(value: Any, shape: Any) -> bool:
     """Whether a value has a shape: a type, or one of several; `[shape]` a list of such values; `{key: shape}` a mapping that
-    has these keys, and under `...` what all its other values are. A mapping or list that may hold anything is not empty."""
+    has these keys, and under `...` what all its other values are. Lists and mappings without keys of their own may be empty."""
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
     if not isinstance(shape, dict):
@@ -85,7 +85,10 @@ class Finished:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        return self._json("data/manifest.json", MANIFEST)
+        found = self._json("data/manifest.json", MANIFEST)
+        if not found["entries"]:
+            raise self._damaged("data/manifest.json")
+        return found
 
     @cached_property
     def parity(self) -> dict[str, Any]:
@@ -114,7 +117,9 @@ class Finished:
     def _check(self, name: str) -> None:
         """KotuneError for a file that is not as its stage left it. Copies without the adapter are whole enough."""
         made = {
-            file: digest for stage in self.record["stages"].values() for file, digest in stage.get("made", {}).items()
+            file: digest
+            for stage in self.record["stages"].values()
+            for file, digest in (stage.get("made") or {}).items()
         }
         path = self.folder / name
         if name in made and path.exists() and sha256(path) != made[name]:

@@ -148,6 +148,7 @@ def unknown_task(folder: Path) -> None:
         (lambda folder: write_json(folder / "scores.json", {"nli_sample_ko": None}), "scored by another version"),
         (lambda folder: write_json(folder / "parity.json", {**PARITY, "labels": None}), "parity.json: missing or not whole"),
         (lambda folder: write_json(folder / "data" / "manifest.json", {**MANIFEST, "entries": [{}]}), "manifest.json: missing"),
+        (lambda folder: write_json(folder / "data" / "manifest.json", {**MANIFEST, "entries": []}), "manifest.json: missing"),
         (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "loss": 1}\n'), "metrics.jsonl: missing or not"),
         (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "step": 1, "loss": null}\n'), "metrics.jsonl"),
         (lambda folder: write_text(folder / "recipe.yml", "adapter: lora\n"), "recipe.yml: missing or not whole"),
@@ -157,7 +158,8 @@ def unknown_task(folder: Path) -> None:
     ids=[
         "cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml",
         "torn axolotl.yml", "parity.json", "metrics.jsonl", "bytes", "manifest.json", "bare record", "null versions",
-        "null stages", "no scores", "null scores", "null labels", "bare entry", "no step", "null loss", "no model", "no folder",
+        "null stages", "no scores", "null scores", "null labels", "bare entry", "no entry", "no step", "null loss",
+        "no model", "no folder",
     ],
 )  # fmt: skip
 def test_a_run_that_cannot_be_compared_is_one_message(
