@@ -24,7 +24,7 @@ from kotune.models import hub
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.progress import Screen
 from kotune.recipe import ROOT, Limit, digest, load
-from kotune.run import RUNS, STAGES, Run, command, read_json, write_text
+from kotune.run import RUNS, STAGES, Run, command, read_json, said, write_text
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"train": training.WORK, "score": (SCORED,)}
@@ -44,9 +44,7 @@ class Options:
     launcher: training.Launcher = ()
 
     def command(self, recipe_file: Path) -> str:
-        words = [word for override in self.overrides for word in ("--set", override)]
-        words += ["--limit", str(self.limit)] if self.limit else []
-        words += ["--lang", self.lang] if self.lang != LANGUAGES[0] else []
+        words = said(self.overrides, self.limit, self.lang)
         name, *arguments = self.launcher or ("",)
         words += ["--launcher", name] if name else []
         return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)

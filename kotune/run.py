@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kotune.errors import StageError
+from kotune.phrases import LANGUAGES
 
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
@@ -25,6 +26,13 @@ def command(recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[s
     """How a recipe is run, ready for a shell; `words`: further options; `passed`: what goes to the launcher."""
     place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
     return shlex.join(["./cli.py", "run", str(recipe), *words, *place, *(["--", *passed] if passed else [])])
+
+
+def said(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
+    """What a command line says of these, as words; nothing where it may stay silent."""
+    words = [word for override in overrides for word in ("--set", override)]
+    words += ["--limit", str(limit)] if limit else []
+    return words + (["--lang", lang] if lang != LANGUAGES[0] else [])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from kotune.errors import RecipeError, StageError
 from kotune.models import PRESETS
 from kotune.phrases import LANGUAGES
 from kotune.recipe import ROOT, Limit, Recipe, load
-from kotune.run import RUNS, command, write_text
+from kotune.run import RUNS, command, said, write_text
 
 HERE = Path(__file__).parent
 FOLDER = RUNS / "launch"
@@ -45,9 +45,7 @@ class Options:
     @property
     def words(self) -> list[str]:
         """Of `./cli.py run`."""
-        words = [word for override in self.overrides for word in ("--set", override)]
-        words += ["--limit", str(self.limit)] if self.limit else []
-        return words + (["--lang", self.lang] if self.lang != LANGUAGES[0] else [])
+        return said(self.overrides, self.limit, self.lang)
 
 
 @dataclass(frozen=True)
