@@ -74,6 +74,11 @@ def thought(text: str) -> str:
     return normalize("NFC", thoughts.replace("<think>", " ").replace("</think>", " ")).strip()
 
 
+def opened(prompt: str) -> str:
+    """The tag of a thought that a prompt opens for its answer, empty where it opens none; to be put before the answer."""
+    return "<think>" if prompt.rstrip().endswith("<think>") else ""
+
+
 def hangul_share(text: str) -> float | None:
     """The share of Hangul among the letters of a text; None where it has no letters."""
     ours, letters = hangul(text)

@@ -63,7 +63,7 @@ def _parity(root: Path, base: str, revision: str | None, tasks: dict[str, str | 
     hub.write_own_template(base, root)
     paths = _paths(tasks)
     tokenizer, proof = parity.prove(root, paths, trained)
-    scoring.rehearse(base, revision, tokenizer, paths)
+    scoring.rehearse(root, base, revision, tokenizer, paths)
     write_json(root / "parity.json", proof)
 
 

@@ -10,6 +10,8 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
 from kotune import recipe as recipes
 from kotune.errors import KotuneError, RecipeError
 from kotune.run import Run, command, read_json, sha256
@@ -17,42 +19,132 @@ from kotune.training import read_metrics
 from tasks.card import cards
 
 Sample = dict[str, Any]
-NUMBER, NOTHING = (int, float), type(None)
-METRICS = {...: {"value": (*NUMBER, NOTHING), "stderr": (*NUMBER, NOTHING), "n": int}}
-STAGE = {"inputs": dict, "seconds": NUMBER, "finished": NUMBER}
-# What each file holds at least, for fits().
-RECORD = {
-    "seed": int, "limit": (int, str, NOTHING), "device": str, "base_precision": str, "versions": {...: (str, NOTHING)},
-    "python": str, "machine": str, "model_revision": (str, NOTHING), "code_revision": (str, NOTHING), "trainable_parameters": int,
-    "stages": {"train": STAGE, "score": STAGE, ...: STAGE},
-}  # fmt: skip
-SCORES = {
-    ...: {
-        "version": NUMBER, "n": int, "chance": {...: NUMBER}, "sha256": {"base": str, "tuned": str, "items": str},
-        "base": METRICS, "tuned": METRICS,
-    }
-}  # fmt: skip
-ENTRY = {
-    "source": str, "form": str, "samples": (int, NOTHING), "weight": NUMBER, "from": dict, "licence": str, "obliges": str,
-    "files": [{"file": str, "sha256": str}], "kept": {"train": int, "validation": int}, "dropped": {...: int}, "labels": dict,
-}  # fmt: skip
-MANIFEST = {"entries": [ENTRY], "rows": {"train": int, "validation": int}, "leaks": dict}
-LENGTHS = {"rows": int, "longest": int, "sequence_len": int, "too_long": int}
-PARITY = {"tasks": {...: {"status": str}}, "labels": {"rows": int, "status": str}, "lengths": LENGTHS}
-EVENTS = [{"event": str, "step": int, ...: (str, *NUMBER)}]
-RECIPE = {"model": str, "adapter": str}
+
+
+class Shape(BaseModel):
+    """What a file holds at least; what it holds besides is not looked at."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class Stage(Shape):
+    inputs: dict[str, Any]
+    seconds: float
+    finished: float
+    made: dict[str, str] | None = None
+
+
+class Stages(Shape):
+    train: Stage
+    score: Stage
+    __pydantic_extra__: dict[str, Stage]
+
+
+class Record(Shape):
+    seed: int
+    limit: int | str | None
+    device: str
+    base_precision: str
+    versions: dict[str, str | None]
+    python: str
+    machine: str
+    model_revision: str | None
+    code_revision: str | None
+    trainable_parameters: int
+    stages: Stages
+
+
+class Value(Shape):
+    value: float | None
+    stderr: float | None
+    n: int
+
+
+class Sums(Shape):
+    base: str
+    tuned: str
+    items: str
+
+
+class Scored(Shape):
+    version: float
+    n: int
+    chance: dict[str, float]
+    sha256: Sums
+    base: dict[str, Value]
+    tuned: dict[str, Value]
+
+
+class File(Shape):
+    file: str
+    sha256: str
+
+
+class Rows(Shape):
+    train: int
+    validation: int
+
+
+class Entry(Shape):
+    source: str
+    form: str
+    samples: int | None
+    weight: float
+    origin: dict[str, Any] = Field(alias="from")
+    licence: str
+    obliges: str
+    files: list[File]
+    kept: Rows
+    dropped: dict[str, int]
+    labels: dict[str, Any]
+
+
+class Manifest(Shape):
+    entries: list[Entry] = Field(min_length=1)
+    rows: Rows
+    leaks: dict[str, Any]
+
+
+class Labels(Shape):
+    rows: int
+    status: str
+
+
+class Lengths(Shape):
+    rows: int
+    longest: int
+    sequence_len: int
+    too_long: int
+
+
+class Compared(Shape):
+    status: str
+
+
+class Parity(Shape):
+    tasks: dict[str, Compared]
+    labels: Labels
+    lengths: Lengths
+
+
+class Event(Shape):
+    event: str
+    step: int
+    __pydantic_extra__: dict[str, str | float]
+
+
+class Resolved(Shape):
+    model: str
+    adapter: str
 
 
 def fits(value: Any, shape: Any) -> bool:
-    """Whether a value has a shape: a type, or one of several; `[shape]` a list of such values; `{key: shape}` a mapping that
-    has these keys, and under `...` what all its other values are. Lists and mappings without keys of their own may be empty."""
-    if isinstance(shape, list):
-        return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
-    if not isinstance(shape, dict):
-        return isinstance(value, shape) and not (isinstance(value, bool) and shape is not bool)
-    if not isinstance(value, dict) or not value.keys() >= shape.keys() - {...}:
+    """Whether a value has a shape."""
+    try:
+        TypeAdapter(shape).validate_python(value)
+    except ValidationError:
         return False
-    return all(fits(one, shape.get(key, shape.get(..., object))) for key, one in value.items())
+    return True
 
 
 class Finished:
@@ -68,7 +160,7 @@ class Finished:
         if "score" not in (self.record.get("stages") or {}):
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / "scores.json", f"run `{self.command}` again")
-        known = fits(self.record, RECORD) and fits(self.scores, SCORES)
+        known = fits(self.record, Record) and fits(self.scores, dict[str, Scored])
         if not known or not self.scores or not self.scores.keys() <= cards().keys():
             raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
         self._check("scores.json")
@@ -76,24 +168,21 @@ class Finished:
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """The recipe as it was resolved."""
-        return self._yaml("recipe.yml", RECIPE)
+        return self._yaml("recipe.yml", Resolved)
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The Axolotl configuration that it was trained with."""
-        return self._yaml("axolotl.yml", {})
+        return self._yaml("axolotl.yml", dict[str, Any])
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        found = self._json("data/manifest.json", MANIFEST)
-        if not found["entries"]:
-            raise self._damaged("data/manifest.json")
-        return found
+        return self._json("data/manifest.json", Manifest)
 
     @cached_property
     def parity(self) -> dict[str, Any]:
         """The proof that training and scoring ask the same."""
-        return self._json("parity.json", PARITY)
+        return self._json("parity.json", Parity)
 
     @cached_property
     def logs(self) -> list[dict[str, Any]]:
@@ -103,7 +192,7 @@ class Finished:
             found = read_metrics(self.folder / "metrics.jsonl")
         except ValueError:
             found = [{}]
-        return list(self._shaped("metrics.jsonl", found, EVENTS))
+        return list(self._shaped("metrics.jsonl", found, list[Event]))
 
     def samples(self, task: str, kind: str) -> dict[str, Sample]:
         """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
@@ -125,7 +214,7 @@ class Finished:
         if name in made and path.exists() and sha256(path) != made[name]:
             raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
 
-    def _yaml(self, name: str, shape: dict[Any, Any]) -> dict[str, Any]:
+    def _yaml(self, name: str, shape: Any) -> dict[str, Any]:
         import yaml
 
         self._check(name)
@@ -135,7 +224,7 @@ class Finished:
             found = None
         return dict(self._shaped(name, found, shape))
 
-    def _json(self, name: str, shape: dict[Any, Any]) -> dict[str, Any]:
+    def _json(self, name: str, shape: Any) -> dict[str, Any]:
         self._check(name)
         return dict(self._shaped(name, _read(self.folder / name, f"remove it and run `{self.command}`"), shape))
 

@@ -34,10 +34,11 @@ class Lines(NamedTuple):
 
 
 class References:
-    """The lines of one run folder; each is made once, whatever the number of tasks."""
+    """The lines of one run folder, made of at most `rows` of a source's training rows; each is made once, whatever the
+    number of tasks."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, rows: int = ROWS) -> None:
+        self._root, self._rows = root, rows
         self._known = cache(self._made)
 
     def of(self, task: Loaded, samples: list[Sample]) -> Lines:
@@ -64,10 +65,10 @@ class References:
         return len(records), {MAJORITY: Majority(records), **made}, None
 
     def _records(self, source: str) -> list[Record]:
-        """At most ROWS of the source's training rows."""
+        """The source's training rows, evenly spread where there are too many."""
         with (self._root / "data" / "train.jsonl").open(encoding="utf-8") as lines:
             found = [row["doc"] for row in map(json.loads, lines) if row["source"] == source]
-        return found[:: -(-len(found) // ROWS) or 1]
+        return found[:: -(-len(found) // self._rows) or 1]
 
 
 def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata.metrics import MEAN, METRICS, stderr, value
-from kodata.scored import thought
+from kodata.scored import opened, thought
 from kotune.checkpoints import SCORED
 from kotune.errors import StageError
 from kotune.harness import Loaded, load_task
@@ -25,7 +25,8 @@ ADVICE = "end what else uses it, or take a GPU with more; what is scored so far 
 SEED = 1234  # lm-eval's own, for a task that samples
 VARIANTS = ("base", "tuned")
 NOTES = ("agreement",)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
-REHEARSED = 2  # items of each task that go the whole way before training begins
+REHEARSED = 2  # items of each task that go the whole way before training begins,
+REHEARSED_ROWS = 300  # and training rows that reference lines are then made of
 
 
 def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: Limit) -> None:
@@ -48,13 +49,14 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     write_json(root / "scores.json", {task.name: _entry(root, task, references) for task in loaded})
 
 
-def rehearse(name: str, revision: str | None, tokenizer: Any, tasks: dict[str, Path | None]) -> None:
-    """Two items of every task go the whole way with the untrained model, so that what would go wrong after hours of training
-    goes wrong before. `name` and `revision`: the base model."""
-    plain = load_base(name, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision})
-    model = harness_model(plain, tokenizer)
-    for task, path in tasks.items():
-        evaluated(load_task(task, path), model, REHEARSED)
+def rehearse(root: Path, base: str, revision: str | None, tokenizer: Any, tasks: dict[str, Path | None]) -> None:
+    """Two items of every task go the whole way with the untrained model, and so do their reference lines, so that what would
+    go wrong after hours of training goes wrong before."""
+    plain = load_base(base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision})
+    model, references = harness_model(plain, tokenizer), References(root, REHEARSED_ROWS)
+    for name, path in tasks.items():
+        task = load_task(name, path)
+        references.of(task, evaluated(task, model, REHEARSED)[1])
 
 
 def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
@@ -150,10 +152,16 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
 
 
 def harness_model(model: Any, tokenizer: Any) -> Any:
-    """lm-eval's HF model around one that is loaded."""
+    """lm-eval's HF model around one that is loaded. An answer whose thought the template opened (DeepSeek's own does) has
+    the tag before it: else a thought that was cut off would be read as the answer."""
     from lm_eval.models.huggingface import HFLM
 
-    return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
+    class Model(HFLM):  # type: ignore[misc]
+        def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+            answers = super().generate_until(requests, disable_tqdm)
+            return [opened(request.args[0]) + answer for request, answer in zip(requests, answers, strict=True)]
+
+    return Model(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
 
 
 def load_base(name: str, base: dict[str, str | None]) -> Any:

@@ -43,7 +43,14 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
     write_text(
         folder / "recipe.yml", f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{made.task}]\n"
     )
-    write_text(folder / "axolotl.yml", f"base_model: {made.model}\nlearning_rate: 0.001\nadapter: {made.adapter}\n")
+    config = {
+        "base_model": made.model,
+        "learning_rate": 0.001,
+        "adapter": made.adapter,
+        "bf16": False,
+        "max_steps": None,
+    }
+    write_json(folder / "axolotl.yml", config)  # JSON is YAML
     write_json(folder / "data" / "manifest.json", MANIFEST)
     write_json(folder / "parity.json", PARITY)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(event) + "\n" for event in events()))

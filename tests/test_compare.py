@@ -87,7 +87,8 @@ def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
             }
         ),
     )
-    write_text(tmp_path / "b" / "axolotl.yml", "base_model: x\nlearning_rate: 0.002\nadapter: lora\n")
+    config = read_json(tmp_path / "b" / "axolotl.yml")
+    write_json(tmp_path / "b" / "axolotl.yml", {**config, "base_model": "x", "learning_rate": 0.002})
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     manifest["entries"][0]["kept"]["train"] = 399
     write_json(tmp_path / "b" / "data" / "manifest.json", manifest)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kodata import nli_sample
 from kotune.run import read_json
 from tests.conftest import ROOT, Cli
 
@@ -28,8 +29,21 @@ def run(cli: Cli, tmp_path: Path, name: str, *words: object) -> Path:
     return tmp_path / next(word for word in done.stdout.split() if word.startswith("runs/"))
 
 
-@pytest.mark.parametrize(("name", "adapter", "precision"), [("llama", "lora", "float32"), ("deepseek", "qlora", "nf4")])
-def test_a_recipe_becomes_a_scored_adapter(cli: Cli, tmp_path: Path, name: str, adapter: str, precision: str) -> None:
+def test_two_recipes_become_scored_adapters_and_a_comparison(cli: Cli, tmp_path: Path) -> None:
+    folders = [
+        scored_adapter(cli, tmp_path, name, adapter, precision)
+        for name, adapter, precision in (("llama", "lora", "float32"), ("deepseek", "qlora", "nf4"))
+    ]
+    done = cli("compare", *folders, "--html", "page.html", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {row["what"] for row in told["differences"]} >= {"base_precision", "axolotl.adapter", "axolotl.load_in_4bit"}
+    assert len(told["comparisons"]) == 3 * len(read_json(folders[0] / "scores.json")["nli_sample_ko"]["base"])
+    assert (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def scored_adapter(cli: Cli, tmp_path: Path, name: str, adapter: str, precision: str) -> Path:
+    """A run's folder, looked at on all sides."""
     words = (*SHORT, "--set", f"adapter={adapter}")
     folder = run(cli, tmp_path, name, *words)
     assert {path.name for path in folder.iterdir()} == NAMES
@@ -56,6 +70,7 @@ def test_a_recipe_becomes_a_scored_adapter(cli: Cli, tmp_path: Path, name: str, 
     assert_base_is_the_plain_base(folder, base)
     again = cli("run", ROOT / "recipes" / f"quickstart_{name}.yml", *words)
     assert again.stdout.count("done before, nothing changed") == 5
+    return folder
 
 
 def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]]) -> None:
@@ -110,3 +125,35 @@ def test_a_recipe_whose_data_was_not_downloaded_runs_whole_on_the_small_set_of_i
 def test_an_answer_in_the_write_form_is_trained_and_recorded_as_not_the_tasks_form(cli: Cli, tmp_path: Path) -> None:
     folder = run(cli, tmp_path, "llama", *SHORT, "--set", "data.0.form=write")
     assert read_json(folder / "parity.json")["tasks"]["nli_sample_ko"] == {"status": "not trained"}
+
+
+@pytest.mark.slow
+def test_a_model_that_is_taught_to_think_is_seen_thinking(cli: Cli, tmp_path: Path) -> None:
+    """Thoughts in training text reach the model, and what it then writes is told apart from its answer."""
+    rows = [
+        {
+            "prompt": nli_sample.question(record),
+            "answer": f"<think>{record['premise']}</think>{nli_sample.answer(record)}",
+        }
+        for record in nli_sample.read("train")
+    ]
+    chats = tmp_path / "chats"
+    chats.mkdir()
+    for split, some in (("train", rows[:1200]), ("test", rows[1200:1210])):
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+        chats.joinpath(f"{split}.jsonl").write_text(text, encoding="utf-8")
+    words = (
+        "--set",
+        "data.0.source=chat",
+        "--set",
+        "data.0.form=chat",
+        "--set",
+        f"data.0.path={chats}",
+        "--set",
+        "tasks=[nli_sample_ko_gen]",
+    )
+    thinks = ("--set", "template=deepseek_r1_think", "--set", "axolotl.max_steps=75", "--limit", "30")
+    folder = run(cli, tmp_path, "deepseek", *words, *thinks)
+    scores = read_json(folder / "scores.json")["nli_sample_ko_gen"]
+    assert scores["base"]["thinking"]["value"] < 0.2 and scores["tuned"]["thinking"]["value"] > 0.9
+    assert scores["tuned"]["thinking_korean"]["value"] > 0.9 and scores["tuned"]["thinking_tokens"]["value"] > 5

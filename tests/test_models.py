@@ -20,6 +20,7 @@ RENDERED = {
         "답<|eot_id|>",
     ),
     "deepseek_r1": ("<B><｜User｜>질문<｜Assistant｜><think>\n\n</think>\n\n", "답<E>"),
+    "deepseek_r1_think": ("<B><｜User｜>질문<｜Assistant｜>", "답<E>"),
     "plain": ("<B>질문:\n질문\n\n답:\n", "답<E>"),
 }
 

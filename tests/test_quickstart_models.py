@@ -145,3 +145,11 @@ def test_is_pretrained_on_such_sentences(model: Any, tokenizer: Any) -> None:
     untrained = transformers.AutoModelForCausalLM.from_config(model.config).eval()
     texts = premises()[:40]
     assert math.exp(loss_of(model, tokenizer, texts)) < 0.01 * math.exp(loss_of(untrained, tokenizer, texts))
+
+
+def test_thought_tags_are_text_that_decoding_keeps() -> None:
+    """As in DeepSeek-R1-Distill, whose tokenizer.json calls neither of them special: lm_eval drops special tokens."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(ROOM / "quickstart_deepseek")
+    ids = tokenizer.encode("<think>가</think>함의", add_special_tokens=False)
+    assert [ids.count(tokenizer.convert_tokens_to_ids(tag)) for tag in ("<think>", "</think>")] == [1, 1]
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "<think>가</think>함의"

@@ -10,7 +10,9 @@ from tests.conftest import ROOT, write_recipe
 
 SHIPPED = sorted(path for path in (ROOT / "recipes").glob("*.yml") if path.name != "defaults.yml")
 OWN_DATA = [path for path in SHIPPED if path.stem.endswith(("_dialogue_lora", "_chat_lora"))]
-PRODUCT = [path for path in SHIPPED if not path.name.startswith("quickstart") and path not in OWN_DATA]
+THINKING = ROOT / "recipes" / "deepseek_think_lora.yml"
+OTHERS = (*OWN_DATA, THINKING)
+PRODUCT = [path for path in SHIPPED if not path.name.startswith("quickstart") and path not in OTHERS]
 GOOD = "model: quickstart-llama\ndata:\n  - source: nli_sample\n"
 
 
@@ -35,6 +37,13 @@ def test_product_recipes_of_a_source_differ_only_in_model_adapter_and_form() -> 
         "klue_nli": 6, "korquad": 2, "naver_news": 2, "nsmc": 2
     }  # fmt: skip
     assert all(whole == wholes[0] for wholes in kept.values() for whole in wholes)
+
+
+def test_the_recipe_for_a_model_that_thinks_differs_from_the_plain_one_in_template_and_tasks() -> None:
+    thinks, plain = (recipe.load(path).model_dump() for path in (THINKING, ROOT / "recipes" / "deepseek_lora.yml"))
+    assert (thinks.pop("template"), plain.pop("template")) == ("deepseek_r1_think", None)
+    assert thinks.pop("tasks") == ("klue_nli_ko_gen", "klue_nli_ko") != plain.pop("tasks")
+    assert thinks == plain
 
 
 def test_the_form_is_one_of_the_sources_and_the_first_where_none_is_named(tmp_path: Path) -> None:

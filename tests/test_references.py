@@ -21,12 +21,12 @@ pytest.importorskip("sklearn")
 pytest.importorskip("lm_eval")
 
 
-def trained(folder: Path, rows: int = 600) -> References:
+def trained(folder: Path, rows: int = 600, most: int = references.ROWS) -> References:
     """The lines of a run that trained on the sample's first rows."""
     records = list(nli_sample.read("train"))[:rows]
     lines = [json.dumps({"source": "nli_sample", "doc": record}, ensure_ascii=False) for record in records]
     write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
-    return References(folder)
+    return References(folder, most)
 
 
 def found(lines: References, name: str, items: int = 171, path: Path | None = None) -> tuple[Loaded, Lines]:
@@ -133,9 +133,8 @@ def test_reviews_have_a_line_of_their_own() -> None:
     assert max(told, key=lambda label: told[label]) == "1"
 
 
-def test_of_many_rows_so_many_are_taken_from_all_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "ROWS", 100)
-    lines = trained(tmp_path, rows=250)
+def test_of_many_rows_so_many_are_taken_from_all_over(tmp_path: Path) -> None:
+    lines = trained(tmp_path, rows=250, most=100)
     records = lines._records("nli_sample")
     every = [record["guid"] for record in list(nli_sample.read("train"))[:250]]
     assert [record["guid"] for record in records] == every[::3]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kodata.scored import final_answer
 from kotune import scoring
 from kotune.errors import StageError
 from kotune.run import read_json
@@ -75,6 +76,49 @@ def test_samples_that_were_edited_since_are_scored_again(scored: list[tuple[str,
     (tmp_path / "samples" / "tuned" / "nsmc_ko.jsonl").write_text("{}\n")
     scoring.score(tmp_path, TASKS, {}, None)
     assert scored == [("nsmc_ko", False)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said", "read"),
+    [
+        ("질문<|assistant|>", "비가", "비가"),
+        ("질문<|assistant|><think>\n", "비가", "<think>비가"),  # cut off: no answer
+        ("질문<|assistant|><think>\n", "비가</think>함의", "<think>비가</think>함의"),
+        ("질문<|assistant|><think>\n\n</think>\n\n", "함의", "함의"),
+        ("<think>가 무엇인가요?<|assistant|>", "함의", "함의"),
+    ],
+)
+def test_a_thought_that_the_prompt_opened_has_its_tag(
+    monkeypatch: pytest.MonkeyPatch, prompt: str, said: str, read: str
+) -> None:
+    harness = pytest.importorskip("lm_eval.models.huggingface")
+
+    class Silent:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+            return [said for _ in requests]
+
+    monkeypatch.setattr(harness, "HFLM", Silent)
+    answers = scoring.harness_model(None, None).generate_until([SimpleNamespace(args=(prompt, {}))])
+    assert answers == [read]
+    assert (final_answer(read) is None) == (read == "<think>비가")
+
+
+def test_a_rehearsal_goes_as_far_as_the_reference_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def lines(root: Path, rows: int) -> Any:
+        return SimpleNamespace(of=lambda task, samples: asked.append((root, rows, task, samples)))
+
+    monkeypatch.setattr(scoring, "References", lines)
+    monkeypatch.setattr(scoring, "load_base", lambda *_: None)
+    monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
+    monkeypatch.setattr(scoring, "load_task", lambda name, _: name)
+    monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
+    scoring.rehearse(tmp_path, "base", None, None, TASKS)
+    assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]
 
 
 @pytest.mark.parametrize(("room", "sizes"), [(32, [32]), (8, [32, 16, 8]), (1, [32, 16, 8, 4, 2, 1])])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 VOCABULARY_SIZE = 1120
 TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
 TRAINING_DOCUMENTS = 5_000
+THOUGHT = ("<think>", "</think>")  # as in DeepSeek-R1-Distill one id each, but text: decoding keeps them
 # Beyond the corpus, so that other Korean text is not spelled in bytes alone.
 COMMON_SYLLABLES = (
     "가각간갈감갑강같개거건걸것게겨격견결경계고곡곤골공과관광교구국군굴권귀규그극근글금급기긴길김까께꼭꿈끝나난날남내너널네녀년노녹"
@@ -74,8 +75,7 @@ FAMILIES = {
             "<｜end▁of▁sentence｜>",
             "<｜User｜>",
             "<｜Assistant｜>",
-            "<think>",
-            "</think>",
+            *THOUGHT,
             "<|endoftext|>",
         ),
     ),
@@ -144,10 +144,11 @@ def byte_model(special: tuple[str, ...]) -> models.BPE:
 
 def trained(family: Family) -> Tokenizer:
     """The BPE tokenizer of a family, trained on the corpus."""
-    from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, processors
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers, processors
 
     tokenizer = Tokenizer(byte_model(family.special))
-    tokenizer.add_special_tokens(list(family.special))
+    tokenizer.add_special_tokens([token for token in family.special if token not in THOUGHT])
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in THOUGHT if token in family.special])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(family.split), "isolated"),
@@ -171,7 +172,9 @@ def build(family: Family) -> PreTrainedTokenizerFast:
         bos_token=family.bos,
         eos_token=family.eos,
         pad_token=family.pad,
-        additional_special_tokens=[t for t in family.special if t not in (family.bos, family.eos, family.pad)],
+        additional_special_tokens=[
+            t for t in family.special if t not in (family.bos, family.eos, family.pad, *THOUGHT)
+        ],
         clean_up_tokenization_spaces=False,
         model_max_length=2048,
     )
