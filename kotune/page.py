@@ -17,7 +17,6 @@ PAGES = Path(__file__).parent / "pages"
 FONT = "Noto Sans KR of this page"
 NOTICE = [0, 13, 14]  # copyright, licence and its address in a font's table of names
 LAYOUT = ("BASE", "GPOS", "GSUB", "VORG", "vhea", "vmtx")  # kerning, and vertical writing
-TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis, from its left end to its right one
 
 
 def check_place(path: Path | None, option: str) -> None:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from kotune.plots.drawing import CLEAR, DASHED, KINDS, LINE, WIDTH, Axis, Spec, channel, layers, width
 
-ROW = 20  # pixels for an interval
+ROW, GAP = 16, 10  # pixels: for an interval, below a group
+FIGURES = 100  # pixels that the longest figures take
 
 
 class Interval(NamedTuple):
@@ -19,20 +20,25 @@ class Interval(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Intervals on one line, with a label above them and figures at its right end. `head`: of this row and those that
-    follow; `references`: dashed lines of this row alone, by their names."""
+    """Intervals on one line, with a label and figures above them; without a label the figures stand beside the title."""
 
     label: str
     figures: str
     intervals: Sequence[Interval]
+
+
+class Group(NamedTuple):
+    """Rows under a title. `references`: dashed lines through them, by their names."""
+
+    title: str
+    rows: Sequence[Row]
     references: Mapping[str, float] = {}
-    head: str = ""
 
 
-def intervals(rows: Sequence[Row], axis: Axis, ends: tuple[float, float], zero: float | None = None) -> Spec:
+def intervals(groups: Sequence[Group], axis: Axis, ends: tuple[float, float], zero: float | None = None) -> Spec:
     """Rows of intervals one below the other over one scale from ends[0] to ends[1]; `zero`: where a dashed line goes
     through all of them."""
-    laid = _Layout(rows, ends)
+    laid = _Layout(groups, ends)
     across = channel("x", axis, {"domain": ends, "nice": False}, domain=False, labelFlush=True)
     down = {"field": "y", "type": "quantitative", "axis": None, "scale": {"domain": [laid.height, 0], "nice": False}}
     place, until = {"x": across, "y": down}, {"field": "until"}
@@ -46,48 +52,50 @@ def intervals(rows: Sequence[Row], axis: Axis, ends: tuple[float, float], zero: 
         ([*laid.lines, *through], {"type": "rule", **DASHED}, {**place, "y2": until}),
         (laid.dots, {"type": "point", "size": 70, "opacity": 1, "strokeWidth": 2}, full),
         (laid.names, {**CLEAR, **aside}, {**text, "x": across}),
-        (laid.labels, {**CLEAR, "align": "left"}, {**text, "x": {"value": 0}}),
-        (laid.heads, {**CLEAR, "align": "left", "fontWeight": "bold"}, {**text, "x": {"value": 0}}),
+        (laid.labels, {**CLEAR, "align": "left", "limit": WIDTH - FIGURES}, {**text, "x": {"value": 0}}),
+        (laid.titles, {**CLEAR, "align": "left", "fontWeight": "bold", "limit": WIDTH}, {**text, "x": {"value": 0}}),
         (laid.figures, {**CLEAR, "align": "right"}, {**text, "x": {"value": WIDTH}}),
     )
     return {"width": WIDTH, "height": laid.height, "layer": layers(drawn)}
 
 
 class _Layout:
-    """Where everything of rows of intervals stands, in pixels from above. `names` of references get lines of their own where
-    they would stand on each other."""
+    """Where everything in groups of intervals stands, in pixels from above. The names of references get lines of their own
+    where they would stand on each other."""
 
-    def __init__(self, rows: Sequence[Row], ends: tuple[float, float]) -> None:
+    def __init__(self, groups: Sequence[Group], ends: tuple[float, float]) -> None:
         self.ends, self.height = ends, 0.0
-        self.heads: list[Spec] = []
+        self.titles: list[Spec] = []
         self.labels: list[Spec] = []
         self.figures: list[Spec] = []
         self.marks: list[Spec] = []
         self.dots: list[Spec] = []
         self.lines: list[Spec] = []
         self.names: list[Spec] = []
-        for row in rows:
-            if row.head:
-                self.heads.append({"y": self._down(LINE + 6), "text": row.head})
+        for group in groups:
             y = self._down(LINE + 3)
-            self.labels.append({"y": y, "text": row.label})
-            self.figures.append({"y": y, "text": row.figures})
+            self.titles.append({"y": y, "text": group.title})
             top = self.height
-            self._intervals(row.intervals)
-            self._references(row.references, top)
-            self.height += 6
+            for row in group.rows:
+                self._row(row, y if width(f"{group.title}  {row.figures}") < WIDTH else None)
+            self._references(group.references, top)
+            self.height += GAP
+
+    def _row(self, row: Row, beside: float | None) -> None:
+        """`beside`: where the title stands, if there is room for figures beside it."""
+        y = beside if beside is not None and not row.label else self._down(LINE + 3)
+        self.labels += [{"y": y, "text": row.label}] if row.label else []
+        self.figures.append({"y": y, "text": row.figures})
+        for one in row.intervals:
+            stroke, fill = KINDS[one.kind]
+            at = {"y": self._down(ROW), "stroke": stroke, "fill": fill}
+            self.marks.append({**at, "x": one.low, "until": one.high})
+            self.dots.append({**at, "x": one.value})
 
     def _down(self, pixels: float) -> float:
         """The middle of so many pixels more."""
         self.height += pixels
         return self.height - pixels / 2
-
-    def _intervals(self, found: Sequence[Interval]) -> None:
-        for one in found:
-            stroke, fill = KINDS[one.kind]
-            at = {"y": self._down(ROW if len(found) == 1 else ROW * 0.75), "stroke": stroke, "fill": fill}
-            self.marks.append({**at, "x": one.low, "until": one.high})
-            self.dots.append({**at, "x": one.value})
 
     def _references(self, references: Mapping[str, float], top: float) -> None:
         lanes: list[list[tuple[float, float]]] = []  # for each line of text what is taken of it
