@@ -298,9 +298,10 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: 
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "kept.html").read_text(encoding="utf-8")
     assert page.count('<li class="better">') == 2
-    (told,) = re.findall(r'aria-label="(nli_sample_ko acc 1 [^"]+)"', page)
+    (told,) = re.findall(r'aria-label="(nli_sample_ko\sacc\s1\s[^"]+)"', page)
+    pairs = [" ".join(one.partition(": ")[0].split()) for one in told.split("; ")]
     sides = ("1 base → 1 tuned", "2 base → 2 tuned", "1 tuned → 2 tuned")
-    assert [one.partition(": ")[0] for one in told.split("; ")] == [f"nli_sample_ko acc {side}" for side in sides]
+    assert pairs == [f"nli_sample_ko acc {side}" for side in sides]
     assert not re.search(r"<script|<link|url\((?!data:)|(?:src|href)=", page)
     assert page.index('<section class="alert">') > page.index("NOT THE SAME")
     lines = done.stdout.splitlines()
