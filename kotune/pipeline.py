@@ -23,7 +23,7 @@ from kotune.job import Job, versions
 from kotune.models import hub
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.progress import Screen
-from kotune.recipe import ROOT, Limit, digest, load
+from kotune.recipe import ROOT, Limit, load, run_name
 from kotune.run import RUNS, STAGES, Run, command, read_json, said, write_text
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
@@ -56,7 +56,7 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
         raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
-    folder = options.runs_dir / f"{recipe_file.stem}-{digest(recipe, options.limit)}"
+    folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     place, device = Run(folder.absolute()), axolotl_config.detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, recipe)

@@ -143,7 +143,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "    form: 3\n", "data.0.form: input should be a valid string, found `3`"),
         (GOOD + "    samples: 0\n", "data.0.samples: input should be greater than 0"),
         ("model: quickstart-llama\n", "data: missing or empty; add `data:`"),
-        ("data: []\nmodel: quickstart-llama\n", "data: tuple should have at least 1 item"),
+        ("data: []\nmodel: quickstart-llama\n", "data: must be one entry or more"),
         (GOOD + "seed: true\n", "seed: input should be a valid integer, found `True`"),
         (GOOD + "seed: '5'\n", "seed: input should be a valid integer, found `5`"),
         (GOOD.replace("quickstart-llama", "''"), "model: `` is no preset"),
