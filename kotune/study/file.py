@@ -180,10 +180,11 @@ def _names(files: Sequence[Path]) -> dict[Path, str]:
 
 def _cell(file: Path, values: Mapping[str, Value], names: Mapping[Path, str]) -> Cell:
     overrides = tuple(_override(key, value) for key, value in values.items())
+    told = (f"{key}={ALL if value is None and SIZE.fullmatch(key) else value}" for key, value in values.items())
     resolved = recipes.load(file, overrides)
     size = next((key for key in values if SIZE.fullmatch(key)), "data.0.samples")
     return Cell(
-        file, overrides, " ".join((names[file], *overrides)),
+        file, overrides, " ".join((names[file], *told)),
         arm=", ".join((names[file], *(str(values[key]) for key in ARMS if key in values))),
         samples=resolved.data[int(size.split(".")[1])].samples,
         seed=resolved.seed,
