@@ -143,7 +143,7 @@ def _bad_recipes(files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> 
             yield told
     if told:
         return
-    found = {}
+    found: dict[str, str] = {}
     for key, values in vary.items():
         for value in values:
             for file in files:
