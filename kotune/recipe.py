@@ -275,8 +275,8 @@ def all_told(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Every pydantic error of `model` once; that a list is too short after its items were refused is no news. What stands
     beyond MOST, which nobody is told, is there to be counted."""
     details = error.errors(include_url=False)
-    deep = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
-    news = [detail for detail in details if detail["type"] != "too_short" or detail["loc"][0] not in deep]
+    deep = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
+    news = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep]
     return [*(_told(detail, model) for detail in news[:MOST]), *("" for _ in news[MOST:])]
 
 

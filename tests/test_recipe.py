@@ -105,7 +105,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "axolotl:\n  bf16: sometimes\n", "axolotl.bf16: expected `auto` or boolean or null"),
         (GOOD + "axolotl:\n  base_model: x\n", "axolotl.base_model: kotune sets this from the recipe; use `model`"),
         (GOOD + "axolotl:\n  plugins: [os]\n", "axolotl.plugins: a plugin runs foreign code"),
-        (GOOD + "axolotl: 3\n", "axolotl: input should be a valid dictionary, found `3`"),
+        (GOOD + "axolotl: 3\n", "axolotl: must be a mapping of `key: value` lines, found `3`"),
         (GOOD + "seed: early\n", "seed: input should be a valid integer"),
         (GOOD + "adapter: full\n", "adapter: unknown value `full`; known: lora, qlora"),
         (GOOD + "adapter: qlor\n", "adapter: unknown value `qlor`; did you mean qlora?"),
@@ -172,7 +172,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
             "data_path: `nowhere` does not exist; give the folder",
         ),
         (GOOD + "data_path: {nli_sample: .}\n", "data_path: nli_sample is trained on; give `path` in its entry"),
-        (GOOD + "data_path: .\n", "data_path: input should be a valid dictionary, found `.`"),
+        (GOOD + "data_path: .\n", "data_path: must be a mapping of `key: value` lines, found `.`"),
         (GOOD + "template: lama3\n", "template: `lama3` is no template of ours and no file; did you mean llama3?"),
     ],
 )

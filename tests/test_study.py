@@ -12,6 +12,7 @@ from kodata.errors import HubError
 from kotune import pipeline, study
 from kotune.efficiency import Price
 from kotune.errors import KotuneError, Preempted, RecipeError, StageError
+from kotune.job import OUTPUTS
 from kotune.plan import counting
 from kotune.plan.counting import Counted
 from kotune.progress import Screen
@@ -130,7 +131,7 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         ("recipes: []\nvary: {}", "recipes: must be one entry or more, found `[]`"),
         ("recipes: [a.yml]\nvary: {seed: []}", "vary.seed: must be one entry or more"),
         ("recipes: [a.yml]\nvary: {seed: 3}", "vary.seed: must be a list, as in [a, b], found `3`"),
-        ("recipes: [a.yml]\nvaries: {seed: [3]}", "varies: unknown key; did you mean vary?"),
+        ("recipes: [a.yml]\nvarry: {seed: [3]}", "varry: unknown key; did you mean vary?"),
         ("recipes: [a.yml]\nvary: {seed: [3]}\nlimit: all", "limit: `all` is neither a number of items"),
         ("recipes: [a.yml]\nvary: {seed: [[3]]}", "vary.seed.0: must be a plain value, found `[3]`"),
         ("recipes: [a.yml]\nvary: {sead: [3]}", "vary.sead: a.yml: sead: unknown key; did you mean seed?"),
@@ -198,14 +199,14 @@ def test_what_would_stop_every_cell_stops_the_study(grid: Study, runs: Any, stop
 
 
 def test_a_size_above_what_exists_is_told_before_anything_is_trained(
-    write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    write: Callable[[str], Path], reported: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[object] = []
     monkeypatch.setitem(pipeline.BODIES, "train", lambda *_: trained.append(1))
     monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
     path = write("recipes: [a.yml]\nvary: {data.0.samples: [40, 9000]}")
     with pytest.raises(
-        RecipeError, match=r"grid.yml: a data.0.samples=9000: .*samples is 9,000, but there are only 2,4"
+        RecipeError, match=r"grid\.yml: a data\.0\.samples=9000: .*samples is 9,000, but there are only 2,4"
     ):
         command.start(path, command.Options(), print)
     assert not trained and not any(RUNS.iterdir())
@@ -335,7 +336,7 @@ def test_a_done_cell_is_known_by_its_record_whatever_machine_it_ran_on(grid: Stu
     job = running._job(grid, cell, RUNS)
     assert (job.device, job.launcher) == ("cuda", ("torchrun",))
     for stage in ("prepare", "render", "train", "score"):
-        for name in pipeline.OUTPUTS[stage]:
+        for name in OUTPUTS[stage]:
             write_text(job.run.path(name) / "x" if name.startswith("samples/") else job.run.path(name), "{}")
         inputs = job.inputs(stage)
         with Run(job.run.root).stage(stage, inputs):
