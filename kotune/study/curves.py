@@ -25,7 +25,7 @@ SIZES = 5  # from which on a law is fitted
 EXPONENTS = (0.02, 4.0)  # b: nearly a logarithm; nearly a step after the smallest size
 GRID = {1: 60, 2: 24}  # values of b for each arm, by the number of arms
 FAR = 40.0  # excess of misfit beyond which no b is looked at closely: above the square of every quantile here
-STEPS = 200  # sizes that are looked at where a law is 0
+STEPS = 100  # sizes that are looked at where a law is 0
 AHEAD = 2  # times the largest size: as far as a law is followed
 
 
@@ -41,7 +41,7 @@ class Measured(NamedTuple):
 
     def interval(self, at: int) -> tuple[float, float]:
         """The 95% interval of one point; NaN where unknown."""
-        parts = [(float(part[at, at]), free) for part, free in self.parts if not part[at, at] == 0]
+        parts = [(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0]
         return seeds.interval(float(self.means[at]), parts or [(0.0, 1.0)])[:2]
 
 
@@ -50,17 +50,26 @@ def measured(values: "Array", found: "Array", arms: Sequence[slice], groups: int
     `groups` clusters; arms: which points are the sizes of one arm; the others have no seeds."""
     import numpy as np
 
-    means = np.nanmean(values, axis=-1)
-    each = np.nanmean(found, axis=-1)
+    means, each = over_seeds(values), over_seeds(found)
     parts = [(np.atleast_2d(np.cov(each, rowvar=False)), groups - 1.0)]
     count = np.isfinite(values).sum(axis=-1)
-    within = np.nansum(np.nanvar(found - each[..., None], axis=0, ddof=1), axis=-1) / (count - 1).clip(1)
+    within = np.nansum(np.var(found - each[..., None], axis=0, ddof=1), axis=-1) / (count - 1).clip(1)
     for arm in arms:
         for part, free in of_seeds(values[arm], within[arm]):
             whole = np.zeros((len(means), len(means)))
             whole[arm, arm] = part
             parts.append((whole, free))
     return Measured(means, tuple(parts))
+
+
+def over_seeds(values: "Array") -> "Array":
+    """The mean over the seeds that there are; NaN without any."""
+    import numpy as np
+
+    have = np.isfinite(values)
+    count = have.sum(axis=-1)
+    total = np.where(have, values, 0).sum(axis=-1)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
 def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
@@ -75,7 +84,7 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
     free, common = float((count - 1).clip(0).sum()), values.shape[-1] - 1.0
     if free < seeds.ENOUGH - 1:
         return []
-    moved = np.nan_to_num(values - np.nanmean(values, axis=-1, keepdims=True))
+    moved = np.nan_to_num(values - over_seeds(values)[..., None])
     products = moved @ np.swapaxes(moved, -1, -2)
     own = np.diagonal(products, axis1=-2, axis2=-1)
     pooled = ((own - (count - 1) * within).sum(axis=-1) / free).clip(0)[..., None, None]
@@ -87,8 +96,8 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
 
 
 class Law(NamedTuple):
-    """Fitted laws of one arm or two. `exponents`: (..., B, A), candidates; `excess`: (..., B), by how much each fits worse than the
-    best; `coefficients`: (..., B, 2 A), of each arm its value at `start` and how steeply it rises there over log n; their
+    """Fitted laws of one arm or two. `exponents`: (..., B, A), candidates; `excess`: (..., B), by how much each fits worse than
+    the best; `coefficients`: (..., B, 2 A), of each arm its value at `start` and how steeply it rises there over log n; their
     `covariance`; `weights`: (..., B, 2 A, P), what each point adds to them; `misfit`: (...), chi-squared of the best."""
 
     found: Measured
@@ -117,7 +126,7 @@ class Law(NamedTuple):
 
         value = (rows * self.coefficients).sum(axis=-1)
         variance = np.einsum("...i,...ij,...j->...", rows, self.covariance, rows)
-        left = self._quantile(rows)[..., None] ** 2 - self.excess
+        left = self.quantile(rows)[..., None] ** 2 - self.excess
         half = np.sqrt(left.clip(0) * variance)
         low, high = (np.where(left < 0, np.nan, value + sign * half) for sign in (-1, 1))
         return self._best(value), np.nanmin(low, axis=-1), np.nanmax(high, axis=-1)
@@ -126,9 +135,12 @@ class Law(NamedTuple):
         """Of (..., B) that of the best candidate."""
         import numpy as np
 
-        return np.take_along_axis(values, self.excess.argmin(-1)[(None,) * (values.ndim - self.excess.ndim)][..., None], -1)[..., 0]
+        return np.take_along_axis(
+            values, self.excess.argmin(-1)[(None,) * (values.ndim - self.excess.ndim)][..., None], -1
+        )[..., 0]
 
-    def _quantile(self, rows: "Array") -> "Array":
+    def quantile(self, rows: "Array") -> "Array":
+        """How many standard errors the 95% interval of each sum of coefficients goes to either side."""
         import numpy as np
         from scipy.special import stdtrit
 
@@ -165,7 +177,9 @@ def _solved(sizes: Sequence[Sequence[float]], found: Measured, grids: Sequence["
     import numpy as np
 
     # Every combination of the arms' candidates.
-    wide = [grid[(..., *(slice(None) if at == arm else None for at in range(len(grids))))] for arm, grid in enumerate(grids)]
+    wide = [
+        grid[(..., *(slice(None) if at == arm else None for at in range(len(grids))))] for arm, grid in enumerate(grids)
+    ]
     exponents = np.stack(np.broadcast_arrays(*wide), axis=-1)
     exponents = exponents.reshape(*exponents.shape[: -1 - len(grids)], -1, len(grids))
     start = float(min(map(min, sizes)))

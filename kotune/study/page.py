@@ -1,0 +1,66 @@
+"""A study's report as a page: sentences, then for each task its learning curves and tables."""
+
+from collections.abc import Iterator
+
+from kotune import plots
+from kotune.page import render
+from kotune.report_page import Figure
+from kotune.study.curves import AHEAD
+from kotune.study.findings import Findings
+from kotune.study.report import StudyReport
+from tasks.card import cards
+
+STEPS = 40  # places of a fitted curve that are drawn
+
+
+def page(report: StudyReport) -> str:
+    """The whole page."""
+    return render(
+        "study",
+        report=report,
+        say=report.say,
+        tasks=[(found, figure(report, found)) for found in report.findings.values()],
+    )
+
+
+def figure(report: StudyReport, found: Findings) -> Figure:
+    """The learning curves of a task over its lines."""
+    say, card = report.say, cards()[found.scores.task]
+    x = plots.Axis(say("study_axis"), log=True)
+    y = plots.Axis(
+        f"{found.scores.metric}{' ↓' if found.scores.better < 0 else ''}", form=".2~f" if card.scale == 100 else "~g"
+    )
+    said = "; ".join(
+        f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}" for at, one in enumerate(found.scores.points)
+    )
+    drawn = plots.svg(plots.lines(list(series(found)), x, y, report.lines(found)), said)
+    return Figure(
+        say(
+            "study_curve",
+            criterion=say.word("criteria", card.criterion),
+            task=found.scores.task,
+            metric=found.scores.metric,
+        ),
+        drawn,
+    )
+
+
+def series(found: Findings) -> Iterator[plots.Series]:
+    """Each arm's points with their intervals, joined where no law is fitted; else the law, dashed, as far as it is followed."""
+    for place, (arm, places) in enumerate(found.scores.arms.items()):
+        colour, points = plots.colour(place), [_point(found, at) for at in places]
+        curve = found.curves[arm]
+        if curve.law is None:
+            yield plots.Series(arm, points, colour, marked=True)
+            continue
+        yield from (plots.Series(arm, [point], colour) for point in points)
+        first, last = points[0].x, AHEAD * points[-1].x
+        sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
+        law = [plots.Point(size, told.value) for size, told in zip(sizes, curve.at(sizes), strict=True)]
+        yield plots.Series(arm, law, colour, dashed=True)
+
+
+def _point(found: Findings, at: int) -> plots.Point:
+    told, rows = found.estimate(at), found.scores.points[at].rows
+    known = told.low == told.low  # no NaN
+    return plots.Point(rows, told.value, *((told.low, told.high) if known else (None, None)))
