@@ -43,8 +43,9 @@ def _face(text: str) -> str:
     from fontTools import subset
     from pylopdf_fonts_ko import sans_path
 
-    # Without layout tables a browser still puts Hangul letters together, where the font has the whole syllable.
-    options = subset.Options(flavor="woff2", hinting=False, layout_features=[], name_IDs=NOTICE)
+    # Without layout tables a browser still puts Hangul letters together, where the font has the whole syllable. Subroutines
+    # of the whole font cost time and bytes in a small piece of it.
+    options = subset.Options(flavor="woff2", hinting=False, layout_features=[], name_IDs=NOTICE, desubroutinize=True)
     options.drop_tables = [*options.drop_tables, *LAYOUT]
     cut, file = subset.Subsetter(options), io.BytesIO()
     font = subset.load_font(sans_path(), options)

@@ -14,14 +14,14 @@ from kotune.page import render
 from kotune.phrases import Phrases
 from kotune.report import Report
 from kotune.verdict import outcome
-from tasks.card import CRITERIA, cards
+from tasks.card import cards
 
 NORMAL = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95% interval
 LEAST = 1e-6  # a loss of 0 has no logarithm
 MARGIN = 0.04  # of a scale, beside the outermost interval
 NAMED = 6  # runs whose names are in a plot's legend; of more, their numbers
 
-Groups = dict[str, list[plots.Group]]  # by criterion
+Groups = dict[str, list[plots.Group]]  # by the title of their plot
 
 
 class Figure(NamedTuple):
@@ -46,11 +46,13 @@ def spans(report: Report) -> Groups:
     rows: dict[str, dict[str, list[plots.Row]]] = {}
     for one in report.result.found:
         if one.scale == 100 and outcome(one) not in ("undefined", "void"):
-            titled = rows.setdefault(cards()[one.task].criterion, {})
+            titled = rows.setdefault(_criterion(one.task, report), {})
             titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
-    return {
-        name: [plots.Group(title, found) for title, found in rows[name].items()] for name in CRITERIA if name in rows
-    }
+    return {name: [plots.Group(title, some) for title, some in titled.items()] for name, titled in rows.items()}
+
+
+def _criterion(task: str, report: Report) -> str:
+    return report.say.word("criteria", cards()[task].criterion)
 
 
 def _span(one: Comparison, report: Report) -> plots.Row:
@@ -68,21 +70,21 @@ def _drawn_spans(report: Report) -> Iterator[Figure]:
     margin = MARGIN * (high - low or 1)
     axis = plots.Axis(report.say("points_axis"), form="+~f")
     for criterion, groups in found.items():
-        yield _drawn(report, criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0))
+        yield _drawn(criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0))
 
 
 def strips(report: Report) -> Groups:
-    """The judged metric of each task and those that have a value to stand beside, where they lie between 0 and 1."""
+    """Of each task the judged metric and those that have a value to stand beside, where they lie between 0 and 1."""
     runs, found = report.result.runs, dict[str, list[plots.Group]]()
     for task, name in dict.fromkeys((of, name) for run in runs for of in run.scores for name in _shown(run, of)):
         scored = [
             (run, sides) for run in runs if task in run.scores and len(sides := _sides(run.scores[task], name)) == 2
         ]
-        title = f"{task} {name}{' ↓' if name in cards()[task].lower_is_better else ''}"
+        title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
         rows = [plots.Row(_label(run, report), _figures(sides), sides) for run, sides in scored]
         held = _references([run for run, _ in scored], task, name, report)
-        found.setdefault(cards()[task].criterion, []).extend([plots.Group(title, rows, held)] if rows else [])
-    return {name: found[name] for name in CRITERIA if found.get(name)}
+        found.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
+    return {task: groups for task, groups in found.items() if groups}
 
 
 def _shown(run: Finished, task: str) -> list[str]:
@@ -136,15 +138,13 @@ def _lines(entry: dict[str, Any], task: str, metric: str, say: Phrases) -> Itera
 
 def _drawn_strips(report: Report) -> Iterator[Figure]:
     axis = plots.Axis("", form=".2~f", ticks=plots.SHARES)
-    for criterion, groups in strips(report).items():
-        yield _drawn(report, criterion, groups, plots.intervals(groups, axis, (0, 1)))
+    for task, groups in strips(report).items():
+        yield _drawn(f"{_criterion(task, report)}: {task}", groups, plots.intervals(groups, axis, (0, 1)))
 
 
-def _drawn(report: Report, criterion: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figure:
-    said = "; ".join(
-        f"{group.title}: {', '.join(f'{r.label} {r.figures}'.strip() for r in group.rows)}" for group in groups
-    )
-    return Figure(report.say.word("criteria", criterion), plots.svg(spec, said))
+def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figure:
+    rows = [(group.title, row) for group in groups for row in group.rows]
+    return Figure(title, plots.svg(spec, "; ".join(f"{name} {row.label}: {row.figures}" for name, row in rows)))
 
 
 def curves(report: Report, axis: str) -> list[plots.Series]:

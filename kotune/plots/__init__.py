@@ -5,11 +5,11 @@ A plot is WIDTH wide, which is a phone's whole width: a page shows it that wide 
 """
 
 from kotune.plots.curves import Point, Series, lines
-from kotune.plots.drawing import SHARES, Axis, Spec, colour, svg
+from kotune.plots.drawing import SHARES, WIDTH, Axis, Spec, colour, svg
 from kotune.plots.rows import Group, Interval, Row, intervals
 from kotune.plots.squares import Dot, confusion, reliability
 
 __all__ = [
-    "SHARES", "Axis", "Dot", "Group", "Interval", "Point", "Row", "Series", "Spec", "colour", "confusion", "intervals", "lines",
-    "reliability", "svg",
+    "SHARES", "WIDTH", "Axis", "Dot", "Group", "Interval", "Point", "Row", "Series", "Spec", "colour", "confusion",
+    "intervals", "lines", "reliability", "svg",
 ]  # fmt: skip

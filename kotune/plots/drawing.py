@@ -20,7 +20,7 @@ KINDS = {
 }  # fmt: skip
 DASHED: Spec = {"strokeDash": [4, 3], "strokeWidth": 1.5, "stroke": "var(--bad)"}
 # Text that no line crosses: the page draws its edge, in the colour behind it, before its letters.
-CLEAR: Spec = {"type": "text", "stroke": "var(--page)", "strokeWidth": 3}
+CLEAR: Spec = {"type": "text", "stroke": "var(--page)", "strokeWidth": 4, "strokeJoin": "round"}
 CONFIG: Spec = {
     "font": "Noto Sans KR", "aria": False,
     "view": {"stroke": None},
@@ -86,10 +86,10 @@ def layers(layers: Iterable[tuple[Sequence[Spec], Spec, Spec]]) -> list[Spec]:
 def channel(name: str, axis: Axis, scale: Spec, **shown: object) -> Spec:
     """One of the two axes with all that is the same in every plot."""
     ticks = {"values": [*axis.ticks]} if axis.ticks else {}
-    told = {"title": axis.title or None, "format": axis.form, **ticks, **shown}
+    told = {"title": axis.title or None, "labelExpr": f"format(datum.value, '{axis.form}')", **ticks, **shown}
     return {"field": name, "type": "quantitative", "scale": scale, "axis": told}
 
 
 def width(text: str) -> float:
     """About how many pixels a text takes."""
-    return sum(TEXT if ord(letter) > 0x1100 else 0.58 * TEXT for letter in text)
+    return sum(TEXT if ord(letter) > 0x1100 else 0.54 * TEXT for letter in text)

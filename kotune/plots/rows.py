@@ -4,7 +4,7 @@ against."""
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kotune.plots.drawing import CLEAR, DASHED, KINDS, LINE, WIDTH, Axis, Spec, channel, layers, width
+from kotune.plots.drawing import CLEAR, DASHED, FITTED, KINDS, LINE, WIDTH, Axis, Spec, channel, layers, width
 
 ROW, GAP = 16, 10  # pixels: for an interval, below a group
 FIGURES = 100  # pixels that the longest figures take
@@ -54,9 +54,9 @@ def intervals(groups: Sequence[Group], axis: Axis, ends: tuple[float, float], ze
         (laid.names, {**CLEAR, **aside}, {**text, "x": across}),
         (laid.labels, {**CLEAR, "align": "left", "limit": WIDTH - FIGURES}, {**text, "x": {"value": 0}}),
         (laid.titles, {**CLEAR, "align": "left", "fontWeight": "bold", "limit": WIDTH}, {**text, "x": {"value": 0}}),
-        (laid.figures, {**CLEAR, "align": "right"}, {**text, "x": {"value": WIDTH}}),
+        (laid.figures, {**CLEAR, "align": "right"}, {**text, "x": {"value": "width"}}),
     )
-    return {"width": WIDTH, "height": laid.height, "layer": layers(drawn)}
+    return {"width": WIDTH, "height": laid.height, "autosize": FITTED, "layer": layers(drawn)}
 
 
 class _Layout:

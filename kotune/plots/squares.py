@@ -6,6 +6,7 @@ from typing import NamedTuple
 from kotune.plots.drawing import DASHED, FITTED, KINDS, SHARES, TEXT, WIDTH, Axis, Spec, channel, layers
 
 CELL, SQUARE = 46, 250  # pixels: of a row of a heat map, of a calibration plot
+FULL = 0.4  # opacity at which text can still be read in light and dark
 DOTS = (16.0, 200.0)  # areas of the dots of few items and of all
 
 
@@ -18,22 +19,26 @@ class Dot(NamedTuple):
 
 
 def confusion(choices: Sequence[str], counts: Sequence[Sequence[int]], axes: tuple[str, str]) -> Spec:
-    """Right answers in rows, given ones in columns: how many, and which share of the row; the fuller a cell, the darker.
-    `axes`: what columns and rows are called."""
+    """Right answers in rows, given ones in columns: how many, and which share of the row; the fuller a cell, the stronger
+    its colour, which tells right from wrong. `axes`: what columns and rows are called."""
     cells = [
-        {"y": gold, "x": said, "n": f"{n:,}", "share": n / (sum(row) or 1), "percent": f"{n / (sum(row) or 1):.0%}"}
-        for gold, row in zip(choices, counts, strict=True)
-        for said, n in zip(choices, row, strict=True)
-    ]
+        {"y": gold, "x": said, "n": f"{n:,}", "share": n / (sum(row) or 1), "percent": f"{n / (sum(row) or 1):.0%}",
+         "fill": "var(--good)" if gold == said else "var(--bad)"}
+        for gold, row in zip(choices, counts, strict=True) for said, n in zip(choices, row, strict=True)
+    ]  # fmt: skip
     side = {"type": "ordinal", "sort": [*choices], "scale": {"paddingInner": 0.04}}
     shown = {"domain": False, "labelAngle": 0, "labelLimit": 90, "labelColor": "var(--text)"}
     place = {
         "x": {"field": "x", **side, "axis": {**shown, "orient": "top", "title": axes[0]}},
         "y": {"field": "y", **side, "axis": {**shown, "title": axes[1]}},
     }
-    full = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0, 0.6]}, "legend": None}
+    full = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0, FULL]}, "legend": None}
     drawn = (
-        (cells, {"type": "rect", "fill": "var(--good)", "stroke": "var(--line)"}, {**place, "fillOpacity": full}),
+        (
+            cells,
+            {"type": "rect", "stroke": "var(--line)"},
+            {**place, "fill": {"field": "fill", "scale": None}, "fillOpacity": full},
+        ),
         (cells, {"type": "text", "fontSize": TEXT + 2, "dy": -8}, {**place, "text": {"field": "n"}}),
         (cells, {"type": "text", "dy": 9}, {**place, "text": {"field": "percent"}}),
     )
