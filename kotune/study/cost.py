@@ -91,9 +91,10 @@ def check(study: Study, found: Sequence[Listed], budget: float, price: Price | N
 def show(study: Study, found: Sequence[Listed], price: Price | None, console: Console | None = None) -> None:
     """Print the list."""
     missing = [one for one in found if not one.is_done]
-    total = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
+    total: Row = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
     rows = [*(_words(one) + _figures([one], price) for one in found), total + _figures(missing, price)]
-    head, notes = ("cell", "", "folder", "minutes", "won"), [PREDICTED, BASE]
+    head: Row = ("cell", "", "folder", "minutes", "won")
+    notes = [PREDICTED, BASE]
     if not any(one.on for one in missing):
         rows, head, notes = [row[:3] for row in rows], head[:3], [BLIND] if missing else []
     table.show(Table(study.name, head, rows, 3, notes), table.unbroken(console))
