@@ -280,6 +280,14 @@ def test_the_list_has_every_cell_with_time_and_won_and_a_total(
     assert "PREDICTED" in said and not RUNS.exists()
 
 
+def test_what_is_estimated_or_not_counted_is_told_once(
+    grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "count", lambda recipe: Counted(9, 9, [9], exact=False, why="no tokenizer"))
+    command.start(grid.file, command.Options(dry_run=True, gpu="a100-40"), print)
+    assert capsys.readouterr().out.count("Tokens are ESTIMATED: no tokenizer.") == 1
+
+
 def test_without_a_gpu_nothing_is_predicted(grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str]) -> None:
     command.start(grid.file, command.Options(dry_run=True), print)
     assert "not for a CPU: give --gpu NAME" in capsys.readouterr().out and not COUNTS
