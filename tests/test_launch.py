@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from kotune import launch
-from kotune.errors import RecipeError
+from kotune.errors import RecipeError, StageError
 from kotune.launch import Job, Launch, Options
 from kotune.recipe import load
 from tests.conftest import ROOT, Cli, write_recipe
@@ -245,6 +245,29 @@ def test_a_sky_task_goes_on_after_a_preemption_and_costs_nothing_when_idle() -> 
     assert launched.after == f"aws s3 sync {BUCKET} runs"
 
 
+@pytest.mark.parametrize(("code", "started", "ended"), [(1, 3, 1), (0, 3, 0), (75, 1, 75), (143, 1, 143)])
+def test_a_run_that_fails_stops_no_other_on_the_same_machine_but_a_preemption_stops_all(
+    here: Path, code: int, started: int, ended: int
+) -> None:
+    launched = prepared("sky", *RECIPES)
+    (here / "cli.py").write_text(f"#!/bin/sh\necho ran\ncase $2 in *quickstart*) exit {code} ;; esac\n")
+    (here / "cli.py").chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-c", yaml.safe_load(launched.text)["run"]], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.count("ran\n"), done.returncode) == (started, ended), done.stderr
+    path = fake(here / "bin", "docker", code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path)
+        try:
+            launch.hand_over(prepared("docker", *RECIPES), "docker")
+        except StageError as error:
+            assert error.exit_code == ended and str(error).count("docker ended with") == started
+        else:
+            assert ended == 0
+    assert (here / "bin" / "called").read_text().splitlines().count("run") == 2 * started
+
+
 def test_skypilots_own_parser_takes_the_task_and_refuses_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
     sky = shutil.which("sky")
     if not sky:
@@ -278,11 +301,18 @@ def test_a_recipe_of_any_name_is_quoted(here: Path, engine: str, name: str) -> N
     assert not (here / "x").exists()
 
 
-def test_a_dry_run_needs_the_light_install_alone(here: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["launch", str(RECIPES[0]), "--on", "slurm", "--dry-run"],
+        ["study", "recipes/studies/few_data.yml", "--dry-run", "--gpu", "a100-40", "--price", "3000"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_dry_run_needs_the_light_install_alone(here: Path, words: list[str]) -> None:
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
-    words = ["cli.py", "launch", str(RECIPES[0]), "--on", "slurm", "--dry-run"]
     code = (
-        f"import runpy, sys; sys.argv = {words!r}\n"
+        f"import runpy, sys; sys.argv = {['cli.py', *words]!r}\n"
         f"try: runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\n"
         f"except SystemExit as stop: assert not stop.code\n"
         f"assert not [name for name in {heavy} if name in sys.modules]"

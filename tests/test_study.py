@@ -134,11 +134,12 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         ("recipes: [a.yml]\nvarry: {seed: [3]}", "varry: unknown key; did you mean vary?"),
         ("recipes: [a.yml]\nvary: {seed: [3]}\nlimit: all", "limit: `all` is neither a number of items"),
         ("recipes: [a.yml]\nvary: {seed: [[3]]}", "vary.seed.0: must be a plain value, found `[3]`"),
-        ("recipes: [a.yml]\nvary: {sead: [3]}", "vary.sead: a.yml: sead: unknown key; did you mean seed?"),
+        ("recipes: [a.yml]\nvary: {sead: [3]}", "grid.yml: a sead=3: a.yml: sead: unknown key; did you mean seed?"),
         ("recipes: [a.yml]\nvary: {adapter: [lra]}", "adapter: unknown value `lra`; did you mean lora?"),
         ("recipes: [a.yml]\nvary: {data.1.samples: [3]}", "the list has items 0 to 0"),
         ("recipes: [a.yml]\nvary: {axolotl.learning_rate: [2e-4]}", "YAML reads `2e-4` as text"),
         ("recipes: [aa.yml]\nvary: {seed: [3]}", "aa.yml: no such file; did you mean a.yml?"),
+        ("recipes: [aa.yml, a.yml]\nvary: {seed: [3]}", "aa.yml: no such file; did you mean a.yml?"),
         ("recipes: [a.yml]\nvary: {seed: [1, 1]}", "`a seed=1` and `a seed=1` are the same run"),
         ("recipes: [a.yml]\nvary: {data.0.samples: [all, null]}", "are the same run; keep one of them"),
         (
@@ -161,6 +162,17 @@ def test_what_is_no_study_is_told_before_anything_is_run(write: Callable[[str], 
     with pytest.raises(RecipeError) as error:
         file.load(write(text))
     assert told in str(error.value) and str(error.value).startswith("grid.yml")
+
+
+def test_values_are_judged_together(write: Callable[[str], Path]) -> None:
+    good = "recipes: [a.yml]\nvary: {axolotl.batch_size: [8, 16], axolotl.micro_batch_size: [2, 4]}"
+    assert len(file.load(write(good)).cells) == 4
+    with pytest.raises(RecipeError) as error:
+        file.load(write(good.replace("[2, 4]", "[2, 16]")))
+    cell = "a axolotl.batch_size=8 axolotl.micro_batch_size=16"
+    assert str(error.value).startswith(
+        f"grid.yml: {cell}: a.yml: axolotl.micro_batch_size: 16 does not divide the 8 ex"
+    )
 
 
 def test_what_differs_is_told_whole(write: Callable[[str], Path]) -> None:
@@ -268,6 +280,14 @@ def test_the_list_has_every_cell_with_time_and_won_and_a_total(
     assert "PREDICTED" in said and not RUNS.exists()
 
 
+def test_what_is_estimated_or_not_counted_is_told_once(
+    grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "count", lambda recipe: Counted(9, 9, [9], exact=False, why="no tokenizer"))
+    command.start(grid.file, command.Options(dry_run=True, gpu="a100-40"), print)
+    assert capsys.readouterr().out.count("Tokens are ESTIMATED: no tokenizer.") == 1
+
+
 def test_without_a_gpu_nothing_is_predicted(grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str]) -> None:
     command.start(grid.file, command.Options(dry_run=True), print)
     assert "not for a CPU: give --gpu NAME" in capsys.readouterr().out and not COUNTS
@@ -349,4 +369,4 @@ def test_a_done_cell_is_known_by_its_record_whatever_machine_it_ran_on(grid: Stu
 def test_a_bad_study_is_one_message_of_the_command_line(cli: Cli, write: Callable[[str], Path]) -> None:
     assert_one_message(cli("study", "gird.yml"), 2, "gird.yml: no such file")
     path = write("recipes: [a.yml]\nvary: {sead: [1]}")
-    assert_one_message(cli("study", path, "--dry-run"), 2, "vary.sead", "did you mean seed?")
+    assert_one_message(cli("study", path, "--dry-run"), 2, "a sead=1: a.yml: sead: unknown key; did you mean seed?")

@@ -10,7 +10,7 @@ from rich.console import Console
 from kotune import plan, table
 from kotune.efficiency import Price, cost
 from kotune.errors import RecipeError
-from kotune.plan import counting, gpus
+from kotune.plan import On, Plan, counting, gpus
 from kotune.plan.counting import Counted
 from kotune.plan.screen import PREDICTED
 from kotune.study.file import Cell, Study
@@ -23,12 +23,16 @@ BASE = "What the base model answers is counted in each cell, though most take it
 
 @dataclass(frozen=True)
 class Listed:
-    """A cell with the folder of its run. `on`: the prediction for the GPU that was asked for, where it is missing."""
+    """A cell with the folder of its run. `plan`: for the GPU that was asked for, where the cell is missing."""
 
     cell: Cell
     folder: Path
     is_done: bool
-    on: plan.On | None = None
+    plan: Plan | None = None
+
+    @property
+    def on(self) -> On | None:
+        return self.plan.on[0] if self.plan else None
 
 
 def predict(study: Study, runs_dir: Path, gpu: str | None) -> list[Listed]:
@@ -38,7 +42,7 @@ def predict(study: Study, runs_dir: Path, gpu: str | None) -> list[Listed]:
     if gpu is None:
         return found
     predicted = _Predicted(study, gpu)
-    return [one if one.is_done else replace(one, on=predicted.of(one.cell)) for one in found]
+    return [one if one.is_done else replace(one, plan=predicted.of(one.cell)) for one in found]
 
 
 class _Predicted:
@@ -47,14 +51,13 @@ class _Predicted:
 
     def __init__(self, study: Study, gpu: str) -> None:
         self.study, self.gpu = study, gpu
-        self.plans: dict[str, plan.On] = {}
+        self.plans: dict[str, Plan] = {}
         self.counts: dict[str, Counted] = {}
 
-    def of(self, cell: Cell) -> plan.On:
+    def of(self, cell: Cell) -> Plan:
         key = cell.arm + json.dumps([cell.samples, cell.choice])
         if key not in self.plans:
-            made = plan.make(cell.recipe, cell.overrides, (self.gpu,), counted=self._counted(cell))
-            (self.plans[key],) = made.on
+            self.plans[key] = plan.make(cell.recipe, cell.overrides, (self.gpu,), counted=self._counted(cell))
         return self.plans[key]
 
     def _counted(self, cell: Cell) -> Counted:
@@ -91,12 +94,26 @@ def check(study: Study, found: Sequence[Listed], budget: float, price: Price | N
 def show(study: Study, found: Sequence[Listed], price: Price | None, console: Console | None = None) -> None:
     """Print the list."""
     missing = [one for one in found if not one.is_done]
-    total = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
+    total: Row = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
     rows = [*(_words(one) + _figures([one], price) for one in found), total + _figures(missing, price)]
-    head, notes = ("cell", "", "folder", "minutes", "won"), [PREDICTED, BASE]
+    head: Row = ("cell", "", "folder", "minutes", "won")
+    notes = [PREDICTED, BASE, *_doubts(missing)]
     if not any(one.on for one in missing):
         rows, head, notes = [row[:3] for row in rows], head[:3], [BLIND] if missing else []
     table.show(Table(study.name, head, rows, 3, notes), table.unbroken(console))
+
+
+def _doubts(found: Sequence[Listed]) -> list[str]:
+    """What is estimated in these plans, or not counted at all, each once."""
+    plans = [one.plan for one in found if one.plan]
+    told = [f"Tokens are ESTIMATED: {one.counted.why}." for one in plans if not one.counted.exact]
+    told += [
+        f"Not in the time: {work.task}, whose items cannot be counted yet."
+        for one in plans
+        for work in one.works
+        if work.items is None
+    ]
+    return list(dict.fromkeys(told))
 
 
 def _words(one: Listed) -> Row:

@@ -90,8 +90,7 @@ def load(path: Path) -> Study:
     """The study in `path`. RecipeError lists every problem found."""
     asked = _asked(path)
     files = [Path(normpath(path.parent / file)) for file in asked.recipes]
-    _refuse(path, list(_bad_values(asked.vary)) or list(_bad_recipes(files, asked.vary)))
-    cells = [_cell(file, values, _names(files)) for file in files for values in _combined(asked.vary)]
+    cells = _cells(path, files, asked.vary)
     _refuse(path, list(_not_comparable(cells, asked.vary)) or list(_the_same(cells)))
     tasks = cells[0].resolved.tasks
     if asked.target_task not in (None, *tasks):
@@ -108,7 +107,7 @@ def _asked(path: Path) -> Asked:
         asked = Asked.model_validate(raw)
     except ValidationError as error:
         raise RecipeError(listed(path, all_told(error, Asked), misread)) from None
-    _refuse(path, list(_too_many(asked)), misread)
+    _refuse(path, [*_too_many(asked), *_bad_values(asked.vary)], misread)
     return asked
 
 
@@ -136,28 +135,22 @@ def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
                 yield f"vary.{shown(key)}.{at}: must be a plain value, found `{shown(value)}`"
 
 
-def _bad_recipes(files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """What makes a recipe wrong as it stands, or with one of the values, each once."""
-    for file in files:
-        if told := _refused(file, ()):
-            yield told
-    if told:
-        return
-    found: dict[str, str] = {}
-    for key, values in vary.items():
-        for value in values:
-            for file in files:
-                if told := _refused(file, (_override(key, value),)):
-                    found.setdefault(told.replace(f"{file}: ", ""), f"vary.{key}: {told}")
-    yield from found.values()
+def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> list[Cell]:
+    """Every combination; RecipeError tells each thing that is wrong with the first cell that has it."""
+    names, cells, found = _names(files), [], dict[str, str]()
+    for file, values in product(files, _combined(vary)):
+        name = " ".join((names[file], *(f"{key}={_word(key, value)}" for key, value in values.items())))
+        try:
+            cells.append(_cell(file, values, name, names[file]))
+        except RecipeError as error:
+            for told in str(error).splitlines():
+                found.setdefault(told.replace(f"{file}: ", ""), f"{shown(name)}: {told}")
+    _refuse(path, list(found.values()))
+    return cells
 
 
-def _refused(file: Path, overrides: tuple[str, ...]) -> str:
-    try:
-        recipes.load(file, overrides)
-    except RecipeError as error:
-        return str(error)
-    return ""
+def _word(key: str, value: Value) -> Value:
+    return ALL if value is None and SIZE.fullmatch(key) else value
 
 
 def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]:
@@ -178,14 +171,13 @@ def _names(files: Sequence[Path]) -> dict[Path, str]:
     return {file: str(file) if stems.count(file.stem) > 1 else file.stem for file in files}
 
 
-def _cell(file: Path, values: Mapping[str, Value], names: Mapping[Path, str]) -> Cell:
+def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
     overrides = tuple(_override(key, value) for key, value in values.items())
-    told = (f"{key}={ALL if value is None and SIZE.fullmatch(key) else value}" for key, value in values.items())
     resolved = recipes.load(file, overrides)
     size = next((key for key in values if SIZE.fullmatch(key)), "data.0.samples")
     return Cell(
-        file, overrides, " ".join((names[file], *told)),
-        arm=", ".join((names[file], *(str(values[key]) for key in ARMS if key in values))),
+        file, overrides, name,
+        arm=", ".join((arm, *(str(values[key]) for key in ARMS if key in values))),
         samples=resolved.data[int(size.split(".")[1])].samples,
         seed=resolved.seed,
         choice=tuple((key, value) for key, value in values.items() if CHOICE.fullmatch(key)),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kodata.errors import DataError, HubDeniedError, HubError
-from kotune import pipeline
+from kotune import pipeline, warm
 from kotune.axolotl_config import detect_device
 from kotune.errors import UNREACHABLE, KotuneError, RecipeError, exit_code
 from kotune.finished import Finished
@@ -23,17 +23,23 @@ def run(study: Study, runs_dir: Path, lang: str, screen: Screen) -> Failed:
     """Run what is missing; the cells that failed, with what they said. What would stop every cell is raised: Ctrl-C, SIGTERM,
     a hub that is out of reach, a size above what the data hold."""
     options = pipeline.Options(limit=study.limit, runs_dir=runs_dir, lang=lang)
-    failed = []
     try:
         _check_sizes(study, options, screen)
-        for number, cell in enumerate(study.cells, 1):
-            screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
-            if told := _failure(cell, options, screen):
-                failed.append((cell, told))
-                screen.say(f"failed, and the others go on: {told}")
+        with warm.up():
+            failed = _each(study, options, screen)
     except KeyboardInterrupt as stop:
         stop.__notes__ = [f"what is done is kept; go on with: {again(study, runs_dir, lang)}"]
         raise
+    return failed
+
+
+def _each(study: Study, options: pipeline.Options, screen: Screen) -> Failed:
+    failed = []
+    for number, cell in enumerate(study.cells, 1):
+        screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
+        if told := _failure(cell, options, screen):
+            failed.append((cell, told))
+            screen.say(f"failed, and the others go on: {told}")
     return failed
 
 
