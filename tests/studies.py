@@ -51,7 +51,7 @@ def written(folder: Path, cell: Cell, premises: int) -> Path:
     rows = cell.samples or 16_000
     adapter = "qlora" if cell.arm.endswith("qlora") else "lora"
     spent = {"inputs": {}, "seconds": 60.0 + rows / 10, "finished": 1}
-    stages = {stage: spent for stage in ("prepare", "render", "train", "score")}
+    stages = dict.fromkeys(("prepare", "render", "train", "score"), spent)
     what = Made(
         model=MODELS.get(cell.arm, "quickstart-llama"), adapter=adapter, seed=cell.seed * 1000 + rows, premises=premises,
         rates=(0.35, rate(cell.arm, rows)), lines=("hypothesis_only",), record={"seed": cell.seed, "stages": stages},

@@ -75,7 +75,7 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[str]
     """The cells that a report was asked for: those with scores, and those without."""
     told: list[tuple[list[str], list[str], Path]] = []
 
-    def write(_: Study, found: Any, absent: Any, say: object, price: object, out: Path) -> list[Path]:
+    def write(_: Study, found: Any, absent: Any, say: object, price: object, out: Path, gpu: object) -> list[Path]:
         told.append(([cell.name for cell, _ in found], [cell.name for cell, _ in absent], out))
         return [out / "report.html"]
 

@@ -89,7 +89,7 @@ def _run(study: Study, options: Options, echo: Echo) -> None:
     found, absent = running.scored(study, options.runs_dir, failed)
     if found:
         out = options.runs_dir / study.name
-        for path in report.write(study, found, absent, Phrases(options.lang), options.hourly, out):
+        for path in report.write(study, found, absent, Phrases(options.lang), options.hourly, out, options.gpu):
             echo(str(path))
     elif not failed:
         raise KotuneError(f"{study.file}: no cell is scored yet; run `{running.again(study, options.runs_dir)}`")

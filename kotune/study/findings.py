@@ -16,6 +16,7 @@ from kotune.compare import Comparison
 from kotune.study import curves
 from kotune.study.curves import Law, Measured, Place
 from kotune.study.points import Point, Scores
+from kotune.verdict import outcome
 
 if TYPE_CHECKING:
     from kotune.study.curves import Array
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 LINE = "hypothesis_only"
 SHARES = (0.8, 0.9)  # of the best gain
 UNLIKELY = 0.01  # the p of a misfit below which the points are no power law
+CLAIMED = {
+    "better": (1, 1),
+    "worse": (-1, -1),
+    "same": (-1, 1),
+    "undefined": (-1, 1),
+    "void": (-1, 1),
+}  # as an interval
 SINGULAR = 1e-14  # variances below it are none
 
 
@@ -156,7 +164,7 @@ class Findings:
         bases = range(len(scores.points), len(scores.points) + len(scores.arms))
         best = max(range(len(scores.points)), key=lambda at: worth[at])
         lowest = min(bases, key=lambda at: worth[at])
-        if worth[best] > worth[lowest]:
+        if worth[best] > worth[lowest] and len(scores.points) > len(scores.arms):
             found += [(f"{100 * share:.0f}", {best: share, lowest: 1 - share}) for share in SHARES]
         return [Target(name, float(scores.sum(weights) @ means), weights) for name, weights in found]
 
@@ -198,8 +206,7 @@ class Findings:
         most = shared[-1]
         gained = {of[1][most]: 1.0, scores.base(b): -1.0, of[0][most]: -1.0, scores.base(a): 1.0}
         told = self._difference({at: scores.better * weight for at, weight in gained.items()})
-        ends = [self._difference({of[1][n]: 1.0, of[0][n]: -1.0})[1:] for n in shared]
-        place, is_fitted = curves.bracket(shared, ends), False
+        place, is_fitted = curves.bracket(shared, [CLAIMED[outcome(one)] for one in found]), False
         both = scores.measured.through(self._both(a, b))
         if not self.curves[a].why and not self.curves[b].why and _is_defined(both):
             sizes = [scores.sizes(arm) for arm in (a, b)]

@@ -52,9 +52,8 @@ def _plan(cell: Cell, name: str, gpu: str | None, price: Price | None) -> Plan |
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
     """Training rows of a set that stand in the test text of each scored task, of those whose data are here."""
     places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(recipe.data_path)
-    tasks = {
-        task: (source, places.get(source)) for task in recipe.tasks if _is_here(source := cards()[task].source, places)
-    }
+    scored = {task: cards()[task].source for task in recipe.tasks}
+    tasks = {task: (of, places.get(of)) for task, of in scored.items() if _is_here(of, places)}
     if not tasks or not _is_here(name, places):
         return None
     try:

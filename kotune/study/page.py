@@ -5,44 +5,36 @@ from collections.abc import Iterator
 from kotune import plots
 from kotune.page import render
 from kotune.report_page import Figure
+from kotune.study import tables
 from kotune.study.curves import AHEAD
 from kotune.study.findings import Findings
-from kotune.study.report import StudyReport
+from kotune.study.report import Report
+from kotune.study.sentences import Sentences
 from tasks.card import cards
 
 STEPS = 40  # places of a fitted curve that are drawn
 
 
-def page(report: StudyReport) -> str:
+def page(report: Report) -> str:
     """The whole page."""
-    return render(
-        "study",
-        report=report,
-        say=report.say,
-        tasks=[(found, figure(report, found)) for found in report.findings.values()],
-    )
+    drawn = [(figure(words), tables.of_task(words)) for words in report.words.values()]
+    return render("study", report=report, say=report.say, tasks=drawn)
 
 
-def figure(report: StudyReport, found: Findings) -> Figure:
+def figure(words: Sentences) -> Figure:
     """The learning curves of a task over its lines."""
-    say, card = report.say, cards()[found.scores.task]
+    found, say, card = words.found, words.say, cards()[words.found.scores.task]
     x = plots.Axis(say("study_axis"), log=True)
-    y = plots.Axis(
-        f"{found.scores.metric}{' ↓' if found.scores.better < 0 else ''}", form=".2~f" if card.scale == 100 else "~g"
-    )
+    down = " ↓" if found.scores.better < 0 else ""
+    y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
     said = "; ".join(
         f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}" for at, one in enumerate(found.scores.points)
     )
-    drawn = plots.svg(plots.lines(list(series(found)), x, y, report.lines(found)), said)
-    return Figure(
-        say(
-            "study_curve",
-            criterion=say.word("criteria", card.criterion),
-            task=found.scores.task,
-            metric=found.scores.metric,
-        ),
-        drawn,
-    )
+    held: dict[str, list[str]] = {}  # names of lines that would lie on each other
+    for name, value in tables.lines(found, say).items():
+        held.setdefault(f"{value:.3f}", []).append(name)
+    spec = plots.lines(list(series(found)), x, y, {" / ".join(names): float(at) for at, names in held.items()})
+    return Figure(f"{say('study_axis')}, {found.scores.task} {found.scores.metric}", plots.svg(spec, said))
 
 
 def series(found: Findings) -> Iterator[plots.Series]:
