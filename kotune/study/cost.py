@@ -97,7 +97,8 @@ def show(study: Study, found: Sequence[Listed], price: Price | None, console: Co
     total: Row = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
     rows = [*(_words(one) + _figures([one], price) for one in found), total + _figures(missing, price)]
     head: Row = ("cell", "", "folder", "minutes", "won")
-    notes = [PREDICTED, BASE, *_doubts(missing)]
+    limited = [f"All items of each task are counted, though this study asks {study.limit}."] if study.limit else []
+    notes = [PREDICTED, BASE, *limited, *_doubts(missing)]
     if not any(one.on for one in missing):
         rows, head, notes = [row[:3] for row in rows], head[:3], [BLIND] if missing else []
     table.show(Table(study.name, head, rows, 3, notes), table.unbroken(console))
