@@ -143,8 +143,8 @@ def _drawn_strips(report: Report) -> Iterator[Figure]:
 
 
 def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figure:
-    rows = [(group.title, row) for group in groups for row in group.rows]
-    return Figure(title, plots.svg(spec, "; ".join(f"{name} {row.label}: {row.figures}" for name, row in rows)))
+    rows = [(" ".join(filter(None, (group.title, row.label))), row.figures) for group in groups for row in group.rows]
+    return Figure(title, plots.svg(spec, "; ".join(f"{label}: {figures}" for label, figures in rows)))
 
 
 def curves(report: Report, axis: str) -> list[plots.Series]:
