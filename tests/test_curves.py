@@ -98,7 +98,7 @@ def held(cases: list[Measured], crossing: float) -> int:
     """In how many cases the interval of the two laws' difference holds 0 where they cross."""
     law = fit([SIZES, SIZES], stacked(cases))
     _, low, high = law.span(law.rows(np.array([crossing]), (1, -1)))
-    return int(((low <= 0) & (0 <= high)).sum())
+    return int(((low <= 0) & (high >= 0)).sum())
 
 
 def true_crossing(of: Scenario) -> float | None:

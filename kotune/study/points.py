@@ -149,30 +149,38 @@ def scores(task: str, found: Sequence[Point]) -> Scores:
     """KotuneError where the runs share no item of the task."""
     import numpy as np
 
-    firsts = [next(one for one in found if one.arm == arm) for arm in _arms(found)]
-    largest = max((one for one in found if one.arm == found[0].arm), key=lambda one: one.rows).runs[0]
-    lines = tuple(largest.scores[task].get("references", {}).get("lines", ()))
-    seeds = sorted({run.record["seed"] for one in found for run in one.runs})
-    sides = [(at, seeds.index(run.record["seed"]), run, "tuned") for at, one in enumerate(found) for run in one.runs]
-    sides += [(len(found) + at, 0, one.runs[0], "base") for at, one in enumerate(firsts)]
-    sides += [(len(found) + len(firsts) + at, 0, largest, line) for at, line in enumerate(lines)]
+    sides, lines = _sides(task, found)
+    places, columns = (list(dict.fromkeys(keys)) for keys in zip(*(side[:2] for side in sides), strict=True))
     asked = [_ingredients(run, task, kind) for _, _, run, kind in sides]
     common = [key for key in asked[0] if all(key in other for other in asked)]
     if not common:
         raise KotuneError(f"{task}: the runs of this study share no item; run the cells that differ again")
     metric, clusters = METRICS.get(cards()[task].primary, MEAN), [asked[0][key][1] for key in common]
-    values, resampled = [], []
-    for side in asked:
-        table = vectors(metric, [side[key][0] for key in common], clusters)
-        values.append(float(metric.finish(table.sum(axis=0))))
-        resampled.append(_known(paired.resampled(metric, table)))
-    shape = (len(found) + len(firsts) + len(lines), len(seeds))
-    whole, drawn = np.full(shape, np.nan), np.full((len(resampled[0]), *shape), np.nan)
-    for (at, seed, _, _), value, some in zip(sides, values, resampled, strict=True):
-        whole[at, seed], drawn[:, at, seed] = value, some
-    ends = [[at for at, one in enumerate(found) if one.arm == arm] for arm in _arms(found)]
-    arms = [slice(places[0], places[-1] + 1) for places in ends]
-    return Scores(task, found, lines, whole, curves.measured(whole, drawn, arms, len(table)), len(common), len(table))
+    tables = [vectors(metric, [side[key][0] for key in common], clusters) for side in asked]
+    whole = np.full((len(places), len(columns)), np.nan)
+    drawn = np.full((len(paired.resampled(metric, tables[0])), *whole.shape), np.nan)
+    for (at, seed, _, _), table in zip(sides, tables, strict=True):
+        whole[at, columns.index(seed)] = metric.finish(table.sum(axis=0))
+        drawn[:, at, columns.index(seed)] = _known(paired.resampled(metric, table))
+    groups = len(tables[0])
+    return Scores(task, found, lines, whole, curves.measured(whole, drawn, _slices(found), groups), len(common), groups)
+
+
+def _sides(task: str, found: Sequence[Point]) -> tuple[list[tuple[int, int, Finished, str]], tuple[str, ...]]:
+    """What answered, as Scores.measured has it: its place, its seed, the run whose samples it stands in and their kind. And the
+    names of the lines."""
+    sides = [(at, int(run.record["seed"]), run, "tuned") for at, one in enumerate(found) for run in one.runs]
+    firsts = [next(one for one in found if one.arm == arm).runs[0] for arm in _arms(found)]
+    largest = max((one for one in found if one.arm == found[0].arm), key=lambda one: one.rows).runs[0]
+    lines = tuple(largest.scores[task].get("references", {}).get("lines", ()))
+    others = [*((run, "base") for run in firsts), *((largest, line) for line in lines)]
+    return sides + [(at, sides[0][1], *other) for at, other in enumerate(others, len(found))], lines
+
+
+def _slices(found: Sequence[Point]) -> list[slice]:
+    """The places of each arm's points, which follow each other."""
+    counts = [sum(one.arm == arm for one in found) for arm in _arms(found)]
+    return [slice(sum(counts[:at]), sum(counts[: at + 1])) for at in range(len(counts))]
 
 
 def _known(found: "Array") -> "Array":
