@@ -118,7 +118,6 @@ def holds(place: Place, size: float) -> bool:
 def test_the_stated_intervals_hold_the_truth_in_90_to_98_of_100_studies(name: str) -> None:
     rng = np.random.default_rng(20)
     told = covers(SCENARIOS[name], [scored(SCENARIOS[name], rng) for _ in range(CASES)])
-    print(name, told)
     assert told.pop("crossing, told without gaps", 1) >= 0.90  # a set with a gap holds more when told as one interval
     assert all(0.90 <= share <= 0.98 for share in told.values()), told
 
