@@ -1,6 +1,6 @@
 # Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
 # `make test` the proof.
-.PHONY: setup quickstart test test-all chaos image-check slurm-check sky-check notebook-check lint lock bench clean
+.PHONY: setup quickstart study test test-all chaos image-check slurm-check sky-check notebook-check lint lock bench clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,6 +19,9 @@ quickstart: setup
 	./cli.py run recipes/quickstart_llama.yml
 	./cli.py run recipes/quickstart_deepseek.yml
 	./cli.py compare recipes/quickstart_llama.yml recipes/quickstart_deepseek.yml --html runs/quickstart.html
+
+study: setup
+	./cli.py study recipes/studies/quickstart_study.yml
 
 lint: setup
 	$(BIN)/ruff check .

@@ -172,21 +172,39 @@ def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: 
 @lang_option
 @click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
 @click.option("--dry-run", is_flag=True, help="Write the file and tell the command; start nothing.")
-def launch(recipes: tuple[Path, ...], engine: str, dry_run: bool, **words: Any) -> None:
+def launch(recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], dry_run: bool, **words: Any) -> None:
     """Hand each RECIPE to an engine that runs it elsewhere; ARGS go to the engine's own command line."""
-    import shlex
-
     from kotune import launch as launching
 
-    launched = launching.prepare(recipes, engine, launching.Options(**words))
+    jobs = [launching.Job(recipe, overrides) for recipe in recipes]
+    launched = launching.prepare(jobs, engine, launching.Options(**words))
     launching.write(launched)
-    click.echo(f"written: {launched.file}")
-    for command in launched.commands:
-        click.echo(shlex.join(command))
-    if launched.after:
-        click.echo(f"results come back by: {launched.after}")
+    for line in launching.told(launched):
+        click.echo(line)
     if not dry_run:
         launching.hand_over(launched, engine)
+
+
+@cli.command(cls=Passing)
+@click.argument("file", metavar="STUDY", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="List the cells and what they would take; start nothing.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0), metavar="WON", help="Start nothing that is predicted to cost more."
+)
+@click.option("--gpu", metavar="NAME", help="The GPU for which time and cost are predicted.")
+@price_option
+@rate_option
+@click.option("--report-only", is_flag=True, help="Write the report of what is there; run nothing.")
+@click.option("--on", "engine", metavar="ENGINE", help="Hand what is missing to docker, slurm or sky; ARGS are its.")
+@click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
+@runs_dir_option
+@lang_option
+def study(file: Path, **options: Any) -> None:
+    """Run every cell of STUDY, recipes and what varies over them, and report on all of them; done cells are not done again."""
+    from kotune.study import command
+
+    unwind_when_terminated()
+    command.start(file, command.Options(**options), click.echo)
 
 
 @cli.command()

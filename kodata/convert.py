@@ -257,7 +257,10 @@ def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> 
             heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))
             tally.dropped["not sampled"] += 1
     if len(heap) < entry.samples:
-        raise DataError(f"{entry.source}: samples is {entry.samples}, but there are only {len(heap)} train rows")
+        there = f"there are only {len(heap):,} train rows"
+        raise DataError(
+            f"{entry.source}: samples is {entry.samples:,}, but {there}; give no more, or leave it out for all"
+        )
     for _, _, example in sorted(heap, reverse=True):
         yield example
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata.errors import DataError
-from kotune import tether
+from kotune import tether, warm
 from kotune.errors import KotuneError, StageError, exit_code
 from kotune.recipe import Limit, Recipe
 from kotune.training import environment, tail
@@ -23,24 +23,30 @@ MARK = "kotune-error: "
 
 def call(job: str, root: Path, **arguments: Any) -> None:
     """Run `job` in the run folder; its output goes to `<job>.log` there. Raises what the job raised."""
-    log = root / f"{job}.log"
-    with log.open("w", encoding="utf-8") as out:
-        child = tether.start(
-            [sys.executable, "-m", "kotune.child", job], root, out, stdin=subprocess.PIPE, env=environment()
-        )
-        try:
-            child.communicate(json.dumps(arguments, default=str))
-        finally:
-            tether.end(child)
-    if child.returncode == 0:
+    given, log = json.dumps(arguments, default=str), root / f"{job}.log"
+    code = warm.run(job, root, given) if warm.is_up() else _run(job, root, given)
+    if code == 0:
         return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     told = next((line for line in reversed(lines) if line.startswith(MARK)), None)
     if told is None:
-        raise StageError(f"{job}: the process ended with {child.returncode}\n{tail(log)}")
+        raise StageError(f"{job}: the process ended with {code}\n{tail(log)}")
     error = KotuneError(json.loads(told.removeprefix(MARK)))
-    error.exit_code = child.returncode
+    error.exit_code = code
     raise error
+
+
+def _run(job: str, root: Path, arguments: str) -> int:
+    """The exit code of a job in a process of its own."""
+    with (root / f"{job}.log").open("w", encoding="utf-8") as out:
+        child = tether.start(
+            [sys.executable, "-m", "kotune.child", job], root, out, stdin=subprocess.PIPE, env=environment()
+        )
+        try:
+            child.communicate(arguments)
+        finally:
+            tether.end(child)
+    return int(child.returncode)
 
 
 def main(job: str) -> int:

@@ -17,9 +17,12 @@ GAINS = {"points_per_minute": "+,.1f", "points_per_won": "+,.4g", "points_per_th
 
 def costs(result: Result, say: Phrases) -> Table:
     """All of it; money where a price was given."""
-    columns = [dict(_cost(fact, say)) for fact in result.efficiency()]
+    facts = result.efficiency()
+    columns = [dict(_cost(fact, say)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
-    notes = [say("costs_note"), _price(result, say)]
+    taken = zip(result.names.values(), (fact["base_from"] for fact in facts), strict=True)
+    told = [say("base_from", run=name, others=", ".join(others)) for name, others in taken if others]
+    notes = [say("costs_note"), *told, _price(result, say)]
     return Table(say("costs_title"), ("", *result.names.values()), rows, 1, notes)
 
 

@@ -35,7 +35,8 @@ def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None =
 
     `cost`: of the seconds of all stages, None without a price. `points_per_...`: what each task's primary metric gained by
     tuning, in points, by minutes of the training stage, by the won that these cost, and by thousands of examples that were
-    trained on, each as often as it was. `losses`: with the tokens and the seconds of training behind each.
+    trained on, each as often as it was. `losses`: with the tokens and the seconds of training behind each. `base_from`: the runs
+    that were asked for the base model's answers, where this one was not.
     """
     seconds = {name: stage["seconds"] for name, stage in run.record["stages"].items()}
     logs = run.logs
@@ -59,6 +60,7 @@ def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None =
         "points_per_won": _per(gained, _won(seconds["train"], price)) if price else {},
         "points_per_thousand_samples": _per(gained, samples / 1000),
         "losses": losses(logs),
+        "base_from": sorted({entry["base_from"] for entry in run.scores.values() if entry.get("base_from")}),
     }
 
 

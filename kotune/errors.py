@@ -7,7 +7,7 @@ import errno
 
 from kodata.errors import HubError
 
-INTERRUPTED, PREEMPTED = 130, 143
+UNREACHABLE, INTERRUPTED, PREEMPTED = 75, 130, 143  # 75 is EX_TEMPFAIL of sysexits.h
 
 
 class Preempted(KeyboardInterrupt):
@@ -33,7 +33,7 @@ class StageError(KotuneError):
 def exit_code(error: Exception) -> int:
     """The exit code of an error that a user sees; kodata's errors know nothing of exit codes."""
     if isinstance(error, HubError):
-        return 75  # EX_TEMPFAIL of sysexits.h: the same command may pass later
+        return UNREACHABLE  # the same command may pass later
     return getattr(error, "exit_code", KotuneError.exit_code)
 
 

@@ -266,8 +266,8 @@ def find(given: Path, runs_dir: Path) -> Path:
     scored = []
     for folder in runs_dir.glob(f"{escape(given.stem)}-*"):
         record = Run(folder).record()
-        whose = recipes.digest(recipe, record.get("limit"))
-        if "score" in record.get("stages", {}) and folder.name == f"{given.stem}-{whose}":
+        name = recipes.run_name(given, recipe, record.get("limit"))
+        if "score" in record.get("stages", {}) and folder.name == name:
             scored.append((record.get("limit") is None, record["stages"]["score"]["finished"], folder))
     if not scored:
         there = ", ".join(sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*")))

@@ -15,7 +15,7 @@ import yaml
 
 from kodata import convert
 from kodata.errors import did_you_mean
-from kotune import axolotl_config, child, memory, models, report, tracking, training
+from kotune import axolotl_config, base_answers, child, memory, models, report, tracking, training
 from kotune.axolotl_config import CHECKPOINTS, TEMPLATE_FILE
 from kotune.checkpoints import SCORED, keep_matching, last_good_step
 from kotune.errors import KotuneError, RecipeError
@@ -23,7 +23,7 @@ from kotune.job import Job, versions
 from kotune.models import hub
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.progress import Screen
-from kotune.recipe import ROOT, Limit, digest, load
+from kotune.recipe import ROOT, Limit, load, run_name
 from kotune.run import RUNS, STAGES, Run, command, read_json, said, write_text
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
@@ -56,7 +56,7 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
         raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
-    folder = options.runs_dir / f"{recipe_file.stem}-{digest(recipe, options.limit)}"
+    folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     place, device = Run(folder.absolute()), axolotl_config.detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, recipe)
@@ -199,9 +199,14 @@ def _train(job: Job, screen: Screen) -> None:
 def _score(job: Job, screen: Screen) -> None:
     record = job.run.record()
     kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
-    keep_matching(job.run.path(SCORED), {**job.inputs("score"), "base": kept})
+    inputs = job.inputs("score")
+    keep_matching(job.run.path(SCORED), {**inputs, "base": kept})
+    base_answers.take_over(job.run.root, inputs)
     child.call("score", job.run.root, tasks=job.task_paths(), base=kept, limit=job.limit)
-    for line in report.score_lines(read_json(job.run.path("scores.json"))):
+    scores = read_json(job.run.path("scores.json"))
+    for whose in {entry["base_from"]: None for entry in scores.values() if entry["base_from"]}:
+        screen.say(f"what the base model answers is known from {whose}")
+    for line in report.score_lines(scores):
         screen.say(line)
 
 

@@ -24,6 +24,9 @@ class Screen:
     def header(self, folder: Path, recipe: Recipe) -> None:
         self.console.print(f"{recipe.model}, {recipe.adapter} -> {folder}", markup=False)
 
+    def title(self, text: str) -> None:
+        self.console.print(f"\n{text}", style="bold", markup=False)
+
     def say(self, text: str) -> None:
         self.console.print(f"  {text}", markup=False)
 

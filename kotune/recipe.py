@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -180,7 +181,7 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     for override in overrides:
         apply(raw, override)
     if found := list(secrets.problems(raw)):
-        raise RecipeError(_listed(path, found))  # other messages would quote it
+        raise RecipeError(listed(path, found))  # other messages would quote it
     base = defaults()
     raw = {"adapter": base.adapter, "seed": base.seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
@@ -188,21 +189,22 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        problems = _all_told(error) + problems
+        problems = all_told(error, Recipe) + problems
     except OSError as error:
         problems = [f"`{shown(error.filename)}`: {error.strerror}; give another path", *problems]
     if problems or misread:
-        raise RecipeError(_listed(path, problems, misread))
+        raise RecipeError(listed(path, problems, misread))
     return recipe
 
 
-def _listed(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
+def listed(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
     """One problem a line, with the file, and no more of them than a person reads. Those `misread` name it themselves."""
     told = [*misread, *(f"{path}: {problem}" for problem in problems)]
     more = [f"{path}: and {len(told) - MOST} more problems; mend these first"] if len(told) > MOST else []
     return "\n".join([*told[:MOST], *more])
 
 
+@cache
 def defaults() -> Defaults:
     """recipes/defaults.yml, checked as strictly as a recipe."""
     raw = strict_yaml.load(DEFAULTS_FILE)
@@ -210,9 +212,9 @@ def defaults() -> Defaults:
     try:
         checked = Defaults.model_validate(raw)
     except ValidationError as error:
-        problems += _all_told(error)
+        problems += all_told(error, Defaults)
     if problems:
-        raise RecipeError(_listed(DEFAULTS_FILE, problems))
+        raise RecipeError(listed(DEFAULTS_FILE, problems))
     return checked
 
 
@@ -220,6 +222,11 @@ def digest(recipe: Recipe, limit: Limit) -> str:
     """Eight hex digits that change with anything that can change a result: recipe, defaults, limit."""
     whole = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
+    """The name of a run's folder."""
+    return f"{path.stem}-{digest(recipe, limit)}"
 
 
 def _own_tasks(data: Any) -> list[str]:
@@ -264,25 +271,25 @@ def _is_hub_id(name: str) -> bool:
     return bool(HUB_ID.fullmatch(name)) and len(name) <= 96 and not re.search(r"--|\.\.|\.git$|[-.]$|[-.]/", name)
 
 
-def _all_told(error: ValidationError) -> list[str]:
-    """Every pydantic error once; that a list is too short after its items were refused is no news. What stands beyond MOST,
-    which nobody is told, is there to be counted."""
+def all_told(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Every pydantic error of `model` once; that a list is too short after its items were refused is no news. What stands
+    beyond MOST, which nobody is told, is there to be counted."""
     details = error.errors(include_url=False)
-    deep = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
-    news = [detail for detail in details if detail["type"] != "too_short" or detail["loc"][0] not in deep]
-    return [*map(_told, news[:MOST]), *("" for _ in news[MOST:])]
+    deep = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
+    news = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep]
+    return [*(_told(detail, model) for detail in news[:MOST]), *("" for _ in news[MOST:])]
 
 
-def _told(detail: ErrorDetails) -> str:
+def _told(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """One pydantic error as `key.path: what; what to do`."""
     key = ".".join(shown(part) for part in detail["loc"])
     kind, given = detail["type"], shown(detail["input"])
     if kind == "extra_forbidden":
-        model = Data if detail["loc"][0] == "data" else Recipe
-        return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), model.model_fields)}"
+        fields = (Data if detail["loc"][0] == "data" else model).model_fields
+        return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), fields)}"
     if kind == "missing":
         return f"{key}: missing or empty; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
-    if kind in ("source", "form", "path", "revision", "model", "template", "task"):
+    if kind in ("source", "form", "path", "revision", "model", "template", "task", "limit"):
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":
         return f"{key}: unknown value `{given}`{did_you_mean(detail['input'], _choices(key))}"
@@ -301,4 +308,6 @@ KINDS = {
     "model_type": "a mapping of `key: value` lines",
     "path_type": "the path of a folder",
     "tuple_type": "a list, as in [a, b]",
+    "dict_type": "a mapping of `key: value` lines",
+    "too_short": "one entry or more",
 }

@@ -22,10 +22,10 @@ STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
 
 
-def command(recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = ()) -> str:
-    """How a recipe is run, ready for a shell; `words`: further options; `passed`: what goes to the launcher."""
+def command(recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run") -> str:
+    """How a recipe is run, or a study, ready for a shell; `words`: further options; `passed`: what goes to the launcher."""
     place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
-    return shlex.join(["./cli.py", "run", str(recipe), *words, *place, *(["--", *passed] if passed else [])])
+    return shlex.join(["./cli.py", verb, str(recipe), *words, *place, *(["--", *passed] if passed else [])])
 
 
 def said(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:

@@ -66,19 +66,19 @@ def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], 
         "n": len(samples), "values": values, "sha256": _write(root, variant, task.name, samples),
         "items": _write(root, "items", task.name, [_item(sample, task) for sample in samples]),
     }  # fmt: skip
-    write_json(_note(root, task.name, variant), note)
+    write_json(note_path(root, task.name, variant), note)
 
 
 def _done(root: Path, task: str, variant: str) -> dict[str, Any] | None:
     """The note on a variant's samples of a task, None where they are not there as it says."""
-    note, path = _note(root, task, variant), _samples_path(root, variant, task)
+    note, path = note_path(root, task, variant), samples_path(root, variant, task)
     found: dict[str, Any] = read_json(note) if note.exists() else {}
     return found if found and path.exists() and sha256(path) == found["sha256"] else None
 
 
 def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
     """What scores.json says of a task, from the notes on its variants; writes its reference lines' samples."""
-    notes = {variant: read_json(_note(root, task.name, variant)) for variant in VARIANTS}
+    notes = {variant: read_json(note_path(root, task.name, variant)) for variant in VARIANTS}
     card, sums = task.card, {variant: note["sha256"] for variant, note in notes.items()}
     sums["items"] = notes["tuned"]["items"]
     entry: dict[str, Any] = {
@@ -87,8 +87,9 @@ def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
         **{variant: note["values"] for variant, note in notes.items()},
     }  # fmt: skip
     _align(entry)
-    lines = _samples_path(root, "tuned", task.name).read_text(encoding="utf-8").split("\n")
+    lines = samples_path(root, "tuned", task.name).read_text(encoding="utf-8").split("\n")
     samples = [json.loads(line) for line in lines if line]
+    entry["base_from"] = notes["base"].get("from")  # the run that the base answers are taken from, where they are
     entry["references"] = _lines(root, references.of(task, samples), task.name, sums)
     return entry
 
@@ -214,16 +215,16 @@ def _short(text: str) -> str:
 
 def _write(root: Path, kind: str, task: str, rows: list[dict[str, Any]]) -> str:
     """Write samples/<kind>/<task>.jsonl; its digest."""
-    path = _samples_path(root, kind, task)
+    path = samples_path(root, kind, task)
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return sha256(path)
 
 
-def _samples_path(root: Path, kind: str, task: str) -> Path:
+def samples_path(root: Path, kind: str, task: str) -> Path:
     return root / "samples" / kind / f"{task}.jsonl"
 
 
-def _note(root: Path, task: str, variant: str) -> Path:
+def note_path(root: Path, task: str, variant: str) -> Path:
     return root / SCORED / variant / f"{task}.json"
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENOUGH = 3  # seeds; the spread of two is as good as unknown
 SEEDED = ("seed", "axolotl.seed", "training data")  # what another seed changes: it also draws validation out of train
 Values = tuple[float, ...]
-Part = tuple[float, int]  # of the variance, and its degrees of freedom
+Part = tuple[float, float]  # of the variance, and its degrees of freedom
 
 
 def groups(runs: Sequence["Finished"]) -> list[tuple["Finished", ...]]:
@@ -83,11 +83,16 @@ def interval(difference: float, parts: Sequence[Part]) -> tuple[float, float, fl
     if not variance > paired.EQUAL**2 or not math.isfinite(difference):  # none, or NaN
         nowhere = variance == 0 == difference
         return (0.0, 0.0, 1.0, math.nan) if nowhere else (math.nan, math.nan, math.nan, math.nan)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    error, far = math.sqrt(variance), float(stdtrit(freedom, 0.975))
-    p_value = 2 * float(stdtr(freedom, -abs(difference) / error))
-    seen = (far + float(stdtrit(freedom, 0.8))) * error
+    degrees = freedom(parts)
+    error, far = math.sqrt(variance), float(stdtrit(degrees, 0.975))
+    p_value = 2 * float(stdtr(degrees, -abs(difference) / error))
+    seen = (far + float(stdtrit(degrees, 0.8))) * error
     return difference - far * error, difference + far * error, p_value, seen
+
+
+def freedom(parts: Sequence[tuple[Any, float]]) -> Any:
+    """Satterthwaite's degrees of freedom of a variance, or of an array of them, that has these parts."""
+    return sum(part for part, _ in parts) ** 2 / sum(part**2 / degrees for part, degrees in parts)
 
 
 def _resampled(metric: Metric, tables: Sequence["Array"], of_a: int) -> list["Array"]:

@@ -46,7 +46,7 @@ def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -
     """
     value = parse(_read(path, limit), str(path), limit, misread)
     if value is None:
-        raise RecipeError(f"{path}: the file is empty; a recipe needs at least `model` and `data` (see recipes/)")
+        raise RecipeError(f"{path}: the file is empty; recipes/README.md says what belongs there")
     if not isinstance(value, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of `key: value` lines, found {type(value).__name__}")
     return value

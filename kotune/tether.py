@@ -16,8 +16,9 @@ from typing import IO, Any
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def start(command: list[str], folder: Path, log: IO[str], **more: Any) -> "subprocess.Popen[str]":
-    """`command` in `folder`, its output in `log`. It has a session of its own: Ctrl-C is for kotune alone to act upon."""
+def start(command: list[str], folder: Path, log: IO[str] | int, **more: Any) -> "subprocess.Popen[str]":
+    """`command` in `folder`, its output in `log`, a file or subprocess.PIPE. It has a session of its own: Ctrl-C is for kotune
+    alone to act upon."""
     tied = [sys.executable, "-m", "kotune.tether", str(os.getpid()), *command]
     return subprocess.Popen(
         tied, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, text=True,
@@ -39,11 +40,16 @@ def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
         child.wait()
 
 
-def _main(parent: int, command: list[str]) -> None:
+def tie(parent: int) -> None:
+    """End this process when `parent` dies, which it must be a child of."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before it was asked about
-            sys.exit(1)
+            os._exit(1)
+
+
+def _main(parent: int, command: list[str]) -> None:
+    tie(parent)
     os.execvp(command[0], command)
 
 

@@ -136,7 +136,7 @@ def test_rows_with_an_empty_field_are_dropped_and_counted(tmp_path: Path) -> Non
         (Entry("klue_nli", "labels"), "unknown form 'labels'; did you mean label"),
         (Entry("klue_nli", path="nowhere"), "nowhere: no such folder"),
         (Entry("nli_sample", samples=0), "samples is 0"),
-        (Entry("nli_sample", samples=3_000), "samples is 3000, but there are only 2412 train rows"),
+        (Entry("nli_sample", samples=3_000), "samples is 3,000, but there are only 2,412 train rows"),
     ],
 )
 def test_a_mistake_is_one_message_and_nothing_is_left_behind(tmp_path: Path, entry: Entry, words: str) -> None:

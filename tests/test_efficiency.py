@@ -110,3 +110,13 @@ def test_the_command_line_takes_a_price(cli: Cli, tmp_path: Path) -> None:
     assert "3,600 won an hour" in (tmp_path / "a" / "report.md").read_text(encoding="utf-8")
     assert_one_message(cli("report", "a", "--price", "0"), 2, "--price 0.0: give a number of won above 0")
     assert_one_message(cli("compare", "a", "--won-per-dollar", "1400"), 2, "--won-per-dollar: give what an hour")
+
+
+def test_a_run_whose_base_model_was_not_asked_says_so_where_it_tells_seconds(tmp_path: Path) -> None:
+    asked, taken = finished(tmp_path / "a", MADE), finished(tmp_path / "b", MADE)
+    scores = read_json(taken / "scores.json")
+    write_json(taken / "scores.json", {task: {**entry, "base_from": "a"} for task, entry in scores.items()})
+    result = Result.of(load([asked, taken]), None)
+    assert [fact["base_from"] for fact in result.efficiency()] == [[], ["a"]]
+    notes = [note for note in costs(result, Phrases("en")).notes if "was known from a" in note]
+    assert len(notes) == 1 and "(b): what" in notes[0]

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from kotune import launch
-from kotune.errors import RecipeError
-from kotune.launch import Launch, Options
+from kotune.errors import RecipeError, StageError
+from kotune.launch import Job, Launch, Options
 from kotune.recipe import load
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.test_cli import assert_one_message
@@ -36,9 +36,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def prepared(engine: str, *recipes: Path, **options: Any) -> Launch:
+def prepared(engine: str, *recipes: Path, overrides: tuple[str, ...] = (), **options: Any) -> Launch:
     bucket = {"bucket": BUCKET} if engine == "sky" else {}
-    return launch.prepare(recipes or RECIPES[:1], engine, Options(**{**bucket, **options}))
+    jobs = [Job(recipe, overrides) for recipe in recipes or RECIPES[:1]]
+    return launch.prepare(jobs, engine, Options(**{**bucket, **options}))
 
 
 def fake(folder: Path, program: str, code: int = 0) -> str:
@@ -123,7 +124,7 @@ def test_settings_reach_the_run(engine: str) -> None:
     launched = prepared(engine, *RECIPES, overrides=("axolotl.max_steps=6", "seed=7"), limit="quick", lang="ko")
     told = launched.text + "".join(shlex.join(command) + "\n" for command in launched.commands)
     words = "--set axolotl.max_steps=6 --set seed=7 --limit quick --lang ko"
-    assert told.count(words) == (1 if engine == "slurm" else 3)
+    assert told.count(words) == 3
 
 
 def test_docker_gets_gpus_shared_memory_and_the_recipe_and_data_of_this_machine(here: Path) -> None:
@@ -238,9 +239,33 @@ def test_a_sky_task_goes_on_after_a_preemption_and_costs_nothing_when_idle() -> 
     assert task["resources"]["job_recovery"]["recover_on_exit_codes"] == [75, 143]
     assert task["resources"]["autostop"] == {"idle_minutes": 10, "down": True}
     assert task["file_mounts"] == {"/kotune-runs": {"source": BUCKET, "mode": "MOUNT_CACHED"}}
-    assert [line.split()[2] for line in task["run"].splitlines()[1:]] == [str(recipe) for recipe in RECIPES]
+    runs = [line.split() for line in task["run"].splitlines() if line.startswith("try ")]
+    assert [words[3] for words in runs] == [str(recipe) for recipe in RECIPES]
     assert task["run"].count("--runs-dir /kotune-runs") == 3
     assert launched.after == f"aws s3 sync {BUCKET} runs"
+
+
+@pytest.mark.parametrize(("code", "started", "ended"), [(1, 3, 1), (0, 3, 0), (75, 1, 75), (143, 1, 143)])
+def test_a_run_that_fails_stops_no_other_on_the_same_machine_but_a_preemption_stops_all(
+    here: Path, code: int, started: int, ended: int
+) -> None:
+    launched = prepared("sky", *RECIPES)
+    (here / "cli.py").write_text(f"#!/bin/sh\necho ran\ncase $2 in *quickstart*) exit {code} ;; esac\n")
+    (here / "cli.py").chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-c", yaml.safe_load(launched.text)["run"]], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.count("ran\n"), done.returncode) == (started, ended), done.stderr
+    path = fake(here / "bin", "docker", code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path)
+        try:
+            launch.hand_over(prepared("docker", *RECIPES), "docker")
+        except StageError as error:
+            assert error.exit_code == ended and str(error).count("docker ended with") == started
+        else:
+            assert ended == 0
+    assert (here / "bin" / "called").read_text().splitlines().count("run") == 2 * started
 
 
 def test_skypilots_own_parser_takes_the_task_and_refuses_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,11 +301,18 @@ def test_a_recipe_of_any_name_is_quoted(here: Path, engine: str, name: str) -> N
     assert not (here / "x").exists()
 
 
-def test_a_dry_run_needs_the_light_install_alone(here: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["launch", str(RECIPES[0]), "--on", "slurm", "--dry-run"],
+        ["study", "recipes/studies/few_data.yml", "--dry-run", "--gpu", "a100-40", "--price", "3000"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_dry_run_needs_the_light_install_alone(here: Path, words: list[str]) -> None:
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
-    words = ["cli.py", "launch", str(RECIPES[0]), "--on", "slurm", "--dry-run"]
     code = (
-        f"import runpy, sys; sys.argv = {words!r}\n"
+        f"import runpy, sys; sys.argv = {['cli.py', *words]!r}\n"
         f"try: runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\n"
         f"except SystemExit as stop: assert not stop.code\n"
         f"assert not [name for name in {heavy} if name in sys.modules]"

@@ -256,7 +256,7 @@ def test_all_languages_have_the_same_phrases_and_places() -> None:
 def test_every_reason_for_which_a_row_is_left_out_has_its_words() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "kodata").rglob("*.py")))
     reasons = set(re.findall(r'Refused\("([^"]+)"\)|dropped\["([^"]+)"', source))
-    told = strict_yaml.load(ROOT / "kotune" / "phrases" / "en.yml")["reasons"]
+    told = strict_yaml.load(ROOT / "kotune" / "phrases" / "en.yml", limit=1_000_000)["reasons"]
     assert len(reasons) >= 8
     assert {one or other for one, other in reasons} <= told.keys()
 

@@ -1,4 +1,4 @@
-"""Recipes for an engine that runs them elsewhere: Docker, SLURM or SkyPilot.
+"""Runs for an engine that takes them elsewhere: Docker, SLURM or SkyPilot.
 
 One file is written below `runs/launch/`, the exact command told, and the engine's own command line started. That one
 schedules, takes other machines and keeps track; nothing here does. No token's value stands in a file or on a command line: only
@@ -9,12 +9,12 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kodata.errors import did_you_mean
-from kotune.errors import RecipeError, StageError
+from kotune.errors import INTERRUPTED, PREEMPTED, UNREACHABLE, RecipeError, StageError
 from kotune.models import PRESETS
 from kotune.phrases import LANGUAGES
 from kotune.recipe import ROOT, Limit, Recipe, load
@@ -33,19 +33,27 @@ DONE = {"s3": "aws s3 sync {bucket} runs", "gs": "gcloud storage rsync --recursi
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the command line says beside the recipes; `passed` goes to the engine's own command line as it is."""
+class Job:
+    """One run: a recipe, and the keys that are changed for it."""
 
+    recipe: Path
     overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says of all jobs; `passed` goes to the engine's own command line as it is, `name` is of all of
+    them together (the first recipe's, where it is not given)."""
+
     limit: Limit = None
     lang: str = LANGUAGES[0]
     bucket: str | None = None
     passed: tuple[str, ...] = ()
+    name: str = ""
 
-    @property
-    def words(self) -> list[str]:
-        """Of `./cli.py run`."""
-        return said(self.overrides, self.limit, self.lang)
+    def words(self, job: Job) -> list[str]:
+        """What follows `./cli.py run`."""
+        return [str(job.recipe), *said(job.overrides, self.limit, self.lang)]
 
 
 @dataclass(frozen=True)
@@ -58,14 +66,13 @@ class Launch:
     after: str = ""
 
 
-def prepare(recipes: tuple[Path, ...], engine: str, options: Options) -> Launch:
+def prepare(jobs: Iterable[Job], engine: str, options: Options) -> Launch:
     """What would be launched; nothing is written or started. RecipeError for a bad recipe or an unknown engine."""
     if engine not in ENGINES:
         raise RecipeError(f"--on {engine}: unknown engine{did_you_mean(engine, ENGINES)}")
     if options.bucket and engine != "sky":
         raise RecipeError(f"--bucket {options.bucket}: only SkyPilot takes one; with {engine} runs lie in runs/ here")
-    loaded = {path: load(path, options.overrides) for path in recipes}
-    return ENGINES[engine](loaded, options)
+    return ENGINES[engine]({job: load(job.recipe, job.overrides) for job in jobs}, options)
 
 
 def write(launch: Launch) -> None:
@@ -73,24 +80,35 @@ def write(launch: Launch) -> None:
     write_text(launch.file, launch.text)
 
 
+def told(launch: Launch) -> list[str]:
+    """What a person should know of it, a line each."""
+    after = [f"results come back by: {launch.after}"] if launch.after else []
+    return [f"written: {launch.file}", *map(shlex.join, launch.commands), *after]
+
+
 def hand_over(launch: Launch, engine: str) -> None:
-    """Start the engine's own command line, once for each command. RecipeError where it is not installed, StageError where
-    it fails."""
+    """Start the engine's own command line, once for each command; one that fails stops the others only where they would
+    fail alike. RecipeError where it is not installed, StageError at the end where one failed."""
+    failures = []
     for words in launch.commands:
         if not shutil.which(words[0]):
             raise RecipeError(f"`{words[0]}` is not on the PATH of this machine; {MISSING[engine]}")
-        code = subprocess.run(words, check=False).returncode
-        if code:
-            failed = StageError(f"{words[0]} ended with {code}: {shlex.join(words)}")
-            failed.exit_code = code if engine == "docker" else 1  # of the run inside, for whoever started this one
-            raise failed
+        if code := subprocess.run(words, check=False).returncode:
+            failures.append(f"{words[0]} ended with {code}: {shlex.join(words)}")
+            last = code
+            if code in STOPS:
+                break
+    if failures:
+        failed = StageError("\n".join(failures))
+        failed.exit_code = last if engine == "docker" else 1  # of the run inside, for whoever started this one
+        raise failed
 
 
-def _docker(recipes: dict[Path, Recipe], options: Options) -> Launch:
-    """A container a recipe, one after another, as whoever launches: runs/ stays theirs."""
+def _docker(jobs: dict[Job, Recipe], options: Options) -> Launch:
+    """A container a run, one after another, as whoever launches: runs/ stays theirs."""
     file = FOLDER / "docker.env"
     commands = []
-    for path, recipe in recipes.items():
+    for job, recipe in jobs.items():
         words = [
             "docker",
             "run",
@@ -107,24 +125,25 @@ def _docker(recipes: dict[Path, Recipe], options: Options) -> Launch:
         ]
         words += ["--stop-timeout", "60", "--user", f"{os.getuid()}:{os.getgid()}", "--env-file", str(file)]
         words += ["--volume", "kotune-cache:/cache", "--volume", f"{RUNS.absolute()}:{INSIDE / RUNS}"]
-        for place in (path, *local_places(recipe)):
+        for place in (job.recipe, *local_places(recipe)):
             words += ["--volume", f"{place.absolute()}:{os.path.normpath(INSIDE / place)}:ro"]
-        words += [*options.passed, IMAGE, "run", str(path), *options.words]
+        words += [*options.passed, IMAGE, "run", *options.words(job)]
         commands.append(words)
     return Launch(file, _rendered("docker.env", names=TOKENS), commands)
 
 
-def _slurm(recipes: dict[Path, Recipe], options: Options) -> Launch:
-    file = FOLDER / f"{_name(recipes)}.sbatch"
+def _slurm(jobs: dict[Job, Recipe], options: Options) -> Launch:
+    name = _name(jobs, options)
+    file = FOLDER / f"{name}.sbatch"
     text = _rendered(
-        "slurm.sbatch", name=_name(recipes), root=shlex.quote(str(ROOT)), here=shlex.quote(str(Path.cwd())),
-        recipes=shlex.join(map(str, recipes)), last=len(recipes) - 1, words=shlex.join(options.words), logs=FOLDER,
+        "slurm.sbatch", name=name, root=shlex.quote(str(ROOT)), here=shlex.quote(str(Path.cwd())),
+        runs=[shlex.join(options.words(job)) for job in jobs], logs=FOLDER,
     )  # fmt: skip
     return Launch(file, text, [["sbatch", *options.passed, str(file)]])
 
 
-def _sky(recipes: dict[Path, Recipe], options: Options) -> Launch:
-    """One job with all recipes in turn: a machine's start and the download of its software are most of a small run's price."""
+def _sky(jobs: dict[Job, Recipe], options: Options) -> Launch:
+    """One job with all runs in turn: a machine's start and the download of its software are most of a small run's price."""
     scheme = (options.bucket or "").partition("://")[0]
     if not options.bucket or scheme not in (*DONE, "r2"):
         raise RecipeError(
@@ -133,13 +152,14 @@ def _sky(recipes: dict[Path, Recipe], options: Options) -> Launch:
         )
     if not Path("cli.py").is_file():
         raise RecipeError(f"{Path.cwd()}: SkyPilot is sent this folder, and cli.py is not in it; launch where it is")
-    places = [place for path, recipe in recipes.items() for place in (path, *local_places(recipe))]
+    places = [place for job, recipe in jobs.items() for place in (job.recipe, *local_places(recipe))]
     for outside in (place for place in places if place.is_absolute() or ".." in place.parts):
         raise RecipeError(f"{outside}: SkyPilot is sent this folder alone; copy it below {Path.cwd()}")
     names = [name for name in TOKENS if os.environ.get(name)]
-    runs = [command(path, *options.words, runs_dir=SKY_RUNS) for path in recipes]
-    file = FOLDER / f"{_name(recipes)}.sky.yaml"
-    text = _rendered("sky.yaml", name=_name(recipes), bucket=options.bucket, mount=SKY_RUNS, names=names, runs=runs)
+    runs = [command(job.recipe, *options.words(job)[1:], runs_dir=SKY_RUNS) for job in jobs]
+    name = _name(jobs, options)
+    file = FOLDER / f"{name}.sky.yaml"
+    text = _rendered("sky.yaml", name=name, bucket=options.bucket, mount=SKY_RUNS, names=names, runs=runs)
     words = ["sky", "jobs", "launch", *(word for name in names for word in ("--secret", name)), *options.passed]
     return Launch(file, text, [[*words, str(file)]], DONE.get(scheme, "").format(bucket=options.bucket))
 
@@ -152,10 +172,11 @@ def local_places(recipe: Recipe) -> list[Path]:
     return list(dict.fromkeys(named))
 
 
-def _name(recipes: dict[Path, Recipe]) -> str:
+def _name(jobs: dict[Job, Recipe], options: Options) -> str:
     """Lower case, digits and dashes: what every engine takes for a name."""
-    first, *others = recipes
-    words = first.stem.lower().replace("_", "-") + (f"-and-{len(others)}-more" if others else "")
+    first, *others = jobs
+    more = f"-and-{len(others)}-more" if others and not options.name else ""
+    words = (options.name or first.recipe.stem).lower().replace("_", "-") + more
     return "kotune-" + "".join(letter for letter in words if letter.isascii() and (letter.isalnum() or letter == "-"))
 
 
@@ -168,7 +189,8 @@ def _rendered(template: str, **facts: object) -> str:
     return environment.get_template(f"{template}.jinja").render(facts)
 
 
-ENGINES: dict[str, Callable[[dict[Path, Recipe], Options], Launch]] = {"docker": _docker, "slurm": _slurm, "sky": _sky}
+STOPS = (UNREACHABLE, INTERRUPTED, PREEMPTED)
+ENGINES: dict[str, Callable[[dict[Job, Recipe], Options], Launch]] = {"docker": _docker, "slurm": _slurm, "sky": _sky}
 MISSING = {
     "docker": "install Docker Engine and the NVIDIA Container Toolkit, or write the command alone with --dry-run "
     "(docs/docker.md)",

@@ -84,12 +84,18 @@ class Plan:
         return ", or ".join(tries) or "choose a smaller model"
 
 
-def make(file: Path, overrides: tuple[str, ...], names: Sequence[str], price: Price | None = None) -> Plan:
-    """The plan of a recipe file for the GPUs of these names, or for all that are known."""
+def make(
+    file: Path,
+    overrides: tuple[str, ...],
+    names: Sequence[str],
+    price: Price | None = None,
+    counted: Counted | None = None,
+) -> Plan:
+    """The plan of a recipe file for the GPUs of these names, or for all that are known. `counted`: what is known of its data."""
     asked, recipe = gpus.chosen(names), load(file, overrides)
     shape = shapes.find(recipe.model)
     config = axolotl_config.config(recipe, "cuda")
-    counted = counting.count(recipe)
+    counted = counted or counting.count(recipe)
     plan = Plan(
         recipe, file.stem, shape, _method(recipe, shape, config), _schedule(config, counted), counted,
         work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (), list(_notes(config, counted)), price,

@@ -99,7 +99,7 @@ inside --user 1234:1234 "$container" -- $entrypoint run recipes/quickstart_deeps
 
 step "lm_eval"
 kotune lm_eval validate --tasks klue_nli_ko | tail -n 3
-kotune lm_eval run --tasks nli_sample_ko --model hf --device cpu --limit 3 --apply_chat_template \
+kotune lm_eval run --tasks nli_sample_ko --model hf --device cpu --limit 3 \
   --model_args pretrained=/kotune/kotune/models/quickstart_deepseek | tail -n 6
 
 step "a cache that cannot be written is one message"

@@ -5,6 +5,7 @@
 #      limit is (SLURM tells the script alone); its adapter is that of a run which nobody disturbed
 #   2. four recipes as an array spread over both nodes
 #   3. a cancelled job stays cancelled
+#   4. a study as an array gives the scores of the same study run in turn
 #
 # Needs root, apt and what `make setup` builds. Configuration, spool, keys and runs lie in $WORK; the daemons end with it.
 set -euo pipefail
@@ -129,5 +130,26 @@ until_true 3600 gone "$job"
 grep -h "exit code" runs/launch/*.log
 [ "$(grep -ho 'exit code 0 on [a-z]*' runs/launch/*.log | sort -u | wc -l)" = 2 ] || refuse "not both nodes were used"
 [ "$(find runs -name report.html | wc -l)" = 4 ] || refuse "not every recipe has a report"
+
+step "a study as an array, and the same in turn"
+for how in array turn; do
+  mkdir -p "$WORK/study-$how" && cd "$WORK/study-$how"
+  printf 'model: quickstart-llama\ndata:\n  - source: nli_sample\naxolotl:\n  max_steps: 4\n' > tiny.yml
+  printf 'recipes: [tiny.yml]\nvary:\n  data.0.samples: [40, 80]\n  seed: [1, 2]\nlimit: 6\n' > grid.yml
+done
+"$ROOT/cli.py" study grid.yml
+cd "$WORK/study-array"
+"$ROOT/cli.py" study grid.yml --on slurm | tee "$WORK/launched"
+job=$(awk '/^Submitted/ {print $4}' "$WORK/launched")
+until_true 3600 gone "$job"
+"$ROOT/cli.py" study grid.yml --report-only
+values() { # of every cell: which one answered for the base model differs where cells start at the same time
+  (cd "$1/runs" && for file in tiny-*/scores.json; do
+    "$ROOT/.venv/bin/python" -c 'import json, sys
+for task, entry in json.load(open(sys.argv[1])).items(): print(sys.argv[1], task, entry["base"], entry["tuned"])' "$file"
+  done)
+}
+[ "$(values "$WORK/study-array" | wc -l)" = 4 ] || refuse "not every cell is scored"
+diff <(values "$WORK/study-turn") <(values "$WORK/study-array") || refuse "the array's scores are others"
 
 step "all of it passed"

@@ -1,0 +1,227 @@
+"""A study file names recipes and what varies over them. Every combination is a cell: an ordinary run of one of the recipes.
+
+Read as strictly as a recipe, with messages of the same form. Nothing is written or started: what makes cells no study (too
+many, the same run twice, runs that cannot be compared) is told here, before the first of them.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from os.path import normpath
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from kodata.errors import did_you_mean
+from kotune import recipe as recipes
+from kotune import strict_yaml
+from kotune.errors import RecipeError
+from kotune.recipe import Limit, Recipe, Strict, all_told, listed
+from kotune.strict_yaml import shown
+
+MOST_CELLS = 500
+ALL = "all"  # samples: the whole data set
+ARMS = ("model", "adapter", "template")  # what a study compares; recipes are arms too
+SIZE = re.compile(r"data\.\d+\.samples")
+CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
+MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
+Value = str | int | float | bool | None
+
+
+class Asked(Strict):
+    """A study file as it is written. `vary`: a key as --set writes it, and its values; `limit`: as run's --limit."""
+
+    recipes: tuple[Path, ...] = Field(min_length=1)
+    vary: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(min_length=1)
+    limit: Any = None
+    target_task: str | None = None
+
+    @field_validator("limit")
+    @classmethod
+    def _as_of_run(cls, limit: Any) -> Limit:
+        if limit in (None, "quick") or (type(limit) is int and limit > 0):
+            return limit  # type: ignore[no-any-return]
+        raise PydanticCustomError("limit", f"`{shown(limit)}` is neither a number of items, 1 or more, nor quick")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study. `overrides`: KEY=VALUE as --set takes them.
+
+    `arm`: what is compared, for a person to read. `samples`: training rows of the data entry whose size varies (else of the
+    first), None for all. `choice`: keys and values that are neither arm, size nor seed; they are chosen on validation.
+    """
+
+    recipe: Path
+    overrides: tuple[str, ...]
+    name: str
+    arm: str
+    samples: int | None
+    seed: int
+    choice: tuple[tuple[str, Value], ...]
+    resolved: Recipe = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The cells of a study file, in the order in which they run: the first seed and small sizes first, so that one that was
+    stopped is of use. `target_task`: whose primary metric the targets are about."""
+
+    file: Path
+    cells: tuple[Cell, ...]
+    limit: Limit
+    target_task: str
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
+
+    def folder(self, cell: Cell, runs_dir: Path) -> Path:
+        """Where a cell's run lies."""
+        return runs_dir / recipes.run_name(cell.recipe, cell.resolved, self.limit)
+
+
+def load(path: Path) -> Study:
+    """The study in `path`. RecipeError lists every problem found."""
+    asked = _asked(path)
+    files = [Path(normpath(path.parent / file)) for file in asked.recipes]
+    cells = _cells(path, files, asked.vary)
+    _refuse(path, list(_not_comparable(cells, asked.vary)) or list(_the_same(cells)))
+    tasks = cells[0].resolved.tasks
+    if asked.target_task not in (None, *tasks):
+        told = f"`{shown(asked.target_task)}` scores none of the recipes{did_you_mean(asked.target_task, tasks)}"
+        _refuse(path, [f"target_task: {told}"])
+    ordered = sorted(cells, key=lambda cell: _turn(cell, asked.vary))
+    return Study(path, tuple(ordered), asked.limit, asked.target_task or tasks[0])
+
+
+def _asked(path: Path) -> Asked:
+    misread: list[str] = []
+    raw = strict_yaml.load(path, misread=misread)
+    try:
+        asked = Asked.model_validate(raw)
+    except ValidationError as error:
+        raise RecipeError(listed(path, all_told(error, Asked), misread)) from None
+    _refuse(path, [*_too_many(asked), *_bad_values(asked.vary)], misread)
+    return asked
+
+
+def _refuse(path: Path, problems: list[str], misread: Sequence[str] = ()) -> None:
+    if problems or misread:
+        raise RecipeError(listed(path, problems, misread))
+
+
+def _too_many(asked: Asked) -> Iterator[str]:
+    sizes = {"recipes": len(asked.recipes), **{f"vary.{key}": len(values) for key, values in asked.vary.items()}}
+    cells = math.prod(sizes.values())
+    if cells > MOST_CELLS:
+        told = " x ".join(f"{shown(key)} {size}" for key, size in sizes.items())
+        yield f"vary: {cells:,} cells ({told}), and at most {MOST_CELLS} are taken; name fewer values or keys"
+
+
+def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """What is wrong with keys and values before a recipe is looked at."""
+    sized = [key for key in vary if SIZE.fullmatch(key)]
+    if len(sized) > 1:
+        yield f"vary: {' and '.join(sized)} both vary, and a study has one size; keep one of them"
+    for key, values in vary.items():
+        for at, value in enumerate(values):
+            if isinstance(value, (list, dict)):
+                yield f"vary.{shown(key)}.{at}: must be a plain value, found `{shown(value)}`"
+
+
+def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> list[Cell]:
+    """Every combination; RecipeError tells each thing that is wrong with the first cell that has it."""
+    names, cells, found = _names(files), [], dict[str, str]()
+    for file, values in product(files, _combined(vary)):
+        name = " ".join((names[file], *(f"{key}={_word(key, value)}" for key, value in values.items())))
+        try:
+            cells.append(_cell(file, values, name, names[file]))
+        except RecipeError as error:
+            for told in str(error).splitlines():
+                found.setdefault(told.replace(f"{file}: ", ""), f"{shown(name)}: {told}")
+    _refuse(path, list(found.values()))
+    return cells
+
+
+def _word(key: str, value: Value) -> Value:
+    return ALL if value is None and SIZE.fullmatch(key) else value
+
+
+def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]:
+    for values in product(*vary.values()):
+        yield dict(zip(vary, values, strict=True))
+
+
+def _override(key: str, value: Value) -> str:
+    """KEY=VALUE, which --set reads as the value that stands in the study file."""
+    meant = None if value == ALL and SIZE.fullmatch(key) else value
+    text = yaml.safe_dump([meant], default_flow_style=True, allow_unicode=True, width=math.inf)
+    return f"{key}={text.strip()[1:-1]}"
+
+
+def _names(files: Sequence[Path]) -> dict[Path, str]:
+    """A recipe's name in a study: its file's, with the folder where two files have the same."""
+    stems = [file.stem for file in files]
+    return {file: str(file) if stems.count(file.stem) > 1 else file.stem for file in files}
+
+
+def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
+    overrides = tuple(_override(key, value) for key, value in values.items())
+    resolved = recipes.load(file, overrides)
+    size = next((key for key in values if SIZE.fullmatch(key)), "data.0.samples")
+    return Cell(
+        file, overrides, name,
+        arm=", ".join((arm, *(str(values[key]) for key in ARMS if key in values))),
+        samples=resolved.data[int(size.split(".")[1])].samples,
+        seed=resolved.seed,
+        choice=tuple((key, value) for key, value in values.items() if CHOICE.fullmatch(key)),
+        resolved=resolved,
+    )  # fmt: skip
+
+
+def _turn(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, float]:
+    """When a cell's turn comes; those with the same stay as they are written."""
+    seeds = [*vary.get("seed", ())]
+    return seeds.index(cell.seed) if seeds else 0, cell.samples or math.inf
+
+
+def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
+    """What more than models, adapters, templates, and the size, seed and choices that vary, is not the same in all cells."""
+    free = {*ARMS, *(key for key in vary if key == "seed" or SIZE.fullmatch(key) or CHOICE.fullmatch(key))}
+    first, found = dict(_flat(cells[0].resolved.model_dump(mode="json"))), dict[str, Path]()
+    for cell in cells[1:]:
+        keys = dict(_flat(cell.resolved.model_dump(mode="json")))
+        for key in keys.keys() | first.keys():
+            if keys.get(key) != first.get(key) and key not in free:
+                found.setdefault(key, cell.recipe)
+    for key in sorted(found.keys() & vary.keys()):
+        yield f"vary.{key}: runs that differ in it cannot be compared; {MAY_VARY}"
+    for file in dict.fromkeys(found.values()):
+        differ = ", ".join(sorted(key for key in found.keys() - vary.keys() if found[key] == file))
+        if differ:
+            yield f"recipes: {cells[0].recipe} and {file} cannot be compared: they differ in {differ}; make them equal"
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Plain values and lists of them by their keys as --set writes them."""
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
+        yield key, value
+        return
+    for name, one in value.items():
+        yield from _flat(one, f"{key}.{name}".lstrip("."))
+
+
+def _the_same(cells: Sequence[Cell]) -> Iterator[str]:
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        other = first.setdefault(recipes.digest(cell.resolved, None), cell)
+        if other is not cell:
+            yield f"vary: `{other.name}` and `{cell.name}` are the same run; keep one of them"

@@ -1,0 +1,73 @@
+"""What else could be trained on: every further data set of kodata with its size, licence, leaks and planned cost. No advice."""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import kodata
+from kodata.card import Card, Refused
+from kodata.errors import DataError
+from kodata.leaks import LeakGuard
+from kotune import plan
+from kotune.efficiency import Price
+from kotune.errors import KotuneError
+from kotune.plan import Plan, counting
+from kotune.recipe import Data, Recipe
+from kotune.study.file import Cell, Study
+from tasks.card import cards
+
+
+@dataclass(frozen=True)
+class Step:
+    """A data set. `leaks`: rows that stand in the test text of each scored task, None where the data are not here; `plan`: of the
+    study's first recipe with this set added, whole; None where its rows are the user's own."""
+
+    card: Card
+    leaks: dict[str, int] | None
+    plan: Plan | None
+
+
+def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
+    """Those that can be trained on and that no recipe of the study trains on."""
+    used = {entry.source for cell in study.cells for entry in cell.resolved.data}
+    names = [name for name, source in kodata.SOURCES.items() if "train" in source.SPLITS and name not in used]
+    cell = max(study.cells, key=lambda cell: (cell.recipe == study.cells[0].recipe, cell.samples or float("inf")))
+    return [
+        Step(kodata.SOURCES[name].CARD, _leaks(cell.resolved, name), _plan(cell, name, gpu, price)) for name in names
+    ]
+
+
+def _plan(cell: Cell, name: str, gpu: str | None, price: Price | None) -> Plan | None:
+    try:
+        added = cell.resolved.model_copy(update={"data": (*cell.resolved.data, Data(source=name))})
+        counted = counting.estimated(added, "one set is not counted")
+        return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
+    except (ValidationError, DataError, KotuneError):  # a set that only its user has, or a model that is out of reach
+        return None
+
+
+def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
+    """Training rows of a set that stand in the test text of each scored task, of those whose data are here."""
+    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(recipe.data_path)
+    scored = {task: cards()[task].source for task in recipe.tasks}
+    tasks = {task: (of, places.get(of)) for task, of in scored.items() if _is_here(of, places)}
+    if not tasks or not _is_here(name, places):
+        return None
+    try:
+        guard, source = LeakGuard(tasks, "keep"), kodata.SOURCES[name]
+        rows = (("train", row) for row in source.read("train", places.get(name)) if not isinstance(row, Refused))
+        deque(guard.passed(rows, source, Counter()), maxlen=0)
+    except DataError:  # a folder with the test part alone
+        return None
+    found = guard.verdict(())["found"]
+    return {task: sum(leak["rows"] for leak in found if leak["task"] == task) for task in tasks}
+
+
+def _is_here(name: str, places: Mapping[str, Path]) -> bool:
+    """Whether a set can be read without the network: it is shipped, or a folder of it is named."""
+    if name in places:
+        return places[name].is_dir()
+    return kodata.SOURCES[name].CARD.hub_id is None

@@ -1,0 +1,58 @@
+"""A study's report as a page: sentences, then for each task its learning curves and tables."""
+
+from collections.abc import Iterator
+
+from kotune import plots
+from kotune.page import render
+from kotune.report_page import Figure
+from kotune.study import tables
+from kotune.study.curves import AHEAD
+from kotune.study.findings import Findings
+from kotune.study.report import Report
+from kotune.study.sentences import Sentences
+from tasks.card import cards
+
+STEPS = 40  # places of a fitted curve that are drawn
+
+
+def page(report: Report) -> str:
+    """The whole page."""
+    drawn = [(figure(words), tables.of_task(words)) for words in report.words.values()]
+    return render("study", report=report, say=report.say, tasks=drawn)
+
+
+def figure(words: Sentences) -> Figure:
+    """The learning curves of a task over its lines."""
+    found, say, card = words.found, words.say, cards()[words.found.scores.task]
+    x = plots.Axis(say("study_axis"), log=True)
+    down = " ↓" if found.scores.better < 0 else ""
+    y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
+    said = "; ".join(
+        f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}" for at, one in enumerate(found.scores.points)
+    )
+    held: dict[str, list[str]] = {}  # names of lines that would lie on each other
+    for name, value in tables.lines(found, say).items():
+        held.setdefault(f"{value:.3f}", []).append(name)
+    spec = plots.lines(list(series(found)), x, y, {" / ".join(names): float(at) for at, names in held.items()})
+    return Figure(f"{say('study_axis')}, {found.scores.task} {found.scores.metric}", plots.svg(spec, said))
+
+
+def series(found: Findings) -> Iterator[plots.Series]:
+    """Each arm's points with their intervals, joined where no law is fitted; else the law, dashed, as far as it is followed."""
+    for place, (arm, places) in enumerate(found.scores.arms.items()):
+        colour, points = plots.colour(place), [_point(found, at) for at in places]
+        curve = found.curves[arm]
+        if curve.law is None:
+            yield plots.Series(arm, points, colour, marked=True)
+            continue
+        yield from (plots.Series(arm, [point], colour) for point in points)
+        first, last = points[0].x, AHEAD * points[-1].x
+        sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
+        law = [plots.Point(size, told.value) for size, told in zip(sizes, curve.at(sizes), strict=True)]
+        yield plots.Series(arm, law, colour, dashed=True)
+
+
+def _point(found: Findings, at: int) -> plots.Point:
+    told, rows = found.estimate(at), found.scores.points[at].rows
+    known = told.low == told.low  # no NaN
+    return plots.Point(rows, told.value, *((told.low, told.high) if known else (None, None)))

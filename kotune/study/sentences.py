@@ -1,0 +1,152 @@
+"""What a study's findings on one task say in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kotune.comparison_tables import number
+from kotune.efficiency import Price, cost
+from kotune.phrases import Phrases
+from kotune.study.curves import AHEAD, Place
+from kotune.study.findings import LINE, Curve, Estimate, Findings, Pair, Passing, Target
+from kotune.verdict import Verdict, amount, outcome
+from tasks.card import cards
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Of one task, in one language."""
+
+    found: Findings
+    say: Phrases
+    price: Price | None
+
+    @property
+    def of(self) -> dict[str, str]:
+        """What all sentences and titles name."""
+        task = self.found.scores.task
+        criterion = self.say.word("criteria", cards()[task].criterion)
+        return {"criterion": criterion, "task": task, "metric": self.found.scores.metric}
+
+    @property
+    def scale(self) -> int:
+        return cards()[self.found.scores.task].scale
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Which arm learns more, at which sizes arms differ, whether little data suffices, what more data buys
+        where there is enough to fit a law to."""
+        found = self.found
+        yield from map(self._learns, found.pairs)
+        yield from map(self._differs, found.pairs)
+        yield from (Verdict("same", self._passes(passing)) for passing in found.passings)
+        yield from (self.doubles(curve) for curve in found.curves.values() if curve.why != "few")
+
+    def _learns(self, pair: Pair) -> Verdict:
+        result = _result(pair.more)
+        text = self.say.word("study_learns", result).format(
+            **self.of,
+            a=pair.a,
+            b=pair.b,
+            rows=f"{pair.sizes[-1][0]:,}",
+            **self._figures(pair.more, abs(pair.more.value)),
+        )
+        return Verdict(result, text)
+
+    def _figures(self, told: Estimate, value: float) -> dict[str, str]:
+        """A difference with its unit, and its interval."""
+        by = amount(value, self.scale)
+        low, high = (amount(end, self.scale) for end in (told.low, told.high))
+        return {"by": self.say("points", n=by) if self.scale == 100 else by, "low": low, "high": high}
+
+    def _differs(self, pair: Pair) -> Verdict:
+        """At which sizes b is better or worse than a, and where that turns."""
+        results = {rows: outcome(one) for rows, one in pair.sizes}
+        sizes = {
+            kind: [rows for rows, result in results.items() if result == kind]
+            for kind in self.say.words("study_differs")
+        }
+        told = "; ".join(
+            self.say.word("study_differs", kind).format(rows=", ".join(f"{rows:,}" for rows in at))
+            for kind, at in sizes.items()
+            if at
+        )
+        text = self.say("study_pair", **self.of, a=pair.a, b=pair.b, told=told)
+        whole = [kind for kind, at in sizes.items() if len(at) == len(results)]
+        return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
+
+    def crosses(self, pair: Pair) -> str:
+        """Where two curves cross, as a sentence; nothing of one size."""
+        if len(pair.sizes) < 2:
+            return ""
+        if pair.place.sign:
+            return self.say("study_no_crossing")
+        told = pair.place.is_told
+        return self.say("study_crossing", where=self.where(pair.place)) if told else self.say("study_crossing_open")
+
+    def _passes(self, passing: Passing) -> str:
+        place, sizes = passing.place, self.found.scores.sizes(passing.arm)
+        most = sizes[-1] * (AHEAD if passing.is_fitted else 1)
+        spent = self.spent(passing)
+        return self.say.word("study_passes", state(place)).format(
+            **self.of, arm=passing.arm, target=self.named(passing.target), value=number(passing.target.value),
+            least=f"{sizes[0]:,}", most=f"{most:,}", where=self.where(place), spent=f" ({spent})" if spent else "",
+        )  # fmt: skip
+
+    def spent(self, passing: Passing) -> str:
+        """Minutes and won of training at both ends, as far as they were measured; nothing where none was."""
+        low, high = passing.seconds
+        ends = [seconds for seconds in (low, high) if seconds is not None]
+        if not ends:
+            return ""
+        kind = "between" if len(ends) == 2 else "below" if low is None else "above"
+        prices = [spent["won"] or 0.0 for seconds in ends if (spent := cost(seconds, self.price))]
+        told = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
+        told += [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
+        return self.say.word("study_spending", kind).format(spent=", ".join(told))
+
+    def where(self, place: Place) -> str:
+        """Between which sizes."""
+        low, high = (rounded(end) for end in place[:2])
+        kind = "between" if low and high else "above" if low else "below"
+        return self.say.word("study_where", kind).format(low=low, high=high)
+
+    def named(self, target: Target) -> str:
+        return self.say.word("lines", LINE) if target.name == LINE else self.say("study_share", n=target.name)
+
+    def doubles(self, curve: Curve) -> Verdict:
+        """What twice the largest size would add."""
+        if curve.why:
+            why = self.say.word("study_why", curve.why)
+            return Verdict("undefined", self.say("study_no_law", **self.of, arm=curve.arm, why=why))
+        most = self.found.scores.sizes(curve.arm)[-1]
+        text = self.say.word("study_doubles", "flat" if curve.is_flat else "told").format(
+            **self.of,
+            arm=curve.arm,
+            rows=f"{most:,}",
+            twice=f"{AHEAD * most:,}",
+            **self._figures(curve.more, curve.more.value),
+        )
+        better = curve.more.sign * self.found.scores.better
+        return Verdict({1: "better", -1: "worse", 0: "same"}[better], text)
+
+
+def state(place: Place) -> str:
+    """Of a curve and a target: passed between two sizes, always, never, or open."""
+    if place.sign or not place.is_told:
+        return {1: "always", -1: "never", 0: "open"}[place.sign]
+    return "between"
+
+
+def rounded(size: float | None) -> str:
+    """A number of rows: to two digits where it was computed and not measured; empty for an open end."""
+    if size is None:
+        return ""
+    return f"{size:,}" if isinstance(size, int) else f"{float(f'{size:.2g}'):,.0f}"
+
+
+def _ends(told: list[str]) -> str:
+    return " ~ ".join(dict.fromkeys(told))
+
+
+def _result(told: Estimate) -> str:
+    """b against a."""
+    return {1: "better", -1: "worse", 0: "same"}[told.sign] if told.low == told.low else "undefined"  # no NaN

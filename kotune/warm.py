@@ -1,0 +1,96 @@
+"""Jobs of kotune.child from one process that has imported the heavy libraries once, for a study: importing them takes longer
+than a small job. Each job is a fork, so it begins as in a process of its own and leaves nothing behind.
+
+On a CPU alone, since a CUDA that its parent looked at is of no use to a fork. It ends with kotune as every child does.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+from kotune import tether
+from kotune.axolotl_config import detect_device
+from kotune.errors import StageError
+from kotune.training import environment
+
+IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
+_up: list[list["subprocess.Popen[str]"]] = []  # the servers of each `up`, the last of which lives
+
+
+@contextmanager
+def up() -> Iterator[None]:
+    """Where there is no GPU, jobs are forked in here, from a server that the first of them starts."""
+    if detect_device() != "cpu":
+        yield
+        return
+    started: list[subprocess.Popen[str]] = []
+    _up.append(started)
+    try:
+        yield
+    finally:
+        _up.remove(started)
+        for server in started:
+            tether.end(server)
+
+
+def is_up() -> bool:
+    return bool(_up)
+
+
+def run(job: str, root: Path, arguments: str) -> int:
+    """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments` as JSON."""
+    if not _up[-1] or _up[-1][-1].poll() is not None:
+        command = [sys.executable, "-m", "kotune.warm"]
+        _up[-1].append(tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env=environment()))
+    server = _up[-1][-1]
+    assert server.stdin and server.stdout
+    try:
+        print(json.dumps([job, str(root), arguments]), file=server.stdin, flush=True)
+        return int(server.stdout.readline())
+    except (OSError, ValueError):
+        raise StageError(f"{job}: the process that starts jobs is gone; run the same command again") from None
+
+
+def _serve() -> None:
+    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for nobody."""
+    answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    for name in IMPORTED:
+        import_module(name)
+    for line in sys.stdin:
+        server, pid = os.getpid(), os.fork()
+        if pid == 0:
+            tether.tie(server)
+            os._exit(_job(*json.loads(line)))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        print(code, file=answers, flush=True)
+
+
+def _job(job: str, root: str, arguments: str) -> int:
+    """The fork's side: a job as kotune.child has it, whatever happens in it."""
+    from kotune import child
+
+    with Path(root, f"{job}.log").open("w", encoding="utf-8") as log:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
+    os.chdir(root)
+    sys.stdin = io.StringIO(arguments)
+    try:
+        code = child.main(job)
+    except BaseException:  # a fork must not go on as its parent
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    return code
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,91 @@
+"""Jobs that are forked from one process: as in a process of their own, and ended with kotune."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kotune import child, tether, warm
+from kotune.errors import KotuneError, StageError
+from tests.conftest import ROOT
+from tests.test_tether import has_ended, is_alive, wait_for
+
+
+@pytest.fixture
+def up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A server that imports nothing heavy, with jobs of its own; the folder where they run."""
+    (tmp_path / "jobs.py").write_text(
+        "import os, sys, time\nfrom kotune import child, warm\nfrom kotune.errors import RecipeError\n"
+        "import builtins\nbuiltins.seen = 0\n"
+        "def say(root, word): builtins.seen += 1; print(word, root, builtins.seen)\n"
+        "def refuse(root): raise RecipeError('no such task')\n"
+        "def fall(root): raise ZeroDivisionError('by nought')\n"
+        "def die(root): os.kill(os.getpid(), 9)\n"
+        "def wait(root): open('pid', 'w').write(str(os.getpid())); time.sleep(60)\n"
+        "child.JOBS.update(say=say, refuse=refuse, fall=fall, die=die, wait=wait)\n"
+        "warm.IMPORTED = ()\nwarm._serve()\n"
+    )
+    start = tether.start
+    monkeypatch.setattr(
+        tether,
+        "start",
+        lambda command, *rest, **more: start([sys.executable, str(tmp_path / "jobs.py")], *rest, **more),
+    )
+    monkeypatch.setattr(warm, "detect_device", lambda: "cpu")
+    return tmp_path
+
+
+def test_a_job_has_its_own_folder_log_and_state(up: Path) -> None:
+    with warm.up():
+        for name in ("a", "b"):
+            (up / name).mkdir()
+            child.call("say", up / name, word="안녕")
+        assert len(warm._up[-1]) == 1
+    for name in ("a", "b"):
+        assert (up / name / "say.log").read_text(encoding="utf-8") == f"안녕 {up / name} 1\n"
+    assert not warm.is_up()
+
+
+def test_what_a_job_raised_is_raised(up: Path) -> None:
+    with warm.up():
+        with pytest.raises(KotuneError, match="no such task") as error:
+            child.call("refuse", up)
+        assert error.value.exit_code == 2
+        with pytest.raises(StageError, match=r"(?s)fall: the process ended with 1\n.*ZeroDivisionError: by nought"):
+            child.call("fall", up)
+        with pytest.raises(StageError, match="die: the process ended with -9"):
+            child.call("die", up)
+        child.call("say", up, word="still there")
+
+
+def test_a_server_that_is_gone_is_told_and_another_one_started(up: Path) -> None:
+    with warm.up():
+        child.call("say", up, word="first")
+        warm._up[-1][-1].kill()
+        warm._up[-1][-1].wait()
+        child.call("say", up, word="second")
+        assert len(warm._up[-1]) == 2
+    assert (up / "say.log").read_text(encoding="utf-8").startswith("second")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")
+def test_a_job_ends_with_whoever_started_it(up: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom kotune import child, tether, warm\nstart = tether.start\n"
+        "tether.start = lambda command, *rest, **more: start([sys.executable, 'jobs.py'], *rest, **more)\n"
+        "warm.detect_device = lambda: 'cpu'\nwith warm.up(): child.call('wait', Path.cwd())\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=up, env=env) as starter:
+        job = int(wait_for(up / "pid"))
+        assert is_alive(job)
+        starter.kill()
+    assert has_ended(job)
+
+
+def test_a_gpu_is_not_looked_at_by_the_parent_of_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "detect_device", lambda: "cuda")
+    with warm.up():
+        assert not warm.is_up()
