@@ -7,6 +7,8 @@ ARG BASE=axolotlai/axolotl:0.19.0
 FROM ${BASE}
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /kotune
+# Behind a proxy with certificates of its own: --build-arg SSL_CERT_FILE=PATH, a file of the base that has them.
+ARG SSL_CERT_FILE
 
 # What the base lacks, at the lock's versions; its torch, and what belongs to that, stay as they are.
 COPY pyproject.toml requirements.lock ./

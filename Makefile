@@ -1,6 +1,6 @@
 # Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
 # `make test` the proof.
-.PHONY: setup quickstart study test test-all chaos image-check slurm-check sky-check lint lock bench clean
+.PHONY: setup quickstart study test test-all chaos image-check slurm-check sky-check notebook-check lint lock bench clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,10 @@ sky-check: setup $(SKY)/bin/sky
 $(SKY)/bin/sky:
 	$(PYTHON) -m venv $(SKY)
 	$(SKY)/bin/pip install --quiet skypilot==0.14.1
+
+# The Colab notebook from top to bottom with the quickstart recipes: docs/colab.md.
+notebook-check: setup
+	$(BIN)/pytest tests/test_notebook.py
 
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra train --extra dev pyproject.toml \

@@ -6,7 +6,7 @@ matrix product, and items that move together are never taken as independent.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kodata.agreement import BUCKETS, Answers, bigrams, same, same_and_right, same_pairs, whole
@@ -24,6 +24,8 @@ VOID = 0.1  # of the answers, empty or bare labels, beyond which signals of natu
 CLASSES = 4  # labels and predictions of a task are 0 to 3
 NO_ANSWER = CLASSES  # a prediction that is no label: a written answer may be none
 BINS = 10
+SINGLE = 2**24  # whole numbers below are exact in single precision
+AT_ONCE = 100  # resamples
 MISSING = 0.05  # of the resamples, undefined, beyond which the others are no picture of the world
 
 
@@ -93,10 +95,23 @@ def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
     is drawn n times counts n * n times. The same draws for tables of the same length, so that what is resampled side by
     side stays paired."""
     units = pooled(table)
-    draws = _draws(len(units), resamples)
-    sums = draws @ units
+    sums = weighted(partial(_draws, len(units), resamples), units)
     if squared:
-        sums[:, -squared:] = draws**2 @ units[:, -squared:]
+        sums[:, -squared:] = _draws(len(units), resamples, False) ** 2 @ units[:, -squared:]
+    return sums
+
+
+def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
+    """Sums (resamples, k) of rows by weights, whole numbers that come to as many as there are rows at most; `weights` gives
+    them in single precision or not. Sums of small whole numbers are the same in both, and cost half; columns of zeros cost
+    nothing."""
+    import numpy as np
+
+    used = units.any(axis=0)
+    some = units[:, used]
+    is_single = bool((some == np.rint(some)).all() and abs(some).max(initial=0) * len(some) < SINGLE)
+    sums = np.zeros((len(weights(is_single)), units.shape[1]))
+    sums[:, used] = weights(is_single) @ (some.astype(np.float32) if is_single else some)
     return sums
 
 
@@ -112,21 +127,24 @@ def pooled(table: "Array") -> "Array":
     return sums
 
 
-@lru_cache(maxsize=1)  # the metrics of a task share it
-def _draws(length: int, resamples: int) -> "Array":
+@lru_cache(maxsize=2)  # the metrics of a task share it, in both precisions
+def _draws(length: int, resamples: int, is_single: bool) -> "Array":
     """How often each of so many rows is drawn in each resample: (resamples, length)."""
     import numpy as np
 
-    return np.asarray(_counts(length, resamples), dtype=np.float64)
+    return np.asarray(_counts(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
 @lru_cache(maxsize=12)  # tasks and metrics of other lengths take turns; kept in bytes, for they are drawn slowly
 def _counts(length: int, resamples: int) -> Any:
     import numpy as np
 
-    rng = np.random.default_rng(SEED)
-    rows = (np.bincount(rng.integers(length, size=length), minlength=length) for _ in range(resamples))
-    return np.stack([row.astype(np.uint8) for row in rows])
+    rng, counts = np.random.default_rng(SEED), np.empty((resamples, length), dtype=np.uint8)
+    for start in range(0, resamples, AT_ONCE):
+        some = counts[start : start + AT_ONCE]
+        drawn = rng.integers(length, size=some.shape) + length * np.arange(len(some))[:, None]
+        some[:] = np.bincount(drawn.ravel(), minlength=some.size).reshape(some.shape)
+    return counts
 
 
 def _mean() -> Metric:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -28,12 +28,27 @@ def criteria(result: Result, say: Phrases) -> list[Table]:
     head, tables = tuple(map(say, (*words, *FIGURES))), []
     for name in CRITERIA:
         ours = [one for one in result.found if cards()[one.task].criterion == name]
-        rows = [(*_named(one, numbers, say)[: len(words)], *_figures(one)) for one in ours]
-        tables += [Table(say.word("criteria", name), head, rows, len(words))] if rows else []
+        rows = [(*_named(one, numbers, say)[: len(words)], *_figures(one)) for one in ours if not _is_void(one)]
+        notes = list(_without_value(ours, numbers, say))
+        tables += [Table(say.word("criteria", name), head, rows, len(words), notes)] if ours else []
     asked = {cards()[one.task].criterion for one in result.found}
     if absent := ", ".join(say.word("criteria", name) for name in CRITERIA if name not in asked):
         tables[-1].notes.append(say("not_asked", criteria=absent))
     return tables
+
+
+def _is_void(one: Comparison) -> bool:
+    return not (math.isfinite(one.found.value_a) and math.isfinite(one.found.value_b))
+
+
+def _without_value(ours: Sequence[Comparison], numbers: dict[Path, int], say: Phrases) -> Iterator[str]:
+    """A line for each comparison of a task, with all its metrics that have no value on one side."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in filter(_is_void, ours):
+        compared = f" ({sides(one, numbers, say)})" if len(numbers) > 1 else ""
+        found.setdefault((one.task, compared), []).append(one.metric)
+    for (task, compared), names in found.items():
+        yield say("no_value", task=task, compared=compared, names=", ".join(names))
 
 
 def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
@@ -111,15 +126,16 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
 
 
 def signals(result: Result, say: Phrases) -> Iterator[Table]:
-    """The signals of natural Korean beside those of native and translated text; no table where no task has them."""
+    """The signals of natural Korean beside those of native and translated text; no table where no task has a value of any."""
     kinds, rows = naturalness.reference_values(), []
     for place, run in enumerate(result.runs, 1):
         for task, entry in run.scores.items():
             named = (f"{place}", task) if len(result.runs) > 1 else (task,)
             for name in entry["base"]:
                 if name in kinds["native"] and cards()[task].criterion == "naturalness":
-                    found = (entry[variant][name]["value"] for variant in ("base", "tuned"))
-                    rows.append((*named, name, *map(number, (*found, *(kind.get(name) for kind in kinds.values())))))
+                    found = [entry[variant][name]["value"] for variant in ("base", "tuned")]
+                    beside = [kind.get(name) for kind in kinds.values()]
+                    rows += [(*named, name, *map(number, (*found, *beside)))] if found != [None, None] else []
     head = (*(("run", "task") if len(result.runs) > 1 else ("task",)), "metric")
     if rows:
         told = (*map(say, head), *(say.word("variants", name) for name in ("base", "tuned")), *map(say, kinds))

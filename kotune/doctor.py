@@ -124,7 +124,9 @@ def torch_build(build: tuple[str, str | None, bool] | str | None, found: list[Gp
         )
     driver = found[0].driver
     least = DRIVERS.get(int(cuda.partition(".")[0]), 0)
-    if int(driver.partition(".")[0]) < least:
+    if (
+        int(driver.partition(".")[0]) < least and not usable
+    ):  # a package of NVIDIA's may stand between, as cuda-compat-13-0
         do = f"update the driver to {least} or newer, or take a machine or image that has it"
         return Finding("torch", "fix", f"{told}, but the driver is {driver}", do)
     if not usable:

@@ -238,7 +238,7 @@ class Finished:
         return KotuneError(f"{self.folder / name}: missing or not whole; remove it and run `{self.command}`")
 
 
-@lru_cache(maxsize=8)  # enough for two runs of a task; fifty would not fit into memory
+@lru_cache(maxsize=12)  # enough for two runs of a task and their lines; fifty would not fit into memory
 def _samples(path: Path, digest: str) -> dict[str, Sample]:
     """The lines of the samples file that has this digest, by their documents' hashes."""
     lines = path.read_bytes().split(b"\n")  # splitlines() of text would break at U+2028, which stands in answers

@@ -17,7 +17,6 @@ PAGES = Path(__file__).parent / "pages"
 FONT = "Noto Sans KR of this page"
 NOTICE = [0, 13, 14]  # copyright, licence and its address in a font's table of names
 LAYOUT = ("BASE", "GPOS", "GSUB", "VORG", "vhea", "vmtx")  # kerning, and vertical writing
-TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis, from its left end to its right one
 
 
 def check_place(path: Path | None, option: str) -> None:
@@ -44,8 +43,9 @@ def _face(text: str) -> str:
     from fontTools import subset
     from pylopdf_fonts_ko import sans_path
 
-    # Without layout tables a browser still puts Hangul letters together, where the font has the whole syllable.
-    options = subset.Options(flavor="woff2", hinting=False, layout_features=[], name_IDs=NOTICE)
+    # Without layout tables a browser still puts Hangul letters together, where the font has the whole syllable. Subroutines
+    # of the whole font cost time and bytes in a small piece of it.
+    options = subset.Options(flavor="woff2", hinting=False, layout_features=[], name_IDs=NOTICE, desubroutinize=True)
     options.drop_tables = [*options.drop_tables, *LAYOUT]
     cut, file = subset.Subsetter(options), io.BytesIO()
     font = subset.load_font(sans_path(), options)

@@ -12,11 +12,11 @@ Every metric is a function of sums over clusters (kodata.metrics), so one matrix
 
 import math
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kodata.metrics import SEED, Metric, is_known, pooled, resample, vectors
+from kodata.metrics import SEED, Metric, is_known, pooled, resample, vectors, weighted
 
 if TYPE_CHECKING:
     from kodata.metrics import Array
@@ -104,18 +104,18 @@ def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES
     if not math.isfinite(seen):
         return math.nan
     units = pooled(b - a)
-    moved = _exchanges(len(units), resamples) @ units
+    moved = weighted(partial(_exchanges, len(units), resamples), units)
     found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
     extreme = int((~(abs(found) < abs(seen) - EQUAL)).sum())  # equal ones may differ in the last bit; NaN tells nothing
     return (1 + extreme) / (1 + resamples)
 
 
-@lru_cache(maxsize=1)  # the metrics of a task share it
-def _exchanges(length: int, resamples: int) -> "Array":
+@lru_cache(maxsize=2)  # the metrics of a task share it, in both precisions
+def _exchanges(length: int, resamples: int, is_single: bool) -> "Array":
     """1 where a row is exchanged, else 0: (resamples, length)."""
     import numpy as np
 
-    return np.asarray(_sides(length, resamples), dtype=np.float64)
+    return np.asarray(_sides(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
 @lru_cache(maxsize=12)  # as kodata.metrics keeps its draws
@@ -152,4 +152,14 @@ def resampled(metric: Metric, table: "Array") -> "Array":
 
     if len(table) < 2:
         return np.full(1, np.nan)
-    return metric.finish(resample(table, RESAMPLES, metric.squared))
+    units = pooled(table)
+    return _resampled(metric, units.tobytes(), len(units), RESAMPLES)
+
+
+@lru_cache(maxsize=32)  # a model stands in several comparisons
+def _resampled(metric: Metric, rows: bytes, length: int, resamples: int) -> "Array":
+    import numpy as np
+
+    found = metric.finish(resample(np.frombuffer(rows).reshape(length, -1), resamples, metric.squared))
+    found.flags.writeable = False
+    return found

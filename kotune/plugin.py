@@ -32,6 +32,12 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 class KotunePlugin(BasePlugin):  # type: ignore[misc]
     """Registered through `plugins:` of the rendered config."""
 
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
+        """Loads none; it is the hook that comes before the model's place is settled."""
+        if cfg.world_size != 1 and cfg.device == "cpu":
+            cfg.device_map = {"": "cpu"}  # Axolotl takes a process's rank for the number of a GPU
+            os.environ["ACCELERATE_USE_CPU"] = "true"  # or each would train alone
+
     def pre_model_load(self, cfg: Any) -> None:
         set_seed(cfg.seed)
         if cfg.use_trackio:
@@ -62,6 +68,8 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
         self.last = (0.0, 0)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if (started := int(os.environ.get("WORLD_SIZE", "1"))) != args.world_size:
+            raise RuntimeError(f"{started} processes were started, but they do not train together")
         trainable, total = self.model.get_nb_trainable_parameters()
         self.last = (time.perf_counter(), state.num_input_tokens_seen)
         _write(

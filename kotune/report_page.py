@@ -1,159 +1,208 @@
-"""A report as a page: tables, and plots in which each line says what its label says.
+"""A report as a page: tables, and plots in which each line says what its label says."""
 
-The plots are a few lines of SVG that the template writes, not a library's: plotly brings 4 MB of script, matplotlib fixed
-colours, fixed widths and text that is no text. These follow light, dark, paper and 375 px.
-"""
-
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from kotune import comparison_tables
+from kotune import comparison_tables, plots
 from kotune.answers import Confusion
-from kotune.calibration import Bin
+from kotune.calibration import Bin, Calibration
 from kotune.compare import Comparison
 from kotune.efficiency import LOSSES, Event
-from kotune.page import TICKS, render
+from kotune.finished import Finished
+from kotune.page import render
+from kotune.phrases import Phrases
 from kotune.report import Report
 from kotune.verdict import outcome
 from tasks.card import cards
 
 NORMAL = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95% interval
 LEAST = 1e-6  # a loss of 0 has no logarithm
-DOT = (1.5, 4.5)  # radii of the dots of few items and of all, in hundredths of the plot
+MARGIN = 0.04  # of a scale, beside the outermost interval
+NAMED = 6  # runs whose names are in a plot's legend; of more, their numbers
+
+Groups = dict[str, list[plots.Group]]  # by the title of their plot
 
 
-class Interval(NamedTuple):
-    """A value with its 95% interval, all between 0 and 1."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Strip(NamedTuple):
-    """One metric of one task between 0 and 1, before and after. `references`: values to stand beside, by their names."""
-
-    label: str
-    base: Interval
-    tuned: Interval
-    references: Mapping[str, float]
-
-
-class Span(NamedTuple):
-    """A difference and its interval as places between -reach (0) and +reach (1)."""
-
-    label: str
-    figures: str
-    outcome: str
-    value: float
-    low: float
-    high: float
-
-
-class Line(NamedTuple):
-    """One loss of one run. `points` lie between (0, 0) and (1, 1)."""
-
-    run: int
-    key: str
-    points: list[tuple[float, float]]
-
-
-class Curve(NamedTuple):
-    """Losses over tokens or seconds, those of all runs in one plot."""
+class Figure(NamedTuple):
+    """A plot under its title."""
 
     title: str
-    right: str
-    losses: tuple[str, str]  # the lowest and the highest
-    lines: list[Line]
-
-
-class Dot(NamedTuple):
-    """A bin of a calibration plot, 100 wide and high; `said` is it in words."""
-
-    x: float
-    y: float
-    radius: float
-    said: str
+    svg: str
 
 
 def page(report: Report) -> str:
     """The whole page."""
-    judged = [one for one in report.result.found if outcome(one) not in ("undefined", "void") and one.scale == 100]
-    reach = max((abs(end) for one in judged for end in (one.found.ci_low, one.found.ci_high)), default=0.0) or 1.0
     return render(
-        "report", report=report, say=report.say, ticks=TICKS, heat=heat, dots=dots, reach=f"{100 * reach:.1f}", zip=zip,
-        spans=[_span(one, reach, report) for one in judged], strips=list(strips(report)), curves=list(curves(report)),
+        "report", report=report, say=report.say,
+        spans=[*_drawn_spans(report)], strips=[*_drawn_strips(report)], curves=[*_drawn_curves(report)],
+        confused=lambda found: [_drawn_confusion(report, one) for one in found.confusions],
+        calibrations=[_drawn_calibration(report, found) for found in report.calibrations],
     )  # fmt: skip
 
 
-def strips(report: Report) -> Iterator[Strip]:
-    """The judged metric of each task and those that have a value to stand beside, where they lie between 0 and 1."""
-    for run in report.result.runs:
-        for task, entry in run.scores.items():
-            card = cards()[task]
-            for name in [name for name in entry["base"] if name == card.primary or name in entry["chance"]]:
-                sides = [_interval(entry[variant][name]) for variant in ("base", "tuned")]
-                if sides[0] and sides[1]:
-                    label = f"{report.whose(run)}{task} {name}{' ↓' if name in card.lower_is_better else ''}"
-                    references = {report.say("chance"): entry["chance"][name]} if name in entry["chance"] else {}
-                    yield Strip(label, sides[0], sides[1], references)
+def spans(report: Report) -> Groups:
+    """Judged differences in points with their intervals, claimed or not."""
+    rows: dict[str, dict[str, list[plots.Row]]] = {}
+    for one in report.result.found:
+        if one.scale == 100 and outcome(one) not in ("undefined", "void"):
+            titled = rows.setdefault(_criterion(one.task, report), {})
+            titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
+    return {name: [plots.Group(title, some) for title, some in titled.items()] for name, titled in rows.items()}
 
 
-def _interval(score: dict[str, float | None]) -> Interval | None:
-    """None for what is undefined or no share."""
-    if score["value"] is None or not 0 <= score["value"] <= 1:
-        return None
-    value, half = score["value"], NORMAL * (score["stderr"] or 0.0)
-    return Interval(value, max(value - half, 0.0), min(value + half, 1.0))
+def _criterion(task: str, report: Report) -> str:
+    return report.say.word("criteria", cards()[task].criterion)
 
 
-def _span(one: Comparison, reach: float, report: Report) -> Span:
-    told = one.found
-    places = [(value / reach + 1) / 2 for value in (told.difference, told.ci_low, told.ci_high)]
-    label = f"{one.task} {one.metric}: {comparison_tables.sides(one, report.numbers, report.say)}"
-    return Span(label, f"{100 * told.difference:+.1f}", outcome(one), *places)
+def _span(one: Comparison, report: Report) -> plots.Row:
+    value, low, high = (100 * end for end in (one.found.difference, one.found.ci_low, one.found.ci_high))
+    label = comparison_tables.sides(one, report.numbers, report.say) if report.several else ""
+    return plots.Row(label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(one))])
 
 
-def curves(report: Report) -> Iterator[Curve]:
-    """The losses against tokens and against time; none where no run logged two."""
-    every, say = [event for losses in report.losses for event in losses], report.say
-    if not any(sum("loss" in event for event in losses) > 1 for losses in report.losses):
-        return
-    low, high = (limit(max(_loss(event), LEAST) for event in every) for limit in (min, max))
-    for axis in ("tokens", "seconds"):
-        right = max(event[axis] for event in every) or 1
-        lines = [
-            Line(place, key, [(e[axis] / right, _height(e[key], low, high)) for e in losses if key in e])
-            for place, losses in enumerate(report.losses, 1)
-            for key in LOSSES
+def _drawn_spans(report: Report) -> Iterator[Figure]:
+    """A plot a criterion, all over the same scale."""
+    found = spans(report)
+    rows = [row for groups in found.values() for group in groups for row in group.rows]
+    ends = [0.0, *(end for row in rows for one in row.intervals for end in (one.low, one.high))]
+    low, high = min(ends), max(ends)
+    margin = MARGIN * (high - low or 1)
+    axis = plots.Axis(report.say("points_axis"), form="+~f")
+    for criterion, groups in found.items():
+        yield _drawn(criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0))
+
+
+def strips(report: Report) -> Groups:
+    """Of each task the judged metric and those that have a value to stand beside, where they lie between 0 and 1."""
+    runs, found = report.result.runs, dict[str, list[plots.Group]]()
+    for task, name in dict.fromkeys((of, name) for run in runs for of in run.scores for name in _shown(run, of)):
+        scored = [
+            (run, sides) for run in runs if task in run.scores and len(sides := _sides(run.scores[task], name)) == 2
         ]
-        title = say("loss_against", axis=say(f"{axis}_axis"))
-        yield Curve(title, f"{right:,.0f}", (f"{low:.2f}", f"{high:.2f}"), [line for line in lines if line.points])
+        title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
+        rows = [plots.Row(_label(run, report), _figures(sides), sides) for run, sides in scored]
+        held = _references([run for run, _ in scored], task, name, report)
+        found.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
+    return {task: groups for task, groups in found.items() if groups}
 
 
-def _loss(event: Event) -> float:
-    return float(event["loss"] if "loss" in event else event["eval_loss"])
+def _shown(run: Finished, task: str) -> list[str]:
+    entry, primary = run.scores[task], cards()[task].primary
+    return [name for name in entry["base"] if name == primary or name in entry["chance"]]
 
 
-def _height(loss: float, low: float, high: float) -> float:
-    """Where a loss stands between the lowest and the highest on a logarithmic scale, 0 to 1."""
-    return math.log(max(loss, LEAST) / low) / (math.log(high / low) or 1)
+def _sides(entry: dict[str, Any], name: str) -> list[plots.Interval]:
+    """Of base and tuned, without what is undefined or no share."""
+    found = []
+    for kind in ("base", "tuned"):
+        score = entry[kind].get(name, {"value": None})
+        if score["value"] is not None and 0 <= score["value"] <= 1:
+            value, half = score["value"], NORMAL * (score["stderr"] or 0.0)
+            found.append(plots.Interval(value, max(value - half, 0.0), min(value + half, 1.0), kind))
+    return found
 
 
-def heat(found: Confusion, row: int, column: int) -> int:
-    """Which percentage of a right answer's items was answered so."""
-    return round(100 * found.counts[row][column] / (sum(found.counts[row]) or 1))
+def _label(run: Finished, report: Report) -> str:
+    return f"{report.whose(run)}{report.name(run)}" if report.several else ""
 
 
-def dots(bins: Sequence[Bin]) -> list[Dot]:
-    """Where each bin lies in a calibration plot, larger the more items it holds."""
-    whole, (least, most) = sum(one.n for one in bins), DOT
-    return [
-        Dot(
-            100 * one.confidence, 100 - 100 * one.right, least + (most - least) * math.sqrt(one.n / whole),
-            f"{one.confidence:.2f} → {one.right:.2f} (n = {one.n:,})",
+def _figures(sides: Sequence[plots.Interval]) -> str:
+    return " → ".join(f"{side.value:.3f}" for side in sides)
+
+
+def _references(runs: Sequence[Finished], task: str, metric: str, report: Report) -> dict[str, float]:
+    """What a metric is held against, by its name; behind it, where it is not the same for all runs, whose it is."""
+    whose: dict[tuple[str, float], list[str]] = {}
+    for run in runs:
+        for line in _lines(run.scores[task], task, metric, report.say):
+            whose.setdefault(line, []).append(f"{report.numbers[run.folder]}")
+    named = (
+        (name, value, "" if len(of) == len(runs) else f" ({', '.join(of)})") for (name, value), of in whose.items()
+    )
+    return {f"{name}{of}": value for name, value, of in named if 0 <= value <= 1}
+
+
+def _lines(entry: dict[str, Any], task: str, metric: str, say: Phrases) -> Iterator[tuple[str, float]]:
+    """Chance, and of the judged metric the lines that were made here and what is published of people and models."""
+    if metric in entry["chance"]:
+        yield say("chance"), entry["chance"][metric]
+    if metric == cards()[task].primary:
+        for name, scores in entry.get("references", {}).get("lines", {}).items():
+            if scores[metric]["value"] is not None:
+                yield say.word("lines", name), scores[metric]["value"]
+        yield from (
+            (say.word("lines", o["name"]), o["value"]) for o in entry.get("published", ()) if o["metric"] == metric
         )
-        for one in bins
-    ]  # fmt: skip
+
+
+def _drawn_strips(report: Report) -> Iterator[Figure]:
+    axis = plots.Axis("", form=".2~f", ticks=plots.SHARES)
+    for task, groups in strips(report).items():
+        yield _drawn(f"{_criterion(task, report)}: {task}", groups, plots.intervals(groups, axis, (0, 1)))
+
+
+def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figure:
+    rows = [(" ".join(filter(None, (group.title, row.label))), row.figures) for group in groups for row in group.rows]
+    return Figure(title, plots.svg(spec, "; ".join(f"{label}: {figures}" for label, figures in rows)))
+
+
+def curves(report: Report, axis: str) -> list[plots.Series]:
+    """The losses of all runs against `tokens` or `seconds`; none where no run logged two."""
+    if not any(sum("loss" in event for event in losses) > 1 for losses in report.losses):
+        return []
+    names = _legend(report)
+    found = [
+        plots.Series(names[at], _points(losses, axis, key), plots.colour(at), dashed=key != "loss")
+        for at, losses in enumerate(report.losses)
+        for key in LOSSES
+    ]
+    return [series for series in found if series.points]
+
+
+def _points(losses: Sequence[Event], axis: str, key: str) -> list[plots.Point]:
+    return [plots.Point(event[axis], max(event[key], LEAST)) for event in losses if key in event]
+
+
+def _legend(report: Report) -> list[str]:
+    """What each run's lines are called; nothing where there is one run."""
+    runs = report.result.runs
+    if len(runs) > NAMED:
+        return [f"{report.numbers[run.folder]}" for run in runs]
+    return [_label(run, report) for run in runs]
+
+
+def _drawn_curves(report: Report) -> Iterator[Figure]:
+    said = " ".join(f"{report.whose(run)}{report.lost(run)}" for run in report.result.runs)
+    for axis in ("tokens", "seconds"):
+        if found := curves(report, axis):
+            title = report.say("loss_against", axis=report.say(f"{axis}_axis"))
+            yield Figure(
+                title,
+                plots.svg(plots.lines(found, plots.Axis(""), plots.Axis("", log=True, form="~g")), f"{title}. {said}"),
+            )
+
+
+def _drawn_confusion(report: Report, found: Confusion) -> Figure:
+    table, say = report.confusion(found), report.say
+    said = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
+    spec = plots.confusion(found.choices, found.counts, (say("given_answer"), say("right_answer")))
+    return Figure(table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {said}"))
+
+
+def _drawn_calibration(report: Report, found: Calibration) -> Figure:
+    title, say = report.calibrated(found), report.say
+    sides = {"base": found.base, "tuned": found.tuned}
+    spec = plots.reliability({kind: dots(side) for kind, side in sides.items()}, (say("sure_axis"), say("right_axis")))
+    said = "; ".join(f"{say.word('variants', kind)} {', '.join(map(_said, side))}" for kind, side in sides.items())
+    return Figure(title, plots.svg(spec, f"{title}. {said}"))
+
+
+def dots(bins: Sequence[Bin]) -> list[plots.Dot]:
+    """The bins of a calibration plot, each with its share of all items."""
+    whole = sum(one.n for one in bins)
+    return [plots.Dot(one.confidence, one.right, one.n / whole) for one in bins]
+
+
+def _said(one: Bin) -> str:
+    return f"{one.confidence:.2f} → {one.right:.2f} (n = {one.n:,})"

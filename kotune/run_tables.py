@@ -34,7 +34,7 @@ def _sources(manifest: Manifest, say: Phrases, whose: str) -> Table:
         for entry in manifest["entries"]
     ]
     asking = (entry for entry in manifest["entries"] if entry["obliges"])
-    notes = [say("obliges", source=entry["source"], text=entry["obliges"]) for entry in asking]
+    notes = [say("obliges", source=entry["source"], text=say.word("obliged", entry["obliges"])) for entry in asking]
     sides = (say.word("side", side) for side in manifest["entries"][0]["kept"])
     head = (*map(say, ("source", "form", "origin", "licence")), *sides)
     return Table(say("data_title") + whose, head, rows, 4, notes)

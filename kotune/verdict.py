@@ -112,6 +112,18 @@ def outcome(found: Comparison) -> str:
     return "better" if (told.difference > 0) != found.is_lower_better else "worse"
 
 
+def doubted_by(found: Comparison) -> str | None:
+    """Where interval and p do not agree, so that nothing is claimed, which of them does not carry it: Holm's `adjustment`, the
+    `test` itself, or the `interval`. Over few groups a bootstrap's interval comes out too narrow; the test is exact there."""
+    told = found.found
+    if found.p_holm is None or not all(map(math.isfinite, (told.ci_low, told.ci_high, found.p_holm))):
+        return None
+    leaves_out_zero = told.ci_low > 0 or told.ci_high < 0
+    if leaves_out_zero == (found.p_holm <= ALPHA):
+        return None
+    return "interval" if not leaves_out_zero else "adjustment" if told.p_value <= ALPHA else "test"
+
+
 def titles(runs: Sequence[Finished]) -> dict[Path, str]:
     """How a person calls each run, by its folder: model and adapter, its seed where others of the recipe are there, and the
     run's name where that is not enough."""
@@ -209,13 +221,22 @@ def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
     return {
         "by": say("points", n=shown) if scale == 100 else shown,
         "low": amount(low, scale, nearest), "high": amount(high, scale, nearest),
-        "p": _equals(one.p_holm), "seen": _seen(told.detectable, scale, say),
+        "p": _equals(one.p_holm), "seen": _doubt(one, say) + _seen(told.detectable, scale, say),
     }  # fmt: skip
 
 
 def _equals(p_value: float | None) -> str:
     text = p_text(p_value)
     return text if text.startswith("<") else f"= {text}"
+
+
+def _doubt(one: Comparison, say: Phrases) -> str:
+    doubt = doubted_by(one)
+    return (
+        say.word("doubted_by", doubt).format(p=_equals(one.found.p_value), groups=f"{one.found.groups:,}")
+        if doubt
+        else ""
+    )
 
 
 def _seen(detectable: float, scale: int, say: Phrases) -> str:

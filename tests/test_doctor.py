@@ -142,6 +142,7 @@ def test_python_is_one_that_the_lock_is_for(version: tuple[int, int], state: str
         (("2.13.0+cpu", None, False), [CARD], "fix", "CPU build, but there is an NVIDIA GPU"),
         (("2.13.0", "13.0", True), [CARD], "ok", "CUDA 13.0, driver 580.65.06"),
         (("2.13.0", "13.0", False), [Gpu("L4", "550.1", 1, 1)], "fix", "but the driver is 550.1"),
+        (("2.13.0", "13.0", True), [Gpu("L4", "550.1", 1, 1)], "ok", "driver 550.1"),  # with cuda-compat
         (("2.12.0", "12.8", True), [Gpu("L4", "550.1", 1, 1)], "ok", "driver 550.1"),
         (("2.13.0", "13.0", False), [CARD], "fix", "torch finds no GPU"),
         ("libcudart.so.13: cannot open shared object file", [CARD], "fix", "cannot be imported: libcudart"),

@@ -157,3 +157,18 @@ def test_a_model_that_is_taught_to_think_is_seen_thinking(cli: Cli, tmp_path: Pa
     scores = read_json(folder / "scores.json")["nli_sample_ko_gen"]
     assert scores["base"]["thinking"]["value"] < 0.2 and scores["tuned"]["thinking"]["value"] > 0.9
     assert scores["tuned"]["thinking_korean"]["value"] > 0.9 and scores["tuned"]["thinking_tokens"]["value"] > 5
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_adapter_with_as_many_examples_a_step_as_one(cli: Cli, tmp_path: Path) -> None:
+    halved = ("--set", "axolotl.micro_batch_size=8", "--set", "axolotl.gradient_accumulation_steps=1")
+    words = ("--set", "axolotl.max_steps=4", "--set", "axolotl.logging_steps=1", "--until", "train", *halved)
+    folder = run(cli, tmp_path, "llama", *words, "--launcher", "torchrun", "--", "--nproc_per_node=2")
+    start, *logged = lines(folder / "metrics.jsonl")
+    assert (start["processes"], start["examples_a_step"], start["device"]) == (2, 16, "cpu")
+    assert [event["step"] for event in logged if "loss" in event] == [1, 2, 3, 4]  # one writer
+    assert read_json(folder / "run.json")["launcher"] == ["torchrun", "--nproc_per_node=2"]
+    alone = lines(run(cli, tmp_path, "llama", *words, "--set", "axolotl.micro_batch_size=16") / "metrics.jsonl")
+    for key, rel in (("loss", 1e-4), ("tokens", 0)):
+        both, one = ([event[key] for event in events if "loss" in event] for events in (logged, alone))
+        assert both == pytest.approx(one, rel=rel), key

@@ -23,9 +23,11 @@ from tests.finished import Made, finished
 
 pytest.importorskip("jinja2")
 pytest.importorskip("scipy")
+pytest.importorskip("vl_convert")
 MADE = Made(premises=20, sure=True)
 OTHER = Made(model="quickstart-deepseek", premises=20, sure=True, record={"seed": 1, "versions": {"axolotl": "0.20.0"}})
 HOSTILE = "<script>window.ran = 1</script><img src=https://example.com/x onerror='window.ran = 2'>"
+SHOWN = "one => parseFloat(getComputedStyle(one).fontSize) * Math.hypot(one.getScreenCTM().c, one.getScreenCTM().d)"
 PAPER = 718  # CSS pixels between the margins of an A4 sheet
 KINDS = [(language, kind) for language in LANGUAGES for kind in ("run", "comparison")]
 
@@ -87,6 +89,9 @@ def test_a_page_is_quiet_runs_nothing_and_fits_a_phone_and_paper(
     assert browser.value("document.documentElement.lang") == kind[0]
     assert browser.value("document.body.innerText").count(HOSTILE) >= 6
     assert browser.value("document.querySelectorAll('script, img, iframe, link').length") == 0
+    assert browser.value("document.querySelectorAll('.drawn:not([aria-label])').length") == 0
+    assert browser.value("document.querySelectorAll('.drawn').length") >= 7
+    assert browser.value(f"Math.min(...[...document.querySelectorAll('.drawn text')].map({SHOWN}))") >= 11
     browser.open(pages[kind], width=PAPER, media="print")
     assert browser.value("document.documentElement.scrollWidth") == PAPER
     assert browser.pdf().startswith(b"%PDF")
@@ -124,7 +129,7 @@ def test_every_glyph_is_of_the_pages_own_font_where_no_korean_font_is_installed(
     browser: Browser, pages: dict[tuple[str, str], Path]
 ) -> None:
     browser.open(pages["ko", "comparison"])
-    for selector in ("h1", ".verdicts", ".question", ".answer", "th", "td", ".strip span"):
+    for selector in ("h1", ".verdicts", ".question", ".answer", "th", "td", ".drawn text"):
         fonts = browser.fonts(selector)
         assert fonts and all(font["isCustomFont"] for font in fonts), (selector, fonts)
 

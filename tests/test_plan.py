@@ -149,11 +149,11 @@ def test_examples_are_counted_with_the_models_own_tokenizer(cli: Cli) -> None:
     pytest.importorskip("transformers")
     told = json.loads(cli("plan", QUICK, "--gpu", "l4", "--json").stdout)
     assert told["tokens"] == {
-        "exact": True, "why": "", "rows": 2412, "validation_rows": 306, "epoch": told["tokens"]["epoch"],
-        "mean": pytest.approx(told["tokens"]["epoch"] / 2412, abs=0.01), "longest": 64,
+        "exact": True, "why": "", "rows": 2412, "validation_rows": 306, "epoch": 150_369,
+        "mean": pytest.approx(150_369 / 2412, abs=0.01), "longest": 64,
     }  # fmt: skip
-    assert told["steps"] == 378  # as the quickstart's own runs took
-    assert told["trainable_parameters"] == 163_840
+    # What metrics.jsonl of a run says: tokens after an epoch (step 151), max_steps, trainable_parameters.
+    assert (told["tokens"]["epoch"], told["steps"], told["trainable_parameters"]) == (150_369, 377, 163_840)
     assert told["measured"] is False
     assert set(told["gpus"]) == {"l4"}
 
@@ -292,10 +292,24 @@ def test_another_optimizer_than_adamw_is_told() -> None:
     )
 
 
-def test_max_steps_ends_training_early() -> None:
+def test_max_steps_ends_training_early_or_late() -> None:
     whole, short = made("llama_lora", "l4"), made("llama_lora", "l4", sets=("axolotl.max_steps=60",))
     assert short.schedule.steps == 60
     assert short.on[0].seconds["training"] < whole.on[0].seconds["training"] / 20
+    assert made("llama_lora", "l4", sets=("axolotl.max_steps=9000",)).schedule.steps == 9000
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "batch_size"), [(2412, 2.5, 16), (2412, 2.0, 16), (23_748, 2.0, 16), (5, 1.0, 16), (100, 0.3, 7)]
+)
+def test_steps_are_those_that_axolotl_takes(rows: int, epochs: float, batch_size: int) -> None:
+    trainer = pytest.importorskip("axolotl.utils.trainer")
+    from axolotl.utils.dict import DictDefault
+
+    known = {"total_num_tokens": 1, "total_supervised_tokens": 1}  # or it would count them
+    config = DictDefault({"num_epochs": epochs, "batch_size": batch_size, **known})
+    taken = trainer.calculate_total_num_steps(config, range(rows))
+    assert clock.steps(Counted(rows, 1, [1], True), batch_size, epochs, None) == taken
 
 
 def test_a_t4_is_told_that_it_has_no_bf16_and_fp16_is_quicker() -> None:

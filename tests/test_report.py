@@ -1,6 +1,7 @@
 """A report says the same on its page and in Markdown, stands on the run folder alone, and asks nothing of the network."""
 
 import html
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from kodata import naturalness
+from kodata import SOURCES, naturalness
 from kotune import answers, paired
 from kotune.answers import Changes, Samples, _changes, changes, marked, shortened
 from kotune.calibration import bins, calibrations
-from kotune.compare import comparisons
-from kotune.comparison_tables import signals
+from kotune.compare import Comparison, comparisons
+from kotune.comparison_tables import criteria, signals
 from kotune.efficiency import Price
 from kotune.errors import KotuneError
 from kotune.finished import Finished, load
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.report import Report, doubts, score_lines, write, write_as
-from kotune.report_page import curves, strips
+from kotune.report_page import curves, spans, strips
 from kotune.run import read_json, sha256, write_json, write_text
 from kotune.verdict import Result
 from tests.conftest import Cli
@@ -29,6 +30,7 @@ from tests.test_cli import assert_one_message
 
 pytest.importorskip("jinja2")
 pytest.importorskip("scipy")
+pytest.importorskip("vl_convert")
 MADE = Made(premises=20, sure=True)
 OTHER = Made(model="quickstart-deepseek", premises=20, sure=True)
 
@@ -63,7 +65,7 @@ def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str, 
         page, text = (path.read_text(encoding="utf-8") for path in files)
     else:
         page, text = written(finished(tmp_path / "a", MADE), language)
-    read = html.unescape(re.sub(r"<(style|svg).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL))
+    read = html.unescape(re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL))
     figures = set(re.findall(r"\d[\d,.]*\d|\d", text.replace("\\", "")))
     assert figures <= set(re.findall(r"\d[\d,.]*\d|\d", read))
     for told in ("4", "163,840", "./cli.py run recipes/made.yml", "CC0-1.0", "nsmc_ko"):
@@ -196,9 +198,9 @@ def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_
 
 def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ(tmp_path: Path) -> None:
     report = both(tmp_path)
-    for curve in curves(report):
-        assert [(line.run, line.key) for line in curve.lines] == [(n, k) for n in (1, 2) for k in ("loss", "eval_loss")]
-    assert [strip.label for strip in strips(report)] == ["1 nli_sample_ko acc", "2 nli_sample_ko acc"]
+    for axis in ("tokens", "seconds"):
+        told = [(series.label[:1], series.dashed, len(series.points)) for series in curves(report, axis)]
+        assert told == [("1", False, 8), ("1", True, 1), ("2", False, 8), ("2", True, 1)]
     card, parity, machine = report.made()[0], *report.made()[-2:]
     names = tuple(report.result.names.values())
     assert (parity.head[1:], machine.head[1:], report.spent()[0].head[1:]) == (names,) * 3
@@ -208,6 +210,60 @@ def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ
     write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
     titles = [table.title for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()]
     assert [title for title in titles if title.startswith("Training data")] == [f"Training data: {n}" for n in names]
+
+
+def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(tmp_path: Path) -> None:
+    made = [replace(one, lines=("majority", "overlap")) for one in (MADE, OTHER)]
+    folders = [finished(tmp_path / name, one) for name, one in zip("ab", made, strict=True)]
+    scores = read_json(folders[1] / "scores.json")
+    scores["nli_sample_ko"]["references"]["lines"]["overlap"]["acc"]["value"] = 0.55
+    scores["nli_sample_ko"]["published"] = [
+        {"metric": "acc", "name": "validator", "value": 0.9, "source": "", "split": ""}
+    ]
+    write_json(folders[1] / "scores.json", scores)
+    report = Report(Result.of(load(folders)), Phrases("en"))
+    ((title, (group,)),) = strips(report).items()
+    assert (title, group.title) == ("nli_sample_ko", "acc")
+    assert [row.label for row in group.rows] == ["1 quickstart-llama, LoRA", "2 quickstart-deepseek, LoRA"]
+    assert [one.kind for one in group.rows[0].intervals] == ["base", "tuned"]
+    third, overlap = 0.3333, "classifier of both sentences' overlap"
+    assert group.references == {
+        "chance": third, "always the commonest label": pytest.approx(third, abs=1e-4),
+        f"{overlap} (1)": pytest.approx(third, abs=1e-4), f"{overlap} (2)": 0.55, "one annotator (2)": 0.9,
+    }  # fmt: skip
+    ((criterion, (group,)),) = spans(report).items()
+    assert (criterion, group.title) == ("Reasoning", "nli_sample_ko acc")
+    assert [row.figures for row in group.rows] == [f"{100 * one.found.difference:+.1f}" for one in _judged(report)]
+
+
+def _judged(report: Report) -> list[Comparison]:
+    return [one for one in report.result.found if one.p_holm is not None]
+
+
+def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
+    report = both(tmp_path)
+    empty = [
+        replace(one, found=one.found._replace(value_b=math.nan)) for one in report.result.found if one.metric != "acc"
+    ]
+    result = replace(report.result, found=[*_judged(report), *empty])
+    for language in LANGUAGES:
+        table, *_ = criteria(result, Phrases(language))
+        assert [row[1] for row in table.rows] == ["acc*"] * 3
+        told = [note for note in table.notes if "macro_f1, triple_acc, brier" in note]
+        assert len(told) == 3 and all("nli_sample_ko (" in note for note in told)
+
+
+def test_what_a_licence_asks_is_said_in_korean_for_every_source(tmp_path: Path) -> None:
+    say = Phrases("ko")
+    for source in SOURCES.values():
+        told = say.word("obliged", source.CARD.obliges)
+        assert bool(re.search("[가-힣]", told)) == bool(source.CARD.obliges)
+    folder = finished(tmp_path / "a", MADE)
+    manifest = read_json(folder / "data" / "manifest.json")
+    manifest["entries"][0]["obliges"] = SOURCES["klue_nli"].CARD.obliges
+    write_json(folder / "data" / "manifest.json", manifest)
+    (note,) = Report(Result.of(load([folder])), say).made()[0].notes
+    assert "출처(KLUE, Park et al. 2021)를 밝히고" in note
 
 
 def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
@@ -251,7 +307,8 @@ def test_a_training_that_logged_nothing_still_has_a_report(tmp_path: Path) -> No
     page, text = written(folder)
     assert "No loss was logged." in page
     assert "No loss was logged." in text
-    assert 'class="curve"' not in page
+    assert curves(Report(Result.of(load([folder])), Phrases("en")), "tokens") == []
+    assert "Loss by" not in page
 
 
 def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tracking is off unless the recipe's own Axolotl keys switch it on, and then the screen says where metrics go."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,5 +82,8 @@ def test_trackio_keeps_a_runs_losses_on_this_machine_without_a_network(cli: Cli,
     assert done.returncode == 0, done.stdout + done.stderr
     assert "this run keeps its metrics for trackio on this machine" in done.stdout
     with sqlite3.connect(place / "ko.db") as kept:
-        steps = [row[0] for row in kept.execute("select metrics from metrics") if "train/loss" in row[0]]
-    assert len(steps) == 4
+        told = [json.loads(row) for (row,) in kept.execute("select metrics from metrics")]
+    metrics = (tmp_path / "runs").glob("*/metrics.jsonl")
+    losses = [json.loads(line).get("loss") for line in next(metrics).read_text(encoding="utf-8").splitlines()]
+    assert [row["train/loss"] for row in told if "train/loss" in row] == [loss for loss in losses if loss]
+    assert sum(map(bool, losses)) == 4

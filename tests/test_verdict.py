@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kodata.metrics import MEAN
 from kotune.compare import Comparison, Side
 from kotune.finished import Finished, load
-from kotune.paired import Paired
+from kotune.paired import Paired, compare
 from kotune.phrases import LANGUAGES, Phrases
-from kotune.verdict import Result, amount, outcome, p_text, titles
+from kotune.verdict import Result, amount, doubted_by, outcome, p_text, titles
 from tests.finished import Made, finished
 
 SAY = {language: Phrases(language) for language in LANGUAGES}
@@ -87,6 +88,38 @@ def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> N
     assert "by 4.0 points (1.2 to 11.0)" in said(runs, told)
     profile = replace(told, task="ko_naturalness", metric="function_profile")
     assert "by 0.040 (0.013 to 0.110)" in said(runs, profile)  # a logarithm, whatever its size
+
+
+@pytest.mark.parametrize(
+    ("told", "doubt", "said_of_it"),
+    [
+        (
+            {"p_value": 0.03, "p_holm": 0.09},
+            "adjustment",
+            ("not adjusted for the number", "비교 수에 맞춰 보정한 것이 아니며"),
+        ),
+        ({"p_value": 0.07, "p_holm": 0.07, "groups": 12}, "test", ("(p = .070 before", "묶음이 12개일 때")),
+        ({"ci_low": -0.001, "p_holm": 0.04}, "interval", ("0 lies in the interval", "구간에 0이 들어 있습니다")),
+        ({}, None, ()),
+        ({"ci_low": -0.01, "p_value": 0.3, "p_holm": 0.3}, None, ()),
+        ({"ci_low": math.nan, "ci_high": math.nan}, None, ()),
+    ],
+)
+def test_where_interval_and_p_disagree_nothing_is_claimed_and_the_sentence_says_why(
+    runs: list[Finished], told: dict[str, float], doubt: str | None, said_of_it: tuple[str, ...]
+) -> None:
+    one = found(runs, **told)
+    assert doubted_by(one) == doubt
+    assert (outcome(one) == "same") >= (doubt is not None)
+    for language, words in zip(LANGUAGES, said_of_it, strict=False):
+        assert words in said(runs, one, language)
+        assert not CLAIMS.search(said(runs, one, language))
+
+
+def test_ten_groups_can_have_an_interval_without_0_that_the_test_does_not_carry() -> None:
+    gains = [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]  # five groups of ten: the sign-flip test cannot be below 2 / 2**5
+    told = compare(MEAN, [0] * 10, gains, range(10))
+    assert told.ci_low > 0 and told.p_value > 0.05
 
 
 FINITE = st.floats(-1, 1)

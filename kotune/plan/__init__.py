@@ -115,7 +115,7 @@ def _schedule(config: dict[str, Any], counted: Counted) -> Schedule:
     packing, length = bool(config.get("sample_packing")), int(config["sequence_len"])
     batch_size = int(config["micro_batch_size"]) * int(config.get("gradient_accumulation_steps") or 1)
     whole = clock.steps(counted, batch_size, float(config["num_epochs"]), length if packing else None)
-    taken = min(whole, config.get("max_steps") or whole)
+    taken = int(config.get("max_steps") or whole)  # more than an epoch has are taken from further ones
     evaluations = float(config["num_epochs"]) * taken / whole * float(config.get("evals_per_epoch") or 0)
     return Schedule(batch_size, taken, packing, length, evaluations)
 

@@ -30,9 +30,11 @@ class Schedule:
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
-    """Optimizer steps, as transformers counts them; `packed`: tokens of a packed row."""
-    rows = counted.rows if packed is None else math.ceil(counted.tokens / (packed * assumptions.PACKED))
-    return max(math.ceil(epochs * math.ceil(rows / batch_size)), 1)
+    """Optimizer steps, as Axolotl counts them, which leaves transformers no say; `packed`: tokens of a packed row."""
+    if packed is None:
+        return max(math.ceil(counted.rows * epochs / batch_size), 1)
+    rows = math.ceil(counted.tokens / (packed * assumptions.PACKED))
+    return max(math.floor(max(rows // batch_size, 1) * epochs), 1)
 
 
 def batch_tokens(counted: Counted, micro: int) -> float:

@@ -53,15 +53,18 @@ if [ ! -e "$base/.whole" ]; then
   rm -rf "$base/tmp/lock" "${place:+$base$place}"
   touch "$base/.whole"
 fi
-container=$(buildah from scratch)
-buildah copy --quiet "$container" "$base" / > "$WORK/copied"
-buildah config --env "PATH=/workspace/axolotl-venv/bin:/usr/local/bin:/usr/bin:/bin" --workingdir /workspace "$container"
-buildah commit --quiet --rm "$container" stand-in > "$WORK/committed"
+if ! buildah inspect --type image stand-in > "$WORK/inspected" 2>&1; then
+  container=$(buildah from scratch)
+  buildah copy --quiet "$container" "$base" / > "$WORK/copied"
+  buildah config --env "PATH=/workspace/axolotl-venv/bin:/usr/local/bin:/usr/bin:/bin" --workingdir /workspace "$container"
+  buildah commit --quiet --rm "$container" stand-in > "$WORK/committed"
+fi
 
 step "build"
 git ls-files --cached --others --exclude-standard -z | xargs -0 cp --parents -t "$WORK/context"
 echo "HF_TOKEN=$HF_TOKEN" > "$WORK/context/.env" # what must not get in
-buildah bud --quiet --pull-never --build-arg BASE=localhost/stand-in --tag kotune "$WORK/context" > "$WORK/built"
+buildah bud --quiet --pull-never --build-arg BASE=localhost/stand-in \
+  --build-arg SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt --tag kotune "$WORK/context" > "$WORK/built"
 
 step "no secret in it, in its files or its configuration"
 container=$(buildah from --pull-never localhost/kotune)
