@@ -306,7 +306,7 @@ def _choices(key: str) -> tuple[str, ...]:
 # pydantic's kinds of error whose own words are of Python, not of YAML.
 KINDS = {
     "model_type": "a mapping of `key: value` lines",
-    "path_type": "the path of a folder",
+    "path_type": "a path",
     "tuple_type": "a list, as in [a, b]",
     "dict_type": "a mapping of `key: value` lines",
     "too_short": "one entry or more",

@@ -129,6 +129,9 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
     [
         ("", "the file is empty"),
         ("recipes: []\nvary: {}", "recipes: must be one entry or more, found `[]`"),
+        ("recipes: a.yml\nvary: {seed: [3]}", "recipes: must be a list, as in [a, b], found `a.yml`"),
+        ("recipes: [3]\nvary: {seed: [3]}", "recipes.0: must be a path, found `3`"),
+        ("recipes: [a.yml]\nvary: [seed]", "vary: must be a mapping of `key: value` lines"),
         ("recipes: [a.yml]\nvary: {seed: []}", "vary.seed: must be one entry or more"),
         ("recipes: [a.yml]\nvary: {seed: 3}", "vary.seed: must be a list, as in [a, b], found `3`"),
         ("recipes: [a.yml]\nvarry: {seed: [3]}", "varry: unknown key; did you mean vary?"),
