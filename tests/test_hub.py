@@ -312,3 +312,17 @@ def test_a_run_reads_the_commit_of_its_recipe_and_then_works_offline(cli: Cli, h
         origin = {"kind": "hub", "hub_id": "e9t/nsmc", "revision": commit}
         assert (made["entries"][0]["from"], made["scored"]) == (origin, {"nsmc_ko": origin})
     assert {path.split("/resolve/")[1][:40] for _, path in hub.asked if "/resolve/" in path} == {commit}  # test, too
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_cache_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
+    tmp_path.joinpath("cache").write_text("a file, where the hub's cache should be a folder")
+    with pytest.raises(
+        DataError, match=r"the hub's cache cannot be written: .*cache.*; set HF_HOME to a folder with room"
+    ):
+        list(klue_nli.read("test", None))
+
+
+def test_a_full_cache_is_told_as_one_that_cannot_be_written() -> None:
+    told = kodata_hub.explained(OSError(28, "No space left on device"), "klue/klue", "https://huggingface.co/klue/klue")
+    assert isinstance(told, DataError) and "No space left on device; set HF_HOME to a folder with room" in str(told)
