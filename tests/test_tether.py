@@ -50,14 +50,19 @@ def has_ended(pid: int, seconds: float = 10) -> bool:
     return not is_alive(pid)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")
-def test_kill_9_ends_the_children_too(tmp_path: Path) -> None:
+def assert_its_child_ends_too(code: str, folder: Path) -> None:
+    """Kill what runs this code as soon as its child has written its own number to `pid` in the folder."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, "-c", STARTER], cwd=tmp_path, env=env) as starter:
-        child = int(wait_for(tmp_path / "pid"))
+    with subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=env) as starter:
+        child = int(wait_for(folder / "pid"))
         assert is_alive(child)
         starter.kill()
     assert has_ended(child)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")
+def test_kill_9_ends_the_children_too(tmp_path: Path) -> None:
+    assert_its_child_ends_too(STARTER, tmp_path)
 
 
 def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Jobs that are forked from one process: as in a process of their own, and ended with kotune."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,8 +7,7 @@ import pytest
 
 from kotune import child, tether, warm
 from kotune.errors import KotuneError, StageError
-from tests.conftest import ROOT
-from tests.test_tether import has_ended, is_alive, wait_for
+from tests.test_tether import assert_its_child_ends_too
 
 
 @pytest.fixture
@@ -77,12 +74,7 @@ def test_a_job_ends_with_whoever_started_it(up: Path) -> None:
         "tether.start = lambda command, *rest, **more: start([sys.executable, 'jobs.py'], *rest, **more)\n"
         "warm.detect_device = lambda: 'cpu'\nwith warm.up(): child.call('wait', Path.cwd())\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, "-c", code], cwd=up, env=env) as starter:
-        job = int(wait_for(up / "pid"))
-        assert is_alive(job)
-        starter.kill()
-    assert has_ended(job)
+    assert_its_child_ends_too(code, up)
 
 
 def test_a_gpu_is_not_looked_at_by_the_parent_of_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """A study's report as a page: sentences, then for each task its learning curves and tables."""
 
+import math
 from collections.abc import Iterator
 
 from kotune import plots
@@ -54,5 +55,5 @@ def series(found: Findings) -> Iterator[plots.Series]:
 
 def _point(found: Findings, at: int) -> plots.Point:
     told, rows = found.estimate(at), found.scores.points[at].rows
-    known = told.low == told.low  # no NaN
+    known = not math.isnan(told.low)
     return plots.Point(rows, told.value, *((told.low, told.high) if known else (None, None)))

@@ -1,5 +1,6 @@
 """What a study's findings on one task say in words."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -149,4 +150,4 @@ def _ends(told: list[str]) -> str:
 
 def _result(told: Estimate) -> str:
     """b against a."""
-    return {1: "better", -1: "worse", 0: "same"}[told.sign] if told.low == told.low else "undefined"  # no NaN
+    return {1: "better", -1: "worse", 0: "same"}[told.sign] if not math.isnan(told.low) else "undefined"
