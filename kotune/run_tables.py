@@ -30,11 +30,14 @@ def data(result: Result, say: Phrases) -> Iterator[Table]:
 
 def _sources(manifest: Manifest, say: Phrases, whose: str) -> Table:
     rows = [
-        (entry["source"], entry["form"], _origin(entry), entry["licence"], *(f"{n:,}" for n in entry["kept"].values()))
+        (
+            entry["source"], entry["form"], _origin(entry), say.word("card", entry["licence"]),
+            *(f"{n:,}" for n in entry["kept"].values()),
+        )
         for entry in manifest["entries"]
-    ]
+    ]  # fmt: skip
     asking = (entry for entry in manifest["entries"] if entry["obliges"])
-    notes = [say("obliges", source=entry["source"], text=say.word("obliged", entry["obliges"])) for entry in asking]
+    notes = [say("obliges", source=entry["source"], text=say.word("card", entry["obliges"])) for entry in asking]
     sides = (say.word("side", side) for side in manifest["entries"][0]["kept"])
     head = (*map(say, ("source", "form", "origin", "licence")), *sides)
     return Table(say("data_title") + whose, head, rows, 4, notes)

@@ -90,3 +90,12 @@ def test_a_logarithmic_axis_counts_in_ones_twos_and_fives() -> None:
 
     assert ticks(0.3, 4.1) == pytest.approx([0.5, 1, 2])
     assert ticks(0.3, 0.4) is None  # Vega finds others
+
+
+def test_names_of_lines_across_keep_apart_from_each_other() -> None:
+    far, near = {"a": 0.2, "b": 0.5, "c": 0.8}, {"d": 0.8, "c": 0.24, "a": 0.2, "b": 0.22}
+    room = 0.6 / 190 * 15  # of a line of text
+    for references, told in ((far, far), (near, {"c": 0.22 + room, "b": 0.22, "a": 0.22 - room, "d": 0.8})):
+        spec = plots.lines(SERIES, plots.Axis("", log=True), plots.Axis("acc"), references)
+        (names,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+        assert {row["text"]: row["y"] for row in names["data"]["values"]} == pytest.approx(told)

@@ -253,11 +253,12 @@ def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
         assert len(told) == 3 and all("nli_sample_ko (" in note for note in told)
 
 
-def test_what_a_licence_asks_is_said_in_korean_for_every_source(tmp_path: Path) -> None:
+def test_what_a_card_says_is_said_in_korean_for_every_source(tmp_path: Path) -> None:
     say = Phrases("ko")
     for source in SOURCES.values():
-        told = say.word("obliged", source.CARD.obliges)
-        assert bool(re.search("[가-힣]", told)) == bool(source.CARD.obliges)
+        for text in (source.CARD.obliges, source.CARD.defects):
+            assert bool(re.search("[가-힣]", say.word("card", text))) == bool(text)
+            assert "The " not in say.word("card", text)
     folder = finished(tmp_path / "a", MADE)
     manifest = read_json(folder / "data" / "manifest.json")
     manifest["entries"][0]["obliges"] = SOURCES["klue_nli"].CARD.obliges

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kotune.plots.drawing import CLEAR, DASHED, FITTED, WIDTH, Axis, Spec, channel, layers, width
+from kotune.plots.drawing import DASHED, FITTED, LINE, WIDTH, Axis, Spec, channel, layers, width
 
 HIGH = 190  # pixels
 
@@ -30,14 +30,17 @@ class Series(NamedTuple):
 
 
 def lines(series: Sequence[Series], x: Axis, y: Axis, references: Mapping[str, float] | None = None) -> Spec:
-    """Lines over a common x, with intervals where points have them; `references`: dashed lines across, by their names."""
+    """Lines over a common x, with intervals where points have them; `references`: dashed lines across, by the
+    names at their right ends."""
     rows = [
         {**point._asdict(), "label": one.label, "line": at, "stroke": one.colour, "dashed": one.dashed,
          "dot": one.marked or len(one.points) == 1}
         for at, one in enumerate(series) for point in one.points
     ]  # fmt: skip
     dots = [row for row in rows if row["dot"]]
-    held = [{"y": value, "text": name} for name, value in (references or {}).items()]
+    values = [value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None]
+    held = [{"y": value} for value in (references or {}).values()]
+    named = _named(references or {}, values)
     across, up = _scaled("x", x, [row["x"] for row in rows]), _scaled("y", y, [row["y"] for row in rows])
     place = {"x": across, "y": up, "detail": {"field": "line"}, "stroke": _legend(series)}
     dash = {"condition": {"test": "datum.dashed", "value": [5, 4]}, "value": [1, 0]}
@@ -47,10 +50,29 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, references: Mapping[str, f
          {**place, "y": {**up, "field": "low"}, "y2": {"field": "high"}}),
         (rows, {"type": "line", "strokeCap": "round"}, {**place, "strokeDash": dash}),
         (dots, {"type": "point", "opacity": 1, "size": 45, "strokeWidth": 2, "fill": "var(--page)"}, place),
-        (held, {**CLEAR, "align": "right", "dy": -9, "fill": "var(--quiet)"},
+        (named, {"type": "text", "align": "left", "dx": 4, "fill": "var(--bad)"},
          {"y": up, "x": {"value": "width"}, "text": {"field": "text"}}),
     )  # fmt: skip
     return {"width": WIDTH, "height": HIGH, "autosize": FITTED, "layer": layers(drawn)}
+
+
+def _named(references: Mapping[str, float], values: Sequence[float]) -> list[Spec]:
+    """The names of lines across, the higher first where there is no room for one each. `values`: what else the axis holds."""
+    ends = [*references.values(), *values]
+    room = LINE / HIGH * (max(ends) - min(ends)) if ends else 0
+    named: list[tuple[float, list[str]]] = []
+    for name, value in sorted(references.items(), key=lambda one: one[1]):
+        last, below = named[-1] if named else (-math.inf, [])
+        many = len(below)
+        if value - last < room * (many + 1) / 2:
+            named[-1] = ((many * last + value) / (many + 1), [name, *below])
+        else:
+            named.append((value, [name]))
+    return [
+        {"y": y + room * ((len(names) - 1) / 2 - at), "text": name}
+        for y, names in named
+        for at, name in enumerate(names)
+    ]
 
 
 def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:

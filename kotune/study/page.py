@@ -31,11 +31,10 @@ def figure(words: Sentences) -> Figure:
     said = "; ".join(
         f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}" for at, one in enumerate(found.scores.points)
     )
-    held: dict[str, list[str]] = {}  # names of lines that would lie on each other
-    for name, value in tables.lines(found, say).items():
-        held.setdefault(f"{value:.3f}", []).append(name)
-    spec = plots.lines(list(series(found)), x, y, {" / ".join(names): float(at) for at, names in held.items()})
-    return Figure(f"{say('study_axis')}, {found.scores.task} {found.scores.metric}", plots.svg(spec, said))
+    held = tables.lines(found, say)
+    spec = plots.lines(list(series(found)), x, y, {f"{value:.3f}": value for value in held.values()})
+    across = say("study_dashed", lines=tables.in_words(held)) if held else ""
+    return Figure(f"{say('study_axis')}, {found.scores.task} {found.scores.metric}. {across}", plots.svg(spec, said))
 
 
 def series(found: Findings) -> Iterator[plots.Series]:

@@ -38,7 +38,7 @@ class Sentences:
         found = self.found
         yield from map(self._learns, found.pairs)
         yield from map(self._differs, found.pairs)
-        yield from (Verdict("same", self._passes(passing)) for passing in found.passings)
+        yield from (Verdict("same", self._passes(arm)) for arm in found.scores.arms)
         yield from (self.doubles(curve) for curve in found.curves.values() if curve.why != "few")
 
     def _learns(self, pair: Pair) -> Verdict:
@@ -83,13 +83,18 @@ class Sentences:
         told = pair.place.is_told
         return self.say("study_crossing", where=self.where(pair.place)) if told else self.say("study_crossing_open")
 
-    def _passes(self, passing: Passing) -> str:
+    def _passes(self, arm: str) -> str:
+        """With how many rows an arm passes each target."""
+        told = "; ".join(self._passing(one) for one in self.found.passings if one.arm == arm)
+        return self.say("study_passes", **self.of, arm=arm, told=told)
+
+    def _passing(self, passing: Passing) -> str:
         place, sizes = passing.place, self.found.scores.sizes(passing.arm)
         most = sizes[-1] * (AHEAD if passing.is_fitted else 1)
         spent = self.spent(passing)
-        return self.say.word("study_passes", state(place)).format(
-            **self.of, arm=passing.arm, target=self.named(passing.target), value=number(passing.target.value),
-            least=f"{sizes[0]:,}", most=f"{most:,}", where=self.where(place), spent=f" ({spent})" if spent else "",
+        return self.say.word("study_passing", state(place)).format(
+            target=self.named(passing.target), value=number(passing.target.value), least=f"{sizes[0]:,}",
+            most=f"{most:,}", where=self.where(place), spent=self.say("study_in_brackets", spent=spent) if spent else "",
         )  # fmt: skip
 
     def spent(self, passing: Passing) -> str:

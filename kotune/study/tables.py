@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
 from kotune.compare import Comparison
@@ -39,8 +39,8 @@ def curve(words: Sentences) -> Table:
         figures = (number(told.value), _interval(told, ".3f"), number(base.value))
         rows.append((point.arm, seeds, f"{point.rows:,}", *figures, *_spent(point, words.price)))
     notes = [say("study_curve_note", n=f"{found.scores.n:,}", groups=f"{found.scores.groups:,}")]
-    if held := "; ".join(f"{name} {number(value)}" for name, value in lines(found, say).items()):
-        notes.append(say("study_lines_note", lines=held))
+    if held := lines(found, say):
+        notes.append(say("study_lines_note", lines=in_words(held)))
     head = ("study_arm", "seed", "rows", "mean", "interval", "study_untuned", "study_minutes_head", "cost_won")
     return Table(say("study_curve", **words.of), tuple(map(say, head)), rows, 2, notes)
 
@@ -51,6 +51,11 @@ def lines(found: Findings, say: Phrases) -> dict[str, float]:
     told = {say("chance"): chance} if chance is not None else {}
     means = found.scores.measured.means
     return told | {say.word("lines", name): float(means[found.scores.line(name)]) for name in found.scores.lines}
+
+
+def in_words(lines: Mapping[str, float]) -> str:
+    """Lines with their values in one line of text."""
+    return "; ".join(f"{name} {number(value)}" for name, value in lines.items())
 
 
 def _spent(point: Point, price: Price | None) -> Row:
@@ -146,12 +151,12 @@ def next_steps(steps: Sequence[Step], price: Price | None, say: Phrases, more: S
 def _step(step: Step, price: Price | None, say: Phrases) -> Row:
     card, made = step.card, step.plan
     found = (say("study_leaked", task=task, n=f"{n:,}") for task, n in (step.leaks or {}).items())
-    leaks = card.defects if step.leaks is None else ", ".join(found)
+    leaks = say.word("card", card.defects) if step.leaks is None else ", ".join(found)
     rows = f"{card.rows['train']:,}" if "train" in card.rows else say("study_your_own")
     on = made.on[0] if made and len(made.on) == 1 else None
     spent = cost(on.total, price) if on else None
     return (
-        card.title, card.licence, leaks, rows,
+        say.word("card", card.title), say.word("card", card.licence), leaks, rows,
         number(made.counted.tokens if made else None, ",.0f"), number(made.schedule.steps if made else None, ",.0f"),
         number(on.total / 60 if on else None, ",.1f"), number(spent["won"] if spent else None, ",.0f"),
     )  # fmt: skip
