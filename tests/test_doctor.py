@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
-from kotune import doctor
-from kotune.doctor import GATED, GIB, OPEN, Finding, Gpu
+from kotune.doctor import hub as hub_checks
+from kotune.doctor import machine
+from kotune.doctor.finding import Finding
+from kotune.doctor.hub import GATED, OPEN
+from kotune.doctor.machine import GIB, Gpu
 from tests.conftest import Cli
 from tests.hub import Fault, StandInHub, running
 
@@ -24,7 +27,7 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     """A hub that gives both models' configurations."""
-    monkeypatch.setattr(doctor, "PATIENCE", 0.5)
+    monkeypatch.setattr(hub_checks, "PATIENCE", 0.5)
     with running({(model, "config.json"): b"{}" for model in (OPEN, GATED)}) as server:
         yield server
 
@@ -32,7 +35,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
 def found(hub: StandInHub | str, token: str | None = None, **environment: str) -> dict[str, Finding]:
     """What is found about the hub, by name."""
     endpoint = hub if isinstance(hub, str) else hub.endpoint
-    return {one.name: one for one in doctor.hub({"HF_ENDPOINT": endpoint, **environment}, token)}
+    return {one.name: one for one in hub_checks.findings({"HF_ENDPOINT": endpoint, **environment}, token)}
 
 
 def states(findings: dict[str, Finding]) -> dict[str, str]:
@@ -80,7 +83,7 @@ def test_no_hub_at_all_is_a_warning_and_is_not_asked_for_a_gated_model() -> None
 
 
 def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PATIENCE", 0.2)
+    monkeypatch.setattr(hub_checks, "PATIENCE", 0.2)
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(3) or [])
     before = time.monotonic()
     assert "no answer within 0.2 s" in found("https://hub.example")["hub"].told
@@ -122,16 +125,16 @@ def test_the_token_is_the_one_that_the_hubs_own_client_would_send(
     for name in ("HF_TOKEN", "HF_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    assert doctor.hub_token() is None
+    assert hub_checks.token_at_hand() is None
     (tmp_path / "token").write_text("hf_of_file\n", encoding="utf-8")
-    assert doctor.hub_token() == "hf_of_file"
+    assert hub_checks.token_at_hand() == "hf_of_file"
     monkeypatch.setenv("HF_TOKEN", " hf_of_environment ")
-    assert doctor.hub_token() == "hf_of_environment"
+    assert hub_checks.token_at_hand() == "hf_of_environment"
 
 
 @pytest.mark.parametrize(("version", "state"), [((3, 10), "fix"), ((3, 11), "ok"), ((3, 12), "ok"), ((3, 13), "fix")])
 def test_python_is_one_that_the_lock_is_for(version: tuple[int, int], state: str) -> None:
-    assert doctor.python(version).state == state
+    assert machine.python(version).state == state
 
 
 @pytest.mark.parametrize(
@@ -149,14 +152,14 @@ def test_python_is_one_that_the_lock_is_for(version: tuple[int, int], state: str
     ],
 )  # fmt: skip
 def test_torch_its_cuda_and_the_driver_must_match(build: Any, cards: list[Gpu], state: str, told: str) -> None:
-    finding = doctor.torch_build(build, cards)
+    finding = machine.torch_build(build, cards)
     assert finding.state == state and told in finding.told
     assert bool(finding.do) == (state != "ok")
 
 
 def test_gpus_are_those_of_nvidia_smi_and_none_where_it_fails() -> None:
     def said(text: str, code: int = 0) -> list[Gpu]:
-        return doctor.gpus(lambda *_, **__: subprocess.CompletedProcess([], code, text, ""))
+        return machine.gpus(lambda *_, **__: subprocess.CompletedProcess([], code, text, ""))
 
     assert said("NVIDIA L4, 580.65.06, 23034, 22500\nNVIDIA L4, 580.65.06, 23034, 100\n") == [
         CARD, Gpu("NVIDIA L4", "580.65.06", 23034, 100)
@@ -167,22 +170,22 @@ def test_gpus_are_those_of_nvidia_smi_and_none_where_it_fails() -> None:
     def absent(*_: Any, **__: Any) -> Any:
         raise FileNotFoundError("nvidia-smi")
 
-    assert doctor.gpus(absent) == []
+    assert machine.gpus(absent) == []
 
 
 def test_a_gpu_that_somebody_uses_is_a_warning() -> None:
-    assert doctor.gpu(CARD).state == "ok"
-    assert doctor.gpu(Gpu("L4", "580", 23_034, 9_000)).state == "warning"
-    assert doctor.no_gpu(False).state == "warning"
-    assert doctor.no_gpu(True).state == "fix" and "--gpus all" in doctor.no_gpu(True).do
+    assert machine.gpu(CARD).state == "ok"
+    assert machine.gpu(Gpu("L4", "580", 23_034, 9_000)).state == "warning"
+    assert machine.no_gpu(False).state == "warning"
+    assert machine.no_gpu(True).state == "fix" and "--gpus all" in machine.no_gpu(True).do
 
 
 @pytest.mark.parametrize(("free", "state"), [(1, "fix"), (10, "warning"), (100, "ok")])
 def test_room_on_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(200 * GIB, 0, free * GIB))
-    assert doctor.disk("disk (runs)", tmp_path).state == state
+    assert machine.disk("disk (runs)", tmp_path).state == state
     monkeypatch.setattr("os.access", lambda *_: False)
-    assert doctor.disk("disk (runs)", tmp_path).state == "fix"
+    assert machine.disk("disk (runs)", tmp_path).state == "fix"
 
 
 @pytest.mark.parametrize(("total", "state"), [(64 * 2**20, "warning"), (10 * GIB, "ok")])
@@ -190,31 +193,31 @@ def test_a_containers_small_shared_memory_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, total: int, state: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(total, 0, total))
-    finding = doctor.shared_memory(tmp_path)
+    finding = machine.shared_memory(tmp_path)
     assert finding.state == state and ("--shm-size" in finding.do) == (state == "warning")
-    assert doctor.shared_memory(tmp_path / "absent").state == "ok"
+    assert machine.shared_memory(tmp_path / "absent").state == "ok"
 
 
 @pytest.mark.parametrize(("size", "state"), [(4 * GIB, "warning"), (16 * GIB, "ok")])
 def test_main_memory_is_told(size: int, state: str) -> None:
-    assert doctor.memory(size).state == state
+    assert machine.memory(size).state == state
 
 
 def test_versions_are_held_against_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = doctor._lock()
+    lock = machine._lock()
     version = next(iter(lock["torch"]))
     assert {"torch", "transformers", "click"} <= lock.keys()
-    assert doctor.locked({"torch": f"{version}+cpu"}).state == "ok"
-    other = doctor.locked({"torch": "1.0.0"})
+    assert machine.locked({"torch": f"{version}+cpu"}).state == "ok"
+    other = machine.locked({"torch": "1.0.0"})
     assert (other.state, other.told) == ("warning", f"other versions: torch 1.0.0 (locked: {version})")
-    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
-    assert "light install" in doctor.locked({"torch": None, "click": next(iter(lock["click"]))}).told
-    monkeypatch.setattr(doctor, "find_spec", lambda name: object())
-    assert doctor.locked({"torch": None}).state == "fix"
+    monkeypatch.setattr(machine, "find_spec", lambda name: None)
+    assert "light install" in machine.locked({"torch": None, "click": next(iter(lock["click"]))}).told
+    monkeypatch.setattr(machine, "find_spec", lambda name: object())
+    assert machine.locked({"torch": None}).state == "fix"
 
 
 def test_what_is_asked_for_is_what_the_project_names() -> None:
-    installed = doctor._installed()
+    installed = machine.installed()
     assert {"axolotl", "torch", "bitsandbytes", "lm-eval", "click", "pylopdf-fonts-ko"} <= installed.keys()
 
 
