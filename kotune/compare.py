@@ -104,11 +104,6 @@ def against(runs: Sequence[Finished]) -> list[Comparison]:
     return _adjusted(found)
 
 
-def judged(task: str, sides: Sequence[tuple[Side, Side]]) -> list[Comparison]:
-    """The judged metric of a task, b against a on each pair of sides; Holm's adjustment is over these alone."""
-    return _adjusted([found for a, b in sides for found in _of_task(task, a, b, [cards()[task].primary])])
-
-
 def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
     """What is not the same between two runs, beside their models: {what, a, b} each."""
     found: list[tuple[str, Any, Any]] = [(name, a.record.get(name), b.record.get(name)) for name in SAME]

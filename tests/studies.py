@@ -40,7 +40,7 @@ def made(folder: Path, grid: Grid) -> tuple[Study, Cells]:
                     choice = () if learning is None else (("axolotl.learning_rate", learning),)
                     name = f"{arm} data.0.samples={samples} seed={seed} {learning or ''}".strip()
                     resolved: Any = RESOLVED
-                    cell = Cell(recipe, (), name, arm, samples, seed, choice, resolved)
+                    cell = Cell(recipe, (), name, arm, 0, samples, seed, choice, resolved)
                     found.append((cell, Finished(written(folder / name.replace(" ", "_"), cell, grid.premises))))
     cells = tuple(cell for cell, _ in found)
     return Study(Path("recipes/studies/made.yml"), cells, None, "nli_sample_ko"), found
@@ -51,9 +51,10 @@ def written(folder: Path, cell: Cell, premises: int) -> Path:
     rows = cell.samples or 16_000
     adapter = "qlora" if cell.arm.endswith("qlora") else "lora"
     spent = {"inputs": {}, "seconds": 60.0 + rows / 10, "finished": 1}
+    model = MODELS.get(cell.arm.split()[0], "quickstart-llama")
     stages = dict.fromkeys(("prepare", "render", "train", "score"), spent)
     what = Made(
-        model=MODELS.get(cell.arm, "quickstart-llama"), adapter=adapter, seed=cell.seed * 1000 + rows, premises=premises,
+        model=model, adapter=adapter, seed=cell.seed * 1000 + rows, premises=premises,
         rates=(0.35, rate(cell.arm, rows)), lines=("hypothesis_only",), record={"seed": cell.seed, "stages": stages},
     )  # fmt: skip
     finished(folder, what)

@@ -1,28 +1,43 @@
-"""The stated intervals of a fitted law and of a crossing hold the truth as often as they say, on scores from a known law."""
+"""The stated intervals of a fitted law and of a crossing hold the truth as often as they say, on scores from a known law, and
+so does what is told of targets and of two arms that are alike.
+"""
 
 import math
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 
-from kotune.study.curves import Measured, Place, bent, bracket, fit, measured, of_seeds, zero
+from kotune.study.curves import Law, Measured, Place, along, around, bent, bracket, fit, measured, of_seeds
+from kotune.study.findings import Findings
+from kotune.study.points import Scores
+from kotune.study.sentences import state
+from kotune.verdict import outcome
 
 np = pytest.importorskip("numpy")
 special = pytest.importorskip("scipy.special")
 SIZES = (250, 1_000, 4_000, 12_000, 25_000)
-SEEDS, TOGETHER = 3, 3
+TOGETHER, BASE = 3, 0.35
 CASES, CHUNK = 500, 100
-ARMS = (slice(0, 5), slice(5, 10))
 
 
 class Scenario(NamedTuple):
-    """Two laws (c, a, b); how far one seed lies from another, and how much of that it has in common at all sizes; premises."""
+    """Two laws (c, a, b); how far one seed lies from another, and how much of that it has in common at all sizes; premises.
+    Beside them stand their base models, which are right in BASE of the cases."""
 
     laws: tuple[tuple[float, float, float], ...]
     noise: float
     shared: float = 0.0
     premises: int = 300
     mixed: tuple[float, ...] = (0.15, 0.25, 0.15, 0.15, 0.3)
+    sizes: tuple[int, ...] = SIZES
+    seeds: int = 3
+
+    @property
+    def arms(self) -> tuple[slice, slice]:
+        """The places of each arm's points; those of the base models follow."""
+        return slice(0, len(self.sizes)), slice(len(self.sizes), 2 * len(self.sizes))
 
     def value(self, arm: int, size: float) -> float:
         limit, height, exponent = self.laws[arm]
@@ -45,19 +60,38 @@ SCENARIOS = {
 def scored(of: Scenario, rng: Any) -> Measured:
     """One study: right and wrong answers of both arms at all sizes. Premises and items are hard or easy for all cells, for one
     arm, for one cell, for one run, in the shares `mixed`; over items and seeds each point's mean is its law's value."""
-    shape = (2, len(SIZES), SEEDS, of.premises, TOGETHER)
-    law = np.array([[of.value(arm, size) for size in SIZES] for arm in (0, 1)])[..., None]
-    luck = math.sqrt(1 - of.shared) * rng.normal(size=shape[:3]) + math.sqrt(of.shared) * rng.normal(size=(2, 1, SEEDS))
+    shape = (2, len(of.sizes), of.seeds, of.premises, TOGETHER)
+    law = np.array([[of.value(arm, size) for size in of.sizes] for arm in (0, 1)])[..., None]
+    common = rng.normal(size=(2, 1, of.seeds))
+    luck = math.sqrt(1 - of.shared) * rng.normal(size=shape[:3]) + math.sqrt(of.shared) * common
     likely = (law + of.noise * luck).clip(1e-3, 1 - 1e-3)
     kept = ((3,), (3, 4), (0, 3, 4), (0, 1, 3, 4), (0, 1, 2, 3, 4))
     hard = sum(
         math.sqrt(share) * rng.normal(size=[length if at in axes else 1 for at, length in enumerate(shape)])
         for share, axes in zip(of.mixed, kept, strict=True)
     )
-    right = (hard < special.ndtri(likely)[..., None, None]).mean(axis=-1).reshape(-1, SEEDS, of.premises)
+    right = (hard < special.ndtri(likely)[..., None, None]).mean(axis=-1).reshape(-1, of.seeds, of.premises)
+    base = np.full((2, of.seeds, of.premises), np.nan)
+    base[:, 0] = (rng.random((2, of.premises, TOGETHER)) < BASE).mean(axis=-1)
+    right = np.concatenate([right, base])
     draws = rng.multinomial(of.premises, np.full(of.premises, 1 / of.premises), size=300) / of.premises
     found = np.einsum("rg,psg->rps", draws, right, optimize=True)
-    return measured(right.mean(axis=-1), found, ARMS, of.premises)
+    return measured(right.mean(axis=-1), found, of.arms, of.premises)
+
+
+def findings(of: Scenario, case: Measured) -> Findings:
+    """Of one study, as of the runs of a real one."""
+    runs = [(SimpleNamespace(recipe={"model": arm}),) * of.seeds for arm in (0, 1)]
+    points: Any = [
+        SimpleNamespace(arm=f"{arm}", rows=size, runs=runs[arm], side=None, seconds=size / 10)
+        for arm in (0, 1) for size in of.sizes
+    ]  # fmt: skip
+    values = np.full((len(case.means), 1), np.nan)
+    return Findings(Scores("nli_sample_ko", points, (), values, case, of.premises * TOGETHER, of.premises))
+
+
+def zero(law: Law, most: float, signs: Sequence[float] = (1,)) -> Place:
+    return bracket(*along(law, most, signs))
 
 
 def stacked(cases: list[Measured]) -> Measured:
@@ -73,8 +107,8 @@ def covers(of: Scenario, cases: list[Measured]) -> dict[str, float]:
     """The share of cases whose interval holds the truth: of each law at the measured sizes, at twice the largest, and of what
     doubling adds; and of the place where the laws cross, as it is told."""
     told = {}
-    for arm, place in enumerate(ARMS):
-        pick = np.eye(10)[place]
+    for arm, place in enumerate(of.arms):
+        pick = np.eye(12)[place]
         law = fit([SIZES], stacked([case.through(pick) for case in cases]))
         at = (*SIZES, 2 * SIZES[-1])
         rows = law.rows(np.array(at))
@@ -89,14 +123,19 @@ def covers(of: Scenario, cases: list[Measured]) -> dict[str, float]:
         told["crossing"] = sum(held(cases[at : at + CHUNK], crossing) for at in range(0, len(cases), CHUNK)) / len(
             cases
         )
-        places = [zero(fit([SIZES, SIZES], case), SIZES[-1], (1, -1)) for case in cases[:CHUNK]]
+        places = [zero(fit([SIZES, SIZES], both(case)), SIZES[-1], (1, -1)) for case in cases[:CHUNK]]
         told["crossing, told without gaps"] = sum(holds(place, crossing) for place in places) / len(places)
     return told
 
 
+def both(case: Measured) -> Measured:
+    """The points of both arms."""
+    return case.through(np.eye(12)[:10])
+
+
 def held(cases: list[Measured], crossing: float) -> int:
     """In how many cases the interval of the two laws' difference holds 0 where they cross."""
-    law = fit([SIZES, SIZES], stacked(cases))
+    law = fit([SIZES, SIZES], stacked([both(case) for case in cases]))
     _, low, high = law.span(law.rows(np.array([crossing]), (1, -1)))
     return int(((low <= 0) & (high >= 0)).sum())
 
@@ -104,13 +143,56 @@ def held(cases: list[Measured], crossing: float) -> int:
 def true_crossing(of: Scenario) -> float | None:
     from scipy.optimize import brentq
 
-    ends = (SIZES[0], 2 * SIZES[-1])
+    ends = (SIZES[0], SIZES[-1])
     apart = [of.value(0, size) - of.value(1, size) for size in ends]
     return float(brentq(lambda size: of.value(0, size) - of.value(1, size), *ends)) if apart[0] * apart[1] < 0 else None
 
 
 def holds(place: Place, size: float) -> bool:
     return not place.sign and (place.low or 0) <= size <= (place.high or math.inf)
+
+
+def claims(of: Scenario, cases: list[Measured]) -> dict[str, float]:
+    """The share of cases in which what is told of each arm and target is so; and in which a law is refused although it is one."""
+    best = max(of.value(arm, SIZES[-1]) for arm in (0, 1))
+    right = {(arm, share): 0 for arm in ("0", "1") for share in ("80", "90")}
+    misfits = 0
+    for case in cases:
+        found = findings(of, case)
+        misfits += sum(curve.why == "misfit" for curve in found.curves.values())
+        for one in found.passings:
+            target = BASE + float(one.target.name) / 100 * (best - BASE)
+            right[one.arm, one.target.name] += is_so(one.place, lambda size: of.value(int(one.arm), size) - target)  # noqa: B023
+    told = {f"{arm}, {share}%": count / len(cases) for (arm, share), count in right.items()}
+    return {**told, "misfit": misfits / len(cases) / 2}
+
+
+def is_so(place: Place, truth: Callable[[float], float]) -> bool:
+    """Whether a difference that rises is on the sides that are told of it."""
+    if place.sign:
+        return all(truth(size) * place.sign >= 0 for size in SIZES)
+    ends = ((place.low, place.first), (place.high, place.last))
+    return all(truth(end) * side >= 0 for end, side in ends if end is not None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_what_is_told_of_targets_is_so_in_90_of_100_studies(name: str) -> None:
+    rng = np.random.default_rng(21)
+    told = claims(SCENARIOS[name], [scored(SCENARIOS[name], rng) for _ in range(CASES)])
+    assert told.pop("misfit") <= 0.03
+    assert all(share >= 0.90 for share in told.values()), told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_two_arms_that_are_alike_are_seldom_called_different(seeds: int) -> None:
+    alike = Scenario((CROSSING[0], CROSSING[0]), 0.05 if seeds > 1 else 0.0, sizes=(75, 300, 1_200), seeds=seeds)
+    rng, claimed = np.random.default_rng(22), 0
+    for _ in range(CASES):
+        (pair,) = findings(alike, scored(alike, rng)).pairs
+        claimed += any(outcome(one) in ("better", "worse") for _, one in pair.sizes)
+    assert claimed / CASES <= 0.07
 
 
 @pytest.mark.slow
@@ -170,26 +252,48 @@ def test_where_nothing_rises_the_exponent_is_open_and_the_interval_is_not() -> N
 def test_a_crossing_is_between_two_sizes_open_at_an_end_or_nowhere() -> None:
     first, other = [power(size) for size in SIZES], [power(size, 0.75, 3.0, 0.5) for size in SIZES]
     place = zero(fit([SIZES, SIZES], known(first + other, error=2e-4)), SIZES[-1], (1, -1))
-    assert place == Place(None, None, 1)
+    assert place == Place(None, None, 1, 1)
     lower = [power(size, 0.70, 1.2, 0.4) for size in SIZES]
     truth = (0.8 / 0.1) ** (1 / 0.4)
     place = zero(fit([SIZES, SIZES], known(first + lower, error=1e-2)), SIZES[-1], (1, -1))
-    assert place.low is None and place.high and place.high > truth
+    assert (place.low, place.first, place.last) == (None, 0, 1) and place.high and place.high > truth
     truth = (2.0 / 0.2) ** (1 / 0.4)
     place = zero(fit([SIZES], known([value - 0.6 for value in first])), SIZES[-1])
     assert place.low and place.high and place.low < truth < place.high < 1.2 * place.low
-    assert zero(fit([SIZES], known([value - 0.9 for value in first])), SIZES[-1]) == Place(None, None, -1)
+    assert place.is_sure and state(place) == "between"
+    assert zero(fit([SIZES], known([value - 0.9 for value in first])), SIZES[-1]) == Place(None, None, -1, -1)
 
 
 def test_below_five_sizes_a_place_is_bracketed_by_measured_ones() -> None:
     below, unsure, above = (-0.3, -0.1), (-0.1, 0.1), (0.1, 0.3)
-    assert bracket([1, 2, 3, 4], [below, below, unsure, above]) == Place(2, 4)
-    assert bracket([1, 2, 3], [unsure, above, above]) == Place(None, 2)
-    assert bracket([1, 2, 3], [below, below, unsure]) == Place(2, None)
-    assert bracket([1, 2], [above, above]) == Place(None, None, 1)
+    assert bracket([1, 2, 3, 4], [below, below, unsure, above]) == Place(2, 4, -1, 1)
+    assert bracket([1, 2, 3], [unsure, above, above]) == Place(None, 2, 0, 1)
+    assert bracket([1, 2, 3], [below, below, unsure]) == Place(2, None, -1, 0)
+    assert bracket([1, 2], [above, above]) == Place(None, None, 1, 1)
     assert not bracket([1, 2], [unsure, unsure]).is_told
-    assert bracket([1, 2, 3, 4], [below, above, below, above]) == Place(1, 4)
-    assert bracket([1], [(math.nan, math.nan)]) == Place(None, None, 0)
+    assert bracket([1, 2, 3, 4], [below, above, below, above]) == Place(1, 4, -1, 1)
+    assert bracket([1], [(math.nan, math.nan)]) == Place(None, None)
+
+
+@pytest.mark.parametrize(
+    ("sides", "told", "is_sure"),
+    [
+        ("- - 0 +", "between", True), ("- 0 -", "between or not", False), ("- - 0", "above", False),
+        ("0 + +", "below", False), ("+ + +", "always", False), ("+ 0 +", "always", False), ("+ 0 0", "always", False),
+        ("+ 0 -", "falls", True), ("- - -", "never", False), ("0 - -", "open", False), ("0 + 0", "open", False),
+    ],
+)  # fmt: skip
+def test_what_is_told_of_a_target_says_no_more_than_where_the_curve_begins_and_ends(
+    sides: str, told: str, is_sure: bool
+) -> None:
+    ends = [{"-": (-2.0, -1.0), "0": (-1.0, 1.0), "+": (1.0, 2.0)}[side] for side in sides.split()]
+    place = bracket(list(range(len(ends))), ends)
+    assert (state(place), place.is_sure) == (told, is_sure)
+
+
+def test_intervals_around_others_hold_them_all_and_are_unknown_where_one_is() -> None:
+    assert around([[(0.1, 0.2), (-1, 1)], [(0.15, 0.3), (0, 2)]]) == [(0.1, 0.3), (-1, 2)]
+    assert math.isnan(around([[(0.1, 0.2)], [(math.nan, math.nan)]])[0][0])
 
 
 def test_what_a_seed_has_in_common_at_all_sizes_is_found_and_noise_of_items_is_not_counted_twice() -> None:

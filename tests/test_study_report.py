@@ -109,6 +109,67 @@ def test_a_choice_without_a_validation_loss_is_not_made_and_seeds_are_the_same_f
     assert dict(lowest[0].choice)["axolotl.learning_rate"] == 1e-4  # by seed 2, which both have
 
 
+def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said(tmp_path: Path) -> None:
+    study, cells = made(tmp_path, Grid((250, 1000), (1, 2), rates=(1e-4, 2e-3)))
+    lost = [(cell, run) for cell, run in cells if cell.samples == 250 and cell.arm == "llama"]
+    for _, run in lost:
+        write_text(run.folder / "metrics.jsonl", "")
+    again = [(cell, Finished(run.folder)) for cell, run in cells]
+    told = report.Report(study, (again, []), Phrases("en"), None)
+    assert [(one.arm, one.rows) for one in told.points] == [("llama", 1000), ("deepseek", 250), ("deepseek", 1000)]
+    said = [verdict.text for verdict in told.verdicts()]
+    assert said[0] == "llama: lowest validation loss with axolotl.learning_rate=0.0001 (1,000 rows)."
+    assert said[1].startswith("llama: nothing is chosen and nothing reported with 250 rows")
+    for _, run in cells:
+        write_text(run.folder / "metrics.jsonl", "")
+    none = report.Report(study, ([(cell, Finished(run.folder)) for cell, run in cells], []), Phrases("ko"), None)
+    assert not none.points and "아무것도 고르지 않았고" in report.in_markdown(none)
+    halves = [at for at, (cell, _) in enumerate(cells) if cell.samples == 1000 and cell.arm == "llama"]
+    assert not any(one.is_chosen for one in tried([again[halves[0]], again[halves[3]]]))  # each of another seed
+
+
+def test_a_sample_of_all_rows_and_all_of_them_are_one_size_and_rows_are_of_the_entry_that_varies(
+    tmp_path: Path,
+) -> None:
+    found = findings(tmp_path / "a", Grid((250, 1000, 4000, 16_000, None), (1, 2, 3)))
+    assert found.scores.sizes("llama") == [250, 1000, 4000, 16_000]
+    assert {len(point.runs) for point in found.scores.points} == {3} and found.curves["llama"].why == "few"
+    _, cells = made(tmp_path / "b", Grid((1000, None), (1,), arms=("llama",)))
+    for _, run in cells:
+        manifest = read_json(run.folder / "data" / "manifest.json")
+        first = {**manifest["entries"][0], "samples": None, "kept": {"train": 2412, "validation": 1}}
+        write_text(
+            run.folder / "data" / "manifest.json", json.dumps({**manifest, "entries": [first, *manifest["entries"]]})
+        )
+    second = [(replace(cell, entry=1), Finished(run.folder)) for cell, run in cells]
+    assert [one.rows for one in points(tried(second))] == [1000, 16_000]
+
+
+def test_arms_that_differ_in_two_things_are_not_compared_and_adapters_tuned_with_tuned_alone(tmp_path: Path) -> None:
+    found = findings(tmp_path, Grid((250, 1000), (1,), arms=("llama", "llama qlora", "deepseek", "deepseek qlora")))
+    assert [(pair.a, pair.b, pair.more is None) for pair in found.pairs] == [
+        ("llama", "llama qlora", True), ("llama", "deepseek", False), ("llama qlora", "deepseek qlora", False),
+        ("deepseek", "deepseek qlora", True),
+    ]  # fmt: skip
+    told = [verdict.text for verdict in Sentences(found, Phrases("en"), None).verdicts()]
+    assert sum("learned" in text for text in told) == 2 and sum("held against" in text for text in told) == 4
+    apart = findings(tmp_path / "b", Grid((250,), (1,), arms=("llama", "deepseek qlora")))
+    assert len(apart.pairs) == 1  # nothing stands between them
+
+
+def test_seeds_that_curves_count_in_are_counted_in_arm_against_arm(tmp_path: Path) -> None:
+    found = findings(tmp_path, Grid())
+    (pair,) = found.pairs
+    (one,) = [one for rows, one in pair.sizes if rows == 1000]
+    of = found.scores
+    at, other = (of.arms[arm][1] for arm in ("llama", "deepseek"))
+    assert (one.found.ci_low, one.found.ci_high) == of.measured.through(of.sum({other: 1, at: -1})[None]).interval(0)
+    items, *seeds_of_each = of.measured.parts
+    assert len(seeds_of_each) == 2
+    of_items = items[0][at, at] + items[0][other, other] - 2 * items[0][at, other]
+    assert one.found.ci_high - one.found.ci_low > 2 * 1.96 * math.sqrt(of_items)
+
+
 def test_five_sizes_and_three_seeds_have_a_law_and_fewer_have_none(full: report.Report, tmp_path: Path) -> None:
     found = found_in(full)
     assert {curve.why for curve in found.curves.values()} == {""}
@@ -142,25 +203,27 @@ def test_targets_are_a_line_and_shares_of_the_best_gain_on_the_same_items(full: 
     means, of = found.scores.measured.means, found.scores
     line, eighty, ninety = found.targets
     assert line.value == means[of.line("hypothesis_only")] == pytest.approx(1 / 3)
-    best, lowest = means[: len(of.points)].max(), min(means[of.base(arm)] for arm in of.arms)
-    assert (eighty.value, ninety.value) == pytest.approx(
-        (lowest + 0.8 * (best - lowest), lowest + 0.9 * (best - lowest))
-    )
+    best, start = means[of.arms["llama"][-1]], np.mean([means[of.base(arm)] for arm in of.arms])
+    assert best == max(means[at[-1]] for at in of.arms.values())
+    assert (eighty.value, ninety.value) == pytest.approx((start + 0.8 * (best - start), start + 0.9 * (best - start)))
+    assert len(ninety.weights) == 1  # the other arm is surely not the best
     told = {(one.arm, one.target.name): one for one in found.passings}
     passed = told["llama", "90"]
     assert passed.is_fitted and passed.place.low and passed.place.high
     assert 1_000 < passed.place.low < passed.place.high < 16_000
     assert passed.seconds == pytest.approx((60 + passed.place.low / 10, 60 + passed.place.high / 10))
-    assert told["deepseek", "90"].place == Place(None, None, -1)
+    assert told["deepseek", "90"].place == Place(None, None, -1, -1)
 
 
 def test_the_cost_of_a_target_is_told_between_measured_sizes_alone(tmp_path: Path) -> None:
     found = findings(tmp_path, Grid())
     words = Sentences(found, Phrases("en"), Price(3600))
     (one,) = [one for one in found.passings if (one.arm, one.target.name) == ("llama", "90")]
-    assert words.spent(replace(one, seconds=(60.0, 120.0))) == "1.0 ~ 2.0 minutes of training, 60 ~ 120 won"
-    assert words.spent(replace(one, seconds=(60.0, None))) == "more than 1.0 minutes of training, 60 won"
-    assert words.spent(replace(one, seconds=(None, None))) == ""
+    sure, later = Place(250, 1000, -1, 1), Place(250, None, -1, 0)
+    assert words.spent(replace(one, place=sure, seconds=(60.0, 120.0))) == "1.0 ~ 2.0 minutes of training, 60 ~ 120 won"
+    assert words.spent(replace(one, place=later, seconds=(60.0, None))) == "more than 1.0 minutes of training, 60 won"
+    assert words.spent(replace(one, place=Place(250, 4000, -1, -1), seconds=(60.0, 120.0))) == ""  # it may never pass
+    assert words.spent(replace(one, place=sure, seconds=(None, None))) == ""
     assert found._seconds("llama", 1_000) == pytest.approx(160)
     assert found._seconds("llama", 5_000) is None and found._seconds("llama", 200) is None
 
@@ -195,9 +258,9 @@ def test_verdicts_come_first_and_say_what_was_asked(full: report.Report) -> None
         for one in told
     )
     assert any(
-        re.search(r"deepseek passes .* 90% of the best gain \(0\.\d+\): not with up to 32,000", one) for one in told
+        re.search(r"deepseek passes .* 90% of the best gain \(0\.\d+\): not with up to 16,000", one) for one in told
     )
-    assert any("32,000 rows instead of 16,000 would add" in one for one in told)
+    assert any("32,000 rows instead of 16,000 would gain" in one for one in told)
     assert full.notes() == [Phrases("en")("study_how_sure")]
 
 

@@ -25,8 +25,8 @@ SIZES = 5  # from which on a law is fitted
 EXPONENTS = (0.02, 4.0)  # b: nearly a logarithm; nearly a step after the smallest size
 GRID = {1: 60, 2: 24}  # values of b for each arm, by the number of arms
 FAR = 40.0  # excess of misfit beyond which no b is looked at closely: above the square of every quantile here
-STEPS = 100  # sizes that are looked at where a law is 0
-AHEAD = 2  # times the largest size: as far as a law is followed
+STEPS = 100  # sizes at which it is looked at where a law is 0: none beyond the measured ones
+AHEAD = 2  # times the largest size: as far as a law is followed, to say what more data would add
 
 
 class Measured(NamedTuple):
@@ -39,10 +39,14 @@ class Measured(NamedTuple):
         """Sums of the points; weights: (Q, P)."""
         return Measured(self.means @ weights.T, tuple((weights @ part @ weights.T, free) for part, free in self.parts))
 
+    def tested(self, at: int) -> tuple[float, float, float, float]:
+        """What kotune.seeds.interval says of one point: both ends of its 95% interval, p of its being 0, what would be seen."""
+        parts = [(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0]
+        return seeds.interval(float(self.means[at]), parts or [(0.0, 1.0)])
+
     def interval(self, at: int) -> tuple[float, float]:
         """The 95% interval of one point; NaN where unknown."""
-        parts = [(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0]
-        return seeds.interval(float(self.means[at]), parts or [(0.0, 1.0)])[:2]
+        return self.tested(at)[:2]
 
 
 def measured(values: "Array", found: "Array", arms: Sequence[slice], groups: int) -> Measured:
@@ -201,34 +205,55 @@ def _solved(sizes: Sequence[Sequence[float]], found: Measured, grids: Sequence["
 
 
 class Place(NamedTuple):
-    """Where a difference is 0: between two sizes, None for an open end. `sign`: of the difference on all sides where it is
-    nowhere 0, else 0."""
+    """Where a difference may be 0: above `low`, up to which it surely stays on the side `first`, and below `high`, from which on
+    it surely stays on the side `last`. None and 0 for an open end. Nowhere: no ends, but two sides that are the same."""
 
     low: float | None
     high: float | None
-    sign: int = 0
+    first: int = 0
+    last: int = 0
+
+    @property
+    def sign(self) -> int:
+        """The side on which the difference surely is everywhere; else 0."""
+        return self.first if self.low is None and self.high is None else 0
 
     @property
     def is_told(self) -> bool:
         """Whether anything is known."""
-        return bool(self.sign) or self.low is not None or self.high is not None
+        return bool(self.first or self.last)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it surely is 0 somewhere: it begins on one side and ends on the other."""
+        return self.first * self.last < 0
 
 
-def zero(law: Law, most: float, signs: Sequence[float] = (1,)) -> Place:
-    """Where the sum of the arms' values with these signs is 0, from the smallest size to AHEAD times `most`; one case."""
+Ends = list[tuple[float, float]]  # of intervals
+
+
+def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[float], Ends]:
+    """Sizes from the smallest to `most`, and there the intervals of the sum of the arms' values with these signs; one case."""
     import numpy as np
 
-    sizes = np.geomspace(law.start, AHEAD * most, STEPS)
+    sizes = np.geomspace(law.start, most, STEPS)
     _, low, high = law.span(law.rows(sizes, signs))
-    return bracket(sizes.tolist(), list(zip(low.tolist(), high.tolist(), strict=True)))
+    return sizes.tolist(), list(zip(low.tolist(), high.tolist(), strict=True))
 
 
-def bracket(sizes: Sequence[float], ends: Sequence[tuple[float, float]]) -> Place:
-    """Where a difference is 0, from its intervals at these sizes alone: between the last size up to which it is surely on one
-    side and the first from which on it surely stays on one."""
+def around(each: Sequence[Ends]) -> Ends:
+    """The smallest intervals that hold all of these, size by size; NaN where one is unknown."""
+    import numpy as np
+
+    low, high = np.moveaxis(np.array(each), -1, 0)
+    return list(zip(low.min(axis=0).tolist(), high.max(axis=0).tolist(), strict=True))
+
+
+def bracket(sizes: Sequence[float], ends: Ends) -> Place:
+    """Where a difference is 0, from its intervals at these sizes alone."""
     sides = [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends]
     if len({*sides}) == 1:
-        return Place(None, None, sides[0])
+        return Place(None, None, sides[0], sides[0])
     first = next(at for at, side in enumerate(sides) if side != sides[0]) - 1
     last = max(at for at, side in enumerate(sides) if side != sides[-1]) + 1
-    return Place(sizes[first] if sides[0] else None, sizes[last] if sides[-1] else None)
+    return Place(sizes[first] if sides[0] else None, sizes[last] if sides[-1] else None, sides[0], sides[-1])

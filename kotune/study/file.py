@@ -53,14 +53,15 @@ class Asked(Strict):
 class Cell:
     """One run of a study. `overrides`: KEY=VALUE as --set takes them.
 
-    `arm`: what is compared, for a person to read. `samples`: training rows of the data entry whose size varies (else of the
-    first), None for all. `choice`: keys and values that are neither arm, size nor seed; they are chosen on validation.
+    `arm`: what is compared, for a person to read. `entry`: the data entry whose size varies, else the first; `samples`: its
+    training rows, None for all. `choice`: keys and values that are neither arm, size nor seed; they are chosen on validation.
     """
 
     recipe: Path
     overrides: tuple[str, ...]
     name: str
     arm: str
+    entry: int
     samples: int | None
     seed: int
     choice: tuple[tuple[str, Value], ...]
@@ -178,7 +179,8 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
     return Cell(
         file, overrides, name,
         arm=", ".join((arm, *(str(values[key]) for key in ARMS if key in values))),
-        samples=resolved.data[int(size.split(".")[1])].samples,
+        entry=(entry := int(size.split(".")[1])),
+        samples=resolved.data[entry].samples,
         seed=resolved.seed,
         choice=tuple((key, value) for key, value in values.items() if CHOICE.fullmatch(key)),
         resolved=resolved,

@@ -1,22 +1,26 @@
 """What a study finds on one task: how sizes, arms and seeds differ, where targets are passed, what more data would buy.
 
-A target is a reference line, or a share of the best gain: so far on the way from the lowest untuned score to the best point's.
-It is measured on the same items as the curves, so that both move together when other items are asked.
+A target is a reference line, or a share of the best gain: so far on the way from the mean of the untuned models to the best arm
+trained on the most rows. It is measured on the same items as the curves, so that both move together when other items are
+asked. The best of several is partly so by luck: an arm passes a target where it passes that of every arm that may be the best.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from kotune import compare, seeds
+from kotune import seeds
 from kotune.compare import Comparison
+from kotune.paired import Paired, holm
 from kotune.study import curves
 from kotune.study.curves import Law, Measured, Place
-from kotune.study.points import Point, Scores
+from kotune.study.file import ARMS
+from kotune.study.points import Scores
 from kotune.verdict import outcome
+from tasks.card import cards
 
 if TYPE_CHECKING:
     from kotune.study.curves import Array
@@ -32,6 +36,7 @@ CLAIMED = {
     "void": (-1, 1),
 }  # as an interval
 SINGULAR = 1e-14  # variances below it are none
+ADAPTER = ARMS.index("adapter")
 
 
 class Estimate(NamedTuple):
@@ -50,11 +55,12 @@ UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Target:
-    """`name`: of a line, or a share in percent. `weights`: of the points that make its value."""
+    """`name`: of a line, or a share in percent. `weights`: of the points that make its value, and as many more as there are
+    points that may be the best."""
 
     name: str
     value: float
-    weights: dict[int, float]
+    weights: tuple[dict[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,12 @@ class Passing:
 @dataclass(frozen=True)
 class Pair:
     """Two arms. `sizes`: where both were measured, with b against a; `more`: what b gained more than a by training on the most
-    rows that both have; `place`: where they cross."""
+    rows that both have, None where their adapters differ, whose untuned models are not the same; `place`: where they cross."""
 
     a: str
     b: str
     sizes: Sequence[tuple[int, Comparison]]
-    more: Estimate
+    more: Estimate | None
     place: Place
     is_fitted: bool
 
@@ -126,6 +132,14 @@ class Findings:
         measured = self.scores.measured
         return Estimate(float(measured.means[at]), *measured.interval(at))
 
+    @cached_property
+    def lines(self) -> dict[str, float]:
+        """What a curve is held against: chance, where the metric has it, and the lines of the items."""
+        of = self.scores
+        chance = cards()[of.task].chance.get(of.metric)
+        told = {"chance": chance} if chance is not None else {}
+        return told | {name: float(of.measured.means[of.line(name)]) for name in of.lines}
+
     def _difference(self, weights: dict[int, float]) -> Estimate:
         found = self.scores.measured.through(self.scores.sum(weights)[None])
         return Estimate(float(found.means[0]), *found.interval(0))
@@ -142,7 +156,7 @@ class Findings:
         if not _is_defined(found):
             return Curve(arm, "undefined")
         law = curves.fit([sizes], found)
-        if _p_of(float(law.misfit), len(sizes) - 3) < UNLIKELY:
+        if _p_of(law, sizes) < UNLIKELY:
             return Curve(arm, "misfit")
         rows = law.rows([sizes[0], sizes[-1], curves.AHEAD * sizes[-1]])  # type: ignore[arg-type]
         told = [Estimate(*(float(end[0]) for end in law.span(rows[b : b + 1] - rows[a]))) for a, b in ((0, 1), (1, 2))]
@@ -158,27 +172,38 @@ class Findings:
 
     @cached_property
     def targets(self) -> list[Target]:
-        scores, means = self.scores, self.scores.measured.means
-        found = [(LINE, {scores.line(LINE): 1.0})] if LINE in scores.lines else []
-        worth = scores.better * means
-        bases = range(len(scores.points), len(scores.points) + len(scores.arms))
-        best = max(range(len(scores.points)), key=lambda at: worth[at])
-        lowest = min(bases, key=lambda at: worth[at])
-        if worth[best] > worth[lowest] and len(scores.points) > len(scores.arms):
-            found += [(f"{100 * share:.0f}", {best: share, lowest: 1 - share}) for share in SHARES]
-        return [Target(name, float(scores.sum(weights) @ means), weights) for name, weights in found]
+        scores = self.scores
+        worth = scores.better * scores.measured.means
+        bases = [scores.base(arm) for arm in scores.arms]
+        best = max((places[-1] for places in scores.arms.values()), key=lambda at: worth[at])
+        able = [best, *(places[-1] for places in scores.arms.values() if self._may_be(best, places[-1]))]
+        found: list[tuple[str, tuple[dict[int, float], ...]]] = []
+        if LINE in scores.lines:
+            found.append((LINE, ({scores.line(LINE): 1.0},)))
+        if worth[best] > worth[bases].mean() and len(scores.points) > len(scores.arms):
+            for share in SHARES:
+                start = dict.fromkeys(bases, (1 - share) / len(bases))
+                found.append((f"{100 * share:.0f}", tuple({at: share, **start} for at in able)))
+        return [Target(name, float(scores.sum(each[0]) @ scores.measured.means), each) for name, each in found]
+
+    def _may_be(self, best: int, other: int) -> bool:
+        """Whether another point may be the better one."""
+        less = self._difference({best: self.scores.better, other: -self.scores.better})
+        return other != best and less.sign != 1
 
     @cached_property
     def passings(self) -> list[Passing]:
         return [self._passing(arm, target) for target in self.targets for arm in self.scores.arms]
 
     def _passing(self, arm: str, target: Target) -> Passing:
-        sizes = self.scores.sizes(arm)
-        found = self.scores.measured.through(self._rows(arm, target.weights, self.scores.better))
-        if is_fitted := not self.curves[arm].why and _is_defined(found):
-            place = curves.zero(curves.fit([sizes], found), sizes[-1])
+        sizes: Sequence[float] = self.scores.sizes(arm)
+        each = [self.scores.measured.through(self._rows(arm, less, self.scores.better)) for less in target.weights]
+        if is_fitted := not self.curves[arm].why and all(map(_is_defined, each)):
+            followed = [curves.along(curves.fit([sizes], found), sizes[-1]) for found in each]
+            sizes, ends = followed[0][0], [ends for _, ends in followed]
         else:
-            place = curves.bracket(sizes, [found.interval(at) for at in range(len(sizes))])
+            ends = [[found.interval(at) for at in range(len(sizes))] for found in each]
+        place = curves.bracket(sizes, curves.around(ends))
         spent = [self._seconds(arm, end) for end in (place.low, place.high)]
         return Passing(arm, target, place, is_fitted, (spent[0], spent[1]))
 
@@ -193,7 +218,17 @@ class Findings:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return [pair for a, b in combinations(self.scores.arms, 2) for pair in self._pair(a, b)]
+        """But for those between which another arm stands, as LoRA of one model between QLoRA of it and LoRA of another."""
+        kinds = self.scores.kinds
+
+        def apart(a: str, b: str) -> int:
+            return sum(one != other for one, other in zip(kinds[a], kinds[b], strict=True))
+
+        direct = [
+            (a, b) for a, b in combinations(kinds, 2)
+            if not any(max(apart(a, c), apart(c, b)) < apart(a, b) for c in kinds)
+        ]  # fmt: skip
+        return [pair for a, b in direct for pair in self._pair(a, b)]
 
     def _pair(self, a: str, b: str) -> Iterator[Pair]:
         scores = self.scores
@@ -201,17 +236,33 @@ class Findings:
         shared = sorted(of[0].keys() & of[1].keys())
         if not shared:
             return
-        sides: list[tuple[Point, Point]] = [(scores.points[of[0][n]], scores.points[of[1][n]]) for n in shared]
-        found = compare.judged(scores.task, [(one.side, other.side) for one, other in sides])
-        most = shared[-1]
-        gained = {of[1][most]: 1.0, scores.base(b): -1.0, of[0][most]: -1.0, scores.base(a): 1.0}
-        told = self._difference({at: scores.better * weight for at, weight in gained.items()})
+        found = [self._against(of[0][n], of[1][n]) for n in shared]
+        adjusted = holm([one.found.p_value for one in found])
+        found = [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
+        most, told = shared[-1], None
+        if scores.kinds[a][ADAPTER] == scores.kinds[b][ADAPTER]:
+            gained = {of[1][most]: 1.0, scores.base(b): -1.0, of[0][most]: -1.0, scores.base(a): 1.0}
+            told = self._difference({at: scores.better * weight for at, weight in gained.items()})
         place, is_fitted = curves.bracket(shared, [CLAIMED[outcome(one)] for one in found]), False
         both = scores.measured.through(self._both(a, b))
         if not self.curves[a].why and not self.curves[b].why and _is_defined(both):
             sizes = [scores.sizes(arm) for arm in (a, b)]
-            place, is_fitted = curves.zero(curves.fit(sizes, both), min(of[-1] for of in sizes), (-1, 1)), True
+            law = curves.fit(sizes, both)
+            place, is_fitted = curves.bracket(*curves.along(law, min(of[-1] for of in sizes), (-1, 1))), True
         yield Pair(a, b, list(zip(shared, found, strict=True)), told, place, is_fitted)
+
+    def _against(self, a: int, b: int) -> Comparison:
+        """Two points, b against a, as kotune.seeds compares runs, but for seeds whose variance is pooled over an arm's sizes."""
+        import numpy as np
+
+        scores = self.scores
+        value_a, value_b = (float(scores.measured.means[at]) for at in (a, b))
+        low, high, p_value, seen = scores.measured.through(scores.sum({b: 1, a: -1})[None]).tested(0)
+        counts = (scores.n, scores.groups)
+        told = Paired(value_a, value_b, value_b - value_a, low, high, p_value, None, *counts, seen)
+        each = [tuple(values[np.isfinite(values)].tolist()) for values in scores.values[[a, b]]]
+        sides = [scores.points[at].side for at in (a, b)]
+        return Comparison(scores.task, scores.metric, sides[0], sides[1], told, values=(each[0], each[1]))
 
     def _both(self, a: str, b: str) -> "Array":
         import numpy as np
@@ -243,10 +294,18 @@ def _is_defined(found: Measured) -> bool:
     return bool(np.isfinite(found.means).all() and np.isfinite(whole).all() and np.linalg.eigvalsh(whole)[0] > SINGULAR)
 
 
-def _p_of(misfit: float, degrees: int) -> float:
-    from scipy.special import chdtrc
+def _p_of(law: Law, sizes: Sequence[float]) -> float:
+    """Of the law's misfit, under a covariance that is estimated: Hotelling's T², with Satterthwaite's degrees of freedom of what
+    the law leaves over."""
+    import numpy as np
+    from scipy.special import fdtrc
 
-    return float(chdtrc(degrees, misfit))
+    best = law.excess.argmin()
+    rest = np.eye(len(sizes)) - law.rows(np.array(sizes))[:, best] @ law.weights[best]
+    free = float(seeds.freedom([(np.trace(rest @ part @ rest.T), of) for part, of in law.found.parts]))
+    degrees = len(sizes) - 3
+    left = free - degrees + 1
+    return float(fdtrc(degrees, left, float(law.misfit) * left / (degrees * free))) if left > 0 else 1.0
 
 
 def _student(degrees: int) -> float:

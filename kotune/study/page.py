@@ -14,6 +14,8 @@ from kotune.study.sentences import Sentences
 from tasks.card import cards
 
 STEPS = 40  # places of a fitted curve that are drawn
+TICKS = 8  # sizes that find room beside each other
+BESIDE = 1.04  # from one arm to the next at the same size, so that no interval hides another
 
 
 def page(report: Report) -> str:
@@ -25,7 +27,8 @@ def page(report: Report) -> str:
 def figure(words: Sentences) -> Figure:
     """The learning curves of a task over its lines."""
     found, say, card = words.found, words.say, cards()[words.found.scores.task]
-    x = plots.Axis(say("study_axis"), log=True)
+    sizes = sorted({one.rows for one in found.scores.points})
+    x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
     down = " ↓" if found.scores.better < 0 else ""
     y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
     said = "; ".join(
@@ -40,19 +43,20 @@ def figure(words: Sentences) -> Figure:
 def series(found: Findings) -> Iterator[plots.Series]:
     """Each arm's points with their intervals, joined where no law is fitted; else the law, dashed, as far as it is followed."""
     for place, (arm, places) in enumerate(found.scores.arms.items()):
-        colour, points = plots.colour(place), [_point(found, at) for at in places]
+        beside = BESIDE ** (place - (len(found.scores.arms) - 1) / 2)
+        colour, points = plots.colour(place), [_point(found, at, beside) for at in places]
         curve = found.curves[arm]
         if curve.law is None:
             yield plots.Series(arm, points, colour, marked=True)
             continue
         yield from (plots.Series(arm, [point], colour) for point in points)
-        first, last = points[0].x, AHEAD * points[-1].x
+        first, last = found.scores.sizes(arm)[0], AHEAD * found.scores.sizes(arm)[-1]
         sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
         law = [plots.Point(size, told.value) for size, told in zip(sizes, curve.at(sizes), strict=True)]
         yield plots.Series(arm, law, colour, dashed=True)
 
 
-def _point(found: Findings, at: int) -> plots.Point:
+def _point(found: Findings, at: int, beside: float) -> plots.Point:
     told, rows = found.estimate(at), found.scores.points[at].rows
     known = not math.isnan(told.low)
-    return plots.Point(rows, told.value, *((told.low, told.high) if known else (None, None)))
+    return plots.Point(rows * beside, told.value, *((told.low, told.high) if known else (None, None)))

@@ -2,7 +2,8 @@
 all share.
 
 Choices (a learning rate, epochs) are made here, on validation loss alone: an arm at a size is the runs of the choice with the
-lowest mean over the seeds that all its choices have. Test scores of the others are not looked at.
+lowest mean over the seeds that all its choices have, none where no choice has such a loss. Test scores of the others are not
+looked at.
 """
 
 import math
@@ -19,7 +20,7 @@ from kotune.errors import KotuneError
 from kotune.finished import Finished
 from kotune.study import curves
 from kotune.study.curves import Measured
-from kotune.study.file import Cell, Value
+from kotune.study.file import ARMS, Cell, Value
 from tasks.card import cards
 
 if TYPE_CHECKING:
@@ -61,27 +62,31 @@ class Point:
 
 def tried(scored: Sequence[tuple[Cell, Finished]]) -> list[Tried]:
     """Every choice at every arm and size, arms in the order of the cells, sizes rising."""
-    groups: dict[tuple[str, int | None], dict[Choice, dict[int, Finished]]] = {}
+    whole: dict[
+        str, int
+    ] = {}  # rows of all of an arm's data: the most of any run, for seeds cut validation differently
     for cell, run in scored:
-        groups.setdefault((cell.arm, cell.samples), {}).setdefault(cell.choice, {})[cell.seed] = run
-    found = [one for (arm, samples), choices in groups.items() for one in _tried(arm, samples, choices)]
+        if cell.samples is None:
+            kept = run.manifest["entries"][cell.entry]["kept"]["train"]
+            whole[cell.arm] = max(kept, whole.get(cell.arm, 0))
+    groups: dict[tuple[str, int], dict[Choice, dict[int, Finished]]] = {}
+    for cell, run in scored:
+        seeds = groups.setdefault((cell.arm, cell.samples or whole[cell.arm]), {}).setdefault(cell.choice, {})
+        seeds.setdefault(cell.seed, run)  # a sample of all rows and all of them are the same
+    found = [one for (arm, rows), choices in groups.items() for one in _tried(arm, rows, choices)]
     arms = list(dict.fromkeys(cell.arm for cell, _ in scored))
     return sorted(found, key=lambda one: (arms.index(one.arm), one.rows))
 
 
-def _tried(arm: str, samples: int | None, choices: dict[Choice, dict[int, Finished]]) -> Iterator[Tried]:
-    rows = samples or max(_rows(run) for runs in choices.values() for run in runs.values())
+def _tried(arm: str, rows: int, choices: dict[Choice, dict[int, Finished]]) -> Iterator[Tried]:
     losses = {choice: {seed: _loss(run) for seed, run in sorted(runs.items())} for choice, runs in choices.items()}
     common = set.intersection(*(set(told) for told in losses.values()))
-    worth = {choice: mean(told[seed] for seed in common or told) for choice, told in losses.items()}
-    best = min(worth, key=lambda choice: math.inf if math.isnan(worth[choice]) else worth[choice])
+    worth = {choice: mean(told[seed] for seed in common) for choice, told in losses.items() if common}
+    known = [choice for choice, loss in worth.items() if math.isfinite(loss)]
+    best = min(known, key=lambda choice: worth[choice]) if known else None
     for choice, runs in choices.items():
-        yield Tried(arm, rows, choice, tuple(run for _, run in sorted(runs.items())), losses[choice], choice == best)
-
-
-def _rows(run: Finished) -> int:
-    """Training rows of the entries that are used whole."""
-    return sum(entry["kept"]["train"] for entry in run.manifest["entries"] if entry["samples"] is None)
+        is_chosen = len(choices) == 1 or choice == best
+        yield Tried(arm, rows, choice, tuple(run for _, run in sorted(runs.items())), losses[choice], is_chosen)
 
 
 def _loss(run: Finished) -> float:
@@ -119,6 +124,11 @@ class Scores:
     def arms(self) -> dict[str, list[int]]:
         """The places of each arm's points."""
         return {arm: [at for at, one in enumerate(self.points) if one.arm == arm] for arm in _arms(self.points)}
+
+    @cached_property
+    def kinds(self) -> dict[str, tuple[Any, ...]]:
+        """What each arm's recipe says of what studies compare (file.ARMS)."""
+        return {arm: tuple(self.points[at[0]].runs[0].recipe.get(key) for key in ARMS) for arm, at in self.arms.items()}
 
     def base(self, arm: str) -> int:
         """The place of an arm's base model."""

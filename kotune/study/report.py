@@ -16,7 +16,7 @@ from kotune.study.file import Cell, Study
 from kotune.study.findings import Findings
 from kotune.study.next_step import Step
 from kotune.study.points import Tried, points, scores, tried
-from kotune.study.sentences import Sentences
+from kotune.study.sentences import Sentences, state
 from kotune.table import Table, escaped, markdown
 from kotune.verdict import Verdict
 from tasks.card import CRITERIA, cards
@@ -33,7 +33,8 @@ class Report:
         self.scored, self.failed = cells
         self.tried = tried(self.scored)
         self.points = points(self.tried)
-        self.words = {task: Sentences(Findings(scores(task, self.points)), say, price) for task in self._tasks()}
+        tasks = self._tasks() if self.points else []
+        self.words = {task: Sentences(Findings(scores(task, self.points)), say, price) for task in tasks}
         self.steps: Sequence[Step] = ()
 
     def _tasks(self) -> list[str]:
@@ -55,7 +56,9 @@ class Report:
         return self.say("study_lead", cells=len(self.study.cells), scored=len(self.scored))
 
     def verdicts(self) -> list[Verdict]:
-        return list(self.target.verdicts()) if self.target else []
+        """What was chosen, and what is found on the target task."""
+        chosen = [Verdict("same", text) for text in tables.chosen(self.tried, self.say)]
+        return [*chosen, *(self.target.verdicts() if self.target else ())]
 
     def notes(self) -> list[str]:
         """What the verdicts stand on."""
@@ -105,12 +108,13 @@ def _task_json(words: Sentences) -> dict[str, Any]:
     ]
     passings = [
         {"arm": one.arm, "target": one.target.name, "value": one.target.value, **one.place._asdict(),
-         "fitted": one.is_fitted, "seconds": one.seconds}
+         "state": state(one.place), "fitted": one.is_fitted, "seconds": one.seconds}
         for one in found.passings
     ]  # fmt: skip
     pairs = [
         {"a": pair.a, "b": pair.b, "crossing": pair.place._asdict(), "fitted": pair.is_fitted,
-         "gained_more": finite(pair.more._asdict()), "sizes": [{"rows": rows, **one.row()} for rows, one in pair.sizes]}
+         "gained_more": finite(pair.more._asdict()) if pair.more else None,
+         "sizes": [{"rows": rows, **one.row()} for rows, one in pair.sizes]}
         for pair in found.pairs
     ]  # fmt: skip
     laws = [
@@ -121,7 +125,7 @@ def _task_json(words: Sentences) -> dict[str, Any]:
     return {
         "metric": found.scores.metric, "n": found.scores.n, "groups": found.scores.groups, "points": points,
         "base": {arm: finite(found.estimate(found.scores.base(arm))._asdict()) for arm in found.scores.arms},
-        "references": tables.lines(found, words.say), "targets": passings, "pairs": pairs, "laws": laws,
+        "references": found.lines, "targets": passings, "pairs": pairs, "laws": laws,
         "noise_floor": [finite(vars(one)) for one in found.floors],
     }  # fmt: skip
 

@@ -36,19 +36,19 @@ class Sentences:
         """Which arm learns more, at which sizes arms differ, whether little data suffices, what more data buys
         where there is enough to fit a law to."""
         found = self.found
-        yield from map(self._learns, found.pairs)
+        yield from (self._learns(pair, pair.more) for pair in found.pairs if pair.more)
         yield from map(self._differs, found.pairs)
         yield from (Verdict("same", self._passes(arm)) for arm in found.scores.arms)
         yield from (self.doubles(curve) for curve in found.curves.values() if curve.why != "few")
 
-    def _learns(self, pair: Pair) -> Verdict:
-        result = _result(pair.more)
+    def _learns(self, pair: Pair, more: Estimate) -> Verdict:
+        result = _result(more)
         text = self.say.word("study_learns", result).format(
             **self.of,
             a=pair.a,
             b=pair.b,
             rows=f"{pair.sizes[-1][0]:,}",
-            **self._figures(pair.more, abs(pair.more.value)),
+            **self._figures(more, abs(more.value)),
         )
         return Verdict(result, text)
 
@@ -78,10 +78,15 @@ class Sentences:
         """Where two curves cross, as a sentence; nothing of one size."""
         if len(pair.sizes) < 2:
             return ""
-        if pair.place.sign:
-            return self.say("study_no_crossing")
-        told = pair.place.is_told
-        return self.say("study_crossing", where=self.where(pair.place)) if told else self.say("study_crossing_open")
+        place, ends = pair.place, [f"{rows:,}" for rows, _ in pair.sizes]
+        if place.sign:
+            return self.say("study_no_crossing", least=ends[0], most=ends[-1])
+        if not place.is_told:
+            return self.say("study_crossing_open")
+        low, high = rounded(place.low), rounded(place.high)
+        kind = "between" if low and high else "above" if low else "below"
+        sure = "study_crossing" if place.is_sure else "study_crossing_if"
+        return self.say.word(sure, kind).format(low=low, high=high)
 
     def _passes(self, arm: str) -> str:
         """With how many rows an arm passes each target."""
@@ -89,31 +94,23 @@ class Sentences:
         return self.say("study_passes", **self.of, arm=arm, told=told)
 
     def _passing(self, passing: Passing) -> str:
-        place, sizes = passing.place, self.found.scores.sizes(passing.arm)
-        most = sizes[-1] * (AHEAD if passing.is_fitted else 1)
-        spent = self.spent(passing)
+        place, sizes, spent = passing.place, self.found.scores.sizes(passing.arm), self.spent(passing)
         return self.say.word("study_passing", state(place)).format(
             target=self.named(passing.target), value=number(passing.target.value), least=f"{sizes[0]:,}",
-            most=f"{most:,}", where=self.where(place), spent=self.say("study_in_brackets", spent=spent) if spent else "",
+            most=f"{sizes[-1]:,}", low=rounded(place.low), high=rounded(place.high),
+            spent=self.say("study_in_brackets", spent=spent) if spent else "",
         )  # fmt: skip
 
     def spent(self, passing: Passing) -> str:
-        """Minutes and won of training at both ends, as far as they were measured; nothing where none was."""
-        low, high = passing.seconds
-        ends = [seconds for seconds in (low, high) if seconds is not None]
-        if not ends:
+        """Minutes and won of training at the ends between which it passes."""
+        ends = [seconds for seconds in passing.seconds if seconds is not None]
+        kind = state(passing.place)
+        if not ends or kind not in self.say.words("study_spending"):
             return ""
-        kind = "between" if len(ends) == 2 else "below" if low is None else "above"
         prices = [spent["won"] or 0.0 for seconds in ends if (spent := cost(seconds, self.price))]
         told = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
         told += [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
         return self.say.word("study_spending", kind).format(spent=", ".join(told))
-
-    def where(self, place: Place) -> str:
-        """Between which sizes."""
-        low, high = (rounded(end) for end in place[:2])
-        kind = "between" if low and high else "above" if low else "below"
-        return self.say.word("study_where", kind).format(low=low, high=high)
 
     def named(self, target: Target) -> str:
         return self.say.word("lines", LINE) if target.name == LINE else self.say("study_share", n=target.name)
@@ -123,23 +120,24 @@ class Sentences:
         if curve.why:
             why = self.say.word("study_why", curve.why)
             return Verdict("undefined", self.say("study_no_law", **self.of, arm=curve.arm, why=why))
-        most = self.found.scores.sizes(curve.arm)[-1]
-        text = self.say.word("study_doubles", "flat" if curve.is_flat else "told").format(
-            **self.of,
-            arm=curve.arm,
-            rows=f"{most:,}",
-            twice=f"{AHEAD * most:,}",
-            **self._figures(curve.more, curve.more.value),
+        most, better = self.found.scores.sizes(curve.arm)[-1], self.found.scores.better
+        low, high = sorted((better * curve.more.low, better * curve.more.high))
+        gain = Estimate(better * curve.more.value, low, high)
+        result = _result(gain)
+        text = self.say.word("study_doubles", "flat" if curve.is_flat else result).format(
+            **self.of, arm=curve.arm, rows=f"{most:,}", twice=f"{AHEAD * most:,}", **self._figures(gain, gain.value)
         )
-        better = curve.more.sign * self.found.scores.better
-        return Verdict({1: "better", -1: "worse", 0: "same"}[better], text)
+        return Verdict(result, text)
+
+
+STATES = {(-1, 1): "between", (1, -1): "falls", (-1, 0): "above", (0, 1): "below", (-1, -1): "between or not"}
 
 
 def state(place: Place) -> str:
-    """Of a curve and a target: passed between two sizes, always, never, or open."""
-    if place.sign or not place.is_told:
-        return {1: "always", -1: "never", 0: "open"}[place.sign]
-    return "between"
+    """Of a curve and a target, both turned so that more is better: where it begins and ends."""
+    if place.sign or place.first == 1 != -place.last:  # above it with the fewest rows already
+        return {1: "always", -1: "never"}[place.first]
+    return STATES.get((place.first, place.last), "open")
 
 
 def rounded(size: float | None) -> str:

@@ -18,7 +18,6 @@ from kotune.study.points import Point, Tried
 from kotune.study.sentences import Sentences, rounded, state
 from kotune.table import Row, Table
 from kotune.verdict import amount, p_text
-from tasks.card import cards
 
 MADE_WITH = ("device", "precision", "limit", "versions")  # of run_tables.FACTS
 
@@ -46,11 +45,8 @@ def curve(words: Sentences) -> Table:
 
 
 def lines(found: Findings, say: Phrases) -> dict[str, float]:
-    """What a curve is held against: chance and the lines of the items."""
-    chance = cards()[found.scores.task].chance.get(found.scores.metric)
-    told = {say("chance"): chance} if chance is not None else {}
-    means = found.scores.measured.means
-    return told | {say.word("lines", name): float(means[found.scores.line(name)]) for name in found.scores.lines}
+    """What a curve is held against, by its name on the page."""
+    return {say("chance") if name == "chance" else say.word("lines", name): at for name, at in found.lines.items()}
 
 
 def in_words(lines: Mapping[str, float]) -> str:
@@ -123,7 +119,7 @@ def choices(found: Sequence[Tried], say: Phrases) -> Iterator[Table]:
     """Validation losses of every choice, where there was one to make."""
     rows = [
         (
-            one.arm, ", ".join(f"{key}={value}" for key, value in one.choice),
+            one.arm, _choice(one),
             ", ".join(f"{seed}: {number(loss, '.4f')}" for seed, loss in one.losses.items()),
             say("study_chosen") if one.is_chosen else "", f"{one.rows:,}", number(mean(one.losses.values()), ".4f"),
         )
@@ -132,6 +128,24 @@ def choices(found: Sequence[Tried], say: Phrases) -> Iterator[Table]:
     head = tuple(map(say, ("study_arm", "study_choice", "each_seed", "study_is_chosen", "rows", "mean")))
     if rows:
         yield Table(say("study_choices"), head, rows, 4, [say("study_choices_note")])
+
+
+def chosen(found: Sequence[Tried], say: Phrases) -> Iterator[str]:
+    """What was chosen for each arm, a sentence for each choice; and the sizes at which none could be."""
+    for arm in dict.fromkeys(one.arm for one in found):
+        of = [one for one in found if one.arm == arm and one.choice]
+        made: dict[str, list[int]] = {}
+        for one in of:
+            if one.is_chosen:
+                made.setdefault(_choice(one), []).append(one.rows)
+        for choice, rows in made.items():
+            yield say("study_chose", arm=arm, choice=choice, rows=", ".join(f"{at:,}" for at in rows))
+        if left := sorted({one.rows for one in of} - {at for rows in made.values() for at in rows}):
+            yield say("study_chose_none", arm=arm, rows=", ".join(f"{at:,}" for at in left))
+
+
+def _choice(one: Tried) -> str:
+    return ", ".join(f"{key}={value}" for key, value in one.choice)
 
 
 def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
