@@ -228,6 +228,16 @@ def test_the_cost_of_a_target_is_told_between_measured_sizes_alone(tmp_path: Pat
     assert found._seconds("llama", 5_000) is None and found._seconds("llama", 200) is None
 
 
+def test_targets_of_which_the_same_is_to_be_said_are_told_together(full: report.Report) -> None:
+    found = Findings(found_in(full).scores)
+    found.__dict__["passings"] = [replace(one, place=Place(250, None, -1, 0)) for one in found.passings]
+    (told,) = [one.text for one in Sentences(found, Phrases("en"), None).verdicts() if "deepseek passes" in one.text]
+    assert re.search(
+        r"alone \(0\.\d+\), 80% of the best gain \(.*\), 90% of the best gain \(.*\): not with up to 250", told
+    )
+    assert told.count("cannot be told") == 1
+
+
 def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(full: report.Report) -> None:
     (pair,) = found_in(full).pairs
     raw, adjusted = ([getattr(one, key) for _, one in pair.sizes] for key in ("found", "p_holm"))

@@ -89,15 +89,19 @@ class Sentences:
         return self.say.word(sure, kind).format(low=low, high=high)
 
     def _passes(self, arm: str) -> str:
-        """With how many rows an arm passes each target."""
-        told = "; ".join(self._passing(one) for one in self.found.passings if one.arm == arm)
+        """With how many rows an arm passes the targets; those of which the same is to be said together."""
+        same: dict[str, list[str]] = {}
+        for one in self.found.passings:
+            if one.arm == arm:
+                named = self.say("study_aim", target=self.named(one.target), value=number(one.target.value))
+                same.setdefault(self._passing(one), []).append(named)
+        told = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
         return self.say("study_passes", **self.of, arm=arm, told=told)
 
     def _passing(self, passing: Passing) -> str:
         place, sizes, spent = passing.place, self.found.scores.sizes(passing.arm), self.spent(passing)
         return self.say.word("study_passing", state(place)).format(
-            target=self.named(passing.target), value=number(passing.target.value), least=f"{sizes[0]:,}",
-            most=f"{sizes[-1]:,}", low=rounded(place.low), high=rounded(place.high),
+            least=f"{sizes[0]:,}", most=f"{sizes[-1]:,}", low=rounded(place.low), high=rounded(place.high),
             spent=self.say("study_in_brackets", spent=spent) if spent else "",
         )  # fmt: skip
 
