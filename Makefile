@@ -11,6 +11,8 @@ setup: $(STAMP)
 # uv installs in seconds what pip resolves in minutes, but does not read pip's configuration: install.sh hands over its
 # indexes and local wheels. --compile-bytecode: importing Axolotl uncompiled costs three times the CPU seconds.
 $(STAMP): pyproject.toml requirements.lock install.sh
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "error: Python 3.11 or 3.12 is needed; name one with: make setup PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	bash install.sh $(BIN)
 	touch $(STAMP)

@@ -16,9 +16,9 @@ sys.path.insert(0, str(HERE))
 try:
     import click
 except ModuleNotFoundError:
-    sys.exit(
-        "kotune is not installed here: run `make setup` (everything) or `pip install -e .` (check, render and plan only)"
-    )
+    light = "python3.11 -m venv .venv && .venv/bin/pip install -e . -c requirements.lock"
+    print(f"error: kotune is not installed here; run `make setup`, or without torch `{light}`", file=sys.stderr)
+    sys.exit(2)
 
 from kotune.phrases import LANGUAGES  # noqa: E402
 from kotune.run import RUNS, STAGES  # noqa: E402

@@ -118,9 +118,8 @@ class Report:
         if not trained:
             return self.say("no_loss")
         first, last = trained[0], trained[-1]
-        text = self.say(
-            "losses", first=f"{first['loss']:.4f}", at=first["step"], last=f"{last['loss']:.4f}", end=last["step"]
-        )
+        places = {"first": f"{first['loss']:.4f}", "last": f"{last['loss']:.4f}"}
+        text = self.say("losses" if len(trained) > 1 else "one_loss", at=first["step"], end=last["step"], **places)
         if not validated:
             return text
         return f"{text} " + self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")

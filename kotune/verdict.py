@@ -10,6 +10,7 @@ from kotune.breakdowns import Breakdown, breakdowns
 from kotune.compare import Comparison, Side, against, comparisons, differences
 from kotune.efficiency import Price, efficiency
 from kotune.finished import Finished
+from kotune.paired import Paired
 from kotune.phrases import Phrases
 from kotune.seeds import ENOUGH, SEEDED, groups
 from tasks.card import cards
@@ -221,7 +222,7 @@ def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
     return {
         "by": say("points", n=shown) if scale == 100 else shown,
         "low": amount(low, scale, nearest), "high": amount(high, scale, nearest),
-        "p": _equals(one.p_holm), "seen": _doubt(one, say) + _seen(told.detectable, scale, say),
+        "p": _equals(one.p_holm), "seen": _doubt(one, say) + _seen(told, scale, say),
     }  # fmt: skip
 
 
@@ -239,8 +240,8 @@ def _doubt(one: Comparison, say: Phrases) -> str:
     )
 
 
-def _seen(detectable: float, scale: int, say: Phrases) -> str:
-    if not math.isfinite(detectable) or detectable <= 0:
-        return ""
-    number = amount(detectable, scale)
+def _seen(told: Paired, scale: int, say: Phrases) -> str:
+    if not math.isfinite(told.detectable) or told.detectable <= 0:
+        return say("would_have_seen_unknown", groups=f"{told.groups:,}")
+    number = amount(told.detectable, scale)
     return say("would_have_seen", n=say("points", n=number) if scale == 100 else number)

@@ -387,6 +387,7 @@ def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
     ("words", "code", "told"),
     [
         (["--gpu", "a100-70"], 2, "--gpu a100-70: unknown GPU; did you mean a100-"),
+        (["--gpu", "a100"], 2, "--gpu a100: unknown GPU; did you mean a100-40 or a100-80?"),
         (["--price", "-1"], 2, "--price -1.0: give a number of won above 0"),
         (["--won-per-dollar", "1400"], 2, "--won-per-dollar: give what an hour"),
         (["--set", "data.0.path=absent"], 2, "data.0.path: `absent` does not exist"),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kotune.run import write_text
 from tests.conftest import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -59,6 +61,20 @@ def test_every_package_asked_for_is_locked() -> None:
         assert re.search(rf"^{name}==", LOCK, re.MULTILINE), name
     assert "axolotl==0.19.0 " in LOCK
     assert "lm-eval==0.4.11 " in LOCK
+
+
+def test_another_python_is_refused_before_an_environment_of_it_stands_in_the_way(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "install.sh"):
+        shutil.copy(ROOT / name, tmp_path)
+    other = tmp_path / "python3.10"
+    told = "import sys; sys.version_info = (3, 10); exec(sys.argv[2])"
+    write_text(other, f"#!/bin/sh\nexec {sys.executable} -c '{told}' \"$@\"\n")
+    other.chmod(0o755)
+    done = subprocess.run(
+        ["make", "setup", f"PYTHON={other}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "error: Python 3.11 or 3.12 is needed" in done.stderr
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_light_install_is_light() -> None:

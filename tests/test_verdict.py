@@ -75,6 +75,11 @@ def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> N
     assert "차이가 2.6점 이상이었다면 열에 여덟 번은 찾았을 것입니다(보정 전)" in said(runs, unclear, "ko")
 
 
+def test_where_all_groups_differ_alike_what_would_have_been_seen_is_said_to_be_unknown(runs: list[Finished]) -> None:
+    alike = found(runs, difference=0.0, ci_low=0.0, ci_high=0.0, p_holm=1.0, groups=2, n=4, detectable=math.nan)
+    assert "n = 4; how large a difference would have been seen is not known, for all 2 groups" in said(runs, alike)
+
+
 def test_what_is_undefined_is_said_to_be(runs: list[Finished]) -> None:
     void = found(runs, value_b=math.nan, difference=math.nan, ci_low=math.nan, ci_high=math.nan, p_holm=math.nan)
     assert (outcome(void), "over a tenth of the answers were empty" in said(runs, void)) == ("void", True)

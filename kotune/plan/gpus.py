@@ -43,6 +43,7 @@ def chosen(names: Sequence[str]) -> list[Gpu]:
     gpus = known()
     for name in names:
         if name.lower() not in gpus:
-            near = did_you_mean(name.lower(), gpus).partition("; known")[0]
+            begun = " or ".join(gpu for gpu in gpus if name and gpu.startswith(name.lower()))
+            near = f"; did you mean {begun}?" if begun else did_you_mean(name.lower(), gpus).partition("; known")[0]
             raise RecipeError(f"--gpu {shown(name)}: unknown GPU{near or ';'} plan knows {', '.join(gpus)}")
     return [gpus[name] for name in dict.fromkeys(map(str.lower, names))] or list(gpus.values())

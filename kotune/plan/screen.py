@@ -113,7 +113,7 @@ def _time_notes(plan: Plan) -> Iterator[str]:
     if unknown := [one.task for one in plan.works if one.items is None]:
         yield f"Not in the time: {', '.join(unknown)}, whose items cannot be counted before its data are here."
     if plan.price and len(plan.on) > 1:
-        yield f"Every GPU is taken to cost {plan.price.won_per_hour:,g} won an hour: give --gpu with the price of each."
+        yield f"Every GPU is taken to cost {plan.price.won_per_hour:,g} won an hour; ask once for each: --gpu NAME --price WON."
     if not plan.price:
         yield "Cost: give what an hour of the machine costs, as --price WON."
 
