@@ -75,17 +75,18 @@ class Passing(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- ARGS]"]
 
 
-class Limit(click.IntRange):
+class Limit(click.ParamType):
     """A number of items, or `quick`."""
 
-    def __init__(self) -> None:
-        super().__init__(min=1)
+    name = "limit"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        from kotune.recipe import limit
+
         try:
-            return value if value == "quick" else super().convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail(f"{value!r} is neither a number of items, 1 or more, nor quick", param, ctx)
+            return limit(int(value) if str(value).isdecimal() else value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))

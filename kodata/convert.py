@@ -18,7 +18,7 @@ from kodata import hub
 from kodata import source as find_source
 from kodata.card import Record, Refused, Source
 from kodata.cleaning import Example, examples
-from kodata.errors import DataError, did_you_mean
+from kodata.errors import DataError, SizeError, did_you_mean
 from kodata.files import sha256
 from kodata.leaks import LeakGuard
 from kodata.output import SIDES, Manifest, Output
@@ -257,10 +257,7 @@ def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> 
             heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))
             tally.dropped["not sampled"] += 1
     if len(heap) < entry.samples:
-        there = f"there are only {len(heap):,} train rows"
-        raise DataError(
-            f"{entry.source}: samples is {entry.samples:,}, but {there}; give no more, or leave it out for all"
-        )
+        raise SizeError(entry.source, entry.samples, len(heap))
     for _, _, example in sorted(heap, reverse=True):
         yield example
 

@@ -22,6 +22,14 @@ class HubDeniedError(DataError):
     """The hub answered no (gated, not logged in, no such file) or may not be asked: trying again does not help."""
 
 
+class SizeError(DataError):
+    """More training rows are asked for than there are."""
+
+    def __init__(self, source: str, samples: int, rows: int) -> None:
+        there = f"there are only {rows:,} train rows"
+        super().__init__(f"{source}: samples is {samples:,}, but {there}; give no more, or leave it out for all")
+
+
 class FaultError(Exception):
     """What is wrong at the place of a file that is being read; files.rows() adds the place."""
 

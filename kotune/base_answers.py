@@ -28,19 +28,21 @@ def take_over(root: Path, inputs: dict[str, Any]) -> None:
     A task that scoring began with itself is left to it."""
     model = _model(root, Run(root).record(), inputs)
     missing = [task for task in inputs["test"] if not note_path(root, task, "base").exists()]
-    for other in _finished_beside(root) if missing else ():
-        theirs = other.record["stages"]["score"]["inputs"]
-        if _model(other.folder, other.record, theirs) == model:
-            same = [task for task in missing if theirs.get("test", {}).get(task) == inputs["test"][task]]
+    for other, theirs in _finished_beside(root) if missing else ():
+        if theirs == model:
+            tests = other.record["stages"]["score"]["inputs"].get("test", {})
+            same = [task for task in missing if tests.get(task) == inputs["test"][task]]
             missing = [task for task in missing if task not in same or not _is_taken(other, task, root)]
 
 
-def _finished_beside(root: Path) -> Iterator[Finished]:
+def _finished_beside(root: Path) -> Iterator[tuple[Finished, dict[str, Any]]]:
+    """Each with its base model."""
     for folder in sorted(root.parent.iterdir()):
         try:
             if folder != root and (folder / "scores.json").exists():
-                yield Finished(folder)
-        except KotuneError:  # damaged, or of another version: not of use
+                run = Finished(folder)
+                yield run, _model(folder, run.record, run.record["stages"]["score"]["inputs"])
+        except (KotuneError, FileNotFoundError):  # damaged, of another version, or removed meanwhile: not of use
             continue
 
 
@@ -57,13 +59,16 @@ def _model(root: Path, record: dict[str, Any], inputs: dict[str, Any]) -> dict[s
 def _is_taken(other: Finished, task: str, root: Path) -> bool:
     """Whether the answers are here and as they were scored; the note, which makes the task done, comes last."""
     entry, place = other.scores[task], samples_path(root, "base", task)
-    answers = samples_path(other.folder, "base", task)
-    if not answers.exists():
-        return False
+    partial = place.with_name(f".{place.name}.partial")
     place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(answers, place)
-    if sha256(place) != entry["sha256"]["base"]:
+    try:
+        shutil.copyfile(samples_path(other.folder, "base", task), partial)
+    except FileNotFoundError:  # not there, or no longer
         return False
+    if sha256(partial) != entry["sha256"]["base"]:
+        partial.unlink()
+        return False
+    partial.replace(place)
     asked = {metric: told for metric, told in entry["base"].items() if told["n"]}  # others the tuned model alone has
     whose = entry.get("base_from") or other.folder.name
     found = {"n": entry["n"], "values": asked, "sha256": entry["sha256"]["base"], "from": whose}

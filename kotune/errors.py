@@ -45,4 +45,5 @@ def os_error(error: OSError) -> str:
 
 _AGAIN = "; free some space and run the same command again, which goes on from what is whole"
 _WRITABLE = "; give a folder that you may write to (--runs-dir)"
-_ADVICE = {errno.ENOSPC: _AGAIN, errno.EDQUOT: _AGAIN, errno.EROFS: _WRITABLE, errno.EACCES: _WRITABLE}
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what one may write to it
+_ADVICE = {**dict.fromkeys(FULL, _AGAIN), errno.EROFS: _WRITABLE, errno.EACCES: _WRITABLE}

@@ -10,28 +10,16 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from kotune import recipe as recipes
 from kotune.errors import KotuneError, RecipeError
 from kotune.run import Run, command, read_json, sha256
+from kotune.shape import Shape, Stage, fits
 from kotune.training import read_metrics
 from tasks.card import cards
 
 Sample = dict[str, Any]
-
-
-class Shape(BaseModel):
-    """What a file holds at least; what it holds besides is not looked at."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-
-class Stage(Shape):
-    inputs: dict[str, Any]
-    seconds: float
-    finished: float
-    made: dict[str, str] | None = None
 
 
 class Stages(Shape):
@@ -138,15 +126,6 @@ class Resolved(Shape):
     adapter: str
 
 
-def fits(value: Any, shape: Any) -> bool:
-    """Whether a value has a shape."""
-    try:
-        TypeAdapter(shape).validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
 class Finished:
     """A run folder whose score stage is done. KotuneError tells what is missing or was changed since."""
 
@@ -197,11 +176,22 @@ class Finished:
     def samples(self, task: str, kind: str) -> dict[str, Sample]:
         """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
         KotuneError where the file is not the one that was scored."""
+        return _samples(self._scored(task, kind), self.scores[task]["sha256"][kind])
+
+    def check(self) -> None:
+        """KotuneError for any file that a report reads later and that is missing or not as its stage left it."""
+        _ = self.recipe, self.config, self.manifest, self.parity, self.logs
+        for task, entry in self.scores.items():
+            for kind in entry["sha256"]:
+                self._scored(task, kind)
+
+    def _scored(self, task: str, kind: str) -> Path:
+        """A samples file, which is the one that was scored."""
         path = self.folder / "samples" / kind / f"{task}.jsonl"
-        if not path.exists() or sha256(path) != self.scores[task]["sha256"][kind]:
+        if not path.is_file() or sha256(path) != self.scores[task]["sha256"][kind]:
             again = f"remove {self.folder / 'scores.json'} and run `{self.command}`"
             raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
-        return _samples(path, self.scores[task]["sha256"][kind])
+        return path
 
     def _check(self, name: str) -> None:
         """KotuneError for a file that is not as its stage left it. Copies without the adapter are whole enough."""

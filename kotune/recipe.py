@@ -197,6 +197,13 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     return recipe
 
 
+def limit(given: Any) -> Limit:
+    """A number of items, `quick`, or nothing. ValueError for anything else."""
+    if given in (None, "quick") or (type(given) is int and given > 0):
+        return given  # type: ignore[no-any-return]
+    raise ValueError(f"`{shown(given)}` is neither a number of items, 1 or more, nor quick")
+
+
 def listed(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
     """One problem a line, with the file, and no more of them than a person reads. Those `misread` name it themselves."""
     told = [*misread, *(f"{path}: {problem}" for problem in problems)]

@@ -46,11 +46,13 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """run.json as a dict; empty where the run has not begun."""
+        from kotune.shape import Begun, fits  # pydantic, which --help does without
+
         path = self.path("run.json")
         record = read_json(path) if path.exists() else {}
-        if not (isinstance(record, dict) and isinstance(record.get("stages", {}), dict)):
+        if not fits(record, Begun):
             raise StageError(f"{path}: not a record of this version; move the run folder away and run again")
-        return record
+        return dict(record)
 
     def update(self, **facts: Any) -> None:
         """Add facts to run.json."""

@@ -11,60 +11,65 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
+from kodata.errors import brief
 from kotune import tether
 from kotune.axolotl_config import detect_device
 from kotune.errors import StageError
 from kotune.training import environment
 
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
-_up: list[list["subprocess.Popen[str]"]] = []  # the servers of each `up`, the last of which lives
+_is_up = False
+_server: "subprocess.Popen[str] | None" = None
 
 
 @contextmanager
 def up() -> Iterator[None]:
     """Where there is no GPU, jobs are forked in here, from a server that the first of them starts."""
-    if detect_device() != "cpu":
-        yield
-        return
-    started: list[subprocess.Popen[str]] = []
-    _up.append(started)
+    global _is_up, _server
+    _is_up = detect_device() == "cpu"
     try:
         yield
     finally:
-        _up.remove(started)
-        for server in started:
-            tether.end(server)
+        if _server:
+            tether.end(_server)
+        _is_up, _server = False, None
 
 
 def is_up() -> bool:
-    return bool(_up)
+    return _is_up
 
 
 def run(job: str, root: Path, arguments: str) -> int:
     """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments` as JSON."""
-    if not _up[-1] or _up[-1][-1].poll() is not None:
+    global _server
+    if not _server or _server.poll() is not None:
         command = [sys.executable, "-m", "kotune.warm"]
-        _up[-1].append(tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env=environment()))
-    server = _up[-1][-1]
-    assert server.stdin and server.stdout
-    try:
-        print(json.dumps([job, str(root), arguments]), file=server.stdin, flush=True)
-        return int(server.stdout.readline())
-    except (OSError, ValueError):
-        raise StageError(f"{job}: the process that starts jobs is gone; run the same command again") from None
+        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env=environment())
+    assert _server.stdin and _server.stdout
+    with suppress(OSError):  # it is gone, and its last line says why
+        print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
+    answer = _server.stdout.readline().strip()
+    if answer.lstrip("-").isdecimal():
+        return int(answer)
+    told = f": {answer}" if answer else ""
+    raise StageError(f"{job}: the process that starts jobs ended with {_server.wait()}{told}")
 
 
 def _serve() -> None:
-    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for nobody."""
+    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for nobody, but why one fails."""
     answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)
-    for name in IMPORTED:
-        import_module(name)
+    try:
+        for name in IMPORTED:
+            import_module(name)
+    except Exception as error:
+        print(f"{type(error).__name__}: {brief(error)}", file=answers, flush=True)
+        raise
     for line in sys.stdin:
         server, pid = os.getpid(), os.fork()
         if pid == 0:

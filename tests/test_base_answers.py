@@ -1,5 +1,6 @@
 """Base answers are taken over from a run beside this one only where the same base model was asked the same."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,27 @@ def test_answers_that_were_edited_or_lost_are_not_taken(root: Path, name: str) -
     assert not taken(root)
     other.unlink()
     assert not taken(root)
+
+
+def test_a_run_that_is_removed_meanwhile_is_no_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(*_: Path) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    assert not taken(root)
+    monkeypatch.setattr(base_answers, "_model", copy)
+    assert list(base_answers._finished_beside(root)) == []
+
+
+def test_a_copy_that_was_cut_short_is_not_what_scoring_finds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(_: Path, place: Path) -> None:
+        place.write_text("{")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    with pytest.raises(KeyboardInterrupt):
+        taken(root)
+    assert not samples_path(root, "base", TASK).exists()
 
 
 def test_a_task_that_scoring_began_with_itself_is_left_to_it(root: Path) -> None:

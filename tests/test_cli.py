@@ -109,7 +109,7 @@ def test_a_bad_recipe_is_told_by_every_command(cli: Cli, tmp_path: Path, command
         (["chekc", QUICK], "unknown command `chekc`; did you mean check?"),
         (["check", "absent.yml"], "absent.yml: no such file; `ls recipes/`"),
         (["check", QUICK.with_name("quickstart_lama.yml")], "no such file; did you mean quickstart_llama.yml?"),
-        (["run", QUICK, "--limit", "some"], "'some' is neither a number of items, 1 or more, nor quick"),
+        (["run", QUICK, "--limit", "some"], "`some` is neither a number of items, 1 or more, nor quick"),
         (["run", QUICK, "--lang", "kr"], "'kr' is not one of 'en', 'ko'"),
         (["compare"], "Missing argument 'RUN...'."),
         (["check", QUICK, "--set", "axolotl.learning_rate=2e-4"], "not a number; write 2.0e-4"),

@@ -1,13 +1,17 @@
 """Studies: their cells, what cannot be a study, running and going on, cost, and handing over. Runs are stand-ins here."""
 
+import errno
+import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import kodata
 from kodata.errors import HubError
 from kotune import pipeline, study
 from kotune.efficiency import Price
@@ -17,8 +21,8 @@ from kotune.plan import counting
 from kotune.plan.counting import Counted
 from kotune.progress import Screen
 from kotune.recipe import load
-from kotune.run import RUNS, Run, write_json, write_text
-from kotune.study import command, cost, file, running
+from kotune.run import RUNS, Run, read_json, write_json, write_text
+from kotune.study import command, cost, file, running, sizes
 from kotune.study.file import Cell, Study
 from tests.conftest import ROOT, Cli
 from tests.finished import finished
@@ -159,6 +163,22 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
             "vary: 10,000 cells (recipes 1 x vary.seed 100 x vary.data.0.samples 100), and at most 500 are taken",
         ),
         ("recipes: [a.yml]\nvary: {data.0.samples: [1], data.1.samples: [1]}", "both vary, and a study has one size"),
+        (
+            "recipes: [a.yml]\nvary: {axolotl.sequence_len: [64, 128]}",
+            "axolotl.sequence_len: validation losses with diff",
+        ),
+        (
+            "recipes: [a.yml]\nvary: {axolotl.evals_per_epoch: [1, 2]}",
+            "axolotl.evals_per_epoch: validation losses with",
+        ),
+        (
+            "recipes: [a.yml]\nvary: {axolotl.logging_steps: [1, 2]}",
+            "axolotl.logging_steps: changes nothing that is tr",
+        ),
+        (
+            "recipes: [a.yml]\nvary: {axolotl.saves_per_epoch: [1]}",
+            "axolotl.saves_per_epoch: changes nothing that is t",
+        ),
     ],
 )
 def test_what_is_no_study_is_told_before_anything_is_run(write: Callable[[str], Path], text: str, told: str) -> None:
@@ -202,15 +222,24 @@ def test_a_cell_that_fails_stops_no_other_and_is_told_at_the_end(
     assert len(runs) == 2 + 8 and len(reported[0][0]) == 7 and reported[0][1] == ["b data.0.samples=all seed=2"]
 
 
-@pytest.mark.parametrize("stop", [HubError("the hub is out of reach"), KeyboardInterrupt(), Preempted()])
-def test_what_would_stop_every_cell_stops_the_study(grid: Study, runs: Any, stop: BaseException) -> None:
+OPTIONS = command.Options(
+    budget=1234567.0, gpu="a100-40", price=0.5, won_per_dollar=1400.25, runs_dir=Path("my runs"), lang="ko"
+)
+WORDS = "--gpu a100-40 --price 0.5 --won-per-dollar 1400.25"
+AGAIN = f"./cli.py study grid.yml --budget 1234567 {WORDS} --lang ko --runs-dir 'my runs'"
+FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("stop", [HubError("the hub is out of reach"), KeyboardInterrupt(), Preempted(), FULL_DISK])
+def test_what_would_stop_every_cell_stops_the_study(
+    grid: Study, done: list[Cell], runs: Any, stop: BaseException
+) -> None:
     runs.errors = {"a data.0.samples=null seed=2": stop}
     with pytest.raises(type(stop)) as error:
-        running.run(grid, Path("my runs"), "ko", Screen())
+        command.start(grid.file, OPTIONS, print)
     assert len(runs) == 2 + 3
     if isinstance(stop, KeyboardInterrupt):
-        again = "./cli.py study grid.yml --lang ko --runs-dir 'my runs'"
-        assert error.value.__notes__ == [f"what is done is kept; go on with: {again}"]
+        assert error.value.__notes__ == [f"what is done is kept; go on with: {AGAIN}"]
 
 
 def test_a_size_above_what_exists_is_told_before_anything_is_trained(
@@ -220,11 +249,42 @@ def test_a_size_above_what_exists_is_told_before_anything_is_trained(
     monkeypatch.setitem(pipeline.BODIES, "train", lambda *_: trained.append(1))
     monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
     path = write("recipes: [a.yml]\nvary: {data.0.samples: [40, 9000]}")
+    for _ in ("counted", "prepared"):
+        with pytest.raises(RecipeError, match=TOO_LARGE):
+            command.start(path, command.Options(), print)
+        assert not trained and not (RUNS.exists() and any(RUNS.iterdir()))
+        monkeypatch.setattr(sizes, "is_here", lambda *_: False)
+
+
+TOO_LARGE = r"grid\.yml: a data\.0\.samples=9000: .*samples is 9,000, but there are only 2,412 train rows"
+
+
+@pytest.mark.parametrize("options", [{"dry_run": True}, {"engine": "slurm"}])
+def test_a_size_above_what_exists_is_told_before_anything_is_listed_or_handed_over(
+    write: Callable[[str], Path], options: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write("recipes: [a.yml]\nvary: {data.0.samples: [40, 9000, all]}")
+    with pytest.raises(RecipeError, match=TOO_LARGE):
+        command.start(path, command.Options(**options), print)
+    assert not capsys.readouterr().out and not RUNS.exists()
+
+
+def test_a_size_is_counted_in_a_folder_too_before_weights(write: Callable[[str], Path]) -> None:
+    shipped = ROOT / "kodata" / "nli_sample"
+    for split in ("train", "validation", "test"):
+        write_json(Path(f"mine/{split}.json"), read_json(shipped / f"{split}.json")[:90])
+    write_text(Path("a.yml"), f"{RECIPE.format('llama')}    path: mine\n    weight: 0.5\n")
+    path = write("recipes: [a.yml]\nvary: {data.0.samples: [60, 91]}")
     with pytest.raises(
-        RecipeError, match=r"grid\.yml: a data\.0\.samples=9000: .*samples is 9,000, but there are only 2,4"
+        RecipeError, match=r"grid\.yml: a data\.0\.samples=91: nli_sample: samples is 91, but there are only 90 train"
     ):
-        command.start(path, command.Options(), print)
-    assert not trained and not any(RUNS.iterdir())
+        command.start(path, command.Options(dry_run=True), print)
+
+
+def test_a_size_that_is_all_of_the_rows_is_the_same_run_as_all(write: Callable[[str], Path]) -> None:
+    path = write("recipes: [a.yml]\nvary: {data.0.samples: [2412, all]}")
+    with pytest.raises(RecipeError, match=r"`a data\.0\.samples=2412` and `a data\.0\.samples=all` are the same run"):
+        command.start(path, command.Options(dry_run=True), print)
 
 
 def test_a_report_is_written_of_what_is_there_and_says_what_is_missing(
@@ -236,8 +296,87 @@ def test_a_report_is_written_of_what_is_there_and_says_what_is_missing(
     command.start(grid.file, command.Options(report_only=True), print)
     names = [cell.name for cell in grid.cells]
     assert runs == [] and reported == [([names.pop(3)], names, RUNS / "grid")]
-    (_, told), *_ = running.scored(grid, RUNS, [])[1]
-    assert told == "not run yet: ./cli.py run a.yml --set data.0.samples=80 --set seed=2"
+    (_, told), *_ = running.scored(grid, pipeline.Options(lang="ko"), [])[1]
+    assert told == "not run yet: ./cli.py run a.yml --set data.0.samples=80 --set seed=2 --lang ko"
+
+
+def test_a_cell_that_cannot_even_begin_stops_no_other(
+    grid: Study, runs: Any, reported: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = ("b data.0.samples=80 seed=2", "b data.0.samples=80 seed=1")  # those that are prepared first
+    runs.errors = {
+        first: StageError("runs/b: another run works in this folder"),
+        second: FileExistsError(17, "File exists", "runs/b"),
+    }
+    with pytest.raises(KotuneError, match=r"(?s)2 of 8 cells failed.*another run works.*runs/b: File exists"):
+        command.start(grid.file, command.Options(), print)
+    assert len(runs) == 2 + 8 and len(reported[0][0]) == 6
+
+
+NO_RECORDS = ["{", "[]", '{"device": "tpu", "launcher": 3, "stages": {}}', '{"stages": {"prepare": {"inputs": 3}}}']
+
+
+@pytest.mark.parametrize("record", [*NO_RECORDS, None])
+def test_a_record_that_makes_no_sense_is_listed_as_missing_and_fails_its_cell_alone(
+    grid: Study, reported: list[Any], capsys: pytest.CaptureFixture[str], record: str | None
+) -> None:
+    for cell in grid.cells:
+        folder = grid.folder(cell, RUNS)
+        write_text(folder if record is None else folder / "run.json", record or "a file")
+    command.start(grid.file, command.Options(dry_run=True), print)
+    assert "8 cells, 8 of them missing" in capsys.readouterr().out
+    with pytest.raises(KotuneError, match=r"8 of 8 cells failed; .*\na data.0.samples=80 seed=2: .*runs/a-"):
+        command.start(grid.file, command.Options(), print)
+    assert reported == []
+
+
+@pytest.mark.parametrize(
+    "name", ["samples/tuned/nli_sample_ko.jsonl", "samples/items/nli_sample_ko.jsonl", "data/manifest.json"]
+)
+def test_a_cell_whose_files_were_edited_or_lost_is_not_in_the_report_of_the_others(
+    grid: Study, reported: list[Any], name: str
+) -> None:
+    edited, lost, _ = (finished(grid.folder(cell, RUNS)) for cell in grid.cells[:3])
+    edited.joinpath(name).write_text("{}")
+    lost.joinpath(name).unlink()
+    command.start(grid.file, command.Options(report_only=True), print)
+    assert reported[0][0] == [grid.cells[2].name] and len(reported[0][1]) == 7
+    told = dict(running.scored(grid, pipeline.Options(), [])[1])
+    for cell, folder in zip(grid.cells[:2], (edited, lost), strict=True):
+        assert told[cell].startswith(f"{folder / name}: missing or ")
+
+
+def test_a_command_that_is_told_does_the_same_again(
+    grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str], reported: list[Any]
+) -> None:
+    assert command.again(grid, OPTIONS) == AGAIN
+    handed = replace(OPTIONS, runs_dir=RUNS, engine="slurm", dry_run=True, passed=("--time=1",), budget=1e9)
+    assert command.again(grid, handed).endswith(f"{WORDS} --on slurm --dry-run --lang ko -- --time=1")
+    command.start(grid.file, handed, print)
+    assert f"the report: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n" in capsys.readouterr().out
+    with pytest.raises(
+        KotuneError, match=r"no cell is scored yet; run `./cli.py study grid.yml --price 0.5 --lang ko`"
+    ):
+        command.start(grid.file, command.Options(report_only=True, price=0.5, lang="ko"), print)
+
+
+def test_a_report_is_not_written_over_a_run_or_over_that_of_another_study(
+    grid: Study, runs: list[str], reported: list[Any]
+) -> None:
+    write_json(RUNS / "grid" / "study.json", {"file": str(grid.file)})
+    write_text(Path("other/grid.yml"), GRID.replace("a.yml, b.yml", "../a.yml"))
+    with pytest.raises(
+        RecipeError, match=r"other/grid\.yml: runs/grid holds the report of grid\.yml, which has the same name"
+    ):
+        command.start(Path("other/grid.yml"), command.Options(), print)
+    named = Path(f"{grid.folder(grid.cells[0], RUNS).name}.yml")
+    write_text(named, GRID)
+    with pytest.raises(RecipeError, match=r"its report would lie in runs/a-\w+, which is a run's folder; rename"):
+        command.start(named, command.Options(), print)
+    assert runs == []
+    command.start(grid.file.absolute(), command.Options(), print)  # the same file by another name
+    Path("grid.yml").unlink()  # and a name that nobody has any more
+    command.start(Path("other/grid.yml"), command.Options(), print)
 
 
 def counted(recipe: object) -> Counted:
@@ -252,8 +391,8 @@ COUNTS: list[object] = []
 def done(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """The cells that are taken to be done."""
     cells: list[Cell] = []
-    monkeypatch.setattr(cost, "is_done", lambda study, cell, runs_dir: cell in cells)
-    monkeypatch.setattr(running, "is_done", lambda study, cell, runs_dir: cell in cells)
+    monkeypatch.setattr(cost, "is_done", lambda study, cell, *_: cell in cells)
+    monkeypatch.setattr(running, "is_done", lambda study, cell, *_: cell in cells)
     monkeypatch.setattr(counting, "count", counted)
     COUNTS.clear()
     return cells
@@ -302,7 +441,48 @@ def test_a_budget_that_is_too_small_starts_nothing(grid: Study, done: list[Cell]
     cost.check(grid, found, needed + 1, Price(6000))
     with pytest.raises(RecipeError, match=r"its 8 missing cells are predicted to cost [\d,]+ won, more than --budget"):
         command.start(grid.file, command.Options(budget=needed - 1, gpu="a100-40", price=6000), print)
+    with pytest.raises(RecipeError, match="more than --budget"):
+        cost.check(grid, found, float("nan"), Price(6000))
     assert runs == []
+
+
+def test_where_nothing_is_missing_any_budget_will_do(
+    grid: Study, done: list[Cell], runs: list[str], reported: list[Any]
+) -> None:
+    done += grid.cells
+    for cell in grid.cells:
+        finished(grid.folder(cell, RUNS))
+    command.start(grid.file, command.Options(budget=0.0), print)
+    assert len(reported[0][0]) == 8
+
+
+def test_a_base_model_that_was_asked_is_not_counted_again_unless_cells_start_at_once(
+    write: Callable[[str], Path], done: list[Cell], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = file.load(write(GRID + "  adapter: [lora, qlora]\n"))
+    in_turn, at_once = (cost.predict(study, RUNS, "a100-40", at) for at in (False, True))
+    assert [one.cell.arm for one in in_turn if one.asks_base] == ["a, lora", "a, qlora", "b, lora", "b, qlora"]
+    assert all(one.asks_base and one.on and one.seconds == one.on.total for one in at_once)
+    for one in in_turn[4:]:
+        assert one.on and one.seconds == one.on.total - one.on.base and one.on.base > 0
+        assert 2 * one.on.base == one.on.seconds["likelihood"] + one.on.seconds["generation"]
+    for engine, note in ((None, cost.ONCE), ("sky", cost.ONCE), ("slurm", cost.EACH)):
+        write_text(Path("cli.py"), "")
+        words = command.Options(
+            dry_run=True, gpu="a100-40", engine=engine, bucket="s3://x" if engine == "sky" else None
+        )
+        command.start(study.file, words, print)
+        assert note in capsys.readouterr().out
+
+
+def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: list[Cell]) -> None:
+    base = [
+        cost.predict(file.load(write(GRID + more)), RUNS, "a100-40")[0].on
+        for more in ("", "limit: 9\n", "limit: quick\n")
+    ]
+    whole, nine, quick = (on.base if on else 0 for on in base)
+    items = kodata.SOURCES["nli_sample"].CARD.rows["test"]
+    assert nine == pytest.approx(whole * 9 / items) and nine < quick < whole
 
 
 @pytest.mark.parametrize(
@@ -310,7 +490,11 @@ def test_a_budget_that_is_too_small_starts_nothing(grid: Study, done: list[Cell]
     [
         ({"budget": 9.0, "price": 6000.0}, "--budget 9: needs --gpu NAME and --price WON"),
         ({"budget": 9.0, "gpu": "a100-40"}, "--budget 9: needs --gpu NAME and --price WON"),
-        ({"dry_run": True, "gpu": "a1000"}, "--gpu a1000: unknown GPU"),
+        ({"gpu": "a1000"}, "--gpu a1000: unknown GPU"),
+        ({"report_only": True, "gpu": ""}, "--gpu : unknown GPU"),
+        ({"budget": math.nan, "gpu": "a100-40", "price": 6000.0}, "--budget nan: give a number of won, 0 or more"),
+        ({"budget": math.inf, "gpu": "a100-40", "price": 6000.0}, "--budget inf: give a number of won, 0 or more"),
+        ({"price": math.nan}, "--price nan: give a number of won above 0"),
         ({"dry_run": True, "price": -1.0}, "--price -1.0: give a number of won above 0"),
         ({"report_only": True, "engine": "slurm"}, "--report-only: runs nothing"),
         ({"bucket": "s3://x"}, "--bucket s3://x: is for an engine; add --on"),
@@ -319,7 +503,9 @@ def test_a_budget_that_is_too_small_starts_nothing(grid: Study, done: list[Cell]
         ({"engine": "slrum"}, "--on slrum: unknown engine; did you mean slurm?"),
     ],
 )
-def test_bad_words_are_refused(grid: Study, done: list[Cell], options: dict[str, Any], told: str) -> None:
+def test_bad_words_are_refused(
+    grid: Study, done: list[Cell], runs: list[str], options: dict[str, Any], told: str
+) -> None:
     with pytest.raises(RecipeError) as error:
         command.start(grid.file, command.Options(**options), print)
     assert told in str(error.value) and not RUNS.exists()

@@ -35,11 +35,13 @@ def up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_job_has_its_own_folder_log_and_state(up: Path) -> None:
+    servers = set()
     with warm.up():
         for name in ("a", "b"):
             (up / name).mkdir()
             child.call("say", up / name, word="안녕")
-        assert len(warm._up[-1]) == 1
+            servers.add(warm._server)
+        assert len(servers) == 1
     for name in ("a", "b"):
         assert (up / name / "say.log").read_text(encoding="utf-8") == f"안녕 {up / name} 1\n"
     assert not warm.is_up()
@@ -60,11 +62,29 @@ def test_what_a_job_raised_is_raised(up: Path) -> None:
 def test_a_server_that_is_gone_is_told_and_another_one_started(up: Path) -> None:
     with warm.up():
         child.call("say", up, word="first")
-        warm._up[-1][-1].kill()
-        warm._up[-1][-1].wait()
+        first = warm._server
+        assert first
+        first.kill()
+        first.wait()
         child.call("say", up, word="second")
-        assert len(warm._up[-1]) == 2
+        assert warm._server is not first
     assert (up / "say.log").read_text(encoding="utf-8").startswith("second")
+
+
+@pytest.mark.parametrize(
+    ("begins", "told"),
+    [
+        ("warm.IMPORTED = ('no_such_library',)", r"1: ModuleNotFoundError: No module named 'no_such_library'"),
+        ("os.kill(os.getpid(), 9)", "-9"),
+    ],
+)
+def test_a_server_that_cannot_begin_says_why(up: Path, begins: str, told: str) -> None:
+    jobs = (up / "jobs.py").read_text().replace("warm.IMPORTED = ()", begins)
+    (up / "jobs.py").write_text(jobs)
+    with warm.up():
+        for _ in range(2):
+            with pytest.raises(StageError, match=f"^say: the process that starts jobs ended with {told}$"):
+                child.call("say", up, word="never")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")

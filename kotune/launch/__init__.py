@@ -191,6 +191,7 @@ def _rendered(template: str, **facts: object) -> str:
 
 STOPS = (UNREACHABLE, INTERRUPTED, PREEMPTED)
 ENGINES: dict[str, Callable[[dict[Job, Recipe], Options], Launch]] = {"docker": _docker, "slurm": _slurm, "sky": _sky}
+AT_ONCE = ("slurm",)  # those that start runs at the same time; the others take them in turn
 MISSING = {
     "docker": "install Docker Engine and the NVIDIA Container Toolkit, or write the command alone with --dry-run "
     "(docs/docker.md)",

@@ -18,8 +18,8 @@ from kotune.plan.gpus import Gpu
 from kotune.plan.memory import Memory, Method
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
-from kotune.recipe import Recipe, load
-from kotune.scoring import BATCH_SIZE
+from kotune.recipe import Limit, Recipe, load
+from kotune.scoring import BATCH_SIZE, VARIANTS
 
 GIB = 2**30
 # Axolotl's keys that change what is trained or kept, which the arithmetic here does not follow.
@@ -48,6 +48,11 @@ class On:
     @property
     def total(self) -> float:
         return sum(self.seconds.values())
+
+    @property
+    def base(self) -> float:
+        """Seconds of the base model's share of scoring."""
+        return (self.seconds["likelihood"] + self.seconds["generation"]) / len(VARIANTS)
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,13 @@ def make(
         work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (), list(_notes(config, counted)), price,
     )  # fmt: skip
     return replace(plan, on=[_on(plan, gpu, config) for gpu in asked])
+
+
+def limited(plan: Plan, limit: Limit) -> Plan:
+    """The same where each task is asked no more than run's --limit says."""
+    config = axolotl_config.config(plan.recipe, "cuda")
+    shorter = replace(plan, works=[work.limited(one, limit) for one in plan.works])
+    return replace(shorter, on=[_on(shorter, one.gpu, config) for one in plan.on])
 
 
 def _method(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Method:

@@ -1,14 +1,14 @@
 """What scoring has to do, task by task: prompts to read and tokens to write, for base and tuned each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import kodata
 from kodata.card import Refused
 from kodata.errors import DataError
 from kotune.plan import counting
 from kotune.plan.counting import Counted
-from kotune.recipe import Recipe
+from kotune.recipe import Limit, Recipe
 from tasks.card import cards, settings
 
 PROMPTS_OF_PREMISE = 19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
@@ -30,6 +30,12 @@ class Work:
 def of_recipe(recipe: Recipe, counted: Counted) -> list[Work]:
     """The work of every task that the recipe names."""
     return [_of_task(task, recipe, counted) for task in recipe.tasks]
+
+
+def limited(work: Work, limit: Limit) -> Work:
+    """A task's work where no more of its items are asked."""
+    most = cards()[work.task].quick if limit == "quick" else limit
+    return work if most is None or work.items is None else replace(work, items=min(work.items, most))
 
 
 def _of_task(name: str, recipe: Recipe, counted: Counted) -> Work:

@@ -1,16 +1,19 @@
 """What `./cli.py study` does: list, run here, hand over to an engine, report."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kotune import launch
+from kotune import launch, pipeline
 from kotune.efficiency import Price
 from kotune.errors import KotuneError, RecipeError
 from kotune.phrases import LANGUAGES, Phrases
+from kotune.plan import gpus
 from kotune.progress import Screen
-from kotune.run import RUNS
-from kotune.study import cost, file, running
+from kotune.run import RUNS, read_json, said
+from kotune.run import command as command_line
+from kotune.study import cost, file, running, sizes
 from kotune.study.file import Study
 
 Echo = Callable[[str], object]
@@ -37,13 +40,32 @@ class Options:
         return Price.of(self.price, self.won_per_dollar)
 
 
+def again(study: Study, options: Options) -> str:
+    """The command line that says the same once more."""
+    given = {
+        "--budget": options.budget, "--gpu": options.gpu, "--price": options.price,
+        "--won-per-dollar": options.won_per_dollar, "--on": options.engine, "--bucket": options.bucket,
+    }  # fmt: skip
+    flags = {"--dry-run": options.dry_run, "--report-only": options.report_only}
+    words = [word for name, value in given.items() if value is not None for word in (name, _word(value))]
+    words += [name for name, is_set in flags.items() if is_set] + said((), None, options.lang)
+    return command_line(study.file, *words, runs_dir=options.runs_dir, passed=options.passed, verb="study")
+
+
+def _word(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.15g}"
+
+
 def start(path: Path, options: Options, echo: Echo) -> None:
-    """RecipeError for a bad study, bad words or a budget that is too small, before anything is started; KotuneError at the
-    end where cells failed."""
+    """RecipeError for a bad study, bad words, a size above what the data hold or a budget that is too small, before anything
+    is started; KotuneError at the end where cells failed."""
     _check(options)
     study = file.load(path)
+    _check_place(study, options.runs_dir)
+    if not options.report_only:
+        sizes.check(study)
     if options.dry_run or options.budget is not None:
-        found = cost.predict(study, options.runs_dir, options.gpu)
+        found = cost.predict(study, options.runs_dir, options.gpu, options.engine in launch.AT_ONCE)
         if options.dry_run:
             cost.show(study, found, options.hourly)
         if options.budget is not None:
@@ -62,12 +84,36 @@ def _check(options: Options) -> None:
         raise RecipeError(f"{word}: is for an engine; add --on docker, slurm or sky")
     if options.engine and options.runs_dir != RUNS:
         raise RecipeError(f"--runs-dir {options.runs_dir}: an engine's runs lie in {RUNS}/; leave it out")
-    _ = options.hourly  # tells a bad price
+    if options.budget is not None and not 0 <= options.budget < math.inf:
+        raise RecipeError(f"--budget {options.budget}: give a number of won, 0 or more")
+    gpus.chosen(() if options.gpu is None else (options.gpu,))  # tells an unknown one,
+    _ = options.hourly  # and a bad price
+
+
+def _check_place(study: Study, runs_dir: Path) -> None:
+    """RecipeError where the report would be written over a run's, or over that of another study file."""
+    out = runs_dir / study.name
+    if (out / "run.json").exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
+        raise RecipeError(
+            f"{study.file}: its report would lie in {out}, which is a run's folder; rename the study file"
+        )
+    other = _reported(out / "study.json")
+    if other and other.exists() and not other.samefile(study.file):
+        told = f"{out} holds the report of {other}, which has the same name"
+        raise RecipeError(f"{study.file}: {told}; rename one of the two, or give another --runs-dir")
+
+
+def _reported(path: Path) -> Path | None:
+    """The study file of a report, None where nothing tells it."""
+    try:
+        return Path(read_json(path)["file"])
+    except (OSError, KotuneError, TypeError, KeyError):  # none, damaged, or of another version
+        return None
 
 
 def _hand_over(study: Study, options: Options, echo: Echo) -> None:
     missing = [cell for cell in study.cells if not running.is_done(study, cell, options.runs_dir)]
-    done = f"{running.again(study)} --report-only"
+    done = _report_line(study, options)
     if not missing:
         echo(f"nothing is missing; the report: {done}")
         return
@@ -82,16 +128,33 @@ def _hand_over(study: Study, options: Options, echo: Echo) -> None:
     echo(f"when all have ended, the report: {done}")
 
 
+def _report_line(study: Study, options: Options) -> str:
+    """The command that writes the report when others have run the cells."""
+    words = replace(options, report_only=True, dry_run=False, budget=None, engine=None, bucket=None, passed=())
+    return again(study, words)
+
+
 def _run(study: Study, options: Options, echo: Echo) -> None:
     from kotune.study import report
 
-    failed = [] if options.report_only else running.run(study, options.runs_dir, options.lang, Screen())
-    found, absent = running.scored(study, options.runs_dir, failed)
+    of_cells = pipeline.Options(limit=study.limit, runs_dir=options.runs_dir, lang=options.lang)
+    failed = [] if options.report_only else _cells(study, options, of_cells)
+    found, absent = running.scored(study, of_cells, failed)
     if found:
         out = options.runs_dir / study.name
         for path in report.write(study, found, absent, Phrases(options.lang), options.hourly, out, options.gpu):
             echo(str(path))
     elif not failed:
-        raise KotuneError(f"{study.file}: no cell is scored yet; run `{running.again(study, options.runs_dir)}`")
+        todo = again(study, replace(options, report_only=False))
+        raise KotuneError(f"{study.file}: no cell is scored yet; run `{todo}`")
     if failed:
         raise running.failure(study, failed)
+
+
+def _cells(study: Study, options: Options, of_cells: pipeline.Options) -> running.Failed:
+    """Run what is missing; the cells that failed."""
+    try:
+        return running.run(study, of_cells, Screen())
+    except KeyboardInterrupt as stop:
+        stop.__notes__ = [f"what is done is kept; go on with: {again(study, options)}"]
+        raise

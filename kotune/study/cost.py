@@ -10,7 +10,7 @@ from rich.console import Console
 from kotune import plan, table
 from kotune.efficiency import Price, cost
 from kotune.errors import RecipeError
-from kotune.plan import On, Plan, counting, gpus
+from kotune.plan import On, Plan, counting
 from kotune.plan.counting import Counted
 from kotune.plan.screen import PREDICTED
 from kotune.study.file import Cell, Study
@@ -18,31 +18,49 @@ from kotune.study.running import is_done
 from kotune.table import Row, Table
 
 BLIND = "Time and cost are predicted for a GPU alone, not for a CPU: give --gpu NAME and --price WON."
-BASE = "What the base model answers is counted in each cell, though most take it over from the first: the real time is less."
+ONCE = "What a base model answers is counted in the first missing cell that asks it; the others take it over (docs/study.md)."
+EACH = "What the base model answers is counted in each cell: none takes it over from another."
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A cell with the folder of its run. `plan`: for the GPU that was asked for, where the cell is missing."""
+    """A cell with the folder of its run. `plan`: for the GPU that was asked for, where the cell is missing; `asks_base`: whether
+    it asks the base model itself."""
 
     cell: Cell
     folder: Path
     is_done: bool
     plan: Plan | None = None
+    asks_base: bool = True
 
     @property
     def on(self) -> On | None:
         return self.plan.on[0] if self.plan else None
 
+    @property
+    def seconds(self) -> float:
+        """Predicted, 0 where nothing is."""
+        return self.on.total - (0 if self.asks_base else self.on.base) if self.on else 0.0
 
-def predict(study: Study, runs_dir: Path, gpu: str | None) -> list[Listed]:
-    """Every cell; RecipeError for an unknown GPU."""
-    gpus.chosen((gpu,) if gpu else ())
+
+def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False) -> list[Listed]:
+    """Every cell; RecipeError for an unknown GPU. `at_once`: all missing cells are started at the same time."""
     found = [Listed(cell, study.folder(cell, runs_dir), is_done(study, cell, runs_dir)) for cell in study.cells]
     if gpu is None:
         return found
-    predicted = _Predicted(study, gpu)
-    return [one if one.is_done else replace(one, plan=predicted.of(one.cell)) for one in found]
+    predicted, asked = _Predicted(study, gpu), set[str]()
+    for at, one in enumerate(found):
+        if not one.is_done:
+            made = predicted.of(one.cell)
+            found[at] = replace(one, plan=made, asks_base=at_once or _base(made) not in asked)
+            asked.add(_base(made))
+    return found
+
+
+def _base(plan: Plan) -> str:
+    """What base_answers tells base models apart by, as far as the cells of a study can differ in it."""
+    told = plan.recipe.axolotl
+    return json.dumps([plan.recipe.model, plan.recipe.template, plan.method.bits, told.get("bf16"), told.get("fp16")])
 
 
 class _Predicted:
@@ -57,7 +75,8 @@ class _Predicted:
     def of(self, cell: Cell) -> Plan:
         key = cell.arm + json.dumps([cell.samples, cell.choice])
         if key not in self.plans:
-            self.plans[key] = plan.make(cell.recipe, cell.overrides, (self.gpu,), counted=self._counted(cell))
+            made = plan.make(cell.recipe, cell.overrides, (self.gpu,), counted=self._counted(cell))
+            self.plans[key] = plan.limited(made, self.study.limit)
         return self.plans[key]
 
     def _counted(self, cell: Cell) -> Counted:
@@ -77,6 +96,8 @@ class _Predicted:
 def check(study: Study, found: Sequence[Listed], budget: float, price: Price | None) -> None:
     """RecipeError where the missing cells are predicted to cost more than `budget` won, or nobody can tell."""
     missing = [one for one in found if not one.is_done]
+    if not missing:
+        return
     if price is None or not all(one.on for one in missing):
         raise RecipeError(f"--budget {budget:g}: needs --gpu NAME and --price WON, for which the cost is predicted")
     if small := [one.cell.name for one in missing if one.on and not one.on.micro]:
@@ -84,7 +105,7 @@ def check(study: Study, found: Sequence[Listed], budget: float, price: Price | N
             f"{study.file}: {len(small)} cells do not fit on this GPU ({small[0]}, ...); take a larger one"
         )
     won = _won(missing, price)
-    if won > budget:
+    if not won <= budget:
         told = (
             f"its {len(missing)} missing cells are predicted to cost {won:,.0f} won, more than --budget {budget:,.0f}"
         )
@@ -97,8 +118,7 @@ def show(study: Study, found: Sequence[Listed], price: Price | None, console: Co
     total: Row = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
     rows = [*(_words(one) + _figures([one], price) for one in found), total + _figures(missing, price)]
     head: Row = ("cell", "", "folder", "minutes", "won")
-    limited = [f"All items of each task are counted, though this study asks {study.limit}."] if study.limit else []
-    notes = [PREDICTED, BASE, *limited, *_doubts(missing)]
+    notes = [PREDICTED, EACH if all(one.asks_base for one in missing) else ONCE, *_doubts(missing)]
     if not any(one.on for one in missing):
         rows, head, notes = [row[:3] for row in rows], head[:3], [BLIND] if missing else []
     table.show(Table(study.name, head, rows, 3, notes), table.unbroken(console))
@@ -124,12 +144,11 @@ def _words(one: Listed) -> Row:
 
 def _figures(found: Sequence[Listed], price: Price | None) -> Row:
     """Minutes and won of those that are predicted."""
-    seconds = [one.on.total for one in found if one.on]
-    if not seconds:
+    if not any(one.on for one in found):
         return "", ""
-    return f"{sum(seconds) / 60:,.1f}", f"{_won(found, price):,.0f}" if price else ""
+    return f"{sum(one.seconds for one in found) / 60:,.1f}", f"{_won(found, price):,.0f}" if price else ""
 
 
 def _won(found: Sequence[Listed], price: Price | None) -> float:
-    spent = cost(sum(one.on.total for one in found if one.on), price)
+    spent = cost(sum(one.seconds for one in found), price)
     return float(spent["won"] or 0) if spent else 0.0

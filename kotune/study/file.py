@@ -29,6 +29,11 @@ ALL = "all"  # samples: the whole data set
 ARMS = ("model", "adapter", "template")  # what a study compares; recipes are arms too
 SIZE = re.compile(r"data\.\d+\.samples")
 CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
+# A choice is made on validation loss, so a key that changes something else is none:
+NOT_COMPARED = re.compile(  # of which tokens of which rows that loss is the mean, and in what batches,
+    r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
+)
+NOT_TRAINED = re.compile(r"axolotl\.(logging|save).*")  # and what is written down of the very same training
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
 
@@ -44,9 +49,10 @@ class Asked(Strict):
     @field_validator("limit")
     @classmethod
     def _as_of_run(cls, limit: Any) -> Limit:
-        if limit in (None, "quick") or (type(limit) is int and limit > 0):
-            return limit  # type: ignore[no-any-return]
-        raise PydanticCustomError("limit", f"`{shown(limit)}` is neither a number of items, 1 or more, nor quick")
+        try:
+            return recipes.limit(limit)
+        except ValueError as error:
+            raise PydanticCustomError("limit", "{told}", {"told": str(error)}) from None
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,11 @@ def load(path: Path) -> Study:
     asked = _asked(path)
     files = [Path(normpath(path.parent / file)) for file in asked.recipes]
     cells = _cells(path, files, asked.vary)
-    _refuse(path, list(_not_comparable(cells, asked.vary)) or list(_the_same(cells)))
+    refuse(path, list(_not_comparable(cells, asked.vary)) or list(the_same(cells)))
     tasks = cells[0].resolved.tasks
     if asked.target_task not in (None, *tasks):
         told = f"`{shown(asked.target_task)}` scores none of the recipes{did_you_mean(asked.target_task, tasks)}"
-        _refuse(path, [f"target_task: {told}"])
+        refuse(path, [f"target_task: {told}"])
     ordered = sorted(cells, key=lambda cell: _turn(cell, asked.vary))
     return Study(path, tuple(ordered), asked.limit, asked.target_task or tasks[0])
 
@@ -108,11 +114,11 @@ def _asked(path: Path) -> Asked:
         asked = Asked.model_validate(raw)
     except ValidationError as error:
         raise RecipeError(listed(path, all_told(error, Asked), misread)) from None
-    _refuse(path, [*_too_many(asked), *_bad_values(asked.vary)], misread)
+    refuse(path, [*_too_many(asked), *_bad_values(asked.vary)], misread)
     return asked
 
 
-def _refuse(path: Path, problems: list[str], misread: Sequence[str] = ()) -> None:
+def refuse(path: Path, problems: list[str], misread: Sequence[str] = ()) -> None:
     if problems or misread:
         raise RecipeError(listed(path, problems, misread))
 
@@ -131,6 +137,10 @@ def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     if len(sized) > 1:
         yield f"vary: {' and '.join(sized)} both vary, and a study has one size; keep one of them"
     for key, values in vary.items():
+        if NOT_COMPARED.fullmatch(key):
+            yield f"vary.{shown(key)}: validation losses with different values of it cannot be compared; set it in the recipes"
+        if NOT_TRAINED.fullmatch(key):
+            yield f"vary.{shown(key)}: changes nothing that is trained, so there is nothing to choose; set it in the recipes"
         for at, value in enumerate(values):
             if isinstance(value, (list, dict)):
                 yield f"vary.{shown(key)}.{at}: must be a plain value, found `{shown(value)}`"
@@ -146,7 +156,7 @@ def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]
         except RecipeError as error:
             for told in str(error).splitlines():
                 found.setdefault(told.replace(f"{file}: ", ""), f"{shown(name)}: {told}")
-    _refuse(path, list(found.values()))
+    refuse(path, list(found.values()))
     return cells
 
 
@@ -221,7 +231,8 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield from _flat(one, f"{key}.{name}".lstrip("."))
 
 
-def _the_same(cells: Sequence[Cell]) -> Iterator[str]:
+def the_same(cells: Sequence[Cell]) -> Iterator[str]:
+    """What is said of cells that are the same run."""
     first: dict[str, Cell] = {}
     for cell in cells:
         other = first.setdefault(recipes.digest(cell.resolved, None), cell)

@@ -1,9 +1,7 @@
 """What else could be trained on: every further data set of kodata with its size, licence, leaks and planned cost. No advice."""
 
 from collections import Counter, deque
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -17,6 +15,7 @@ from kotune.errors import KotuneError
 from kotune.plan import Plan, counting
 from kotune.recipe import Data, Recipe
 from kotune.study.file import Cell, Study
+from kotune.study.sizes import is_here
 from tasks.card import cards
 
 
@@ -53,8 +52,8 @@ def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
     """Training rows of a set that stand in the test text of each scored task, of those whose data are here."""
     places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(recipe.data_path)
     scored = {task: cards()[task].source for task in recipe.tasks}
-    tasks = {task: (of, places.get(of)) for task, of in scored.items() if _is_here(of, places)}
-    if not tasks or not _is_here(name, places):
+    tasks = {task: (of, places.get(of)) for task, of in scored.items() if is_here(of, places)}
+    if not tasks or not is_here(name, places):
         return None
     try:
         guard, source = LeakGuard(tasks, "keep"), kodata.SOURCES[name]
@@ -64,10 +63,3 @@ def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
         return None
     found = guard.verdict(())["found"]
     return {task: sum(leak["rows"] for leak in found if leak["task"] == task) for task in tasks}
-
-
-def _is_here(name: str, places: Mapping[str, Path]) -> bool:
-    """Whether a set can be read without the network: it is shipped, or a folder of it is named."""
-    if name in places:
-        return places[name].is_dir()
-    return kodata.SOURCES[name].CARD.hub_id is None

@@ -77,6 +77,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         return {
             "study": self.study.name,
+            "file": str(self.study.file),
             "target_task": self.study.target_task,
             "cells": [{"name": cell.name, "run": run.name} for cell, run in self.scored],
             "failed": [{"name": cell.name, "why": why} for cell, why in self.failed],

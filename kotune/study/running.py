@@ -5,32 +5,26 @@ and a study that was stopped goes on. Nothing is kept but the runs.
 from dataclasses import replace
 from pathlib import Path
 
-from kodata.errors import DataError, HubDeniedError, HubError
+from kodata.errors import DataError, HubDeniedError, HubError, SizeError
 from kotune import pipeline, warm
 from kotune.axolotl_config import detect_device
-from kotune.errors import UNREACHABLE, KotuneError, RecipeError, exit_code
+from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
 from kotune.finished import Finished
 from kotune.job import Job
-from kotune.phrases import LANGUAGES
 from kotune.progress import Screen
-from kotune.run import RUNS, STAGES, Run, command, said
+from kotune.run import STAGES, Run
+from kotune.study import sizes
 from kotune.study.file import Cell, Study
 
 Failed = list[tuple[Cell, str]]
 
 
-def run(study: Study, runs_dir: Path, lang: str, screen: Screen) -> Failed:
+def run(study: Study, options: pipeline.Options, screen: Screen) -> Failed:
     """Run what is missing; the cells that failed, with what they said. What would stop every cell is raised: Ctrl-C, SIGTERM,
-    a hub that is out of reach, a size above what the data hold."""
-    options = pipeline.Options(limit=study.limit, runs_dir=runs_dir, lang=lang)
-    try:
-        _check_sizes(study, options, screen)
-        with warm.up():
-            failed = _each(study, options, screen)
-    except KeyboardInterrupt as stop:
-        stop.__notes__ = [f"what is done is kept; go on with: {again(study, runs_dir, lang)}"]
-        raise
-    return failed
+    a hub that is out of reach, a full disk, a size above what the data hold."""
+    _check_sizes(study, options, screen)
+    with warm.up():
+        return _each(study, options, screen)
 
 
 def _each(study: Study, options: pipeline.Options, screen: Screen) -> Failed:
@@ -51,28 +45,41 @@ def _failure(cell: Cell, options: pipeline.Options, screen: Screen) -> str:
         if exit_code(error) == UNREACHABLE:
             raise
         return str(error)
+    except OSError as error:  # a file where the run's folder should be, a folder that may not be written
+        if error.errno in FULL:
+            raise
+        return os_error(error)
     return ""
 
 
 def _check_sizes(study: Study, options: pipeline.Options, screen: Screen) -> None:
-    """Prepare the largest size of each seed first, so that one above what exists is told before anything is trained."""
-    sizes = sorted((cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0)
-    largest = {cell.seed: cell for cell in sizes}  # the last of each seed stays
+    """Prepare the largest size of each seed first, so that one above what exists is told before anything is trained. What else
+    is wrong with those cells is told in their turn."""
+    sized = sorted((cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0)
+    largest = {cell.seed: cell for cell in sized}  # the last of each seed stays
+    first = replace(options, until="prepare")
     for cell in largest.values():
-        if _job(study, cell, options.runs_dir).is_done("prepare"):
+        if is_done(study, cell, options.runs_dir, first.until):
             continue
         try:
-            pipeline.run(cell.recipe, replace(options, overrides=cell.overrides, until="prepare"), screen)
+            pipeline.run(cell.recipe, replace(first, overrides=cell.overrides), screen)
         except (HubError, HubDeniedError):
             raise
-        except DataError as error:
-            raise RecipeError(f"{study.file}: {cell.name}: {error}") from None
+        except SizeError as error:
+            raise sizes.too_large(study, cell, error) from None
+        except (KotuneError, DataError, OSError) as error:
+            if getattr(error, "errno", None) in FULL:
+                raise
 
 
-def is_done(study: Study, cell: Cell, runs_dir: Path) -> bool:
-    """Whether a cell is scored and nothing has changed since, whatever the machine that it ran on."""
-    job = _job(study, cell, runs_dir)
-    return all(job.is_done(stage) for stage in STAGES[: STAGES.index("score") + 1])
+def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> bool:
+    """Whether a cell is done up to a stage and nothing has changed since, whatever the machine that it ran on. A record that
+    cannot be read or makes no sense is none."""
+    try:
+        job = _job(study, cell, runs_dir)
+        return all(job.is_done(stage) for stage in STAGES[: STAGES.index(until) + 1])
+    except (KotuneError, OSError):
+        return False
 
 
 def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
@@ -82,21 +89,20 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
     return Job(cell.resolved, place, device, study.limit, launcher=launcher)
 
 
-def scored(study: Study, runs_dir: Path, failed: Failed) -> tuple[list[tuple[Cell, Finished]], Failed]:
+def scored(study: Study, options: pipeline.Options, failed: Failed) -> tuple[list[tuple[Cell, Finished]], Failed]:
     """The cells that can be reported, and the others with the reason; `failed`: those whose reason is known."""
     told, found = dict(failed), []
     for cell in study.cells:
-        folder = study.folder(cell, runs_dir)
+        folder = study.folder(cell, options.runs_dir)
         try:
             if cell not in told:
-                found.append((cell, Finished(folder)))
+                run = Finished(folder)
+                run.check()  # the report of the others is not to fall with this one
+                found.append((cell, run))
         except KotuneError as error:
-            told[cell] = str(error) if folder.exists() else f"not run yet: {_command(study, cell, runs_dir)}"
+            again = replace(options, overrides=cell.overrides).command(cell.recipe)
+            told[cell] = str(error) if folder.exists() else f"not run yet: {again}"
     return found, [(cell, told[cell]) for cell in study.cells if cell in told]
-
-
-def _command(study: Study, cell: Cell, runs_dir: Path) -> str:
-    return command(cell.recipe, *said(cell.overrides, study.limit, LANGUAGES[0]), runs_dir=runs_dir)
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:
@@ -105,8 +111,3 @@ def failure(study: Study, failed: Failed) -> KotuneError:
     return KotuneError(
         f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; the same command tries them again{told}"
     )
-
-
-def again(study: Study, runs_dir: Path = RUNS, lang: str = LANGUAGES[0]) -> str:
-    """The command that runs what is missing of a study."""
-    return command(study.file, *said((), None, lang), runs_dir=runs_dir, verb="study")

@@ -5,7 +5,7 @@
 #      limit is (SLURM tells the script alone); its adapter is that of a run which nobody disturbed
 #   2. four recipes as an array spread over both nodes
 #   3. a cancelled job stays cancelled
-#   4. a study as an array gives the scores of the same study run in turn
+#   4. a study as an array gives the scores and the table of the same study run in turn
 #
 # Needs root, apt and what `make setup` builds. Configuration, spool, keys and runs lie in $WORK; the daemons end with it.
 set -euo pipefail
@@ -151,5 +151,12 @@ for task, entry in json.load(open(sys.argv[1])).items(): print(sys.argv[1], task
 }
 [ "$(values "$WORK/study-array" | wc -l)" = 4 ] || refuse "not every cell is scored"
 diff <(values "$WORK/study-turn") <(values "$WORK/study-array") || refuse "the array's scores are others"
+table() { # what the study found, but for how long that took
+  "$ROOT/.venv/bin/python" -c 'import json, sys
+timeless = lambda found: {key: value for key, value in found.items() if key != "seconds"}
+print(json.dumps(json.load(open(sys.argv[1]), object_hook=timeless), indent=1))' "$1/runs/grid/study.json"
+}
+[ "$(table "$WORK/study-turn" | grep -c '"run": ')" = 4 ] || refuse "not every cell is in the table"
+diff <(table "$WORK/study-turn") <(table "$WORK/study-array") || refuse "the array's table is another"
 
 step "all of it passed"
