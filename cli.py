@@ -179,11 +179,7 @@ def launch(recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], d
 
     jobs = [launching.Job(recipe, overrides) for recipe in recipes]
     launched = launching.prepare(jobs, engine, launching.Options(**words))
-    launching.write(launched)
-    for line in launching.told(launched):
-        click.echo(line)
-    if not dry_run:
-        launching.hand_over(launched, engine)
+    launching.start(launched, engine, dry_run, click.echo)
 
 
 @cli.command(cls=Passing)

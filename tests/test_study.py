@@ -79,11 +79,15 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[str]
     """The cells that a report was asked for: those with scores, and those without."""
     told: list[tuple[list[str], list[str], Path]] = []
 
-    def write(_: Study, found: Any, absent: Any, say: object, price: object, out: Path, gpu: object) -> list[Path]:
-        told.append(([cell.name for cell, _ in found], [cell.name for cell, _ in absent], out))
+    def report(_: Study, cells: Any, say: object, price: object, command: str) -> list[list[str]]:
+        assert command.startswith("./cli.py study ")
+        return [[cell.name for cell, _ in some] for some in cells]
+
+    def write(made: list[list[str]], out: Path, gpu: object) -> list[Path]:
+        told.append((made[0], made[1], out))
         return [out / "report.html"]
 
-    fake = SimpleNamespace(write=write)
+    fake = SimpleNamespace(Report=report, write=write)
     monkeypatch.setattr(study, "report", fake, raising=False)
     monkeypatch.setitem(sys.modules, "kotune.study.report", fake)  # type: ignore[arg-type]
     return told

@@ -288,7 +288,9 @@ def write(folder: Path, language: str, grid: Grid = Grid()) -> list[Path]:  # no
     known = {"recipe": quick.recipe, "overrides": quick.overrides, "resolved": quick.resolved}
     study = replace(study, cells=tuple(replace(cell, **known) for cell in study.cells))
     failed = [(replace(cells[-1][0], name=f"last {HOSTILE}"), f"no memory {HOSTILE}")]
-    return report.write(study, cells[:-1], failed, Phrases(language), PRICE, folder / language, "a100-40")
+    command = "./cli.py study recipes/studies/made.yml --price 3000"
+    made_of = report.Report(study, (cells[:-1], failed), Phrases(language), PRICE, command)
+    return report.write(made_of, folder / language, "a100-40")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -298,7 +300,7 @@ def test_page_markdown_and_json_hold_the_same_figures(tmp_path: Path, language: 
     figures = set(re.findall(r"\d[\d,.]*\d|\d", text.replace("\\", "")))
     assert figures <= set(re.findall(r"\d[\d,.]*\d|\d", read))
     assert "<script" not in page and "&lt;script" in page and "\\<script" in text
-    assert "KLUE-NLI v1.1" in text and "./cli.py study recipes/studies/made.yml" in text
+    assert "KLUE-NLI v1.1" in text and "./cli.py study recipes/studies/made.yml --price 3000" in text.replace("\\", "")
     found = json.loads(told)
     assert len(found["cells"]) == 11 and len(found["failed"]) == 1
     point = found["tasks"][TASK]["points"][0]
@@ -313,8 +315,10 @@ def test_the_next_step_lists_what_is_not_trained_on_with_leaks_that_are_counted_
     assert found.keys() == {"aihub_dialogue", "chat", "klue_nli", "korquad", "naver_news", "nsmc"}
     assert {step.leaks for name, step in found.items()} == {None}
     nsmc, mine = found["nsmc"], found["chat"]
-    assert nsmc.plan and nsmc.plan.counted.rows > 140_000 and nsmc.plan.on[0].total > 0
-    assert mine.plan is None
+    assert nsmc.plan and nsmc.alone and nsmc.plan.counted.rows > 140_000 > nsmc.plan.counted.rows - 150_000
+    assert nsmc.tokens == nsmc.plan.counted.tokens - nsmc.alone.counted.tokens > 0
+    assert nsmc.seconds == nsmc.plan.on[0].total - nsmc.alone.on[0].total > 0
+    assert mine.plan is None and mine.tokens is mine.seconds is mine.training_steps is None
     (table,) = [tables.next_steps([nsmc, mine], PRICE, Phrases("en"), [])]
     assert table.rows[0][1] == "CC0-1.0" and "premises of KLUE-NLI train" in table.rows[0][2]
     told = tables.next_steps([nsmc, mine], PRICE, Phrases("ko"), []).rows

@@ -86,13 +86,23 @@ def told(launch: Launch) -> list[str]:
     return [f"written: {launch.file}", *map(shlex.join, launch.commands), *after]
 
 
+def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], object]) -> None:
+    """Write the files, tell the commands and, without `dry_run`, hand over. RecipeError where the engine is not installed."""
+    program = launch.commands[0][0]
+    if not dry_run and not shutil.which(program):
+        raise RecipeError(f"`{program}` is not on the PATH of this machine; {MISSING[engine]}, or add --dry-run")
+    write(launch)
+    for line in told(launch):
+        echo(line)
+    if not dry_run:
+        hand_over(launch, engine)
+
+
 def hand_over(launch: Launch, engine: str) -> None:
     """Start the engine's own command line, once for each command; one that fails stops the others only where they would
-    fail alike. RecipeError where it is not installed, StageError at the end where one failed."""
+    fail alike. StageError at the end where one failed."""
     failures = []
     for words in launch.commands:
-        if not shutil.which(words[0]):
-            raise RecipeError(f"`{words[0]}` is not on the PATH of this machine; {MISSING[engine]}")
         if code := subprocess.run(words, check=False).returncode:
             failures.append(f"{words[0]} ended with {code}: {shlex.join(words)}")
             last = code
@@ -147,8 +157,8 @@ def _sky(jobs: dict[Job, Recipe], options: Options) -> Launch:
     scheme = (options.bucket or "").partition("://")[0]
     if not options.bucket or scheme not in (*DONE, "r2"):
         raise RecipeError(
-            f"--bucket {options.bucket or ''}: SkyPilot keeps runs in a bucket of yours, so that a machine that is taken "
-            "away costs little; give one that exists, as --bucket s3://NAME (or gs://, r2://)"
+            f"--bucket {options.bucket or 'is missing'}: SkyPilot keeps runs in a bucket of yours, so that a machine that is "
+            "taken away costs little; give one that exists, as --bucket s3://NAME (or gs://, r2://)"
         )
     if not Path("cli.py").is_file():
         raise RecipeError(f"{Path.cwd()}: SkyPilot is sent this folder, and cli.py is not in it; launch where it is")

@@ -120,11 +120,7 @@ def _hand_over(study: Study, options: Options, echo: Echo) -> None:
     words = launch.Options(study.limit, options.lang, options.bucket, options.passed, study.name)
     jobs = [launch.Job(cell.recipe, cell.overrides) for cell in missing]
     launched = launch.prepare(jobs, str(options.engine), words)
-    launch.write(launched)
-    for line in launch.told(launched):
-        echo(line)
-    if not options.dry_run:
-        launch.hand_over(launched, str(options.engine))
+    launch.start(launched, str(options.engine), options.dry_run, echo)
     echo(f"when all have ended, the report: {done}")
 
 
@@ -142,7 +138,8 @@ def _run(study: Study, options: Options, echo: Echo) -> None:
     found, absent = running.scored(study, of_cells, failed)
     if found:
         out = options.runs_dir / study.name
-        for path in report.write(study, found, absent, Phrases(options.lang), options.hourly, out, options.gpu):
+        made = report.Report(study, (found, absent), Phrases(options.lang), options.hourly, again(study, options))
+        for path in report.write(made, out, options.gpu):
             echo(str(path))
     elif not failed:
         todo = again(study, replace(options, report_only=False))

@@ -22,11 +22,29 @@ from tasks.card import cards
 @dataclass(frozen=True)
 class Step:
     """A data set. `leaks`: rows that stand in the test text of each scored task, None where the data are not here; `plan`: of the
-    study's first recipe with this set added, whole; None where its rows are the user's own."""
+    study's first recipe with this set added, whole, and `alone` without it; None where its rows are the user's own."""
 
     card: Card
     leaks: dict[str, int] | None
     plan: Plan | None
+    alone: Plan | None
+
+    @property
+    def tokens(self) -> float | None:
+        """That it adds to an epoch."""
+        return self.plan.counted.tokens - self.alone.counted.tokens if self.plan and self.alone else None
+
+    @property
+    def training_steps(self) -> int | None:
+        """That it adds; none where the recipe says how many there are."""
+        return self.plan.schedule.steps - self.alone.schedule.steps if self.plan and self.alone else None
+
+    @property
+    def seconds(self) -> float | None:
+        """That it adds on the GPU that was named."""
+        if not (self.plan and self.alone) or len(self.plan.on) != 1:
+            return None
+        return self.plan.on[0].total - self.alone.on[0].total
 
 
 def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
@@ -34,15 +52,18 @@ def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
     used = {entry.source for cell in study.cells for entry in cell.resolved.data}
     names = [name for name, source in kodata.SOURCES.items() if "train" in source.SPLITS and name not in used]
     cell = max(study.cells, key=lambda cell: (cell.recipe == study.cells[0].recipe, cell.samples or float("inf")))
+    alone = _plan(cell, None, gpu, price)
     return [
-        Step(kodata.SOURCES[name].CARD, _leaks(cell.resolved, name), _plan(cell, name, gpu, price)) for name in names
+        Step(kodata.SOURCES[name].CARD, _leaks(cell.resolved, name), _plan(cell, name, gpu, price), alone)
+        for name in names
     ]
 
 
-def _plan(cell: Cell, name: str, gpu: str | None, price: Price | None) -> Plan | None:
+def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) -> Plan | None:
     try:
-        added = cell.resolved.model_copy(update={"data": (*cell.resolved.data, Data(source=name))})
-        counted = counting.estimated(added, "one set is not counted")
+        more = (Data(source=name),) if name else ()
+        data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})
+        counted = counting.estimated(data, "one set is not counted")
         return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
     except (ValidationError, DataError, KotuneError):  # a set that only its user has, or a model that is out of reach
         return None

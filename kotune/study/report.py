@@ -26,10 +26,13 @@ Failed = Sequence[tuple[Cell, str]]
 
 
 class Report:
-    """What page, Markdown and JSON say, in one language. `words`: what is said of each task that all runs were scored on."""
+    """What page, Markdown and JSON say, in one language. `words`: what is said of each task that all runs were scored on;
+    `command`: what writes the report again."""
 
-    def __init__(self, study: Study, cells: tuple[Scored, Failed], say: Phrases, price: Price | None) -> None:
-        self.study, self.say, self.price = study, say, price
+    def __init__(
+        self, study: Study, cells: tuple[Scored, Failed], say: Phrases, price: Price | None, command: str = ""
+    ) -> None:
+        self.study, self.say, self.price, self.command = study, say, price, command
         self.scored, self.failed = cells
         self.tried = tried(self.scored)
         self.points = points(self.tried)
@@ -72,7 +75,7 @@ class Report:
         yield from tables.choices(self.tried, self.say)
         yield from tables.absent(self.failed, self.say)
         yield tables.next_steps(self.steps, self.price, self.say, more)
-        yield tables.again(self.study, self.points, self.price, self.say)
+        yield tables.again(self.command, self.points, self.price, self.say)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -84,7 +87,8 @@ class Report:
             "choices": [_tried_json(one) for one in self.tried],
             "tasks": {task: _task_json(words) for task, words in self.words.items()},
             "next": [
-                {"source": step.card.name, "licence": step.card.licence, "rows": step.card.rows.get("train"), "leaks": step.leaks}
+                {"source": step.card.name, "licence": step.card.licence, "rows": step.card.rows.get("train"), "leaks": step.leaks,
+                 "added": {"tokens": step.tokens, "steps": step.training_steps, "seconds": step.seconds}}
                 for step in self.steps
             ],
         }  # fmt: skip
@@ -131,14 +135,11 @@ def _task_json(words: Sentences) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(
-    study: Study, scored: Scored, failed: Failed, say: Phrases, price: Price | None, out: Path, gpu: str | None = None
-) -> list[Path]:
+def write(report: Report, out: Path, gpu: str | None = None) -> list[Path]:
     """Write report.html, report.md and study.json into `out`; their paths. `gpu`: for which the next step is planned."""
     from kotune.study.page import page
 
-    report = Report(study, (scored, failed), say, price)
-    report.steps = next_step.steps(study, gpu, price)
+    report.steps = next_step.steps(report.study, gpu, report.price)
     paths = [out / name for name in ("report.html", "report.md", "study.json")]
     write_text(paths[0], page(report))
     write_text(paths[1], in_markdown(report))

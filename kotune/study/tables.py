@@ -1,7 +1,6 @@
 """A study's findings as tables in a reader's language."""
 
 import math
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
@@ -11,7 +10,7 @@ from kotune.efficiency import Price, cost
 from kotune.phrases import Phrases
 from kotune.run_tables import FACTS
 from kotune.study.curves import AHEAD
-from kotune.study.file import Cell, Study
+from kotune.study.file import Cell
 from kotune.study.findings import Estimate, Findings
 from kotune.study.next_step import Step
 from kotune.study.points import Point, Tried
@@ -163,24 +162,24 @@ def next_steps(steps: Sequence[Step], price: Price | None, say: Phrases, more: S
 
 
 def _step(step: Step, price: Price | None, say: Phrases) -> Row:
-    card, made = step.card, step.plan
+    card = step.card
     found = (say("study_leaked", task=task, n=f"{n:,}") for task, n in (step.leaks or {}).items())
     leaks = say.word("card", card.defects) if step.leaks is None else ", ".join(found)
     rows = f"{card.rows['train']:,}" if "train" in card.rows else say("study_your_own")
-    on = made.on[0] if made and len(made.on) == 1 else None
-    spent = cost(on.total, price) if on else None
+    minutes = step.seconds / 60 if step.seconds is not None else None
+    spent = cost(step.seconds, price) if step.seconds is not None else None
     return (
         say.word("card", card.title), say.word("card", card.licence), leaks, rows,
-        number(made.counted.tokens if made else None, ",.0f"), number(made.schedule.steps if made else None, ",.0f"),
-        number(on.total / 60 if on else None, ",.1f"), number(spent["won"] if spent else None, ",.0f"),
+        number(step.tokens, ",.0f"), number(step.training_steps, ",.0f"), number(minutes, ",.1f"),
+        number(spent["won"] if spent else None, ",.0f"),
     )  # fmt: skip
 
 
-def again(study: Study, points: Sequence[Point], price: Price | None, say: Phrases) -> Table:
-    """The runs that were reported and what they were made with."""
+def again(command: str, points: Sequence[Point], price: Price | None, say: Phrases) -> Table:
+    """The runs that were reported and what they were made with; `command`: what makes and reports them again."""
     runs = [(point, run) for point in points for run in point.runs]
     rows = [(p.arm, f"{p.rows:,}", run.name, str(run.record["code_revision"] or NOTHING)) for p, run in runs]
-    notes = [say("study_again", command=shlex.join(["./cli.py", "study", str(study.file)]))]
+    notes = [say("study_again", command=command)]
     for key in MADE_WITH:
         told = dict.fromkeys(str(FACTS[key](run, say)) for _, run in runs)
         notes.append(f"{say(key)}: {' / '.join(told)}")
