@@ -177,6 +177,8 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """The recipe in `path` with `--set key=value` overrides. RecipeError lists every problem found."""
     misread: list[str] = []
     read = strict_yaml.load(path, misread=misread)
+    if "recipes" in read and "model" not in read:
+        raise RecipeError(f"{path}: a study, not a recipe; use ./cli.py study {path}")
     raw = {key: value for key, value in read.items() if value is not None}  # `axolotl:` alone says nothing
     for override in overrides:
         apply(raw, override)
@@ -292,10 +294,11 @@ def _told(detail: ErrorDetails, model: type[BaseModel]) -> str:
     key = ".".join(shown(part) for part in detail["loc"])
     kind, given = detail["type"], shown(detail["input"])
     if kind == "extra_forbidden":
-        fields = (Data if detail["loc"][0] == "data" else model).model_fields
+        fields = (Data if detail["loc"][0] == "data" and model is Recipe else model).model_fields
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), fields)}"
     if kind == "missing":
-        return f"{key}: missing or empty; add `{detail['loc'][-1]}:` (recipes/README.md describes every key)"
+        page = "recipes/README.md" if model is Recipe else "docs/study.md"
+        return f"{key}: missing or empty; add `{detail['loc'][-1]}:` ({page} describes every key)"
     if kind in ("source", "form", "path", "revision", "model", "template", "task", "limit"):
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":

@@ -91,7 +91,9 @@ def _read(path: Path, limit: int) -> str:
         with path.open("rb") as file:
             data = file.read(limit + 1)  # never more, whatever the file says of its size
     except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file{_alike(path)}; `ls recipes/` lists the recipes that ship") from None
+        raise RecipeError(
+            f"{path}: no such file{_alike(path)}; `ls recipes/ recipes/studies/` lists what ships"
+        ) from None
     except OSError as error:
         raise RecipeError(f"{shown(path)}: cannot be read: {error.strerror}") from None
     except ValueError:
@@ -164,8 +166,8 @@ def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
 
 
 def _alike(path: Path) -> str:
-    """Recipes beside a missing file whose names are like its own."""
-    return did_you_mean(path.name, [other.name for other in path.parent.glob("*.yml")])
+    """Files beside a missing one whose names are like its own, but for what all recipes start from."""
+    return did_you_mean(path.name, [other.name for other in path.parent.glob("*.yml") if other.name != "defaults.yml"])
 
 
 def _is_plain_text(node: yaml.ScalarNode) -> bool:

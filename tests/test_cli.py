@@ -107,7 +107,9 @@ def test_a_bad_recipe_is_told_by_every_command(cli: Cli, tmp_path: Path, command
     [
         (["run", QUICK, "--until", "trane"], "unknown stage; did you mean train?"),
         (["chekc", QUICK], "unknown command `chekc`; did you mean check?"),
-        (["check", "absent.yml"], "absent.yml: no such file; `ls recipes/`"),
+        (["check", "absent.yml"], "absent.yml: no such file; `ls recipes/ recipes/studies/` lists what ships"),
+        (["check", QUICK.parent / "studies" / "few_data.yml"], "a study, not a recipe; use ./cli.py study"),
+        (["study", QUICK], "a recipe, not a study; use ./cli.py run"),
         (["check", QUICK.with_name("quickstart_lama.yml")], "no such file; did you mean quickstart_llama.yml?"),
         (["run", QUICK, "--limit", "some"], "`some` is neither a number of items, 1 or more, nor quick"),
         (["run", QUICK, "--lang", "kr"], "'kr' is not one of 'en', 'ko'"),

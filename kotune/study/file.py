@@ -110,6 +110,10 @@ def load(path: Path) -> Study:
 def _asked(path: Path) -> Asked:
     misread: list[str] = []
     raw = strict_yaml.load(path, misread=misread)
+    if "model" in raw and "recipes" not in raw:
+        raise RecipeError(
+            f"{path}: a recipe, not a study; use ./cli.py run {path}, or name it under `recipes:` of a study"
+        )
     try:
         asked = Asked.model_validate(raw)
     except ValidationError as error:
