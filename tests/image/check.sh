@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 WORK=${WORK:-/var/tmp/kotune-image-check}
 export BUILDAH_ISOLATION=chroot BUILDAH_LAYERS=false # no container engine, and none of its rights, is needed
 export HF_TOKEN=hf_CanaryThatNoLayerMayHold123456 # not a token
+rm -rf "$WORK/context" # of another time
 mkdir -p "$WORK/storage" "$WORK/context"
 buildah() { command buildah --root "$WORK/storage" --runroot "$WORK/run" "$@"; }
 step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
