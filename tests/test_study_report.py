@@ -19,7 +19,7 @@ from kotune.finished import Finished
 from kotune.phrases import LANGUAGES, Phrases
 from kotune.run import read_json, write_text
 from kotune.study import file, next_step, report, tables
-from kotune.study.curves import Place
+from kotune.study.curves import OPEN, Place
 from kotune.study.findings import Estimate, Findings
 from kotune.study.page import series
 from kotune.study.points import points, scores, tried
@@ -248,6 +248,29 @@ def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(full: re
     base = of.measured.means[of.base("llama")] - of.measured.means[of.base("deepseek")]
     assert pair.more.value == pytest.approx(raw[-1].difference + base)
     assert pair.more.sign == -1
+
+
+MAY = Place(None, 320, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("crossings", "told"),
+    [
+        ([], "The curves do not cross between 250 and 16,000 rows."),
+        ([OPEN], "Where the curves cross, if they do, cannot be told."),
+        ([MAY], "If the curves cross, then below 320 rows."),
+        ([MAY, Place(9_000.0, None, 1, 0)], "If the curves cross, then below 320 or above 9,000 rows."),
+        ([MAY, Place(1_234.5, 7_000, 1, -1)],
+         "The curves cross between 1,200 and 7,000 rows. They may also cross below 320 rows."),
+        ([Place(250, 1_000, 1, -1), Place(1_000, 4_000, -1, 1)],
+         "The curves cross between 250 and 1,000 and between 1,000 and 4,000 rows."),
+    ],
+)  # fmt: skip
+def test_every_range_in_which_curves_may_cross_is_told(full: report.Report, crossings: list[Place], told: str) -> None:
+    (pair,) = found_in(full).pairs
+    assert Sentences(found_in(full), Phrases("en"), None).crosses(replace(pair, crossings=crossings)) == told
+    in_korean = Sentences(found_in(full), Phrases("ko"), None).crosses(replace(pair, crossings=crossings))
+    assert re.findall(r"[\d,]+\d", in_korean) == re.findall(r"[\d,]+\d", told)
 
 
 def test_the_noise_floor_is_the_pooled_deviation_of_seeds(full: report.Report) -> None:

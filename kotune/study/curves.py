@@ -12,6 +12,7 @@ Arrays may have leading axes, one element a case; `...` below.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kotune import seeds
@@ -219,16 +220,12 @@ class Place(NamedTuple):
         return self.first if self.low is None and self.high is None else 0
 
     @property
-    def is_told(self) -> bool:
-        """Whether anything is known."""
-        return bool(self.first or self.last)
-
-    @property
     def is_sure(self) -> bool:
         """Whether it surely is 0 somewhere: it begins on one side and ends on the other."""
         return self.first * self.last < 0
 
 
+OPEN = Place(None, None)  # nothing is known
 Ends = list[tuple[float, float]]  # of intervals
 
 
@@ -249,11 +246,25 @@ def around(each: Sequence[Ends]) -> Ends:
     return list(zip(low.min(axis=0).tolist(), high.max(axis=0).tolist(), strict=True))
 
 
-def bracket(sizes: Sequence[float], ends: Ends) -> Place:
-    """Where a difference is 0, from its intervals at these sizes alone."""
+def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
+    """Where a difference may be 0, from its intervals at these sizes alone: all such ranges. None where it surely is nowhere."""
     sides = [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends]
-    if len({*sides}) == 1:
-        return Place(None, None, sides[0], sides[0])
-    first = next(at for at, side in enumerate(sides) if side != sides[0]) - 1
-    last = max(at for at, side in enumerate(sides) if side != sides[-1]) + 1
-    return Place(sizes[first] if sides[0] else None, sizes[last] if sides[-1] else None, sides[0], sides[-1])
+    sure = [(at, sizes[at], side) for at, side in enumerate(sides) if side]
+    if not sure:
+        return [OPEN]
+    found = [
+        Place(low, high, first, last)
+        for (before, low, first), (after, high, last) in pairwise(sure)
+        if after > before + 1 or first != last
+    ]
+    (_, least, first), (_, most, last) = sure[0], sure[-1]
+    head = [] if sides[0] else [Place(None, least, 0, first)]
+    return head + found + ([] if sides[-1] else [Place(most, None, last, 0)])
+
+
+def bracket(sizes: Sequence[float], ends: Ends) -> Place:
+    """The same as one range, without gaps; nowhere: with the side on which the difference is."""
+    if not (found := ranges(sizes, ends)):
+        side = 1 if ends[0][0] > 0 else -1
+        return Place(None, None, side, side)
+    return Place(found[0].low, found[-1].high, found[0].first, found[-1].last)

@@ -100,13 +100,14 @@ class Passing:
 @dataclass(frozen=True)
 class Pair:
     """Two arms. `sizes`: where both were measured, with b against a; `more`: what b gained more than a by training on the most
-    rows that both have, None where their adapters differ, whose untuned models are not the same; `place`: where they cross."""
+    rows that both have, None where their adapters differ, whose untuned models are not the same; `crossings`: the ranges of sizes
+    in which they may cross."""
 
     a: str
     b: str
     sizes: Sequence[tuple[int, Comparison]]
     more: Estimate | None
-    place: Place
+    crossings: list[Place]
     is_fitted: bool
 
 
@@ -243,13 +244,13 @@ class Findings:
         if scores.kinds[a][ADAPTER] == scores.kinds[b][ADAPTER]:
             gained = {of[1][most]: 1.0, scores.base(b): -1.0, of[0][most]: -1.0, scores.base(a): 1.0}
             told = self._difference({at: scores.better * weight for at, weight in gained.items()})
-        place, is_fitted = curves.bracket(shared, [CLAIMED[outcome(one)] for one in found]), False
+        crossings, is_fitted = curves.ranges(shared, [CLAIMED[outcome(one)] for one in found]), False
         both = scores.measured.through(self._both(a, b))
         if not self.curves[a].why and not self.curves[b].why and _is_defined(both):
             sizes = [scores.sizes(arm) for arm in (a, b)]
             law = curves.fit(sizes, both)
-            place, is_fitted = curves.bracket(*curves.along(law, min(of[-1] for of in sizes), (-1, 1))), True
-        yield Pair(a, b, list(zip(shared, found, strict=True)), told, place, is_fitted)
+            crossings, is_fitted = curves.ranges(*curves.along(law, min(of[-1] for of in sizes), (-1, 1))), True
+        yield Pair(a, b, list(zip(shared, found, strict=True)), told, crossings, is_fitted)
 
     def _against(self, a: int, b: int) -> Comparison:
         """Two points, b against a, as kotune.seeds compares runs, but for seeds whose variance is pooled over an arm's sizes."""

@@ -117,7 +117,7 @@ def _task_json(words: Sentences) -> dict[str, Any]:
         for one in found.passings
     ]  # fmt: skip
     pairs = [
-        {"a": pair.a, "b": pair.b, "crossing": pair.place._asdict(), "fitted": pair.is_fitted,
+        {"a": pair.a, "b": pair.b, "crossings": [place._asdict() for place in pair.crossings], "fitted": pair.is_fitted,
          "gained_more": finite(pair.more._asdict()) if pair.more else None,
          "sizes": [{"rows": rows, **one.row()} for rows, one in pair.sizes]}
         for pair in found.pairs

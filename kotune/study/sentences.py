@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kotune.comparison_tables import number
 from kotune.efficiency import Price, cost
 from kotune.phrases import Phrases
-from kotune.study.curves import AHEAD, Place
+from kotune.study.curves import AHEAD, OPEN, Place
 from kotune.study.findings import LINE, Curve, Estimate, Findings, Pair, Passing, Target
 from kotune.verdict import Verdict, amount, outcome
 from tasks.card import cards
@@ -78,15 +78,19 @@ class Sentences:
         """Where two curves cross, as a sentence; nothing of one size."""
         if len(pair.sizes) < 2:
             return ""
-        place, ends = pair.place, [f"{rows:,}" for rows, _ in pair.sizes]
-        if place.sign:
-            return self.say("study_no_crossing", least=ends[0], most=ends[-1])
-        if not place.is_told:
+        if not pair.crossings:
+            return self.say("study_no_crossing", least=f"{pair.sizes[0][0]:,}", most=f"{pair.sizes[-1][0]:,}")
+        if any(place == OPEN for place in pair.crossings):
             return self.say("study_crossing_open")
-        low, high = rounded(place.low), rounded(place.high)
-        kind = "between" if low and high else "above" if low else "below"
-        sure = "study_crossing" if place.is_sure else "study_crossing_if"
-        return self.say.word(sure, kind).format(low=low, high=high)
+        sure, unsure = ([self._range(one) for one in pair.crossings if one.is_sure is kind] for kind in (True, False))
+        told = [self.say("study_crossing", where=self.say("and").join(sure))] if sure else []
+        kind = "study_crossing_also" if sure else "study_crossing_if"
+        told += [self.say(kind, where=self.say("or").join(unsure))] if unsure else []
+        return " ".join(told)
+
+    def _range(self, place: Place) -> str:
+        kind = "between" if place.low and place.high else "above" if place.low else "below"
+        return self.say.word("study_range", kind).format(low=rounded(place.low), high=rounded(place.high))
 
     def _passes(self, arm: str) -> str:
         """With how many rows an arm passes the targets; those of which the same is to be said together."""
