@@ -24,11 +24,11 @@ def criteria(result: Result, say: Phrases) -> list[Table]:
     """A table for each of the four criteria that a task answers; the last one says which none does. Runs go by their place
     in the list of runs; where there is one only, it is not named."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
-    words = ("task", "metric", "compared") if len(numbers) > 1 else ("task", "metric")
+    words = ("task", "compared", "metric") if len(numbers) > 1 else ("task", "metric")
     head, tables = tuple(map(say, (*words, *FIGURES))), []
     for name in CRITERIA:
         ours = [one for one in result.found if cards()[one.task].criterion == name]
-        rows = [(*_named(one, numbers, say)[: len(words)], *_figures(one)) for one in ours if not _is_void(one)]
+        rows = [(*_named(one, numbers, say), *_figures(one)) for one in ours if not _is_void(one)]
         notes = list(_without_value(ours, numbers, say))
         tables += [Table(say.word("criteria", name), head, rows, len(words), notes)] if ours else []
     asked = {cards()[one.task].criterion for one in result.found}
@@ -53,12 +53,14 @@ def _without_value(ours: Sequence[Comparison], numbers: dict[Path, int], say: Ph
 
 def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
     marks = ("*" if one.p_holm is not None else "") + (" ↓" if one.is_lower_better else "")
-    return one.task, one.metric + marks, sides(one, numbers, say)
+    compared = (sides(one, numbers, say),) if len(numbers) > 1 else ()
+    return one.task, *compared, one.metric + marks
 
 
 def sides(one: Comparison, numbers: dict[Path, int], say: Phrases) -> str:
-    """What is compared with what, as in `1 base → 1 tuned`."""
-    named = (f"{_places(side, numbers)} {say.word('variants', side.variant)}" for side in (one.a, one.b))
+    """What is compared with what, as in `1 base → 1 tuned`; of one run alone, as in `base → tuned`."""
+    places = [f"{_places(side, numbers)} " if len(numbers) > 1 else "" for side in (one.a, one.b)]
+    named = (place + say.word("variants", side.variant) for place, side in zip(places, (one.a, one.b), strict=True))
     return " → ".join(named).replace(" ", "\u00a0")  # it stands in narrow cells
 
 

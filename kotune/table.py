@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ class Table:
     words: int
     notes: list[str] = field(default_factory=list)
     alert: bool = False
+
+    def grouped(self) -> list[tuple[Row, list[Row]]]:
+        """Runs of rows under the leading words that all of them share, which are told once where that spares half of the lines:
+        what is left fits a phone. Else all rows under nothing."""
+        for shared in range(self.words - 1, 0, -1):
+            groups = [(key, [*rows]) for key, rows in groupby(self.rows, lambda row: row[:shared])]  # noqa: B023
+            if 2 * len(groups) <= len(self.rows):
+                return groups
+        return [((), [*self.rows])]
 
 
 def unbroken(console: "Console | None" = None) -> "Console":

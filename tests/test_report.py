@@ -248,9 +248,17 @@ def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
     result = replace(report.result, found=[*_judged(report), *empty])
     for language in LANGUAGES:
         table, *_ = criteria(result, Phrases(language))
-        assert [row[1] for row in table.rows] == ["acc*"] * 3
+        assert [row[2] for row in table.rows] == ["acc*"] * 3
         told = [note for note in table.notes if "macro_f1, triple_acc, brier" in note]
         assert len(told) == 3 and all("nli_sample_ko (" in note for note in told)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_run_alone_has_no_number(tmp_path: Path, language: str) -> None:
+    say = Phrases(language)
+    report = Report(Result.of(load([finished(tmp_path / "a", MADE)])), say)
+    variants = "\u00a0→\u00a0".join(say.word("variants", name) for name in ("base", "tuned"))
+    assert {report.sides(found) for found in report.changes} == {f"nli_sample_ko: {variants}"}
 
 
 def test_what_a_card_says_is_said_in_korean_for_every_source(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
         f"{np.std(values, ddof=1):.3f}",
         f"{min(values):.3f} ~ {max(values):.3f}",
     )
-    assert {line[2] for line in criteria(result, Phrases("en"))[0].rows[:4]} == {
+    assert {line[1] for line in criteria(result, Phrases("en"))[0].rows[:4]} == {
         "1+2+3\u00a0base\u00a0→\u00a01+2+3\u00a0tuned"
     }
     assert result.differences == {one.folder: [] for one in runs[1:]}

@@ -34,3 +34,15 @@ def test_words_that_leave_no_room_are_folded_and_none_is_lost() -> None:
     long = Table("", ("one", "other"), [("말" * 60, "글" * 60)], 2)
     text = "".join(printed(long, 40))
     assert (text.count("말"), text.count("글")) == (60, 60)
+
+
+def test_words_that_many_rows_share_are_told_once() -> None:
+    rows = [("nli", compared, metric, "0.5") for compared in ("1 → 2", "1 → 3") for metric in ("acc", "brier")]
+    table = Table("", ("task", "compared", "metric", "value"), rows, 3)
+    assert table.grouped() == [(("nli", "1 → 2"), rows[:2]), (("nli", "1 → 3"), rows[2:])]
+    apart = [("nli", f"1 → {at}", "acc", "0.5") for at in range(4)]
+    assert Table("", table.head, apart, 3).grouped() == [(("nli",), apart)]  # two words would spare no line
+    alone = [(task, "1 → 2", "acc", "0.5") for task in ("nli", "qa")]
+    assert Table("", table.head, alone, 3).grouped() == [((), alone)]
+    assert Table("", ("task", "value"), [("nli", "0.5"), ("nli", "0.6")], 1).grouped()[0][0] == ()
+    assert Table("", ("note",), [], 0).grouped() == [((), [])]
