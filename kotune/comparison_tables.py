@@ -59,8 +59,9 @@ def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
 
 def sides(one: Comparison, numbers: dict[Path, int], say: Phrases) -> str:
     """What is compared with what, as in `1 base → 1 tuned`; of one run alone, as in `base → tuned`."""
-    places = [f"{_places(side, numbers)} " if len(numbers) > 1 else "" for side in (one.a, one.b)]
-    named = (place + say.word("variants", side.variant) for place, side in zip(places, (one.a, one.b), strict=True))
+    named = [say.word("variants", side.variant) for side in (one.a, one.b)]
+    if len(numbers) > 1:
+        named = [f"{_places(side, numbers)} {name}" for side, name in zip((one.a, one.b), named, strict=True)]
     return " → ".join(named).replace(" ", "\u00a0")  # it stands in narrow cells
 
 

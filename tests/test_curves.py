@@ -225,7 +225,8 @@ def test_a_few_studies_hold_the_truth_too() -> None:
     of = SCENARIOS["few items"]
     told = covers(of, [scored(of, rng) for _ in range(60)])
     assert len(told) == 17
-    assert all(share >= 0.8 for share in told.values()), told
+    assert all(told.pop(key) >= 0.8 for key in [*told] if key.startswith("crossing,"))
+    assert all(share >= 0.85 for share in told.values()), told
 
 
 def known(values: list[float], error: float = 1e-3, free: float = 50.0) -> Measured:

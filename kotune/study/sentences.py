@@ -80,7 +80,7 @@ class Sentences:
             return ""
         if not pair.crossings:
             return self.say("study_no_crossing", least=f"{pair.sizes[0][0]:,}", most=f"{pair.sizes[-1][0]:,}")
-        if any(place == OPEN for place in pair.crossings):
+        if OPEN in pair.crossings:
             return self.say("study_crossing_open")
         sure, unsure = ([self._range(one) for one in pair.crossings if one.is_sure is kind] for kind in (True, False))
         told = [self.say("study_crossing", where=self.say("and").join(sure))] if sure else []
