@@ -18,6 +18,7 @@ from kodata import hub
 from kodata import source as find_source
 from kodata.card import Record, Refused, Source
 from kodata.cleaning import Example, examples
+from kodata.digests import digest
 from kodata.errors import DataError, SizeError, did_you_mean
 from kodata.files import sha256
 from kodata.leaks import LeakGuard
@@ -97,16 +98,14 @@ def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) 
 
 
 def fingerprint(entry: Entry, split: str | None = None) -> str:
-    """A cheap identity of an entry's input, or of one split of its source, without the network.
-
-    The hub commit; or name, size and time of change of each file.
-    """
+    """The identity of an entry's input, or of one split of its source, without the network: the hub commit; or name and
+    content of each file."""
     source = find_source(entry.source) if split else _checked(entry)
     if _kind(source, entry.path) == "hub":
         return f"{source.CARD.hub_id}@{entry.path or source.CARD.revision}"
     found = source.files(split, entry.path) if split else _files(source, entry)
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in found]
-    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+    contents = [(file.name, digest(file)) for file in found]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
 def _checked(entry: Entry) -> Source:

@@ -295,13 +295,18 @@ def _void(sums: "Array") -> "Array":
 
 
 MEAN = _mean()
+# Written out: a run depends on the metrics of its own tasks alone (kotune.job cuts this dict to them).
 METRICS = {
     "macro_f1": _macro_f1(),
     "triple_acc": _triple_acc(),
     "ece": _ece(),
     "three_labels": _three_labels(),
-    **dict.fromkeys(("agreement", "wording_agreement", "order_agreement", "swap_consistent"), _share(same)),
-    **dict.fromkeys(("consistent_and_right", "swap_contradiction"), _share(same_and_right)),
+    "agreement": _share(same),
+    "wording_agreement": _share(same),
+    "order_agreement": _share(same),
+    "swap_consistent": _share(same),
+    "consistent_and_right": _share(same_and_right),
+    "swap_contradiction": _share(same_and_right),
     "pair_agreement": _share(same_pairs),
     "fleiss_kappa": _fleiss_kappa(),
     "same_answer": _share(same),

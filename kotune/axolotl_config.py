@@ -17,6 +17,7 @@ from kotune.recipe import Recipe, defaults
 Device = Literal["cpu", "cuda"]
 CHECKPOINTS = "checkpoints"
 TEMPLATE_FILE = "chat_template.jinja"
+PLUGIN = "kotune.plugin.KotunePlugin"
 # A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
 REPLACES = {
     "gradient_accumulation_steps": "batch_size",
@@ -97,7 +98,7 @@ def _run_keys(recipe: Recipe) -> dict[str, Any]:
     return {
         "output_dir": CHECKPOINTS,
         "seed": recipe.seed,
-        "plugins": ["kotune.plugin.KotunePlugin"],
+        "plugins": [PLUGIN],
         "auto_resume_from_checkpoints": True,
         # Keys that are absent from a config make Axolotl talk to services; named here, they stay off unless asked for.
         **{key: recipe.axolotl.get(key, False) for key in ("use_wandb", "use_mlflow", "use_comet", "use_tensorboard")},

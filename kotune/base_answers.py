@@ -12,13 +12,8 @@ from kotune.finished import Finished
 from kotune.run import Run, sha256, write_json
 from kotune.scoring import note_path, samples_path
 
-ASKED = (
-    "template",
-    "code",
-    "versions",
-    "device",
-    "limit",
-)  # of what the score stage depends on; the test data are a task's
+ASKED = ("template", "code", "versions", "device", "limit")  # of what the score stage depends on
+PER_TASK = ("test", "tasks")  # test data and meaning of each task
 LOADED = ("base_precision", "compute_dtype", "model_revision")
 
 
@@ -30,8 +25,10 @@ def take_over(root: Path, inputs: dict[str, Any]) -> None:
     missing = [task for task in inputs["test"] if not note_path(root, task, "base").exists()]
     for other, theirs in _finished_beside(root) if missing else ():
         if theirs == model:
-            tests = other.record["stages"]["score"]["inputs"].get("test", {})
-            same = [task for task in missing if tests.get(task) == inputs["test"][task]]
+            known = other.record["stages"]["score"]["inputs"]
+            same = [
+                task for task in missing if all(known.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)
+            ]
             missing = [task for task in missing if task not in same or not _is_taken(other, task, root)]
 
 

@@ -6,18 +6,23 @@ A stage is skipped when it finished before with the same inputs, so everything t
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from kodata import convert
+from kodata.digests import digest
 from kotune import axolotl_config, models
 from kotune.axolotl_config import TEMPLATE_FILE, Device
+from kotune.meaning import Code, Cut
+from kotune.page import PAGES
+from kotune.phrases import FOLDER as PHRASES
 from kotune.phrases import LANGUAGES
 from kotune.recipe import ROOT, Limit, Recipe
 from kotune.run import Run, sha256
 from kotune.training import Launcher
-from tasks.card import cards
+from tasks.card import cards, file, settings
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,14 @@ class Job:
 
 
 def _prepare_inputs(job: Job) -> dict[str, Any]:
+    read = {entry.source for entry in job.recipe.data} | {cards()[task].source for task in job.recipe.tasks}
     return {
         "data": [entry.model_dump(mode="json") for entry in job.recipe.data],
         "files": [convert.fingerprint(entry) for entry in job.entries()],
-        "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
+        "test": _test_files(job),
         "leaks": job.recipe.leaks,
         "seed": job.recipe.seed,
-        "code": _code("kodata"),
+        "code": code().digest("kodata.convert.convert", cut={**NOTHING, "kodata.SOURCES": read}),
     }
 
 
@@ -86,13 +92,12 @@ def _render_inputs(job: Job) -> dict[str, Any]:
     model = models.find(job.recipe.model, job.recipe.template)
     return {
         "config": hashlib.sha256(axolotl_config.render(job.recipe, job.device).encode()).hexdigest(),
-        "template": sha256(model.template) if model.template else "own",
+        "template": code().digest(model.template.resolve()) if model.template else "own",
         "model": _model_files(model.base),
         "data": [_known_sha256(job, f"data/{part}.jsonl") for part in ("train", "validation")],
-        "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
-        "code": _code(
-            "kodata", "tasks", *(f"kotune/{name}.py" for name in ("parity", "lengths", "scoring", "harness"))
-        ),
+        "test": _test_files(job),
+        "tasks": _tasks(job),
+        "code": code().digest("kotune.child.JOBS", cut={**NOTHING, "kotune.child.JOBS": ("parity",)}),
         "versions": versions("axolotl", "lm_eval", "transformers", "torch"),
     }
 
@@ -103,7 +108,7 @@ def _train_inputs(job: Job) -> dict[str, Any]:
     return {
         **{name: _known_sha256(job, name) for name in names},
         "model": _model_files(model.base),
-        "code": _code("kotune/plugin.py", "kotune/precision.py"),
+        "code": code().digest(axolotl_config.PLUGIN, cut=NOTHING),
         "launcher": list(job.launcher),
         "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
     }
@@ -114,8 +119,9 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "adapter": _known_sha256(job, "model/adapter_model.safetensors"),
         "template": _known_sha256(job, f"model/{TEMPLATE_FILE}"),
         "data": _known_sha256(job, "data/train.jsonl"),  # reference lines are made of it
-        "test": {task: _test_files(task, path) for task, path in job.task_paths().items()},
-        "code": _code("kodata", "tasks", *(f"kotune/{name}.py" for name in SCORING)),
+        "test": _test_files(job),
+        "tasks": _tasks(job),
+        "code": code().digest("kotune.child.JOBS", cut={**NOTHING, "kotune.child.JOBS": ("score",)}),
         "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"),
         "device": job.device,
         "limit": job.limit,
@@ -123,7 +129,14 @@ def _score_inputs(job: Job) -> dict[str, Any]:
 
 
 def _report_inputs(job: Job) -> dict[str, Any]:
-    return {"scores": _known_sha256(job, "scores.json"), "code": _code("kotune"), "lang": job.lang}
+    """Everything that the report says is in the run's files, or in the words and pages that it is told with."""
+    words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
+    return {
+        "scores": _known_sha256(job, "scores.json"),
+        "tasks": _tasks(job),
+        "code": code().digest("kotune.report.write", "kotune.phrases.Phrases", *words, cut=NOTHING),
+        "lang": job.lang,
+    }
 
 
 def _known_sha256(job: Job, name: str) -> str | None:
@@ -136,21 +149,32 @@ def _model_files(base: str) -> str:
     folder = Path(base)
     if not folder.is_dir():
         return base
-    return sha256(*sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json", ".jinja")))
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".jinja"))
+    return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
 
 
-def _test_files(task: str, path: Path | None) -> str:
-    """The identity of what a task scores on."""
-    source = cards()[task].source
-    return convert.fingerprint(convert.Entry(source, path=path), "test")
+def _test_files(job: Job) -> dict[str, str]:
+    """For each task the identity of what it scores on."""
+    entries = {task: convert.Entry(cards()[task].source, path=path) for task, path in job.task_paths().items()}
+    return {task: convert.fingerprint(entry, "test") for task, entry in entries.items()}
 
 
-def _code(*places: str) -> str:
-    """A digest of our own code and tasks, so that an edited prompt or metric is never scored with stale results."""
-    found = [ROOT / place if place.endswith(".py") else (ROOT / place).rglob("*") for place in places]
-    files = [path for place in found for path in ([place] if isinstance(place, Path) else place)]
-    kinds = (".py", ".yaml", ".yml", ".txt", ".npz", ".jinja")
-    return sha256(*sorted(path for path in files if path.suffix in kinds))
+def _tasks(job: Job) -> dict[str, str]:
+    """For each task the meaning of its file, its functions, its source and its metrics."""
+    return {task: meaning_of_task(task) for task in job.recipe.tasks}
+
+
+@cache
+def meaning_of_task(name: str) -> str:
+    metrics = [metric["metric"] for metric in settings(name)["metric_list"]]
+    cut = {**NOTHING, "kodata.SOURCES": (cards()[name].source,), METRICS: metrics}
+    return code().digest(file(name), METRICS, cut=cut)
+
+
+@cache
+def code() -> Code:
+    """Our own code by what it means: an edited prompt or metric is never scored with stale results, an edited comment is."""
+    return Code({package: ROOT / package for package in ("kodata", "kotune", "tasks")})
 
 
 def versions(*packages: str) -> dict[str, str | None]:
@@ -165,7 +189,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-SCORING = ("scoring", "references", "harness", "precision")
+# Dicts that a recipe chooses from: of each only what it chooses counts, which is nothing where a stage does not say.
+METRICS = "kodata.metrics.METRICS"
+NOTHING: Cut = {"kodata.SOURCES": (), "kotune.models.PRESETS": (), METRICS: ()}
 OUTPUTS = {
     "prepare": ("data/train.jsonl", "data/validation.jsonl", "data/manifest.json"),
     "render": ("axolotl.yml", TEMPLATE_FILE, "parity.json"),

@@ -44,10 +44,11 @@ def _identity(run: "Finished") -> str:
     """What is the same in runs that differ by their seeds alone."""
     recipe = {key: value for key, value in run.recipe.items() if key != "seed"}
     files = [file["sha256"] for entry in run.manifest["entries"] for file in entry["files"]]
-    code = run.record["stages"]["score"]["inputs"].get("code")
+    asked = run.record["stages"]["score"]["inputs"]
+    meaning = [asked.get("code"), asked.get("tasks")]  # of the code: words that changed between two seeds part nobody
     tasks = {task: entry["version"] for task, entry in run.scores.items()}
     return json.dumps(
-        [recipe, files, run.record.get("limit"), run.record.get("model_revision"), code, tasks], default=str
+        [recipe, files, run.record.get("limit"), run.record.get("model_revision"), meaning, tasks], default=str
     )
 
 

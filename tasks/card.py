@@ -67,6 +67,11 @@ def settings(name: str) -> dict[str, Any]:
     return {**_files().get(Path(told.get("include", "")).stem, {}), **told}
 
 
+def file(name: str) -> Path:
+    """The file of a task or group."""
+    return next(FOLDER.glob(f"*/{name}.yaml"))
+
+
 def _is_group(told: dict[str, Any]) -> bool:
     return isinstance(told["task"], list)
 

@@ -12,7 +12,8 @@ from kotune.scoring import _done, note_path, samples_path
 from tests.finished import RECORD, Made, finished
 
 TASK = "nli_sample_ko"
-INPUTS = {"template": "t", "code": "c", "versions": {"torch": "2"}, "device": "cpu", "limit": None, "test": {TASK: "x"}}
+ASKED = {"test": {TASK: "x"}, "tasks": {TASK: "m"}}
+INPUTS = {"template": "t", "code": "c", "versions": {"torch": "2"}, "device": "cpu", "limit": None, **ASKED}
 
 
 def record(inputs: dict[str, Any], **facts: Any) -> dict[str, Any]:
@@ -50,7 +51,15 @@ def test_the_same_base_asked_the_same_gives_its_answers_and_its_name(root: Path)
 
 @pytest.mark.parametrize(
     "changed",
-    [{"template": "u"}, {"code": "d"}, {"versions": {}}, {"device": "cuda"}, {"limit": 3}, {"test": {TASK: "y"}}],
+    [
+        {"template": "u"},
+        {"code": "d"},
+        {"versions": {}},
+        {"device": "cuda"},
+        {"limit": 3},
+        {"test": {TASK: "y"}},
+        {"tasks": {TASK: "n"}},
+    ],
 )
 def test_another_question_is_asked_anew(root: Path, changed: dict[str, Any]) -> None:
     assert not taken(root, {**INPUTS, **changed})

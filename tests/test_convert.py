@@ -256,7 +256,10 @@ def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) 
     entry = Entry("klue_nli", path=data)
     before = fingerprint(entry)
     assert fingerprint(Entry("klue_nli", "write", data, samples=5)) == before
-    os.utime(data / "klue-nli-v1.1_train.json", (1, 1))
+    train = data / "klue-nli-v1.1_train.json"
+    os.utime(train, (1, 1))
+    assert fingerprint(entry) == before
+    train.write_text(train.read_text(encoding="utf-8") + " ", encoding="utf-8")
     assert fingerprint(entry) != before
     assert fingerprint(Entry("klue_nli")) == f"klue/klue@{klue_nli.CARD.revision}"
 

@@ -1,6 +1,7 @@
 """The stages as a whole: what is missing or changed is done again, and nothing else. The heavy bodies are stand-ins."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,13 @@ def test_edited_test_data_is_looked_up_and_scored_again_but_not_trained_on(
     path = tmp_path / "data" / "klue-nli-v1.1_dev.json"
     path.write_text(path.read_text(encoding="utf-8").replace("온다", "왔다"), encoding="utf-8")
     assert start() == ["prepare", "render", "score"]  # each task is rehearsed on its items
+
+
+def test_a_touched_data_file_redoes_nothing(start: Callable[..., list[str]], tmp_path: Path) -> None:
+    start()
+    for path in (tmp_path / "data").iterdir():
+        os.utime(path, (1, 1))
+    assert start() == []
 
 
 def test_another_adapter_is_scored_again(start: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "ko")
+FOLDER = Path(__file__).parent
 
 
 class Phrases:
@@ -13,7 +14,7 @@ class Phrases:
         from kotune import strict_yaml  # `--help` needs only the languages' names
 
         self.language = language
-        self._said: dict[str, Any] = strict_yaml.load(Path(__file__).parent / f"{language}.yml", limit=1_000_000)
+        self._said: dict[str, Any] = strict_yaml.load(FOLDER / f"{language}.yml", limit=1_000_000)
 
     def __call__(self, key: str, **places: object) -> str:
         """The phrase with its places filled."""
