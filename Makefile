@@ -28,6 +28,7 @@ study: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	mkdir -p build/typed && ln -sfn ../../tasks build/typed/kotune_tasks
 	$(BIN)/mypy
 
 test: lint
@@ -53,7 +54,7 @@ slurm-check: setup
 # SkyPilot has an environment of its own: its requirements are not ours.
 SKY := build/sky
 sky-check: setup $(SKY)/bin/sky
-	PATH="$(CURDIR)/$(SKY)/bin:$$PATH" $(abspath $(BIN))/pytest tests/test_launch.py -k sky -rs
+	PATH="$(CURDIR)/$(SKY)/bin:$$PATH" $(abspath $(BIN))/pytest tests/launch/test_engines.py -k sky -rs
 
 $(SKY)/bin/sky:
 	$(PYTHON) -m venv $(SKY)

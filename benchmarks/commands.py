@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.table import Figure, show
-from kotune import recipe
 from kotune.errors import RecipeError
+from kotune.recipe import reading
 from tests.bad_recipes import corpus
 
 CLI = Path(__file__).parent.parent / "cli.py"
@@ -55,7 +55,7 @@ def slowest_refusal() -> float:
             path.write_bytes(content)
             begun = time.process_time()
             with suppress(RecipeError):
-                recipe.load(path)
+                reading.load(path)
             worst = max(worst, time.process_time() - begun)
     return worst
 

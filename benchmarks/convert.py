@@ -28,8 +28,9 @@ from typing import Any, cast
 import kodata
 from benchmarks.table import Figure, show
 from kodata.card import Source
-from kodata.convert import Entry, convert
-from kodata.files import rows
+from kodata.prepare.convert import convert
+from kodata.prepare.entries import Entry
+from kodata.reading.files import rows
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "data"
 SMALL, LARGE = 25_000, 200_000

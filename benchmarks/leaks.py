@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.convert import REAL, in_own_process, measured
 from benchmarks.table import Figure, show
 from kodata import nsmc
-from kodata.leaks import LeakGuard
+from kodata.prepare.leak_guard import LeakGuard
 
 SIZES = {"train": 150_000, "test": 50_000}
 

@@ -12,14 +12,14 @@ from functools import cache
 from pathlib import Path
 
 from kodata import korquad, nsmc
-from kodata.naturalness import references, scripts
-from kodata.naturalness.morphemes import TRANSLATIONESE, function_morphemes, read
-from kodata.naturalness.signals import Part, measure
+from kodata.metrics.naturalness import references, scripts
+from kodata.metrics.naturalness.signals import Signal, measure
+from kodata.metrics.naturalness.translationese import TRANSLATIONESE, function_morphemes, read
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "tasks" / "ko_naturalness" / "README.md"
-TEXTS = ROOT / "kodata" / "naturalness"
+TEXTS = ROOT / "kodata" / "metrics" / "naturalness"
 SENTENCES, SAMPLES = 30, 300  # of a corpus, in each sample for the AUC; samples of each corpus
 FITS = 12  # profiles fitted on other halves
 
@@ -27,7 +27,7 @@ FITS = 12  # profiles fitted on other halves
 HIGHER_IS_WORSE = {"lm_bits_per_char": True, "kiwi_score": False, "function_profile": False, "spacing_errors": True}
 HIGHER_IS_WORSE |= dict.fromkeys(TRANSLATIONESE, True)
 FLUENCY = ("lm_bits_per_char", "kiwi_score", "spacing_errors")
-Signals = dict[str, Part]
+Signals = dict[str, Signal]
 Score = Callable[[Signals], float]
 
 
@@ -205,7 +205,7 @@ def auc_of_samples(name: str, natives: list[Signals], translations: list[Signals
 
 
 def _summed(name: str, signals: list[Signals]) -> Signals:
-    return {name: Part(sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals))}
+    return {name: Signal(sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals))}
 
 
 def spread_lines(folder: Path) -> Iterator[str]:

@@ -18,10 +18,11 @@ from typing import Any
 import click
 
 from benchmarks.table import Figure, show
-from kotune import models, plan, training
-from kotune.axolotl_config import detect_device
-from kotune.plan import memory, shapes
+from kotune.models import presets
+from kotune.plan import memory, plan, shapes
 from kotune.plan.memory import Method
+from kotune.runs.events import read_metrics
+from kotune.worker.device import detect_device
 
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "quickstart_llama.yml"
@@ -48,10 +49,10 @@ def build(name: str, folder: Path) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    from kotune import strict_yaml
+    from kotune.recipe import strict_yaml
 
     told: dict[str, Any] = dict(strict_yaml.load(shapes.SHAPES_FILE)[name])
-    tokenizer = AutoTokenizer.from_pretrained(models.find(MODELS[name][0], None).base)
+    tokenizer = AutoTokenizer.from_pretrained(presets.find(MODELS[name][0], None).base)
     config = AutoConfig.for_model(told.pop("model_type"), **told, eos_token_id=tokenizer.eos_token_id)
     torch.manual_seed(1)
     AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
@@ -71,7 +72,7 @@ def measured(sets: tuple[str, ...], runs: Path) -> float:
 
 def peak_of(run: Path) -> float:
     """The largest peak_memory_gib of a run's metrics."""
-    return max(float(event.get("peak_memory_gib", 0)) for event in training.read_metrics(run / "metrics.jsonl"))
+    return max(float(event.get("peak_memory_gib", 0)) for event in read_metrics(run / "metrics.jsonl"))
 
 
 def compared(predicted: float, found: float, name: str) -> Figure:

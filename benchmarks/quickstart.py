@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.table import Figure, show
 from kodata import nli_sample
-from kodata.baselines import Classifier
+from kodata.metrics.classifiers import Classifier
 
 ROOT = Path(__file__).parent.parent
 RESAMPLES = 10_000

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks.table import Figure, show
-from kotune.axolotl_config import detect_device
-from kotune.training import environment
+from kotune.worker.device import detect_device
+from kotune.worker.environment import environment
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from benchmarks.table import Figure, show
 from kodata import SOURCES
-from kotune import models
-from kotune.harness import Loaded, load_task
-from kotune.scoring import evaluated, load_base
-from tasks.card import TaskCard, cards
+from kotune.models import presets
+from kotune.score.harness import Loaded, load_task
+from kotune.score.model import load_base
+from kotune.score.scoring import evaluated
+from kotune_tasks.card import TaskCard, cards
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported, which is later
 
@@ -49,7 +50,7 @@ def load_model(name: str) -> Any:
     from lm_eval.models.huggingface import HFLM
     from transformers import AutoTokenizer
 
-    preset = models.find(name, None)
+    preset = presets.find(name, None)
     assert preset.template
     tokenizer = AutoTokenizer.from_pretrained(preset.base)
     tokenizer.chat_template = preset.template.read_text(encoding="utf-8")

@@ -53,4 +53,4 @@ class Source(Protocol):
         """Records of one group may not stand on both sides of a split."""
 
     def texts(self, record: Record) -> tuple[str, ...]:
-        """The texts that make the record what it is: they may not occur in what is scored (overlap.py compares them)."""
+        """The texts that make the record what it is: they may not occur in what is scored (prepare/leaks.py compares them)."""

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, did_you_mean, shown
-from kodata.records import asked, clean, drawer, unspaced
+from kodata.reading import files as data_files
+from kodata.records import asked, drawer
+from kodata.text import clean, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from kodata.card import Message, Refused
-from kodata.records import clean
+from kodata.text import clean
 
 _SPEAKERS = {"system": "안내", "user": "A", "assistant": "B"}
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import DataError, shown
-from kodata.folder import Places
-from kodata.records import asked, checked, clean, not_text
+from kodata.reading import files as data_files
+from kodata.reading.folder import Places
+from kodata.records import asked, checked, not_text
+from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("answer",)

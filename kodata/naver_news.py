@@ -7,10 +7,11 @@ The set brings its own validation split.
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata import files as data_files
 from kodata.card import Card, Message, Record
-from kodata.folder import Places
-from kodata.records import asked, checked, clean, not_text
+from kodata.reading import files as data_files
+from kodata.reading.folder import Places
+from kodata.records import asked, checked, not_text
+from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("summary",)

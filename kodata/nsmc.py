@@ -7,11 +7,12 @@ A validation part is cut from train by convert(). Empty documents (5 in train, 3
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata import files as data_files
 from kodata.card import Card, Message, Record
 from kodata.errors import did_you_mean, shown
-from kodata.folder import Places
-from kodata.records import asked, checked, clean, not_text
+from kodata.reading import files as data_files
+from kodata.reading.folder import Places
+from kodata.records import asked, checked, not_text
+from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("label",)

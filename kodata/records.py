@@ -1,29 +1,11 @@
 """Rows of a file become records, and what is wrong with a bad row is told with file, row, guid, field and value."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unicodedata import normalize
 
 from kodata.card import Message, Record
 from kodata.errors import DataError, shown
-from kodata.files import Row
-
-# Control characters but not tab and newline; and half characters (lone surrogates), which no UTF-8 file can hold.
-_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """The text composed (NFC), with Unix line ends, without control characters and outer white space."""
-    if not str.isprintable(text):  # nothing unwanted is: a look at most texts, which are, costs a third of a search
-        text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return normalize("NFC", text).strip()
-
-
-def unspaced(text: str) -> str:
-    """The text in one case and without white space: groups that differ in nothing else are one group."""
-    folded = text.casefold()
-    return folded.replace(" ", "") if folded.isprintable() else "".join(folded.split())  # no other space is printable
+from kodata.reading.files import Row
 
 
 def drawer(seed: int | str) -> Callable[[str], float]:

@@ -11,7 +11,7 @@ from unicodedata import normalize
 from kodata import source as find_source
 from kodata.card import Record, Refused
 from kodata.errors import DataError
-from kodata.naturalness.scripts import hangul
+from kodata.metrics.naturalness.scripts import hangul
 
 
 def dataset(

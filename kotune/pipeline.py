@@ -13,18 +13,26 @@ from typing import Any
 
 import yaml
 
-from kodata import convert
 from kodata.errors import did_you_mean
-from kotune import axolotl_config, base_answers, child, memory, models, report, tracking, training
-from kotune.axolotl_config import CHECKPOINTS, TEMPLATE_FILE
-from kotune.checkpoints import SCORED, keep_matching, last_good_step
+from kodata.prepare import convert
+from kotune import stages
+from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
-from kotune.job import Job, versions
-from kotune.models import hub
-from kotune.phrases import LANGUAGES, Phrases
-from kotune.progress import Screen
-from kotune.recipe import ROOT, Limit, load, run_name
-from kotune.run import RUNS, STAGES, Run, command, read_json, said, write_text
+from kotune.layout import CHECKPOINTS, CONFIG, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
+from kotune.models import hub, presets
+from kotune.recipe.reading import load, run_name
+from kotune.recipe.schema import Limit
+from kotune.report import lines, writing
+from kotune.runs.events import read_metrics
+from kotune.runs.folder import RUNS, STAGES, Run, command, read_json, said, write_text
+from kotune.runs.job import Job, Launcher
+from kotune.score import base_answers
+from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
+from kotune.train import config, out_of_memory, tracking, training
+from kotune.train.checkpoints import keep_matching, last_good_step
+from kotune.worker.call import call
+from kotune.worker.device import detect_device
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"train": training.WORK, "score": (SCORED,)}
@@ -32,7 +40,7 @@ PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval
 
 
 @dataclass(frozen=True)
-class Options:
+class RunOptions:
     """What the command line says beside the recipe; `command` is how to start the same run again."""
 
     overrides: tuple[str, ...] = ()
@@ -41,7 +49,7 @@ class Options:
     runs_dir: Path = RUNS
     dry_run: bool = False
     lang: str = LANGUAGES[0]  # of the report; the screen speaks English
-    launcher: training.Launcher = ()
+    launcher: Launcher = ()
 
     def command(self, recipe_file: Path) -> str:
         words = said(self.overrides, self.limit, self.lang)
@@ -50,16 +58,16 @@ class Options:
         return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)
 
 
-def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
+def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """Take a recipe through its stages up to `options.until`; the run, whose folder is `<runs_dir>/<recipe>-<hash>`."""
     if options.until not in STAGES:
         raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
-    place, device = Run(folder.absolute()), axolotl_config.detect_device()
+    place, device = Run(folder.absolute()), detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
-    screen.header(folder, recipe)
+    screen.header(folder, f"{recipe.model}, {recipe.adapter}")
     for line in tracking.lines(recipe.axolotl):
         screen.say(line)
     if options.dry_run:
@@ -78,7 +86,7 @@ def run(recipe_file: Path, options: Options, screen: Screen) -> Run:
     return job.run
 
 
-def _check_launcher(launcher: training.Launcher) -> None:
+def _check_launcher(launcher: Launcher) -> None:
     name, *arguments = launcher or training.LAUNCHERS[:1]
     if name not in training.LAUNCHERS:
         raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, training.LAUNCHERS)}")
@@ -111,19 +119,19 @@ def require_engines() -> None:
     """RecipeError in the light install, before anything is written."""
     if not find_spec("axolotl"):
         raise RecipeError(
-            "this is the light install, which only checks, renders and plans; `make setup` brings Axolotl and torch"
+            f"this is the light install, which only checks, renders and plans; {INSTALL} brings Axolotl and torch"
         )
 
 
 def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
-    if job.is_done(stage):
+    if stages.is_done(job, stage):
         screen.skipped(stage)
         return
-    inputs = job.inputs(stage)
+    inputs = stages.inputs(job, stage)
     if changed := job.run.changed(stage, inputs):
         screen.again(stage, changed)
     _begin(job, facts)
-    with job.run.stage(stage, inputs, job.answered(stage)), screen.stage(stage):
+    with job.run.stage(stage, inputs, stages.answered(stage)), screen.stage(stage):
         BODIES[stage](job, screen)
     for name in WORK.get(stage, ()):
         shutil.rmtree(job.run.path(name), ignore_errors=True)
@@ -134,7 +142,7 @@ def plan(job: Job, until: str) -> list[tuple[str, str]]:
     states: list[tuple[str, str]] = []
     for stage in STAGES[: STAGES.index(until) + 1]:
         pending = any(state == "to do" for _, state in states)
-        done = not pending and job.is_done(stage)
+        done = not pending and stages.is_done(job, stage)
         states.append((stage, "done" if done else "to do"))
     return states
 
@@ -142,12 +150,12 @@ def plan(job: Job, until: str) -> list[tuple[str, str]]:
 def _begin(job: Job, facts: dict[str, Any]) -> None:
     """What is true of the machine and the code that run the next stage."""
     write_text(
-        job.run.path("recipe.yml"),
+        job.run.path(RECIPE),
         "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
         + yaml.safe_dump(job.recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
     )
     job.run.update(
-        **facts, seed=job.recipe.seed, device=job.device, versions=versions(*PACKAGES), code_revision=_revision(),
+        **facts, seed=job.recipe.seed, device=job.device, versions=stages.versions(*PACKAGES), code_revision=_revision(),
         python=platform.python_version(), machine=f"{platform.system()} {platform.machine()}",
     )  # fmt: skip
 
@@ -158,65 +166,67 @@ def _prepare(job: Job, screen: Screen) -> None:
     screen.say(f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,} dropped")
 
 
-def configure(job: Job, weights: bool = True) -> models.Model:
+def configure(job: Job, weights: bool = True) -> presets.Model:
     """What Axolotl is started with, written into the run folder, once the model is at hand: axolotl.yml and our template.
 
     The tokenizer's own template, where there is none of ours, is written by whoever loads the tokenizer.
     """
-    model = models.find(job.recipe.model, job.recipe.template)
+    model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
     job.run.update(model_revision=revision)
-    write_text(job.run.path("axolotl.yml"), axolotl_config.render(job.recipe, job.device, revision))
-    job.run.path(TEMPLATE_FILE).unlink(missing_ok=True)
+    write_text(job.run.path(CONFIG), config.render(job.recipe, job.device, revision))
+    job.run.path(TEMPLATE).unlink(missing_ok=True)
     if model.template:
-        write_text(job.run.path(TEMPLATE_FILE), model.template.read_text(encoding="utf-8"))
+        write_text(job.run.path(TEMPLATE), model.template.read_text(encoding="utf-8"))
     return model
 
 
 def _render(job: Job, screen: Screen) -> None:
     base, paths = configure(job).base, job.task_paths()
     revision = job.run.record()["model_revision"]
-    child.call("parity", job.run.root, base=base, revision=revision, tasks=paths, trained=job.trained_tasks())
-    proof = read_json(job.run.path("parity.json"))
+    call("parity", job.run.root, base=base, revision=revision, tasks=paths, trained=job.trained_tasks())
+    proof = read_json(job.run.path(PARITY))
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
         screen.say(f"parity {task}: {shown}")
 
 
 def _train(job: Job, screen: Screen) -> None:
-    with closing(training.train(job.run.root, job.inputs("train"), job.launcher)) as following:
+    with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
         screen.training(following)
-    events = training.read_metrics(job.run.path("metrics.jsonl"))
+    events = read_metrics(job.run.path(METRICS))
     kept = {
         key: events[0][key] for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")
     }
     doubts = training.warnings(events)
-    job.run.update(**kept, halvings=memory.halvings(job.run.root) or None, warnings=doubts or None)
-    for line in report.doubts(job.run.record(), Phrases(LANGUAGES[0])):
+    job.run.update(**kept, halvings=out_of_memory.halvings(job.run.root) or None, warnings=doubts or None)
+    for line in lines.doubts(job.run.record(), Phrases(LANGUAGES[0])):
         screen.say(line)
 
 
 def _score(job: Job, screen: Screen) -> None:
     record = job.run.record()
     kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
-    inputs = job.inputs("score")
+    inputs = stages.inputs(job, "score")
     keep_matching(job.run.path(SCORED), {**inputs, "base": kept})
     base_answers.take_over(job.run.root, inputs)
-    child.call("score", job.run.root, tasks=job.task_paths(), base=kept, limit=job.limit)
-    scores = read_json(job.run.path("scores.json"))
+    call("score", job.run.root, tasks=job.task_paths(), base=kept, limit=job.limit)
+    scores = read_json(job.run.path(SCORES))
     for whose in {entry["base_from"]: None for entry in scores.values() if entry["base_from"]}:
         screen.say(f"what the base model answers is known from {whose}")
-    for line in report.score_lines(scores):
+    for line in lines.score_lines(scores):
         screen.say(line)
 
 
 def _report(job: Job, screen: Screen) -> None:
-    for path in report.write(job.run.root, Phrases(job.lang)):
+    for path in writing.write(job.run.root, Phrases(job.lang)):
         screen.say(os.path.relpath(path))
 
 
 def _revision() -> str | None:
-    """The git commit of this checkout, with `+changes` where it was edited; None outside git."""
+    """The git commit of this checkout, with `+changes` where it was edited; None outside git, and in an installation."""
+    if not IS_CHECKOUT:  # a git that it lies in is somebody else's
+        return None
     git = ["git", "-C", str(ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""Makes plain `lm_eval --tasks klue_nli_ko` work in this environment: python -m tasks.install
+"""Makes plain `lm_eval --tasks klue_nli_ko` work in this environment: python -m kotune_tasks.install
 
 lm_eval 0.4.11 searches only its own tasks folder and --include_path, and follows no linked folders. So a folder of
 stubs is written there, one a task, that include the YAML files here: changes here need no new installation. If this
@@ -45,7 +45,7 @@ def main() -> int:
     try:
         folder = install()
     except (OSError, RuntimeError) as error:
-        print(f"tasks.install: {error}", file=sys.stderr)
+        print(f"kotune_tasks.install: {error}", file=sys.stderr)
         return 1
     print(f"{', '.join(task.stem for task in _tasks())}: known to lm_eval by {folder}")
     return 0

@@ -1,4 +1,4 @@
-"""Standard errors for a plain `lm_eval --log_samples` run: python -m tasks.stderr samples_klue_nli_ko_*.jsonl
+"""Standard errors for a plain `lm_eval --log_samples` run: python -m kotune_tasks.stderr samples_klue_nli_ko_*.jsonl
 
 lm_eval has none for metrics that are no mean, and its own take the items of a premise as independent. Here whole clusters
 are resampled, as in a run's scores.json.
@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kodata.metrics import MEAN, METRICS, stderr, value
-from tasks.card import TaskCard, cards
+from kodata.metrics.metrics import MEAN, METRICS
+from kodata.metrics.resampling import stderr, value
+from kotune_tasks.card import TaskCard, cards
 
 
 def table(path: Path) -> dict[str, tuple[float, float]]:
@@ -42,14 +43,14 @@ def _card(path: Path) -> TaskCard:
 
 def main(paths: list[str]) -> int:
     if not paths:
-        print("usage: python -m tasks.stderr SAMPLES.jsonl ...", file=sys.stderr)
+        print("usage: python -m kotune_tasks.stderr SAMPLES.jsonl ...", file=sys.stderr)
         return 2
     try:
         for path in paths:
             for name, (mean, error) in table(Path(path)).items():
                 print(f"{path}: {name} {mean:.4f} ± {error:.4f}")
     except (OSError, ValueError) as error:
-        print(f"tasks.stderr: {error}", file=sys.stderr)
+        print(f"kotune_tasks.stderr: {error}", file=sys.stderr)
         return 1
     return 0
 

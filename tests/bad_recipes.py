@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from kotune.axolotl_block import REFUSED
+from kotune.recipe.axolotl_block import REFUSED
 from tests.conftest import ROOT
 
 Case = tuple[str, bytes, str | None]

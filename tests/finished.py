@@ -8,8 +8,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from kodata.metrics import MEAN, METRICS, stderr, value
-from kotune.run import sha256, write_json, write_text
+from kodata.metrics.metrics import MEAN, METRICS
+from kodata.metrics.resampling import stderr, value
+from kotune.runs.folder import sha256, write_json, write_text
 
 Row = dict[str, Any]
 RELATIONS = ("함의", "중립", "모순")

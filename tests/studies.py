@@ -4,8 +4,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from kotune.finished import Finished
-from kotune.run import read_json, write_json, write_text
+from kotune.runs.finished import Finished
+from kotune.runs.folder import read_json, write_json, write_text
 from kotune.study.file import Cell, Study
 from tests.finished import Made, finished
 

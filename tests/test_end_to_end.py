@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kodata import nli_sample
-from kotune.run import read_json
+from kotune.runs.folder import read_json
 from tests.conftest import ROOT, Cli
 
 pytestmark = pytest.mark.e2e
@@ -78,8 +78,8 @@ def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]]) -> N
     from lm_eval.models.huggingface import HFLM
     from transformers import AutoTokenizer
 
-    from kotune.harness import load_task
-    from kotune.scoring import BATCH_SIZE, load_base
+    from kotune.score.harness import load_task
+    from kotune.score.model import BATCH_SIZE, load_base
 
     weights = read_json(folder / "model" / "adapter_config.json")["base_model_name_or_path"]
     plain = load_base(weights, read_json(folder / "run.json"))

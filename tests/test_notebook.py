@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from kotune import recipe
 from kotune.plan import gpus
+from kotune.recipe import reading
 from tests.conftest import ROOT
 
 FILE = ROOT / "notebooks" / "kotune_colab.ipynb"
@@ -76,7 +76,7 @@ def test_recipes_and_gpus_that_may_be_chosen_exist() -> None:
     for default, names in chosen:
         assert default in json.loads(names) and default.startswith("quickstart")  # "run all" needs no token
         for name in json.loads(names):
-            recipe.load(ROOT / "recipes" / f"{name}.yml")
+            reading.load(ROOT / "recipes" / f"{name}.yml")
     names = next(
         ast.literal_eval(node.value) for node in ast.parse(CODE["gpu"]).body if ast.unparse(node).startswith("NAMES")
     )
@@ -168,7 +168,7 @@ def test_run_all_gives_commands_that_the_command_line_takes(colab: Opened, gpu: 
     assert first[1:] == second[1:]  # the two differ in nothing else
     assert ("--limit" in first) == (limit == "quick")
     for line in (*opened.commands("plan"), first):
-        recipe.load(ROOT / line[0], [line[at + 1] for at, word in enumerate(line) if word == "--set"])
+        reading.load(ROOT / line[0], [line[at + 1] for at, word in enumerate(line) if word == "--set"])
     runs = str(opened.folder / "content" / "drive" / "MyDrive" / "kotune" / "runs")
     assert first[first.index("--runs-dir") + 1] == runs
     assert [name.startswith(runs) for name in opened.commands("compare")[0][:2]] == [True, True]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from kotune import pipeline
+from kotune.display.progress import Screen
 from kotune.errors import StageError
-from kotune.job import Job
-from kotune.pipeline import Options
-from kotune.progress import Screen
-from kotune.run import STAGES, Run, write_text
+from kotune.pipeline import RunOptions
+from kotune.runs.folder import STAGES, Run, write_text
+from kotune.runs.job import Job
 from tests.conftest import write_recipe
 
 ROW = {"premise": "비가 온다.", "hypothesis": "날이 맑다.", "gold_label": "contradiction"}
@@ -57,7 +57,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
 
     def run(**options: Any) -> list[str]:
         done.clear()
-        pipeline.run(recipe, Options(**options), Screen())
+        pipeline.run(recipe, RunOptions(**options), Screen())
         return list(done)
 
     return run
@@ -124,7 +124,7 @@ def test_another_adapter_is_scored_again(start: Callable[..., list[str]], tmp_pa
 def test_another_language_is_another_report_and_nothing_else(start: Callable[..., list[str]]) -> None:
     start()
     assert start(lang="ko") == ["report"]
-    assert Options(lang="ko").command(Path("a.yml")) == "./cli.py run a.yml --lang ko"
+    assert RunOptions(lang="ko").command(Path("a.yml")) == "./cli.py run a.yml --lang ko"
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_a_limit_or_an_override_is_another_run(start: Callable[..., list[str]], 
 
 def test_the_command_that_starts_a_run_again_says_everything_that_was_said() -> None:
     recipe = Path("my recipe.yml")
-    assert Options().command(recipe) == "./cli.py run 'my recipe.yml'"
-    said = Options(overrides=("seed=1",), limit=30, runs_dir=Path("/big/runs"))
+    assert RunOptions().command(recipe) == "./cli.py run 'my recipe.yml'"
+    said = RunOptions(overrides=("seed=1",), limit=30, runs_dir=Path("/big/runs"))
     assert said.command(recipe) == "./cli.py run 'my recipe.yml' --set seed=1 --limit 30 --runs-dir /big/runs"
 
 
@@ -173,9 +173,9 @@ def test_a_failed_stage_is_done_again_and_its_run_folder_stays(
 def test_facts_are_those_of_the_machine_that_ran_last(
     start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kotune.axolotl_config.detect_device", lambda: "cpu")
+    monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cpu")
     start(until="prepare")
-    monkeypatch.setattr("kotune.axolotl_config.detect_device", lambda: "cuda")
+    monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cuda")
     assert start() == ["render", "train", "score", "report"]
     assert Run(folder(tmp_path)).record()["device"] == "cuda"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kotune.run import Run, read_json, write_json
+from kotune.runs.folder import Run, read_json, write_json
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.test_cli import KLUE, QUICK, ROW, assert_one_message
-from tests.test_tether import wait_for
+from tests.worker.test_tether import wait_for
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 
@@ -67,7 +67,7 @@ def test_a_run_folder_of_another_version_is_one_message_or_done_again(cli: Cli, 
 
 def test_the_lock_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from kotune.run import Run\n"
+        "import sys, time; from pathlib import Path; from kotune.runs.folder import Run\n"
         "with Run(Path('.')).lock(): Path('held').write_text('yes'); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}) as holder:

@@ -79,7 +79,7 @@ def test_a_whole_run_keeps_the_environments_secrets_to_itself(tmp_path: Path) ->
     (run,) = (tmp_path / "runs").iterdir()
     assert {"train.log", "report.html", "report.md", "run.json", "model"} <= {path.name for path in run.iterdir()}
     assert leaks(tmp_path) == []
-    assert any(b"axolotl.cli.main" in line for line in seen) and any(b"kotune.child" in line for line in seen)
+    assert any(b"axolotl.cli.main" in line for line in seen) and any(b"kotune.worker.call" in line for line in seen)
     assert not [line for line in seen for value in CANARIES.values() if value.encode() in line]
 
 
@@ -148,10 +148,10 @@ def test_kotune_itself_unpickles_and_evaluates_nothing() -> None:
 
 
 def test_html_in_data_is_text_on_every_page() -> None:
-    """tests/test_report.py, test_preview.py and test_compare.py look at whole pages; this is what they stand on."""
+    """The tests of report, preview and compare look at whole pages; this is what they stand on."""
     pytest.importorskip("jinja2")
-    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "kotune" / "pages").glob("*.jinja")]
-    assert "autoescape=True" in (ROOT / "kotune" / "page.py").read_text(encoding="utf-8")
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "kotune" / "display" / "pages").glob("*.jinja")]
+    assert "autoescape=True" in (ROOT / "kotune" / "display" / "page.py").read_text(encoding="utf-8")
     assert pages and not [page for page in pages if "autoescape false" in page or "<script" in page]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kotune.run import write_text
+from kotune.runs.folder import write_text
 from tests.conftest import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")

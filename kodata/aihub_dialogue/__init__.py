@@ -12,7 +12,8 @@ from kodata.aihub_dialogue.shapes import Dialogue, dialogues
 from kodata.card import Card, Message, Record, Refused
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, did_you_mean
-from kodata.records import asked, clean, drawer
+from kodata.records import asked, drawer
+from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("next", "reply", "summary")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from kodata.errors import DataError, brief
-from kodata.files import MAX_RATIO, SMALL
+from kodata.reading.files import MAX_RATIO, SMALL
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
@@ -26,7 +26,7 @@ _TRAINING = re.compile(r"(?<![a-z])(training|train)(?![a-z])|^t[ls]_", re.IGNORE
 
 
 @dataclass(frozen=True)
-class Part:
+class ArchivePart:
     """One .json or .xlsx. `name`: inside the download; `place`: for messages; `side`: "train", "validation" or ""."""
 
     name: str
@@ -61,11 +61,11 @@ def found(root: Path) -> list[Path]:
     return files
 
 
-def parts(file: Path, root: Path) -> Iterator[Part]:
+def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
     """What a file holds: itself, or the members of a zip; use each before the next. Raises DataError."""
     inside = file.relative_to(root).as_posix()
     if file.suffix.lower() != ".zip":
-        yield Part(inside, str(file), side(inside), file.suffix.lower(), lambda: file.open("rb"))
+        yield ArchivePart(inside, str(file), side(inside), file.suffix.lower(), lambda: file.open("rb"))
         return
     with told(str(file)):
         archive = zipfile.ZipFile(file)
@@ -77,7 +77,7 @@ def parts(file: Path, root: Path) -> Iterator[Part]:
                 yield _part(archive, info, f"{inside}/{member}", f"{file}: {member}")
 
 
-def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str) -> Part:
+def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str) -> ArchivePart:
     kind = Path(name).suffix.lower()
     if kind == ".zip":
         raise DataError(f"{place}: a zip inside a zip is not read; unpack the outer one and give that folder")
@@ -86,7 +86,7 @@ def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str
         check(info, place, MAX_XLSX if kind == ".xlsx" else MAX_JSON)
         return cast(BinaryIO, archive.open(info))
 
-    return Part(name, place, side(name), kind, opened)
+    return ArchivePart(name, place, side(name), kind, opened)
 
 
 def check(info: zipfile.ZipInfo, place: str, limit: int) -> None:

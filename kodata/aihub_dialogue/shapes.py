@@ -7,11 +7,11 @@ user where speakers are two people, else the person is the user and the system o
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from kodata.aihub_dialogue.archive import Part
+from kodata.aihub_dialogue.archive import ArchivePart
 from kodata.aihub_dialogue.sheets import Row, sheets
 from kodata.dialogue import Utterance
 from kodata.errors import DataError, FaultError, shown
-from kodata.json_rows import decoded, json_rows
+from kodata.reading.json_rows import decoded, json_rows
 
 LOOKED_FOR = (
     "looked for info[].annotations.lines (주제별 텍스트 일상 대화), data[].body (한국어 SNS), "
@@ -32,7 +32,7 @@ class Dialogue(NamedTuple):
     summary: str | None = None
 
 
-def dialogues(part: Part) -> Iterator[Dialogue]:
+def dialogues(part: ArchivePart) -> Iterator[Dialogue]:
     """The dialogues of a file. Raises DataError with file, row, field and value, also where there is none in it."""
     count = 0
     for dialogue in _workbook(part) if part.kind == ".xlsx" else _json(part):
@@ -42,7 +42,7 @@ def dialogues(part: Part) -> Iterator[Dialogue]:
         raise DataError(f"{part.place}: no dialogue in it; {LOOKED_FOR}")
 
 
-def _json(part: Part) -> Iterator[Dialogue]:
+def _json(part: ArchivePart) -> Iterator[Dialogue]:
     number = 0
     try:
         text = decoded(part.chunks(), ("utf-8-sig", "cp949"))
@@ -107,7 +107,7 @@ def _questions(at: "_Place") -> Iterator[Dialogue]:
             yield Dialogue(f"squad:{question.text('id')}", f"squad:{title}", title, said, False)
 
 
-def _workbook(part: Part) -> Iterator[Dialogue]:
+def _workbook(part: ArchivePart) -> Iterator[Dialogue]:
     unknown = []
     with part.handle() as handle:
         for title, columns, rows in sheets(handle, part.place):

@@ -1,16 +1,17 @@
 """Prompts of everyday kinds whose answers are judged for how natural their Korean is. For scoring alone.
 
 A record is {guid, kind, level, prompt}; level is the speech level that the prompt asks for, `any` where it asks for none.
-What is measured in an answer: signals.py. What the measures are worth: tasks/ko_naturalness/README.md.
+What is measured in an answer: kodata/metrics/naturalness. What the measures are worth: tasks/ko_naturalness/README.md.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
 from kodata.errors import DataError, did_you_mean
-from kodata.records import checked, clean, not_text
+from kodata.reading import files as data_files
+from kodata.records import checked, not_text
+from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("test",)
 FORMS: tuple[str, ...] = ()
@@ -85,12 +86,3 @@ def _diagnosis(row: data_files.Row) -> str:
     if wrong := not_text(row, "guid", "kind", "prompt"):
         return wrong
     return f"level is {row['level']!r:.80}, not one of {', '.join(LEVELS)}; mend it or leave it out"
-
-
-def reference_values() -> dict[str, dict[str, float]]:
-    """What the signals are in `native` and `translated` Korean, and in the `hypotheses` that people wrote: each value by the
-    name of its signal, from references.yaml (references.py makes it)."""
-    import yaml
-
-    told = yaml.safe_load((Path(__file__).parent / "references.yaml").read_text(encoding="utf-8"))
-    return {kind: values for kind, values in told.items() if isinstance(values, dict)}

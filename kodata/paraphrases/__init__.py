@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata import files as data_files
 from kodata.card import Card, Message, Record, Refused
 from kodata.errors import DataError, did_you_mean
-from kodata.folder import Places
-from kodata.records import clean
+from kodata.reading import files as data_files
+from kodata.reading.folder import Places
+from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("test",)
 FORMS: tuple[str, ...] = ()

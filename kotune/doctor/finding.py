@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from kotune.shipped import INSTALL, IS_CHECKOUT
+
 State = Literal["ok", "warning", "fix"]
 COLOURS = {"ok": "green", "warning": "yellow", "fix": "red"}
-SETUP = "run `make setup`"
+SETUP = f"run {INSTALL}"
+ANEW = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environment {SETUP}"
 
 
 @dataclass(frozen=True)

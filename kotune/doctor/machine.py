@@ -7,14 +7,15 @@ import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from kodata.errors import brief
-from kotune.doctor.finding import SETUP, Finding
-from kotune.job import versions
-from kotune.recipe import ROOT
+from kotune.doctor.finding import ANEW, SETUP, Finding
+from kotune.shipped import IS_CHECKOUT, PROGRAM, ROOT
+from kotune.stages import versions
 
 GIB = 2**30
 # The oldest Linux driver for each CUDA major version: NVIDIA's CUDA compatibility documentation.
@@ -23,7 +24,7 @@ SMI = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free",
 
 
 @dataclass(frozen=True)
-class Gpu:
+class InstalledGpu:
     """One line of nvidia-smi; MiB."""
 
     name: str
@@ -37,13 +38,13 @@ def python(version: tuple[int, int]) -> Finding:
     told = ".".join(map(str, version))
     if (3, 11) <= version <= (3, 12):
         return Finding("python", "ok", told)
-    return Finding("python", "fix", told, "use Python 3.11 or 3.12: make setup PYTHON=python3.11")
+    return Finding("python", "fix", told, "use Python 3.11 or 3.12" + ": make setup PYTHON=python3.11" * IS_CHECKOUT)
 
 
 def locked(installed: Mapping[str, str | None]) -> Finding:
-    """The packages that pyproject.toml names against requirements.lock."""
+    """The packages that kotune asks for, in a checkout against requirements.lock."""
     missing = [name for name, version in installed.items() if version is None]
-    lock = _lock()
+    lock = _lock() if IS_CHECKOUT else {}
     other = [
         f"{name} {version} (locked: {', '.join(sorted(lock[name]))})"
         for name, version in installed.items()
@@ -57,16 +58,19 @@ def locked(installed: Mapping[str, str | None]) -> Finding:
         return Finding(
             "packages", "warning", "the light install: check, render, plan and doctor", f"{SETUP} to run recipes"
         )
-    return Finding("packages", "ok", f"{len(installed)} as requirements.lock has them")
+    told = (
+        "as requirements.lock has them" if IS_CHECKOUT else "installed; only a checkout has a lock to compare them with"
+    )
+    return Finding("packages", "ok", f"{len(installed)} {told}")
 
 
-def torch_build(build: tuple[str, str | None, bool] | str | None, found: list[Gpu]) -> Finding:
+def torch_build(build: tuple[str, str | None, bool] | str | None, found: list[InstalledGpu]) -> Finding:
     """torch's version, its CUDA (None: a CPU build) and whether it can use a GPU, against the driver; or why it cannot
     be imported."""
     if build is None:
         return Finding("torch", "warning", "not installed", f"{SETUP} to run recipes")
     if isinstance(build, str):
-        return Finding("torch", "fix", f"cannot be imported: {build}", f"remove .venv, then {SETUP}")
+        return Finding("torch", "fix", f"cannot be imported: {build}", ANEW)
     version, cuda, usable = build
     told = f"{version}, {f'CUDA {cuda}' if cuda else 'CPU build'}"
     if not found:
@@ -76,7 +80,7 @@ def torch_build(build: tuple[str, str | None, bool] | str | None, found: list[Gp
             "torch",
             "fix",
             f"{told}, but there is an NVIDIA GPU",
-            f"remove .venv, then {SETUP}: it takes the CUDA build",
+            f"{ANEW}: it takes the CUDA build",
         )
     driver = found[0].driver
     least = DRIVERS.get(int(cuda.partition(".")[0]), 0)
@@ -91,7 +95,7 @@ def torch_build(build: tuple[str, str | None, bool] | str | None, found: list[Gp
     return Finding("torch", "ok", f"{told}, driver {driver}")
 
 
-def gpu(found: Gpu) -> Finding:
+def gpu(found: InstalledGpu) -> Finding:
     """A GPU with its memory, a warning where somebody else is in it."""
     told = f"{found.name}, {found.memory / 1024:,.1f} GiB, {found.free / 1024:,.1f} free"
     if found.free < 0.9 * found.memory:
@@ -104,7 +108,7 @@ def no_gpu(loaded: bool) -> Finding:
     if loaded:
         do = "run nvidia-smi to see why; a container needs --gpus all"
         return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi tells of no GPU", do)
-    do = "the quickstart recipes need none; for others rent one (./cli.py plan tells which)"
+    do = f"the quickstart recipes need none; for others rent one ({PROGRAM} plan tells which)"
     return Finding("gpu", "warning", "no NVIDIA GPU", do)
 
 
@@ -153,11 +157,11 @@ def font() -> Finding:
     from pylopdf_fonts_ko import sans_path
 
     if not Path(sans_path()).is_file():
-        return Finding("font", "fix", f"{sans_path()} is gone", f"remove .venv, then {SETUP}")
+        return Finding("font", "fix", f"{sans_path()} is gone", ANEW)
     return Finding("font", "ok", Path(sans_path()).name)
 
 
-def gpus(run: Callable[..., Any] = subprocess.run) -> list[Gpu]:
+def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
     """What nvidia-smi tells; none where it is not there or fails."""
     try:
         done = run(SMI, capture_output=True, text=True, check=False, timeout=30)
@@ -165,17 +169,24 @@ def gpus(run: Callable[..., Any] = subprocess.run) -> list[Gpu]:
         return []
     lines = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines() if done.returncode == 0]
     return [
-        Gpu(name, driver, int(size), int(free))
+        InstalledGpu(name, driver, int(size), int(free))
         for name, driver, size, free in lines
         if size.isdecimal() and free.isdecimal()
     ]
 
 
 def installed() -> dict[str, str | None]:
-    """The installed version of every package that pyproject.toml names for training, None where it is not there."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["train"]]
-    return versions(*(re.split(r"[<>=\[ ]", word)[0] for word in asked))
+    """The installed version of every package that kotune asks for to train, None where it is not there."""
+    return versions(*(re.split(r"[<>=\[ ;]", word)[0] for word in _asked()))
+
+
+def _asked() -> list[str]:
+    """What pyproject.toml names, of which an installation has a copy in its metadata."""
+    if IS_CHECKOUT:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    asked = metadata.requires("kotune") or []
+    return [word for word in asked if "extra ==" not in word or re.search(r"""extra == ['"]train['"]""", word)]
 
 
 def _lock() -> dict[str, set[str]]:

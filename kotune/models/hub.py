@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kodata.hub import explained, patiently
-from kotune.axolotl_config import TEMPLATE_FILE
+from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
+from kotune.layout import TEMPLATE
 
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model"]
 WEIGHTS = ["*.safetensors"]  # safetensors only: no pickled weights
@@ -51,7 +51,7 @@ def _attempt(base: str, weights: bool) -> Path:
 
 def write_own_template(base: str, root: Path) -> None:
     """Where kotune brings no template, the tokenizer's own becomes the run's chat_template.jinja."""
-    target = root / TEMPLATE_FILE
+    target = root / TEMPLATE
     if target.exists():
         return
     from transformers import AutoTokenizer

@@ -15,7 +15,8 @@ from kotune.plan.gpus import Gpu
 from kotune.plan.memory import padded
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
-from kotune.scoring import BATCH_SIZE, VARIANTS
+from kotune.score.model import BATCH_SIZE
+from kotune.score.scoring import VARIANTS
 
 
 @dataclass(frozen=True)

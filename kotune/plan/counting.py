@@ -14,11 +14,13 @@ from typing import Any
 
 import kodata
 from kodata.card import Refused
-from kodata.convert import VALIDATION_ROWS, VALIDATION_SHARE
 from kodata.errors import HubDeniedError, HubError
-from kotune import models, strict_yaml
+from kodata.prepare.split import VALIDATION_ROWS, VALIDATION_SHARE
+from kotune.models import presets
 from kotune.plan.assumptions import TEMPLATE, TOKENS_PER_CHARACTER
-from kotune.recipe import Data, Recipe
+from kotune.recipe import strict_yaml
+from kotune.recipe.schema import Data, Recipe
+from kotune.shipped import INSTALL, PROGRAM
 
 CHARACTERS_FILE = Path(__file__).with_name("characters.yml")
 READ = 10_000  # rows of a source, at most, whose characters are counted
@@ -54,7 +56,7 @@ class Counted:
 
 def count(recipe: Recipe) -> Counted:
     """Counted, or estimated with the reason."""
-    why = _no_tokenizer(models.find(recipe.model, recipe.template).base)
+    why = _no_tokenizer(presets.find(recipe.model, recipe.template).base)
     if not why:
         found = _in_child(recipe)
         if "absent" not in found:
@@ -138,22 +140,22 @@ def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
 def _no_tokenizer(base: str) -> str:
     """Why the model's tokenizer cannot be asked, empty where it can."""
     if not find_spec("transformers"):
-        return "the light install has no tokenizer; `make setup` counts exactly"
+        return f"the light install has no tokenizer; {INSTALL} counts exactly"
     if Path(base).is_dir():
         return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
     from huggingface_hub import try_to_load_from_cache
 
     if isinstance(try_to_load_from_cache(base, "tokenizer_config.json"), str):
         return ""
-    return f"the tokenizer of {base} is not in the hub's cache; `./cli.py preview` fetches it, without the weights"
+    return f"the tokenizer of {base} is not in the hub's cache; `{PROGRAM} preview` fetches it, without the weights"
 
 
 def _in_child(recipe: Recipe) -> dict[str, Any]:
-    from kotune import child
-    from kotune.run import read_json
+    from kotune.runs.folder import read_json
+    from kotune.worker.call import call
 
     with tempfile.TemporaryDirectory(prefix="kotune-plan-") as folder:
-        child.call("count", Path(folder), recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
+        call("plan", Path(folder), recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
         found: dict[str, Any] = read_json(Path(folder) / "counted.json")
         return found
 
@@ -161,10 +163,10 @@ def _in_child(recipe: Recipe) -> dict[str, Any]:
 def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as Counted has them, or
     `absent`: why they are not at hand. Nothing is asked of the hub: HF_HUB_OFFLINE must be set."""
-    from kodata import convert
-    from kotune import lengths
-    from kotune.job import Job
-    from kotune.run import Run
+    from kodata.prepare import convert
+    from kotune.parity import lengths
+    from kotune.runs.folder import Run
+    from kotune.runs.job import Job
 
     job = Job(recipe, Run(run), "cpu", None)
     why = ""
@@ -190,7 +192,7 @@ def _tokenizer(recipe: Recipe, run: Path) -> Any:
 
     from kotune.models import hub
 
-    model = models.find(recipe.model, recipe.template)
+    model = presets.find(recipe.model, recipe.template)
     tokenizer: Any = AutoTokenizer.from_pretrained(model.base, trust_remote_code=False)
     if model.template:
         tokenizer.chat_template = model.template.read_text(encoding="utf-8")

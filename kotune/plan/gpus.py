@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 
 from kodata.errors import did_you_mean
-from kotune import strict_yaml
 from kotune.errors import RecipeError
-from kotune.strict_yaml import shown
+from kotune.recipe import strict_yaml
+from kotune.recipe.strict_yaml import shown
 
 GPUS_FILE = Path(__file__).with_name("gpus.yml")
 

@@ -2,7 +2,7 @@
 
 Stored tensors are exact. What training holds beside them was derived from the operations of transformers' decoder, peft's
 LoRA layers and torch's loss under bf16 autocast, and is held against every tensor that torch itself makes of both real
-architectures (tests/test_plan.py, benchmarks/plan.py). What no tensor shows, above all the CUDA context and gaps between
+architectures (tests/plan/test_plan.py, benchmarks/plan.py). What no tensor shows, above all the CUDA context and gaps between
 tensors, is the share of the GPU that USABLE leaves free: an assumption.
 """
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from kotune import table
-from kotune.efficiency import cost
-from kotune.plan import GIB, On, Plan, assumptions, memory
-from kotune.table import Row, Table
-from kotune.verdict import ADAPTERS
+from kotune.compare.efficiency import cost
+from kotune.display import table
+from kotune.display.table import Row, Table
+from kotune.display.words import ADAPTERS
+from kotune.plan import assumptions, memory
+from kotune.plan.plan import GIB, On, Plan
 
 PREDICTED = "PREDICTED, not measured: no GPU has confirmed these figures yet (docs/plan.md)."
 PARTS = {

@@ -1,6 +1,6 @@
 """A model's architecture from its config.json alone, and its parameters by arithmetic: no weights, no torch.
 
-tests/test_plan.py builds the same architectures with transformers and peft and finds the same counts to the last one.
+tests/plan/test_plan.py builds the same architectures with transformers and peft and finds the same counts to the last one.
 """
 
 import json
@@ -10,9 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kotune import models, strict_yaml
 from kotune.errors import RecipeError
-from kotune.strict_yaml import shown
+from kotune.models import presets
+from kotune.recipe import strict_yaml
+from kotune.recipe.strict_yaml import shown
+from kotune.shipped import INSTALL
 
 KNOWN = ("llama", "mistral", "qwen2")
 SHAPES_FILE = Path(__file__).with_name("shapes.yml")
@@ -90,7 +92,7 @@ def find(model: str) -> Shape:
     known = strict_yaml.load(SHAPES_FILE)
     if model in known:
         return of(known[model], model)
-    base = models.find(model, None).base
+    base = presets.find(model, None).base
     file = Path(base) / "config.json"
     return of(json.loads((file if file.is_file() else _of_hub(base)).read_text(encoding="utf-8")), model)
 
@@ -124,7 +126,7 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
 def _of_hub(base: str) -> Path:
     if not find_spec("huggingface_hub"):
         raise RecipeError(
-            f"model {base}: the light install cannot ask the hub for its config.json; `make setup`, or give a folder with it"
+            f"model {base}: the light install cannot ask the hub for its config.json; {INSTALL}, or give a folder with it"
         )
     from huggingface_hub import try_to_load_from_cache
 

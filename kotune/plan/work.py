@@ -8,8 +8,8 @@ from kodata.card import Refused
 from kodata.errors import DataError
 from kotune.plan import counting
 from kotune.plan.counting import Counted
-from kotune.recipe import Limit, Recipe
-from tasks.card import cards, settings
+from kotune.recipe.schema import Limit, Recipe
+from kotune_tasks.card import cards, settings
 
 PROMPTS_OF_PREMISE = 19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
 

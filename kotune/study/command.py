@@ -1,18 +1,21 @@
-"""What `./cli.py study` does: list, run here, hand over to an engine, report."""
+"""What the command `study` does: list, run here, hand over to an engine, report."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kotune import launch, pipeline
-from kotune.efficiency import Price
+from kotune import pipeline
+from kotune.compare.efficiency import Price
+from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
-from kotune.phrases import LANGUAGES, Phrases
+from kotune.launch import engines
+from kotune.launch.engine import LaunchOptions, Submission
+from kotune.layout import RECORD
 from kotune.plan import gpus
-from kotune.progress import Screen
-from kotune.run import RUNS, read_json, said
-from kotune.run import command as command_line
+from kotune.runs.folder import RUNS, read_json, said
+from kotune.runs.folder import command as command_line
 from kotune.study import cost, file, running, sizes
 from kotune.study.file import Study
 
@@ -20,7 +23,7 @@ Echo = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Options:
+class StudyOptions:
     """What the command line says beside the study. `passed` goes to the engine's own command line as it is."""
 
     dry_run: bool = False
@@ -40,7 +43,7 @@ class Options:
         return Price.of(self.price, self.won_per_dollar)
 
 
-def again(study: Study, options: Options) -> str:
+def again(study: Study, options: StudyOptions) -> str:
     """The command line that says the same once more."""
     given = {
         "--budget": options.budget, "--gpu": options.gpu, "--price": options.price,
@@ -56,7 +59,7 @@ def _word(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.15g}"
 
 
-def start(path: Path, options: Options, echo: Echo) -> None:
+def start(path: Path, options: StudyOptions, echo: Echo) -> None:
     """RecipeError for a bad study, bad words, a size above what the data hold or a budget that is too small, before anything
     is started; KotuneError at the end where cells failed."""
     _check(options)
@@ -65,7 +68,8 @@ def start(path: Path, options: Options, echo: Echo) -> None:
     if not options.report_only:
         sizes.check(study)
     if options.dry_run or options.budget is not None:
-        found = cost.predict(study, options.runs_dir, options.gpu, options.engine in launch.AT_ONCE)
+        at_once = options.engine in engines.ENGINES and engines.ENGINES[options.engine].starts_at_once
+        found = cost.predict(study, options.runs_dir, options.gpu, at_once)
         if options.dry_run:
             cost.show(study, found, options.hourly)
         if options.budget is not None:
@@ -76,7 +80,7 @@ def start(path: Path, options: Options, echo: Echo) -> None:
         _run(study, options, echo)
 
 
-def _check(options: Options) -> None:
+def _check(options: StudyOptions) -> None:
     if options.report_only and (options.dry_run or options.engine or options.budget is not None):
         raise RecipeError("--report-only: runs nothing; leave out --dry-run, --budget and --on")
     if not options.engine and (options.bucket or options.passed):
@@ -93,7 +97,7 @@ def _check(options: Options) -> None:
 def _check_place(study: Study, runs_dir: Path) -> None:
     """RecipeError where the report would be written over a run's, or over that of another study file."""
     out = runs_dir / study.name
-    if (out / "run.json").exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
+    if (out / RECORD).exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
         raise RecipeError(
             f"{study.file}: its report would lie in {out}, which is a run's folder; rename the study file"
         )
@@ -111,35 +115,36 @@ def _reported(path: Path) -> Path | None:
         return None
 
 
-def _hand_over(study: Study, options: Options, echo: Echo) -> None:
+def _hand_over(study: Study, options: StudyOptions, echo: Echo) -> None:
     missing = [cell for cell in study.cells if not running.is_done(study, cell, options.runs_dir)]
     done = _report_line(study, options)
     if not missing:
         echo(f"nothing is missing; the report: {done}")
         return
-    words = launch.Options(study.limit, options.lang, options.bucket, options.passed, study.name)
-    jobs = [launch.Job(cell.recipe, cell.overrides) for cell in missing]
-    launched = launch.prepare(jobs, str(options.engine), words)
-    launch.start(launched, str(options.engine), options.dry_run, echo)
+    words = LaunchOptions(study.limit, options.lang, options.bucket, options.passed, study.name)
+    submissions = [Submission(cell.recipe, cell.overrides) for cell in missing]
+    launched = engines.prepare(submissions, str(options.engine), words)
+    engines.start(launched, str(options.engine), options.dry_run, echo)
     echo(f"when all have ended, the report: {done}")
 
 
-def _report_line(study: Study, options: Options) -> str:
+def _report_line(study: Study, options: StudyOptions) -> str:
     """The command that writes the report when others have run the cells."""
     words = replace(options, report_only=True, dry_run=False, budget=None, engine=None, bucket=None, passed=())
     return again(study, words)
 
 
-def _run(study: Study, options: Options, echo: Echo) -> None:
-    from kotune.study import report
+def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
+    from kotune.study.report import StudyReport
+    from kotune.study.writing import write
 
-    of_cells = pipeline.Options(limit=study.limit, runs_dir=options.runs_dir, lang=options.lang)
+    of_cells = pipeline.RunOptions(limit=study.limit, runs_dir=options.runs_dir, lang=options.lang)
     failed = [] if options.report_only else _cells(study, options, of_cells)
     found, absent = running.scored(study, of_cells, failed)
     if found:
         out = options.runs_dir / study.name
-        made = report.Report(study, (found, absent), Phrases(options.lang), options.hourly, again(study, options))
-        for path in report.write(made, out, options.gpu):
+        made = StudyReport(study, (found, absent), Phrases(options.lang), options.hourly, again(study, options))
+        for path in write(made, out, options.gpu):
             echo(str(path))
     elif not failed:
         todo = again(study, replace(options, report_only=False))
@@ -148,7 +153,7 @@ def _run(study: Study, options: Options, echo: Echo) -> None:
         raise running.failure(study, failed)
 
 
-def _cells(study: Study, options: Options, of_cells: pipeline.Options) -> running.Failed:
+def _cells(study: Study, options: StudyOptions, of_cells: pipeline.RunOptions) -> running.Failed:
     """Run what is missing; the cells that failed."""
     try:
         return running.run(study, of_cells, Screen())

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kotune import plan, table
-from kotune.efficiency import Price, cost
+from kotune.compare.efficiency import Price, cost
+from kotune.display import table
+from kotune.display.table import Row, Table
 from kotune.errors import RecipeError
-from kotune.plan import On, Plan, counting
+from kotune.plan import counting, plan
 from kotune.plan.counting import Counted
+from kotune.plan.plan import On, Plan
 from kotune.plan.screen import PREDICTED
 from kotune.study.file import Cell, Study
 from kotune.study.running import is_done
-from kotune.table import Row, Table
 
 BLIND = "Time and cost are predicted for a GPU alone, not for a CPU: give --gpu NAME and --price WON."
 ONCE = "What a base model answers is counted in the first missing cell that asks it; the others take it over (docs/study.md)."

@@ -5,9 +5,9 @@ together, so their covariance has parts: items (one bootstrap over clusters for 
 has in common at all sizes, where a smaller sample is the beginning of a larger one. For a given b the law is a line, so the law
 is solved for a grid of b, and an interval is the union over b of the lines' intervals, each as much shorter as its b fits worse:
 the profile likelihood's, which also holds where b is not known at all. Its quantile is Student's with Satterthwaite's degrees of
-freedom (kotune.seeds). Where a law is 0 (a target, another law) is the set of n whose interval holds 0 (Fieller 1954).
+freedom (kotune.compare.seeds). Where a law is 0 (a target, another law) is the set of n whose interval holds 0 (Fieller 1954).
 
-Cover of the truth by simulation: tests/test_curves.py. What it stands on: seeds spread alike at all sizes of an arm.
+Cover of the truth by simulation: tests/study/test_curves.py. What it stands on: seeds spread alike at all sizes of an arm.
 Arrays may have leading axes, one element a case; `...` below.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kotune import seeds
+from kotune.compare import seeds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,8 @@ class Measured(NamedTuple):
         return Measured(self.means @ weights.T, tuple((weights @ part @ weights.T, free) for part, free in self.parts))
 
     def tested(self, at: int) -> tuple[float, float, float, float]:
-        """What kotune.seeds.interval says of one point: both ends of its 95% interval, p of its being 0, what would be seen."""
+        """What kotune.compare.seeds.interval says of one point: both ends of its 95% interval, p of its being 0, what would be
+        seen."""
         parts = [(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0]
         return seeds.interval(float(self.means[at]), parts or [(0.0, 1.0)])
 

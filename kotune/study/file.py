@@ -18,11 +18,14 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from kodata.errors import did_you_mean
-from kotune import recipe as recipes
-from kotune import strict_yaml
 from kotune.errors import RecipeError
-from kotune.recipe import Limit, Recipe, Strict, all_told, listed
-from kotune.strict_yaml import shown
+from kotune.recipe import reading as recipes
+from kotune.recipe import strict_yaml
+from kotune.recipe.reading import all_told, listed
+from kotune.recipe.schema import Limit, Recipe, Strict
+from kotune.recipe.schema import limit as parsed_limit
+from kotune.recipe.strict_yaml import shown
+from kotune.shipped import PROGRAM
 
 MOST_CELLS = 500
 ALL = "all"  # samples: the whole data set
@@ -50,7 +53,7 @@ class Asked(Strict):
     @classmethod
     def _as_of_run(cls, limit: Any) -> Limit:
         try:
-            return recipes.limit(limit)
+            return parsed_limit(limit)
         except ValueError as error:
             raise PydanticCustomError("limit", "{told}", {"told": str(error)}) from None
 
@@ -112,7 +115,7 @@ def _asked(path: Path) -> Asked:
     raw = strict_yaml.load(path, misread=misread)
     if "model" in raw and "recipes" not in raw:
         raise RecipeError(
-            f"{path}: a recipe, not a study; use ./cli.py run {path}, or name it under `recipes:` of a study"
+            f"{path}: a recipe, not a study; use {PROGRAM} run {path}, or name it under `recipes:` of a study"
         )
     try:
         asked = Asked.model_validate(raw)

@@ -12,15 +12,15 @@ from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from kotune import seeds
-from kotune.compare import Comparison
-from kotune.paired import Paired, holm
+from kotune.compare import seeds
+from kotune.compare.comparison import Comparison
+from kotune.compare.paired import Paired, holm
+from kotune.compare.verdict import outcome
 from kotune.study import curves
 from kotune.study.curves import Law, Measured, Place
 from kotune.study.file import ARMS
 from kotune.study.points import Scores
-from kotune.verdict import outcome
-from tasks.card import cards
+from kotune_tasks.card import cards
 
 if TYPE_CHECKING:
     from kotune.study.curves import Array
@@ -253,7 +253,8 @@ class Findings:
         yield Pair(a, b, list(zip(shared, found, strict=True)), told, crossings, is_fitted)
 
     def _against(self, a: int, b: int) -> Comparison:
-        """Two points, b against a, as kotune.seeds compares runs, but for seeds whose variance is pooled over an arm's sizes."""
+        """Two points, b against a, as kotune.compare.seeds compares runs, but for seeds whose variance is pooled over an arm's
+        sizes."""
         import numpy as np
 
         scores = self.scores

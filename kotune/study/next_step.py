@@ -8,15 +8,15 @@ from pydantic import ValidationError
 import kodata
 from kodata.card import Card, Refused
 from kodata.errors import DataError
-from kodata.leaks import LeakGuard
-from kotune import plan
-from kotune.efficiency import Price
+from kodata.prepare.leak_guard import LeakGuard
+from kotune.compare.efficiency import Price
 from kotune.errors import KotuneError
-from kotune.plan import Plan, counting
-from kotune.recipe import Data, Recipe
+from kotune.plan import counting, plan
+from kotune.plan.plan import Plan
+from kotune.recipe.schema import Data, Recipe
 from kotune.study.file import Cell, Study
 from kotune.study.sizes import is_here
-from tasks.card import cards
+from kotune_tasks.card import cards
 
 
 @dataclass(frozen=True)

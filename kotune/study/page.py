@@ -3,22 +3,22 @@
 import math
 from collections.abc import Iterator
 
-from kotune import plots
-from kotune.page import render
-from kotune.report_page import Figure
+from kotune.display import plots
+from kotune.display.page import render
+from kotune.report.page import Figure
 from kotune.study import tables
 from kotune.study.curves import AHEAD
 from kotune.study.findings import Findings
-from kotune.study.report import Report
+from kotune.study.report import StudyReport
 from kotune.study.sentences import Sentences
-from tasks.card import cards
+from kotune_tasks.card import cards
 
 STEPS = 40  # places of a fitted curve that are drawn
 TICKS = 8  # sizes that find room beside each other
 BESIDE = 1.04  # from one arm to the next at the same size, so that no interval hides another
 
 
-def page(report: Report) -> str:
+def page(report: StudyReport) -> str:
     """The whole page."""
     drawn = [(figure(words), tables.of_task(words)) for words in report.words.values()]
     return render("study", report=report, say=report.say, tasks=drawn)
@@ -52,11 +52,11 @@ def series(found: Findings) -> Iterator[plots.Series]:
         yield from (plots.Series(arm, [point], colour) for point in points)
         first, last = found.scores.sizes(arm)[0], AHEAD * found.scores.sizes(arm)[-1]
         sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
-        law = [plots.Point(size, told.value) for size, told in zip(sizes, curve.at(sizes), strict=True)]
+        law = [plots.PlotPoint(size, told.value) for size, told in zip(sizes, curve.at(sizes), strict=True)]
         yield plots.Series(arm, law, colour, dashed=True)
 
 
-def _point(found: Findings, at: int, beside: float) -> plots.Point:
+def _point(found: Findings, at: int, beside: float) -> plots.PlotPoint:
     told, rows = found.estimate(at), found.scores.points[at].rows
     known = not math.isnan(told.low)
-    return plots.Point(rows * beside, told.value, *((told.low, told.high) if known else (None, None)))
+    return plots.PlotPoint(rows * beside, told.value, *((told.low, told.high) if known else (None, None)))

@@ -13,15 +13,16 @@ from functools import cached_property
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from kodata.metrics import MEAN, METRICS, is_known, vectors
-from kotune import paired
-from kotune.compare import Side
+from kodata.metrics.metrics import MEAN, METRICS
+from kodata.metrics.resampling import is_known, vectors
+from kotune.compare import paired
+from kotune.compare.comparison import Side
 from kotune.errors import KotuneError
-from kotune.finished import Finished
+from kotune.runs.finished import Finished
 from kotune.study import curves
 from kotune.study.curves import Measured
 from kotune.study.file import ARMS, Cell, Value
-from tasks.card import cards
+from kotune_tasks.card import cards
 
 if TYPE_CHECKING:
     from kotune.study.curves import Array

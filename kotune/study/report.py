@@ -1,31 +1,28 @@
 """What a study found, in plain words: report.html, report.md and study.json, from the run folders of its cells alone."""
 
-import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from kotune.compare import finite
-from kotune.efficiency import Price
-from kotune.finished import Finished
-from kotune.phrases import Phrases
-from kotune.run import write_json, write_text
-from kotune.seeds import ENOUGH
-from kotune.study import next_step, tables
+from kotune.compare.efficiency import Price
+from kotune.compare.seeds import ENOUGH
+from kotune.display.phrases import Phrases
+from kotune.display.table import Table
+from kotune.report.sentences import Verdict
+from kotune.runs.finished import Finished
+from kotune.study import tables
+from kotune.study.as_json import _task_json, _tried_json
 from kotune.study.file import Cell, Study
 from kotune.study.findings import Findings
 from kotune.study.next_step import Step
-from kotune.study.points import Tried, points, scores, tried
-from kotune.study.sentences import Sentences, state
-from kotune.table import Table, escaped, markdown
-from kotune.verdict import Verdict
-from tasks.card import CRITERIA, cards
+from kotune.study.points import points, scores, tried
+from kotune.study.sentences import Sentences
+from kotune_tasks.card import CRITERIA, cards
 
 Scored = Sequence[tuple[Cell, Finished]]
 Failed = Sequence[tuple[Cell, str]]
 
 
-class Report:
+class StudyReport:
     """What page, Markdown and JSON say, in one language. `words`: what is said of each task that all runs were scored on;
     `command`: what writes the report again."""
 
@@ -92,69 +89,3 @@ class Report:
                 for step in self.steps
             ],
         }  # fmt: skip
-
-
-def _tried_json(one: Tried) -> dict[str, Any]:
-    losses = {str(seed): None if math.isnan(loss) else loss for seed, loss in one.losses.items()}
-    told = {"arm": one.arm, "rows": one.rows, "choice": dict(one.choice), "validation_loss": losses}
-    return {**told, "chosen": one.is_chosen}
-
-
-def _task_json(words: Sentences) -> dict[str, Any]:
-    found = words.found
-    points = [
-        {
-            "arm": one.arm,
-            "rows": one.rows,
-            "runs": [run.name for run in one.runs],
-            **finite(found.estimate(at)._asdict()),
-        }
-        for at, one in enumerate(found.scores.points)
-    ]
-    passings = [
-        {"arm": one.arm, "target": one.target.name, "value": one.target.value, **one.place._asdict(),
-         "state": state(one.place), "fitted": one.is_fitted, "seconds": one.seconds}
-        for one in found.passings
-    ]  # fmt: skip
-    pairs = [
-        {"a": pair.a, "b": pair.b, "crossings": [place._asdict() for place in pair.crossings], "fitted": pair.is_fitted,
-         "gained_more": finite(pair.more._asdict()) if pair.more else None,
-         "sizes": [{"rows": rows, **one.row()} for rows, one in pair.sizes]}
-        for pair in found.pairs
-    ]  # fmt: skip
-    laws = [
-        {"arm": one.arm, "why_none": one.why or None, "flat": one.is_flat,
-         "exponent": [None if math.isnan(end) else end for end in one.exponent], "doubling": finite(one.more._asdict())}
-        for one in found.curves.values()
-    ]  # fmt: skip
-    return {
-        "metric": found.scores.metric, "n": found.scores.n, "groups": found.scores.groups, "points": points,
-        "base": {arm: finite(found.estimate(found.scores.base(arm))._asdict()) for arm in found.scores.arms},
-        "references": found.lines, "targets": passings, "pairs": pairs, "laws": laws,
-        "noise_floor": [finite(vars(one)) for one in found.floors],
-    }  # fmt: skip
-
-
-def write(report: Report, out: Path, gpu: str | None = None) -> list[Path]:
-    """Write report.html, report.md and study.json into `out`; their paths. `gpu`: for which the next step is planned."""
-    from kotune.study.page import page
-
-    report.steps = next_step.steps(report.study, gpu, report.price)
-    paths = [out / name for name in ("report.html", "report.md", "study.json")]
-    write_text(paths[0], page(report))
-    write_text(paths[1], in_markdown(report))
-    write_json(paths[2], report.as_json())
-    return paths
-
-
-def in_markdown(report: Report) -> str:
-    """The facts of the page in the page's order."""
-    found = [table for words in report.words.values() for table in tables.of_task(words)]
-    parts = [
-        f"# {escaped(report.title)}",
-        escaped(report.lead),
-        *(f"**{escaped(verdict.text)}**" for verdict in report.verdicts()),
-        *map(escaped, report.notes()),
-        *map(markdown, (*found, *report.of_all())),
-    ]
-    return "\n\n".join(parts) + "\n"

@@ -6,28 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from kodata.errors import DataError, HubDeniedError, HubError, SizeError
-from kotune import pipeline, warm
-from kotune.axolotl_config import detect_device
+from kotune import pipeline, stages
+from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
-from kotune.finished import Finished
-from kotune.job import Job
-from kotune.progress import Screen
-from kotune.run import STAGES, Run
+from kotune.runs.finished import Finished
+from kotune.runs.folder import STAGES, Run
+from kotune.runs.job import Job
 from kotune.study import sizes
 from kotune.study.file import Cell, Study
+from kotune.worker import server
+from kotune.worker.device import detect_device
 
 Failed = list[tuple[Cell, str]]
 
 
-def run(study: Study, options: pipeline.Options, screen: Screen) -> Failed:
+def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     """Run what is missing; the cells that failed, with what they said. What would stop every cell is raised: Ctrl-C, SIGTERM,
     a hub that is out of reach, a full disk, a size above what the data hold."""
     _check_sizes(study, options, screen)
-    with warm.up():
+    with server.up():
         return _each(study, options, screen)
 
 
-def _each(study: Study, options: pipeline.Options, screen: Screen) -> Failed:
+def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     failed = []
     for number, cell in enumerate(study.cells, 1):
         screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
@@ -37,7 +38,7 @@ def _each(study: Study, options: pipeline.Options, screen: Screen) -> Failed:
     return failed
 
 
-def _failure(cell: Cell, options: pipeline.Options, screen: Screen) -> str:
+def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
     """What went wrong in a cell's run, empty where nothing did."""
     try:
         pipeline.run(cell.recipe, replace(options, overrides=cell.overrides), screen)
@@ -52,7 +53,7 @@ def _failure(cell: Cell, options: pipeline.Options, screen: Screen) -> str:
     return ""
 
 
-def _check_sizes(study: Study, options: pipeline.Options, screen: Screen) -> None:
+def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> None:
     """Prepare the largest size of each seed first, so that one above what exists is told before anything is trained. What else
     is wrong with those cells is told in their turn."""
     sized = sorted((cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0)
@@ -77,7 +78,7 @@ def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> b
     cannot be read or makes no sense is none."""
     try:
         job = _job(study, cell, runs_dir)
-        return all(job.is_done(stage) for stage in STAGES[: STAGES.index(until) + 1])
+        return all(stages.is_done(job, stage) for stage in STAGES[: STAGES.index(until) + 1])
     except (KotuneError, OSError):
         return False
 
@@ -89,7 +90,7 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
     return Job(cell.resolved, place, device, study.limit, launcher=launcher)
 
 
-def scored(study: Study, options: pipeline.Options, failed: Failed) -> tuple[list[tuple[Cell, Finished]], Failed]:
+def scored(study: Study, options: pipeline.RunOptions, failed: Failed) -> tuple[list[tuple[Cell, Finished]], Failed]:
     """The cells that can be reported, and the others with the reason; `failed`: those whose reason is known."""
     told, found = dict(failed), []
     for cell in study.cells:

@@ -4,13 +4,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kotune.comparison_tables import number
-from kotune.efficiency import Price, cost
-from kotune.phrases import Phrases
+from kotune.compare.efficiency import Price, cost
+from kotune.compare.verdict import outcome
+from kotune.display.phrases import Phrases
+from kotune.display.words import amount
+from kotune.report.comparison_tables import number
+from kotune.report.sentences import Verdict
 from kotune.study.curves import AHEAD, OPEN, Place
 from kotune.study.findings import LINE, Curve, Estimate, Findings, Pair, Passing, Target
-from kotune.verdict import Verdict, amount, outcome
-from tasks.card import cards
+from kotune_tasks.card import cards
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
-from kotune.compare import Comparison
-from kotune.comparison_tables import NOTHING, number
-from kotune.efficiency import Price, cost
-from kotune.phrases import Phrases
-from kotune.run_tables import FACTS
+from kotune.compare.comparison import Comparison
+from kotune.compare.efficiency import Price, cost
+from kotune.display.phrases import Phrases
+from kotune.display.table import Row, Table
+from kotune.display.words import amount, p_text
+from kotune.report.comparison_tables import NOTHING, number
+from kotune.report.run_tables import FACTS
 from kotune.study.curves import AHEAD
 from kotune.study.file import Cell
 from kotune.study.findings import Estimate, Findings
 from kotune.study.next_step import Step
 from kotune.study.points import Point, Tried
 from kotune.study.sentences import Sentences, rounded, state
-from kotune.table import Row, Table
-from kotune.verdict import amount, p_text
 
 MADE_WITH = ("device", "precision", "limit", "versions")  # of run_tables.FACTS
 

@@ -12,8 +12,8 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.chat import answer, question
-from kodata.records import clean
 from kodata.scored import dataset, final_answer
+from kodata.text import clean
 
 __all__ = ["answer", "dataset", "process_results", "question"]
 

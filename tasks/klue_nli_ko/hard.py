@@ -1,4 +1,4 @@
-"""Writes hard_guids.txt, the items behind acc_hard: python -m tasks.klue_nli_ko.hard [FOLDER]
+"""Writes hard_guids.txt, the items behind acc_hard: python -m kotune_tasks.klue_nli_ko.hard [FOLDER]
 
 They are the items of KLUE-NLI's dev file that a classifier gets wrong which sees the hypothesis alone and is trained on
 the official train file: what is left is not to be guessed from a word such as 않. FOLDER is a local copy, else the hub.
@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kodata import klue_nli
-from kodata.baselines import Classifier
 from kodata.errors import DataError
+from kodata.metrics.classifiers import Classifier
 
 FILE = Path(__file__).with_name("hard_guids.txt")
 
@@ -23,7 +23,7 @@ def rendered(path: str | None) -> str:
     wrong = [record["guid"] for record, label in zip(test, said, strict=True) if label != record["label"]]
     header = (
         "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a classifier of the hypothesis alone\n"
-        "# gets wrong. Written by: python -m tasks.klue_nli_ko.hard\n"
+        "# gets wrong. Written by: python -m kotune_tasks.klue_nli_ko.hard\n"
         f"# scikit-learn {version('scikit-learn')}, accuracy {1 - len(wrong) / len(test):.4f}, "
         f"{len(wrong):,} of {len(test):,} items.\n"
     )
@@ -32,13 +32,13 @@ def rendered(path: str | None) -> str:
 
 def main(words: list[str]) -> int:
     if len(words) > 1:
-        print("usage: python -m tasks.klue_nli_ko.hard [FOLDER]", file=sys.stderr)
+        print("usage: python -m kotune_tasks.klue_nli_ko.hard [FOLDER]", file=sys.stderr)
         return 2
     try:
         text = rendered(words[0] if words else None)
         FILE.write_text(text, encoding="utf-8")
     except (OSError, DataError) as error:
-        print(f"tasks.klue_nli_ko.hard: {error}", file=sys.stderr)
+        print(f"kotune_tasks.klue_nli_ko.hard: {error}", file=sys.stderr)
         return 1
     print(text.splitlines()[2].removeprefix("# "))
     return 0

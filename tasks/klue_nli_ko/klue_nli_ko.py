@@ -16,7 +16,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, question
-from kodata.metrics import aggregation
+from kodata.metrics.metrics import aggregation
 from kodata.scored import chosen, dataset
 
 __all__ = ["choices", "dataset", "ece", "macro_f1", "process_results", "question", "target", "triple_acc"]

@@ -14,7 +14,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, answer, question
-from kodata.metrics import NO_ANSWER, aggregation
+from kodata.metrics.metrics import NO_ANSWER, aggregation
 from kodata.scored import dataset, final_answer, hangul_share, thought
 
 __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]

@@ -1,6 +1,6 @@
 """The functions behind klue_nli_write_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
 
-A doc is kodata's record with `corpus`, the source whose train split made the judge: a classifier (kodata/nli_judge.py),
+A doc is kodata's record with `corpus`, the source whose train split made the judge: a classifier (kodata/metrics/nli_judge.py),
 whose word on what people wrote for the same premise and relation stands beside its word on the model (human_...).
 Without a train split nothing is said of relations and novelty.
 """
@@ -14,12 +14,13 @@ from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
-from kodata import klue_nli, nli_judge, scored
+from kodata import klue_nli, scored
 from kodata.card import Record
-from kodata.metrics import aggregation
-from kodata.naturalness.signals import NAMES, items
-from kodata.overlap import folded
+from kodata.metrics import nli_judge
+from kodata.metrics.metrics import aggregation
+from kodata.metrics.naturalness.signals import NAMES, items
 from kodata.scored import final_answer
+from kodata.text import folded
 
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 

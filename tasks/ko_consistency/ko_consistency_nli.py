@@ -17,7 +17,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
 from kodata import scored
 from kodata.card import Record
 from kodata.klue_nli import LABELS, WORDINGS, worded
-from kodata.metrics import aggregation
+from kodata.metrics.metrics import aggregation
 from kodata.records import drawer
 from kodata.scored import chosen
 

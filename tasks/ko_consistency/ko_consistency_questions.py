@@ -16,10 +16,10 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import scored
 from kodata.card import Record
-from kodata.metrics import aggregation
-from kodata.overlap import folded
+from kodata.metrics.metrics import aggregation
 from kodata.paraphrases import answer, question
 from kodata.scored import final_answer
+from kodata.text import folded
 
 __all__ = ["answer", "consistent_and_right", "dataset", "holds", "process_results", "question", "same_answer"]
 

@@ -1,6 +1,6 @@
 """The functions behind ko_naturalness*.yaml: lm_eval loads this file by its path, from wherever it runs.
 
-A doc is kodata's record: guid, kind, level, prompt. What the signals are: kodata/naturalness/signals.py.
+A doc is kodata's record: guid, kind, level, prompt. What the signals are: kodata/metrics/naturalness/signals.py.
 """
 
 import importlib.util
@@ -12,9 +12,9 @@ from typing import Any
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
-from kodata.metrics import aggregation
+from kodata.metrics.metrics import aggregation
+from kodata.metrics.naturalness.signals import is_empty_or_label, items
 from kodata.naturalness import answer, question
-from kodata.naturalness.signals import is_empty_or_label, items
 from kodata.scored import dataset, final_answer
 
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]

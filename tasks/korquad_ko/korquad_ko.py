@@ -18,7 +18,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.korquad import answer, question
-from kodata.morphemes import without_josa
+from kodata.metrics.morphemes import without_josa
 from kodata.scored import dataset, final_answer
 
 __all__ = ["answer", "character_f1", "dataset", "exact_match", "no_josa", "process_results", "question"]

@@ -17,7 +17,7 @@ from typing import Any
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
-from kodata.morphemes import surfaces
+from kodata.metrics.morphemes import surfaces
 from kodata.naver_news import answer, question
 from kodata.scored import dataset, final_answer
 

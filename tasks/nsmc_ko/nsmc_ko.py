@@ -12,7 +12,7 @@ from typing import Any
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
-from kodata.metrics import aggregation
+from kodata.metrics.metrics import aggregation
 from kodata.nsmc import LABELS, question
 from kodata.scored import chosen, dataset
 

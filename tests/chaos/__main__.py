@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kotune import training
-from kotune.checkpoints import keep_matching
 from kotune.errors import StageError
+from kotune.train import training
+from kotune.train.checkpoints import keep_matching
 from tests.chaos import faulty
 from tests.chaos.victim import ADAPTER, SAVED, Victim, seconds
 

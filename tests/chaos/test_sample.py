@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kotune import training
 from kotune.errors import StageError
-from kotune.training import read_metrics
+from kotune.runs.events import read_metrics
+from kotune.train import training
 from tests.chaos import faulty
 from tests.chaos.victim import ADAPTER, ENVIRONMENT, SAVED, STEPS, Victim
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kotune.checkpoints import last_good_step
-from kotune.run import Run, sha256
-from kotune.training import read_metrics
+from kotune.runs.events import read_metrics
+from kotune.runs.folder import Run, sha256
+from kotune.train.checkpoints import last_good_step
 from tests.conftest import ROOT
 
 STEPS, SAVED = 12, 3

@@ -1,0 +1,170 @@
+"""What Kiwi, a morphological analyser, reads in a text: its score, its spacing, what translated Korean has more of than
+native Korean, and the speech level.
+
+Each count is a number of places in the text; the version of Kiwi is in references.yaml: another may count otherwise.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from kodata.metrics.morphemes import kiwi
+
+
+class Morpheme(NamedTuple):
+    """A form with its part of speech in the Sejong tag set, without Kiwi's marks for irregular stems."""
+
+    form: str
+    tag: str
+
+
+Morphemes = Sequence[Morpheme]
+
+
+class Reading(NamedTuple):
+    """A text as Kiwi reads it."""
+
+    morphemes: tuple[Morpheme, ...]
+    score: float  # natural logarithm of the reading's likelihood under Kiwi's language model
+    registers: frozenset[str]  # of haeyo, hapsyo and plain, those in which its sentences end
+
+
+PRONOUNS = ("그", "그녀", "그것", "이것", "저것", "당신")
+SELVES = ("나", "저", "우리", "저희")
+HAVE = ("가지", "갖", "지니")
+PASSIVE_VERBS = {
+    *("쓰이", "읽히", "보이", "불리", "나뉘", "잊히", "닫히", "모이", "놓이", "담기", "잡히", "밀리", "열리", "들리"),
+    *("팔리", "쌓이", "바뀌", "막히", "꼽히", "풀리", "찢기"),
+}
+COMPOUND = {("에", "대하"), ("에", "관하"), *((josa, "통하") for josa in ("을", "를"))}
+COMPOUND |= {(josa, "위하") for josa in ("을", "를")} | {(josa, "인하") for josa in ("로", "으로")}
+_BECOME, _CAUSED = Morpheme("지", "VX"), Morpheme("게", "EC")
+_THING, _WAY, _MIDST = (Morpheme(form, "NNB") for form in ("것", "수", "중"))
+
+
+def read(text: str) -> Reading:
+    """The likeliest reading; the same text gives the same one."""
+    tokens, score = kiwi().analyze(text)[0]
+    morphemes = tuple(Morpheme(token.form, token.tag.partition("-")[0]) for token in tokens)
+    quoted = {place for match in _QUOTED.finditer(text) for place in range(*match.span())}
+    said = [one for one, token in zip(morphemes, tokens, strict=True) if token.start not in quoted]
+    return Reading(morphemes, score, registers(said))
+
+
+def respaced(text: str) -> int:
+    """Places where Kiwi would put a space or take one away."""
+    return len(_gaps(text) ^ _gaps(kiwi().space(text, reset_whitespace=False)))
+
+
+def _gaps(text: str) -> set[int]:
+    """After how many characters that are no white space there is some."""
+    gaps, position = set(), 0
+    for word in text.split():
+        position += len(word)
+        gaps.add(position)
+    return gaps
+
+
+# ---- speech levels
+
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'")  # what somebody says in the text has its own level
+_ENDINGS = (
+    ("hapsyo", ("니다", "니까", "시오", "시다")),
+    ("haeyo", ("요", "죠")),
+    (
+        "plain",
+        (
+            "다",
+            "냐",
+            "라",
+            "자",
+            "니",
+            "구나",
+            "어",
+            "아",
+            "지",
+            "네",
+            "야",
+            "거든",
+            "ᆯ게",
+            "ᆯ래",
+            "는데",
+            "ᆫ데",
+            "더라고",
+        ),
+    ),
+)
+
+
+def registers(found: Morphemes) -> frozenset[str]:
+    """haeyo, hapsyo and plain (해라 and 해, which go together), where a sentence ends so; endings that all of them have,
+    such as -ᆯ까, tell nothing."""
+    ends = set()
+    for one, after in pairwise([*found, Morpheme("", "SF")]):
+        if one == ("요", "JX"):
+            ends.add("haeyo")
+        elif after != ("요", "JX") and (one.tag == "EF" or (one.tag == "EC" and after.tag == "SF")):
+            ends.add(next((name for name, forms in _ENDINGS if one.form.endswith(forms)), ""))
+    return frozenset(ends - {""})
+
+
+# ---- what translated Korean has more of, each the number of places
+
+
+def _single(holds: Callable[[Morpheme], bool]) -> Callable[[Morphemes], int]:
+    return lambda found: sum(map(holds, found))
+
+
+def _pair(holds: Callable[[Morpheme, Morpheme], bool]) -> Callable[[Morphemes], int]:
+    return lambda found: sum(holds(left, right) for left, right in pairwise(found))
+
+
+def _triple(holds: Callable[[Morpheme, Morpheme, Morpheme], bool]) -> Callable[[Morphemes], int]:
+    return lambda found: sum(map(holds, found, found[1:], found[2:]))
+
+
+def _doubly_passive(verb: Morpheme, ending: Morpheme, auxiliary: Morpheme) -> bool:
+    """읽혀지다, 생각되어지다; 만들어지게 되다."""
+    passive = verb.form == "되" or (verb.tag == "VV" and verb.form in PASSIVE_VERBS)
+    return (passive and ending.tag == "EC" and auxiliary == _BECOME) or (
+        verb == _BECOME and ending == _CAUSED and auxiliary.form == "되"
+    )
+
+
+TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
+    "pronouns": _single(lambda one: one.tag == "NP" and one.form in PRONOUNS),  # 그들 is 그 + 들
+    "self_pronouns": _single(lambda one: one.tag == "NP" and one.form in SELVES),
+    "plural_deul": _pair(lambda noun, suffix: suffix == ("들", "XSN") and noun.tag != "NP"),
+    "double_passive": _triple(_doubly_passive),
+    "eui_hae": _pair(lambda josa, verb: josa.tag == "JKB" and verb.form == "의하"),
+    "compound_josa": lambda found: (
+        _pair(lambda josa, verb: (josa.form, verb.form) in COMPOUND and josa.tag.startswith("J"))(found)
+        + _single(lambda one: one.form in ("로부터", "으로부터"))(found)
+    ),
+    "gajida": _pair(lambda josa, verb: josa.tag == "JKO" and verb.tag == "VV" and verb.form in HAVE),
+    "geot": _single(lambda one: one == _THING),
+    "genitive": _single(lambda one: one.tag == "JKG"),
+    "adnominal": _single(lambda one: one.tag == "ETM"),
+    "counted_of": _triple(  # 한 잔의 커피
+        lambda number, unit, josa: number.tag in ("MM", "NR", "SN") and unit.tag in ("NNB", "NNG") and josa.tag == "JKG"
+    ),
+    "jungida": _triple(lambda verb, noun, be: verb.tag == "ETM" and noun == _MIDST and be.form == "이"),
+    "su_itda": _pair(lambda way, be: way == _WAY and be.form in ("있", "없")),
+}
+
+
+# ---- the profile of function morphemes
+
+FUNCTION = ("J", "EC", "ET", "XS", "VX", "VC")
+DEPENDENT = ("것", "거", "수", "줄", "때문", "데", "바", "뿐", "듯", "만큼", "중", "적")  # and no units: 원, 명, 달러
+
+
+def function_morphemes(found: Morphemes) -> Iterator[str]:
+    """form/tag of particles, connective and adnominal endings, suffixes, auxiliaries, copulas and dependent nouns.
+
+    Sentence endings, which a prompt may ask for, are left out, and pronouns, which are counted apart.
+    """
+    for one in found:
+        if one.tag.startswith(FUNCTION) or (one.tag == "NNB" and one.form in DEPENDENT):
+            yield f"{one.form}/{one.tag}"

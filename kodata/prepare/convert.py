@@ -1,0 +1,192 @@
+"""Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in and what came out.
+
+Guaranteed: the two sides share no group (premise), not even in another case or spacing; the same seed gives the same
+bytes; rows stream, so memory grows by little more than two numbers a row; each file appears whole, the manifest last, and
+nothing is written when an input is missing.
+"""
+
+import hashlib
+import heapq
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from kodata import source as find_source
+from kodata.card import Record, Refused, Source
+from kodata.errors import DataError, SizeError
+from kodata.prepare.cleaning import Example, examples
+from kodata.prepare.entries import Entry, Scored, source_of, splits_of
+from kodata.prepare.leak_guard import LeakGuard
+from kodata.prepare.output import SIDES, Manifest, Output
+from kodata.prepare.split import Cut, share_of_all, side_of
+from kodata.reading import hub
+from kodata.reading.digests import digest
+from kodata.reading.files import sha256
+from kodata.records import drawer
+
+
+def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | None = None) -> Manifest:
+    """Writes the three files into out_dir and returns the manifest. Raises DataError. Without `scored`, no leak is looked for.
+
+    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and the record.
+    With `samples`, rows come in drawing order, and a smaller sample is the beginning of a larger one; the validation
+    side does not depend on `samples`, so that runs with different numbers are measured on the same rows.
+    """
+    inputs = [_inputs(entry) for entry in entries]  # all problems with files come before anything is written
+    guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with Output(out_dir) as output:
+        cut = Cut(seed, share_of_all(entries, seed))
+        parts = [_convert_entry(entry, cut, output, guard) for entry in entries]
+        kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
+        if not all(kept.values()):
+            raise DataError(_too_few(entries, parts, kept))
+        described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
+        manifest = {"seed": seed, "rows": kept, "entries": described}
+        if scored and guard:
+            manifest["scored"] = {
+                task: _origin(find_source(name), path, "test") for task, (name, path) in scored.tasks.items()
+            }
+            manifest["leaks"] = guard.verdict(entries)
+        output.finish(manifest)
+    return manifest
+
+
+def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) -> str:
+    places = ", ".join(str(entry.path or entry.source) for entry in entries)
+    dropped = sum((Counter(part["dropped"]) for part in parts), Counter[str]())
+    why = f" (dropped: {dict(dropped)})" if dropped else ""
+    return f"{places}: too few rows to train and to validate on: {kept}{why}; give more data"
+
+
+def fingerprint(entry: Entry, split: str | None = None) -> str:
+    """The identity of an entry's input, or of one split of its source, without the network: the hub commit; or name and
+    content of each file."""
+    source = find_source(entry.source) if split else source_of(entry)
+    if _kind(source, entry.path) == "hub":
+        return f"{source.CARD.hub_id}@{entry.path or source.CARD.revision}"
+    found = source.files(split, entry.path) if split else _files(source, entry)
+    contents = [(file.name, digest(file)) for file in found]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+
+
+def _kind(source: Source, path: str | Path | None) -> str:
+    if path is not None and not hub.is_commit(path):
+        return "folder"
+    return "hub" if source.CARD.hub_id else "shipped"
+
+
+def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
+    """Where a source is read: for the hub with the commit that was really fetched."""
+    kind = _kind(source, path)
+    if kind != "hub":
+        return {"kind": kind}
+    return {"kind": kind, "hub_id": source.CARD.hub_id, "revision": hub.commit(source.files(split, path)[0])}
+
+
+def _files(source: Source, entry: Entry) -> list[Path]:
+    return list(dict.fromkeys(file for split in splits_of(source) for file in source.files(split, entry.path)))
+
+
+def _inputs(entry: Entry) -> Manifest:
+    """The part of the manifest that says what goes in."""
+    source = source_of(entry)
+    read = [{"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in _files(source, entry)]
+    origin = _origin(source, entry.path, "train")
+    return {
+        **asdict(entry),
+        "path": str(entry.path) if origin["kind"] == "folder" else None,
+        "from": origin,
+        "files": read,
+        "licence": source.CARD.licence,
+        "obliges": source.CARD.obliges,
+    }
+
+
+@dataclass
+class _Tally:
+    """What happened to the rows of one entry."""
+
+    read: dict[str, int] = field(default_factory=dict)  # by split
+    dropped: Counter[str] = field(default_factory=Counter)  # by reason
+    labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
+
+
+def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Manifest:
+    """Writes the rows of one entry; returns the part of the manifest that says what came out."""
+    source, tally = source_of(entry), _Tally()
+    records = _sided(source, entry.path, cut, tally)
+    if guard:
+        records = guard.passed(records, source, tally.dropped)
+    found = examples(records, source, entry.form, tally.dropped)
+    if entry.samples is not None:
+        found = _drawn(found, entry, cut.seed, tally)
+    if entry.weight != 1:
+        found = _weighed(found, entry.weight, cut.seed, tally)
+    name, form = entry.source, entry.form  # looked up once: this loop is the speed
+    write, count = output.write, tally.labels
+    for side, record, messages in found:
+        write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
+        count[side][record.get("label", "")] += 1
+    kept = {side: counts.total() for side, counts in count.items()}
+    labels = {side: {label: counts[label] for label in sorted(counts) if label} for side, counts in count.items()}
+    return {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "labels": labels}
+
+
+def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> Iterator[tuple[str, Record]]:
+    """Every record with the side that it belongs to."""
+    which_side = side_of(source, path, cut)
+    for split in splits_of(source):
+        last, side, number = None, split, 0
+        for number, record in enumerate(source.read(split, path), 1):  # noqa: B007  (used after the loop)
+            if isinstance(record, Refused):
+                tally.dropped[record.reason] += 1
+                continue
+            if "" in record.values():
+                tally.dropped["empty field"] += 1
+                continue
+            if (
+                split == "train" and (group := source.group(record)) != last
+            ):  # rows of one group mostly follow each other
+                last, side = group, which_side(group)
+            if side:
+                yield side, record
+            else:
+                tally.dropped["its group is in the validation part"] += 1
+        tally.read[split] = number
+
+
+def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> Iterator[Example]:
+    """The validation examples, then as many of train as entry.samples says, those of the lowest draws first."""
+    assert entry.samples is not None
+    draw = drawer(seed)
+    heap: list[tuple[float, int, Example]] = []  # the highest draw on top; the number keeps equal draws in file order
+    for number, example in enumerate(found):
+        side, record, _ = example
+        if side != "train":
+            yield example
+        elif len(heap) < entry.samples:
+            heapq.heappush(heap, (-draw(record["guid"]), -number, example))
+        else:
+            heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))
+            tally.dropped["not sampled"] += 1
+    if len(heap) < entry.samples:
+        raise SizeError(entry.source, entry.samples, len(heap))
+    for _, _, example in sorted(heap, reverse=True):
+        yield example
+
+
+def _weighed(found: Iterable[Example], weight: float, seed: int, tally: _Tally) -> Iterator[Example]:
+    """Train examples as often as the weight says, whole times for all and the rest of it for a share of them."""
+    draw = drawer(seed)
+    whole, share = divmod(weight, 1)
+    for example in found:
+        side, record, _ = example
+        times = int(whole) + (draw(f"weight {record['guid']}") < share)
+        if side != "train":
+            times = 1
+        elif not times:
+            tally.dropped["weight"] += 1
+        yield from [example] * times

@@ -1,0 +1,115 @@
+"""Training text that stands in a scored task's test text: exactly, folded (spacing, punctuation, width, case), nearly, or
+inside a longer text.
+
+Guarantees: an equal text is always found, and so is one that stands, folded, inside the other: a sentence of a passage
+(`inside`, whichever of the two is the longer). A near one, that is one whose character 5-grams have a Jaccard similarity of
+0.8 or more with a test text's, is found by MinHash (datasketch) with a probability over 0.999 and is then measured
+exactly, so that nothing is called near that is not. Texts under 20 folded characters are never near and never inside: a
+short review says what many others say.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from kodata.text import folded, spaced
+
+if TYPE_CHECKING:
+    from datasketch import MinHash
+
+KINDS = ("exact", "folded", "near", "inside")
+GRAM = 5  # characters
+NEAR = 0.8  # Jaccard similarity of two texts' sets of 5-grams
+SHORTEST = 20  # folded characters
+PERMUTATIONS = 64
+BANDS = (16, 4)  # bands and rows: a similarity s becomes a candidate with a probability of 1 - (1 - s^4)^16
+
+
+class TestTexts:
+    """The test texts of the scored tasks, made ready to be looked up. About 2 KB a text of 20 characters or more."""
+
+    __test__ = False  # pytest: not a test class
+
+    def __init__(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Pairs of task and text; an empty text is passed over."""
+        from datasketch import MinHashLSH
+
+        self.find = lru_cache(maxsize=1024)(self._find)  # rows of one premise follow each other
+        self._tasks: set[str] = set()
+        self._spaced: dict[str, frozenset[str]] = {}
+        self._folded: dict[str, frozenset[str]] = {}
+        self._near = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
+        self._windows: set[int] = set()  # hashes of all runs of SHORTEST characters
+        self._starts: dict[str, list[str]] = defaultdict(list)  # texts by their first SHORTEST characters
+        for task, text in texts:
+            known, name = folded(text), frozenset((task,))
+            if not known:
+                continue
+            self._tasks.add(task)
+            self._spaced[spaced(text)] = self._spaced.get(spaced(text), name) | name
+            if known not in self._folded and len(known) >= SHORTEST:
+                self._near.insert(known, sketch(known), check_duplication=False)
+                self._windows.update(map(hash, windows(known)))
+                self._starts[known[:SHORTEST]].append(known)
+            self._folded[known] = self._folded.get(known, name) | name
+        everything = self._folded.items()
+        self._joined = {task: "\n".join(text for text, where in everything if task in where) for task in self._tasks}
+
+    def equal(self, text: str) -> dict[str, str]:
+        """The tasks that hold the same text: `exact`, else `folded`."""
+        found = dict.fromkeys(self._folded.get(folded(text), ()), "folded")
+        return found | dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
+
+    def _find(self, text: str) -> dict[str, str]:
+        """For each task in whose test text a training text occurs, the closest kind in which it does."""
+        known, found = folded(text), self.equal(text)
+        if len(known) >= SHORTEST and len(found) < len(self._tasks):
+            own = grams(known)
+            for other in self._near.query(sketch(known)):
+                if similarity(own, grams(other)) >= NEAR:
+                    found = dict.fromkeys(self._folded[other], "near") | found
+            found = dict.fromkeys(self._inside(known), "inside") | found
+        return found
+
+    def _inside(self, known: str) -> Iterator[str]:
+        """The tasks with a test text that holds this one, or that this one holds."""
+        if hash(known[:SHORTEST]) in self._windows:
+            yield from (task for task, texts in self._joined.items() if known in texts)
+        for window in windows(known):
+            for other in self._starts.get(window, ()):
+                if other in known:
+                    yield from self._folded[other]
+
+
+def windows(text: str) -> Iterator[str]:
+    """Every run of SHORTEST characters of a folded text."""
+    return (text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1))
+
+
+def grams(text: str) -> set[str]:
+    """The character 5-grams of a folded text."""
+    return {text[at : at + GRAM] for at in range(len(text) - GRAM + 1)}
+
+
+def similarity(one: set[str], other: set[str]) -> float:
+    """Jaccard: what two sets share, of what they have together."""
+    return len(one & other) / len(one | other)
+
+
+def sketch(text: str) -> MinHash:
+    """The MinHash of a folded text's 5-grams. Broder 1997, doi:10.1109/SEQUEN.1997.666900."""
+    made = _blank().copy()
+    made.update_batch([gram.encode() for gram in grams(text)])
+    return made
+
+
+@cache
+def _blank() -> MinHash:
+    """Drawing its permutations anew for every text would take longer than everything else."""
+    from datasketch import MinHash
+
+    return MinHash(num_perm=PERMUTATIONS, hashfunc=crc32)

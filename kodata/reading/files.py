@@ -1,0 +1,202 @@
+"""The rows of a data file, one at a time: memory does not grow with the file, text is whole Unicode, and every fault
+names file and row.
+
+Read: .json (an array of objects), .jsonl, .csv, .tsv and .txt (tabs, no quoting), each also as .gz; .parquet, and .arrow
+as datasets' save_to_disk writes it.
+"""
+
+import gzip
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from kodata.errors import DataError, FaultError, brief, shown
+from kodata.reading.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
+from kodata.reading.json_rows import decoded, json_rows, reason
+
+Row = dict[str, Any]
+
+CHUNK = 1 << 18  # bytes read at a time
+MAX_RATIO = 200  # unpacked to packed; Korean text has about 10
+SMALL = 1 << 20  # below this many bytes no ratio does harm
+_AGAIN = "download or copy it again"
+
+
+def rows(path: Path, inside: tuple[str, ...] = (), names: Sequence[str] = ()) -> Iterator[Row]:
+    """The rows of a file. Raises DataError, with rows counted from 1; a file without rows is one too.
+
+    `inside`: the rows of a .json file are in arrays of these names in an outer object, as SQuAD's are in `data`.
+    `names`: the columns of a file of tabs whose first line is a row already.
+    """
+    number = 0
+    try:
+        for number, row in enumerate(_values(path, inside, names), 1):
+            if not isinstance(row, dict):
+                raise DataError(f"{path}: row {number}: {shown(row)} is not an object with named fields")
+            yield row
+    except FaultError as fault:
+        raise DataError(f"{path}: row {number + 1}: {fault}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if not number:
+        raise DataError(f"{path}: no rows in it; {_AGAIN}")
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file, read in pieces. Raises DataError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _values(path: Path, inside: tuple[str, ...], names: Sequence[str]) -> Iterator[Any]:
+    if inside:
+        return map(_whole, json_rows(_text(path), inside))
+    return tab_separated(_text(path), names) if names else _reader(path)(path)
+
+
+def _reader(path: Path) -> Callable[[Path], Iterator[Any]]:
+    suffix = Path(path.name.removesuffix(".gz")).suffix
+    if suffix not in _READERS:
+        raise DataError(
+            f"{path}: cannot read this kind of file; known: {', '.join(_READERS)}, all but the last two also .gz"
+        )
+    return _READERS[suffix]
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.name.endswith(".gz") else path.open("rb")
+
+
+def _bytes(path: Path) -> Iterator[bytes]:
+    """The bytes of a file in pieces, unpacked. No text packs as small as a file that is made to fill a disk."""
+    try:
+        most, read = MAX_RATIO * path.stat().st_size + SMALL, 0
+        with _open(path) as file:
+            while piece := file.read(CHUNK):
+                read += len(piece)
+                if read > most:
+                    raise FaultError(f"unpacks to over {MAX_RATIO} times its size, which no text does; {_AGAIN}")
+                yield piece
+    except EOFError:
+        raise FaultError(CUT_SHORT) from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise FaultError(f"the gzip stream is damaged here; {_AGAIN}") from None
+
+
+def _text(path: Path) -> Iterator[str]:
+    return decoded(_bytes(path))
+
+
+def _array(path: Path) -> Iterator[Any]:
+    """The values of a JSON array. Whole runs of rows are parsed at once; where one does not parse, perhaps because it
+    was cut inside a row, the careful reader goes over the file from its start and finds what is wrong, if anything."""
+    done = 0
+    try:
+        for values in _runs(path):
+            yield from values
+            done += len(values)
+    except (FaultError, ValueError, RecursionError):
+        yield from islice(map(_whole, json_rows(_text(path))), done, None)
+
+
+def _runs(path: Path) -> Iterator[list[Any]]:
+    """Runs of a flat array's rows, each from a piece of the file up to its last }. Raises ValueError when in doubt."""
+    loads = _parser()
+    rest, lead = b"", b"["
+    for piece in _bytes(path):
+        rest += piece
+        end = rest.rfind(b"}") + 1
+        if end:
+            run, rest = rest[:end].lstrip(), rest[end:]
+            if not run.startswith(lead):
+                raise ValueError("not where an array's row begins")
+            yield loads(b"[" + run[1:] + b"]")
+            lead = b","
+        elif len(rest) > MAX_ROW:
+            raise ValueError("no end of a row")
+    if rest.strip() != b"]":
+        raise ValueError("not the end of an array")
+
+
+def _parser() -> Callable[[bytes], Any]:
+    """orjson where it is installed, else json held to what orjson refuses: half a character (a lone surrogate)."""
+    try:
+        import orjson
+    except ImportError:
+        return _loads
+    return orjson.loads
+
+
+def _loads(run: bytes) -> Any:
+    if _HALF.search(run):
+        raise ValueError("perhaps half a character")
+    return json.loads(run)
+
+
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _whole(value: Any) -> Any:
+    """The value, unless it holds half a character, which no UTF-8 file could hold."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise FaultError(f"half a character (a lone surrogate) in {shown(value)}; mend or remove the row") from None
+    except RecursionError as error:
+        raise FaultError(f"not valid JSON: {reason(error)}") from None
+    return value
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    """The values of JSON Lines; blank lines are passed over."""
+    yield from map(_line, filter(str.strip, lines(_text(path))))
+
+
+def _line(line: str) -> Any:
+    try:
+        return _whole(json.loads(line))
+    except (ValueError, RecursionError) as error:
+        raise FaultError(f"not valid JSON: {reason(error)}") from None
+
+
+def _parquet(path: Path) -> Iterator[Any]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                yield from batch.to_pylist()
+    except Exception as error:  # pyarrow has no one error for what is damaged
+        raise FaultError(f"not a whole parquet file ({brief(error)}); {_AGAIN}") from None
+
+
+def _arrow(path: Path) -> Iterator[Any]:
+    import pyarrow
+
+    try:
+        with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
+            for batch in stream:
+                batch.validate(full=True)  # unlike parquet's, this reader takes every offset on trust
+                yield from batch.to_pylist()
+    except Exception as error:
+        raise FaultError(f"not a whole arrow file ({brief(error)}); {_AGAIN}") from None
+
+
+_READERS: dict[str, Callable[[Path], Iterator[Any]]] = {
+    ".json": _array,
+    ".jsonl": _lines,
+    ".csv": lambda path: comma_separated(_text(path)),
+    ".tsv": lambda path: tab_separated(_text(path)),
+    ".txt": lambda path: tab_separated(_text(path)),
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+}

@@ -1,0 +1,34 @@
+"""The command line: one file a command in kotune/commands. `kotune COMMAND --help` tells the rest."""
+
+import click
+
+from kotune.commands.boundary import Commands
+from kotune.commands.check import check
+from kotune.commands.compare import compare
+from kotune.commands.doctor import doctor
+from kotune.commands.launch import launch
+from kotune.commands.lm_eval import lm_eval
+from kotune.commands.plan import plan
+from kotune.commands.preview import preview
+from kotune.commands.recipes import recipes
+from kotune.commands.render import render
+from kotune.commands.report import report
+from kotune.commands.run import run
+from kotune.commands.study import study
+from kotune.commands.tasks import tasks
+from kotune.shipped import PROGRAM
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kotune")
+def cli() -> None:
+    """Which small model is better after fine-tuning on Korean, by how much, at what cost, and is it real?"""
+
+
+for command in (run, launch, study, check, render, plan, doctor, preview, compare, report, recipes, tasks, lm_eval):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The command `kotune`, and `./cli.py` in a checkout."""
+    cli(prog_name=PROGRAM)

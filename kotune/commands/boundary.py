@@ -1,0 +1,62 @@
+"""Where errors end: a user's mistake is one message and an exit code, never a traceback."""
+
+import signal
+import sys
+
+import click
+
+
+class Commands(click.Group):
+    """The group of all commands, and the one boundary for every error."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from kodata.errors import DataError
+        from kotune.errors import INTERRUPTED, PREEMPTED, KotuneError, Preempted, exit_code, os_error
+
+        try:
+            return super().invoke(ctx)
+        except (KotuneError, DataError) as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(exit_code(error))
+        except click.UsageError as error:
+            click.echo(f"error: {error.format_message()}{_help(error.ctx)}", err=True)
+            sys.exit(error.exit_code)
+        except OSError as error:  # a full disk, a folder that cannot be written
+            click.echo(f"error: {os_error(error)}", err=True)
+            sys.exit(KotuneError.exit_code)
+        except KeyboardInterrupt as stop:
+            code = PREEMPTED if isinstance(stop, Preempted) else INTERRUPTED
+            word = "terminated" if code == PREEMPTED else "interrupted"
+            click.echo(": ".join([word, *getattr(stop, "__notes__", [])]), err=True)
+            sys.exit(code)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from kodata.errors import did_you_mean
+        from kotune.errors import RecipeError
+
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+def _help(ctx: click.Context | None) -> str:
+    return f"; `{ctx.command_path} --help` tells more" if ctx else ""
+
+
+def unwind_when_terminated() -> None:
+    """SIGTERM, or a terminal that goes away, leaves no process of ours and no temporary folder behind."""
+    from kotune.errors import Preempted
+
+    heeded = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
+    ]  # nohup
+
+    def stop(*_: object) -> None:
+        for number in heeded:  # schedulers say it more than once; the last checkpoint is not to be cut short by that
+            signal.signal(number, signal.SIG_IGN)
+        raise Preempted
+
+    for number in heeded:
+        signal.signal(number, stop)

@@ -1,0 +1,19 @@
+"""Check a recipe."""
+
+from pathlib import Path
+
+import click
+
+from kotune.commands.options import recipe_argument, set_option
+
+
+@click.command()
+@recipe_argument
+@set_option
+def check(recipe: Path, overrides: tuple[str, ...]) -> None:
+    """Read RECIPE strictly and tell every problem at once."""
+    from kotune.recipe.reading import load
+
+    loaded = load(recipe, overrides)
+    sources = ", ".join(f"{entry.source} ({entry.form})" for entry in loaded.data)
+    click.echo(f"{recipe}: good. {loaded.model}, {loaded.adapter}, {sources}; scored by {', '.join(loaded.tasks)}")

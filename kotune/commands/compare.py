@@ -1,0 +1,62 @@
+"""Compare runs."""
+
+from pathlib import Path
+
+import click
+
+from kotune.commands.boundary import unwind_when_terminated
+from kotune.commands.options import (
+    RecipeFile,
+    html_option,
+    json_option,
+    lang_option,
+    md_option,
+    price_option,
+    rate_option,
+    runs_dir_option,
+)
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RecipeFile())
+@lang_option
+@html_option
+@md_option
+@json_option
+@price_option
+@rate_option
+@runs_dir_option
+def compare(
+    runs: tuple[Path, ...],
+    lang: str,
+    as_json: bool,
+    runs_dir: Path,
+    html: Path | None,
+    md: Path | None,
+    **price: float | None,
+) -> None:
+    """Say what is better, by how much and how sure that is: base against tuned of each RUN, and each RUN against the first.
+
+    RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant (over all items before one with --limit)."""
+    import json
+
+    from kotune.compare.efficiency import Price
+    from kotune.compare.result import Result
+    from kotune.display.page import check_place
+    from kotune.display.phrases import Phrases
+    from kotune.report import screen as compare_screen
+    from kotune.report.report import Report
+    from kotune.report.writing import write_as
+    from kotune.runs.finished import find, load
+
+    unwind_when_terminated()
+    check_place(html, "--html")
+    check_place(md, "--md")
+    hourly, say = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
+    result = Result.of(load([find(run, runs_dir) for run in runs]), hourly)
+    if as_json:
+        click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        compare_screen.show(result, say)
+    for path in write_as(Report(result, say), html, md) if html or md else ():
+        click.echo(say("written", path=path), err=as_json)

@@ -1,0 +1,26 @@
+"""Hand recipes to an engine elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kotune.commands.options import PassThrough, RecipeFile, lang_option, limit_option, set_option
+
+
+@click.command(cls=PassThrough)
+@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=RecipeFile())
+@click.option("--on", "engine", required=True, metavar="ENGINE", help="docker, slurm or sky.")
+@set_option
+@limit_option
+@lang_option
+@click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
+@click.option("--dry-run", is_flag=True, help="Write the file and tell the command; start nothing.")
+def launch(recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], dry_run: bool, **words: Any) -> None:
+    """Hand each RECIPE to an engine that runs it elsewhere; ARGS go to the engine's own command line."""
+    from kotune.launch import engines
+    from kotune.launch.engine import LaunchOptions, Submission
+
+    submissions = [Submission(recipe, overrides) for recipe in recipes]
+    launched = engines.prepare(submissions, engine, LaunchOptions(**words))
+    engines.start(launched, engine, dry_run, click.echo)

@@ -1,0 +1,21 @@
+"""Print the Axolotl configuration of a recipe."""
+
+from pathlib import Path
+
+import click
+
+from kotune.commands.options import recipe_argument, set_option
+
+
+@click.command()
+@recipe_argument
+@set_option
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Render for this device instead of the one at hand.")
+def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None:
+    """Print the Axolotl configuration of RECIPE."""
+    from kotune.recipe.reading import load
+    from kotune.train import config
+    from kotune.worker.device import Device, detect_device
+
+    chosen: Device = device or detect_device()  # type: ignore[assignment]
+    click.echo(config.render(load(recipe, overrides), chosen), nl=False)

@@ -1,0 +1,27 @@
+"""Write a run's report again."""
+
+from pathlib import Path
+
+import click
+
+from kotune.commands.boundary import unwind_when_terminated
+from kotune.commands.options import RecipeFile, lang_option, price_option, rate_option, runs_dir_option
+
+
+@click.command()
+@click.argument("run", type=RecipeFile())
+@lang_option
+@price_option
+@rate_option
+@runs_dir_option
+def report(run: Path, lang: str, runs_dir: Path, price: float | None, won_per_dollar: float | None) -> None:
+    """Write report.html and report.md of RUN again, from its folder alone."""
+    from kotune.compare.efficiency import Price
+    from kotune.display.phrases import Phrases
+    from kotune.report.writing import write
+    from kotune.runs.finished import find
+
+    unwind_when_terminated()
+    hourly = Price.of(price, won_per_dollar)
+    for path in write(find(run, runs_dir), Phrases(lang), hourly):
+        click.echo(path)

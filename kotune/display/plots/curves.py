@@ -1,0 +1,97 @@
+"""Lines over a common axis: losses, learning curves."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from kotune.display.plots.drawing import DASHED, FITTED, LINE, WIDTH, Axis, Spec, channel, layers, width
+
+HIGH = 190  # pixels
+
+
+class PlotPoint(NamedTuple):
+    """A place on a line, with an interval upwards where there is one."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Series(NamedTuple):
+    """A line. `label`: in the legend, which is left out where all labels are empty; lines of one label have one colour.
+    `marked`: with a dot at every point; one with a single point is always a dot."""
+
+    label: str
+    points: Sequence[PlotPoint]
+    colour: str
+    dashed: bool = False
+    marked: bool = False
+
+
+def lines(series: Sequence[Series], x: Axis, y: Axis, references: Mapping[str, float] | None = None) -> Spec:
+    """Lines over a common x, with intervals where points have them; `references`: dashed lines across, by the
+    names at their right ends."""
+    rows = [
+        {**point._asdict(), "label": one.label, "line": at, "stroke": one.colour, "dashed": one.dashed,
+         "dot": one.marked or len(one.points) == 1}
+        for at, one in enumerate(series) for point in one.points
+    ]  # fmt: skip
+    dots = [row for row in rows if row["dot"]]
+    values = [value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None]
+    held = [{"y": value} for value in (references or {}).values()]
+    named = _named(references or {}, values)
+    across, up = _scaled("x", x, [row["x"] for row in rows]), _scaled("y", y, [row["y"] for row in rows])
+    place = {"x": across, "y": up, "detail": {"field": "line"}, "stroke": _legend(series)}
+    dash = {"condition": {"test": "datum.dashed", "value": [5, 4]}, "value": [1, 0]}
+    drawn = (
+        (held, {"type": "rule", **DASHED}, {"y": up}),
+        ([row for row in dots if row["low"] is not None], {"type": "rule", "strokeWidth": 1.5},
+         {**place, "y": {**up, "field": "low"}, "y2": {"field": "high"}}),
+        (rows, {"type": "line", "strokeCap": "round"}, {**place, "strokeDash": dash}),
+        (dots, {"type": "point", "opacity": 1, "size": 45, "strokeWidth": 2, "fill": "var(--page)"}, place),
+        (named, {"type": "text", "align": "left", "dx": 4, "fill": "var(--bad)"},
+         {"y": up, "x": {"value": "width"}, "text": {"field": "text"}}),
+    )  # fmt: skip
+    return {"width": WIDTH, "height": HIGH, "autosize": FITTED, "layer": layers(drawn)}
+
+
+def _named(references: Mapping[str, float], values: Sequence[float]) -> list[Spec]:
+    """The names of lines across, the higher first where there is no room for one each. `values`: what else the axis holds."""
+    ends = [*references.values(), *values]
+    room = LINE / HIGH * (max(ends) - min(ends)) if ends else 0
+    named: list[tuple[float, list[str]]] = []
+    for name, value in sorted(references.items(), key=lambda one: one[1]):
+        last, below = named[-1] if named else (-math.inf, [])
+        many = len(below)
+        if value - last < room * (many + 1) / 2:
+            named[-1] = ((many * last + value) / (many + 1), [name, *below])
+        else:
+            named.append((value, [name]))
+    return [
+        {"y": y + room * ((len(names) - 1) / 2 - at), "text": name}
+        for y, names in named
+        for at, name in enumerate(names)
+    ]
+
+
+def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
+    """An axis of lines; 1, 2 and 5 of each power of ten on a logarithmic one."""
+    if axis.log and not axis.ticks:
+        powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+        ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+        within = [tick for tick in ticks if min(values) <= tick <= max(values)]
+        axis = axis._replace(ticks=within if len(within) > 1 else ())
+    scale = {"type": "log" if axis.log else "linear", "nice": False, "zero": False, "padding": 6}
+    return channel(name, axis, scale, grid=name == "y", labelOverlap=True)
+
+
+def _legend(series: Sequence[Series]) -> Spec:
+    """The colours of lines, with their names above the plot: beside each other where they are short."""
+    colours = {one.label: one.colour for one in reversed(series) if one.label}
+    if not colours:
+        return {"field": "stroke", "scale": None}
+    names = list(dict.fromkeys(one.label for one in series if one.label))
+    columns = max(1, int(WIDTH // (40 + max(map(width, names)))))
+    scale = {"domain": names, "range": [colours[name] for name in names]}
+    return {"field": "label", "type": "nominal", "scale": scale, "legend": {"columns": columns}}

@@ -1,0 +1,21 @@
+"""How names and numbers of our own are written, in any language."""
+
+import math
+
+ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
+
+
+def amount(value: float, scale: int, nearest: float = math.inf) -> str:
+    """A difference as text, in points where `scale` is 100. `nearest`: the end of its interval that is nearest to 0, for
+    which enough digits are shown to see that it is not 0."""
+    digits = 1 if scale == 100 else 3
+    while digits < 9 and not round(abs(scale * nearest), digits):
+        digits += 1
+    return f"{round(scale * value, digits) + 0:.{digits}f}"
+
+
+def p_text(p_value: float | None) -> str:
+    """A p-value as journals print it: .004, or < .001."""
+    if p_value is None or math.isnan(p_value):
+        return "-"
+    return "< .001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")

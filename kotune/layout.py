@@ -1,0 +1,37 @@
+"""The names of the files in a run folder, and of what lies there while a stage is at work. README.md describes the folder."""
+
+RECIPE = "recipe.yml"
+RECORD = "run.json"
+
+DATA = "data"
+TRAIN, VALIDATION, MANIFEST = "data/train.jsonl", "data/validation.jsonl", "data/manifest.json"
+
+CONFIG = "axolotl.yml"
+TEMPLATE = "chat_template.jinja"  # also beside the adapter in model/
+PARITY = "parity.json"
+
+TRAIN_LOG = "train.log"
+METRICS = "metrics.jsonl"
+MODEL = "model"
+WEIGHTS = "adapter_model.safetensors"
+ADAPTER = f"{MODEL}/{WEIGHTS}"
+
+SCORES = "scores.json"
+SAMPLES = "samples"
+
+REPORT_PAGE, REPORT_MARKDOWN = "report.html", "report.md"
+
+# Removed once a stage's result is on record.
+CHECKPOINTS, PREPARED = "checkpoints", "prepared"  # of training: Axolotl's output and its tokenized data
+HALVINGS = f"{CHECKPOINTS}/halved.json"  # micro-batches that were made smaller
+SCORED = "scored"  # a note on each variant of each task that is scored
+
+
+def samples(kind: str, task: str) -> str:
+    """What a variant, or a baseline, made of a task's items; of kind `items` what was asked."""
+    return f"{SAMPLES}/{kind}/{task}.jsonl"
+
+
+def note(variant: str, task: str) -> str:
+    """That a variant of a task is scored; written last."""
+    return f"{SCORED}/{variant}/{task}.json"

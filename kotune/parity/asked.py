@@ -1,0 +1,59 @@
+"""lm-evaluation-harness's side of the proof: the ids that its own task would send to the model."""
+
+from typing import Any
+
+from kotune.score.harness import Loaded
+from kotune.train.upstream import another_day
+
+
+def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
+    """For each document the ids of context + right answer (choice tasks) or of the prompt (generation tasks)."""
+    recorder = recorder_of(tokenizer)
+    with another_day():
+        task.evaluate(recorder)
+    sides = []
+    for requests in recorder.by_document():
+        instance, ids = requests[0]
+        sides.append(requests[task.right_choice(instance.doc)][1] if len(requests) > 1 else ids)
+    return sides
+
+
+def recorder_of(tokenizer: Any) -> Any:
+    """lm-eval's own HF model class with no model in it: its request building runs, and the ids are kept."""
+    from lm_eval.models.huggingface import HFLM
+
+    class Recorder(HFLM):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.tokenizer, self.backend, self.add_bos_token = tokenizer, "causal", None
+            self.custom_prefix_token_id = None
+            self.chat_template_args: dict[str, Any] = {}
+            self._rank, self._world_size = 0, 1
+            self.seen: list[tuple[Any, list[int]]] = []
+
+        def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+            self.pending = requests
+            return list(super().loglikelihood(requests, disable_tqdm=True))
+
+        def _loglikelihood_tokens(self, requests: Any, **_: Any) -> list[tuple[float, bool]]:
+            for instance, (_text, context, continuation) in zip(self.pending, requests, strict=True):
+                self.seen.append((instance, context + continuation))
+            return [(0.0, False)] * len(requests)
+
+        def generate_until(self, requests: Any, disable_tqdm: bool = True) -> list[str]:
+            self.seen += [(instance, self.tok_encode(instance.args[0])) for instance in requests]
+            return [""] * len(requests)
+
+        def get_model_info(self) -> dict[str, Any]:
+            return {}
+
+        @property
+        def tokenizer_name(self) -> str:
+            return str(tokenizer.name_or_path)
+
+        def by_document(self) -> list[list[tuple[Any, list[int]]]]:
+            documents: dict[int, list[tuple[Any, list[int]]]] = {}
+            for instance, ids in self.seen:
+                documents.setdefault(instance.doc_id, []).append((instance, ids))
+            return [documents[doc_id] for doc_id in sorted(documents)]
+
+    return Recorder()

@@ -1,0 +1,93 @@
+"""Axolotl's side of the proof: training rows as its own chat-template strategy makes them, with the run's own tokenizer."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from kotune.errors import RecipeError, StageError
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One row as Axolotl will train on it: `ids` and `labels` of equal length, labels -100 where nothing is learned."""
+
+    guid: str
+    messages: list[dict[str, str]]
+    ids: list[int]
+    labels: list[int]
+
+    def turns(self) -> list[list[int]]:
+        """The runs of trained token ids, in order."""
+        runs: list[list[int]] = []
+        previous = -100
+        for label in self.labels:
+            if label != -100:
+                if previous == -100:
+                    runs.append([])
+                runs[-1].append(label)
+            previous = label
+        return runs
+
+    def prompt(self) -> list[int]:
+        """All ids before the first trained token."""
+        return self.ids[: next(index for index, label in enumerate(self.labels) if label != -100)]
+
+    def prompt_and_answer(self) -> list[int]:
+        """All ids up to, not including, the last trained token, which is the end of turn."""
+        last = max(index for index, label in enumerate(self.labels) if label != -100)
+        return self.ids[:last]
+
+
+def load_strategy(config: Path) -> tuple[Any, Any]:
+    """Axolotl's tokenizer and its chat-template strategy for the first data set of a rendered config."""
+    from axolotl.cli.config import load_cfg
+    from axolotl.loaders import load_tokenizer
+    from axolotl.prompt_strategies.chat_template import StrategyLoader
+
+    try:
+        cfg = load_cfg(str(config))
+    except ValidationError as error:
+        told = "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors())
+        raise RecipeError(f"Axolotl refuses the configuration of this recipe:\n{told}") from None
+    tokenizer = load_tokenizer(cfg)
+    _check_korean(tokenizer)
+    return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
+
+
+def train_side(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
+    """What Axolotl makes of each row."""
+    sides = []
+    for row in rows:
+        made = strategy.tokenize_prompt({"messages": row["messages"]})
+        sides.append(Trained(row["guid"], row["messages"], list(made["input_ids"]), list(made["labels"])))
+    return sides
+
+
+def end_ids(config: Path, tokenizer: Any) -> set[int]:
+    """The ids that may close an answer: eos and the configured `eot_tokens`."""
+    tokens = yaml.safe_load(config.read_text(encoding="utf-8")).get("eot_tokens") or []
+    return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
+
+
+def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
+    """The first `items` different rows of every data entry: train.jsonl holds them one entry after another."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    with path.open(encoding="utf-8") as file:
+        for row in map(json.loads, file):
+            kept = rows.setdefault((row["source"], row["form"]), [])
+            if len(kept) < items and not (kept and kept[-1]["guid"] == row["guid"]):  # a `weight` repeats rows
+                kept.append(row)
+    return [row for kept in rows.values() for row in kept]
+
+
+def _check_korean(tokenizer: Any) -> None:
+    """A wrong tokenizer class over a byte-level vocabulary drops Korean from the ids without a word."""
+    text = "한국어 문장이 그대로 남는다."
+    if tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)).strip() != text:
+        raise StageError(
+            f"tokenizer {tokenizer.name_or_path}: Korean does not survive encoding; is config.json beside it?"
+        )

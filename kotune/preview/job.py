@@ -1,0 +1,17 @@
+"""A preview's job: the examples of several run folders as each one's model sees them."""
+
+from contextlib import chdir
+from pathlib import Path
+
+from kotune.models import hub
+from kotune.preview import tokens
+from kotune.runs.folder import write_json
+
+
+def run(root: Path, bases: dict[str, str], items: int) -> None:
+    """Writes tokens.json into each run folder below `root`. `bases`: the model of each."""
+    for name, base in bases.items():
+        folder = root / name
+        hub.write_own_template(base, folder)
+        with chdir(folder):  # Axolotl's paths are relative
+            write_json(folder / "tokens.json", tokens.look(folder, items))

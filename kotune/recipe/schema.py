@@ -1,0 +1,207 @@
+"""A recipe is the whole experiment: read strictly, merged with nothing hidden, every problem told at once.
+
+Messages have the form `file: key.path: what; what to do`. Nothing heavy is imported.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+import kodata
+from kodata.card import Source
+from kodata.errors import DataError, did_you_mean
+from kodata.reading.hub import is_commit
+from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
+from kotune.recipe.strict_yaml import shown
+from kotune_tasks.card import cards, groups
+
+Limit = (
+    int | Literal["quick"] | None
+)  # items to score of each task: so many, as many as the task calls a quick look, or all
+MOST = 20  # entries of `data`, and problems that are told
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Strict):
+    """One data source: `source` names a module of kodata, `form` one of its forms (the first where it is not given),
+    `path` a local copy that is read instead of the hub, `revision` a commit of the hub other than the source's own."""
+
+    source: str
+    form: str | None = Field(default=None, validate_default=True)
+    path: Path | None = Field(default=None, validate_default=True)
+    revision: str | None = None
+    samples: int | None = Field(default=None, gt=0, strict=True)
+    weight: float = Field(default=1.0, gt=0, le=100, strict=True)
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, name: str) -> str:
+        if "train" not in kodata.SOURCES[_known(name, kodata.SOURCES, "source")].SPLITS:
+            task = kodata.SOURCES[name].CARD.task
+            raise PydanticCustomError("source", f"`{name}` is for scoring only; name {task} in `tasks` instead")
+        return name
+
+    @field_validator("form")
+    @classmethod
+    def _form_of_source(cls, form: str | None, info: ValidationInfo) -> str | None:
+        if "source" not in info.data:  # refused already
+            return form
+        forms = kodata.SOURCES[info.data["source"]].FORMS
+        return forms[0] if form is None else _known(form, forms, "form")
+
+    @field_validator("path")
+    @classmethod
+    def _existing_path(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is None and "source" in info.data:
+            _need_no_path(kodata.SOURCES[info.data["source"]])
+        if path is not None:
+            _need_folder(path)
+        return path
+
+    @field_validator("revision")
+    @classmethod
+    def _commit_of_hub(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        if revision is None or "source" not in info.data:
+            return revision
+        if not is_commit(revision):
+            told = f"`{shown(revision)}` is no commit of the hub; give its 40 hex digits"
+            raise PydanticCustomError("revision", told)
+        if kodata.SOURCES[info.data["source"]].CARD.hub_id is None:
+            raise PydanticCustomError("revision", f"{info.data['source']} is not on the hub; leave it out")
+        if info.data.get("path"):
+            raise PydanticCustomError("revision", "a local copy has no commit; leave out `path` or `revision`")
+        return revision
+
+    @property
+    def place(self) -> Path | None:
+        """Where kodata and the tasks read the data: a folder, or a commit, which stands where a folder may; None: the card's."""
+        return Path(self.revision) if self.revision else self.path
+
+
+class Recipe(Strict):
+    """The resolved recipe. `axolotl` holds only what the recipe itself says; defaults are laid under it when rendering."""
+
+    model: str
+    adapter: Literal["lora", "qlora"]
+    template: str | None = None
+    data: tuple[Data, ...] = Field(min_length=1, max_length=MOST)
+    tasks: tuple[str, ...] = Field(min_length=1)
+    data_path: dict[str, Path] = {}  # source: where its test data lies, for tasks whose source is not trained on
+    leaks: Literal["drop", "refuse", "keep"] = "drop"
+    seed: int = Field(ge=0, lt=2**32, strict=True)
+    axolotl: dict[str, Any] = {}
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, name: str) -> str:
+        if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
+            if weights := pickled(Path(name)):
+                told = f"`{shown(name)}` has its weights as {weights} only, and a pickle can run code; convert to safetensors"
+                raise PydanticCustomError("model", told)
+            return name
+        if name in PRESETS or _is_hub_id(name):
+            return name
+        told = f"`{shown(name)}` is no preset, no hub id (owner/name) and no model folder{did_you_mean(name, PRESETS)}"
+        raise PydanticCustomError("model", told)
+
+    @field_validator("template")
+    @classmethod
+    def _known_template(cls, name: str | None) -> str | None:
+        if name is None or name == "own" or name in TEMPLATES:
+            return name
+        if not _there(Path(name), Path.is_file):
+            hint = did_you_mean(name, [*TEMPLATES, "own"])
+            told = f"`{shown(name)}` is no template of ours and no file{hint}"
+        elif not (told := unreadable(Path(name))):
+            return name
+        raise PydanticCustomError("template", told)
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The names of tasks; a group stands for its own."""
+        known = {name: (name,) for name in cards()} | groups()
+        tasks = tuple(task for name in names for task in known[_known(name, known, "task")])
+        if twice := next((task for task in tasks if tasks.count(task) > 1), None):
+            raise PydanticCustomError("task", f"a task is named twice: {twice} (a group names its tasks); keep one")
+        return tasks
+
+    @field_validator("data_path")
+    @classmethod
+    def _places_of_other_sources(cls, places: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
+        trained = {entry.source for entry in info.data.get("data", ())}
+        scored = {cards()[task].source for task in info.data.get("tasks", cards())}
+        for source, path in places.items():
+            if _known(source, kodata.SOURCES, "source") in trained:
+                raise PydanticCustomError("path", f"{source} is trained on; give `path` in its entry of `data` instead")
+            if source not in scored:
+                raise PydanticCustomError("path", f"no task of the recipe scores {source}; leave it out")
+            _need_folder(path)
+        return places
+
+    @field_validator("data")
+    @classmethod
+    def _no_entry_twice(cls, entries: tuple[Data, ...]) -> tuple[Data, ...]:
+        if len({(entry.source, entry.form) for entry in entries}) < len(entries):
+            raise PydanticCustomError("source", "two entries have the same source and form; keep one")
+        return entries
+
+
+class Defaults(Strict):
+    """recipes/defaults.yml: `axolotl` for all, then `cpu` or `cuda` over it; a recipe's own `axolotl` comes last."""
+
+    adapter: Literal["lora", "qlora"]
+    seed: int
+    axolotl: dict[str, Any]
+    cpu: dict[str, Any]
+    cuda: dict[str, Any]
+
+
+def limit(given: Any) -> Limit:
+    """A number of items, `quick`, or nothing. ValueError for anything else."""
+    if given in (None, "quick") or (type(given) is int and given > 0):
+        return given  # type: ignore[no-any-return]
+    raise ValueError(f"`{shown(given)}` is neither a number of items, 1 or more, nor quick")
+
+
+def _need_no_path(source: Source) -> None:
+    """A source that is neither on the hub nor shipped says what must lie at `path`."""
+    if source.CARD.hub_id is None:
+        try:
+            source.files("train")
+        except DataError as error:
+            raise PydanticCustomError("path", "{told}", {"told": str(error)}) from None
+
+
+def _need_folder(path: Path) -> None:
+    if not _there(path, Path.is_dir):
+        found = "is not a folder" if path.exists() else "does not exist"
+        told = f"`{shown(path)}` {found}; give the folder that holds the data"
+        raise PydanticCustomError("path", told)
+
+
+def _there(path: Path, is_kind: Callable[[Path], bool]) -> bool:
+    try:
+        return is_kind(path)
+    except OSError as error:
+        raise PydanticCustomError("path", f"`{shown(path)}`: {error.strerror}; give another path") from None
+
+
+def _known(name: str, known: Any, kind: str) -> str:
+    if name not in known:
+        told = f"unknown {kind} `{shown(name)}`{did_you_mean(name, known)}"
+        raise PydanticCustomError(kind, told)
+    return name
+
+
+def _is_hub_id(name: str) -> bool:
+    """owner/name under the hub's own rules (huggingface_hub's validate_repo_id)."""
+    return bool(HUB_ID.fullmatch(name)) and len(name) <= 96 and not re.search(r"--|\.\.|\.git$|[-.]$|[-.]/", name)

@@ -1,0 +1,47 @@
+"""What a manifest tells of training data, as tables with their notes in a reader's language."""
+
+from collections.abc import Iterator
+
+from kodata.prepare.output import SIDES, Manifest
+from kotune.display.phrases import Phrases
+from kotune.display.table import Row, Table
+
+
+def labels(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
+    """How many rows have each label."""
+    rows = [row for entry in manifest["entries"] for row in _label_rows(entry, say)]
+    head = (say("source"), say("label"), *(say.word("side", side) for side in SIDES))
+    return Table(say("labels_title") + whose, head, rows, 2)
+
+
+def _label_rows(entry: Manifest, say: Phrases) -> Iterator[Row]:
+    """Each label's rows and share of the labelled ones, on each side; then all rows."""
+    counts = [entry["labels"][side] for side in SIDES]
+    for label in dict.fromkeys(label for count in counts for label in count):
+        numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
+        yield entry["source"], label, *(say("share", n=f"{n:,}", share=f"{n / whole:.1%}") for n, whole in numbers)
+    yield entry["source"], say("all"), *(f"{entry['kept'][side]:,}" for side in SIDES)
+
+
+def dropped(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
+    """What was left out, and why."""
+    rows = [
+        (entry["source"], say.word("reasons", reason), f"{n:,}")
+        for entry in manifest["entries"]
+        for reason, n in entry["dropped"].items()
+    ]
+    head = (say("source"), say("reason"), say("rows"))
+    return Table(say("dropped_title") + whose, head, rows, 2, [] if rows else [say("none_dropped")])
+
+
+def leaks(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
+    """What of the training text stands in test text, and what became of it."""
+    found = manifest["leaks"]
+    rows = [
+        (leak["source"], leak["task"], say.word("kinds", leak["kind"]), f"{leak['rows']:,}", f"{leak['texts']:,}")
+        for leak in found["found"]
+    ]
+    notes = [say.word("policy", found["policy"]) if rows else say("none_leaked")]
+    notes += [say("between_tests", **shared) for shared in found["between_tests"]]
+    head = tuple(map(say, ("source", "task", "kind", "rows", "texts")))
+    return Table(say("leaks_title") + whose, head, rows, 3, notes)

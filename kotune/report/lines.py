@@ -1,0 +1,42 @@
+"""What a run says on the screen while it goes on: a line a task, and what its training is doubted for."""
+
+from typing import Any
+
+from kotune.display.phrases import Phrases
+from kotune_tasks.card import cards
+
+
+def doubts(record: dict[str, Any], say: Phrases) -> list[str]:
+    """What a reader of run.json's training should know: warnings, and batches that were made smaller."""
+    found = [*(record.get("warnings") or []), *({"kind": "halved", **h} for h in record.get("halvings") or [])]
+    return [say.word("doubts", fact["kind"]).format(**fact) for fact in found]
+
+
+def score_lines(scores: dict[str, Any]) -> list[str]:
+    """A line a task, for the screen of a run: the judged metric of base and tuned, and the difference."""
+    return [_score_line(task, cards()[task].primary, entry) for task, entry in scores.items()]
+
+
+def _score_line(task: str, metric: str, entry: dict[str, Any]) -> str:
+    base, tuned = entry["base"][metric], entry["tuned"][metric]
+    told = f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n = {_asked(base, tuned)})"
+    others = len(entry["base"]) - 1
+    return f"{task} {metric}: {told}" + (f"; {others} more in the report" if others else "")
+
+
+def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -> str:
+    if base["value"] is None or tuned["value"] is None:
+        return "n/a"
+    return f"{tuned['value'] - base['value']:+.3f}"
+
+
+def _asked(base: dict[str, Any], tuned: dict[str, Any]) -> str:
+    """How many items have the metric; both numbers where only some answers have it and base's are others than tuned's."""
+    return " and ".join(f"{n:,}" for n in dict.fromkeys((base["n"], tuned["n"])))
+
+
+def _value(metric: dict[str, float | None]) -> str:
+    value, stderr = metric["value"], metric["stderr"]
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")

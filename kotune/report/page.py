@@ -1,0 +1,211 @@
+"""A report as a page: tables, and plots in which each line says what its label says."""
+
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+from kotune.compare.answers import Confusion
+from kotune.compare.calibration import Bin, Calibration
+from kotune.compare.comparison import Comparison
+from kotune.compare.efficiency import LOSSES, Event
+from kotune.compare.verdict import outcome
+from kotune.display import plots
+from kotune.display.page import render
+from kotune.display.phrases import Phrases
+from kotune.report import comparison_tables
+from kotune.report.report import Report
+from kotune.report.sentences import notes, verdicts
+from kotune.runs.finished import Finished
+from kotune_tasks.card import cards
+
+NORMAL = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95% interval
+LEAST = 1e-6  # a loss of 0 has no logarithm
+MARGIN = 0.04  # of a scale, beside the outermost interval
+NAMED = 6  # runs whose names are in a plot's legend; of more, their numbers
+
+Groups = dict[str, list[plots.Group]]  # by the title of their plot
+
+
+class Figure(NamedTuple):
+    """A plot under its title."""
+
+    title: str
+    svg: str
+
+
+def page(report: Report) -> str:
+    """The whole page."""
+    return render(
+        "report", report=report, say=report.say,
+        said=verdicts(report.result, report.say), stands_on=notes(report.result, report.say),
+        spans=[*_drawn_spans(report)], strips=[*_drawn_strips(report)], curves=[*_drawn_curves(report)],
+        confused=lambda found: [_drawn_confusion(report, one) for one in found.confusions],
+        calibrations=[_drawn_calibration(report, found) for found in report.calibrations],
+    )  # fmt: skip
+
+
+def spans(report: Report) -> Groups:
+    """Judged differences in points with their intervals, claimed or not."""
+    rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
+    for one in report.result.found:
+        if one.scale == 100 and outcome(one) not in ("undefined", "void"):
+            titled = rows.setdefault(_criterion(one.task, report), {})
+            titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
+    return {name: [plots.Group(title, some) for title, some in titled.items()] for name, titled in rows.items()}
+
+
+def _criterion(task: str, report: Report) -> str:
+    return report.say.word("criteria", cards()[task].criterion)
+
+
+def _span(one: Comparison, report: Report) -> plots.PlotRow:
+    value, low, high = (100 * end for end in (one.found.difference, one.found.ci_low, one.found.ci_high))
+    label = comparison_tables.sides(one, report.numbers, report.say) if report.several else ""
+    return plots.PlotRow(label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(one))])
+
+
+def _drawn_spans(report: Report) -> Iterator[Figure]:
+    """A plot a criterion, all over the same scale."""
+    found = spans(report)
+    rows = [row for groups in found.values() for group in groups for row in group.rows]
+    ends = [0.0, *(end for row in rows for one in row.intervals for end in (one.low, one.high))]
+    low, high = min(ends), max(ends)
+    margin = MARGIN * (high - low or 1)
+    axis = plots.Axis(report.say("points_axis"), form="+~f")
+    for criterion, groups in found.items():
+        yield _drawn(criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0))
+
+
+def strips(report: Report) -> Groups:
+    """Of each task the judged metric and those that have a value to stand beside, where they lie between 0 and 1."""
+    runs, found = report.result.runs, dict[str, list[plots.Group]]()
+    for task, name in dict.fromkeys((of, name) for run in runs for of in run.scores for name in _shown(run, of)):
+        scored = [
+            (run, sides) for run in runs if task in run.scores and len(sides := _sides(run.scores[task], name)) == 2
+        ]
+        title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
+        rows = [plots.PlotRow(_label(run, report), _figures(sides), sides) for run, sides in scored]
+        held = _references([run for run, _ in scored], task, name, report)
+        found.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
+    return {task: groups for task, groups in found.items() if groups}
+
+
+def _shown(run: Finished, task: str) -> list[str]:
+    entry, primary = run.scores[task], cards()[task].primary
+    return [name for name in entry["base"] if name == primary or name in entry["chance"]]
+
+
+def _sides(entry: dict[str, Any], name: str) -> list[plots.Interval]:
+    """Of base and tuned, without what is undefined or no share."""
+    found = []
+    for kind in ("base", "tuned"):
+        score = entry[kind].get(name, {"value": None})
+        if score["value"] is not None and 0 <= score["value"] <= 1:
+            value, half = score["value"], NORMAL * (score["stderr"] or 0.0)
+            found.append(plots.Interval(value, max(value - half, 0.0), min(value + half, 1.0), kind))
+    return found
+
+
+def _label(run: Finished, report: Report) -> str:
+    return f"{report.whose(run)}{report.name(run)}" if report.several else ""
+
+
+def _figures(sides: Sequence[plots.Interval]) -> str:
+    return " → ".join(f"{side.value:.3f}" for side in sides)
+
+
+def _references(runs: Sequence[Finished], task: str, metric: str, report: Report) -> dict[str, float]:
+    """What a metric is held against, by its name; behind it, where it is not the same for all runs, whose it is."""
+    whose: dict[tuple[str, float], list[str]] = {}
+    for run in runs:
+        for line in _lines(run.scores[task], task, metric, report.say):
+            whose.setdefault(line, []).append(f"{report.numbers[run.folder]}")
+    named = (
+        (name, value, "" if len(of) == len(runs) else f" ({', '.join(of)})") for (name, value), of in whose.items()
+    )
+    return {f"{name}{of}": value for name, value, of in named if 0 <= value <= 1}
+
+
+def _lines(entry: dict[str, Any], task: str, metric: str, say: Phrases) -> Iterator[tuple[str, float]]:
+    """Chance, and of the judged metric the lines that were made here and what is published of people and models."""
+    if metric in entry["chance"]:
+        yield say("chance"), entry["chance"][metric]
+    if metric == cards()[task].primary:
+        for name, scores in entry.get("references", {}).get("lines", {}).items():
+            if scores[metric]["value"] is not None:
+                yield say.word("lines", name), scores[metric]["value"]
+        yield from (
+            (say.word("lines", o["name"]), o["value"]) for o in entry.get("published", ()) if o["metric"] == metric
+        )
+
+
+def _drawn_strips(report: Report) -> Iterator[Figure]:
+    axis = plots.Axis("", form=".2~f", ticks=plots.SHARES)
+    for task, groups in strips(report).items():
+        yield _drawn(f"{_criterion(task, report)}: {task}", groups, plots.intervals(groups, axis, (0, 1)))
+
+
+def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figure:
+    rows = [(" ".join(filter(None, (group.title, row.label))), row.figures) for group in groups for row in group.rows]
+    return Figure(title, plots.svg(spec, "; ".join(f"{label}: {figures}" for label, figures in rows)))
+
+
+def curves(report: Report, axis: str) -> list[plots.Series]:
+    """The losses of all runs against `tokens` or `seconds`; none where no run logged two."""
+    if not any(sum("loss" in event for event in losses) > 1 for losses in report.losses):
+        return []
+    names = _legend(report)
+    found = [
+        plots.Series(names[at], _points(losses, axis, key), plots.colour(at), dashed=key != "loss")
+        for at, losses in enumerate(report.losses)
+        for key in LOSSES
+    ]
+    return [series for series in found if series.points]
+
+
+def _points(losses: Sequence[Event], axis: str, key: str) -> list[plots.PlotPoint]:
+    return [plots.PlotPoint(event[axis], max(event[key], LEAST)) for event in losses if key in event]
+
+
+def _legend(report: Report) -> list[str]:
+    """What each run's lines are called; nothing where there is one run."""
+    runs = report.result.runs
+    if len(runs) > NAMED:
+        return [f"{report.numbers[run.folder]}" for run in runs]
+    return [_label(run, report) for run in runs]
+
+
+def _drawn_curves(report: Report) -> Iterator[Figure]:
+    said = " ".join(f"{report.whose(run)}{report.lost(run)}" for run in report.result.runs)
+    for axis in ("tokens", "seconds"):
+        if found := curves(report, axis):
+            title = report.say("loss_against", axis=report.say(f"{axis}_axis"))
+            yield Figure(
+                title,
+                plots.svg(plots.lines(found, plots.Axis(""), plots.Axis("", log=True, form="~g")), f"{title}. {said}"),
+            )
+
+
+def _drawn_confusion(report: Report, found: Confusion) -> Figure:
+    table, say = report.confusion(found), report.say
+    said = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
+    spec = plots.confusion(found.choices, found.counts, (say("given_answer"), say("right_answer")))
+    return Figure(table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {said}"))
+
+
+def _drawn_calibration(report: Report, found: Calibration) -> Figure:
+    title, say = report.calibrated(found), report.say
+    sides = {"base": found.base, "tuned": found.tuned}
+    spec = plots.reliability({kind: dots(side) for kind, side in sides.items()}, (say("sure_axis"), say("right_axis")))
+    said = "; ".join(f"{say.word('variants', kind)} {', '.join(map(_said, side))}" for kind, side in sides.items())
+    return Figure(title, plots.svg(spec, f"{title}. {said}"))
+
+
+def dots(bins: Sequence[Bin]) -> list[plots.Dot]:
+    """The bins of a calibration plot, each with its share of all items."""
+    whole = sum(one.n for one in bins)
+    return [plots.Dot(one.confidence, one.right, one.n / whole) for one in bins]
+
+
+def _said(one: Bin) -> str:
+    return f"{one.confidence:.2f} → {one.right:.2f} (n = {one.n:,})"

@@ -1,0 +1,122 @@
+"""What a report says of one run or of several that are compared, in plain words, from the files of the run folders alone:
+report.html and report.md of a run, and the page and the Markdown of a comparison."""
+
+from typing import Any
+
+from kotune.compare.answers import Changes, Confusion, Example, changes
+from kotune.compare.calibration import Calibration, calibrations
+from kotune.compare.result import Result
+from kotune.display.phrases import Phrases
+from kotune.display.table import Table
+from kotune.report import comparison_tables, cost_tables, run_tables
+from kotune.report.lines import doubts
+from kotune.runs.finished import Finished
+
+
+class Report:
+    """What page and Markdown say, in one language. A table more is a line in `judged`, `unlike`, `spent` or `made`."""
+
+    def __init__(self, result: Result, say: Phrases) -> None:
+        self.result, self.say = result, say
+        self.several = len(result.runs) > 1
+        self.numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+        self.changes: list[Changes] = list(changes(result.found))
+        self.calibrations: list[Calibration] = list(calibrations(result.runs))
+        self.losses: list[list[dict[str, Any]]] = [fact["losses"] for fact in result.efficiency()]
+        self.recipes = run_tables.recipes(result.runs)
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether runs of one recipe stand for it together."""
+        return any(one.a.others or one.b.others for one in self.result.found)
+
+    @property
+    def title(self) -> str:
+        return self.say("compare_title") if self.several else self.name(self.result.runs[0])
+
+    def name(self, run: Finished) -> str:
+        return self.result.names[run.folder]
+
+    def judged(self) -> list[Table]:
+        """What was found, criterion by criterion, what it is to be held against, and what it is by kinds of items."""
+        criteria = comparison_tables.criteria(self.result, self.say)
+        kinds = comparison_tables.breakdowns(self.result, self.say)
+        seeds = comparison_tables.seeds(self.result, self.say)
+        signals = comparison_tables.signals(self.result, self.say)
+        return [*criteria, *seeds, comparison_tables.references(self.result, self.say), *signals, *kinds]
+
+    def unlike(self) -> list[Table]:
+        """What is not the same between the runs, beside their models."""
+        return list(comparison_tables.not_the_same(self.result, self.say))
+
+    def spent(self) -> list[Table]:
+        """What it cost."""
+        return [cost_tables.costs(self.result, self.say)]
+
+    def made(self) -> list[Table]:
+        """What the runs were made from, and how."""
+        made = (run_tables.parity, run_tables.machine)
+        return [*run_tables.data(self.result, self.say), *(table(self.result, self.say) for table in made)]
+
+    def whose(self, run: Finished) -> str:
+        """A run's place in the list of runs, before what is told of it; nothing where there is one only."""
+        return f"{self.numbers[run.folder]} " if self.several else ""
+
+    def sides(self, found: Changes) -> str:
+        """What is compared with what, as in `nli_sample_ko: 1 base → 1 tuned`."""
+        return f"{found.one.task}: {comparison_tables.sides(found.one, self.numbers, self.say)}"
+
+    def confusion(self, found: Confusion) -> Table:
+        """Right answers in rows, given answers in columns."""
+        variant = self.whose(found.side.run) + self.say.word("variants", found.side.variant)
+        title = self.say("confusion", task=found.task, variant=variant)
+        rows = [
+            (name, *(f"{count:,}" for count in counts))
+            for name, counts in zip(found.choices, found.counts, strict=True)
+        ]
+        return Table(title, (self.say("right_answer"), *found.choices), rows, 1)
+
+    def changed(self, found: Changes) -> str:
+        """How many items of a task are better and worse with b than with a."""
+        one, kind = found.one, "tuning" if found.is_tuning else "runs"
+        places = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost", "other")}
+        names = {"a": self.name(one.a.run), "b": self.name(one.b.run)}
+        phrase = self.say.word(f"changed_{kind}", "items" if found.metric else "words")
+        return phrase.format(task=one.task, metric=found.metric, **places, **names)
+
+    def outcome(self, found: Changes, example: Example) -> str:
+        """The heading of an example."""
+        kind = "tuning" if found.is_tuning else "runs"
+        names = {"a": self.name(found.one.a.run), "b": self.name(found.one.b.run)}
+        return self.say.word(f"example_{kind}", example.outcome).format(guid=example.guid, **names)
+
+    def who(self, found: Changes) -> tuple[str, str]:
+        """Whose the two answers of an example are."""
+        if found.is_tuning:
+            return self.say("before"), self.say("after")
+        return self.name(found.one.a.run), self.name(found.one.b.run)
+
+    def judgement(self, is_right: bool | None) -> str:
+        """What stands behind whose answer it is; nothing where an answer is neither right nor wrong."""
+        return "" if is_right is None else f", {self.say('right' if is_right else 'wrong')}"
+
+    def calibrated(self, found: Calibration) -> str:
+        """The heading of a calibration plot."""
+        base, tuned = (comparison_tables.number(error) for error in found.errors)
+        return self.say("calibrated", task=f"{self.whose(found.run)}{found.task}", base=base, tuned=tuned)
+
+    def lost(self, run: Finished) -> str:
+        """The first and last training loss of a run, the last of validation, and what its training is doubted for."""
+        return " ".join([self._ends(run), *doubts(run.record, self.say)])
+
+    def _ends(self, run: Finished) -> str:
+        losses = self.losses[self.numbers[run.folder] - 1]
+        trained, validated = ([e for e in losses if key in e] for key in ("loss", "eval_loss"))
+        if not trained:
+            return self.say("no_loss")
+        first, last = trained[0], trained[-1]
+        places = {"first": f"{first['loss']:.4f}", "last": f"{last['loss']:.4f}"}
+        text = self.say("losses" if len(trained) > 1 else "one_loss", at=first["step"], end=last["step"], **places)
+        if not validated:
+            return text
+        return f"{text} " + self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")

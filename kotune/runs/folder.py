@@ -1,0 +1,134 @@
+"""A run is a folder with fixed names. A stage counts as done only by its record in run.json, which is written last.
+
+Every file is written under a temporary name and renamed when whole, so that a killed run leaves no half-written one.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shlex
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kotune.display.phrases import LANGUAGES
+from kotune.errors import StageError
+from kotune.layout import RECORD
+from kotune.shipped import PROGRAM, typed
+
+STAGES = ("prepare", "render", "train", "score", "report")
+RUNS = Path("runs")
+
+
+def command(recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run") -> str:
+    """How a recipe is run, or a study, ready for a shell; `words`: further options; `passed`: what goes to the launcher."""
+    place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
+    return shlex.join([PROGRAM, verb, typed(recipe), *words, *place, *(["--", *passed] if passed else [])])
+
+
+def said(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
+    """What a command line says of these, as words; nothing where it may stay silent."""
+    words = [word for override in overrides for word in ("--set", override)]
+    words += ["--limit", str(limit)] if limit else []
+    return words + (["--lang", lang] if lang != LANGUAGES[0] else [])
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run folder at `root`."""
+
+    root: Path
+
+    def path(self, *names: str) -> Path:
+        return self.root.joinpath(*names)
+
+    def record(self) -> dict[str, Any]:
+        """run.json as a dict; empty where the run has not begun."""
+        from kotune.runs.records import Begun, fits  # pydantic, which --help does without
+
+        path = self.path(RECORD)
+        record = read_json(path) if path.exists() else {}
+        if not fits(record, Begun):
+            raise StageError(f"{path}: not a record of this version; move the run folder away and run again")
+        return dict(record)
+
+    def update(self, **facts: Any) -> None:
+        """Add facts to run.json."""
+        write_json(self.path(RECORD), {**self.record(), **facts})
+
+    def is_done(self, stage: str, inputs: dict[str, Any]) -> bool:
+        """Whether `stage` finished with exactly these inputs, and the files that it made are as it left them."""
+        found = self.record().get("stages", {}).get(stage, {})
+        return bool(found.get("inputs") == inputs) and not any(self.touched(found.get("made", {})))
+
+    def touched(self, made: dict[str, str]) -> Iterator[str]:
+        """Those of a stage's files that are gone or not as it left them."""
+        for name, digest in made.items():
+            if not self.path(name).is_file() or sha256(self.path(name)) != digest:
+                yield name
+
+    def changed(self, stage: str, inputs: dict[str, Any]) -> list[str]:
+        """Names of the inputs that differ from those of a finished `stage`; empty when it never finished."""
+        before = self.record().get("stages", {}).get(stage, {}).get("inputs", inputs)
+        return sorted(name for name in inputs.keys() | before.keys() if inputs.get(name) != before.get(name))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One process at a time works in a run folder; the kernel frees the lock when that process ends, however it ends."""
+        folder = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise StageError(f"{self.root}: another run works in this folder; wait until it has ended") from None
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def stage(self, name: str, inputs: dict[str, Any], makes: Iterable[str] = ()) -> Iterator[None]:
+        """Run one stage: its old record goes first, its new one is written when the body has passed. `makes`: the files that
+        it answers for, by their digests.
+
+        Records of later stages stay: they hold the digests of what they were made from, so they stand or fall by those.
+        """
+        stages = self.record().get("stages", {})
+        stages.pop(name, None)
+        self.update(stages=stages)
+        begun = time.monotonic()
+        yield
+        seconds, made = round(time.monotonic() - begun, 2), {file: sha256(self.path(file)) for file in makes}
+        stages[name] = {"inputs": inputs, "made": made, "seconds": seconds, "finished": int(time.time())}
+        self.update(stages={stage: stages[stage] for stage in STAGES if stage in stages})
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `path` whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file of a run folder. StageError where somebody damaged it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StageError(f"{path}: not JSON any more ({error}); move the run folder away and run again") from None
+
+
+def sha256(*paths: Path) -> str:
+    """One digest over the files' contents, in the order given."""
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

@@ -1,0 +1,79 @@
+"""Our lm-evaluation-harness tasks, loaded through the harness's own TaskManager.
+
+Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kotune.shipped import TASKS
+from kotune_tasks.card import TaskCard, cards
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One task object, by the name that lm-eval knows it by."""
+
+    name: str
+    task: Any
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model writes its answer, instead of choosing one."""
+        return bool(self.task.OUTPUT_TYPE == "generate_until")
+
+    def evaluate(self, model: Any, limit: int | None = None) -> dict[str, Any]:
+        """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not lm-eval's to make.
+
+        Its simple_evaluate would ask the machine about itself each time, for more than a second, and add nothing else:
+        our tasks have no examples in the prompt to draw.
+        """
+        from lm_eval.evaluator import evaluate
+
+        tasks = {self.name: self.task}
+        result: dict[str, Any] = evaluate(
+            model, tasks, limit=limit, apply_chat_template=True, bootstrap_iters=0, log_samples=True
+        )
+        return result
+
+    @property
+    def card(self) -> TaskCard:
+        """What the task tells about itself."""
+        return cards()[self.name]
+
+    def question(self, doc: dict[str, Any]) -> str:
+        """What is asked, before any model's chat template."""
+        return str(self.task.doc_to_text(doc))
+
+    def quick(self) -> int:
+        """The items of a quick look, up to the end of the cluster that the last of them belongs to."""
+        docs, items = self.task.eval_docs, self.card.quick
+        while items < len(docs) and docs[items][self.card.cluster] == docs[items - 1][self.card.cluster]:
+            items += 1
+        return min(items, len(docs))
+
+    def with_documents(self, docs: list[dict[str, Any]]) -> "Loaded":
+        """The same task over other documents of the same form."""
+        from datasets import Dataset
+
+        self.task.dataset = {self.task.config.test_split: Dataset.from_list(docs)}
+        return self
+
+    def right_answer(self, doc: dict[str, Any]) -> int | str:
+        """What a document's right answer is: the index of a choice, or text."""
+        return str(self.task.doc_to_target(doc)) if self.generates else self.right_choice(doc)
+
+    def right_choice(self, doc: dict[str, Any]) -> int:
+        """Index of the right answer among a multiple-choice document's choices."""
+        target = self.task.doc_to_target(doc)
+        return target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
+
+
+def load_task(name: str, data_path: Path | None) -> Loaded:
+    """The task called `name`, reading `data_path` instead of the hub where one is given."""
+    from lm_eval.tasks import TaskManager
+
+    metadata = {"data_path": str(data_path)} if data_path else {}
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
+    return Loaded(name, manager.load_task_or_group(name)[name])

@@ -1,0 +1,167 @@
+"""Base and tuned are scored by lm-evaluation-harness in one process with one model load: the adapter is switched off
+for base. Same items, same prompts, same batch shapes; the base has the precision that the adapter was trained on.
+"""
+
+import json
+import math
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kodata.metrics.metrics import MEAN, METRICS
+from kodata.metrics.resampling import stderr, value
+from kodata.scored import thought
+from kotune import layout
+from kotune.errors import StageError
+from kotune.recipe.schema import Limit
+from kotune.runs.folder import read_json, sha256, write_json
+from kotune.score.baselines import Lines, References
+from kotune.score.harness import Loaded, load_task
+from kotune.score.model import harness_model, load_base, load_model
+from kotune.score.samples import item_of, note_path, sample_of, samples_path, write_samples
+
+ADVICE = "end what else uses it, or take a GPU with more; what is scored so far is kept"
+SEED = 1234  # lm-eval's own, for a task that samples
+VARIANTS = ("base", "tuned")
+REHEARSED = 2  # items of each task that go the whole way before training begins,
+REHEARSED_ROWS = 300  # and training rows that reference lines are then made of
+
+
+def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None], limit: Limit) -> None:
+    """Write `samples/<variant>/<task>.jsonl`, what was asked as `samples/items/<task>.jsonl`, what reference lines answer as
+    `samples/<line>/<task>.jsonl`, and, last, scores.json.
+
+    What scored/ says is done, of the same inputs (checkpoints.keep_matching), is not done again.
+
+    `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
+    (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
+    """
+    loaded = [load_task(name, path) for name, path in tasks.items()]
+    todo = [(task, variant) for task in loaded for variant in VARIANTS if _done(root, task.name, variant) is None]
+    if todo:
+        model = load_model(root, base)
+        for task, variant in todo:
+            with model.model.disable_adapter() if variant == "base" else nullcontext():
+                _score(root, variant, task, evaluated(task, model, task.quick() if limit == "quick" else limit))
+    references = References(root)
+    write_json(root / layout.SCORES, {task.name: _entry(root, task, references) for task in loaded})
+
+
+def rehearse(root: Path, base: str, revision: str | None, tokenizer: Any, tasks: dict[str, Path | None]) -> None:
+    """Two items of every task go the whole way with the untrained model, and so do their reference lines, so that what would
+    go wrong after hours of training goes wrong before."""
+    plain = load_base(base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision})
+    model, references = harness_model(plain, tokenizer), References(root, REHEARSED_ROWS)
+    for name, path in tasks.items():
+        task = load_task(name, path)
+        references.of(task, evaluated(task, model, REHEARSED)[1])
+
+
+def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
+    """Write one variant's samples of a task and, last, their note in scored/, so that a kill costs one such pair at most."""
+    values, samples = found
+    note = {
+        "n": len(samples), "values": values, "sha256": write_samples(root, variant, task.name, samples),
+        "items": write_samples(root, "items", task.name, [item_of(sample, task) for sample in samples]),
+    }  # fmt: skip
+    write_json(note_path(root, task.name, variant), note)
+
+
+def _done(root: Path, task: str, variant: str) -> dict[str, Any] | None:
+    """The note on a variant's samples of a task, None where they are not there as it says."""
+    note, path = note_path(root, task, variant), samples_path(root, variant, task)
+    found: dict[str, Any] = read_json(note) if note.exists() else {}
+    return found if found and path.exists() and sha256(path) == found["sha256"] else None
+
+
+def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
+    """What scores.json says of a task, from the notes on its variants; writes its reference lines' samples."""
+    notes = {variant: read_json(note_path(root, task.name, variant)) for variant in VARIANTS}
+    card, sums = task.card, {variant: note["sha256"] for variant, note in notes.items()}
+    sums["items"] = notes["tuned"]["items"]
+    entry: dict[str, Any] = {
+        "version": card.version, "criterion": card.criterion, "chance": dict(card.chance),
+        "published": [asdict(figure) for figure in card.published], "sha256": sums, "n": notes["tuned"]["n"],
+        **{variant: note["values"] for variant, note in notes.items()},
+    }  # fmt: skip
+    _align(entry)
+    lines = samples_path(root, "tuned", task.name).read_text(encoding="utf-8").split("\n")
+    samples = [json.loads(line) for line in lines if line]
+    entry["base_from"] = notes["base"].get("from")  # the run that the base answers are taken from, where they are
+    entry["references"] = _lines(root, references.of(task, samples), task.name, sums)
+    return entry
+
+
+def _lines(root: Path, found: Lines, task: str, sums: dict[str, str]) -> dict[str, Any]:
+    """What scores.json says of a task's reference lines; writes their samples."""
+    for name, samples in found.samples.items():
+        sums[name] = write_samples(root, name, task, samples)
+    lines = {name: metrics({}, samples) for name, samples in found.samples.items()}
+    return {"rows": found.rows, "absent": found.absent, "lines": lines}
+
+
+def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A task's metrics, {name: {value, stderr, n}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
+    import torch
+
+    torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
+    result = _within_memory(task, model, limit)
+    samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
+    if task.generates:
+        _count_thoughts(samples, model.tokenizer)
+    return metrics(result["results"][task.name], samples), samples
+
+
+def _within_memory(task: Loaded, model: Any, limit: int | None) -> dict[str, Any]:
+    """lm-eval's result, in batches half as large whenever the GPU's memory is too small; they stay so for what comes after.
+    Batches of another size change no answer and a log-likelihood by less than 1e-4 (benchmarks/tasks.py)."""
+    import torch
+
+    while True:
+        try:
+            return task.evaluate(model, limit)
+        except torch.OutOfMemoryError:
+            if model.batch_size_per_gpu == 1:
+                raise StageError(
+                    f"score {task.name}: the GPU's memory is too small even for one question; {ADVICE}"
+                ) from None
+        model.batch_size_per_gpu //= 2
+        torch.cuda.empty_cache()
+        print(f"out of memory: batches of {model.batch_size_per_gpu} from here on", flush=True)
+
+
+def _align(entry: dict[str, Any]) -> None:
+    """Base and tuned have the same metrics, null where one of them was never asked: it may think and the other not."""
+    names = dict.fromkeys(name for variant in VARIANTS for name in entry[variant])
+    for variant in VARIANTS:
+        entry[variant] = {name: entry[variant].get(name, {"value": None, "stderr": None, "n": 0}) for name in names}
+
+
+def metrics(result: dict[str, Any], samples: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """lm-eval's `acc,none` as {metric: {value, stderr, n}}, `n` the items that have it. The standard error is a bootstrap
+    over clusters, since lm-eval's own takes the items of a premise as independent and exists for means alone; null where
+    nothing can be said."""
+    told = {key.partition(",")[0]: told for key, told in result.items() if "," in key}
+    values = {}
+    for name in dict.fromkeys(name for sample in samples for name in sample["metrics"]):
+        asked = [(sample["metrics"][name], sample["cluster"]) for sample in samples if name in sample["metrics"]]
+        items, clusters = zip(*asked, strict=True)
+        metric = METRICS.get(name, MEAN)
+        mean = told[name] if name in told else value(metric, items, clusters)
+        error = stderr(metric, items, clusters)
+        values[name] = {"value": _finite(mean), "stderr": _finite(error), "n": len(items)}
+    return values
+
+
+def _count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
+    """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the model's own tokens. A task
+    alone cannot, since lm-eval shows it no tokenizer."""
+    for sample in samples:
+        if thinking := thought(sample["prediction"]):
+            sample["metrics"]["thinking_tokens"] = len(tokenizer.encode(thinking, add_special_tokens=False))
+
+
+def _finite(value: Any) -> float | None:
+    """A number that JSON can hold; None for NaN (no whole premise under --limit, a single cluster)."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

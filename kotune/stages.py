@@ -1,0 +1,187 @@
+"""What each stage depends on and what it makes: a stage is skipped when it finished before with the same inputs, so everything
+that can change its result is named here."""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kodata.prepare import convert
+from kodata.prepare.entries import Entry
+from kodata.reading.digests import digest
+from kotune.display.page import PAGES
+from kotune.display.phrases import FOLDER as PHRASES
+from kotune.layout import (
+    ADAPTER,
+    CONFIG,
+    MANIFEST,
+    METRICS,
+    MODEL,
+    PARITY,
+    REPORT_MARKDOWN,
+    REPORT_PAGE,
+    SAMPLES,
+    SCORES,
+    TEMPLATE,
+    TRAIN,
+    VALIDATION,
+)  # fmt: skip
+from kotune.models import presets
+from kotune.runs.code_digest import Code, Cut
+from kotune.runs.folder import sha256
+from kotune.runs.job import Job
+from kotune.shipped import PACKAGE, ROOT, TASKS
+from kotune.train import config
+from kotune_tasks.card import cards, file, settings
+
+OUTPUTS = {
+    "prepare": (TRAIN, VALIDATION, MANIFEST),
+    "render": (CONFIG, TEMPLATE, PARITY),
+    "train": (ADAPTER, METRICS),
+    "score": (SCORES, *(f"{SAMPLES}/{kind}" for kind in ("base", "tuned", "items"))),
+    "report": (REPORT_PAGE, REPORT_MARKDOWN),
+}
+# Dicts that a recipe chooses from: of each only what it chooses counts, which is nothing where a stage does not say.
+METRICS_TABLE = "kodata.metrics.metrics.METRICS"
+NOTHING: Cut = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
+
+
+def inputs(job: Job, stage: str) -> dict[str, Any]:
+    """Everything that a stage's result depends on."""
+    return INPUTS[stage](job)
+
+
+def is_done(job: Job, stage: str) -> bool:
+    """Whether a stage finished with the inputs of now and what it made is still there."""
+    there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
+    return there and job.run.is_done(stage, inputs(job, stage))
+
+
+def answered(stage: str) -> tuple[str, ...]:
+    """The files of a stage whose digests its record keeps, so that an edited one is made again. Samples have theirs in
+    scores.json; another adapter is scored again; a report may be written again in another language."""
+    return tuple(name for name in OUTPUTS[stage] if Path(name).suffix in (".json", ".jsonl", ".yml"))
+
+
+def _prepare_inputs(job: Job) -> dict[str, Any]:
+    read = {entry.source for entry in job.recipe.data} | {cards()[task].source for task in job.recipe.tasks}
+    return {
+        "data": [entry.model_dump(mode="json") for entry in job.recipe.data],
+        "files": [convert.fingerprint(entry) for entry in job.entries()],
+        "test": _test_files(job),
+        "leaks": job.recipe.leaks,
+        "seed": job.recipe.seed,
+        "code": code().digest("kodata.prepare.convert.convert", cut={**NOTHING, "kodata.SOURCES": read}),
+    }
+
+
+def _render_inputs(job: Job) -> dict[str, Any]:
+    model = presets.find(job.recipe.model, job.recipe.template)
+    return {
+        "config": hashlib.sha256(config.render(job.recipe, job.device).encode()).hexdigest(),
+        "template": code().digest(model.template.resolve()) if model.template else "own",
+        "model": _model_files(model.base),
+        "data": [_known_sha256(job, part) for part in (TRAIN, VALIDATION)],
+        "test": _test_files(job),
+        "tasks": _tasks(job),
+        "code": code().digest("kotune.parity.job.run", cut=NOTHING),
+        "versions": versions("axolotl", "lm_eval", "transformers", "torch"),
+    }
+
+
+def _train_inputs(job: Job) -> dict[str, Any]:
+    names = (CONFIG, TEMPLATE, TRAIN, VALIDATION)
+    model = presets.find(job.recipe.model, job.recipe.template)
+    return {
+        **{name: _known_sha256(job, name) for name in names},
+        "model": _model_files(model.base),
+        "code": code().digest(config.PLUGIN, cut=NOTHING),
+        "launcher": list(job.launcher),
+        "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
+    }
+
+
+def _score_inputs(job: Job) -> dict[str, Any]:
+    return {
+        "adapter": _known_sha256(job, ADAPTER),
+        "template": _known_sha256(job, f"{MODEL}/{TEMPLATE}"),
+        "data": _known_sha256(job, TRAIN),  # reference lines are made of it
+        "test": _test_files(job),
+        "tasks": _tasks(job),
+        "code": code().digest("kotune.score.job.run", cut=NOTHING),
+        "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"),
+        "device": job.device,
+        "limit": job.limit,
+    }
+
+
+def _report_inputs(job: Job) -> dict[str, Any]:
+    """Everything that the report says is in the run's files, or in the words and pages that it is told with."""
+    words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
+    return {
+        "scores": _known_sha256(job, SCORES),
+        "tasks": _tasks(job),
+        "code": code().digest("kotune.report.writing.write", "kotune.display.phrases.Phrases", *words, cut=NOTHING),
+        "lang": job.lang,
+    }
+
+
+def _known_sha256(job: Job, name: str) -> str | None:
+    path = job.run.path(name)
+    return sha256(path) if path.exists() else None
+
+
+def _model_files(base: str) -> str:
+    """A local folder by its weights and configuration, a hub model by its id (its commit stands in run.json)."""
+    folder = Path(base)
+    if not folder.is_dir():
+        return base
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".jinja"))
+    return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
+
+
+def _test_files(job: Job) -> dict[str, str]:
+    """For each task the identity of what it scores on."""
+    entries = {task: Entry(cards()[task].source, path=path) for task, path in job.task_paths().items()}
+    return {task: convert.fingerprint(entry, "test") for task, entry in entries.items()}
+
+
+def _tasks(job: Job) -> dict[str, str]:
+    """For each task the meaning of its file, its functions, its source and its metrics."""
+    return {task: meaning_of_task(task) for task in job.recipe.tasks}
+
+
+@cache
+def meaning_of_task(name: str) -> str:
+    metrics = [metric["metric"] for metric in settings(name)["metric_list"]]
+    cut = {**NOTHING, "kodata.SOURCES": (cards()[name].source,), METRICS_TABLE: metrics}
+    return code().digest(file(name), METRICS_TABLE, cut=cut)
+
+
+@cache
+def code() -> Code:
+    """Our own code by what it means: an edited prompt or metric is never scored with stale results, an edited comment is."""
+    return Code({"kodata": ROOT / "kodata", "kotune": PACKAGE, "kotune_tasks": TASKS})
+
+
+def versions(*packages: str) -> dict[str, str | None]:
+    """The installed version of each package, None where it is not installed."""
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+INPUTS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "prepare": _prepare_inputs,
+    "render": _render_inputs,
+    "train": _train_inputs,
+    "score": _score_inputs,
+    "report": _report_inputs,
+}

@@ -1,0 +1,34 @@
+"""The report of a study written as a page, as Markdown and as JSON."""
+
+from pathlib import Path
+
+from kotune.display.table import escaped, markdown
+from kotune.layout import REPORT_MARKDOWN, REPORT_PAGE
+from kotune.runs.folder import write_json, write_text
+from kotune.study import next_step, tables
+from kotune.study.report import StudyReport
+
+
+def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
+    """Write report.html, report.md and study.json into `out`; their paths. `gpu`: for which the next step is planned."""
+    from kotune.study.page import page
+
+    report.steps = next_step.steps(report.study, gpu, report.price)
+    paths = [out / name for name in (REPORT_PAGE, REPORT_MARKDOWN, "study.json")]
+    write_text(paths[0], page(report))
+    write_text(paths[1], in_markdown(report))
+    write_json(paths[2], report.as_json())
+    return paths
+
+
+def in_markdown(report: StudyReport) -> str:
+    """The facts of the page in the page's order."""
+    found = [table for words in report.words.values() for table in tables.of_task(words)]
+    parts = [
+        f"# {escaped(report.title)}",
+        escaped(report.lead),
+        *(f"**{escaped(verdict.text)}**" for verdict in report.verdicts()),
+        *map(escaped, report.notes()),
+        *map(markdown, (*found, *report.of_all())),
+    ]
+    return "\n\n".join(parts) + "\n"

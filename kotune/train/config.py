@@ -1,0 +1,95 @@
+"""A recipe as the YAML that `axolotl train` reads. Paths are relative to the run folder, in which Axolotl is started.
+
+Order of precedence: recipes/defaults.yml `axolotl`, its `cpu` or `cuda` block, the recipe's own `axolotl`, and last what
+follows from the recipe's other keys (model, adapter, data, seed), which a recipe cannot set twice.
+"""
+
+from importlib.util import find_spec
+from typing import Any
+
+import yaml
+
+from kotune.layout import CHECKPOINTS, PREPARED, TEMPLATE
+from kotune.models import presets
+from kotune.recipe.reading import defaults
+from kotune.recipe.schema import Recipe
+from kotune.train import upstream
+from kotune.worker.device import Device
+
+PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
+# A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
+REPLACES = {
+    "gradient_accumulation_steps": "batch_size",
+    "save_steps": "saves_per_epoch",
+    "save_strategy": "saves_per_epoch",
+    "eval_steps": "evals_per_epoch",
+    "eval_strategy": "evals_per_epoch",
+    "warmup_steps": "warmup_ratio",
+    "flash_attention": "attn_implementation",
+    "lora_target_modules": "lora_target_linear",
+}
+
+
+def config(recipe: Recipe, device: Device, revision: str | None = None) -> dict[str, Any]:
+    """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's commit."""
+    base = defaults()
+    under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
+    if device == "cuda":
+        under["attn_implementation"] = "flash_attention_2" if find_spec("flash_attn") else "sdpa"
+    replaced = {REPLACES[key] for key in recipe.axolotl if key in REPLACES}
+    kept = {key: value for key, value in under.items() if key not in replaced}
+    chosen = upstream.split_batch({**kept, **recipe.axolotl})
+    overlay = (chosen.pop("datasets", None) or [{}])[0]
+    return {**_model_keys(recipe, revision), **chosen, **_data_keys(overlay), **_run_keys(recipe)}
+
+
+def render(recipe: Recipe, device: Device, revision: str | None = None) -> str:
+    """The configuration as YAML text, keys in a reader's order."""
+    head = f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train axolotl.yml\n"
+    return head + yaml.safe_dump(config(recipe, device, revision), sort_keys=False, allow_unicode=True)
+
+
+def _model_keys(recipe: Recipe, revision: str | None) -> dict[str, Any]:
+    model = presets.find(recipe.model, recipe.template)
+    keys: dict[str, Any] = {
+        "base_model": model.base,
+        "adapter": recipe.adapter,
+        "load_in_4bit": recipe.adapter == "qlora",
+        "chat_template": "jinja",
+        "chat_template_jinja": TEMPLATE,
+    }
+    if revision:
+        keys["revision_of_model"] = revision
+    if model.end_of_turn:
+        keys["eot_tokens"] = [model.end_of_turn]
+    if model.pad:
+        keys["special_tokens"] = {"pad_token": model.pad}
+    return keys
+
+
+def _data_keys(overlay: dict[str, Any]) -> dict[str, Any]:
+    def entry(part: str) -> dict[str, Any]:
+        return {
+            "ds_type": "json",
+            "type": "chat_template",
+            "split": "train",  # the only split that a JSON Lines file has
+            "field_messages": "messages",
+            "message_property_mappings": {"role": "role", "content": "content"},
+            "roles_to_train": ["assistant"],
+            "train_on_eos": "turn",
+            **overlay,
+            "path": f"data/{part}.jsonl",
+        }
+
+    return {"datasets": [entry("train")], "test_datasets": [entry("validation")], "dataset_prepared_path": PREPARED}
+
+
+def _run_keys(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "output_dir": CHECKPOINTS,
+        "seed": recipe.seed,
+        "plugins": [PLUGIN],
+        "auto_resume_from_checkpoints": True,
+        # Keys that are absent from a config make Axolotl talk to services; named here, they stay off unless asked for.
+        **{key: recipe.axolotl.get(key, False) for key in ("use_wandb", "use_mlflow", "use_comet", "use_tensorboard")},
+    }

@@ -1,0 +1,67 @@
+"""Out of GPU memory: the micro-batch is halved and the accumulation doubled, so that a step still learns from the same
+examples. What was found out is kept beside the checkpoints, for a run that is killed and goes on.
+
+Axolotl's `auto_find_batch_size` would change the examples of a step and so the experiment.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kotune.errors import StageError
+from kotune.layout import CONFIG, HALVINGS, TRAIN_LOG
+from kotune.runs.folder import read_json, write_json
+
+# How torch, CUDA and cuBLAS say it; the first of them ends a Python traceback.
+EXHAUSTED = re.compile(r"OutOfMemoryError|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED")
+ADVICE = "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or take a GPU with more memory"
+Halving = dict[str, Any]
+
+
+def is_exhausted(log: Path) -> bool:
+    """Whether training ended for want of GPU memory; the log is that of its last start."""
+    return bool(EXHAUSTED.search(log.read_text(encoding="utf-8", errors="replace")))
+
+
+def halvings(root: Path) -> list[Halving]:
+    """Every halving so far: the last step reached before it, and the batch that it came to."""
+    note = _note(root)
+    return list(read_json(note)) if note.exists() else []
+
+
+def options(root: Path) -> list[str]:
+    """What is added to Axolotl's command line."""
+    last = halvings(root)[-1:]
+    keys = ("micro_batch_size", "gradient_accumulation_steps")
+    return [f"--{key.replace('_', '-')}={halving[key]}" for halving in last for key in keys]
+
+
+def halve(root: Path, step: int) -> Halving:
+    """Note a smaller micro-batch of the same effective batch. StageError where it cannot be smaller."""
+    config = yaml.safe_load((root / CONFIG).read_text(encoding="utf-8"))
+    micro, steps = smaller(*_batch(halvings(root)[-1:] or [config]))
+    if not micro:
+        raise StageError(
+            f"train: the GPU's memory is too small after step {step} even for one example at a time; {ADVICE} "
+            f"(Axolotl's own words are in {root / TRAIN_LOG})"
+        )
+    halving = {"step": step, "micro_batch_size": micro, "gradient_accumulation_steps": steps}
+    write_json(_note(root), [*halvings(root), halving])
+    return halving
+
+
+def smaller(micro: int, steps: int) -> tuple[int, int]:
+    """The next smaller micro-batch, about half, and the accumulation that keeps their product; (0, 0) after 1."""
+    whole = micro * steps
+    found = next((size for size in range(micro // 2, 0, -1) if whole % size == 0), 0)
+    return found, whole // found if found else 0
+
+
+def _batch(configs: list[dict[str, Any]]) -> tuple[int, int]:
+    return int(configs[0]["micro_batch_size"]), int(configs[0].get("gradient_accumulation_steps") or 1)
+
+
+def _note(root: Path) -> Path:
+    return root / HALVINGS

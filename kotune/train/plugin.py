@@ -1,0 +1,138 @@
+"""The one Axolotl plugin of ours: applies our patches and streams what training does to `metrics.jsonl`.
+
+Where a hook calls kotune.train.upstream, that module says which fault it mends.
+Lines of metrics.jsonl: `{"event": "start", ...}`, one `{"event": "log", ...}` a logging step (loss, learning_rate,
+grad_norm, tokens_per_second over the interval, peak_memory_gib), `{"event": "end", "step": N, "max_steps": N}`.
+
+A loss that is no finite number ends training at the step that logs it. SIGTERM ends it after a checkpoint.
+"""
+
+import json
+import math
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from axolotl.integrations.base import BasePlugin
+from transformers import TrainerCallback
+
+from kotune.errors import PREEMPTED
+from kotune.layout import METRICS
+from kotune.train import upstream
+from kotune.train.precision import base_precision, compute_dtype
+
+LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
+
+
+class KotunePlugin(BasePlugin):  # type: ignore[misc]
+    """Registered through `plugins:` of the rendered config."""
+
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
+        """Loads none; it is the hook that comes before the model's place is settled."""
+        upstream.train_together_on_cpu(cfg)
+
+    def pre_model_load(self, cfg: Any) -> None:
+        upstream.seed_adapter(cfg)
+        if cfg.use_trackio:
+            upstream.drop_bucket_id()
+
+    def post_model_load(self, cfg: Any, model: Any) -> None:
+        upstream.hold_kernels(model)
+
+    def get_training_args(self, cfg: Any) -> dict[str, Any]:
+        # Counts the tokens of the batches as the model sees them, padding left out.
+        counted = {"include_num_input_tokens_seen": "non_padding"}
+        return {**counted, **upstream.log_every_loss(), **upstream.name_trackio_project(cfg)}
+
+    def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
+        return [MetricsWriter(model)]
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
+        upstream.stop_at_max_steps(trainer)
+        return [Stopper(trainer)]
+
+
+class MetricsWriter(TrainerCallback):  # type: ignore[misc]
+    """Appends one JSON line an event; a reader never sees half a line because each is one write."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.last = (0.0, 0)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if (started := int(os.environ.get("WORLD_SIZE", "1"))) != args.world_size:
+            raise RuntimeError(f"{started} processes were started, but they do not train together")
+        trainable, total = self.model.get_nb_trainable_parameters()
+        self.last = (time.perf_counter(), state.num_input_tokens_seen)
+        _write(
+            state, event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
+            total_parameters=total, base_precision=base_precision(self.model), compute_dtype=compute_dtype(self.model),
+            device=str(self.model.device), processes=args.world_size,
+            examples_a_step=args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
+        )  # fmt: skip
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        now, tokens = time.perf_counter(), int(state.num_input_tokens_seen)
+        kept: dict[str, float] = {k: logs[k] for k in LOGGED if k in logs}
+        if "loss" in logs:
+            elapsed, seen = now - self.last[0], tokens - self.last[1]
+            self.last = (now, tokens)
+            kept["tokens_per_second"] = round(seen / elapsed, 1) if elapsed > 0 else 0.0
+        _write(state, event="log", step=state.global_step, **kept, tokens=tokens, peak_memory_gib=peak_memory_gib())
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise FloatingPointError(f"the loss is {logs['loss']} at step {state.global_step}")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        _write(state, event="end", step=state.global_step, max_steps=state.max_steps)
+
+
+class Stopper(TrainerCallback):  # type: ignore[misc]
+    """SIGTERM: a checkpoint after the step that is being done, then the end. Axolotl would keep nothing on SIGTERM, and on
+    Ctrl-C exit 0 with what looks like a finished adapter."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+        self.told = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._tell)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+
+    def _tell(self, *_: Any) -> None:
+        self.told = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.told:
+            control.should_save = True
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.told:  # an evaluation may take longer than whoever stops us waits
+            self.trainer._save_checkpoint(self.trainer.model, trial=None)
+            os._exit(PREEMPTED)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.told:
+            os._exit(PREEMPTED)
+
+
+def peak_memory_gib() -> float:
+    """Peak memory in GiB: of the GPU where there is one, else of this process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return round(float(torch.cuda.max_memory_reserved()) / 2**30, 3)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)
+
+
+def _write(state: Any, **event: Any) -> None:
+    if not state.is_world_process_zero:  # of several processes, one speaks
+        return
+    with Path(METRICS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(event) + "\n")

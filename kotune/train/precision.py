@@ -1,0 +1,35 @@
+"""The precision of the base weights: read from a model that was trained, and given back when it is scored.
+
+An adapter is scored on the base precision that it was trained on; another one would be another model.
+"""
+
+from typing import Any
+
+
+def base_precision(model: Any) -> str:
+    """`nf4` for a 4-bit base, else the dtype of its frozen weights (`float32`, `bfloat16`, ...)."""
+    if any(hasattr(weight, "quant_state") for weight in model.parameters()):
+        return "nf4"
+    frozen = next(weight for weight in model.parameters() if not weight.requires_grad)
+    return str(frozen.dtype).removeprefix("torch.")
+
+
+def compute_dtype(model: Any) -> str:
+    """The dtype in which a 4-bit layer multiplies, else that of the frozen weights."""
+    layers = [layer for layer in model.modules() if hasattr(layer, "compute_dtype")]
+    return str(layers[0].compute_dtype).removeprefix("torch.") if layers else base_precision(model)
+
+
+def loading(precision: str, compute: str) -> dict[str, Any]:
+    """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA, or in a dtype (`auto`: that
+    of its weights)."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    dtype = compute if compute == "auto" else getattr(torch, compute)
+    if precision != "nf4":
+        return {"dtype": dtype}
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    return {"quantization_config": quantization, "dtype": dtype}

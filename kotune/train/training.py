@@ -1,0 +1,160 @@
+"""Training is Axolotl's: its own process in the run folder, watched through metrics.jsonl, believed only when proven.
+
+Axolotl exits 0 on Ctrl-C and on a run whose weights are all NaN. Here training counts as done when the last step equals
+max_steps and every tensor of the adapter is finite; then the adapter is moved to `model/` in one rename. The checkpoints
+stay until that is on record.
+"""
+
+import math
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from kotune.errors import PREEMPTED, Preempted, StageError
+from kotune.layout import CHECKPOINTS, CONFIG, METRICS, MODEL, PREPARED, TEMPLATE, TRAIN_LOG, WEIGHTS
+from kotune.runs.events import Event, keep_metrics_until, read_metrics
+from kotune.runs.job import Launcher
+from kotune.train import out_of_memory
+from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step, not_finite
+from kotune.worker import tether
+from kotune.worker.environment import environment
+
+COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", CONFIG]
+LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
+KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
+WORK = (CHECKPOINTS, PREPARED)  # of no use once the adapter is on record
+POLL_SECONDS = 0.2
+FULL = re.compile(
+    r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed|enforce fail at inline_container"
+)
+LITTLE = 1 << 20  # bytes
+GRACE = 30.0  # seconds that a training which is told to stop has for its last checkpoint
+FLAT = 1e-3  # losses that differ by less than this share of the largest one show no learning
+
+
+def train(root: Path, inputs: dict[str, Any], launcher: Launcher = ()) -> Generator[Event, None, None]:
+    """Run `axolotl train` in the run folder; yields each metrics event as it is written, then checks the adapter.
+
+    Goes on from a checkpoint only where that was made from the same `inputs`. Where the GPU's memory is too small, it is
+    started again with a smaller micro-batch, and the event is `out_of_memory`. StageError when Axolotl fails, stops early
+    or leaves a tensor that is not finite; Preempted when somebody told it to stop.
+    """
+    keep_matching(root / CHECKPOINTS, inputs)
+    while code := (yield from _axolotl(root, launcher)):
+        check_losses(root)
+        if not out_of_memory.is_exhausted(root / TRAIN_LOG):
+            raise _failure(root, code)
+        yield {"event": "out_of_memory", **out_of_memory.halve(root, reached(root))}
+    check_finished(root)
+    _keep_adapter(root)
+
+
+def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
+    """One start of Axolotl; its exit code."""
+    metrics = root / METRICS
+    step = drop_unusable(root / CHECKPOINTS)
+    keep_metrics_until(metrics, step)
+    if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
+        shutil.rmtree(root / PREPARED, ignore_errors=True)
+    with (root / TRAIN_LOG).open("w", encoding="utf-8") as log:
+        child = tether.start(command(root, launcher), root, log, env=environment())
+        try:
+            yield from _follow(metrics, child)
+        finally:
+            tether.end(child, GRACE)
+    return child.returncode
+
+
+def command(root: Path, launcher: Launcher) -> list[str]:
+    """What starts Axolotl; the launcher's arguments reach it unchanged, behind `--`."""
+    name, *arguments = launcher or LAUNCHERS[:1]
+    return [*COMMAND, "--launcher", name, *out_of_memory.options(root), *(["--", *arguments] if arguments else [])]
+
+
+def _failure(root: Path, code: int) -> Exception | Preempted:
+    """What a start of Axolotl that ended with another code than 0 means to the user."""
+    if code in (PREEMPTED, -signal.SIGTERM):
+        return Preempted()
+    log = tether.tail(root / TRAIN_LOG)
+    kept = f"checkpoints are kept: the same command goes on from step {last_good_step(root / CHECKPOINTS)}"
+    text = (root / TRAIN_LOG).read_text(encoding="utf-8", errors="replace")
+    if FULL.search(text) or shutil.disk_usage(root).free < LITTLE:  # a full disk cuts the log short, too
+        return StageError(f"train: the disk is full; free some space. Whole {kept}\n{log}")
+    if code == -signal.SIGKILL:
+        return StageError(
+            f"train: axolotl was killed from outside, as a machine does that is out of memory. Whole {kept}"
+        )
+    return StageError(f"train: axolotl exited with {code}\n{log}")
+
+
+def reached(root: Path) -> int:
+    """The last step that metrics.jsonl knows of; 0 where training never began."""
+    return max((int(event["step"]) for event in read_metrics(root / METRICS)), default=0)
+
+
+def check_finished(root: Path) -> None:
+    """StageError unless the last step was reached with finite losses and a finite adapter."""
+    ends = [event for event in read_metrics(root / METRICS) if event["event"] == "end"]
+    if not ends or ends[-1]["step"] != ends[-1]["max_steps"]:
+        raise StageError(f"train: stopped at step {reached(root)} before the last one\n{tether.tail(root / TRAIN_LOG)}")
+    check_losses(root)
+    if bad := not_finite(root / CHECKPOINTS / WEIGHTS):
+        raise StageError(
+            f"train: {bad[0]} and {len(bad) - 1} more tensors hold NaN or infinity; lower axolotl.learning_rate"
+        )
+
+
+def check_losses(root: Path) -> None:
+    """StageError with the step of the first loss that is no finite number. Checkpoints before it stay."""
+    last = 0
+    for event in read_metrics(root / METRICS):
+        if not math.isfinite(loss := event.get("loss", 0.0)):
+            raise StageError(
+                f"train: the loss is {loss} at step {event['step']} (it was a number at step {last}); nothing after step "
+                f"{last_good_step(root / CHECKPOINTS)} is kept and nothing is scored. Likely causes, the likeliest first: "
+                f"axolotl.learning_rate ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16, whose range "
+                "is small (bf16 is not); examples of which no token is trained"
+            )
+        last = event["step"] if "loss" in event else last
+
+
+def warnings(events: list[Event]) -> list[dict[str, Any]]:
+    """What a finished training should be doubted for: `zero_gradient` with the first step, `flat_loss` with the last."""
+    found = []
+    if still := [event["step"] for event in events if event.get("grad_norm") == 0]:
+        found.append({"kind": "zero_gradient", "step": still[0], "n": len(still)})
+    losses = [event["loss"] for event in events if "loss" in event]
+    if len(losses) > 2 and max(losses) - min(losses) <= FLAT * abs(max(losses)):
+        found.append({"kind": "flat_loss", "step": events[-1]["step"], "n": len(losses)})
+    return found
+
+
+def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
+    """Yield each whole line of a growing file until its writer has ended."""
+    seen = 0
+    while True:
+        ended = child.poll() is not None
+        events = read_metrics(metrics)
+        yield from events[seen:]
+        seen = len(events)
+        if ended:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _keep_adapter(root: Path) -> None:
+    """Adapter, tokenizer and template to model/, whole or not at all."""
+    made, partial, final = root / CHECKPOINTS, root / ".model.partial", root / MODEL
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    for file in made.iterdir():
+        if file.is_file() and (file.name in KEPT or file.name.startswith(("tokenizer", "special_tokens"))):
+            shutil.copy2(file, partial / file.name)
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)

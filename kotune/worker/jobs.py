@@ -1,0 +1,29 @@
+"""The child's side of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the current folder.
+
+Its arguments come as JSON on stdin. A user's error goes back as a marked last line and an exit code.
+"""
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from kodata.errors import DataError
+from kotune.errors import KotuneError, exit_code
+
+MARK = "kotune-error: "
+
+
+def main(room: str) -> int:
+    """Do the job of a room; its exit code."""
+    arguments = json.load(sys.stdin)
+    try:
+        import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
+    except (KotuneError, DataError) as error:
+        print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)
+        return exit_code(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

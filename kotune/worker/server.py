@@ -1,0 +1,101 @@
+"""Jobs from one process that has imported the heavy libraries once, for a study: importing them takes longer than a small job.
+Each job is a fork, so it begins as in a process of its own and leaves nothing behind.
+
+On a CPU alone, since a CUDA that its parent looked at is of no use to a fork. It ends with kotune as every child does.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+
+from kodata.errors import brief
+from kotune.errors import StageError
+from kotune.worker import tether
+from kotune.worker.device import detect_device
+from kotune.worker.environment import environment
+
+IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
+_is_up = False
+_server: "subprocess.Popen[str] | None" = None
+
+
+@contextmanager
+def up() -> Iterator[None]:
+    """Where there is no GPU, jobs are forked in here, from a server that the first of them starts."""
+    global _is_up, _server
+    _is_up = detect_device() == "cpu"
+    try:
+        yield
+    finally:
+        if _server:
+            tether.end(_server)
+        _is_up, _server = False, None
+
+
+def is_up() -> bool:
+    return _is_up
+
+
+def run(job: str, root: Path, arguments: str) -> int:
+    """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments` as JSON."""
+    global _server
+    if not _server or _server.poll() is not None:
+        command = [sys.executable, "-m", "kotune.worker.server"]
+        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env=environment())
+    assert _server.stdin and _server.stdout
+    with suppress(OSError):  # it is gone, and its last line says why
+        print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
+    answer = _server.stdout.readline().strip()
+    if answer.lstrip("-").isdecimal():
+        return int(answer)
+    told = f": {answer}" if answer else ""
+    raise StageError(f"{job}: the process that starts jobs ended with {_server.wait()}{told}")
+
+
+def _serve() -> None:
+    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for nobody, but why one fails."""
+    answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    try:
+        for name in IMPORTED:
+            import_module(name)
+    except Exception as error:
+        print(f"{type(error).__name__}: {brief(error)}", file=answers, flush=True)
+        raise
+    for line in sys.stdin:
+        server, pid = os.getpid(), os.fork()
+        if pid == 0:
+            tether.tie(server)
+            os._exit(_job(*json.loads(line)))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        print(code, file=answers, flush=True)
+
+
+def _job(job: str, root: str, arguments: str) -> int:
+    """The fork's side: a job as kotune.worker.jobs has it, whatever happens in it."""
+    from kotune.worker import jobs
+
+    with Path(root, f"{job}.log").open("w", encoding="utf-8") as log:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
+    os.chdir(root)
+    sys.stdin = io.StringIO(arguments)
+    try:
+        code = jobs.main(job)
+    except BaseException:  # a fork must not go on as its parent
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    return code
+
+
+if __name__ == "__main__":
+    _serve()

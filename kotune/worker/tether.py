@@ -1,0 +1,63 @@
+"""A command that ends when kotune ends, however that ends: a killed run leaves nobody at work in its folder.
+
+`python -m kotune.worker.tether PID COMMAND...` asks the kernel to kill the command when process PID, its parent, dies. Only Linux
+can (PR_SET_PDEATHSIG, prctl(2)); elsewhere a child outlives a `kill -9` of kotune, and is to be ended by hand.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def start(command: list[str], folder: Path, log: IO[str] | int, **more: Any) -> "subprocess.Popen[str]":
+    """`command` in `folder`, its output in `log`, a file or subprocess.PIPE. It has a session of its own: Ctrl-C is for kotune
+    alone to act upon."""
+    tied = [sys.executable, "-m", "kotune.worker.tether", str(os.getpid()), *command]
+    return subprocess.Popen(
+        tied, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, text=True,
+        **{"stdin": subprocess.DEVNULL, **more},
+    )  # fmt: skip
+
+
+def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
+    """Ask the child to end, wait `grace` seconds, then kill it and the workers that it started."""
+    try:
+        if grace and child.poll() is None:
+            child.terminate()
+            child.wait(grace)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:  # also where a second Ctrl-C cuts the waiting short
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a command's log with its path, for an error message."""
+    text = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return "\n".join([f"last lines of {log}:", *(f"  {line}" for line in text[-lines:])])
+
+
+def tie(parent: int) -> None:
+    """End this process when `parent` dies, which it must be a child of."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before it was asked about
+            os._exit(1)
+
+
+def _main(parent: int, command: list[str]) -> None:
+    tie(parent)
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,330 @@
+"""Runs are compared on the items that both were asked; what is not the same is told, what cannot be compared is refused."""
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kotune.compare import paired
+from kotune.compare.comparison import against, comparisons, differences
+from kotune.compare.result import Result
+from kotune.display.phrases import Phrases
+from kotune.errors import KotuneError, RecipeError
+from kotune.recipe.reading import digest
+from kotune.recipe.reading import load as load_recipe
+from kotune.report.comparison_tables import references
+from kotune.report.report import Report
+from kotune.report.writing import write_as
+from kotune.runs.finished import Finished, find, load
+from kotune.runs.folder import read_json, sha256, write_json, write_text
+from tests.conftest import ROOT, Cli
+from tests.finished import LLAMA, MANIFEST, PARITY, RECORD, Made, finished
+from tests.test_cli import assert_one_message
+
+pytest.importorskip("scipy")
+QUICK = ROOT / "recipes" / "quickstart_llama.yml"
+OTHER = Made(model="quickstart-deepseek", rates=(0.35, 0.9))
+SAMPLES = "samples/tuned/nli_sample_ko.jsonl"
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process; the command line, started apart, draws all of them."""
+    monkeypatch.setattr(paired, "RESAMPLES", 500)
+
+
+def two(tmp_path: Path, a: Made = LLAMA, b: Made = OTHER) -> list[Finished]:
+    return load([finished(tmp_path / "a", a), finished(tmp_path / "b", b)])
+
+
+def test_base_is_compared_with_tuned_and_then_tuned_with_tuned(tmp_path: Path) -> None:
+    found = comparisons(two(tmp_path))
+    metrics = ["acc", "macro_f1", "triple_acc", "brier"]
+    sides = [("a base", "a tuned"), ("b base", "b tuned"), ("a tuned", "b tuned")]
+    assert [(one.metric, one.a.name, one.b.name) for one in found] == [(m, *pair) for pair in sides for m in metrics]
+    scores = read_json(tmp_path / "a" / "scores.json")["nli_sample_ko"]
+    assert found[0].found.value_a == pytest.approx(scores["base"]["acc"]["value"])
+    assert found[0].found.value_b == pytest.approx(scores["tuned"]["acc"]["value"])
+    assert (found[0].found.n, found[0].found.groups) == (120, 40)
+    assert [one.is_lower_better for one in found[:4]] == [False, False, False, True]
+
+
+def test_holm_adjusts_over_the_primary_metrics_of_all_comparisons_and_no_others(tmp_path: Path) -> None:
+    found = comparisons(two(tmp_path))
+    primaries = [one for one in found if one.metric == "acc"]
+    expected = paired.holm([one.found.p_value for one in primaries])
+    assert [one.p_holm for one in primaries] == expected
+    assert {one.p_holm for one in found if one.metric != "acc"} == {None}
+    assert expected[0] > primaries[0].found.p_value
+
+
+def test_only_items_that_both_were_asked_are_compared_and_the_rest_is_told(tmp_path: Path) -> None:
+    runs = two(tmp_path, b=Made(model="other", first=10, premises=50))
+    between = comparisons(runs)[-1]
+    assert (between.found.n, between.found.groups) == (90, 30)
+    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    assert told == {"nli_sample_ko items that the other was not asked": (30, 60)}
+
+
+@pytest.mark.parametrize("b", [Made(first=1000), Made(asked="무엇입니까?")], ids=["other items", "another question"])
+def test_runs_with_nothing_in_common_are_refused(tmp_path: Path, b: Made) -> None:
+    with pytest.raises(KotuneError, match=r"a and .*b: no item in common; compare runs that share a task"):
+        comparisons(two(tmp_path, b=b))
+
+
+def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
+    runs = two(
+        tmp_path,
+        b=Made(
+            record={
+                "seed": 43,
+                "limit": 120,
+                "launcher": ["torchrun"],
+                "versions": {"axolotl": "0.20.0", "torch": None},
+            }
+        ),
+    )
+    config = read_json(tmp_path / "b" / "axolotl.yml")
+    write_json(tmp_path / "b" / "axolotl.yml", {**config, "base_model": "x", "learning_rate": 0.002})
+    manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
+    manifest["entries"][0]["kept"]["train"] = 399
+    write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
+    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    assert set(told) == {"seed", "limit", "launcher", "axolotl", "axolotl.learning_rate", "training data"}
+    assert (told["seed"], told["limit"], told["axolotl.learning_rate"]) == ((42, 43), (None, 120), (0.001, 0.002))
+
+
+def test_two_models_alone_are_no_difference(tmp_path: Path) -> None:
+    assert differences(*two(tmp_path)) == []
+
+
+def cut(folder: Path) -> None:
+    path = folder / SAMPLES
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def edited(folder: Path) -> None:
+    path = folder / SAMPLES
+    write_text(path, path.read_text(encoding="utf-8").replace('"acc": 0.0', '"acc": 1.0'))
+
+
+def unscored(folder: Path) -> None:
+    write_json(folder / "run.json", {**RECORD, "stages": {"prepare": RECORD["stages"]["prepare"]}})
+
+
+def older(folder: Path) -> None:
+    scores = read_json(folder / "scores.json")
+    del scores["nli_sample_ko"]["sha256"]
+    write_json(folder / "scores.json", scores)
+
+
+def unknown_task(folder: Path) -> None:
+    scores = read_json(folder / "scores.json")
+    write_json(folder / "scores.json", {"gone_ko": scores["nli_sample_ko"]})
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (cut, f"{SAMPLES}: missing or changed since it was scored; remove b/scores.json and run `./cli.py run recipes/made"),
+        (edited, f"{SAMPLES}: missing or changed since it was scored"),
+        (lambda folder: (folder / SAMPLES).unlink(), f"{SAMPLES}: missing or changed since it was scored"),
+        (unscored, "b: not scored yet; go on with `./cli.py run recipes/made.yml`"),
+        (older, "b: scored by another version of kotune; run `./cli.py run recipes/made.yml` again"),
+        (unknown_task, "b: scored by another version of kotune"),
+        (lambda folder: write_text(folder / "run.json", '{"seed": '), "run.json: missing or not whole; no run folder"),
+        (lambda folder: write_text(folder / "scores.json", "[1]"), "scores.json: missing or not whole; run `./cli.py"),
+        (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml: missing or not whole"),
+        (lambda folder: write_json(folder / "parity.json", {}), "parity.json: missing or not whole; remove it and run"),
+        (lambda folder: write_text(folder / "metrics.jsonl", "{torn\n"), "metrics.jsonl: missing or not whole"),
+        (lambda folder: (folder / "metrics.jsonl").write_bytes(b"\xff\n"), "metrics.jsonl: missing or not whole"),
+        (lambda folder: write_json(folder / "data" / "manifest.json", []), "manifest.json: missing or not whole"),
+        (lambda folder: write_json(folder / "run.json", {"stages": RECORD["stages"]}), "scored by another version"),
+        (lambda folder: write_json(folder / "run.json", {**RECORD, "versions": None}), "scored by another version"),
+        (lambda folder: write_json(folder / "run.json", {**RECORD, "stages": None}), "not scored yet"),
+        (lambda folder: write_json(folder / "scores.json", {}), "scored by another version"),
+        (lambda folder: write_json(folder / "scores.json", {"nli_sample_ko": None}), "scored by another version"),
+        (lambda folder: write_json(folder / "parity.json", {**PARITY, "labels": None}), "parity.json: missing or not whole"),
+        (lambda folder: write_json(folder / "data" / "manifest.json", {**MANIFEST, "entries": [{}]}), "manifest.json: missing"),
+        (lambda folder: write_json(folder / "data" / "manifest.json", {**MANIFEST, "entries": []}), "manifest.json: missing"),
+        (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "loss": 1}\n'), "metrics.jsonl: missing or not"),
+        (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "step": 1, "loss": null}\n'), "metrics.jsonl"),
+        (lambda folder: write_text(folder / "recipe.yml", "adapter: lora\n"), "recipe.yml: missing or not whole"),
+        (lambda folder: write_text(folder / "axolotl.yml", "a: [b"), "axolotl.yml: missing or not whole; remove it and run"),
+        (shutil.rmtree, "b: neither a run folder nor a recipe"),
+    ],
+    ids=[
+        "cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml",
+        "torn axolotl.yml", "parity.json", "metrics.jsonl", "bytes", "manifest.json", "bare record", "null versions",
+        "null stages", "no scores", "null scores", "null labels", "bare entry", "no entry", "no step", "null loss",
+        "no model", "no folder",
+    ],
+)  # fmt: skip
+def test_a_run_that_cannot_be_compared_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Any, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    two(tmp_path)
+    harm(tmp_path / "b")
+    with pytest.raises(KotuneError) as caught:
+        runs = load([find(Path(name), tmp_path) for name in ("a", "b")])
+        write_as(Report(Result.of(runs), Phrases("en")), None, tmp_path / "page.md")
+    assert told in str(caught.value)
+
+
+def test_the_same_run_is_not_compared_with_itself_whatever_its_path(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a")
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(KotuneError, match=r"the same run as .*a; give each run once"):
+        load([folder, tmp_path / "link"])
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    folders = [finished(tmp_path / place / "run-1") for place in ("x", "y")]
+    assert [run.name for run in load(folders)] == list(map(str, folders))
+
+
+def test_a_recipe_stands_for_its_run_over_all_items_else_for_its_newest(tmp_path: Path) -> None:
+    recipe = load_recipe(QUICK)
+    names = {limit: f"{QUICK.stem}-{digest(recipe, limit)}" for limit in (None, 300, "quick")}  # type: ignore[arg-type]
+    for limit, at in ((None, 10), (300, 30), ("quick", 20)):
+        stages = {**RECORD["stages"], "score": {"inputs": {}, "seconds": 1.0, "finished": at}}
+        finished(tmp_path / names[limit], Made(record={"limit": limit, "stages": stages}))
+    finished(tmp_path / f"{QUICK.stem}-01234567", Made(record={"limit": 5}))
+    assert find(QUICK, tmp_path).name == names[None]
+    shutil.rmtree(tmp_path / names[None])
+    assert find(QUICK, tmp_path).name == names[300]
+
+
+def test_a_recipe_without_a_run_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        find(QUICK, tmp_path)
+    made = f"`./cli.py run {QUICK} --runs-dir {tmp_path}` makes one"
+    assert str(caught.value) == f"{QUICK}: no scored run of it as it stands in {tmp_path}; {made}"
+    other = finished(tmp_path / f"{QUICK.stem}-01234567")
+    with pytest.raises(RecipeError, match=f"or name one that was made with other settings: {re.escape(str(other))}$"):
+        find(QUICK, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["scores.json", "metrics.jsonl", "data/manifest.json", "parity.json"])
+def test_an_edited_file_of_a_run_is_told(tmp_path: Path, name: str) -> None:
+    folder = finished(tmp_path / "a")
+    text = (folder / name).read_text(encoding="utf-8")
+    made = {name: sha256(folder / name)}
+    stages = {**RECORD["stages"], "score": {"inputs": {}, "made": made, "seconds": 1.0, "finished": 1}}
+    write_json(folder / "run.json", {**RECORD, "stages": stages})
+    write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
+    write_text(folder / name, text.replace("1", "2", 1))
+    with pytest.raises(
+        KotuneError, match=f"{name}: changed since it was made; run `./cli.py run recipes/made.yml` again"
+    ):
+        write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
+
+
+def test_fifty_runs_are_compared_in_seconds(tmp_path: Path) -> None:
+    folders = [finished(tmp_path / f"run-{number}", Made(seed=number, premises=10)) for number in range(50)]
+    begun = time.process_time()
+    found = comparisons(load(folders))
+    assert len(found) == (50 + 49) * 4
+    assert sum(one.p_holm is not None for one in found) == 99
+    assert time.process_time() - begun < 20
+
+
+def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path: Path) -> None:
+    one_premise = Made(premises=1)
+    finished(tmp_path / "a", one_premise)
+    finished(tmp_path / "b", Made(model="quickstart-deepseek", premises=1, record={"seed": 1}))
+    done = cli("compare", "a", "b", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
+    keys = (
+        "task metric a b value_a value_b difference ci_low ci_high p_value p_holm p_mcnemar n groups detectable seeds"
+    )
+    assert all(list(row) and set(row) == set(keys.split()) for row in told["comparisons"])
+    assert len(told["comparisons"]) == 12
+    assert (told["comparisons"][0]["ci_low"], told["comparisons"][0]["detectable"]) == (None, None)
+    assert told["differences"] == [{"a": "a", "b": "b", "what": "seed", "value_a": 42, "value_b": 1}]
+    cost = told["efficiency"][0]
+    assert (cost["run"], cost["tokens_per_second"], cost["samples_per_second"]) == ("a", 500.0, 10.0)
+    assert (cost["seconds"]["train"], cost["trainable_parameters"], cost["steps"]) == (60.0, 163_840, 40)
+
+
+def test_a_run_is_held_against_its_reference_lines_item_by_item(tmp_path: Path) -> None:
+    made = Made(lines=("majority", "hypothesis_only"))
+    runs = load([finished(tmp_path / "a", made), finished(tmp_path / "b", OTHER)])
+    told = against(runs)
+    assert [(one.metric, one.a.name, one.b.name) for one in told] == [
+        ("acc", "a majority", "a tuned"),
+        ("acc", "a hypothesis_only", "a tuned"),
+    ]
+    assert told[0].found.value_a == pytest.approx(1 / 3)
+    assert told[0].found.value_b == pytest.approx(runs[0].scores["nli_sample_ko"]["tuned"]["acc"]["value"])
+    assert (told[0].found.n, told[0].found.groups) == (120, 40)
+    assert [one.p_holm for one in told] == paired.holm([one.found.p_value for one in told])
+    before = [one.p_holm for one in comparisons(load([finished(tmp_path / "c"), tmp_path / "b"]))]
+    assert [one.p_holm for one in comparisons(runs)] == before  # the lines do not cost the models' comparisons anything
+
+
+def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_what_is_absent(tmp_path: Path) -> None:
+    folders = finished(tmp_path / "a", Made(lines=("overlap",))), finished(tmp_path / "b", OTHER)
+    scores = read_json(folders[1] / "scores.json")
+    figure = {"name": "Some-BERT", "metric": "acc", "value": 0.875, "split": "dev", "source": "https://example.org"}
+    scores["nli_sample_ko"]["published"] = [figure, {**figure, "metric": "macro_f1"}]
+    scores["nli_sample_ko"]["references"] = {"rows": 0, "absent": "not trained", "lines": {}}
+    write_json(folders[1] / "scores.json", scores)
+    table = references(Result.of(load(folders)), Phrases("en"))
+    assert [(row[0], row[3], row[4]) for row in table.rows] == [
+        ("1", "chance", "0.333"),
+        ("1", "classifier of both sentences' overlap", "0.333"),
+        ("2", "chance", "0.333"),
+        ("2", "Some-BERT", "0.875"),
+    ]
+    assert table.rows[1][5].startswith("+0.4") and table.rows[1][8] == "120 / 40"
+    assert table.rows[3][9] == "https://example.org (dev)"
+    assert {len(row) for row in table.rows} == {len(table.head)}
+    absent = (
+        "quickstart-deepseek, LoRA, nli_sample_ko: no line is made here: the run did not train on the task's source."
+    )
+    assert table.notes[1:] == [absent]
+
+
+def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: Cli, tmp_path: Path) -> None:
+    finished(tmp_path / "a")
+    finished(tmp_path / "b", Made(model="quickstart-deepseek", record={"seed": 1}))
+    done = cli("compare", "a", "b", "--html", "kept.html")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "kept.html").read_text(encoding="utf-8")
+    assert page.count('<li class="better">') == 2
+    (told,) = re.findall(r'aria-label="(nli_sample_ko\sacc\s1\s[^"]+)"', page)
+    pairs = [" ".join(one.partition(": ")[0].split()) for one in told.split("; ")]
+    sides = ("1 base → 1 tuned", "2 base → 2 tuned", "1 tuned → 2 tuned")
+    assert pairs == [f"nli_sample_ko acc {side}" for side in sides]
+    assert not re.search(r"<script|<link|url\((?!data:)|(?:src|href)=", page)
+    assert page.index('<section class="alert">') > page.index("NOT THE SAME")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Reasoning (nli_sample_ko, acc): tuning made quickstart-llama, LoRA better by ")
+    assert "NOT THE SAME" in done.stdout
+    assert [line.split() for line in lines if line.split()[:1] == ["seed"]] == [["seed", "42", "1"]]
+    assert (
+        "추론(nli_sample_ko, acc): quickstart-llama, LoRA 모델은 튜닝 뒤" in cli("compare", "a", "--lang", "ko").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["a", "a"], 1, "a: the same run as a; give each run once"),
+        (["a", "--html", "."], 2, "--html .: that is a folder; name a file"),
+        (["absent"], 2, "absent: neither a run folder nor a recipe"),
+        ([QUICK], 2, f"no scored run of it as it stands in runs; `./cli.py run {QUICK}` makes one"),
+        ([ROOT / "README.md"], 2, "README.md"),
+        (["."], 2, "run.json: missing or not whole; no run folder"),
+    ],
+)
+def test_a_mistake_is_one_message(cli: Cli, tmp_path: Path, words: list[Any], code: int, told: str) -> None:
+    finished(tmp_path / "a")
+    assert_one_message(cli("compare", *words), code, told)

@@ -1,0 +1,191 @@
+"""Reading data files: what is accepted, and that every fault is one clear message with file and row."""
+
+import gzip
+import json
+import re
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kodata.errors import DataError
+from kodata.reading import files
+
+ROWS = [{"guid": str(number), "text": f"문장 {number} }} ]"} for number in range(2_000)]
+
+
+def written(folder: Path, content: str | bytes, name: str = "data.json") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path) -> list[files.Row]:
+    return list(files.rows(path))
+
+
+def fault(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture(params=["orjson", "json"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With orjson and without it: the rows and the faults are the same."""
+    if request.param == "json":
+        monkeypatch.setattr(files, "_parser", lambda: files._loads)
+
+
+def arrow_file(folder: Path) -> Path:
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list(ROWS).save_to_disk(folder / "set")
+    return next((folder / "set").glob("*.arrow"))
+
+
+def parquet_file(folder: Path) -> Path:
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list(ROWS).to_parquet(folder / "data.parquet")
+    return folder / "data.parquet"
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("name", ["data.json", "data.json.gz"])
+def test_an_array_is_read_whole_whatever_the_piece_size(
+    tmp_path: Path, indent: int | None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps(ROWS, ensure_ascii=False, indent=indent).encode()
+    path = written(tmp_path, gzip.compress(text) if name.endswith(".gz") else text, name)
+    for size in (1_001, 65_536, 1 << 22):
+        monkeypatch.setattr(files, "CHUNK", size)
+        assert read(path) == ROWS
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(), st.none() | st.text() | st.integers(-(2**63), 2**63 - 1) | st.lists(st.booleans())),
+        min_size=1,
+    )
+)
+def test_any_array_of_objects_reads_as_json_reads_it(tmp_path_factory: pytest.TempPathFactory, rows: object) -> None:
+    path = tmp_path_factory.mktemp("any") / "data.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    assert read(path) == rows
+
+
+def test_rows_with_objects_inside_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"answers": [{"text": "가"}, {"text": "나"}], "id": number} for number in range(300)]
+    monkeypatch.setattr(files, "CHUNK", 1_000)
+    assert read(written(tmp_path, json.dumps(rows))) == rows
+
+
+def test_json_lines_parquet_and_arrow_give_the_same_rows(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+    for path in (written(tmp_path, lines, "data.jsonl"), parquet_file(tmp_path), arrow_file(tmp_path)):
+        assert read(path) == ROWS
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    assert read(written(tmp_path, b"\xef\xbb\xbf" + json.dumps(ROWS).encode())) == ROWS
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "no rows in it"),
+        (" \n", "no rows in it"),
+        ("[]", "no rows in it"),
+        ("[", "row 1: the file is cut short"),
+        ('[{"a": "가"}, {"a": "나', "row 2: the file is cut short"),
+        ('[{"a": "가"}, {"a": "나"}', "row 3: the file is cut short"),
+        ('[{"a": "가"},', "row 2: the file is cut short"),
+        ('[{"a": "가"}, {"a": "나"}'.encode()[:-3], "row 2: the file is cut short"),
+        ('{"a": "가"}', "row 1: not a JSON array of rows but"),
+        ('({"a": "가"}]', "row 1: not a JSON array of rows but"),
+        ("<html>", "row 1: not a JSON array of rows but '<html>'"),
+        ('[{"a": "가"}, 3]', "row 2: 3 is not an object"),
+        ('[{"a": "가"} {"a": "나"}]', "row 2: not valid JSON: expected a comma"),
+        ('[{"a": "가"}]]', "row 2: not valid JSON"),
+        ('[{"a": "가"},]', "row 2: not valid JSON: Expecting value near"),
+        ('[{"a": "가"}, {"a" "나"}, {"a": "다"}]', "row 2: not valid JSON: Expecting ':' delimiter"),
+        ('[{"a": "\\ud800"}]', "row 1: half a character"),
+        ("[" * 100_000, "nested too deeply"),
+        ('[{"a": ' + "9" * 5_000 + "}]", "a number too long"),
+    ],
+)
+def test_a_broken_array_is_one_message_with_the_row(
+    tmp_path: Path, content: str | bytes, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size in (files.CHUNK, 9):  # whole, and with borders between pieces everywhere
+        monkeypatch.setattr(files, "CHUNK", size)
+        assert expected in fault(written(tmp_path, content))
+
+
+def test_a_file_in_cp949_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    text = json.dumps(ROWS, ensure_ascii=False)
+    assert "CP949, not UTF-8; re-encode the file as UTF-8: iconv -f cp949" in fault(
+        written(tmp_path, text.encode("cp949"))
+    )
+    assert "not UTF-8; re-encode" in fault(written(tmp_path, text.encode("utf-16")))
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
+def test_a_damaged_letter_is_told_with_its_row_and_what_stands_before_it(tmp_path: Path, name: str) -> None:
+    lines = [json.dumps(row, ensure_ascii=False).encode() for row in ROWS]
+    lines[1_200] = lines[1_200].replace("문".encode(), "문".encode()[1:])
+    whole = b"[" + b", ".join(lines) + b"]" if name.endswith(".json") else b"\n".join(lines)
+    assert re.search(
+        r"row 1201: not UTF-8 after '.*\"text\": \"'; mend or remove the row", fault(written(tmp_path, whole, name))
+    )
+
+
+def test_white_space_without_end_and_a_file_that_unpacks_to_far_more_are_refused(tmp_path: Path) -> None:
+    blank = b'{"a": 1}\n' + b"\n" * 5_000_000
+    assert "row 2: over 4,000,000 characters of nothing but white space" in fault(written(tmp_path, blank, "a.jsonl"))
+    packed = gzip.compress(json.dumps(ROWS).encode() + b" " * 50_000_000)
+    assert "row 2001: unpacks to over 200 times its size" in fault(written(tmp_path, packed, "data.json.gz"))
+
+
+def test_an_arrow_file_with_offsets_beyond_its_text_is_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"a": ["가나다라"] * 64})
+    with pyarrow.ipc.new_stream(tmp_path / "data.arrow", table.schema) as stream:
+        stream.write_table(table)
+    content = (tmp_path / "data.arrow").read_bytes()
+    offset = (5 * 12).to_bytes(4, "little")  # of the sixth text
+    assert content.count(offset) == 1
+    assert "not a whole arrow file" in fault(
+        written(tmp_path, content.replace(offset, b"\xff\xff\xff\x7f"), "data.arrow")
+    )
+
+
+def test_a_damaged_gzip_file_says_so_after_the_rows_that_are_whole(tmp_path: Path) -> None:
+    whole = gzip.compress(json.dumps(ROWS).encode())
+    assert "the file is cut short here" in fault(written(tmp_path, whole[:-200], "data.json.gz"))
+    assert "damaged" in fault(written(tmp_path, b"[{}]", "data.json.gz"))
+
+
+def test_broken_lines_parquet_and_arrow_files_are_named(tmp_path: Path) -> None:
+    assert "row 2: not valid JSON" in fault(written(tmp_path, '{"a": 1}\n{"a": \n', "data.jsonl"))
+    assert "row 1: not a whole parquet file" in fault(written(tmp_path, "PAR1", "data.parquet"))
+    assert "row 1: not a whole arrow file" in fault(written(tmp_path, "nothing", "data.arrow"))
+
+
+def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in fault(tmp_path / "absent.json")
+    assert "known: .json, .jsonl, .csv, .tsv, .txt, .parquet, .arrow" in fault(written(tmp_path, "a", "data.xlsx"))
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
+def test_a_row_without_end_is_refused_in_bounded_memory(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, '[{"a": "' + "가" * 10_000_000, name)  # 30 MB
+    tracemalloc.start()
+    assert "row 1: over 4,000,000 characters" in fault(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000

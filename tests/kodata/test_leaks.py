@@ -1,0 +1,145 @@
+"""Leaks: what is equal is always found, what is near is found and is near, and what it means for a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kodata import nsmc
+from kodata.errors import DataError
+from kodata.prepare.convert import convert
+from kodata.prepare.entries import Entry, Scored
+from kodata.prepare.leaks import KINDS, NEAR, SHORTEST, TestTexts, grams, similarity
+from kodata.text import folded, spaced
+from tests.conftest import REAL
+from tests.written import Item, klue, reviews
+
+pytest.importorskip("datasketch")
+TEXT = "어제 본 영화는 배우의 연기도 음악도 좋아서 한 번 더 보고 싶어졌습니다"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (TEXT, "exact"),
+        (f"  {TEXT.replace(' ', '   ')}\n", "exact"),
+        (TEXT.replace(" ", ""), "folded"),
+        (f"{TEXT}!!! ㅡ_ㅡ".replace("ㅡ", ""), "folded"),
+        (TEXT.replace("한 번", "한번").replace("어제", "“어제”"), "folded"),
+        (TEXT + " 정말로", "near"),
+        (f"그저께는 비가 와서 집에 있었다. {TEXT}. 그래서 오늘 다시 극장에 가기로 했다.", "inside"),
+        (TEXT[8:], "inside"),
+        (TEXT[:12], None),  # too short to say anything
+        (TEXT.replace("좋아서", "싫어서").replace("음악도", "각본은"), None),
+        ("좋아요", None),
+        ("", None),
+    ],
+)
+def test_a_text_is_found_in_the_closest_way(text: str, kind: str | None) -> None:
+    found = TestTexts([("nsmc_ko", TEXT), ("nsmc_ko", "")]).find(text)
+    assert found == ({"nsmc_ko": kind} if kind else {})
+
+
+def test_width_case_and_composition_are_folded() -> None:
+    assert folded("ＡＢＣ１２３ 가나") == folded("abc123가나") == "abc123가나"
+    assert spaced("\u1100\u1161  나") == "가 나"
+
+
+def test_every_task_that_holds_the_text_is_named_with_its_own_kind() -> None:
+    tests = TestTexts([("one", TEXT), ("two", TEXT + "."), ("three", TEXT + " 정말로"), ("four", "다른 글")])
+    assert tests.find(TEXT) == {"one": "exact", "two": "folded", "three": "near"}
+
+
+WRITTEN = st.text(alphabet="가나다라마바사 .,", max_size=60)
+
+
+@given(st.lists(WRITTEN, max_size=8), WRITTEN)
+def test_equal_texts_and_parts_are_always_found_and_near_ones_are_near(tests: list[str], text: str) -> None:
+    found = TestTexts(("task", test) for test in tests).find(text)
+    own, known = folded(text), {folded(test) for test in tests} - {""}
+    longer = [(own in test or test in own) and min(len(own), len(test)) >= SHORTEST for test in known]
+    if own in known:
+        assert found["task"] in KINDS[:2]
+    elif found == {"task": "near"}:
+        assert max(similarity(grams(own), grams(test)) for test in known if len(test) >= 5) >= NEAR
+    else:
+        assert found == ({"task": "inside"} if any(longer) else {})
+
+
+def premises(folder: Path, *texts: str) -> Path:
+    """KLUE-NLI's files with three hypotheses a premise in train, and another premise in dev."""
+    train = [Item(text, f"{number}번 가설 {label}", label) for number, text in enumerate(texts) for label in range(3)]
+    return klue(folder, [*train, Item("아무 데도 없는 시험 문장입니다.", "가설", split="test")])
+
+
+def made(tmp_path: Path, leaks: str) -> Any:
+    others = [f"{n}번 버스는 {n * 7}분마다 온다." for n in range(80)]
+    data = premises(tmp_path / "nli", *others, TEXT)
+    tests = reviews(tmp_path / "nsmc", [Item(text, "", split="test") for text in (f"{TEXT}...", "다른 감상")])
+    entry = Entry("klue_nli", "label", data)
+    return convert([entry], tmp_path / "out", 1, Scored({"nsmc_ko": ("nsmc", tests)}, leaks))
+
+
+def test_leaks_are_dropped_and_counted_by_source_task_and_kind(tmp_path: Path) -> None:
+    manifest = made(tmp_path, "drop")
+    leak = {"source": "klue_nli", "task": "nsmc_ko", "kind": "folded", "rows": 3, "texts": 1}
+    assert manifest["leaks"] == {"policy": "drop", "found": [leak], "between_tests": []}
+    assert manifest["entries"][0]["dropped"] == {"leak": 3}
+    rows = [
+        json.loads(line) for side in ("train", "validation") for line in (tmp_path / "out" / f"{side}.jsonl").open()
+    ]
+    assert len(rows) == 80 * 3
+    assert TEXT not in {row["doc"]["premise"] for row in rows}
+
+
+def test_leaks_are_refused_with_the_counts_and_an_example_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"3 rows of klue_nli \(folded\) in nsmc_ko.*for example guid .*leaks: drop"):
+        made(tmp_path, "refuse")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_leaks_are_kept_and_counted_where_the_recipe_says_so(tmp_path: Path) -> None:
+    manifest = made(tmp_path, "keep")
+    assert manifest["entries"][0]["dropped"] == {}
+    assert sum(manifest["rows"].values()) == 81 * 3
+    assert (manifest["leaks"]["policy"], len(manifest["leaks"]["found"])) == ("keep", 1)
+
+
+@pytest.mark.slow
+def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
+    klue, film, quiz = (REAL / name for name in ("klue-nli", "nsmc", "korquad"))
+    if not (klue.is_dir() and film.is_dir() and quiz.is_dir()):
+        pytest.skip("the real KLUE-NLI, NSMC and KorQuAD files are not at ../shared/data")
+    scored = {"nsmc_ko": ("nsmc", film), "klue_nli_ko": ("klue_nli", klue), "korquad_ko": ("korquad", quiz)}
+
+    def leaks(entry: Entry, scored: Scored) -> tuple[dict[tuple[str, str], int], list[dict[str, object]]]:
+        told = convert([entry], tmp_path / "out", 1, scored)["leaks"]
+        return {(leak["task"], leak["kind"]): leak["texts"] for leak in told["found"]}, told["between_tests"]
+
+    nli_leaks, between = leaks(Entry("klue_nli", "label", klue), Scored(scored))
+    from_films = {"exact": 856, "folded": 3, "near": 9, "inside": 366}
+    others = {("klue_nli_ko", "near"): 1, ("korquad_ko", "inside"): 2}
+    assert nli_leaks == {**{("nsmc_ko", kind): texts for kind, texts in from_films.items()}, **others}
+    assert {"source": "nsmc", "task": "klue_nli_ko", "texts": 82} in between
+    only_klue = Scored({"klue_nli_ko": ("klue_nli", klue)})
+    film_leaks, between = leaks(Entry("nsmc", "label", film), only_klue)
+    assert (film_leaks, between) == ({}, [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}])
+    own_leaks, _ = leaks(Entry("nsmc", "label", film), Scored({"nsmc_ko": ("nsmc", film)}))
+    assert own_leaks == {
+        ("nsmc_ko", kind): n for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))
+    }
+
+
+def test_nsmcs_own_repeats_are_found() -> None:
+    film = REAL / "nsmc"
+    if not film.is_dir():
+        pytest.skip("the real NSMC files are not at ../shared/data/nsmc")
+    train, test = ([spaced(record["document"]) for record in nsmc.read(split, film)] for split in ("train", "test"))
+    known = set(train)
+    assert sum(text in known for text in test) == 1571  # three of them are empty
+    assert sum(text in known for text in test if text) == 1568

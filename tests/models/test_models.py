@@ -1,0 +1,143 @@
+"""Presets, templates, and models from a hub: a stand-in hub on loopback gives the real client's errors."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kotune.errors import RecipeError
+from kotune.models import presets
+from tests.conftest import ROOT
+from tests.hub import Fault, running
+
+MESSAGES = [{"role": "user", "content": " 질문 "}, {"role": "assistant", "content": "답"}]
+RENDERED = {
+    "llama3": (
+        "<B><|start_header_id|>user<|end_header_id|>\n\n질문<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        "답<|eot_id|>",
+    ),
+    "deepseek_r1": ("<B><｜User｜>질문<｜Assistant｜><think>\n\n</think>\n\n", "답<E>"),
+    "deepseek_r1_think": ("<B><｜User｜>질문<｜Assistant｜>", "답<E>"),
+    "plain": ("<B>질문:\n질문\n\n답:\n", "답<E>"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(presets.TEMPLATES))
+def test_a_template_of_ours_renders_prompt_and_answer_as_one_text(name: str) -> None:
+    jinja2 = pytest.importorskip("jinja2")
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)  # as transformers renders
+    template = environment.from_string(presets.TEMPLATES[name].read_text(encoding="utf-8"))
+    whole = template.render(messages=MESSAGES, bos_token="<B>", eos_token="<E>")
+    prompt = template.render(messages=MESSAGES[:1], bos_token="<B>", eos_token="<E>", add_generation_prompt=True)
+    assert (prompt, whole) == (RENDERED[name][0], "".join(RENDERED[name]))
+
+
+def test_the_recipes_template_wins_over_the_presets(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jinja"
+    mine.write_text("x")
+    assert presets.find("quickstart-llama", None).template == presets.TEMPLATES["llama3"]
+    assert presets.find("quickstart-llama", "plain").template == presets.TEMPLATES["plain"]
+    assert presets.find("quickstart-llama", "own").template is None
+    assert presets.find("quickstart-llama", str(mine)).template == mine
+    assert presets.find("owner/name", None).template is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "told"),
+    [
+        (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "ask for access at"),
+        (Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}), 1, "has nothing there"),
+        (Fault(401, method="GET"), 1, "HF_TOKEN"),
+        (Fault(500, method="GET"), 75, "try again"),
+        (None, 75, "try again"),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_one_message_and_an_exit_code(
+    tmp_path: Path, fault: Fault | None, code: int, told: str
+) -> None:
+    with running({}) as hub:
+        hub.faults = [fault] if fault else []
+        done = fetch(hub.endpoint if fault else "http://127.0.0.1:9", tmp_path)
+        assert (done.returncode, "model some/model: " in done.stdout) == (code, True), done.stdout + done.stderr
+        assert told in done.stdout
+        tries = 4 if code == 75 else 1
+        assert not fault or len(hub.asked) == tries
+
+
+def fetch(endpoint: str, home: Path) -> "subprocess.CompletedProcess[str]":
+    """In a process of its own, because the hub's address is read when its library is imported."""
+    script = (
+        "import kodata.reading.hub\nkodata.reading.hub.PAUSES = (0, 0, 0)\nimport sys\nfrom kotune.models import hub\n"
+        "from kotune.errors import exit_code\n"
+        "try: hub.fetch('some/model')\nexcept Exception as error: print(error); sys.exit(exit_code(error))"
+    )
+    env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "0"}
+    return subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_tokenizer_without_a_template_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from kotune.models import hub as model_hub
+
+    with pytest.raises(RecipeError, match="name one with `template:`"):
+        model_hub.write_own_template(presets.PRESETS["quickstart-llama"].base, tmp_path)
+
+
+def test_a_models_weights_are_fetched_only_where_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    from kotune.models import hub as model_hub
+
+    asked: list[list[str]] = []
+    snapshot_of = folder(tmp_path / "0123", {}, "model.safetensors")
+
+    def snapshot(_: str, allow_patterns: list[str]) -> str:
+        asked.append(allow_patterns)
+        return str(snapshot_of)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert model_hub.fetch("some/model") == model_hub.fetch("some/model", weights=False) == "0123"
+    assert ["*.safetensors" in patterns for patterns in asked] == [True, False]
+    assert all({"*.json", "tokenizer.model"} <= set(patterns) for patterns in asked)
+
+
+def folder(path: Path, config: dict[str, object], *files: str) -> Path:
+    """A model folder with this config.json and empty files."""
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(config))
+    for name in files:
+        (path / name).touch()
+    return path
+
+
+def test_weights_that_come_as_pickles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    from kotune.models import hub as model_hub
+
+    assert presets.pickled(folder(tmp_path / "old", {}, "pytorch_model.bin")) == "pytorch_model.bin"
+    assert presets.pickled(folder(tmp_path / "both", {}, "pytorch_model.bin", "model.safetensors")) is None
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "old"))
+    with pytest.raises(RecipeError, match="model some/model: the hub has no safetensors of it"):
+        model_hub.fetch("some/model")
+    assert model_hub.fetch("some/model", weights=False) == "old"
+
+
+def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from kotune.models import hub as model_hub
+    from kotune.score import model
+
+    code = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
+    mine = folder(tmp_path / "mine", {"model_type": "mine", "auto_map": code}, "model.safetensors")
+    (mine / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(RecipeError, match="names code of its own"):
+        model_hub.fetch(str(mine))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        model.load_base(str(mine), {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None})
+    known = folder(tmp_path / "known", {"model_type": "llama", "auto_map": code}, "model.safetensors")
+    assert model_hub.fetch(str(known)) is None  # transformers has it, and uses its own
+    assert not (tmp_path / "ran").exists()

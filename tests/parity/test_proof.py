@@ -1,0 +1,206 @@
+"""Parity from the engines' own ids: it holds with our templates, and it fails with each known way to break it."""
+
+import json
+import shutil
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kodata import korquad, nli_sample
+from kotune.errors import RecipeError, StageError
+from kotune.models import presets
+from kotune.parity import proof as parity
+from kotune.recipe import reading
+from kotune.runs.folder import write_text
+from kotune.train import config as axolotl_config
+from tests.conftest import ROOT
+
+pytest.importorskip("axolotl")
+TASK = "nli_sample_ko"
+HEADER = "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
+# What matters of Llama 3.2's shipped template: a system turn that holds today's date.
+LLAMA_DATED = (
+    "{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nToday Date: {{ strftime_now('%d %b %Y') }}\n\n<|eot_id|>"
+    "{% for message in messages %}" + HEADER + "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+# What matters of DeepSeek-R1-Distill's: reasoning is cut from past answers, and generation starts inside a thought.
+DEEPSEEK_SHIPPED = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}<｜User｜>{{ message['content'] }}"
+    "{% else %}<｜Assistant｜>{{ message['content'].split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
+)
+LLAMA_OURS = presets.TEMPLATES["llama3"].read_text(encoding="utf-8")
+
+
+def run_folder(root: Path, name: str, template: str | None = None, forms: tuple[str, ...] = ("label",)) -> Path:
+    """A run folder as the render stage finds it, with another template where one is given."""
+    loaded = reading.load(ROOT / "recipes" / f"quickstart_{name}.yml")
+    own = presets.find(loaded.model, None).template
+    assert own is not None
+    write_text(root / "chat_template.jinja", template or own.read_text(encoding="utf-8"))
+    write_text(root / "axolotl.yml", axolotl_config.render(loaded, "cpu"))
+    rows = [
+        {
+            "guid": doc["guid"],
+            "source": "nli_sample",
+            "form": form,
+            "doc": doc,
+            "messages": nli_sample.messages(doc, form),
+        }
+        for form in forms
+        for doc in islice(nli_sample.read("train"), 12)
+    ]
+    for part in ("train", "validation"):
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_text(root / "data" / f"{part}.jsonl", text)
+    return root
+
+
+def prove(root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)) -> dict[str, Any]:
+    monkeypatch.chdir(root)
+    return parity.prove(root, dict.fromkeys(tasks), [TASK])[1]
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_run_before_training(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path, name)
+    counted = prove(root, monkeypatch)["lengths"]
+    _, strategy = parity.load_strategy(root / "axolotl.yml")
+    sides = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl", parity.ITEMS))
+    longest = max(len(side.ids) for side in sides)
+    assert counted | {"longest_guid": ""} == {
+        "rows": 24, "longest": longest, "longest_guid": "", "sequence_len": 1024, "too_long": 0
+    }  # fmt: skip
+    config = root / "axolotl.yml"
+    write_text(config, config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {longest - 1}"))
+    with pytest.raises(StageError, match=f"of 24 examples are longer.*{longest} tokens.*sequence_len={longest}"):
+        prove(root, monkeypatch)
+    write_text(config, config.read_text("utf-8").replace("strategy: raise", "strategy: drop"))
+    assert prove(root, monkeypatch)["lengths"]["too_long"] >= 2
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_our_templates_train_and_score_on_the_same_ids(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proof = prove(run_folder(tmp_path, name), monkeypatch, (TASK, "klue_nli_ko"))
+    side = proof["tasks"][TASK]
+    assert (side["status"], side["items"]) == ("equal", 12)
+    assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}
+    trained, scored = side["example"]["trained_ids"], side["example"]["scored_ids"]
+    assert trained[: len(scored)] == scored
+    tokenizer, _ = parity.load_strategy(tmp_path / "axolotl.yml")
+    assert len(trained) == len(scored) + 1
+    assert trained[-1] == tokenizer.eos_token_id
+    assert trained.count(tokenizer.bos_token_id) == 1
+
+
+def test_the_plain_template_of_base_models_trains_and_scores_on_the_same_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = presets.TEMPLATES["plain"].read_text(encoding="utf-8")
+    proof = prove(run_folder(tmp_path, "llama", template), monkeypatch)
+    assert proof["tasks"][TASK]["status"] == "equal"
+
+
+def test_rows_of_every_data_entry_are_compared_whatever_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "ITEMS", 5)
+    proof = prove(run_folder(tmp_path, "deepseek", forms=("write", "label")), monkeypatch)
+    assert (proof["labels"]["rows"], proof["tasks"][TASK]["items"]) == (10, 5)
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_prompt_of_a_written_answer_is_the_trained_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path / "run", name)
+    docs = [
+        {"guid": str(n), "title": "글", "context": f"{n}년에 비가 왔다.", "question": "언제?", "answer": f"{n}년"}
+        for n in range(5)
+    ]
+    rows = [{"guid": doc["guid"], "source": "korquad", "form": "answer", "doc": doc} for doc in docs]
+    told = [{**row, "messages": korquad.messages(doc, "answer")} for row, doc in zip(rows, docs, strict=True)]
+    write_text(root / "data" / "train.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told))
+    qas = [{"id": "0", "question": "언제?", "answers": [{"text": "0년"}]}]
+    dev = {"data": [{"title": "글", "paragraphs": [{"context": "0년에 비가 왔다.", "qas": qas}]}]}
+    write_text(tmp_path / "KorQuAD_v1.0_dev.json", json.dumps(dev))
+    monkeypatch.chdir(root)
+    side = parity.prove(root, {"korquad_ko": tmp_path}, ["korquad_ko"])[1]["tasks"]["korquad_ko"]
+    assert (side["status"], side["items"]) == ("equal", 5)
+    example = side["example"]
+    assert example["trained_ids"][: len(example["scored_ids"])] == example["scored_ids"]
+    assert len(example["trained_ids"]) > len(example["scored_ids"]) + 1
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_the_prompts_of_written_words_and_written_hypotheses_are_the_trained_ones(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path, name, forms=("label", "write"))
+    monkeypatch.chdir(root)
+    tasks = ("nli_sample_ko_gen", "nli_sample_write_ko")
+    proof = parity.prove(root, dict.fromkeys(tasks), tasks)[1]["tasks"]
+    assert [(proof[task]["status"], proof[task]["items"]) for task in tasks] == [("equal", 12)] * 2
+
+
+def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path, "llama")
+    config = (root / "axolotl.yml").read_text(encoding="utf-8") + "warmup_steps: 10\n"
+    write_text(root / "axolotl.yml", config)
+    with pytest.raises(RecipeError, match=r"Axolotl refuses(.|\n)*warmup"):
+        prove(root, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "told"),
+    [
+        ("llama", LLAMA_DATED, "scored on another prompt than it is trained on"),
+        ("deepseek", DEEPSEEK_SHIPPED, "scored on another prompt than it is trained on"),
+        ("llama", "{{ bos_token }}" + LLAMA_OURS, "two BOS tokens"),
+        ("llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "scored on another prompt"),
+        ("llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn"),
+    ],
+    ids=["date in the prompt", "prefilled thought", "doubled BOS", "BOS only when scored", "no end of turn"],
+)
+def test_a_template_that_breaks_parity_stops_the_run(
+    name: str, template: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StageError, match=told):
+        prove(run_folder(tmp_path, name, template), monkeypatch)
+
+
+def test_an_unlabelled_end_of_turn_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = run_folder(tmp_path, "llama")
+    config = (root / "axolotl.yml").read_text(encoding="utf-8").replace("train_on_eos: turn", "train_on_eos: none")
+    write_text(root / "axolotl.yml", config)
+    with pytest.raises(StageError, match="end-of-turn"):
+        prove(root, monkeypatch)
+
+
+def test_a_mismatch_shows_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StageError) as caught:
+        prove(run_folder(tmp_path, "deepseek", DEEPSEEK_SHIPPED), monkeypatch)
+    assert "trained: " in str(caught.value)
+    assert "<think>" in str(caught.value).split("scored: ")[1]
+
+
+def test_a_tokenizer_that_drops_korean_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = run_folder(tmp_path, "llama")
+    folder = tmp_path / "model"
+    shutil.copytree(presets.PRESETS["quickstart-llama"].base, folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"Regex": "[가-힣]"}, "content": ""}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    config = (root / "axolotl.yml").read_text(encoding="utf-8")
+    write_text(root / "axolotl.yml", config.replace(presets.PRESETS["quickstart-llama"].base, str(folder)))
+    with pytest.raises(StageError, match="Korean does not survive"):
+        prove(root, monkeypatch)

@@ -1,0 +1,481 @@
+"""A plan is arithmetic that real models confirm, counts that the data confirm, and predictions that say so."""
+
+import dataclasses
+import json
+import math
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import plan as benchmark
+from kotune.compare.efficiency import Price
+from kotune.errors import RecipeError
+from kotune.models import presets
+from kotune.plan import clock, counting, gpus, memory, screen, shapes, work
+from kotune.plan import plan as plans
+from kotune.plan.as_json import as_json
+from kotune.plan.counting import Counted
+from kotune.plan.memory import Method
+from kotune.plan.shapes import Shape
+from kotune.recipe.reading import load
+from kotune_tasks.card import cards
+from tests.conftest import ROOT, Cli, loaded, write_recipe
+from tests.test_cli import assert_one_message
+
+RECIPES = ROOT / "recipes"
+QUICK = RECIPES / "quickstart_llama.yml"
+PRESETS = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b", "quickstart-llama", "quickstart-deepseek")
+BIASED = Shape(500, 64, 96, 2, heads=4, kv_heads=2, head_dim=32, tied=False, qkv_bias=True, o_bias=True, mlp_bias=True)
+SHORT = Counted(rows=1_000, validation=50, lengths=[100] * 90 + [150] * 10, exact=False, why="made up")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting starts a process with a tokenizer; what is not about it takes an estimate."""
+    if "counted" not in request.keywords:
+        monkeypatch.setattr(counting, "count", lambda recipe: counting.estimated(recipe, "not asked here"))
+
+
+def made(recipe: str = "llama_lora", *names: str, sets: tuple[str, ...] = (), price: Price | None = None) -> plans.Plan:
+    """The plan of one of our recipes."""
+    return plans.make(RECIPES / f"{recipe}.yml", sets, names, price)
+
+
+def kind_of(name: str) -> str:
+    """transformers' name for the kind of architecture."""
+    return "llama" if "llama" in name else "qwen2"
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "biased llama"])
+@pytest.mark.parametrize(("r", "targets"), [(16, None), (4, ("q_proj", "v_proj"))])
+def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
+    name: str, r: int, targets: tuple[str, ...] | None
+) -> None:
+    shape = BIASED if name == "biased llama" else shapes.find(name)
+    pytest.importorskip("peft")
+    from tests.tensors import on_meta
+
+    model = on_meta(shape, kind_of(name), r, list(targets) if targets else "all-linear")
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    frozen = sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad)
+    assert (shape.parameters, shape.trainable(r, targets)) == (frozen, trainable)
+    if targets is None:
+        linear = [module for name, module in model.named_modules() if name.endswith("base_layer")]
+        products = sum(module.weight.numel() for module in [*linear, model.get_output_embeddings()])
+        assert shape.in_products == products
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset_has_its_shape_without_a_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "_of_hub", lambda base: pytest.fail(f"{base} was looked for on the hub"))
+    assert shapes.find(name).parameters > 900_000
+
+
+def test_published_sizes_are_met() -> None:
+    """Meta's card says 1.23 billion parameters; the hub counts 1.78 billion for the untied DeepSeek-R1-Distill-Qwen-1.5B."""
+    assert [round(shapes.find(name).parameters / 1e9, 2) for name in PRESETS[:2]] == [1.24, 1.78]
+
+
+@pytest.mark.parametrize("name", PRESETS[2:])
+def test_stored_bytes_are_those_of_the_loaded_model(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("bitsandbytes")
+    from transformers import AutoModelForCausalLM
+
+    from kotune.models.presets import PRESETS as KNOWN
+    from kotune.train.precision import loading
+
+    for precision, bits in (("bfloat16", 16), ("nf4", 4)):
+        model = AutoModelForCausalLM.from_pretrained(
+            KNOWN[name].base, device_map={"": "cpu"}, **loading(precision, "bfloat16")
+        )
+        tensors: list[Any] = []
+        for parameter in model.parameters():
+            state = getattr(parameter, "quant_state", None)
+            tensors += [parameter] if state is None else [
+                parameter, state.absmax, state.code, state.offset, state.state2.absmax, state.state2.code
+            ]  # fmt: skip
+        assert all(isinstance(tensor, torch.Tensor) for tensor in tensors)
+        assert memory.weights(shapes.find(name), bits) == sum(tensor.nbytes for tensor in tensors)
+
+
+def test_adapter_gradients_and_optimizer_have_the_bytes_of_their_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    from kotune.models.presets import PRESETS as KNOWN
+
+    base = AutoModelForCausalLM.from_pretrained(KNOWN["quickstart-llama"].base, dtype=torch.bfloat16)
+    model = peft.get_peft_model(base, peft.LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM"))
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained)
+    ids = torch.zeros(2, 8, dtype=torch.long)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(input_ids=ids, labels=ids).loss.backward()
+    optimizer.step()
+    shape = shapes.find("quickstart-llama")
+    found = memory.peak(shape, Method(16, shape.trainable(16), 16, False), 16, 0)
+    moments = [state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    assert found.adapter == sum(parameter.nbytes for parameter in trained)
+    assert found.gradients == sum(parameter.grad.nbytes for parameter in trained)
+    assert found.optimizer == sum(moment.nbytes for moment in moments)
+
+
+@pytest.mark.parametrize("name", PRESETS[:2])
+@pytest.mark.parametrize(("checkpointing", "layers"), [(True, 4), (False, 2)])
+def test_activations_and_logits_are_those_of_every_tensor_that_torch_makes(
+    name: str, checkpointing: bool, layers: int
+) -> None:
+    """Full width, fewer layers; the whole depth is tried by `python -m benchmarks.plan --tensors`."""
+    pytest.importorskip("torch")
+    from tests.tensors import of_step, on_meta
+
+    shape = dataclasses.replace(shapes.find(name), layers=layers)
+    stored, added = of_step(on_meta(shape, kind_of(name)), 2, 192, checkpointing)
+    told = memory.peak(shape, Method(16, shape.trainable(16), 16, checkpointing), 2 * 192, 0)
+    assert told.weights + told.adapter == pytest.approx(stored, rel=1e-4)  # the model's tables of angles
+    assert told.activations + told.logits == pytest.approx(added, rel=0.02)
+
+
+@pytest.mark.counted
+def test_examples_are_counted_with_the_models_own_tokenizer(cli: Cli) -> None:
+    pytest.importorskip("transformers")
+    told = json.loads(cli("plan", QUICK, "--gpu", "l4", "--json").stdout)
+    assert told["tokens"] == {
+        "exact": True, "why": "", "rows": 2412, "validation_rows": 306, "epoch": 150_369,
+        "mean": pytest.approx(150_369 / 2412, abs=0.01), "longest": 64,
+    }  # fmt: skip
+    # What metrics.jsonl of a run says: tokens after an epoch (step 151), max_steps, trainable_parameters.
+    assert (told["tokens"]["epoch"], told["steps"], told["trainable_parameters"]) == (150_369, 377, 163_840)
+    assert told["measured"] is False
+    assert set(told["gpus"]) == {"l4"}
+
+
+@pytest.mark.counted
+@pytest.mark.slow  # imports transformers twice
+def test_a_hub_model_is_read_from_the_hubs_cache_and_counted_with_the_tokenizer_there(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    cached = tmp_path / "hf" / "hub" / "models--some--model"
+    snapshot = cached / "snapshots" / ("1" * 40)
+    snapshot.mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("1" * 40)
+    for file in (ROOT / "kotune" / "models" / "quickstart_llama").glob("*.json"):
+        shutil.copy(file, snapshot)
+    recipe = write_recipe(tmp_path, "model: some/model\ntemplate: llama3\ndata:\n  - source: nli_sample\n")
+    told = json.loads(cli("plan", recipe, "--gpu", "t4", "--json").stdout)
+    assert (told["tokens"]["exact"], told["tokens"]["rows"], told["parameters"]) == (True, 2412, 996_480)
+    assert told["gpus"]["t4"]["seconds"]["download"] > 0
+    absent = write_recipe(tmp_path, "model: other/model\ndata:\n  - source: nli_sample\n")
+    assert_one_message(cli("plan", absent), 1, "other/model: not in the hub's cache, and HF_HUB_OFFLINE is set")
+
+
+@pytest.mark.counted
+def test_what_is_not_at_hand_is_estimated_and_said_so(cli: Cli, tmp_path: Path) -> None:
+    done = cli("plan", RECIPES / "llama_lora.yml", "--gpu", "a100-40")
+    assert done.returncode == 0, done.stderr
+    assert "Tokens are ESTIMATED: " in done.stdout
+    assert "about 23,748" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_files_their_length(
+    real_klue: Path,
+) -> None:
+    quick = counting.estimated(load(QUICK), "")
+    assert (quick.rows, quick.validation, quick.exact) == (2412, 306, False)
+    recipe = RECIPES / "llama_lora.yml"
+    published = counting.estimated(load(recipe), "")
+    read = counting.estimated(load(recipe, (f"data.0.path={real_klue}",)), "")
+    assert published.rows == read.rows
+    assert published.mean == pytest.approx(read.mean, rel=0.05)  # eleven percentiles stand for 25,000 lengths
+    assert published.longest == pytest.approx(read.longest, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readmes_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = re.findall(r"```\n(PREDICTED.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    screen.show(made("deepseek_lora", "a100-40", "l4", "t4"))
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    lines = [line.split() for line in shown.splitlines() if line.strip(" .─")]
+    assert len(lines) >= 15
+    for words in lines:
+        assert words in said, words
+
+
+def test_samples_and_weights_change_the_rows() -> None:
+    def rows(*sets: str) -> int:
+        return counting.estimated(load(RECIPES / "llama_lora.yml", sets), "").rows
+
+    assert rows("data.0.samples=1000") == 1000
+    assert rows("data.0.samples=1000", "data.0.weight=0.5") == 500
+    assert rows("data.0.weight=2.0") == 2 * rows()
+
+
+@pytest.mark.parametrize("micro", [1, 2, 16])
+def test_padding_is_that_of_batches_drawn_at_random(micro: int) -> None:
+    draw = random.Random(1)
+    lengths = sorted(draw.randint(20, 400) for _ in range(500))
+    batches = [draw.choices(lengths, k=micro) for _ in range(20_000)]
+    drawn = sum(micro * memory.padded(max(batch)) for batch in batches) / len(batches)
+    assert clock.batch_tokens(Counted(500, 1, lengths, True), micro) == pytest.approx(drawn, rel=0.01)
+
+
+def test_a_smaller_micro_batch_that_fits_is_named_and_keeps_the_examples_of_a_step() -> None:
+    plan = made("llama_korquad_lora", "t4", "h200")
+    small, large = plan.on
+    assert (small.micro, small.used) == (2, 2)
+    assert "micro_batch_size 4 does not fit: --set axolotl.micro_batch_size=2" in small.notes
+    assert (large.micro, large.used) == (16, 4)  # the recipe's own where it fits
+    for one in plan.on:
+        assert one.micro and plan.schedule.batch_size % one.micro == 0 and math.log2(one.micro).is_integer()
+        assert one.memory.peak <= one.usable
+    assert plans._memory(plan, 2 * 2).peak > small.usable
+
+
+def test_each_lever_lowers_the_memory_that_it_is_for() -> None:
+    def of(*sets: str) -> memory.Memory:
+        return made("llama_lora", "h200", sets=sets).on[0].memory
+
+    plain = of()
+    assert of("adapter=qlora").weights < plain.weights
+    assert of("axolotl.gradient_checkpointing=false").activations > 5 * plain.activations
+    assert of("axolotl.micro_batch_size=4").logits * 4 == plain.logits
+    assert of("axolotl.lora_r=8").optimizer * 2 == plain.optimizer
+
+
+def test_time_goes_by_peak_for_training_and_by_bandwidth_for_writing() -> None:
+    plan = made("llama_lora", "a100-40", "a100-80", "h100", "h200")
+    forty, eighty, h100, h200 = (one.seconds for one in plan.on)
+    assert forty["training"] == eighty["training"] == pytest.approx(h100["training"] * 989 / 312)
+    assert forty["generation"] == pytest.approx(eighty["generation"] * 2039 / 1555)
+    assert h100["likelihood"] == h200["likelihood"]
+    assert h100["generation"] == pytest.approx(h200["generation"] * 4800 / 3350)
+
+
+def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
+    """Three epochs of forward and backward through 1.236 billion parameters: written out once by hand."""
+    shape = shapes.find("llama-3.2-1b-instruct")
+    tokens = 1_000_000
+    operations = tokens * 6 * 1_235_746_816  # forward, anew, and backward of activations: two a parameter each
+    assert shape.in_products == 1_235_746_816
+    assert clock.training(shape, 312, tokens, True) == pytest.approx(operations / (312e12 * 0.30))
+    assert clock.training(shape, 312, tokens, False) == pytest.approx(operations * 2 / 3 / (312e12 * 0.30))
+
+
+def test_packing_fills_rows_of_the_sequence_length() -> None:
+    packed = made("llama_lora", "h200", sets=("axolotl.sample_packing=true", "axolotl.micro_batch_size=4"))
+    plain = made("llama_lora", "h200")
+    assert packed.schedule.steps < plain.schedule.steps / 5
+    assert packed.on[0].memory.logits == memory.LOSS * 4 * 1024 * packed.shape.vocab
+    assert packed.on[0].seconds["training"] < plain.on[0].seconds["training"]
+
+
+def test_full_precision_takes_twice_the_memory_and_is_said() -> None:
+    plain, full = (made("llama_lora", "l4", sets=sets).on[0] for sets in ((), ("axolotl.bf16=false",)))
+    assert full.memory.weights == 2 * plain.memory.weights
+    assert full.memory.activations == 2 * plain.memory.activations
+    assert "fp32" in full.notes[0] and full.seconds["training"] > 3 * plain.seconds["training"]
+
+
+def test_another_optimizer_than_adamw_is_told() -> None:
+    assert (
+        "adamw_bnb_8bit: what AdamW keeps"
+        in made("llama_lora", "l4", sets=("axolotl.optimizer=adamw_bnb_8bit",)).notes[0]
+    )
+
+
+def test_max_steps_ends_training_early_or_late() -> None:
+    whole, short = made("llama_lora", "l4"), made("llama_lora", "l4", sets=("axolotl.max_steps=60",))
+    assert short.schedule.steps == 60
+    assert short.on[0].seconds["training"] < whole.on[0].seconds["training"] / 20
+    assert made("llama_lora", "l4", sets=("axolotl.max_steps=9000",)).schedule.steps == 9000
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "batch_size"), [(2412, 2.5, 16), (2412, 2.0, 16), (23_748, 2.0, 16), (5, 1.0, 16), (100, 0.3, 7)]
+)
+def test_steps_are_those_that_axolotl_takes(rows: int, epochs: float, batch_size: int) -> None:
+    trainer = pytest.importorskip("axolotl.utils.trainer")
+    from axolotl.utils.dict import DictDefault
+
+    known = {"total_num_tokens": 1, "total_supervised_tokens": 1}  # or it would count them
+    config = DictDefault({"num_epochs": epochs, "batch_size": batch_size, **known})
+    taken = trainer.calculate_total_num_steps(config, range(rows))
+    assert clock.steps(Counted(rows, 1, [1], True), batch_size, epochs, None) == taken
+
+
+def test_a_t4_is_told_that_it_has_no_bf16_and_fp16_is_quicker() -> None:
+    plain = made("llama_lora", "t4").on[0]
+    half = made("llama_lora", "t4", sets=("axolotl.bf16=false", "axolotl.fp16=true")).on[0]
+    assert "no bf16" in plain.notes[0] and "axolotl.fp16=true" in plain.notes[0]
+    assert half.notes == []
+    assert half.seconds["training"] == pytest.approx(plain.seconds["training"] * 8.1 / 65)
+
+
+@pytest.mark.parametrize("task", sorted(cards()))
+def test_every_task_has_its_work(task: str) -> None:
+    recipe = load(QUICK, (f"tasks=[{task}]",))
+    (found,) = work.of_recipe(recipe, SHORT)
+    assert (found.choices == 0) != (found.written == 0)
+    assert found.longest >= found.prompt > 0
+    if cards()[task].source not in ("chat", "aihub_dialogue"):
+        assert found.items and found.items >= 100
+
+
+@pytest.mark.parametrize(
+    ("task", "folder"),
+    [("klue_nli_ko", ""), ("ko_consistency_nli", "ko_consistency"), ("ko_consistency_questions", "ko_consistency"),
+     ("ko_naturalness", "")],
+)  # fmt: skip
+def test_items_and_choices_are_those_of_the_task_itself(task: str, folder: str) -> None:
+    pytest.importorskip("datasets")
+    module = loaded(task, folder)
+    source = "nli_sample" if "nli" in task else cards()[task].source
+    name = {"klue_nli_ko": "nli_sample_ko", "ko_consistency_nli": "nli_sample_consistency_ko"}.get(task, task)
+    options = {"premises": 60} if task == "ko_consistency_nli" else {}
+    docs = module.dataset(source, **options)["test"]
+    (found,) = work.of_recipe(load(QUICK, (f"tasks=[{name}]",)), SHORT)
+    assert found.items == len(docs)
+    if found.choices:
+        assert found.choices == len(module.choices(docs[0]))
+
+
+@pytest.mark.parametrize("name", ["a100", "H1OO", "v100", "x" * 500, "\x1b[31m"])
+def test_an_unknown_gpu_is_refused_with_the_ones_that_are_known(name: str) -> None:
+    with pytest.raises(RecipeError, match=r"--gpu .*: unknown GPU; .*plan knows a100-40, a100-80, l4, t4") as caught:
+        gpus.chosen((name,))
+    assert len(str(caught.value)) < 300 and "\x1b" not in str(caught.value)
+
+
+def test_a_gpu_that_is_like_none_is_refused_too() -> None:
+    with pytest.raises(RecipeError, match=r"^--gpu zzz: unknown GPU; plan knows a100-40, a100-80"):
+        gpus.chosen(("zzz",))
+
+
+def test_gpus_are_told_once_in_the_order_asked_for_and_have_their_sources() -> None:
+    assert [gpu.name for gpu in gpus.chosen(("H100", "t4", "h100"))] == ["h100", "t4"]
+    assert all("NVIDIA" in gpu.source and gpu.tflops > gpu.tflops_fp32 for gpu in gpus.chosen(()))
+
+
+def test_money_is_the_hours_at_the_price() -> None:
+    plan = made("llama_lora", "l4", price=Price(3600, 1200))
+    told = as_json(plan)["gpus"]["l4"]
+    assert told["cost"]["won"] == pytest.approx(told["total_seconds"], abs=0.1)  # a won a second
+    assert told["cost"]["dollars"] == pytest.approx(told["cost"]["won"] / 1200, abs=1e-3)
+    assert f"{told['cost']['won']:,.0f} won (${told['cost']['dollars']:,.2f})" in screen.verdict(plan, plan.on[0])
+
+
+def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
+    plan = made("llama_lora", "l4")
+    notes = [note for table in screen.tables(plan) for note in table.notes]
+    assert screen.PREDICTED.startswith("PREDICTED, not measured")
+    assert any("Assumed, not measured: 30%" in note for note in notes)
+    assert any("an assumption" in note for note in notes)
+    for page, word in (("plan.md", "predictions, not measured"), ("plan.ko.md", "예측이며 실제로 재지 않았습니다")):
+        assert word in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--gpu", "a100-70"], 2, "--gpu a100-70: unknown GPU; did you mean a100-"),
+        (["--gpu", "a100"], 2, "--gpu a100: unknown GPU; did you mean a100-40 or a100-80?"),
+        (["--price", "-1"], 2, "--price -1.0: give a number of won above 0"),
+        (["--won-per-dollar", "1400"], 2, "--won-per-dollar: give what an hour"),
+        (["--set", "data.0.path=absent"], 2, "data.0.path: `absent` does not exist"),
+        (["--set", "axolotl.sample_packing=true", "--set", "axolotl.sequence_len=131072"], 1, "does not fit"),
+    ],
+)
+def test_bad_input_is_one_message(cli: Cli, tmp_path: Path, words: list[str], code: int, told: str) -> None:
+    assert_one_message(cli("plan", RECIPES / "llama_lora.yml", *words), code, told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_fit_is_told_with_what_makes_it_fit() -> None:
+    packed = ("axolotl.sample_packing=true", "axolotl.sequence_len=8192", "axolotl.gradient_checkpointing=false")
+    plan = made("llama_lora", "t4", sets=packed)
+    assert not plan.fits
+    assert screen.verdict(plan, plan.on[0]) == "t4: does not fit"
+    assert as_json(plan)["advice"] == plan.advice
+    settings = re.findall(r"--set (axolotl\.[\w.]+=\w+|adapter=\w+)(?: --set (adapter=qlora))?", plan.advice)
+    assert settings
+    for words in settings:
+        assert made("llama_lora", "t4", sets=(*packed, *filter(None, words))).fits, words
+    (larger,) = re.findall(r"more memory \((.*)\)", plan.advice)
+    for name in larger.split(", "):
+        assert made("llama_lora", name, sets=packed).fits
+    assert "t4" not in larger
+
+
+def test_four_bits_make_nothing_quicker_to_write() -> None:
+    lora, qlora = (made(name, "l4").on[0].seconds for name in ("llama_lora", "llama_qlora"))
+    assert qlora["generation"] > lora["generation"]
+    assert qlora["training"] == lora["training"]
+
+
+def test_an_example_that_is_too_long_for_the_recipe_is_told() -> None:
+    plan = made("llama_lora", "l4", sets=("axolotl.sequence_len=128",))
+    assert re.search(r"longest examples are about \d+ tokens, more than sequence_len 128: .* is raise", plan.notes[0])
+    assert made("llama_lora", "l4").notes == []
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"model_type": "gemma3"}, "of kind `gemma3`, whose memory plan cannot count; it knows llama, mistral, qwen2"),
+        ({"model_type": "llama", "vocab_size": 100}, "hidden_size must be a number above 0"),
+    ],
+)
+def test_a_model_whose_arithmetic_is_not_known_is_refused(tmp_path: Path, config: dict[str, Any], told: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    recipe = write_recipe(tmp_path, f"model: {tmp_path}\ndata:\n  - source: nli_sample\n")
+    with pytest.raises(RecipeError, match=told):
+        plans.make(recipe, (), ())
+
+
+def test_a_folder_is_read_by_its_own_configuration(tmp_path: Path) -> None:
+    config = json.loads((ROOT / "kotune" / "models" / "quickstart_llama" / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 8}), encoding="utf-8")
+    assert shapes.find(str(tmp_path)).layers == 8
+
+
+def test_without_a_gpu_the_benchmark_measures_nothing_and_says_so(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "benchmarks.plan"]
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "no GPU: nothing measured\n")
+
+
+def test_what_the_benchmark_would_run_is_a_good_recipe_and_has_a_plan() -> None:
+    for name, (small, template) in benchmark.MODELS.items():
+        folder = ROOT / "kotune" / "models" / small.replace("-", "_")
+        plan = [
+            plans.make(benchmark.RECIPE, benchmark.settings(folder, template, *case), ("h200",))
+            for case in benchmark.CASES
+        ]
+        assert name in shapes.strict_yaml.load(shapes.SHAPES_FILE)
+        assert {(one.method.bits, one.schedule.packing) for one in plan} == {
+            (16, False),
+            (16, True),
+            (4, False),
+            (4, True),
+        }
+        assert {one.schedule.steps for one in plan} == {benchmark.STEPS}
+
+
+def test_the_benchmark_reads_the_highest_peak_of_a_run_and_judges_it_by_its_bound(tmp_path: Path) -> None:
+    events = [{"event": "log", "step": step, "peak_memory_gib": gib} for step, gib in ((1, 9.0), (2, 11.5), (3, 11.4))]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    assert benchmark.peak_of(tmp_path) == 11.5
+    assert benchmark.compared(10.5, 11.5, "x").kept
+    assert not benchmark.compared(9.0, 11.5, "x").kept
+    assert not benchmark.compared(14.0, 11.5, "x").kept

@@ -1,0 +1,79 @@
+"""The strict YAML loader: what PyYAML would take in silence is an error with its place."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kotune.errors import RecipeError
+from kotune.recipe import strict_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 2e-4", r"here:1: a: YAML reads `2e-4` as text, not a number; write 2.0e-4"),
+        ("a: 1e5", r"write 1.0e\+5"),
+        ("a: 16,000", r"write 16000"),
+        ("a: 1\nb: 2\na: 3", r"here:3: a: given twice \(also on line 1\)"),
+        ("a:\n  b: 1\n  b: 2", r"here:3: a.b: given twice"),
+        ("a: &x 1\nb: *x", r"anchors and aliases"),
+        ("a: !!python/object:os.system {}", r"is not a plain value"),
+        ("a: 2024-01-01", r"is not a plain value; quote it"),
+        ("1: a", r"a key must be a word, found `1`"),
+        ("yes: a", r"a key must be a word, found `yes`"),
+        ("a: [1", r"here:1: not valid YAML"),
+        ("a: b: c", r"not valid YAML"),
+        ("a\x00b: 1", r"not valid YAML"),
+        ("[" * 3000, r"nested too deeply|not valid YAML"),
+    ],
+)
+def test_a_surprise_is_an_error_that_names_its_place(text: str, told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        strict_yaml.parse(text, "here")
+
+
+def test_a_misread_number_hides_no_other_problem() -> None:
+    misread: list[str] = []
+    value = strict_yaml.parse("a: 2e-4\nb: [1, 0x10]\nc: 1,000", "here", misread=misread)
+    assert value == {"a": 2e-4, "b": [1, "0x10"], "c": 1000}
+    assert [told.split(": ")[:2] for told in misread] == [["here:1", "a"], ["here:2", "b.1"], ["here:3", "c"]]
+
+
+def test_quoted_text_that_looks_like_a_number_stays_text() -> None:
+    assert strict_yaml.parse("a: '2e-4'\nb: \"1,000\"", "here") == {"a": "2e-4", "b": "1,000"}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_the_number_that_an_error_proposes_is_read_as_that_number(value: float) -> None:
+    text = f"{value:e}".replace("e+", "e").replace(".000000e", "e")
+    try:
+        read = strict_yaml.parse(f"a: {text}", "here")["a"]
+    except RecipeError as error:
+        proposed = re.search(r"write (\S+)", str(error))
+        assert proposed, error
+        read = yaml.safe_load(f"a: {proposed[1]}")["a"]
+    assert isinstance(read, float)
+    assert read == float(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused_with_one_message(text: str) -> None:
+    try:
+        strict_yaml.parse(text, "here")
+    except RecipeError as error:
+        assert str(error).startswith("here")
+
+
+def test_files_that_cannot_be_recipes_are_named(tmp_path: Path) -> None:
+    cases = {"empty.yml": b"", "comment.yml": b"# nothing\n", "list.yml": b"- a", "cp949.yml": "가: 1".encode("cp949")}
+    for name, content in {**cases, "long.yml": b"#" * 1_000_001}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(RecipeError, match=name):
+            strict_yaml.load(tmp_path / name)
+    for missing in ("absent.yml", "."):
+        with pytest.raises(RecipeError, match=re.escape(str(tmp_path / missing))):
+            strict_yaml.load(tmp_path / missing)

@@ -1,0 +1,334 @@
+"""A report says the same on its page and in Markdown, stands on the run folder alone, and asks nothing of the network."""
+
+import html
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kodata import SOURCES
+from kodata.metrics.naturalness.references import reference_values
+from kotune.compare import answers, paired
+from kotune.compare.answers import Changes, Samples, _changes, changes, marked, shortened
+from kotune.compare.calibration import bins, calibrations
+from kotune.compare.comparison import Comparison, comparisons
+from kotune.compare.efficiency import Price
+from kotune.compare.result import Result
+from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.errors import KotuneError
+from kotune.report.comparison_tables import criteria, signals
+from kotune.report.lines import doubts, score_lines
+from kotune.report.page import curves, spans, strips
+from kotune.report.report import Report
+from kotune.report.writing import write, write_as
+from kotune.runs.finished import Finished, load
+from kotune.runs.folder import read_json, sha256, write_json, write_text
+from tests.conftest import Cli
+from tests.finished import Made, finished, samples
+from tests.test_cli import assert_one_message
+
+pytest.importorskip("jinja2")
+pytest.importorskip("scipy")
+pytest.importorskip("vl_convert")
+MADE = Made(premises=20, sure=True)
+OTHER = Made(model="quickstart-deepseek", premises=20, sure=True)
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paired, "RESAMPLES", 500)
+
+
+def written(folder: Path, language: str = "en") -> tuple[str, str]:
+    """report.html and report.md."""
+    page, text = (path.read_text(encoding="utf-8") for path in write(folder, Phrases(language)))
+    return page, text
+
+
+def changed(folder: Path) -> Changes:
+    run = Finished(folder)
+    return next(changes(comparisons([run])))
+
+
+def both(tmp_path: Path, b: Made = OTHER, language: str = "en") -> Report:
+    """The report of two runs that are compared."""
+    runs = load([finished(tmp_path / "a", MADE), finished(tmp_path / "b", b)])
+    return Report(Result.of(runs, Price(2500, 1400)), Phrases(language))
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["a run", "a comparison"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str, several: bool) -> None:
+    if several:
+        files = write_as(both(tmp_path, language=language), tmp_path / "c.html", tmp_path / "c.md")
+        page, text = (path.read_text(encoding="utf-8") for path in files)
+    else:
+        page, text = written(finished(tmp_path / "a", MADE), language)
+    read = html.unescape(re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL))
+    figures = set(re.findall(r"\d[\d,.]*\d|\d", text.replace("\\", "")))
+    assert figures <= set(re.findall(r"\d[\d,.]*\d|\d", read))
+    for told in ("4", "163,840", "./cli.py run recipes/made.yml", "CC0-1.0", "nsmc_ko"):
+        assert told in read
+        assert told in text
+
+
+def test_the_verdict_comes_first_then_the_criteria_that_were_asked_about_and_the_names_of_the_others(
+    tmp_path: Path,
+) -> None:
+    page, text = written(finished(tmp_path / "a", MADE))
+    for whole in (page, text):
+        places = [whole.index(f"{name}") for name in ("tuning made quickstart-llama", "one seed")]
+        headed = re.search(r"(## |<h2>)Reasoning", whole)
+        assert headed
+        absent = whole.index("No task of these runs answers: Accuracy, Consistency, Naturalness.")
+        order = [*places, headed.start(), absent]
+        assert order == sorted(order)
+        assert not re.search(r"(## |<h2>)(Accuracy|Consistency|Naturalness)", whole)
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_escapes_what_is_quoted(tmp_path: Path) -> None:
+    page, text = written(finished(tmp_path / "a", MADE))
+    assert not re.search(r"<script|<link|<img|<iframe|@import|url\((?!data:)|(?:src|href)=", page)
+    assert "<b>문</b>" not in page
+    assert "&lt;b&gt;문&lt;/b&gt;" in page
+    assert "\\<b>문" in text
+    assert len(page.encode()) < 5_000_000
+
+
+def test_won_lost_and_confused_items_are_those_of_the_samples(tmp_path: Path) -> None:
+    found = changed(finished(tmp_path / "a", MADE))
+    base, tuned = (samples(MADE, side) for side in (0, 1))
+    pairs = [(b["metrics"]["acc"], t["metrics"]["acc"]) for b, t in zip(base, tuned, strict=True)]
+    assert (found.n, found.won, found.lost) == (60, pairs.count((0, 1)), pairs.count((1, 0)))
+    assert [example.outcome for example in found.examples] == ["won"] * 3 + ["lost"] * 3
+    assert [confusion.side.variant for confusion in found.confusions] == ["base", "tuned"]
+    for variant, rows in zip(found.confusions, (base, tuned), strict=True):
+        assert sum(map(sum, variant.counts)) == 60
+        assert sum(variant.counts[at][at] for at in range(3)) == sum(row["metrics"]["acc"] for row in rows)
+    by_guid = {row["guid"]: row for row in tuned}
+    for example in found.examples:
+        assert (
+            "".join(text for text, _ in example.b) == found.confusions[0].choices[by_guid[example.guid]["prediction"]]
+        )
+
+
+def test_an_answer_is_said_to_be_right_or_wrong_where_it_is_one_or_the_other(tmp_path: Path) -> None:
+    page, text = written(finished(tmp_path / "a", MADE))
+    found = changed(tmp_path / "a")
+    assert [example.right for example in found.examples] == [(False, True)] * 3 + [(True, False)] * 3
+    assert page.count('<span class="right">, right</span>') == page.count('<span class="wrong">, wrong</span>') == 6
+    assert text.count("- before, wrong: ") == text.count("- after, right: ") == 3
+    assert answers._is_right({"metrics": {"acc": 0.5}}) is None
+    assert answers._is_right({"metrics": {}}) is None
+
+
+def test_no_confusion_where_the_choices_of_the_items_differ(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    path = folder / "samples" / "items" / "nli_sample_ko.jsonl"
+    write_text(path, path.read_text(encoding="utf-8").replace('["함의", "중립", "모순"]', '["가", "나", "다"]', 1))
+    with pytest.raises(KotuneError, match=r"items/nli_sample_ko.jsonl: missing or changed since it was scored"):
+        changed(folder)
+    scores = read_json(folder / "scores.json")
+    scores["nli_sample_ko"]["sha256"]["items"] = sha256(path)
+    write_json(folder / "scores.json", scores)
+    assert changed(folder).confusions == []
+
+
+def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_right(tmp_path: Path) -> None:
+    made = Made(premises=20, task="nli_sample_consistency_ko", whole=True)
+    found = changed(finished(tmp_path / "a", made))
+    assert (found.metric, found.n) == ("acc", 60)
+    base, tuned, items = read_samples(Finished(tmp_path / "a"))
+    a, b = ({key: {**sample, "metrics": {}} for key, sample in side.items()} for side in (base, tuned))
+    other = _changes(found.one, a, b, items)
+    assert (other.won, other.lost, other.other > 0) == (0, 0, True)
+    assert [example.outcome for example in other.examples] == ["other"] * 3
+    assert all(example.a != example.b for example in other.examples)
+
+
+def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items() -> None:
+    def figure(value: float | None, n: int) -> dict[str, float | int | None]:
+        return {"value": value, "stderr": None, "n": n}
+
+    scores = {
+        "nli_sample_ko": {"base": {"acc": figure(0.25, 900)}, "tuned": {"acc": figure(0.75, 900)}},
+        "ko_naturalness": {
+            "base": {"void": figure(1, 120), "function_profile": figure(None, 0)},
+            "tuned": {"void": figure(0, 120), "function_profile": figure(7, 12)},
+        },
+    }
+    assert score_lines(scores) == [
+        "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
+        "ko_naturalness function_profile: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in the report",
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_doubts_and_smaller_batches_are_told_on_both(tmp_path: Path, language: str) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    record = read_json(folder / "run.json")
+    record["halvings"] = [{"step": 31, "micro_batch_size": 8, "gradient_accumulation_steps": 2}]
+    record["warnings"] = [{"kind": kind, "step": 17, "n": 23} for kind in ("zero_gradient", "flat_loss")]
+    write_json(folder / "run.json", record)
+    told = doubts(record, Phrases(language))
+    assert ["17" in line and "23" in line for line in told] == [True, True, False]
+    assert "31" in told[-1]
+    page, text = written(folder, language)
+    for line in told:
+        assert line in html.unescape(page)
+        assert line in text.replace("\\", "")
+
+
+def read_samples(run: Finished) -> tuple[Samples, Samples, Samples]:
+    base, tuned, items = (run.samples("nli_sample_consistency_ko", kind) for kind in ("base", "tuned", "items"))
+    return base, tuned, items
+
+
+def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_asked(tmp_path: Path) -> None:
+    report = both(tmp_path, replace(OTHER, first=5))
+    *_, found = report.changes
+    assert (found.is_tuning, found.n, found.confusions) == (False, 45, [])
+    assert report.who(found) == ("quickstart-llama, LoRA", "quickstart-deepseek, LoRA")
+    for example in found.examples:
+        right = [side == [(example.gold, True)] for side in (example.a, example.b)]
+        assert right == {"won": [False, True], "lost": [True, False]}[example.outcome]
+    assert "Better with quickstart-deepseek, LoRA: made-" in report.outcome(found, found.examples[0])
+
+
+def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ(tmp_path: Path) -> None:
+    report = both(tmp_path)
+    for axis in ("tokens", "seconds"):
+        told = [(series.label[:1], series.dashed, len(series.points)) for series in curves(report, axis)]
+        assert told == [("1", False, 8), ("1", True, 1), ("2", False, 8), ("2", True, 1)]
+    card, parity, machine = report.made()[0], *report.made()[-2:]
+    names = tuple(report.result.names.values())
+    assert (parity.head[1:], machine.head[1:], report.spent()[0].head[1:]) == (names,) * 3
+    assert machine.notes == [f"Compared by: ./cli.py compare {tmp_path / 'a'} {tmp_path / 'b'}"]
+    assert (card.title, len(report.made())) == ("Training data", 6)
+    manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
+    write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
+    titles = [table.title for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()]
+    assert [title for title in titles if title.startswith("Training data")] == [f"Training data: {n}" for n in names]
+
+
+def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(tmp_path: Path) -> None:
+    made = [replace(one, lines=("majority", "overlap")) for one in (MADE, OTHER)]
+    folders = [finished(tmp_path / name, one) for name, one in zip("ab", made, strict=True)]
+    scores = read_json(folders[1] / "scores.json")
+    scores["nli_sample_ko"]["references"]["lines"]["overlap"]["acc"]["value"] = 0.55
+    scores["nli_sample_ko"]["published"] = [
+        {"metric": "acc", "name": "validator", "value": 0.9, "source": "", "split": ""}
+    ]
+    write_json(folders[1] / "scores.json", scores)
+    report = Report(Result.of(load(folders)), Phrases("en"))
+    ((title, (group,)),) = strips(report).items()
+    assert (title, group.title) == ("nli_sample_ko", "acc")
+    assert [row.label for row in group.rows] == ["1 quickstart-llama, LoRA", "2 quickstart-deepseek, LoRA"]
+    assert [one.kind for one in group.rows[0].intervals] == ["base", "tuned"]
+    third, overlap = 0.3333, "classifier of both sentences' overlap"
+    assert group.references == {
+        "chance": third, "always the commonest label": pytest.approx(third, abs=1e-4),
+        f"{overlap} (1)": pytest.approx(third, abs=1e-4), f"{overlap} (2)": 0.55, "one annotator (2)": 0.9,
+    }  # fmt: skip
+    ((criterion, (group,)),) = spans(report).items()
+    assert (criterion, group.title) == ("Reasoning", "nli_sample_ko acc")
+    assert [row.figures for row in group.rows] == [f"{100 * one.found.difference:+.1f}" for one in _judged(report)]
+
+
+def _judged(report: Report) -> list[Comparison]:
+    return [one for one in report.result.found if one.p_holm is not None]
+
+
+def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
+    report = both(tmp_path)
+    empty = [
+        replace(one, found=one.found._replace(value_b=math.nan)) for one in report.result.found if one.metric != "acc"
+    ]
+    result = replace(report.result, found=[*_judged(report), *empty])
+    for language in LANGUAGES:
+        table, *_ = criteria(result, Phrases(language))
+        assert [row[2] for row in table.rows] == ["acc*"] * 3
+        told = [note for note in table.notes if "macro_f1, triple_acc, brier" in note]
+        assert len(told) == 3 and all("nli_sample_ko (" in note for note in told)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_run_alone_has_no_number(tmp_path: Path, language: str) -> None:
+    say = Phrases(language)
+    report = Report(Result.of(load([finished(tmp_path / "a", MADE)])), say)
+    variants = "\u00a0→\u00a0".join(say.word("variants", name) for name in ("base", "tuned"))
+    assert {report.sides(found) for found in report.changes} == {f"nli_sample_ko: {variants}"}
+
+
+def test_what_a_card_says_is_said_in_korean_for_every_source(tmp_path: Path) -> None:
+    say = Phrases("ko")
+    for source in SOURCES.values():
+        for text in (source.CARD.obliges, source.CARD.defects):
+            assert bool(re.search("[가-힣]", say.word("card", text))) == bool(text)
+            assert "The " not in say.word("card", text)
+    folder = finished(tmp_path / "a", MADE)
+    manifest = read_json(folder / "data" / "manifest.json")
+    manifest["entries"][0]["obliges"] = SOURCES["klue_nli"].CARD.obliges
+    write_json(folder / "data" / "manifest.json", manifest)
+    (note,) = Report(Result.of(load([folder])), say).made()[0].notes
+    assert "출처(KLUE, Park et al. 2021)를 밝히고" in note
+
+
+def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
+    def score(value: float | None) -> dict[str, float | None]:
+        return {"value": value, "stderr": None, "n": 9}
+
+    entry = {
+        "base": {"void": score(0.0), "genitive": score(50.5)},
+        "tuned": {"void": score(1.0), "genitive": score(None)},
+    }
+    run: Any = SimpleNamespace(scores={"ko_naturalness": entry, "nli_sample_ko": entry})
+    (table,) = signals(Result([run], [], {}, {}), Phrases("en"))
+    native, translated, hypotheses = (kind["genitive"] for kind in reference_values().values())
+    assert native < translated
+    row = ("ko_naturalness", "genitive", "50.500", "-", f"{native:.3f}", f"{translated:.3f}", f"{hypotheses:.3f}")
+    assert (table.rows, table.head[:4]) == ([row], ("task", "metric", "base", "tuned"))
+    run.scores = {"nli_sample_ko": entry}
+    assert list(signals(Result([run], [], {}, {}), Phrases("ko"))) == []
+
+
+def test_the_bins_of_a_calibration_plot_are_those_of_its_error(tmp_path: Path) -> None:
+    (found,) = calibrations(load([finished(tmp_path / "a", MADE)]))
+    for error, side in zip(found.errors, (found.base, found.tuned), strict=True):
+        assert sum(one.n for one in side) == 60
+        assert sum(one.n * abs(one.right - one.confidence) for one in side) / 60 == pytest.approx(error)
+    assert bins([(1.0, 1.0), (0.95, 0.0), (0.5, 1.0)]) == [(0.5, 1.0, 1), (0.975, 0.5, 2)]
+    assert list(calibrations(load([finished(tmp_path / "b", replace(MADE, sure=False))]))) == []
+
+
+def test_the_difference_of_two_answers_is_marked_word_by_word() -> None:
+    a, b = marked("서울은 큰 도시다", "서울은 아주 큰 도시다")
+    assert a == [("서울은", False), ("큰 도시다", False)]
+    assert b == [("서울은", False), ("아주", True), ("큰 도시다", False)]
+    assert marked("", "답")[1] == [("답", True)]
+    assert len(shortened("가" * 5000)) < 700
+
+
+def test_a_training_that_logged_nothing_still_has_a_report(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    write_text(folder / "metrics.jsonl", '{"event": "start", "step": 0}\n')
+    page, text = written(folder)
+    assert "No loss was logged." in page
+    assert "No loss was logged." in text
+    assert curves(Report(Result.of(load([folder])), Phrases("en")), "tokens") == []
+    assert "Loss by" not in page
+
+
+def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    done = cli("report", "a", "--lang", "ko")
+    assert (done.returncode, done.stdout.split()) == (0, ["a/report.html", "a/report.md"])
+    assert 'lang="ko"' in (folder / "report.html").read_text(encoding="utf-8")
+    assert "## 학습 데이터" in (folder / "report.md").read_text(encoding="utf-8")
+    assert_one_message(cli("report", "absent"), 2, "absent: neither a run folder nor a recipe")
+    (folder / "parity.json").unlink()
+    assert_one_message(cli("report", "a"), 1, "parity.json: missing or not whole")

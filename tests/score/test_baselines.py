@@ -1,0 +1,158 @@
+"""Reference lines: made of the run's own training rows, asked exactly what the model was asked, scored by the task itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kodata import klue_nli, nli_sample
+from kodata.errors import DataError
+from kodata.metrics.classifiers import Classifier, Majority, views
+from kodata.reading import files
+from kotune.runs.folder import write_text
+from kotune.score import baselines
+from kotune.score.baselines import Lines, References
+from kotune.score.harness import Loaded, load_task
+from kotune.score.scoring import metrics
+from kotune_tasks.card import cards
+from tests.conftest import ROOT
+
+pytest.importorskip("sklearn")
+pytest.importorskip("lm_eval")
+
+
+def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> References:
+    """The lines of a run that trained on the sample's first rows."""
+    records = list(nli_sample.read("train"))[:rows]
+    lines = [json.dumps({"source": "nli_sample", "doc": record}, ensure_ascii=False) for record in records]
+    write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
+    return References(folder, most)
+
+
+def found(lines: References, name: str, items: int = 171, path: Path | None = None) -> tuple[Loaded, Lines]:
+    task = load_task(name, path)
+    docs = list(task.task.eval_docs)[:items]
+    return task, lines.of(
+        task, [{"doc_id": at, "cluster": doc[task.card.cluster], "metrics": {}} for at, doc in enumerate(docs)]
+    )
+
+
+@pytest.mark.parametrize("name", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko"])
+def test_a_line_is_right_where_its_classifier_is(tmp_path: Path, name: str) -> None:
+    task, lines = found(trained(tmp_path), name)
+    assert (lines.rows, lines.absent) == (600, None)
+    assert list(lines.samples) == ["majority", "hypothesis_only", "overlap"]
+    records = list(nli_sample.read("train"))[:600]
+    docs = [task.task.eval_docs[sample["doc_id"]] for sample in lines.samples["overlap"]]
+    said = Classifier(records, "overlap").predict(docs)
+    for label, doc, sample in zip(said, docs, lines.samples["overlap"], strict=True):
+        if "acc" in sample["metrics"]:
+            assert sample["metrics"]["acc"] == float(label == doc["label"])
+    majority = metrics({}, lines.samples["majority"])["acc"]
+    assert majority["value"] == pytest.approx(1 / 3)
+    assert len({sample["prediction"] for sample in lines.samples["majority"]}) == 1
+
+
+def test_probabilities_of_a_classifier_are_scored_as_a_models_are(tmp_path: Path) -> None:
+    _, lines = found(trained(tmp_path), "nli_sample_ko")
+    scores = {name: metrics({}, samples) for name, samples in lines.samples.items()}
+    assert scores["majority"]["brier"]["value"] == pytest.approx(2 / 3)
+    assert scores["majority"]["ece"]["value"] == pytest.approx(0, abs=1e-9)
+    assert 0 < scores["overlap"]["ece"]["value"] < 1  # type: ignore[operator]
+    assert scores["overlap"]["acc_time"]["n"] < scores["overlap"]["acc"]["n"] == 171  # type: ignore[operator]
+
+
+def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why(tmp_path: Path) -> None:
+    path = ROOT / "kodata" / "samples" / "nsmc"
+    assert found(trained(tmp_path), "nsmc_ko", path=path)[1] == Lines({}, 0, "not trained")
+    assert found(trained(tmp_path, rows=1), "nli_sample_ko")[1] == Lines({}, 1, "too few")
+
+
+def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scoring(tmp_path: Path) -> None:
+    neutral = [record for record in nli_sample.read("train") if record["label"] == "neutral"][:50]
+    lines = [json.dumps({"source": "nli_sample", "doc": record}, ensure_ascii=False) for record in neutral]
+    write_text(tmp_path / "data" / "train.jsonl", "\n".join(lines) + "\n")
+    assert found(References(tmp_path), "nli_sample_ko")[1] == Lines({}, 50, "one label")
+    with pytest.raises(DataError, match="all of 50 training rows have the label neutral"):
+        Classifier(neutral, "overlap")
+
+
+@pytest.mark.parametrize("items", [1, 171])
+def test_a_task_whose_answer_is_no_label_has_no_line(tmp_path: Path, items: int) -> None:
+    assert found(trained(tmp_path), "nli_sample_write_ko", items)[1] == Lines({}, 0, None)
+    korquad = ROOT / "kodata" / "samples" / "korquad"
+    assert found(trained(tmp_path), "korquad_ko", path=korquad)[1] == Lines({}, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "prefix", "said"),
+    [("naver_news_ko", "lead3", "lead3_", ""), ("nli_sample_write_ko", "human_sentences", "human_", "비가 온다.")],
+)
+def test_what_a_task_scores_beside_every_answer_is_a_line(
+    tmp_path: Path, name: str, line: str, prefix: str, said: str
+) -> None:
+    path = ROOT / "kodata" / "samples" / "naver_news" if name == "naver_news_ko" else None
+    task, primary = load_task(name, path), cards()[name].primary
+    samples = [
+        {
+            "doc_id": at, "guid": doc["guid"], "cluster": str(at), "prediction": said,
+            "metrics": dict(task.task.process_results(doc, [said])),
+        }
+        for at, doc in enumerate(list(task.task.eval_docs)[:5])
+    ]  # fmt: skip
+    lines = References(tmp_path).of(task, samples)
+    assert (list(lines.samples), lines.absent) == ([line], None)
+    for told, sample in zip(lines.samples[line], samples, strict=True):
+        assert (told["doc_id"], told["guid"], told["cluster"]) == (sample["doc_id"], sample["guid"], sample["cluster"])
+        assert told["metrics"][primary] == sample["metrics"][f"{prefix}{primary}"]
+        assert set(told["metrics"]) < set(sample["metrics"])
+    value = metrics({}, lines.samples[line])[primary]["value"]
+    assert value and value > metrics({}, samples)[primary]["value"]  # type: ignore[operator]
+    bare = [{**sample, "metrics": {"empty": 0.0}} for sample in samples]
+    assert References(tmp_path).of(task, bare).samples == {}
+
+
+def test_every_line_that_a_task_tells_of_has_the_judged_metric() -> None:
+    told = {name: card.lines for name, card in cards().items() if card.lines}
+    assert set(told) == {"naver_news_ko", "klue_nli_write_ko", "nli_sample_write_ko"}
+    for name, lines in told.items():
+        text = (
+            ROOT / "tasks" / name.replace("nli_sample", "klue_nli") / f"{name.replace('nli_sample', 'klue_nli')}.yaml"
+        )
+        for prefix in lines.values():
+            assert f"metric: {prefix}{cards()[name].primary}," in text.read_text(encoding="utf-8")
+
+
+def test_reviews_have_a_line_of_their_own() -> None:
+    records = [
+        {"guid": str(n), "document": f"{'재미' if n % 2 else '지루'} {n}", "label": str(n % 2)} for n in range(40)
+    ]
+    assert views(records[0]) == ["ngrams"]
+    assert Classifier(records, "ngrams").predict(records) == [record["label"] for record in records]
+    told = Majority([*records, {"label": "1"}]).likelihoods(records)[0]
+    assert max(told, key=lambda label: told[label]) == "1"
+
+
+def test_of_many_rows_so_many_are_taken_from_all_over(tmp_path: Path) -> None:
+    lines = trained(tmp_path, rows=250, most=100)
+    records = lines._records("nli_sample")
+    every = [record["guid"] for record in list(nli_sample.read("train"))[:250]]
+    assert [record["guid"] for record in records] == every[::3]
+
+
+def test_published_figures_name_a_metric_of_their_task_and_their_source() -> None:
+    told = [(name, figure) for name, card in cards().items() for figure in card.published]
+    assert {name for name, _ in told} == {"klue_nli_ko", "korquad_ko", "nsmc_ko"}
+    for name, figure in told:
+        text = (ROOT / "tasks" / name / f"{name}.yaml").read_text(encoding="utf-8")
+        assert f"metric: {figure.metric}\n" in text
+        assert 0 < figure.value < 1 and "http" in figure.source and figure.split
+
+
+def test_the_validators_line_is_the_share_of_their_votes_that_is_the_label(real_klue: Path) -> None:
+    rows: list[dict[str, Any]] = list(files.rows(klue_nli.files("test", real_klue)[0]))
+    votes = [row[f"label{number}"] == row["gold_label"] for row in rows for number in range(2, 6)]
+    (line,) = (figure for figure in cards()["klue_nli_ko"].published if figure.name == "validator")
+    assert len(votes) == 12_000
+    assert sum(votes) / len(votes) == pytest.approx(line.value, abs=0.0005)

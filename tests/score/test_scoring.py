@@ -1,0 +1,154 @@
+"""Scoring that was killed goes on: what is noted as scored, and still there, is not scored again."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kodata.scored import final_answer
+from kotune.errors import StageError
+from kotune.runs.folder import read_json
+from kotune.score import model as models
+from kotune.score import scoring
+from kotune.score.model import BATCH_SIZE
+
+torch = pytest.importorskip("torch")
+
+TASKS: dict[str, Path | None] = {"nli_sample_ko": None, "nsmc_ko": None}
+
+
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Each (task, whether as base) as it is scored, by a model that is not there."""
+    done: list[tuple[str, bool]] = []
+    base = SimpleNamespace(on=False)
+
+    class Adapter:
+        def __enter__(self) -> None:
+            base.on = True
+
+        def __exit__(self, *_: object) -> None:
+            base.on = False
+
+    def evaluated(task: Any, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        done.append((task.name, base.on))
+        return {"acc": {"value": float(base.on), "stderr": None}}, [{"doc_id": 0, "acc": 1}]
+
+    def task(name: str, _: Path | None) -> Any:
+        return SimpleNamespace(
+            name=name, card=SimpleNamespace(version=1, criterion="reasoning", chance={}, published=())
+        )
+
+    model = SimpleNamespace(model=SimpleNamespace(disable_adapter=Adapter))
+    monkeypatch.setattr(scoring, "load_model", lambda *_: model)
+    monkeypatch.setattr(scoring, "load_task", task)
+    monkeypatch.setattr(scoring, "evaluated", evaluated)
+    lines = SimpleNamespace(samples={}, rows=0, absent=None)
+    monkeypatch.setattr(scoring, "References", lambda _: SimpleNamespace(of=lambda *_: lines))
+    monkeypatch.setattr(scoring, "item_of", lambda *_: {})
+    return done
+
+
+def test_a_variant_of_a_task_that_was_scored_is_not_scored_again(
+    scored: list[tuple[str, bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = scoring.write_samples
+    monkeypatch.setattr(
+        scoring,
+        "write_samples",
+        lambda root, kind, task, rows: _killed() if len(scored) > 2 else whole(root, kind, task, rows),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        scoring.score(tmp_path, TASKS, {}, None)
+    assert not (tmp_path / "scores.json").exists()
+    monkeypatch.setattr(scoring, "write_samples", whole)
+    scored.clear()
+    scoring.score(tmp_path, TASKS, {}, None)
+    assert scored == [("nsmc_ko", True), ("nsmc_ko", False)]
+    scores = read_json(tmp_path / "scores.json")
+    assert [scores[task][variant]["acc"]["value"] for task in TASKS for variant in ("base", "tuned")] == [1.0, 0.0] * 2
+
+
+def test_samples_that_were_edited_since_are_scored_again(scored: list[tuple[str, bool]], tmp_path: Path) -> None:
+    scoring.score(tmp_path, TASKS, {}, None)
+    scored.clear()
+    scoring.score(tmp_path, TASKS, {}, None)
+    assert scored == []
+    (tmp_path / "samples" / "tuned" / "nsmc_ko.jsonl").write_text("{}\n")
+    scoring.score(tmp_path, TASKS, {}, None)
+    assert scored == [("nsmc_ko", False)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said", "read"),
+    [
+        ("질문<|assistant|>", "비가", "비가"),
+        ("질문<|assistant|><think>\n", "비가", "<think>비가"),  # cut off: no answer
+        ("질문<|assistant|><think>\n", "비가</think>함의", "<think>비가</think>함의"),
+        ("질문<|assistant|><think>\n\n</think>\n\n", "함의", "함의"),
+        ("<think>가 무엇인가요?<|assistant|>", "함의", "함의"),
+    ],
+)
+def test_a_thought_that_the_prompt_opened_has_its_tag(
+    monkeypatch: pytest.MonkeyPatch, prompt: str, said: str, read: str
+) -> None:
+    harness = pytest.importorskip("lm_eval.models.huggingface")
+
+    class Silent:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+            return [said for _ in requests]
+
+    monkeypatch.setattr(harness, "HFLM", Silent)
+    answers = models.harness_model(None, None).generate_until([SimpleNamespace(args=(prompt, {}))])
+    assert answers == [read]
+    assert (final_answer(read) is None) == (read == "<think>비가")
+
+
+def test_a_rehearsal_goes_as_far_as_the_reference_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def lines(root: Path, rows: int) -> Any:
+        return SimpleNamespace(of=lambda task, samples: asked.append((root, rows, task, samples)))
+
+    monkeypatch.setattr(scoring, "References", lines)
+    monkeypatch.setattr(scoring, "load_base", lambda *_: None)
+    monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
+    monkeypatch.setattr(scoring, "load_task", lambda name, _: name)
+    monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
+    scoring.rehearse(tmp_path, "base", None, None, TASKS)
+    assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]
+
+
+@pytest.mark.parametrize(("room", "sizes"), [(32, [32]), (8, [32, 16, 8]), (1, [32, 16, 8, 4, 2, 1])])
+def test_out_of_memory_halves_the_batches(room: int, sizes: list[int]) -> None:
+    model, tried = SimpleNamespace(batch_size_per_gpu=BATCH_SIZE), []
+    assert scoring._within_memory(_needs(room, tried), model, None) == {"results": {}}
+    assert tried == sizes
+    assert model.batch_size_per_gpu == sizes[-1]
+
+
+def test_out_of_memory_with_one_question_gives_up_with_advice() -> None:
+    with pytest.raises(
+        StageError, match="score korquad_ko: the GPU's memory is too small even for one question; end what"
+    ):
+        scoring._within_memory(_needs(0, []), SimpleNamespace(batch_size_per_gpu=4), None)
+
+
+def _needs(room: int, tried: list[int]) -> Any:
+    """A task that scores in batches of at most `room` items."""
+
+    def evaluate(model: Any, _: int | None) -> dict[str, Any]:
+        tried.append(model.batch_size_per_gpu)
+        if model.batch_size_per_gpu > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {"results": {}}
+
+    return SimpleNamespace(name="korquad_ko", evaluate=evaluate)
+
+
+def _killed() -> str:
+    raise KeyboardInterrupt

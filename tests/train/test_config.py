@@ -1,0 +1,106 @@
+"""The rendered Axolotl configuration: Axolotl's own validation accepts it, and both devices get what they can run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kotune.recipe import axolotl_schema, reading
+from kotune.train import config as axolotl_config
+from kotune.worker.device import Device, detect_device
+from tests.conftest import ROOT
+
+RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.yml") if path.name != "defaults.yml")
+
+
+def test_the_kept_schema_is_the_installed_axolotls() -> None:
+    pytest.importorskip("axolotl")
+    assert json.loads(axolotl_schema.SCHEMA_FILE.read_text(encoding="utf-8")) == axolotl_schema.generate()
+
+
+@pytest.mark.usefixtures("users_data")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_renders_to_keys_that_axolotl_knows(path: Path, device: Device) -> None:
+    config = yaml.safe_load(axolotl_config.render(reading.load(path), device))
+    assert axolotl_schema.problems(config) == []
+    assert "val_set_size" not in config
+
+
+def test_a_cpu_gets_no_gpu_kernels_and_a_gpu_gets_batches_without_padding() -> None:
+    loaded = reading.load(ROOT / "recipes" / "llama_qlora.yml")
+    cpu, cuda = axolotl_config.config(loaded, "cpu"), axolotl_config.config(loaded, "cuda")
+    assert (cpu["bf16"], cpu["lora_mlp_kernel"], cpu["attn_implementation"]) == (False, False, "sdpa")
+    assert (cuda["bf16"], cuda["lora_mlp_kernel"], cuda["batch_flattening"]) == ("auto", True, "auto")
+    assert cpu["load_in_4bit"] is True
+    assert cuda["load_in_4bit"] is True
+
+
+def test_the_recipe_wins_over_the_defaults_of_its_device() -> None:
+    loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", ("axolotl.bf16=true", "axolotl.lora_r=8"))
+    config = axolotl_config.config(loaded, "cpu")
+    assert (config["bf16"], config["lora_r"]) == (True, 8)
+
+
+@pytest.mark.parametrize(("micro", "steps"), [(16, 1), (4, 4), (1, 16)])
+def test_a_smaller_micro_batch_is_made_up_for_by_accumulation(micro: int, steps: int) -> None:
+    loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", (f"axolotl.micro_batch_size={micro}",))
+    config = axolotl_config.config(loaded, "cuda")
+    assert (config["micro_batch_size"], config["gradient_accumulation_steps"]) == (micro, steps)
+
+
+@pytest.mark.parametrize(
+    ("word", "gone"),
+    [
+        ("save_steps=10", "saves_per_epoch"),
+        ("eval_steps=10", "evals_per_epoch"),
+        ("warmup_steps=10", "warmup_ratio"),
+        ("lora_target_modules=[q_proj]", "lora_target_linear"),
+        ("gradient_accumulation_steps=2", "batch_size"),
+    ],
+)
+def test_a_recipes_key_takes_the_place_of_the_default_that_axolotl_would_not_have_beside_it(
+    word: str, gone: str
+) -> None:
+    loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", (f"axolotl.{word}",))
+    assert gone not in axolotl_config.config(loaded, "cuda")
+    assert_axolotl_accepts(axolotl_config.config(loaded, "cuda"), "cuda")
+
+
+@pytest.mark.usefixtures("users_data")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_axolotls_own_validation_accepts_every_shipped_recipe_and_counts_sixteen_examples_a_step(
+    path: Path, device: Device
+) -> None:
+    accepted = assert_axolotl_accepts(axolotl_config.config(reading.load(path), device), device)
+    assert accepted["micro_batch_size"] * accepted["gradient_accumulation_steps"] == 16
+    assert not accepted["sample_packing"]
+
+
+def assert_axolotl_accepts(config: dict[str, Any], device: str) -> dict[str, Any]:
+    """Axolotl's own validators, told that they run on an A100 or on no GPU; returns what they make of the config."""
+    pytest.importorskip("axolotl")
+    from axolotl.utils.config import validate_config
+    from axolotl.utils.dict import DictDefault
+
+    gpu = {"bf16": True, "fp8": False, "n_gpu": 1, "n_node": 1, "compute_capability": "sm_80", "tf32": True}
+    none = {"bf16": False, "fp8": False, "n_gpu": 0, "n_node": 1, "compute_capability": None, "tf32": False}
+    plain = {key: value for key, value in config.items() if key != "plugins"}
+    result = validate_config(DictDefault(plain), gpu if device == "cuda" else none, {"torch_version": "2.13.0"})
+    return dict(result)
+
+
+def test_data_set_keys_of_a_recipe_are_laid_over_ours() -> None:
+    loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", ("axolotl.datasets=[{train_on_eos: all}]",))
+    entry = axolotl_config.config(loaded, "cpu")["datasets"][0]
+    assert (entry["train_on_eos"], entry["path"]) == ("all", "data/train.jsonl")
+
+
+def test_a_hidden_gpu_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    assert detect_device() == "cuda"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert detect_device() == "cpu"

@@ -1,0 +1,279 @@
+"""Training counts as done only when proven: the last step, finite losses, finite tensors."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kotune.errors import Preempted, StageError, exit_code
+from kotune.runs import events
+from kotune.runs.folder import write_json, write_text
+from kotune.train import out_of_memory, training
+from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
+
+torch = pytest.importorskip("torch")
+INPUTS = {"config": "a"}
+FILES = [name.replace("*", "") for name in WHOLE]  # of a training in one process
+GOOD: list[dict[str, Any]] = [
+    {"event": "start", "step": 0, "max_steps": 2},
+    {"event": "log", "step": 1, "loss": 1.5},
+    {"event": "log", "step": 2, "loss": 1.0},
+    {"event": "end", "step": 2, "max_steps": 2},
+]
+
+
+def trained(root: Path, events: list[dict[str, Any]], value: float = 1.0) -> Path:
+    """A run folder as Axolotl leaves it after training."""
+    from safetensors.torch import save_file
+
+    (root / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    (root / "checkpoints").mkdir(exist_ok=True)
+    save_file({"a": torch.ones(2), "b": torch.tensor([1.0, value])}, root / "checkpoints" / "adapter_model.safetensors")
+    return root
+
+
+def test_a_whole_training_is_believed(tmp_path: Path) -> None:
+    training.check_finished(trained(tmp_path, GOOD))
+
+
+@pytest.mark.parametrize(
+    ("events", "value", "told"),
+    [
+        (GOOD[:-1], 1.0, "stopped at step 2 before the last one"),
+        ([*GOOD[:-1], {"event": "end", "step": 1, "max_steps": 2}], 1.0, "before the last one"),
+        ([], 1.0, "stopped at step 0"),
+        ([GOOD[0], {"event": "log", "step": 1, "loss": float("nan")}, *GOOD[2:]], 1.0, "loss is nan at step 1"),
+        (GOOD, float("nan"), "b and 0 more tensors hold NaN"),
+        (GOOD, float("inf"), "b and 0 more tensors hold NaN"),
+    ],
+)
+def test_a_training_that_only_looks_finished_is_not(
+    tmp_path: Path, events: list[dict[str, Any]], value: float, told: str
+) -> None:
+    with pytest.raises(StageError, match=told):
+        training.check_finished(trained(tmp_path, events, value))
+
+
+def test_axolotl_that_exits_zero_without_training_is_a_failure_that_names_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "print('giving up')"])
+    with pytest.raises(StageError, match=r"stopped at step 0(.|\n)*train.log(.|\n)*giving up"):
+        list(training.train(tmp_path, INPUTS))
+    assert not (tmp_path / "model").exists()
+
+
+def test_axolotl_that_fails_is_told_with_its_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"])
+    with pytest.raises(StageError, match=r"axolotl exited with 3(.|\n)*no room"):
+        list(training.train(tmp_path, INPUTS))
+
+
+def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_matching(tmp_path / "checkpoints", INPUTS)
+    trained(tmp_path, GOOD)
+    lines = "".join(json.dumps(event) + "\n" for event in GOOD)
+    code = f"import time\nfor line in {lines!r}.splitlines(True):\n open('metrics.jsonl', 'a').write(line); time.sleep(0.1)"
+    monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", code])
+    assert list(training.train(tmp_path, INPUTS)) == GOOD
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["adapter_model.safetensors"]
+    assert (tmp_path / "checkpoints").exists()  # until the stage is on record
+
+
+def failing(code: str) -> list[str]:
+    """An Axolotl that runs this code instead; `options` are what kotune added to its command line."""
+    return [sys.executable, "-c", f"import os, signal, sys; options = sys.argv[1:]\n{code}"]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "sys.exit('OSError: [Errno 28] No space left on device')",
+            "disk is full; free some space(.|\n)*goes on from step 0",
+        ),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed from outside"),
+    ],
+)
+def test_what_ended_training_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    monkeypatch.setattr(training, "COMMAND", failing(code))
+    with pytest.raises(StageError, match=told):
+        list(training.train(tmp_path, INPUTS))
+
+
+@pytest.mark.parametrize("code", ["sys.exit(143)", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_a_training_that_somebody_else_told_to_stop_is_preempted_not_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(training, "COMMAND", failing(code))
+    with pytest.raises(Preempted):
+        list(training.train(tmp_path, INPUTS))
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_step_and_checkpoints_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [GOOD[0], GOOD[1], {"event": "log", "step": 2, "loss": float("nan"), "learning_rate": 3.0}]
+    lines = "".join(json.dumps(event) + "\n" for event in events)
+    code = f"open('metrics.jsonl', 'w').write({lines!r}); os.mkdir('checkpoints/checkpoint-1'); sys.exit(1)"
+    monkeypatch.setattr(training, "COMMAND", failing(code))
+    with pytest.raises(
+        StageError, match=r"loss is nan at step 2 \(it was a number at step 1\)(.|\n)*learning_rate \(3 at"
+    ):
+        list(training.train(tmp_path, INPUTS))
+    assert (tmp_path / "checkpoints" / "checkpoint-1").exists()
+    assert not (tmp_path / "model").exists()
+
+
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Axolotl that has room for micro-batches of 4."""
+    write_text(tmp_path / "axolotl.yml", "micro_batch_size: 16\ngradient_accumulation_steps: 1\n")
+    lines = "".join(json.dumps(event) + "\n" for event in GOOD)
+    code = (
+        "if '--micro-batch-size=4' not in options: sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
+        f"open('metrics.jsonl', 'w').write({lines!r})"
+    )
+    monkeypatch.setattr(training, "COMMAND", failing(code))
+    keep_matching(tmp_path / "checkpoints", INPUTS)
+    trained(tmp_path, [])
+    events = [event for event in training.train(tmp_path, INPUTS) if event["event"] == "out_of_memory"]
+    assert [(e["micro_batch_size"], e["gradient_accumulation_steps"]) for e in events] == [(8, 2), (4, 4)]
+    assert out_of_memory.halvings(tmp_path)[-1] == {"step": 0, "micro_batch_size": 4, "gradient_accumulation_steps": 4}
+    assert (tmp_path / "model").exists()
+
+
+def test_out_of_memory_with_one_example_gives_up_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "axolotl.yml", "micro_batch_size: 2\ngradient_accumulation_steps: 8\n")
+    monkeypatch.setattr(training, "COMMAND", failing("sys.exit('torch.OutOfMemoryError: CUDA out of memory.')"))
+    with pytest.raises(StageError, match=r"one example at a time; shorten axolotl\.sequence_len") as told:
+        list(training.train(tmp_path, INPUTS))
+    assert exit_code(told.value) == 1
+    assert out_of_memory.options(tmp_path) == ["--micro-batch-size=1", "--gradient-accumulation-steps=16"]
+
+
+@pytest.mark.parametrize("micro", range(1, 33))
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_a_smaller_micro_batch_never_changes_the_effective_batch(micro: int, steps: int) -> None:
+    smaller, more = out_of_memory.smaller(micro, steps)
+    assert (smaller, more) == (0, 0) if micro == 1 else (smaller * more == micro * steps and 1 <= smaller <= micro // 2)
+
+
+def test_a_gradient_of_zero_and_a_flat_loss_are_doubted_and_a_falling_one_is_not() -> None:
+    def logs(losses: list[float], norm: float) -> list[dict[str, Any]]:
+        return [{"event": "log", "step": step, "loss": loss, "grad_norm": norm} for step, loss in enumerate(losses, 1)]
+
+    assert training.warnings(logs([2.0, 1.5, 1.0], 0.3)) == []
+    assert training.warnings(logs([2.0, 1.5, 1.0], 0.0)) == [{"kind": "zero_gradient", "step": 1, "n": 3}]
+    assert training.warnings(logs([2.0, 2.0001, 2.0], 0.3)) == [{"kind": "flat_loss", "step": 3, "n": 3}]
+
+
+def checkpoint(folder: Path, step: int, without: str = "", value: float = 1.0) -> None:
+    """A checkpoint as HF's Trainer leaves it, or without one of its files."""
+    from safetensors.torch import save_file
+
+    place = folder / f"checkpoint-{step}"
+    place.mkdir(parents=True)
+    for name in FILES:
+        write_text(place / name, json.dumps({"global_step": step}))
+    save_file({"a": torch.tensor([1.0, value])}, place / WEIGHTS)
+    if without:
+        (place / without).unlink()
+
+
+@pytest.mark.parametrize("missing", FILES)
+def test_a_checkpoint_that_lacks_any_of_its_files_is_not_resumed_from(tmp_path: Path, missing: str) -> None:
+    checkpoint(tmp_path, 5)
+    checkpoint(tmp_path, 10, without=missing)
+    assert drop_unusable(tmp_path) == last_good_step(tmp_path) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"]
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "trainer_state.json"])
+def test_a_checkpoint_with_a_torn_file_is_not_resumed_from(tmp_path: Path, name: str) -> None:
+    checkpoint(tmp_path, 5)
+    checkpoint(tmp_path, 10)
+    torn = tmp_path / "checkpoint-10" / name
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+    assert drop_unusable(tmp_path) == 5
+
+
+def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 5, without="rng_state.pth")
+    for rank in (0, 1):
+        write_text(tmp_path / "checkpoint-5" / f"rng_state_{rank}.pth", "state")
+    assert last_good_step(tmp_path) == 5
+    write_text(tmp_path / "checkpoint-5" / "rng_state_1.pth", "")
+    assert last_good_step(tmp_path) == 0
+
+
+def test_a_launcher_and_its_arguments_reach_axolotl_unchanged_behind_kotunes_own(tmp_path: Path) -> None:
+    assert training.command(tmp_path, ()) == [*training.COMMAND, "--launcher", "python"]
+    write_json(tmp_path / "checkpoints" / "halved.json", [{"micro_batch_size": 4, "gradient_accumulation_steps": 2}])
+    own = ["--micro-batch-size=4", "--gradient-accumulation-steps=2"]
+    words = ("torchrun", "--nproc_per_node=2", "--rdzv_endpoint=a b:1")
+    assert training.command(tmp_path, words) == [*training.COMMAND, "--launcher", "torchrun", *own, "--", *words[1:]]
+
+
+def test_axolotls_own_command_line_has_these_launchers_and_takes_arguments_behind_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from axolotl.cli import main
+    from click.testing import CliRunner
+
+    seen: list[Any] = []
+    monkeypatch.setattr(main, "launch_training", lambda *words: seen.append(words))
+    write_text(tmp_path / "axolotl.yml", "{}")
+    monkeypatch.chdir(tmp_path)
+    for launcher in training.LAUNCHERS:
+        words = training.command(tmp_path, (launcher, "--nproc_per_node=2", "--x"))[3:]
+        assert CliRunner().invoke(main.cli, words).exit_code == 0
+        assert (seen[-1][1], seen[-1][4]) == (launcher, ["--nproc_per_node=2", "--x"])
+
+
+def test_of_several_processes_one_writes_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from kotune.train.plugin import MetricsWriter
+
+    monkeypatch.chdir(tmp_path)
+    for first in (False, True):
+        state = SimpleNamespace(is_world_process_zero=first, global_step=2, max_steps=2)
+        MetricsWriter(None).on_train_end(None, state, None)
+        assert (tmp_path / "metrics.jsonl").exists() == first
+
+
+def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 5)
+    checkpoint(tmp_path, 10, value=float("nan"))
+    assert drop_unusable(tmp_path) == 5
+
+
+def test_unfinished_work_of_other_inputs_is_forgotten(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    keep_matching(folder, INPUTS)
+    (folder / "checkpoint-5").mkdir()
+    keep_matching(folder, INPUTS)
+    assert (folder / "checkpoint-5").exists()
+    keep_matching(folder, {"config": "b"})
+    assert not (folder / "checkpoint-5").exists()
+
+
+def test_metrics_are_kept_up_to_the_checkpoint_that_training_goes_on_from(tmp_path: Path) -> None:
+    metrics = trained(tmp_path, GOOD) / "metrics.jsonl"
+    events.keep_metrics_until(metrics, 1)
+    assert events.read_metrics(metrics) == GOOD[:2]
+    events.keep_metrics_until(metrics, 0)
+    assert events.read_metrics(metrics) == []
+
+
+def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"event": "start"}\n{"event": "lo')
+    assert events.read_metrics(tmp_path / "metrics.jsonl") == [{"event": "start"}]
