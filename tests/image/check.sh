@@ -18,7 +18,7 @@ step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 refuse() { echo "image-check: $1" >&2; exit 1; }
 
 step "tools"
-command -v buildah debootstrap > "$WORK/tools" || {
+{ command -v buildah && command -v debootstrap; } > "$WORK/tools" || { # of several names one would do for `command -v`
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap
 }
