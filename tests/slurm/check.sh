@@ -17,7 +17,7 @@ step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 refuse() { echo "slurm-check: $1" >&2; exit 1; }
 
 step "SLURM"
-command -v sbatch munged > /dev/null || {
+{ command -v sbatch && command -v munged; } > /dev/null || {
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge
 }
