@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -23,9 +22,8 @@ from kotune.runs.job import Launcher
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step, not_finite
 from kotune.worker import tether
-from kotune.worker.environment import environment
 
-COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", CONFIG]
+COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
 LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
 WORK = (CHECKPOINTS, PREPARED)  # of no use once the adapter is on record
@@ -63,7 +61,7 @@ def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with (root / TRAIN_LOG).open("w", encoding="utf-8") as log:
-        child = tether.start(command(root, launcher), root, log, env=environment())
+        child = tether.start(command(root, launcher), root, log)
         try:
             yield from _follow(metrics, child)
         finally:

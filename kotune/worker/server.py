@@ -19,7 +19,6 @@ from kodata.errors import brief
 from kotune.errors import StageError
 from kotune.worker import tether
 from kotune.worker.device import detect_device
-from kotune.worker.environment import environment
 
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
 _is_up = False
@@ -47,8 +46,8 @@ def run(job: str, root: Path, arguments: str) -> int:
     """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments` as JSON."""
     global _server
     if not _server or _server.poll() is not None:
-        command = [sys.executable, "-m", "kotune.worker.server"]
-        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env=environment())
+        command = [*tether.PYTHON, "-m", "kotune.worker.server"]
+        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE)
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # it is gone, and its last line says why
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
