@@ -21,7 +21,7 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
     from kotune.preview import page
     from kotune.preview import screen as preview_screen
     from kotune.preview.gather import gather
-    from kotune.runs.folder import write_text
+    from kotune.runs.folder import publish
 
     unwind_when_terminated()
     check_place(html, "--html")
@@ -30,5 +30,5 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
         found = gather(recipes, overrides, items)
     preview_screen.show(found, say)
     if html:
-        write_text(html, page.page(found, say))
+        publish(html, page.page(found, say))
         click.echo(f"\n{say('written', path=html)}")

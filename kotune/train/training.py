@@ -13,8 +13,10 @@ import subprocess
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
+from kodata import drafts
 from kotune.errors import PREEMPTED, Preempted, StageError
 from kotune.layout import CHECKPOINTS, CONFIG, METRICS, MODEL, PREPARED, TEMPLATE, TRAIN_LOG, WEIGHTS
 from kotune.runs.events import Event, keep_metrics_until, read_metrics
@@ -60,7 +62,7 @@ def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     keep_metrics_until(metrics, step)
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
-    with (root / TRAIN_LOG).open("w", encoding="utf-8") as log:
+    with drafts.fresh(root / TRAIN_LOG) as log:
         child = tether.start(command(root, launcher), root, log)
         try:
             yield from _follow(metrics, child)
@@ -148,9 +150,8 @@ def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
 
 def _keep_adapter(root: Path) -> None:
     """Adapter, tokenizer and template to model/, whole or not at all."""
-    made, partial, final = root / CHECKPOINTS, root / ".model.partial", root / MODEL
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    made, final = root / CHECKPOINTS, root / MODEL
+    partial = Path(mkdtemp(drafts.SUFFIX, f".{MODEL}.", root))
     for file in made.iterdir():
         if file.is_file() and (file.name in KEPT or file.name.startswith(("tokenizer", "special_tokens"))):
             shutil.copy2(file, partial / file.name)

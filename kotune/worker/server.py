@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
+from kodata import drafts
 from kodata.errors import brief
 from kotune.errors import StageError
 from kotune.worker import tether
@@ -82,7 +83,7 @@ def _job(job: str, root: str, arguments: str) -> int:
     """The fork's side: a job as kotune.worker.jobs has it, whatever happens in it."""
     from kotune.worker import jobs
 
-    with Path(root, f"{job}.log").open("w", encoding="utf-8") as log:
+    with drafts.fresh(Path(root, f"{job}.log")) as log:
         for number in (1, 2):
             os.dup2(log.fileno(), number)
     os.chdir(root)
