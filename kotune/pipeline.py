@@ -28,7 +28,7 @@ from kotune.report import lines, writing
 from kotune.runs import guard
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import RUNS, STAGES, Run, command, read_json, said, write_text
-from kotune.runs.job import Job, Launcher
+from kotune.runs.job import LAUNCHERS, Job, Launcher
 from kotune.score import base_answers
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, out_of_memory, tracking, training
@@ -91,9 +91,9 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 
 def _check_launcher(launcher: Launcher) -> None:
-    name, *arguments = launcher or training.LAUNCHERS[:1]
-    if name not in training.LAUNCHERS:
-        raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, training.LAUNCHERS)}")
+    name, *arguments = launcher or LAUNCHERS[:1]
+    if name not in LAUNCHERS:
+        raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, LAUNCHERS)}")
     if arguments and name == "python":
         raise RecipeError(f"-- {' '.join(arguments)}: these are for a launcher; add --launcher torchrun or accelerate")
 

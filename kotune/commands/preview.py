@@ -6,6 +6,7 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import RecipeFile, html_option, lang_option, set_option
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -31,4 +32,4 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
     preview_screen.show(found, say)
     if html:
         publish(html, page.page(found, say))
-        click.echo(f"\n{say('written', path=html)}")
+        echo(f"\n{say('written', path=html)}")

@@ -15,10 +15,10 @@ from kotune.errors import KotuneError, RecipeError
 from kotune.layout import CONFIG, MANIFEST, METRICS, PARITY, RECIPE, RECORD, SCORES
 from kotune.recipe import reading as recipes
 from kotune.runs import guard
+from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
 from kotune.runs.records import Event, Manifest, Parity, Record, Resolved, TaskScores, fits
-from kotune.shipped import PROGRAM
 from kotune_tasks.card import cards
 
 Sample = dict[str, Any]
@@ -34,7 +34,7 @@ class Finished:
             self.record = _read(folder / RECORD, "no run folder; give one, or its recipe")
         except KotuneError as error:
             raise RecipeError(str(error)) from None
-        self.command = self.record.get("command", f"{PROGRAM} run RECIPE")
+        self.command = again(self.record)
         if "score" not in (self.record.get("stages") or {}):
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / SCORES, f"run `{self.command}` again")

@@ -20,13 +20,12 @@ from kodata import drafts
 from kotune.errors import PREEMPTED, Preempted, StageError
 from kotune.layout import CHECKPOINTS, CONFIG, METRICS, MODEL, PREPARED, TEMPLATE, TRAIN_LOG, WEIGHTS
 from kotune.runs.events import Event, keep_metrics_until, read_metrics
-from kotune.runs.job import Launcher
+from kotune.runs.job import LAUNCHERS, Launcher
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step, not_finite
 from kotune.worker import tether
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
-LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
 WORK = (CHECKPOINTS, PREPARED)  # of no use once the adapter is on record
 POLL_SECONDS = 0.2
