@@ -23,7 +23,7 @@ RUN command -v uv || python -m pip install --no-cache-dir "$(grep '^uv==' requir
 # The base keeps its Python below /root, which only root may enter. Any user may write runs and the cache, nobody the code.
 COPY . .
 RUN uv pip install --python "$(command -v python)" --no-cache --no-deps --editable . \
-  && python -m kotune_tasks.install \
+  && python -P -m kotune_tasks.install \
   && python -m compileall -q kodata kotune tasks \
   && place=$(dirname "$(readlink -f "$(command -v python)")") \
   && while [ "$place" != / ]; do chmod o+x "$place"; place=$(dirname "$place"); done \

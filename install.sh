@@ -24,4 +24,4 @@ if [ ! -e /proc/driver/nvidia/version ] && [ ! -e /dev/nvidia0 ]; then
   for place in $(setting find-links); do words+=(--find-links "$place"); done
 fi
 "$bin/uv" pip install --python "$bin/python" --compile-bytecode --quiet --index-strategy unsafe-best-match "${words[@]}" -e '.[train,dev]' -c $lock
-"$bin/python" -m kotune_tasks.install
+"$bin/python" -P -m kotune_tasks.install

@@ -1,5 +1,6 @@
 """The errors that kodata raises for a user's mistake: one clear text each, which says what to do."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from reprlib import Repr
@@ -32,6 +33,21 @@ class SizeError(DataError):
 
 class FaultError(Exception):
     """What is wrong at the place of a file that is being read; files.rows() adds the place."""
+
+
+# What acts on a terminal, or on the order in which text is shown: controls but for tab and line end, C1, bidirectional marks,
+# embeddings, overrides and isolates. Halves of characters cannot be written at all.
+_ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Text in which what would act on a terminal, or turn the order of what is read, is spelled out as \\uXXXX."""
+    return _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def on_one_line(text: str) -> str:
+    """visible() for a name or value in a message: nothing that is not printed is left, no line end and no blank but a space."""
+    return "".join(letter if letter.isprintable() else visible(repr(letter)[1:-1]) for letter in text)
 
 
 _BRIEF = Repr()

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from kodata import drafts
 from kodata.errors import did_you_mean
 from kodata.prepare import convert
 from kotune import stages
@@ -24,9 +25,10 @@ from kotune.models import hub, presets
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
 from kotune.report import lines, writing
+from kotune.runs import guard
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import RUNS, STAGES, Run, command, read_json, said, write_text
-from kotune.runs.job import Job, Launcher
+from kotune.runs.job import LAUNCHERS, Job, Launcher
 from kotune.score import base_answers
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, out_of_memory, tracking, training
@@ -36,6 +38,7 @@ from kotune.worker.device import detect_device
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"train": training.WORK, "score": (SCORED,)}
+PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
 
@@ -65,6 +68,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
+    guard.check_own(folder)
     place, device = Run(folder.absolute()), detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
@@ -87,9 +91,9 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 
 def _check_launcher(launcher: Launcher) -> None:
-    name, *arguments = launcher or training.LAUNCHERS[:1]
-    if name not in training.LAUNCHERS:
-        raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, training.LAUNCHERS)}")
+    name, *arguments = launcher or LAUNCHERS[:1]
+    if name not in LAUNCHERS:
+        raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, LAUNCHERS)}")
     if arguments and name == "python":
         raise RecipeError(f"-- {' '.join(arguments)}: these are for a launcher; add --launcher torchrun or accelerate")
 
@@ -104,9 +108,10 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
     require_engines()
     root = job.run.root
     fresh = not root.exists()
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(PRIVATE, parents=True, exist_ok=True)
     try:
         with job.run.lock():
+            drafts.clear(root)
             for stage in STAGES[: STAGES.index(until) + 1]:
                 _stage(job, stage, screen, facts)
     except (KotuneError, ValueError):

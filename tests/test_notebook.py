@@ -130,7 +130,7 @@ class Colab:
         return SimpleNamespace(stdout=iter(self._answer(words)), wait=lambda: 0)
 
     def _answer(self, words: list[str]) -> list[str]:
-        if words[1] == "-c":
+        if words[1:3] == ["-P", "-c"]:
             return [json.dumps(PINS) + "\n"]
         if words[1:3] == ["cli.py", "run"]:
             folder = Path(words[words.index("--runs-dir") + 1]) / f"{Path(words[3]).stem}-0"
@@ -181,8 +181,8 @@ def test_the_environment_is_one_of_its_own_at_the_pinned_versions(colab: Opened)
     lines = [" ".join(words) for words, _ in opened.called]
     home = opened.folder / "content" / "kotune"
     assert lines[0] == f"git clone --quiet {PUBLISHED} {home}"
-    assert f"{sys.executable} -m pip install --quiet uv=={PINS['uv']}" in lines
-    assert f"{sys.executable} -m uv venv --quiet --seed --python {PINS['python']} {home}/.venv" in lines
+    assert f"{sys.executable} -P -m pip install --quiet uv=={PINS['uv']}" in lines
+    assert f"{sys.executable} -P -m uv venv --quiet --seed --python {PINS['python']} {home}/.venv" in lines
     assert "bash install.sh .venv/bin" in lines
     assert {words[0] for words, _ in opened.called if "cli.py" in words} == {f"{home}/.venv/bin/python"}
     for _, env in opened.called:  # Colab's settings for its own Python and uv

@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
+
+from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
 Manifest = dict[str, Any]
@@ -21,13 +24,12 @@ class Output:
         self._waiting: dict[str, list[Manifest]] = {side: [] for side in SIDES}
 
     def __enter__(self) -> Self:
-        self._parts = {side: (self.folder / f"{side}.jsonl.part").open("wb", buffering=1 << 16) for side in SIDES}
+        self._drafts = ExitStack()
+        self._parts = {side: self._drafts.enter_context(draft(self.folder / f"{side}.jsonl")) for side in SIDES}
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for part in self._parts.values():
-            part.close()
-            Path(part.name).unlink(missing_ok=True)  # there is none left after finish()
+    def __exit__(self, *error: Any) -> None:
+        self._drafts.__exit__(*error)  # there is none left after finish()
 
     def write(self, side: str, row: Manifest) -> None:
         waiting = self._waiting[side]
@@ -42,14 +44,11 @@ class Output:
     def finish(self, manifest: Manifest) -> None:
         whole = self.folder / "manifest.json"
         whole.unlink(missing_ok=True)  # it may not vouch for files that it does not describe
-        for side, part in self._parts.items():
+        for side in SIDES:
             self._flush(side)
-            part.close()
-            Path(part.name).replace(self.folder / f"{side}.jsonl")
-        draft = self.folder / "manifest.json.part"
+        self._drafts.close()
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
-        draft.write_text(text, encoding="utf-8", errors="replace")  # a file's name may be no Unicode
-        draft.replace(whole)
+        write(whole, text.encode(errors="replace"))  # a file's name may be no Unicode
 
 
 def writer() -> Callable[[list[Manifest]], bytes]:

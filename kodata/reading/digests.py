@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from kodata import drafts
 from kodata.reading.files import sha256
 
 LARGE = 8 << 20  # bytes; a smaller file is read in some 20 ms
@@ -56,6 +57,4 @@ def _remember(key: str, told: list[Any]) -> None:
         file = cache_file()
         file.parent.mkdir(parents=True, exist_ok=True)
         kept = {**{name: value for name, value in _known().items() if name != key}, key: told}
-        draft = file.with_name(f"{file.name}.{os.getpid()}")
-        draft.write_text(json.dumps(dict(list(kept.items())[-MOST:])), encoding="utf-8")
-        draft.replace(file)
+        drafts.write(file, json.dumps(dict(list(kept.items())[-MOST:])).encode())

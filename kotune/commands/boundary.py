@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from kotune.display.terminal import echo
+
 
 class Commands(click.Group):
     """The group of all commands, and the one boundary for every error."""
@@ -16,18 +18,18 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (KotuneError, DataError) as error:
-            click.echo(f"error: {error}", err=True)
+            echo(f"error: {error}", err=True)
             sys.exit(exit_code(error))
         except click.UsageError as error:
-            click.echo(f"error: {error.format_message()}{_help(error.ctx)}", err=True)
+            echo(f"error: {error.format_message()}{_help(error.ctx)}", err=True)
             sys.exit(error.exit_code)
         except OSError as error:  # a full disk, a folder that cannot be written
-            click.echo(f"error: {os_error(error)}", err=True)
+            echo(f"error: {os_error(error)}", err=True)
             sys.exit(KotuneError.exit_code)
         except KeyboardInterrupt as stop:
             code = PREEMPTED if isinstance(stop, Preempted) else INTERRUPTED
             word = "terminated" if code == PREEMPTED else "interrupted"
-            click.echo(": ".join([word, *getattr(stop, "__notes__", [])]), err=True)
+            echo(": ".join([word, *getattr(stop, "__notes__", [])]), err=True)
             sys.exit(code)
 
     def resolve_command(

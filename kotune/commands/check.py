@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kotune.commands.options import recipe_argument, set_option
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -16,4 +17,4 @@ def check(recipe: Path, overrides: tuple[str, ...]) -> None:
 
     loaded = load(recipe, overrides)
     sources = ", ".join(f"{entry.source} ({entry.form})" for entry in loaded.data)
-    click.echo(f"{recipe}: good. {loaded.model}, {loaded.adapter}, {sources}; scored by {', '.join(loaded.tasks)}")
+    echo(f"{recipe}: good. {loaded.model}, {loaded.adapter}, {sources}; scored by {', '.join(loaded.tasks)}")

@@ -15,6 +15,7 @@ from kotune.commands.options import (
     rate_option,
     runs_dir_option,
 )
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -55,8 +56,8 @@ def compare(
     hourly, say = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
     result = Result.of(load([find(run, runs_dir) for run in runs]), hourly)
     if as_json:
-        click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
+        echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         compare_screen.show(result, say)
     for path in write_as(Report(result, say), html, md) if html or md else ():
-        click.echo(say("written", path=path), err=as_json)
+        echo(say("written", path=path), err=as_json)

@@ -7,6 +7,7 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import json_option, runs_dir_option
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -23,9 +24,9 @@ def doctor(as_json: bool, runs_dir: Path) -> None:
     for one in checks.examine(runs_dir):
         findings.append(one)
         if not as_json:
-            click.secho(str(one), fg=checks.COLOURS[one.state])
+            echo(one, colour=checks.COLOURS[one.state])
     told = checks.as_json(findings)
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        echo(json.dumps(told, ensure_ascii=False, indent=2))
     if not told["ok"]:
         sys.exit(1)

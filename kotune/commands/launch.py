@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from kotune.commands.options import PassThrough, RecipeFile, lang_option, limit_option, set_option
+from kotune.display.terminal import echo
 
 
 @click.command(cls=PassThrough)
@@ -23,4 +24,4 @@ def launch(recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], d
 
     submissions = [Submission(recipe, overrides) for recipe in recipes]
     launched = engines.prepare(submissions, engine, LaunchOptions(**words))
-    engines.start(launched, engine, dry_run, click.echo)
+    engines.start(launched, engine, dry_run, echo)

@@ -17,4 +17,5 @@ def lm_eval(words: tuple[str, ...]) -> None:
     require_engines()
     program = Path(sys.executable).with_name("lm_eval")
     knows_ours = IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)  # `make setup`
-    os.execv(program, [str(program), *words, *([] if knows_ours else ["--include_path", str(TASKS)])])
+    more = [] if knows_ours else ["--include_path", str(TASKS)]
+    os.execve(program, [str(program), *words, *more], {**os.environ, "PYTHONSAFEPATH": "1"})

@@ -6,6 +6,7 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import json_option, price_option, rate_option, recipe_argument, set_option
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -38,7 +39,7 @@ def plan(
     unwind_when_terminated()
     made = plans.make(recipe, overrides, gpus, Price.of(price, won_per_dollar))
     if as_json:
-        click.echo(json.dumps(in_json(made), ensure_ascii=False, indent=2, allow_nan=False))
+        echo(json.dumps(in_json(made), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         screen.show(made)
     if not made.fits:

@@ -6,6 +6,7 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import RecipeFile, html_option, lang_option, set_option
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -21,7 +22,7 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
     from kotune.preview import page
     from kotune.preview import screen as preview_screen
     from kotune.preview.gather import gather
-    from kotune.runs.folder import write_text
+    from kotune.runs.folder import publish
 
     unwind_when_terminated()
     check_place(html, "--html")
@@ -30,5 +31,5 @@ def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, h
         found = gather(recipes, overrides, items)
     preview_screen.show(found, say)
     if html:
-        write_text(html, page.page(found, say))
-        click.echo(f"\n{say('written', path=html)}")
+        publish(html, page.page(found, say))
+        echo(f"\n{say('written', path=html)}")

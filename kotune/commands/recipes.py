@@ -2,6 +2,8 @@
 
 import click
 
+from kotune.display.terminal import echo
+
 
 @click.command()
 def recipes() -> None:
@@ -11,4 +13,4 @@ def recipes() -> None:
     for path in sorted([*RECIPES.glob("*.yml"), *RECIPES.glob("studies/*.yml")], key=lambda path: (path.parent, path)):
         if path.name != "defaults.yml":
             about = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#").partition("  ")[0]
-            click.echo(f"{path.stem:26} {about.strip()}")
+            echo(f"{path.stem:26} {about.strip()}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kotune.commands.options import recipe_argument, set_option
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -18,4 +19,4 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
     from kotune.worker.device import Device, detect_device
 
     chosen: Device = device or detect_device()  # type: ignore[assignment]
-    click.echo(config.render(load(recipe, overrides), chosen), nl=False)
+    echo(config.render(load(recipe, overrides), chosen), nl=False)

@@ -6,6 +6,7 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import RecipeFile, lang_option, price_option, rate_option, runs_dir_option
+from kotune.display.terminal import echo
 
 
 @click.command()
@@ -24,4 +25,4 @@ def report(run: Path, lang: str, runs_dir: Path, price: float | None, won_per_do
     unwind_when_terminated()
     hourly = Price.of(price, won_per_dollar)
     for path in write(find(run, runs_dir), Phrases(lang), hourly):
-        click.echo(path)
+        echo(path)

@@ -7,6 +7,7 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import PassThrough, RecipeFile, lang_option, price_option, rate_option, runs_dir_option
+from kotune.display.terminal import echo
 
 
 @click.command(cls=PassThrough)
@@ -28,4 +29,4 @@ def study(file: Path, **options: Any) -> None:
     from kotune.study import command
 
     unwind_when_terminated()
-    command.start(file, command.StudyOptions(**options), click.echo)
+    command.start(file, command.StudyOptions(**options), echo)

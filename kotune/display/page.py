@@ -11,6 +11,7 @@ from base64 import b64encode
 from pathlib import Path
 from unicodedata import normalize
 
+from kodata.errors import visible
 from kotune.errors import RecipeError
 
 PAGES = Path(__file__).parent / "pages"
@@ -35,6 +36,7 @@ def render(template: str, **facts: object) -> str:
         loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.get_template(f"{template}.html.jinja").render(facts, font=FONT)
+    page = visible(page)  # nothing in data turns the order of what is read
     return page.replace("<style>", f"<style>\n{_face(page)}", 1)  # the first tag of its kind stands before all data
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from kotune.display.terminal import terminal
+
 LINES = 10  # plain progress lines a training
 
 
@@ -17,7 +19,7 @@ LINES = 10  # plain progress lines a training
 class Screen:
     """Everything that a run says on stdout."""
 
-    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+    console: Console = field(default_factory=lambda: terminal(soft_wrap=True))
 
     def header(self, folder: Path, title: str) -> None:
         self.console.print(f"{title} -> {folder}", markup=False)

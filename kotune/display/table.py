@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from kodata.errors import visible
+from kotune.display.terminal import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 Row = tuple[str, ...]
 LOG_WIDTH = 200  # of a table, in columns
 MARKS = re.compile(r"[\\|<*`\[]")  # an underscore inside a word means nothing to Markdown
+BEGINS = re.compile(r"^(#{1,6}(?= )|>|[-+](?= ))")  # of a line: a heading, a quotation, a list
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ class Table:
     notes: list[str] = field(default_factory=list)
     alert: bool = False
 
+    def visible(self) -> "Table":
+        """The same, with nothing in it that a terminal acts on: before the widths of its columns are known."""
+        head, *rows = (tuple(map(visible, row)) for row in (self.head, *self.rows))
+        return replace(self, title=visible(self.title), head=head, rows=rows, notes=[*map(visible, self.notes)])
+
     def grouped(self) -> list[tuple[Row, list[Row]]]:
         """Runs of rows under the leading words that all of them share, which are told once where that spares half of the lines:
         what is left fits a phone. Else all rows under nothing."""
@@ -38,9 +47,7 @@ class Table:
 
 def unbroken(console: "Console | None" = None) -> "Console":
     """The console to print on: one that is no terminal breaks no line."""
-    from rich.console import Console
-
-    console = console or Console(highlight=False)
+    console = console or terminal()
     if not console.is_terminal:
         console.soft_wrap, console.width = True, LOG_WIDTH
     return console
@@ -54,6 +61,7 @@ def show(table: Table, console: "Console") -> None:
     from rich.text import Text
 
     style = "red" if table.alert else ""
+    table = table.visible()
     console.print(Text(table.title, f"bold {style}".strip()))
     if table.rows:
         for places in _pieces(table, console.width):
@@ -90,7 +98,7 @@ def _pieces(table: Table, width: int) -> list[list[int]]:
 
 def markdown(table: Table) -> str:
     """The table under its heading."""
-    lines = [f"## {table.title}", ""]
+    lines = [f"## {escaped(table.title)}", ""]
     if table.rows:
         rule = ["---" if at < table.words else "---:" for at in range(len(table.head))]
         lines += [_line(table.head), _line(tuple(rule)), *map(_line, table.rows), ""]
@@ -102,5 +110,5 @@ def _line(cells: Row) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return " ".join(MARKS.sub(r"\\\g<0>", text).split())
+    """Text that Markdown shows as it is, on one line, with nothing that a terminal acts on where the file is read on one."""
+    return BEGINS.sub(r"\\\g<0>", " ".join(MARKS.sub(r"\\\g<0>", visible(text)).split()))

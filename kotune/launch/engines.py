@@ -17,7 +17,7 @@ from kotune.launch.engine import Launch, LaunchOptions, Submission
 from kotune.launch.sky import SKY
 from kotune.launch.slurm import SLURM
 from kotune.recipe.reading import load
-from kotune.runs.folder import write_text
+from kotune.runs.folder import publish
 from kotune.shipped import IS_CHECKOUT
 
 ENGINES = {engine.name: engine for engine in (DOCKER, SLURM, SKY)}
@@ -42,7 +42,7 @@ def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptio
 
 def write(launch: Launch) -> None:
     """Write the file, beside the runs that it will make."""
-    write_text(launch.file, launch.text)
+    publish(launch.file, launch.text)
 
 
 def told(launch: Launch) -> list[str]:

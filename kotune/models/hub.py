@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kodata import drafts
 from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
@@ -59,4 +60,4 @@ def write_own_template(base: str, root: Path) -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     if not tokenizer.chat_template:
         raise RecipeError(f"model {base}: its tokenizer has no chat template; name one with `template:` in the recipe")
-    target.write_text(tokenizer.chat_template, encoding="utf-8")
+    drafts.write(target, tokenizer.chat_template.encode())

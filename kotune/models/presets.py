@@ -4,6 +4,7 @@ A template of ours exists for each family because the shipped ones break the com
 into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates and not when it trains.
 """
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +69,8 @@ def pickled(folder: Path) -> str | None:
 
 def unreadable(template: Path) -> str:
     """Why a file cannot be a chat template, empty where it can. Its text goes into the run folder and every prompt."""
+    if found := _link(template):
+        return f"`{template}`: `{found}` is a symbolic link, whose text the run folder would get; give the file itself"
     if template.suffix != ".jinja":
         return f"`{template}` is no .jinja file; a run copies its template, so other files are not taken for one"
     with template.open("rb") as file:
@@ -78,6 +81,15 @@ def unreadable(template: Path) -> str:
         return _unparsed(template, data.decode("utf-8"))
     except UnicodeDecodeError as error:
         return f"`{template}` is not UTF-8 (byte {error.start}); save it as UTF-8"
+
+
+def _link(path: Path) -> Path | None:
+    """The symbolic link that a path is or leads through; those above the current folder do not count in one that is relative,
+    and those of the system (of root, for whoever is not) count nowhere."""
+    for place in (path, *path.parents):
+        if place.is_symlink() and (place == path or place.lstat().st_uid or not os.geteuid()):
+            return place
+    return None
 
 
 def _unparsed(template: Path, text: str) -> str:

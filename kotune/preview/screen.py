@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kotune.display import table
 from kotune.display.phrases import Phrases
+from kotune.display.terminal import terminal
 from kotune.preview.gather import PreparedData, Seen, examples
 from kotune.preview.tables import tables
 
@@ -23,7 +24,7 @@ TRAINED, READ, SPECIAL = "bold underline green", "", "italic"  # rich styles
 
 def waiting(say: Phrases) -> Status:
     """What a person at a terminal sees until the preview is there; a log sees nothing."""
-    return Console(stderr=True).status(say("working"))
+    return terminal(stderr=True).status(say("working"))
 
 
 def show(sets: list[PreparedData], say: Phrases, console: Console | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from kodata.errors import did_you_mean
+from kodata.errors import did_you_mean, on_one_line
 from kotune.errors import RecipeError
 from kotune.recipe.secrets import masked
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
@@ -83,7 +83,7 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
 def shown(value: object) -> str:
     """A key or value for a message: a few words of it, no token, and nothing that a terminal would act on."""
     short = masked(str(value))[: MAX_SHOWN + 1]
-    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in short)
+    text = on_one_line(short)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 

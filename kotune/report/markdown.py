@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from kodata.errors import visible
 from kotune.compare.answers import Changes, Example, Piece
 from kotune.display.table import escaped, markdown
 from kotune.report.report import Report
@@ -39,7 +40,7 @@ def _fenced(recipe: str) -> str:
     fence = "```"
     while fence in recipe:
         fence += "`"
-    return f"{fence}yaml\n{recipe.rstrip()}\n{fence}"
+    return f"{fence}yaml\n{visible(recipe.rstrip())}\n{fence}"
 
 
 def _changes(report: Report) -> Iterator[str]:

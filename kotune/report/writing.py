@@ -1,5 +1,6 @@
 """A report is written as a page, as Markdown, or both."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from kotune.compare.efficiency import Price
@@ -8,21 +9,23 @@ from kotune.display.phrases import Phrases
 from kotune.layout import REPORT_MARKDOWN, REPORT_PAGE
 from kotune.report.report import Report
 from kotune.runs.finished import Finished
-from kotune.runs.folder import write_text
+from kotune.runs.folder import publish, write_text
 
 
 def write(folder: Path, say: Phrases, price: Price | None = None) -> list[Path]:
     """Write report.html and report.md of a run; their paths. KotuneError where the folder is not a whole run."""
     report = Report(Result.of([Finished(folder)], price), say)
-    return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN)
+    return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
 
 
-def write_as(report: Report, html: Path | None, md: Path | None) -> list[Path]:
-    """Write a report as a page, as Markdown, or both; their paths."""
+def write_as(
+    report: Report, html: Path | None, md: Path | None, write: Callable[[Path, str], None] = publish
+) -> list[Path]:
+    """Write a report as a page, as Markdown, or both; their paths. `write`: publish(), or write_text() in a run folder."""
     from kotune.report.markdown import in_markdown
     from kotune.report.page import page
 
     made = [(path, form) for path, form in ((html, page), (md, in_markdown)) if path]
     for path, form in made:
-        write_text(path, form(report))
+        write(path, form(report))
     return [path for path, _ in made]

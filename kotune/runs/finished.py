@@ -14,10 +14,11 @@ from kotune import layout
 from kotune.errors import KotuneError, RecipeError
 from kotune.layout import CONFIG, MANIFEST, METRICS, PARITY, RECIPE, RECORD, SCORES
 from kotune.recipe import reading as recipes
+from kotune.runs import guard
+from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
 from kotune.runs.records import Event, Manifest, Parity, Record, Resolved, TaskScores, fits
-from kotune.shipped import PROGRAM
 from kotune_tasks.card import cards
 
 Sample = dict[str, Any]
@@ -28,11 +29,12 @@ class Finished:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.resolve().name
+        guard.check(folder)
         try:
             self.record = _read(folder / RECORD, "no run folder; give one, or its recipe")
         except KotuneError as error:
             raise RecipeError(str(error)) from None
-        self.command = self.record.get("command", f"{PROGRAM} run RECIPE")
+        self.command = again(self.record)
         if "score" not in (self.record.get("stages") or {}):
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / SCORES, f"run `{self.command}` again")
@@ -150,12 +152,22 @@ def find(given: Path, runs_dir: Path) -> Path:
     if not given.exists():
         raise RecipeError(f"{given}: neither a run folder nor a recipe; give one that exists")
     recipe = recipes.load(given)
-    scored = []
+    scored, refused = [], []
     for folder in runs_dir.glob(f"{escape(given.stem)}-*"):
+        try:
+            guard.check(folder)
+        except (
+            KotuneError,
+            PermissionError,
+        ) as error:  # another user's, or a stranger's: there may be one of one's own
+            refused.append(error)
+            continue
         record = Run(folder).record()
         name = recipes.run_name(given, recipe, record.get("limit"))
         if "score" in record.get("stages", {}) and folder.name == name:
             scored.append((record.get("limit") is None, record["stages"]["score"]["finished"], folder))
+    if not scored and refused:
+        raise refused[0]
     if not scored:
         there = ", ".join(sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*")))
         meant = f", or name one that was made with other settings: {there}" if there else ""

@@ -1,6 +1,7 @@
 """A run is a folder with fixed names. A stage counts as done only by its record in run.json, which is written last.
 
-Every file is written under a temporary name and renamed when whole, so that a killed run leaves no half-written one.
+Every file is written under a temporary name and renamed when whole (kodata.drafts), so that a killed run leaves no half-written
+one and no link is followed. The folder is for its owner alone, and so are its files; a mode that the owner gave it stays.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kodata import drafts
 from kotune.display.phrases import LANGUAGES
 from kotune.errors import StageError
 from kotune.layout import RECORD
@@ -79,7 +81,7 @@ class Run:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """One process at a time works in a run folder; the kernel frees the lock when that process ends, however it ends."""
-        folder = os.open(self.root, os.O_RDONLY)
+        folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
@@ -106,11 +108,15 @@ class Run:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `path` whole or not at all."""
+    """Write `path` whole or not at all, for its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    drafts.write(path, text.encode())
+
+
+def publish(path: Path, text: str) -> None:
+    """write_text() of what is made to be shown: others may read it where the umask lets them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drafts.write(path, text.encode(), drafts.usual())
 
 
 def write_json(path: Path, value: Any) -> None:

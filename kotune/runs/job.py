@@ -10,6 +10,7 @@ from kotune.runs.folder import Run
 from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
+LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
 Launcher = tuple[str, ...]  # one of Axolotl's own and its arguments; empty: python, one process
 
 

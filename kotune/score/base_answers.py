@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kodata import drafts
 from kotune.errors import KotuneError
 from kotune.layout import SCORES
 from kotune.runs.finished import Finished
@@ -41,7 +42,7 @@ def _finished_beside(root: Path) -> Iterator[tuple[Finished, dict[str, Any]]]:
             if folder != root and (folder / SCORES).exists():
                 run = Finished(folder)
                 yield run, _model(folder, run.record, run.record["stages"]["score"]["inputs"])
-        except (KotuneError, FileNotFoundError):  # damaged, of another version, or removed meanwhile: not of use
+        except (KotuneError, OSError):  # damaged, of another version or user, or removed meanwhile: not of use
             continue
 
 
@@ -58,16 +59,15 @@ def _model(root: Path, record: dict[str, Any], inputs: dict[str, Any]) -> dict[s
 def _is_taken(other: Finished, task: str, root: Path) -> bool:
     """Whether the answers are here and as they were scored; the note, which makes the task done, comes last."""
     entry, place = other.scores[task], samples_path(root, "base", task)
-    partial = place.with_name(f".{place.name}.partial")
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copyfile(samples_path(other.folder, "base", task), partial)
+        with samples_path(other.folder, "base", task).open("rb") as answers, drafts.draft(place) as copy:
+            shutil.copyfileobj(answers, copy)
     except FileNotFoundError:  # not there, or no longer
         return False
-    if sha256(partial) != entry["sha256"]["base"]:
-        partial.unlink()
+    if sha256(place) != entry["sha256"]["base"]:
+        place.unlink()
         return False
-    partial.replace(place)
     asked = {metric: told for metric, told in entry["base"].items() if told["n"]}  # others the tuned model alone has
     whose = entry.get("base_from") or other.folder.name
     found = {"n": entry["n"], "values": asked, "sha256": entry["sha256"]["base"], "from": whose}

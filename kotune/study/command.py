@@ -14,6 +14,7 @@ from kotune.launch import engines
 from kotune.launch.engine import LaunchOptions, Submission
 from kotune.layout import RECORD
 from kotune.plan import gpus
+from kotune.runs import guard
 from kotune.runs.folder import RUNS, read_json, said
 from kotune.runs.folder import command as command_line
 from kotune.study import cost, file, running, sizes
@@ -97,6 +98,7 @@ def _check(options: StudyOptions) -> None:
 def _check_place(study: Study, runs_dir: Path) -> None:
     """RecipeError where the report would be written over a run's, or over that of another study file."""
     out = runs_dir / study.name
+    guard.check_own(out)
     if (out / RECORD).exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
         raise RecipeError(
             f"{study.file}: its report would lie in {out}, which is a run's folder; rename the study file"

@@ -9,6 +9,7 @@ from kodata.errors import DataError, HubDeniedError, HubError, SizeError
 from kotune import pipeline, stages
 from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
+from kotune.runs import guard
 from kotune.runs.finished import Finished
 from kotune.runs.folder import STAGES, Run
 from kotune.runs.job import Job
@@ -85,6 +86,7 @@ def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> b
 
 def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
     place = Run(study.folder(cell, runs_dir).absolute())
+    guard.check_own(place.root)
     record = place.record()
     device, launcher = record.get("device") or detect_device(), tuple(record.get("launcher") or ())
     return Job(cell.resolved, place, device, study.limit, launcher=launcher)

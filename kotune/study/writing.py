@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kotune.display.table import escaped, markdown
 from kotune.layout import REPORT_MARKDOWN, REPORT_PAGE
-from kotune.runs.folder import write_json, write_text
+from kotune.runs.folder import publish, write_json
 from kotune.study import next_step, tables
 from kotune.study.report import StudyReport
 
@@ -15,8 +15,8 @@ def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
 
     report.steps = next_step.steps(report.study, gpu, report.price)
     paths = [out / name for name in (REPORT_PAGE, REPORT_MARKDOWN, "study.json")]
-    write_text(paths[0], page(report))
-    write_text(paths[1], in_markdown(report))
+    publish(paths[0], page(report))
+    publish(paths[1], in_markdown(report))
     write_json(paths[2], report.as_json())
     return paths
 

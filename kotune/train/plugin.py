@@ -13,12 +13,12 @@ import os
 import resource
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback
 
+from kodata import drafts
 from kotune.errors import PREEMPTED
 from kotune.layout import METRICS
 from kotune.train import upstream
@@ -134,5 +134,6 @@ def peak_memory_gib() -> float:
 def _write(state: Any, **event: Any) -> None:
     if not state.is_world_process_zero:  # of several processes, one speaks
         return
-    with Path(METRICS).open("a", encoding="utf-8") as file:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    with os.fdopen(os.open(METRICS, flags, drafts.PRIVATE), "a", encoding="utf-8") as file:
         file.write(json.dumps(event) + "\n")

@@ -10,23 +10,22 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
+from kodata import drafts
 from kotune.errors import PREEMPTED, Preempted, StageError
 from kotune.layout import CHECKPOINTS, CONFIG, METRICS, MODEL, PREPARED, TEMPLATE, TRAIN_LOG, WEIGHTS
 from kotune.runs.events import Event, keep_metrics_until, read_metrics
-from kotune.runs.job import Launcher
+from kotune.runs.job import LAUNCHERS, Launcher
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step, not_finite
 from kotune.worker import tether
-from kotune.worker.environment import environment
 
-COMMAND = [sys.executable, "-m", "axolotl.cli.main", "train", CONFIG]
-LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
+COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
 WORK = (CHECKPOINTS, PREPARED)  # of no use once the adapter is on record
 POLL_SECONDS = 0.2
@@ -62,8 +61,8 @@ def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     keep_metrics_until(metrics, step)
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
-    with (root / TRAIN_LOG).open("w", encoding="utf-8") as log:
-        child = tether.start(command(root, launcher), root, log, env=environment())
+    with drafts.fresh(root / TRAIN_LOG) as log:
+        child = tether.start(command(root, launcher), root, log)
         try:
             yield from _follow(metrics, child)
         finally:
@@ -150,9 +149,8 @@ def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
 
 def _keep_adapter(root: Path) -> None:
     """Adapter, tokenizer and template to model/, whole or not at all."""
-    made, partial, final = root / CHECKPOINTS, root / ".model.partial", root / MODEL
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    made, final = root / CHECKPOINTS, root / MODEL
+    partial = Path(mkdtemp(drafts.SUFFIX, f".{MODEL}.", root))
     for file in made.iterdir():
         if file.is_file() and (file.name in KEPT or file.name.startswith(("tokenizer", "special_tokens"))):
             shutil.copy2(file, partial / file.name)

@@ -7,13 +7,12 @@ bug and comes back as the log's last lines.
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from kodata import drafts
 from kotune.errors import KotuneError, StageError
 from kotune.worker import server, tether
-from kotune.worker.environment import environment
 from kotune.worker.jobs import MARK
 
 
@@ -34,9 +33,9 @@ def call(room: str, root: Path, **arguments: Any) -> None:
 
 def _run(room: str, root: Path, arguments: str) -> int:
     """The exit code of a job in a process of its own."""
-    with (root / f"{room}.log").open("w", encoding="utf-8") as out:
-        command = [sys.executable, "-m", "kotune.worker.jobs", room]
-        child = tether.start(command, root, out, stdin=subprocess.PIPE, env=environment())
+    with drafts.fresh(root / f"{room}.log") as out:
+        command = [*tether.PYTHON, "-m", "kotune.worker.jobs", room]
+        child = tether.start(command, root, out, stdin=subprocess.PIPE)
         try:
             child.communicate(arguments)
         finally:

@@ -1,21 +1,34 @@
-"""The environment of every child process: telemetry off, our packages importable, no colour codes in logs."""
+"""The environment of every child process: telemetry off, our packages importable, no colour codes in logs, and nothing that lies
+in the folder where the child is started takes the place of a module or a program."""
 
 import os
 import sys
 from pathlib import Path
 
-from kotune.shipped import IS_CHECKOUT, ROOT
+from kotune.shipped import IS_CHECKOUT
 from kotune.worker.device import detect_device
+
+STARTUP = Path(__file__).parent / "startup"  # what lets a child find the packages of a checkout
 
 
 def environment() -> dict[str, str]:
     """This process's environment with what a child needs laid over it."""
-    ours = str(ROOT) if IS_CHECKOUT else None  # an installation is found by its interpreter
-    path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
+    ours = [str(STARTUP)] if IS_CHECKOUT else []  # an installation is found by its interpreter
     quiet = {"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
     quiet["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "0"  # a checkpoint is data: nothing in it may run
     quiet["PYTHONSAFEPATH"] = "1"  # no module of the folder that a child is started in takes the place of a real one
     # Where a config says dataset_num_proc: 0, Axolotl saves its prepared data with this many worker processes all the same.
     alone = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}
-    programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))  # torchrun's
-    return {**os.environ, **quiet, **alone, "PYTHONPATH": path, "PATH": programs, "NO_COLOR": "1"}
+    searched = {
+        "PYTHONPATH": [*ours, *_places("PYTHONPATH")],
+        "PATH": [str(Path(sys.executable).parent), *_places("PATH")],
+    }
+    paths = {name: os.pathsep.join(dict.fromkeys(places)) for name, places in searched.items()}  # torchrun's is on PATH
+    return {**os.environ, **quiet, **alone, **paths, "NO_COLOR": "1"}
+
+
+def _places(variable: str) -> list[str]:
+    """The folders of a search path by their whole names: an empty one, as in `PATH=$PATH:`, means the folder that one is in,
+    which for a child is another one than for whoever wrote it; it is left out."""
+    given = os.environ.get(variable, os.defpath if variable == "PATH" else "")
+    return [str(Path(place).absolute()) for place in given.split(os.pathsep) if place]

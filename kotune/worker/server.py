@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
+from kodata import drafts
 from kodata.errors import brief
 from kotune.errors import StageError
 from kotune.worker import tether
 from kotune.worker.device import detect_device
-from kotune.worker.environment import environment
 
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
 _is_up = False
@@ -47,8 +47,8 @@ def run(job: str, root: Path, arguments: str) -> int:
     """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments` as JSON."""
     global _server
     if not _server or _server.poll() is not None:
-        command = [sys.executable, "-m", "kotune.worker.server"]
-        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env=environment())
+        command = [*tether.PYTHON, "-m", "kotune.worker.server"]
+        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE)
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # it is gone, and its last line says why
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
@@ -83,7 +83,7 @@ def _job(job: str, root: str, arguments: str) -> int:
     """The fork's side: a job as kotune.worker.jobs has it, whatever happens in it."""
     from kotune.worker import jobs
 
-    with Path(root, f"{job}.log").open("w", encoding="utf-8") as log:
+    with drafts.fresh(Path(root, f"{job}.log")) as log:
         for number in (1, 2):
             os.dup2(log.fileno(), number)
     os.chdir(root)

@@ -13,16 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from kotune.worker.environment import environment
+
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PYTHON = [sys.executable, "-P"]  # -P: neither the current folder nor a script's own is searched for modules
 
 
 def start(command: list[str], folder: Path, log: IO[str] | int, **more: Any) -> "subprocess.Popen[str]":
     """`command` in `folder`, its output in `log`, a file or subprocess.PIPE. It has a session of its own: Ctrl-C is for kotune
-    alone to act upon."""
-    tied = [sys.executable, "-m", "kotune.worker.tether", str(os.getpid()), *command]
+    alone to act upon. No file of `folder` takes the place of a module: of tether's, of the command's or of its workers'."""
+    tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(
         tied, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, text=True,
-        **{"stdin": subprocess.DEVNULL, **more},
+        **{"stdin": subprocess.DEVNULL, "env": environment(), **more},
     )  # fmt: skip
 
 

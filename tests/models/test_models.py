@@ -10,6 +10,7 @@ import pytest
 
 from kotune.errors import RecipeError
 from kotune.models import presets
+from kotune.recipe.reading import load
 from tests.conftest import ROOT
 from tests.hub import Fault, running
 
@@ -33,6 +34,26 @@ def test_a_template_of_ours_renders_prompt_and_answer_as_one_text(name: str) -> 
     whole = template.render(messages=MESSAGES, bos_token="<B>", eos_token="<E>")
     prompt = template.render(messages=MESSAGES[:1], bos_token="<B>", eos_token="<E>", add_generation_prompt=True)
     assert (prompt, whole) == (RENDERED[name][0], "".join(RENDERED[name]))
+
+
+def test_a_template_behind_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its target's text would lie in the run folder and stand in every prompt."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("outside", "theirs"):
+        Path(folder).mkdir()
+    Path("outside/secret.jinja").write_text("secret")
+    Path("theirs/own.jinja").write_text("{{ messages }}")
+    Path("theirs/file.jinja").symlink_to(tmp_path / "outside" / "secret.jinja")
+    Path("theirs/folder").symlink_to("../outside")
+    for name in ("theirs/file.jinja", "theirs/folder/secret.jinja", f"{tmp_path}/theirs/folder/secret.jinja"):
+        told = presets.unreadable(Path(name))
+        assert "is a symbolic link" in told and f"`{name}`" in told
+    assert presets.unreadable(Path("theirs/own.jinja")) == presets.unreadable(Path("theirs/own.jinja").resolve()) == ""
+    Path("recipe.yml").write_text(
+        "model: quickstart-llama\ntemplate: theirs/file.jinja\ndata: [{source: nli_sample}]\n"
+    )
+    with pytest.raises(RecipeError, match=r"template: .*is a symbolic link"):
+        load(Path("recipe.yml"))
 
 
 def test_the_recipes_template_wins_over_the_presets(tmp_path: Path) -> None:

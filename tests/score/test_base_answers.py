@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -89,21 +89,21 @@ def test_answers_that_were_edited_or_lost_are_not_taken(root: Path, name: str) -
 
 
 def test_a_run_that_is_removed_meanwhile_is_no_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def copy(*_: Path) -> None:
+    def copy(*_: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(shutil, "copyfile", copy)
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
     assert not taken(root)
     monkeypatch.setattr(base_answers, "_model", copy)
     assert list(base_answers._finished_beside(root)) == []
 
 
 def test_a_copy_that_was_cut_short_is_not_what_scoring_finds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def copy(_: Path, place: Path) -> None:
-        place.write_text("{")
+    def copy(_: BinaryIO, to: BinaryIO) -> None:
+        to.write(b"{")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shutil, "copyfile", copy)
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
     with pytest.raises(KeyboardInterrupt):
         taken(root)
     assert not samples_path(root, "base", TASK).exists()

@@ -10,8 +10,10 @@ import pytest
 from kotune.errors import Preempted, StageError, exit_code
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
+from kotune.runs.job import LAUNCHERS
 from kotune.train import out_of_memory, training
 from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
+from kotune.worker import tether
 
 torch = pytest.importorskip("torch")
 INPUTS = {"config": "a"}
@@ -232,8 +234,8 @@ def test_axolotls_own_command_line_has_these_launchers_and_takes_arguments_behin
     monkeypatch.setattr(main, "launch_training", lambda *words: seen.append(words))
     write_text(tmp_path / "axolotl.yml", "{}")
     monkeypatch.chdir(tmp_path)
-    for launcher in training.LAUNCHERS:
-        words = training.command(tmp_path, (launcher, "--nproc_per_node=2", "--x"))[3:]
+    for launcher in LAUNCHERS:
+        words = training.command(tmp_path, (launcher, "--nproc_per_node=2", "--x"))[len(tether.PYTHON) + 2 :]
         assert CliRunner().invoke(main.cli, words).exit_code == 0
         assert (seen[-1][1], seen[-1][4]) == (launcher, ["--nproc_per_node=2", "--x"])
 

@@ -1,0 +1,63 @@
+"""What a run folder may hold: files and folders of the user's own. A stranger's folder could hold more, to be followed or waited
+for: a link to a file outside, which a command would read out or write over, or a pipe."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from kotune.errors import KotuneError
+
+LINKS = "wandb"  # a folder of W&B's, which links its latest run's log; nothing of ours is read or written there
+SETTINGS = (
+    "wandb/settings",
+    ".comet.config",
+    ".deepspeed_env",
+)  # read by programs that start here: a server, variables
+
+
+def check(folder: Path) -> None:
+    """KotuneError for the first thing in a folder that no run leaves there; nothing where there is no folder. Of what is read or
+    written later nothing was touched. OSError where the folder may not be read."""
+    for path, told in _strange(folder):
+        raise KotuneError(
+            f"{path}: {told}, which no run leaves in its folder; if you know whose it is, take it out, else do not use {folder}"
+        )
+
+
+def check_own(folder: Path) -> None:
+    """check(), for a folder that will be written to: it may not be a link itself."""
+    if folder.is_symlink():
+        raise KotuneError(f"{folder}: a symbolic link, where a run's folder would be; take it away")
+    check(folder)
+
+
+def _strange(folder: Path) -> Iterator[tuple[Path, str]]:
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        try:
+            found = place.stat() if place == folder else place.lstat()  # a link to a run folder is as good as its name
+            if told := _wrong(place, found, folder):
+                yield place, told
+            if stat.S_ISDIR(found.st_mode):
+                waiting += place.iterdir()
+        except FileNotFoundError:  # there is none, or a run that goes on took it away
+            continue
+
+
+def _wrong(place: Path, found: os.stat_result, folder: Path) -> str:
+    """What is wrong with a file or folder; empty where nothing is."""
+    if stat.S_ISLNK(found.st_mode):
+        return "" if _is_trackers(place, folder) else "a symbolic link"
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        return "no file and no folder but a pipe, a socket or a device"
+    if found.st_uid != os.geteuid():
+        return f"a file of another user (number {found.st_uid})"
+    return "settings of another program" if place in {folder / name for name in SETTINGS} else ""
+
+
+def _is_trackers(link: Path, folder: Path) -> bool:
+    """Whether a link is one of W&B's own to something beside it."""
+    target = link.readlink()
+    return link.is_relative_to(folder / LINKS) and not target.is_absolute() and ".." not in target.parts

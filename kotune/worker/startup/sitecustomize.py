@@ -1,0 +1,29 @@
+"""Makes kotune and kodata of a checkout importable in a child and in all that it starts, before any installed copy, and nothing
+else that lies in the checkout: Python imports this module of PYTHONPATH at its start (kotune.worker.environment).
+
+With the checkout itself in PYTHONPATH, a file in it that is named as one of Python's own modules would be imported in that
+one's place. A sitecustomize that this one hides is executed as if this were not here.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import module_from_spec
+from types import ModuleType
+
+HERE = __file__.rpartition("/")[0]
+ROOT = HERE.removesuffix("/kotune/worker/startup")
+
+
+class Ours:
+    """Finds these two packages, and leaves their submodules and all else to others."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [ROOT]) if name in ("kodata", "kotune") else None
+
+
+sys.meta_path.insert(0, Ours)
+sys.path[:] = [place for place in sys.path if place != HERE]
+if (hidden := PathFinder.find_spec(__name__)) and hidden.loader:
+    hidden.loader.exec_module(module_from_spec(hidden))
