@@ -1,4 +1,5 @@
-"""The environment of every child process: telemetry off, our packages importable, no colour codes in logs."""
+"""The environment of every child process: telemetry off, no kernels from the hub, our packages importable, no colour codes in
+logs."""
 
 import os
 import sys
@@ -7,11 +8,15 @@ from pathlib import Path
 from kotune.shipped import IS_CHECKOUT, ROOT
 from kotune.worker.device import detect_device
 
+STARTUP = (
+    Path(__file__).parent / "startup"
+)  # its sitecustomize.py runs first in every child, and in a child's own children
+
 
 def environment() -> dict[str, str]:
     """This process's environment with what a child needs laid over it."""
     ours = str(ROOT) if IS_CHECKOUT else None  # an installation is found by its interpreter
-    path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(STARTUP), ours, os.environ.get("PYTHONPATH"))))
     quiet = {"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
     quiet["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "0"  # a checkpoint is data: nothing in it may run
     quiet["PYTHONSAFEPATH"] = "1"  # no module of the folder that a child is started in takes the place of a real one
