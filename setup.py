@@ -13,7 +13,16 @@ setup(
     package_dir={"kotune_tasks": "tasks", "kotune_recipes": "recipes"},
     package_data={
         "kodata": ["**/*.jsonl", "**/*.json", "**/*.yaml", "**/*.npz", "samples/**/*"],
-        "kotune": ["**/*.jinja", "**/*.yml", "**/*.json", "**/*.safetensors", "**/*.txt", "**/LICENSE*", "**/*.md"],
+        "kotune": [
+            "**/*.jinja",
+            "**/*.yml",
+            "**/*.json",
+            "**/*.safetensors",
+            "**/*.txt",
+            "**/LICENSE*",
+            "**/*.md",
+            "worker/startup/*.py",
+        ],
         "kotune_tasks": ["README.md", "*/*.yaml", "*/*.py", "*/*.txt", "*/*.md"],
         "kotune_recipes": ["**/*.yml", "README.md"],
     },

@@ -21,7 +21,7 @@ from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
 from kotune.layout import CHECKPOINTS, CONFIG, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
-from kotune.models import hub, presets
+from kotune.models import generation, hub, presets
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
 from kotune.report import lines, writing
@@ -178,7 +178,8 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     """
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
-    job.run.update(model_revision=revision)
+    unused = generation.unused_settings(model.base, revision)
+    job.run.update(model_revision=revision, generation_unused=unused or None)
     write_text(job.run.path(CONFIG), config.render(job.recipe, job.device, revision))
     job.run.path(TEMPLATE).unlink(missing_ok=True)
     if model.template:

@@ -27,7 +27,8 @@ GROUPS = 120  # of rows in each train split: enough for some of them to fall to 
 @dataclass
 class Fault:
     """What the hub does instead of answering well: a status, or `cut`, `short`, `damaged`, `silent`, `gated` (unless a
-    token comes along); `times` times, on requests with this method."""
+    token comes along), `headers` (these in place of the right ones), `endless` (a body of no announced length), `drip` (a
+    byte at a time), `slow` (a header a byte at a time); `times` times, on requests with this method."""
 
     kind: int | str
     times: float = float("inf")
@@ -46,6 +47,8 @@ class StandInHub(ThreadingHTTPServer):
         self.commit = MOVING
         self.faults: list[Fault] = []
         self.asked: list[tuple[str, str]] = []
+        self.logins: list[str | None] = []  # the Authorization of each of them
+        self.sent = 0  # bytes of endless and dripping bodies
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
 
     def fault(self, method: str) -> Fault | None:
@@ -70,6 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.server.asked.append((self.command, unquote(self.path)))
+        self.server.logins.append(self.headers.get("Authorization"))
         fault = self.server.fault(self.command)
         if fault and fault.kind == "gated":
             token = self.headers.get("Authorization")
@@ -80,6 +84,11 @@ class _Handler(BaseHTTPRequestHandler):
             threading.Event().wait(1)  # the tests wait for less
             self.close_connection = True
             return None
+        if fault and fault.kind == "slow":
+            self.close_connection = True
+            return self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1000)
+        if about := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/.*)?", self.path):
+            return self._about(about[1], fault)
         found = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)|/store/(\w+)", self.path)
         if found and found[4]:
             return self._body(self._stored(found[4]), {}, fault)
@@ -89,6 +98,33 @@ class _Handler(BaseHTTPRequestHandler):
             return self._head(404, {"X-Error-Code": code, "Content-Length": "0"})
         return self._resolved(unquote(found[2]), content, fault)
 
+    def _about(self, model: str, fault: Fault | None) -> None:
+        """What the hub says of a model: its commit (`sha`, of a fault's headers where they have one) and its files."""
+        names = [name for owner, name in self.server.files if owner == model]
+        sha = fault.headers.get("sha", self.server.commit) if fault else self.server.commit
+        told = {"id": model, "sha": sha, "siblings": [{"rfilename": name} for name in names]}
+        self._body(json.dumps(told).encode(), {}, fault)
+
+    def _drip(self, content: bytes) -> None:
+        """A byte every 20 ms, as long as somebody listens."""
+        try:
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                self.server.sent += 1
+                threading.Event().wait(0.02)  # not time.sleep, which tests put others in the place of
+        except OSError:
+            pass
+
+    def _endless(self) -> None:
+        self._head(200, {"Transfer-Encoding": "chunked"})
+        self.close_connection = True
+        try:
+            while self.server.sent < 1_000_000_000:
+                self.wfile.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+                self.server.sent += 0x10000
+        except OSError:
+            pass
+
     def _resolved(self, revision: str, content: bytes, fault: Fault | None) -> None:
         headers = {"X-Repo-Commit": revision if re.fullmatch("[0-9a-f]{40}", revision) else self.server.commit}
         if not content.startswith(b"PAR1"):  # a text file is kept in git
@@ -96,13 +132,16 @@ class _Handler(BaseHTTPRequestHandler):
             return self._body(content, {**headers, "ETag": f'"{sha1}"'}, fault)
         digest = hashlib.sha256(content).hexdigest()
         headers |= {"X-Linked-ETag": f'"{digest}"', "X-Linked-Size": str(len(content)), "Content-Length": "0"}
-        return self._head(302, {**headers, "Location": f"{self.server.endpoint}/store/{digest}"})
+        headers["Location"] = f"{self.server.endpoint}/store/{digest}"
+        return self._head(302, headers | dict(fault.headers if fault else {}))
 
     def _stored(self, digest: str) -> bytes:
         return next(found for found in self.server.files.values() if hashlib.sha256(found).hexdigest() == digest)
 
     def _body(self, content: bytes, headers: dict[str, str], fault: Fault | None) -> None:
         kind = fault.kind if fault else None
+        if kind == "endless":
+            return self._endless()
         if kind == "damaged":
             content = content[:8] + bytes(byte ^ 1 for byte in content[8:])
         if kind == "short":  # whole in itself, but not as long as was announced
@@ -112,8 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
         if start > len(content):
             return self._head(416, {"Content-Length": "0"})
         rest = content[start:]
-        self._head(status, {**headers, "Content-Length": str(len(rest)), "Accept-Ranges": "bytes"})
-        if self.command == "GET":
+        more = dict(fault.headers) if fault and kind == "headers" else {}
+        self._head(status, {**headers, "Content-Length": str(len(rest)), "Accept-Ranges": "bytes", **more})
+        if kind == "drip":
+            self._drip(rest)
+        elif self.command == "GET":
             self.wfile.write(rest[: len(rest) // 2] if kind == "cut" else rest)
             self.close_connection = kind == "cut"
         return None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kodata.errors import DataError, HubDeniedError, HubError
+from kodata.reading import addresses, guard
 
 Answer = TypeVar("Answer")
 
@@ -81,6 +82,8 @@ def _fetched(hub_id: str, file: str, revision: str, force: bool = False) -> str:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
 
+    guard.install()
+    guard.begin()
     # Asked first, because hf_hub_download alone would ask again and again, a minute each time.
     get_hf_file_metadata(hf_hub_url(hub_id, file, repo_type="dataset", revision=revision), timeout=PATIENCE)
     try:
@@ -109,14 +112,20 @@ def _is_whole(path: Path) -> bool:
 
 def explained(error: Exception, what: str, page: str) -> Exception:
     """The error in a user's words, or the error itself where it is not about the hub. `page` is where to ask."""
-    from httpx import RequestError
+    from httpx import InvalidURL, RequestError
 
     chain = _chain(error)
+    if refused := next((cause for cause in chain if isinstance(cause, addresses.RefusedError)), None):
+        return HubDeniedError(f"{what}: {refused}, or give a local copy (path: for data, a folder for a model)")
+    if any(isinstance(cause, InvalidURL) for cause in chain):  # what it says holds the address, and a password in it
+        return HubDeniedError(f"{what}: HF_ENDPOINT, or where it leads to, is no address; mend or unset it")
     status, wait = _answered(chain)
     if denied := _denied(chain, status, page):
         return HubDeniedError(f"{what}: {denied}, or give a local copy (path: for data, a folder for a model)")
     if isinstance(error, OSError) and error.errno is not None:
-        return DataError(f"{what}: the hub's cache cannot be written: {error}; set HF_HOME to a folder with room")
+        return DataError(
+            f"{what}: the hub's cache cannot be written: {addresses.masked(str(error))}; set HF_HOME to a folder with room"
+        )
     failed = next((type(cause).__name__ for cause in chain if isinstance(cause, RequestError)), None)
     # RuntimeError: huggingface_hub 1.17 raises it (client closed) when it retries after a failed connection.
     if status or failed or isinstance(error, (OSError, RuntimeError)):

@@ -4,13 +4,14 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from kodata.reading.addresses import RefusedError, is_safe, masked, without_login
 from kotune.doctor.finding import Finding
 
 PATIENCE = 5.0  # seconds for an answer of the hub, the search for its address included
@@ -27,8 +28,12 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
         do = "what lies in the hub's cache is used; unset HF_HUB_OFFLINE to fetch more"
         yield Finding("hub", "warning", "not asked: HF_HUB_OFFLINE is set", do)
         return
-    if not (host := _host(endpoint)):
+    if not (host := _host(endpoint)):  # nor does it say which: a password may be in there
         yield Finding("hub", "fix", "HF_ENDPOINT is no address", "give one that begins with https://, or unset it")
+        return
+    if not is_safe(endpoint):
+        told = f"HF_ENDPOINT asks {host} over http, where anybody can read the token and change what comes"
+        yield Finding("hub", "fix", told, "give an address that begins with https://, or unset it")
         return
     answer = ask(endpoint, OPEN, None)
     yield _hub_finding(answer, host)
@@ -59,7 +64,9 @@ def gated(answer: int | str, has_token: bool) -> Finding:
 def ask(endpoint: str, model: str, token: str | None) -> int | str:
     """The hub's HTTP status for a model's configuration, or why there is none. Never longer than PATIENCE; follows no
     redirect, so that the token goes nowhere else."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    endpoint, login = without_login(endpoint)
+    known = login or (f"Bearer {token}" if token else None)
+    headers = {"Authorization": known} if known else {}
     request = Request(f"{endpoint}/{model}/resolve/main/config.json", headers=headers, method="HEAD")
     said: list[int | str] = []
 
@@ -120,15 +127,18 @@ def _hub_finding(answer: int | str, host: str) -> Finding:
 def _host(endpoint: str) -> str | None:
     """The host of an address, which may hold a name and a password too; None for what is no address."""
     try:
-        parts = urlsplit(endpoint)
+        parts = urlsplit(without_login(endpoint)[0])
         return parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
-    except ValueError:
+    except (ValueError, RefusedError):
         return None
 
 
 def _why(error: Exception) -> str:
+    """Why there was no answer. What a library says of an address holds a part of it, and a password may be in there."""
     reason = getattr(error, "reason", error)
-    return " ".join(str(getattr(reason, "strerror", None) or reason).split())[:100]
+    if isinstance(reason, (InvalidURL, ValueError)):
+        return "the address of the hub or of a proxy is none (HF_ENDPOINT, HTTPS_PROXY)"
+    return masked(" ".join(str(getattr(reason, "strerror", None) or reason).split()))[:100]
 
 
 def _home() -> Path:

@@ -1,13 +1,14 @@
 """Models from the hub: fetched whole before anything starts, so that a missing permission is told before the clock runs."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from kodata import drafts
+from kodata.reading import guard
 from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
+from kotune.models.refusals import refuse
 
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model"]
 WEIGHTS = ["*.safetensors"]  # safetensors only: no pickled weights
@@ -17,34 +18,22 @@ def fetch(base: str, weights: bool = True) -> str | None:
     """Download a hub model, or all of it but its weights, into the hub's cache; its commit hash, or None for a local folder.
 
     kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown, token); RecipeError for
-    a model that comes as pickles, or that needs code of its own.
+    a model that comes as pickles, or that kotune.models.refusals refuses.
     """
     local = Path(base).is_dir()
     folder = Path(base) if local else patiently(lambda: _attempt(base, weights))
     if weights and not local and not any(folder.glob("*.safetensors")):
         raise RecipeError(f"model {base}: the hub has no safetensors of it, and a pickle can run code; choose another")
-    refuse_code(base, folder)
+    refuse(base, folder)
     return None if local else folder.name
-
-
-def refuse_code(base: str, folder: Path) -> None:
-    """RecipeError for a model of a kind that transformers does not have: its own code would have to run."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if "auto_map" not in config:  # importing transformers takes seconds
-        return
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
-    if config.get("model_type") not in CONFIG_MAPPING_NAMES:
-        raise RecipeError(
-            f"model {base}: its config.json names code of its own (auto_map), and code that comes with a model is never "
-            "run; choose a model of a kind that transformers has"
-        )
 
 
 def _attempt(base: str, weights: bool) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
+        guard.install()
+        guard.begin()
         return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights))
     except Exception as error:
         raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kodata.errors import shown
 from kodata.prepare.output import Manifest
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
@@ -87,6 +88,12 @@ def _versions(run: Finished, say: Phrases) -> str:
     return ", ".join([f"Python {run.record['python']}", *known])
 
 
+def _generation(run: Finished, say: Phrases) -> str:
+    """What the model asked for when it writes answers, none of which is done. Its text comes from the model."""
+    asked = run.record.get("generation_unused") or {}
+    return ", ".join(f"{name}={shown(value)}" for name, value in asked.items()) or NOTHING
+
+
 FACTS: dict[str, Callable[[Finished, Phrases], object]] = {
     "command": lambda run, say: run.command,
     "seed": lambda run, say: run.record["seed"],
@@ -94,6 +101,7 @@ FACTS: dict[str, Callable[[Finished, Phrases], object]] = {
     "device": lambda run, say: f"{run.record['device']}, {run.record['machine']}",
     "precision": lambda run, say: run.record["base_precision"],
     "model_revision": lambda run, say: run.record["model_revision"] or NOTHING,
+    "generation_unused": _generation,
     "versions": _versions,
     "code": lambda run, say: run.record["code_revision"] or NOTHING,
 }

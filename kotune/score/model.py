@@ -6,10 +6,13 @@ from typing import Any
 
 from kodata.scored import opened
 from kotune import layout
+from kotune.errors import StageError
 from kotune.train.precision import loading
 from kotune.train.upstream import hold_kernels
 
 BATCH_SIZE = 32
+ATTENTION = "sdpa"  # never what a model's config.json names; on a CPU training has the same
+TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
@@ -39,15 +42,48 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
 
 
 def load_base(name: str, base: dict[str, str | None]) -> Any:
-    """The base model on the GPU where there is one, in the precision and with the kernels that training used."""
+    """The base model on the GPU where there is one, in the precision and with the kernels that training used. StageError where
+    its weights lack tensors, which transformers fills with random numbers."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     precision = loading(str(base["base_precision"]), str(base["compute_dtype"]))
-    model = AutoModelForCausalLM.from_pretrained(
-        name, revision=base["model_revision"] or "main", device_map={"": device}, trust_remote_code=False,
-        use_safetensors=True, **precision,
-    )  # fmt: skip
+    where = {"revision": base["model_revision"] or "main", "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(name, **where)
+    config._attn_implementation = (
+        ATTENTION  # as an argument, it would give way to config.json's own (transformers 5.16)
+    )
+    model, loaded = AutoModelForCausalLM.from_pretrained(
+        name,
+        config=config,
+        device_map={"": device},
+        use_safetensors=True,
+        output_loading_info=True,
+        **where,
+        **precision,
+    )
+    _refuse_missing(name, sorted(loaded["missing_keys"]))
     hold_kernels(model)
+    _keep_only_tokens(model)
     return model.eval()
+
+
+def _refuse_missing(name: str, missing: list[str]) -> None:
+    """Tied weights are not among the missing ones: transformers has tied them before it tells."""
+    if missing:
+        first = ", ".join(missing[:3])
+        raise StageError(
+            f"model {name}: its weights lack {len(missing):,} tensors of the model ({first}{', ...' * (len(missing) > 3)}), "
+            "which would be random numbers; fetch the model again, or choose another"
+        )
+
+
+def _keep_only_tokens(model: Any) -> None:
+    """How answers are written is the tasks' to say, for every model alike: of a model's own settings (repetition_penalty,
+    temperature, max_time, ...) only the ids of its tokens stay. run.json says what else it asked for."""
+    from transformers import GenerationConfig
+
+    asked = model.generation_config
+    ids = {name: getattr(asked, name) for name in TOKEN_IDS} if asked else {}
+    model.generation_config = GenerationConfig(**ids)

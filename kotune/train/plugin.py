@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import time
+from importlib import import_module
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
@@ -28,7 +29,12 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 
 
 class KotunePlugin(BasePlugin):  # type: ignore[misc]
-    """Registered through `plugins:` of the rendered config."""
+    """Registered through `plugins:` of the rendered config, before Axolotl asks the hub for a file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Imported by its name, so that an edit of the guard trains nothing again.
+        import_module("kodata.reading.guard").install()
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Loads none; it is the hook that comes before the model's place is settled."""

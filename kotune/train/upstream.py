@@ -3,7 +3,14 @@
 Each docstring says which version has the fault, what goes wrong without the function, and where it is applied.
 tests/train/test_upstream.py shows every fault in the installed version: where such a test fails, its function can go.
 
-One more workaround stands in kotune.worker.environment, which may not import this package: AXOLOTL_DATASET_NUM_PROC.
+Two more workarounds stand in kotune.worker, which may not import this package: AXOLOTL_DATASET_NUM_PROC in its
+environment, and in its startup/sitecustomize.py that nothing can import `kernels`.
+    Seen in: transformers 5.16.1 (integrations/hub_kernels.py), which takes `attn_implementation` of a model's config.json for
+    the name of a hub repository and runs its code, with HF_HUB_OFFLINE out of the cache unasked; bitsandbytes 0.50.2
+    (backends/cpu/ops.py), which on a CPU with AVX512-BF16 asks for a kernel, by version and not by commit, when it is imported;
+    both through kernels 0.16.2, with HF_TOKEN. Its telemetry off, bitsandbytes asks all the same; USE_HUB_KERNELS=NO stops
+    neither of them.
+    Without it: code that nobody chose runs in every child. (In Axolotl, bitsandbytes is imported before our plugin is.)
 Nothing heavy is imported before a function needs it.
 """
 

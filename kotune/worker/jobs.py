@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from kodata.errors import DataError
+from kodata.reading import guard
 from kotune.errors import KotuneError, exit_code
 
 MARK = "kotune-error: "
@@ -18,6 +19,7 @@ def main(room: str) -> int:
     """Do the job of a room; its exit code."""
     arguments = json.load(sys.stdin)
     try:
+        guard.install()  # a library may ask the hub for what was not fetched, which a mirror may offer by now
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
     except (KotuneError, DataError) as error:
         print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)

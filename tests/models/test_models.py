@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from kotune.errors import RecipeError
+from kotune.models import hub as model_hub
 from kotune.models import presets
+from kotune.models.generation import unused_settings
 from kotune.recipe.reading import load
 from tests.conftest import ROOT
 from tests.hub import Fault, running
@@ -101,8 +103,6 @@ def fetch(endpoint: str, home: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_a_tokenizer_without_a_template_is_told(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    from kotune.models import hub as model_hub
-
     with pytest.raises(RecipeError, match="name one with `template:`"):
         model_hub.write_own_template(presets.PRESETS["quickstart-llama"].base, tmp_path)
 
@@ -111,8 +111,6 @@ def test_a_models_weights_are_fetched_only_where_they_are_needed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     huggingface_hub = pytest.importorskip("huggingface_hub")
-    from kotune.models import hub as model_hub
-
     asked: list[list[str]] = []
     snapshot_of = folder(tmp_path / "0123", {}, "model.safetensors")
 
@@ -137,8 +135,6 @@ def folder(path: Path, config: dict[str, object], *files: str) -> Path:
 
 def test_weights_that_come_as_pickles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huggingface_hub = pytest.importorskip("huggingface_hub")
-    from kotune.models import hub as model_hub
-
     assert presets.pickled(folder(tmp_path / "old", {}, "pytorch_model.bin")) == "pytorch_model.bin"
     assert presets.pickled(folder(tmp_path / "both", {}, "pytorch_model.bin", "model.safetensors")) is None
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "old"))
@@ -149,7 +145,6 @@ def test_weights_that_come_as_pickles_are_refused(tmp_path: Path, monkeypatch: p
 
 def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    from kotune.models import hub as model_hub
     from kotune.score import model
 
     code = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
@@ -162,3 +157,65 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_
     known = folder(tmp_path / "known", {"model_type": "llama", "auto_map": code}, "model.safetensors")
     assert model_hub.fetch(str(known)) is None  # transformers has it, and uses its own
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{'model_type': 'llama'}", "config.json is not JSON"),
+        ("", "config.json is not JSON"),
+        ("\xff", "config.json is not JSON"),
+        ("[" * 100_000, "config.json is nested too deep"),
+        ("[]", "config.json holds \\[\\] instead of an object"),
+        ("null", "config.json holds None instead of an object"),
+        (" " * 10_000_001, "config.json has over 10,000,000 bytes"),
+        (None, "config.json is not there"),
+        ('{"attn_implementation": "evil/attention"}', "attn_implementation: 'evil/attention'"),
+        ('{"_attn_implementation": "evil/attention@main:run"}', "a kernel that a model names is never run"),
+        ('{"_attn_implementation_internal": "paged|evil/attention"}', "a kernel that a model names is never run"),
+        ('{"attn_implementation": {"": "sdpa", "text_config": "evil/attention"}}', "never run"),
+        ('{"text_config": {"experts_implementation": "evil/experts"}}', "experts_implementation: 'evil/experts'"),
+        ('{"layers": [{"_experts_implementation": "evil:experts"}]}', "never run"),
+        ('{"text_config": {"attn_implementation": "evil/attention"}, "auto_map": {}}', "never run"),
+    ],
+)
+def test_a_config_that_is_none_or_asks_for_code_from_the_hub_is_refused_by_name(
+    tmp_path: Path, text: str | None, told: str
+) -> None:
+    (mine := tmp_path / "mine").mkdir()
+    if text is not None:
+        (mine / "config.json").write_text(text, encoding="latin-1")
+    with pytest.raises(RecipeError, match=told) as caught:
+        model_hub.fetch(str(mine))
+    assert str(caught.value).startswith(f"model {mine}: ") and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["generation_config.json", "tokenizer_config.json", "model.safetensors.index.json"])
+def test_other_files_of_a_model_that_are_not_json_are_refused_too(tmp_path: Path, name: str) -> None:
+    mine = folder(tmp_path / "mine", {"model_type": "llama"}, name)
+    with pytest.raises(RecipeError, match=f"{name} is not JSON"):
+        model_hub.fetch(str(mine))
+
+
+@pytest.mark.parametrize("file", ["../other/model.safetensors", "/etc/passwd", 3])
+def test_an_index_that_names_files_elsewhere_is_refused(tmp_path: Path, file: object) -> None:
+    mine = folder(tmp_path / "mine", {"model_type": "llama"})
+    (mine / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": file}}))
+    with pytest.raises(RecipeError, match="which is no file of it"):
+        model_hub.fetch(str(mine))
+
+
+def test_an_adapter_inside_a_model_is_refused(tmp_path: Path) -> None:
+    mine = folder(tmp_path / "mine", {"model_type": "llama", "attn_implementation": "sdpa"}, "model.safetensors")
+    assert model_hub.fetch(str(mine)) is None
+    (mine / "adapter_config.json").write_text('{"base_model_name_or_path": "evil/model"}')
+    with pytest.raises(RecipeError, match=r"it brings adapter_config\.json"):
+        model_hub.fetch(str(mine))
+
+
+def test_what_a_model_asks_for_when_it_writes_is_told(tmp_path: Path) -> None:
+    mine = folder(tmp_path / "mine", {"model_type": "llama"})
+    assert unused_settings(str(mine), None) == {}
+    asked = {"eos_token_id": [1, 2], "pad_token_id": 0, "temperature": 0.6, "max_time": 1.0, "top_k": None}
+    (mine / "generation_config.json").write_text(json.dumps({**asked, "transformers_version": "5.16.1"}))
+    assert unused_settings(str(mine), None) == {"max_time": 1.0, "temperature": 0.6}

@@ -1,8 +1,10 @@
-"""Makes kotune and kodata of a checkout importable in a child and in all that it starts, before any installed copy, and nothing
-else that lies in the checkout: Python imports this module of PYTHONPATH at its start (kotune.worker.environment).
+"""Runs first in every Python process below kotune (kotune.worker.environment), the workers that Axolotl, torchrun or accelerate
+start as well: Python imports this module of PYTHONPATH at its start.
 
-With the checkout itself in PYTHONPATH, a file in it that is named as one of Python's own modules would be imported in that
-one's place. A sitecustomize that this one hides is executed as if this were not here.
+It makes kotune and kodata importable, before any installed copy, and nothing else that lies beside them: with a checkout itself
+in PYTHONPATH, a file in it that is named as one of Python's own modules would be imported in that one's place. It blocks
+kernels of the hub; which fault that mends stands in kotune.train.upstream. A sitecustomize that this one hides is executed as
+if this were not here.
 """
 
 import sys
@@ -23,6 +25,7 @@ class Ours:
         return PathFinder.find_spec(name, [ROOT]) if name in ("kodata", "kotune") else None
 
 
+sys.modules["kernels"] = None  # type: ignore[assignment]  # an import of it fails, as if it were not installed
 sys.meta_path.insert(0, Ours)
 sys.path[:] = [place for place in sys.path if place != HERE]
 if (hidden := PathFinder.find_spec(__name__)) and hidden.loader:

@@ -1,0 +1,28 @@
+"""What a model says of how answers should be written. It is told in the report and not done: one model's repetition_penalty
+would be in its scores and not in the other's. (kotune.score.model keeps only the ids of tokens.)"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kotune.models.refusals import GENERATION
+
+NO_SETTING = ("transformers_version", "_from_model_config")
+MOST = 20  # settings that are told of one model
+
+
+def unused_settings(base: str, revision: str | None) -> dict[str, Any]:
+    """The settings of a model's generation_config.json but its ids of tokens; of a hub model out of the cache."""
+    file = Path(base) / GENERATION if revision is None else _of_hub(base, revision)
+    if file is None or not file.is_file():
+        return {}
+    asked = json.loads(file.read_text(encoding="utf-8"))
+    settings = {key: asked[key] for key in sorted(asked) if key not in NO_SETTING and not key.endswith("_token_id")}
+    return dict(list({key: value for key, value in settings.items() if value is not None}.items())[:MOST])
+
+
+def _of_hub(base: str, revision: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(base, GENERATION, revision=revision)
+    return Path(found) if isinstance(found, str) else None

@@ -1,0 +1,104 @@
+"""What a model folder must not hold: code of its own, kernels from the hub, an adapter, files that are not what they say.
+
+Everything is read as JSON alone, before any library looks at the folder.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kodata.errors import shown
+from kotune.errors import RecipeError
+
+CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "model.safetensors.index.json"
+READ = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", INDEX)
+LARGEST = 10_000_000  # bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
+KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
+ADAPTER = "adapter_config.json"
+
+
+def refuse(base: str, folder: Path) -> None:
+    """RecipeError for a model folder that would run code or load weights that its user did not choose, or that is none."""
+    found = {name: _object(base, folder / name) for name in READ if (folder / name).exists() or name == CONFIG}
+    _refuse_adapter(base, folder)
+    _refuse_kernels(base, found[CONFIG])
+    _refuse_code(base, found[CONFIG])
+    _refuse_places(base, found.get(INDEX, {}))
+
+
+def _object(base: str, file: Path) -> dict[str, Any]:
+    """The JSON object of a file."""
+    where = f"model {base}: {file.name}"
+    try:
+        if file.stat().st_size > LARGEST:
+            raise RecipeError(f"{where} has over {LARGEST:,} bytes, which no model needs; choose another")
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{where} is not there; give a folder or repository of a transformers model") from None
+    except OSError as error:
+        raise RecipeError(f"{where} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        told = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON ({error})"
+        raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
+    if not isinstance(value, dict):
+        raise RecipeError(
+            f"{where} holds {shown(value)} instead of an object; fetch the model again, or choose another"
+        )
+    return value
+
+
+def _refuse_adapter(base: str, folder: Path) -> None:
+    """transformers would load it, and of it the weights that it names, in any repository, in place of the model's."""
+    if (folder / ADAPTER).exists():
+        raise RecipeError(
+            f"model {base}: it brings {ADAPTER}, an adapter that would be loaded unasked with weights that it names; merge "
+            "the adapter into its model, or remove the file"
+        )
+
+
+def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
+    """A name of a repository is what a kernel from the hub has; transformers' own (sdpa, eager, ...) are harmless."""
+    for key, value in _named(config):
+        if "/" in value or ":" in value:
+            raise RecipeError(
+                f"model {base}: its config.json asks for code from the hub ({key}: {shown(value)}), and a kernel that a "
+                "model names is never run; remove the key from a copy of the model, or choose another"
+            )
+
+
+def _named(config: Any) -> Iterator[tuple[str, str]]:
+    """(key, text) of whatever names an implementation, at any depth."""
+    waiting = [("", config)]
+    while waiting:
+        inside, value = waiting.pop()
+        if isinstance(value, str) and inside:
+            yield inside, value
+        elif isinstance(value, list):
+            waiting += [(inside, item) for item in value]
+        elif isinstance(value, dict):
+            waiting += [(key if KERNEL_KEY.fullmatch(key) else inside, item) for key, item in value.items()]
+
+
+def _refuse_code(base: str, config: dict[str, Any]) -> None:
+    """A model of a kind that transformers does not have: its own code would have to run."""
+    if "auto_map" not in config:  # importing transformers takes seconds
+        return
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    if config.get("model_type") not in CONFIG_MAPPING_NAMES:
+        raise RecipeError(
+            f"model {base}: its config.json names code of its own (auto_map), and code that comes with a model is never "
+            "run; choose a model of a kind that transformers has"
+        )
+
+
+def _refuse_places(base: str, index: dict[str, Any]) -> None:
+    """An index of weights names files of its own folder."""
+    files = index.get("weight_map", {})
+    for file in files.values() if isinstance(files, dict) else [files]:
+        if not isinstance(file, str) or ".." in PurePosixPath(file).parts or file.startswith("/"):
+            raise RecipeError(
+                f"model {base}: {INDEX} names {shown(file)}, which is no file of it; choose another model"
+            )

@@ -1,0 +1,272 @@
+"""A hub, or a mirror in its place, that means harm: nothing is written outside the cache, nothing goes on without end, no
+token goes elsewhere, and no password of an address is said.
+
+The tests that begin with `huggingface_hub` show the fault in the installed version: where they fail, its guard can go.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kodata import klue_nli, naver_news
+from kodata.errors import DataError, HubDeniedError, HubError
+from kodata.reading import addresses, guard
+from kodata.reading import hub as kodata_hub
+from kotune.models import hub as model_hub
+from tests.conftest import ROOT
+from tests.hub import MOVING, Fault, StandInHub, all_files, running
+
+constants = pytest.importorskip("huggingface_hub.constants")
+MODEL = "some/model"
+CONFIG = b'{"model_type": "llama"}'
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[tuple[str, str], bytes]:
+    weights = {(MODEL, "config.json"): CONFIG, (MODEL, "model.safetensors"): b"PAR1 weights" * 1000}
+    return {**all_files(), **weights}
+
+
+@pytest.fixture
+def hub(files: dict[tuple[str, str], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+    with running(files) as server:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
+        monkeypatch.setattr(kodata_hub, "PAUSES", (0,))
+        monkeypatch.setattr(guard, "BEGINS", 1.0)
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        address(monkeypatch, server.endpoint)
+        yield server
+
+
+def address(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    """What HF_ENDPOINT does when huggingface_hub is imported."""
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(guard._State, "login", None)
+
+
+def written(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+ASK = {
+    "a small file": lambda: naver_news.files("test"),
+    "a large file": lambda: klue_nli.files("test"),
+    "a model": lambda: model_hub.fetch(MODEL),
+}
+
+
+@pytest.fixture(params=list(ASK))
+def ask(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
+    return ASK[request.param]
+
+
+def test_what_is_meant_well_passes(hub: StandInHub, ask) -> None:  # type: ignore[no-untyped-def]
+    assert ask() in (
+        MOVING,
+        [Path(path) for path in written(Path(constants.HF_HUB_CACHE)) if "snapshots" in path.parts],
+    )
+    assert set(hub.logins) == {"Bearer hf_secret"} or "Bearer hf_secret" in hub.logins
+
+
+HOSTILE = ["/{}/outside", "../../../outside", "a" * 39, "a" * 41, "A" * 40, "g" * 64, "", "a" * 40 + "/x"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("header", ["ETag", "X-Repo-Commit"])
+def test_an_etag_or_commit_that_is_none_is_refused_before_anything_is_written(
+    hub: StandInHub,
+    tmp_path: Path,
+    ask,
+    header: str,
+    value: str,  # type: ignore[no-untyped-def]
+) -> None:
+    value = value.format(tmp_path)
+    names = ("ETag", "X-Linked-ETag") if header == "ETag" else (header,)
+    hub.faults = [Fault("headers", headers=dict.fromkeys(names, f'"{value}"' if header == "ETag" else value))]
+    with pytest.raises(HubDeniedError, match=r"not to be trusted: its (ETag|commit) is '.*look at HF_ENDPOINT"):
+        ask()
+    assert [path for path in written(tmp_path) if "refs" not in path.parts] == []
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_models_commit_that_is_none_is_refused_too(hub: StandInHub, tmp_path: Path, value: str) -> None:
+    hub.faults = [Fault("sha", method="GET", headers={"sha": value.format(tmp_path)})]
+    with pytest.raises(HubDeniedError, match="its commit is"):
+        model_hub.fetch(MODEL)
+    assert written(tmp_path) == []
+
+
+PLAIN = "import huggingface_hub; huggingface_hub.hf_hub_download('some/model', 'config.json')"
+
+
+def alone(hub: StandInHub, home: Path, script: str = PLAIN, **more: str) -> "subprocess.CompletedProcess[str]":
+    """A script in a process of its own, without a guard."""
+    env = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT), "HF_TOKEN": "hf_secret"}
+    env |= {"HF_ENDPOINT": hub.endpoint, **more}
+    return subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+
+
+def test_huggingface_hub_writes_where_an_etag_says(hub: StandInHub, tmp_path: Path) -> None:
+    hub.faults = [Fault("headers", headers={"ETag": f'"{tmp_path}/outside"'})]
+    alone(hub, tmp_path / "home")
+    assert (tmp_path / "outside").read_bytes() == CONFIG
+
+
+def test_huggingface_hub_sends_its_token_over_http(hub: StandInHub, tmp_path: Path) -> None:
+    alone(hub, tmp_path / "home", HF_ENDPOINT=hub.endpoint.replace("127.0.0.1", "localhost"))
+    assert "Bearer hf_secret" in hub.logins
+
+
+@pytest.mark.parametrize(
+    "to", ["http://hub.example/x", "http://169.254.169.254/x", "ftp://127.0.0.1/x", "http://[", "//x"]
+)
+def test_nobody_is_asked_over_http_and_no_redirect_leads_there(
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    hub.faults = [Fault("headers", headers={"Location": to})]
+    with pytest.raises(DataError):
+        klue_nli.files("test")
+    assert not any(path.startswith("/store") for _, path in hub.asked)
+    if to.startswith("http://h"):
+        address(monkeypatch, "http://hub.example")
+        for asked in ASK.values():
+            with pytest.raises(HubDeniedError, match=r"hub.example is asked over http.*; use https \(HF_ENDPOINT\)"):
+                asked()
+
+
+def test_a_hub_elsewhere_cannot_lead_to_this_machine() -> None:
+    with pytest.raises(addresses.RefusedError):
+        addresses.refuse_address("http://127.0.0.1:8080/x", "https://hub.example")
+    addresses.refuse_address("http://localhost:8080/x", "http://127.0.0.1:80")
+
+
+def test_another_host_gets_no_token(hub: StandInHub, files: dict[tuple[str, str], bytes]) -> None:
+    with running(files) as elsewhere:
+        (path,) = klue_nli.files("test")
+        digest = path.resolve().name
+        path.resolve().unlink()
+        path.unlink()
+        hub.logins.clear()
+        hub.faults = [Fault("headers", headers={"Location": f"{elsewhere.endpoint}/store/{digest}"})]
+        klue_nli.files("test")
+        assert set(hub.logins) == {"Bearer hf_secret"}
+        assert elsewhere.logins == [None]
+
+
+@pytest.mark.parametrize("size", ["20000000001", "9" * 5000, "-1", "x"])
+def test_a_file_that_is_announced_too_large_is_not_begun(hub: StandInHub, size: str) -> None:
+    hub.faults = [Fault("headers", headers={"X-Linked-Size": size})]
+    with pytest.raises(HubDeniedError, match=r"announces .* bytes, and a file may have 20,000,000,000"):
+        klue_nli.files("test")
+    assert len(hub.asked) == 1
+
+
+def test_an_endless_answer_ends(hub: StandInHub, monkeypatch: pytest.MonkeyPatch, ask) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(guard, "UNANNOUNCED", 5_000_000)
+    hub.faults = [Fault("endless", method="GET")]
+    with pytest.raises(HubDeniedError, match="the hub's answer has over 5,000,000 bytes"):
+        ask()
+    assert hub.sent < 50_000_000
+
+
+@pytest.mark.parametrize(("kind", "method"), [("drip", "GET"), ("slow", "GET"), ("slow", "HEAD"), ("silent", "GET")])
+def test_an_answer_byte_by_byte_ends(
+    hub: StandInHub,
+    monkeypatch: pytest.MonkeyPatch,
+    ask,
+    kind: str,
+    method: str,  # type: ignore[no-untyped-def]
+) -> None:
+    monkeypatch.setattr(guard, "GRACE", 0.5)
+    hub.faults = [Fault(kind, method=method)]
+    began = time.monotonic()
+    with pytest.raises(HubError, match=r"\((ReadError|ReadTimeout|RemoteProtocolError)\); try again"):
+        ask()
+    assert time.monotonic() - began < 15
+
+
+def test_a_compressed_answer_is_refused(hub: StandInHub) -> None:
+    hub.faults = [Fault("headers", method="GET", headers={"Content-Encoding": "gzip"})]
+    with pytest.raises(HubDeniedError, match="compressed although"):
+        naver_news.files("test")
+
+
+def test_a_name_that_is_looked_up_forever_is_not_waited_for(
+    hub: StandInHub,
+    monkeypatch: pytest.MonkeyPatch,
+    ask,  # type: ignore[no-untyped-def]
+) -> None:
+    wait = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: wait.wait(30))
+    began = time.monotonic()
+    with pytest.raises(HubError, match="RemoteProtocolError"):
+        ask()
+    wait.set()
+    assert time.monotonic() - began < 15
+
+
+FETCH = (
+    "import logging, kodata.reading.hub as hub\nhub.PAUSES = (0,)\nfrom kotune.models.hub import fetch\n"
+    "try: fetch('some/model')\nexcept Exception as error: print(type(error).__name__, error)\n"
+    "logging.getLogger('huggingface_hub.x').warning('asked %s', 'https://me:S3cretWord@hub.example/x')"
+)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HF_ENDPOINT", "https://me:S3cretWord@127.0.0.1:9"),
+        ("HF_ENDPOINT", "http://me:S3cretWord@hub.example"),
+        ("HF_ENDPOINT", "https://me:12/S3cretWord@hub.example"),
+        ("HF_ENDPOINT", "https://me:S3cretWord@hub.example:S3cretWord"),
+        ("HF_ENDPOINT", "me:S3cretWord@hub.example"),
+        ("HTTPS_PROXY", "http://me:S3cretWord@127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://me:12/S3cretWord@127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://me:a@S3cretWord@127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://me:S3cretWord@127.0.0.1:S3cretWord"),
+        ("ALL_PROXY", "what://me:S3cretWord@127.0.0.1:9"),
+    ],
+)
+def test_a_password_in_an_address_is_never_said(hub: StandInHub, tmp_path: Path, variable: str, value: str) -> None:
+    more = {"HF_ENDPOINT": "https://hub.example", variable: value}
+    done = alone(hub, tmp_path, FETCH, **more)
+    assert "S3cretWord" not in done.stdout + done.stderr
+    assert done.stdout.startswith(("HubError model some/model: ", "HubDeniedError model some/model: ")), done.stdout
+    assert "Traceback" not in done.stderr and "asked https://***@hub.example/x" in done.stderr
+    doctor = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), "doctor"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "", **more},
+    )  # fmt: skip
+    assert "S3cretWord" not in doctor.stdout + doctor.stderr and "Traceback" not in doctor.stderr
+
+
+def test_a_login_in_the_hubs_address_is_sent_to_it_alone(hub: StandInHub, tmp_path: Path) -> None:
+    done = alone(hub, tmp_path, FETCH, HF_ENDPOINT=hub.endpoint.replace("//", "//me:S3cret%40Word@"))
+    assert "Error" not in done.stdout, done.stdout
+    assert set(hub.logins) == {"Basic bWU6UzNjcmV0QFdvcmQ="}
+
+
+def test_a_child_of_kotune_asks_through_the_guard(hub: StandInHub, tmp_path: Path) -> None:
+    """A mirror may offer a file that it did not have when the model was fetched."""
+    hub.faults = [Fault("headers", headers={"ETag": f'"{tmp_path}/outside"'})]
+    script = (
+        "import sys, types, io, huggingface_hub\nfrom kotune.worker import jobs\nsys.stdin = io.StringIO('{}')\n"
+        "job = types.ModuleType('kotune.made.job')\n"
+        "job.run = lambda _: huggingface_hub.hf_hub_download('some/model', 'config.json')\n"
+        "sys.modules['kotune.made'], sys.modules['kotune.made.job'] = types.ModuleType('kotune.made'), job\n"
+        "jobs.main('made')"
+    )
+    assert (
+        "kotune-error: \"the hub's answer is not to be trusted: its ETag is"
+        in alone(hub, tmp_path / "home", script).stdout
+    )
+    assert not (tmp_path / "outside").exists()
