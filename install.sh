@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the locked environment into a venv: bash install.sh .venv/bin [light]
-# light: without torch and all that trains. Every file that an index sends is held against its hash in requirements.lock.
+# Installs the locked environment into a venv: bash install.sh .venv/bin [light|package]
+# light: without torch and all that trains. package: kotune itself copied, without what only its developers need. Every file that an index sends is held against its hash in requirements.lock.
 # One exception: where pip's configuration offers a CPU build of torch (find-links) it is used, unless this machine has an NVIDIA
 # GPU. No index has that build, so nothing in the lock can vouch for it: it is named aloud, and taken by its version alone.
 set -euo pipefail
@@ -44,12 +44,17 @@ if [ ! -e /proc/driver/nvidia/version ] && [ ! -e /dev/nvidia0 ]; then
   for place in $(setting find-links); do
     if "$bin/uv" pip install "${words[@]}" --no-deps --no-index --find-links "$place" "$torch" 2> "$part"; then
       echo "torch: $torch as $place has it; the lock has no hash for that build" >&2
-      cuda='torch|cuda-[a-z]+|nvidia-[a-z0-9-]+' # what PyPI's build needs and this one does not
+      cuda='torch|cuda-[a-z]+|nvidia-(cu[a-z0-9-]+|nccl-[a-z0-9]+|nvjitlink|nvshmem-[a-z0-9]+|nvtx)' # what PyPI's build needs and this one does not
       break
     fi
   done
 fi
 locked "$cuda" -v > "$part"
-"$bin/uv" pip install "${words[@]}" --require-hashes --no-deps --no-build-isolation -r "$part"
-"$bin/uv" pip install "${words[@]}" --no-deps --no-build-isolation -e .
+if [ "$kind" = package ]; then
+  "$bin/uv" pip install "${words[@]}" --no-build-isolation -c "$part" '.[train]'
+else
+  "$bin/uv" pip install "${words[@]}" --require-hashes --no-deps --no-build-isolation -r "$part"
+  "$bin/uv" pip install "${words[@]}" --no-deps --no-build-isolation -e .
+fi
+"$bin/uv" pip check --python "$bin/python" --quiet # nothing is missing that the lock should have had
 "$bin/python" -m kotune_tasks.install
