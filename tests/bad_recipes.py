@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from kotune.recipe.axolotl_block import REFUSED
+from kotune.recipe.axolotl_keys import REFUSED
 from tests.conftest import ROOT
 
 Case = tuple[str, bytes, str | None]
@@ -143,12 +143,12 @@ def _refused_keys() -> Iterator[Case]:
     yield (
         "kernels",
         _axolotl({"attn_implementation": "evil/kernels"}),
-        "axolotl.attn_implementation: names code on the hub",
+        "axolotl.attn_implementation: must be one of",
     )
     yield (
         "pinned kernels",
         _axolotl({"experts_implementation": "evil/k:f"}),
-        "axolotl.experts_implementation: names code",
+        "axolotl.experts_implementation: must be one of",
     )
     yield "deepspeed", _axolotl({"deepspeed": "/x/zero3.json"}), "axolotl.deepspeed: a file that no hash"
     yield (

@@ -12,6 +12,7 @@ from kotune.shipped import typed
 
 HERE = Path(__file__).parent
 FOLDER = RUNS / "launch"
+LONGEST_NAME = 100  # characters of a recipe's name or a study's
 TOKENS = (
     "HF_TOKEN", "WANDB_API_KEY", "COMET_API_KEY", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
@@ -79,11 +80,12 @@ def local_places(recipe: Recipe) -> list[Path]:
 
 
 def launch_name(submissions: Submissions, options: LaunchOptions) -> str:
-    """Lower case, digits and dashes: what every engine takes for a name."""
+    """Lower case, digits and dashes, short enough for a file: what every engine takes for a name."""
     first, *others = submissions
     more = f"-and-{len(others)}-more" if others and not options.name else ""
-    words = (options.name or first.recipe.stem).lower().replace("_", "-") + more
-    return "kotune-" + "".join(letter for letter in words if letter.isascii() and (letter.isalnum() or letter == "-"))
+    words = (options.name or first.recipe.stem).lower().replace("_", "-")
+    kept = "".join(letter for letter in words if letter.isascii() and (letter.isalnum() or letter == "-"))
+    return f"kotune-{kept[:LONGEST_NAME]}{more}"
 
 
 def render(template: str, **facts: object) -> str:

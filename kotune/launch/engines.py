@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable
 
 from kodata.errors import did_you_mean
 from kotune.errors import INTERRUPTED, PREEMPTED, UNREACHABLE, RecipeError, StageError
+from kotune.launch import paths
 from kotune.launch.docker import DOCKER
 from kotune.launch.engine import Launch, LaunchOptions, Submission
 from kotune.launch.sky import SKY
 from kotune.launch.slurm import SLURM
 from kotune.recipe.reading import load
+from kotune.recipe.strict_yaml import shown
 from kotune.runs.folder import publish
 from kotune.shipped import IS_CHECKOUT
 
@@ -26,17 +28,20 @@ STOPS = (UNREACHABLE, INTERRUPTED, PREEMPTED)  # exit codes after which the next
 
 def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptions) -> Launch:
     """What would be launched; nothing is written or started. RecipeError for a bad recipe, an unknown engine, one that
-    needs a checkout where there is none, or a bucket that the engine does not take."""
+    needs a checkout where there is none, a bucket that the engine does not take, or a path that no engine should be given."""
     if engine not in ENGINES:
-        raise RecipeError(f"--on {engine}: unknown engine{did_you_mean(engine, ENGINES)}")
+        raise RecipeError(f"--on {shown(engine)}: unknown engine{did_you_mean(engine, ENGINES)}")
     if ENGINES[engine].needs_checkout and not IS_CHECKOUT:
         raise RecipeError(
-            f"--on {engine}: it is given the repository itself, and this is an installation; `git clone "
-            "https://github.com/OWNER/kotune`, and launch from there"
+            f"--on {engine}: it is given the repository itself, and this is an installation; clone the repository that "
+            "it was installed from, and launch from there"
         )
     if options.bucket and not ENGINES[engine].takes_bucket:
-        raise RecipeError(f"--bucket {options.bucket}: only SkyPilot takes one; with {engine} runs lie in runs/ here")
+        raise RecipeError(
+            f"--bucket {shown(options.bucket)}: only SkyPilot takes one; with {engine} runs lie in runs/ here"
+        )
     loaded = {submission: load(submission.recipe, submission.overrides) for submission in submissions}
+    paths.check(loaded)
     return ENGINES[engine].prepare(loaded, options)
 
 

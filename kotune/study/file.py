@@ -49,6 +49,16 @@ class Asked(Strict):
     limit: Any = None
     target_task: str | None = None
 
+    @field_validator("recipes")
+    @classmethod
+    def _on_one_line(cls, files: tuple[Path, ...]) -> tuple[Path, ...]:
+        for file in files:
+            if strict_yaml.BREAKS.search(str(file)):
+                raise PydanticCustomError(
+                    "path", f"`{shown(file)}` has a control character in its name; rename the recipe"
+                )
+        return files
+
     @field_validator("limit")
     @classmethod
     def _as_of_run(cls, limit: Any) -> Limit:

@@ -31,6 +31,6 @@ def _line(service: str, block: dict[str, Any]) -> str:
         place = next((os.environ[name] for name in SPACES if os.environ.get(name)), None)
         return SENDS.format(f"trackio at {place}") if place else KEEPS.format("trackio")
     if service == "mlflow":
-        place = block.get("mlflow_tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI")
+        place = os.environ.get("MLFLOW_TRACKING_URI")  # the one place: a recipe may not name it
         return SENDS.format(f"MLflow at {place}") if place else KEEPS.format("MLflow")
     return SENDS.format("Comet") if service == "comet" else KEEPS.format("TensorBoard")

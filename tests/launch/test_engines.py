@@ -127,19 +127,58 @@ def test_settings_reach_the_run(engine: str) -> None:
     assert told.count(words) == 3
 
 
+def mounts(command: list[str]) -> list[str]:
+    return [after for word, after in pairwise(command) if word == "--volume"]
+
+
 def test_docker_gets_gpus_shared_memory_and_the_recipe_and_data_of_this_machine(here: Path) -> None:
     (here / "data").mkdir()
     data = "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: data\n"
-    (command,) = prepared("docker", write_recipe(here / "recipes", data)).commands
-    assert command[-3:] == ["kotune", "run", str(here / "recipes" / "recipe.yml")]
+    recipe = write_recipe(here / "recipes", data).relative_to(here)
+    (command,) = prepared("docker", recipe).commands
+    assert command[-3:] == ["kotune", "run", "recipes/recipe.yml"]
     words = shlex.join(command)
     for part in ("--gpus all", "--shm-size 10g", "--ulimit memlock=-1", "--env-file runs/launch/docker.env"):
         assert part in words
-    mounts = [after for word, after in pairwise(command) if word == "--volume"]
-    recipe = here / "recipes" / "recipe.yml"
-    assert mounts == [
-        "kotune-cache:/cache", f"{here}/runs:/kotune/runs", f"{recipe}:{recipe}:ro", f"{here}/data:/kotune/data:ro"
+    assert mounts(command) == [
+        "kotune-cache:/cache", f"{here}/runs:/work/runs", f"{here}/{recipe}:/work/{recipe}:ro", f"{here}/data:/work/data:ro"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [".", "kotune", "kodata", "runs/..", "workspace"])
+def test_no_recipe_lays_a_folder_over_the_code_in_the_container(here: Path, path: str) -> None:
+    """Nor over its system: all that is mounted lies below folders that the image leaves empty."""
+    (here / path).mkdir(parents=True, exist_ok=True)
+    text = f"model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: {path}\n"
+    try:
+        (command,) = prepared("docker", write_recipe(here, text)).commands
+    except RecipeError as error:
+        assert path == "runs/.." and "below this folder alone" in str(error)
+        return
+    assert command[command.index("--workdir") + 1] == "/work" and command[-1] == "/recipe/recipe.yml"
+    targets = [Path(mount.split(":")[1]) for mount in mounts(command)]
+    assert all(target.parts[1] in ("work", "recipe", "cache") for target in targets)
+
+
+@pytest.mark.parametrize("path", ["/usr/lib", "../outside", "{here}/data"])
+def test_docker_is_given_nothing_from_outside_this_folder(here: Path, path: str) -> None:
+    """An absolute path would be laid over the container's own folder of that name."""
+    for folder in (here.parent / "outside", here / "data"):
+        folder.mkdir(exist_ok=True)
+    text = f"model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: {path.format(here=here)}\n"
+    with pytest.raises(
+        RecipeError, match=r"a container is given what lies below this folder alone; copy it here, or link"
+    ):
+        prepared("docker", write_recipe(here, text))
+
+
+def test_a_run_in_a_container_has_the_name_that_it_has_without_one(here: Path) -> None:
+    """Paths stay what the recipe says, so that a study finds its cells."""
+    (here / "data").mkdir()
+    text = "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: data\n"
+    recipe = write_recipe(here, text).relative_to(here)
+    (command,) = prepared("docker", recipe, overrides=("seed=7",)).commands
+    assert command[-4:] == ["run", "recipe.yml", "--set", "seed=7"]
 
 
 def test_what_a_recipe_names_of_this_machines_files_is_found(here: Path) -> None:
@@ -319,6 +358,63 @@ def test_a_dry_run_needs_the_light_install_alone(here: Path, words: list[str]) -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+BROKEN = ("a\nfile_mounts: {x: y}.yml", "a\r.yml", "a\x1b[2J.yml", "a:b.yml", "a\u2028b.yml", "a\x85b.yml")
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_a_name_that_an_engine_would_read_as_more_than_a_name_is_one_message(
+    here: Path, engine: str, name: str
+) -> None:
+    shutil.copy(RECIPES[0], here / name)
+    (here / "d:d").mkdir()
+    data = write_recipe(here, "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: 'd:d'\n")
+    for recipe in (Path(name), data.relative_to(here)):
+        with pytest.raises(RecipeError, match="a colon or a control character in a path") as caught:
+            prepared(engine, recipe)
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_this_folders_own_name_is_looked_at_too(here: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    inside = here / "a:b"
+    shutil.copytree(here / "recipes", inside / "recipes")
+    monkeypatch.chdir(inside)
+    with pytest.raises(RecipeError, match="a colon or a control character"):
+        prepared(engine, here / RECIPES[0])
+
+
+NASTY = "axolotl.wandb_name='\n  touch x\nenvs: {A: $(touch x)}\n#SBATCH --wrap=x\n'"
+
+
+def test_a_setting_with_lines_of_its_own_stays_one_word_for_sky(here: Path) -> None:
+    launched = prepared("sky", overrides=(NASTY,), bucket="s3://a\nsetup: x")
+    task = yaml.safe_load(launched.text)
+    assert list(task) == ["name", "resources", "workdir", "file_mounts", "envs", "setup", "run"]
+    assert task["envs"] == {"AXOLOTL_DO_NOT_TRACK": "1"} and "touch" not in task["setup"]
+    assert task["file_mounts"]["/kotune-runs"]["source"] == "s3://a\nsetup: x"
+    assert launched.after == "aws s3 sync 's3://a\nsetup: x' runs"
+    (here / "cli.py").write_text('#!/bin/sh\nprintf "%s" "$4" > said\n')
+    (here / "cli.py").chmod(0o755)
+    subprocess.run(["bash", "-c", task["run"]], check=True)
+    assert (here / "said").read_text() == NASTY
+    assert not (here / "x").exists()
+
+
+def test_a_setting_with_lines_of_its_own_stays_one_word_for_slurm(here: Path) -> None:
+    launched = prepared("slurm", overrides=(NASTY,))
+    head = launched.text[: launched.text.index("set -u")]
+    assert "--wrap" not in head  # where sbatch reads: up to the first command
+    assert sbatch(launched, here, 0, "RUNNING")[1].count("ran ") == 1
+    assert not (here / "x").exists()
+
+
+def test_a_long_name_is_cut(here: Path) -> None:
+    shutil.copy(RECIPES[0], here / f"{'a' * 240}.yml")
+    for engine in engines.ENGINES:
+        engines.write(prepared(engine, Path(f"{'a' * 240}.yml")))
 
 
 def test_an_unknown_bucket_service_is_refused() -> None:

@@ -189,6 +189,12 @@ def test_what_is_no_study_is_told_before_anything_is_run(write: Callable[[str], 
     assert told in str(error.value) and str(error.value).startswith("grid.yml")
 
 
+def test_a_study_tells_a_recipe_whose_name_breaks_the_line(write: Callable[[str], Path]) -> None:
+    with pytest.raises(RecipeError, match=r"recipes: `a\\n\.yml` has a control character in its name") as caught:
+        file.load(write('recipes: ["a\\n.yml"]\nvary: {seed: [1, 2]}\n'))
+    assert str(caught.value).isprintable()
+
+
 def test_values_are_judged_together(write: Callable[[str], Path]) -> None:
     good = "recipes: [a.yml]\nvary: {axolotl.batch_size: [8, 16], axolotl.micro_batch_size: [2, 4]}"
     assert len(file.load(write(good)).cells) == 4

@@ -31,7 +31,6 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"use_tensorboard": True}, ["this run keeps its metrics for TensorBoard on this machine"]),
         ({"use_comet": True}, ["this run sends its metrics to Comet"]),
         ({"use_mlflow": True}, ["this run keeps its metrics for MLflow on this machine"]),
-        ({"use_mlflow": True, "mlflow_tracking_uri": "http://m:5000"}, ["this run sends its metrics to MLflow at http://m:5000"]),
         ({"use_wandb": True, "use_tensorboard": True}, ["this run sends its metrics to W&B",
                                                         "this run keeps its metrics for TensorBoard on this machine"]),
     ],
@@ -43,6 +42,11 @@ def test_every_service_that_is_on_is_said(block: dict[str, Any], told: list[str]
 def test_a_trackio_that_the_environment_sends_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKIO_SPACE_ID", "me/board")
     assert tracking.lines({"use_trackio": True}) == ["this run sends its metrics to trackio at me/board"]
+
+
+def test_an_mlflow_that_the_environment_names_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://m:5000")
+    assert tracking.lines({"use_mlflow": True}) == ["this run sends its metrics to MLflow at http://m:5000"]
 
 
 @pytest.mark.parametrize("use", [service for service, name in tracking.NAMED.items() if name])
