@@ -215,8 +215,12 @@ def _score(job: Job, screen: Screen) -> None:
     kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
     inputs = stages.inputs(job, "score")
     keep_matching(job.run.path(SCORED), {**inputs, "base": kept})
-    base_answers.take_over(job.run.root, inputs)
+    for line in base_answers.take_over(job.run.root, inputs):
+        screen.say(line)
     call("score", job.run.root, tasks=job.task_paths(), base=kept, limit=job.limit)
+    job.run.update(base_checked=base_answers.checked(job.run.root, job.recipe.tasks) or None)
+    for line in base_answers.refused(job.run.root, job.recipe.tasks):
+        screen.say(line)
     scores = read_json(job.run.path(SCORES))
     for whose in {entry["base_from"]: None for entry in scores.values() if entry["base_from"]}:
         screen.say(f"what the base model answers is known from {whose}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from kodata.errors import DataError, brief
-from kodata.reading.files import MAX_RATIO, SMALL
+from kodata.reading.columns import MAX_RATIO, SMALL
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20

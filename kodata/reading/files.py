@@ -15,15 +15,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from kodata.errors import DataError, FaultError, brief, shown
+from kodata.errors import DataError, FaultError, shown
+from kodata.reading import columns
+from kodata.reading.columns import MAX_RATIO, SMALL
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
 from kodata.reading.json_rows import decoded, json_rows, reason
+from kodata.reading.regular import opened
 
 Row = dict[str, Any]
 
 CHUNK = 1 << 18  # bytes read at a time
-MAX_RATIO = 200  # unpacked to packed; Korean text has about 10
-SMALL = 1 << 20  # below this many bytes no ratio does harm
 _AGAIN = "download or copy it again"
 
 
@@ -50,7 +51,7 @@ def rows(path: Path, inside: tuple[str, ...] = (), names: Sequence[str] = ()) ->
 def sha256(path: Path) -> str:
     """The hex digest of a file, read in pieces. Raises DataError."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -72,7 +73,8 @@ def _reader(path: Path) -> Callable[[Path], Iterator[Any]]:
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.name.endswith(".gz") else path.open("rb")
+    file = opened(path)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.name.endswith(".gz") else file
 
 
 def _bytes(path: Path) -> Iterator[bytes]:
@@ -167,36 +169,12 @@ def _line(line: str) -> Any:
         raise FaultError(f"not valid JSON: {reason(error)}") from None
 
 
-def _parquet(path: Path) -> Iterator[Any]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1024):
-                yield from batch.to_pylist()
-    except Exception as error:  # pyarrow has no one error for what is damaged
-        raise FaultError(f"not a whole parquet file ({brief(error)}); {_AGAIN}") from None
-
-
-def _arrow(path: Path) -> Iterator[Any]:
-    import pyarrow
-
-    try:
-        with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
-            for batch in stream:
-                batch.validate(full=True)  # unlike parquet's, this reader takes every offset on trust
-                yield from batch.to_pylist()
-    except Exception as error:
-        raise FaultError(f"not a whole arrow file ({brief(error)}); {_AGAIN}") from None
-
-
 _READERS: dict[str, Callable[[Path], Iterator[Any]]] = {
     ".json": _array,
     ".jsonl": _lines,
     ".csv": lambda path: comma_separated(_text(path)),
     ".tsv": lambda path: tab_separated(_text(path)),
     ".txt": lambda path: tab_separated(_text(path)),
-    ".parquet": _parquet,
-    ".arrow": _arrow,
+    ".parquet": lambda path: columns.rows(path, "parquet"),
+    ".arrow": lambda path: columns.rows(path, "arrow"),
 }

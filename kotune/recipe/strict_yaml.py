@@ -12,12 +12,14 @@ from typing import Any
 import yaml
 
 from kodata.errors import did_you_mean, on_one_line
+from kodata.reading.regular import opened
 from kotune.errors import RecipeError
 from kotune.recipe.secrets import masked
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
 
 MAX_BYTES = 16_384  # PyYAML reads some 30 kB in a CPU second
 MAX_DEPTH = 20  # PyYAML looks 1,024 characters ahead from every open bracket, which makes deep nesting slow
+MAX_NODES = 20_000  # values that a file of our own is built of, aliases written out
 MAX_SHOWN = 80  # characters of a key or value in a message
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # what fits 64 bits
@@ -81,6 +83,36 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
         raise RecipeError(f"{where}: nested too deeply; a recipe needs three levels") from None
 
 
+def plain(text: str) -> Any:
+    """One YAML document that a program wrote, so without the strict rules for what people write. ValueError where it is no
+    YAML, nested too deeply, or an alias makes it far larger than it looks."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MAX_NODES:
+            raise ValueError(f"over {MAX_NODES:,} values")
+        return loader.construct_document(node)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """The values in a node, those of an alias each time that it stands there. ValueError for one that holds itself."""
+    if id(node) in known:
+        if not known[id(node)]:
+            raise ValueError("an alias that holds itself")
+        return known[id(node)]
+    known[id(node)] = 0
+    parts = node.value if isinstance(node, yaml.CollectionNode) else []
+    inner = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
+    known[id(node)] = 1 + sum(_size(each, known) for each in inner)
+    return known[id(node)]
+
+
 def shown(value: object) -> str:
     """A key or value for a message: a few words of it, no token, and nothing that a terminal would act on."""
     short = masked(str(value))[: MAX_SHOWN + 1]
@@ -90,7 +122,7 @@ def shown(value: object) -> str:
 
 def _read(path: Path, limit: int) -> str:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(limit + 1)  # never more, whatever the file says of its size
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file{_alike(path)}; {RECIPES_LIST} lists what ships") from None

@@ -6,12 +6,14 @@ from typing import Any
 
 from kodata.errors import shown
 from kodata.prepare.output import Manifest
+from kodata.reading.regular import content
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.layout import RECIPE
 from kotune.report import data_tables
 from kotune.runs.finished import Finished
+from kotune.runs.reading import MAX_YAML
 from kotune.shipped import PROGRAM
 
 NOTHING = "-"
@@ -109,4 +111,4 @@ FACTS: dict[str, Callable[[Finished, Phrases], object]] = {
 
 def recipes(runs: Sequence[Finished]) -> list[str]:
     """Each run's recipe as it was resolved."""
-    return [(run.folder / RECIPE).read_text(encoding="utf-8") for run in runs]
+    return [content(run.folder / RECIPE, MAX_YAML).decode("utf-8") for run in runs]

@@ -3,7 +3,6 @@
 A file that is missing, damaged, edited since its stage made it, or of another version is one message that names it.
 """
 
-import json
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from glob import escape
@@ -18,6 +17,7 @@ from kotune.runs import guard
 from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
+from kotune.runs.reading import lines_of, yaml_of
 from kotune.runs.records import Event, Manifest, Parity, Record, Resolved, TaskScores, fits
 from kotune_tasks.card import cards
 
@@ -68,14 +68,18 @@ class Finished:
         self._check(METRICS)
         try:
             found = read_metrics(self.folder / METRICS)
-        except ValueError:
+        except (OSError, ValueError):
             found = [{}]
         return list(self._shaped(METRICS, found, list[Event]))
 
     def samples(self, task: str, kind: str) -> dict[str, Sample]:
         """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
         KotuneError where the file is not the one that was scored."""
-        return _samples(self._scored(task, kind), self.scores[task]["sha256"][kind])
+        path = self._scored(task, kind)
+        try:
+            return _samples(path, self.scores[task]["sha256"][kind])
+        except (OSError, ValueError, LookupError, TypeError):
+            raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
         """KotuneError for any file that a report reads later and that is missing or not as its stage left it."""
@@ -104,12 +108,10 @@ class Finished:
             raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
 
     def _yaml(self, name: str, shape: Any) -> dict[str, Any]:
-        import yaml
-
         self._check(name)
         try:
-            found = yaml.safe_load(self.folder.joinpath(name).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, ValueError):
+            found = yaml_of(self.folder / name)
+        except (OSError, ValueError):
             found = None
         return dict(self._shaped(name, found, shape))
 
@@ -130,18 +132,7 @@ class Finished:
 @lru_cache(maxsize=12)  # enough for two runs of a task and their lines; fifty would not fit into memory
 def _samples(path: Path, digest: str) -> dict[str, Sample]:
     """The lines of the samples file that has this digest, by their documents' hashes."""
-    lines = path.read_bytes().split(b"\n")  # splitlines() of text would break at U+2028, which stands in answers
-    return {sample["doc_hash"]: sample for sample in map(_loads, filter(None, lines))}
-
-
-def _loads(line: bytes) -> Any:
-    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson refuses."""
-    try:
-        import orjson
-
-        return orjson.loads(line)
-    except (ImportError, ValueError):
-        return json.loads(line)
+    return {sample["doc_hash"]: sample for sample in lines_of(path)}
 
 
 def find(given: Path, runs_dir: Path) -> Path:

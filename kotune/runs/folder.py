@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from kodata import drafts
+from kodata.reading.regular import opened
 from kotune.display.phrases import LANGUAGES
 from kotune.errors import StageError
 from kotune.layout import RECORD
+from kotune.runs.reading import json_of
 from kotune.shipped import PROGRAM, typed
 
 STAGES = ("prepare", "render", "train", "score", "report")
@@ -126,15 +128,18 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON in a file of a run folder. StageError where somebody damaged it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StageError(f"{path}: not JSON any more ({error}); move the run folder away and run again") from None
+        return json_of(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise StageError(f"{path}: not JSON any more ({told}); move the run folder away and run again") from None
 
 
 def sha256(*paths: Path) -> str:
     """One digest over the files' contents, in the order given."""
     whole = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
+        with opened(path) as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()

@@ -3,6 +3,7 @@
 Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,14 @@ class Loaded:
         """Whether the model writes its answer, instead of choosing one."""
         return bool(self.task.OUTPUT_TYPE == "generate_until")
 
-    def evaluate(self, model: Any, limit: int | None = None) -> dict[str, Any]:
+    @property
+    def draws(self) -> bool:
+        """Whether the model's answers are drawn at random, so that asked again it gives others."""
+        return self.generates and bool(self.task.config.generation_kwargs.get("do_sample"))
+
+    def evaluate(self, model: Any, limit: int | Sequence[int] | None = None) -> dict[str, Any]:
         """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not lm-eval's to make.
+        `limit`: the first so many items, or those of these numbers, in rising order.
 
         Its simple_evaluate would ask the machine about itself each time, for more than a second, and add nothing else:
         our tasks have no examples in the prompt to draw.
@@ -32,8 +39,9 @@ class Loaded:
         from lm_eval.evaluator import evaluate
 
         tasks = {self.name: self.task}
+        chosen = {"samples": {self.name: list(limit)}} if isinstance(limit, Sequence) else {"limit": limit}
         result: dict[str, Any] = evaluate(
-            model, tasks, limit=limit, apply_chat_template=True, bootstrap_iters=0, log_samples=True
+            model, tasks, **chosen, apply_chat_template=True, bootstrap_iters=0, log_samples=True
         )
         return result
 

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from kodata.scored import thought
 from kotune import layout
 from kotune.runs.folder import sha256, write_text
 from kotune.score.harness import Loaded
@@ -29,6 +30,11 @@ def samples_path(root: Path, kind: str, task: str) -> Path:
 
 def note_path(root: Path, task: str, variant: str) -> Path:
     return root / layout.note(variant, task)
+
+
+def refused_path(root: Path, task: str) -> Path:
+    """Beside the note on a task's base answers: whose were not believed, and why."""
+    return note_path(root, task, "base").with_suffix(".refused")
 
 
 def item_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
@@ -58,3 +64,11 @@ def _predicted(responses: list[Any]) -> dict[str, Any]:
         return {"prediction": responses[0]}
     likelihoods = [response[0] for response in responses]
     return {"prediction": max(range(len(likelihoods)), key=likelihoods.__getitem__), "logprobs": likelihoods}
+
+
+def count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
+    """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the model's own tokens. A task
+    alone cannot, since lm-eval shows it no tokenizer."""
+    for sample in samples:
+        if thinking := thought(sample["prediction"]):
+            sample["metrics"]["thinking_tokens"] = len(tokenizer.encode(thinking, add_special_tokens=False))

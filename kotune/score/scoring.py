@@ -2,8 +2,8 @@
 for base. Same items, same prompts, same batch shapes; the base has the precision that the adapter was trained on.
 """
 
-import json
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +11,24 @@ from typing import Any
 
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import stderr, value
-from kodata.scored import thought
 from kotune import layout
 from kotune.errors import StageError
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import read_json, sha256, write_json
+from kotune.runs.reading import lines_of
+from kotune.score import borrowed
 from kotune.score.baselines import Lines, References
 from kotune.score.harness import Loaded, load_task
 from kotune.score.model import harness_model, load_base, load_model
-from kotune.score.samples import item_of, note_path, sample_of, samples_path, write_samples
+from kotune.score.samples import (
+    count_thoughts,
+    item_of,
+    note_path,
+    refused_path,
+    sample_of,
+    samples_path,
+    write_samples,
+)  # fmt: skip
 
 ADVICE = "end what else uses it, or take a GPU with more; what is scored so far is kept"
 SEED = 1234  # lm-eval's own, for a task that samples
@@ -38,14 +47,53 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
     """
     loaded = [load_task(name, path) for name, path in tasks.items()]
-    todo = [(task, variant) for task in loaded for variant in VARIANTS if _done(root, task.name, variant) is None]
-    if todo:
+    limits = {task.name: task.quick() if limit == "quick" else limit for task in loaded}
+    lent = [task for task in loaded if _is_unchecked(root, task.name)]
+    if lent or _todo(root, loaded):
         model = load_model(root, base)
-        for task, variant in todo:
+        for task in lent:
+            with model.model.disable_adapter():
+                _check(root, task, model, limits[task.name], borrowed.tolerance(base))
+        for task, variant in _todo(root, loaded):
             with model.model.disable_adapter() if variant == "base" else nullcontext():
-                _score(root, variant, task, evaluated(task, model, task.quick() if limit == "quick" else limit))
+                _score(root, variant, task, evaluated(task, model, limits[task.name]))
     references = References(root)
     write_json(root / layout.SCORES, {task.name: _entry(root, task, references) for task in loaded})
+
+
+def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
+    return [(task, variant) for task in tasks for variant in VARIANTS if _done(root, task.name, variant) is None]
+
+
+def _is_unchecked(root: Path, task: str) -> bool:
+    """Whether a task's base answers are another run's (base_answers) and the base model was not yet asked about them."""
+    note = _done(root, task, "base") or {}
+    return "from" in note and "checked" not in note
+
+
+def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: float) -> None:
+    """Another run's base answers become this run's, with the items that were asked again, or are forgotten, with the reason."""
+    path, place = note_path(root, task.name, "base"), samples_path(root, "base", task.name)
+    note, docs = read_json(path), len(task.task.eval_docs)
+    items = docs if limit is None else min(limit, docs)
+    why, asked = borrowed.doubt(
+        place, task, model.tokenizer, items, lambda chosen: evaluated(task, model, chosen)[1], tolerance
+    )
+    if not why and not _is_told_right(note, place):
+        why = "the scores beside them do not follow from them"
+    if why:
+        refused = {"from": note["from"], "why": why}
+        print(f"{task.name}: base answers of {note['from']} are not used: {why}", flush=True)
+        path.unlink()
+        write_json(refused_path(root, task.name), refused)
+    else:
+        write_json(path, {**note, "checked": asked})
+
+
+def _is_told_right(note: dict[str, Any], samples: Path) -> bool:
+    """Whether number and scores in a note are those of the samples."""
+    found = lines_of(samples)
+    return bool(note["n"] == len(found)) and borrowed.is_near(metrics({}, found), note["values"], borrowed.EXACT)
 
 
 def rehearse(root: Path, base: str, revision: str | None, tokenizer: Any, tasks: dict[str, Path | None]) -> None:
@@ -86,8 +134,7 @@ def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
         **{variant: note["values"] for variant, note in notes.items()},
     }  # fmt: skip
     _align(entry)
-    lines = samples_path(root, "tuned", task.name).read_text(encoding="utf-8").split("\n")
-    samples = [json.loads(line) for line in lines if line]
+    samples = lines_of(samples_path(root, "tuned", task.name))
     entry["base_from"] = notes["base"].get("from")  # the run that the base answers are taken from, where they are
     entry["references"] = _lines(root, references.of(task, samples), task.name, sums)
     return entry
@@ -101,19 +148,22 @@ def _lines(root: Path, found: Lines, task: str, sums: dict[str, str]) -> dict[st
     return {"rows": found.rows, "absent": found.absent, "lines": lines}
 
 
-def evaluated(task: Loaded, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A task's metrics, {name: {value, stderr, n}}, and its samples as samples/<variant>/<task>.jsonl holds them."""
+def evaluated(
+    task: Loaded, model: Any, limit: int | Sequence[int] | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A task's metrics, {name: {value, stderr, n}}, and its samples as samples/<variant>/<task>.jsonl holds them. `limit`: as
+    for Loaded.evaluate()."""
     import torch
 
     torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
     result = _within_memory(task, model, limit)
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
     if task.generates:
-        _count_thoughts(samples, model.tokenizer)
+        count_thoughts(samples, model.tokenizer)
     return metrics(result["results"][task.name], samples), samples
 
 
-def _within_memory(task: Loaded, model: Any, limit: int | None) -> dict[str, Any]:
+def _within_memory(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict[str, Any]:
     """lm-eval's result, in batches half as large whenever the GPU's memory is too small; they stay so for what comes after.
     Batches of another size change no answer and a log-likelihood by less than 1e-4 (benchmarks/tasks.py)."""
     import torch
@@ -152,14 +202,6 @@ def metrics(result: dict[str, Any], samples: list[dict[str, Any]]) -> dict[str, 
         error = stderr(metric, items, clusters)
         values[name] = {"value": _finite(mean), "stderr": _finite(error), "n": len(items)}
     return values
-
-
-def _count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
-    """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the model's own tokens. A task
-    alone cannot, since lm-eval shows it no tokenizer."""
-    for sample in samples:
-        if thinking := thought(sample["prediction"]):
-            sample["metrics"]["thinking_tokens"] = len(tokenizer.encode(thinking, add_special_tokens=False))
 
 
 def _finite(value: Any) -> float | None:

@@ -99,6 +99,7 @@ MEANT = [
     Edit("a 4-bit load", "kotune/train/precision.py", "use_double_quant=True", "use_double_quant=False", SCORING),
     Edit("its own template", "kotune/models/templates/llama3.jinja", "trim", "upper", ("render",)),
     Edit("an import of another function", "kodata/prepare/split.py", "import unspaced", "import clean as unspaced", PREPARE),
+    Edit("a reader in its own process", "kodata/reading/column_rows.py", "ROWS = 256", "ROWS = 128", PROMPT),
     Edit("what a module does when it is imported", "kodata/errors.py", "_BRIEF.maxstring = ", "_BRIEF.maxlist = ", PROMPT),
 ]  # fmt: skip
 

@@ -1,0 +1,52 @@
+"""Files of a run folder, which may be a stranger's, read within bounds: of size, of depth, of what an alias may grow to.
+
+Raises OSError for what is missing, too large or no file at all, ValueError for what is not whole.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kodata.reading.regular import content
+from kotune.recipe.strict_yaml import plain
+
+MAX_JSON = 16 << 20  # bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory
+MAX_YAML = 64 << 10  # bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second
+MAX_LINES = 256 << 20  # bytes of samples, or of a training's log; 25,000 news articles are 60 million
+MAX_LINE = 4_000_000  # bytes; a row of data has no more characters (kodata.reading.delimited)
+
+
+def json_of(path: Path) -> Any:
+    """The value in a JSON file."""
+    return loads(content(path, MAX_JSON).decode("utf-8"))
+
+
+def lines_of(path: Path) -> list[Any]:
+    """The value of each line that is not empty."""
+    lines = content(path, MAX_LINES).split(b"\n")  # splitlines() of text would break at U+2028, which stands in answers
+    return [_line(line) for line in lines if line]
+
+
+def yaml_of(path: Path) -> Any:
+    """The value in a YAML file."""
+    return plain(content(path, MAX_YAML).decode("utf-8"))
+
+
+def _line(line: bytes) -> Any:
+    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson refuses."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"a line of over {MAX_LINE:,} bytes")
+    try:
+        import orjson
+
+        return orjson.loads(line)
+    except (ImportError, ValueError):
+        return loads(line)
+
+
+def loads(text: str | bytes) -> Any:
+    """The value in a JSON text. ValueError for one that is not whole, or too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
