@@ -154,5 +154,6 @@ def _keep_adapter(root: Path) -> None:
     for file in made.iterdir():
         if file.is_file() and (file.name in KEPT or file.name.startswith(("tokenizer", "special_tokens"))):
             shutil.copy2(file, partial / file.name)
+            (partial / file.name).chmod(drafts.PRIVATE)
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
