@@ -7,22 +7,30 @@ ARG BASE=axolotlai/axolotl:0.19.0
 FROM ${BASE}
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /kotune
+ARG BASE
+LABEL org.opencontainers.image.base.name="${BASE}"
+RUN case "${BASE}" in *@sha256:*) ;; *) \
+    printf '\n%s\n' "WARNING: THE BASE ${BASE} IS A TAG, WHICH CAN BE MOVED TO ANOTHER IMAGE." \
+      "WARNING: Name its digest: --build-arg BASE=${BASE}@sha256:... (docs/docker.md)" >&2 ;; esac
 # Behind a proxy with certificates of its own: --build-arg SSL_CERT_FILE=PATH, a file of the base that has them.
 ARG SSL_CERT_FILE
 
-# What the base lacks, at the lock's versions; its torch, and what belongs to that, stay as they are.
+# What the base lacks, at the lock's versions and hashes, which uv holds against what it installs and what it builds with; the
+# base's torch, and what belongs to that, stay as they are.
 COPY pyproject.toml requirements.lock ./
-# hadolint ignore=DL3013
-RUN command -v uv || python -m pip install --no-cache-dir "$(grep '^uv==' requirements.lock | cut -d' ' -f1)" \
-  && grep -Ev '^(torch|torchao|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==' requirements.lock > /tmp/lock \
+RUN command -v uv || { sed -n '/^uv==/,/[^\\]$/p' requirements.lock > /tmp/uv \
+    && python -m pip install --no-cache-dir --require-hashes --requirement /tmp/uv && rm /tmp/uv; }
+RUN awk '/^[a-z0-9]/ { is = ($0 ~ /^(torch|torchao|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/) } !is' \
+    requirements.lock > /tmp/lock \
   && python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' >> /tmp/lock \
   && uv pip install --python "$(command -v python)" --no-cache --compile-bytecode \
-       --requirements pyproject.toml --extra train --constraints /tmp/lock \
+       --requirements pyproject.toml --extra train --constraints /tmp/lock --build-constraints /tmp/lock \
   && rm /tmp/lock
 
 # The base keeps its Python below /root, which only root may enter. Any user may write runs and the cache, nobody the code.
 COPY . .
-RUN uv pip install --python "$(command -v python)" --no-cache --no-deps --editable . \
+RUN uv pip install --python "$(command -v python)" --no-cache --no-deps \
+       --build-constraints requirements.lock --editable . \
   && python -m kotune_tasks.install \
   && python -m compileall -q kodata kotune tasks \
   && place=$(dirname "$(readlink -f "$(command -v python)")") \

@@ -64,9 +64,10 @@ $(SKY)/bin/sky:
 notebook-check: setup
 	$(BIN)/pytest tests/test_notebook.py
 
+# What is pinned stays so: delete a package's lines for a newer one.
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra train --extra dev pyproject.toml \
-	  --no-annotate --no-header --quiet -o requirements.lock
+	  --no-annotate --no-header --quiet --generate-hashes -o requirements.lock
 
 bench: setup
 	$(BIN)/python -m benchmarks

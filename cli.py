@@ -16,7 +16,7 @@ try:
 except ModuleNotFoundError as missing:
     if missing.name not in ("click", "kotune_tasks"):
         raise
-    light = "python3.11 -m venv .venv && .venv/bin/pip install -e . -c requirements.lock"
+    light = "python3.11 -m venv .venv && bash install.sh .venv/bin light"
     print(f"error: kotune is not installed here; run `make setup`, or without torch `{light}`", file=sys.stderr)
     sys.exit(2)
 

@@ -1,27 +1,60 @@
 #!/usr/bin/env bash
-# Installs the locked environment into a venv: bash install.sh .venv/bin
-# Where pip's configuration offers a CPU build of torch it is used, unless this machine has an NVIDIA GPU.
+# Installs the locked environment into a venv: bash install.sh .venv/bin [light|package]
+# light: without torch and all that trains. package: kotune itself copied, without what only its developers need. Every file that an index sends is held against its hash in requirements.lock.
+# One exception: where pip's configuration offers a CPU build of torch (find-links) it is used, unless this machine has an NVIDIA
+# GPU. No index has that build, so nothing in the lock can vouch for it: it is named aloud, and taken by its version alone.
 set -euo pipefail
 bin=$1
+kind=${2:-whole}
 
 "$bin/python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' ||
   { echo "error: Python 3.11 or 3.12 is needed; name one with: make setup PYTHON=python3.11" >&2; exit 2; }
 
 lock=requirements.lock
-uv=$(grep '^uv==' $lock | cut -d' ' -f1)
-"$bin/pip" install --quiet "$uv"
+part=$(mktemp)
+trap 'rm -f "$part"' EXIT
+# The lines of the lock that are, or with -v are not, about the packages of this pattern.
+locked() { awk -v names="^($1)==" -v not="${2:-}" '/^[A-Za-z0-9]/ { is = ($0 ~ names) } (not == "-v") != is' $lock; }
+
+# uv installs the rest; setuptools builds what has no wheel, and this project, in place of one that nothing pins.
+locked 'uv|setuptools' > "$part"
+"$bin/pip" install --quiet --require-hashes --no-deps -r "$part"
 
 # What pip would use, option by option: its files first, then its environment, which wins.
 setting() { { "$bin/pip" config get "global.$1"; "$bin/pip" config get ":env:.$1"; } 2>/dev/null | tail -n 1 || true; }
-words=()
-index=$(setting index-url)
-[ -z "$index" ] || words+=(--default-index "$index")
+# The first index that has a package is the only one that is asked for it, and the public one comes before those that are added to it.
+words=(--python "$bin/python" --quiet --compile-bytecode --index-strategy first-index)
+indexes=("$(setting index-url)")
+[ -n "${indexes[0]}" ] || indexes=(https://pypi.org/simple)
 for url in $(setting extra-index-url); do
-  # Not folders: of one version uv takes the wheels of the first index that has it, and a folder may hold another Python's.
-  case $url in file:*) ;; *) words+=(--index "$url") ;; esac
+  case $url in file:*) ;; *) indexes+=("$url") ;; esac # not folders: one may hold the wheels of another Python alone
 done
-if [ ! -e /proc/driver/nvidia/version ] && [ ! -e /dev/nvidia0 ]; then
-  for place in $(setting find-links); do words+=(--find-links "$place"); done
+last=$((${#indexes[@]} - 1)) # uv asks its default index last
+for url in "${indexes[@]:0:$last}"; do words+=(--index "$url"); done
+words+=(--default-index "${indexes[$last]}")
+
+if [ "$kind" = light ]; then # uv holds what it installs against the hashes of the constraints, too
+  "$bin/uv" pip install "${words[@]}" --no-build-isolation -c $lock -e .
+  exit
 fi
-"$bin/uv" pip install --python "$bin/python" --compile-bytecode --quiet --index-strategy unsafe-best-match "${words[@]}" -e '.[train,dev]' -c $lock
+
+cuda='$^' # no name at all
+if [ ! -e /proc/driver/nvidia/version ] && [ ! -e /dev/nvidia0 ]; then
+  torch=$(locked torch | cut -d' ' -f1 | head -n 1)
+  for place in $(setting find-links); do
+    if "$bin/uv" pip install "${words[@]}" --no-deps --no-index --find-links "$place" "$torch" 2> "$part"; then
+      echo "torch: $torch as $place has it; the lock has no hash for that build" >&2
+      cuda='torch|cuda-[a-z]+|nvidia-(cu[a-z0-9-]+|nccl-[a-z0-9]+|nvjitlink|nvshmem-[a-z0-9]+|nvtx)' # what PyPI's build needs and this one does not
+      break
+    fi
+  done
+fi
+locked "$cuda" -v > "$part"
+if [ "$kind" = package ]; then
+  "$bin/uv" pip install "${words[@]}" --no-build-isolation -c "$part" '.[train]'
+else
+  "$bin/uv" pip install "${words[@]}" --require-hashes --no-deps --no-build-isolation -r "$part"
+  "$bin/uv" pip install "${words[@]}" --no-deps --no-build-isolation -e .
+fi
+"$bin/uv" pip check --python "$bin/python" --quiet # nothing is missing that the lock should have had
 "$bin/python" -m kotune_tasks.install

@@ -9,7 +9,7 @@ IS_CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "tasks" / "card.py
 TASKS = ROOT / "tasks" if IS_CHECKOUT else ROOT / "kotune_tasks"
 RECIPES = ROOT / "recipes" if IS_CHECKOUT else ROOT / "kotune_recipes"
 PROGRAM = "./cli.py" if IS_CHECKOUT else "kotune"  # as a person types it
-INSTALL = "`make setup`" if IS_CHECKOUT else "`pip install '.[train]'` or `uv tool install '.[train]'` in a checkout"
+INSTALL = "`make setup`" if IS_CHECKOUT else "`bash install.sh ENVIRONMENT/bin package` in a checkout"
 RECIPES_LIST = "`ls recipes/ recipes/studies/`" if IS_CHECKOUT else "`kotune recipes`"
 RECIPES_PAGE = "recipes/README.md" if IS_CHECKOUT else str(RECIPES / "README.md")
 

@@ -119,7 +119,7 @@ SKY = Engine(
     name="sky",
     program="sky",
     when_missing="install SkyPilot in an environment of its own and put its `bin` on the PATH: python3 -m venv ~/sky && "
-    "~/sky/bin/pip install 'skypilot[aws]' (docs/skypilot.md)",
+    "~/sky/bin/pip install 'skypilot[aws]==0.14.1' (docs/skypilot.md)",
     prepare=_prepare,
     takes_bucket=True,
     needs_checkout=True,

