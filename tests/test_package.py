@@ -189,7 +189,7 @@ def test_slurm_starts_the_installed_command_and_other_engines_name_the_clone(
     assert " quickstart_llama" in script
     for engine in ("docker", "sky"):
         done = kotune("launch", "quickstart_llama", "--on", engine, "--dry-run")
-        assert done.returncode == 2 and "git clone" in done.stderr and done.stderr.count("\n") == 1
+        assert done.returncode == 2 and "clone the repository" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_the_light_install_names_the_extra(installed: Installed, kotune: Kotune, tmp_path: Path) -> None:
