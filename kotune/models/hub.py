@@ -7,6 +7,7 @@ from typing import Any
 from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
+from kotune.models.rendering import harm
 
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model"]
 WEIGHTS = ["*.safetensors"]  # safetensors only: no pickled weights
@@ -59,4 +60,6 @@ def write_own_template(base: str, root: Path) -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     if not tokenizer.chat_template:
         raise RecipeError(f"model {base}: its tokenizer has no chat template; name one with `template:` in the recipe")
+    if told := harm(tokenizer.chat_template):
+        raise RecipeError(f"model {base}: its tokenizer's chat template {told}, or name another with `template:`")
     target.write_text(tokenizer.chat_template, encoding="utf-8")

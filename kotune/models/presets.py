@@ -4,13 +4,14 @@ A template of ours exists for each family because the shipped ones break the com
 into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates and not when it trains.
 """
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kodata.reading.regular import opened
+from kotune.models.rendering import GENERATION, harm
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LONGEST_TEMPLATE = 100_000  # bytes; the longest that ships with a model on the hub has some 20,000
-GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # a statement of transformers, which jinja does not have
 HERE = Path(__file__).parent
 TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jinja"))}
 
@@ -70,7 +71,7 @@ def unreadable(template: Path) -> str:
     """Why a file cannot be a chat template, empty where it can. Its text goes into the run folder and every prompt."""
     if template.suffix != ".jinja":
         return f"`{template}` is no .jinja file; a run copies its template, so other files are not taken for one"
-    with template.open("rb") as file:
+    with opened(template) as file:
         data = file.read(LONGEST_TEMPLATE + 1)
     if len(data) > LONGEST_TEMPLATE:
         return f"`{template}` has over {LONGEST_TEMPLATE:,} bytes; give a chat template"
@@ -81,7 +82,8 @@ def unreadable(template: Path) -> str:
 
 
 def _unparsed(template: Path, text: str) -> str:
-    """What jinja cannot read in a template; empty where all is well, and in the light install, which has no jinja."""
+    """What jinja cannot read in a template, or what never ends when it is rendered; empty where all is well, and in an
+    install without jinja."""
     try:
         from jinja2 import Environment, TemplateSyntaxError
     except ImportError:
@@ -90,4 +92,7 @@ def _unparsed(template: Path, text: str) -> str:
         Environment(extensions=["jinja2.ext.loopcontrols"]).parse(GENERATION.sub("", text))
     except TemplateSyntaxError as error:
         return f"`{template}`, line {error.lineno}: {error.message}; mend the template"
-    return ""
+    except RecursionError:
+        return f"`{template}`: nested too deeply; give a chat template"
+    told = harm(text)
+    return f"`{template}` {told}" if told else ""
