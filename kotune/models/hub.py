@@ -9,6 +9,7 @@ from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
 from kotune.models.refusals import refuse
+from kotune.models.rendering import harm
 
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model"]
 WEIGHTS = ["*.safetensors"]  # safetensors only: no pickled weights
@@ -49,4 +50,6 @@ def write_own_template(base: str, root: Path) -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     if not tokenizer.chat_template:
         raise RecipeError(f"model {base}: its tokenizer has no chat template; name one with `template:` in the recipe")
+    if told := harm(tokenizer.chat_template):
+        raise RecipeError(f"model {base}: its tokenizer's chat template {told}, or name another with `template:`")
     drafts.write(target, tokenizer.chat_template.encode())

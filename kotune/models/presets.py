@@ -5,13 +5,14 @@ into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates an
 """
 
 import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kodata.reading.regular import opened
+from kotune.models.rendering import GENERATION, harm
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LONGEST_TEMPLATE = 100_000  # bytes; the longest that ships with a model on the hub has some 20,000
-GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # a statement of transformers, which jinja does not have
 HERE = Path(__file__).parent
 TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jinja"))}
 
@@ -73,7 +74,7 @@ def unreadable(template: Path) -> str:
         return f"`{template}`: `{found}` is a symbolic link, whose text the run folder would get; give the file itself"
     if template.suffix != ".jinja":
         return f"`{template}` is no .jinja file; a run copies its template, so other files are not taken for one"
-    with template.open("rb") as file:
+    with opened(template) as file:
         data = file.read(LONGEST_TEMPLATE + 1)
     if len(data) > LONGEST_TEMPLATE:
         return f"`{template}` has over {LONGEST_TEMPLATE:,} bytes; give a chat template"
@@ -93,7 +94,8 @@ def _link(path: Path) -> Path | None:
 
 
 def _unparsed(template: Path, text: str) -> str:
-    """What jinja cannot read in a template; empty where all is well, and in the light install, which has no jinja."""
+    """What jinja cannot read in a template, or what never ends when it is rendered; empty where all is well, and in an
+    install without jinja."""
     try:
         from jinja2 import Environment, TemplateSyntaxError
     except ImportError:
@@ -102,4 +104,7 @@ def _unparsed(template: Path, text: str) -> str:
         Environment(extensions=["jinja2.ext.loopcontrols"]).parse(GENERATION.sub("", text))
     except TemplateSyntaxError as error:
         return f"`{template}`, line {error.lineno}: {error.message}; mend the template"
-    return ""
+    except RecursionError:
+        return f"`{template}`: nested too deeply; give a chat template"
+    told = harm(text)
+    return f"`{template}` {told}" if told else ""

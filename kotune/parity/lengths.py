@@ -7,10 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
+from kotune.runs.reading import yaml_of
 
 PARTS = (TRAIN, VALIDATION)
 BATCH = 1_000  # rows tokenized at a time
@@ -23,7 +22,7 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
     Raises StageError where some are and `excess_length_strategy` is `raise`, as recipes/defaults.yml has it: training
     would stop at the first of them, or cut it.
     """
-    config = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+    config = yaml_of(run / CONFIG)
     limit, found = int(config["sequence_len"]), list(of_examples(run, tokenizer))
     longest, guid = max(found)
     too_long = sum(length > limit for length, _ in found)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from kotune.errors import RecipeError, StageError
+from kotune.runs.reading import yaml_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def train_side(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
 
 def end_ids(config: Path, tokenizer: Any) -> set[int]:
     """The ids that may close an answer: eos and the configured `eot_tokens`."""
-    tokens = yaml.safe_load(config.read_text(encoding="utf-8")).get("eot_tokens") or []
+    tokens = yaml_of(config).get("eot_tokens") or []
     return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from kotune.layout import CONFIG, TRAIN
 from kotune.parity import lengths
 from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
+from kotune.runs.reading import yaml_of
 
 
 class Piece(NamedTuple):
@@ -32,7 +31,7 @@ def look(run: Path, items: int) -> dict[str, Any]:
     and how long in tokens (`p95` by nearest rank); `shown`: the first `items` examples of each data entry in pieces.
     """
     tokenizer, strategy = load_strategy(run / CONFIG)
-    config = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+    config = yaml_of(run / CONFIG)
     rows = read_rows(run / TRAIN, items)
     return {
         "content": lengths.of_contents(run, tokenizer),

@@ -8,11 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kotune.errors import StageError
 from kotune.layout import CONFIG, HALVINGS, TRAIN_LOG
 from kotune.runs.folder import read_json, write_json
+from kotune.runs.reading import yaml_of
 
 # How torch, CUDA and cuBLAS say it; the first of them ends a Python traceback.
 EXHAUSTED = re.compile(r"OutOfMemoryError|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED")
@@ -40,7 +39,7 @@ def options(root: Path) -> list[str]:
 
 def halve(root: Path, step: int) -> Halving:
     """Note a smaller micro-batch of the same effective batch. StageError where it cannot be smaller."""
-    config = yaml.safe_load((root / CONFIG).read_text(encoding="utf-8"))
+    config = yaml_of(root / CONFIG)
     micro, steps = smaller(*_batch(halvings(root)[-1:] or [config]))
     if not micro:
         raise StageError(
