@@ -141,7 +141,7 @@ def test_docker_gets_gpus_shared_memory_and_the_recipe_and_data_of_this_machine(
     for part in ("--gpus all", "--shm-size 10g", "--ulimit memlock=-1", "--env-file runs/launch/docker.env"):
         assert part in words
     assert mounts(command) == [
-        "kotune-cache:/cache", f"{here}/runs:/work/runs", f"{here}/{recipe}:/work/{recipe}:ro", f"{here}/data:/work/data:ro"
+        "kotune-cache:/cache", f"{here}/runs:/inputs/runs", f"{here}/{recipe}:/inputs/{recipe}:ro", f"{here}/data:/inputs/data:ro"
     ]  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def test_no_recipe_lays_a_folder_over_the_code_in_the_container(here: Path, path
     except RecipeError as error:
         assert path == "runs/.." and "below this folder alone" in str(error)
         return
-    assert command[command.index("--workdir") + 1] == "/work" and command[-1] == "/recipe/recipe.yml"
+    assert command[command.index("--workdir") + 1] == "/inputs" and command[-1] == "/recipe/recipe.yml"
     targets = [Path(mount.split(":")[1]) for mount in mounts(command)]
     assert all(target.parts[1] in ("work", "recipe", "cache") for target in targets)
 
