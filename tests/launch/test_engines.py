@@ -157,7 +157,7 @@ def test_no_recipe_lays_a_folder_over_the_code_in_the_container(here: Path, path
         return
     assert command[command.index("--workdir") + 1] == "/inputs" and command[-1] == "/recipe/recipe.yml"
     targets = [Path(mount.split(":")[1]) for mount in mounts(command)]
-    assert all(target.parts[1] in ("work", "recipe", "cache") for target in targets)
+    assert all(target.parts[1] in ("inputs", "recipe", "cache") for target in targets)
 
 
 @pytest.mark.parametrize("path", ["/usr/lib", "../outside", "{here}/data"])
