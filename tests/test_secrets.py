@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -160,3 +161,14 @@ def test_a_recipe_cannot_say_where_the_run_is_written(tmp_path: Path, cli: Cli) 
     config = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line and line[0] not in " #-")
     assert (config["output_dir"], config["dataset_prepared_path"]) == ("checkpoints", "prepared")
     assert json.loads(config["plugins"]) if config.get("plugins") else "- kotune.plugin.KotunePlugin" in done.stdout
+
+
+def test_every_promise_of_the_security_page_names_a_test_that_is_there() -> None:
+    text = (ROOT / "docs" / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [row for row in text.splitlines() if row.startswith("| ") and not row.startswith("| threat")]
+    assert len(rows) > 30
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
+        assert named, row
+        for file, name in named:
+            assert f"def {name}" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
