@@ -2,23 +2,24 @@
 would be in its scores and not in the other's. (kotune.score.model keeps only the ids of tokens.)"""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from kotune.models.refusals import GENERATION
 
-NO_SETTING = ("transformers_version", "_from_model_config")
+NO_SETTING = re.compile(r"transformers_version|_from_model_config|use_cache|output_\w+|return_dict\w*|\w+_token_id")
 MOST = 20  # settings that are told of one model
 
 
 def unused_settings(base: str, revision: str | None) -> dict[str, Any]:
-    """The settings of a model's generation_config.json but its ids of tokens; of a hub model out of the cache."""
+    """The settings of a model's generation_config.json that change answers; of a hub model out of the cache."""
     file = Path(base) / GENERATION if revision is None else _of_hub(base, revision)
     if file is None or not file.is_file():
         return {}
     asked = json.loads(file.read_text(encoding="utf-8"))
-    settings = {key: asked[key] for key in sorted(asked) if key not in NO_SETTING and not key.endswith("_token_id")}
-    return dict(list({key: value for key, value in settings.items() if value is not None}.items())[:MOST])
+    told = [key for key in sorted(asked) if not NO_SETTING.fullmatch(key) and asked[key] not in (None, False)]
+    return {key: asked[key] for key in told[:MOST]}
 
 
 def _of_hub(base: str, revision: str) -> Path | None:

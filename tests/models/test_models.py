@@ -217,5 +217,6 @@ def test_what_a_model_asks_for_when_it_writes_is_told(tmp_path: Path) -> None:
     mine = folder(tmp_path / "mine", {"model_type": "llama"})
     assert unused_settings(str(mine), None) == {}
     asked = {"eos_token_id": [1, 2], "pad_token_id": 0, "temperature": 0.6, "max_time": 1.0, "top_k": None}
+    asked |= {"use_cache": True, "output_attentions": True, "renormalize_logits": False}
     (mine / "generation_config.json").write_text(json.dumps({**asked, "transformers_version": "5.16.1"}))
     assert unused_settings(str(mine), None) == {"max_time": 1.0, "temperature": 0.6}
