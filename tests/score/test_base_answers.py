@@ -183,7 +183,7 @@ def pipe(other: Path) -> None:
         (forged_samples, "changed since it was scored"), (forged_samples_and_digest, "changed since it was made"),
         (forged_scores, "changed since it was made"), (no_digest_of_scores, "does not say what it made"),
         (other_data, "of train is not what prepare made"), (other_adapter, "is not what was scored"),
-        (link_of_run, "a link"), (link_of_samples, "a link"), (open_to_all, "open for everybody"), (pipe, "a pipe"),
+        (link_of_run, "a link"), (link_of_samples, "a symbolic link"), (open_to_all, "open for everybody"), (pipe, "a pipe"),
     ],
 )  # fmt: skip
 def test_a_run_whose_files_and_records_disagree_is_named_and_not_taken_from(
