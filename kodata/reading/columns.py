@@ -6,13 +6,13 @@ more is taken from it than a file of that size can hold.
 """
 
 import marshal
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from kodata.children import HERE, python_environment
 from kodata.errors import FaultError
 from kodata.reading.column_rows import CPU_SECONDS, HEAD, MEMORY, main
 from kodata.reading.delimited import MAX_ROW
@@ -44,9 +44,7 @@ def rows(path: Path, kind: str) -> Iterator[Any]:
 
 def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
     """The process, with the open file as its input, so that it reads the file that was looked at."""
-    here = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    env = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    env = {**python_environment(HERE), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     command = [sys.executable, "-m", main.__module__, kind]
     return subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
 

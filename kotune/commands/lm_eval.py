@@ -11,6 +11,7 @@ import click
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def lm_eval(words: tuple[str, ...]) -> None:
     """Plain lm_eval of this environment, which knows our tasks; what follows is its own."""
+    from kodata.children import python_environment
     from kotune.pipeline import require_engines
     from kotune.shipped import IS_CHECKOUT, TASKS
 
@@ -18,4 +19,4 @@ def lm_eval(words: tuple[str, ...]) -> None:
     program = Path(sys.executable).with_name("lm_eval")
     knows_ours = IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)  # `make setup`
     more = [] if knows_ours else ["--include_path", str(TASKS)]
-    os.execve(program, [str(program), *words, *more], {**os.environ, "PYTHONSAFEPATH": "1"})
+    os.execve(program, [str(program), *words, *more], python_environment())

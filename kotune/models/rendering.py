@@ -5,21 +5,23 @@ The environment is transformers' own (transformers.utils.chat_template_utils), b
 tokens it marks does not matter here. What a template raises is not judged: it may want other roles than ours.
 """
 
-import os
 import re
 import resource
 import signal
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
+
+from kodata.children import HERE, python_environment
 
 SECONDS = 0.25  # of CPU time for all chats; the templates on the hub need some thousandths
 MEMORY = 256 << 20  # bytes
 LONGEST = 1_000_000  # characters of a rendered chat; its messages have some 2,000
 PATIENCE = 20  # seconds on the clock, on a machine that is busy
 TOO_LONG, TOO_LARGE = 3, 4  # exit codes
+# OverflowError: a range or a text of more than jinja or Python makes
+BOUNDLESS = (MemoryError, RecursionError, OverflowError)
 GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # a statement of transformers, which jinja does not have
 
 TEXT = "전제: 민수는 의자를 세 개 닦았다.\n가설: 민수는 의자를 닦았다. "
@@ -43,12 +45,9 @@ def harm(template: str) -> str:
 
 def _rendered_elsewhere(template: str) -> int:
     """The exit code of the process."""
-    ours = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
-    env = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", render.__module__], input=template.encode(), env=env, timeout=PATIENCE,
+            [sys.executable, "-m", render.__module__], input=template.encode(), env=python_environment(HERE), timeout=PATIENCE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -62,7 +61,7 @@ def render(template: str) -> int:
         compiled = _environment().from_string(GENERATION.sub("", template))
     except ImportError:
         return 0
-    except (MemoryError, RecursionError, OverflowError):
+    except BOUNDLESS:
         return TOO_LARGE
     except Exception:
         return 0
@@ -79,11 +78,7 @@ def _one(compiled: Any, chat: list[dict[str, str]], prompt: bool) -> int:
             made += len(piece)
             if made > LONGEST:
                 return TOO_LONG
-    except (
-        MemoryError,
-        RecursionError,
-        OverflowError,
-    ):  # OverflowError: a range or a text of more than jinja or Python makes
+    except BOUNDLESS:
         return TOO_LARGE
     except Exception:
         return 0

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kodata.errors import FaultError
+from kodata.reading import columns
 from kotune.errors import StageError
+from kotune.models.rendering import harm
 from kotune.train import training
 from kotune.worker import call, server, tether
 from kotune.worker.environment import environment
@@ -182,3 +185,13 @@ def test_a_run_and_a_preview(tmp_path: Path, cli: Cli) -> None:
         done = cli(*words, cwd=here)
         assert done.returncode == 0, done.stderr
     assert not told.exists(), told.read_text()
+
+
+def test_what_reads_columns_and_renders_templates_takes_no_module_from_an_empty_part_of_a_search_path(
+    planted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{os.pathsep}{tmp_path / 'nothing'}{os.pathsep}")
+    (file := tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    with pytest.raises(FaultError):
+        list(columns.rows(file, "parquet"))
+    assert harm("{{ messages | length }}") == ""
