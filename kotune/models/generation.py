@@ -1,12 +1,11 @@
 """What a model says of how answers should be written. It is told in the report and not done: one model's repetition_penalty
 would be in its scores and not in the other's. (kotune.score.model keeps only the ids of tokens.)"""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from kotune.models.refusals import GENERATION
+from kotune.models.refusals import GENERATION, object_of
 
 NO_SETTING = re.compile(r"transformers_version|_from_model_config|use_cache|output_\w+|return_dict\w*|\w+_token_id")
 MOST = 20  # settings that are told of one model
@@ -17,7 +16,7 @@ def unused_settings(base: str, revision: str | None) -> dict[str, Any]:
     file = Path(base) / GENERATION if revision is None else _of_hub(base, revision)
     if file is None or not file.is_file():
         return {}
-    asked = json.loads(file.read_text(encoding="utf-8"))
+    asked = object_of(base, file)
     told = [key for key in sorted(asked) if not NO_SETTING.fullmatch(key) and asked[key] not in (None, False)]
     return {key: asked[key] for key in told[:MOST]}
 

@@ -3,6 +3,7 @@
 Everything is read as JSON alone, before any library looks at the folder.
 """
 
+import errno
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kodata.errors import shown
+from kodata.reading.regular import content
 from kotune.errors import RecipeError
 
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "model.safetensors.index.json"
@@ -21,24 +23,23 @@ ADAPTER = "adapter_config.json"
 
 def refuse(base: str, folder: Path) -> None:
     """RecipeError for a model folder that would run code or load weights that its user did not choose, or that is none."""
-    found = {name: _object(base, folder / name) for name in READ if (folder / name).exists() or name == CONFIG}
+    found = {name: object_of(base, folder / name) for name in READ if (folder / name).exists() or name == CONFIG}
     _refuse_adapter(base, folder)
     _refuse_kernels(base, found[CONFIG])
     _refuse_code(base, found[CONFIG])
     _refuse_places(base, found.get(INDEX, {}))
 
 
-def _object(base: str, file: Path) -> dict[str, Any]:
-    """The JSON object of a file."""
+def object_of(base: str, file: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model's. RecipeError for one that is missing, too large, or holds none."""
     where = f"model {base}: {file.name}"
     try:
-        if file.stat().st_size > LARGEST:
-            raise RecipeError(f"{where} has over {LARGEST:,} bytes, which no model needs; choose another")
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = json.loads(content(file, LARGEST).decode("utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"{where} is not there; give a folder or repository of a transformers model") from None
     except OSError as error:
-        raise RecipeError(f"{where} cannot be read: {error.strerror or error}") from None
+        told = f"{'has' if error.errno == errno.EFBIG else 'cannot be read:'} {error.strerror or error}"
+        raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
     except (ValueError, RecursionError) as error:
         told = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON ({error})"
         raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None

@@ -3,7 +3,6 @@
 tests/plan/test_plan.py builds the same architectures with transformers and peft and finds the same counts to the last one.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from typing import Any
 
 from kotune.errors import RecipeError
 from kotune.models import presets
+from kotune.models.refusals import CONFIG, object_of
 from kotune.recipe import strict_yaml
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import INSTALL
@@ -93,8 +93,8 @@ def find(model: str) -> Shape:
     if model in known:
         return of(known[model], model)
     base = presets.find(model, None).base
-    file = Path(base) / "config.json"
-    return of(json.loads((file if file.is_file() else _of_hub(base)).read_text(encoding="utf-8")), model)
+    file = Path(base) / CONFIG
+    return of(object_of(base, file if file.is_file() else _of_hub(base)), model)
 
 
 def of(config: Mapping[str, Any], model: str) -> Shape:
@@ -132,7 +132,7 @@ def _of_hub(base: str) -> Path:
 
     from kotune.models import hub
 
-    found = try_to_load_from_cache(base, "config.json")
+    found = try_to_load_from_cache(base, CONFIG)
     if not isinstance(found, str):
-        found = try_to_load_from_cache(base, "config.json", revision=hub.fetch(base, weights=False))
+        found = try_to_load_from_cache(base, CONFIG, revision=hub.fetch(base, weights=False))
     return Path(str(found))

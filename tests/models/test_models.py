@@ -220,3 +220,9 @@ def test_what_a_model_asks_for_when_it_writes_is_told(tmp_path: Path) -> None:
     asked |= {"use_cache": True, "output_attentions": True, "renormalize_logits": False}
     (mine / "generation_config.json").write_text(json.dumps({**asked, "transformers_version": "5.16.1"}))
     assert unused_settings(str(mine), None) == {"max_time": 1.0, "temperature": 0.6}
+
+
+def test_a_pipe_in_the_place_of_a_models_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(RecipeError, match=r"config\.json cannot be read: a pipe"):
+        model_hub.fetch(str(tmp_path))
