@@ -6,20 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 WHOLE, EFFECTS = "", "<effects>"  # of a module: all that it defines; what its top level does beside defining
-
-
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
 SCOPES = (*DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
-
 NAMING = (*DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
-
-
 IMPORTS = (ast.Import, ast.ImportFrom)
-
-
 COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
 
 
@@ -36,11 +26,7 @@ class Imported(NamedTuple):
 
 
 Target = Definition | str  # a string: a dotted name outside the project
-
-
 Names = dict[str, Imported | None]  # what a scope binds; None where it is no import
-
-
 Scopes = tuple[Names, ...]  # the innermost last; empty at the top level
 
 

@@ -147,10 +147,7 @@ def find(given: Path, runs_dir: Path) -> Path:
     for folder in runs_dir.glob(f"{escape(given.stem)}-*"):
         try:
             guard.check(folder)
-        except (
-            KotuneError,
-            PermissionError,
-        ) as error:  # another user's, or a stranger's: there may be one of one's own
+        except (KotuneError, PermissionError) as error:  # another's: there may be one of one's own
             refused.append(error)
             continue
         record = Run(folder).record()

@@ -44,15 +44,17 @@ def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
     model, doubts = _model(root, Run(root).record(), inputs), []
     missing = [task for task in inputs["test"] if not note_path(root, task, "base").exists()]
     for folder in sorted(root.parent.iterdir()) if missing else ():
-        same = _asked_alike(folder, model, inputs, missing) if folder != root else []
+        if folder == root or not (same := _asked_alike(folder, model, inputs, missing)):
+            continue
         try:
-            run = _trusted(folder) if same else None
+            run = _trusted(folder)
             for task in same:
                 _take(run, task, root)
                 missing.remove(task)
-        except (KotuneError, OSError) as error:  # FileNotFoundError: removed meanwhile
-            if not isinstance(error, FileNotFoundError):
-                doubts.append(f"base answers of {folder.name} are not used: {error}")
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except (KotuneError, OSError) as error:
+            doubts.append(f"base answers of {folder.name} are not used: {error}")
     return doubts
 
 
@@ -90,7 +92,7 @@ def _asked_alike(folder: Path, model: dict[str, Any], inputs: dict[str, Any], mi
 
 def _model(root: Path, record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
     """What a base model's answers follow from, but for the task."""
-    trained, tokenizer = record.get("stages", {}).get("train", {}), root / "model" / "tokenizer.json"
+    trained, tokenizer = record.get("stages", {}).get("train", {}), root / MODEL / "tokenizer.json"
     return {
         **{key: inputs.get(key) for key in ASKED}, **{key: record.get(key) for key in LOADED},
         "model": trained.get("inputs", {}).get("model"),
@@ -103,9 +105,8 @@ def _trusted(folder: Path) -> Finished:
     for path in (folder, folder / RECORD, folder / SCORES):
         _require_own(path)
     run = Finished(folder)
-    if SCORES not in (
-        run.record["stages"]["score"].get("made") or {}
-    ):  # its digest is what Finished looks at, if it is there
+    made = run.record["stages"]["score"].get("made") or {}
+    if SCORES not in made:  # its digest is what Finished looks at, if it is there
         raise KotuneError(f"{folder / RECORD}: the score stage does not say what it made")
     for told in _disagreements(run):
         raise KotuneError(f"{folder / RECORD}: {told}")
@@ -133,9 +134,8 @@ def _disagreements(run: Finished) -> Iterator[str]:
             yield f"{file} is not what was scored"
 
 
-def _take(run: Finished | None, task: str, root: Path) -> None:
+def _take(run: Finished, task: str, root: Path) -> None:
     """Copy the answers, if they are as they were scored; the note, which makes the task done, comes last. KotuneError."""
-    assert run
     entry, place, source = run.scores[task], samples_path(root, "base", task), run.folder / samples("base", task)
     _require_own(source)
     place.parent.mkdir(parents=True, exist_ok=True)
