@@ -33,8 +33,12 @@ def test_what_is_for_a_launcher_is_refused_without_one_and_an_unknown_one_by_nam
 
 
 def test_lm_eval_is_handed_its_words_unchanged(tmp_path: Path) -> None:
-    """With an interpreter beside which lies an lm_eval that says what it is given."""
-    for name, text in (("python", f'exec {sys.executable} "$@"'), ("lm_eval", 'printf "%s\\n" "$@"')):
+    """With an interpreter beside which lies an lm_eval that says what it is given, and whether the current folder's modules are
+    left alone."""
+    for name, text in (
+        ("python", f'exec {sys.executable} "$@"'),
+        ("lm_eval", 'printf "%s\\n" "$@" "safe $PYTHONSAFEPATH"'),
+    ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import cli; sys.executable = {str(tmp_path / 'python')!r}\n"
@@ -42,7 +46,7 @@ def test_lm_eval_is_handed_its_words_unchanged(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"{code}cli.cli({words!r})"], capture_output=True, text=True, check=False
     )
-    assert done.stdout.splitlines() == words[1:], done.stderr
+    assert done.stdout.splitlines() == [*words[1:], "safe 1"], done.stderr
 
 
 def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:

@@ -80,7 +80,7 @@ def test_a_whole_run_keeps_the_environments_secrets_to_itself(tmp_path: Path) ->
     (run,) = (tmp_path / "runs").iterdir()
     assert {"train.log", "report.html", "report.md", "run.json", "model"} <= {path.name for path in run.iterdir()}
     assert leaks(tmp_path) == []
-    assert any(b"axolotl.cli.main" in line for line in seen) and any(b"kotune.worker.call" in line for line in seen)
+    assert any(b"axolotl.cli.main" in line for line in seen) and any(b"kotune.worker.jobs" in line for line in seen)
     assert not [line for line in seen for value in CANARIES.values() if value.encode() in line]
 
 

@@ -1,17 +1,18 @@
 """The parts of an AI Hub download: .json and .xlsx files, plain or in .zip files as they come, nothing extracted.
 
-Guaranteed: a zip is read inside the archive and never written to disk, so that its members' paths can do no harm; an
+Guaranteed: a zip is read inside the archive and no file gets a name out of it, so that its members' paths can do no harm; an
 encrypted, nested, damaged or implausibly large member is refused with its name.
 """
 
-import io
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from kodata.errors import DataError, brief
 from kodata.reading.columns import MAX_RATIO, SMALL
@@ -19,7 +20,7 @@ from kodata.reading.columns import MAX_RATIO, SMALL
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
 MAX_JSON = 2 << 30  # bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it
-MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook is partly held in memory
+MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook's texts are held in memory
 
 _VALIDATION = re.compile(r"(?<![a-z])(validation|valid)(?![a-z])|^v[ls]_", re.IGNORECASE)
 _TRAINING = re.compile(r"(?<![a-z])(training|train)(?![a-z])|^t[ls]_", re.IGNORECASE)
@@ -41,14 +42,18 @@ class ArchivePart:
             while piece := file.read(CHUNK):
                 yield piece
 
-    def handle(self) -> BinaryIO:
-        """A file to jump about in: a member of a zip comes into memory. Raises DataError."""
+    def handle(self) -> IO[bytes]:
+        """A file of the disk to jump about in; for a member of a zip one that has no name and ends with its use. DataError."""
         with told(self.place):
             opened = self._open()
-            if isinstance(opened, zipfile.ZipExtFile):
-                with opened:
-                    return io.BytesIO(opened.read())
-            return opened
+            if not isinstance(opened, zipfile.ZipExtFile):
+                return opened
+            with opened, ExitStack() as unless_whole:
+                copy = unless_whole.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(opened, copy)
+                copy.seek(0)
+                unless_whole.pop_all()
+                return copy
 
 
 def found(root: Path) -> list[Path]:

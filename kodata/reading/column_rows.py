@@ -1,4 +1,4 @@
-"""The other side of columns.py: a process that writes the rows of its input, a parquet or arrow file, to its output.
+"""The other side of columns.py: a process that writes the rows of its input, a parquet, arrow or xlsx file, to its output.
 
 Each piece of the output is preceded by its length in 8 bytes, and is, in Python's marshal format, a list of rows, a text
 that says what is wrong, or None at the end. marshal holds plain values alone and runs nothing.
@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 MEMORY = 512 << 20  # bytes; a row group of 200,000 rows needs a fifth of it
@@ -16,6 +17,7 @@ CPU_SECONDS = 1  # for each megabyte of the file, and
 CPU_START = 20  # seconds beside: 100 times of what a real file takes
 HEAD = 8
 ROWS = 256  # read at a time: so many of the longest rows fit into the memory
+MAX_SHEET = 1_048_576  # rows of a sheet, as Excel has it
 INPUT = "/dev/fd/0"
 
 
@@ -25,7 +27,7 @@ def main(kind: str) -> None:
 
     try:
         _limit()
-        for rows in (_parquet if kind == "parquet" else _arrow)():
+        for rows in {"parquet": _parquet, "arrow": _arrow, "xlsx": _xlsx}[kind]():
             _send(rows)
         _send(None)
     except BrokenPipeError:  # whoever reads has enough
@@ -59,6 +61,25 @@ def _arrow() -> Iterator[list[Any]]:
             batch.validate(full=True)  # unlike parquet's, this reader takes every offset on trust
             for first in range(0, batch.num_rows, ROWS):
                 yield batch.slice(first, ROWS).to_pylist()
+
+
+def _xlsx() -> Iterator[list[Any]]:
+    """Rows as (place of the sheet, its title, number of the row, its cells); dates as text."""
+    import openpyxl
+
+    with open(0, "rb", closefd=False) as file:
+        for place, sheet in enumerate(openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets):
+            sheet.reset_dimensions()  # what a file says of its own size is often wrong
+            # A row number past the last that there can be would bring as many empty rows.
+            lines = enumerate(sheet.iter_rows(max_row=MAX_SHEET + 1, values_only=True), 1)
+            while some := list(islice(lines, ROWS)):
+                if some[-1][0] > MAX_SHEET:
+                    raise ValueError(f"a row past row {MAX_SHEET:,}")
+                yield [(place, sheet.title, number, tuple(map(_cell, cells))) for number, cells in some if any(cells)]
+
+
+def _cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
 
 
 def _send(value: Any) -> None:

@@ -1,14 +1,16 @@
-"""Rows of .parquet and .arrow files, which are read in a process of its own with little memory and time.
+"""Rows of .parquet, .arrow and .xlsx files, which are read in a process of its own with little memory and time.
 
-A kilobyte of either may stand for gigabytes (a text that is named a million times, a packed page, a list of a billion nulls),
+A kilobyte of these may stand for gigabytes (a text that is named a million times, a packed page, a list of a billion nulls),
 and what the file says of its sizes need not be true. So the library that unpacks it has bounds that the kernel keeps, and no
 more is taken from it than a file of that size can hold.
 """
 
 import marshal
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,14 +23,21 @@ from kodata.reading.regular import opened
 MAX_RATIO = 200  # unpacked to packed; Korean text has about 10
 SMALL = 1 << 20  # below this many bytes no ratio does harm
 LONGEST = 4 * MAX_ROW  # bytes of a row, in UTF-8
+LIBRARIES = {"parquet": "pyarrow", "arrow": "pyarrow", "xlsx": "openpyxl"}
 _AGAIN = "download or copy it again"
 
 
 def rows(path: Path, kind: str) -> Iterator[Any]:
     """The rows of a `parquet` or `arrow` file. Raises FaultError, or OSError where it cannot be opened."""
-    with opened(path) as file, _reader(file, kind) as child:
+    with opened(path) as file:
+        yield from read(file, kind)
+
+
+def read(file: IO[bytes], kind: str) -> Iterator[Any]:
+    """The rows of an open file of the disk, whose position is at its start; of an `xlsx` as column_rows has them. FaultError."""
+    with _reader(file, kind) as child:
         assert child.stdout
-        left = MAX_RATIO * path.stat().st_size + SMALL
+        left = MAX_RATIO * os.fstat(file.fileno()).st_size + SMALL
         try:
             while piece := _piece(child.stdout, left, kind):
                 left -= len(piece)
@@ -44,6 +53,10 @@ def rows(path: Path, kind: str) -> Iterator[Any]:
 
 def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
     """The process, with the open file as its input, so that it reads the file that was looked at."""
+    if find_spec(LIBRARIES[kind]) is None:
+        raise FaultError(
+            f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; README.md has the whole one"
+        )
     env = {**python_environment(HERE), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     command = [sys.executable, "-m", main.__module__, kind]
     return subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)

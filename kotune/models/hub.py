@@ -40,14 +40,14 @@ def _attempt(base: str, weights: bool) -> Path:
         raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
-def write_own_template(base: str, root: Path) -> None:
-    """Where kotune brings no template, the tokenizer's own becomes the run's chat_template.jinja."""
+def write_own_template(base: str, root: Path, revision: str | None = None) -> None:
+    """Where kotune brings no template, the tokenizer's own becomes the run's chat_template.jinja. `revision`: as fetch() says."""
     target = root / TEMPLATE
     if target.exists():
         return
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    tokenizer: Any = AutoTokenizer.from_pretrained(base, revision=revision or "main", trust_remote_code=False)
     if not tokenizer.chat_template:
         raise RecipeError(f"model {base}: its tokenizer has no chat template; name one with `template:` in the recipe")
     if told := harm(tokenizer.chat_template):

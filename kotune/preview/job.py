@@ -5,13 +5,13 @@ from pathlib import Path
 
 from kotune.models import hub
 from kotune.preview import tokens
-from kotune.runs.folder import write_json
+from kotune.runs.folder import Run, write_json
 
 
 def run(root: Path, bases: dict[str, str], items: int) -> None:
     """Writes tokens.json into each run folder below `root`. `bases`: the model of each."""
     for name, base in bases.items():
         folder = root / name
-        hub.write_own_template(base, folder)
+        hub.write_own_template(base, folder, Run(folder).record()["model_revision"])
         with chdir(folder):  # Axolotl's paths are relative
             write_json(folder / "tokens.json", tokens.look(folder, items))

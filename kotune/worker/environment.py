@@ -13,6 +13,9 @@ STARTUP = Path(__file__).parent / "startup"  # its sitecustomize.py runs first i
 def environment() -> dict[str, str]:
     """This process's environment with what a child needs laid over it."""
     quiet = {"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    quiet["USE_HUB_KERNELS"] = (
+        "NO"  # beside the import that startup/ blocks: transformers' own switch, not bitsandbytes'
+    )
     quiet["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "0"  # a checkpoint is data: nothing in it may run
     # Where a config says dataset_num_proc: 0, Axolotl saves its prepared data with this many worker processes all the same.
     alone = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}

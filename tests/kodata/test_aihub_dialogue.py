@@ -3,6 +3,8 @@
 import io
 import json
 import random
+import resource
+import time
 import unicodedata
 import zipfile
 from collections import Counter
@@ -19,6 +21,7 @@ from kodata.card import Record, Refused
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
+from kodata.reading import columns
 from kodata.reading.json_rows import decoded, json_rows
 from tests.conftest import REAL
 
@@ -385,13 +388,33 @@ def test_a_sheet_with_a_row_far_below_is_refused_at_once(tmp_path: Path) -> None
     with zipfile.ZipFile(io.BytesIO(book(CLERK_SHEET))) as sound:
         members = [(info.filename, sound.read(info)) for info in sound.infolist()]
     packed(tmp_path / "a.xlsx", *((name, text.replace(b'r="3"', b'r="99999999999"')) for name, text in members))
-    assert "sheet Sheet: not a whole workbook (a row past row 1,048,576)" in fault(tmp_path)
+    assert "sheet Sheet: not a whole xlsx file (a row past row 1,048,576); download or copy it again" in fault(tmp_path)
 
 
 def test_without_openpyxl_a_workbook_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "a.xlsx", book(CLERK_SHEET))
-    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    assert "pip install openpyxl" in fault(tmp_path)
+    monkeypatch.setattr(columns, "find_spec", lambda _: None)
+    assert fault(tmp_path) == (
+        f"{tmp_path / 'a.xlsx'}: reading .xlsx needs openpyxl, which the light install lacks; README.md has the whole one"
+    )
+
+
+@pytest.mark.slow
+def test_a_workbook_of_many_texts_is_one_message_in_bounded_time_and_memory(tmp_path: Path) -> None:
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    texts = "".join(f"<si><t>{number % 4096:x}</t></si>" for number in range(8_000_000))
+    made = packed(tmp_path / "a.xlsx", ("xl/sharedStrings.xml", f'<sst xmlns="{space}">{texts}</sst>'.encode()))
+    del texts
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    said = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'.encode()
+    with zipfile.ZipFile(io.BytesIO(book(CLERK_SHEET))) as sound, zipfile.ZipFile(made, "a") as file:
+        for name in sound.namelist():
+            file.writestr(name, sound.read(name).replace(b"</Types>", said))
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    told = fault(tmp_path)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "a.xlsx: not a whole xlsx file (it takes over 512 MiB to read)" in told and len(told) < 400, told
+    assert time.monotonic() - begun < 180 and after - before < 64 << 10
 
 
 @pytest.mark.parametrize("name", ["../../밖.json", "/밖.json", "..\\..\\밖.json", "C:\\밖.json"])

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,6 +106,21 @@ def test_a_tokenizer_without_a_template_is_told(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     with pytest.raises(RecipeError, match="name one with `template:`"):
         model_hub.write_own_template(presets.PRESETS["quickstart-llama"].base, tmp_path)
+
+
+def test_the_template_of_a_hub_model_is_that_of_the_commit_which_is_trained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    asked: list[str] = []
+
+    def load(_: str, revision: str, **__: object) -> SimpleNamespace:
+        asked.append(revision)
+        return SimpleNamespace(chat_template="{{ messages }}")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", load)
+    model_hub.write_own_template("some/model", tmp_path, "0123")
+    assert asked == ["0123"]
 
 
 def test_a_models_weights_are_fetched_only_where_they_are_needed(

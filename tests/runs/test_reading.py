@@ -1,0 +1,64 @@
+"""Files of a stranger's run folder: what is too large, too deep or no file is an error at once, within bounds of memory."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kotune.runs import reading
+from tests.conftest import ROOT
+
+DOUBLED = "0: &a0 [x]\n" + "".join(f"{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(40))
+HOSTILE: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str]] = {
+    "aliases that double forty times": (reading.yaml_of, lambda path: path.write_text(DOUBLED), "over 20,000 values"),
+    "an alias that holds itself": (reading.yaml_of, lambda path: path.write_text("&a [*a]"), "holds itself"),
+    "YAML nested a thousand deep": (reading.yaml_of, lambda path: path.write_text("[" * 1_000), "nested too deeply"),
+    "YAML that names a Python object": (
+        reading.yaml_of, lambda path: path.write_text("!!python/object/apply:os.system [exit]"), "could not determine",
+    ),
+    "YAML of a megabyte": (reading.yaml_of, lambda path: path.write_text("a: b\n" * 200_000), "over 65,536 bytes"),
+    "JSON nested a million deep": (reading.json_of, lambda path: path.write_text("[" * 1_000_000), "nested too deeply"),
+    "JSON of four gigabytes": (reading.json_of, lambda path: os.truncate(path.touch() or path, 4 << 30), "over 16,777,216"),
+    "lines of four gigabytes": (reading.lines_of, lambda path: os.truncate(path.touch() or path, 4 << 30), "over 268,435,456"),
+    "a line of five megabytes": (reading.lines_of, lambda path: path.write_text("a" * 5_000_000), "a line of over 4,000,000"),
+    "a pipe": (reading.json_of, os.mkfifo, "a pipe, a device or a socket"),
+    "a link to /dev/zero": (reading.lines_of, lambda path: path.symlink_to("/dev/zero"), "a pipe, a device or a socket"),
+    "a folder": (reading.json_of, Path.mkdir, "Is a directory"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_that_is_none_is_an_error_at_once(name: str, tmp_path: Path) -> None:
+    read, make, words = HOSTILE[name]
+    make(tmp_path / "file")
+    begun = time.process_time()
+    with pytest.raises((OSError, ValueError), match=words):
+        read(tmp_path / "file")
+    assert time.process_time() - begun < 5
+
+
+def test_the_largest_files_that_are_read_at_all_take_bounded_memory(tmp_path: Path) -> None:
+    """A JSON file of small lists, the form that takes the most."""
+    (tmp_path / "run.json").write_text("[" + "[]," * ((reading.MAX_JSON - 10) // 3) + "[]]")
+    code = (
+        "import sys; from pathlib import Path; from kotune.runs import reading; reading.json_of(Path(sys.argv[1]))\n"
+        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run.json")],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert int(done.stdout) < 512 << 10
+
+
+def test_what_a_run_writes_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text('{"answer": "\u2028", "value": NaN}\n\n[1]\n', encoding="utf-8")
+    first, second = reading.lines_of(path)
+    assert (first["answer"], second) == ("\u2028", [1]) and first["value"] != first["value"]
+    path.write_text("a: {b: [1, 2.5, true, null]}\nc: &c x\nd: *c\n")
+    assert reading.yaml_of(path) == {"a": {"b": [1, 2.5, True, None]}, "c": "x", "d": "x"}
