@@ -96,7 +96,13 @@ def of_map(name: str, folder: Path, batched: bool = False) -> dict[str, float]:
     def example(row: Row) -> Row:
         record = source.record(row)
         messages = source.messages(record, "label")
-        return {"messages": messages, "source": name, "form": "label", "guid": record["guid"], "doc": record}
+        return {
+            "messages": messages,
+            "source": name,
+            "form": "label",
+            "guid": record["guid"],
+            "doc": json.dumps(record),
+        }
 
     def examples(batch: dict[str, list[object]]) -> dict[str, list[object]]:
         made = [example(dict(zip(batch, values, strict=True))) for values in zip(*batch.values(), strict=True)]

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from kodata import korquad, nsmc
+from kodata.card import records_of
 from kodata.metrics.naturalness import references, scripts
 from kodata.metrics.naturalness.signals import Signal, measure
 from kodata.metrics.naturalness.translationese import TRANSLATIONESE, function_morphemes, read
@@ -243,8 +244,10 @@ def false_alarms(folder: Path) -> Iterator[str]:
     """The script check on real text."""
     corpora = {
         "KLUE-NLI dev premises": references.native(folder, "test"),
-        "KorQuAD dev paragraphs": sorted({str(row["context"]) for row in korquad.read("test", folder / "korquad")}),
-        "NSMC test reviews": [str(row["document"]) for row in nsmc.read("test", folder / "nsmc")],
+        "KorQuAD dev paragraphs": sorted(
+            {str(row["context"]) for row in records_of(korquad.read("test", folder / "korquad"))}
+        ),
+        "NSMC test reviews": [str(row["document"]) for row in records_of(nsmc.read("test", folder / "nsmc"))],
     }
     for name, texts in corpora.items():
         foreign = sum(any(letter.isalpha() and scripts.script(letter) != "HANGUL" for letter in text) for text in texts)

@@ -1,18 +1,28 @@
 """What every data set module tells about itself (Card) and what it must offer (Source)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 Record = dict[str, Any]
-Message = dict[str, str]
+Message = dict[str, Any]  # role and content; `train` false where an answer is not to be learned
 
 
 class Refused(NamedTuple):
     """Stands where a record, or a record as an example, would: it is left out and counted under its reason."""
 
     reason: str
+
+
+class NotRead(NamedTuple):
+    """Comes after the rows of a file, for each key that so many of them had and that no record holds."""
+
+    key: str
+    rows: int
+
+
+Found = Record | Refused | NotRead
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,9 @@ class Source(Protocol):
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
         """The files that hold a split: in the folder `path`, else shipped or on the hub (at the commit `path`)."""
 
-    def read(self, split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
-        """The records of a split, one at a time, in file order; Refused for a row that is no record."""
+    def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
+        """The records of a split, one at a time, in file order; Refused for a row that is no record; what was not read of them
+        last. records_of() has the records alone."""
 
     def messages(self, record: Record, form: str) -> list[Message] | Refused:
         """The record as a chat example, which ends with the assistant's answer; Refused where it has no such form."""
@@ -54,3 +65,8 @@ class Source(Protocol):
 
     def texts(self, record: Record) -> tuple[str, ...]:
         """The texts that make the record what it is: they may not occur in what is scored (prepare/leaks.py compares them)."""
+
+
+def records_of(found: Iterable[Found]) -> Iterator[Record]:
+    """The records among what a source reads."""
+    return (each for each in found if isinstance(each, dict))

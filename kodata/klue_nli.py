@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Message, Record
+from kodata.card import Card, Found, Message, Record
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
+from kodata.reading.keys import Known, known
 from kodata.records import asked, checked, not_text
 from kodata.text import clean
 
@@ -105,7 +106,7 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["premise"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC, stripped. From the official
     files also `agreement`: how many of an item's five votes are its label, "3" to "5" in the dev file.
 
@@ -120,12 +121,19 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     return _PLACES.files(split, path)
 
 
-def records(file: Path) -> Iterator[Record]:
-    """The records of one file in the official or the hub's shape. Raises DataError with file, row, guid and field."""
-    return checked(file, data_files.rows(file), record, _diagnosis)
+def records(file: Path) -> Iterator[Found]:
+    """The records of one file in the official or the hub's shape, and the keys of its rows that are not read. Raises DataError
+    with file, row, guid and field."""
+    return checked(file, data_files.rows(file), record, _diagnosis, _keys)
 
 
 _VOTES = ("author", "label2", "label3", "label4", "label5")  # of the official files; the hub's rows have none
+# The source is called genre in the official train file; the label is gold_label in all official files.
+_READ = {
+    (genre, label): known("guid", genre, "premise", "hypothesis", label, *_VOTES)
+    for genre in ("genre", "source")
+    for label in ("gold_label", "label")
+}
 _LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumerate(LABELS))}
 
 
@@ -143,6 +151,11 @@ def record(row: data_files.Row) -> Record:
     if LABELS.keys() >= {*votes}:
         made["agreement"] = str(votes.count(made["label"]))
     return made
+
+
+def _keys(row: data_files.Row) -> Known:
+    """What is read of a row. `source` beside `genre`, or `label` beside `gold_label`, is not."""
+    return _READ["genre" if "genre" in row else "source", "gold_label" if "gold_label" in row else "label"]
 
 
 def _diagnosis(row: data_files.Row) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata.card import Card, Message, Record
+from kodata.card import Card, Found, Message, Record, Refused
 from kodata.errors import DataError, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
+from kodata.reading.keys import known
 from kodata.records import asked, checked, not_text
 from kodata.text import clean
 
@@ -54,6 +55,9 @@ _PLACES = Places(
 )
 
 
+_KEYS = known("id", "title", "context", "question", answers=known("text", "answer_start"))
+
+
 def question(record: Record, form: str = "answer") -> str:
     """What the user asks: a question about a passage."""
     return (
@@ -82,7 +86,7 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["context"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The records of a split: guid, title, context, question, answer; NFC, stripped.
 
     From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises DataError.
@@ -90,7 +94,7 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
     for file in files(split, path):
         nested = file.name.removesuffix(".gz").endswith(".json")
         rows = _official(file) if nested else data_files.rows(file)
-        yield from checked(file, rows, record, _diagnosis)
+        yield from checked(file, rows, record, _diagnosis, _KEYS)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
@@ -107,9 +111,15 @@ def _official(file: Path) -> Iterator[data_files.Row]:
             for inner, paragraph in enumerate(article["paragraphs"]):
                 place = f"data[{at}].paragraphs[{inner}]"
                 shared = {"title": article.get("title"), "context": paragraph["context"]}
+                around = {
+                    f"data[].{key}": value for key, value in article.items() if key not in ("title", "paragraphs")
+                }
+                around |= {
+                    f"paragraphs[].{key}": value for key, value in paragraph.items() if key not in ("context", "qas")
+                }
                 for qa in paragraph["qas"]:
                     count += 1
-                    yield {**qa, **shared}
+                    yield {**around, **qa, **shared}
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{file}: {place} is not as in KorQuAD 1.0 ({error}); give the official file, whose shape is "
@@ -119,16 +129,17 @@ def _official(file: Path) -> Iterator[data_files.Row]:
         raise DataError(f"{file}: no questions in it; download or copy it again")
 
 
-def record(row: data_files.Row) -> Record:
+def record(row: data_files.Row) -> Record | Refused:
     """A question as a record. KeyError or TypeError on a bad row; read() says what is wrong."""
     (text,) = _answers(row["answers"])
-    return {
+    made = {
         "guid": "" + row["id"],
         "title": clean(row["title"]),
         "context": clean(row["context"]),
         "question": clean(row["question"]),
         "answer": clean(text),
     }
+    return made if made["answer"] in made["context"] else Refused("its answer is not in its passage")
 
 
 def _answers(answers: Any) -> tuple[str]:

@@ -7,9 +7,10 @@ The set brings its own validation split.
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Message, Record
+from kodata.card import Card, Found, Message, Record
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
+from kodata.reading.keys import known
 from kodata.records import asked, checked, not_text
 from kodata.text import clean
 
@@ -76,13 +77,13 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["document"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The records of a split: guid (the article's link), date, category, press, title, document, summary; NFC, stripped.
 
     From the hub, or from a folder with the same CSV files or a copy as parquet or arrow. Raises DataError.
     """
     for file in files(split, path):
-        yield from checked(file, data_files.rows(file), record, _diagnosis)
+        yield from checked(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

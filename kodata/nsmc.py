@@ -7,10 +7,11 @@ A validation part is cut from train by convert(). Empty documents (5 in train, 3
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Message, Record
+from kodata.card import Card, Found, Message, Record
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
+from kodata.reading.keys import known
 from kodata.records import asked, checked, not_text
 from kodata.text import clean
 
@@ -79,13 +80,13 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["document"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The records of a split: guid, document (may be empty), label (a key of LABELS); NFC, stripped.
 
     From the hub, or from a folder with the official text files or a copy of the hub's set. Raises DataError.
     """
     for file in files(split, path):
-        yield from checked(file, data_files.rows(file), record, _diagnosis)
+        yield from checked(file, data_files.rows(file), record, _diagnosis, known("id", "document", "label"))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

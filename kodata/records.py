@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kodata.card import Message, Record
+from kodata.card import Found, Message, Record, Refused
 from kodata.errors import DataError, shown
 from kodata.reading.files import Row
+from kodata.reading.keys import Known, Unread
 
 
 def drawer(seed: int | str) -> Callable[[str], float]:
@@ -22,9 +23,15 @@ def asked(question: str, answer: str) -> list[Message]:
 
 
 def checked(
-    path: Path, found: Iterator[Row], make: Callable[[Row], Record], explain: Callable[[Row], str]
-) -> Iterator[Record]:
-    """make() of every row. Where it raises KeyError or TypeError, a DataError with the row's place and explain()."""
+    path: Path,
+    found: Iterator[Row],
+    make: Callable[[Row], Record | Refused],
+    explain: Callable[[Row], str],
+    names: Known | Callable[[Row], Known],
+) -> Iterator[Found]:
+    """make() of every row, then what it did not read of them, which is all but `names`. Where it raises KeyError or TypeError,
+    a DataError with the row's place and explain()."""
+    unread = Unread()
     for number, row in enumerate(found, 1):
         try:
             made = make(row)
@@ -32,7 +39,9 @@ def checked(
             name = next((row[key] for key in ("guid", "id", "link") if row.get(key) is not None), "missing")
             named = shown(name).strip("'")
             raise DataError(f"{path}: row {number} (guid {named}): {explain(row)}") from None
+        unread.look(row, names(row) if callable(names) else names)
         yield made
+    yield from unread.told()
 
 
 def not_text(row: Row, *fields: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from unicodedata import normalize
 
 from kodata import source as find_source
-from kodata.card import Record, Refused
+from kodata.card import Record, records_of
 from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 
@@ -27,9 +27,7 @@ def dataset(
 
     path, module = place(source, data_path), find_source(source)
     groups: dict[str, list[Record]] = {}
-    for record in module.read("test", path):
-        if isinstance(record, Refused):
-            continue
+    for record in records_of(module.read("test", path)):
         if "" not in record.values():
             groups.setdefault(module.group(record), []).append(record)
         elif not skip_empty:

@@ -5,12 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from typing import TYPE_CHECKING
 from unicodedata import normalize
-
-if TYPE_CHECKING:
-    pass
-
 
 # Control characters but not tab and newline; and half characters (lone surrogates), which no UTF-8 file can hold.
 _UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -21,6 +16,16 @@ def clean(text: str) -> str:
     if not str.isprintable(text):  # nothing unwanted is: a look at most texts, which are, costs a third of a search
         text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return normalize("NFC", text).strip()
+
+
+def with_thought(thought: str, answer: str) -> str:
+    """An answer after a thought, as DeepSeek-R1 writes both."""
+    return f"<think>\n{thought}\n</think>\n\n{answer}"
+
+
+def spoken(text: str) -> str:
+    """What is said after the thought, if there is one."""
+    return text.rpartition("</think>")[2].strip()
 
 
 def unspaced(text: str) -> str:

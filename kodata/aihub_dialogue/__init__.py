@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
-from kodata.card import Card, Message, Record, Refused
+from kodata.card import Card, Found, Message, NotRead, Record, Refused, records_of
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, did_you_mean
 from kodata.records import asked, drawer
@@ -77,7 +77,9 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     root = _folder(path)
-    sides = {file: {part.side for part in archive.parts(file, root)} for file in archive.found(root)}
+    every = {file: list(archive.parts(file, root)) for file in archive.found(root)}
+    sides = {file: {part.side for part in found} for file, found in every.items()}
+    _refuse_unsided([part for found in every.values() for part in found], root)
     split_by_folder = _has_validation(sides.values())
     chosen = [file for file, found in sides.items() if any(_belongs(side, split, split_by_folder) for side in found)]
     if not chosen:
@@ -85,6 +87,17 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
         wrong = all_held_out if split_by_folder else "no .json or .xlsx in the zips"
         raise DataError(f"{CARD.name}: path {root}: {wrong}; {_GET_IT}")
     return chosen
+
+
+def _refuse_unsided(every: list[archive.ArchivePart], root: Path) -> None:
+    """DataError for a file whose name says neither training nor validation, where others' do: it could be either."""
+    unsided = [part.name for part in every if not part.side]
+    if unsided and len(unsided) < len(every):
+        told = "the names of others say whether they are for training or for validation, its name does not"
+        raise DataError(
+            f"{CARD.name}: path {root}: {unsided[0]}: {told}; move it into a folder Training or Validation"
+            + (f", and {len(unsided) - 1:,} more" if len(unsided) > 1 else "")
+        )
 
 
 def _belongs(side: str, split: str, split_by_folder: bool) -> bool:
@@ -103,7 +116,7 @@ def _folder(path: str | Path | None) -> Path:
     return Path(path)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The records of a split: guid, group, messages, topic (or None), and summary where the set has one.
 
     Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was already read.
@@ -118,32 +131,32 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refuse
     if split == "test":
         yield from test
         return
-    held_out = {record["group"] for record in test if not isinstance(record, Refused)}
+    held_out = {record["group"] for record in records_of(test)}
     for record in _once(_records(chosen, root, validation=False), seen):
-        refused = not isinstance(record, Refused) and record["group"] in held_out
+        refused = isinstance(record, dict) and record["group"] in held_out
         yield Refused("its group is in the test part") if refused else record
 
 
-def _cut(records: Iterable[Record | Refused], split: str) -> Iterator[Record | Refused]:
-    """One side of a set that has no Validation part; what is refused counts on the train side."""
+def _cut(records: Iterable[Found], split: str) -> Iterator[Found]:
+    """One side of a set that has no Validation part; what is refused or not read counts on the train side."""
     draw = drawer("aihub_dialogue test")
     for record in records:
-        held_out = not isinstance(record, Refused) and draw(record["group"]) < TEST_SHARE
+        held_out = isinstance(record, dict) and draw(record["group"]) < TEST_SHARE
         if held_out == (split == "test"):
             yield record
 
 
-def _once(records: Iterable[Record | Refused], seen: set[int]) -> Iterator[Record | Refused]:
+def _once(records: Iterable[Found], seen: set[int]) -> Iterator[Found]:
     """Each dialogue the first time that it comes: sets are shipped in two formats, and people unpack beside the zip."""
     for record in records:
-        if not isinstance(record, Refused):
+        if isinstance(record, dict):
             known = digest(record["messages"])
             record = Refused("the same dialogue again") if known in seen else record
             seen.add(known)
         yield record
 
 
-def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> Iterator[Record | Refused]:
+def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> Iterator[Found]:
     """The records of files, or of one side in them."""
     for file in chosen:
         for part in archive.parts(file, root):
@@ -151,7 +164,9 @@ def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> 
                 yield from map(_record, dialogues(part))
 
 
-def _record(dialogue: Dialogue) -> Record | Refused:
+def _record(dialogue: Dialogue | NotRead) -> Found:
+    if isinstance(dialogue, NotRead):
+        return dialogue
     made = messages_of(dialogue.utterances, dialogue.named)
     if isinstance(made, Refused):
         return made

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
+from unicodedata import normalize
 
 from kodata.errors import DataError, brief
 from kodata.reading.columns import MAX_RATIO, SMALL
@@ -22,8 +23,15 @@ CHUNK = 1 << 20
 MAX_JSON = 2 << 30  # bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it
 MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook's texts are held in memory
 
-_VALIDATION = re.compile(r"(?<![a-z])(validation|valid)(?![a-z])|^v[ls]_", re.IGNORECASE)
-_TRAINING = re.compile(r"(?<![a-z])(training|train)(?![a-z])|^t[ls]_", re.IGNORECASE)
+# How folders, zips and files are called on either side: by AI Hub (2.Validation, VL_여가.zip) and by people who sort their
+# downloads. A word begins where no small letter is before it, so that KoreanValidation is one and Invalid is none.
+_VALIDATION = re.compile(
+    r"(?<![a-z])([Vv]alid|VALID)|(?<=[a-z])Valid|검증|유효성|평가용|시험용|테스트|(?i:(?<![a-z])(val|dev|eval|test|v[ls])(?![a-z]))"
+)
+_TRAINING = re.compile(r"(?<![a-z])([Tt]rain|TRAIN)|(?<=[a-z])Train|학습|훈련|(?i:(?<![a-z])t[ls](?![a-z]))")
+_PIECE_OF_ZIP = re.compile(
+    r"(.+\.zip)\.(?:part)?\d+", re.IGNORECASE
+)  # AI Hub cuts large zips, NAME.zip.part0, .part1073741824, ...
 
 
 @dataclass(frozen=True)
@@ -58,12 +66,25 @@ class ArchivePart:
 
 def found(root: Path) -> list[Path]:
     """The files of a download, in the order of their paths. Raises DataError where there are none."""
+    _refuse_pieces(root)
     wanted = (*KINDS, ".zip")
     files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in wanted and _is_data(path.name)]
     files = [path for path in files if path.is_file()]
     if not files:
         raise DataError(f"{root}: no .json, .xlsx or .zip in it; put the files there as AI Hub gives them")
     return files
+
+
+def _refuse_pieces(root: Path) -> None:
+    """DataError for pieces of a zip that is not there whole: what is in it would be missing."""
+    whole = {match[1] for path in root.rglob("*") if (match := _PIECE_OF_ZIP.fullmatch(str(path)))}
+    for name in sorted(whole):
+        if not Path(name).exists():
+            short = Path(name).name
+            raise DataError(
+                f"{name}: only pieces of it are there; join them in the order of their numbers, then take them away: "
+                f"ls {short}.* | sort -V | xargs cat > {short}"
+            )
 
 
 def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
@@ -80,6 +101,13 @@ def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
         for info in archive.infolist():
             if (member := _member(info)) is not None:
                 yield _part(archive, info, f"{inside}/{member}", f"{file}: {member}")
+
+
+def others(file: Path) -> list[str]:
+    """The members of a zip that are neither read nor hidden. Raises DataError."""
+    with told(str(file)), zipfile.ZipFile(file) as archive:
+        every = [_pieces(info) for info in archive.infolist() if not info.is_dir()]
+    return ["/".join(names) for names in every if _is_shown(names) and not _is_known(names[-1])]
 
 
 def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str) -> ArchivePart:
@@ -128,7 +156,7 @@ def told(place: str) -> Iterator[None]:
 
 def side(name: str) -> str:
     """The side that the folders and file names of a path tell. What says validation anywhere is never trained on."""
-    pieces = name.split("/")
+    pieces = normalize("NFC", name).split("/")  # macOS stores Korean names in pieces
     for pattern, answer in ((_VALIDATION, "validation"), (_TRAINING, "train")):
         if any(pattern.search(piece) for piece in pieces):
             return answer
@@ -137,10 +165,22 @@ def side(name: str) -> str:
 
 def _member(info: zipfile.ZipInfo) -> str | None:
     """A member's name for people, without what points outside; None for what is no data."""
-    pieces = [piece for piece in re.split(r"[/\\]", _name(info)) if piece not in ("", ".", "..")]
-    if info.is_dir() or not pieces or "__MACOSX" in pieces or not _is_data(pieces[-1]):
+    pieces = _pieces(info)
+    if info.is_dir() or not _is_shown(pieces):
         return None
-    return "/".join(pieces) if Path(pieces[-1]).suffix.lower() in (*KINDS, ".zip") else None
+    return "/".join(pieces) if _is_known(pieces[-1]) else None
+
+
+def _pieces(info: zipfile.ZipInfo) -> list[str]:
+    return [piece for piece in re.split(r"[/\\]", _name(info)) if piece not in ("", ".", "..")]
+
+
+def _is_shown(pieces: list[str]) -> bool:
+    return bool(pieces) and "__MACOSX" not in pieces and _is_data(pieces[-1])
+
+
+def _is_known(name: str) -> bool:
+    return Path(name).suffix.lower() in (*KINDS, ".zip")
 
 
 def _is_data(name: str) -> bool:

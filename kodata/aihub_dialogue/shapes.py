@@ -4,14 +4,17 @@ What each set's fields are called is described in docs of AI Hub (https://aihub.
 user where speakers are two people, else the person is the user and the system or the clerk the assistant.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from kodata.aihub_dialogue.archive import ArchivePart
 from kodata.aihub_dialogue.sheets import Row, sheets
+from kodata.card import NotRead
 from kodata.dialogue import Utterance
 from kodata.errors import DataError, FaultError, shown
 from kodata.reading.json_rows import decoded, json_rows
+from kodata.reading.keys import Known, Unread, known
 
 LOOKED_FOR = (
     "looked for info[].annotations.lines (주제별 텍스트 일상 대화), data[].body (한국어 SNS), "
@@ -19,6 +22,10 @@ LOOKED_FOR = (
     "or in .xlsx the columns 사람문장1 (감성 대화) or SPEAKER, SENTENCE, SENTENCEID (한국어 대화)"
 )
 _CLERK = {"고객": "user", "점원": "assistant"}
+_CLERK_COLUMNS = known("SPEAKER", "SENTENCE", "SENTENCEID", "DOMAIN")
+_MARKS = {"HS": "user", "SS": "assistant"}  # of 감성 대화: 사람 and 시스템, numbered
+_COLUMNS = {"사람문장": "user", "시스템응답": "assistant", "시스템문장": "assistant"}
+_NUMBERED = re.compile(r"(\D+)0*([1-9]\d{0,3})")
 
 
 class Dialogue(NamedTuple):
@@ -32,70 +39,71 @@ class Dialogue(NamedTuple):
     summary: str | None = None
 
 
-def dialogues(part: ArchivePart) -> Iterator[Dialogue]:
-    """The dialogues of a file. Raises DataError with file, row, field and value, also where there is none in it."""
-    count = 0
-    for dialogue in _workbook(part) if part.kind == ".xlsx" else _json(part):
+def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead]:
+    """The dialogues of a file, then the keys of its rows that are not read. Raises DataError with file, row, field and value,
+    also where there is no dialogue in it."""
+    count, unread = 0, Unread()
+    for dialogue in _workbook(part, unread) if part.kind == ".xlsx" else _json(part, unread):
         count += 1
         yield dialogue
     if not count:
         raise DataError(f"{part.place}: no dialogue in it; {LOOKED_FOR}")
+    yield from unread.told()
 
 
-def _json(part: ArchivePart) -> Iterator[Dialogue]:
+def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
     number = 0
     try:
         text = decoded(part.chunks(), ("utf-8-sig", "cp949"))
         for number, row in enumerate(json_rows(text, inside=("data", "info")), 1):
-            yield from _of_row(_Place(f"{part.place}: row {number}", row), f"{part.name}#{number}")
+            yield from _of_row(_Place(f"{part.place}: row {number}", row), f"{part.name}#{number}", unread)
     except FaultError as fault:
         raise DataError(f"{part.place}: row {number + 1}: {fault}") from None
 
 
-def _of_row(at: "_Place", name: str) -> Iterator[Dialogue]:
+def _of_row(at: "_Place", name: str, unread: Unread) -> Iterator[Dialogue]:
     row = at.value if isinstance(at.value, dict) else {}
-    if "talk" in row:
-        yield _emotional(at)
-    elif "annotations" in row:
-        yield _daily(at, name)
-    elif "body" in row:
-        yield _two_people(at)
-    elif "paragraphs" in row:
-        yield from _questions(at)
-    else:
-        keys = ", ".join(map(repr, row)) if row else shown(at.value)
-        raise DataError(f"{at.place}: an unknown shape ({keys:.120}); {LOOKED_FOR}")
+    for key, (names, made) in _SHAPES.items():
+        if key in row:
+            yield from made(at, name)
+            unread.look(row, names)
+            return
+    keys = ", ".join(map(repr, row)) if row else shown(at.value)
+    raise DataError(f"{at.place}: an unknown shape ({keys:.120}); {LOOKED_FOR}")
 
 
-def _daily(at: "_Place", name: str) -> Dialogue:
+def _daily(at: "_Place", name: str) -> Iterator[Dialogue]:
     identity = at.maybe("filename") or name
     said = [Utterance(line.text("speaker.id"), line.text("norm_text")) for line in at.items("annotations.lines")]
-    return Dialogue(f"daily:{identity}", f"daily:{identity}", at.maybe("annotations.subject"), said, True)
+    yield Dialogue(f"daily:{identity}", f"daily:{identity}", at.maybe("annotations.subject"), said, True)
 
 
-def _two_people(at: "_Place") -> Dialogue:
+def _two_people(at: "_Place", _: str) -> Iterator[Dialogue]:
     """SNS and summary: the same header; the summary set wraps the utterances and adds its text."""
     summarised = isinstance(at.get("body"), dict)
     lines = at.items("body.dialogue" if summarised else "body")
     identity = f"{'summary' if summarised else 'sns'}:{at.text('header.dialogueInfo.dialogueID')}"
     said = [Utterance(line.text("participantID"), line.text("utterance")) for line in lines]
     summary = at.maybe("body.summary") if summarised else None
-    return Dialogue(identity, identity, at.maybe("header.dialogueInfo.topic"), said, True, summary)
+    yield Dialogue(identity, identity, at.maybe("header.dialogueInfo.topic"), said, True, summary)
 
 
-def _emotional(at: "_Place") -> Dialogue:
+def _emotional(at: "_Place", _: str) -> Iterator[Dialogue]:
     content = _Place(f"{at.place}: talk.content", at.get("talk.content"))
     profile = at.text("talk.id.profile-id")
-    said = [
-        Utterance(role, content.maybe(f"{mark}{number:02}") or "")
-        for number in range(1, 10)
-        for mark, role in (("HS", "user"), ("SS", "assistant"))
-    ]
+    said = [Utterance(role, content.maybe(key) or "") for key, role in _in_turn(content.value, _MARKS)]
     identity = at.maybe("talk.id.talk-id") or profile
-    return Dialogue(f"emotional:{identity}", f"emotional:{profile}", at.maybe("profile.emotion.type"), said, False)
+    yield Dialogue(f"emotional:{identity}", f"emotional:{profile}", at.maybe("profile.emotion.type"), said, False)
 
 
-def _questions(at: "_Place") -> Iterator[Dialogue]:
+def _in_turn(names: Any, roles: dict[str, str]) -> list[tuple[str, str]]:
+    """Of keys or columns named HS01, SS01, HS02, ... each with its role, in the order in which they are said."""
+    named = [(found, name) for name in names or () if (found := _NUMBERED.fullmatch(name)) and found[1] in roles]
+    named.sort(key=lambda each: (int(each[0][2]), list(roles).index(each[0][1])))
+    return [(name, roles[found[1]]) for found, name in named]
+
+
+def _questions(at: "_Place", _: str) -> Iterator[Dialogue]:
     """SQuAD 1.1: the questions of an article are one group."""
     title = at.text("title")
     for paragraph in at.items("paragraphs"):
@@ -107,30 +115,34 @@ def _questions(at: "_Place") -> Iterator[Dialogue]:
             yield Dialogue(f"squad:{question.text('id')}", f"squad:{title}", title, said, False)
 
 
-def _workbook(part: ArchivePart) -> Iterator[Dialogue]:
+def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
     unknown = []
     with part.handle() as handle:
         for title, columns, rows in sheets(handle, part.place):
             place = f"{part.place}: sheet {title}"
+            name = f"{part.name}#{title}"
             if "사람문장1" in columns:
-                yield from _emotional_rows(rows, f"{part.name}#{title}")
+                spoken = _in_turn(columns, _COLUMNS)
+                names = known("감정_대분류", *(column for column, _ in spoken))
+                yield from _emotional_rows(_looked_at(rows, names, unread), name, spoken)
             elif {"SPEAKER", "SENTENCE", "SENTENCEID"} <= set(columns):
-                yield from _clerk_rows(rows, f"{part.name}#{title}", place)
+                yield from _clerk_rows(_looked_at(rows, _CLERK_COLUMNS, unread), name, place)
             else:
                 unknown.append(f"{title} has the columns {', '.join(columns)}")
     if unknown:
         raise DataError(f"{part.place}: an unknown shape: sheet {'; '.join(unknown):.200}; {LOOKED_FOR}")
 
 
-def _emotional_rows(rows: Iterable[tuple[int, Row]], name: str) -> Iterator[Dialogue]:
-    columns = [
-        (role, column.format(number))
-        for number in range(1, 10)
-        for role, column in (("user", "사람문장{}"), ("assistant", "시스템응답{}"), ("assistant", "시스템문장{}"))
-    ]
+def _looked_at(rows: Iterable[tuple[int, Row]], names: Known, unread: Unread) -> Iterator[tuple[int, Row]]:
+    for number, row in rows:
+        unread.look(row, names)
+        yield number, row
+
+
+def _emotional_rows(rows: Iterable[tuple[int, Row]], name: str, spoken: list[tuple[str, str]]) -> Iterator[Dialogue]:
     for number, row in rows:
         identity = f"emotional:{name}:{number}"
-        said = [Utterance(role, str(row.get(column, ""))) for role, column in columns]
+        said = [Utterance(role, str(row.get(column, ""))) for column, role in spoken]
         yield Dialogue(identity, identity, str(row.get("감정_대분류", "")), said, False)
 
 
@@ -198,3 +210,32 @@ class _Place(NamedTuple):
             what = "missing" if value is None else f"{shown(value)}, which is not a list"
             raise DataError(f"{self.place}: {path} is {what}; mend or remove the row")
         return [_Place(f"{self.place}: {path}.{number}", item) for number, item in enumerate(value)]
+
+
+# By a key that no other shape's rows have: what is read of a row, and the dialogues in it.
+_SHAPES: dict[str, tuple[Known, Callable[[_Place, str], Iterator[Dialogue]]]] = {
+    "talk": (
+        known(
+            talk=known(
+                id=known("profile-id", "talk-id"), content=known(*(f"{m}{n:02}" for m in _MARKS for n in range(1, 100)))
+            ),
+            profile=known(emotion=known("type")),
+        ),
+        _emotional,
+    ),
+    "annotations": (
+        known("filename", annotations=known("subject", lines=known("norm_text", speaker=known("id")))),
+        _daily,
+    ),
+    "body": (
+        known(
+            header=known(dialogueInfo=known("dialogueID", "topic")),
+            body=known("participantID", "utterance", "summary", dialogue=known("participantID", "utterance")),
+        ),
+        _two_people,
+    ),
+    "paragraphs": (
+        known("title", paragraphs=known("context", qas=known("id", "question", answers=known("text", "answer_start")))),
+        _questions,
+    ),
+}

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from kodata import source as find_source
-from kodata.card import Record, Refused
+from kodata.card import Record, records_of
 from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier, grams
 from kodata.reading import hub
@@ -66,4 +66,4 @@ def judge(source: str | None) -> Judge | None:
 
 @cache
 def _judge(source: str, path: str | Path | None) -> Judge:
-    return Judge(record for record in find_source(source).read("train", path) if not isinstance(record, Refused))
+    return Judge(records_of(find_source(source).read("train", path)))

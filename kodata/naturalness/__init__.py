@@ -7,9 +7,10 @@ What is measured in an answer: kodata/metrics/naturalness. What the measures are
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Message, Record, Refused
+from kodata.card import Card, Found, Message, Record, Refused
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
+from kodata.reading.keys import known
 from kodata.records import checked, not_text
 from kodata.text import clean
 
@@ -69,10 +70,10 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     return [file]
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The prompts, one of each kind in turn, so that a few of them are of every kind. Raises DataError."""
     for file in files(split, path):
-        yield from checked(file, data_files.rows(file), _record, _diagnosis)
+        yield from checked(file, data_files.rows(file), _record, _diagnosis, known("guid", "kind", "level", "prompt"))
 
 
 def _record(row: data_files.Row) -> Record:

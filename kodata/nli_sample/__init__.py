@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kodata import klue_nli
-from kodata.card import Card, Record
+from kodata.card import Card, Found
 from kodata.errors import DataError, did_you_mean
 from kodata.klue_nli import FORMS, answer, group, messages, question, texts
 
@@ -41,7 +41,7 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     return [file]
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record]:
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The records of a split, in klue_nli's shape. Raises DataError."""
     for file in files(split, path):
         yield from klue_nli.records(file)

@@ -16,9 +16,10 @@ Example = tuple[str, Record, list[Message]]  # a side, a record on it, and the c
 
 
 def examples(
-    records: Iterable[tuple[str, Record]], source: Source, form: str, dropped: Counter[str]
+    records: Iterable[tuple[str, Record]], source: Source, form: str, dropped: Counter[str], merge: bool = False
 ) -> Iterator[Example]:
-    """The examples of records with their side; `dropped` counts what is left out. Memory: two numbers an example."""
+    """The examples of records with their side; `dropped` counts what is left out. Memory: two numbers an example. `merge`: a
+    system turn is put into the first user's turn."""
     seen: dict[int, int] = {}
     one_answer = form == "label"  # of a written answer there may be several that are right
     messages_of = source.messages
@@ -27,6 +28,8 @@ def examples(
         if isinstance(messages, Refused):
             dropped[messages.reason] += 1
             continue
+        if merge and messages[0]["role"] == "system":
+            messages = _merged(*messages)
         answer = messages[-1]["content"]
         question = messages[0]["content"] if len(messages) == 2 else _said(messages[:-1])
         if len(question) + len(answer) > OVERSIZED:
@@ -38,6 +41,10 @@ def examples(
             continue
         seen[key] = value
         yield side, record, messages
+
+
+def _merged(system: Message, user: Message, *rest: Message) -> list[Message]:
+    return [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *rest]
 
 
 def _said(messages: list[Message]) -> str:

@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kodata import source as find_source
-from kodata.card import Record, Refused, Source
+from kodata.card import NotRead, Record, Refused, Source
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
 from kodata.prepare.entries import Entry, Scored, source_of, splits_of
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.prepare.output import SIDES, Manifest, Output
 from kodata.prepare.split import Cut, share_of_all, side_of
+from kodata.prepare.unread import unread_files
 from kodata.reading import hub
 from kodata.reading.digests import digest
 from kodata.reading.files import sha256
@@ -30,7 +31,7 @@ from kodata.records import drawer
 def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | None = None) -> Manifest:
     """Writes the three files into out_dir and returns the manifest. Raises DataError. Without `scored`, no leak is looked for.
 
-    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and the record.
+    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and the record (doc_of).
     With `samples`, rows come in drawing order, and a smaller sample is the beginning of a larger one; the validation
     side does not depend on `samples`, so that runs with different numbers are measured on the same rows.
     """
@@ -47,7 +48,8 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
         manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
             manifest["scored"] = {
-                task: _origin(find_source(name), path, "test") for task, (name, path) in scored.tasks.items()
+                task: {**_origin(find_source(name), path, "test"), "left_out": dict(guard.left_out[task])}
+                for task, (name, path) in scored.tasks.items()
             }
             manifest["leaks"] = guard.verdict(entries)
         output.finish(manifest)
@@ -100,6 +102,7 @@ def _inputs(entry: Entry) -> Manifest:
         "path": str(entry.path) if origin["kind"] == "folder" else None,
         "from": origin,
         "files": read,
+        "unread_files": unread_files(source, entry.path),
         "licence": source.CARD.licence,
         "obliges": source.CARD.obliges,
     }
@@ -111,6 +114,7 @@ class _Tally:
 
     read: dict[str, int] = field(default_factory=dict)  # by split
     dropped: Counter[str] = field(default_factory=Counter)  # by reason
+    not_read: Counter[str] = field(default_factory=Counter)  # rows, by the key that they have and no record holds
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
 
 
@@ -120,19 +124,23 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     records = _sided(source, entry.path, cut, tally)
     if guard:
         records = guard.passed(records, source, tally.dropped)
-    found = examples(records, source, entry.form, tally.dropped)
+    found = examples(records, source, entry.form, tally.dropped, merge=entry.system == "merge")
     if entry.samples is not None:
         found = _drawn(found, entry, cut.seed, tally)
     if entry.weight != 1:
         found = _weighed(found, entry.weight, cut.seed, tally)
     name, form = entry.source, entry.form  # looked up once: this loop is the speed
-    write, count = output.write, tally.labels
+    write, encoded, count = output.write, output.encoded, tally.labels
     for side, record, messages in found:
-        write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record})
+        row = {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": encoded(record)}
+        write(side, row)
+        if len(messages) > 2 and any("train" in turn for turn in messages):
+            output.mark()
         count[side][record.get("label", "")] += 1
     kept = {side: counts.total() for side, counts in count.items()}
     labels = {side: {label: counts[label] for label in sorted(counts) if label} for side, counts in count.items()}
-    return {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "labels": labels}
+    told = {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "not_read": dict(tally.not_read)}
+    return {**told, "labels": labels}
 
 
 def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> Iterator[tuple[str, Record]]:
@@ -140,7 +148,11 @@ def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> 
     which_side = side_of(source, path, cut)
     for split in splits_of(source):
         last, side, number = None, split, 0
-        for number, record in enumerate(source.read(split, path), 1):  # noqa: B007  (used after the loop)
+        for record in source.read(split, path):
+            if isinstance(record, NotRead):
+                tally.not_read[record.key] += record.rows
+                continue
+            number += 1
             if isinstance(record, Refused):
                 tally.dropped[record.reason] += 1
                 continue

@@ -21,17 +21,21 @@ class Scored:
     leaks: str = "drop"
 
 
+SYSTEMS = ("refuse", "merge")  # what becomes of a system turn that a template has no place for
+
+
 @dataclass(frozen=True)
 class Entry:
     """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or shipped. `samples`: so many
     training rows, drawn by the seed; None means all. `weight`: how often an epoch has each of them: 2 twice, 0.5 every
-    second one, drawn by the seed."""
+    second one, drawn by the seed. `system`: `merge` puts a system turn into the first user's turn."""
 
     source: str
     form: str = "label"
     path: str | Path | None = None
     samples: int | None = None
     weight: float = 1.0
+    system: str = SYSTEMS[0]
 
 
 def source_of(entry: Entry) -> Source:

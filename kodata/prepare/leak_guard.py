@@ -27,7 +27,9 @@ class LeakGuard:
     def __init__(self, tasks: Mapping[str, Place], policy: str) -> None:
         """`tasks`: for each task the source that it scores. Raises DataError where test text cannot be read."""
         self.policy, self._tasks = policy, tasks
-        self._tests = TestTexts((task, text) for task, place in tasks.items() for text in test_texts(*place))
+        self.left_out: dict[str, Counter[str]] = {task: Counter() for task in tasks}  # test rows of a task, by reason
+        found = ((task, text) for task, place in tasks.items() for text in test_texts(*place, self.left_out[task]))
+        self._tests = TestTexts(found)
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)
         self._example = ""
@@ -83,12 +85,14 @@ class LeakGuard:
         return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
 
 
-def test_texts(name: str, path: str | Path | None) -> Iterator[str]:
-    """Every text that a leak check compares, of a source's test split."""
+def test_texts(name: str, path: str | Path | None, left_out: Counter[str] | None = None) -> Iterator[str]:
+    """Every text that a leak check compares, of a source's test split. `left_out` counts rows that are not scored."""
     source = find_source(name)
     for record in source.read("test", path):
-        if not isinstance(record, Refused):
+        if isinstance(record, dict):
             yield from source.texts(record)
+        elif isinstance(record, Refused) and left_out is not None:
+            left_out[record.reason] += 1
 
 
 def _readable(name: str, path: str | Path | None) -> Iterator[str]:

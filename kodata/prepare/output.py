@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from kodata.card import Message, Record
 from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
@@ -16,11 +17,18 @@ BATCH = 256  # rows written at a time: what one call of orjson costs is more tha
 
 
 class Output:
-    """The files under temporary names; finish() gives them their names, and an error removes them."""
+    """The files under temporary names; finish() gives them their names, and an error removes them.
+
+    Rows have one form throughout, whatever their sources: datasets (5.0), with which Axolotl reads them, takes the form of the
+    first megabytes for that of all, and fails where a later row has another. So a record is JSON in a text, and where an
+    answer anywhere is not to be trained (`train` false), every answer says whether it is.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.encoded = encoder()
         self._lines = writer()
+        self._is_marked = False
         self._waiting: dict[str, list[Manifest]] = {side: [] for side in SIDES}
 
     def __enter__(self) -> Self:
@@ -32,6 +40,7 @@ class Output:
         self._drafts.__exit__(*error)  # there is none left after finish()
 
     def write(self, side: str, row: Manifest) -> None:
+        """`row`: messages, guid, source, form, and doc, the record as encoded() has it."""
         waiting = self._waiting[side]
         waiting.append(row)
         if len(waiting) == BATCH:
@@ -41,14 +50,46 @@ class Output:
         self._parts[side].write(self._lines(self._waiting[side]))
         self._waiting[side].clear()
 
+    def mark(self) -> None:
+        """Some answer says `train`."""
+        self._is_marked = True
+
     def finish(self, manifest: Manifest) -> None:
         whole = self.folder / "manifest.json"
         whole.unlink(missing_ok=True)  # it may not vouch for files that it does not describe
         for side in SIDES:
             self._flush(side)
         self._drafts.close()
+        for side in SIDES if self._is_marked else ():
+            self._mark_all(self.folder / f"{side}.jsonl")
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         write(whole, text.encode(errors="replace"))  # a file's name may be no Unicode
+
+    def _mark_all(self, file: Path) -> None:
+        with file.open("rb") as rows, draft(file) as out:
+            for line in rows:
+                row = json.loads(line)
+                row["messages"] = [_marked(turn) for turn in row["messages"]]
+                out.write(self._lines([row]))
+
+
+def _marked(turn: Message) -> Message:
+    return {"train": True, **turn} if turn["role"] == "assistant" else turn
+
+
+def doc_of(row: Manifest) -> Record:
+    """The record of a row that convert() wrote."""
+    record: Record = json.loads(row["doc"])
+    return record
+
+
+def encoder() -> Callable[[Record], str]:
+    """A record as JSON: by orjson where it is installed, else by json, with the same text."""
+    try:
+        import orjson
+    except ImportError:
+        return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+    return lambda record: orjson.dumps(record).decode()
 
 
 def writer() -> Callable[[list[Manifest]], bytes]:

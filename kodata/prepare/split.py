@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kodata.card import Refused, Source
+from kodata.card import Source, records_of
 from kodata.prepare.entries import Entry, source_of
 from kodata.records import drawer
 from kodata.text import unspaced
@@ -34,8 +34,7 @@ def side_of(source: Source, path: str | Path | None, cut: Cut) -> Callable[[str]
     A source's own validation split stays as it is: its groups have no side ("") in train.
     """
     if "validation" in source.SPLITS:
-        found = source.read("validation", path)
-        taken = {unspaced(source.group(record)) for record in found if not isinstance(record, Refused)}
+        taken = {unspaced(source.group(record)) for record in records_of(source.read("validation", path))}
         return lambda group: "" if unspaced(group) in taken else "train"
     draw, share = drawer(cut.seed), cut.share
     return lambda group: "validation" if draw(unspaced(group)) < share else "train"
@@ -52,8 +51,6 @@ def share_of(source: Source, path: str | Path | None, seed: int) -> float:
     share = min(VALIDATION_SHARE, VALIDATION_ROWS / source.CARD.rows.get("train", 1))
     if sum(file.stat().st_size for file in source.files("train", path)) > SMALL:
         return share
-    sound = (
-        record for record in source.read("train", path) if not isinstance(record, Refused) and "" not in record.values()
-    )
+    sound = (record for record in records_of(source.read("train", path)) if "" not in record.values())
     lowest = min(map(drawer(seed), {unspaced(source.group(record)) for record in sound}), default=0.0)
     return max(share, math.nextafter(lowest, 1))

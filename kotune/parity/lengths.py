@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
+from kotune.parity.rendered import Numbered, text_of
 from kotune.runs.reading import yaml_of
 
 PARTS = (TRAIN, VALIDATION)
@@ -23,7 +24,8 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
     would stop at the first of them, or cut it.
     """
     config = yaml_of(run / CONFIG)
-    limit, found = int(config["sequence_len"]), list(of_examples(run, tokenizer))
+    ends = [str(tokenizer.eos_token), *(config.get("eot_tokens") or ())]
+    limit, found = int(config["sequence_len"]), list(of_examples(run, tokenizer, ends))
     longest, guid = max(found)
     too_long = sum(length > limit for length, _ in found)
     if too_long and config.get("excess_length_strategy") == "raise":
@@ -35,11 +37,11 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
     return {"rows": len(found), "longest": longest, "longest_guid": guid, "sequence_len": limit, "too_long": too_long}
 
 
-def of_examples(run: Path, tokenizer: Any) -> Iterator[tuple[int, str]]:
-    """Tokens, with the chat template, and guid of every example of both splits."""
+def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[tuple[int, str]]:
+    """Tokens, with the chat template, and guid of every example of both splits. StageError as of text_of()."""
     for rows in _batches(run):
-        texts = [tokenizer.apply_chat_template(row["messages"], tokenize=False) for row in rows]
-        yield from zip(_tokens(texts, tokenizer), (row["guid"] for row in rows), strict=True)
+        texts = [text_of(numbered, tokenizer, ends) for numbered in rows]
+        yield from zip(_tokens(texts, tokenizer), (numbered.row["guid"] for numbered in rows), strict=True)
 
 
 def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
@@ -50,7 +52,7 @@ def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
     """
     tokens, characters = 0, 0
     for rows in _batches(run, every=math.ceil(_number(run) / SAMPLE)):
-        texts = [message["content"] for row in rows for message in row["messages"]]
+        texts = [message["content"] for numbered in rows for message in numbered.row["messages"]]
         tokens += sum(_tokens(texts, tokenizer))
         characters += sum(map(len, texts))
     return {"tokens": tokens, "characters": characters}
@@ -64,12 +66,13 @@ def _number(run: Path) -> int:
     return total
 
 
-def _batches(run: Path, every: int = 1) -> Iterator[list[dict[str, Any]]]:
+def _batches(run: Path, every: int = 1) -> Iterator[list[Numbered]]:
     for part in PARTS:
         with (run / part).open(encoding="utf-8") as file:
-            lines = map(json.loads, islice(file, 0, None, every))
-            while rows := list(islice(lines, BATCH)):
-                yield rows
+            lines = islice(enumerate(file, 1), 0, None, every)
+            rows = (Numbered(f"{part}:{number}", json.loads(line)) for number, line in lines)
+            while batch := list(islice(rows, BATCH)):
+                yield batch
 
 
 def _tokens(texts: list[str], tokenizer: Any) -> list[int]:

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN
 from kotune.parity import lengths
@@ -49,7 +50,7 @@ def prove(run: Path, tasks: dict[str, Path | None], trained: Collection[str]) ->
         if not own:  # lm-eval asks in one user's turn, so a longer chat is scored as a text that is not trained
             proof["tasks"][name] = {"status": "trained on longer chats only"}
             continue
-        task = load_task(name, tasks[name]).with_documents([row["doc"] for row in own])
+        task = load_task(name, tasks[name]).with_documents([doc_of(row) for row in own])
         sides = train_side(strategy, own), score_side(tokenizer, task)
         proof["tasks"][name] = compare(name, *sides, tokenizer, generates=task.generates)
     return tokenizer, proof
@@ -65,7 +66,7 @@ def check_labels(rows: list[Trained], tokenizer: Any, ends: set[int]) -> dict[st
     """Labels are exactly the answers and their end-of-turn tokens; at most one BOS opens a row."""
     bos = tokenizer.bos_token_id
     for row in rows:
-        answers = [m["content"] for m in row.messages if m["role"] == "assistant"]
+        answers = [m["content"] for m in row.messages if m["role"] == "assistant" and m.get("train", True)]
         turns = row.turns()
         if len(turns) != len(answers):
             raise StageError(

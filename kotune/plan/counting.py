@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import kodata
-from kodata.card import Refused
+from kodata.card import NotRead, Refused
 from kodata.errors import HubDeniedError, HubError
 from kodata.prepare.split import VALIDATION_ROWS, VALIDATION_SHARE
 from kotune.models import presets
@@ -108,6 +108,8 @@ def _read(entry: Data) -> tuple[int, list[int]]:
     source = kodata.SOURCES[entry.source]
     rows, lengths = 0, []
     for record in source.read("train", entry.path):
+        if isinstance(record, NotRead):
+            continue
         rows += 1
         made = record if isinstance(record, Refused) or rows > READ else source.messages(record, str(entry.form))
         if isinstance(made, list):

@@ -32,7 +32,8 @@ class Strict(BaseModel):
 
 class Data(Strict):
     """One data source: `source` names a module of kodata, `form` one of its forms (the first where it is not given),
-    `path` a local copy that is read instead of the hub, `revision` a commit of the hub other than the source's own."""
+    `path` a local copy that is read instead of the hub, `revision` a commit of the hub other than the source's own; `system`
+    says whether a system turn becomes the beginning of the first user's turn."""
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
@@ -40,6 +41,7 @@ class Data(Strict):
     revision: str | None = None
     samples: int | None = Field(default=None, gt=0, strict=True)
     weight: float = Field(default=1.0, gt=0, le=100, strict=True)
+    system: Literal["refuse", "merge"] = "refuse"
 
     @field_validator("source")
     @classmethod

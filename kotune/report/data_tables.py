@@ -24,14 +24,24 @@ def _label_rows(entry: Manifest, say: Phrases) -> Iterator[Row]:
 
 
 def dropped(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
-    """What was left out, and why."""
+    """What was left out, and why; and what was not read."""
     rows = [
         (entry["source"], say.word("reasons", reason), f"{n:,}")
         for entry in manifest["entries"]
         for reason, n in entry["dropped"].items()
     ]
     head = (say("source"), say("reason"), say("rows"))
-    return Table(say("dropped_title") + whose, head, rows, 2, [] if rows else [say("none_dropped")])
+    notes = [] if rows else [say("none_dropped")]
+    notes += [note for entry in manifest["entries"] for note in _unread(entry, say)]
+    return Table(say("dropped_title") + whose, head, rows, 2, notes)
+
+
+def _unread(entry: Manifest, say: Phrases) -> Iterator[str]:
+    """What of an entry's data was not read; nothing of what runs of earlier versions do not say."""
+    found = [say("unread_key", name=key, n=f"{n:,}") for key, n in entry.get("not_read", {}).items()]
+    found += [say("unread_file", name=name) for name in entry.get("unread_files", ())]
+    if found:
+        yield say("unread", source=entry["source"], what=", ".join(found))
 
 
 def leaks(manifest: Manifest, say: Phrases, whose: str = "") -> Table:

@@ -28,7 +28,8 @@ class Job:
     def entries(self) -> list[Entry]:
         """The recipe's data entries for kodata."""
         return [
-            Entry(entry.source, str(entry.form), entry.place, entry.samples, entry.weight) for entry in self.recipe.data
+            Entry(entry.source, str(entry.form), entry.place, entry.samples, entry.weight, entry.system)
+            for entry in self.recipe.data
         ]
 
     def scored(self) -> Scored:

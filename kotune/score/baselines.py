@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from kodata.card import Record
 from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier, Majority, views
+from kodata.prepare.output import doc_of
 from kotune.layout import TRAIN
 from kotune.score.harness import Loaded
 
@@ -68,7 +69,7 @@ class References:
     def _records(self, source: str) -> list[Record]:
         """The source's training rows, evenly spread where there are too many."""
         with (self._root / TRAIN).open(encoding="utf-8") as lines:
-            found = [row["doc"] for row in map(json.loads, lines) if row["source"] == source]
+            found = [doc_of(row) for row in map(json.loads, lines) if row["source"] == source]
         return found[:: -(-len(found) // self._rows) or 1]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 import kodata
-from kodata.card import Card, Refused
+from kodata.card import Card, records_of
 from kodata.errors import DataError
 from kodata.prepare.leak_guard import LeakGuard
 from kotune.compare.efficiency import Price
@@ -78,7 +78,7 @@ def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
         return None
     try:
         guard, source = LeakGuard(tasks, "keep"), kodata.SOURCES[name]
-        rows = (("train", row) for row in source.read("train", places.get(name)) if not isinstance(row, Refused))
+        rows = (("train", row) for row in records_of(source.read("train", places.get(name))))
         deque(guard.passed(rows, source, Counter()), maxlen=0)
     except DataError:  # a folder with the test part alone
         return None

@@ -77,6 +77,7 @@ def _data_keys(overlay: dict[str, Any]) -> dict[str, Any]:
             "message_property_mappings": {"role": "role", "content": "content"},
             "roles_to_train": ["assistant"],
             "train_on_eos": "turn",
+            "message_field_training": "train",  # false where an answer is not to be learned; most rows have none
             **overlay,
             "path": f"data/{part}.jsonl",
         }

@@ -16,7 +16,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import source as find_source
 from kodata.aihub_dialogue import answer, group, question
-from kodata.card import Record, Refused
+from kodata.card import Record, records_of
 from kodata.errors import DataError
 from kodata.scored import chosen, place
 
@@ -33,7 +33,7 @@ def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: obj
     import datasets
 
     path = place(source, data_path)
-    records = [record for record in find_source(source).read("test", path) if not isinstance(record, Refused)]
+    records = list(records_of(find_source(source).read("test", path)))
     pools: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         pools[_set(record)].append(record)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kodata import klue_nli
+from kodata.card import records_of
 from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier
 
@@ -18,8 +19,8 @@ FILE = Path(__file__).with_name("hard_guids.txt")
 
 def rendered(path: str | None) -> str:
     """The file's text: a header that says how it was made, and a guid a line."""
-    test = list(klue_nli.read("test", path))
-    said = Classifier(klue_nli.read("train", path), "hypothesis_only").predict(test)
+    test = list(records_of(klue_nli.read("test", path)))
+    said = Classifier(records_of(klue_nli.read("train", path)), "hypothesis_only").predict(test)
     wrong = [record["guid"] for record, label in zip(test, said, strict=True) if label != record["label"]]
     header = (
         "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a classifier of the hypothesis alone\n"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kodata import aihub_dialogue
 from kodata.aihub_dialogue import archive
-from kodata.card import Record, Refused
+from kodata.card import Record, Refused, records_of
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
@@ -89,8 +89,7 @@ def packed(path: Path, *members: tuple[str, object], encoding: str = "utf-8") ->
 
 def good(folder: Path, split: str | None = None) -> list[Record]:
     splits = (split,) if split else aihub_dialogue.SPLITS
-    read = [record for name in splits for record in aihub_dialogue.read(name, folder)]
-    return [record for record in read if not isinstance(record, Refused)]
+    return [record for name in splits for record in records_of(aihub_dialogue.read(name, folder))]
 
 
 def refused(folder: Path) -> Counter[str]:
@@ -308,7 +307,7 @@ def test_no_group_and_no_dialogue_is_in_both_train_and_test(
     rng.shuffle(made)
     middle = len(made) // 2
     put(folder / ("Validation" if folders else "Other") / "a.json", made[:middle])
-    put(folder / "Training" / "a.json", made[middle:])
+    put(folder / ("Training" if folders else "More") / "a.json", made[middle:])
     train, test = good(folder, "train"), good(folder, "test")
     assert not {record["group"] for record in train} & {record["group"] for record in test}
     assert not {str(record["messages"]) for record in train} & {str(record["messages"]) for record in test}

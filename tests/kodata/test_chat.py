@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kodata import chat
-from kodata.card import Record, Refused
+from kodata.card import Record, Refused, records_of
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
@@ -29,7 +29,7 @@ def put(folder: Path, *rows: object, name: str = "train.jsonl") -> Path:
 
 
 def good(folder: Path, split: str) -> list[Record]:
-    return [record for record in chat.read(split, folder) if not isinstance(record, Refused)]
+    return list(records_of(chat.read(split, folder)))
 
 
 def everything(folder: Path) -> list[Record]:
@@ -177,3 +177,112 @@ def test_no_group_is_in_two_splits(tmp_path_factory: pytest.TempPathFactory, row
         if split != "test" or any(row[1] == "test" or row[0] == "test" for row in rows):
             groups.append({record["group"] for record in good(folder, split)})
     assert sum(map(len, groups)) == len(set.union(*groups)) == len({row[2] for row in rows}) + 1
+
+
+@pytest.mark.parametrize(
+    ("row", "turns"),
+    [
+        ({"prompt": "비 와?", "answer": "응", "system": "짧게"}, [S, U, A]),
+        ({"messages": [U, A], "system": " 짧게\n"}, [S, U, A]),
+        ({"messages": [S, U, A], "system": "짧게"}, [S, U, A]),
+        ({"messages": [U, A], "system": "", "tools": [], "weight": 1}, [U, A]),
+        (
+            {"instruction": "많이?", "output": "조금", "history": [["비 와?", "응"]]},
+            [U, A, {"role": "user", "content": "많이?"}, {"role": "assistant", "content": "조금"}],
+        ),
+        ({"messages": [U, {**A, "weight": 0}, U, A]}, [U, {**A, "train": False}, U, A]),
+        ({"messages": [U, {**A, "loss": False}, U, {**A, "train": 1}]}, [U, {**A, "train": False}, U, A]),
+        ({"messages": [U, A, U, {**A, "weight": 0}]}, [U, A]),
+        (
+            {"messages": [U, {**A, "reasoning_content": "하늘을 본다."}]},
+            [U, {"role": "assistant", "content": "<think>\n하늘을 본다.\n</think>\n\n응"}],
+        ),
+        ({"messages": [{**U, "reasoning_content": ""}, {**A, "tool_calls": None}]}, [U, A]),
+    ],
+)
+def test_what_other_keys_mean_is_done(tmp_path: Path, row: dict[str, Any], turns: list[dict[str, Any]]) -> None:
+    (record,) = everything(put(tmp_path, row))
+    assert record["messages"] == turns
+    assert chat.answer(record) == turns[-1]["content"].split("\n")[-1]
+
+
+@pytest.mark.parametrize(
+    "row", [{"prompt": "네?", "answer": "네", "weight": 0}, {"messages": [S, U, {**A, "weight": 0}]}]
+)
+def test_a_line_that_is_marked_bad_is_left_out_and_counted(tmp_path: Path, row: dict[str, Any]) -> None:
+    rows = [{"prompt": f"질문 {number}", "answer": "네"} for number in range(9)]
+    manifest = convert([Entry("chat", "chat", put(tmp_path / "data", row, *rows))], tmp_path / "out", seed=1)
+    assert manifest["entries"][0]["dropped"] == {"marked as not to be trained": 1}
+    assert sum(manifest["rows"].values()) == 9
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"messages": [U, A], "tools": [{"name": "weather"}]}, "tools is [{'name': 'weather'}]; calls of tools are not trained"),
+        ({"messages": [U, {**A, "tool_calls": [{}]}]}, "messages.1: tool_calls is [{}]; calls of tools"),
+        ({"messages": [U, {"role": "tool", "content": "맑음"}, A]}, "messages.1.role is tool; calls of tools"),
+        ({"messages": [U, {**A, "weight": 0.5}]}, "messages.1: weight is 0.5; say 1 (train on it) or 0 (do not)"),
+        ({"prompt": "네?", "answer": "네", "weight": "0"}, "weight is '0'; say 1"),
+        ({"messages": [S, U, A], "system": "길게"}, "system is '길게', and messages.0 is another system turn; keep one"),
+        ({"prompt": "네?", "answer": "네", "system": 3}, "system is 3, which is not text"),
+        ({"prompt": "네?", "answer": "네", "history": "안녕"}, "history is '안녕'; it must be a list of lists"),
+        ({"prompt": "네?", "answer": "네", "history": [["안녕"]]}, "history.0 is ['안녕']; it must be a list of lists"),
+        ({"prompt": "네?", "answer": "네", "history": [["안녕", ""]]}, "history.0.1 is empty"),
+        (
+            {"messages": [U, {"role": "assistant", "content": "<think>음</think>응", "reasoning": "음"}]},
+            "messages.1: reasoning and a thought in <think> tags stand beside each other; keep one",
+        ),
+    ],
+)  # fmt: skip
+def test_what_changes_the_meaning_and_is_not_done_here_is_refused_by_name(
+    tmp_path: Path, row: object, words: str
+) -> None:
+    assert words in fault(tmp_path, row)
+
+
+def test_a_guid_stands_once_in_a_split(tmp_path: Path) -> None:
+    rows = [{"guid": "a", "prompt": f"질문 {number}", "answer": "네"} for number in range(2)]
+    put(tmp_path, *rows)
+    with pytest.raises(DataError, match=r"row 2: guid 'a' stands in .*row 1 too; give each its own, or none"):
+        everything(tmp_path)
+    put(tmp_path, rows[0])
+    put(tmp_path, rows[1], name="test.jsonl")
+    assert len(everything(tmp_path)) == len(good(tmp_path, "test")) == 1
+
+
+def test_chats_that_begin_alike_are_not_one_group(tmp_path: Path) -> None:
+    hello = [{"role": "user", "content": "안녕하세요"}, {"role": "assistant", "content": "네, 안녕하세요."}]
+    rows = [
+        {"messages": [*hello, {"role": "user", "content": f"{number}번 버스는 언제 와요?"}, A], "guid": number}
+        for number in range(40)
+    ]
+    put(tmp_path, *rows[:30])
+    put(tmp_path, *rows[30:], name="test.jsonl")
+    assert (len(everything(tmp_path)), len(good(tmp_path, "test"))) == (30, 10)
+
+
+def test_a_system_turn_is_merged_where_it_is_said(tmp_path: Path) -> None:
+    data = put(tmp_path / "data", *({"messages": [S, {**U, "content": f"질문 {n}"}, A]} for n in range(9)))
+    convert([Entry("chat", "chat", data, system="merge")], tmp_path / "out", seed=1)
+    (row, *_) = map(json.loads, (tmp_path / "out" / "train.jsonl").read_text("utf-8").splitlines())
+    assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
+    assert row["messages"][0]["content"].startswith("짧게\n\n질문 ")
+
+
+def test_rows_of_any_source_have_one_form_for_datasets_however_many_come_before(tmp_path: Path) -> None:
+    """datasets takes the form of the first megabytes for that of all rows."""
+    datasets = pytest.importorskip("datasets")
+    long = [{"prompt": f"질문 {n} " + "가" * 3_000, "answer": "네", "guid": n} for n in range(1_500)]
+    marked = {"messages": [U, {**A, "weight": 0}, U, {**A, "content": "그래"}], "guid": "z"}
+    data = put(tmp_path / "data", *long, marked)
+    put(tmp_path / "data", {"prompt": "확인", "answer": "네"}, name="validation.jsonl")
+    convert([Entry("chat", "chat", data), Entry("nli_sample", "label", samples=5)], tmp_path / "out", seed=1)
+    assert (tmp_path / "out" / "train.jsonl").stat().st_size > 12_000_000
+    loaded = datasets.load_dataset(
+        "json", data_files=str(tmp_path / "out" / "train.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert len(loaded) == 1_506
+    trained = [turn.get("train") for turn in loaded[1_500]["messages"]]
+    assert trained == [None, False, None, True]
+    assert [turn.get("train") for turn in loaded[1_505]["messages"]] == [None, True]

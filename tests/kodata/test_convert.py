@@ -18,6 +18,7 @@ from kodata.errors import DataError
 from kodata.prepare import output
 from kodata.prepare.convert import convert, fingerprint
 from kodata.prepare.entries import Entry
+from kodata.prepare.output import doc_of
 from kodata.reading.files import sha256
 from tests.written import LABELS, Item, klue, reviews
 
@@ -42,7 +43,7 @@ def test_a_row_holds_the_chat_its_origin_and_the_record(data: Path, tmp_path: Pa
     convert([Entry("klue_nli", path=data)], tmp_path / "out", seed=1)
     record = {"guid": "g0", "source": "s", "premise": "전제 0", "hypothesis": "가설 0", "label": "entailment"}
     row = next(row for side in output.SIDES for row in made(tmp_path / "out", side) if row["guid"] == "g0")
-    assert row == {
+    assert {**row, "doc": doc_of(row)} == {
         "messages": klue_nli.messages(record, "label"),
         "guid": "g0",
         "source": "klue_nli",
@@ -60,7 +61,7 @@ def test_every_row_stands_on_one_side_in_file_order_and_the_manifest_counts_them
     assert manifest["rows"] == manifest["entries"][0]["kept"] == {side: len(guids) for side, guids in sides.items()}
     assert 1 <= len(sides["validation"]) <= 40
     assert manifest["entries"][0]["labels"]["train"] == Counter(
-        row["doc"]["label"] for row in made(tmp_path / "out", "train")
+        doc_of(row)["label"] for row in made(tmp_path / "out", "train")
     )
     assert manifest["entries"][0]["files"][0]["sha256"] == sha256(data / "klue-nli-v1.1_train.json")
 
@@ -76,7 +77,7 @@ def test_no_premise_stands_on_both_sides(
     except DataError as error:
         assert "too few rows" in str(error)  # by chance all premises fall on one side
         return
-    train, validation = ({row["doc"]["premise"] for row in made(folder / "out", side)} for side in output.SIDES)
+    train, validation = ({doc_of(row)["premise"] for row in made(folder / "out", side)} for side in output.SIDES)
     assert not train & validation
     assert train | validation == set(premises)
 
@@ -94,7 +95,7 @@ def test_the_side_of_a_premise_depends_on_neither_order_form_nor_other_rows(data
     random.Random(0).shuffle(premises)
     convert([Entry("klue_nli", path=data)], tmp_path / "a", seed=1)
     convert([Entry("klue_nli", "write", path=put(tmp_path / "other", premises))], tmp_path / "b", seed=1)
-    a, b = ({row["doc"]["premise"] for row in made(tmp_path / name, "validation")} for name in "ab")
+    a, b = ({doc_of(row)["premise"] for row in made(tmp_path / name, "validation")} for name in "ab")
     assert a == b
 
 
@@ -108,7 +109,7 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger_one_on_the_same_validatio
         assert entry["read"]["train"] == sum(entry["kept"].values()) + entry["dropped"]["not sampled"]
     assert made(tmp_path / "10", "train") == made(tmp_path / "50", "train")[:10]
     assert made(tmp_path / "10", "validation") == made(tmp_path / "50", "validation")
-    assert len({row["doc"]["premise"] for row in made(tmp_path / "10", "train")}) > 5  # not just the first rows
+    assert len({doc_of(row)["premise"] for row in made(tmp_path / "10", "train")}) > 5  # not just the first rows
 
 
 def test_a_source_with_a_validation_split_keeps_it(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_a_pair_again_is_dropped_as_a_duplicate_or_for_its_other_label_and_the_f
     manifest = convert([Entry("klue_nli", path=folder)], tmp_path / "out", seed=1)
     assert manifest["entries"][0]["dropped"] == {"label conflict": 3, "duplicate": 1}
     kept = [row for side in output.SIDES for row in made(tmp_path / "out", side) if row["guid"].startswith("d")]
-    assert [(row["guid"], row["doc"]["label"]) for row in kept] == [("d0", LABELS[1])]
+    assert [(row["guid"], doc_of(row)["label"]) for row in kept] == [("d0", LABELS[1])]
 
 
 def test_of_a_written_answer_there_may_be_several(tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) 
 
 def test_the_real_train_file_gives_a_twentieth_of_its_premises_to_validation(real_klue: Path, tmp_path: Path) -> None:
     manifest = convert([Entry("klue_nli", path=real_klue)], tmp_path, seed=42)
-    train, validation = ({row["doc"]["premise"] for row in made(tmp_path, side)} for side in output.SIDES)
+    train, validation = ({doc_of(row)["premise"] for row in made(tmp_path, side)} for side in output.SIDES)
     assert not train & validation
     assert len(train | validation) == 8_387
     assert manifest["entries"][0]["dropped"] == {"duplicate": 2}  # as the card says

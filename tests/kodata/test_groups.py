@@ -14,7 +14,7 @@ import kodata
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.prepare.output import SIDES
+from kodata.prepare.output import SIDES, doc_of
 from tests.written import TRAINED, WRITERS, Item
 
 # What a group's text may look like when it comes again.
@@ -79,7 +79,7 @@ def test_no_group_is_on_both_sides(
         assert "too few rows" in str(error) or "only" in str(error)
         assume(False)  # by chance one side has no row, or fewer than the sample
     found = {side: (folder / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines() for side in SIDES}
-    on = {side: {same(source.group(json.loads(line)["doc"])) for line in lines} for side, lines in found.items()}
+    on = {side: {same(source.group(doc_of(json.loads(line)))) for line in lines} for side, lines in found.items()}
     assert on["train"] and on["validation"]
     assert not on["train"] & on["validation"]
 
@@ -93,6 +93,6 @@ def test_a_text_that_is_a_group_of_two_sources_is_on_one_side(tmp_path: Path) ->
         on: dict[str, set[str]] = {}
         for side in SIDES:
             rows = map(json.loads, (tmp_path / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines())
-            on[side] = {same(kodata.SOURCES[row["source"]].group(row["doc"])) for row in rows}
+            on[side] = {same(kodata.SOURCES[row["source"]].group(doc_of(row))) for row in rows}
         assert len(on["validation"]) > 5
         assert not on["train"] & on["validation"]

@@ -12,6 +12,7 @@ import pytest
 
 import kodata
 from kodata import klue_nli, nli_sample
+from kodata.card import NotRead
 from kodata.errors import DataError
 
 ROW = {
@@ -65,7 +66,7 @@ def test_the_write_form_asks_for_the_hypothesis() -> None:
 @pytest.mark.parametrize("name", [TRAIN, TRAIN + ".gz", "klue-nli-v1.1/" + TRAIN])
 def test_train_is_read_plain_gzipped_or_one_level_down_with_its_genre_key(tmp_path: Path, name: str) -> None:
     put(tmp_path / name, {**ROW, "genre": ROW["source"], "source": "unused"})
-    assert list(klue_nli.read("train", tmp_path)) == [RECORD]
+    assert list(klue_nli.read("train", tmp_path)) == [RECORD, NotRead("source", 1)]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "saved"])

@@ -13,6 +13,7 @@ from kodata import korquad
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
+from kodata.prepare.output import doc_of
 from tests.conftest import REAL
 
 TRAIN, DEV = "KorQuAD_v1.0_train.json", "KorQuAD_v1.0_dev.json"
@@ -155,8 +156,8 @@ def test_conversion_keeps_every_field_and_counts_no_labels(tmp_path: Path) -> No
         json.loads(line) for side in ("train", "validation") for line in (tmp_path / "out" / f"{side}.jsonl").open()
     ]
     read = {record["guid"]: record for record in korquad.read("train", tmp_path)}
-    assert {row["guid"]: row["doc"] for row in rows} == read
-    assert all(row["messages"] == korquad.messages(row["doc"], "answer") for row in rows)
+    assert {row["guid"]: doc_of(row) for row in rows} == read
+    assert all(row["messages"] == korquad.messages(doc_of(row), "answer") for row in rows)
 
 
 @pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")

@@ -15,6 +15,7 @@ from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry, Scored
 from kodata.prepare.leaks import KINDS, NEAR, SHORTEST, TestTexts, grams, similarity
+from kodata.prepare.output import doc_of
 from kodata.text import folded, spaced
 from tests.conftest import REAL
 from tests.written import Item, klue, reviews
@@ -94,7 +95,7 @@ def test_leaks_are_dropped_and_counted_by_source_task_and_kind(tmp_path: Path) -
         json.loads(line) for side in ("train", "validation") for line in (tmp_path / "out" / f"{side}.jsonl").open()
     ]
     assert len(rows) == 80 * 3
-    assert TEXT not in {row["doc"]["premise"] for row in rows}
+    assert TEXT not in {doc_of(row)["premise"] for row in rows}
 
 
 def test_leaks_are_refused_with_the_counts_and_an_example_and_nothing_is_written(tmp_path: Path) -> None:

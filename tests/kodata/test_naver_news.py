@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from kodata import naver_news
+from kodata.card import NotRead
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
+from kodata.prepare.output import doc_of
 from tests.conftest import REAL
 
 ROW = {
@@ -72,10 +74,9 @@ def test_csv_is_read_with_newlines_quotes_commas_and_a_byte_order_mark(
     assert second == {**RECORD, "guid": "https://example.org/article/2"}
 
 
-def test_line_ends_of_windows_become_those_of_unix_and_a_column_too_many_is_no_fault(tmp_path: Path) -> None:
+def test_line_ends_of_windows_become_those_of_unix_and_a_column_too_many_is_told(tmp_path: Path) -> None:
     put(tmp_path, text({**ROW, "index": "0"}, columns=["index", *ROW]).replace("\n", "\r\n"))
-    (record,) = naver_news.read("test", tmp_path)
-    assert record == RECORD
+    assert list(naver_news.read("test", tmp_path)) == [RECORD, NotRead("index", 1)]
 
 
 def test_a_parquet_copy_is_read(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_its_own_validation_split_is_used_and_every_field_kept(tmp_path: Path) -
     assert manifest["rows"] == {"train": 10, "validation": 2}
     assert manifest["entries"][0]["dropped"] == {"empty field": 1}
     for side in ("train", "validation"):
-        docs = [json.loads(line)["doc"] for line in (tmp_path / "out" / f"{side}.jsonl").open()]
+        docs = [doc_of(json.loads(line)) for line in (tmp_path / "out" / f"{side}.jsonl").open()]
         assert docs == [record for record in naver_news.read(side, tmp_path) if record["summary"]]
 
 

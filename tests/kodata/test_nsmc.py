@@ -13,6 +13,7 @@ from kodata import nsmc
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
+from kodata.prepare.output import doc_of
 from kodata.reading import files
 from tests.conftest import REAL
 
@@ -129,9 +130,9 @@ def test_conversion_counts_empty_documents_and_keeps_every_field(tmp_path: Path)
     sides = [
         [json.loads(line) for line in (tmp_path / "out" / f"{side}.jsonl").open()] for side in ("train", "validation")
     ]
-    assert [row["doc"] for row in sides[0] + sides[1]] != []
+    assert [doc_of(row) for row in sides[0] + sides[1]] != []
     read = {record["guid"]: record for record in nsmc.read("train", tmp_path) if record["document"]}
-    assert {row["guid"]: row["doc"] for rows in sides for row in rows} == read
+    assert {row["guid"]: doc_of(row) for rows in sides for row in rows} == read
 
 
 @pytest.mark.skipif(not (REAL / "nsmc").is_dir(), reason="the real NSMC files are not at ../shared/data/nsmc")

@@ -16,7 +16,7 @@ import pytest
 import kodata
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.prepare.output import SIDES
+from kodata.prepare.output import SIDES, doc_of
 from tests.conftest import REAL
 from tests.written import TRAINED, WRITERS, Item, cleaned
 
@@ -103,7 +103,7 @@ def written(folder: Path) -> dict[str, Fields]:
     found = {}
     for side in SIDES:
         for line in (folder / f"{side}.jsonl").open(encoding="utf-8"):
-            fields = json.loads(line)["doc"]
+            fields = doc_of(json.loads(line))
             if "messages" in fields:
                 fields["said"] = [turn["content"] for turn in fields.pop("messages")]
             guid = fields.pop("guid")

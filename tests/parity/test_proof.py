@@ -47,7 +47,7 @@ def run_folder(root: Path, name: str, template: str | None = None, forms: tuple[
             "guid": doc["guid"],
             "source": "nli_sample",
             "form": form,
-            "doc": doc,
+            "doc": json.dumps(doc),
             "messages": nli_sample.messages(doc, form),
         }
         for form in forms
@@ -125,7 +125,7 @@ def test_the_prompt_of_a_written_answer_is_the_trained_one(
         {"guid": str(n), "title": "글", "context": f"{n}년에 비가 왔다.", "question": "언제?", "answer": f"{n}년"}
         for n in range(5)
     ]
-    rows = [{"guid": doc["guid"], "source": "korquad", "form": "answer", "doc": doc} for doc in docs]
+    rows = [{"guid": doc["guid"], "source": "korquad", "form": "answer", "doc": json.dumps(doc)} for doc in docs]
     told = [{**row, "messages": korquad.messages(doc, "answer")} for row, doc in zip(rows, docs, strict=True)]
     write_text(root / "data" / "train.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told))
     qas = [{"id": "0", "question": "언제?", "answers": [{"text": "0년"}]}]
@@ -204,3 +204,21 @@ def test_a_tokenizer_that_drops_korean_stops_the_run(tmp_path: Path, monkeypatch
     write_text(root / "axolotl.yml", config.replace(presets.PRESETS["quickstart-llama"].base, str(folder)))
     with pytest.raises(StageError, match="Korean does not survive"):
         prove(root, monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_an_answer_that_is_marked_is_not_trained_and_the_others_are(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run_folder(tmp_path, name)
+    said = [("user", "비 와?"), ("assistant", "몰라"), ("user", "정말?"), ("assistant", "네, 와요")]
+    turns: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in said]
+    turns[1]["train"], turns[3]["train"] = False, True
+    row = {"guid": "a", "source": "chat", "form": "chat", "messages": turns, "doc": "{}"}
+    monkeypatch.chdir(root)
+    tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
+    (side,) = parity.train_side(strategy, [row])
+    assert [tokenizer.decode(turn[:-1]).strip() for turn in side.turns()] == ["네, 와요"]
+    parity.check_labels([side], tokenizer, {side.turns()[0][-1]})
+    turns[1]["train"] = True
+    assert len(parity.train_side(strategy, [row])[0].turns()) == 2

@@ -148,7 +148,7 @@ def proven(root: Path, model: str, source: str, data: Path, rows: list[tuple[str
     write_text(root / "chat_template.jinja", template.read_text(encoding="utf-8"))
     write_text(root / "axolotl.yml", axolotl_config.render(loaded_recipe, "cpu"))
     made = [
-        {"guid": doc["guid"], "source": source, "form": form, "doc": doc, "messages": messages}
+        {"guid": doc["guid"], "source": source, "form": form, "doc": json.dumps(doc), "messages": messages}
         for form, doc, messages in rows
     ]
     for part in ("train", "validation"):

@@ -142,8 +142,11 @@ def main(folder: str) -> None:
     import numpy as np
 
     from kodata import nsmc
+    from kodata.card import records_of
 
-    keys, counts = train([record["document"] for record in nsmc.read("train", folder) if record["document"]])
+    keys, counts = train(
+        [record["document"] for record in records_of(nsmc.read("train", folder)) if record["document"]]
+    )
     np.savez_compressed(FILE, keys=_planes(np.diff(keys, prepend=np.uint32(0))), counts=_planes(counts))
     print(f"{FILE}: {len(keys):,} entries, {FILE.stat().st_size:,} bytes")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata import klue_nli
+from kodata.card import records_of
 from kodata.metrics.naturalness.signals import LEVELS, NAMES, PROFILE, Signal, measure, profile
 from kodata.metrics.naturalness.translationese import function_morphemes, read
 from kodata.reading import files as data_files
@@ -40,7 +41,7 @@ def reference_values() -> dict[str, dict[str, float]]:
 
 def native(folder: Path, split: str, field: str = "premise") -> list[str]:
     """The different premises, or hypotheses, of a split of KLUE-NLI."""
-    records = klue_nli.read(split, folder / "klue-nli")
+    records = records_of(klue_nli.read(split, folder / "klue-nli"))
     return sorted({str(record[field]) for record in records})
 
 

@@ -1,25 +1,28 @@
 """A user's own chats: a folder with train.jsonl and, where there are, validation.jsonl and test.jsonl (each also .gz).
 
 A line is {"messages": [{"role", "content"}, ...]}, or one question and answer as {"prompt", "answer"} or
-{"instruction", "output"} (with an "input", if any, under the instruction). It may have a "guid"; a "group", whose lines
-stay together; and a "split", which says better than the file where the line belongs.
-Guaranteed: no group is in two splits: what is in test leaves validation and train, what is in validation leaves train.
+{"instruction", "output"} (with an "input", if any, under the instruction, and a "history" before it). It may have a
+"system" turn; a "guid"; a "group", whose lines stay together; and a "split", which says better than the file where the
+line belongs. A line or turn with "weight" 0 is not trained; "reasoning_content" is the thought before an answer.
+Guaranteed: no group is in two splits: what is in test leaves validation and train, what is in validation leaves train. No
+guid stands twice in a split.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from kodata.card import Card, Message, Record, Refused
+from kodata.card import Card, Found, Message, Record, Refused
+from kodata.chat.turns import KEYS, SHAPES, shape, thought_key, turns
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, did_you_mean, shown
 from kodata.reading import files as data_files
-from kodata.records import asked, drawer
-from kodata.text import clean, unspaced
+from kodata.reading.keys import Unread
+from kodata.records import drawer
+from kodata.text import clean, spoken, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)
-ROLES = ("system", "user", "assistant")
 VALIDATION_SHARE = 0.05  # of the groups of train, where no line is given for validation
 
 CARD = Card(
@@ -37,11 +40,9 @@ CARD = Card(
     defects="Not known: look at the counts of what was left out.",
 )
 
-_PAIRS = {"prompt": "answer", "instruction": "output"}
-_SHAPES = "messages, or prompt and answer, or instruction and output"
 _WANTED = (
     "path must name a folder with train.jsonl (and, if you like, validation.jsonl and test.jsonl), "
-    f"each line an object with {_SHAPES}"
+    f"each line an object with {SHAPES}"
 )
 
 
@@ -57,18 +58,18 @@ def question(record: Record) -> str:
 
 
 def answer(record: Record) -> str:
-    """The last turn, which is the assistant's."""
-    return str(record["messages"][-1]["content"])
+    """The last turn, which is the assistant's, without its thought."""
+    return spoken(record["messages"][-1]["content"])
 
 
 def group(record: Record) -> str:
-    """What the line says, else the text of its first user's turn: the same question is not in two splits."""
+    """What the line says, else all that is said before its last answer: many chats begin with the same greeting."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
     """All that is said before the last answer, as one text: a single turn may be a 네 that everybody says."""
-    return ("\n".join(turn["content"] for turn in record["messages"][:-1] if turn["role"] != "system"),)
+    return (_before(record["messages"]),)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
@@ -104,8 +105,9 @@ def _has(file: Path, own: str, split: str) -> bool:
     )
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
-    """The records of a split: guid, group, messages. Raises DataError with file, row, field and value.
+def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+    """The records of a split: guid, group, messages; `thought`, the key in which thoughts stood, where they did. Raises
+    DataError with file, row, field and value.
 
     Rows are counted from 1, without blank lines. A group of a later split is left out here, and counted.
     """
@@ -115,24 +117,34 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refuse
     cut, draw = True, drawer("chat validation")
     for side, record in _lines(Path(path)) if split != "test" else ():
         cut = cut and side != "validation"
-        if SPLITS.index(side) > SPLITS.index(split):
+        if SPLITS.index(side) > SPLITS.index(split) and isinstance(record, dict):
             held_out.setdefault(unspaced(record["group"]), side)
-    for side, record in _lines(Path(path)):
-        group = unspaced(record["group"])
-        if cut and side == "train" and draw(group) < VALIDATION_SHARE:
+    unread: dict[str, Unread] = defaultdict(Unread)
+    for side, record in _lines(Path(path), unread):
+        group = unspaced(record["group"]) if isinstance(record, dict) else ""
+        if cut and side == "train" and group and draw(group) < VALIDATION_SHARE:
             side = "validation"
         if side == split:
             other = held_out.get(group)
             yield Refused(f"its group is in the {other} part") if other else record
+    yield from unread[split].told()
 
 
-def _lines(folder: Path) -> Iterator[tuple[str, Record]]:
-    """Every line with its split: by its own word, or by its file."""
+def _lines(folder: Path, unread: dict[str, Unread] | None = None) -> Iterator[tuple[str, Record | Refused]]:
+    """Every line with its split: by its own word, or by its file. `unread`: where what is not read is counted, by split."""
+    named: dict[tuple[str, str], str] = {}
     for name in SPLITS:
         if file := _file(folder, name):
             for number, row in enumerate(data_files.rows(file), 1):
                 place = f"{file}: row {number}"
-                yield _split(row, name, place), _record(row, place, f"{file.name}:{number}")
+                side, record = _split(row, name, place), _record(row, place, f"{file.name}:{number}")
+                if "guid" in row and (first := named.setdefault((side, str(row["guid"])), place)) != place:
+                    raise DataError(
+                        f"{place}: guid {shown(row['guid'])} stands in {first} too; give each its own, or none"
+                    )
+                if unread is not None:
+                    unread[side].look(row, KEYS[shape(row, place)])
+                yield side, record
 
 
 def _split(row: data_files.Row, default: str, place: str) -> str:
@@ -144,58 +156,21 @@ def _split(row: data_files.Row, default: str, place: str) -> str:
     return str(value)
 
 
-def _record(row: data_files.Row, place: str, guid: str) -> Record:
-    turns = _turns(row, place)
-    _check(turns, place)
-    first = next(turn["content"] for turn in turns if turn["role"] == "user")
-    return {
+def _record(row: data_files.Row, place: str, guid: str) -> Record | Refused:
+    made = turns(row, place)
+    if not made:
+        return Refused("marked as not to be trained")
+    record: Record = {
         "guid": _name(row, "guid", place) or guid,
-        "group": _name(row, "group", place) or first,
-        "messages": turns,
+        "group": _name(row, "group", place) or _before(made),
+        "messages": made,
     }
+    return {**record, "thought": key} if (key := thought_key(row)) else record
 
 
-def _turns(row: data_files.Row, place: str) -> list[Message]:
-    """The turns of a line of any of the shapes."""
-    shapes = [key for key in ("messages", *_PAIRS) if key in row]
-    if len(shapes) != 1:
-        found = " and ".join(shapes) or f"none of these but {', '.join(row) or 'nothing'}"
-        raise DataError(f"{place}: needs {_SHAPES}; found {found:.120}")
-    if shapes == ["messages"]:
-        return [_turn(turn, f"{place}: messages.{number}") for number, turn in enumerate(_list(row["messages"], place))]
-    prompt, said = shapes[0], _PAIRS[shapes[0]]
-    question = _text(row, prompt, place)
-    if prompt == "instruction" and row.get("input"):
-        question += "\n\n" + _text(row, "input", place)
-    return asked(question, _text(row, said, place))
-
-
-def _list(value: Any, place: str) -> Iterable[Any]:
-    if not isinstance(value, list) or not value:
-        raise DataError(f"{place}: messages is {shown(value)}; it must be a list of objects with role and content")
-    return value
-
-
-def _turn(turn: Any, place: str) -> Message:
-    if not isinstance(turn, dict):
-        raise DataError(f"{place} is {shown(turn)}; it must be an object with role and content")
-    role = turn.get("role")
-    if role not in ROLES:
-        what = "missing" if role is None else shown(role)
-        raise DataError(f"{place}.role is {what}; mend it{did_you_mean(role, ROLES)}")
-    return {"role": role, "content": _text(turn, "content", place + ".")}
-
-
-def _text(row: dict[str, Any], field: str, place: str) -> str:
-    """The clean text of a field, which must be there and not empty. `place` ends with "." inside a turn."""
-    where = f"{place}{field}" if place.endswith(".") else f"{place}: {field}"
-    value = row.get(field)
-    if not isinstance(value, str):
-        what = "missing" if value is None else f"{shown(value)}, which is not text"
-        raise DataError(f"{where} is {what}; mend or remove the row")
-    if not (text := clean(value)):
-        raise DataError(f"{where} is empty: {shown(value)}; fill it or remove the row")
-    return text
+def _before(made: list[Message]) -> str:
+    """All that is said before the last answer: what would be asked, were the line scored."""
+    return "\n".join(spoken(turn["content"]) for turn in made[:-1] if turn["role"] != "system")
 
 
 def _name(row: data_files.Row, field: str, place: str) -> str:
@@ -204,21 +179,3 @@ def _name(row: data_files.Row, field: str, place: str) -> str:
     if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
         return "" if value is None else clean(str(value))
     raise DataError(f"{place}: {field} is {shown(value)}; it must be text or a whole number, or be left out")
-
-
-def _check(turns: list[Message], place: str) -> None:
-    """system or user first; then user and assistant in turns; assistant last."""
-    expected = ["system"] if turns[0]["role"] == "system" else []
-    expected += [("user", "assistant")[number % 2] for number in range(len(turns) - len(expected))]
-    for number, (turn, role) in enumerate(zip(turns, expected, strict=True)):
-        if turn["role"] != role:
-            where = f"{place}: messages.{number}.role"
-            raise DataError(
-                f"{where} is {turn['role']}, but here must be {role}: an optional system turn, then user and assistant "
-                "in turns; join one speaker's turns into one"
-            )
-    if turns[-1]["role"] != "assistant":
-        where = f"{place}: messages.{len(turns) - 1}.role"
-        raise DataError(
-            f"{where} is {turns[-1]['role']}, but the last turn must be assistant; remove it or add an answer"
-        )

@@ -1,0 +1,46 @@
+"""Keys of rows that no record holds: counted, so that nothing of a user's data is passed over in silence."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from kodata.card import NotRead
+
+# The names of the keys that are read; of a key that holds an object, or a list of objects, with its own names.
+Known: TypeAlias = Mapping[str, "Known | None"]
+
+
+def known(*names: str, **inside: Known) -> Known:
+    """Known keys: `names` are read whole, of those in `inside` the names given there."""
+    return {**dict.fromkeys(names), **inside}
+
+
+class Unread:
+    """Counts, over rows, the keys that are not known: each once a row, however often it stands in it."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[str] = Counter()
+
+    def look(self, row: Any, names: Known) -> None:
+        """Counts what one row has beside `names`."""
+        if found := {*others(row, names)}:
+            self._rows.update(found)
+
+    def told(self) -> Iterator[NotRead]:
+        """What was counted, in the order of the keys' names."""
+        yield from (NotRead(key, rows) for key, rows in sorted(self._rows.items()))
+
+
+def others(value: Any, names: Known, place: str = "") -> Iterator[str]:
+    """Where in a value keys stand that are not known, as `lines[].speaker.age`. A key with nothing in it is none."""
+    if isinstance(value, list):
+        for item in value:
+            yield from others(item, names, f"{place}[]")
+    elif isinstance(value, dict):
+        lead = f"{place}." if place else ""
+        for key in value.keys() - names.keys():
+            if value[key] not in (None, "", [], {}):
+                yield f"{lead}{key}"
+        for key, of_inner in names.items():
+            if of_inner is not None and key in value:
+                yield from others(value[key], of_inner, f"{lead}{key}")

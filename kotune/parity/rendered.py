@@ -1,0 +1,80 @@
+"""Every row as the template renders it, looked at before anything is trained: a template that refuses a row, leaves out or
+changes what is said in it, or thinks for the model where the row has a thought of its own, is told with the row.
+"""
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from kodata.errors import brief, shown
+from kodata.prepare.output import doc_of
+from kotune.errors import StageError
+
+AROUND = 60  # characters of either side that a message shows
+
+
+class Numbered(NamedTuple):
+    """A row of train.jsonl or validation.jsonl, with its place for messages."""
+
+    place: str
+    row: dict[str, Any]
+
+
+def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> str:
+    """The row as the tokenizer's template renders it. `ends`: texts of which one must follow every answer; none is looked for
+    where they are not given. StageError where training on it would not be what the row says."""
+    messages = numbered.row["messages"]
+    try:
+        text = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    except Exception as error:  # a template may raise whatever it likes
+        raise StageError(_refused(numbered, error)) from None
+    _check_thoughts(numbered, text, tokenizer)
+    at = 0
+    for turn in messages:
+        found = text.find(turn["content"], at)
+        if found < 0:
+            raise StageError(_changed(numbered, turn, text[at:]))
+        at = found + len(turn["content"])
+        if ends and turn["role"] == "assistant" and not text[at:].lstrip().startswith(tuple(ends)):
+            raise StageError(_changed(numbered, turn, text[found:]))
+    return text
+
+
+def _refused(numbered: Numbered, error: Exception) -> str:
+    has_system = numbered.row["messages"][0]["role"] == "system"
+    told = brief(error) or type(error).__name__
+    mend = (
+        "say `system: merge` in its data entry, which puts the system turn into the first user turn, or " * has_system
+    )
+    return f"{_where(numbered)}: the template refuses it ({told}); {mend}choose another `template`"
+
+
+def _changed(numbered: Numbered, turn: dict[str, Any], rest: str) -> str:
+    said, made = shown(turn["content"][-AROUND:]), shown(rest[: len(turn["content"]) + AROUND][-2 * AROUND :])
+    who = {"assistant": "an answer", "user": "what the user says", "system": "the system turn"}[turn["role"]]
+    return (
+        f"{_where(numbered)}: the template changes {who}, or does not end it: the row ends with {said}, and the template makes "
+        f"{made} of it; choose another `template`, one that renders every turn whole and closes every answer"
+    )
+
+
+def _check_thoughts(numbered: Numbered, text: str, tokenizer: Any) -> None:
+    """A thought must be the only one of its answer, and that of a model which thinks."""
+    answers = [turn["content"] for turn in numbered.row["messages"] if turn["role"] == "assistant"]
+    own = sum(answer.count("</think>") for answer in answers)
+    if not own:
+        return
+    if text.count("</think>") > own:
+        raise StageError(
+            f"{_where(numbered)}: its answer has a thought, and the template closes an empty one before it; say "
+            "`template: deepseek_r1_think`, which leaves the thought to the row"
+        )
+    key = doc_of(numbered.row).get("thought") if "doc" in numbered.row else None
+    if key and len(tokenizer.encode("<think>", add_special_tokens=False)) > 1:
+        raise StageError(
+            f"{_where(numbered)}: {key} is a thought, and this model has none (no token <think>); take {key} out of the rows, "
+            "or choose a model that thinks and `template: deepseek_r1_think`"
+        )
+
+
+def _where(numbered: Numbered) -> str:
+    return f"{numbered.place} (guid {numbered.row['guid']})"

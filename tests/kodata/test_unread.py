@@ -1,0 +1,155 @@
+"""Nothing of a user's data is passed over in silence: a key of any row or turn is used, told, or refused by name, and so is a
+file."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kodata
+from kodata.chat.turns import TRAINED
+from kodata.errors import DataError
+from kodata.prepare.convert import convert
+from kodata.prepare.entries import Entry
+from tests.conftest import ROOT
+
+SAMPLES = ROOT / "kodata" / "samples"
+NLI = ROOT / "kodata" / "nli_sample"
+# A file of each source that is changed, and the folder that it lies in.
+FILES = {
+    "aihub_dialogue": (SAMPLES / "aihub_dialogue", next((SAMPLES / "aihub_dialogue").rglob("Training/**/*.json"))),
+    "chat": (SAMPLES / "chat", SAMPLES / "chat" / "train.jsonl"),
+    "klue_nli": (NLI, NLI / "train.json"),
+    "korquad": (SAMPLES / "korquad", SAMPLES / "korquad" / "KorQuAD_v1.0_train.json"),
+    "naver_news": (SAMPLES / "naver_news", SAMPLES / "naver_news" / "train.csv"),
+    "nsmc": (SAMPLES / "nsmc", SAMPLES / "nsmc" / "ratings_train.txt"),
+}
+NAMES = [
+    "system", "history", "tools", "functions", "tool_calls", "weight", "train", "loss", "reasoning_content", "thinking", "name",
+    "lang", "id", "guid", "group", "split", "label", "messages", "conversations", "input", "rejected", "새 열", "a.b", "",
+]  # fmt: skip
+VALUES: list[Any] = ["말", "0", 0, 1, 1.5, True, False, [["안녕?", "네"]], [{"role": "user", "content": "x"}], {"a": 1}]
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a JSON value but the outermost ones that hold arrays of rows, and those that are told whole."""
+    if isinstance(value, dict):
+        if not {"data", "info"} & value.keys():
+            yield value
+        for key, inner in value.items():
+            if key != "participantsInfo":
+                yield from objects(inner)
+    elif isinstance(value, list):
+        for inner in value[:3]:
+            yield from objects(inner)
+
+
+def changed(file: Path, key: str, value: Any, draw: Any) -> str:
+    """The text of a file with a key or column more."""
+    text = file.read_text("utf-8")
+    if file.suffix in (".csv", ".txt"):
+        rows = list(csv.reader(io.StringIO(text), delimiter="," if file.suffix == ".csv" else "\t"))
+        told = io.StringIO()
+        out = csv.writer(told, delimiter="," if file.suffix == ".csv" else "\t", lineterminator="\n")
+        out.writerows([[*row, key if not number else str(value)] for number, row in enumerate(rows)])
+        return told.getvalue()
+    lines = [json.loads(line) for line in text.splitlines()] if file.suffix == ".jsonl" else [json.loads(text)]
+    place = draw(st.sampled_from(list(objects(lines))))
+    if key in place:
+        key += " 2"
+    place[key] = value
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def made_of(name: str, folder: Path, out: Path) -> tuple[set[str], str]:
+    """The keys that are told, and the rows that are trained and validated on."""
+    source = "klue_nli" if name == "klue_nli" else name
+    manifest = convert([Entry(source, kodata.SOURCES[source].FORMS[0], folder)], out, seed=1)
+    told = {key for entry in manifest["entries"] for key in entry["not_read"]}
+    return told, "".join((out / f"{side}.jsonl").read_text("utf-8") for side in ("train", "validation"))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A copy of each source's data."""
+    made = {}
+    for name, (folder, _) in FILES.items():
+        made[name] = tmp_path_factory.mktemp(name)
+        for file in folder.rglob("*"):
+            if file.is_file() and (name != "klue_nli" or file.suffix == ".json"):
+                target = made[name] / file.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read_bytes())
+    train = made["klue_nli"] / "train.json"
+    few = json.loads(train.read_text("utf-8"))[:60]
+    train.with_name("klue-nli-v1.1_train.json").write_text(json.dumps(few, ensure_ascii=False), encoding="utf-8")
+    train.unlink()
+    return made
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=60, deadline=None)
+@given(
+    key=st.sampled_from(NAMES) | st.text(st.characters(codec="utf-8"), max_size=8),
+    value=st.sampled_from(VALUES),
+    data=st.data(),
+)
+def test_a_key_more_is_used_told_or_refused(
+    name: str, key: str, value: Any, data: Any, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder, file = FILES[name]
+    own = folders[name]
+    changing = own / ("klue-nli-v1.1_train.json" if name == "klue_nli" else file.relative_to(folder))
+    key = "".join(character for character in key if character.isprintable()) if file.suffix in (".csv", ".txt") else key
+    out = tmp_path_factory.mktemp("out")
+    original = changing.read_bytes()
+    told_before, before = made_of(name, own, out)
+    try:
+        changing.write_text(changed(changing, key, value, data.draw), encoding="utf-8")
+        told, after = made_of(name, own, out)
+    except DataError as refused:
+        assert str(changing) in str(refused) or name in str(refused)
+        return
+    finally:
+        changing.write_bytes(original)
+    says_what_is_done = key in TRAINED and value in (1, True)  # a line is trained on as without it
+    assert told - told_before or after != before or says_what_is_done, (key, value)
+
+
+def test_files_that_no_reader_opens_are_named(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for file in (SAMPLES / "chat").glob("*.jsonl"):
+        (data / file.name).write_bytes(file.read_bytes())
+    (data / "more.csv").write_text("a,b\n")
+    (data / ".hidden").write_text("x")
+    (data / "older").mkdir()
+    (data / "older" / "train.jsonl").write_text("{}\n")
+    entry = convert([Entry("chat", "chat", data)], tmp_path / "out", seed=1)["entries"][0]
+    assert entry["unread_files"] == ["more.csv", "older/train.jsonl"]
+
+
+def test_members_of_a_zip_that_no_reader_opens_are_named(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for file in (SAMPLES / "aihub_dialogue").rglob("*.json"):
+        side = "Validation" if "Validation" in str(file) else "Training"
+        data.mkdir(exist_ok=True)
+        with zipfile.ZipFile(data / f"{side}.zip", "a") as archive:
+            archive.write(file, f"{side}/{file.name}")
+            archive.writestr(f"{side}/원문.txt", "말")
+            archive.writestr("__MACOSX/._x.txt", "x")
+    (data / "안내.pdf").write_bytes(b"%PDF")
+    entry = convert([Entry("aihub_dialogue", "next", data)], tmp_path / "out", seed=1)["entries"][0]
+    assert entry["unread_files"] == ["Training.zip/Training/원문.txt", "Validation.zip/Validation/원문.txt", "안내.pdf"]
+
+
+def test_shipped_data_have_nothing_that_is_not_read(tmp_path: Path) -> None:
+    entry = convert([Entry("nli_sample", "label")], tmp_path, seed=1)["entries"][0]
+    assert (entry["not_read"], entry["unread_files"]) == ({}, [])

@@ -1,0 +1,108 @@
+"""What a template does to single rows is told with the row, wherever in the file it lies, and before anything is trained."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kodata.text import with_thought
+from kotune.errors import StageError
+from kotune.models import presets
+from kotune.parity import lengths
+
+transformers = pytest.importorskip("transformers")
+ENDS = {"llama": "<|eot_id|>", "deepseek": presets.DEEPSEEK_END}
+SYSTEM = {"role": "system", "content": "짧게 답하세요."}
+
+
+def tokenizer(name: str, template: str | None = None) -> Any:
+    """A quickstart tokenizer with its preset's template, one of ours, or any other."""
+    model = presets.PRESETS[f"quickstart-{name}"]
+    loaded = transformers.AutoTokenizer.from_pretrained(model.base)
+    file = presets.TEMPLATES.get(template or "", model.template)
+    assert file is not None
+    own = template if template and template not in presets.TEMPLATES else file.read_text("utf-8")
+    loaded.chat_template = own
+    return loaded
+
+
+def chat(*said: str) -> list[dict[str, Any]]:
+    return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(said)]
+
+
+def count(
+    folder: Path, tokenizer: Any, odd: list[dict[str, Any]], doc: dict[str, Any] | None = None, name: str = "llama"
+) -> Any:
+    """lengths.count() of 400 rows, the 341st of which is `odd`."""
+    rows = [chat(f"질문 {number}?", f"대답 {number}") for number in range(400)]
+    rows[340] = odd
+    (folder / "data").mkdir()
+    told = [
+        {"guid": str(at), "source": "chat", "form": "chat", "messages": row, "doc": json.dumps(doc or {})}
+        for at, row in enumerate(rows)
+    ]
+    (folder / "data" / "train.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told))
+    (folder / "data" / "validation.jsonl").write_text(json.dumps(told[0]) + "\n")
+    (folder / "axolotl.yml").write_text(f"sequence_len: 1024\neot_tokens: ['{ENDS[name]}']\n")
+    return lengths.count(folder, tokenizer)
+
+
+TURNS = "{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>"
+BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
+    "a long answer is cut": (
+        "llama", TURNS + "{{ m['content'][:40] }}<|eot_id|>{% endfor %}", chat("안녕?", "가나다라 " * 10),
+        ["train.jsonl:341 (guid 340): the template changes an answer", "가나다라"],
+    ),
+    "an answer is not closed": (
+        "llama", TURNS + "{{ m['content'] }}{% if m['content'] != '네' %}<|eot_id|>{% endif %}{% endfor %}",
+        chat("안녕?", "네", "또?", "그래"), ["train.jsonl:341", "or does not end it", "'네'"],
+    ),
+    "a system turn is refused": (
+        "llama", "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + TURNS
+        + "{{ m['content'] }}<|eot_id|>{% endfor %}", [SYSTEM, *chat("안녕?", "네")],
+        ["train.jsonl:341 (guid 340): the template refuses it (System role not supported); say `system: merge`"],
+    ),
+    "a system turn is left out": (
+        "llama", "{% for m in messages if m.role != 'system' %}{{ m['content'] }}<|eot_id|>{% endfor %}",
+        [SYSTEM, *chat("안녕?", "네")], ["train.jsonl:341", "the template changes the system turn", "짧게"],
+    ),
+    "a thought is cut": (
+        "deepseek", "{% for m in messages %}{{ m['content'].split('</think>')[-1] }}" + presets.DEEPSEEK_END + "{% endfor %}",
+        chat("2+2?", with_thought("더한다.", "4")), ["train.jsonl:341", "the template changes an answer"],
+    ),
+    "a thought follows an empty one": (
+        "deepseek", "deepseek_r1", chat("2+2?", with_thought("더한다.", "4")),
+        ["train.jsonl:341", "the template closes an empty one before it; say `template: deepseek_r1_think`"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_a_template_does_to_one_row_of_many_is_told(name: str, tmp_path: Path) -> None:
+    model, template, odd, words = BAD[name]
+    with pytest.raises(StageError) as caught:
+        count(tmp_path, tokenizer(model, template), odd, name=model)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_thought_in_a_key_is_for_models_that_think(tmp_path: Path) -> None:
+    odd = chat("2+2?", with_thought("더한다.", "4"))
+    counted = count(
+        tmp_path, tokenizer("deepseek", "deepseek_r1_think"), odd, {"thought": "reasoning_content"}, "deepseek"
+    )
+    assert counted["rows"] == 401
+
+
+def test_a_thought_in_a_key_is_refused_by_name_with_a_model_that_does_not_think(tmp_path: Path) -> None:
+    odd = chat("2+2?", with_thought("더한다.", "4"))
+    with pytest.raises(
+        StageError, match=r"train\.jsonl:341 \(guid 340\): reasoning_content is a thought, and this model has none"
+    ):
+        count(tmp_path, tokenizer("llama"), odd, {"thought": "reasoning_content"})
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_ordinary_rows_pass_with_each_presets_template(name: str, tmp_path: Path) -> None:
+    odd = [SYSTEM, *chat("안녕?", "네", "그럼?", "네. 그래요.\n\n둘째 줄")]
+    assert count(tmp_path, tokenizer(name), odd, name=name)["rows"] == 401
