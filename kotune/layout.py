@@ -15,6 +15,8 @@ METRICS = "metrics.jsonl"
 MODEL = "model"
 WEIGHTS = "adapter_model.safetensors"
 ADAPTER = f"{MODEL}/{WEIGHTS}"
+ADAPTER_CONFIG = f"{MODEL}/adapter_config.json"
+TOKENIZER, TOKENIZER_CONFIG = f"{MODEL}/tokenizer.json", f"{MODEL}/tokenizer_config.json"
 
 SCORES = "scores.json"
 SAMPLES = "samples"

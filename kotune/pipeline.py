@@ -231,7 +231,8 @@ def _score(job: Job, screen: Screen) -> None:
     keep_matching(job.run.path(SCORED), {**inputs, "base": kept})
     for line in base_answers.take_over(job.run.root, inputs):
         screen.say(line)
-    call("score", job.run.root, tasks=job.task_paths(), base=kept, limit=job.limit)
+    model = presets.find(job.recipe.model, job.recipe.template).base
+    call("score", job.run.root, tasks=job.task_paths(), base={**kept, "model": model}, limit=job.limit)
     job.run.update(base_checked=base_answers.checked(job.run.root, job.recipe.tasks) or None)
     for line in base_answers.refused(job.run.root, job.recipe.tasks):
         screen.say(line)

@@ -15,6 +15,7 @@ from kotune.display.page import PAGES
 from kotune.display.phrases import FOLDER as PHRASES
 from kotune.layout import (
     ADAPTER,
+    ADAPTER_CONFIG,
     CONFIG,
     MANIFEST,
     METRICS,
@@ -25,6 +26,8 @@ from kotune.layout import (
     SAMPLES,
     SCORES,
     TEMPLATE,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
     TRAIN,
     VALIDATION,
 )  # fmt: skip
@@ -60,9 +63,12 @@ def is_done(job: Job, stage: str) -> bool:
 
 
 def answered(stage: str) -> tuple[str, ...]:
-    """The files of a stage whose digests its record keeps, so that an edited one is made again. Samples have theirs in
-    scores.json; another adapter is scored again; a report may be written again in another language."""
-    return tuple(name for name in OUTPUTS[stage] if Path(name).suffix in (".json", ".jsonl", ".yml"))
+    """The files of a stage whose digests its record keeps, where they are there, so that an edited one is made again. Samples
+    have theirs in scores.json; another adapter is scored again; a report may be written again in another language."""
+    beside = (
+        (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG) if stage == "train" else ()
+    )  # a tokenizer may be saved in other files
+    return tuple(name for name in (*OUTPUTS[stage], *beside) if Path(name).suffix in (".json", ".jsonl", ".yml"))
 
 
 def _prepare_inputs(job: Job) -> dict[str, Any]:
@@ -107,6 +113,9 @@ def _score_inputs(job: Job) -> dict[str, Any]:
     return {
         "adapter": _known_sha256(job, ADAPTER),
         "template": _known_sha256(job, f"{MODEL}/{TEMPLATE}"),
+        "adapter_config": _known_sha256(job, ADAPTER_CONFIG),
+        "tokenizer": _known_sha256(job, TOKENIZER),
+        "tokenizer_config": _known_sha256(job, TOKENIZER_CONFIG),
         "data": _known_sha256(job, TRAIN),  # reference lines are made of it
         "test": _test_files(job),
         "tasks": _tasks(job),
@@ -138,7 +147,7 @@ def _model_files(base: str) -> str:
     folder = Path(base)
     if not folder.is_dir():
         return base
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".jinja"))
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".jinja", ".model"))
     return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
 
 

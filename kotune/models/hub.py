@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from kodata import drafts
+from kodata.errors import brief, shown
 from kodata.reading import guard
 from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
-from kotune.models.refusals import refuse
+from kotune.models.refusals import refuse, refuse_strange
 from kotune.models.rendering import harm
 
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model"]
@@ -45,11 +46,27 @@ def write_own_template(base: str, root: Path, revision: str | None = None) -> No
     target = root / TEMPLATE
     if target.exists():
         return
+    template = tokenizer_of(base, revision).chat_template
+    if not template:
+        raise RecipeError(f"model {base}: its tokenizer has no chat template; name one with `template:` in the recipe")
+    if not isinstance(template, str):
+        raise RecipeError(
+            f"model {base}: its chat template is {shown(template)}, not one text; name one with `template:`"
+        )
+    if told := harm(template):
+        raise RecipeError(f"model {base}: its tokenizer's chat template {told}, or name another with `template:`")
+    drafts.write(target, template.encode())
+
+
+def tokenizer_of(base: str, revision: str | None = None) -> Any:
+    """A model's tokenizer. RecipeError where transformers can make none of its files, or they are links."""
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(base, revision=revision or "main", trust_remote_code=False)
-    if not tokenizer.chat_template:
-        raise RecipeError(f"model {base}: its tokenizer has no chat template; name one with `template:` in the recipe")
-    if told := harm(tokenizer.chat_template):
-        raise RecipeError(f"model {base}: its tokenizer's chat template {told}, or name another with `template:`")
-    drafts.write(target, tokenizer.chat_template.encode())
+    if Path(base).is_dir():
+        refuse_strange(base, Path(base))
+    try:
+        return AutoTokenizer.from_pretrained(base, revision=revision or "main", trust_remote_code=False)
+    except Exception as error:  # of its files, whose faults have no one error
+        raise RecipeError(
+            f"model {base}: its tokenizer cannot be loaded ({brief(error)}); choose another model"
+        ) from error

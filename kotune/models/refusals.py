@@ -11,23 +11,50 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kodata.errors import shown
-from kodata.reading.regular import content
+from kodata.reading.regular import NO_FILE, content
 from kotune.errors import RecipeError
 
-CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "model.safetensors.index.json"
-READ = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", INDEX)
+CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
+READ = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 LARGEST = 10_000_000  # bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
+MOST = 10_000  # files of a model folder
 KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 ADAPTER = "adapter_config.json"
 
 
 def refuse(base: str, folder: Path) -> None:
     """RecipeError for a model folder that would run code or load weights that its user did not choose, or that is none."""
+    refuse_strange(base, folder)
     found = {name: object_of(base, folder / name) for name in READ if (folder / name).exists() or name == CONFIG}
     _refuse_adapter(base, folder)
     _refuse_kernels(base, found[CONFIG])
     _refuse_code(base, found[CONFIG])
-    _refuse_places(base, found.get(INDEX, {}))
+    _refuse_other_weights(base, found[CONFIG])
+    for index in sorted(folder.glob(INDEX)):
+        _refuse_places(base, index.name, object_of(base, index))
+
+
+def refuse_strange(base: str, folder: Path) -> None:
+    """RecipeError for a model folder with links, pipes or devices: a link's target would be read as the model's, and of a
+    template shown and copied. The hub's cache links each file to one in its own `blobs`."""
+    blobs = folder.resolve().parent.parent / "blobs"
+    for number, place in enumerate(_inside(folder)):
+        if number > MOST:
+            raise RecipeError(f"model {base}: over {MOST:,} files; give the folder of one model")
+        if place.is_symlink() and place.resolve().parent != blobs:
+            raise RecipeError(
+                f"model {base}: {place.relative_to(folder)} is a symbolic link; put the file itself there"
+            )
+        if not (place.is_file() or place.is_dir()):
+            raise RecipeError(f"model {base}: {place.relative_to(folder)} is {NO_FILE}; take it away")
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """Everything in a folder and in its folders, but not behind links."""
+    for place in sorted(folder.iterdir()):
+        yield place
+        if place.is_dir() and not place.is_symlink():
+            yield from _inside(place)
 
 
 def object_of(base: str, file: Path) -> dict[str, Any]:
@@ -95,11 +122,18 @@ def _refuse_code(base: str, config: dict[str, Any]) -> None:
         )
 
 
-def _refuse_places(base: str, index: dict[str, Any]) -> None:
+def _refuse_other_weights(base: str, config: dict[str, Any]) -> None:
+    """transformers (5.16) loads the file that this key names in place of the weights: an index, or a pickle."""
+    if config.get("transformers_weights") is not None:
+        raise RecipeError(
+            f"model {base}: its config.json names other weights (transformers_weights: {shown(config['transformers_weights'])}), "
+            "which are never loaded; remove the key from a copy of the model, or choose another"
+        )
+
+
+def _refuse_places(base: str, name: str, index: dict[str, Any]) -> None:
     """An index of weights names files of its own folder."""
     files = index.get("weight_map", {})
     for file in files.values() if isinstance(files, dict) else [files]:
         if not isinstance(file, str) or ".." in PurePosixPath(file).parts or file.startswith("/"):
-            raise RecipeError(
-                f"model {base}: {INDEX} names {shown(file)}, which is no file of it; choose another model"
-            )
+            raise RecipeError(f"model {base}: {name} names {shown(file)}, which is no file of it; choose another model")

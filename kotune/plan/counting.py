@@ -190,12 +190,10 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
 
 def _tokenizer(recipe: Recipe, run: Path) -> Any:
     """The model's tokenizer with the template that the recipe trains with. RecipeError where there is none."""
-    from transformers import AutoTokenizer
-
     from kotune.models import hub
 
     model = presets.find(recipe.model, recipe.template)
-    tokenizer: Any = AutoTokenizer.from_pretrained(model.base, trust_remote_code=False)
+    tokenizer = hub.tokenizer_of(model.base)
     if model.template:
         tokenizer.chat_template = model.template.read_text(encoding="utf-8")
     else:

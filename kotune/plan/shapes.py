@@ -19,6 +19,8 @@ from kotune.shipped import INSTALL
 KNOWN = ("llama", "mistral", "qwen2")
 SHAPES_FILE = Path(__file__).with_name("shapes.yml")
 NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+OPTIONAL = ("num_key_value_heads", "head_dim")
+LARGEST = 100_000_000  # far above any model's; larger numbers would overflow in the arithmetic
 Linears = dict[str, tuple[int, int]]
 
 
@@ -105,8 +107,14 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
             f"model {shown(model)}: its config.json is of kind `{shown(kind)}`, whose memory plan cannot count; it knows "
             f"{', '.join(KNOWN)}. `run` may know it all the same"
         )
-    if missing := [key for key in NEEDED if type(config.get(key)) is not int or config[key] < 1]:
-        raise RecipeError(f"model {shown(model)}: config.json: {missing[0]} must be a number above 0; get a whole copy")
+    given = [key for key in OPTIONAL if config.get(key) is not None]
+    if wrong := [
+        key for key in (*NEEDED, *given) if type(config.get(key)) is not int or not 1 <= config[key] <= LARGEST
+    ]:
+        raise RecipeError(
+            f"model {shown(model)}: config.json: {wrong[0]} must be a number above 0 and up to {LARGEST:,}, not "
+            f"{shown(config.get(wrong[0]))}; get a whole copy"
+        )
     heads, bias = config["num_attention_heads"], bool(config.get("attention_bias"))
     return Shape(
         vocab=config["vocab_size"],

@@ -13,9 +13,11 @@ from pydantic_core import PydanticCustomError
 
 import kodata
 from kodata.card import Source
-from kodata.errors import DataError, did_you_mean
+from kodata.errors import DataError, did_you_mean, visible
 from kodata.reading.hub import is_commit
+from kotune.errors import RecipeError
 from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
+from kotune.models.refusals import refuse_strange
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
@@ -105,6 +107,10 @@ class Recipe(Strict):
     @classmethod
     def _known_model(cls, name: str) -> str:
         if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
+            try:
+                refuse_strange(name, Path(name))
+            except RecipeError as error:
+                raise PydanticCustomError("model", visible(str(error))) from None
             if weights := pickled(Path(name)):
                 told = f"`{shown(name)}` has its weights as {weights} only, and a pickle can run code; convert to safetensors"
                 raise PydanticCustomError("model", told)

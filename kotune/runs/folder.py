@@ -104,7 +104,8 @@ class Run:
         self.update(stages=stages)
         begun = time.monotonic()
         yield
-        seconds, made = round(time.monotonic() - begun, 2), {file: sha256(self.path(file)) for file in makes}
+        there = [file for file in makes if self.path(file).exists()]
+        seconds, made = round(time.monotonic() - begun, 2), {file: sha256(self.path(file)) for file in there}
         stages[name] = {"inputs": inputs, "made": made, "seconds": seconds, "finished": int(time.time())}
         self.update(stages={stage: stages[stage] for stage in STAGES if stage in stages})
 

@@ -15,15 +15,40 @@ from typing import Any
 from kodata import drafts
 from kodata.reading.regular import opened
 from kotune.errors import KotuneError
-from kotune.layout import ADAPTER, CONFIG, MODEL, RECORD, SCORES, TEMPLATE, TRAIN, VALIDATION, samples
+from kotune.layout import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    CONFIG,
+    MODEL,
+    RECORD,
+    SCORES,
+    TEMPLATE,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    TRAIN,
+    VALIDATION,
+    samples,
+)
 from kotune.runs.finished import Finished
 from kotune.runs.folder import Run, read_json, sha256, write_json
 from kotune.runs.reading import MAX_LINES
 from kotune.score.samples import note_path, refused_path, samples_path
 
-ASKED = ("template", "code", "versions", "device", "limit")  # of what the score stage depends on
+ASKED = (
+    "template",
+    "tokenizer",
+    "tokenizer_config",
+    "code",
+    "versions",
+    "device",
+    "limit",
+)  # of what the score stage depends on
 PER_TASK = ("test", "tasks")  # test data and meaning of each task
-TRAINED = ("adapter", "data")  # what remains of it: the adapter, and the data that reference lines are made of
+TRAINED = (
+    "adapter",
+    "adapter_config",
+    "data",
+)  # what remains of it: the adapter, and the data that reference lines are made of
 LOADED = ("base_precision", "compute_dtype", "model_revision")
 # What a stage depends on is what an earlier one made: (stage, its input, stage, what that made).
 CHAIN = (
@@ -32,7 +57,10 @@ CHAIN = (
 )  # fmt: skip
 STILL_THERE = (
     ("adapter", ADAPTER),
+    ("adapter_config", ADAPTER_CONFIG),
     ("template", f"{MODEL}/{TEMPLATE}"),
+    ("tokenizer", TOKENIZER),
+    ("tokenizer_config", TOKENIZER_CONFIG),
 )  # inputs of the score stage; copies may lack them
 
 
@@ -41,7 +69,7 @@ def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
     run's score stage. Returns why runs that say that they were asked the same are not taken from, a sentence each.
 
     A task that scoring began with itself is left to it."""
-    model, doubts = _model(root, Run(root).record(), inputs), []
+    model, doubts = _model(Run(root).record(), inputs), []
     missing = [task for task in inputs["test"] if not note_path(root, task, "base").exists()]
     for folder in sorted(root.parent.iterdir()) if missing else ():
         if folder == root or not (same := _asked_alike(folder, model, inputs, missing)):
@@ -83,20 +111,19 @@ def _asked_alike(folder: Path, model: dict[str, Any], inputs: dict[str, Any], mi
     try:
         record = Run(folder).record() if (folder / SCORES).exists() else {}
         known = (record.get("stages") or {}).get("score", {}).get("inputs")
-        if known is None or _model(folder, record, known) != model:
+        if known is None or _model(record, known) != model:
             return []
         return [task for task in missing if all(known.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)]
     except (KotuneError, OSError, AttributeError, TypeError):  # damaged, of another version, or removed meanwhile
         return []
 
 
-def _model(root: Path, record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+def _model(record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
     """What a base model's answers follow from, but for the task."""
-    trained, tokenizer = record.get("stages", {}).get("train", {}), root / MODEL / "tokenizer.json"
+    trained = record.get("stages", {}).get("train", {})
     return {
         **{key: inputs.get(key) for key in ASKED}, **{key: record.get(key) for key in LOADED},
         "model": trained.get("inputs", {}).get("model"),
-        "tokenizer": sha256(tokenizer) if tokenizer.exists() else None,
     }  # fmt: skip
 
 

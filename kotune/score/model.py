@@ -1,6 +1,5 @@
 """The models that are scored: base and adapter behind lm-evaluation-harness's own HF class, in the precision of training."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,14 @@ TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_toke
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
-    """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved with the adapter."""
+    """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved with the adapter. The base is
+    what the recipe says: adapter_config.json, which names one too, may be a stranger's."""
     from peft import PeftModel
     from transformers import AutoTokenizer
 
     adapter = root / layout.MODEL
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
-    plain = load_base(config["base_model_name_or_path"], base)
+    plain = load_base(str(base["model"]), base)
     model = PeftModel.from_pretrained(plain, str(adapter)).eval()
     return harness_model(model, tokenizer)
 

@@ -44,7 +44,8 @@ def score(root: Path, tasks: dict[str, Path | None], base: dict[str, str | None]
     What scored/ says is done, of the same inputs (checkpoints.keep_matching), is not done again.
 
     `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
-    (`nf4` or a dtype's name), compute_dtype, and model_revision (the hub commit that was trained on, None for a folder).
+    (`nf4` or a dtype's name), compute_dtype, model (its hub id or folder), and model_revision (the hub commit that was trained
+    on, None for a folder).
     """
     loaded = [load_task(name, path) for name, path in tasks.items()]
     limits = {task.name: task.quick() if limit == "quick" else limit for task in loaded}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ from kotune.errors import RecipeError
 from kotune.models import hub as model_hub
 from kotune.models import presets
 from kotune.models.generation import unused_settings
+from kotune.models.refusals import refuse
 from kotune.recipe.reading import load
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Cli, write_recipe
 from tests.hub import Fault, running
+from tests.test_cli import assert_one_message
 
 MESSAGES = [{"role": "user", "content": " 질문 "}, {"role": "assistant", "content": "답"}]
 RENDERED = {
@@ -240,5 +243,82 @@ def test_what_a_model_asks_for_when_it_writes_is_told(tmp_path: Path) -> None:
 
 def test_a_pipe_in_the_place_of_a_models_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.json")
-    with pytest.raises(RecipeError, match=r"config\.json cannot be read: a pipe"):
+    with pytest.raises(RecipeError, match=r"config\.json is a pipe"):
         model_hub.fetch(str(tmp_path))
+
+
+def own_model(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(presets.PRESETS["quickstart-llama"].base, tmp_path / "theirs"))
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer.json", "additional_chat_templates/tools.jinja"])
+@pytest.mark.parametrize("command", [("check",), ("preview", "--items", "1"), ("plan",), ("run", "--until", "render")])
+def test_a_link_in_a_model_folder_is_never_read(tmp_path: Path, cli: Cli, name: str, command: tuple[str, ...]) -> None:
+    """/proc/self/environ in place of a template would print HF_TOKEN and copy it into the run folder."""
+    model = own_model(tmp_path)
+    (model / name).unlink(missing_ok=True)
+    (model / name).parent.mkdir(exist_ok=True)
+    (model / name).symlink_to("/proc/self/environ")
+    recipe = write_recipe(
+        tmp_path,
+        f"model: {model}\ntemplate: own\ndata: [{{source: nli_sample, samples: 50}}]\ntasks: [nli_sample_ko]\n",
+    )
+    done = cli(command[0], recipe, *command[1:], HF_TOKEN="hf_Canary123456")
+    assert_one_message(done, 2, "is a symbolic link; put the file itself there")
+    assert not any(b"hf_Canary" in file.read_bytes() for file in (tmp_path / "runs").rglob("*") if file.is_file())
+
+
+def test_a_model_in_the_hubs_cache_may_be_given_by_its_folder(tmp_path: Path) -> None:
+    model = own_model(tmp_path)
+    snapshot = tmp_path / "models--a--b" / "snapshots" / "0123"
+    (tmp_path / "models--a--b" / "blobs").mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    for file in model.iterdir():
+        shutil.copy(file, tmp_path / "models--a--b" / "blobs" / file.name)
+        (snapshot / file.name).symlink_to(f"../../blobs/{file.name}")
+    refuse(str(snapshot), snapshot)
+    secret = tmp_path / "secret"
+    secret.write_text("{}")
+    (tmp_path / "models--a--b" / "blobs" / "tokenizer.json").unlink()
+    (tmp_path / "models--a--b" / "blobs" / "tokenizer.json").symlink_to(secret)
+    with pytest.raises(RecipeError, match=r"tokenizer\.json is a symbolic link"):
+        refuse(str(snapshot), snapshot)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "index", "pickle"])
+def test_weights_that_are_not_the_models_own_files_are_refused(tmp_path: Path, kind: str) -> None:
+    """transformers 5.16 loads what `transformers_weights` names: another index, which may name any file, or a pickle."""
+    model = own_model(tmp_path)
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    if kind == "pipe":
+        os.mkfifo(model / "extra.json")
+    elif kind == "index":
+        (model / "x.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "../outside/w.safetensors"}}))
+    else:
+        (model / "config.json").write_text(json.dumps({**config, "transformers_weights": "adapter_model.bin"}))
+    told = {
+        "pipe": "extra.json is a pipe",
+        "index": "names '../outside",
+        "pickle": "transformers_weights: 'adapter_model.bin'",
+    }
+    with pytest.raises(RecipeError, match=told[kind]):
+        refuse(str(model), model)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("tokenizer_config.json", {"chat_template": [{"name": "a", "template": "x"}]}, "chat template"),
+        ("tokenizer.json", {"model": {"type": "nothing"}}, "its tokenizer cannot be loaded"),
+        ("tokenizer_config.json", {"tokenizer_class": "NoSuchTokenizer", "chat_template": 5}, "cannot be loaded|template is"),
+    ],
+)  # fmt: skip
+def test_a_tokenizer_or_template_of_another_form_is_one_message(
+    tmp_path: Path, name: str, content: dict[str, object], told: str
+) -> None:
+    pytest.importorskip("transformers")
+    model = own_model(tmp_path)
+    was = json.loads((model / name).read_text("utf-8")) if name == "tokenizer_config.json" else {}
+    (model / name).write_text(json.dumps({**was, **content}))
+    with pytest.raises(RecipeError, match=told):
+        model_hub.write_own_template(str(model), tmp_path / "run")

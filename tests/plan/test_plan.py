@@ -428,11 +428,18 @@ def test_an_example_that_is_too_long_for_the_recipe_is_told() -> None:
     assert made("llama_lora", "l4").notes == []
 
 
+WHOLE = {"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+         "num_attention_heads": 1}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("config", "told"),
     [
         ({"model_type": "gemma3"}, "of kind `gemma3`, whose memory plan cannot count; it knows llama, mistral, qwen2"),
         ({"model_type": "llama", "vocab_size": 100}, "hidden_size must be a number above 0"),
+        ({**WHOLE, "head_dim": "x"}, "head_dim must be a number above 0 and up to 100,000,000, not 'x'"),
+        ({**WHOLE, "num_key_value_heads": 1e308}, "num_key_value_heads must be a number above 0 and up to"),
+        ({**WHOLE, "hidden_size": 10**400}, "hidden_size must be a number above 0 and up to"),
     ],
 )
 def test_a_model_whose_arithmetic_is_not_known_is_refused(tmp_path: Path, config: dict[str, Any], told: str) -> None:

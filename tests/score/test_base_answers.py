@@ -82,6 +82,8 @@ def test_the_same_base_asked_the_same_gives_its_answers_and_its_name(root: Path)
     "changed",
     [
         {"template": "u"},
+        {"tokenizer": "t"},
+        {"tokenizer_config": "c"},
         {"code": "d"},
         {"versions": {}},
         {"device": "cuda"},
@@ -102,8 +104,9 @@ def test_another_base_model_is_asked_anew(root: Path, changed: dict[str, Any]) -
     assert not taken(root)
 
 
-def test_another_tokenizer_is_asked_anew(root: Path) -> None:
-    write_text(root / "model" / "tokenizer.json", "{}")
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json", "adapter_config.json"])
+def test_a_run_whose_model_was_edited_is_not_taken_from(root: Path, file: str) -> None:
+    write_text(root.parent / "other" / "model" / file, "{}")
     assert not taken(root)
 
 

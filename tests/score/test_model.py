@@ -9,6 +9,7 @@ import pytest
 
 from kotune.errors import StageError
 from kotune.models import presets
+from kotune.score import model as score_model
 from kotune.score.model import load_base
 
 torch = pytest.importorskip("torch")
@@ -68,3 +69,20 @@ def test_settings_for_writing_are_the_same_for_every_model(model: Path, name: st
     prompt = torch.tensor([[3, 4, 6, 7]])
     written = [made.generate(prompt, max_new_tokens=12, do_sample=False, eos_token_id=[0]) for made in (plain, other)]
     assert torch.equal(*written)
+
+
+def test_the_base_is_the_recipes_whatever_lies_beside_the_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """adapter_config.json of a stranger's run folder may name other weights as those that it was trained on."""
+    peft = pytest.importorskip("peft")
+    (tmp_path / "model").mkdir()
+    named = json.dumps({"base_model_name_or_path": "/somewhere/else", "peft_type": "LORA"})
+    (tmp_path / "model" / "adapter_config.json").write_text(named)
+    asked: list[str] = []
+    monkeypatch.setattr(score_model, "load_base", lambda name, _: asked.append(name))
+    monkeypatch.setattr(score_model, "harness_model", lambda *_: None)
+    monkeypatch.setattr(peft.PeftModel, "from_pretrained", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: None)
+    score_model.load_model(tmp_path, {**PLAIN, "model": "the/recipes"})
+    assert asked == ["the/recipes"]
