@@ -437,7 +437,7 @@ WHOLE = {"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "intermediate
     [
         ({"model_type": "gemma3"}, "of kind `gemma3`, whose memory plan cannot count; it knows llama, mistral, qwen2"),
         ({"model_type": "llama", "vocab_size": 100}, "hidden_size must be a number above 0"),
-        ({**WHOLE, "head_dim": "x"}, "head_dim must be a number above 0 and up to 100,000,000, not 'x'"),
+        ({**WHOLE, "head_dim": "x"}, "head_dim must be a number above 0 and up to 100,000,000, not x"),
         ({**WHOLE, "num_key_value_heads": 1e308}, "num_key_value_heads must be a number above 0 and up to"),
         ({**WHOLE, "hidden_size": 10**400}, "hidden_size must be a number above 0 and up to"),
     ],
