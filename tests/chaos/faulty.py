@@ -1,4 +1,4 @@
-"""Axolotl with a fault: `python -m tests.chaos.faulty FAULT [VALUE ...] -- AXOLOTL'S ARGUMENTS`.
+"""Axolotl with a fault: `python tests/chaos/faulty.py FAULT [VALUE ...] -- AXOLOTL'S ARGUMENTS`.
 
 `boundary N MODE LOG`: ends as a kill does at the Nth thing done to a file below checkpoints/ (0: never), `before` it or with
 the file half written (`torn`); LOG gets a line for each. `memory N`: no room for micro-batches of more than N. `nan N`: the
@@ -53,7 +53,7 @@ def _around_step(fault: Callable[[Any, Callable[[], Any]], Any]) -> None:
 def command(fault: str, *values: object) -> list[str]:
     """What training.COMMAND is to be for the fault; options may follow it."""
     return [
-        sys.executable, "-m", "tests.chaos.faulty", fault, *map(str, values), "--", "train", "axolotl.yml"
+        sys.executable, __file__, fault, *map(str, values), "--", "train", "axolotl.yml"
     ]  # fmt: skip
 
 
