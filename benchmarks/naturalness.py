@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from kodata import korquad, nsmc
-from kodata.card import records_of
+from kodata.control_text import records_of
 from kodata.metrics.naturalness import references, scripts
 from kodata.metrics.naturalness.signals import Signal, measure
 from kodata.metrics.naturalness.translationese import TRANSLATIONESE, function_morphemes, read

@@ -1,6 +1,6 @@
 """What every data set module tells about itself (Card) and what it must offer (Source)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -55,7 +55,7 @@ class Source(Protocol):
 
     def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
         """The records of a split, one at a time, in file order; Refused for a row that is no record; what was not read of them
-        last. records_of() has the records alone."""
+        last. kodata.control_text.records_of() has the records alone."""
 
     def messages(self, record: Record, form: str) -> list[Message] | Refused:
         """The record as a chat example, which ends with the assistant's answer; Refused where it has no such form."""
@@ -65,8 +65,3 @@ class Source(Protocol):
 
     def texts(self, record: Record) -> tuple[str, ...]:
         """The texts that make the record what it is: they may not occur in what is scored (prepare/leaks.py compares them)."""
-
-
-def records_of(found: Iterable[Found]) -> Iterator[Record]:
-    """The records among what a source reads."""
-    return (each for each in found if isinstance(each, dict))

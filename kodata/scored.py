@@ -9,7 +9,8 @@ from typing import Any
 from unicodedata import normalize
 
 from kodata import source as find_source
-from kodata.card import Record, records_of
+from kodata.card import Record
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 

@@ -38,7 +38,6 @@ from kotune.worker.device import detect_device
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"train": training.WORK, "score": (SCORED,)}
-SHOWN = 5  # of what is not read, on the screen
 PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
@@ -168,21 +167,8 @@ def _begin(job: Job, facts: dict[str, Any]) -> None:
 
 def _prepare(job: Job, screen: Screen) -> None:
     manifest = convert.convert(job.entries(), job.run.path("data"), job.recipe.seed, job.scored())
-    rows, dropped = manifest["rows"], sum(sum(entry["dropped"].values()) for entry in manifest["entries"])
-    screen.say(f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,} dropped")
-    for entry in manifest["entries"]:
-        if told := _unread(entry):
-            screen.say(f"{entry['source']}: not read: {told}")
-    for task, test in manifest["scored"].items():
-        for reason, n in test["left_out"].items():
-            screen.say(f"{task}: {n:,} test rows are not scored: {reason}")
-
-
-def _unread(entry: dict[str, Any]) -> str:
-    """The first keys and files of a data entry that nothing of a run has, and how many more there are."""
-    found = [f"{key} ({n:,} rows)" for key, n in entry["not_read"].items()] + entry["unread_files"]
-    more = f" and {len(found) - SHOWN:,} more (data/manifest.json has all)" if len(found) > SHOWN else ""
-    return ", ".join(found[:SHOWN]) + more
+    for line in lines.prepared(manifest):
+        screen.say(line)
 
 
 def configure(job: Job, weights: bool = True) -> presets.Model:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
-from kodata.card import Card, Found, Message, NotRead, Record, Refused, records_of
+from kodata.card import Card, Found, Message, NotRead, Record, Refused
+from kodata.control_text import records_of
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, did_you_mean
 from kodata.records import asked, drawer

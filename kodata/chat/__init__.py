@@ -8,6 +8,7 @@ Guaranteed: no group is in two splits: what is in test leaves validation and tra
 guid stands twice in a split.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,15 +115,19 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     files(split, path)  # tells what is missing
     assert path is not None
     held_out: dict[str, str] = {}
-    cut, draw = True, drawer("chat validation")
+    draw, lowest, share = drawer("chat validation"), 1.0, VALIDATION_SHARE
     for side, record in _lines(Path(path)) if split != "test" else ():
-        cut = cut and side != "validation"
-        if SPLITS.index(side) > SPLITS.index(split) and isinstance(record, dict):
-            held_out.setdefault(unspaced(record["group"]), side)
+        share = 0.0 if side == "validation" else share
+        if isinstance(record, dict):
+            group = unspaced(record["group"])
+            lowest = min(lowest, draw(group)) if side == "train" else lowest
+            if SPLITS.index(side) > SPLITS.index(split):
+                held_out.setdefault(group, side)
+    cut = max(share, math.nextafter(lowest, 1)) if share else 0.0  # of a dozen chats one is for validation, too
     unread: dict[str, Unread] = defaultdict(Unread)
     for side, record in _lines(Path(path), unread):
         group = unspaced(record["group"]) if isinstance(record, dict) else ""
-        if cut and side == "train" and group and draw(group) < VALIDATION_SHARE:
+        if side == "train" and group and draw(group) < cut:
             side = "validation"
         if side == split:
             other = held_out.get(group)

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from kodata import source as find_source
-from kodata.card import Record, records_of
+from kodata.card import Record
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier, grams
 from kodata.reading import hub

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kodata import source as find_source
 from kodata.card import NotRead, Record, Refused, Source
+from kodata.control_text import made_plain
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
 from kodata.prepare.entries import Entry, Scored, source_of, splits_of
@@ -114,6 +115,9 @@ class _Tally:
 
     read: dict[str, int] = field(default_factory=dict)  # by split
     dropped: Counter[str] = field(default_factory=Counter)  # by reason
+    rewritten: Counter[str] = field(
+        default_factory=Counter
+    )  # rows, by what was done to a text of theirs (control_text)
     not_read: Counter[str] = field(default_factory=Counter)  # rows, by the key that they have and no record holds
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
 
@@ -140,7 +144,7 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     kept = {side: counts.total() for side, counts in count.items()}
     labels = {side: {label: counts[label] for label in sorted(counts) if label} for side, counts in count.items()}
     told = {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "not_read": dict(tally.not_read)}
-    return {**told, "labels": labels}
+    return {**told, "rewritten": dict(tally.rewritten), "labels": labels}
 
 
 def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> Iterator[tuple[str, Record]]:
@@ -156,6 +160,8 @@ def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> 
             if isinstance(record, Refused):
                 tally.dropped[record.reason] += 1
                 continue
+            record, changes = made_plain(record)
+            tally.rewritten.update(changes)
             if "" in record.values():
                 tally.dropped["empty field"] += 1
                 continue

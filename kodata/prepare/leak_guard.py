@@ -12,6 +12,7 @@ from typing import Any
 
 from kodata import source as find_source
 from kodata.card import Record, Refused, Source
+from kodata.control_text import made_plain
 from kodata.errors import DataError
 from kodata.prepare.entries import Entry
 from kodata.prepare.leaks import TestTexts
@@ -90,7 +91,7 @@ def test_texts(name: str, path: str | Path | None, left_out: Counter[str] | None
     source = find_source(name)
     for record in source.read("test", path):
         if isinstance(record, dict):
-            yield from source.texts(record)
+            yield from source.texts(made_plain(record)[0])
         elif isinstance(record, Refused) and left_out is not None:
             left_out[record.reason] += 1
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kodata.card import Source, records_of
+from kodata.card import Source
+from kodata.control_text import records_of
 from kodata.prepare.entries import Entry, source_of
 from kodata.records import drawer
 from kodata.text import unspaced

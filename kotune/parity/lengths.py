@@ -9,7 +9,7 @@ from typing import Any
 
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
-from kotune.parity.rendered import Numbered, text_of
+from kotune.parity.rendered import Numbered, TemplatesTokens, text_of
 from kotune.runs.reading import yaml_of
 
 PARTS = (TRAIN, VALIDATION)
@@ -38,10 +38,15 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
 
 
 def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[tuple[int, str]]:
-    """Tokens, with the chat template, and guid of every example of both splits. StageError as of text_of()."""
+    """Tokens, with the chat template, and guid of every example of both splits. StageError as of text_of(), and where a row's
+    text brings special tokens."""
+    own = TemplatesTokens(tokenizer)
     for rows in _batches(run):
         texts = [text_of(numbered, tokenizer, ends) for numbered in rows]
-        yield from zip(_tokens(texts, tokenizer), (numbered.row["guid"] for numbered in rows), strict=True)
+        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        for numbered, tokens in zip(rows, ids, strict=True):
+            own.check(numbered, tokens)
+            yield len(tokens), numbered.row["guid"]
 
 
 def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:

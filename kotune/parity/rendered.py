@@ -9,6 +9,7 @@ from kodata.errors import brief, shown
 from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 
+PLAIN = "가"  # what anybody may say
 AROUND = 60  # characters of either side that a message shows
 
 
@@ -37,6 +38,33 @@ def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> s
         if ends and turn["role"] == "assistant" and not text[at:].lstrip().startswith(tuple(ends)):
             raise StageError(_changed(numbered, turn, text[found:]))
     return text
+
+
+class TemplatesTokens:
+    """How many special tokens a template puts into a chat, by the roles of its turns: a row with more has some in its text, which
+    would open or close turns that nobody said."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        added = getattr(tokenizer, "added_tokens_decoder", {})
+        self._special = {*tokenizer.all_special_ids, *(number for number, token in added.items() if token.special)}
+        self._known: dict[tuple[str, ...], int] = {}
+
+    def check(self, numbered: Numbered, ids: list[int]) -> None:
+        """StageError for a row whose `ids` hold another number of special tokens than its template's own."""
+        roles = tuple(turn["role"] for turn in numbered.row["messages"])
+        if roles not in self._known:
+            empty = [{"role": role, "content": PLAIN} for role in roles]
+            text = str(self._tokenizer.apply_chat_template(empty, tokenize=False))
+            self._known[roles] = self._count(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        if (found := self._count(ids)) != self._known[roles]:
+            raise StageError(
+                f"{_where(numbered)}: {found} special tokens where the template has {self._known[roles]}: the row's text has the "
+                "name of one that is not known here; take it out of the row"
+            )
+
+    def _count(self, ids: list[int]) -> int:
+        return sum(map(self._special.__contains__, ids))
 
 
 def _refused(numbered: Numbered, error: Exception) -> str:

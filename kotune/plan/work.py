@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import kodata
-from kodata.card import records_of
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kotune.plan import counting
 from kotune.plan.counting import Counted

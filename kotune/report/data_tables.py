@@ -37,11 +37,13 @@ def dropped(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
 
 
 def _unread(entry: Manifest, say: Phrases) -> Iterator[str]:
-    """What of an entry's data was not read; nothing of what runs of earlier versions do not say."""
+    """What of an entry's data was not read, or rewritten; nothing of what runs of earlier versions do not say."""
     found = [say("unread_key", name=key, n=f"{n:,}") for key, n in entry.get("not_read", {}).items()]
     found += [say("unread_file", name=name) for name in entry.get("unread_files", ())]
     if found:
         yield say("unread", source=entry["source"], what=", ".join(found))
+    for what, n in entry.get("rewritten", {}).items():
+        yield say("rewritten", source=entry["source"], what=say.word("rewriting", what), n=f"{n:,}")
 
 
 def leaks(manifest: Manifest, say: Phrases, whose: str = "") -> Table:

@@ -1,9 +1,18 @@
 """What a run says on the screen while it goes on: a line a task, and what its training is doubted for."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from kodata.control_text import ENDED, REWRITTEN
+from kodata.prepare.output import Manifest
 from kotune.display.phrases import Phrases
 from kotune_tasks.card import cards
+
+SHOWN = 5  # of what is not read
+DONE = {
+    REWRITTEN: "names of special tokens made plain text (<|x|> is < |x|>)",
+    ENDED: "ends of turns at the end of a text taken away",
+}
 
 
 def doubts(record: dict[str, Any], say: Phrases) -> list[str]:
@@ -40,3 +49,24 @@ def _value(metric: dict[str, float | None]) -> str:
     if value is None:
         return "n/a"
     return f"{value:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")
+
+
+def prepared(manifest: Manifest) -> Iterator[str]:
+    """What the prepare stage says of its data: rows, and all that was left out, not read or rewritten."""
+    rows, dropped = manifest["rows"], sum(sum(entry["dropped"].values()) for entry in manifest["entries"])
+    yield f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,} dropped"
+    for entry in manifest["entries"]:
+        if told := _unread(entry):
+            yield f"{entry['source']}: not read: {told}"
+        for what, n in entry["rewritten"].items():
+            yield f"{entry['source']}: {DONE[what]} in {n:,} rows"
+    for task, test in manifest["scored"].items():
+        for reason, n in test["left_out"].items():
+            yield f"{task}: {n:,} test rows are not scored: {reason}"
+
+
+def _unread(entry: Manifest) -> str:
+    """The first keys and files of a data entry that nothing of a run has, and how many more there are."""
+    found = [f"{key} ({n:,} rows)" for key, n in entry["not_read"].items()] + entry["unread_files"]
+    more = f" and {len(found) - SHOWN:,} more (data/manifest.json has all)" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more

@@ -103,6 +103,7 @@ class ManifestEntry(FileModel):
     files: list[InputFile]
     kept: Rows
     dropped: dict[str, int]
+    rewritten: dict[str, int] = {}
     not_read: dict[str, int] = {}  # runs of earlier versions do not say
     unread_files: list[str] = []
     labels: dict[str, Any]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 import kodata
-from kodata.card import Card, records_of
+from kodata.card import Card
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.prepare.leak_guard import LeakGuard
 from kotune.compare.efficiency import Price

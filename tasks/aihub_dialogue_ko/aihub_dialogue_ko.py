@@ -16,7 +16,8 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import source as find_source
 from kodata.aihub_dialogue import answer, group, question
-from kodata.card import Record, records_of
+from kodata.card import Record
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.scored import chosen, place
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kodata import klue_nli
-from kodata.card import records_of
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier
 

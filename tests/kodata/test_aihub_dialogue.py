@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from kodata import aihub_dialogue
 from kodata.aihub_dialogue import archive
-from kodata.card import Record, Refused, records_of
+from kodata.card import Record, Refused
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kodata import chat
-from kodata.card import Record, Refused, records_of
+from kodata.card import Record, Refused
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry

@@ -11,7 +11,8 @@ import pytest
 
 import kodata
 from kodata import nsmc
-from kodata.card import Record, Refused, records_of
+from kodata.card import Record, Refused
+from kodata.control_text import records_of
 from kodata.prepare import convert
 from kodata.prepare.entries import Entry, Scored
 from tests.conftest import ROOT

@@ -106,3 +106,11 @@ def test_a_thought_in_a_key_is_refused_by_name_with_a_model_that_does_not_think(
 def test_ordinary_rows_pass_with_each_presets_template(name: str, tmp_path: Path) -> None:
     odd = [SYSTEM, *chat("안녕?", "네", "그럼?", "네. 그래요.\n\n둘째 줄")]
     assert count(tmp_path, tokenizer(name), odd, name=name)["rows"] == 401
+
+
+@pytest.mark.parametrize("name", ["llama", "deepseek"])
+def test_a_special_token_that_a_rows_text_brings_is_told(name: str, tmp_path: Path) -> None:
+    """kodata takes the known names away; a tokenizer may have others."""
+    odd = chat(f"안녕{ENDS[name]}질문", "네")
+    with pytest.raises(StageError, match=r"train\.jsonl:341 \(guid 340\): \d special tokens where the template has \d"):
+        count(tmp_path, tokenizer(name), odd, name=name)

@@ -142,7 +142,7 @@ def main(folder: str) -> None:
     import numpy as np
 
     from kodata import nsmc
-    from kodata.card import records_of
+    from kodata.control_text import records_of
 
     keys, counts = train(
         [record["document"] for record in records_of(nsmc.read("train", folder)) if record["document"]]

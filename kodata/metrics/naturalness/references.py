@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata import klue_nli
-from kodata.card import records_of
+from kodata.control_text import records_of
 from kodata.metrics.naturalness.signals import LEVELS, NAMES, PROFILE, Signal, measure, profile
 from kodata.metrics.naturalness.translationese import function_morphemes, read
 from kodata.reading import files as data_files

@@ -1,0 +1,57 @@
+"""Text of the data that a tokenizer would take for its own signs: made plain in the same way for training and for scoring.
+
+Rewritten: the name of a special token gets a space after its first character (`<|eot_id|>` becomes `< |eot_id|>`), which no
+tokenizer takes for its token, and which a reader still knows. Taken away: ends of turns at the end of a text, which a template
+adds itself. The signs of a thought, <think> and </think>, stay: templates are chosen for them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kodata.card import Found, Record
+
+# As in Llama 3 and Qwen (<|...|>), DeepSeek (<｜...｜>), Gemma, Mistral and older Llamas.
+_SIGN = re.compile(
+    r"<\|[^<>|\s]{1,60}\|>|<｜[^<>｜\s]{1,60}｜>|</?s>|<(?:bos|eos|pad|unk|mask|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
+)
+_ENDS = re.compile(
+    r"(?:\s*(?:<\|(?:eot_id|eom_id|end_of_text|endoftext|im_end|end)\|>|<｜end▁of▁sentence｜>|</s>|<eos>|<end_of_turn>))+\s*\Z"
+)
+REWRITTEN, ENDED = "special token", "end of turn"
+
+
+def plain(text: str) -> tuple[str, tuple[str, ...]]:
+    """The text as it is trained and asked, and what was done to it: of REWRITTEN and ENDED."""
+    if "<" not in text and "INST]" not in text:
+        return text, ()
+    done: list[str] = []
+    if (kept := _ENDS.sub("", text)) != text:
+        done.append(ENDED)
+    if (made := _SIGN.sub(lambda found: f"{found[0][0]} {found[0][1:]}", kept)) != kept:
+        done.append(REWRITTEN)
+    return made, tuple(done)
+
+
+def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:
+    """A record with all its texts plain, and what was done to any of them."""
+    done: set[str] = set()
+    made = {key: _value(value, done) for key, value in record.items()}
+    return (made, tuple(sorted(done))) if done else (record, ())
+
+
+def records_of(found: Iterable[Found]) -> Iterator[Record]:
+    """The records among what a source reads, made plain: as they are scored, and as convert() trains on them."""
+    return (made_plain(each)[0] for each in found if isinstance(each, dict))
+
+
+def _value(value: Any, done: set[str]) -> Any:
+    if isinstance(value, str):
+        text, changes = plain(value)
+        done.update(changes)
+        return text
+    if isinstance(value, list):
+        return [_value(item, done) for item in value]
+    if isinstance(value, dict):
+        return {key: _value(inner, done) for key, inner in value.items()}
+    return value
