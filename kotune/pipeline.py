@@ -190,7 +190,15 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 def _render(job: Job, screen: Screen) -> None:
     base, paths = configure(job).base, job.task_paths()
     revision = job.run.record()["model_revision"]
-    call("parity", job.run.root, base=base, revision=revision, tasks=paths, trained=job.trained_tasks())
+    call(
+        "parity",
+        job.run.root,
+        base=base,
+        revision=revision,
+        tasks=paths,
+        trained=job.trained_tasks(),
+        merge=job.merging(),
+    )
     proof = read_json(job.run.path(PARITY))
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
@@ -218,7 +226,14 @@ def _score(job: Job, screen: Screen) -> None:
     for line in base_answers.take_over(job.run.root, inputs):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
-    call("score", job.run.root, tasks=job.task_paths(), base={**kept, "model": model}, limit=job.limit)
+    call(
+        "score",
+        job.run.root,
+        tasks=job.task_paths(),
+        base={**kept, "model": model},
+        limit=job.limit,
+        merge=job.merging(),
+    )
     job.run.update(base_checked=base_answers.checked(job.run.root, job.recipe.tasks) or None)
     for line in base_answers.refused(job.run.root, job.recipe.tasks):
         screen.say(line)

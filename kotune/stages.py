@@ -123,6 +123,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"),
         "device": job.device,
         "limit": job.limit,
+        "merge": job.merging(),
     }
 
 

@@ -40,6 +40,7 @@ class TaskCard:
     lower_is_better: frozenset[str] = frozenset()  # of its metrics
     lines: Mapping[str, str] = field(default_factory=dict)  # of reference lines: what their metrics' names begin with
     published: tuple[Published, ...] = ()
+    turns: bool = False  # a doc's `messages` are asked in their turns where a run asks, as one text by plain lm_eval
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C: a tenth of the time

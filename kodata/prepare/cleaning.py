@@ -29,7 +29,7 @@ def examples(
             dropped[messages.reason] += 1
             continue
         if merge and messages[0]["role"] == "system":
-            messages = _merged(*messages)
+            messages = merged(*messages)
         answer = messages[-1]["content"]
         if not all(turn["content"] for turn in messages):  # it was nothing but an end of turn
             dropped["empty field"] += 1
@@ -46,7 +46,8 @@ def examples(
         yield side, record, messages
 
 
-def _merged(system: Message, user: Message, *rest: Message) -> list[Message]:
+def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
+    """A chat whose system turn is the beginning of the first user's turn."""
     return [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *rest]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kotune.score import turns
 from kotune.score.harness import Loaded
 from kotune.train.upstream import another_day
 
@@ -20,9 +21,8 @@ def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
 
 def recorder_of(tokenizer: Any) -> Any:
     """lm-eval's own HF model class with no model in it: its request building runs, and the ids are kept."""
-    from lm_eval.models.huggingface import HFLM
 
-    class Recorder(HFLM):  # type: ignore[misc]
+    class Recorder(turns.model_class()):  # type: ignore[misc]
         def __init__(self) -> None:
             self.tokenizer, self.backend, self.add_bos_token = tokenizer, "causal", None
             self.custom_prefix_token_id = None

@@ -33,8 +33,9 @@ class Trained:
         return runs
 
     def prompt(self) -> list[int]:
-        """All ids before the first trained token."""
-        return self.ids[: next(index for index, label in enumerate(self.labels) if label != -100)]
+        """All ids before the last answer that is trained."""
+        end = len(self.prompt_and_answer())
+        return self.ids[: next((at + 1 for at in range(end - 1, -1, -1) if self.labels[at] == -100), 0)]
 
     def prompt_and_answer(self) -> list[int]:
         """All ids up to, not including, the last trained token, which is the end of turn."""

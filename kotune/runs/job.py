@@ -37,6 +37,10 @@ class Job:
         places = {task: (cards()[task].source, path) for task, path in self.task_paths().items()}
         return Scored(places, self.recipe.leaks)
 
+    def merging(self) -> list[str]:
+        """The sources whose system turns become part of the first user's turn, trained and asked."""
+        return sorted({entry.source for entry in self.recipe.data if entry.system == "merge"})
+
     def task_paths(self) -> dict[str, Path | None]:
         """Every task with the place of its source: that of the data entry (Data.place), or of `data_path`; None: the hub."""
         places = {source: path.resolve() for source, path in self.recipe.data_path.items()}

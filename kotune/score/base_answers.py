@@ -42,6 +42,7 @@ ASKED = (
     "versions",
     "device",
     "limit",
+    "merge",
 )  # of what the score stage depends on
 PER_TASK = ("test", "tasks")  # test data and meaning of each task
 TRAINED = (

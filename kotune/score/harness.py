@@ -3,11 +3,13 @@
 Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kodata.card import Message
+from kotune.score.turns import before_answer
 from kotune.shipped import TASKS
 from kotune_tasks.card import TaskCard, cards
 
@@ -18,6 +20,7 @@ class Loaded:
 
     name: str
     task: Any
+    merge: bool = False  # system turns are asked as the beginning of the first user's turn
 
     @property
     def generates(self) -> bool:
@@ -38,12 +41,18 @@ class Loaded:
         """
         from lm_eval.evaluator import evaluate
 
-        tasks = {self.name: self.task}
+        tasks, model.told_as = {self.name: self.task}, self._told_as()
         chosen = {"samples": {self.name: list(limit)}} if isinstance(limit, Sequence) else {"limit": limit}
         result: dict[str, Any] = evaluate(
             model, tasks, **chosen, apply_chat_template=True, bootstrap_iters=0, log_samples=True
         )
         return result
+
+    def _told_as(self) -> dict[str, list[Message]]:
+        """For each text that is asked, the turns that a model is asked in (kotune.score.turns)."""
+        if not self.card.turns:
+            return {}
+        return {self.question(doc): before_answer(doc["messages"], self.merge) for doc in self.task.eval_docs}
 
     @property
     def card(self) -> TaskCard:
@@ -78,10 +87,11 @@ class Loaded:
         return target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
 
 
-def load_task(name: str, data_path: Path | None) -> Loaded:
-    """The task called `name`, reading `data_path` instead of the hub where one is given."""
+def load_task(name: str, data_path: Path | None, merge: Collection[str] = ()) -> Loaded:
+    """The task called `name`, reading `data_path` instead of the hub where one is given. `merge`: sources whose system turns
+    are part of the first user's turn."""
     from lm_eval.tasks import TaskManager
 
     metadata = {"data_path": str(data_path)} if data_path else {}
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
-    return Loaded(name, manager.load_task_or_group(name)[name])
+    return Loaded(name, manager.load_task_or_group(name)[name], cards()[name].source in merge)

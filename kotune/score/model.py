@@ -6,6 +6,7 @@ from typing import Any
 from kodata.scored import opened
 from kotune import layout
 from kotune.errors import StageError
+from kotune.score import turns
 from kotune.train.precision import loading
 from kotune.train.upstream import hold_kernels
 
@@ -30,9 +31,8 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
 def harness_model(model: Any, tokenizer: Any) -> Any:
     """lm-eval's HF model around one that is loaded. An answer whose thought the template opened (DeepSeek's own does) has
     the tag before it: else a thought that was cut off would be read as the answer."""
-    from lm_eval.models.huggingface import HFLM
 
-    class HarnessModel(HFLM):  # type: ignore[misc]
+    class HarnessModel(turns.model_class()):  # type: ignore[misc]
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
             answers = super().generate_until(requests, disable_tqdm)
             return [opened(request.args[0]) + answer for request, answer in zip(requests, answers, strict=True)]

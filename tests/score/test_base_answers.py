@@ -88,6 +88,7 @@ def test_the_same_base_asked_the_same_gives_its_answers_and_its_name(root: Path)
         {"versions": {}},
         {"device": "cuda"},
         {"limit": 3},
+        {"merge": ["chat"]},
         {"test": {TASK: "y"}},
         {"tasks": {TASK: "n"}},
     ],

@@ -10,7 +10,7 @@ from kodata.scored import final_answer
 from kotune.errors import StageError
 from kotune.runs.folder import read_json
 from kotune.score import model as models
-from kotune.score import scoring
+from kotune.score import scoring, turns
 from kotune.score.model import BATCH_SIZE
 
 torch = pytest.importorskip("torch")
@@ -35,7 +35,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         done.append((task.name, base.on))
         return {"acc": {"value": float(base.on), "stderr": None}}, [{"doc_id": 0, "acc": 1}]
 
-    def task(name: str, _: Path | None) -> Any:
+    def task(name: str, _: Path | None, merge: object) -> Any:
         return SimpleNamespace(
             name=name, card=SimpleNamespace(version=1, criterion="reasoning", chance={}, published=())
         )
@@ -93,8 +93,6 @@ def test_samples_that_were_edited_since_are_scored_again(scored: list[tuple[str,
 def test_a_thought_that_the_prompt_opened_has_its_tag(
     monkeypatch: pytest.MonkeyPatch, prompt: str, said: str, read: str
 ) -> None:
-    harness = pytest.importorskip("lm_eval.models.huggingface")
-
     class Silent:
         def __init__(self, **_: object) -> None:
             pass
@@ -102,7 +100,7 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
         def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
             return [said for _ in requests]
 
-    monkeypatch.setattr(harness, "HFLM", Silent)
+    monkeypatch.setattr(turns, "model_class", lambda: Silent)
     answers = models.harness_model(None, None).generate_until([SimpleNamespace(args=(prompt, {}))])
     assert answers == [read]
     assert (final_answer(read) is None) == (read == "<think>비가")
@@ -117,7 +115,7 @@ def test_a_rehearsal_goes_as_far_as_the_reference_lines(monkeypatch: pytest.Monk
     monkeypatch.setattr(scoring, "References", lines)
     monkeypatch.setattr(scoring, "load_base", lambda *_: None)
     monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
-    monkeypatch.setattr(scoring, "load_task", lambda name, _: name)
+    monkeypatch.setattr(scoring, "load_task", lambda name, *_: name)
     monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
     scoring.rehearse(tmp_path, "base", None, None, TASKS)
     assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]

@@ -12,6 +12,9 @@ import pytest
 from kodata import aihub_dialogue, chat
 from kodata.card import Record
 from kodata.errors import DataError
+from kodata.prepare.convert import convert
+from kodata.prepare.entries import Entry
+from kodata.prepare.output import SIDES
 from tests.conftest import TASKS, loaded
 
 
@@ -133,7 +136,9 @@ def test_a_missing_test_file_is_told_by_the_task(tmp_path: Path) -> None:
         loaded("chat_ko").dataset("chat", str(tmp_path))
 
 
-def proven(root: Path, model: str, source: str, data: Path, rows: list[tuple[str, Record, object]]) -> dict[str, Any]:
+def proven(
+    root: Path, model: str, source: str, data: Path, rows: list[tuple[str, Record, object]], merge: bool = False
+) -> dict[str, Any]:
     """parity.json's content for rows (form, doc, messages) of a source, with a quickstart model's tokenizer."""
     pytest.importorskip("axolotl")
     from kotune.models import presets
@@ -153,7 +158,7 @@ def proven(root: Path, model: str, source: str, data: Path, rows: list[tuple[str
     ]
     for part in ("train", "validation"):
         write_text(root / "data" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in made))
-    return parity.prove(root, {f"{source}_ko": data}, [f"{source}_ko"])[1]
+    return parity.prove(root, {f"{source}_ko": data}, [f"{source}_ko"], [source] * merge)[1]
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
@@ -168,18 +173,30 @@ def test_the_proof_of_parity_holds_for_dialogues_and_every_turn_of_a_reply_is_tr
     assert (side["status"], side["items"], proof["labels"]["rows"]) == ("equal", 80, 160)
 
 
+@pytest.mark.parametrize("merge", [False, True])
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
-def test_the_proof_of_parity_holds_for_chats_of_one_turn_and_says_where_there_is_none(
-    name: str, chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_chats_are_scored_in_the_turns_that_are_trained(
+    name: str, merge: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A system turn, a chat of several turns, a thought in its history, and a plain question."""
     monkeypatch.chdir(tmp_path)
-    docs = [doc for doc in chat.read("test", chats) if isinstance(doc, dict)]
-    rows = [("chat", doc, chat.messages(doc, "chat")) for doc in docs]
-    side = proven(tmp_path, name, "chat", chats, rows)["tasks"]["chat_ko"]
-    assert (side["status"], side["items"]) == ("equal", 1)
-    assert side["example"]["trained_ids"][: len(side["example"]["scored_ids"])] == side["example"]["scored_ids"]
-    side = proven(tmp_path, name, "chat", chats, rows[1:])["tasks"]["chat_ko"]
-    assert side == {"status": "trained on longer chats only"}
+    data = tmp_path / "chats"
+    data.mkdir()
+    user, said = {"role": "user", "content": "비 와?"}, {"role": "assistant", "content": "응"}
+    chats = [
+        {"system": "짧게 답하세요.", "prompt": "안녕?", "answer": "네"},
+        {"messages": [user, said, {"role": "user", "content": "많이?"}, {"role": "assistant", "content": "조금"}]},
+        {"messages": [user, {**said, "weight": 0}, {"role": "user", "content": "정말?"}, said]},
+        {"prompt": "이름이 뭐예요?", "answer": "몰라요"},
+    ]
+    (data / "train.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    (data / "test.jsonl").write_text(json.dumps({"prompt": "다른 말", "answer": "네"}))
+    manifest = convert([Entry("chat", "chat", data, system="merge" if merge else "refuse")], tmp_path / "data", seed=1)
+    assert manifest["rows"] == {"train": 3, "validation": 1}
+    rows = [json.loads(line) for side in SIDES for line in (tmp_path / "data" / f"{side}.jsonl").open(encoding="utf-8")]
+    made = [(row["form"], json.loads(row["doc"]), row["messages"]) for row in rows]
+    side = proven(tmp_path, name, "chat", data, made, merge)["tasks"]["chat_ko"]
+    assert (side["status"], side["items"]) == ("equal", 4)
 
 
 def test_every_task_names_its_source_and_version() -> None:
