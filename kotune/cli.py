@@ -16,6 +16,7 @@ from kotune.commands.report import report
 from kotune.commands.run import run
 from kotune.commands.study import study
 from kotune.commands.tasks import tasks
+from kotune.display.terminal import never_fail_to_write
 from kotune.shipped import PROGRAM
 
 
@@ -31,4 +32,5 @@ for command in (run, launch, study, check, render, plan, doctor, preview, compar
 
 def main() -> None:
     """The command `kotune`, and `./cli.py` in a checkout."""
+    never_fail_to_write()
     cli(prog_name=PROGRAM)

@@ -1,6 +1,8 @@
 """All that kotune itself says on a terminal goes through here: lines by echo(), tables and bars by a Terminal. Names, values and
 logs of a stranger's may hold what a terminal acts upon; kodata.errors.visible spells it out."""
 
+import io
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,13 @@ from kodata.errors import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def never_fail_to_write() -> None:
+    """What a terminal or pipe that is not UTF-8 has no sign for is written as \\uXXXX: a run of hours would end with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def echo(text: object, err: bool = False, nl: bool = True, colour: str | None = None) -> None:

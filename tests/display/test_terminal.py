@@ -4,6 +4,8 @@ import ast
 import io
 import json
 import os
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -130,3 +132,19 @@ def test_nothing_in_kotune_speaks_past_the_sanitizer() -> None:
             if called in ("print", "Console", "sys.stdout.write", "sys.stderr.write") or passed:
                 found.append(f"{path}:{node.lineno}")
     assert found == []
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "euc-kr", "utf-8"])
+def test_terminals_and_pipes_of_any_encoding_are_written_to(encoding: str, tmp_path: Path) -> None:
+    """A bar of a preview, or a Korean word, has no sign in most of them."""
+    env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "HF_HUB_OFFLINE": "1"}
+    quick = str(ROOT / "recipes" / "quickstart_llama.yml")
+    for words, exit_code in ((["run", quick, "--until", "prepare"], 0), (["run", "없는 것.yml"], 2)):
+        command = [sys.executable, str(ROOT / "cli.py"), *words]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False)
+        assert b"Traceback" not in done.stderr and done.returncode == exit_code, done.stderr
+    code = "from kotune.display import terminal; terminal.never_fail_to_write(); print('가\u258f')"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], env={**env, "PYTHONPATH": str(ROOT)}, capture_output=True, check=True
+    )
+    assert shown.stdout == "가\u258f\n".encode(encoding, "backslashreplace")
