@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from kotune import layout
-from kotune.errors import KotuneError, RecipeError
+from kotune.errors import KotuneError, RecipeError, os_error
 from kotune.layout import CONFIG, MANIFEST, METRICS, PARITY, RECIPE, RECORD, SCORES
 from kotune.recipe import reading as recipes
 from kotune.runs import guard
 from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
-from kotune.runs.reading import lines_of, yaml_of
+from kotune.runs.reading import MAX_LINES, lines_of, yaml_of
 from kotune.runs.records import Event, Manifest, Parity, Record, Resolved, TaskScores, fits
 from kotune_tasks.card import cards
 
@@ -91,7 +91,7 @@ class Finished:
     def _scored(self, task: str, kind: str) -> Path:
         """A samples file, which is the one that was scored."""
         path = self.folder / layout.samples(kind, task)
-        if not path.is_file() or sha256(path) != self.scores[task]["sha256"][kind]:
+        if not path.is_file() or _digest(path) != self.scores[task]["sha256"][kind]:
             again = f"remove {self.folder / SCORES} and run `{self.command}`"
             raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
         return path
@@ -104,7 +104,7 @@ class Finished:
             for file, digest in (stage.get("made") or {}).items()
         }
         path = self.folder / name
-        if name in made and path.exists() and sha256(path) != made[name]:
+        if name in made and path.exists() and _digest(path) != made[name]:
             raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
 
     def _yaml(self, name: str, shape: Any) -> dict[str, Any]:
@@ -176,6 +176,14 @@ def load(folders: Sequence[Path]) -> list[Finished]:
     for run in found:
         run.name = str(run.folder) if names.count(run.name) > 1 else run.name
     return found
+
+
+def _digest(path: Path) -> str:
+    """The digest of a file that is read later. KotuneError where it has more than is read of any."""
+    try:
+        return sha256(path, most=MAX_LINES)
+    except OSError as error:
+        raise KotuneError(os_error(error)) from None
 
 
 def _read(path: Path, otherwise: str) -> dict[str, Any]:
