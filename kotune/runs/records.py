@@ -100,7 +100,7 @@ class Sums(FileModel):
     __pydantic_extra__: dict[Name, str]  # of reference lines
 
 
-class Figure(FileModel):
+class Cited(FileModel):
     """What others measured."""
 
     name: str
@@ -110,7 +110,7 @@ class Figure(FileModel):
     source: str
 
 
-class Lines(FileModel):
+class LineScores(FileModel):
     absent: str | None = None
     lines: dict[Name, Values] = {}
 
@@ -122,8 +122,8 @@ class TaskScores(FileModel):
     sha256: Sums
     base: Values
     tuned: Values
-    published: list[Figure] = []
-    references: Lines = Lines()
+    published: list[Cited] = []
+    references: LineScores = LineScores()
     base_from: str | None = None
 
 
