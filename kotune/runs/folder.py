@@ -4,7 +4,6 @@ Every file is written under a temporary name and renamed when whole (kodata.draf
 one and no link is followed. The folder is for its owner alone, and so are its files; a mode that the owner gave it stays.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata import drafts
-from kodata.reading.regular import opened
+from kodata.reading.regular import opened, too_large
 from kotune.display.phrases import LANGUAGES
 from kotune.errors import StageError
 from kotune.layout import RECORD
@@ -142,8 +141,7 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """One digest over the files' contents, in the order given. OSError for a file of over `most` bytes, whatever it says of its
-    size: some of the system's files are endless and say 0."""
+    """One digest over the files' contents, in the order given. OSError for a file of over `most` bytes."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(_digest(path, most))
@@ -152,11 +150,9 @@ def sha256(*paths: Path, most: int = MOST) -> str:
 
 def _digest(path: Path, most: int) -> bytes:
     found = hashlib.sha256()
-    with opened(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        while size <= most and (piece := file.read(PIECE)):
+    with opened(path, most) as file:
+        while piece := file.read(PIECE):
             found.update(piece)
-            size = max(size, file.tell())
-    if size > most:
-        raise OSError(errno.EFBIG, f"over {most:,} bytes", str(path))
+            if file.tell() > most:  # though it said that it has fewer
+                raise too_large(path, most)
     return found.digest()

@@ -31,8 +31,8 @@ SAMPLES = tuple(f"samples/{kind}/{TASK}.jsonl" for kind in ("items", "base", "tu
 COMMANDS = (
     ["report"],
     ["compare"],
-    ["compare", "--json", "--price", "900", "--html", "page.html"],
-    ["compare", "other"],
+    ["compare", "--json", "--price", "900"],
+    ["compare", "other", "--html", "page.html"],
 )
 KNOWN: tuple[tuple[str, tuple[Any, ...], Any], ...] = (  # found by a reviewer of this code
     ("run.json", ("stages",), 5),
@@ -55,8 +55,6 @@ KNOWN: tuple[tuple[str, tuple[Any, ...], Any], ...] = (  # found by a reviewer o
     ("scores.json", (TASK, "references"), 5),
     ("scores.json", (TASK, "published"), [5]),
     ("scores.json", (TASK, "base_from"), 5),
-    ("scores.json", (TASK, "sha256", "../../../x"), "0"),
-    ("recipe.yml", ("model",), 'x id="y'),
     ("samples/items/nli_sample_ko.jsonl", (0, "choices"), ["x" * 400]),
     ("samples/tuned/nli_sample_ko.jsonl", (0, "metrics", "macro_f1"), [10**30, {}]),
     ("samples/tuned/nli_sample_ko.jsonl", (0, "prediction"), []),
@@ -128,7 +126,7 @@ def check(words: list[str], what: str) -> bool:
     return done.exit_code == 0
 
 
-@pytest.mark.parametrize(("name", "place", "new"), KNOWN)
+@pytest.mark.parametrize(("name", "place", "new"), KNOWN, ids=lambda value: str(value)[:40])
 def test_what_a_reviewer_found_is_one_message_or_harmless(
     shop: Path, name: str, place: tuple[Any, ...], new: Any
 ) -> None:
@@ -136,6 +134,24 @@ def test_what_a_reviewer_found_is_one_message_or_harmless(
     spoilt(shop / "a", name, place, new)
     for words in (["report"], ["compare", "--json"]):
         check(words, f"{name} {place}")
+
+
+def test_a_name_may_look_like_an_id_of_a_plot(shop: Path) -> None:
+    """Which stands in the legends of several runs."""
+    finished(shop / "a", MADE)
+    spoilt(shop / "a", "recipe.yml", ("model",), 'x id="y')
+    assert check(COMMANDS[-1], "name") and "x id=" in (shop / "page.html").read_text()
+
+
+def test_samples_lie_in_the_run_folder(shop: Path) -> None:
+    """Whatever a line of scores.json is called."""
+    finished(shop / "a", MADE)
+    (shop / f"{TASK}.jsonl").write_text((shop / "a" / SAMPLES[-1]).read_text())
+    told = read(shop / "a" / "scores.json")
+    told[TASK]["references"]["lines"]["../.."] = told[TASK]["references"]["lines"].pop("majority")
+    told[TASK]["sha256"]["../.."] = sha256(shop / f"{TASK}.jsonl")
+    write(shop / "a" / "scores.json", told)
+    assert not check(["report"], "a line that lies elsewhere")
 
 
 def test_odd_values_end_in_a_result_or_one_message(shop: Path) -> None:
