@@ -7,6 +7,7 @@ import errno
 
 from kodata.errors import HubError
 
+TRACEBACK = "KOTUNE_TRACEBACK"  # of the environment: 1 shows where a message of a stranger's files comes from
 UNREACHABLE, INTERRUPTED, PREEMPTED = 75, 130, 143  # 75 is EX_TEMPFAIL of sysexits.h
 
 

@@ -59,7 +59,7 @@ def inputs(job: Job, stage: str) -> dict[str, Any]:
 def is_done(job: Job, stage: str) -> bool:
     """Whether a stage finished with the inputs of now and what it made is still there."""
     there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
-    return there and job.run.is_done(stage, inputs(job, stage))
+    return there and job.run.is_done(stage, inputs(job, stage), answered(stage))
 
 
 def answered(stage: str) -> tuple[str, ...]:

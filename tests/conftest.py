@@ -14,6 +14,8 @@ import colorama
 import pytest
 from hypothesis import settings
 
+from kotune.errors import TRACEBACK
+
 ROOT = Path(__file__).parent.parent
 os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"  # its telemetry would wait for a network that tests do not use
 # Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later ones find that closed.
@@ -96,6 +98,7 @@ def cli(tmp_path: Path) -> Cli:
 
     def run(*words: object, cwd: Path = tmp_path, **more: str) -> "subprocess.CompletedProcess[str]":
         env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "CUDA_VISIBLE_DEVICES": "", **more}
+        env = {TRACEBACK: "1", **env}  # a fault of our own is not to look like a stranger's file
         command = [sys.executable, str(ROOT / "cli.py"), *map(str, words)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 

@@ -1,6 +1,7 @@
 """Run folders as a finished run leaves them, small and written here, for what reads them afterwards."""
 
 import json
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,9 +126,17 @@ def scores(rows: list[Row]) -> Row:
     clusters = [row["cluster"] for row in rows]
     found = {name: (METRICS.get(name, MEAN), [row["metrics"][name] for row in rows]) for name in rows[0]["metrics"]}
     return {
-        name: {"value": value(metric, of, clusters), "stderr": stderr(metric, of, clusters), "n": len(of)}
+        name: {
+            "value": _finite(value(metric, of, clusters)),
+            "stderr": _finite(stderr(metric, of, clusters)),
+            "n": len(of),
+        }
         for name, (metric, of) in found.items()
     }
+
+
+def _finite(found: float) -> float | None:
+    return found if math.isfinite(found) else None
 
 
 def events() -> list[Row]:

@@ -1,5 +1,6 @@
 """Where errors end: a user's mistake is one message and an exit code, never a traceback."""
 
+import os
 import signal
 import sys
 
@@ -13,12 +14,14 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         from kodata.errors import DataError
-        from kotune.errors import INTERRUPTED, PREEMPTED, KotuneError, Preempted, exit_code, os_error
+        from kotune.errors import INTERRUPTED, PREEMPTED, TRACEBACK, KotuneError, Preempted, exit_code, os_error
 
         try:
             return super().invoke(ctx)
         except (KotuneError, DataError) as error:
             echo(f"error: {error}", err=True)
+            if error.__cause__ and os.environ.get(TRACEBACK):
+                echo(_traceback(error.__cause__), err=True)
             sys.exit(exit_code(error))
         except click.UsageError as error:
             echo(f"error: {error.format_message()}{_help(error.ctx)}", err=True)
@@ -41,6 +44,12 @@ class Commands(click.Group):
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+
+def _traceback(error: BaseException) -> str:
+    from traceback import format_exception
+
+    return "".join(format_exception(error))
 
 
 def _help(ctx: click.Context | None) -> str:

@@ -48,16 +48,18 @@ def compare(
     from kotune.report import screen as compare_screen
     from kotune.report.report import Report
     from kotune.report.writing import write_as
-    from kotune.runs.finished import find, load
+    from kotune.runs.finished import find, load, made_of
 
     unwind_when_terminated()
     check_place(html, "--html")
     check_place(md, "--md")
     hourly, say = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
-    result = Result.of(load([find(run, runs_dir) for run in runs]), hourly)
-    if as_json:
-        echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
-    else:
-        compare_screen.show(result, say)
-    for path in write_as(Report(result, say), html, md) if html or md else ():
-        echo(say("written", path=path), err=as_json)
+    folders = [find(run, runs_dir) for run in runs]
+    with made_of(*folders):
+        result = Result.of(load(folders), hourly)
+        if as_json:
+            echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
+        else:
+            compare_screen.show(result, say)
+        for path in write_as(Report(result, say), html, md) if html or md else ():
+            echo(say("written", path=path), err=as_json)

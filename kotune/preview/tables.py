@@ -48,6 +48,5 @@ def _costs(data: PreparedData, say: Phrases) -> Iterator[str]:
 def _too_long(seen: Seen, say: Phrases) -> Iterator[str]:
     found = seen.tokens["examples"]
     if found["too_long"]:
-        phrase = say.word("too_long", found["excess_length_strategy"])
         numbers = {"n": f"{found['too_long']:,}", "limit": f"{found['sequence_len']:,}", "longest": found["longest"]}
-        yield phrase.format(recipe=seen.recipe, **numbers)
+        yield say.told("too_long", found["excess_length_strategy"], recipe=seen.recipe, **numbers)

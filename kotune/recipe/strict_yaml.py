@@ -25,7 +25,10 @@ NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\
 DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # what fits 64 bits
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # would act on the terminal, or cannot be written
 BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # those, and what starts another line
-PLAIN_TAGS = {f"tag:yaml.org,2002:{t}" for t in ("map", "seq", "str", "int", "float", "bool", "null")}
+# What PyYAML raises beside its own errors for texts that are not of their kind, as `!!bool foo`, `!!float ""`, `"\\Uffffffff"`.
+FALLS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+PLAIN = "tag:yaml.org,2002:"  # what `!!` stands for
+PLAIN_TAGS = {PLAIN + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
 
 
 class _Loader(yaml.SafeLoader):
@@ -39,6 +42,17 @@ class _Loader(yaml.SafeLoader):
             raise RecursionError
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
+        return node
+
+
+class _StrictLoader(_Loader):
+    """Leaves a tag that somebody wrote as they wrote it, so that it is no plain value's."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        written = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        if node and written:
+            node.tag = written.replace(PLAIN, "!!")
         return node
 
 
@@ -61,7 +75,7 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     try:
-        loader = _Loader(text)
+        loader = _StrictLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -77,8 +91,8 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
         line = f":{mark.line + 1}" if mark else ""
         told = shown(error.problem or error.context)
         raise RecipeError(f"{where}{line}: not valid YAML: {told}; mend that line") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"{where}: not valid YAML: {' '.join(str(error).split())}; mend the file") from None
+    except (yaml.YAMLError, *FALLS) as error:
+        raise RecipeError(f"{where}: not valid YAML: {_why(error)}; mend the file") from None
     except RecursionError:
         raise RecipeError(f"{where}: nested too deeply; a recipe needs three levels") from None
 
@@ -96,8 +110,13 @@ def plain(text: str) -> Any:
         return loader.construct_document(node)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+    except (yaml.YAMLError, *FALLS) as error:
+        raise ValueError(_why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    is_told = isinstance(error, (yaml.YAMLError, ValueError))
+    return " ".join(str(error).split()) if is_told else "a value that is not of the kind that its tag or escape says"
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
@@ -151,6 +170,10 @@ class _Walk:
         if id(node) in self.seen:
             raise self._error(node, key, "anchors and aliases are not used in recipes; write it out")
         self.seen.add(id(node))
+        if node.tag.startswith("!"):
+            raise self._error(
+                node, key, f"`{shown(node.tag)}` is a tag; leave it out, and quote the value if it is text"
+            )
         if node.tag not in PLAIN_TAGS:
             raise self._error(node, key, f"`{shown(node.tag)}` is not a plain value; quote it if it is text")
         if isinstance(node, yaml.MappingNode):

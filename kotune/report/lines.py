@@ -18,7 +18,7 @@ DONE = {
 def doubts(record: dict[str, Any], say: Phrases) -> list[str]:
     """What a reader of run.json's training should know: warnings, and batches that were made smaller."""
     found = [*(record.get("warnings") or []), *({"kind": "halved", **h} for h in record.get("halvings") or [])]
-    return [say.word("doubts", fact["kind"]).format(**fact) for fact in found]
+    return [say.told("doubts", fact["kind"], **fact) for fact in found]
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:

@@ -81,14 +81,14 @@ class Report:
         one, kind = found.one, "tuning" if found.is_tuning else "runs"
         places = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(one.a.run), "b": self.name(one.b.run)}
-        phrase = self.say.word(f"changed_{kind}", "items" if found.metric else "words")
-        return phrase.format(task=one.task, metric=found.metric, **places, **names)
+        word = "items" if found.metric else "words"
+        return self.say.told(f"changed_{kind}", word, task=one.task, metric=found.metric, **places, **names)
 
     def outcome(self, found: Changes, example: Example) -> str:
         """The heading of an example."""
         kind = "tuning" if found.is_tuning else "runs"
         names = {"a": self.name(found.one.a.run), "b": self.name(found.one.b.run)}
-        return self.say.word(f"example_{kind}", example.outcome).format(guid=example.guid, **names)
+        return self.say.told(f"example_{kind}", example.outcome, guid=example.guid, **names)
 
     def who(self, found: Changes) -> tuple[str, str]:
         """Whose the two answers of an example are."""

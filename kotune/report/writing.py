@@ -8,14 +8,15 @@ from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.layout import REPORT_MARKDOWN, REPORT_PAGE
 from kotune.report.report import Report
-from kotune.runs.finished import Finished
+from kotune.runs.finished import Finished, made_of
 from kotune.runs.folder import publish, write_text
 
 
 def write(folder: Path, say: Phrases, price: Price | None = None) -> list[Path]:
     """Write report.html and report.md of a run; their paths. KotuneError where the folder is not a whole run."""
-    report = Report(Result.of([Finished(folder)], price), say)
-    return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
+    with made_of(folder):
+        report = Report(Result.of([Finished(folder)], price), say)
+        return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
 
 
 def write_as(

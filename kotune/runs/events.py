@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kodata.reading.regular import content
 from kotune.runs.folder import write_text
-from kotune.runs.reading import MAX_LINES, loads
+from kotune.runs.reading import loads, raw_lines
 
 Event = dict[str, Any]
 
@@ -15,8 +14,7 @@ def read_metrics(path: Path) -> list[Event]:
     """The events of metrics.jsonl; none where training never began."""
     if not path.exists():
         return []
-    lines = content(path, MAX_LINES).decode("utf-8").splitlines(keepends=True)
-    return [loads(line) for line in lines if line.endswith("\n")]  # the last line may still be on its way
+    return [loads(line) for line in raw_lines(path) if line.endswith(b"\n")]  # the last line may still be on its way
 
 
 def keep_metrics_until(metrics: Path, step: int) -> None:

@@ -3,25 +3,29 @@
 A file that is missing, damaged, edited since its stage made it, or of another version is one message that names it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from glob import escape
 from pathlib import Path
 from typing import Any
 
+from kodata.errors import DataError, brief
 from kotune import layout
-from kotune.errors import KotuneError, RecipeError
+from kotune.errors import TRACEBACK, KotuneError, RecipeError, os_error
 from kotune.layout import CONFIG, MANIFEST, METRICS, PARITY, RECIPE, RECORD, SCORES
 from kotune.recipe import reading as recipes
 from kotune.runs import guard
 from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
-from kotune.runs.reading import lines_of, yaml_of
-from kotune.runs.records import Event, Manifest, Parity, Record, Resolved, TaskScores, fits
+from kotune.runs.reading import MAX_LINES, lines_of, yaml_of
+from kotune.runs.records import Answered, Begun, Event, Item, Manifest, Parity, Record, Resolved, TaskScores, fits
 from kotune_tasks.card import cards
 
 Sample = dict[str, Any]
+# What a value of another kind or size raises, wherever it is used.
+UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 
 
 class Finished:
@@ -35,7 +39,7 @@ class Finished:
         except KotuneError as error:
             raise RecipeError(str(error)) from None
         self.command = again(self.record)
-        if "score" not in (self.record.get("stages") or {}):
+        if not fits(self.record, Begun) or "score" not in self.record.get("stages", {}):
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / SCORES, f"run `{self.command}` again")
         known = fits(self.record, Record) and fits(self.scores, dict[str, TaskScores])
@@ -77,8 +81,8 @@ class Finished:
         KotuneError where the file is not the one that was scored."""
         path = self._scored(task, kind)
         try:
-            return _samples(path, self.scores[task]["sha256"][kind])
-        except (OSError, ValueError, LookupError, TypeError):
+            return _samples(path, self.scores[task]["sha256"][kind], Item if kind == "items" else Answered)
+        except (OSError, ValueError):
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
@@ -91,7 +95,7 @@ class Finished:
     def _scored(self, task: str, kind: str) -> Path:
         """A samples file, which is the one that was scored."""
         path = self.folder / layout.samples(kind, task)
-        if not path.is_file() or sha256(path) != self.scores[task]["sha256"][kind]:
+        if not path.is_file() or _digest(path) != self.scores[task]["sha256"][kind]:
             again = f"remove {self.folder / SCORES} and run `{self.command}`"
             raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
         return path
@@ -104,7 +108,7 @@ class Finished:
             for file, digest in (stage.get("made") or {}).items()
         }
         path = self.folder / name
-        if name in made and path.exists() and sha256(path) != made[name]:
+        if name in made and path.exists() and _digest(path) != made[name]:
             raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
 
     def _yaml(self, name: str, shape: Any) -> dict[str, Any]:
@@ -130,9 +134,26 @@ class Finished:
 
 
 @lru_cache(maxsize=12)  # enough for two runs of a task and their lines; fifty would not fit into memory
-def _samples(path: Path, digest: str) -> dict[str, Sample]:
-    """The lines of the samples file that has this digest, by their documents' hashes."""
-    return {sample["doc_hash"]: sample for sample in lines_of(path)}
+def _samples(path: Path, digest: str, shape: Any) -> dict[str, Sample]:
+    """The lines of the samples file that has this digest, by their documents' hashes. ValueError where one has another shape."""
+    found = lines_of(path)
+    if not all(fits(sample, shape) for sample in found):
+        raise ValueError("not as this version writes them")
+    return {sample["doc_hash"]: sample for sample in found}
+
+
+@contextmanager
+def made_of(*folders: Path) -> Iterator[None]:
+    """Around what is made of finished runs. Their values may be a stranger's, and no shape (records.py) says all that is asked of
+    them together: what they break is one KotuneError that names the folders, with the error itself as its cause."""
+    try:
+        yield
+    except DataError:  # a ValueError that is a message already
+        raise
+    except UNFIT as error:
+        names = ", ".join(map(str, folders))
+        told = f"not as this version of kotune writes it ({type(error).__name__}: {brief(error)})"
+        raise KotuneError(f"{names}: {told}; make the run again, or set {TRACEBACK}=1 to see where") from error
 
 
 def find(given: Path, runs_dir: Path) -> Path:
@@ -176,6 +197,14 @@ def load(folders: Sequence[Path]) -> list[Finished]:
     for run in found:
         run.name = str(run.folder) if names.count(run.name) > 1 else run.name
     return found
+
+
+def _digest(path: Path) -> str:
+    """The digest of a file that is read later. KotuneError where it has more than is read of any."""
+    try:
+        return sha256(path, most=MAX_LINES)
+    except OSError as error:
+        raise KotuneError(os_error(error)) from None
 
 
 def _read(path: Path, otherwise: str) -> dict[str, Any]:

@@ -10,22 +10,24 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kodata import drafts
-from kodata.reading.regular import opened
+from kodata.reading.regular import opened, too_large
 from kotune.display.phrases import LANGUAGES
 from kotune.errors import StageError
 from kotune.layout import RECORD
+from kotune.runs.guard import MOST
 from kotune.runs.reading import json_of
 from kotune.shipped import PROGRAM, typed
 
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
+PIECE = 1 << 20  # bytes that are digested at a time
 
 
 def command(recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run") -> str:
@@ -64,10 +66,12 @@ class Run:
         """Add facts to run.json."""
         write_json(self.path(RECORD), {**self.record(), **facts})
 
-    def is_done(self, stage: str, inputs: dict[str, Any]) -> bool:
-        """Whether `stage` finished with exactly these inputs, and the files that it made are as it left them."""
+    def is_done(self, stage: str, inputs: dict[str, Any], makes: Collection[str] = ()) -> bool:
+        """Whether `stage` finished with exactly these inputs, and the files that it made are as it left them. `makes`: the
+        files that it answers for; of a record that names others nothing is looked at, for those may lie anywhere."""
         found = self.record().get("stages", {}).get(stage, {})
-        return bool(found.get("inputs") == inputs) and not any(self.touched(found.get("made", {})))
+        made = found.get("made") or {}
+        return bool(found.get("inputs") == inputs) and made.keys() <= set(makes) and not any(self.touched(made))
 
     def touched(self, made: dict[str, str]) -> Iterator[str]:
         """Those of a stage's files that are gone or not as it left them."""
@@ -137,10 +141,19 @@ def read_json(path: Path) -> Any:
         raise StageError(f"{path}: not JSON any more ({told}); move the run folder away and run again") from None
 
 
-def sha256(*paths: Path) -> str:
-    """One digest over the files' contents, in the order given."""
+def sha256(*paths: Path, most: int = MOST) -> str:
+    """One digest over the files' contents, in the order given. OSError for a file of over `most` bytes."""
     whole = hashlib.sha256()
     for path in paths:
-        with opened(path) as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
+        whole.update(_digest(path, most))
     return whole.hexdigest()
+
+
+def _digest(path: Path, most: int) -> bytes:
+    found = hashlib.sha256()
+    with opened(path, most) as file:
+        while piece := file.read(PIECE):
+            found.update(piece)
+            if file.tell() > most:  # though it said that it has fewer
+                raise too_large(path, most)
+    return found.digest()

@@ -9,6 +9,9 @@ from pathlib import Path
 from kotune.errors import KotuneError
 
 LINKS = "wandb"  # a folder of W&B's, which links its latest run's log; nothing of ours is read or written there
+# Bytes of a file, as many as kodata takes of the hub; an adapter has some hundred millions. `truncate` makes terabytes of
+# nothing, whose digest takes hours. What a file takes on the disk does not count: where that compresses, it may be a hundredth.
+MOST = 20_000_000_000
 SETTINGS = (
     "wandb/settings",
     ".comet.config",
@@ -54,6 +57,8 @@ def _wrong(place: Path, found: os.stat_result, folder: Path) -> str:
         return "no file and no folder but a pipe, a socket or a device"
     if found.st_uid != os.geteuid():
         return f"a file of another user (number {found.st_uid})"
+    if stat.S_ISREG(found.st_mode) and found.st_size > MOST:
+        return f"a file of over {MOST:,} bytes"
     return "settings of another program" if place in {folder / name for name in SETTINGS} else ""
 
 

@@ -4,16 +4,21 @@ Raises OSError for what is missing, too large or no file at all, ValueError for 
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata.reading.regular import content
+from kodata.reading.regular import content, opened, too_large
 from kotune.recipe.strict_yaml import plain
 
 MAX_JSON = 16 << 20  # bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory
 MAX_YAML = 64 << 10  # bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second
 MAX_LINES = 256 << 20  # bytes of samples, or of a training's log; 25,000 news articles are 60 million
 MAX_LINE = 4_000_000  # bytes; a row of data has no more characters (kodata.reading.delimited)
+# Values in all lines together, each of which takes up to a hundred bytes in memory, whatever it takes in the file; the samples of
+# 50,000 reviews have 3 million. Marks inside of texts count as those between values do.
+MAX_VALUES = 8_000_000
+MARKS = (b",", b":", b"[", b"{")  # before each value but the first one
 
 
 def json_of(path: Path) -> Any:
@@ -23,8 +28,25 @@ def json_of(path: Path) -> Any:
 
 def lines_of(path: Path) -> list[Any]:
     """The value of each line that is not empty."""
-    lines = content(path, MAX_LINES).split(b"\n")  # splitlines() of text would break at U+2028, which stands in answers
-    return [_line(line) for line in lines if line]
+    return [_line(line) for line in raw_lines(path) if line.strip()]
+
+
+def raw_lines(path: Path) -> Iterator[bytes]:
+    """Each line with its end, one after another: the file and what is made of it need not lie in memory together. ValueError
+    where they hold more values than are read."""
+    size, values = 0, 0
+    with opened(path, MAX_LINES) as file:
+        while line := file.readline(
+            MAX_LINE + 1
+        ):  # splitlines() of text would break at U+2028, which stands in answers
+            size, values = size + len(line), values + 1 + sum(map(line.count, MARKS))
+            if len(line) > MAX_LINE:
+                raise ValueError(f"a line of over {MAX_LINE:,} bytes")
+            if size > MAX_LINES:  # though it said that it has fewer
+                raise too_large(path, MAX_LINES)
+            if values > MAX_VALUES:
+                raise ValueError(f"over {MAX_VALUES:,} values")
+            yield line
 
 
 def yaml_of(path: Path) -> Any:
@@ -34,8 +56,6 @@ def yaml_of(path: Path) -> Any:
 
 def _line(line: bytes) -> Any:
     """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson refuses."""
-    if len(line) > MAX_LINE:
-        raise ValueError(f"a line of over {MAX_LINE:,} bytes")
     try:
         import orjson
 

@@ -1,9 +1,16 @@
-"""What a JSON file of a run folder holds at least. What it holds besides is not looked at."""
+"""What a JSON file of a run folder holds at least: all that is read of it, with numbers that can be added and multiplied. What it
+holds besides is not looked at."""
 
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+# What sums and products of a few hundred of them cannot make infinite. Losses are bound by nothing: they may be NaN.
+Count = Annotated[int, Field(ge=0, lt=2**60)]
+Number = Annotated[float, Field(ge=-1e18, le=1e18, allow_inf_nan=False)]
+Amount = Annotated[Number, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^\w+$")]  # of a folder
 
 
 class FileModel(BaseModel):
@@ -14,8 +21,8 @@ class Stage(FileModel):
     """A stage's record in run.json."""
 
     inputs: dict[str, Any]
-    seconds: float
-    finished: float
+    seconds: Amount
+    finished: Amount
     made: dict[str, str] | None = None
 
 
@@ -47,9 +54,22 @@ class Stages(FileModel):
     __pydantic_extra__: dict[str, Stage]
 
 
+class Doubted(FileModel):
+    """What training should be doubted for, with what its phrase asks for."""
+
+    kind: str
+    __pydantic_extra__: dict[str, str | Number]
+
+
+class Halved(FileModel):
+    step: Count
+    micro_batch_size: Count
+    gradient_accumulation_steps: Count
+
+
 class Record(FileModel):
-    seed: int
-    limit: int | str | None
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    limit: Count | str | None
     device: str
     base_precision: str
     versions: dict[str, str | None]
@@ -57,29 +77,54 @@ class Record(FileModel):
     machine: str
     model_revision: str | None
     code_revision: str | None
-    trainable_parameters: int
+    trainable_parameters: Count
     stages: Stages
+    warnings: list[Doubted] | None = None
+    halvings: list[Halved] | None = None
+    generation_unused: dict[str, Any] | None = None
 
 
 class Value(FileModel):
-    value: float | None
-    stderr: float | None
-    n: int
+    value: Number | None
+    stderr: Amount | None
+    n: Count
+
+
+Values = dict[str, Value]
 
 
 class Sums(FileModel):
     base: str
     tuned: str
     items: str
+    __pydantic_extra__: dict[Name, str]  # of reference lines
+
+
+class Cited(FileModel):
+    """What others measured."""
+
+    name: str
+    metric: str
+    value: Number
+    split: str
+    source: str
+
+
+class LineScores(FileModel):
+    absent: str | None = None
+    lines: dict[Name, Values] = {}
 
 
 class TaskScores(FileModel):
-    version: float
-    n: int
-    chance: dict[str, float]
+    version: Number
+    n: Count
+    chance: dict[str, Number]
     sha256: Sums
-    base: dict[str, Value]
-    tuned: dict[str, Value]
+    base: Values
+    tuned: Values
+    published: list[Cited] = []
+    references: LineScores = LineScores()
+    base_from: str | None = None
 
 
 class InputFile(FileModel):
@@ -88,59 +133,117 @@ class InputFile(FileModel):
 
 
 class Rows(FileModel):
-    train: int
-    validation: int
+    train: Count
+    validation: Count
+    __pydantic_extra__: dict[str, Count]
+
+
+class LabelCounts(FileModel):
+    train: dict[str, Count]
+    validation: dict[str, Count]
 
 
 class ManifestEntry(FileModel):
     source: str
     form: str
-    samples: int | None
-    weight: float
+    samples: Count | None
+    weight: Amount
     origin: dict[str, Any] = Field(alias="from")
     licence: str
     obliges: str
     files: list[InputFile]
     kept: Rows
-    dropped: dict[str, int]
-    rewritten: dict[str, int] = {}
-    not_read: dict[str, int] = {}  # runs of earlier versions do not say
+    dropped: dict[str, Count]
+    rewritten: dict[str, Count] = {}
+    not_read: dict[str, Count] = {}  # runs of earlier versions do not say
     unread_files: list[str] = []
-    labels: dict[str, Any]
+    labels: LabelCounts
+
+
+class Leak(FileModel):
+    source: str
+    task: str
+    kind: str
+    rows: Count
+    texts: Count
+
+
+class Shared(FileModel):
+    source: str
+    task: str
+    texts: Count
+
+
+class Leaks(FileModel):
+    policy: str
+    found: list[Leak]
+    between_tests: list[Shared]
 
 
 class Manifest(FileModel):
     entries: list[ManifestEntry] = Field(min_length=1)
     rows: Rows
-    leaks: dict[str, Any]
+    leaks: Leaks
 
 
 class Labels(FileModel):
-    rows: int
+    rows: Count
     status: str
 
 
 class Lengths(FileModel):
-    rows: int
-    longest: int
-    sequence_len: int
-    too_long: int
+    rows: Count
+    longest: Count
+    sequence_len: Count
+    too_long: Count
 
 
 class Compared(FileModel):
     status: str
+    items: Count = 0
+
+
+class Content(FileModel):
+    tokens: Count
+    characters: Count
 
 
 class Parity(FileModel):
     tasks: dict[str, Compared]
     labels: Labels
     lengths: Lengths
+    content: Content = Content(tokens=0, characters=0)  # runs of earlier versions do not count it
 
 
 class Event(FileModel):
+    """A line of metrics.jsonl."""
+
     event: str
-    step: int
+    step: Count
+    tokens: Count = 0
+    epoch: Amount = 0
+    tokens_per_second: Amount = 0
+    peak_memory_gib: Amount = 0
     __pydantic_extra__: dict[str, str | float]
+
+
+class Item(FileModel):
+    """What was asked, a line of samples/items."""
+
+    doc_hash: str
+    question: str
+    choices: list[str] | None
+
+
+class Answered(FileModel):
+    """What a model, or a reference line, made of an item."""
+
+    guid: str
+    doc_hash: str
+    cluster: str
+    question_hash: str
+    target_hash: str
+    metrics: dict[str, Any]
 
 
 class Resolved(FileModel):

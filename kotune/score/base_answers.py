@@ -181,6 +181,5 @@ def _take(run: Finished, task: str, root: Path) -> None:
 
 def _whose(entry: dict[str, Any], run: Finished) -> str:
     """The name of the run whose answers they are: this one, or the one that it took them from."""
-    told = entry.get("base_from")
-    is_name = isinstance(told, str) and told.isprintable() and Path(told).name == told
-    return str(told) if is_name else run.folder.name
+    told: str | None = entry.get("base_from")
+    return told if told and told.isprintable() and Path(told).name == told else run.folder.name

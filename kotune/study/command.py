@@ -15,6 +15,7 @@ from kotune.launch.engine import LaunchOptions, Submission
 from kotune.layout import RECORD
 from kotune.plan import gpus
 from kotune.runs import guard
+from kotune.runs.finished import made_of
 from kotune.runs.folder import RUNS, read_json, said
 from kotune.runs.folder import command as command_line
 from kotune.study import cost, file, running, sizes
@@ -145,9 +146,10 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
     found, absent = running.scored(study, of_cells, failed)
     if found:
         out = options.runs_dir / study.name
-        made = StudyReport(study, (found, absent), Phrases(options.lang), options.hourly, again(study, options))
-        for path in write(made, out, options.gpu):
-            echo(str(path))
+        with made_of(*(run.folder for _, run in found)):
+            made = StudyReport(study, (found, absent), Phrases(options.lang), options.hourly, again(study, options))
+            for path in write(made, out, options.gpu):
+                echo(str(path))
     elif not failed:
         todo = again(study, replace(options, report_only=False))
         raise KotuneError(f"{study.file}: no cell is scored yet; run `{todo}`")

@@ -10,7 +10,7 @@ from kotune import pipeline, stages
 from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
 from kotune.runs import guard
-from kotune.runs.finished import Finished
+from kotune.runs.finished import Finished, made_of
 from kotune.runs.folder import STAGES, Run
 from kotune.runs.job import Job
 from kotune.study import sizes
@@ -99,8 +99,9 @@ def scored(study: Study, options: pipeline.RunOptions, failed: Failed) -> tuple[
         folder = study.folder(cell, options.runs_dir)
         try:
             if cell not in told:
-                run = Finished(folder)
-                run.check()  # the report of the others is not to fall with this one
+                with made_of(folder):
+                    run = Finished(folder)
+                    run.check()  # the report of the others is not to fall with this one
                 found.append((cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)

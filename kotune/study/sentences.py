@@ -45,7 +45,9 @@ class Sentences:
 
     def _learns(self, pair: Pair, more: Estimate) -> Verdict:
         result = _result(more)
-        text = self.say.word("study_learns", result).format(
+        text = self.say.told(
+            "study_learns",
+            result,
             **self.of,
             a=pair.a,
             b=pair.b,
@@ -68,7 +70,7 @@ class Sentences:
             for kind in self.say.words("study_differs")
         }
         told = "; ".join(
-            self.say.word("study_differs", kind).format(rows=", ".join(f"{rows:,}" for rows in at))
+            self.say.told("study_differs", kind, rows=", ".join(f"{rows:,}" for rows in at))
             for kind, at in sizes.items()
             if at
         )
@@ -92,7 +94,7 @@ class Sentences:
 
     def _range(self, place: Place) -> str:
         kind = "between" if place.low and place.high else "above" if place.low else "below"
-        return self.say.word("study_range", kind).format(low=rounded(place.low), high=rounded(place.high))
+        return self.say.told("study_range", kind, low=rounded(place.low), high=rounded(place.high))
 
     def _passes(self, arm: str) -> str:
         """With how many rows an arm passes the targets; those of which the same is to be said together."""
@@ -106,7 +108,8 @@ class Sentences:
 
     def _passing(self, passing: Passing) -> str:
         place, sizes, spent = passing.place, self.found.scores.sizes(passing.arm), self.spent(passing)
-        return self.say.word("study_passing", state(place)).format(
+        return self.say.told(
+            "study_passing", state(place),
             least=f"{sizes[0]:,}", most=f"{sizes[-1]:,}", low=rounded(place.low), high=rounded(place.high),
             spent=self.say("study_in_brackets", spent=spent) if spent else "",
         )  # fmt: skip
@@ -120,7 +123,7 @@ class Sentences:
         prices = [spent["won"] or 0.0 for seconds in ends if (spent := cost(seconds, self.price))]
         told = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
         told += [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
-        return self.say.word("study_spending", kind).format(spent=", ".join(told))
+        return self.say.told("study_spending", kind, spent=", ".join(told))
 
     def named(self, target: Target) -> str:
         return self.say.word("lines", LINE) if target.name == LINE else self.say("study_share", n=target.name)
@@ -134,8 +137,14 @@ class Sentences:
         low, high = sorted((better * curve.more.low, better * curve.more.high))
         gain = Estimate(better * curve.more.value, low, high)
         result = _result(gain)
-        text = self.say.word("study_doubles", "flat" if curve.is_flat else result).format(
-            **self.of, arm=curve.arm, rows=f"{most:,}", twice=f"{AHEAD * most:,}", **self._figures(gain, gain.value)
+        text = self.say.told(
+            "study_doubles",
+            "flat" if curve.is_flat else result,
+            **self.of,
+            arm=curve.arm,
+            rows=f"{most:,}",
+            twice=f"{AHEAD * most:,}",
+            **self._figures(gain, gain.value),
         )
         return Verdict(result, text)
 

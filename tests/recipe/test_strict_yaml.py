@@ -1,6 +1,7 @@
 """The strict YAML loader: what PyYAML would take in silence is an error with its place."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ from kotune.recipe import strict_yaml
         ("a: 1\nb: 2\na: 3", r"here:3: a: given twice \(also on line 1\)"),
         ("a:\n  b: 1\n  b: 2", r"here:3: a.b: given twice"),
         ("a: &x 1\nb: *x", r"anchors and aliases"),
-        ("a: !!python/object:os.system {}", r"is not a plain value"),
+        ("a: !!python/object:os.system {}", r"here:1: a: `!!python/object:os.system` is a tag; leave it out"),
+        ("a: 1\nb: !!bool foo", r"here:2: b: `!!bool` is a tag; leave it out, and quote the value if it is text"),
+        ("!!str a: 1", r"a key must be a word"),
+        ('a: "\\Uffffffff"', r"here: not valid YAML: a value that is not of the kind"),
         ("a: 2024-01-01", r"is not a plain value; quote it"),
         ("1: a", r"a key must be a word, found `1`"),
         ("yes: a", r"a key must be a word, found `yes`"),
@@ -58,6 +62,33 @@ def test_the_number_that_an_error_proposes_is_read_as_that_number(value: float) 
         read = yaml.safe_load(f"a: {proposed[1]}")["a"]
     assert isinstance(read, float)
     assert read == float(text)
+
+
+TAGS = (
+    "!!map", "!!seq", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!binary", "!!set", "!!omap",
+    "!!pairs", "!!value", "!!merge", "!!x", "", "!", "!a", "!<tag:yaml.org,2002:bool>", "!!python/name:os.system",
+)  # fmt: skip
+TEXTS = (
+    "", '""', "foo", ".", '"."', '"+"', '"-"', '"_"', '"0x"', '"0b"', '":"', '"1:"', '".inf"', "<<", "=", "9" * 5_000,
+    "1:" * 400 + "1", "1:" * 400 + "1.0", "2001-01-01", "2001-99-99", "2001-12-14t21:59:43.10-99:99", "'\u0660'",
+    '"\\Uffffffff"', "0001-01-01T00:00:00+23:00", "[]", "{}", "[a]", "[[a]]", "{a: b}", "[{a: b}]", "{=: 1}", "{<<: 1}",
+    "{<<: [a]}", "{[a]: b}", "{{a: b}: c}", "{? !!bool foo : 1}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_every_tag_with_every_text_is_read_or_refused_with_one_message(tag: str) -> None:
+    """As a value, a key, an item and the whole; under the strict rules, and as a program writes it."""
+    for text in TEXTS:
+        for form in ("{}", "a: {}", "? {}\n: 1", "- {}"):
+            document = form.format(f"{tag} {text}")
+            try:
+                strict_yaml.parse(document, "here")
+                assert not tag, document
+            except RecipeError as error:
+                assert str(error).startswith("here") and "\n" not in str(error)
+            with suppress(ValueError):
+                strict_yaml.plain(document)
 
 
 @given(st.text(max_size=60))

@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,23 @@ def test_a_whole_run_and_what_trackers_leave_pass(tmp_path: Path) -> None:
     (folder / "wandb" / "settings").write_text("[default]\nbase_url = https://example.com\n")
     with pytest.raises(KotuneError, match="settings of another program"):
         guard.check(folder)
+
+
+def test_a_file_of_terabytes_is_refused_before_it_is_digested(tmp_path: Path) -> None:
+    """What `truncate` makes takes no room on the disk, and hours to be read."""
+    for name in ("metrics.jsonl", "samples/tuned/nli_sample_ko.jsonl", "data/manifest.json"):
+        folder = finished(tmp_path / name.replace("/", "-"))
+        os.truncate(folder / name, 4 << 40)
+        for refuses in (guard.check, guard.check_own, Finished):
+            with pytest.raises(KotuneError, match=f"{name}: a file of over 20,000,000,000 bytes, which no run leaves"):
+                refuses(folder)
+        os.truncate(folder / name, 1 << 33)  # an adapter may be so large; what a report reads may not
+        guard.check(folder)
+        begun = time.process_time()
+        if name != "data/manifest.json":
+            with pytest.raises(KotuneError, match=f"{name}: (over|missing)"):
+                Finished(folder).check()
+        assert time.process_time() - begun < 5
 
 
 def test_every_command_refuses_with_one_message(tmp_path: Path, cli: Cli) -> None:

@@ -25,6 +25,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str
     "JSON of four gigabytes": (reading.json_of, lambda path: os.truncate(path.touch() or path, 4 << 30), "over 16,777,216"),
     "lines of four gigabytes": (reading.lines_of, lambda path: os.truncate(path.touch() or path, 4 << 30), "over 268,435,456"),
     "a line of five megabytes": (reading.lines_of, lambda path: path.write_text("a" * 5_000_000), "a line of over 4,000,000"),
+    "lines of ten million values": (reading.lines_of, lambda path: path.write_text(f"[{'[],' * 500_000}0]\n" * 10), "over 8,000"),
     "a pipe": (reading.json_of, os.mkfifo, "a pipe, a device or a socket"),
     "a link to /dev/zero": (reading.lines_of, lambda path: path.symlink_to("/dev/zero"), "a pipe, a device or a socket"),
     "a folder": (reading.json_of, Path.mkdir, "Is a directory"),
@@ -41,18 +42,30 @@ def test_a_file_that_is_none_is_an_error_at_once(name: str, tmp_path: Path) -> N
     assert time.process_time() - begun < 5
 
 
-def test_the_largest_files_that_are_read_at_all_take_bounded_memory(tmp_path: Path) -> None:
-    """A JSON file of small lists, the form that takes the most."""
-    (tmp_path / "run.json").write_text("[" + "[]," * ((reading.MAX_JSON - 10) // 3) + "[]]")
+@pytest.mark.parametrize(
+    ("read", "text", "times"),
+    [
+        ("json_of", "[],", (reading.MAX_JSON - 10) // 3),
+        ("lines_of", "[],", reading.MAX_VALUES // 2 - 60),
+        ("lines_of", '{"a":1},', reading.MAX_VALUES // 3 - 60),
+        ("lines_of", '"가",', reading.MAX_VALUES - 60),
+    ],
+)
+def test_the_largest_files_that_are_read_at_all_take_bounded_memory(
+    tmp_path: Path, read: str, text: str, times: int
+) -> None:
+    """The forms that take the most: small lists, dicts and texts."""
+    lines = 50 if read == "lines_of" else 1
+    (tmp_path / "file").write_text(("[" + text * (times // lines - 1) + text[:-1] + "]\n") * lines, encoding="utf-8")
     code = (
-        "import sys; from pathlib import Path; from kotune.runs import reading; reading.json_of(Path(sys.argv[1]))\n"
+        f"import sys; from pathlib import Path; from kotune.runs import reading; reading.{read}(Path(sys.argv[1]))\n"
         "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "run.json")],
+        [sys.executable, "-c", code, str(tmp_path / "file")],
         capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert int(done.stdout) < 512 << 10
+    assert int(done.stdout) < (512 if read == "json_of" else 1024) << 10
 
 
 def test_what_a_run_writes_is_read_as_it_was_written(tmp_path: Path) -> None:

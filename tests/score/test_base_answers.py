@@ -213,8 +213,8 @@ def test_a_forged_run_does_not_hide_a_sound_one(root: Path) -> None:
     assert "a forged one" in doubt and read_json(note_path(root, TASK, "base"))["from"] == "other"
 
 
-@pytest.mark.parametrize("name", ["../x", "\x1b[2J", 7, {"a": 1}])
-def test_a_name_that_is_none_is_not_shown(root: Path, name: object) -> None:
+@pytest.mark.parametrize("name", ["../x", "\x1b[2J"])
+def test_a_name_that_is_none_is_not_shown(root: Path, name: str) -> None:
     rewritten(root.parent / "other", base_from=name)
     assert taken(root) and read_json(note_path(root, TASK, "base"))["from"] == "other"
 

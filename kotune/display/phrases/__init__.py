@@ -18,7 +18,7 @@ class Phrases:
             (FOLDER / f"{language}.yml").read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         )
 
-    def __call__(self, key: str, **places: object) -> str:
+    def __call__(self, key: str, /, **places: object) -> str:
         """The phrase with its places filled."""
         return str(self._said[key]).format(**places)
 
@@ -29,3 +29,8 @@ class Phrases:
     def word(self, kind: str, name: str) -> str:
         """The word for one of our own words, as in a manifest; itself where there is none."""
         return str(self._said[kind].get(name, name))
+
+    def told(self, kind: str, name: str, /, **places: object) -> str:
+        """The phrase for one of our own words with its places filled. Where there is none, the name as it stands: it may be a
+        stranger's, and places in it would be looked up and blown up."""
+        return str(self._said[kind][name]).format(**places) if name in self._said[kind] else name
