@@ -2,7 +2,7 @@
 
 import click
 
-from kotune.commands.boundary import Commands
+from kotune.commands.boundary import Commands, say_faults_safely
 from kotune.commands.check import check
 from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
@@ -31,4 +31,5 @@ for command in (run, launch, study, check, render, plan, doctor, preview, compar
 
 def main() -> None:
     """The command `kotune`, and `./cli.py` in a checkout."""
+    say_faults_safely()
     cli(prog_name=PROGRAM)

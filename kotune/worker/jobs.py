@@ -19,6 +19,7 @@ def main(room: str) -> int:
     """Do the job of a room; its exit code."""
     arguments = json.load(sys.stdin)
     try:
+        guard.begin()
         guard.install()  # a library may ask the hub for what was not fetched, which a mirror may offer by now
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
     except (KotuneError, DataError) as error:
