@@ -58,7 +58,9 @@ def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
     for at, token in enumerate(row.ids):
         own.append(token)
         text = _text([*before, *own], tokenizer)[len(_text(before, tokenizer)) :]
-        ends = at + 1 == len(row.ids) or trained[at] != trained[at + 1] or row.ids[at + 1] in special or len(own) == MOST
+        ends = (
+            at + 1 == len(row.ids) or trained[at] != trained[at + 1] or row.ids[at + 1] in special or len(own) == MOST
+        )
         if ends or not text.endswith("\ufffd"):  # what half a character decodes to
             yield Piece(text, len(own), trained[at], token in special)
             before, own = own, []
