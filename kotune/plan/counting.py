@@ -193,11 +193,14 @@ def _tokenizer(recipe: Recipe, run: Path) -> Any:
     from transformers import AutoTokenizer
 
     from kotune.models import hub
+    from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    tokenizer: Any = AutoTokenizer.from_pretrained(model.base, trust_remote_code=False)
+    with bounds.tokenizing():
+        tokenizer: Any = AutoTokenizer.from_pretrained(model.base, trust_remote_code=False)
     if model.template:
         tokenizer.chat_template = model.template.read_text(encoding="utf-8")
     else:
-        hub.write_own_template(model.base, run)
-    return tokenizer
+        with bounds.tokenizing():
+            hub.write_own_template(model.base, run)
+    return bounds.bound_tokenizer(tokenizer)
