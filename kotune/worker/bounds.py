@@ -10,9 +10,8 @@ import resource
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -26,7 +25,7 @@ TOKENIZED = 4 << 30  # bytes for a batch of texts or to load a tokenizer, and LE
 LETTER = 2_000
 LONGEST = 100_000  # characters of a rendered chat, and TIMES of what is said in it
 TIMES = 8
-STATM, PAGE = Path("/proc/self/statm"), resource.getpagesize()
+STATM, PAGE = "/proc/self/statm", resource.getpagesize()  # its sixth number: pages of data and stack
 ENDED = {  # by the exit code of a process that had bounds
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
     -signal.SIGABRT: f"perhaps over {TOKENIZED >> 30} GiB over some rows",
@@ -39,13 +38,12 @@ class OverrunError(StageError):
 
 @contextmanager
 def bounded(memory: int, killed: float, seconds: float = 0) -> Iterator[None]:
-    """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the process over `memory` bytes more
-    than it has, the end of the process after `killed` seconds. Timers are the main thread's; other threads have the memory."""
+    """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the process over `memory` bytes
+    more than it has, the end of the process after `killed` seconds. Timers are for the main thread."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     timed = threading.current_thread() is threading.main_thread()
     try:
-        if STATM.exists():  # elsewhere than on Linux there is no such limit
-            _limit_data(int(STATM.read_bytes().split()[5]) * PAGE + memory, before)
+        _limit_data(memory, before)
         if timed:
             signal.signal(signal.SIGVTALRM, _overrun)
             signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds and 0.1)  # again, where somebody catches the first
@@ -58,9 +56,12 @@ def bounded(memory: int, killed: float, seconds: float = 0) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def _limit_data(most: int, before: tuple[int, int]) -> None:
-    given = [limit for limit in before if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min([most, *given]), before[1]))
+def _limit_data(more: int, before: tuple[int, int]) -> None:
+    """Not over what other limits allow; nothing elsewhere than on Linux, which has no such limit."""
+    with suppress(FileNotFoundError), open(STATM, "rb", buffering=0) as file:  # noqa: PTH123  (a Path costs a third of all)
+        most = int(file.read().split()[5]) * PAGE + more
+        given = [limit for limit in before if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min([most, *given]), before[1]))
 
 
 def _overrun(_number: int, _frame: FrameType | None) -> None:
