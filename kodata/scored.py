@@ -6,13 +6,13 @@ It stands here because lm_eval loads a task's functions file by file, so that th
 import math
 from collections.abc import Sequence
 from typing import Any
-from unicodedata import normalize
 
 from kodata import source as find_source
 from kodata.card import Record
 from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
+from kodata.text import composed
 
 
 def dataset(
@@ -61,7 +61,7 @@ def final_answer(text: str) -> str | None:
     _, closed, rest = text.rpartition("</think>")
     if "<think>" in rest:
         return None
-    return normalize("NFC", rest if closed else text).strip()
+    return composed(rest if closed else text).strip()
 
 
 def thought(text: str) -> str:
@@ -70,7 +70,7 @@ def thought(text: str) -> str:
     thoughts, _, rest = text.rpartition("</think>")
     if "<think>" in rest:
         thoughts = text
-    return normalize("NFC", thoughts.replace("<think>", " ").replace("</think>", " ")).strip()
+    return composed(thoughts.replace("<think>", " ").replace("</think>", " ")).strip()
 
 
 def opened(prompt: str) -> str:

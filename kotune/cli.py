@@ -2,7 +2,7 @@
 
 import click
 
-from kotune.commands.boundary import Commands
+from kotune.commands.boundary import Commands, say_faults_safely
 from kotune.commands.check import check
 from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
@@ -33,4 +33,5 @@ for command in (run, launch, study, check, render, plan, doctor, preview, compar
 def main() -> None:
     """The command `kotune`, and `./cli.py` in a checkout."""
     never_fail_to_write()
+    say_faults_safely()
     cli(prog_name=PROGRAM)

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,12 +28,14 @@ GROUPS = 120  # of rows in each train split: enough for some of them to fall to 
 class Fault:
     """What the hub does instead of answering well: a status, or `cut`, `short`, `damaged`, `silent`, `gated` (unless a
     token comes along), `headers` (these in place of the right ones), `endless` (a body of no announced length), `drip` (a
-    byte at a time), `slow` (a header a byte at a time); `times` times, on requests with this method."""
+    byte at a time), `slow` (a header a byte at a time), `says` (of a model what `says` makes of a request's path); `times`
+    times, on requests with this method."""
 
     kind: int | str
     times: float = float("inf")
     method: str = "HEAD"
     headers: Mapping[str, str] = field(default_factory=dict)
+    says: Callable[[str], object] | None = None
 
 
 class StandInHub(ThreadingHTTPServer):
@@ -102,8 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
         """What the hub says of a model: its commit (`sha`, of a fault's headers where they have one) and its files."""
         names = [name for owner, name in self.server.files if owner == model]
         sha = fault.headers.get("sha", self.server.commit) if fault else self.server.commit
-        told = {"id": model, "sha": sha, "siblings": [{"rfilename": name} for name in names]}
-        self._body(json.dumps(told).encode(), {}, fault)
+        told: object = {"id": model, "sha": sha, "siblings": [{"rfilename": name} for name in names]}
+        headers = dict(fault.headers) if fault and fault.kind == "says" else {}
+        told = fault.says(self.path) if fault and fault.says else told
+        self._body(json.dumps(told).encode(), headers, fault)
 
     def _drip(self, content: bytes) -> None:
         """A byte every 20 ms, as long as somebody listens."""

@@ -13,10 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
-from unicodedata import normalize
 
 from kodata.errors import DataError, brief
 from kodata.reading.columns import MAX_RATIO, SMALL
+from kodata.text import composed
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
@@ -156,7 +156,7 @@ def told(place: str) -> Iterator[None]:
 
 def side(name: str) -> str:
     """The side that the folders and file names of a path tell. What says validation anywhere is never trained on."""
-    pieces = normalize("NFC", name).split("/")  # macOS stores Korean names in pieces
+    pieces = composed(name).split("/")  # macOS stores Korean names in pieces
     for pattern, answer in ((_VALIDATION, "validation"), (_TRAINING, "train")):
         if any(pattern.search(piece) for piece in pieces):
             return answer

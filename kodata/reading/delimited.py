@@ -46,10 +46,22 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
 
 def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
     """Comma-separated values as spreadsheets and pandas write them: a quoted field may hold commas and newlines."""
-    found = csv.reader((line + "\n" for line in lines(pieces)), strict=True)
+    size = 0  # of a record, which may go over as many lines as the file has
+
+    def counted() -> Iterator[str]:
+        nonlocal size
+        for line in lines(pieces):
+            size += len(line) + 1
+            if size > MAX_ROW:
+                raise FaultError(f"a row of over {MAX_ROW:,} characters: a quote without an end? mend or remove it")
+            yield line + "\n"
+
+    found = csv.reader(counted(), strict=True)
     try:
         names = next(found, [])
+        size = 0
         for values in found:
+            size = 0
             if len(values) == len(names):
                 yield dict(zip(names, values, strict=True))
             elif values:

@@ -7,9 +7,13 @@ Mends in huggingface_hub 1.17.0, for everything that this process asks through i
   and no other host than the hub's own ever sees a token.
 - A body of no announced length is written until the disk is full, and each byte begins the patience anew: bodies have a
   largest size and a slowest pace, answers a time within which they begin.
+- What is no file goes into memory, however much of it is announced, and lists of files have as many pages as the answer says:
+  there is a largest size for all of it together, and a largest number of requests.
+- A header is logged as a warning for the terminal, as it is.
 - A user's name and password in HF_ENDPOINT stand in its error messages: they are taken out, and sent as they would be.
 """
 
+import itertools
 import json
 import logging
 import re
@@ -19,13 +23,17 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from kodata.errors import shown
+from kodata.errors import shown, visible
 from kodata.reading.addresses import RefusedError, masked, refuse_address, without_login
 
 BEGINS = 30.0  # seconds within which an answer begins, all redirects, the look-up of names and slow headers included
 GRACE, SLOWEST = 60.0, 20_000  # after so many seconds, fewer bytes a second than this on average are none
 LARGEST = 20_000_000_000  # bytes of a file; parts of a large model's weights have some 5 to 10 billion
 UNANNOUNCED = 100_000_000  # bytes of an answer that does not announce its length
+ANSWERS = (
+    20_000_000  # bytes of all that the hub says in one try beside files; of a list of 10,000 files it is some million
+)
+REQUESTS = 5_000  # GET and HEAD in one try; a model of 160 files of weights needs some 700
 PLAIN = ("", "identity")  # a compressed body could be any size
 
 _DIGEST, _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -50,14 +58,17 @@ def install() -> None:
 
 
 def begin() -> None:
-    """A new try: what was slow before is not held against it."""
+    """A new try: what was slow before, or much, is not held against it."""
     _State.began.clear()
+    _State.said, _State.asked = 0, itertools.count(1)
 
 
 class _State:
     installed = False
     login: str | None = None  # of the hub's address, as a header's value
     began: dict[str, tuple[float, int]] = {}  # noqa: RUF012  # of each address in this try: when, and bytes since
+    said = 0  # bytes in this try of what is no file
+    asked: Iterator[int] = itertools.count(1)  # requests in this try
 
 
 def _take_login(constants: Any) -> None:
@@ -71,7 +82,7 @@ def _take_login(constants: Any) -> None:
 
 
 def _mask(record: logging.LogRecord) -> bool:
-    record.msg, record.args = masked(record.getMessage()), None
+    record.msg, record.args = visible(masked(record.getMessage())), None
     return True
 
 
@@ -82,6 +93,8 @@ def _client() -> Any:
 
     class Client(httpx.Client):
         def send(self, request: httpx.Request, *, stream: bool = False, **more: Any) -> httpx.Response:
+            # A redirect, which takes them along, makes a file of no answer.
+            request.extensions = {**request.extensions, "path": request.url.path, "is_file": stream}
             response: httpx.Response = _within(BEGINS, lambda: super(Client, self).send(request, stream=True, **more))
             if not stream:
                 response.read()
@@ -121,6 +134,8 @@ def _on_request(request: Any) -> None:
     """Each request of a chain of redirects comes by here."""
     from huggingface_hub import constants
 
+    if request.method in ("GET", "HEAD") and next(_State.asked) > REQUESTS:
+        raise RefusedError(f"the hub's answers lead to over {REQUESTS:,} requests; look at HF_ENDPOINT")
     refuse_address(str(request.url), constants.ENDPOINT)
     hub = urlsplit(constants.ENDPOINT)
     ports = {"http": 80, "https": 443}
@@ -158,8 +173,11 @@ def _on_response(response: Any) -> None:
             f"the hub announces {shown(max(sizes))} bytes, and a file may have {LARGEST:,}; look at HF_ENDPOINT"
         )
     most = LARGEST if "content-length" in headers else UNANNOUNCED
-    response.stream = _watched(response.stream, str(request.url), most)
-    if _API.match(request.url.path) and response.status_code == 200:
+    is_file = (
+        request.extensions.get("is_file", False) and response.status_code < 400
+    )  # of an error, the client reads all
+    response.stream = _watched(response.stream, str(request.url), most, is_file)
+    if _API.search(request.extensions.get("path", request.url.path)) and response.status_code == 200:
         _refuse_commit(response.read())
 
 
@@ -174,9 +192,9 @@ def _refuse_commit(body: bytes) -> None:
         raise RefusedError(f"the hub's answer is not to be trusted: its commit is {shown(commit)}; look at HF_ENDPOINT")
 
 
-def _watched(stream: Any, url: str, most: int) -> Any:
-    """The stream of a body, which ends where it is larger than `most` or slower than SLOWEST. What went before counts, where
-    the client goes on with a body that stopped."""
+def _watched(stream: Any, url: str, most: int, is_file: bool) -> Any:
+    """The stream of a body, which ends where it is larger than `most`, or with all else that was said in this try than ANSWERS,
+    or slower than SLOWEST. What went before counts, where the client goes on with a body that stopped."""
     from httpx import ReadError, SyncByteStream
 
     class Watched(SyncByteStream):
@@ -186,6 +204,10 @@ def _watched(stream: Any, url: str, most: int) -> Any:
                 seen += len(chunk)
                 if seen > most:
                     raise RefusedError(f"the hub's answer has over {most:,} bytes; look at HF_ENDPOINT")
+                _State.said += 0 if is_file else len(chunk)
+                if _State.said > ANSWERS:
+                    told = f"the hub says over {ANSWERS:,} bytes of what is to be fetched"
+                    raise RefusedError(f"{told}; look at HF_ENDPOINT")
                 began, before = _State.began.get(url) or (time.monotonic(), 0)
                 _State.began[url] = (began, before + len(chunk))
                 elapsed = time.monotonic() - began

@@ -11,13 +11,14 @@ waits up to a minute six times for an answer, and after a refused connection goe
 
 import hashlib
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from kodata.errors import DataError, HubDeniedError, HubError
+from kodata.errors import DataError, HubDeniedError, HubError, brief
 from kodata.reading import addresses, guard
 
 Answer = TypeVar("Answer")
@@ -110,8 +111,21 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def explained(error: Exception, what: str, page: str) -> Exception:
-    """The error in a user's words, or the error itself where it is not about the hub. `page` is where to ask."""
+def explained(error: Exception, what: str, page: str) -> DataError:
+    """The error in a user's words. `page` is where to ask. Whatever else a library raises over an answer, or this module over
+    its headers, means that the answer makes no sense: a field that is missing or of another kind, a name that is none."""
+    try:
+        told = _told(error, what, page)
+    except Exception as fault:
+        told, error = None, fault
+    why = f"{type(error).__name__}: {brief(addresses.masked(str(error)))}"
+    mend = "look at HF_ENDPOINT" if os.environ.get("HF_ENDPOINT") else "try again later"
+    nonsense = f"the hub's answer makes no sense ({why}); {mend}, or give a local copy"
+    return told or HubDeniedError(f"{what}: {nonsense} (path: for data, a folder for a model)")
+
+
+def _told(error: Exception, what: str, page: str) -> DataError | None:
+    """What is known of such an error; None where it is none that a hub's answer is meant to raise."""
     from httpx import InvalidURL, RequestError
 
     chain = _chain(error)
@@ -134,7 +148,7 @@ def explained(error: Exception, what: str, page: str) -> Exception:
         return HubError(
             f"{what}: the Hugging Face hub cannot be reached ({answer}); {later}, or give a local copy", wait
         )
-    return error
+    return None
 
 
 def _denied(chain: list[BaseException], status: int | None, page: str) -> str | None:

@@ -3,6 +3,9 @@
 import os
 import signal
 import sys
+import threading
+import traceback
+from types import TracebackType
 
 import click
 
@@ -54,6 +57,19 @@ def _traceback(error: BaseException) -> str:
 
 def _help(ctx: click.Context | None) -> str:
     return f"; `{ctx.command_path} --help` tells more" if ctx else ""
+
+
+def say_faults_safely() -> None:
+    """A traceback is our own fault, and holds what a stranger wrote: it reaches no terminal with what acts on one, nor with a
+    password of an address."""
+    sys.excepthook = _tell
+    threading.excepthook = lambda fault: _tell(fault.exc_type, fault.exc_value, fault.exc_traceback)
+
+
+def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    from kodata.reading.addresses import masked
+
+    echo(masked("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
 
 
 def unwind_when_terminated() -> None:

@@ -9,9 +9,9 @@ bolder by the browser. What it has not, other scripts that a model may write, co
 import io
 from base64 import b64encode
 from pathlib import Path
-from unicodedata import normalize
 
 from kodata.errors import visible
+from kodata.text import composed
 from kotune.errors import RecipeError
 
 PAGES = Path(__file__).parent / "pages"
@@ -51,7 +51,7 @@ def _face(text: str) -> str:
     options.drop_tables = [*options.drop_tables, *LAYOUT]
     cut, file = subset.Subsetter(options), io.BytesIO()
     font = subset.load_font(sans_path(), options)
-    cut.populate(text=text + normalize("NFC", text))
+    cut.populate(text=text + composed(text))
     cut.subset(font)
     subset.save_font(font, file, options)
     data = b64encode(file.getvalue()).decode()

@@ -4,10 +4,10 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException, InvalidURL
+from http.client import InvalidURL
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -75,7 +75,7 @@ def ask(endpoint: str, model: str, token: str | None) -> int | str:
             said.append(int(build_opener(_Stay).open(request, timeout=PATIENCE).status))
         except HTTPError as error:
             said.append(error.code)
-        except (URLError, HTTPException, OSError, ValueError) as error:
+        except Exception as error:  # of the network, or over an answer that makes no sense
             said.append(_why(error))
 
     thread = threading.Thread(target=wait, daemon=True)  # the search for an address heeds no timeout

@@ -7,6 +7,7 @@ from kotune.models import hub
 from kotune.parity import proof
 from kotune.runs.folder import write_json
 from kotune.score import scoring
+from kotune.worker import bounds
 
 
 def run(
@@ -14,7 +15,8 @@ def run(
 ) -> None:
     """Writes parity.json into the run folder `root`. `tasks`: each with the local path of its source, None: the hub;
     `trained`: those of them that ask what is trained; `merge`: as load_task() has it."""
-    hub.write_own_template(base, root, revision)
+    with bounds.tokenizing():
+        hub.write_own_template(base, root, revision)
     paths = {task: Path(path) if path else None for task, path in tasks.items()}
     tokenizer, proven = proof.prove(root, paths, trained, merge)
     scoring.rehearse(root, base, revision, tokenizer, paths, merge)

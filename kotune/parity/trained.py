@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from kotune.errors import RecipeError, StageError
 from kotune.runs.reading import yaml_of
+from kotune.worker import bounds
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
     except ValidationError as error:
         told = "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors())
         raise RecipeError(f"Axolotl refuses the configuration of this recipe:\n{told}") from None
-    tokenizer = load_tokenizer(cfg)
+    with bounds.tokenizing():
+        tokenizer = bounds.bound_tokenizer(load_tokenizer(cfg))
     _check_korean(tokenizer)
     return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
 

@@ -191,11 +191,14 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
 def _tokenizer(recipe: Recipe, run: Path) -> Any:
     """The model's tokenizer with the template that the recipe trains with. RecipeError where there is none."""
     from kotune.models import hub
+    from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    tokenizer = hub.tokenizer_of(model.base)
+    with bounds.tokenizing():
+        tokenizer = hub.tokenizer_of(model.base)
     if model.template:
         tokenizer.chat_template = model.template.read_text(encoding="utf-8")
     else:
-        hub.write_own_template(model.base, run)
-    return tokenizer
+        with bounds.tokenizing():
+            hub.write_own_template(model.base, run)
+    return bounds.bound_tokenizer(tokenizer)

@@ -6,12 +6,14 @@ from pathlib import Path
 from kotune.models import hub
 from kotune.preview import tokens
 from kotune.runs.folder import Run, write_json
+from kotune.worker import bounds
 
 
 def run(root: Path, bases: dict[str, str], items: int) -> None:
     """Writes tokens.json into each run folder below `root`. `bases`: the model of each."""
     for name, base in bases.items():
         folder = root / name
-        hub.write_own_template(base, folder, Run(folder).record()["model_revision"])
+        with bounds.tokenizing():
+            hub.write_own_template(base, folder, Run(folder).record()["model_revision"])
         with chdir(folder):  # Axolotl's paths are relative
             write_json(folder / "tokens.json", tokens.look(folder, items))

@@ -14,9 +14,12 @@ from kotune.parity import lengths
 from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
 from kotune.runs.reading import yaml_of
 
+MOST = 12  # tokens of a piece: whole characters, whether each of them has one token, two, three or four
+
 
 class Piece(NamedTuple):
-    """The fewest tokens that make whole characters: a rare Hangul syllable may take three of them."""
+    """The fewest tokens that make whole characters: a rare Hangul syllable may take three of them. Never over MOST: a text may
+    itself hold what half a character decodes to, thousands of times, and each token is decoded with its piece."""
 
     text: str
     tokens: int
@@ -55,7 +58,9 @@ def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
     for at, token in enumerate(row.ids):
         own.append(token)
         text = _text([*before, *own], tokenizer)[len(_text(before, tokenizer)) :]
-        ends = at + 1 == len(row.ids) or trained[at] != trained[at + 1] or row.ids[at + 1] in special
+        ends = (
+            at + 1 == len(row.ids) or trained[at] != trained[at + 1] or row.ids[at + 1] in special or len(own) == MOST
+        )
         if ends or not text.endswith("\ufffd"):  # what half a character decodes to
             yield Piece(text, len(own), trained[at], token in special)
             before, own = own, []

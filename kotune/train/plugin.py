@@ -33,8 +33,9 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        # Imported by its name, so that an edit of the guard trains nothing again.
+        # Imported by its name, so that an edit of these trains nothing again.
         import_module("kodata.reading.guard").install()
+        import_module("kotune.worker.bounds").bound_templates()
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Loads none; it is the hook that comes before the model's place is settled."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from kodata import drafts
 from kotune.errors import KotuneError, StageError
-from kotune.worker import server, tether
+from kotune.worker import bounds, server, tether
 from kotune.worker.jobs import MARK
 
 
@@ -25,7 +25,9 @@ def call(room: str, root: Path, **arguments: Any) -> None:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     told = next((line for line in reversed(lines) if line.startswith(MARK)), None)
     if told is None:
-        raise StageError(f"{room}: the process ended with {code}\n{tether.tail(log)}")
+        bound = bounds.ENDED.get(code)
+        why = f": the model's tokenizer, or a chat template, needs {bound}; choose another" if bound else ""
+        raise StageError(f"{room}: the process ended with {code}{why}\n{tether.tail(log)}")
     error = KotuneError(json.loads(told.removeprefix(MARK)))
     error.exit_code = code
     raise error

@@ -11,6 +11,7 @@ from pathlib import Path
 from kodata.errors import DataError
 from kodata.reading import guard
 from kotune.errors import KotuneError, exit_code
+from kotune.worker import bounds
 
 MARK = "kotune-error: "
 
@@ -19,7 +20,9 @@ def main(room: str) -> int:
     """Do the job of a room; its exit code."""
     arguments = json.load(sys.stdin)
     try:
+        guard.begin()
         guard.install()  # a library may ask the hub for what was not fetched, which a mirror may offer by now
+        bounds.bound_templates()
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
     except (KotuneError, DataError) as error:
         print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kodata.errors import DataError
-from kodata.reading import files
+from kodata.reading import delimited, files
 
 ROWS = [{"guid": str(number), "text": f"문장 {number} }} ]"} for number in range(2_000)]
 
@@ -189,3 +189,18 @@ def test_a_row_without_end_is_refused_in_bounded_memory(tmp_path: Path, name: st
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30_000_000
+
+
+def test_a_record_that_goes_over_millions_of_lines_is_not_gathered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which takes many times its bytes. The limit of one field, which Python has, does not hold for a row of many."""
+    monkeypatch.setattr(delimited, "MAX_ROW", 100_000)
+    endless = written(tmp_path, 'a,b\n"x' + '\n","' * 1_000_000, "a.csv")
+    tracemalloc.start()
+    told = fault(endless)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "row 1: a row of over 100,000 characters: a quote without an end?" in told and peak < 8_000_000
+    two_lines = written(tmp_path, "a,b\n" + '"x\ny",z\n\n' * 20_000, "b.csv")  # rows of two lines are no long one
+    assert len(read(two_lines)) == 20_000

@@ -4,20 +4,23 @@ token goes elsewhere, and no password of an address is said.
 The tests that begin with `huggingface_hub` show the fault in the installed version: where they fail, its guard can go.
 """
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from kodata import klue_nli, naver_news
-from kodata.errors import DataError, HubDeniedError, HubError
+from kodata.errors import DataError, HubDeniedError, HubError, visible
 from kodata.reading import addresses, guard
 from kodata.reading import hub as kodata_hub
+from kotune.doctor import hub as doctor_hub
 from kotune.models import hub as model_hub
 from tests.conftest import ROOT
 from tests.hub import MOVING, Fault, StandInHub, all_files, running
@@ -212,6 +215,129 @@ def test_a_name_that_is_looked_up_forever_is_not_waited_for(
         ask()
     wait.set()
     assert time.monotonic() - began < 15
+
+
+SHA = "5" * 40
+ODD: dict[str, object] = {
+    "a date that is none": {"id": MODEL, "sha": SHA, "lastModified": "\x1b[31m"},
+    "a number of files": {"id": MODEL, "sha": SHA, "siblings": 5},
+    "a file without a name": {"id": MODEL, "sha": SHA, "siblings": [{"x": 1}]},
+    "a file that is a number": {"id": MODEL, "sha": SHA, "siblings": [5]},
+    "a name that is a number": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": 5}]},
+    "a name that leads out": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": "../../../../outside.json"}]},
+    "a name with a NUL": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": "a\0.json"}]},
+    "a name that is too long": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": "a" * 5000 + ".json"}]},
+    "a list": [1],
+    "a word": "x",
+    "nothing": None,
+    "no id": {"sha": SHA, "siblings": []},
+    "no commit": {"id": MODEL, "siblings": [{"rfilename": "config.json"}]},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_answer_about_a_model_that_makes_no_sense_is_one_message(hub: StandInHub, tmp_path: Path, name: str) -> None:
+    hub.faults = [Fault("says", method="GET", says=lambda _: ODD[name])]
+    with pytest.raises(DataError, match=r"^model some/model: ") as caught:
+        model_hub.fetch(MODEL)
+    assert "\x1b" not in visible(str(caught.value)) and len(str(caught.value)) < 500
+    assert [path for path in written(tmp_path) if not {"refs", ".locks"} & {*path.parts}] == []
+
+
+@pytest.mark.parametrize("header", ["Retry-After", "RateLimit", "Content-Length", "ETag", "Location"])
+@pytest.mark.parametrize("value", ["9" * 5000, "\u0669", '"r";r=0;t=' + "9" * 5000, "-1", "\x1b[31m", "http://[", " "])
+def test_a_header_that_makes_no_sense_is_one_message(
+    hub: StandInHub,
+    monkeypatch: pytest.MonkeyPatch,
+    ask,
+    header: str,
+    value: str,  # type: ignore[no-untyped-def]
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    value = value.encode().decode("latin-1")
+    limited = header in ("Retry-After", "RateLimit")
+    kind, headers = (429, {header: value}) if limited else ("headers", {header: value})
+    hub.faults = [Fault(kind, method=method, headers=headers) for method in ("HEAD", "GET")]
+    with suppress(DataError):
+        ask()
+
+
+def test_doctor_tells_of_an_answer_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library raises over it."""
+
+    class Opener:
+        def open(self, *_: object, **__: object) -> None:
+            raise TypeError("\x1b[31m")
+
+    monkeypatch.setattr("kotune.doctor.hub.build_opener", lambda _: Opener())
+    assert visible(str(doctor_hub.ask("https://hub.example", MODEL, None))) == "\\u001b[31m"
+
+
+def test_a_traceback_of_our_own_reaches_no_terminal_with_what_acts_on_it(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom kotune import cli\n"
+        "def broken(*_, **__): raise ValueError('\\x1b]0;x\\x07 https://me:S3cretWord@hub.example')\n"
+        "cli.check.callback = broken\nsys.argv = ['kotune', 'check', 'a.yml']\ncli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 1 and done.stderr.startswith("Traceback (most recent call last):\n")
+    assert done.stderr.endswith("ValueError: \\u001b]0;x\\u0007 https://***@hub.example\n"), done.stderr
+
+
+def test_a_list_of_files_without_end_ends(hub: StandInHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository of many files is listed in pages, each of which names the next."""
+    monkeypatch.setattr(guard, "REQUESTS", 50)
+    about = {"id": MODEL, "sha": SHA, "siblings": []}
+    hub.faults = [
+        Fault(
+            "says",
+            method="GET",
+            headers={"Link": f'<{hub.endpoint}/api/models/{MODEL}/tree/main?cursor=x>; rel="next"'},
+            says=lambda path: [{"type": "file", "path": "a", "size": 1, "oid": "b"}] if "/tree/" in path else about,
+        )
+    ]
+    with pytest.raises(HubDeniedError, match="the hub's answers lead to over 50 requests; look at HF_ENDPOINT"):
+        model_hub.fetch(MODEL)
+    assert len(hub.asked) < 60
+    hub.faults = []
+    assert model_hub.fetch(MODEL) == MOVING  # the next try begins anew
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_what_the_hub_says_of_a_model_does_not_fill_the_memory(
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    """In one answer, however much of it is announced, or in all of them."""
+    monkeypatch.setattr(guard, "ANSWERS", 300_000)
+    files = [{"type": "file", "path": f"{at:090}", "size": 1, "oid": "b" * 40} for at in range(2_500 // pages)]
+    about = {"id": MODEL, "sha": SHA, "siblings": []}
+    link = f'<{hub.endpoint}/api/models/{MODEL}/tree/main?cursor=x>; rel="next"'
+    hub.faults = [
+        Fault("says", method="GET", headers={"Link": link}, says=lambda path: files if "/tree/" in path else about)
+    ]
+    with pytest.raises(HubDeniedError, match="the hub says over 300,000 bytes of what is to be fetched"):
+        model_hub.fetch(MODEL)
+    assert len(hub.asked) <= 1 + 2 * pages
+
+
+def test_a_redirect_hides_no_commit(hub: StandInHub, tmp_path: Path) -> None:
+    """The answer to what was asked of a model, wherever it comes from."""
+    hub.files["a/b", "x"] = json.dumps({"id": MODEL, "sha": "../../../outside", "siblings": []}).encode()
+    hub.faults = [Fault(307, times=1, method="GET", headers={"Location": f"/a/b/resolve/{SHA}/x"})]
+    try:
+        with pytest.raises(HubDeniedError, match=r"its commit is .\.\./\.\./\.\./outside."):
+            model_hub.fetch(MODEL)
+    finally:
+        del hub.files["a/b", "x"]
+    assert written(tmp_path) == []
+
+
+def test_a_warning_of_the_hubs_reaches_no_terminal_with_what_acts_on_it(hub: StandInHub, tmp_path: Path) -> None:
+    done = alone(hub, tmp_path, FETCH.replace("'https://me", "'\\x1b[31m\\x07 https://me"))
+    assert "asked \\u001b[31m\\u0007 https://***@hub.example/x" in done.stderr and "\x1b" not in done.stderr
 
 
 FETCH = (

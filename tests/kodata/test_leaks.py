@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from kodata import nsmc
 from kodata.errors import DataError
+from kodata.prepare import leaks
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry, Scored
 from kodata.prepare.leaks import KINDS, NEAR, SHORTEST, TestTexts, grams, similarity
 from kodata.prepare.output import doc_of
+from kodata.prepare.prefixes import Prefixes
 from kodata.text import folded, spaced
 from tests.conftest import REAL
 from tests.written import Item, klue, reviews
@@ -70,6 +73,45 @@ def test_equal_texts_and_parts_are_always_found_and_near_ones_are_near(tests: li
         assert max(similarity(grams(own), grams(test)) for test in known if len(test) >= 5) >= NEAR
     else:
         assert found == ({"task": "inside"} if any(longer) else {})
+
+
+@given(
+    st.lists(st.text(alphabet="가나", min_size=SHORTEST, max_size=26), max_size=12),
+    st.text(alphabet="가나", max_size=60),
+)
+def test_texts_that_begin_alike_are_told_apart(tests: list[str], text: str) -> None:
+    """With two letters, many of them begin with each other too."""
+    tests = [test[:4] * 5 + test for test in tests]
+    found = TestTexts(("task", test) for test in tests).find(text[:4] * 5 + text)
+    assert ("task" in found) >= any(test in text[:4] * 5 + text for test in tests)
+
+
+@given(st.sets(st.text(alphabet="ab", max_size=6), min_size=1), st.text(alphabet="ab", max_size=8))
+def test_all_that_a_text_begins_with_is_among_the_candidates(texts: set[str], text: str) -> None:
+    found = list(Prefixes(texts).candidates(text))
+    assert {one for one in found if text.startswith(one)} == {one for one in texts if text.startswith(one)}
+    assert len(found) == len(set(found)) and set(found) <= texts
+
+
+def test_thousands_of_test_texts_that_begin_alike_cost_no_time() -> None:
+    begun = time.process_time()
+    tests = TestTexts(("task", f"{'a' * SHORTEST}{number:05}") for number in range(2_000))
+    assert tests.find("a" * 20_000) == {}
+    assert tests.find(f"{TEXT}{'a' * 20_000}01999{TEXT[::-1]}") == {"task": "inside"}
+    assert time.process_time() - begun < 5  # a second on an idle machine; one by one they would take ten
+
+
+def test_a_text_that_would_be_compared_without_end_counts_as_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than as none."""
+    same = "가나다라마바사아자차카타파하" * 3
+    alike = [same + "".join(chr(0xAC00 + at * 97 + more * 31) for more in range(4)) for at in range(20)]
+    tests = TestTexts([*(("alike", text) for text in alike), ("inside", "a" * 900 + TEXT[::-1]), ("other", TEXT)])
+    near, inside = same + "끝이다른", "a" * 2_000
+    assert tests._find(near) == tests._find(inside) == {}
+    monkeypatch.setattr(leaks, "MOST", 500)
+    assert tests._find(near) == {"alike": "near"}
+    assert tests._find(inside) == dict.fromkeys(("alike", "inside", "other"), "inside")
+    assert tests._find(TEXT + " 정말로") == {"other": "near"}
 
 
 def premises(folder: Path, *texts: str) -> Path:

@@ -8,8 +8,9 @@ import pytest
 
 from kodata.text import with_thought
 from kotune.errors import StageError
-from kotune.models import presets
+from kotune.models import presets, rendering
 from kotune.parity import lengths
+from kotune.worker import bounds
 
 transformers = pytest.importorskip("transformers")
 ENDS = {"llama": "<|eot_id|>", "deepseek": presets.DEEPSEEK_END}
@@ -46,6 +47,26 @@ def count(
     (folder / "data" / "validation.jsonl").write_text(json.dumps(told[0]) + "\n")
     (folder / "axolotl.yml").write_text(f"sequence_len: 1024\neot_tokens: ['{ENDS[name]}']\n")
     return lengths.count(folder, tokenizer)
+
+
+def test_a_template_that_waits_for_one_row_to_loop_is_told_with_the_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes every rehearsal. In the children of plan, preview and the proof, each row is rendered within bounds."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    for name in ("template_class", "from_string"):
+        monkeypatch.setattr(ImmutableSandboxedEnvironment, name, getattr(ImmutableSandboxedEnvironment, name))
+    monkeypatch.setattr(bounds, "SECONDS", 0.2)
+    bounds.bound_templates()
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    waits = "{% if 'needle' in messages[0].content %}" + loops + "{% endif %}"
+    own = waits + presets.TEMPLATES["llama3"].read_text("utf-8")
+    assert rendering.harm(own) == ""
+    with pytest.raises(
+        StageError, match=r"train.jsonl:341 \(guid 340\): the template refuses it \(it takes over 0.2 s"
+    ):
+        count(tmp_path, tokenizer("llama", own), chat("needle?", "아니요"))
 
 
 TURNS = "{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>"

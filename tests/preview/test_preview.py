@@ -143,6 +143,32 @@ def test_a_syllable_of_several_tokens_is_one_piece_and_none_lies_across_the_bord
     assert cut([-100] * inside + ids[inside:])[at][1] == 1
 
 
+def test_a_text_of_what_half_a_character_decodes_to_is_cut_in_time() -> None:
+    transformers = pytest.importorskip("transformers")
+    from kotune.models import presets
+    from kotune.preview import tokens
+
+    class Counting:
+        """Counts the tokens that are decoded."""
+
+        def __init__(self, tokenizer: Any) -> None:
+            self.tokenizer, self.decoded = tokenizer, 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.tokenizer, name)
+
+        def decode(self, ids: list[int], **more: Any) -> str:
+            self.decoded += len(ids)
+            return str(self.tokenizer.decode(ids, **more))
+
+    tokenizer = Counting(transformers.AutoTokenizer.from_pretrained(presets.PRESETS["quickstart-llama"].base))
+    text = "비가 온다" + "\ufffd" * 1_000 + "뷁"
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    cut = list(tokens.pieces(Trained("g", [], ids, [-100] * len(ids)), tokenizer))
+    assert "".join(piece.text for piece in cut) == text and sum(piece.tokens for piece in cut) == len(ids) > 3_000
+    assert tokenizer.decoded < 3 * tokens.MOST * len(ids)  # not their square
+
+
 def test_rows_that_a_weight_repeats_are_shown_once(tmp_path: Path) -> None:
     rows = [{"source": "s", "form": "f", "guid": guid} for guid in "aabbcc"]
     write_text(tmp_path / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))

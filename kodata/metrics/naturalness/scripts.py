@@ -6,7 +6,9 @@ that slips into another language: lĩnh vực, 얼마나必要한, とても, �
 
 import re
 from functools import cache
-from unicodedata import name, normalize
+from unicodedata import name
+
+from kodata.text import composed
 
 _BRACKETED = re.compile(
     r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*』"
@@ -38,7 +40,7 @@ def hangul(text: str) -> tuple[int, int]:
 def leaky(text: str) -> list[str]:
     """The words in which a foreign script leaked. A single capital or Greek letter, an acronym, a unit, an address and
     what stands in brackets after a word are none."""
-    plain = _BRACKETED.sub(" ", normalize("NFKC", text))
+    plain = _BRACKETED.sub(" ", composed(text, "NFKC"))
     return [word for word in words(plain) if not _ADDRESS.search(word) and _is_leaky(word)]
 
 

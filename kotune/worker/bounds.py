@@ -1,0 +1,128 @@
+"""What a stranger's chat template and tokenizer may take inside a child, whatever text they are given: a template is a program,
+and a tokenizer's rules may double a text as often as they like. Both can wait for a text that no rehearsal has.
+
+Each call has bounds of its own, so that a process with a model in it, or with a GPU, has as much memory as it likes otherwise.
+The kernel keeps them: RLIMIT_DATA counts private memory that is written to, none of the addresses that a GPU reserves. What is
+over ends as an error where Python is at work, and ends the process (SIGPROF, SIGABRT) where a library is.
+"""
+
+import resource
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from types import FrameType
+from typing import Any
+
+from kotune.errors import StageError
+
+SECONDS = 5.0  # of CPU time for one chat, in Python; honest templates take some thousandths
+KILLED = 120.0  # of CPU time, and TOKEN for each character, in whatever code
+TOKEN = 20e-6  # an honest tokenizer takes a twentieth
+RENDERED = 256 << 20  # bytes for one chat, beside what the process has already
+TOKENIZED = 4 << 30  # bytes for a batch of texts or to load a tokenizer, and LETTER for each character
+LETTER = 2_000
+LONGEST = 100_000  # characters of a rendered chat, and TIMES of what is said in it
+TIMES = 8
+STATM, PAGE = "/proc/self/statm", resource.getpagesize()  # its sixth number: pages of data and stack
+ENDED = {  # by the exit code of a process that had bounds
+    -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
+    -signal.SIGABRT: f"perhaps over {TOKENIZED >> 30} GiB over some rows",
+}
+
+
+class OverrunError(StageError):
+    """A template went over its bounds."""
+
+
+@contextmanager
+def bounded(memory: int, killed: float, seconds: float = 0) -> Iterator[None]:
+    """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the process over `memory` bytes
+    more than it has, the end of the process after `killed` seconds. Timers are for the main thread."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    timed = threading.current_thread() is threading.main_thread()
+    try:
+        _limit_data(memory, before)
+        if timed:
+            signal.signal(signal.SIGVTALRM, _overrun)
+            signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds and 0.1)  # again, where somebody catches the first
+            signal.setitimer(signal.ITIMER_PROF, killed)
+        yield
+    finally:
+        if timed:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _limit_data(more: int, before: tuple[int, int]) -> None:
+    """Not over what other limits allow; nothing elsewhere than on Linux, which has no such limit."""
+    with suppress(FileNotFoundError), open(STATM, "rb", buffering=0) as file:  # noqa: PTH123  (a Path costs a third of all)
+        most = int(file.read().split()[5]) * PAGE + more
+        given = [limit for limit in before if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min([most, *given]), before[1]))
+
+
+def _overrun(_number: int, _frame: FrameType | None) -> None:
+    raise OverrunError(f"it takes over {SECONDS:g} s to render one chat")
+
+
+def bound_templates() -> None:
+    """Every chat template that this process compiles or renders from now on, for whichever library, is so within bounds.
+    Compiling works out what is constant, however large."""
+    from jinja2 import Template
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Bounded(Template):
+        def render(self, *given: Any, **named: Any) -> str:
+            return _rendered(super().render, given, named)
+
+        def generate(self, *given: Any, **named: Any) -> Iterator[str]:
+            plain = super().generate
+            yield _rendered(lambda *given, **named: "".join(plain(*given, **named)), given, named)
+
+    def from_string(self: Any, *given: Any, **named: Any) -> Any:
+        with _told():
+            return super(ImmutableSandboxedEnvironment, self).from_string(*given, **named)
+
+    ImmutableSandboxedEnvironment.template_class = Bounded
+    ImmutableSandboxedEnvironment.from_string = from_string  # type: ignore[method-assign]
+
+
+def _rendered(render: Any, given: Any, named: dict[str, Any]) -> str:
+    with _told():
+        text: str = render(*given, **named)
+    if len(text) > LONGEST and len(text) > (most := LONGEST + TIMES * len(str(named.get("messages")))):
+        raise OverrunError(f"it makes over {most:,} characters of one chat")
+    return text
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        with bounded(RENDERED, KILLED, SECONDS):
+            yield
+    except MemoryError:
+        raise OverrunError(f"it needs over {RENDERED >> 20} MiB to render one chat") from None
+
+
+@contextmanager
+def tokenizing(characters: int = 0) -> Iterator[None]:
+    """Bounds for a tokenizer at work over so many characters, or being loaded."""
+    with bounded(TOKENIZED + LETTER * characters, KILLED + TOKEN * characters):
+        yield
+
+
+def bound_tokenizer(tokenizer: Any) -> Any:
+    """The tokenizer, all of whose encoding is bounded from now on, for whoever has it."""
+    plain = tokenizer._encode_plus
+
+    @wraps(plain)
+    def encode(text: Any, *given: Any, **named: Any) -> Any:
+        texts = text if isinstance(text, (list, tuple)) else [text]
+        with tokenizing(sum(map(len, texts))):
+            return plain(text, *given, **named)
+
+    tokenizer._encode_plus = encode
+    return tokenizer

@@ -1,0 +1,41 @@
+"""Text in the form in which it is stored: composed, in a time that grows with its length, whatever somebody wrote into it."""
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable
+from unicodedata import normalize
+
+import pytest
+
+from kodata.aihub_dialogue.archive import side
+from kodata.metrics.naturalness.scripts import leaky
+from kodata.scored import final_answer, thought
+from kodata.text import RUN, clean, composed, folded, spaced
+
+MANY = 12_000  # of each of two marks: a second of unicodedata.normalize(), four for twice as many
+HOSTILE = ["a" + "\u0315" * MANY + "\u0316" * MANY, "a" + "\u0f73" * MANY, "가" + "\u3099\u0315\u0316" * MANY]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=["marks", "letters made of marks", "mixed"])
+@pytest.mark.parametrize("of", [clean, spaced, folded, final_answer, thought, leaky, side])
+def test_a_long_run_of_marks_takes_no_time(of: Callable[[str], object], text: str) -> None:
+    begun = time.process_time()
+    of(text)
+    assert time.process_time() - begun < 0.4  # 0.01 to 0.05 on an idle machine
+
+
+def test_nothing_of_such_a_text_is_lost_or_added() -> None:
+    for text in (text[:900] + text[-900:] for text in HOSTILE):
+        assert Counter(normalize("NFD", composed(text))) == Counter(normalize("NFD", text))
+    assert composed("a" + "\u0301" * 300 + "가") == "á" + "\u0301" * 299 + "가"
+    assert folded("ﾊ" + "\uff9e" * 1000 + "가").endswith("가")
+
+
+def test_a_run_that_any_language_writes_is_composed_as_unicode_says() -> None:
+    """Wherever in a text it stands, and however often."""
+    marks = "\u0316\u0301\u0323\u0315"
+    word = "e" + "".join(itertools.islice(itertools.cycle(marks), RUN - 1)) + "각"
+    for before in ("", "가" * 99, "나 " * 150, normalize("NFD", "다람쥐 héros ") * 40):
+        for form in ("NFC", "NFKC"):
+            assert composed(before + word * 5, form) == normalize(form, before + word * 5)
