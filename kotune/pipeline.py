@@ -178,6 +178,7 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     """
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
+    _refuse_beyond_positions(job, generation.positions(model.base, revision))
     unused = generation.unused_settings(model.base, revision)
     job.run.update(model_revision=revision, generation_unused=unused or None)
     write_text(job.run.path(CONFIG), config.render(job.recipe, job.device, revision))
@@ -185,6 +186,15 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     if model.template:
         write_text(job.run.path(TEMPLATE), model.template.read_text(encoding="utf-8"))
     return model
+
+
+def _refuse_beyond_positions(job: Job, positions: float) -> None:
+    """RecipeError for examples longer than the model was made for, of which it makes something without a word."""
+    wanted = int(config.config(job.recipe, job.device)["sequence_len"])
+    if wanted > positions:
+        raise RecipeError(
+            f"axolotl.sequence_len: {wanted:,} is beyond the {positions:,} positions of {job.recipe.model}; give no more"
+        )
 
 
 def _render(job: Job, screen: Screen) -> None:

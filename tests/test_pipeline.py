@@ -14,7 +14,7 @@ from kotune.errors import StageError
 from kotune.pipeline import RunOptions
 from kotune.runs.folder import STAGES, Run, write_text
 from kotune.runs.job import Job
-from tests.conftest import write_recipe
+from tests.conftest import ROOT, Cli, write_recipe
 
 ROW = {"premise": "비가 온다.", "hypothesis": "날이 맑다.", "gold_label": "contradiction"}
 RECIPE = "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: data\n"
@@ -184,3 +184,12 @@ def test_a_second_run_on_the_same_folder_is_told(start: Callable[..., list[str]]
     start(until="prepare")
     with Run(folder(tmp_path)).lock(), pytest.raises(StageError, match="another run"):
         start()
+
+
+def test_examples_longer_than_the_model_was_made_for_are_refused_before_training(cli: Cli) -> None:
+    recipe = ROOT / "recipes" / "quickstart_llama.yml"
+    done = cli("run", recipe, "--set", "axolotl.sequence_len=4096", "--until", "render")
+    assert done.returncode == 2 and "axolotl.sequence_len: 4,096 is beyond the 2,048 positions" in done.stderr, (
+        done.stderr
+    )
+    assert "Traceback" not in done.stderr

@@ -24,7 +24,7 @@ class Commands(click.Group):
         except (KotuneError, DataError) as error:
             echo(f"error: {error}", err=True)
             if error.__cause__ and os.environ.get(TRACEBACK):
-                echo(_traceback(error.__cause__), err=True)
+                _tell(type(error.__cause__), error.__cause__, error.__cause__.__traceback__)
             sys.exit(exit_code(error))
         except click.UsageError as error:
             echo(f"error: {error.format_message()}{_help(error.ctx)}", err=True)
@@ -47,12 +47,6 @@ class Commands(click.Group):
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
-
-
-def _traceback(error: BaseException) -> str:
-    from traceback import format_exception
-
-    return "".join(format_exception(error))
 
 
 def _help(ctx: click.Context | None) -> str:

@@ -15,6 +15,7 @@ import kodata
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean, visible
 from kodata.reading.hub import is_commit
+from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
 from kotune.models.refusals import refuse_strange
@@ -66,9 +67,7 @@ class Data(Strict):
     def _existing_path(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path is None and "source" in info.data:
             _need_no_path(kodata.SOURCES[info.data["source"]])
-        if path is not None:
-            _need_folder(path)
-        return path
+        return None if path is None else _folder(path)
 
     @field_validator("revision")
     @classmethod
@@ -106,6 +105,9 @@ class Recipe(Strict):
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
+        stored = as_stored(Path(name))
+        if name not in PRESETS and stored != Path(name):
+            name = str(stored)
         if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
             try:
                 refuse_strange(name, Path(name))
@@ -147,13 +149,12 @@ class Recipe(Strict):
     def _places_of_other_sources(cls, places: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
         trained = {entry.source for entry in info.data.get("data", ())}
         scored = {cards()[task].source for task in info.data.get("tasks", cards())}
-        for source, path in places.items():
+        for source in places:
             if _known(source, kodata.SOURCES, "source") in trained:
                 raise PydanticCustomError("path", f"{source} is trained on; give `path` in its entry of `data` instead")
             if source not in scored:
                 raise PydanticCustomError("path", f"no task of the recipe scores {source}; leave it out")
-            _need_folder(path)
-        return places
+        return {source: _folder(path) for source, path in places.items()}
 
     @field_validator("data")
     @classmethod
@@ -189,11 +190,14 @@ def _need_no_path(source: Source) -> None:
             raise PydanticCustomError("path", "{told}", {"told": str(error)}) from None
 
 
-def _need_folder(path: Path) -> None:
-    if not _there(path, Path.is_dir):
-        found = "is not a folder" if path.exists() else "does not exist"
+def _folder(path: Path) -> Path:
+    """The folder, as the disk has its name."""
+    stored = as_stored(path)
+    if not _there(stored, Path.is_dir):
+        found = "is not a folder" if stored.exists() else "does not exist"
         told = f"`{shown(path)}` {found}; give the folder that holds the data"
         raise PydanticCustomError("path", told)
+    return stored
 
 
 def _there(path: Path, is_kind: Callable[[Path], bool]) -> bool:

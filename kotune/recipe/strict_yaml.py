@@ -13,6 +13,7 @@ import yaml
 
 from kodata.errors import did_you_mean, on_one_line
 from kodata.reading.regular import opened
+from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.recipe.secrets import masked
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
@@ -141,7 +142,7 @@ def shown(value: object) -> str:
 
 def _read(path: Path, limit: int) -> str:
     try:
-        with opened(path) as file:
+        with opened(as_stored(path)) as file:
             data = file.read(limit + 1)  # never more, whatever the file says of its size
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file{_alike(path)}; {RECIPES_LIST} lists what ships") from None
