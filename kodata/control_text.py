@@ -15,9 +15,10 @@ from kodata.card import Found, Record
 _SIGN = re.compile(
     r"<\|[^<>|\s]{1,60}\|>|<｜[^<>｜\s]{1,60}｜>|</?s>|<(?:bos|eos|pad|unk|mask|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
 )
-_ENDS = re.compile(
-    r"(?:\s*(?:<\|(?:eot_id|eom_id|end_of_text|endoftext|im_end|end)\|>|<｜end▁of▁sentence｜>|</s>|<eos>|<end_of_turn>))+\s*\Z"
-)
+_ENDS = (
+    "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "<|end|>", "<｜end▁of▁sentence｜>", "</s>",
+    "<eos>", "<end_of_turn>",
+)  # fmt: skip
 REWRITTEN, ENDED = "special token", "end of turn"
 
 
@@ -26,11 +27,21 @@ def plain(text: str) -> tuple[str, tuple[str, ...]]:
     if "<" not in text and "INST]" not in text:
         return text, ()
     done: list[str] = []
-    if (kept := _ENDS.sub("", text)) != text:
+    if (kept := _without_ends(text)) != text:
         done.append(ENDED)
     if (made := _SIGN.sub(lambda found: f"{found[0][0]} {found[0][1:]}", kept)) != kept:
         done.append(REWRITTEN)
     return made, tuple(done)
+
+
+def _without_ends(text: str) -> str:
+    """In linear time, however many there are."""
+    at, end = len(text.rstrip()), len(text)
+    while found := next((name for name in _ENDS if text.endswith(name, 0, at)), None):
+        end = at = at - len(found)
+        while at and text[at - 1].isspace():
+            end = at = at - 1
+    return text[:end]
 
 
 def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:

@@ -80,10 +80,9 @@ def _refuse_pieces(root: Path) -> None:
     whole = {match[1] for path in root.rglob("*") if (match := _PIECE_OF_ZIP.fullmatch(str(path)))}
     for name in sorted(whole):
         if not Path(name).exists():
-            short = Path(name).name
             raise DataError(
-                f"{name}: only pieces of it are there; join them in the order of their numbers, then take them away: "
-                f"ls {short}.* | sort -V | xargs cat > {short}"
+                f"{name}: only pieces of it are there (.part0, .part1, ...); join them with `cat` in the order of their "
+                "numbers, as `sort -V` has it, and take them away"
             )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kodata.aihub_dialogue import archive
 from kodata.card import Source
-from kodata.errors import DataError
+from kodata.errors import DataError, on_one_line
 from kodata.reading import hub
 
 MOST = 1_000  # names that are told; who gives a whole home as `path` need not read more
@@ -22,7 +22,7 @@ def unread_files(source: Source, path: str | Path | None) -> list[str]:
     read = {file for split in source.SPLITS for file in _files(source, split, folder)}
     every = (file for file in islice(folder.rglob("*"), MOST_LOOKED_AT) if not _is_hidden(file.relative_to(folder)))
     names = (name for file in every for name in _unread(file, folder, file in read))
-    return sorted(islice(names, MOST))
+    return sorted(map(on_one_line, islice(names, MOST)))
 
 
 def _unread(file: Path, folder: Path, is_read: bool) -> Iterator[str]:

@@ -96,8 +96,8 @@ def _client() -> Any:
             # A redirect, which takes them along, makes a file of no answer.
             request.extensions = {**request.extensions, "path": request.url.path, "is_file": stream}
             response: httpx.Response = _within(BEGINS, lambda: super(Client, self).send(request, stream=True, **more))
-            if not stream:
-                response.read()
+            if not stream:  # a few bytes, which may be announced and never come
+                _within(GRACE, response.read)
             return response
 
     hooks: dict[str, list[Any]] = {"request": [hf_request_event_hook, _on_request], "response": [_on_response]}

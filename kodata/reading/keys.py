@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from kodata.card import NotRead
+from kodata.errors import on_one_line
 
+LONGEST = 80  # characters of a key that are told
+MOST, OTHERS = 1_000, "other keys"  # keys that are told by name, and what the rest is called
 # The names of the keys that are read; of a key that holds an object, or a list of objects, with its own names.
 Known: TypeAlias = Mapping[str, "Known | None"]
 
@@ -24,7 +27,12 @@ class Unread:
     def look(self, row: Any, names: Known) -> None:
         """Counts what one row has beside `names`."""
         if found := {*others(row, names)}:
-            self._rows.update(found)
+            self._rows.update({self._name(key) for key in found})
+
+    def _name(self, key: str) -> str:
+        """A key as it is told: on one line, not longer than a line, and of thousands of them the first ones alone."""
+        short = on_one_line(key[:LONGEST]) + "..." * (len(key) > LONGEST)
+        return short if short in self._rows or len(self._rows) < MOST else OTHERS
 
     def told(self) -> Iterator[NotRead]:
         """What was counted, in the order of the keys' names."""

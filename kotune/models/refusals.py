@@ -17,7 +17,9 @@ from kotune.errors import RecipeError
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
 READ = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 LARGEST = 10_000_000  # bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
-MOST = 10_000  # files of a model folder
+MOST, DEEPEST = 10_000, 10  # files of a model folder, and folders within folders
+# Keys of a config.json that take the place of what transformers' configuration class is, or send other keys elsewhere.
+OF_THE_CLASS = re.compile(r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update")
 KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 ADAPTER = "adapter_config.json"
 
@@ -27,10 +29,11 @@ def refuse(base: str, folder: Path) -> None:
     refuse_strange(base, folder)
     found = {name: object_of(base, folder / name) for name in READ if (folder / name).exists() or name == CONFIG}
     _refuse_adapter(base, folder)
+    _refuse_class(base, found[CONFIG])
     _refuse_kernels(base, found[CONFIG])
     _refuse_code(base, found[CONFIG])
     _refuse_other_weights(base, found[CONFIG])
-    for index in sorted(folder.glob(INDEX)):
+    for index in sorted(folder.rglob(INDEX)):
         _refuse_places(base, index.name, object_of(base, index))
 
 
@@ -38,23 +41,20 @@ def refuse_strange(base: str, folder: Path) -> None:
     """RecipeError for a model folder with links, pipes or devices: a link's target would be read as the model's, and of a
     template shown and copied. The hub's cache links each file to one in its own `blobs`."""
     blobs = folder.resolve().parent.parent / "blobs"
-    for number, place in enumerate(_inside(folder)):
-        if number > MOST:
-            raise RecipeError(f"model {base}: over {MOST:,} files; give the folder of one model")
-        if place.is_symlink() and place.resolve().parent != blobs:
-            raise RecipeError(
-                f"model {base}: {place.relative_to(folder)} is a symbolic link; put the file itself there"
-            )
-        if not (place.is_file() or place.is_dir()):
-            raise RecipeError(f"model {base}: {place.relative_to(folder)} is {NO_FILE}; take it away")
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    """Everything in a folder and in its folders, but not behind links."""
-    for place in sorted(folder.iterdir()):
-        yield place
-        if place.is_dir() and not place.is_symlink():
-            yield from _inside(place)
+    waiting, seen = [folder], 0
+    while waiting:
+        for place in waiting.pop().iterdir():
+            name = place.relative_to(folder)
+            if (seen := seen + 1) > MOST or len(name.parts) > DEEPEST:
+                raise RecipeError(
+                    f"model {base}: over {MOST:,} files, or {DEEPEST} folders deep; give the folder of one model"
+                )
+            if place.is_symlink() and place.resolve().parent != blobs:
+                raise RecipeError(f"model {base}: {name} is a symbolic link; put the file itself there")
+            if place.is_dir():
+                waiting.append(place)
+            elif not place.is_file():
+                raise RecipeError(f"model {base}: {name} is {NO_FILE}; take it away")
 
 
 def object_of(base: str, file: Path) -> dict[str, Any]:
@@ -94,6 +94,21 @@ def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
                 f"model {base}: its config.json asks for code from the hub ({key}: {shown(value)}), and a kernel that a "
                 "model names is never run; remove the key from a copy of the model, or choose another"
             )
+
+
+def _refuse_class(base: str, config: dict[str, Any]) -> None:
+    """`attribute_map` (transformers 5.16) reads another key in the place of one that is refused here."""
+    waiting: list[Any] = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if key := next((key for key in value if OF_THE_CLASS.fullmatch(key)), None):
+                raise RecipeError(
+                    f"model {base}: its config.json says `{key}`, which changes how the others are read; remove the key from "
+                    "a copy of the model, or choose another"
+                )
+            value = list(value.values())
+        waiting += value if isinstance(value, list) else []
 
 
 def _named(config: Any) -> Iterator[tuple[str, str]]:

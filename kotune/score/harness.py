@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata.card import Message
+from kotune.errors import StageError
 from kotune.score.turns import before_answer
 from kotune.shipped import TASKS
 from kotune_tasks.card import TaskCard, cards
@@ -52,7 +53,14 @@ class Loaded:
         """For each text that is asked, the turns that a model is asked in (kotune.score.turns)."""
         if not self.card.turns:
             return {}
-        return {self.question(doc): before_answer(doc["messages"], self.merge) for doc in self.task.eval_docs}
+        told: dict[str, list[Message]] = {}
+        for doc in self.task.eval_docs:
+            turns = before_answer(doc["messages"], self.merge)
+            if told.setdefault(self.question(doc), turns) != turns:
+                raise StageError(
+                    f"{self.name}: {doc['guid']}: another chat's turns are told as the same text; change or remove one"
+                )
+        return told
 
     @property
     def card(self) -> TaskCard:

@@ -115,7 +115,7 @@ def tokenizing(characters: int = 0) -> Iterator[None]:
 
 
 def bound_tokenizer(tokenizer: Any) -> Any:
-    """The tokenizer, all of whose encoding is bounded from now on, for whoever has it."""
+    """The tokenizer, all of whose encoding and decoding is bounded from now on, for whoever has it."""
     plain = tokenizer._encode_plus
 
     @wraps(plain)
@@ -124,5 +124,13 @@ def bound_tokenizer(tokenizer: Any) -> Any:
         with tokenizing(sum(map(len, texts))):
             return plain(text, *given, **named)
 
-    tokenizer._encode_plus = encode
+    undone = tokenizer._decode
+
+    @wraps(undone)
+    def decode(*given: Any, **named: Any) -> Any:
+        ids = named.get("token_ids", given[0] if given else ())
+        with tokenizing(len(ids) if hasattr(ids, "__len__") else 1):
+            return undone(*given, **named)
+
+    tokenizer._encode_plus, tokenizer._decode = encode, decode
     return tokenizer

@@ -1,6 +1,7 @@
 """Names of special tokens in data stay text, in training and in scoring alike."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,12 @@ def test_training_and_scoring_have_the_same_text_and_it_is_counted(tmp_path: Pat
     scored = list(records_of(chat.read("test", data)))
     assert {chat.answer(record) for record in scored} == {"네"}
     assert all("< |eot_id|>" in chat.question(record) and "<|" not in chat.question(record) for record in scored)
+
+
+@pytest.mark.parametrize(
+    "text", ["a <" + " " * 2_000_000 + "b", "a " + "</s>" * 500_000 + "b", "a" + "</s> " * 500_000]
+)
+def test_a_long_row_is_made_plain_in_linear_time(text: str) -> None:
+    begun = time.process_time()
+    plain(text)
+    assert time.process_time() - begun < 10

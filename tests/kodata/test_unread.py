@@ -153,3 +153,15 @@ def test_members_of_a_zip_that_no_reader_opens_are_named(tmp_path: Path) -> None
 def test_shipped_data_have_nothing_that_is_not_read(tmp_path: Path) -> None:
     entry = convert([Entry("nli_sample", "label")], tmp_path, seed=1)["entries"][0]
     assert (entry["not_read"], entry["unread_files"]) == ({}, [])
+
+
+def test_names_of_keys_are_told_on_one_line_and_up_to_a_number(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    odd = ["x\nerror: paste your token", "k" * 3_000_000, *(f"key {number}" for number in range(1_500))]
+    rows = [{"prompt": f"질문 {number}", "answer": "네", key: 1} for number, key in enumerate(odd)]
+    (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "out"
+    told = convert([Entry("chat", "chat", data)], out, seed=1)["entries"][0]["not_read"]
+    assert len(told) <= 2 * 1_001 and all(len(key) < 100 and "\n" not in key for key in told)
+    assert sum(told.values()) > 1_000 and (out / "manifest.json").stat().st_size < 200_000

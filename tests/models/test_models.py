@@ -322,3 +322,35 @@ def test_a_tokenizer_or_template_of_another_form_is_one_message(
     (model / name).write_text(json.dumps({**was, **content}))
     with pytest.raises(RecipeError, match=told):
         model_hub.write_own_template(str(model), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"attribute_map": {"transformers_weights": "zzz"}, "zzz": "sub/x.safetensors.index.json"},
+        {"text_config": {"attribute_map": {"_attn_implementation": "www"}}},
+        {"to_dict": 1}, {"save_pretrained": 1}, {"get_text_config": "x"}, {"sub_configs": {}}, {"validate": 3},
+    ],
+)  # fmt: skip
+def test_a_config_that_changes_how_it_is_read_is_refused(tmp_path: Path, more: dict[str, object]) -> None:
+    """transformers 5.16 takes them as attributes: another key was read in the place of one that is refused by name."""
+    model = own_model(tmp_path)
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    (model / "config.json").write_text(json.dumps({**config, **more}))
+    with pytest.raises(RecipeError, match="which changes how the others are read"):
+        refuse(str(model), model)
+
+
+def test_a_model_folder_of_a_thousand_folders_in_each_other_is_one_message(tmp_path: Path) -> None:
+    model = own_model(tmp_path)
+    subprocess.run(["sh", "-c", "for n in $(seq 30); do mkdir a && cd a; done"], cwd=model, check=True)
+    with pytest.raises(RecipeError, match="10 folders deep"):
+        refuse(str(model), model)
+
+
+def test_an_index_in_a_folder_below_is_looked_at_too(tmp_path: Path) -> None:
+    model = own_model(tmp_path)
+    (model / "sub").mkdir()
+    (model / "sub" / "x.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "/etc/w.bin"}}))
+    with pytest.raises(RecipeError, match=r"names '/etc/w\.bin'"):
+        refuse(str(model), model)
