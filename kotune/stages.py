@@ -65,9 +65,8 @@ def is_done(job: Job, stage: str) -> bool:
 def answered(stage: str) -> tuple[str, ...]:
     """The files of a stage whose digests its record keeps, where they are there, so that an edited one is made again. Samples
     have theirs in scores.json; another adapter is scored again; a report may be written again in another language."""
-    beside = (
-        (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG) if stage == "train" else ()
-    )  # a tokenizer may be saved in other files
+    # A tokenizer may be saved in other files.
+    beside = (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG) if stage == "train" else ()
     return tuple(name for name in (*OUTPUTS[stage], *beside) if Path(name).suffix in (".json", ".jsonl", ".yml"))
 
 

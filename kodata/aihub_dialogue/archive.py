@@ -29,9 +29,8 @@ _VALIDATION = re.compile(
     r"(?<![a-z])([Vv]alid|VALID)|(?<=[a-z])Valid|검증|유효성|평가용|시험용|테스트|(?i:(?<![a-z])(val|dev|eval|test|v[ls])(?![a-z]))"
 )
 _TRAINING = re.compile(r"(?<![a-z])([Tt]rain|TRAIN)|(?<=[a-z])Train|학습|훈련|(?i:(?<![a-z])t[ls](?![a-z]))")
-_PIECE_OF_ZIP = re.compile(
-    r"(.+\.zip)\.(?:part)?\d+", re.IGNORECASE
-)  # AI Hub cuts large zips, NAME.zip.part0, .part1073741824, ...
+# AI Hub cuts large zips: NAME.zip.part0, .part1073741824, ...
+_PIECE_OF_ZIP = re.compile(r"(.+\.zip)\.(?:part)?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
