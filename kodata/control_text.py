@@ -46,6 +46,11 @@ def _without_ends(text: str) -> str:
 
 def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:
     """A record with all its texts plain, and what was done to any of them."""
+    for value in record.values():  # most have nothing to look at; a call for each text costs a twelfth of a conversion
+        if type(value) is not str or "<" in value or "INST]" in value:
+            break
+    else:
+        return record, ()
     done: set[str] = set()
     made = {key: _value(value, done) for key, value in record.items()}
     return (made, tuple(sorted(done))) if done else (record, ())
