@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from benchmarks.table import Figure, show
 from kodata import SOURCES
 from kotune.models import presets
+from kotune.runs.task_data import TaskData
 from kotune.score.harness import Loaded, load_task
 from kotune.score.model import load_base
 from kotune.score.scoring import evaluated
@@ -62,7 +63,7 @@ def measure(card: TaskCard, model: Any) -> Measured:
     """A task timed, then scored twice alike and once with the other batch size."""
     folder = SAMPLES / card.source
     begun = time.monotonic()
-    task = load_task(card.name, folder if folder.is_dir() else None)
+    task = load_task(card.name, TaskData(folder if folder.is_dir() else None))
     _, samples = score(task, model, LIMIT, BATCH_SIZE)
     seconds = time.monotonic() - begun
     limit = AGAIN if task.generates else LIMIT

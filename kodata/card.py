@@ -41,17 +41,23 @@ class Card:
     rows: Mapping[str, int]  # split: rows
     forms: tuple[str, ...]  # the ways in which a record becomes an example
     defects: str  # known faults of the data
+    test_share: float | None = None  # of the groups, kept for scoring where the user's data have no test part
 
 
 class Source(Protocol):
-    """A data set module. A record is a flat dict of strings with at least "guid"; "label" where there is one."""
+    """A data set module. A record is a flat dict of strings with at least "guid"; "label" where there is one.
+
+    One whose card has a test_share takes another as a third argument of files() and read(), which kodata.source() gives, and
+    has is_cut(path): whether that share is kept for scoring, since the data at `path` have no test part.
+    """
 
     CARD: Card
     SPLITS: tuple[str, ...]
     FORMS: tuple[str, ...]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files that hold a split: in the folder `path`, else shipped or on the hub (at the commit `path`)."""
+        """The files that hold a split: in the folder `path`, else shipped or on the hub (at the commit `path`). Empty where a
+        validation split is not given: it is cut from train then. NoTestError where nothing can be scored."""
 
     def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
         """The records of a split, one at a time, in file order; Refused for a row that is no record; what was not read of them

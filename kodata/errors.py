@@ -23,6 +23,15 @@ class HubDeniedError(DataError):
     """The hub answered no (gated, not logged in, no such file) or may not be asked: trying again does not help."""
 
 
+class NoTestError(DataError):
+    """There is nothing to score a model on, and nothing is kept for that. Training needs none of it. `groups`: those of train,
+    where they are too few; None where nothing was to be kept."""
+
+    def __init__(self, text: str, groups: int | None = None) -> None:
+        super().__init__(text)
+        self.groups = groups
+
+
 class SizeError(DataError):
     """More training rows are asked for than there are."""
 

@@ -4,7 +4,7 @@ It stands here because lm_eval loads a task's functions file by file, so that th
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kodata import source as find_source
@@ -16,25 +16,38 @@ from kodata.text import composed
 
 
 def dataset(
-    source: str, data_path: str | dict[str, str] | None = None, skip_empty: bool = False, **_: object
+    source: str,
+    data_path: str | dict[str, str] | None = None,
+    skip_empty: bool = False,
+    test_share: float | None = None,
+    **_: object,
 ) -> dict[str, Any]:
     """The scored split of a source. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a
     folder, or, since lm_eval gives every task the same metadata, a folder for each source: {"klue_nli": "FOLDER"}.
+    `test_share` comes from there too: of the groups, where a source brings no test part (kodata.test_part).
 
     The docs of one group (a premise, a paragraph) follow each other, groups in file order, so that --limit breaks at
     most one of them up. A record with an empty field is a DataError, or left out where the task says `skip_empty`.
     """
     import datasets
 
-    path, module = place(source, data_path), find_source(source)
+    group_of = find_source(source).group
     groups: dict[str, list[Record]] = {}
-    for record in records_of(module.read("test", path)):
+    for record in records(source, data_path, test_share):
         if "" not in record.values():
-            groups.setdefault(module.group(record), []).append(record)
+            groups.setdefault(group_of(record), []).append(record)
         elif not skip_empty:
             empty = next(field for field, text in record.items() if not text)
             raise DataError(f"{source}: guid {record['guid']}: an empty {empty} cannot be scored; mend it")
     return {"test": datasets.Dataset.from_list([doc for docs in groups.values() for doc in docs])}
+
+
+def records(
+    source: str, data_path: str | dict[str, str] | None = None, test_share: float | None = None
+) -> Iterator[Record]:
+    """The records of a source's test split; `data_path` and `test_share` as in dataset()."""
+    cuts = find_source(source).CARD.test_share is not None  # the metadata are the same for all tasks
+    return records_of(find_source(source, test_share if cuts else None).read("test", place(source, data_path)))
 
 
 def place(source: str, data_path: str | dict[str, str] | None) -> str | None:

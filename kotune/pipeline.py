@@ -15,12 +15,11 @@ import yaml
 
 from kodata import drafts
 from kodata.errors import did_you_mean
-from kodata.prepare import convert
 from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
-from kotune.layout import CHECKPOINTS, CONFIG, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
+from kotune.layout import CHECKPOINTS, CONFIG, MANIFEST, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
 from kotune.models import generation, hub, presets
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
@@ -166,7 +165,7 @@ def _begin(job: Job, facts: dict[str, Any]) -> None:
 
 
 def _prepare(job: Job, screen: Screen) -> None:
-    manifest = convert.convert(job.entries(), job.run.path("data"), job.recipe.seed, job.scored())
+    manifest = job.prepare()
     for line in lines.prepared(manifest):
         screen.say(line)
 
@@ -181,7 +180,8 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     _refuse_beyond_positions(job, generation.positions(model.base, revision))
     unused = generation.unused_settings(model.base, revision)
     job.run.update(model_revision=revision, generation_unused=unused or None)
-    write_text(job.run.path(CONFIG), config.render(job.recipe, job.device, revision))
+    rows = read_json(job.run.path(MANIFEST))["rows"]["train"] if job.run.path(MANIFEST).exists() else None
+    write_text(job.run.path(CONFIG), config.render(job.recipe, job.device, revision, rows))
     job.run.path(TEMPLATE).unlink(missing_ok=True)
     if model.template:
         write_text(job.run.path(TEMPLATE), model.template.read_text(encoding="utf-8"))
@@ -198,17 +198,8 @@ def _refuse_beyond_positions(job: Job, positions: float) -> None:
 
 
 def _render(job: Job, screen: Screen) -> None:
-    base, paths = configure(job).base, job.task_paths()
-    revision = job.run.record()["model_revision"]
-    call(
-        "parity",
-        job.run.root,
-        base=base,
-        revision=revision,
-        tasks=paths,
-        trained=job.trained_tasks(),
-        merge=job.merging(),
-    )
+    base, revision = configure(job).base, job.run.record()["model_revision"]
+    call("parity", job.run.root, base=base, revision=revision, tasks=job.tasks, trained=job.trained_tasks())
     proof = read_json(job.run.path(PARITY))
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
@@ -236,16 +227,9 @@ def _score(job: Job, screen: Screen) -> None:
     for line in base_answers.take_over(job.run.root, inputs):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
-    call(
-        "score",
-        job.run.root,
-        tasks=job.task_paths(),
-        base={**kept, "model": model},
-        limit=job.limit,
-        merge=job.merging(),
-    )
-    job.run.update(base_checked=base_answers.checked(job.run.root, job.recipe.tasks) or None)
-    for line in base_answers.refused(job.run.root, job.recipe.tasks):
+    call("score", job.run.root, tasks=job.tasks, base={**kept, "model": model}, limit=job.limit)
+    job.run.update(base_checked=base_answers.checked(job.run.root, job.tasks) or None)
+    for line in base_answers.refused(job.run.root, job.tasks):
         screen.say(line)
     scores = read_json(job.run.path(SCORES))
     for whose in {entry["base_from"]: None for entry in scores.values() if entry["base_from"]}:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata.prepare import convert
-from kodata.prepare.entries import Entry
+from kodata.prepare.entries import place_of
 from kodata.reading.digests import digest
 from kotune.display.page import PAGES
 from kotune.display.phrases import FOLDER as PHRASES
@@ -74,9 +74,10 @@ def _prepare_inputs(job: Job) -> dict[str, Any]:
     read = {entry.source for entry in job.recipe.data} | {cards()[task].source for task in job.recipe.tasks}
     return {
         "data": [entry.model_dump(mode="json") for entry in job.recipe.data],
-        "files": [convert.fingerprint(entry) for entry in job.entries()],
+        "files": [convert.fingerprint(place_of(entry)) for entry in job.entries()],
         "test": _test_files(job),
         "leaks": job.recipe.leaks,
+        "validation_rows": job.recipe.validation_rows,
         "seed": job.recipe.seed,
         "code": code().digest("kodata.prepare.convert.convert", cut={**NOTHING, "kodata.SOURCES": read}),
     }
@@ -122,7 +123,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"),
         "device": job.device,
         "limit": job.limit,
-        "merge": job.merging(),
+        "merge": sorted(task for task, data in job.tasks.items() if data.merge),
     }
 
 
@@ -153,13 +154,12 @@ def _model_files(base: str) -> str:
 
 def _test_files(job: Job) -> dict[str, str]:
     """For each task the identity of what it scores on."""
-    entries = {task: Entry(cards()[task].source, path=path) for task, path in job.task_paths().items()}
-    return {task: convert.fingerprint(entry, "test") for task, entry in entries.items()}
+    return {task: convert.fingerprint(place, "test") for task, place in job.scored().tasks.items()}
 
 
 def _tasks(job: Job) -> dict[str, str]:
     """For each task the meaning of its file, its functions, its source and its metrics."""
-    return {task: meaning_of_task(task) for task in job.recipe.tasks}
+    return {task: meaning_of_task(task) for task in job.tasks}
 
 
 @cache

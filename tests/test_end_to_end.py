@@ -57,6 +57,8 @@ def scored_adapter(cli: Cli, tmp_path: Path, name: str, adapter: str, precision:
     said = [message["content"] for row in rows for message in row["messages"]]
     assert proof["content"]["characters"] == sum(map(len, said)) > proof["content"]["tokens"]
     assert [event["step"] for event in lines(folder / "metrics.jsonl") if "loss" in event] == [5, 10, 15, 20]
+    evaluated = [event["step"] for event in lines(folder / "metrics.jsonl") if "eval_loss" in event]
+    assert evaluated == [10, 20]  # none before the first step
     assert scores["n"] == 30
     base, tuned = (lines(folder / "samples" / variant / "nli_sample_ko.jsonl") for variant in ("base", "tuned"))
     names = {"acc", "macro_f1", "triple_acc", "brier", "ece", *(f"acc_{item['source']}" for item in base)}
@@ -84,7 +86,7 @@ def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]]) -> N
     weights = read_json(folder / "model" / "adapter_config.json")["base_model_name_or_path"]
     plain = load_base(weights, read_json(folder / "run.json"))
     model = HFLM(pretrained=plain, tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE)
-    result = load_task("nli_sample_ko", None).evaluate(model, 30)
+    result = load_task("nli_sample_ko").evaluate(model, 30)
     scored = [[response[0] for response in sample["filtered_resps"]] for sample in result["samples"]["nli_sample_ko"]]
     assert scored == [item["logprobs"] for item in base]
 

@@ -11,13 +11,12 @@ from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
 from kodata.card import Card, Found, Message, NotRead, Record, Refused
 from kodata.dialogue import digest, messages_of, next_turn, told
-from kodata.errors import DataError, did_you_mean
+from kodata.errors import DataError, NoTestError, did_you_mean
 from kodata.records import asked, drawer
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
 FORMS: tuple[str, ...] = ("next", "reply", "summary")
-TEST_SHARE = 0.05  # of the groups, where a download has no Validation part
 
 CARD = Card(
     name="aihub_dialogue",
@@ -32,6 +31,7 @@ CARD = Card(
     rows={},
     forms=FORMS,
     defects="감성 대화 is shipped as .json and .xlsx: the second is told as the same dialogue again and left out.",
+    test_share=0.05,
 )
 
 _GET_IT = (
@@ -72,8 +72,8 @@ def texts(record: Record) -> tuple[str, ...]:
     return ("\n".join(turn["content"] for turn in record["messages"][:-1]),)
 
 
-def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files that hold something of a split; a zip may hold both. Raises DataError."""
+def files(split: str, path: str | Path | None = None, test_share: float | None = None) -> list[Path]:
+    """The files that hold something of a split; a zip may hold both. Raises DataError, and NoTestError for a test_share of 0."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     root = _folder(path)
@@ -81,6 +81,10 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     sides = {file: {part.side for part in found} for file, found in every.items()}
     _refuse_unsided([part for found in every.values() for part in found], root)
     split_by_folder = _has_validation(sides.values())
+    if split_by_folder and test_share is not None:
+        raise DataError(f"{CARD.name}: path {root}: test_share, but there is a Validation part; leave it out")
+    if split == "test" and test_share == 0:
+        raise NoTestError(f"{CARD.name}: test_share is 0, so nothing is kept for scoring")
     chosen = [file for file, found in sides.items() if any(_belongs(side, split, split_by_folder) for side in found)]
     if not chosen:
         all_held_out = "everything is under Validation; add the Training part"
@@ -108,6 +112,12 @@ def _has_validation(sides: Iterable[set[str]]) -> bool:
     return any("validation" in found for found in sides)
 
 
+def is_cut(path: str | Path | None = None) -> bool:
+    """Whether a download has no Validation part, so that some dialogues are kept for scoring."""
+    root = _folder(path)
+    return not _has_validation({part.side for part in archive.parts(file, root)} for file in archive.found(root))
+
+
 def _folder(path: str | Path | None) -> Path:
     if path is None:
         raise DataError(f"{CARD.name}: no path; {_GET_IT}")
@@ -116,16 +126,17 @@ def _folder(path: str | Path | None) -> Path:
     return Path(path)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None, test_share: float | None = None) -> Iterator[Found]:
     """The records of a split: guid, group, messages, topic (or None), and summary where the set has one.
 
     Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was already read.
     Memory grows by some 60 bytes a dialogue, to know it again. Raises DataError.
     """
-    chosen, root = files(split, path), _folder(path)
+    chosen, root = files(split, path, test_share), _folder(path)
     seen: set[int] = set()
-    if not _has_validation({part.side for part in archive.parts(file, root)} for file in archive.found(root)):
-        yield from _cut(_once(_records(chosen, root), seen), split)
+    if is_cut(root):
+        share = CARD.test_share if test_share is None else test_share
+        yield from _cut(_once(_records(chosen, root), seen), split, share or 0.0)
         return
     test = _once(_records(files("test", path), root, validation=True), seen)
     if split == "test":
@@ -137,11 +148,11 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
         yield Refused("its group is in the test part") if refused else record
 
 
-def _cut(records: Iterable[Found], split: str) -> Iterator[Found]:
+def _cut(records: Iterable[Found], split: str, share: float) -> Iterator[Found]:
     """One side of a set that has no Validation part; what is refused or not read counts on the train side."""
     draw = drawer("aihub_dialogue test")
     for record in records:
-        held_out = isinstance(record, dict) and draw(record["group"]) < TEST_SHARE
+        held_out = isinstance(record, dict) and draw(record["group"]) < share
         if held_out == (split == "test"):
             yield record
 
@@ -176,4 +187,4 @@ def _record(dialogue: Dialogue | NotRead) -> Found:
     return {**record, "summary": summary} if summary else record
 
 
-__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read", "texts"]
+__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "is_cut", "messages", "question", "read", "texts"]

@@ -4,27 +4,28 @@ A line is {"messages": [{"role", "content"}, ...]}, or one question and answer a
 {"instruction", "output"} (with an "input", if any, under the instruction, and a "history" before it). It may have a
 "system" turn; a "guid"; a "group", whose lines stay together; and a "split", which says better than the file where the
 line belongs. A line or turn with "weight" 0 is not trained; "reasoning_content" is the thought before an answer.
+Where no line is given for test, a share of train's groups is kept for it (kodata.test_part).
 Guaranteed: no group is in two splits: what is in test leaves validation and train, what is in validation leaves train. No
 guid stands twice in a split.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+from kodata import test_part
 from kodata.card import Card, Found, Message, Record, Refused
 from kodata.chat.turns import KEYS, SHAPES, shape, thought_key, turns
 from kodata.dialogue import next_turn
-from kodata.errors import DataError, did_you_mean, shown
+from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.keys import Unread
-from kodata.records import drawer
 from kodata.text import clean, spoken, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)
-VALIDATION_SHARE = 0.05  # of the groups of train, where no line is given for validation
 
 CARD = Card(
     name="chat",
@@ -39,6 +40,7 @@ CARD = Card(
     rows={},
     forms=FORMS,
     defects="Not known: look at the counts of what was left out.",
+    test_share=0.1,
 )
 
 _WANTED = (
@@ -73,22 +75,36 @@ def texts(record: Record) -> tuple[str, ...]:
     return (_before(record["messages"]),)
 
 
-def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files with a split's lines. Raises DataError where there is no line for it."""
+def files(split: str, path: str | Path | None = None, test_share: float | None = None) -> list[Path]:
+    """The files with a split's lines; none for validation where no line is for it. Raises DataError, and NoTestError for test
+    where no line is for it and none can be kept for it."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
-    if path is None:
-        raise DataError(f"{CARD.name}: no path; {_WANTED}")
-    folder = Path(path)
-    if not folder.is_dir():
-        raise DataError(f"{CARD.name}: path {folder}: no such folder; {_WANTED}")
-    given = {name: file for name in SPLITS if (file := _file(folder, name))}
+    folder = _folder(path)
+    given = _given(folder)
     if "train" not in given and split != "test":
         raise DataError(f"{CARD.name}: path {folder}: no train.jsonl there; {_WANTED}")
-    chosen = [file for name, file in given.items() if name == split or _has(file, name, split)]
-    if not chosen and split == "test":
-        raise DataError(f"{CARD.name}: path {folder}: no test.jsonl there; put the chats in it that are to be scored")
-    return chosen or [given["train"]]  # validation is cut from train
+    chosen = [file for name, file in given.items() if name == split or split in _looked_at(file, name).splits]
+    if split == "test" and not chosen:
+        _cut(folder, test_share)
+    return chosen or ([] if split == "validation" else [given["train"]])
+
+
+def is_cut(path: str | Path | None = None) -> bool:
+    """Whether no chat is given for test, so that some are kept for it."""
+    return not any("test" in _looked_at(file, name).splits for name, file in _given(_folder(path)).items())
+
+
+def _folder(path: str | Path | None) -> Path:
+    if path is None:
+        raise DataError(f"{CARD.name}: no path; {_WANTED}")
+    if not Path(path).is_dir():
+        raise DataError(f"{CARD.name}: path {path}: no such folder; {_WANTED}")
+    return Path(path)
+
+
+def _given(folder: Path) -> dict[str, Path]:
+    return {name: file for name in SPLITS if (file := _file(folder, name))}
 
 
 def _file(folder: Path, split: str) -> Path | None:
@@ -99,57 +115,95 @@ def _file(folder: Path, split: str) -> Path | None:
     return there[0] if there else None
 
 
-def _has(file: Path, own: str, split: str) -> bool:
-    """Whether a file has a line for a split."""
-    return any(
-        _split(row, own, f"{file}: row {number}") == split for number, row in enumerate(data_files.rows(file), 1)
-    )
+class _Look(NamedTuple):
+    """The splits that a file has lines for, and the draws of the groups that it has for train."""
+
+    splits: frozenset[str]
+    draws: frozenset[float]
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def _looked_at(file: Path, own: str) -> _Look:
+    """A look at every line of a file, once until it changes: it is asked for several times in a run."""
+    state = file.stat()
+    return _look(file, own, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@lru_cache(maxsize=6)
+def _look(file: Path, own: str, _state: tuple[int, ...]) -> _Look:
+    splits, draws = set(), set()
+    for side, record in _lines_of(file, own):
+        splits.add(side)
+        if side == "train" and isinstance(record, dict):
+            draws.add(test_part.draw(unspaced(record["group"])))
+    return _Look(frozenset(splits), frozenset(draws))
+
+
+def _cut(folder: Path, test_share: float | None) -> float:
+    """The highest draw of a group of train that is kept for test; below all where lines are given for test. NoTestError where
+    there are too few groups."""
+    if not is_cut(folder):
+        if test_share is not None:
+            raise DataError(f"{CARD.name}: path {folder}: test_share, but there are chats for test; leave it out")
+        return -1.0
+    try:
+        share = CARD.test_share if test_share is None else test_share
+        looks = (_looked_at(file, name) for name, file in _given(folder).items())
+        return test_part.highest({draw for look in looks for draw in look.draws}, share or 0.0)
+    except NoTestError as error:
+        told = f"{CARD.name}: path {folder}: no test.jsonl there, and {error}"
+        raise NoTestError(f"{told}; put the chats in it that are to be scored", error.groups) from None
+
+
+def read(split: str, path: str | Path | None = None, test_share: float | None = None) -> Iterator[Found]:
     """The records of a split: guid, group, messages; `thought`, the key in which thoughts stood, where they did. Raises
-    DataError with file, row, field and value.
+    DataError with file, row, field and value, and NoTestError as files() does.
 
     Rows are counted from 1, without blank lines. A group of a later split is left out here, and counted.
     """
-    files(split, path)  # tells what is missing
-    assert path is not None
+    files(split, path, test_share)  # tells what is missing
+    folder = _folder(path)
+    try:
+        cut = _cut(folder, test_share)
+    except NoTestError:
+        cut = -1.0
     held_out: dict[str, str] = {}
-    draw, lowest, share = drawer("chat validation"), 1.0, VALIDATION_SHARE
-    for side, record in _lines(Path(path)) if split != "test" else ():
-        share = 0.0 if side == "validation" else share
-        if isinstance(record, dict):
-            group = unspaced(record["group"])
-            lowest = min(lowest, draw(group)) if side == "train" else lowest
-            if SPLITS.index(side) > SPLITS.index(split):
-                held_out.setdefault(group, side)
-    cut = max(share, math.nextafter(lowest, 1)) if share else 0.0  # of a dozen chats one is for validation, too
+    for side, record in _sided(folder, cut) if split != "test" else ():
+        if isinstance(record, dict) and SPLITS.index(side) > SPLITS.index(split):
+            held_out.setdefault(unspaced(record["group"]), side)
     unread: dict[str, Unread] = defaultdict(Unread)
-    for side, record in _lines(Path(path), unread):
-        group = unspaced(record["group"]) if isinstance(record, dict) else ""
-        if side == "train" and group and draw(group) < cut:
-            side = "validation"
+    for side, record in _sided(folder, cut, unread):
         if side == split:
-            other = held_out.get(group)
+            other = held_out.get(unspaced(record["group"])) if isinstance(record, dict) else None
             yield Refused(f"its group is in the {other} part") if other else record
     yield from unread[split].told()
+
+
+def _sided(folder: Path, cut: float, unread: dict[str, Unread] | None = None) -> Iterator[tuple[str, Record | Refused]]:
+    """Every line with its split, which is test for a group of train that is kept for it."""
+    for side, record in _lines(folder, unread):
+        is_kept = side == "train" and isinstance(record, dict) and test_part.draw(unspaced(record["group"])) <= cut
+        yield "test" if is_kept else side, record
 
 
 def _lines(folder: Path, unread: dict[str, Unread] | None = None) -> Iterator[tuple[str, Record | Refused]]:
     """Every line with its split: by its own word, or by its file. `unread`: where what is not read is counted, by split."""
     named: dict[tuple[str, str], str] = {}
-    for name in SPLITS:
-        if file := _file(folder, name):
-            for number, row in enumerate(data_files.rows(file), 1):
-                place = f"{file}: row {number}"
-                side, record = _split(row, name, place), _record(row, place, f"{file.name}:{number}")
-                if "guid" in row and (first := named.setdefault((side, str(row["guid"])), place)) != place:
-                    raise DataError(
-                        f"{place}: guid {shown(row['guid'])} stands in {first} too; give each its own, or none"
-                    )
-                if unread is not None:
-                    unread[side].look(row, KEYS[shape(row, place)])
-                yield side, record
+    for name, file in _given(folder).items():
+        yield from _lines_of(file, name, named, unread)
+
+
+def _lines_of(
+    file: Path, own: str, named: dict[tuple[str, str], str] | None = None, unread: dict[str, Unread] | None = None
+) -> Iterator[tuple[str, Record | Refused]]:
+    named = {} if named is None else named
+    for number, row in enumerate(data_files.rows(file), 1):
+        place = f"{file}: row {number}"
+        side, record = _split(row, own, place), _record(row, place, f"{file.name}:{number}")
+        if "guid" in row and (first := named.setdefault((side, str(row["guid"])), place)) != place:
+            raise DataError(f"{place}: guid {shown(row['guid'])} stands in {first} too; give each its own, or none")
+        if unread is not None:
+            unread[side].look(row, KEYS[shape(row, place)])
+        yield side, record
 
 
 def _split(row: data_files.Row, default: str, place: str) -> str:

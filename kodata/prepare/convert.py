@@ -13,34 +13,41 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from kodata import source as find_source
 from kodata.card import NotRead, Record, Refused, Source
 from kodata.control_text import made_plain
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
-from kodata.prepare.entries import Entry, Scored, source_of, splits_of
+from kodata.prepare.entries import Entry, Place, Scored, share_kept, source_at, source_of, splits_of
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.prepare.output import SIDES, Manifest, Output
-from kodata.prepare.split import Cut, share_of_all, side_of
+from kodata.prepare.split import VALIDATION_ROWS, Cut, cut_of, side_of
 from kodata.prepare.unread import unread_files
 from kodata.reading import hub
 from kodata.reading.digests import digest
 from kodata.reading.files import sha256
 from kodata.records import drawer
+from kodata.test_part import FEWEST
 
 
-def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | None = None) -> Manifest:
+def convert(
+    entries: list[Entry],
+    out_dir: Path,
+    seed: int,
+    scored: Scored | None = None,
+    validation_rows: int = VALIDATION_ROWS,
+) -> Manifest:
     """Writes the three files into out_dir and returns the manifest. Raises DataError. Without `scored`, no leak is looked for.
 
     A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and the record (doc_of).
     With `samples`, rows come in drawing order, and a smaller sample is the beginning of a larger one; the validation
-    side does not depend on `samples`, so that runs with different numbers are measured on the same rows.
+    side does not depend on `samples`, so that runs with different numbers are measured on the same rows. It has
+    `validation_rows` at most, each entry an equal part of them and at least one.
     """
     inputs = [_inputs(entry) for entry in entries]  # all problems with files come before anything is written
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with Output(out_dir) as output:
-        cut = Cut(seed, share_of_all(entries, seed))
+        cut = cut_of(entries, seed, max(validation_rows // len(entries), 1))
         parts = [_convert_entry(entry, cut, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
@@ -49,8 +56,15 @@ def convert(entries: list[Entry], out_dir: Path, seed: int, scored: Scored | Non
         manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
             manifest["scored"] = {
-                task: {**_origin(find_source(name), path, "test"), "left_out": dict(guard.left_out[task])}
-                for task, (name, path) in scored.tasks.items()
+                task: {
+                    **_origin(source_at(place), place.path, "test"),
+                    "test_share": share_kept(place),
+                    "left_out": dict(guard.left_out[task]),
+                }
+                for task, place in scored.tasks.items()
+            }
+            manifest["not_scored"] = {
+                task: {"groups": groups, "needed": FEWEST} for task, groups in scored.not_scored.items()
             }
             manifest["leaks"] = guard.verdict(entries)
         output.finish(manifest)
@@ -64,14 +78,16 @@ def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) 
     return f"{places}: too few rows to train and to validate on: {kept}{why}; give more data"
 
 
-def fingerprint(entry: Entry, split: str | None = None) -> str:
-    """The identity of an entry's input, or of one split of its source, without the network: the hub commit; or name and
+def fingerprint(place: Place, split: str | None = None) -> str:
+    """The identity of what is trained on of a source, or of one split of it, without the network: the hub commit; or name and
     content of each file."""
-    source = find_source(entry.source) if split else source_of(entry)
-    if _kind(source, entry.path) == "hub":
-        return f"{source.CARD.hub_id}@{entry.path or source.CARD.revision}"
-    found = source.files(split, entry.path) if split else _files(source, entry)
-    contents = [(file.name, digest(file)) for file in found]
+    source, path = source_at(place), place.path
+    if _kind(source, path) == "hub":
+        return f"{source.CARD.hub_id}@{path or source.CARD.revision}"
+    found = source.files(split, path) if split else _files(source, path)
+    contents: list[object] = [(file.name, digest(file)) for file in found]
+    if place.test_share is not None:
+        contents.append(place.test_share)
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
@@ -89,14 +105,16 @@ def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
     return {"kind": kind, "hub_id": source.CARD.hub_id, "revision": hub.commit(source.files(split, path)[0])}
 
 
-def _files(source: Source, entry: Entry) -> list[Path]:
-    return list(dict.fromkeys(file for split in splits_of(source) for file in source.files(split, entry.path)))
+def _files(source: Source, path: str | Path | None) -> list[Path]:
+    return list(dict.fromkeys(file for split in splits_of(source, path) for file in source.files(split, path)))
 
 
 def _inputs(entry: Entry) -> Manifest:
     """The part of the manifest that says what goes in."""
     source = source_of(entry)
-    read = [{"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in _files(source, entry)]
+    read = [
+        {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in _files(source, entry.path)
+    ]
     origin = _origin(source, entry.path, "train")
     return {
         **asdict(entry),
@@ -129,8 +147,7 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     if guard:
         records = guard.passed(records, source, tally.dropped)
     found = examples(records, source, entry.form, tally.dropped, merge=entry.system == "merge")
-    if entry.samples is not None:
-        found = _drawn(found, entry, cut.seed, tally)
+    found = _drawn(found, entry, cut, tally)
     if entry.weight != 1:
         found = _weighed(found, entry.weight, cut.seed, tally)
     name, form = entry.source, entry.form  # looked up once: this loop is the speed
@@ -149,8 +166,9 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
 
 def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> Iterator[tuple[str, Record]]:
     """Every record with the side that it belongs to."""
+    splits = splits_of(source, path)
     which_side = side_of(source, path, cut)
-    for split in splits_of(source):
+    for split in splits:
         last, side, number = None, split, 0
         for record in source.read(split, path):
             if isinstance(record, NotRead):
@@ -176,24 +194,29 @@ def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> 
         tally.read[split] = number
 
 
-def _drawn(found: Iterable[Example], entry: Entry, seed: int, tally: _Tally) -> Iterator[Example]:
-    """The validation examples, then as many of train as entry.samples says, those of the lowest draws first."""
-    assert entry.samples is not None
-    draw = drawer(seed)
-    heap: list[tuple[float, int, Example]] = []  # the highest draw on top; the number keeps equal draws in file order
+NOT_DRAWN = {"train": "not sampled", "validation": "not needed for validation"}
+
+
+def _drawn(found: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> Iterator[Example]:
+    """As many examples of train as entry.samples says and of validation as the cut has place for: those of the lowest draws,
+    last. Those of train come in the order of their draws, so that a smaller sample is the beginning of a larger one."""
+    draw, most = drawer(cut.seed), {"train": entry.samples, "validation": cut.rows}
+    # The highest draw on top; the number keeps equal draws in file order.
+    heaps: dict[str, list[tuple[float, int, Example]]] = {side: [] for side, rows in most.items() if rows is not None}
     for number, example in enumerate(found):
         side, record, _ = example
-        if side != "train":
+        if (heap := heaps.get(side)) is None:
             yield example
-        elif len(heap) < entry.samples:
+        elif len(heap) < (most[side] or 0):
             heapq.heappush(heap, (-draw(record["guid"]), -number, example))
         else:
             heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))
-            tally.dropped["not sampled"] += 1
-    if len(heap) < entry.samples:
-        raise SizeError(entry.source, entry.samples, len(heap))
-    for _, _, example in sorted(heap, reverse=True):
-        yield example
+            tally.dropped[NOT_DRAWN[side]] += 1
+    if entry.samples is not None and len(heaps["train"]) < entry.samples:
+        raise SizeError(entry.source, entry.samples, len(heaps["train"]))
+    for side, heap in heaps.items():
+        ranked = sorted(heap, reverse=True) if side == "train" else sorted(heap, key=lambda held: -held[1])
+        yield from (example for _, _, example in ranked)
 
 
 def _weighed(found: Iterable[Example], weight: float, seed: int, tally: _Tally) -> Iterator[Example]:

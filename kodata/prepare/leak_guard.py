@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from kodata import source as find_source
 from kodata.card import Record, Refused, Source
 from kodata.control_text import made_plain
 from kodata.errors import DataError
-from kodata.prepare.entries import Entry
+from kodata.prepare.entries import Entry, Place, place_of, source_at
 from kodata.prepare.leaks import TestTexts
 from kodata.text import folded
 
-Place = tuple[str, str | Path | None]  # a source and where it lies
 Key = tuple[str, str, str]  # source, task, kind
 
 
@@ -29,7 +26,7 @@ class LeakGuard:
         """`tasks`: for each task the source that it scores. Raises DataError where test text cannot be read."""
         self.policy, self._tasks = policy, tasks
         self.left_out: dict[str, Counter[str]] = {task: Counter() for task in tasks}  # test rows of a task, by reason
-        found = ((task, text) for task, place in tasks.items() for text in test_texts(*place, self.left_out[task]))
+        found = ((task, text) for task, place in tasks.items() for text in test_texts(place, self.left_out[task]))
         self._tests = TestTexts(found)
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)
@@ -76,29 +73,29 @@ class LeakGuard:
 
         Nothing of it is trained on, but the two scores are not independent.
         """
-        places = [*self._tasks.values(), *((entry.source, entry.path) for entry in entries)]
+        places = [*self._tasks.values(), *map(place_of, entries)]
         shared: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for name, path in dict.fromkeys(places):
-            for text in _readable(name, path):
+        for place in dict.fromkeys(places):
+            for text in _readable(place):
                 for task in self._tests.equal(text):
-                    if self._tasks[task][0] != name:
-                        shared[name, task].add(folded(text))
+                    if self._tasks[task].source != place.source:
+                        shared[place.source, task].add(folded(text))
         return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
 
 
-def test_texts(name: str, path: str | Path | None, left_out: Counter[str] | None = None) -> Iterator[str]:
+def test_texts(place: Place, left_out: Counter[str] | None = None) -> Iterator[str]:
     """Every text that a leak check compares, of a source's test split. `left_out` counts rows that are not scored."""
-    source = find_source(name)
-    for record in source.read("test", path):
+    source = source_at(place)
+    for record in source.read("test", place.path):
         if isinstance(record, dict):
             yield from source.texts(made_plain(record)[0])
         elif isinstance(record, Refused) and left_out is not None:
             left_out[record.reason] += 1
 
 
-def _readable(name: str, path: str | Path | None) -> Iterator[str]:
+def _readable(place: Place) -> Iterator[str]:
     """The test texts of a source that is trained on; none where its test split is not at hand."""
     try:
-        yield from test_texts(name, path)
+        yield from test_texts(place)
     except DataError:
         return

@@ -138,7 +138,7 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         for found in _of_task(task, a, b, [name for name in a.run.scores[task]["base"] if not name.startswith(lines)]):
             compared = True
             yield found
-    if not compared:
+    if not compared and (a.run.scores or a.run is not b.run):  # a run alone may have nothing to score
         raise KotuneError(f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task")
 
 

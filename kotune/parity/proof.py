@@ -19,6 +19,7 @@ from kotune.layout import CONFIG, TRAIN
 from kotune.parity import lengths
 from kotune.parity.asked import score_side
 from kotune.parity.trained import Trained, end_ids, load_strategy, read_rows, train_side
+from kotune.runs.task_data import TaskData
 from kotune.score.harness import load_task
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards
@@ -26,14 +27,12 @@ from kotune_tasks.card import cards
 ITEMS = 128  # rows compared a task: every template, delimiter and label occurs in the first few
 
 
-def prove(
-    run: Path, tasks: dict[str, Path | None], trained: Collection[str], merge: Collection[str] = ()
-) -> tuple[Any, dict[str, Any]]:
+def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tuple[Any, dict[str, Any]]:
     """Axolotl's tokenizer, and parity.json's content for a run folder, which must be the current directory (Axolotl's paths
     are relative).
 
-    `tasks`: each with the local path of its source (None: the hub); `trained`: those of them whose source is trained in the
-    task's answer form; `merge`: as load_task() has it. Raises StageError with both sides at the first difference.
+    `tasks`: each with how its data are read; `trained`: those of them whose source is trained in the task's answer form.
+    Raises StageError with both sides at the first difference.
     """
     tokenizer, strategy = load_strategy(run / CONFIG)
     rows = read_rows(run / TRAIN, ITEMS)
@@ -52,7 +51,7 @@ def prove(
         if not own:  # lm-eval asks in one user's turn, so a longer chat is scored as a text that is not trained
             proof["tasks"][name] = {"status": "trained on longer chats only"}
             continue
-        task = load_task(name, tasks[name], merge).with_documents([doc_of(row) for row in own])
+        task = load_task(name, tasks[name]).with_documents([doc_of(row) for row in own])
         sides = train_side(strategy, own), score_side(tokenizer, task)
         proof["tasks"][name] = compare(name, *sides, tokenizer, generates=task.generates)
     return tokenizer, proof

@@ -15,7 +15,7 @@ from typing import Any
 import kodata
 from kodata.card import NotRead, Refused
 from kodata.errors import HubDeniedError, HubError
-from kodata.prepare.split import VALIDATION_ROWS, VALIDATION_SHARE
+from kodata.prepare.split import VALIDATION_SHARE
 from kotune.models import presets
 from kotune.plan.assumptions import TEMPLATE, TOKENS_PER_CHARACTER
 from kotune.recipe import strict_yaml
@@ -68,12 +68,13 @@ def count(recipe: Recipe) -> Counted:
 def estimated(recipe: Recipe, why: str) -> Counted:
     """From the characters of data that lie here, or from those of the source's published files."""
     rows, held, lengths = [], [], []
+    most = max(recipe.validation_rows // len(recipe.data), 1)
     for entry in recipe.data:
         whole, found = _whole(entry)
         own = None if entry.path else kodata.SOURCES[entry.source].CARD.rows.get("validation")
-        cut = 0 if own else min(round(whole * VALIDATION_SHARE), VALIDATION_ROWS)
+        cut = 0 if own else min(round(whole * VALIDATION_SHARE), most)
         rows.append(round(min(whole - cut, entry.samples or whole) * entry.weight))
-        held.append(own or cut)
+        held.append(min(own or cut, most))
         lengths.append(found)
     return Counted(max(sum(rows), 1), max(sum(held), 1), sorted(_mixed(rows, lengths)), exact=False, why=why)
 
@@ -165,7 +166,6 @@ def _in_child(recipe: Recipe) -> dict[str, Any]:
 def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as Counted has them, or
     `absent`: why they are not at hand. Nothing is asked of the hub: HF_HUB_OFFLINE must be set."""
-    from kodata.prepare import convert
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -174,10 +174,10 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     why = ""
     try:
         try:
-            manifest = convert.convert(job.entries(), run / "data", recipe.seed, job.scored())
+            manifest = job.prepare()
         except (HubError, HubDeniedError):  # a scored task's data: only the leak check needs them
             why = "counted before the leak check, since the data of a task are not here: a run may leave some rows out"
-            manifest = convert.convert(job.entries(), run / "data", recipe.seed)
+            manifest = job.prepare(leaks=False)
     except (HubError, HubDeniedError):
         return {"absent": "the data are not here: rows and characters of the published files, not of yours"}
     found = [length for length, _ in lengths.of_examples(run, _tokenizer(recipe, run))]

@@ -101,8 +101,8 @@ def make(
     """The plan of a recipe file for the GPUs of these names, or for all that are known. `counted`: what is known of its data."""
     asked, recipe = gpus.chosen(names), load(file, overrides)
     shape = shapes.find(recipe.model)
-    config = axolotl_config.config(recipe, "cuda")
     counted = counted or counting.count(recipe)
+    config = axolotl_config.config(recipe, "cuda", rows=counted.rows)
     plan = Plan(
         recipe, file.stem, shape, _method(recipe, shape, config), _schedule(config, counted), counted,
         work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (), list(_notes(config, counted)), price,
@@ -131,6 +131,8 @@ def _schedule(config: dict[str, Any], counted: Counted) -> Schedule:
     whole = clock.steps(counted, batch_size, float(config["num_epochs"]), length if packing else None)
     taken = int(config.get("max_steps") or whole)  # more than an epoch has are taken from further ones
     evaluations = float(config["num_epochs"]) * taken / whole * float(config.get("evals_per_epoch") or 0)
+    if config.get("eval_strategy") not in ("no", False):
+        evaluations = max(evaluations, 1.0)  # after the last step
     return Schedule(batch_size, taken, packing, length, evaluations)
 
 

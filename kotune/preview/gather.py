@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kodata.prepare import convert
 from kodata.prepare.output import Manifest
 from kotune import pipeline, stages
 from kotune.models import presets
@@ -89,7 +88,7 @@ def _prepared(jobs: list[Job]) -> list[tuple[Manifest, list[Job]]]:
             job.run.path("data").symlink_to(same[2][0].run.path("data"))
             same[2].append(job)
         else:
-            manifest = convert.convert(job.entries(), job.run.path("data"), job.recipe.seed, job.scored())
+            manifest = job.prepare()
             groups.append((inputs, manifest, [job]))
     return [(manifest, group) for _, manifest, group in groups]
 

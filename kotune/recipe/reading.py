@@ -110,7 +110,7 @@ def _told(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         page = RECIPES_PAGE if model is Recipe else "docs/study.md"
         return f"{key}: missing or empty; add `{detail['loc'][-1]}:` ({page} describes every key)"
-    if kind in ("source", "form", "path", "revision", "model", "template", "task", "limit"):
+    if kind in ("source", "form", "path", "revision", "test_share", "model", "template", "task", "limit"):
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":
         return f"{key}: unknown value `{given}`{did_you_mean(detail['input'], _choices(key))}"

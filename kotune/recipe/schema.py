@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 import kodata
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean, visible
+from kodata.prepare.split import VALIDATION_ROWS
 from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
@@ -36,7 +37,8 @@ class Strict(BaseModel):
 class Data(Strict):
     """One data source: `source` names a module of kodata, `form` one of its forms (the first where it is not given),
     `path` a local copy that is read instead of the hub, `revision` a commit of the hub other than the source's own; `system`
-    says whether a system turn becomes the beginning of the first user's turn."""
+    says whether a system turn becomes the beginning of the first user's turn; `test_share` is the share of the groups that is
+    kept for scoring, where the data have no test part (kodata.test_part)."""
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
@@ -45,6 +47,7 @@ class Data(Strict):
     samples: int | None = Field(default=None, gt=0, strict=True)
     weight: float = Field(default=1.0, gt=0, le=100, strict=True)
     system: Literal["refuse", "merge"] = "refuse"
+    test_share: float | None = Field(default=None, ge=0, lt=1, strict=True)
 
     @field_validator("source")
     @classmethod
@@ -83,6 +86,14 @@ class Data(Strict):
             raise PydanticCustomError("revision", "a local copy has no commit; leave out `path` or `revision`")
         return revision
 
+    @field_validator("test_share")
+    @classmethod
+    def _share_of_a_cut(cls, share: float | None, info: ValidationInfo) -> float | None:
+        source = kodata.SOURCES.get(info.data.get("source", ""))
+        if share is not None and source and source.CARD.test_share is None:
+            raise PydanticCustomError("test_share", f"{source.CARD.name} has a test part of its own; leave it out")
+        return share
+
     @property
     def place(self) -> Path | None:
         """Where kodata and the tasks read the data: a folder, or a commit, which stands where a folder may; None: the card's."""
@@ -99,6 +110,7 @@ class Recipe(Strict):
     tasks: tuple[str, ...] = Field(min_length=1)
     data_path: dict[str, Path] = {}  # source: where its test data lies, for tasks whose source is not trained on
     leaks: Literal["drop", "refuse", "keep"] = "drop"
+    validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
     seed: int = Field(ge=0, lt=2**32, strict=True)
     axolotl: dict[str, Any] = {}
 

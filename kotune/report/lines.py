@@ -5,7 +5,7 @@ from typing import Any
 
 from kodata.control_text import ENDED, REWRITTEN
 from kodata.prepare.output import Manifest
-from kotune.display.phrases import Phrases
+from kotune.display.phrases import LANGUAGES, Phrases
 from kotune_tasks.card import cards
 
 SHOWN = 5  # of what is not read
@@ -63,6 +63,22 @@ def prepared(manifest: Manifest) -> Iterator[str]:
     for task, test in manifest["scored"].items():
         for reason, n in test["left_out"].items():
             yield f"{task}: {n:,} test rows are not scored: {reason}"
+    yield from kept_for_test(manifest, Phrases(LANGUAGES[0]))
+    yield from not_scored(manifest, Phrases(LANGUAGES[0]))
+
+
+def kept_for_test(manifest: Manifest, say: Phrases) -> Iterator[str]:
+    """The tasks whose data have no test part, so that some of the groups are scored instead of trained on."""
+    for task, found in manifest.get("scored", {}).items():
+        if share := found.get("test_share"):  # runs of earlier versions do not say
+            yield say("kept_for_test", task=task, share=f"{100 * share:.3g}%")
+
+
+def not_scored(manifest: Manifest, say: Phrases) -> Iterator[str]:
+    """The tasks that a recipe names and that have nothing to score, with the reason."""
+    for task, found in manifest.get("not_scored", {}).items():  # runs of earlier versions do not say
+        kind = "none_kept" if found["groups"] is None else "few_groups"
+        yield say.told("not_scored", kind, task=task, **{key: f"{number:,}" for key, number in found.items() if number})
 
 
 def _unread(entry: Manifest) -> str:

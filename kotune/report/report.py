@@ -38,7 +38,10 @@ class Report:
         return self.result.names[run.folder]
 
     def judged(self) -> list[Table]:
-        """What was found, criterion by criterion, what it is to be held against, and what it is by kinds of items."""
+        """What was found, criterion by criterion, what it is to be held against, and what it is by kinds of items; nothing where
+        nothing was scored."""
+        if not self.result.found:
+            return []
         criteria = comparison_tables.criteria(self.result, self.say)
         kinds = comparison_tables.breakdowns(self.result, self.say)
         seeds = comparison_tables.seeds(self.result, self.say)
@@ -112,11 +115,12 @@ class Report:
     def _ends(self, run: Finished) -> str:
         losses = self.losses[self.numbers[run.folder] - 1]
         trained, validated = ([e for e in losses if key in e] for key in ("loss", "eval_loss"))
-        if not trained:
+        last = [self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")] if validated else []
+        return " ".join([self._trained(trained), *last])
+
+    def _trained(self, logged: list[dict[str, Any]]) -> str:
+        if not logged:
             return self.say("no_loss")
-        first, last = trained[0], trained[-1]
+        first, last = logged[0], logged[-1]
         places = {"first": f"{first['loss']:.4f}", "last": f"{last['loss']:.4f}"}
-        text = self.say("losses" if len(trained) > 1 else "one_loss", at=first["step"], end=last["step"], **places)
-        if not validated:
-            return text
-        return f"{text} " + self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")
+        return self.say("losses" if len(logged) > 1 else "one_loss", at=first["step"], end=last["step"], **places)

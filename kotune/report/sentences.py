@@ -12,6 +12,7 @@ from kotune.compare.seeds import ENOUGH, groups
 from kotune.compare.verdict import doubted_by, outcome
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount, p_text
+from kotune.report.lines import not_scored
 from kotune_tasks.card import cards
 
 
@@ -42,7 +43,9 @@ def notes(result: Result, say: Phrases) -> list[str]:
         for folder, rows in result.differences.items()
         if rows
     ]
-    return [*unlike, _speaks_of(result, say), say("how_sure", n=primaries)]
+    missing = dict.fromkeys(line for run in result.runs for line in not_scored(run.manifest, say))
+    stand = [_speaks_of(result, say), say("how_sure", n=primaries)] if result.found else []
+    return [*missing, *unlike, *stand]
 
 
 def _speaks_of(result: Result, say: Phrases) -> str:

@@ -1,12 +1,16 @@
 """One recipe in its run folder: what goes in, what is scored, and which of that the model is trained on."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
-from kodata.prepare.entries import Entry, Scored
+from kodata.errors import NoTestError
+from kodata.prepare.convert import convert
+from kodata.prepare.entries import Entry, Place, Scored, source_at
+from kodata.prepare.output import Manifest
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
+from kotune.runs.task_data import TaskData
 from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
@@ -28,28 +32,64 @@ class Job:
     def entries(self) -> list[Entry]:
         """The recipe's data entries for kodata."""
         return [
-            Entry(entry.source, str(entry.form), entry.place, entry.samples, entry.weight, entry.system)
+            Entry(
+                entry.source,
+                str(entry.form),
+                entry.place,
+                entry.samples,
+                entry.weight,
+                entry.system,
+                entry.test_share,
+            )
             for entry in self.recipe.data
         ]
 
+    def prepare(self, *, leaks: bool = True) -> Manifest:
+        """The run folder's data, and their manifest; `leaks`: whether rows that are scored too are looked for. DataError."""
+        scored = self.scored() if leaks else None
+        return convert(self.entries(), self.run.path("data"), self.recipe.seed, scored, self.recipe.validation_rows)
+
     def scored(self) -> Scored:
         """What the recipe is scored on, for kodata's leak check."""
-        places = {task: (cards()[task].source, path) for task, path in self.task_paths().items()}
-        return Scored(places, self.recipe.leaks)
+        places = {task: self._place(task) for task in self.tasks}
+        return Scored(places, self.recipe.leaks, self.not_scored)
 
-    def merging(self) -> list[str]:
-        """The sources whose system turns become part of the first user's turn, trained and asked."""
-        return sorted({entry.source for entry in self.recipe.data if entry.system == "merge"})
+    @cached_property
+    def tasks(self) -> dict[str, TaskData]:
+        """Every task that is scored, with how its source is read: as the data entry says, or `data_path`."""
+        return {task: data for task, data in self._asked.items() if task not in self.not_scored}
 
-    def task_paths(self) -> dict[str, Path | None]:
-        """Every task with the place of its source: that of the data entry (Data.place), or of `data_path`; None: the hub."""
-        places = {source: path.resolve() for source, path in self.recipe.data_path.items()}
+    @cached_property
+    def not_scored(self) -> dict[str, int | None]:
+        """The tasks that the recipe names and that have nothing to score, as Scored has them."""
+        found = {}
+        for task in self._asked:
+            source, path = source_at(self._place(task)), self._asked[task].path
+            try:
+                if source.CARD.test_share is not None:
+                    source.files("test", path)
+            except NoTestError as error:
+                found[task] = error.groups
+        return found
+
+    @cached_property
+    def _asked(self) -> dict[str, TaskData]:
+        places = {source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()}
         for entry in self.recipe.data:
-            if entry.place:
-                places[entry.source] = entry.path.resolve() if entry.path else entry.place
-        return {task: places.get(cards()[task].source) for task in self.recipe.tasks}
+            path = entry.path.resolve() if entry.path else entry.place
+            known = places.get(entry.source, TaskData())
+            places[entry.source] = TaskData(
+                path or known.path,
+                known.test_share if entry.test_share is None else entry.test_share,
+                known.merge or entry.system == "merge",
+            )
+        return {task: places.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}
+
+    def _place(self, task: str) -> Place:
+        data = self._asked[task]
+        return Place(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
         """The tasks whose source is trained on the prompt that the task asks."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
-        return [task for task in self.recipe.tasks if (cards()[task].source, cards()[task].form) in trained]
+        return [task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained]

@@ -180,10 +180,21 @@ class Leaks(FileModel):
     between_tests: list[Shared]
 
 
+class NotScored(FileModel):
+    groups: Count | None
+    needed: Count
+
+
+class ScoredTask(FileModel):
+    test_share: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
 class Manifest(FileModel):
     entries: list[ManifestEntry] = Field(min_length=1)
     rows: Rows
     leaks: Leaks
+    scored: dict[Name, ScoredTask] = {}
+    not_scored: dict[Name, NotScored] = {}
 
 
 class Labels(FileModel):

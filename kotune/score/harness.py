@@ -3,13 +3,13 @@
 Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kodata.card import Message
 from kotune.errors import StageError
+from kotune.runs.task_data import TaskData
 from kotune.score.turns import before_answer
 from kotune.shipped import TASKS
 from kotune_tasks.card import TaskCard, cards
@@ -95,11 +95,11 @@ class Loaded:
         return target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
 
 
-def load_task(name: str, data_path: Path | None, merge: Collection[str] = ()) -> Loaded:
-    """The task called `name`, reading `data_path` instead of the hub where one is given. `merge`: sources whose system turns
-    are part of the first user's turn."""
+def load_task(name: str, data: TaskData = TaskData()) -> Loaded:  # noqa: B008  (it cannot change)
+    """The task called `name` over these data."""
     from lm_eval.tasks import TaskManager
 
-    metadata = {"data_path": str(data_path)} if data_path else {}
+    told = {"data_path": str(data.path) if data.path else None, "test_share": data.test_share}
+    metadata = {key: value for key, value in told.items() if value is not None}
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
-    return Loaded(name, manager.load_task_or_group(name)[name], cards()[name].source in merge)
+    return Loaded(name, manager.load_task_or_group(name)[name], data.merge)

@@ -3,7 +3,7 @@ for base. Same items, same prompts, same batch shapes; the base has the precisio
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +16,7 @@ from kotune.errors import StageError
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import read_json, sha256, write_json
 from kotune.runs.reading import lines_of
+from kotune.runs.task_data import TaskData
 from kotune.score import borrowed
 from kotune.score.baselines import Lines, References
 from kotune.score.harness import Loaded, load_task
@@ -37,23 +38,17 @@ REHEARSED = 2  # items of each task that go the whole way before training begins
 REHEARSED_ROWS = 300  # and training rows that reference lines are then made of
 
 
-def score(
-    root: Path,
-    tasks: dict[str, Path | None],
-    base: dict[str, str | None],
-    limit: Limit,
-    merge: Collection[str] = (),
-) -> None:
+def score(root: Path, tasks: dict[str, TaskData], base: dict[str, str | None], limit: Limit) -> None:
     """Write `samples/<variant>/<task>.jsonl`, what was asked as `samples/items/<task>.jsonl`, what reference lines answer as
     `samples/<line>/<task>.jsonl`, and, last, scores.json.
 
     What scored/ says is done, of the same inputs (checkpoints.keep_matching), is not done again.
 
-    `tasks` maps a task to its local data folder (None: the hub). `base` says how the base model is loaded: base_precision
+    `tasks` says how the data of each are read. `base` says how the base model is loaded: base_precision
     (`nf4` or a dtype's name), compute_dtype, model (its hub id or folder), and model_revision (the hub commit that was trained
-    on, None for a folder). `merge`: as load_task() has it.
+    on, None for a folder).
     """
-    loaded = [load_task(name, path, merge) for name, path in tasks.items()]
+    loaded = [load_task(name, data) for name, data in tasks.items()]
     limits = {task.name: task.quick() if limit == "quick" else limit for task in loaded}
     lent = [task for task in loaded if _is_unchecked(root, task.name)]
     if lent or _todo(root, loaded):
@@ -103,20 +98,13 @@ def _is_told_right(note: dict[str, Any], samples: Path) -> bool:
     return bool(note["n"] == len(found)) and borrowed.is_near(metrics({}, found), note["values"], borrowed.EXACT)
 
 
-def rehearse(
-    root: Path,
-    base: str,
-    revision: str | None,
-    tokenizer: Any,
-    tasks: dict[str, Path | None],
-    merge: Collection[str] = (),
-) -> None:
+def rehearse(root: Path, base: str, revision: str | None, tokenizer: Any, tasks: dict[str, TaskData]) -> None:
     """Two items of every task go the whole way with the untrained model, and so do their reference lines, so that what would
     go wrong after hours of training goes wrong before."""
     plain = load_base(base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision})
     model, references = harness_model(plain, tokenizer), References(root, REHEARSED_ROWS)
-    for name, path in tasks.items():
-        task = load_task(name, path, merge)
+    for name, data in tasks.items():
+        task = load_task(name, data)
         references.of(task, evaluated(task, model, REHEARSED)[1])
 
 

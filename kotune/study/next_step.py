@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -15,9 +16,10 @@ from kotune.errors import KotuneError
 from kotune.plan import counting, plan
 from kotune.plan.plan import Plan
 from kotune.recipe.schema import Data, Recipe
+from kotune.runs.folder import Run
+from kotune.runs.job import Job
 from kotune.study.file import Cell, Study
 from kotune.study.sizes import is_here
-from kotune_tasks.card import cards
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,13 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
     """Training rows of a set that stand in the test text of each scored task, of those whose data are here."""
     places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(recipe.data_path)
-    scored = {task: cards()[task].source for task in recipe.tasks}
-    tasks = {task: (of, places.get(of)) for task, of in scored.items() if is_here(of, places)}
-    if not tasks or not is_here(name, places):
+    if not is_here(name, places):
         return None
     try:
+        scored = Job(recipe, Run(Path()), "cpu", None).scored().tasks
+        tasks = {task: place for task, place in scored.items() if is_here(place.source, places)}
+        if not tasks:
+            return None
         guard, source = LeakGuard(tasks, "keep"), kodata.SOURCES[name]
         rows = (("train", row) for row in records_of(source.read("train", places.get(name))))
         deque(guard.passed(rows, source, Counter()), maxlen=0)

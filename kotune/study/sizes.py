@@ -8,7 +8,6 @@ from pathlib import Path
 
 import kodata
 from kodata.errors import DataError, SizeError
-from kodata.prepare import convert
 from kotune.errors import RecipeError
 from kotune.recipe.schema import Recipe
 from kotune.runs.folder import Run
@@ -60,7 +59,7 @@ def _rows(recipe: Recipe) -> list[int]:
     with tempfile.TemporaryDirectory(prefix="kotune-study-") as folder:
         job = Job(recipe.model_copy(update={"data": entries}), Run(Path(folder)), "cpu", None)
         try:
-            found = convert.convert(job.entries(), Path(folder), recipe.seed, job.scored())
+            found = job.prepare()
         except DataError:
             return []
     return [entry["kept"]["train"] for entry in found["entries"]]

@@ -30,23 +30,34 @@ REPLACES = {
 }
 
 
-def config(recipe: Recipe, device: Device, revision: str | None = None) -> dict[str, Any]:
-    """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's commit."""
+# Of these the default is taken away where there are fewer training rows: our plugin evaluates after the last step anyway, and
+# more would cost more than the training.
+EVALUATIONS, FEW = "evals_per_epoch", 500
+
+
+def config(recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None) -> dict[str, Any]:
+    """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's commit. `rows` that are trained on,
+    None where they are not known yet."""
     base = defaults()
     under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
         under["attn_implementation"] = "flash_attention_2" if find_spec("flash_attn") else "sdpa"
     replaced = {REPLACES[key] for key in recipe.axolotl if key in REPLACES}
+    if rows is not None and rows < FEW:
+        replaced.add(EVALUATIONS)
     kept = {key: value for key, value in under.items() if key not in replaced}
     chosen = upstream.split_batch({**kept, **recipe.axolotl})
     overlay = (chosen.pop("datasets", None) or [{}])[0]
     return {**_model_keys(recipe, revision), **chosen, **_data_keys(overlay), **_run_keys(recipe)}
 
 
-def render(recipe: Recipe, device: Device, revision: str | None = None) -> str:
+def render(recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None) -> str:
     """The configuration as YAML text, keys in a reader's order."""
     head = f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train axolotl.yml\n"
-    return head + yaml.safe_dump(config(recipe, device, revision), sort_keys=False, allow_unicode=True)
+    found = config(recipe, device, revision, rows)
+    if rows is None and EVALUATIONS in found and EVALUATIONS not in recipe.axolotl:
+        head += f"# A run leaves {EVALUATIONS} out below {FEW} training rows: they are evaluated once, after the last step.\n"
+    return head + yaml.safe_dump(found, sort_keys=False, allow_unicode=True)
 
 
 def _model_keys(recipe: Recipe, revision: str | None) -> dict[str, Any]:

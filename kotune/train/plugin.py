@@ -52,10 +52,11 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         # Counts the tokens of the batches as the model sees them, padding left out.
         counted = {"include_num_input_tokens_seen": "non_padding"}
-        return {**counted, **upstream.log_every_loss(), **upstream.name_trackio_project(cfg)}
+        started = upstream.start_with_training()
+        return {**counted, **started, **upstream.log_every_loss(), **upstream.name_trackio_project(cfg)}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
-        return [MetricsWriter(model)]
+        return [MetricsWriter(model), Evaluation(cfg)]
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
         upstream.stop_at_max_steps(trainer)
@@ -94,6 +95,16 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         _write(state, event="end", step=state.global_step, max_steps=state.max_steps)
+
+
+class Evaluation(TrainerCallback):  # type: ignore[misc]
+    """What is trained has a validation loss, however little it was."""
+
+    def __init__(self, cfg: Any) -> None:
+        self.cfg = cfg
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        upstream.evaluate_at_the_end(self.cfg, state, control)
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]

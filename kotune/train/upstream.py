@@ -70,6 +70,27 @@ def log_every_loss() -> dict[str, Any]:
     return {"logging_nan_inf_filter": False}
 
 
+def start_with_training() -> dict[str, Any]:
+    """Training arguments without an evaluation before the first step.
+
+    Seen in: Axolotl 0.19, which asks for one wherever eval_steps or eval_strategy is set, `"no"` included.
+    Without it: the untrained model reads all validation rows, for minutes, and nobody looks at what it finds.
+    Applied in: kotune.train.plugin `get_training_args`.
+    """
+    return {"eval_on_start": False}
+
+
+def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
+    """After the last step, evaluate, unless `eval_strategy` is "no". An epoch's end does so by itself.
+
+    Seen in: Axolotl 0.19, which makes of one evaluation an epoch and one epoch none at all.
+    Without it: a training has no validation loss.
+    Applied in: kotune.train.plugin `Evaluation`.
+    """
+    if state.global_step >= state.max_steps and cfg.eval_strategy not in ("no", False, "epoch"):
+        control.should_evaluate = True
+
+
 def name_trackio_project(cfg: Any) -> dict[str, Any]:
     """Training arguments with the `trackio_project_name` of Axolotl's `cfg`, empty where it has none.
 

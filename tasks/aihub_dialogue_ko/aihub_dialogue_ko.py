@@ -14,12 +14,10 @@ from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
-from kodata import source as find_source
 from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record
-from kodata.control_text import records_of
 from kodata.errors import DataError
-from kodata.scored import chosen, place
+from kodata.scored import chosen, place, records
 
 __all__ = ["choices", "dataset", "process_results", "question", "target"]
 
@@ -27,22 +25,21 @@ CHOICES = 4
 SEED = 42  # of which wrong turns a dialogue gets, and where the right one stands; never of a run
 
 
-def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
-    """The scored split. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a folder, or,
-    since lm_eval gives every task the same metadata, a folder for each source: {"aihub_dialogue": "FOLDER"}.
-    """
+def dataset(
+    source: str, data_path: str | dict[str, str] | None = None, test_share: float | None = None, **_: object
+) -> dict[str, Any]:
+    """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
     import datasets
 
-    path = place(source, data_path)
-    records = list(records_of(find_source(source).read("test", path)))
+    found = list(records(source, data_path, test_share))
     pools: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
+    for record in found:
         pools[_set(record)].append(record)
-    docs = [doc for record in records if (doc := _doc(record, pools[_set(record)]))]
+    docs = [doc for record in found if (doc := _doc(record, pools[_set(record)]))]
     if not docs:
         raise DataError(
-            f"{source}: path {path}: its test part has {len(records)} dialogues, and no set among them {CHOICES} of "
-            "different groups and last turns; give more data"
+            f"{source}: path {place(source, data_path)}: its test part has {len(found)} dialogues, and no set among "
+            f"them {CHOICES} of different groups and last turns; give more data"
         )
     return {"test": datasets.Dataset.from_list(docs)}
 

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kodata
 from kodata import chat
 from kodata.card import Record, Refused
 from kodata.control_text import records_of
-from kodata.errors import DataError
+from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
+from kodata.prepare.output import SIDES, doc_of
 
 U, A, S = (
     {"role": role, "content": text} for role, text in (("user", "비 와?"), ("assistant", "응"), ("system", "짧게"))
@@ -126,7 +128,7 @@ def test_a_missing_path_folder_or_file_says_what_must_lie_there(tmp_path: Path) 
     with pytest.raises(DataError, match=r"no train\.jsonl there"):
         list(chat.read("train", tmp_path))
     put(tmp_path, {"prompt": "안녕", "answer": "네"})
-    with pytest.raises(DataError, match=r"no test\.jsonl there; put the chats in it that are to be scored"):
+    with pytest.raises(NoTestError, match=r"no test\.jsonl there, and 1 groups are too few to keep a part of them"):
         list(chat.read("test", tmp_path))
     with pytest.raises(DataError, match="no split 'dev'; known: test, train, validation"):
         list(chat.read("dev", tmp_path))
@@ -143,13 +145,89 @@ def test_test_alone_can_be_scored(tmp_path: Path) -> None:
 def test_without_a_validation_file_a_twentieth_of_the_groups_is_cut_from_train(tmp_path: Path) -> None:
     put(tmp_path / "data", *({"prompt": f"질문 {n // 2}", "answer": f"대답 {n}"} for n in range(2_000)))
     manifest = convert([Entry("chat", "chat", tmp_path / "data")], tmp_path / "out", seed=1)
-    assert manifest["rows"]["train"] + manifest["rows"]["validation"] == 2_000
-    assert 50 < manifest["rows"]["validation"] < 150
+    assert manifest["rows"]["train"] + manifest["rows"]["validation"] == 1_800  # the rest is kept for scoring
+    assert 50 < manifest["rows"]["validation"] < 130
     assert manifest["entries"][0]["labels"] == {"train": {}, "validation": {}}
     assert [file["file"] for file in manifest["entries"][0]["files"]] == ["train.jsonl"]
     put(tmp_path / "data", {"prompt": "확인", "answer": "네"}, name="validation.jsonl")
     manifest = convert([Entry("chat", "chat", tmp_path / "data")], tmp_path / "out", seed=1)
-    assert manifest["rows"] == {"train": 2_000, "validation": 1}
+    assert manifest["rows"] == {"train": 1_800, "validation": 1}
+
+
+def lines(number: int, groups: int) -> list[dict[str, object]]:
+    return [{"prompt": f"질문 {n % groups}", "answer": f"대답 {n}", "guid": n} for n in range(number)]
+
+
+def guids(folder: Path, split: str, share: float | None = None) -> set[str]:
+    return {record["guid"] for record in records_of(kodata.source("chat", share).read(split, folder))}
+
+
+def test_a_tenth_of_the_groups_is_kept_for_scoring_whatever_else_is_there(tmp_path: Path) -> None:
+    """By names of groups alone: the order of lines, further lines of known groups and the recipe move none of it."""
+    put(tmp_path / "a", *lines(300, 100))
+    kept = {record["group"] for record in good(tmp_path / "a", "test")}
+    assert len(kept) == 10 and len(good(tmp_path / "a", "test")) == 30
+    assert not kept & {record["group"] for record in everything(tmp_path / "a")}
+    assert len(guids(tmp_path / "a", "train") | guids(tmp_path / "a", "test")) == 300
+    put(tmp_path / "b", *reversed(lines(500, 100)))
+    assert {record["group"] for record in good(tmp_path / "b", "test")} == kept
+    for seed, samples in ((1, None), (2, 50)):
+        convert([Entry("chat", "chat", tmp_path / "a", samples)], tmp_path / "out", seed=seed)
+        rows = [
+            json.loads(line) for side in SIDES for line in (tmp_path / "out" / f"{side}.jsonl").open(encoding="utf-8")
+        ]
+        assert not {doc_of(row)["group"] for row in rows} & kept
+
+
+def test_more_is_kept_of_a_larger_share_and_what_was_kept_stays(tmp_path: Path) -> None:
+    put(tmp_path, *lines(200, 200))
+    kept = [guids(tmp_path, "test", share) for share in (0.01, None, 0.5)]
+    assert [len(found) for found in kept] == [2, 20, 100]
+    assert kept[0] < kept[1] < kept[2]
+    assert len(guids(tmp_path, "train", 0.5)) == 100
+
+
+def test_of_few_groups_and_of_a_share_of_0_nothing_is_kept_and_all_is_trained(tmp_path: Path) -> None:
+    put(tmp_path / "few", *lines(300, 59))
+    put(tmp_path / "none", *lines(60, 60))
+    assert len(guids(tmp_path / "few", "train")) == 300 and len(guids(tmp_path / "none", "train", 0.0)) == 60
+    with pytest.raises(NoTestError, match="59 groups are too few to keep a part of them") as caught:
+        guids(tmp_path / "few", "test")
+    assert caught.value.groups == 59
+    with pytest.raises(NoTestError, match="test_share is 0, so nothing is kept for scoring") as caught:
+        guids(tmp_path / "none", "test", 0.0)
+    assert caught.value.groups is None
+    assert len(guids(tmp_path / "none", "test")) == 6
+
+
+def test_a_group_that_is_kept_for_scoring_leaves_validation_too(tmp_path: Path) -> None:
+    put(tmp_path, *lines(100, 100))
+    kept = sorted(good(tmp_path, "test"), key=lambda record: str(record["guid"]))[0]
+    put(
+        tmp_path,
+        {"prompt": kept["group"], "answer": "음"},
+        {"prompt": "새 질문", "answer": "음"},
+        name="validation.jsonl",
+    )
+    assert [record["group"] for record in good(tmp_path, "validation")] == ["새 질문"]
+    (refused,) = [row for row in chat.read("validation", tmp_path) if isinstance(row, Refused)]
+    assert refused.reason == "its group is in the test part"
+
+
+def test_a_share_is_refused_where_chats_for_test_are_given(tmp_path: Path) -> None:
+    put(tmp_path, *lines(100, 100), {"prompt": "시험", "answer": "네", "split": "test"})
+    assert len(guids(tmp_path, "test")) == 1
+    with pytest.raises(DataError, match="test_share, but there are chats for test; leave it out"):
+        guids(tmp_path, "train", 0.2)
+    with pytest.raises(DataError, match="nsmc: test_share: it has a test part of its own"):
+        kodata.source("nsmc", 0.2)
+
+
+def test_a_file_that_changed_is_looked_at_again(tmp_path: Path) -> None:
+    put(tmp_path, *lines(100, 100))
+    assert len(guids(tmp_path, "test")) == 10
+    put(tmp_path, *lines(200, 200))
+    assert len(guids(tmp_path, "test")) == 20
 
 
 def test_what_is_scored_or_chosen_on_is_not_trained_on(tmp_path: Path) -> None:
@@ -283,7 +361,7 @@ def test_rows_of_any_source_have_one_form_for_datasets_however_many_come_before(
     loaded = datasets.load_dataset(
         "json", data_files=str(tmp_path / "out" / "train.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
     )
-    assert len(loaded) == 1_506
-    trained = [turn.get("train") for turn in loaded[1_500]["messages"]]
-    assert trained == [None, False, None, True]
-    assert [turn.get("train") for turn in loaded[1_505]["messages"]] == [None, True]
+    assert len(loaded) == 1_506 - 150  # kept for scoring
+    marks = [[turn.get("train") for turn in row["messages"]] for row in loaded]
+    assert [None, False, None, True] in marks
+    assert marks[-1] == [None, True]

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kodata import klue_nli
+from kodata import SOURCES, klue_nli
+from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.prepare import output
 from kodata.prepare.convert import convert, fingerprint
-from kodata.prepare.entries import Entry
+from kodata.prepare.entries import Entry, place_of
 from kodata.prepare.output import doc_of
 from kodata.reading.files import sha256
 from tests.written import LABELS, Item, klue, reviews
@@ -113,7 +114,7 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger_one_on_the_same_validatio
 
 
 def test_a_source_with_a_validation_split_keeps_it(tmp_path: Path) -> None:
-    manifest = convert([Entry("nli_sample")], tmp_path, seed=1)
+    manifest = convert([Entry("nli_sample")], tmp_path, seed=1, validation_rows=1_000)
     assert manifest["rows"] == {"train": 2_412, "validation": 306}
     assert [file["file"] for file in manifest["entries"][0]["files"]] == ["train.json", "validation.json"]
 
@@ -257,21 +258,63 @@ def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: st
 
 def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) -> None:
     entry = Entry("klue_nli", path=data)
-    before = fingerprint(entry)
-    assert fingerprint(Entry("klue_nli", "write", data, samples=5)) == before
+    before = fingerprint(place_of(entry))
+    assert fingerprint(place_of(Entry("klue_nli", "write", data, samples=5))) == before
     train = data / "klue-nli-v1.1_train.json"
     os.utime(train, (1, 1))
-    assert fingerprint(entry) == before
+    assert fingerprint(place_of(entry)) == before
     train.write_text(train.read_text(encoding="utf-8") + " ", encoding="utf-8")
-    assert fingerprint(entry) != before
-    assert fingerprint(Entry("klue_nli")) == f"klue/klue@{klue_nli.CARD.revision}"
+    assert fingerprint(place_of(entry)) != before
+    assert fingerprint(place_of(Entry("klue_nli"))) == f"klue/klue@{klue_nli.CARD.revision}"
 
 
-def test_the_real_train_file_gives_a_twentieth_of_its_premises_to_validation(real_klue: Path, tmp_path: Path) -> None:
+def test_validation_has_at_most_its_rows_and_what_it_does_not_need_is_counted(tmp_path: Path) -> None:
+    manifest = convert([Entry("nli_sample")], tmp_path / "a", seed=1)
+    assert manifest["rows"] == {"train": 2_412, "validation": 250}
+    assert manifest["entries"][0]["dropped"] == {"not needed for validation": 56}
+    rows = [json.loads(line)["guid"] for line in (tmp_path / "a" / "validation.jsonl").read_text("utf-8").splitlines()]
+    every = [record["guid"] for record in records_of(SOURCES["nli_sample"].read("validation"))]
+    assert rows == [guid for guid in every if guid in set(rows)]  # in file order
+    convert([Entry("nli_sample", samples=100)], tmp_path / "b", seed=1)
+    assert (tmp_path / "a" / "validation.jsonl").read_bytes() == (tmp_path / "b" / "validation.jsonl").read_bytes()
+
+
+def test_every_entry_has_its_part_of_the_validation_rows_and_at_least_one_group(data: Path, tmp_path: Path) -> None:
+    """The share of a large set is small, so that a small one beside it may have no group below it."""
+    small = tmp_path / "chat"
+    small.mkdir()
+    lines = (json.dumps({"prompt": f"질문 {n}", "answer": "네"}) + "\n" for n in range(12))
+    (small / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+    large = tmp_path / "nsmc"
+    large.mkdir()
+    rows = (f"{n}\t영화 {n}번을 어제 극장에서 친구와 같이 봤다.\t{n % 2}\n" for n in range(30_000))
+    (large / "ratings_train.txt").write_text("id\tdocument\tlabel\n" + "".join(rows), encoding="utf-8")
+    entries = [Entry("nsmc", path=large), Entry("chat", "chat", small), Entry("klue_nli", path=data)]
+    for seed in range(4):
+        kept = [part["kept"]["validation"] for part in convert(entries, tmp_path / "out", seed=seed)["entries"]]
+        assert all(1 <= rows <= 250 // 3 for rows in kept), kept
+
+
+def test_a_group_of_two_sources_is_on_one_side_though_one_of_them_names_it(tmp_path: Path) -> None:
+    """The lowest group of a small set is named where the share of a large one is below it."""
+    text = "영화 {}번을 어제 극장에서 친구와 같이 봤다."
+    for name, numbers in (("large", range(30_000)), ("small", range(20))):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{n}\t{text.format(n)}\t{n % 2}\n" for n in numbers)
+        (tmp_path / name / "ratings_train.txt").write_text("id\tdocument\tlabel\n" + rows, encoding="utf-8")
+    for seed in range(3):
+        convert([Entry("nsmc", path=tmp_path / name) for name in ("large", "small")], tmp_path / "out", seed=seed)
+        train, validation = ({doc_of(row)["document"] for row in made(tmp_path / "out", side)} for side in output.SIDES)
+        assert validation and not train & validation
+
+
+def test_the_real_train_file_gives_few_of_its_premises_to_validation(real_klue: Path, tmp_path: Path) -> None:
     manifest = convert([Entry("klue_nli", path=real_klue)], tmp_path, seed=42)
     train, validation = ({doc_of(row)["premise"] for row in made(tmp_path, side)} for side in output.SIDES)
     assert not train & validation
     assert len(train | validation) == 8_387
-    assert manifest["entries"][0]["dropped"] == {"duplicate": 2}  # as the card says
-    assert sum(manifest["rows"].values()) == 24_998 - 2
-    assert 0.045 < len(validation) / 8_387 < 0.055
+    dropped = manifest["entries"][0]["dropped"]
+    assert dropped.pop("duplicate") == 2  # as the card says
+    assert sum(manifest["rows"].values()) + sum(dropped.values()) == 24_998 - 2
+    assert dropped.keys() <= {"not needed for validation"} and sum(dropped.values()) < 80
+    assert 150 < manifest["rows"]["validation"] <= 250

@@ -11,6 +11,7 @@ from kodata.errors import DataError, HubDeniedError, HubError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.reading import hub as kodata_hub
+from kotune.runs.task_data import TaskData
 from tests.conftest import Cli, write_recipe
 from tests.hub import MOVING, SOURCES, Fault, StandInHub, all_files, put_official, running
 
@@ -270,7 +271,7 @@ def test_the_tasks_score_what_is_on_the_hub(
     from kotune.score.harness import load_task
 
     for name, source in SOURCES.items():
-        loaded = load_task(source.CARD.task, commit)
+        loaded = load_task(source.CARD.task, TaskData(commit))
         docs = [dict(doc) for doc in loaded.task.dataset["test"]]
         assert docs == list(source.read("test", commit)) and len(docs) == 3, name
     asked = {path.split("/resolve/")[1] for _, path in hub.asked if "/resolve/" in path}

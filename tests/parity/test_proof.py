@@ -14,6 +14,7 @@ from kotune.models import presets
 from kotune.parity import proof as parity
 from kotune.recipe import reading
 from kotune.runs.folder import write_text
+from kotune.runs.task_data import TaskData
 from kotune.train import config as axolotl_config
 from tests.conftest import ROOT
 
@@ -61,7 +62,7 @@ def run_folder(root: Path, name: str, template: str | None = None, forms: tuple[
 
 def prove(root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)) -> dict[str, Any]:
     monkeypatch.chdir(root)
-    return parity.prove(root, dict.fromkeys(tasks), [TASK])[1]
+    return parity.prove(root, dict.fromkeys(tasks, TaskData()), [TASK])[1]
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
@@ -132,7 +133,7 @@ def test_the_prompt_of_a_written_answer_is_the_trained_one(
     dev = {"data": [{"title": "글", "paragraphs": [{"context": "0년에 비가 왔다.", "qas": qas}]}]}
     write_text(tmp_path / "KorQuAD_v1.0_dev.json", json.dumps(dev))
     monkeypatch.chdir(root)
-    side = parity.prove(root, {"korquad_ko": tmp_path}, ["korquad_ko"])[1]["tasks"]["korquad_ko"]
+    side = parity.prove(root, {"korquad_ko": TaskData(tmp_path)}, ["korquad_ko"])[1]["tasks"]["korquad_ko"]
     assert (side["status"], side["items"]) == ("equal", 5)
     example = side["example"]
     assert example["trained_ids"][: len(example["scored_ids"])] == example["scored_ids"]
@@ -146,7 +147,7 @@ def test_the_prompts_of_written_words_and_written_hypotheses_are_the_trained_one
     root = run_folder(tmp_path, name, forms=("label", "write"))
     monkeypatch.chdir(root)
     tasks = ("nli_sample_ko_gen", "nli_sample_write_ko")
-    proof = parity.prove(root, dict.fromkeys(tasks), tasks)[1]["tasks"]
+    proof = parity.prove(root, dict.fromkeys(tasks, TaskData()), tasks)[1]["tasks"]
     assert [(proof[task]["status"], proof[task]["items"]) for task in tasks] == [("equal", 12)] * 2
 
 

@@ -150,7 +150,7 @@ def test_examples_are_counted_with_the_models_own_tokenizer(cli: Cli) -> None:
     pytest.importorskip("transformers")
     told = json.loads(cli("plan", QUICK, "--gpu", "l4", "--json").stdout)
     assert told["tokens"] == {
-        "exact": True, "why": "", "rows": 2412, "validation_rows": 306, "epoch": 150_369,
+        "exact": True, "why": "", "rows": 2412, "validation_rows": 250, "epoch": 150_369,
         "mean": pytest.approx(150_369 / 2412, abs=0.01), "longest": 64,
     }  # fmt: skip
     # What metrics.jsonl of a run says: tokens after an epoch (step 151), max_steps, trainable_parameters.
@@ -183,7 +183,7 @@ def test_what_is_not_at_hand_is_estimated_and_said_so(cli: Cli, tmp_path: Path) 
     done = cli("plan", RECIPES / "llama_lora.yml", "--gpu", "a100-40")
     assert done.returncode == 0, done.stderr
     assert "Tokens are ESTIMATED: " in done.stdout
-    assert "about 23,748" in done.stdout
+    assert "about 24,748" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -191,7 +191,7 @@ def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_fil
     real_klue: Path,
 ) -> None:
     quick = counting.estimated(load(QUICK), "")
-    assert (quick.rows, quick.validation, quick.exact) == (2412, 306, False)
+    assert (quick.rows, quick.validation, quick.exact) == (2412, 250, False)
     recipe = RECIPES / "llama_lora.yml"
     published = counting.estimated(load(recipe), "")
     read = counting.estimated(load(recipe, (f"data.0.path={real_klue}",)), "")

@@ -317,8 +317,8 @@ def test_a_training_that_logged_nothing_still_has_a_report(tmp_path: Path) -> No
     folder = finished(tmp_path / "a", MADE)
     write_text(folder / "metrics.jsonl", '{"event": "start", "step": 0}\n')
     page, text = written(folder)
-    assert "No loss was logged." in page
-    assert "No loss was logged." in text
+    assert "No training loss was logged." in page
+    assert "No training loss was logged." in text
     assert curves(Report(Result.of(load([folder])), Phrases("en")), "tokens") == []
     assert "Loss by" not in page
 

@@ -66,7 +66,7 @@ HARMLESS = [
     Edit("the screen", "kotune/display/progress.py", "LINES = 10", "LINES = 20"),
     Edit(
         "the import's name",
-        "kodata/prepare/convert.py",
+        "kodata/prepare/entries.py",
         "import source as find_source",
         "import source as find_source  #",
     ),

@@ -9,7 +9,7 @@ from types import FrameType
 import pytest
 
 from kodata.prepare import convert
-from kodata.prepare.entries import Entry, Scored
+from kodata.prepare.entries import Entry, Place, Scored
 from kotune import stages
 from kotune.display.phrases import Phrases
 from kotune.report import writing
@@ -50,7 +50,7 @@ def known(*roots: str | Path, **cut: tuple[str, ...]) -> set[tuple[str, str]]:
 def test_whatever_preparing_calls_is_known(tmp_path: Path) -> None:
     """The digest is made from the code as it is written; this holds it against the code as it runs."""
     entries = [Entry("nli_sample"), Entry("nli_sample", "write", samples=30, weight=1.5)]
-    scored = Scored({"nli_sample_ko": ("nli_sample", None)}, "drop")
+    scored = Scored({"nli_sample_ko": Place("nli_sample")}, "drop")
     convert.convert([Entry("nli_sample")], tmp_path / "first", 42, scored)  # what is cached is called once
     found = called(lambda: convert.convert(entries, tmp_path / "data", 42, scored))
     assert len(found) > 30
@@ -68,7 +68,7 @@ def test_whatever_scoring_calls_is_known(tmp_path: Path, task: str) -> None:
     model = rule_model()(lambda prompt, *_: "함의" if "gen" in task or "natural" in task else float(-len(prompt)))
 
     def score() -> None:
-        loaded = harness.load_task(task, None)
+        loaded = harness.load_task(task)
         _, samples = scoring.evaluated(loaded, model, 6)
         lines = References(tmp_path).of(loaded, samples)
         scoring._lines(tmp_path, lines, task, {})

@@ -39,7 +39,7 @@ def test_a_file_that_is_none_is_an_error_at_once(name: str, tmp_path: Path) -> N
     begun = time.process_time()
     with pytest.raises((OSError, ValueError), match=words):
         read(tmp_path / "file")
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 30  # 3 on an idle machine
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier, Majority, views
 from kodata.reading import files
 from kotune.runs.folder import write_text
+from kotune.runs.task_data import TaskData
 from kotune.score import baselines
 from kotune.score.baselines import Lines, References
 from kotune.score.harness import Loaded, load_task
@@ -31,7 +32,7 @@ def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> Refere
 
 
 def found(lines: References, name: str, items: int = 171, path: Path | None = None) -> tuple[Loaded, Lines]:
-    task = load_task(name, path)
+    task = load_task(name, TaskData(path))
     docs = list(task.task.eval_docs)[:items]
     return task, lines.of(
         task, [{"doc_id": at, "cluster": doc[task.card.cluster], "metrics": {}} for at, doc in enumerate(docs)]
@@ -93,7 +94,7 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
     tmp_path: Path, name: str, line: str, prefix: str, said: str
 ) -> None:
     path = ROOT / "kodata" / "samples" / "naver_news" if name == "naver_news_ko" else None
-    task, primary = load_task(name, path), cards()[name].primary
+    task, primary = load_task(name, TaskData(path)), cards()[name].primary
     samples = [
         {
             "doc_id": at, "guid": doc["guid"], "cluster": str(at), "prediction": said,

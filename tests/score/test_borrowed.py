@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kotune.runs.folder import read_json, sha256, write_json
+from kotune.runs.task_data import TaskData
 from kotune.score import base_answers, borrowed, scoring
 from kotune.score.harness import load_task
 from kotune.score.samples import note_path, samples_path, write_samples
@@ -46,7 +47,7 @@ def model() -> Any:
 
 def lent(root: Path, model: Any, task: str = TASK, forge: Callable[[list[Sample]], None] | None = None) -> Any:
     """A run folder that has taken over base answers: those of the model, or forged ones, with scores that follow."""
-    loaded = load_task(task, None)
+    loaded = load_task(task)
     values, samples = scoring.evaluated(loaded, model, ITEMS)
     if forge:
         forge(samples)
@@ -86,7 +87,7 @@ def one_metric(samples: list[Sample]) -> None:
 
 def likelihoods(samples: list[Sample]) -> None:
     """All that follows is written anew, as an able forger would."""
-    task = load_task(TASK, None)
+    task = load_task(TASK)
     for sample in samples:
         worst = sample["logprobs"].index(min(sample["logprobs"]))
         wrong = (sample["gold"] + 1) % 3 if worst == sample["gold"] else worst
@@ -95,7 +96,7 @@ def likelihoods(samples: list[Sample]) -> None:
 
 
 def texts(samples: list[Sample]) -> None:
-    task = load_task(TEXT, None)
+    task = load_task(TEXT)
     for sample in samples:
         sample["prediction"] = "중립" if sample["gold"] == "모순" else "모순"
         sample.update(json.loads(json.dumps(borrowed._made_again(sample, task))))
@@ -182,9 +183,9 @@ def test_likelihoods_may_move_as_far_as_batching_moves_them(tmp_path: Path, mode
 
 
 def test_answers_that_are_drawn_are_not_borrowed(tmp_path: Path) -> None:
-    task = load_task("ko_naturalness_sampled", None)
+    task = load_task("ko_naturalness_sampled")
     assert task.draws
-    assert not load_task("ko_naturalness", None).draws and not load_task(TASK, None).draws
+    assert not load_task("ko_naturalness").draws and not load_task(TASK).draws
     why, asked = borrowed.doubt(tmp_path / "none", task, None, 9, lambda _: [], borrowed.NEAR)
     assert "drawn at random" in why and asked == []
 
@@ -205,7 +206,7 @@ def test_a_scoring_believes_says_or_scores_anew(tmp_path: Path, model: Any, monk
     monkeypatch.setattr(scoring, "load_model", lambda *_: model)
     lines = SimpleNamespace(samples={}, rows=0, absent=None)
     monkeypatch.setattr(scoring, "References", lambda _: SimpleNamespace(of=lambda *_: lines))
-    scoring.score(tmp_path, {TASK: None}, dict(PRECISE), ITEMS)
+    scoring.score(tmp_path, {TASK: TaskData()}, dict(PRECISE), ITEMS)
     entry = read_json(tmp_path / "scores.json")[TASK]
     assert entry["base_from"] is None and entry["base"] == entry["tuned"]
     assert "answers item" in base_answers.refused(tmp_path, [TASK])[0]

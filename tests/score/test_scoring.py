@@ -9,13 +9,14 @@ import pytest
 from kodata.scored import final_answer
 from kotune.errors import StageError
 from kotune.runs.folder import read_json
+from kotune.runs.task_data import TaskData
 from kotune.score import model as models
 from kotune.score import scoring, turns
 from kotune.score.model import BATCH_SIZE
 
 torch = pytest.importorskip("torch")
 
-TASKS: dict[str, Path | None] = {"nli_sample_ko": None, "nsmc_ko": None}
+TASKS = {"nli_sample_ko": TaskData(), "nsmc_ko": TaskData()}
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         done.append((task.name, base.on))
         return {"acc": {"value": float(base.on), "stderr": None}}, [{"doc_id": 0, "acc": 1}]
 
-    def task(name: str, _: Path | None, merge: object) -> Any:
+    def task(name: str, _: TaskData) -> Any:
         return SimpleNamespace(
             name=name, card=SimpleNamespace(version=1, criterion="reasoning", chance={}, published=())
         )

@@ -355,7 +355,7 @@ def test_the_next_step_lists_what_is_not_trained_on_with_leaks_that_are_counted_
 def test_leaks_are_counted_in_the_files_that_are_here(tmp_path: Path) -> None:
     for name in ("ratings_train.txt", "ratings_test.txt"):
         write_text(tmp_path / name, (ROOT / "kodata" / "samples" / "nsmc" / name).read_text(encoding="utf-8"))
-    recipe: Any = SimpleNamespace(data=(), data_path={"nsmc": tmp_path}, tasks=("nsmc_ko", "klue_nli_ko"))
+    recipe: Any = SimpleNamespace(data=(), data_path={"nsmc": tmp_path}, tasks=("nsmc_ko", "klue_nli_ko"), leaks="drop")
     before = next_step._leaks(recipe, "nsmc")
     assert before is not None and before.keys() == {"nsmc_ko"}
     asked = (tmp_path / "ratings_test.txt").read_text(encoding="utf-8").splitlines()[1:3]

@@ -19,7 +19,7 @@ from kodata.errors import DataError
 from kodata.metrics.metrics import MEAN, METRICS, aggregation
 from kodata.metrics.resampling import resample, stderr, value, vectors
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import Entry
+from kodata.prepare.entries import Entry, Place
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.text import folded
 from kotune.errors import RecipeError
@@ -157,7 +157,7 @@ def test_every_metric_has_a_standard_error_and_two_items_go_the_whole_way(evalua
         for name, given in json.loads(json.dumps(items(task, rule))).items():  # as samples hold them
             assert 0 < stderr(METRICS.get(name, MEAN), *zip(*given, strict=True)) < 0.1, name
         result = evaluate(task, rule, limit=2)
-        harness_task = load_task(task, None)
+        harness_task = load_task(task)
         samples = [sample_of(sample, harness_task) for sample in result["samples"]]
         json.dumps(samples)
         assert set(scoring.metrics(result["scores"], samples)) >= {"acc", "consistent_and_right"}
@@ -522,6 +522,6 @@ def test_the_group_names_its_tasks_for_lm_eval_and_for_a_recipe(tmp_path: Path) 
 
 
 def test_two_tasks_of_one_source_share_their_test_text_without_a_note() -> None:
-    place = ("nli_sample", None)
+    place = Place("nli_sample")
     guard = LeakGuard({"nli_sample_ko": place, NLI: place}, "drop")
     assert guard.verdict([Entry("nli_sample")])["between_tests"] == []

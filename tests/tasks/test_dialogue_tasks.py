@@ -15,6 +15,7 @@ from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.prepare.output import SIDES
+from kotune.runs.task_data import TaskData
 from tests.conftest import TASKS, loaded
 
 
@@ -158,7 +159,7 @@ def proven(
     ]
     for part in ("train", "validation"):
         write_text(root / "data" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in made))
-    return parity.prove(root, {f"{source}_ko": data}, [f"{source}_ko"], [source] * merge)[1]
+    return parity.prove(root, {f"{source}_ko": TaskData(data, merge=merge)}, [f"{source}_ko"])[1]
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])

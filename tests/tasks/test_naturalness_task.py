@@ -113,7 +113,7 @@ def test_thoughts_are_no_part_of_an_answer_and_another_language_is_told(evaluate
 
 
 def test_a_run_has_standard_errors_and_none_where_there_is_no_value(evaluate: Evaluate) -> None:
-    task = load_task("ko_naturalness", None)
+    task = load_task("ko_naturalness")
     answers = {record["guid"]: GOOD * (1 + number % 3) for number, record in enumerate(naturalness.read("test"))}
     result = evaluate("ko_naturalness", lambda _, doc: answers[doc["guid"]], limit=16)
     samples = [sample_of(sample, task) for sample in result["samples"]]
@@ -150,7 +150,7 @@ def test_sampled_answers_are_the_same_in_two_runs_and_not_the_greedy_ones() -> N
     model = HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=2)
 
     def answers(task: str) -> list[str]:
-        return [sample["prediction"] for sample in evaluated(load_task(task, None), model, 1)[1]]
+        return [sample["prediction"] for sample in evaluated(load_task(task), model, 1)[1]]
 
     sampled = answers("ko_naturalness_sampled")
     assert answers("ko_naturalness_sampled") == sampled != answers("ko_naturalness")

@@ -18,6 +18,7 @@ import pytest
 from kodata import klue_nli, korquad, naver_news, nli_sample, nsmc, scored
 from kodata.errors import DataError
 from kodata.metrics.morphemes import surfaces
+from kotune.runs.task_data import TaskData
 from kotune.score.harness import load_task
 from kotune.score.samples import sample_of
 from kotune_tasks import install
@@ -427,7 +428,7 @@ def test_a_folder_for_each_source_is_read(evaluate: Callable[..., dict[str, Any]
 
 def test_the_samples_of_written_answers_hold_the_text(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
     samples = evaluate("korquad_ko", lambda _, doc: doc["answer"] + "에", few)["samples"]
-    task = load_task("korquad_ko", few)
+    task = load_task("korquad_ko", TaskData(few))
     first, *_ = [sample_of(sample, task) for sample in samples]
     json.dumps(first)
     assert (first["guid"], first["prediction"], first["gold"]) == ("q0", "1980년에", "1980년")

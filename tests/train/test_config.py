@@ -99,6 +99,17 @@ def test_data_set_keys_of_a_recipe_are_laid_over_ours() -> None:
     assert (entry["train_on_eos"], entry["path"]) == ("all", "data/train.jsonl")
 
 
+def test_a_few_rows_are_evaluated_once_at_the_end_unless_the_recipe_says_otherwise() -> None:
+    path = ROOT / "recipes" / "llama_lora.yml"
+    for rows, evaluations in ((None, 1), (500, 1), (499, None)):
+        assert axolotl_config.config(reading.load(path), "cpu", rows=rows).get("evals_per_epoch") == evaluations
+    told = "A run leaves evals_per_epoch out below 500 training rows"
+    assert told in axolotl_config.render(reading.load(path), "cpu")
+    assert told not in axolotl_config.render(reading.load(path), "cpu", rows=499)
+    asked = reading.load(path, ("axolotl.evals_per_epoch=4",))
+    assert axolotl_config.config(asked, "cpu", rows=100)["evals_per_epoch"] == 4
+
+
 def test_a_hidden_gpu_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "exists", lambda _: True)
     assert detect_device() == "cuda"

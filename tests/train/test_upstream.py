@@ -41,7 +41,8 @@ def trainer(folder: Path, model: Any, **more: Any) -> Any:
     """transformers' own, over an epoch of eight steps."""
     more = {"max_steps": 2, "save_steps": 2, "logging_steps": 1, "report_to": [], "use_cpu": True, **more}
     arguments = transformers.TrainingArguments(str(folder), per_device_train_batch_size=1, disable_tqdm=True, **more)
-    return transformers.Trainer(model, arguments, train_dataset=[{"number": float(number)} for number in range(8)])
+    rows = [{"number": float(number)} for number in range(8)]
+    return transformers.Trainer(model, arguments, train_dataset=rows, eval_dataset=rows)
 
 
 @pytest.mark.parametrize(("mend", "steps"), [(lambda _: None, 3), (upstream.stop_at_max_steps, 2)])
@@ -61,6 +62,48 @@ def test_transformers_hides_a_loss_that_is_nan(more: dict[str, Any], is_hidden: 
     trained.train()
     losses = [torch.tensor(log["loss"]) for log in trained.state.log_history if "loss" in log]
     assert [bool(torch.isfinite(loss)) for loss in losses] == [True, is_hidden]
+
+
+@pytest.mark.parametrize("asked", [{"eval_steps": 0.5}, {"eval_strategy": "epoch"}, {"eval_strategy": "no"}])
+def test_axolotl_evaluates_before_the_first_step(asked: dict[str, Any]) -> None:
+    base = pytest.importorskip("axolotl.core.builders.base")
+    keys = ("save_steps", "save_strategy", "save_total_limit", "val_set_size", "eval_steps", "eval_strategy")
+    builder = SimpleNamespace(cfg=SimpleNamespace(**{**dict.fromkeys(keys), **asked}), eval_dataset=[1])
+    made: dict[str, Any] = {}
+    base.TrainerBuilderBase._configure_save_and_eval_strategy(builder, made)
+    assert made["eval_on_start"] and not {**made, **upstream.start_with_training()}["eval_on_start"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "mended", "steps"),
+    [
+        ({"eval_strategy": "no"}, False, []),
+        ({"eval_strategy": "no"}, True, [4]),  # as one evaluation an epoch comes to be, where there is one epoch
+        ({"eval_strategy": "steps", "eval_steps": 2}, True, [2, 4]),
+        ({"eval_strategy": "steps", "eval_steps": 3}, True, [3, 4]),
+    ],
+)
+def test_a_training_without_evaluations_has_one_after_its_last_step(
+    asked: dict[str, Any], mended: bool, steps: list[int], tmp_path: Path
+) -> None:
+    class Evaluation(transformers.TrainerCallback):  # type: ignore[misc, name-defined]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            upstream.evaluate_at_the_end(SimpleNamespace(eval_strategy=None), state, control)
+
+    trained = trainer(tmp_path, Summed(), max_steps=4, save_strategy="no", **asked)
+    if mended:
+        trained.add_callback(Evaluation())
+    trained.train()
+    assert [log["step"] for log in trained.state.log_history if "eval_runtime" in log] == steps
+
+
+def test_who_says_no_evaluation_has_none_and_an_epochs_end_is_not_evaluated_twice() -> None:
+    for strategy in ("no", False, "epoch"):
+        control = SimpleNamespace(should_evaluate=False)
+        upstream.evaluate_at_the_end(
+            SimpleNamespace(eval_strategy=strategy), SimpleNamespace(global_step=4, max_steps=4), control
+        )
+        assert not control.should_evaluate
 
 
 def rendered(template: str) -> str:

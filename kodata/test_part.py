@@ -1,0 +1,57 @@
+"""The part of a user's own data that is kept for scoring, where the user gave none.
+
+It follows from the names of the groups and from the share alone: neither a recipe's seed nor its `samples` move it, so that
+all seeds and sizes are scored on the same rows, and trained on none of them.
+"""
+
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from kodata.card import Found, Source
+from kodata.errors import DataError, NoTestError
+from kodata.records import drawer
+
+FEWEST = 60  # groups; a tenth of fewer says nothing about a model, and would be missed in training
+
+
+_drawer = cache(drawer)
+
+
+def draw(group: str) -> float:
+    """The hash of a group's name, in [0, 1)."""
+    return _drawer("test")(group)
+
+
+def highest(draws: Collection[float], share: float) -> float:
+    """The highest of the lowest draws: the groups up to it are kept, of all different ones the share, and at least one.
+    NoTestError where there are too few."""
+    if not share:
+        raise NoTestError("test_share is 0, so nothing is kept for scoring")
+    if len(draws) < FEWEST:
+        raise NoTestError(f"{len(draws):,} groups are too few to keep a part of them ({FEWEST} are enough)", len(draws))
+    return sorted(draws)[max(round(share * len(draws)), 1) - 1]
+
+
+def with_test_share(source: Source, share: float) -> Source:
+    """The source with another share of its groups kept for scoring. DataError for one that cuts no test part."""
+    if source.CARD.test_share is None:
+        raise DataError(f"{source.CARD.name}: test_share: it has a test part of its own; leave it out")
+    return cast(Source, _Shared(source, share))
+
+
+class _Shared:
+    def __init__(self, source: Any, share: float) -> None:
+        self._source, self._share = source, share
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def files(self, split: str, path: str | Path | None = None) -> list[Path]:
+        found: list[Path] = self._source.files(split, path, self._share)
+        return found
+
+    def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
+        found: Iterator[Found] = self._source.read(split, path, self._share)
+        return found
