@@ -2,13 +2,14 @@
 
 import zipfile
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import IO, Any
 
 from kodata.aihub_dialogue.archive import MAX_XLSX, check, told
 from kodata.errors import DataError, FaultError
 from kodata.reading import columns
+from kodata.reading.delimited import once
 
 Row = dict[str, Any]
 Line = tuple[int, str, int, tuple[Any, ...]]  # as kodata.reading.column_rows has it
@@ -20,6 +21,7 @@ def sheets(handle: IO[bytes], place: str) -> Iterator[tuple[str, list[str], Iter
     for (_, title), lines in groupby(_lines(handle, place), key=itemgetter(0, 1)):
         names = next((_names(cells) for *_, cells in lines if any(cells)), None)
         if names:
+            _once(names, f"{place}: sheet {title}")
             yield title, names, _rows(lines, names)  # noqa: B031  (goes on after the names)
 
 
@@ -45,8 +47,17 @@ def _names(cells: tuple[Any, ...]) -> list[str]:
     return ["" if cell is None else str(cell).strip() for cell in cells]
 
 
+def _once(names: list[str], place: str) -> None:
+    try:
+        once([name for name in names if name])
+    except FaultError as fault:
+        raise DataError(f"{place}: {fault}") from None
+
+
 def _rows(lines: Iterator[Line], names: list[str]) -> Iterator[tuple[int, Row]]:
+    """Columns without a name have their number for one, so that what stands in them is told as not read."""
     for _, _, number, cells in lines:
-        row = {name: cell for name, cell in zip(names, cells, strict=False) if name and cell is not None}
+        told = zip_longest(names, cells)
+        row = {name or f"column {at}": cell for at, (name, cell) in enumerate(told, 1) if cell is not None}
         if row:
             yield number, row

@@ -6,7 +6,7 @@ Read row by row from pieces of text: memory does not grow with the file. Faults 
 import csv
 from collections.abc import Iterator, Sequence
 
-from kodata.errors import FaultError
+from kodata.errors import FaultError, shown
 
 MAX_ROW = 4_000_000  # characters; a longer row is a fault of the file, and would not fit a model either
 CUT_SHORT = "the file is cut short here; download or copy it again"
@@ -33,7 +33,7 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
     """One row a line, no quoting: a `"` is text like any other. Blank lines are passed over. `names` stand for a first
     line that does not name the columns."""
     named = lines(pieces)
-    names = names or next(named, "").removesuffix("\r").split("\t")
+    names = names or once(next(named, "").removesuffix("\r").split("\t"))
     for line in named:
         line = line.removesuffix("\r")
         values = line.split("\t")
@@ -58,7 +58,7 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
 
     found = csv.reader(counted(), strict=True)
     try:
-        names = next(found, [])
+        names = once(next(found, []))
         size = 0
         for values in found:
             size = 0
@@ -68,6 +68,13 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
                 raise FaultError(_columns(values, names))
     except csv.Error as error:
         raise FaultError(_reason(str(error), found.line_num)) from None
+
+
+def once(names: list[str]) -> list[str]:
+    """The names of columns, of which none stands there twice: the values of one would be lost."""
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise FaultError(f"column {shown(twice)} stands twice in the first line; rename or remove one")
+    return names
 
 
 def _columns(values: list[str], names: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from kodata.errors import DataError, FaultError, shown
 from kodata.reading import columns
 from kodata.reading.columns import MAX_RATIO, SMALL
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
-from kodata.reading.json_rows import decoded, json_rows, reason
+from kodata.reading.json_rows import decoded, json_rows, once, reason
 from kodata.reading.regular import opened
 
 Row = dict[str, Any]
@@ -120,12 +120,22 @@ def _runs(path: Path) -> Iterator[list[Any]]:
             run, rest = rest[:end].lstrip(), rest[end:]
             if not run.startswith(lead):
                 raise ValueError("not where an array's row begins")
-            yield loads(b"[" + run[1:] + b"]")
+            values = loads(b"[" + run[1:] + b"]")
+            if run.count(b'":') != sum(
+                map(_keys, values)
+            ):  # a key may stand twice; or a text holds these two characters
+                json.loads(b"[" + run[1:] + b"]", object_pairs_hook=once)
+            yield values
             lead = b","
         elif len(rest) > MAX_ROW:
             raise ValueError("no end of a row")
     if rest.strip() != b"]":
         raise ValueError("not the end of an array")
+
+
+def _keys(value: Any) -> int:
+    """The keys in a value, as far as most rows have any: those inside other values are not counted."""
+    return len(value) if isinstance(value, dict) else 0
 
 
 def _parser() -> Callable[[bytes], Any]:
@@ -164,7 +174,7 @@ def _lines(path: Path) -> Iterator[Any]:
 
 def _line(line: str) -> Any:
     try:
-        return _whole(json.loads(line))
+        return _whole(json.loads(line, object_pairs_hook=once))
     except (ValueError, RecursionError) as error:
         raise FaultError(f"not valid JSON: {reason(error)}") from None
 

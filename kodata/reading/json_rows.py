@@ -13,7 +13,19 @@ from typing import Any
 from kodata.errors import FaultError, shown
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW
 
-_decode = json.JSONDecoder().raw_decode
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys stand there once each. JSON lets one stand twice and does not say which value holds: every parser
+    drops one of them."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FaultError(f"key {shown(twice)} stands twice in one object; keep one of them")
+    return made
+
+
+_decode = json.JSONDecoder(object_pairs_hook=once).raw_decode
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 

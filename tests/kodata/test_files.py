@@ -204,3 +204,35 @@ def test_a_record_that_goes_over_millions_of_lines_is_not_gathered(
     assert "row 1: a row of over 100,000 characters: a quote without an end?" in told and peak < 8_000_000
     two_lines = written(tmp_path, "a,b\n" + '"x\ny",z\n\n' * 20_000, "b.csv")  # rows of two lines are no long one
     assert len(read(two_lines)) == 20_000
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ('{"a": 1, "b": "둘", "a": 3}', "'a'"),
+        ('{"a": {"b": 1, "b": 2}}', "'b'"),
+        ('{"a": [{"역할": "1", "역할" : "2"}]}', "'역할'"),
+        ('{"a": "x\\": y", "a": 1}', "'a'"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_since_one_of_its_values_would_be_lost(
+    tmp_path: Path, name: str, row: str, key: str
+) -> None:
+    sound = '{"a": "그가 \\"응\\": 하고 말했다", "b": {"c": 1}}'
+    rows = [sound, row, sound]
+    text = "\n".join(rows) if name.endswith("l") else f"[{', '.join(rows)}]"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=f"{name}: row 2: key {key} stands twice in one object; keep one of them"):
+        list(files.rows(tmp_path / name))
+    (tmp_path / name).write_text(text.replace(row, sound), encoding="utf-8")
+    assert len(list(files.rows(tmp_path / name))) == 3
+
+
+@pytest.mark.parametrize(("name", "mark"), [("rows.csv", ","), ("rows.tsv", "\t"), ("rows.txt", "\t")])
+def test_a_column_that_stands_twice_is_refused_since_one_of_its_values_would_be_lost(
+    tmp_path: Path, name: str, mark: str
+) -> None:
+    (tmp_path / name).write_text(f"id{mark}글{mark}id\n1{mark}가{mark}2\n", encoding="utf-8")
+    with pytest.raises(DataError, match="row 1: column 'id' stands twice in the first line; rename or remove one"):
+        list(files.rows(tmp_path / name))
