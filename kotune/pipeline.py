@@ -210,6 +210,11 @@ def _render(job: Job, screen: Screen) -> None:
         merge=job.merging(),
     )
     proof = read_json(job.run.path(PARITY))
+    if trimmed := proof["lengths"]["trimmed"]:
+        screen.say(
+            f"the model's chat template takes away the white space before a turn in {trimmed:,} rows, as in scoring; a "
+            "`template` of ours leaves it"
+        )
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
         screen.say(f"parity {task}: {shown}")

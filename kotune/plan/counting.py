@@ -180,7 +180,7 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
             manifest = convert.convert(job.entries(), run / "data", recipe.seed)
     except (HubError, HubDeniedError):
         return {"absent": "the data are not here: rows and characters of the published files, not of yours"}
-    found = [length for length, _ in lengths.of_examples(run, _tokenizer(recipe, run))]
+    found = [length for length, *_ in lengths.of_examples(run, _tokenizer(recipe, run))]
     rows = manifest["rows"]["train"]
     return {
         "rows": rows, "validation": manifest["rows"]["validation"], "lengths": sorted(found[:rows]), "exact": True,
