@@ -43,12 +43,6 @@ def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
         child.wait()
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a command's log with its path, for an error message."""
-    text = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return "\n".join([f"last lines of {log}:", *(f"  {line}" for line in text[-lines:])])
-
-
 def tie(parent: int) -> None:
     """End this process when `parent` dies, which it must be a child of."""
     if sys.platform == "linux":
