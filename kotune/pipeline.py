@@ -20,7 +20,7 @@ from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
-from kotune.layout import CHECKPOINTS, CONFIG, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
+from kotune.layout import CACHES, CHECKPOINTS, CONFIG, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
 from kotune.models import generation, hub, presets
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
@@ -37,7 +37,7 @@ from kotune.worker.call import call
 from kotune.worker.device import detect_device
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
-WORK = {"train": training.WORK, "score": (SCORED,)}
+WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
