@@ -17,7 +17,7 @@ BATCH = 1_000  # rows tokenized at a time
 SAMPLE = 10_000  # examples, at most, on which of_contents() counts
 
 
-class Example(NamedTuple):
+class RenderedExample(NamedTuple):
     """The tokens of an example with the chat template, its guid, and whether the template trims a turn of it."""
 
     tokens: int
@@ -48,7 +48,7 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[Example]:
+def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
     """Every example of both splits. StageError as of text_of(), and where a row's text brings special tokens."""
     own = TemplatesTokens(tokenizer)
     for rows in _batches(run):
@@ -56,7 +56,7 @@ def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterat
         ids = tokenizer([rendered.text for rendered in texts], add_special_tokens=False)["input_ids"]
         for numbered, rendered, tokens in zip(rows, texts, ids, strict=True):
             own.check(numbered, tokens)
-            yield Example(len(tokens), numbered.row["guid"], rendered.trimmed)
+            yield RenderedExample(len(tokens), numbered.row["guid"], rendered.trimmed)
 
 
 def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:

@@ -78,10 +78,10 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
     log = root / TRAIN_LOG
     kept = f"checkpoints are kept: the same command goes on from step {last_good_step(root / CHECKPOINTS)}"
     if faults.is_full(log):
-        return faults.FaultError(f"train: the disk is full; free some space. Whole {kept}", log)
+        return faults.JobFaultError(f"train: the disk is full; free some space. Whole {kept}", log)
     if killed := faults.killed(code):
-        return faults.FaultError(f"train: axolotl was {killed}. Whole {kept}", log)
-    return faults.FaultError(f"train: axolotl exited with {code}: {faults.cause(log)}", log)
+        return faults.JobFaultError(f"train: axolotl was {killed}. Whole {kept}", log)
+    return faults.JobFaultError(f"train: axolotl exited with {code}: {faults.cause(log)}", log)
 
 
 def reached(root: Path) -> int:
@@ -94,7 +94,9 @@ def check_finished(root: Path) -> None:
     ends = [event for event in read_metrics(root / METRICS) if event["event"] == "end"]
     if not ends or ends[-1]["step"] != ends[-1]["max_steps"]:
         log = root / TRAIN_LOG
-        raise faults.FaultError(f"train: stopped at step {reached(root)} before the last one: {faults.cause(log)}", log)
+        raise faults.JobFaultError(
+            f"train: stopped at step {reached(root)} before the last one: {faults.cause(log)}", log
+        )
     check_losses(root)
     if bad := not_finite(root / CHECKPOINTS / WEIGHTS):
         raise StageError(

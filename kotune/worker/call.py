@@ -2,7 +2,7 @@
 the command's screen.
 
 A job is the function `run` of the module `job` of a room. A user's error comes back as what it was there; anything else comes
-back as one message, a FaultError.
+back as one message, a JobFaultError.
 """
 
 import json
@@ -42,7 +42,7 @@ def temporary(room: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f"kotune-{room}-") as folder:
         try:
             yield Path(folder)
-        except faults.FaultError as error:
+        except faults.JobFaultError as error:
             raise faults.of_temporary(error) from None
 
 

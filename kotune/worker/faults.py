@@ -24,7 +24,7 @@ MEMORY = "MemoryError"  # mostly without a word
 SMALL = "the machine has too little memory"
 
 
-class FaultError(StageError):
+class JobFaultError(StageError):
     """`what`: the stage and its cause; `log`: the file that has the rest."""
 
     def __init__(self, what: str, log: Path) -> None:
@@ -32,14 +32,14 @@ class FaultError(StageError):
         self.what, self.log = what, log
 
 
-def fault(stage: str, code: int, log: Path, more: str = "") -> FaultError:
+def fault(stage: str, code: int, log: Path, more: str = "") -> JobFaultError:
     """What a process says that ended with an exit code, below 0 by a signal, and told no error. `more`: what is known beside."""
     full = "the disk is full; free some space and run the same command again" if is_full(log) else ""
     told = more or full or killed(code) or cause(log)
-    return FaultError(f"{stage}: the process ended with {code}" + (f": {told}" if told else ""), log)
+    return JobFaultError(f"{stage}: the process ended with {code}" + (f": {told}" if told else ""), log)
 
 
-def of_temporary(error: FaultError) -> FaultError:
+def of_temporary(error: JobFaultError) -> JobFaultError:
     """The same where the log's folder will be gone: the log stays, under a name that nobody can guess."""
     from tempfile import mkstemp
 
@@ -48,7 +48,7 @@ def of_temporary(error: FaultError) -> FaultError:
     number, name = mkstemp(".log", f"kotune-{error.log.stem}-")
     os.close(number)
     shutil.copyfile(error.log, name)
-    return FaultError(error.what, Path(name))
+    return JobFaultError(error.what, Path(name))
 
 
 def killed(code: int) -> str:

@@ -39,9 +39,11 @@ def is_writable(place: Path) -> bool:
     if not place.is_absolute():  # it would be another one for each process
         return False
     there = next(folder for folder in (place, *place.parents) if os.path.exists(folder))  # noqa: PTH110  (never raises)
-    below = [entry.path for entry in os.scandir(place) if entry.is_dir()] if there == place and _is_open(place) else []
-    return all(map(_is_open, [there, *below]))
+    if not _is_open(there):
+        return False
+    below = [entry.path for entry in os.scandir(there) if entry.is_dir()] if there == place else []
+    return all(map(_is_open, below))
 
 
-def _is_open(folder: Path | str) -> bool:
+def _is_open(folder: str | Path) -> bool:
     return os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)  # noqa: PTH112
