@@ -2,7 +2,8 @@
 
 Rewritten: the name of a special token gets a space after its first character (`<|eot_id|>` becomes `< |eot_id|>`), which no
 tokenizer takes for its token, and which a reader still knows. Taken away: ends of turns at the end of a text, which a template
-adds itself. The signs of a thought, <think> and </think>, stay: templates are chosen for them.
+adds itself, and white space there, which says nothing where the turn ends. The signs of a thought, <think> and </think>, stay:
+templates are chosen for them.
 """
 
 import re
@@ -19,14 +20,17 @@ _ENDS = (
     "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "<|end|>", "<｜end▁of▁sentence｜>", "</s>",
     "<eos>", "<end_of_turn>",
 )  # fmt: skip
-REWRITTEN, ENDED = "special token", "end of turn"
+REWRITTEN, ENDED, SPACED = "special token", "end of turn", "space at the end"
 
 
 def plain(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text as it is trained and asked, and what was done to it: of REWRITTEN and ENDED."""
-    if "<" not in text and "INST]" not in text:
-        return text, ()
+    """The text as it is trained and asked, and what was done to it: of REWRITTEN, ENDED and SPACED."""
     done: list[str] = []
+    if text[-1:].isspace():
+        text = text.rstrip()
+        done.append(SPACED)
+    if "<" not in text and "INST]" not in text:
+        return text, tuple(done)
     if (kept := _without_ends(text)) != text:
         done.append(ENDED)
     if (made := _SIGN.sub(lambda found: f"{found[0][0]} {found[0][1:]}", kept)) != kept:
@@ -36,7 +40,7 @@ def plain(text: str) -> tuple[str, tuple[str, ...]]:
 
 def _without_ends(text: str) -> str:
     """In linear time, however many there are."""
-    at, end = len(text.rstrip()), len(text)
+    at = end = len(text)
     while found := next((name for name in _ENDS if text.endswith(name, 0, at)), None):
         end = at = at - len(found)
         while at and text[at - 1].isspace():

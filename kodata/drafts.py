@@ -23,7 +23,11 @@ def draft(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """A file to write, which becomes `path` when the body has passed and is gone when it fails."""
     from tempfile import mkstemp  # not at the top: `--help` does without
 
-    number, name = mkstemp(SUFFIX, f".{path.name}.", path.parent)
+    try:
+        number, name = mkstemp(SUFFIX, f".{path.name}.", path.parent)
+    except OSError as error:
+        error.filename = str(path)  # what somebody knows, for a message
+        raise
     try:
         with os.fdopen(number, "wb", buffering=1 << 16) as file:
             os.fchmod(number, mode)

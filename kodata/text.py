@@ -40,10 +40,24 @@ def _is_mark(letter: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """The text composed (NFC), with Unix line ends, without control characters and outer white space."""
+    """The text of a field: composed (NFC), with Unix line ends, without control characters and outer white space."""
+    return _readable(text).strip()
+
+
+def content(text: str) -> str:
+    """What somebody wrote whole, as a turn of a chat: clean(), but that its own white space stays, the indent of its first line
+    too. Blank lines before the first go, and line ends after the last. A template stands there, whose own line ends a tokenizer
+    would join with them: to tokens that no prompt ends with. Empty where nothing but white space is left."""
+    made = _readable(text).rstrip("\n")
+    start = len(made) - len(made.lstrip())
+    return made[made.rfind("\n", 0, start) + 1 :] if start < len(made) else ""
+
+
+def _readable(text: str) -> str:
+    """The text composed (NFC), with Unix line ends, without control characters."""
     if not str.isprintable(text):  # nothing unwanted is: a look at most texts, which are, costs a third of a search
         text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return (normalize("NFC", text) if len(text) <= RUN else composed(text)).strip()  # most are: a call costs 2%
+    return normalize("NFC", text) if len(text) <= RUN else composed(text)  # most are: a call costs 2%
 
 
 def with_thought(thought: str, answer: str) -> str:

@@ -1,5 +1,7 @@
 """The command line: one file a command in kotune/commands. `kotune COMMAND --help` tells the rest."""
 
+import os
+
 import click
 
 from kotune.commands.boundary import Commands, say_faults_safely
@@ -34,4 +36,12 @@ def main() -> None:
     """The command `kotune`, and `./cli.py` in a checkout."""
     never_fail_to_write()
     say_faults_safely()
+    _have_a_home()
     cli(prog_name=PROGRAM)
+
+
+def _have_a_home() -> None:
+    """Where HOME is not set and the machine does not know the user, as of `docker run --user 1234`, home is what Docker makes it:
+    else libraries write to a folder called ~ in whatever folder they are in."""
+    if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path.home() raises)
+        os.environ["HOME"] = "/"

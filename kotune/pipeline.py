@@ -19,7 +19,7 @@ from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
-from kotune.layout import CHECKPOINTS, CONFIG, MANIFEST, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
+from kotune.layout import CACHES, CHECKPOINTS, CONFIG, MANIFEST, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
 from kotune.models import generation, hub, presets
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
@@ -36,7 +36,7 @@ from kotune.worker.call import call
 from kotune.worker.device import detect_device
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
-WORK = {"train": training.WORK, "score": (SCORED,)}
+WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
@@ -201,6 +201,11 @@ def _render(job: Job, screen: Screen) -> None:
     base, revision = configure(job).base, job.run.record()["model_revision"]
     call("parity", job.run.root, base=base, revision=revision, tasks=job.tasks, trained=job.trained_tasks())
     proof = read_json(job.run.path(PARITY))
+    if trimmed := proof["lengths"]["trimmed"]:
+        screen.say(
+            f"the model's chat template takes away the white space before a turn in {trimmed:,} rows, as in scoring; a "
+            "`template` of ours leaves it"
+        )
     for task, side in proof["tasks"].items():
         shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
         screen.say(f"parity {task}: {shown}")

@@ -1,5 +1,6 @@
 """docs/reliability.md: every promise names a test that is there; and the faults of a run folder that need no training."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kodata import drafts
+from kotune.display.page import check_place
+from kotune.errors import RecipeError
 from kotune.runs.folder import Run, read_json, write_json
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.test_cli import KLUE, QUICK, ROW, assert_one_message
@@ -35,6 +39,22 @@ def test_a_folder_that_cannot_be_written_to_is_one_message(tmp_path: Path) -> No
         pytest.skip("this machine allows no mount namespace")
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert_one_message(done, 1, "Read-only file system; give a folder that you may write to (--runs-dir)")
+
+
+@pytest.mark.parametrize("option", ["--html", "--md"])
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_done(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_place(tmp_path / "page", option)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(RecipeError, match=f"^{option} .*page: the folder .* cannot be written to; name another$"):
+        check_place(tmp_path / "page", option)
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_own_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        drafts.write(tmp_path / "gone" / "report.md", b"")
+    assert caught.value.filename == str(tmp_path / "gone" / "report.md")
 
 
 def test_a_vanished_data_file_is_one_message_and_a_prepared_one_is_made_again(cli: Cli, tmp_path: Path) -> None:

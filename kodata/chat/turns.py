@@ -10,7 +10,7 @@ from kodata.errors import DataError, did_you_mean, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, known
 from kodata.records import asked
-from kodata.text import clean, with_thought
+from kodata.text import content, with_thought
 
 ROLES = ("system", "user", "assistant")
 PAIRS = {"prompt": "answer", "instruction": "output"}
@@ -111,7 +111,7 @@ def _with_system(row: Row, made: list[Message], place: str) -> list[Message]:
     told: Message = {"role": "system", "content": text(row, "system", place)}
     if made[0]["role"] != "system":
         return [told, *made]
-    if made[0] != told:
+    if made[0]["content"].strip() != told["content"].strip():
         raise DataError(f"{place}: system is {shown(told['content'])}, and messages.0 is another system turn; keep one")
     return made
 
@@ -151,13 +151,13 @@ def _is_trained(row: Row, place: str) -> bool:
 
 
 def text(row: dict[str, Any], field: str, place: str) -> str:
-    """The clean text of a field, which must be there and not empty. `place` ends with "." inside a turn."""
+    """The content() of a field, which must be there and not empty. `place` ends with "." inside a turn."""
     where = f"{place}{field}" if place.endswith(".") else f"{place}: {field}"
     value = row.get(field)
     if not isinstance(value, str):
         what = "missing" if value is None else f"{shown(value)}, which is not text"
         raise DataError(f"{where} is {what}; mend or remove the row")
-    if not (made := clean(value)):
+    if not (made := content(value)):
         raise DataError(f"{where} is empty: {shown(value)}; fill it or remove the row")
     return made
 

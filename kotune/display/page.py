@@ -7,6 +7,7 @@ bolder by the browser. What it has not, other scripts that a model may write, co
 """
 
 import io
+import os
 from base64 import b64encode
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def check_place(path: Path | None, option: str) -> None:
         raise RecipeError(f"{option} {path}: that is a folder; name a file in it")
     if path and not path.parent.is_dir():
         raise RecipeError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
+    if path and not os.access(path.parent, os.W_OK | os.X_OK):
+        raise RecipeError(f"{option} {path}: the folder {path.parent} cannot be written to; name another")
 
 
 def render(template: str, **facts: object) -> str:

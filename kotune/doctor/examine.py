@@ -25,8 +25,8 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
     yield machine.torch_build(machine.torch_at_hand(), found)
     yield from map(machine.gpu, found) if found else [machine.no_gpu(detect_device() == "cuda")]
     yield machine.memory(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    yield machine.disk("disk (runs)", _existing(runs_dir))
-    yield machine.disk("disk (cache)", _existing(hub.cache()))
+    yield machine.disk("disk (runs)", runs_dir)
+    yield machine.disk("disk (cache)", hub.cache())
     yield machine.shared_memory(Path("/dev/shm"))
     yield machine.font()
     yield from hub.findings(os.environ, token)
@@ -35,9 +35,3 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
 def as_json(findings: list[Finding]) -> dict[str, Any]:
     """All of it for a machine."""
     return {"ok": all(one.state != "fix" for one in findings), "checks": [asdict(one) for one in findings]}
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    folder = folder.absolute()
-    return next(place for place in (folder, *folder.parents) if place.is_dir())

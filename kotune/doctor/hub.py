@@ -142,4 +142,6 @@ def _why(error: Exception) -> str:
 
 
 def _home() -> Path:
-    return Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    """As huggingface_hub has it."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.expanduser(os.environ.get("HF_HOME") or f"{cache}/huggingface"))  # noqa: PTH111  (it never raises)

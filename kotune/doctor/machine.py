@@ -122,14 +122,16 @@ def memory(size: float) -> Finding:
     return Finding("memory", "ok", told)
 
 
-def disk(name: str, folder: Path) -> Finding:
-    """Room, and whether it may be written to."""
+def disk(name: str, wanted: Path) -> Finding:
+    """Room for a folder, or in the nearest one above it that is there, and whether it may be written to."""
+    wanted = wanted.absolute()
+    folder = next(place for place in (wanted, *wanted.parents) if os.path.isdir(place))  # noqa: PTH112  (never raises)
     free = shutil.disk_usage(folder).free
     told = f"{free / GIB:,.1f} GiB free in {folder}"
     if not os.access(folder, os.W_OK):
-        return Finding(
-            name, "fix", f"{folder} may not be written to", "give another: --runs-dir for runs, HF_HOME for the cache"
-        )
+        what = f"{wanted} cannot be made: " if wanted != folder else ""
+        do = "give another: --runs-dir for runs, HF_HOME for the cache"
+        return Finding(name, "fix", f"{what}{folder} may not be written to", do)
     if free < 2 * GIB:
         return Finding(name, "fix", told, "free some: 2 GiB is too little for any real model")
     if free < 20 * GIB:

@@ -1,7 +1,8 @@
 """Model presets: the hub id (or shipped folder) of a model, and the chat template of ours that it is trained and scored with.
 
 A template of ours exists for each family because the shipped ones break the comparison: Llama 3.2's writes today's date
-into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates and not when it trains.
+into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates and not when it trains. Ours do not trim a turn, as
+Llama 3's does: the indent of its first line is content (kodata.text.content).
 """
 
 import os

@@ -5,7 +5,7 @@ import math
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
@@ -17,8 +17,16 @@ BATCH = 1_000  # rows tokenized at a time
 SAMPLE = 10_000  # examples, at most, on which of_contents() counts
 
 
+class RenderedExample(NamedTuple):
+    """The tokens of an example with the chat template, its guid, and whether the template trims a turn of it."""
+
+    tokens: int
+    guid: str
+    trimmed: bool
+
+
 def count(run: Path, tokenizer: Any) -> dict[str, Any]:
-    """Rows, the longest one's tokens, and how many rows are longer than sequence_len.
+    """Rows, the longest one's tokens, how many rows are longer than sequence_len, and how many the template trims.
 
     Raises StageError where some are and `excess_length_strategy` is `raise`, as recipes/defaults.yml has it: training
     would stop at the first of them, or cut it.
@@ -26,27 +34,29 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
     config = yaml_of(run / CONFIG)
     ends = [str(tokenizer.eos_token), *(config.get("eot_tokens") or ())]
     limit, found = int(config["sequence_len"]), list(of_examples(run, tokenizer, ends))
-    longest, guid = max(found)
-    too_long = sum(length > limit for length, _ in found)
+    longest, guid, _ = max(found)
+    too_long, trimmed = (sum(example.tokens > limit for example in found), sum(example.trimmed for example in found))
     if too_long and config.get("excess_length_strategy") == "raise":
         raise StageError(
             f"render: {too_long:,} of {len(found):,} examples are longer than sequence_len {limit:,} (the longest is guid "
             f"{guid} with {longest:,} tokens); set axolotl.sequence_len={longest}, or leave them out with "
             "axolotl.excess_length_strategy=drop"
         )
-    return {"rows": len(found), "longest": longest, "longest_guid": guid, "sequence_len": limit, "too_long": too_long}
+    return {
+        "rows": len(found), "longest": longest, "longest_guid": guid, "sequence_len": limit, "too_long": too_long,
+        "trimmed": trimmed,
+    }  # fmt: skip
 
 
-def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[tuple[int, str]]:
-    """Tokens, with the chat template, and guid of every example of both splits. StageError as of text_of(), and where a row's
-    text brings special tokens."""
+def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
+    """Every example of both splits. StageError as of text_of(), and where a row's text brings special tokens."""
     own = TemplatesTokens(tokenizer)
     for rows in _batches(run):
         texts = [text_of(numbered, tokenizer, ends) for numbered in rows]
-        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-        for numbered, tokens in zip(rows, ids, strict=True):
+        ids = tokenizer([rendered.text for rendered in texts], add_special_tokens=False)["input_ids"]
+        for numbered, rendered, tokens in zip(rows, texts, ids, strict=True):
             own.check(numbered, tokens)
-            yield len(tokens), numbered.row["guid"]
+            yield RenderedExample(len(tokens), numbered.row["guid"], rendered.trimmed)
 
 
 def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:

@@ -13,6 +13,13 @@ PLAIN = "가"  # what anybody may say
 AROUND = 60  # characters of either side that a message shows
 
 
+class Rendered(NamedTuple):
+    """A row's text; `trimmed`: without white space that a turn of it begins with, which the template took away."""
+
+    text: str
+    trimmed: bool
+
+
 class Numbered(NamedTuple):
     """A row of train.jsonl or validation.jsonl, with its place for messages."""
 
@@ -20,24 +27,28 @@ class Numbered(NamedTuple):
     row: dict[str, Any]
 
 
-def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> str:
+def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> Rendered:
     """The row as the tokenizer's template renders it. `ends`: texts of which one must follow every answer; none is looked for
-    where they are not given. StageError where training on it would not be what the row says."""
+    where they are not given. StageError where training on it would not be what the row says. Many models' own templates trim
+    every turn, in training and in scoring alike: that is no error, but the row is to be counted."""
     messages = numbered.row["messages"]
     try:
         text = str(tokenizer.apply_chat_template(messages, tokenize=False))
     except Exception as error:  # a template may raise whatever it likes
         raise StageError(_refused(numbered, error)) from None
     _check_thoughts(numbered, text, tokenizer)
-    at = 0
+    at, trimmed = 0, False
     for turn in messages:
-        found = text.find(turn["content"], at)
+        content = turn["content"]
+        if (found := text.find(content, at)) < 0:
+            content, trimmed = content.strip(), True
+            found = text.find(content, at)
         if found < 0:
             raise StageError(_changed(numbered, turn, text[at:]))
-        at = found + len(turn["content"])
+        at = found + len(content)
         if ends and turn["role"] == "assistant" and not text[at:].lstrip().startswith(tuple(ends)):
             raise StageError(_changed(numbered, turn, text[found:]))
-    return text
+    return Rendered(text, trimmed)
 
 
 class TemplatesTokens:

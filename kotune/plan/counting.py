@@ -4,7 +4,6 @@ Nothing is fetched for it: what the hub's cache does not hold is estimated, and 
 """
 
 import itertools
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -155,11 +154,11 @@ def _no_tokenizer(base: str) -> str:
 
 def _in_child(recipe: Recipe) -> dict[str, Any]:
     from kotune.runs.folder import read_json
-    from kotune.worker.call import call
+    from kotune.worker.call import call, temporary
 
-    with tempfile.TemporaryDirectory(prefix="kotune-plan-") as folder:
-        call("plan", Path(folder), recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
-        found: dict[str, Any] = read_json(Path(folder) / "counted.json")
+    with temporary("plan") as folder:
+        call("plan", folder, recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
+        found: dict[str, Any] = read_json(folder / "counted.json")
         return found
 
 
@@ -180,7 +179,7 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
             manifest = job.prepare(leaks=False)
     except (HubError, HubDeniedError):
         return {"absent": "the data are not here: rows and characters of the published files, not of yours"}
-    found = [length for length, _ in lengths.of_examples(run, _tokenizer(recipe, run))]
+    found = [length for length, *_ in lengths.of_examples(run, _tokenizer(recipe, run))]
     rows = manifest["rows"]["train"]
     return {
         "rows": rows, "validation": manifest["rows"]["validation"], "lengths": sorted(found[:rows]), "exact": True,

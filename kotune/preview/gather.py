@@ -4,7 +4,6 @@ PreparedData, configuration and template are made as a run makes them, in a fold
 are not fetched. Recipes that prepare the same data share it, and their models are compared on it.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from kotune.models import presets
 from kotune.recipe.reading import load
 from kotune.runs.folder import Run, read_json
 from kotune.runs.job import Job
-from kotune.worker.call import call
+from kotune.worker.call import call, temporary
 from kotune.worker.device import detect_device
 
 
@@ -65,8 +64,7 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
     recipes = [load(file, overrides) for file in files]
     pipeline.require_engines()
     device = detect_device()
-    with tempfile.TemporaryDirectory(prefix="kotune-preview-") as folder:
-        root = Path(folder)
+    with temporary("preview") as root:
         jobs = [Job(recipe, Run(root / str(number)), device, None) for number, recipe in enumerate(recipes)]
         # Models first: a hub that does not answer is told before the data are read.
         bases = {job.run.root.name: pipeline.configure(job, weights=False).base for job in jobs}

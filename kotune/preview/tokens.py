@@ -39,7 +39,7 @@ def look(run: Path, items: int) -> dict[str, Any]:
     return {
         "content": lengths.of_contents(run, tokenizer),
         "examples": {
-            **_spread([length for length, _ in lengths.of_examples(run, tokenizer)], int(config["sequence_len"])),
+            **_spread([length for length, *_ in lengths.of_examples(run, tokenizer)], int(config["sequence_len"])),
             "excess_length_strategy": config.get("excess_length_strategy") or "drop",
         },
         "shown": [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kodata.control_text import ENDED, REWRITTEN
+from kodata.control_text import ENDED, REWRITTEN, SPACED
 from kodata.prepare.output import Manifest
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune_tasks.card import cards
@@ -12,6 +12,7 @@ SHOWN = 5  # of what is not read
 DONE = {
     REWRITTEN: "names of special tokens made plain text (<|x|> is < |x|>)",
     ENDED: "ends of turns at the end of a text taken away",
+    SPACED: "white space at the end of a text taken away",
 }
 
 

@@ -207,6 +207,7 @@ class Lengths(FileModel):
     longest: Count
     sequence_len: Count
     too_long: Count
+    trimmed: Count = 0  # runs of earlier versions do not count it
 
 
 class Compared(FileModel):

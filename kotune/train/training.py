@@ -6,7 +6,6 @@ stay until that is on record.
 """
 
 import math
-import re
 import shutil
 import signal
 import subprocess
@@ -23,16 +22,12 @@ from kotune.runs.events import Event, keep_metrics_until, read_metrics
 from kotune.runs.job import LAUNCHERS, Launcher
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step, not_finite
-from kotune.worker import tether
+from kotune.worker import faults, tether
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
 WORK = (CHECKPOINTS, PREPARED)  # of no use once the adapter is on record
 POLL_SECONDS = 0.2
-FULL = re.compile(
-    r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed|enforce fail at inline_container"
-)
-LITTLE = 1 << 20  # bytes
 GRACE = 30.0  # seconds that a training which is told to stop has for its last checkpoint
 FLAT = 1e-3  # losses that differ by less than this share of the largest one show no learning
 
@@ -80,16 +75,13 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
     """What a start of Axolotl that ended with another code than 0 means to the user."""
     if code in (PREEMPTED, -signal.SIGTERM):
         return Preempted()
-    log = tether.tail(root / TRAIN_LOG)
+    log = root / TRAIN_LOG
     kept = f"checkpoints are kept: the same command goes on from step {last_good_step(root / CHECKPOINTS)}"
-    text = (root / TRAIN_LOG).read_text(encoding="utf-8", errors="replace")
-    if FULL.search(text) or shutil.disk_usage(root).free < LITTLE:  # a full disk cuts the log short, too
-        return StageError(f"train: the disk is full; free some space. Whole {kept}\n{log}")
-    if code == -signal.SIGKILL:
-        return StageError(
-            f"train: axolotl was killed from outside, as a machine does that is out of memory. Whole {kept}"
-        )
-    return StageError(f"train: axolotl exited with {code}\n{log}")
+    if faults.is_full(log):
+        return faults.JobFaultError(f"train: the disk is full; free some space. Whole {kept}", log)
+    if killed := faults.killed(code):
+        return faults.JobFaultError(f"train: axolotl was {killed}. Whole {kept}", log)
+    return faults.JobFaultError(f"train: axolotl exited with {code}: {faults.cause(log)}", log)
 
 
 def reached(root: Path) -> int:
@@ -101,7 +93,10 @@ def check_finished(root: Path) -> None:
     """StageError unless the last step was reached with finite losses and a finite adapter."""
     ends = [event for event in read_metrics(root / METRICS) if event["event"] == "end"]
     if not ends or ends[-1]["step"] != ends[-1]["max_steps"]:
-        raise StageError(f"train: stopped at step {reached(root)} before the last one\n{tether.tail(root / TRAIN_LOG)}")
+        log = root / TRAIN_LOG
+        raise faults.JobFaultError(
+            f"train: stopped at step {reached(root)} before the last one: {faults.cause(log)}", log
+        )
     check_losses(root)
     if bad := not_finite(root / CHECKPOINTS / WEIGHTS):
         raise StageError(

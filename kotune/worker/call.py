@@ -1,36 +1,49 @@
 """Heavy jobs (proof of parity, scoring, preview, a plan's count) in a process of their own: torch and its logs stay out of
 the command's screen.
 
-A job is the function `run` of the module `job` of a room. A user's error comes back as what it was there; anything else is our
-bug and comes back as the log's last lines.
+A job is the function `run` of the module `job` of a room. A user's error comes back as what it was there; anything else comes
+back as one message, a JobFaultError.
 """
 
 import json
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kodata import drafts
-from kotune.errors import KotuneError, StageError
-from kotune.worker import bounds, server, tether
-from kotune.worker.jobs import MARK
+from kotune.errors import KotuneError
+from kotune.worker import bounds, faults, server, tether
+from kotune.worker.jobs import DONE, MARK
 
 
 def call(room: str, root: Path, **arguments: Any) -> None:
     """Do the job of a room in the folder `root`; its output goes to `<room>.log` there. Raises what the job raised."""
     given, log = json.dumps(arguments, default=str), root / f"{room}.log"
     code = server.run(room, root, given) if server.is_up() else _run(room, root, given)
-    if code == 0:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    if code == 0 and DONE in lines:
         return
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     told = next((line for line in reversed(lines) if line.startswith(MARK)), None)
-    if told is None:
+    if told is None or code <= 0:
         bound = bounds.ENDED.get(code)
-        why = f": the model's tokenizer, or a chat template, needs {bound}; choose another" if bound else ""
-        raise StageError(f"{room}: the process ended with {code}{why}\n{tether.tail(log)}")
+        why = f"the model's tokenizer, or a chat template, needs {bound}; choose another" if bound else ""
+        raise faults.fault(room, code, log, why if code else "without a result")
     error = KotuneError(json.loads(told.removeprefix(MARK)))
     error.exit_code = code
     raise error
+
+
+@contextmanager
+def temporary(room: str) -> Iterator[Path]:
+    """A folder for a room's job, gone afterwards; where the job fails by a fault, its log stays."""
+    with tempfile.TemporaryDirectory(prefix=f"kotune-{room}-") as folder:
+        try:
+            yield Path(folder)
+        except faults.JobFaultError as error:
+            raise faults.of_temporary(error) from None
 
 
 def _run(room: str, root: Path, arguments: str) -> int:

@@ -1,6 +1,7 @@
 """The child's side of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the current folder.
 
-Its arguments come as JSON on stdin. A user's error goes back as a marked last line and an exit code.
+Its arguments come as JSON on stdin. A user's error goes back as a marked last line and an exit code; a job that came to its end
+says so, since an exit code of 0 may be anybody's.
 """
 
 import json
@@ -13,7 +14,7 @@ from kodata.reading import guard
 from kotune.errors import KotuneError, exit_code
 from kotune.worker import bounds
 
-MARK = "kotune-error: "
+MARK, DONE = "kotune-error: ", "kotune-done"
 
 
 def main(room: str) -> int:
@@ -27,6 +28,7 @@ def main(room: str) -> int:
     except (KotuneError, DataError) as error:
         print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)
         return exit_code(error)
+    print(f"\n{DONE}", flush=True)
     return 0
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from kodata import drafts
 from kodata.errors import brief
 from kotune.errors import StageError
-from kotune.worker import tether
+from kotune.worker import faults, tether
 from kotune.worker.device import detect_device
+from kotune.worker.environment import environment
 
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
 _is_up = False
@@ -48,15 +49,17 @@ def run(job: str, root: Path, arguments: str) -> int:
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
-        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE)
+        # Of its own, it keeps nothing in the folder that it is started in.
+        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env=environment())
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # it is gone, and its last line says why
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
     answer = _server.stdout.readline().strip()
     if answer.lstrip("-").isdecimal():
         return int(answer)
-    told = f": {answer}" if answer else ""
-    raise StageError(f"{job}: the process that starts jobs ended with {_server.wait()}{told}")
+    code = _server.wait()
+    told = answer or faults.killed(code)
+    raise StageError(f"{job}: the process that starts jobs ended with {code}" + (f": {told}" if told else ""))
 
 
 def _serve() -> None:
@@ -83,17 +86,18 @@ def _job(job: str, root: str, arguments: str) -> int:
     """The fork's side: a job as kotune.worker.jobs has it, whatever happens in it."""
     from kotune.worker import jobs
 
-    with drafts.fresh(Path(root, f"{job}.log")) as log:
-        for number in (1, 2):
-            os.dup2(log.fileno(), number)
-    os.chdir(root)
-    sys.stdin = io.StringIO(arguments)
     try:
+        with drafts.fresh(Path(root, f"{job}.log")) as log:
+            for number in (1, 2):
+                os.dup2(log.fileno(), number)
+        os.chdir(root)
+        sys.stdin = io.StringIO(arguments)
         code = jobs.main(job)
+        sys.stdout.flush()
     except BaseException:  # a fork must not go on as its parent
-        traceback.print_exc()
         code = 1
-    sys.stdout.flush()
+        with suppress(Exception):  # a full disk takes no traceback
+            traceback.print_exc()
     return code
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kotune.worker.environment import environment
+from kotune.worker.places import caches
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 PYTHON = [sys.executable, "-P"]  # -P: neither the current folder nor a script's own is searched for modules
@@ -25,7 +26,7 @@ def start(command: list[str], folder: Path, log: IO[str] | int, **more: Any) -> 
     tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(
         tied, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, text=True,
-        **{"stdin": subprocess.DEVNULL, "env": environment(), **more},
+        **{"stdin": subprocess.DEVNULL, "env": {**environment(), **caches(folder)}, **more},
     )  # fmt: skip
 
 
@@ -41,12 +42,6 @@ def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-
-
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a command's log with its path, for an error message."""
-    text = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return "\n".join([f"last lines of {log}:", *(f"  {line}" for line in text[-lines:])])
 
 
 def tie(parent: int) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import kodata
 from kodata import chat
 from kodata.card import Record, Refused
-from kodata.control_text import records_of
+from kodata.control_text import SPACED, records_of
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
@@ -47,6 +47,45 @@ def fault(folder: Path, row: object) -> str:
     return str(caught.value)
 
 
+CODE = "    return x\n\n  # 끝"  # its own white space says something
+INDENTED: dict[str, Any] = {
+    "messages": {"messages": [S, {**U, "content": CODE}, {**A, "content": f"\n \n{CODE}\n"}]},
+    "prompt": {"prompt": f"{CODE}\n", "answer": CODE, "system": "짧게"},
+    "instruction": {"instruction": CODE, "input": "", "output": f"{CODE} \n\t\n", "system": "짧게"},
+}
+
+
+@pytest.mark.parametrize("shape", INDENTED)
+def test_the_indent_of_what_is_said_is_content_in_training_and_in_scoring(tmp_path: Path, shape: str) -> None:
+    folder = put(put(tmp_path / "in", INDENTED[shape]), INDENTED[shape], name="test.jsonl")
+    other = {"prompt": "  이어서", "answer": " 1. 첫째\n 2. 둘째"}  # of another group, which stays in training
+    more = {"instruction": " 고쳐요", "input": f"\n\n{CODE}", "output": "네", "history": [["  가", "\t나"]]}
+    put(folder, other, more)
+    convert([Entry("chat", "chat", folder)], tmp_path / "out", seed=1)
+    sides = [(tmp_path / "out" / f"{side}.jsonl").read_text("utf-8").splitlines() for side in ("train", "validation")]
+    trained = [[turn["content"] for turn in json.loads(line)["messages"]] for lines in sides for line in lines]
+    assert sorted(trained) == [["  가", "\t나", f" 고쳐요\n\n{CODE}", "네"], ["  이어서", " 1. 첫째\n 2. 둘째"]]
+    (scored,) = good(folder, "test")
+    assert [turn["content"] for turn in scored["messages"]] == ["짧게", CODE, CODE]
+    alone = {**scored, "messages": scored["messages"][1:]}
+    assert chat.question(alone) == CODE and chat.answer(alone) == CODE.strip()
+
+
+def test_a_thought_and_the_answer_after_it_keep_their_indent(tmp_path: Path) -> None:
+    row = {"prompt": "코드?", "answer": CODE, "reasoning_content": f"\n  더한다.\n{CODE}"}
+    (record,) = everything(put(tmp_path, row))
+    assert record["messages"][1]["content"] == f"<think>\n  더한다.\n{CODE}\n</think>\n\n{CODE}"
+
+
+def test_white_space_at_the_end_is_taken_away_and_counted_but_for_line_ends(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"질문 {number}", "answer": said} for number, said in enumerate(("가 ", "나\n \n", "다\n\n", "라"))
+    ]
+    entry = convert([Entry("chat", "chat", put(tmp_path / "in", *rows))], tmp_path / "out", seed=1)["entries"][0]
+    assert entry["rewritten"] == {SPACED: 2}
+    assert {chat.answer(record) for record in everything(tmp_path / "in")} == set("가나다라")
+
+
 @pytest.mark.parametrize("name", ["train.jsonl", "train.jsonl.gz"])
 @pytest.mark.parametrize(
     "row",
@@ -54,7 +93,7 @@ def fault(folder: Path, row: object) -> str:
         {"messages": [U, A]},
         {"prompt": "비 와?", "answer": "응"},
         {"instruction": "비 와?", "output": "응", "input": ""},
-        {"prompt": f"\x07{unicodedata.normalize('NFD', ' 비 와?')}\r\n", "answer": "응\x00", "category": "날씨"},
+        {"prompt": f"\x07\r\n \n{unicodedata.normalize('NFD', '비 와?')} \r\n", "answer": "응\x00", "category": "날씨"},
     ],
 )
 def test_each_shape_of_a_line_becomes_the_same_chat(tmp_path: Path, row: dict[str, Any], name: str) -> None:
@@ -262,7 +301,7 @@ def test_no_group_is_in_two_splits(tmp_path_factory: pytest.TempPathFactory, row
     ("row", "turns"),
     [
         ({"prompt": "비 와?", "answer": "응", "system": "짧게"}, [S, U, A]),
-        ({"messages": [U, A], "system": " 짧게\n"}, [S, U, A]),
+        ({"messages": [U, A], "system": "\n짧게\n"}, [S, U, A]),
         ({"messages": [S, U, A], "system": "짧게"}, [S, U, A]),
         ({"messages": [U, A], "system": "", "tools": [], "weight": 1}, [U, A]),
         (

@@ -11,14 +11,14 @@ import pytest
 from kodata.aihub_dialogue.archive import side
 from kodata.metrics.naturalness.scripts import leaky
 from kodata.scored import final_answer, thought
-from kodata.text import RUN, clean, composed, folded, spaced
+from kodata.text import RUN, clean, composed, content, folded, spaced
 
 MANY = 12_000  # of each of two marks: a second of unicodedata.normalize(), four for twice as many
 HOSTILE = ["a" + "\u0315" * MANY + "\u0316" * MANY, "a" + "\u0f73" * MANY, "가" + "\u3099\u0315\u0316" * MANY]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=["marks", "letters made of marks", "mixed"])
-@pytest.mark.parametrize("of", [clean, spaced, folded, final_answer, thought, leaky, side])
+@pytest.mark.parametrize("of", [clean, content, spaced, folded, final_answer, thought, leaky, side])
 def test_a_long_run_of_marks_takes_no_time(of: Callable[[str], object], text: str) -> None:
     begun = time.process_time()
     of(text)
@@ -39,3 +39,25 @@ def test_a_run_that_any_language_writes_is_composed_as_unicode_says() -> None:
     for before in ("", "가" * 99, "나 " * 150, normalize("NFD", "다람쥐 héros ") * 40):
         for form in ("NFC", "NFKC"):
             assert composed(before + word * 5, form) == normalize(form, before + word * 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("    return x\n", "    return x"),
+        ("\n \t\n  1. 첫째\n  2. 둘째\n\n", "  1. 첫째\n  2. 둘째"),
+        ("\r\n\r\n\tx \r\n", "\tx "),
+        ("\x00\u3000가", "\u3000가"),
+        (" \n\t\n ", ""),
+        ("   ", ""),
+        ("", ""),
+    ],
+)
+def test_what_somebody_wrote_keeps_its_own_white_space_and_no_blank_lines_around_it(text: str, made: str) -> None:
+    assert content(text) == made and content(made) == made.rstrip("\n")
+
+
+def test_a_long_run_of_white_space_takes_no_time() -> None:
+    begun = time.process_time()
+    assert content(" \n" * 1_000_000 + " " * 1_000_000 + "가").endswith(" 가")
+    assert time.process_time() - begun < 1

@@ -20,15 +20,15 @@ from tests.conftest import ROOT, Cli, write_recipe
 from tests.hub import Fault, running
 from tests.test_cli import assert_one_message
 
-MESSAGES = [{"role": "user", "content": " 질문 "}, {"role": "assistant", "content": "답"}]
+MESSAGES = [{"role": "user", "content": "  질문"}, {"role": "assistant", "content": "\t답"}]
 RENDERED = {
     "llama3": (
-        "<B><|start_header_id|>user<|end_header_id|>\n\n질문<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-        "답<|eot_id|>",
+        "<B><|start_header_id|>user<|end_header_id|>\n\n  질문<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        "\t답<|eot_id|>",
     ),
-    "deepseek_r1": ("<B><｜User｜>질문<｜Assistant｜><think>\n\n</think>\n\n", "답<E>"),
-    "deepseek_r1_think": ("<B><｜User｜>질문<｜Assistant｜>", "답<E>"),
-    "plain": ("<B>질문:\n질문\n\n답:\n", "답<E>"),
+    "deepseek_r1": ("<B><｜User｜>  질문<｜Assistant｜><think>\n\n</think>\n\n", "\t답<E>"),
+    "deepseek_r1_think": ("<B><｜User｜>  질문<｜Assistant｜>", "\t답<E>"),
+    "plain": ("<B>질문:\n  질문\n\n답:\n", "\t답<E>"),
 }
 
 

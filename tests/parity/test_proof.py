@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from kodata import korquad, nli_sample
+from kodata.prepare.convert import convert
+from kodata.prepare.entries import Entry
 from kotune.errors import RecipeError, StageError
 from kotune.models import presets
 from kotune.parity import proof as parity
@@ -75,7 +77,8 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
     sides = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl", parity.ITEMS))
     longest = max(len(side.ids) for side in sides)
     assert counted | {"longest_guid": ""} == {
-        "rows": 24, "longest": longest, "longest_guid": "", "sequence_len": 1024, "too_long": 0
+        "rows": 24, "longest": longest, "longest_guid": "", "sequence_len": 1024, "too_long": 0,
+        "trimmed": 0,
     }  # fmt: skip
     config = root / "axolotl.yml"
     write_text(config, config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {longest - 1}"))
@@ -223,3 +226,69 @@ def test_an_answer_that_is_marked_is_not_trained_and_the_others_are(
     parity.check_labels([side], tokenizer, {side.turns()[0][-1]})
     turns[1]["train"] = True
     assert len(parity.train_side(strategy, [row])[0].turns()) == 2
+
+
+INDENTS = ("    return x\n\n    # 끝", "  1. 첫째\n  2. 둘째", "\t가", " - 나", "\u3000다", "  (라)", " 1")
+
+
+def indented_chats(root: Path, name: str, template: str) -> Path:
+    """A run folder that is trained on the chats of a user's file: questions and answers that begin with white space."""
+    data = root.parent / "chats"
+    data.mkdir()
+    rows = [{"prompt": f"{said} {number}?", "answer": said} for number, said in enumerate(INDENTS)]
+    rows += [
+        {"system": f"  {said}.", "prompt": f"\n{number}?", "answer": f"\n\n{said}"}
+        for number, said in enumerate(INDENTS)
+    ]
+    (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (data / "test.jsonl").write_text(json.dumps(rows[0]) + "\n", "utf-8")
+    run_folder(root, name, template)
+    convert([Entry("chat", "chat", data)], root / "data", seed=1)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [("llama", "llama3"), ("llama", "plain"), ("deepseek", "deepseek_r1"), ("deepseek", "deepseek_r1_think")],
+)
+def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
+    name: str, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "run"
+    data = indented_chats(root, name, presets.TEMPLATES[template].read_text("utf-8"))
+    monkeypatch.chdir(root)
+    tokenizer, proof = parity.prove(root, {"chat_ko": data}, ["chat_ko"])
+    rows = parity.read_rows(root / "data" / "train.jsonl", parity.ITEMS)
+    assert proof["tasks"]["chat_ko"]["status"] == "equal" and proof["tasks"]["chat_ko"]["items"] > len(INDENTS) // 2
+    assert proof["lengths"]["trimmed"] == 0 and proof["labels"]["rows"] == len(rows)
+    _, strategy = parity.load_strategy(root / "axolotl.yml")
+    for side in parity.train_side(strategy, rows):
+        assert tokenizer.decode(side.turns()[0][:-1]) == side.messages[-1]["content"]
+
+
+def test_rows_that_a_template_trims_are_counted_and_so_are_those_of_which_it_trims_the_answer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "run"
+    trims = LLAMA_OURS.replace("message['content']", "message['content'] | trim")
+    data = indented_chats(root, "llama", trims)
+    monkeypatch.chdir(root)
+    proof = parity.prove(root, {"chat_ko": data}, ["chat_ko"])[1]
+    assert (proof["tasks"]["chat_ko"]["status"], proof["lengths"]["trimmed"]) == ("equal", proof["lengths"]["rows"])
+    last = "(message['content'] | trim if loop.last and not add_generation_prompt else message['content'])"
+    write_text(root / "chat_template.jinja", LLAMA_OURS.replace("message['content']", last))
+    assert parity.prove(root, {"chat_ko": data}, ["chat_ko"])[1]["lengths"]["trimmed"] > 0
+
+
+def test_an_indent_that_is_not_trained_with_its_answer_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "run"
+    indented_chats(root, "llama", LLAMA_OURS)
+    monkeypatch.chdir(root)
+    tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
+    (side,) = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl", 1))
+    first = next(at for at, label in enumerate(side.labels) if label != -100)
+    side.labels[first] = -100
+    with pytest.raises(StageError, match=r"trained on `(.|\n)*`, expected `"):
+        parity.check_labels([side], tokenizer, {side.turns()[0][-1]})

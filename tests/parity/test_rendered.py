@@ -129,6 +129,15 @@ def test_ordinary_rows_pass_with_each_presets_template(name: str, tmp_path: Path
     assert count(tmp_path, tokenizer(name), odd, name=name)["rows"] == 401
 
 
+TRIMS = TURNS + "{{ m['content'] | trim }}<|eot_id|>{% endfor %}"  # as Llama 3's own
+
+
+@pytest.mark.parametrize(("template", "trimmed"), [("llama3", 0), ("plain", 0), (TRIMS, 1)])
+def test_rows_of_which_a_template_takes_the_indent_are_counted(template: str, trimmed: int, tmp_path: Path) -> None:
+    odd = chat("코드?", "    return x", "  또?", "\tx")
+    assert count(tmp_path, tokenizer("llama", template), odd)["trimmed"] == trimmed
+
+
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
 def test_a_special_token_that_a_rows_text_brings_is_told(name: str, tmp_path: Path) -> None:
     """kodata takes the known names away; a tokenizer may have others."""

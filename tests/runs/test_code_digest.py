@@ -57,7 +57,7 @@ HARMLESS = [
     Edit(
         "a signal of another task", "kodata/metrics/naturalness/translationese.py", "PRONOUNS = ", "PRONOUNS = () or "
     ),
-    Edit("another model's template", "kotune/models/templates/deepseek_r1.jinja", "trim", "upper"),
+    Edit("another model's template", "kotune/models/templates/deepseek_r1.jinja", "['content']", "['content'] | upper"),
     Edit("another preset", "kotune/models/presets.py", "DeepSeek-R1-Distill-Qwen-1.5B", "Other"),
     Edit("an engine", "kotune/launch/slurm.sbatch.jinja", "\n", "\n#SBATCH --exclusive\n"),
     Edit("how jobs are launched", "kotune/launch/slurm.py", "sbatch", "srun"),
@@ -97,7 +97,7 @@ MEANT = [
     Edit("the plugin", "kotune/train/upstream.py", "set_seed(cfg.seed)", "set_seed(cfg.seed + 1)", ("train",)),
     Edit("4-bit kernels", "kotune/train/upstream.py", "support_avx512bf16_for_cpu = ", "other = ", ("render", "train", "score")),
     Edit("a 4-bit load", "kotune/train/precision.py", "use_double_quant=True", "use_double_quant=False", SCORING),
-    Edit("its own template", "kotune/models/templates/llama3.jinja", "trim", "upper", ("render",)),
+    Edit("its own template", "kotune/models/templates/llama3.jinja", "['content']", "['content'] | upper", ("render",)),
     Edit("an import of another function", "kodata/prepare/split.py", "import unspaced", "import clean as unspaced", PREPARE),
     Edit("a reader in its own process", "kodata/reading/column_rows.py", "ROWS = 256", "ROWS = 128", PROMPT),
     Edit("what a module does when it is imported", "kodata/errors.py", "_BRIEF.maxstring = ", "_BRIEF.maxlist = ", PROMPT),

@@ -62,14 +62,14 @@ def test_axolotl_that_exits_zero_without_training_is_a_failure_that_names_its_lo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "print('giving up')"])
-    with pytest.raises(StageError, match=r"stopped at step 0(.|\n)*train.log(.|\n)*giving up"):
+    with pytest.raises(StageError, match=r"stopped at step 0 before the last one: giving up; its log: .*train.log$"):
         list(training.train(tmp_path, INPUTS))
     assert not (tmp_path / "model").exists()
 
 
-def test_axolotl_that_fails_is_told_with_its_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_axolotl_that_fails_is_told_with_its_cause_on_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"])
-    with pytest.raises(StageError, match=r"axolotl exited with 3(.|\n)*no room"):
+    with pytest.raises(StageError, match=r"^train: axolotl exited with 3: no room; its log: .*train.log$"):
         list(training.train(tmp_path, INPUTS))
 
 

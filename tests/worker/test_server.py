@@ -44,7 +44,7 @@ def test_a_job_has_its_own_folder_log_and_state(up: Path) -> None:
             servers.add(server._server)
         assert len(servers) == 1
     for name in ("a", "b"):
-        assert (up / name / "say.log").read_text(encoding="utf-8") == f"안녕 {up / name} 1\n"
+        assert (up / name / "say.log").read_text(encoding="utf-8") == f"안녕 {up / name} 1\n\nkotune-done\n"
     assert not server.is_up()
 
 
@@ -53,9 +53,11 @@ def test_what_a_job_raised_is_raised(up: Path) -> None:
         with pytest.raises(KotuneError, match="no such task") as error:
             call.call("refuse", up)
         assert error.value.exit_code == 2
-        with pytest.raises(StageError, match=r"(?s)fall: the process ended with 1\n.*ZeroDivisionError: by nought"):
+        with pytest.raises(StageError, match=r"^fall: .* 1: ZeroDivisionError: by nought; its log: .*fall.log$"):
             call.call("fall", up)
-        with pytest.raises(StageError, match="die: the process ended with -9"):
+        with pytest.raises(
+            StageError, match=r"die: the process ended with -9: killed from outside, .*; its log: .*die.log$"
+        ):
             call.call("die", up)
         call.call("say", up, word="still there")
 
@@ -76,7 +78,7 @@ def test_a_server_that_is_gone_is_told_and_another_one_started(up: Path) -> None
     ("begins", "told"),
     [
         ("server.IMPORTED = ('no_such_library',)", r"1: ModuleNotFoundError: No module named 'no_such_library'"),
-        ("os.kill(os.getpid(), 9)", "-9"),
+        ("os.kill(os.getpid(), 9)", "-9: killed from outside, as a machine does that is out of memory"),
     ],
 )
 def test_a_server_that_cannot_begin_says_why(up: Path, begins: str, told: str) -> None:
