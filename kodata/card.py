@@ -22,7 +22,14 @@ class NotRead(NamedTuple):
     rows: int
 
 
-Found = Record | Refused | NotRead
+class Rewritten(NamedTuple):
+    """Comes there too, for what was done to a text of so many rows while they were read."""
+
+    what: str
+    rows: int
+
+
+Found = Record | Refused | NotRead | Rewritten
 
 
 @dataclass(frozen=True)

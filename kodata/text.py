@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Literal
 from unicodedata import normalize
@@ -58,6 +58,24 @@ def _readable(text: str) -> str:
     if not str.isprintable(text):  # nothing unwanted is: a look at most texts, which are, costs a third of a search
         text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return normalize("NFC", text) if len(text) <= RUN else composed(text)  # most are: a call costs 2%
+
+
+def has_unwanted(value: object) -> bool:
+    """Whether a text, or one inside a list or dict, has characters that clean() and content() take away: controls."""
+    if isinstance(value, str):
+        return not value.isprintable() and _UNWANTED.search(value.replace("\r", "")) is not None
+    if not isinstance(value, (list, dict)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not _are_printable(inner) and any(map(has_unwanted, inner))
+
+
+def _are_printable(values: Iterable[object]) -> bool:
+    """Whether values are texts, as those of most rows, and all of them printable."""
+    try:
+        return all(map(str.isprintable, values))  # type: ignore[arg-type]
+    except TypeError:
+        return False
 
 
 def with_thought(thought: str, answer: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
-from kodata.card import Card, Found, Message, NotRead, Record, Refused
+from kodata.card import Card, Found, Message, NotRead, Record, Refused, Rewritten
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, NoTestError, did_you_mean
 from kodata.records import asked, drawer
@@ -175,8 +175,8 @@ def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> 
                 yield from map(_record, dialogues(part))
 
 
-def _record(dialogue: Dialogue | NotRead) -> Found:
-    if isinstance(dialogue, NotRead):
+def _record(dialogue: Dialogue | NotRead | Rewritten) -> Found:
+    if isinstance(dialogue, NotRead | Rewritten):
         return dialogue
     made = messages_of(dialogue.utterances, dialogue.named)
     if isinstance(made, Refused):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from kodata.aihub_dialogue.archive import ArchivePart
 from kodata.aihub_dialogue.sheets import Row, sheets
-from kodata.card import NotRead
+from kodata.card import NotRead, Rewritten
 from kodata.dialogue import Utterance
 from kodata.errors import DataError, FaultError, shown
 from kodata.reading.json_rows import decoded, json_rows
@@ -39,7 +39,7 @@ class Dialogue(NamedTuple):
     summary: str | None = None
 
 
-def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead]:
+def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
     """The dialogues of a file, then the keys of its rows that are not read. Raises DataError with file, row, field and value,
     also where there is no dialogue in it."""
     count, unread = 0, Unread()

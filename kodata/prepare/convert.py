@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from kodata.card import NotRead, Record, Refused, Source
+from kodata.card import NotRead, Record, Refused, Rewritten, Source
 from kodata.control_text import made_plain
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
@@ -173,6 +173,9 @@ def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> 
         for record in source.read(split, path):
             if isinstance(record, NotRead):
                 tally.not_read[record.key] += record.rows
+                continue
+            if isinstance(record, Rewritten):
+                tally.rewritten[record.what] += record.rows
                 continue
             number += 1
             if isinstance(record, Refused):

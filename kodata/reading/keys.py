@@ -1,13 +1,15 @@
-"""Keys of rows that no record holds: counted, so that nothing of a user's data is passed over in silence."""
+"""What of rows no record holds, keys and control characters: counted, so that nothing of the data vanishes in silence."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from kodata.card import NotRead
+from kodata.card import NotRead, Rewritten
 from kodata.errors import on_one_line
+from kodata.text import has_unwanted
 
 LONGEST = 80  # characters of a key that are told
+CONTROLS = "control character"
 MOST, OTHERS = 1_000, "other keys"  # keys that are told by name, and what the rest is called
 # The names of the keys that are read; of a key that holds an object, or a list of objects, with its own names.
 Known: TypeAlias = Mapping[str, "Known | None"]
@@ -23,9 +25,11 @@ class Unread:
 
     def __init__(self) -> None:
         self._rows: Counter[str] = Counter()
+        self._controls = 0
 
     def look(self, row: Any, names: Known) -> None:
         """Counts what one row has beside `names`."""
+        self._controls += has_unwanted(row)
         if isinstance(row, dict) and row.keys() <= names.keys() and not any(names.values()):
             return  # most rows; going through them costs a seventh of reading KLUE-NLI
         if found := {*others(row, names)}:
@@ -36,9 +40,11 @@ class Unread:
         short = on_one_line(key[:LONGEST]) + "..." * (len(key) > LONGEST)
         return short if short in self._rows or len(self._rows) < MOST else OTHERS
 
-    def told(self) -> Iterator[NotRead]:
+    def told(self) -> Iterator[NotRead | Rewritten]:
         """What was counted, in the order of the keys' names."""
         yield from (NotRead(key, rows) for key, rows in sorted(self._rows.items()))
+        if self._controls:
+            yield Rewritten(CONTROLS, self._controls)
 
 
 def others(value: Any, names: Known, place: str = "") -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import kodata
-from kodata.card import NotRead, Refused
+from kodata.card import NotRead, Refused, Rewritten
 from kodata.errors import HubDeniedError, HubError
 from kodata.prepare.split import VALIDATION_SHARE
 from kotune.models import presets
@@ -108,7 +108,7 @@ def _read(entry: Data) -> tuple[int, list[int]]:
     source = kodata.SOURCES[entry.source]
     rows, lengths = 0, []
     for record in source.read("train", entry.path):
-        if isinstance(record, NotRead):
+        if isinstance(record, NotRead | Rewritten):
             continue
         rows += 1
         made = record if isinstance(record, Refused) or rows > READ else source.messages(record, str(entry.form))

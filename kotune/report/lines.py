@@ -5,6 +5,7 @@ from typing import Any
 
 from kodata.control_text import ENDED, REWRITTEN, SPACED
 from kodata.prepare.output import Manifest
+from kodata.reading.keys import CONTROLS
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune_tasks.card import cards
 
@@ -13,6 +14,7 @@ DONE = {
     REWRITTEN: "names of special tokens made plain text (<|x|> is < |x|>)",
     ENDED: "ends of turns at the end of a text taken away",
     SPACED: "white space at the end of a text taken away",
+    CONTROLS: "control characters taken away",
 }
 
 

@@ -18,6 +18,7 @@ from kodata.chat.turns import TRAINED
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
+from kodata.text import has_unwanted
 from tests.conftest import ROOT
 
 SAMPLES = ROOT / "kodata" / "samples"
@@ -165,3 +166,18 @@ def test_names_of_keys_are_told_on_one_line_and_up_to_a_number(tmp_path: Path) -
     told = convert([Entry("chat", "chat", data)], out, seed=1)["entries"][0]["not_read"]
     assert len(told) <= 2 * 1_001 and all(len(key) < 100 and "\n" not in key for key in told)
     assert sum(told.values()) > 1_000 and (out / "manifest.json").stat().st_size < 200_000
+
+
+@pytest.mark.parametrize(
+    ("value", "has_some"),
+    [
+        ("종\u0007소리", True),
+        ("줄\r\n끝\t과 칸", False),
+        ({"a": "가", "b": 3, "c": [{"d": "\x00"}]}, True),
+        ({"a": "가", "b": [1, None, {"c": "나\n"}]}, False),
+        (["가", "\x9b"], True),
+        (3, False),
+    ],
+)
+def test_control_characters_are_seen_wherever_they_stand(value: object, has_some: bool) -> None:
+    assert has_unwanted(value) is has_some
