@@ -209,10 +209,8 @@ def _render(job: Job, screen: Screen) -> None:
         trained=job.trained_tasks(),
         merge=job.merging(),
     )
-    proof = read_json(job.run.path(PARITY))
-    for task, side in proof["tasks"].items():
-        shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
-        screen.say(f"parity {task}: {shown}")
+    for line in lines.proven(read_json(job.run.path(PARITY))):
+        screen.say(line)
 
 
 def _train(job: Job, screen: Screen) -> None:
