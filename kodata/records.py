@@ -9,7 +9,7 @@ from kodata.errors import DataError, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, Unread
 
-BATCH = 32  # rows whose guids are looked at together: one by one it costs 5% of a conversion, so nothing that can be measured
+BATCH = 32  # rows whose guids are looked at together: 0.24 microseconds a row, 2% of converting KLUE-NLI, 5% of NSMC
 
 
 def drawer(seed: int | str) -> Callable[[str], float]:
