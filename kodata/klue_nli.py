@@ -13,7 +13,7 @@ from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
 from kodata.reading.keys import Known, known
-from kodata.records import asked, checked, not_text
+from kodata.records import asked, checked, named_once, not_text
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -112,8 +112,7 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
 
     From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises DataError.
     """
-    for file in files(split, path):
-        yield from records(file)
+    yield from named_once(files(split, path), records)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

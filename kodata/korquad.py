@@ -13,7 +13,7 @@ from kodata.errors import DataError, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
 from kodata.reading.keys import known
-from kodata.records import asked, checked, not_text
+from kodata.records import asked, checked, named_once, not_text
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -91,10 +91,12 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
 
     From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises DataError.
     """
-    for file in files(split, path):
-        nested = file.name.removesuffix(".gz").endswith(".json")
-        rows = _official(file) if nested else data_files.rows(file)
-        yield from checked(file, rows, record, _diagnosis, _KEYS)
+    yield from named_once(files(split, path), _records)
+
+
+def _records(file: Path) -> Iterator[Found]:
+    nested = file.name.removesuffix(".gz").endswith(".json")
+    return checked(file, _official(file) if nested else data_files.rows(file), record, _diagnosis, _KEYS)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

@@ -5,13 +5,14 @@ The set brings its own validation split.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from kodata.card import Card, Found, Message, Record
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
 from kodata.reading.keys import known
-from kodata.records import asked, checked, not_text
+from kodata.records import asked, checked, named_apart, not_text
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -78,12 +79,13 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
-    """The records of a split: guid (the article's link), date, category, press, title, document, summary; NFC, stripped.
+    """The records of a split: guid (the article's link; LINK#2 for one that comes again), date, category, press, title,
+    document, summary; NFC, stripped.
 
     From the hub, or from a folder with the same CSV files or a copy as parquet or arrow. Raises DataError.
     """
-    for file in files(split, path):
-        yield from checked(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
+    every = (checked(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS)) for file in files(split, path))
+    yield from named_apart(chain.from_iterable(every))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

@@ -12,7 +12,7 @@ from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
 from kodata.reading.keys import known
-from kodata.records import asked, checked, not_text
+from kodata.records import asked, checked, named_once, not_text
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -85,8 +85,11 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
 
     From the hub, or from a folder with the official text files or a copy of the hub's set. Raises DataError.
     """
-    for file in files(split, path):
-        yield from checked(file, data_files.rows(file), record, _diagnosis, known("id", "document", "label"))
+    yield from named_once(files(split, path), _records)
+
+
+def _records(file: Path) -> Iterator[Found]:
+    return checked(file, data_files.rows(file), record, _diagnosis, known("id", "document", "label"))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

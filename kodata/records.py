@@ -1,12 +1,15 @@
 """Rows of a file become records, and what is wrong with a bad row is told with file, row, guid, field and value."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count, islice
 from pathlib import Path
 
 from kodata.card import Found, Message, Record, Refused
 from kodata.errors import DataError, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, Unread
+
+BATCH = 32  # rows whose guids are looked at together: 0.24 microseconds a row, 2% of converting KLUE-NLI, 5% of NSMC
 
 
 def drawer(seed: int | str) -> Callable[[str], float]:
@@ -42,6 +45,56 @@ def checked(
         unread.look(row, names(row) if callable(names) else names)
         yield made
     yield from unread.told()
+
+
+def named_once(files: list[Path], read: Callable[[Path], Iterator[Found]]) -> Iterator[Found]:
+    """What `read` finds in the files of a split, one after another. DataError where two rows have one guid, with both places.
+
+    Of a guid its hash is kept alone. Where one comes again, the files are read once more for the places.
+    """
+    seen: set[int] = set()
+    number = 0
+    for file in files:
+        rows = read(file)
+        while batch := list(islice(rows, BATCH)):
+            # A row without a guid is left out for its empty field.
+            guids = [guid for found in batch if type(found) is dict and (guid := found["guid"])]
+            seen.update(map(hash, guids))
+            number += len(guids)
+            if len(seen) != number:
+                _refuse_again(files, read, {*guids})
+                number = len(seen)  # two guids have one hash
+            yield from batch
+
+
+def _refuse_again(files: list[Path], read: Callable[[Path], Iterator[Found]], guids: set[str]) -> None:
+    """DataError for the first of these guids that two rows have."""
+    first: dict[str, tuple[Path, int]] = {}
+    for file in files:
+        for number, found in enumerate(read(file), 1):
+            guid = found["guid"] if isinstance(found, dict) else None
+            if guid in first:
+                place, row = first[guid]
+                named, copy = shown(guid).strip("'"), "; if one of the files is a copy, take it away" * (place != file)
+                told = f"row {row} of {place} has the same guid; give each row its own{copy}"
+                raise DataError(f"{file}: row {number} (guid {named}): {told}")
+            if guid in guids:
+                first[guid] = file, number
+
+
+def named_apart(found: Iterable[Found]) -> Iterator[Found]:
+    """Records of a set that nobody but its publisher can mend and that may give two rows one guid: the second is called
+    GUID#2, a third one GUID#3."""
+    seen: set[int] = set()
+    numbers: dict[int, Iterator[int]] = {}  # that are not yet given, of the guids that came again
+    for each in found:
+        if type(each) is dict and (guid := each["guid"]):
+            if (key := hash(guid)) in seen:
+                more = numbers.setdefault(key, count(2))
+                guid = next(name for number in more if hash(name := f"{guid}#{number}") not in seen)
+                each = {**each, "guid": guid}
+            seen.add(hash(guid))
+        yield each
 
 
 def not_text(row: Row, *fields: str) -> str:

@@ -200,15 +200,8 @@ def _refuse_beyond_positions(job: Job, positions: float) -> None:
 def _render(job: Job, screen: Screen) -> None:
     base, revision = configure(job).base, job.run.record()["model_revision"]
     call("parity", job.run.root, base=base, revision=revision, tasks=job.tasks, trained=job.trained_tasks())
-    proof = read_json(job.run.path(PARITY))
-    if trimmed := proof["lengths"]["trimmed"]:
-        screen.say(
-            f"the model's chat template takes away the white space before a turn in {trimmed:,} rows, as in scoring; a "
-            "`template` of ours leaves it"
-        )
-    for task, side in proof["tasks"].items():
-        shown = f"{side['items']} prompts equal, id by id" if side["status"] == "equal" else side["status"]
-        screen.say(f"parity {task}: {shown}")
+    for line in lines.proven(read_json(job.run.path(PARITY))):
+        screen.say(line)
 
 
 def _train(job: Job, screen: Screen) -> None:

@@ -35,6 +35,7 @@ from kotune.models import presets
 from kotune.runs.code_digest import Code, Cut
 from kotune.runs.folder import sha256
 from kotune.runs.job import Job
+from kotune.runs.reading import proven
 from kotune.shipped import PACKAGE, ROOT, TASKS
 from kotune.train import config
 from kotune_tasks.card import cards, file, settings
@@ -124,6 +125,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "device": job.device,
         "limit": job.limit,
         "merge": sorted(task for task, data in job.tasks.items() if data.merge),
+        "proven": proven(job.run.root),
     }
 
 

@@ -33,9 +33,10 @@ class Form(NamedTuple):
 
 
 def _rows(make: Callable[[int, str], Row], first: str) -> list[Row]:
-    """ROWS rows of which two are to be dropped: one has an empty field, one stands there twice."""
+    """ROWS rows of which two are to be dropped: one has an empty field, one stands there twice, but for its guid."""
     rows = [make(number, _text(first, number)) for number in range(ROWS)]
-    return [*rows, {**rows[-1]}, make(ROWS, " ")]
+    named = {key: f"{rows[-1][key]}-2" for key in ("guid", "id") if key in rows[-1]}
+    return [*rows, {**rows[-1], **named}, make(ROWS, " ")]
 
 
 def _text(first: str, number: int) -> str:

@@ -12,7 +12,7 @@ from kodata.aihub_dialogue.shapes import Dialogue, dialogues
 from kodata.card import Card, Found, Message, NotRead, Record, Refused, Rewritten
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, NoTestError, did_you_mean
-from kodata.records import asked, drawer
+from kodata.records import asked, drawer, named_apart
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -127,11 +127,16 @@ def _folder(path: str | Path | None) -> Path:
 
 
 def read(split: str, path: str | Path | None = None, test_share: float | None = None) -> Iterator[Found]:
-    """The records of a split: guid, group, messages, topic (or None), and summary where the set has one.
+    """The records of a split: guid (GUID#2 for one that comes again), group, messages, topic (or None), and summary where the
+    set has one.
 
     Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was already read.
-    Memory grows by some 60 bytes a dialogue, to know it again. Raises DataError.
+    Memory grows by some 120 bytes a dialogue, to know it and its guid again. Raises DataError.
     """
+    return named_apart(_read(split, path, test_share))
+
+
+def _read(split: str, path: str | Path | None, test_share: float | None) -> Iterator[Found]:
     chosen, root = files(split, path, test_share), _folder(path)
     seen: set[int] = set()
     if is_cut(root):

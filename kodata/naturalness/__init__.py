@@ -11,7 +11,7 @@ from kodata.card import Card, Found, Message, Record, Refused
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
 from kodata.reading.keys import known
-from kodata.records import checked, not_text
+from kodata.records import checked, named_once, not_text
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("test",)
@@ -72,8 +72,11 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The prompts, one of each kind in turn, so that a few of them are of every kind. Raises DataError."""
-    for file in files(split, path):
-        yield from checked(file, data_files.rows(file), _record, _diagnosis, known("guid", "kind", "level", "prompt"))
+    yield from named_once(files(split, path), _records)
+
+
+def _records(file: Path) -> Iterator[Found]:
+    return checked(file, data_files.rows(file), _record, _diagnosis, known("guid", "kind", "level", "prompt"))
 
 
 def _record(row: data_files.Row) -> Record:

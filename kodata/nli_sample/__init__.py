@@ -10,6 +10,7 @@ from kodata import klue_nli
 from kodata.card import Card, Found
 from kodata.errors import DataError, did_you_mean
 from kodata.klue_nli import FORMS, answer, group, messages, question, texts
+from kodata.records import named_once
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
@@ -43,8 +44,7 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     """The records of a split, in klue_nli's shape. Raises DataError."""
-    for file in files(split, path):
-        yield from klue_nli.records(file)
+    yield from named_once(files(split, path), klue_nli.records)
 
 
 __all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read", "texts"]

@@ -1,7 +1,7 @@
 """Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in and what came out.
 
 Guaranteed: the two sides share no group (premise), not even in another case or spacing; the same seed gives the same
-bytes; rows stream, so memory grows by little more than two numbers a row; each file appears whole, the manifest last, and
+bytes; rows stream, so memory grows by little more than three numbers a row; each file appears whole, the manifest last, and
 nothing is written when an input is missing.
 """
 

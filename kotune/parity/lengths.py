@@ -51,7 +51,7 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
 def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
     """Every example of both splits. StageError as of text_of(), and where a row's text brings special tokens."""
     own = TemplatesTokens(tokenizer)
-    for rows in _batches(run):
+    for rows in batches(run):
         texts = [text_of(numbered, tokenizer, ends) for numbered in rows]
         ids = tokenizer([rendered.text for rendered in texts], add_special_tokens=False)["input_ids"]
         for numbered, rendered, tokens in zip(rows, texts, ids, strict=True):
@@ -66,7 +66,7 @@ def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
     The content of each message is tokenized by itself: no template, no special tokens.
     """
     tokens, characters = 0, 0
-    for rows in _batches(run, every=math.ceil(_number(run) / SAMPLE)):
+    for rows in batches(run, every=math.ceil(_number(run) / SAMPLE)):
         texts = [message["content"] for numbered in rows for message in numbered.row["messages"]]
         tokens += sum(_tokens(texts, tokenizer))
         characters += sum(map(len, texts))
@@ -81,7 +81,8 @@ def _number(run: Path) -> int:
     return total
 
 
-def _batches(run: Path, every: int = 1) -> Iterator[list[Numbered]]:
+def batches(run: Path, every: int = 1) -> Iterator[list[Numbered]]:
+    """All rows of both splits with their places, so many at a time; or every second, third, ... of them."""
     for part in PARTS:
         with (run / part).open(encoding="utf-8") as file:
             lines = islice(enumerate(file, 1), 0, None, every)

@@ -4,9 +4,11 @@ Left side: Axolotl's own chat-template strategy over the run's own training rows
 lm-evaluation-harness's own task builds for the same documents, caught where they would reach the model.
 For each task whose source is trained in the task's answer form, context + continuation of the right answer must equal
 the training ids up to the end of turn (compared joined, because lm-eval moves white space across the border); where the
-model writes its answer, the prompt must equal the training ids up to the first trained one. The labels must be exactly
-the answer and the end-of-turn token in every trained turn, after at most one BOS.
+model writes its answer, the prompt must equal the training ids up to the first trained one.
 The right side is rendered as if on another day: a template that writes the date into the prompt is caught at once.
+
+Which rows: as text, all of both splits (rendered.py); their labels, all, as far as labels.py says; their prompts, the first
+rows of each data entry and some of every further shape that a row of either split has (shapes.py).
 """
 
 from collections.abc import Collection
@@ -15,16 +17,16 @@ from typing import Any
 
 from kodata.prepare.output import doc_of
 from kotune.errors import StageError
-from kotune.layout import CONFIG, TRAIN
-from kotune.parity import lengths
+from kotune.layout import CONFIG
+from kotune.parity import labels, lengths
 from kotune.parity.asked import score_side
-from kotune.parity.trained import Trained, end_ids, load_strategy, read_rows, train_side
+from kotune.parity.shapes import Sample
+from kotune.parity.trained import Trained, load_strategy, train_side
+from kotune.runs.records import EQUAL, NOT_PROVEN, NOT_TRAINED
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import load_task
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards
-
-ITEMS = 128  # rows compared a task: every template, delimiter and label occurs in the first few
 
 
 def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tuple[Any, dict[str, Any]]:
@@ -35,21 +37,21 @@ def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tu
     Raises StageError with both sides at the first difference.
     """
     tokenizer, strategy = load_strategy(run / CONFIG)
-    rows = read_rows(run / TRAIN, ITEMS)
-    ends = end_ids(run / CONFIG, tokenizer)
+    counted = lengths.count(
+        run, tokenizer
+    )  # first: what is wrong with a row's text is told in seconds, and the most plainly
+    labelled, sample = labels.look(run, strategy, tokenizer)
     proof: dict[str, Any] = {
-        "labels": check_labels(train_side(strategy, rows), tokenizer, ends),
-        "lengths": lengths.count(run, tokenizer),
+        "labels": labelled,
+        "shapes": sample.told(),
+        "lengths": counted,
         "content": lengths.of_contents(run, tokenizer),
         "tasks": {},
     }
     for name in tasks:
-        if name not in trained:
-            proof["tasks"][name] = {"status": "not trained"}
-            continue
-        own = [row for row in rows if is_scored_by(row, name) and (len(row["messages"]) == 2 or cards()[name].turns)]
-        if not own:  # lm-eval asks in one user's turn, so a longer chat is scored as a text that is not trained
-            proof["tasks"][name] = {"status": "trained on longer chats only"}
+        own = [row for row in sample.rows if is_asked_by(row, name)] if name in trained else []
+        if not own:
+            proof["tasks"][name] = unproven(name, sample)
             continue
         task = load_task(name, tasks[name]).with_documents([doc_of(row) for row in own])
         sides = train_side(strategy, own), score_side(tokenizer, task)
@@ -57,43 +59,22 @@ def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tu
     return tokenizer, proof
 
 
-def is_scored_by(row: dict[str, Any], task: str) -> bool:
-    """Whether a training row comes from the task's source in the form that the task asks for."""
+def is_asked_by(row: dict[str, Any], task: str) -> bool:
+    """Whether a training row is one that the task can ask as it is trained: of its source, in its form, and of one question
+    where lm-eval tells all of a chat in one user's turn."""
     card = cards()[task]
-    return (card.source, card.form) == (row["source"], row["form"])
+    is_own = (card.source, card.form) == (row["source"], row["form"])
+    return is_own and (len(row["messages"]) == 2 or card.turns)
 
 
-def check_labels(rows: list[Trained], tokenizer: Any, ends: set[int]) -> dict[str, Any]:
-    """Labels are exactly the answers and their end-of-turn tokens; at most one BOS opens a row."""
-    bos = tokenizer.bos_token_id
-    for row in rows:
-        answers = [m["content"] for m in row.messages if m["role"] == "assistant" and m.get("train", True)]
-        turns = row.turns()
-        if len(turns) != len(answers):
-            raise StageError(
-                f"parity: {row.guid}: {len(answers)} answers but {len(turns)} trained turns; check the template"
-            )
-        for answer, turn in zip(answers, turns, strict=True):
-            if not _says(turn, answer, row, tokenizer) or turn[-1] not in ends:
-                shown = tokenizer.decode(turn)
-                raise StageError(
-                    f"parity: {row.guid}: trained on `{shown}`, expected `{answer}` and one end-of-turn token; "
-                    "the template must render every answer whole and close it with the model's end-of-turn token"
-                )
-        if bos is not None and row.ids[:2] == [bos, bos]:
-            raise StageError(
-                f"parity: {row.guid}: two BOS tokens open the row; the template and the tokenizer both add one"
-            )
-    return {"rows": len(rows), "status": "answer and end of turn only"}
-
-
-def _says(turn: list[int], answer: str, row: Trained, tokenizer: Any) -> bool:
-    """Whether a trained turn is the answer, its indent included where the template left it; beside it a template may have white
-    space of its own. Decoded after another token: some tokenizers decode the first one without its space."""
-    end = tokenizer.decode(turn[-1:])
-    said = tokenizer.decode([turn[-1], *turn[:-1]]).removeprefix(end)
-    has_indent = answer[:1].isspace() and answer + end in tokenizer.decode(row.ids)
-    return bool(said.strip() == answer.strip() and (answer in said or not has_indent))
+def unproven(task: str, sample: Sample) -> dict[str, Any]:
+    """What parity.json says of a task that asks none of the rows as they are trained. `not proven`: its source is trained, and
+    so that neither it nor any other task asks as it is trained. `not trained`: what is trained is for other tasks to prove, and
+    this one measures what carries over."""
+    card, forms = cards()[task], sample.forms(cards()[task].source)
+    asked = {(other.source, other.form) for other in cards().values()}
+    unasked = [form for form in forms if form == card.form or (card.source, form) not in asked]
+    return {"status": NOT_PROVEN, "trained": unasked} if unasked else {"status": NOT_TRAINED}
 
 
 def compare(
@@ -107,7 +88,7 @@ def compare(
         if expected != ids:
             raise StageError(_difference(task, row.guid, (expected, ids), tokenizer))
     example = {"guid": trained[0].guid, "trained_ids": trained[0].ids, "scored_ids": scored[0]}
-    return {"status": "equal", "items": len(trained), "example": example}
+    return {"status": EQUAL, "items": len(trained), "example": example}
 
 
 def _difference(task: str, guid: str, sides: tuple[list[int], list[int]], tokenizer: Any) -> str:

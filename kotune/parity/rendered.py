@@ -2,7 +2,10 @@
 changes what is said in it, or thinks for the model where the row has a thought of its own, is told with the row.
 """
 
+import re
+from bisect import bisect_right
 from collections.abc import Collection
+from functools import cache
 from typing import Any, NamedTuple
 
 from kodata.errors import brief, shown
@@ -45,10 +48,26 @@ def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> R
             found = text.find(content, at)
         if found < 0:
             raise StageError(_changed(numbered, turn, text[at:]))
+        if ends and turn["role"] == "assistant":
+            found = _closed(text, content, found, tuple(ends))
+            if found < 0:
+                raise StageError(_unclosed(numbered, turn, text[at:], ends))
         at = found + len(content)
-        if ends and turn["role"] == "assistant" and not text[at:].lstrip().startswith(tuple(ends)):
-            raise StageError(_changed(numbered, turn, text[found:]))
     return Rendered(text, trimmed)
+
+
+def _closed(text: str, said: str, at: int, ends: tuple[str, ...]) -> int:
+    """Where, from `at` on, an answer stands that an end of turn follows; -1 where none does. Where it stands first may be in the
+    template's own words: an answer may be `is`, which is in `assistant`."""
+    end = _end_of_turn(ends)
+    while at >= 0 and not end.match(text, at + len(said)):
+        at = text.find(said, at + 1)
+    return at
+
+
+@cache
+def _end_of_turn(ends: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\s*(?:{'|'.join(map(re.escape, ends))})")
 
 
 class TemplatesTokens:
@@ -88,12 +107,34 @@ def _refused(numbered: Numbered, error: Exception) -> str:
 
 
 def _changed(numbered: Numbered, turn: dict[str, Any], rest: str) -> str:
-    said, made = shown(turn["content"][-AROUND:]), shown(rest[: len(turn["content"]) + AROUND][-2 * AROUND :])
+    said = turn["content"]
+    known = bisect_right(
+        range(len(said)), False, key=lambda end: said[: end + 1] not in rest
+    )  # the longest beginning in it
+    begun = rest.find(said[:known])
+    made = rest[begun : begun + known + AROUND]
     who = {"assistant": "an answer", "user": "what the user says", "system": "the system turn"}[turn["role"]]
     return (
-        f"{_where(numbered)}: the template changes {who}, or does not end it: the row ends with {said}, and the template makes "
-        f"{made} of it; choose another `template`, one that renders every turn whole and closes every answer"
+        f"{_where(numbered)}: the template changes {who}: {sides(said, made, 'the template makes')}; choose another `template`, "
+        "one that renders every turn whole"
     )
+
+
+def _unclosed(numbered: Numbered, turn: dict[str, Any], rest: str, ends: Collection[str]) -> str:
+    after = rest[rest.find(turn["content"]) + len(turn["content"]) :]
+    return (
+        f"{_where(numbered)}: the template does not close an answer with an end-of-turn token ({' or '.join(sorted({*ends}))}): "
+        f"after {shown(turn['content'][-AROUND:])} it has {shown(after[:AROUND]) if after else 'nothing'}; choose another "
+        "`template`, one that closes every answer"
+    )
+
+
+def sides(said: str, made: str, has: str) -> str:
+    """What a row says, and what was made of it, around the first letter that differs. `has`: the words before the latter."""
+    at = next((at for at, (a, b) in enumerate(zip(said, made, strict=False)) if a != b), min(len(said), len(made)))
+    begin = max(0, at - AROUND // 3)
+    told, other = ("..." * (begin > 0) + shown(text[begin : begin + AROUND]) for text in (said, made))
+    return f"the row says {told}, {has} {other}"
 
 
 def _check_thoughts(numbered: Numbered, text: str, tokenizer: Any) -> None:

@@ -7,6 +7,7 @@ from kodata.control_text import ENDED, REWRITTEN, SPACED
 from kodata.prepare.output import Manifest
 from kodata.reading.keys import CONTROLS
 from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.runs.records import EQUAL, NOT_PROVEN, NOT_TRAINED
 from kotune_tasks.card import cards
 
 SHOWN = 5  # of what is not read
@@ -33,7 +34,8 @@ def _score_line(task: str, metric: str, entry: dict[str, Any]) -> str:
     base, tuned = entry["base"][metric], entry["tuned"][metric]
     told = f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n = {_asked(base, tuned)})"
     others = len(entry["base"]) - 1
-    return f"{task} {metric}: {told}" + (f"; {others} more in the report" if others else "")
+    doubt = "; NOT PROVEN: not asked as it is trained" if entry.get("proven") == NOT_PROVEN else ""
+    return f"{task} {metric}: {told}" + doubt + (f"; {others} more in the report" if others else "")
 
 
 def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -> str:
@@ -52,6 +54,28 @@ def _value(metric: dict[str, float | None]) -> str:
     if value is None:
         return "n/a"
     return f"{value:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")
+
+
+def proven(proof: dict[str, Any]) -> Iterator[str]:
+    """What the render stage says of its proof: whose labels were looked at, and a line a task."""
+    rows, checked = proof["labels"]["rows"], proof["labels"]["checked"]
+    rest = "" if checked == rows else "; the others were looked at as text alone"
+    yield f"parity labels: the answer and its end of turn alone, in {checked:,} of {rows:,} rows{rest}"
+    if trimmed := proof["lengths"]["trimmed"]:
+        yield (
+            f"the model's chat template takes away the white space before a turn in {trimmed:,} rows, as in scoring; a "
+            "`template` of ours leaves it"
+        )
+    for task, found in proof["tasks"].items():
+        yield f"parity {task}: {_proven(cards()[task].source, found)}"
+
+
+def _proven(source: str, found: dict[str, Any]) -> str:
+    if found["status"] == EQUAL:
+        return f"{found['items']:,} prompts equal, id by id"
+    if found["status"] == NOT_TRAINED:
+        return "not trained on this prompt"
+    return f"NOT PROVEN: no task asks {source} as it is trained ({', '.join(found['trained'])})"
 
 
 def prepared(manifest: Manifest) -> Iterator[str]:

@@ -59,7 +59,7 @@ def parity(result: Result, say: Phrases) -> Table:
     proofs = [run.parity for run in result.runs]
     tasks = dict.fromkeys(task for proof in proofs for task in proof["tasks"])
     rows = [(task, *(_checked(proof["tasks"].get(task, {}), "items", say) for proof in proofs)) for task in tasks]
-    rows.append((say("labels_checked"), *(_checked(proof["labels"], "rows", say) for proof in proofs)))
+    rows.append((say("labels_checked"), *(_labels(proof["labels"], say) for proof in proofs)))
     lengths = [proof["lengths"] for proof in proofs]
     rows.append((say("longest"), *(f"{side['longest']:,} / {side['sequence_len']:,}" for side in lengths)))
     over = (say("over_of", n=f"{side['too_long']:,}", number=f"{side['rows']:,}") for side in lengths)
@@ -71,6 +71,15 @@ def _checked(side: dict[str, Any], unit: str, say: Phrases) -> str:
     """A status with how many of `unit`, items or rows, it was seen on."""
     status = say.word("parity_status", side["status"]) if side else NOTHING
     return f"{status} ({say(f'{unit}_checked', n=format(side[unit], ','))})" if unit in side else status
+
+
+def _labels(side: dict[str, Any], say: Phrases) -> str:
+    """What is trained, and in how many rows that was seen; of how many, where it was not seen in all."""
+    rows, checked = side["rows"], side.get("checked")
+    if checked in (None, rows):
+        return _checked(side, "rows", say)
+    of_rows = say("rows_checked_of", n=f"{checked:,}", number=f"{rows:,}")
+    return f"{say.word('parity_status', side['status'])} ({of_rows})"
 
 
 def machine(result: Result, say: Phrases) -> Table:

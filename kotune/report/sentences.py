@@ -1,7 +1,7 @@
 """What comparisons say in plain words: a sentence for each claim, and what they stand on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from kotune.compare.verdict import doubted_by, outcome
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount, p_text
 from kotune.report.lines import not_scored
+from kotune.runs.records import NOT_PROVEN
 from kotune_tasks.card import cards
 
 
@@ -45,7 +46,15 @@ def notes(result: Result, say: Phrases) -> list[str]:
     ]
     missing = dict.fromkeys(line for run in result.runs for line in not_scored(run.manifest, say))
     stand = [_speaks_of(result, say), say("how_sure", n=primaries)] if result.found else []
-    return [*missing, *unlike, *stand]
+    return [*missing, *unlike, *_not_proven(result, say), *stand]
+
+
+def _not_proven(result: Result, say: Phrases) -> Iterator[str]:
+    """A sentence for each run some of whose tasks ask what it was trained on in another way."""
+    for run in result.runs:
+        tasks = [task for task, entry in run.scores.items() if entry.get("proven") == NOT_PROVEN]
+        if tasks:
+            yield say("not_proven", run=result.names[run.folder], tasks=", ".join(tasks))
 
 
 def _speaks_of(result: Result, say: Phrases) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from kodata.reading.regular import content, opened, too_large
+from kotune.layout import PARITY
 from kotune.recipe.strict_yaml import plain
+from kotune.runs.records import Parity, fits
 
 MAX_JSON = 16 << 20  # bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory
 MAX_YAML = 64 << 10  # bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second
@@ -24,6 +26,15 @@ MARKS = (b",", b":", b"[", b"{")  # before each value but the first one
 def json_of(path: Path) -> Any:
     """The value in a JSON file."""
     return loads(content(path, MAX_JSON).decode("utf-8"))
+
+
+def proven(run: Path) -> dict[str, str]:
+    """What a run's proof says of each task: of records.EQUAL and the words beside it. Nothing where there is no whole proof."""
+    try:
+        found = json_of(run / PARITY)
+    except (OSError, ValueError):
+        return {}
+    return {task: told["status"] for task, told in found["tasks"].items()} if fits(found, Parity) else {}
 
 
 def lines_of(path: Path) -> list[Any]:

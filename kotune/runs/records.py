@@ -125,6 +125,7 @@ class TaskScores(FileModel):
     published: list[Cited] = []
     references: LineScores = LineScores()
     base_from: str | None = None
+    proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN; runs of earlier versions do not say
 
 
 class InputFile(FileModel):
@@ -199,6 +200,7 @@ class Manifest(FileModel):
 
 class Labels(FileModel):
     rows: Count
+    checked: Count | None = None  # of them, as Axolotl trains them; runs of earlier versions have but these
     status: str
 
 
@@ -208,6 +210,11 @@ class Lengths(FileModel):
     sequence_len: Count
     too_long: Count
     trimmed: Count = 0  # runs of earlier versions do not count it
+
+
+# What the proof says of a task: it asks as the model is trained, id by id; what is trained is for other tasks to ask; or no task
+# asks its source as it is trained.
+EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
 
 
 class Compared(FileModel):

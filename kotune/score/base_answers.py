@@ -49,7 +49,8 @@ TRAINED = (
     "adapter",
     "adapter_config",
     "data",
-)  # what remains of it: the adapter, and the data that reference lines are made of
+    "proven",
+)  # what remains of it: the adapter, the data that reference lines are made of, and what is proven of its training
 LOADED = ("base_precision", "compute_dtype", "model_revision")
 # What a stage depends on is what an earlier one made: (stage, its input, stage, what that made).
 CHAIN = (

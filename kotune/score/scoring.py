@@ -15,7 +15,7 @@ from kotune import layout
 from kotune.errors import StageError
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import read_json, sha256, write_json
-from kotune.runs.reading import lines_of
+from kotune.runs.reading import lines_of, proven
 from kotune.runs.task_data import TaskData
 from kotune.score import borrowed
 from kotune.score.baselines import Lines, References
@@ -138,6 +138,7 @@ def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
     _align(entry)
     samples = lines_of(samples_path(root, "tuned", task.name))
     entry["base_from"] = notes["base"].get("from")  # the run that the base answers are taken from, where they are
+    entry["proven"] = proven(root).get(task.name)
     entry["references"] = _lines(root, references.of(task, samples), task.name, sums)
     return entry
 

@@ -13,7 +13,9 @@ from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kotune.errors import RecipeError, StageError
 from kotune.models import presets
+from kotune.parity import labels, shapes
 from kotune.parity import proof as parity
+from kotune.parity.trained import Trained, read_rows
 from kotune.recipe import reading
 from kotune.runs.folder import write_text
 from kotune.runs.task_data import TaskData
@@ -35,6 +37,7 @@ DEEPSEEK_SHIPPED = (
     "{% else %}<｜Assistant｜>{{ message['content'].split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
 )
+PROMPT = "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 LLAMA_OURS = presets.TEMPLATES["llama3"].read_text(encoding="utf-8")
 
 
@@ -74,7 +77,7 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
     root = run_folder(tmp_path, name)
     counted = prove(root, monkeypatch)["lengths"]
     _, strategy = parity.load_strategy(root / "axolotl.yml")
-    sides = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl", parity.ITEMS))
+    sides = parity.train_side(strategy, read_rows(root / "data" / "train.jsonl", shapes.ITEMS))
     longest = max(len(side.ids) for side in sides)
     assert counted | {"longest_guid": ""} == {
         "rows": 24, "longest": longest, "longest_guid": "", "sequence_len": 1024, "too_long": 0,
@@ -94,7 +97,9 @@ def test_our_templates_train_and_score_on_the_same_ids(
 ) -> None:
     proof = prove(run_folder(tmp_path, name), monkeypatch, (TASK, "klue_nli_ko"))
     side = proof["tasks"][TASK]
-    assert (side["status"], side["items"]) == ("equal", 12)
+    assert (side["status"], side["items"]) == ("equal", 24)  # of both parts, which are the same here
+    assert proof["labels"] == {"rows": 24, "checked": 24, "status": "answer and end of turn only"}
+    assert proof["shapes"]["rows_kept"] == 24
     assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}
     trained, scored = side["example"]["trained_ids"], side["example"]["scored_ids"]
     assert trained[: len(scored)] == scored
@@ -115,9 +120,10 @@ def test_the_plain_template_of_base_models_trains_and_scores_on_the_same_ids(
 def test_rows_of_every_data_entry_are_compared_whatever_comes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parity, "ITEMS", 5)
+    monkeypatch.setattr(shapes, "ITEMS", 5)
+    monkeypatch.setattr(shapes, "PER_SHAPE", 0)
     proof = prove(run_folder(tmp_path, "deepseek", forms=("write", "label")), monkeypatch)
-    assert (proof["labels"]["rows"], proof["tasks"][TASK]["items"]) == (10, 5)
+    assert (proof["labels"]["rows"], proof["tasks"][TASK]["items"]) == (48, 5)
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
@@ -151,7 +157,99 @@ def test_the_prompts_of_written_words_and_written_hypotheses_are_the_trained_one
     monkeypatch.chdir(root)
     tasks = ("nli_sample_ko_gen", "nli_sample_write_ko")
     proof = parity.prove(root, dict.fromkeys(tasks, TaskData()), tasks)[1]["tasks"]
-    assert [(proof[task]["status"], proof[task]["items"]) for task in tasks] == [("equal", 12)] * 2
+    assert [(proof[task]["status"], proof[task]["items"]) for task in tasks] == [("equal", 24)] * 2
+
+
+ODD = "바늘"  # a word of one late row, which templates below wait for
+LATE: dict[str, tuple[str, str]] = {
+    "words before an answer with a thought": (
+        "{% if m['role'] == 'assistant' and '</think>' in m['content'] %}답: {% endif %}{{ m['content'] }}<|eot_id|>",
+        r"PART\.jsonl:218 \(guid 217\): the template changes an answer: .*, trained is '답: <think>",
+    ),
+    "words before a question of several lines, where it is trained": (
+        "{% if loop.first and '\n' in m.content and not add_generation_prompt %}자세히: {% endif %}{{ m.content }}<|eot_id|>",
+        r"chat_ko: 217: the model would be scored on another prompt than it is trained on",
+    ),
+}
+
+
+def late_row(root: Path, template: str, part: str = "train") -> None:
+    """A run folder of 400 chats of one shape, but for the 218th."""
+    run_folder(root, "llama", template)
+    odd = f"<think>\n하나\n</think>\n\n{ODD}"
+    said = [(f"질문 {at}?", f"대답 {at}") for at in range(400)]
+    said[217] = f"질문\n{ODD}?", odd
+    chats = [[{"role": "user", "content": a}, {"role": "assistant", "content": b}] for a, b in said]
+    docs = [json.dumps({"guid": str(at), "messages": chat}) for at, chat in enumerate(chats)]
+    rows = [
+        {"guid": str(at), "source": "chat", "form": "chat", "doc": docs[at], "messages": chat}
+        for at, chat in enumerate(chats)
+    ]
+    for name in ("train", "validation"):
+        own = rows if name == part else rows[:3]
+        write_text(root / "data" / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in own))
+    write_text(root / "chats" / "test.jsonl", json.dumps({"messages": chats[0]}) + "\n")
+
+
+def prove_chats(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.chdir(root)
+    return parity.prove(root, {"chat_ko": TaskData(root / "chats")}, ["chat_ko"])[1]
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+@pytest.mark.parametrize("name", LATE)
+def test_what_a_template_does_to_one_late_row_alone_stops_the_run(
+    name: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, told = LATE[name]
+    header = HEADER.replace("message", "m")
+    late_row(tmp_path, "{{ bos_token }}{% for m in messages %}" + header + turn + "{% endfor %}" + PROMPT, part)
+    with pytest.raises(StageError, match=told.replace("PART", part)):
+        prove_chats(tmp_path, monkeypatch)
+
+
+def test_labels_of_all_rows_are_looked_at_and_beyond_the_bound_those_of_every_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late_row(tmp_path, LLAMA_OURS)
+    proof = prove_chats(tmp_path, monkeypatch)
+    assert (proof["labels"]["rows"], proof["labels"]["checked"]) == (403, 403)
+    assert proof["tasks"]["chat_ko"]["items"] == proof["shapes"]["rows_kept"] < 150
+    monkeypatch.setattr(labels, "WORK", 0)
+    seen: list[str] = []
+    monkeypatch.setattr(labels, "check", lambda row, *_: seen.append(row.guid))
+    proof = prove_chats(tmp_path, monkeypatch)
+    assert (proof["labels"]["rows"], proof["labels"]["checked"]) == (403, proof["shapes"]["rows_kept"])
+    assert "217" in seen and "216" not in seen
+
+
+def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path) -> None:
+    run_folder(tmp_path, "llama")
+    tokenizer, _ = parity.load_strategy(tmp_path / "axolotl.yml")
+    end = tokenizer.eos_token_id
+
+    def told(*made: int) -> str:
+        said = [{"role": "user", "content": "비 와?"}, {"role": "assistant", "content": "네, 비가 와요"}]
+        ids = [7, *made]
+        with pytest.raises(StageError) as caught:
+            labels.check(Trained("g", said, ids, [-100, *made]), tokenizer, {end}, "train.jsonl:3")
+        return str(caught.value)
+
+    answer = tokenizer.encode("네, 비가 와요", add_special_tokens=False)
+    changed = told(*tokenizer.encode("네, 비가", add_special_tokens=False), end)
+    assert (
+        "train.jsonl:3 (guid g): the template changes an answer: the row says '네, 비가 와요', trained is '네, 비가'"
+        in changed
+    )
+    assert "end-of-turn" not in changed
+    for made, how in (
+        ((*answer,), "it is trained without one"),
+        ((*answer, end, end), "it is trained to end with 2 of them"),
+    ):
+        text = told(*made)
+        assert (
+            f"one end-of-turn token (<|eot_id|>), and {how}" in text and "changes" not in text and "비가 와요" in text
+        )
 
 
 def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
@@ -223,7 +321,7 @@ def test_an_answer_that_is_marked_is_not_trained_and_the_others_are(
     tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
     (side,) = parity.train_side(strategy, [row])
     assert [tokenizer.decode(turn[:-1]).strip() for turn in side.turns()] == ["네, 와요"]
-    parity.check_labels([side], tokenizer, {side.turns()[0][-1]})
+    labels.check(side, tokenizer, {side.turns()[0][-1]})
     turns[1]["train"] = True
     assert len(parity.train_side(strategy, [row])[0].turns()) == 2
 
@@ -257,10 +355,10 @@ def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
     root = tmp_path / "run"
     data = indented_chats(root, name, presets.TEMPLATES[template].read_text("utf-8"))
     monkeypatch.chdir(root)
-    tokenizer, proof = parity.prove(root, {"chat_ko": data}, ["chat_ko"])
-    rows = parity.read_rows(root / "data" / "train.jsonl", parity.ITEMS)
+    tokenizer, proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])
+    rows = read_rows(root / "data" / "train.jsonl", shapes.ITEMS)
     assert proof["tasks"]["chat_ko"]["status"] == "equal" and proof["tasks"]["chat_ko"]["items"] > len(INDENTS) // 2
-    assert proof["lengths"]["trimmed"] == 0 and proof["labels"]["rows"] == len(rows)
+    assert proof["lengths"]["trimmed"] == 0 and proof["labels"]["rows"] >= len(rows)
     _, strategy = parity.load_strategy(root / "axolotl.yml")
     for side in parity.train_side(strategy, rows):
         assert tokenizer.decode(side.turns()[0][:-1]) == side.messages[-1]["content"]
@@ -273,11 +371,11 @@ def test_rows_that_a_template_trims_are_counted_and_so_are_those_of_which_it_tri
     trims = LLAMA_OURS.replace("message['content']", "message['content'] | trim")
     data = indented_chats(root, "llama", trims)
     monkeypatch.chdir(root)
-    proof = parity.prove(root, {"chat_ko": data}, ["chat_ko"])[1]
+    proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1]
     assert (proof["tasks"]["chat_ko"]["status"], proof["lengths"]["trimmed"]) == ("equal", proof["lengths"]["rows"])
     last = "(message['content'] | trim if loop.last and not add_generation_prompt else message['content'])"
     write_text(root / "chat_template.jinja", LLAMA_OURS.replace("message['content']", last))
-    assert parity.prove(root, {"chat_ko": data}, ["chat_ko"])[1]["lengths"]["trimmed"] > 0
+    assert parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1]["lengths"]["trimmed"] > 0
 
 
 def test_an_indent_that_is_not_trained_with_its_answer_stops_the_run(
@@ -287,8 +385,8 @@ def test_an_indent_that_is_not_trained_with_its_answer_stops_the_run(
     indented_chats(root, "llama", LLAMA_OURS)
     monkeypatch.chdir(root)
     tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
-    (side,) = parity.train_side(strategy, parity.read_rows(root / "data" / "train.jsonl", 1))
+    (side,) = parity.train_side(strategy, read_rows(root / "data" / "train.jsonl", 1))
     first = next(at for at, label in enumerate(side.labels) if label != -100)
     side.labels[first] = -100
-    with pytest.raises(StageError, match=r"trained on `(.|\n)*`, expected `"):
-        parity.check_labels([side], tokenizer, {side.turns()[0][-1]})
+    with pytest.raises(StageError, match="the template changes an answer: the row "):
+        labels.check(side, tokenizer, {side.turns()[0][-1]})

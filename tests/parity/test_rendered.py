@@ -73,11 +73,12 @@ TURNS = "{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_i
 BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
     "a long answer is cut": (
         "llama", TURNS + "{{ m['content'][:40] }}<|eot_id|>{% endfor %}", chat("안녕?", "가나다라 " * 10),
-        ["train.jsonl:341 (guid 340): the template changes an answer", "가나다라"],
+        ["train.jsonl:341 (guid 340): the template changes an answer: the row says", "가나다라 '", "makes", "<|eot_id|>"],
     ),
     "an answer is not closed": (
         "llama", TURNS + "{{ m['content'] }}{% if m['content'] != '네' %}<|eot_id|>{% endif %}{% endfor %}",
-        chat("안녕?", "네", "또?", "그래"), ["train.jsonl:341", "or does not end it", "'네'"],
+        chat("안녕?", "네", "또?", "그래"),
+        ["train.jsonl:341 (guid 340): the template does not close an answer", "(<|eot_id|>): after '네'"],
     ),
     "a system turn is refused": (
         "llama", "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + TURNS
@@ -87,6 +88,11 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
     "a system turn is left out": (
         "llama", "{% for m in messages if m.role != 'system' %}{{ m['content'] }}<|eot_id|>{% endfor %}",
         [SYSTEM, *chat("안녕?", "네")], ["train.jsonl:341", "the template changes the system turn", "짧게"],
+    ),
+    "an answer is cut in its middle": (
+        "llama", TURNS + "{{ m['content'] | replace('셋 ', '') }}<|eot_id|>{% endfor %}",
+        chat("세어 봐", "하나 " * 40 + "둘 셋 넷"),
+        ["train.jsonl:341", "the row says ...'하나 ", " 하나 둘 셋 넷', the template makes ...'하나 ", " 하나 둘 넷<|eot_id|>'"],
     ),
     "a thought is cut": (
         "deepseek", "{% for m in messages %}{{ m['content'].split('</think>')[-1] }}" + presets.DEEPSEEK_END + "{% endfor %}",
@@ -125,7 +131,10 @@ def test_a_thought_in_a_key_is_refused_by_name_with_a_model_that_does_not_think(
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
 def test_ordinary_rows_pass_with_each_presets_template(name: str, tmp_path: Path) -> None:
-    odd = [SYSTEM, *chat("안녕?", "네", "그럼?", "네. 그래요.\n\n둘째 줄")]
+    odd = [
+        SYSTEM,
+        *chat("안녕?", "네", "그럼?", "네. 그래요.\n\n둘째 줄", "영어로 be 동사 하나?", "is", "낱자 하나?", "a"),
+    ]
     assert count(tmp_path, tokenizer(name), odd, name=name)["rows"] == 401
 
 

@@ -20,6 +20,7 @@ from kotune.compare.efficiency import Price
 from kotune.compare.result import Result
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.errors import KotuneError
+from kotune.report import lines
 from kotune.report.comparison_tables import criteria, signals
 from kotune.report.lines import doubts, score_lines
 from kotune.report.page import curves, spans, strips
@@ -165,6 +166,64 @@ def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items(
         "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
         "ko_naturalness function_profile: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in the report",
     ]
+
+
+def test_what_a_proof_covers_is_told_on_the_screen() -> None:
+    told = lines.proven(
+        {
+            "labels": {"rows": 2_718, "checked": 2_718},
+            "lengths": {"trimmed": 3},
+            "tasks": {"nli_sample_ko": {"status": "equal", "items": 1_140}, "nsmc_ko": {"status": "not trained"}},
+        }
+    )
+    assert list(told) == [
+        "parity labels: the answer and its end of turn alone, in 2,718 of 2,718 rows",
+        "the model's chat template takes away the white space before a turn in 3 rows, as in scoring; a `template` of ours "
+        "leaves it",
+        "parity nli_sample_ko: 1,140 prompts equal, id by id",
+        "parity nsmc_ko: not trained on this prompt",
+    ]
+    unproven = {"status": "not proven", "trained": ["reply"]}
+    found = {"labels": {"rows": 9_000, "checked": 300}, "lengths": {"trimmed": 0}}
+    told = lines.proven({**found, "tasks": {"aihub_dialogue_ko": unproven}})
+    assert list(told) == [
+        "parity labels: the answer and its end of turn alone, in 300 of 9,000 rows; the others were looked at as text alone",
+        "parity aihub_dialogue_ko: NOT PROVEN: no task asks aihub_dialogue as it is trained (reply)",
+    ]
+    score = {metric: {"acc": {"value": 0.5, "stderr": None, "n": 9}} for metric in ("base", "tuned")}
+    assert score_lines({"nli_sample_ko": {**score, "proven": "not proven"}}) == [
+        "nli_sample_ko acc: base 0.500, tuned 0.500 (+0.000, n = 9); NOT PROVEN: not asked as it is trained"
+    ]
+
+
+NOT_PROVEN = {
+    "en": ("NOT PROVEN, quickstart-llama, LoRA: nli_sample_ko.", "NOT PROVEN: no task asks as it is trained"),
+    "ko": (
+        "증명되지 않음, quickstart-llama, LoRA: nli_sample_ko.",
+        "증명되지 않음: 학습한 프롬프트로 채점하는 태스크가 없음",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_task_that_is_not_proven_is_told_on_both_and_how_many_rows_labels_were_looked_at_in(
+    tmp_path: Path, language: str
+) -> None:
+    folder = finished(tmp_path / "a", MADE)
+    page, text = written(folder, language)
+    assert not any(NOT_PROVEN[language][0] in told for told in (html.unescape(page), text.replace("\\", "")))
+    parity = read_json(folder / "parity.json")
+    parity["tasks"]["nli_sample_ko"] = {"status": "not proven", "trained": ["reply"]}
+    write_json(folder / "parity.json", {**parity, "labels": {**parity["labels"], "rows": 1_440, "checked": 128}})
+    scores = {task: {**entry, "proven": "not proven"} for task, entry in read_json(folder / "scores.json").items()}
+    write_json(folder / "scores.json", scores)
+    page, text = written(folder, language)
+    of_rows = {
+        "en": "(128 of 1,440 rows; the others as text alone)",
+        "ko": "(1,440행 중 128행, 나머지는 텍스트만 확인)",
+    }
+    for told in (html.unescape(page), text.replace("\\", "")):
+        assert all(words in told for words in (*NOT_PROVEN[language], of_rows[language]))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

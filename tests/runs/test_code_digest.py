@@ -88,7 +88,7 @@ MEANT = [
     Edit("a task's chance", "tasks/nli_sample_ko/nli_sample_ko.yaml", "0.3333", "0.5", TASK),
     Edit("the file that a task includes", "tasks/klue_nli_ko/klue_nli_ko.yaml", "num_fewshot: 0", "num_fewshot: 1", TASK),
     Edit("data that a task reads", "tasks/klue_nli_ko/hard_guids.txt", "\n", "\nklue-nli-v1_dev_00000\n", TASK),
-    Edit("the proof's sample", "kotune/parity/proof.py", "ITEMS = 128", "ITEMS = 64", ("render",)),
+    Edit("the proof's sample", "kotune/parity/shapes.py", "ITEMS = 128", "ITEMS = 64", ("render",)),
     Edit("how tasks are loaded", "kotune/score/harness.py", "include_defaults=False", "include_defaults=True", SCORING),
     Edit("scoring's seed", "kotune/score/scoring.py", "SEED = 1234", "SEED = 1", SCORING),
     Edit("what scores.json says", "kotune/score/scoring.py", '"criterion": card.criterion', '"criterion": card.name', ("score",)),

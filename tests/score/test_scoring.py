@@ -8,11 +8,13 @@ import pytest
 
 from kodata.scored import final_answer
 from kotune.errors import StageError
-from kotune.runs.folder import read_json
+from kotune.runs.folder import read_json, write_json
+from kotune.runs.reading import proven
 from kotune.runs.task_data import TaskData
 from kotune.score import model as models
 from kotune.score import scoring, turns
 from kotune.score.model import BATCH_SIZE
+from tests.finished import PARITY
 
 torch = pytest.importorskip("torch")
 
@@ -69,6 +71,24 @@ def test_a_variant_of_a_task_that_was_scored_is_not_scored_again(
     assert scored == [("nsmc_ko", True), ("nsmc_ko", False)]
     scores = read_json(tmp_path / "scores.json")
     assert [scores[task][variant]["acc"]["value"] for task in TASKS for variant in ("base", "tuned")] == [1.0, 0.0] * 2
+
+
+@pytest.mark.parametrize("found", [None, "{", "{}"], ids=["none", "torn", "no tasks"])
+def test_scores_say_what_the_proof_says_of_each_task_and_nothing_where_there_is_none(
+    scored: list[tuple[str, bool]], tmp_path: Path, found: str | None
+) -> None:
+    tasks = {
+        "nli_sample_ko": {"status": "not proven", "trained": ["reply"]},
+        "nsmc_ko": {"status": "equal", "items": 4},
+    }
+    write_json(tmp_path / "parity.json", {**PARITY, "tasks": tasks})
+    scoring.score(tmp_path, TASKS, {}, None)
+    told = {task: entry["proven"] for task, entry in read_json(tmp_path / "scores.json").items()}
+    assert told == {"nli_sample_ko": "not proven", "nsmc_ko": "equal"} == proven(tmp_path)
+    (tmp_path / "parity.json").unlink()
+    if found:
+        (tmp_path / "parity.json").write_text(found)
+    assert proven(tmp_path) == {}
 
 
 def test_samples_that_were_edited_since_are_scored_again(scored: list[tuple[str, bool]], tmp_path: Path) -> None:

@@ -133,12 +133,18 @@ def test_the_chat_scores_of_one_answer(chats: Path) -> None:
 
 def test_a_missing_test_file_is_told_by_the_task(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"prompt": "가", "answer": "나"}', encoding="utf-8")
-    with pytest.raises(DataError, match=r"no test\.jsonl there; put the chats in it that are to be scored"):
+    with pytest.raises(DataError, match=r"no test\.jsonl there, and 1 groups are too few .*; put the chats in it"):
         loaded("chat_ko").dataset("chat", str(tmp_path))
 
 
 def proven(
-    root: Path, model: str, source: str, data: Path, rows: list[tuple[str, Record, object]], merge: bool = False
+    root: Path,
+    model: str,
+    source: str,
+    data: Path,
+    rows: list[tuple[str, Record, object]],
+    merge: bool = False,
+    trained: bool = True,
 ) -> dict[str, Any]:
     """parity.json's content for rows (form, doc, messages) of a source, with a quickstart model's tokenizer."""
     pytest.importorskip("axolotl")
@@ -159,7 +165,8 @@ def proven(
     ]
     for part in ("train", "validation"):
         write_text(root / "data" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in made))
-    return parity.prove(root, {f"{source}_ko": TaskData(data, merge=merge)}, [f"{source}_ko"])[1]
+    data_of = TaskData(data, merge=merge)
+    return parity.prove(root, {f"{source}_ko": data_of}, [f"{source}_ko"] * trained)[1]
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
@@ -171,7 +178,17 @@ def test_the_proof_of_parity_holds_for_dialogues_and_every_turn_of_a_reply_is_tr
     rows = [(form, doc, aihub_dialogue.messages(doc, form)) for form in ("next", "reply") for doc in docs]
     proof = proven(tmp_path, name, "aihub_dialogue", download, rows)
     side = proof["tasks"]["aihub_dialogue_ko"]
-    assert (side["status"], side["items"], proof["labels"]["rows"]) == ("equal", 80, 160)
+    assert (side["status"], side["items"], proof["labels"]["rows"]) == ("equal", 128, 320)
+
+
+def test_a_source_whose_trained_form_no_task_asks_is_not_proven(
+    download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    docs = [doc for doc in aihub_dialogue.read("test", download) if isinstance(doc, dict)][:4]
+    rows = [("reply", doc, aihub_dialogue.messages(doc, "reply")) for doc in docs]
+    proof = proven(tmp_path, "llama", "aihub_dialogue", download, rows, trained=False)
+    assert proof["tasks"]["aihub_dialogue_ko"] == {"status": "not proven", "trained": ["reply"]}
 
 
 @pytest.mark.parametrize("merge", [False, True])
@@ -197,7 +214,7 @@ def test_chats_are_scored_in_the_turns_that_are_trained(
     rows = [json.loads(line) for side in SIDES for line in (tmp_path / "data" / f"{side}.jsonl").open(encoding="utf-8")]
     made = [(row["form"], json.loads(row["doc"]), row["messages"]) for row in rows]
     side = proven(tmp_path, name, "chat", data, made, merge)["tasks"]["chat_ko"]
-    assert (side["status"], side["items"]) == ("equal", 4)
+    assert (side["status"], side["items"]) == ("equal", 8)  # of both parts, which are the same here
 
 
 def test_every_task_names_its_source_and_version() -> None:

@@ -1,0 +1,86 @@
+"""Rows that stand for all others: some of every shape that training data has, found in one pass, in memory that is bound.
+
+What a template or lm-eval does to a row follows from its shape: who speaks, whether an answer thinks or is not trained, white
+space, label and length.
+"""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from kodata.prepare.output import doc_of
+
+ITEMS = 128  # the first rows of each data entry, whatever their shapes
+PER_SHAPE = 4  # rows of each further shape
+SHAPES = 1_000  # shapes of which rows are kept; of how many rows more there are is counted
+TURNS = 8  # longer chats are one shape up to twice as many turns
+
+
+class RowShape(NamedTuple):
+    """What rows have in common that are rendered alike. `turns`, `characters`: a power of two that is above their number;
+    `turns` is exact up to TURNS."""
+
+    source: str
+    form: str
+    roles: tuple[str, ...]  # of the first TURNS turns
+    turns: int
+    characters: int
+    thinks: bool
+    is_partly_trained: bool
+    has_outer_space: bool
+    has_lines: bool
+    label: str
+
+
+def shape_of(row: dict[str, Any]) -> RowShape:
+    """The shape of a row as convert() writes it."""
+    messages = row["messages"]
+    said = [turn["content"] for turn in messages]
+    answers = [turn for turn in messages if turn["role"] == "assistant"]
+    number = len(messages)
+    return RowShape(
+        source=row["source"],
+        form=row["form"],
+        roles=tuple(turn["role"] for turn in messages[:TURNS]),
+        turns=number if number <= TURNS else _above(number),
+        characters=_above(sum(map(len, said))),
+        thinks=any("</think>" in turn["content"] for turn in answers),
+        is_partly_trained=not all(turn.get("train", True) for turn in answers),
+        has_outer_space=any(text != text.strip() for text in said),
+        has_lines=any("\n" in text for text in said),
+        label=str(doc_of(row).get("label", "")) if "doc" in row else "",
+    )
+
+
+def _above(number: int) -> int:
+    return 1 << number.bit_length()
+
+
+class Sample:
+    """The rows that are compared: the first ITEMS of each data entry, and of every shape up to PER_SHAPE."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.beyond = 0  # rows of shapes after the first SHAPES
+        self._entries: Counter[tuple[str, str]] = Counter()
+        self._shapes: Counter[RowShape] = Counter()
+
+    def takes(self, row: dict[str, Any]) -> bool:
+        """Whether a row, the next of its file, is one of those; it is then kept."""
+        shape = shape_of(row)
+        is_known = shape in self._shapes or len(self._shapes) < SHAPES
+        self.beyond += not is_known
+        is_among_first = self._entries[shape[:2]] < ITEMS
+        if is_kept := is_among_first or (is_known and self._shapes[shape] < PER_SHAPE):
+            self.rows.append(row)
+        self._entries[shape[:2]] += 1
+        if is_known:
+            self._shapes[shape] += 1
+        return is_kept
+
+    def forms(self, source: str) -> list[str]:
+        """The forms in which rows of a source are trained."""
+        return [form for name, form in self._entries if name == source]
+
+    def told(self) -> dict[str, int]:
+        """What parity.json says of shapes."""
+        return {"number": len(self._shapes), "rows_kept": len(self.rows), "rows_beyond": self.beyond}
