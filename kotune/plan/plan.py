@@ -105,7 +105,8 @@ def make(
     config = axolotl_config.config(recipe, "cuda", rows=counted.rows)
     plan = Plan(
         recipe, file.stem, shape, _method(recipe, shape, config), _schedule(config, counted), counted,
-        work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (), list(_notes(config, counted)), price,
+        work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (),
+        [*_notes(config, counted), *work.not_scored(recipe)], price,
     )  # fmt: skip
     return replace(plan, on=[_on(plan, gpu, config) for gpu in asked])
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-import kodata
 from kodata.control_text import records_of
 from kodata.errors import DataError
+from kodata.prepare.entries import Place, source_at
+from kodata.reading.hub import is_commit
 from kotune.plan import counting
 from kotune.plan.counting import Counted
 from kotune.recipe.schema import Limit, Recipe
+from kotune.runs.folder import Run
+from kotune.runs.job import Job
+from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards, settings
 
 PROMPTS_OF_PREMISE = 19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
@@ -28,8 +33,17 @@ class Work:
 
 
 def of_recipe(recipe: Recipe, counted: Counted) -> list[Work]:
-    """The work of every task that the recipe names."""
-    return [_of_task(task, recipe, counted) for task in recipe.tasks]
+    """The work of every task that the recipe names and that has something to score."""
+    places = Job(recipe, Run(Path()), "cpu", None).scored().tasks
+    return [_of_task(task, recipe, counted, place) for task, place in places.items()]
+
+
+def not_scored(recipe: Recipe) -> list[str]:
+    """A note for each task that the recipe names and that has nothing to score."""
+    found = Job(recipe, Run(Path()), "cpu", None).not_scored
+    return [
+        f"{task} is not scored: the data have no test part, and none is kept for it ({RECIPES_PAGE})" for task in found
+    ]
 
 
 def limited(work: Work, limit: Limit) -> Work:
@@ -38,13 +52,13 @@ def limited(work: Work, limit: Limit) -> Work:
     return work if most is None or work.items is None else replace(work, items=min(work.items, most))
 
 
-def _of_task(name: str, recipe: Recipe, counted: Counted) -> Work:
+def _of_task(name: str, recipe: Recipe, counted: Counted, place: Place) -> Work:
     card, told = cards()[name], settings(name)
     lengths = _lengths(card.source, card.form, recipe, counted)
     is_written = told["output_type"] == "generate_until"
     return Work(
         name,
-        _items(name, recipe),
+        _items(name, place),
         0 if is_written else round(1 / card.chance["acc"]),  # chance is an even guess among them
         told["generation_kwargs"]["max_gen_toks"] if is_written else 0,
         sum(lengths) / len(lengths),
@@ -61,16 +75,15 @@ def _lengths(source: str, form: str | None, recipe: Recipe, counted: Counted) ->
     return [counting.in_tokens(number) for number in known]
 
 
-def _items(name: str, recipe: Recipe) -> int | None:
+def _items(name: str, place: Place) -> int | None:
     """How many items a task has."""
-    source = kodata.SOURCES[cards()[name].source]
+    source = source_at(place)
     options = settings(name).get("dataset_kwargs", {})
     if "premises" in options:
         return int(options["premises"]) * PROMPTS_OF_PREMISE
-    places = {entry.source: entry.path for entry in recipe.data} | recipe.data_path
-    if not (path := places.get(source.CARD.name)):
+    if not place.path or is_commit(place.path):
         return source.CARD.rows.get("test")
     try:
-        return sum(1 for _ in records_of(source.read("test", path)))
+        return sum(1 for _ in records_of(source.read("test", place.path)))
     except DataError:  # a run tells it, with all that is wrong
         return source.CARD.rows.get("test")

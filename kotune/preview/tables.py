@@ -7,6 +7,7 @@ from kotune.display.table import Row, Table
 from kotune.parity import lengths
 from kotune.preview.gather import PreparedData, Seen
 from kotune.report import data_tables
+from kotune.report.lines import not_scored
 
 
 def tables(sets: list[PreparedData], say: Phrases) -> Iterator[Table]:
@@ -15,7 +16,9 @@ def tables(sets: list[PreparedData], say: Phrases) -> Iterator[Table]:
     for data in sets:
         whose = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
         yield data_tables.labels(data.manifest, say, whose)
-        yield data_tables.dropped(data.manifest, say, whose)
+        dropped = data_tables.dropped(data.manifest, say, whose)
+        dropped.notes.extend(not_scored(data.manifest, say))
+        yield dropped
         yield data_tables.leaks(data.manifest, say, whose)
 
 
