@@ -24,14 +24,14 @@ def draw(group: str) -> float:
     return _drawer("test")(group)
 
 
-def highest(draws: Collection[float], share: float) -> float:
-    """The highest of the lowest draws: the groups up to it are kept, of all different ones the share, and at least one.
-    NoTestError where there are too few."""
+def lowest(draws: Collection[float], share: float) -> frozenset[float]:
+    """The lowest of different draws, whose groups are kept: of all of them the share, and at least one. NoTestError where there
+    are too few."""
     if not share:
         raise NoTestError("test_share is 0, so nothing is kept for scoring")
     if len(draws) < FEWEST:
         raise NoTestError(f"{len(draws):,} groups are too few to keep a part of them ({FEWEST} are enough)", len(draws))
-    return sorted(draws)[max(round(share * len(draws)), 1) - 1]
+    return frozenset(sorted(draws)[: max(round(share * len(draws)), 1)])
 
 
 def with_test_share(source: Source, share: float) -> Source:

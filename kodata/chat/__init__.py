@@ -9,7 +9,6 @@ Guaranteed: no group is in two splits: what is in test leaves validation and tra
 guid stands twice in a split.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -86,7 +85,7 @@ def files(split: str, path: str | Path | None = None, test_share: float | None =
         raise DataError(f"{CARD.name}: path {folder}: no train.jsonl there; {_WANTED}")
     chosen = [file for name, file in given.items() if name == split or split in _looked_at(file, name).splits]
     if split == "test" and not chosen:
-        _cut(folder, test_share)
+        _kept(folder, test_share)
     return chosen or ([] if split == "validation" else [given["train"]])
 
 
@@ -131,24 +130,24 @@ def _looked_at(file: Path, own: str) -> _Look:
 @lru_cache(maxsize=6)
 def _look(file: Path, own: str, _state: tuple[int, ...]) -> _Look:
     splits, draws = set(), set()
-    for side, record in _lines_of(file, own):
+    for side, record, _ in _lines_of(file, own):
         splits.add(side)
         if side == "train" and isinstance(record, dict):
             draws.add(test_part.draw(unspaced(record["group"])))
     return _Look(frozenset(splits), frozenset(draws))
 
 
-def _cut(folder: Path, test_share: float | None) -> float:
-    """The highest draw of a group of train that is kept for test; below all where lines are given for test. NoTestError where
-    there are too few groups."""
+def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
+    """The draws of the groups of train that are kept for test; none where chats are given for test. NoTestError where there are
+    too few groups."""
     if not is_cut(folder):
         if test_share is not None:
             raise DataError(f"{CARD.name}: path {folder}: test_share, but there are chats for test; leave it out")
-        return -1.0
+        return frozenset()
     try:
         share = CARD.test_share if test_share is None else test_share
         looks = (_looked_at(file, name) for name, file in _given(folder).items())
-        return test_part.highest({draw for look in looks for draw in look.draws}, share or 0.0)
+        return test_part.lowest({draw for look in looks for draw in look.draws}, share or 0.0)
     except NoTestError as error:
         told = f"{CARD.name}: path {folder}: no test.jsonl there, and {error}"
         raise NoTestError(f"{told}; put the chats in it that are to be scored", error.groups) from None
@@ -163,47 +162,49 @@ def read(split: str, path: str | Path | None = None, test_share: float | None = 
     files(split, path, test_share)  # tells what is missing
     folder = _folder(path)
     try:
-        cut = _cut(folder, test_share)
+        kept = _kept(folder, test_share)
     except NoTestError:
-        cut = -1.0
-    held_out: dict[str, str] = {}
-    for side, record in _sided(folder, cut) if split != "test" else ():
-        if isinstance(record, dict) and SPLITS.index(side) > SPLITS.index(split):
-            held_out.setdefault(unspaced(record["group"]), side)
-    unread: dict[str, Unread] = defaultdict(Unread)
-    for side, record in _sided(folder, cut, unread):
+        kept = frozenset()
+    later, unread = _groups_of(folder, SPLITS[SPLITS.index(split) + 1 :]), Unread()
+    for side, record, row in _lines(folder):
+        group = unspaced(record["group"]) if isinstance(record, dict) else ""
+        is_kept = bool(kept) and group != "" and test_part.draw(group) in kept
+        side = "test" if is_kept and side == "train" else side
         if side == split:
-            other = held_out.get(unspaced(record["group"])) if isinstance(record, dict) else None
+            unread.look(row, KEYS[shape(row, "")])
+            other = later.get(group) or ("test" if is_kept and split == "validation" else "")
             yield Refused(f"its group is in the {other} part") if other else record
-    yield from unread[split].told()
+    yield from unread.told()
 
 
-def _sided(folder: Path, cut: float, unread: dict[str, Unread] | None = None) -> Iterator[tuple[str, Record | Refused]]:
-    """Every line with its split, which is test for a group of train that is kept for it."""
-    for side, record in _lines(folder, unread):
-        is_kept = side == "train" and isinstance(record, dict) and test_part.draw(unspaced(record["group"])) <= cut
-        yield "test" if is_kept else side, record
+def _groups_of(folder: Path, splits: tuple[str, ...]) -> dict[str, str]:
+    """The groups of the lines that say that they are for one of these splits, with the split."""
+    found: dict[str, str] = {}
+    for name, file in _given(folder).items():
+        if not _looked_at(file, name).splits.isdisjoint(splits):
+            for side, record, _ in _lines_of(file, name):
+                if side in splits and isinstance(record, dict):
+                    found.setdefault(unspaced(record["group"]), side)
+    return found
 
 
-def _lines(folder: Path, unread: dict[str, Unread] | None = None) -> Iterator[tuple[str, Record | Refused]]:
-    """Every line with its split: by its own word, or by its file. `unread`: where what is not read is counted, by split."""
+def _lines(folder: Path) -> Iterator[tuple[str, Record | Refused, data_files.Row]]:
+    """Every line of every file with its split: by its own word, or by its file."""
     named: dict[tuple[str, str], str] = {}
     for name, file in _given(folder).items():
-        yield from _lines_of(file, name, named, unread)
+        yield from _lines_of(file, name, named)
 
 
 def _lines_of(
-    file: Path, own: str, named: dict[tuple[str, str], str] | None = None, unread: dict[str, Unread] | None = None
-) -> Iterator[tuple[str, Record | Refused]]:
+    file: Path, own: str, named: dict[tuple[str, str], str] | None = None
+) -> Iterator[tuple[str, Record | Refused, data_files.Row]]:
     named = {} if named is None else named
     for number, row in enumerate(data_files.rows(file), 1):
         place = f"{file}: row {number}"
         side, record = _split(row, own, place), _record(row, place, f"{file.name}:{number}")
         if "guid" in row and (first := named.setdefault((side, str(row["guid"])), place)) != place:
             raise DataError(f"{place}: guid {shown(row['guid'])} stands in {first} too; give each its own, or none")
-        if unread is not None:
-            unread[side].look(row, KEYS[shape(row, place)])
-        yield side, record
+        yield side, record, row
 
 
 def _split(row: data_files.Row, default: str, place: str) -> str:

@@ -174,7 +174,8 @@ def _lines(path: Path) -> Iterator[Any]:
 
 def _line(line: str) -> Any:
     try:
-        return _whole(json.loads(line, object_pairs_hook=once))
+        value = json.loads(line, object_pairs_hook=once)
+        return _whole(value) if "\\u" in line else value  # half a character can only be written so
     except (ValueError, RecursionError) as error:
         raise FaultError(f"not valid JSON: {reason(error)}") from None
 
