@@ -14,7 +14,7 @@ from kotune.plan.shapes import Shape
 USABLE = 0.9  # of a GPU's memory: an ASSUMPTION, not measured
 PAD_TO = 64  # tokens: Axolotl pads a batch to a multiple of them (core/builders/causal.py of 0.19)
 LOSS = 12  # bytes a logit in the loss's backward pass: fp32 log-probabilities, their gradient and that of the logits
-SCORED = 4  # bytes a logit in scoring: 16-bit logits and log-probabilities
+SCORED = 4  # bytes of a log-probability in scoring, beside the logit in the model's own precision: always fp32
 NF4_BLOCK, NESTED_BLOCK = 64, 256  # weights, and blocks, that share one scale (bitsandbytes, double quantization)
 NF4_TABLES = 16 * 4 + 256 * 4 + 4  # bytes beside them: both code books and the mean of the scales
 
@@ -66,7 +66,7 @@ def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memor
         optimizer=8 * method.trainable,  # AdamW: two fp32 moments
         activations=kept + max(again - logits, 0),
         logits=logits,
-        scoring=stored + 4 * method.trainable + wide * SCORED * scored_tokens * shape.vocab,
+        scoring=stored + 4 * method.trainable + (2 * wide + SCORED) * scored_tokens * shape.vocab,
     )
 
 

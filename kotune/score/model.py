@@ -8,7 +8,7 @@ from kotune import layout
 from kotune.errors import StageError
 from kotune.score import turns
 from kotune.train.precision import loading
-from kotune.train.upstream import hold_kernels
+from kotune.train.upstream import exact_softmax, hold_kernels
 
 BATCH_SIZE = 32
 ATTENTION = "sdpa"  # never what a model's config.json names; on a CPU training has the same
@@ -37,7 +37,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             answers = super().generate_until(requests, disable_tqdm)
             return [opened(request.args[0]) + answer for request, answer in zip(requests, answers, strict=True)]
 
-    return HarnessModel(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE)
+    return HarnessModel(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **exact_softmax())
 
 
 def load_base(name: str, base: dict[str, str | None]) -> Any:

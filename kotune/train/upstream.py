@@ -129,6 +129,16 @@ def hold_kernels(model: Any) -> None:
             layer.support_avx512bf16_for_cpu = False
 
 
+def exact_softmax() -> dict[str, Any]:
+    """Arguments of lm_eval's HF model with which log-likelihoods are computed in float32, whatever the model's own precision.
+
+    Seen in: lm_eval 0.4.11, whose log-probabilities have the precision of the logits.
+    Without it: those of a bfloat16 model have three digits, so that choices tie, and a tie goes to the first one.
+    Applied in: kotune.score.model.
+    """
+    return {"softmax_dtype": "float32"}
+
+
 def stop_at_max_steps(trainer: Any) -> None:
     """End a training that resumes from its last checkpoint at once: it has nothing left to do.
 

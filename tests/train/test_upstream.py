@@ -64,6 +64,32 @@ def test_transformers_hides_a_loss_that_is_nan(more: dict[str, Any], is_hidden: 
     assert [bool(torch.isfinite(loss)) for loss in losses] == [True, is_hidden]
 
 
+def test_lm_eval_rounds_the_log_likelihoods_of_a_16_bit_model_so_that_choices_tie() -> None:
+    huggingface = pytest.importorskip("lm_eval.models.huggingface")
+    from kotune.score.harness import load_task
+    from kotune.score.model import load_base
+    from kotune.score.scoring import evaluated
+
+    base = presets.find("quickstart-llama", None).base
+    precise = {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = presets.TEMPLATES["llama3"].read_text(encoding="utf-8")
+
+    def answers(dtype: str, **more: Any) -> list[list[float]]:
+        plain = load_base(base, {**precise, "base_precision": dtype, "compute_dtype": dtype})
+        model = huggingface.HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=32, **more)
+        return [sample["logprobs"] for sample in evaluated(load_task("nli_sample_ko"), model, 90)[1]]
+
+    def ties(found: list[list[float]]) -> int:
+        return sum(len(set(choices)) < len(choices) for choices in found)
+
+    rounded, exact, whole = answers("bfloat16"), answers("bfloat16", **upstream.exact_softmax()), answers("float32")
+    assert ties(rounded) > 10 * ties(exact) and ties(whole) == 0  # the logits themselves are rounded, too
+    best = [[max(range(3), key=choices.__getitem__) for choices in found] for found in (rounded, exact, whole)]
+    changed = [sum(a != b for a, b in zip(one, best[2], strict=True)) for one in best[:2]]
+    assert changed[1] < changed[0]
+
+
 @pytest.mark.parametrize("asked", [{"eval_steps": 0.5}, {"eval_strategy": "epoch"}, {"eval_strategy": "no"}])
 def test_axolotl_evaluates_before_the_first_step(asked: dict[str, Any]) -> None:
     base = pytest.importorskip("axolotl.core.builders.base")
