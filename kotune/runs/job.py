@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from kodata.errors import NoTestError
+from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry, Place, Scored, source_at
 from kodata.prepare.output import Manifest
@@ -70,6 +70,8 @@ class Job:
                     source.files("test", path)
             except NoTestError as error:
                 found[task] = error.groups
+            except DataError:  # whoever reads the data tells it
+                continue
         return found
 
     @cached_property
