@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kodata.card import Found, Record
+from kodata.text import spoken
 
 # As in Llama 3 and Qwen (<|...|>), DeepSeek (<｜...｜>), Gemma, Mistral and older Llamas.
 _SIGN = re.compile(
@@ -58,6 +59,15 @@ def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:
     done: set[str] = set()
     made = {key: _value(value, done) for key, value in record.items()}
     return (made, tuple(sorted(done))) if done else (record, ())
+
+
+def is_whole(record: Record) -> bool:
+    """Whether no text of a record is empty: of a chat no turn, and not what is said after its last thought. Some are empty only
+    when they are made plain."""
+    if "" in record.values():
+        return False
+    turns = record.get("messages")
+    return not turns or (all(turn["content"] for turn in turns) and bool(spoken(turns[-1]["content"])))
 
 
 def records_of(found: Iterable[Found]) -> Iterator[Record]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kodata import source as find_source
 from kodata.card import Record
-from kodata.control_text import records_of
+from kodata.control_text import is_whole, records_of
 from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 from kodata.text import composed
@@ -34,11 +34,13 @@ def dataset(
     group_of = find_source(source).group
     groups: dict[str, list[Record]] = {}
     for record in records(source, data_path, test_share):
-        if "" not in record.values():
+        if is_whole(record):
             groups.setdefault(group_of(record), []).append(record)
         elif not skip_empty:
-            empty = next(field for field, text in record.items() if not text)
+            empty = next((field for field, text in record.items() if not text), "turn")
             raise DataError(f"{source}: guid {record['guid']}: an empty {empty} cannot be scored; mend it")
+    if not groups:
+        raise DataError(f"{source}: path {place(source, data_path)}: no row of its test part can be scored; give some")
     return {"test": datasets.Dataset.from_list([doc for docs in groups.values() for doc in docs])}
 
 

@@ -5,14 +5,17 @@ Validation; where nothing does, it is the groups with the lowest draws, a twenti
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
+from kodata import test_part
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
 from kodata.card import Card, Found, Message, NotRead, Record, Refused, Rewritten
+from kodata.control_text import is_whole, made_plain
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, NoTestError, did_you_mean
-from kodata.records import asked, drawer, named_apart
+from kodata.records import asked, named_apart
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -83,8 +86,8 @@ def files(split: str, path: str | Path | None = None, test_share: float | None =
     split_by_folder = _has_validation(sides.values())
     if split_by_folder and test_share is not None:
         raise DataError(f"{CARD.name}: path {root}: test_share, but there is a Validation part; leave it out")
-    if split == "test" and test_share == 0:
-        raise NoTestError(f"{CARD.name}: test_share is 0, so nothing is kept for scoring")
+    if split == "test" and not split_by_folder:
+        _kept(root, test_share)
     chosen = [file for file, found in sides.items() if any(_belongs(side, split, split_by_folder) for side in found)]
     if not chosen:
         all_held_out = "everything is under Validation; add the Training part"
@@ -140,8 +143,11 @@ def _read(split: str, path: str | Path | None, test_share: float | None) -> Iter
     chosen, root = files(split, path, test_share), _folder(path)
     seen: set[int] = set()
     if is_cut(root):
-        share = CARD.test_share if test_share is None else test_share
-        yield from _cut(_once(_records(chosen, root), seen), split, share or 0.0)
+        try:
+            kept = _kept(root, test_share)
+        except NoTestError:
+            kept = frozenset()
+        yield from _cut(_once(_records(chosen, root), seen), split, kept)
         return
     test = _once(_records(files("test", path), root, validation=True), seen)
     if split == "test":
@@ -153,11 +159,28 @@ def _read(split: str, path: str | Path | None, test_share: float | None) -> Iter
         yield Refused("its group is in the test part") if refused else record
 
 
-def _cut(records: Iterable[Found], split: str, share: float) -> Iterator[Found]:
+def _kept(root: Path, test_share: float | None) -> frozenset[float]:
+    """The draws of the groups that are kept for test. NoTestError where there are too few groups."""
+    states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.found(root))
+    share = CARD.test_share if test_share is None else test_share
+    try:
+        return test_part.lowest(_draws(root, tuple(states)), share or 0.0)
+    except NoTestError as error:
+        told = f"{CARD.name}: path {root}: no Validation part, and {error}"
+        raise NoTestError(f"{told}; add the Validation part of your download", error.groups) from None
+
+
+@lru_cache(maxsize=2)
+def _draws(root: Path, _states: tuple[tuple[int, int], ...]) -> frozenset[float]:
+    """The draws of all groups, once until a file changes: every dialogue is read for them."""
+    records = (made_plain(each)[0] for each in _records(archive.found(root), root) if isinstance(each, dict))
+    return frozenset(test_part.draw(record["group"]) for record in records if is_whole(record))
+
+
+def _cut(records: Iterable[Found], split: str, kept: frozenset[float]) -> Iterator[Found]:
     """One side of a set that has no Validation part; what is refused or not read counts on the train side."""
-    draw = drawer("aihub_dialogue test")
     for record in records:
-        held_out = isinstance(record, dict) and draw(record["group"]) < share
+        held_out = isinstance(record, dict) and bool(kept) and test_part.draw(record["group"]) in kept
         if held_out == (split == "test"):
             yield record
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from kodata import test_part
 from kodata.card import Card, Found, Message, Record, Refused
 from kodata.chat.turns import KEYS, SHAPES, shape, thought_key, turns
+from kodata.control_text import is_whole, made_plain
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
@@ -83,15 +84,23 @@ def files(split: str, path: str | Path | None = None, test_share: float | None =
     given = _given(folder)
     if "train" not in given and split != "test":
         raise DataError(f"{CARD.name}: path {folder}: no train.jsonl there; {_WANTED}")
-    chosen = [file for name, file in given.items() if name == split or split in _looked_at(file, name).splits]
-    if split == "test" and not chosen:
+    chosen = [file for name, file in given.items() if split in _looked_at(file, name).said]
+    if split == "validation" and not _is_given(split, folder):
+        return []
+    if split == "test" and is_cut(folder):
         _kept(folder, test_share)
-    return chosen or ([] if split == "validation" else [given["train"]])
+        chosen += [file for name, file in given.items() if _looked_at(file, name).draws and file not in chosen]
+    return chosen or [given["train"]]
 
 
 def is_cut(path: str | Path | None = None) -> bool:
     """Whether no chat is given for test, so that some are kept for it."""
-    return not any("test" in _looked_at(file, name).splits for name, file in _given(_folder(path)).items())
+    return not _is_given("test", _folder(path))
+
+
+def _is_given(split: str, folder: Path) -> bool:
+    """Whether some line that can be used is for a split, whatever the files are called."""
+    return any(split in _looked_at(file, name).splits for name, file in _given(folder).items())
 
 
 def _folder(path: str | Path | None) -> Path:
@@ -115,8 +124,10 @@ def _file(folder: Path, split: str) -> Path | None:
 
 
 class _Look(NamedTuple):
-    """The splits that a file has lines for, and the draws of the groups that it has for train."""
+    """The splits that lines of a file are for, those for which some can be used, and the draws of the groups that it has for
+    train."""
 
+    said: frozenset[str]
     splits: frozenset[str]
     draws: frozenset[float]
 
@@ -129,12 +140,14 @@ def _looked_at(file: Path, own: str) -> _Look:
 
 @lru_cache(maxsize=6)
 def _look(file: Path, own: str, _state: tuple[int, ...]) -> _Look:
-    splits, draws = set(), set()
+    said, splits, draws = set(), set(), set()
     for side, record, _ in _lines_of(file, own):
-        splits.add(side)
-        if side == "train" and isinstance(record, dict):
-            draws.add(test_part.draw(unspaced(record["group"])))
-    return _Look(frozenset(splits), frozenset(draws))
+        said.add(side)
+        if isinstance(record, dict) and is_whole(made_plain(record)[0]):
+            splits.add(side)
+            if side == "train":
+                draws.add(test_part.draw(unspaced(record["group"])))
+    return _Look(frozenset(said), frozenset(splits), frozenset(draws))
 
 
 def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
@@ -168,7 +181,7 @@ def read(split: str, path: str | Path | None = None, test_share: float | None = 
     later, unread = _groups_of(folder, SPLITS[SPLITS.index(split) + 1 :]), Unread()
     for side, record, row in _lines(folder):
         group = unspaced(record["group"]) if isinstance(record, dict) else ""
-        is_kept = bool(kept) and group != "" and test_part.draw(group) in kept
+        is_kept = group != "" and bool(kept) and test_part.draw(group) in kept
         side = "test" if is_kept and side == "train" else side
         if side == split:
             unread.look(row, KEYS[shape(row, "")])
@@ -181,7 +194,7 @@ def _groups_of(folder: Path, splits: tuple[str, ...]) -> dict[str, str]:
     """The groups of the lines that say that they are for one of these splits, with the split."""
     found: dict[str, str] = {}
     for name, file in _given(folder).items():
-        if not _looked_at(file, name).splits.isdisjoint(splits):
+        if not _looked_at(file, name).said.isdisjoint(splits):
             for side, record, _ in _lines_of(file, name):
                 if side in splits and isinstance(record, dict):
                     found.setdefault(unspaced(record["group"]), side)
@@ -202,9 +215,20 @@ def _lines_of(
     for number, row in enumerate(data_files.rows(file), 1):
         place = f"{file}: row {number}"
         side, record = _split(row, own, place), _record(row, place, f"{file.name}:{number}")
-        if "guid" in row and (first := named.setdefault((side, str(row["guid"])), place)) != place:
-            raise DataError(f"{place}: guid {shown(row['guid'])} stands in {first} too; give each its own, or none")
+        guid = _name(row, "guid", place)
+        if guid and (first := named.setdefault((side, guid), place)) != place:
+            raise DataError(f"{place}: guid {shown(guid)} stands in {first} too; give each its own, or none")
+        _check_grouped(row, place, named)
         yield side, record, row
+
+
+def _check_grouped(row: data_files.Row, place: str, named: dict[tuple[str, str], str]) -> None:
+    """DataError where some rows name their group and others do not: a question of both kinds could be on both sides."""
+    is_grouped = bool(_name(row, "group", place))
+    named.setdefault(("", str(is_grouped)), place)
+    if other := named.get(("", str(not is_grouped))):
+        with_it, without = (place, other) if is_grouped else (other, place)
+        raise DataError(f"{without} has no group, and {with_it} has one; give each row its group, or none")
 
 
 def _split(row: data_files.Row, default: str, place: str) -> str:

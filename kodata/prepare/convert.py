@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from kodata.card import NotRead, Record, Refused, Rewritten, Source
-from kodata.control_text import made_plain
+from kodata.card import Record, Source
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
 from kodata.prepare.entries import Entry, Place, Scored, share_kept, source_at, source_of, splits_of
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.prepare.output import SIDES, Manifest, Output
+from kodata.prepare.sound import Tally, sound
 from kodata.prepare.split import VALIDATION_ROWS, Cut, cut_of, side_of
 from kodata.prepare.unread import unread_files
 from kodata.reading import hub
@@ -47,7 +47,7 @@ def convert(
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with Output(out_dir) as output:
-        cut = cut_of(entries, seed, max(validation_rows // len(entries), 1))
+        cut = cut_of(entries, seed, max(validation_rows // len(entries), 1), guard)
         parts = [_convert_entry(entry, cut, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
@@ -59,7 +59,8 @@ def convert(
                 task: {
                     **_origin(source_at(place), place.path, "test"),
                     "test_share": share_kept(place),
-                    "left_out": dict(guard.left_out[task]),
+                    "left_out": dict(guard.tallies[task].dropped),
+                    **guard.tallies[task].told(),
                 }
                 for task, place in scored.tasks.items()
             }
@@ -75,7 +76,13 @@ def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) 
     places = ", ".join(str(entry.path or entry.source) for entry in entries)
     dropped = sum((Counter(part["dropped"]) for part in parts), Counter[str]())
     why = f" (dropped: {dict(dropped)})" if dropped else ""
-    return f"{places}: too few rows to train and to validate on: {kept}{why}; give more data"
+    mend = "give more data"
+    if dropped["leak"]:  # as where one wording is used for all questions
+        mend = (
+            "what is a leak is much like what is scored: give rows that belong together one `group`, or a test part of your own, "
+            "or say `leaks: keep`"
+        )
+    return f"{places}: too few rows to train and to validate on: {kept}{why}; {mend}"
 
 
 def fingerprint(place: Place, split: str | None = None) -> str:
@@ -128,15 +135,9 @@ def _inputs(entry: Entry) -> Manifest:
 
 
 @dataclass
-class _Tally:
+class _Tally(Tally):
     """What happened to the rows of one entry."""
 
-    read: dict[str, int] = field(default_factory=dict)  # by split
-    dropped: Counter[str] = field(default_factory=Counter)  # by reason
-    rewritten: Counter[str] = field(
-        default_factory=Counter
-    )  # rows, by what was done to a text of theirs (control_text)
-    not_read: Counter[str] = field(default_factory=Counter)  # rows, by the key that they have and no record holds
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
 
 
@@ -160,41 +161,24 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
         count[side][record.get("label", "")] += 1
     kept = {side: counts.total() for side, counts in count.items()}
     labels = {side: {label: counts[label] for label in sorted(counts) if label} for side, counts in count.items()}
-    told = {"read": tally.read, "kept": kept, "dropped": dict(tally.dropped), "not_read": dict(tally.not_read)}
-    return {**told, "rewritten": dict(tally.rewritten), "labels": labels}
+    told = {"read": dict(tally.read), "kept": kept, "dropped": dict(tally.dropped)}
+    return {**told, **tally.told(), "labels": labels}
 
 
 def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> Iterator[tuple[str, Record]]:
     """Every record with the side that it belongs to."""
     splits = splits_of(source, path)
-    which_side = side_of(source, path, cut)
+    which_side = side_of("validation" in splits, cut)
     for split in splits:
-        last, side, number = None, split, 0
-        for record in source.read(split, path):
-            if isinstance(record, NotRead):
-                tally.not_read[record.key] += record.rows
-                continue
-            if isinstance(record, Rewritten):
-                tally.rewritten[record.what] += record.rows
-                continue
-            number += 1
-            if isinstance(record, Refused):
-                tally.dropped[record.reason] += 1
-                continue
-            record, changes = made_plain(record)
-            tally.rewritten.update(changes)
-            if "" in record.values():
-                tally.dropped["empty field"] += 1
-                continue
-            if (
-                split == "train" and (group := source.group(record)) != last
-            ):  # rows of one group mostly follow each other
+        last, side = None, split
+        for record in sound(source.read(split, path), split, tally):
+            # Rows of one group mostly follow each other.
+            if split == "train" and (group := source.group(record)) != last:
                 last, side = group, which_side(group)
             if side:
                 yield side, record
             else:
                 tally.dropped["its group is in the validation part"] += 1
-        tally.read[split] = number
 
 
 NOT_DRAWN = {"train": "not sampled", "validation": "not needed for validation"}

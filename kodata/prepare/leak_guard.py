@@ -9,11 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kodata.card import Record, Refused, Source
-from kodata.control_text import made_plain
+from kodata.card import Record, Source
 from kodata.errors import DataError
 from kodata.prepare.entries import Entry, Place, place_of, source_at
 from kodata.prepare.leaks import TestTexts
+from kodata.prepare.sound import Tally, sound
 from kodata.text import folded
 
 Key = tuple[str, str, str]  # source, task, kind
@@ -25,8 +25,8 @@ class LeakGuard:
     def __init__(self, tasks: Mapping[str, Place], policy: str) -> None:
         """`tasks`: for each task the source that it scores. Raises DataError where test text cannot be read."""
         self.policy, self._tasks = policy, tasks
-        self.left_out: dict[str, Counter[str]] = {task: Counter() for task in tasks}  # test rows of a task, by reason
-        found = ((task, text) for task, place in tasks.items() for text in test_texts(place, self.left_out[task]))
+        self.tallies = {task: Tally() for task in tasks}  # of the test rows of each
+        found = ((task, text) for task, place in tasks.items() for text in test_texts(place, self.tallies[task]))
         self._tests = TestTexts(found)
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)
@@ -41,6 +41,10 @@ class LeakGuard:
                 dropped["leak"] += 1
             else:
                 yield side, record
+
+    def drops(self, source: Source, record: Record) -> bool:
+        """Whether a row is not to be trained on; it is not counted."""
+        return self.policy == "drop" and any(self._tests.find(text) for text in source.texts(record))
 
     def _found(self, source: Source, record: Record) -> bool:
         found = False
@@ -83,14 +87,11 @@ class LeakGuard:
         return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
 
 
-def test_texts(place: Place, left_out: Counter[str] | None = None) -> Iterator[str]:
-    """Every text that a leak check compares, of a source's test split. `left_out` counts rows that are not scored."""
+def test_texts(place: Place, tally: Tally | None = None) -> Iterator[str]:
+    """Every text that a leak check compares, of a source's test split. `tally` counts its rows."""
     source = source_at(place)
-    for record in source.read("test", place.path):
-        if isinstance(record, dict):
-            yield from source.texts(made_plain(record)[0])
-        elif isinstance(record, Refused) and left_out is not None:
-            left_out[record.reason] += 1
+    for record in sound(source.read("test", place.path), "test", tally or Tally()):
+        yield from source.texts(record)
 
 
 def _readable(place: Place) -> Iterator[str]:

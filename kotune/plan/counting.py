@@ -105,7 +105,7 @@ def _whole(entry: Data) -> tuple[int, list[int]]:
 
 
 def _read(entry: Data) -> tuple[int, list[int]]:
-    source = kodata.SOURCES[entry.source]
+    source = kodata.source(entry.source, entry.test_share)
     rows, lengths = 0, []
     for record in source.read("train", entry.path):
         if isinstance(record, NotRead | Rewritten):

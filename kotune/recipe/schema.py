@@ -173,6 +173,13 @@ class Recipe(Strict):
     def _no_entry_twice(cls, entries: tuple[Data, ...]) -> tuple[Data, ...]:
         if len({(entry.source, entry.form) for entry in entries}) < len(entries):
             raise PydanticCustomError("source", "two entries have the same source and form; keep one")
+        for key in ("path", "revision", "test_share"):
+            said: dict[str, Any] = {}
+            for entry in entries:
+                value = getattr(entry, key)
+                if said.setdefault(entry.source, value) != value:
+                    told = f"two entries of {entry.source} have another `{key}` each, and one task scores both; say the same"
+                    raise PydanticCustomError("source", told)
         return entries
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from kodata.prepare.output import SIDES, Manifest
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
-from kotune.report.lines import kept_for_test
+from kotune.report.lines import test_parts
 
 
 def labels(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
@@ -34,7 +34,7 @@ def dropped(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
     head = (say("source"), say("reason"), say("rows"))
     notes = [] if rows else [say("none_dropped")]
     notes += [note for entry in manifest["entries"] for note in _unread(entry, say)]
-    notes += kept_for_test(manifest, say)
+    notes += test_parts(manifest, say)
     return Table(say("dropped_title") + whose, head, rows, 2, notes)
 
 

@@ -87,17 +87,27 @@ def prepared(manifest: Manifest) -> Iterator[str]:
             yield f"{entry['source']}: not read: {told}"
         for what, n in entry["rewritten"].items():
             yield f"{entry['source']}: {DONE[what]} in {n:,} rows"
-    for task, test in manifest["scored"].items():
-        for reason, n in test["left_out"].items():
-            yield f"{task}: {n:,} test rows are not scored: {reason}"
-    yield from kept_for_test(manifest, Phrases(LANGUAGES[0]))
+        if not entry["kept"]["validation"]:
+            yield f"{entry['source']}: none of its rows is left for validation"
+    for leak in manifest["leaks"]["found"]:
+        kept = "are trained on all the same" if manifest["leaks"]["policy"] == "keep" else "are left out"
+        yield f"{leak['source']}: {leak['rows']:,} rows stand in the test text of {leak['task']} ({leak['kind']}) and {kept}"
+    yield from test_parts(manifest, Phrases(LANGUAGES[0]))
     yield from not_scored(manifest, Phrases(LANGUAGES[0]))
 
 
-def kept_for_test(manifest: Manifest, say: Phrases) -> Iterator[str]:
-    """The tasks whose data have no test part, so that some of the groups are scored instead of trained on."""
+def test_parts(manifest: Manifest, say: Phrases) -> Iterator[str]:
+    """What is scored of each task's data: whether some of the groups are kept for it, as there is no test part, and what of its
+    rows is not scored, not read or rewritten. Runs of earlier versions do not say."""
     for task, found in manifest.get("scored", {}).items():
-        if share := found.get("test_share"):  # runs of earlier versions do not say
+        for reason, n in found.get("left_out", {}).items():
+            yield say("test_left_out", task=task, n=f"{n:,}", reason=say.word("reasons", reason))
+        if keys := found.get("not_read"):
+            named = ", ".join(say("unread_key", name=key, n=f"{n:,}") for key, n in list(keys.items())[:SHOWN])
+            yield say("test_unread", task=task, what=named + ", ..." * (len(keys) > SHOWN))
+        for what, n in found.get("rewritten", {}).items():
+            yield say("test_rewritten", task=task, n=f"{n:,}", what=say.word("rewriting", what))
+        if share := found.get("test_share"):
             yield say("kept_for_test", task=task, share=f"{100 * share:.3g}%")
 
 

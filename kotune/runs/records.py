@@ -188,6 +188,9 @@ class NotScored(FileModel):
 
 class ScoredTask(FileModel):
     test_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    left_out: dict[str, Count] = {}
+    not_read: dict[str, Count] = {}
+    rewritten: dict[str, Count] = {}
 
 
 class Manifest(FileModel):

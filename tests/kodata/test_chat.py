@@ -16,8 +16,9 @@ from kodata.card import Record, Refused
 from kodata.control_text import SPACED, records_of
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import Entry
+from kodata.prepare.entries import Entry, Place, Scored
 from kodata.prepare.output import SIDES, doc_of
+from kodata.scored import dataset as scored_documents
 
 U, A, S = (
     {"role": role, "content": text} for role, text in (("user", "비 와?"), ("assistant", "응"), ("system", "짧게"))
@@ -118,7 +119,7 @@ def test_a_line_may_name_itself_its_group_and_its_split(tmp_path: Path) -> None:
 
 def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(tmp_path: Path) -> None:
     more = [S, U, A, {"role": "user", "content": "많이?"}, {"role": "assistant", "content": "조금"}]
-    put(tmp_path, {"messages": [U, A], "guid": "a"}, {"messages": more, "group": "b", "guid": "b"})
+    put(tmp_path, {"messages": [U, A], "group": "a", "guid": "a"}, {"messages": more, "group": "b", "guid": "b"})
     one, several = sorted(everything(tmp_path), key=lambda record: str(record["guid"]))
     assert (chat.question(one), chat.answer(one)) == ("비 와?", "응")
     assert chat.question(several) == (
@@ -292,7 +293,7 @@ def test_no_group_is_in_two_splits(tmp_path_factory: pytest.TempPathFactory, row
             put(folder, *made, *extra, name=f"{file}.jsonl")
     groups = []
     for split in chat.SPLITS:
-        if split != "test" or any(row[1] == "test" or row[0] == "test" for row in rows):
+        if split != "test" or any(row[1] == "test" for row in rows):
             groups.append({record["group"] for record in good(folder, split)})
     assert sum(map(len, groups)) == len(set.union(*groups)) == len({row[2] for row in rows}) + 1
 
@@ -404,3 +405,59 @@ def test_rows_of_any_source_have_one_form_for_datasets_however_many_come_before(
     marks = [[turn.get("train") for turn in row["messages"]] for row in loaded]
     assert [None, False, None, True] in marks
     assert marks[-1] == [None, True]
+
+
+def test_what_is_for_test_but_cannot_be_used_does_not_make_a_test_part(tmp_path: Path) -> None:
+    """Neither a file's name nor a line that is left out: else there is nothing to score, and nothing is kept for it."""
+    for name, row in (("marked", {"weight": 0}), ("empty", {"answer": "<|eot_id|>"}), ("train", {"split": "train"})):
+        data = put(tmp_path / name, *lines(60, 60))
+        put(data, {"prompt": "어?", "answer": "네", **row}, name="test.jsonl")
+        assert chat.is_cut(data) and len(scored_documents("chat", str(data), skip_empty=True)["test"]) == 6, name
+        few = put(tmp_path / f"few {name}", *lines(9, 9))
+        put(few, {"prompt": "어?", "answer": "네", **row}, name="test.jsonl")
+        with pytest.raises(NoTestError, match="groups are too few"):
+            guids(few, "test")
+
+
+def test_chats_for_validation_that_cannot_be_used_do_not_make_a_validation_part(tmp_path: Path) -> None:
+    for name, row in (("marked", {"weight": 0}), ("train", {"split": "train"})):
+        data = put(tmp_path / name, *lines(20, 20))
+        put(data, {"prompt": "어?", "answer": "네", **row}, name="validation.jsonl")
+        manifest = convert([Entry("chat", "chat", data)], tmp_path / "out", seed=1)
+        assert manifest["rows"]["validation"] >= 1 and chat.files("validation", data) == []
+        rows = manifest["rows"]["train"] + manifest["rows"]["validation"]
+        assert rows == 20 + (name == "train")
+
+
+def test_answers_that_are_emptied_are_neither_kept_for_scoring_nor_scored(tmp_path: Path) -> None:
+    rows = lines(120, 120)
+    emptied = [{**row, "answer": "<|eot_id|>"} for row in rows[:60]]
+    data = put(tmp_path / "data", *emptied, *rows[60:])
+    scored = guids(data, "test")
+    assert len(scored) == 6 and not scored & {str(row["guid"]) for row in emptied}
+    place = Place("chat", data)
+    manifest = convert([Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place}))
+    assert manifest["entries"][0]["dropped"] == {"empty field": 60}
+    put(data, {"prompt": "어?", "answer": "<|eot_id|>"}, {"prompt": "응?", "answer": "네\u0007"}, name="test.jsonl")
+    manifest = convert([Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place}))
+    told = manifest["scored"]["chat_ko"]
+    assert told["left_out"] == {"empty field": 1} and told["rewritten"] == {"end of turn": 1, "control character": 1}
+    docs = scored_documents("chat", str(data), skip_empty=True)["test"]
+    assert [doc["messages"][0]["content"] for doc in docs] == ["응?"]
+
+
+def test_no_guid_is_no_guid_however_it_is_written(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        *({"guid": name, "prompt": f"질문 {n}", "answer": "네"} for n, name in enumerate([None, None, "", ""])),
+    )
+    assert len(everything(tmp_path)) == 4
+    put(tmp_path, *({"guid": name, "prompt": f"질문 {n}", "answer": "네"} for n, name in enumerate(["가", " 가 "])))
+    with pytest.raises(DataError, match="guid '가' stands in"):
+        everything(tmp_path)
+
+
+def test_rows_of_which_some_alone_have_a_group_are_refused(tmp_path: Path) -> None:
+    put(tmp_path, {"prompt": "질문", "answer": "네", "group": "a"}, {"prompt": "질문", "answer": "응"})
+    with pytest.raises(DataError, match=r"row 2 has no group, and .*row 1 has one; give each row its group, or none"):
+        everything(tmp_path)

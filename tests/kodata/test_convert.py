@@ -295,6 +295,31 @@ def test_every_entry_has_its_part_of_the_validation_rows_and_at_least_one_group(
         assert all(1 <= rows <= 250 // 3 for rows in kept), kept
 
 
+def test_the_group_that_a_small_set_gives_is_one_that_is_left(tmp_path: Path) -> None:
+    """Not one whose rows are too long, emptied, or leaks: then a set had nothing to validate on."""
+    spoiled = {"answer": "아" * 100_000}, {"answer": "<|eot_id|>"}
+    for at, change in enumerate(spoiled):
+        for lost in range(6):
+            data = tmp_path / f"{at} {lost}"
+            data.mkdir()
+            rows = [{"prompt": f"질문 {n}", "answer": "네", **(change if n == lost else {})} for n in range(6)]
+            (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            manifest = convert([Entry("chat", "chat", data)], tmp_path / "out", seed=1)
+            assert manifest["rows"] == {"train": 4, "validation": 1}
+
+
+def test_what_one_source_validates_on_is_trained_on_by_none(tmp_path: Path) -> None:
+    chats, films = tmp_path / "chat", tmp_path / "nsmc"
+    for folder in (chats, films):
+        folder.mkdir()
+    (chats / "train.jsonl").write_text('{"prompt": "처음", "answer": "네"}\n', encoding="utf-8")
+    (chats / "validation.jsonl").write_text('{"prompt": "바다가 좋다", "answer": "네"}\n', encoding="utf-8")
+    rows = "".join(f"{n}\t{text}\t{n % 2}\n" for n, text in enumerate(["바다가  좋다", "산이 좋다", "강이 좋다"]))
+    (films / "ratings_train.txt").write_text("id\tdocument\tlabel\n" + rows, encoding="utf-8")
+    manifest = convert([Entry("chat", "chat", chats), Entry("nsmc", path=films)], tmp_path / "out", seed=1)
+    assert manifest["entries"][1]["dropped"] == {"its group is in the validation part": 1}
+
+
 def test_a_group_of_two_sources_is_on_one_side_though_one_of_them_names_it(tmp_path: Path) -> None:
     """The lowest group of a small set is named where the share of a large one is below it."""
     text = "영화 {}번을 어제 극장에서 친구와 같이 봤다."

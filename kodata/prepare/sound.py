@@ -1,0 +1,48 @@
+"""What a source reads becomes records that can be used, alike for training and for scoring, and all else is counted."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kodata.card import Found, NotRead, Record, Refused, Rewritten
+from kodata.control_text import is_whole, made_plain
+
+EMPTY = "empty field"
+
+
+@dataclass
+class Tally:
+    """What happened to rows."""
+
+    read: Counter[str] = field(default_factory=Counter)  # by split
+    dropped: Counter[str] = field(default_factory=Counter)  # by reason
+    rewritten: Counter[str] = field(default_factory=Counter)  # by what was done to a text of theirs (control_text)
+    not_read: Counter[str] = field(default_factory=Counter)  # by the key that they have and no record holds
+
+    def told(self) -> dict[str, Any]:
+        """As the manifest has it, but for `read` and `dropped`."""
+        return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
+
+
+def sound(found: Iterable[Found], split: str, tally: Tally) -> Iterator[Record]:
+    """The whole records of a split, made plain; `tally` counts the others, and what was done."""
+    number = 0
+    for each in found:
+        if isinstance(each, NotRead):
+            tally.not_read[each.key] += each.rows
+            continue
+        if isinstance(each, Rewritten):
+            tally.rewritten[each.what] += each.rows
+            continue
+        number += 1
+        if isinstance(each, Refused):
+            tally.dropped[each.reason] += 1
+            continue
+        record, changes = made_plain(each)
+        tally.rewritten.update(changes)
+        if is_whole(record):
+            yield record
+        else:
+            tally.dropped[EMPTY] += 1
+    tally.read[split] += number
