@@ -335,6 +335,23 @@ def test_a_redirect_hides_no_commit(hub: StandInHub, tmp_path: Path) -> None:
     assert written(tmp_path) == []
 
 
+@pytest.mark.parametrize("mirror", ["", "/mirror"])
+@pytest.mark.parametrize(
+    ("path", "is_about"),
+    [
+        ("/api/models/a/b", True),
+        ("/api/datasets/a/b/revision/main", True),
+        ("/a/b/resolve/main/api/models/c.json", False),
+        ("/datasets/a/b/resolve/main/x/api/datasets/c.jsonl", False),
+    ],
+)
+def test_a_file_below_folders_named_as_the_hubs_own_is_no_answer_about_a_model(
+    monkeypatch: pytest.MonkeyPatch, mirror: str, path: str, is_about: bool
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", f"https://hub.example{mirror}")
+    assert guard._is_about(mirror + path) == is_about
+
+
 def test_a_warning_of_the_hubs_reaches_no_terminal_with_what_acts_on_it(hub: StandInHub, tmp_path: Path) -> None:
     done = alone(hub, tmp_path, FETCH.replace("'https://me", "'\\x1b[31m\\x07 https://me"))
     assert "asked \\u001b[31m\\u0007 https://***@hub.example/x" in done.stderr and "\x1b" not in done.stderr
