@@ -68,7 +68,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
-    guard.check_own(folder)
+    guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
     place, device = Run(folder.absolute()), detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
@@ -135,6 +135,7 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
     inputs = stages.inputs(job, stage)
     if changed := job.run.changed(stage, inputs):
         screen.again(stage, changed)
+    guard.refuse_namesake(job.run.root, presets.find(job.recipe.model, job.recipe.template).base)
     _begin(job, facts)
     with job.run.stage(stage, inputs, stages.answered(stage)), screen.stage(stage):
         BODIES[stage](job, screen)

@@ -143,7 +143,7 @@ def _no_tokenizer(base: str) -> str:
     """Why the model's tokenizer cannot be asked, empty where it can."""
     if not find_spec("transformers"):
         return f"the light install has no tokenizer; {INSTALL} counts exactly"
-    if Path(base).is_dir():
+    if presets.is_folder(base):
         return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
     from huggingface_hub import try_to_load_from_cache
 

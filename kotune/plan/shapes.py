@@ -95,8 +95,8 @@ def find(model: str) -> Shape:
     if model in known:
         return of(known[model], model)
     base = presets.find(model, None).base
-    file = Path(base) / CONFIG
-    return of(object_of(base, file if file.is_file() else _of_hub(base)), model)
+    file = Path(base) / CONFIG if presets.is_folder(base) else _of_hub(base)
+    return of(object_of(base, file), model)
 
 
 def of(config: Mapping[str, Any], model: str) -> Shape:

@@ -15,7 +15,7 @@ def refuse_unseen(text: str, where: str) -> None:
     """RecipeError with the line of the first of them, wherever it stands."""
     if found := UNSEEN.search(text):
         line, code = text.count("\n", 0, found.start()) + 1, f"{ord(found[0]):04x}"
+        spelled = f', or write "\\u{code}" where a text needs it' if found[0] > "\xa0" else ""
         raise RecipeError(
-            f"{where}:{line}: a character that is not shown, or turns round what is (U+{code.upper()}); take it out, or write "
-            f'"\\u{code}" where a text needs it'
+            f"{where}:{line}: a character that is not shown, or turns round what is (U+{code.upper()}); take it out{spelled}"
         )
