@@ -7,6 +7,7 @@ from kodata.scored import opened
 from kotune import layout
 from kotune.errors import StageError
 from kotune.score import turns
+from kotune.score.adapter import refuse
 from kotune.train.precision import loading
 from kotune.train.upstream import hold_kernels
 
@@ -21,6 +22,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     from peft import PeftModel
     from transformers import AutoTokenizer
 
+    refuse(root)
     adapter = root / layout.MODEL
     tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
     plain = load_base(str(base["model"]), base)
