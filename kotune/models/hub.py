@@ -9,6 +9,7 @@ from kodata.reading import guard
 from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
+from kotune.models import sizes
 from kotune.models.presets import is_folder
 from kotune.models.refusals import refuse, refuse_strange
 from kotune.models.rendering import harm
@@ -28,6 +29,7 @@ def fetch(base: str, weights: bool = True) -> str | None:
     if weights and not local and not any(folder.glob("*.safetensors")):
         raise RecipeError(f"model {base}: the hub has no safetensors of it, and a pickle can run code; choose another")
     refuse(base, folder)
+    sizes.refuse(base, folder, weights=weights or local)
     return None if local else folder.name
 
 

@@ -143,12 +143,15 @@ def test_a_models_weights_are_fetched_only_where_they_are_needed(
     assert all({"*.json", "tokenizer.model"} <= set(patterns) for patterns in asked)
 
 
+NO_TENSORS = b"\2\0\0\0\0\0\0\0{}"
+
+
 def folder(path: Path, config: dict[str, object], *files: str) -> Path:
-    """A model folder with this config.json and empty files."""
+    """A model folder with this config.json and files with nothing in them."""
     path.mkdir()
     (path / "config.json").write_text(json.dumps(config))
     for name in files:
-        (path / name).touch()
+        (path / name).write_bytes(NO_TENSORS if name.endswith(".safetensors") else b"")
     return path
 
 
