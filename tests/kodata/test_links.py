@@ -10,7 +10,8 @@ from kodata.errors import DataError
 
 NAMES = {
     "chat": "train.jsonl", "klue_nli": "klue-nli-v1.1_train.json", "nli_sample": "train.json",
-    "korquad": "KorQuAD_v1.0_train.json", "nsmc": "ratings_train.txt", "naver_news": "train.csv", "aihub_dialogue": "a.json", "naturalness": "prompts.jsonl",
+    "korquad": "KorQuAD_v1.0_train.json", "nsmc": "ratings_train.txt",
+    "naver_news": "train.csv", "aihub_dialogue": "a.json", "naturalness": "prompts.jsonl",
 }  # fmt: skip
 
 
