@@ -217,6 +217,7 @@ def _render(job: Job, screen: Screen) -> None:
 
 
 def _train(job: Job, screen: Screen) -> None:
+    config.refuse_foreign(job.run.root, job.recipe, job.device, job.run.record().get("model_revision"))
     with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
