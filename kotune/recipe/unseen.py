@@ -9,13 +9,14 @@ from kotune.errors import RecipeError
 UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]|\r(?!\n)"
 )
+UNSAYABLE = re.compile("[\x00-\x9f\ud800-\udfff]")  # not taken where they are spelled out, either
 
 
 def refuse_unseen(text: str, where: str) -> None:
     """RecipeError with the line of the first of them, wherever it stands."""
     if found := UNSEEN.search(text):
         line, code = text.count("\n", 0, found.start()) + 1, f"{ord(found[0]):04x}"
-        spelled = f', or write "\\u{code}" where a text needs it' if found[0] > "\xa0" else ""
+        spelled = f', or write "\\u{code}" where a text needs it' if UNSAYABLE.fullmatch(found[0]) is None else ""
         raise RecipeError(
             f"{where}:{line}: a character that is not shown, or turns round what is (U+{code.upper()}); take it out{spelled}"
         )
