@@ -6,6 +6,7 @@ Nothing is fetched for it: what the hub's cache does not hold is estimated, and 
 import itertools
 import tempfile
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -194,11 +195,12 @@ def _tokenizer(recipe: Recipe, run: Path) -> Any:
     from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    with bounds.tokenizing():
+    # In the run's folder: in the user's own, transformers would take a folder that has the hub id's name for the model.
+    with chdir(run), bounds.tokenizing():
         tokenizer = hub.tokenizer_of(model.base)
     if model.template:
         tokenizer.chat_template = model.template.read_text(encoding="utf-8")
     else:
-        with bounds.tokenizing():
+        with chdir(run), bounds.tokenizing():
             hub.write_own_template(model.base, run)
     return bounds.bound_tokenizer(tokenizer)

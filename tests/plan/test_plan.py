@@ -486,3 +486,24 @@ def test_the_benchmark_reads_the_highest_peak_of_a_run_and_judges_it_by_its_boun
     assert benchmark.compared(10.5, 11.5, "x").kept
     assert not benchmark.compared(9.0, 11.5, "x").kept
     assert not benchmark.compared(14.0, 11.5, "x").kept
+
+
+def test_a_folder_of_the_hubs_name_is_not_taken_for_its_tokenizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    base = presets.PRESETS["llama-3.2-1b-instruct"].base
+    (tmp_path / "here" / base).mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    asked: list[tuple[str, bool]] = []
+
+    def tokenizer(name: str, **_: object) -> Any:
+        asked.append((name, Path(name).exists()))
+        raise OSError
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", tokenizer)
+    recipe = load(ROOT / "recipes" / "llama_lora.yml")
+    with pytest.raises(RecipeError, match="its tokenizer cannot be loaded"):
+        counting._tokenizer(recipe, tmp_path / "run")
+    assert asked == [(base, False)]
