@@ -67,7 +67,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
-    guard.check_own(folder)
+    guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
     place, device = Run(folder.absolute()), detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
@@ -134,6 +134,7 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
     inputs = stages.inputs(job, stage)
     if changed := job.run.changed(stage, inputs):
         screen.again(stage, changed)
+    guard.refuse_namesake(job.run.root, presets.find(job.recipe.model, job.recipe.template).base)
     _begin(job, facts)
     with job.run.stage(stage, inputs, stages.answered(stage)), screen.stage(stage):
         BODIES[stage](job, screen)
@@ -205,6 +206,7 @@ def _render(job: Job, screen: Screen) -> None:
 
 
 def _train(job: Job, screen: Screen) -> None:
+    config.refuse_foreign(job.run.root, job.recipe, job.device, job.run.record().get("model_revision"))
     with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))

@@ -147,10 +147,11 @@ def _known_sha256(job: Job, name: str) -> str | None:
 
 def _model_files(base: str) -> str:
     """A local folder by its weights and configuration, a hub model by its id (its commit stands in run.json)."""
-    folder = Path(base)
-    if not folder.is_dir():
+    if not presets.is_folder(base):
         return base
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".jinja", ".model"))
+    files = sorted(
+        path for path in Path(base).iterdir() if path.suffix in (".safetensors", ".json", ".jinja", ".model")
+    )
     return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
 
 

@@ -115,7 +115,7 @@ def _mutations(rng: random.Random) -> Iterator[Case]:
         yield f"{name}: cut", text[: text.index("source") + 6].encode(), "data.0"
         yield f"{name}: twice", (text + "\n---\n" + text).encode(), "not valid YAML"
         place = rng.randrange(text.index("model:"), len(text))
-        yield f"{name}: NUL", (text[:place] + "\0" + text[place:]).encode(), "not valid YAML"
+        yield f"{name}: NUL", (text[:place] + "\0" + text[place:]).encode(), "a character that is not shown"
 
 
 def _wrong_kinds() -> Iterator[Case]:

@@ -136,6 +136,28 @@ def test_an_edited_result_is_made_again(start: Callable[..., list[str]], tmp_pat
     assert start()[0] == again
 
 
+def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
+    start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record with its digests, and the axolotl.yml, may be made by anybody: `trust_remote_code: true`."""
+    began: list[Path] = []
+    monkeypatch.setattr(pipeline.training, "train", lambda root, *_: began.append(root))
+    monkeypatch.setitem(pipeline.BODIES, "train", pipeline._train)
+    with pytest.raises(StageError, match=r"axolotl\.yml: not what this recipe makes; take the file away"):
+        start()
+    assert not began
+    (folder(tmp_path) / "axolotl.yml").unlink()
+    monkeypatch.setitem(
+        pipeline.BODIES,
+        "render",
+        lambda job, _: (pipeline.configure(job), write_text(job.run.path("parity.json"), "{}")),
+    )
+    (folder(tmp_path) / "chat_template.jinja").write_text("{{ 'of a stranger' }}")
+    with pytest.raises(AttributeError):  # of the stand-in, which is no generator
+        start(until="train")
+    assert began == [folder(tmp_path)]
+
+
 def test_stages_until_one_are_done_and_the_rest_later(start: Callable[..., list[str]]) -> None:
     assert start(until="render") == ["prepare", "render"]
     assert start() == ["train", "score", "report"]

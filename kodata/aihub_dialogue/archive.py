@@ -16,6 +16,7 @@ from typing import IO, BinaryIO, cast
 
 from kodata.errors import DataError, brief
 from kodata.reading.columns import MAX_RATIO, SMALL
+from kodata.reading.links import not_astray
 from kodata.text import composed
 
 KINDS = (".json", ".xlsx")
@@ -68,7 +69,7 @@ def found(root: Path) -> list[Path]:
     _refuse_pieces(root)
     wanted = (*KINDS, ".zip")
     files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in wanted and _is_data(path.name)]
-    files = [path for path in files if path.is_file()]
+    files = [not_astray(path, root) for path in files if path.is_file()]
     if not files:
         raise DataError(f"{root}: no .json, .xlsx or .zip in it; put the files there as AI Hub gives them")
     return files

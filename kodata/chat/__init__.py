@@ -22,6 +22,7 @@ from kodata.dialogue import next_turn
 from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.keys import Unread
+from kodata.reading.links import not_astray
 from kodata.text import clean, spoken, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -120,7 +121,7 @@ def _file(folder: Path, split: str) -> Path | None:
     there = [file for file in both if file.is_file()]
     if len(there) > 1:
         raise DataError(f"{CARD.name}: {there[0]} and {there[1].name} are both there; keep one")
-    return there[0] if there else None
+    return not_astray(there[0], folder) if there else None
 
 
 class _Look(NamedTuple):

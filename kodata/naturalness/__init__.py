@@ -11,6 +11,7 @@ from kodata.card import Card, Found, Message, Record, Refused
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
 from kodata.reading.keys import known
+from kodata.reading.links import not_astray
 from kodata.records import checked, named_once, not_text
 from kodata.text import clean
 
@@ -67,7 +68,7 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     file = SHIPPED if path is None else Path(path) / SHIPPED.name
     if not file.is_file():
         raise DataError(f"{CARD.name}: {file}: no such file; path must name a folder with {SHIPPED.name}")
-    return [file]
+    return [not_astray(file, file.parent)]
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:

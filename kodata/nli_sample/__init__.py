@@ -10,6 +10,7 @@ from kodata import klue_nli
 from kodata.card import Card, Found
 from kodata.errors import DataError, did_you_mean
 from kodata.klue_nli import FORMS, answer, group, messages, question, texts
+from kodata.reading.links import not_astray
 from kodata.records import named_once
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -39,7 +40,7 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
         raise DataError(
             f"{CARD.name}: {file}: no such file; path must name a folder with train, validation, test .json"
         )
-    return [file]
+    return [not_astray(file, file.parent)]
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from kodata.card import Card
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import hub
+from kodata.reading.links import not_astray
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Places:
         for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
             for pattern in self.patterns[split]:
                 if found := sorted(place.glob(pattern)):
-                    return [_file(path) for path in found]
+                    return [not_astray(_file(path), folder) for path in found]
         raise DataError(f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}")
 
 

@@ -177,8 +177,17 @@ def _on_response(response: Any) -> None:
         request.extensions.get("is_file", False) and response.status_code < 400
     )  # of an error, the client reads all
     response.stream = _watched(response.stream, str(request.url), most, is_file)
-    if _API.search(request.extensions.get("path", request.url.path)) and response.status_code == 200:
+    if response.status_code == 200 and _is_about(request.extensions.get("path", request.url.path)):
         _refuse_commit(response.read())
+
+
+def _is_about(path: str) -> bool:
+    """Whether a path asks about a repository: a file in one may lie below folders of the same names. A mirror may have a path
+    of its own before all."""
+    from httpx import URL
+    from huggingface_hub import constants
+
+    return bool(_API.match(path.removeprefix(URL(constants.ENDPOINT).path.rstrip("/"))))
 
 
 def _refuse_commit(body: bytes) -> None:

@@ -27,12 +27,15 @@ def positions(base: str, revision: str | None) -> float:
 
 
 def _said(base: str, revision: str | None, name: str) -> dict[str, Any]:
-    """What a JSON file of a model says, of a hub model out of the cache; nothing where there is none."""
-    file = Path(base) / name if revision is None else _of_hub(base, revision, name)
+    """What a JSON file of a model says; nothing where there is none."""
+    file = file_of(base, revision, name)
     return object_of(base, file) if file and file.is_file() else {}
 
 
-def _of_hub(base: str, revision: str, name: str) -> Path | None:
+def file_of(base: str, revision: str | None, name: str) -> Path | None:
+    """The place of a file of a model's, of a hub model in the cache; None where it is not there."""
+    if revision is None:
+        return Path(base) / name
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(base, name, revision=revision)

@@ -9,6 +9,8 @@ from kodata.reading import guard
 from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
+from kotune.models import sizes
+from kotune.models.presets import is_folder
 from kotune.models.refusals import refuse, refuse_strange
 from kotune.models.rendering import harm
 
@@ -22,11 +24,12 @@ def fetch(base: str, weights: bool = True) -> str | None:
     kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown, token); RecipeError for
     a model that comes as pickles, or that kotune.models.refusals refuses.
     """
-    local = Path(base).is_dir()
+    local = is_folder(base)
     folder = Path(base) if local else patiently(lambda: _attempt(base, weights))
     if weights and not local and not any(folder.glob("*.safetensors")):
         raise RecipeError(f"model {base}: the hub has no safetensors of it, and a pickle can run code; choose another")
     refuse(base, folder)
+    sizes.refuse(base, folder, weights=weights or local)
     return None if local else folder.name
 
 
@@ -62,7 +65,7 @@ def tokenizer_of(base: str, revision: str | None = None) -> Any:
     """A model's tokenizer. RecipeError where transformers can make none of its files, or they are links."""
     from transformers import AutoTokenizer
 
-    if Path(base).is_dir():
+    if is_folder(base):
         refuse_strange(base, Path(base))
     try:
         return AutoTokenizer.from_pretrained(base, revision=revision or "main", trust_remote_code=False)

@@ -62,6 +62,12 @@ def find(name: str, template: str | None) -> Model:
     return replace(model, template=chosen, end_of_turn=model.end_of_turn if name in PRESETS else None)
 
 
+def is_folder(base: str) -> bool:
+    """Whether a model's `base` is a folder: find() makes a folder's path absolute. A hub id is never looked for as a folder, as
+    libraries do: neither in the current one nor in a run's, in which children are started."""
+    return Path(base).is_absolute()
+
+
 def pickled(folder: Path) -> str | None:
     """The first pickled weights of a model folder that has no others; None where all is well."""
     names = sorted(path.name for path in folder.iterdir())

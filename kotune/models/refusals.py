@@ -17,6 +17,8 @@ from kotune.errors import RecipeError
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
 READ = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 LARGEST = 10_000_000  # bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
+INDEXES, TOGETHER = 8, 64_000_000  # indexes of weights, and their bytes
+TENSORS = 200_000  # that an index names
 MOST, DEEPEST = 10_000, 10  # files of a model folder, and folders within folders
 # Keys of a config.json that take the place of what transformers' configuration class is, or send other keys elsewhere.
 OF_THE_CLASS = re.compile(r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update")
@@ -33,8 +35,7 @@ def refuse(base: str, folder: Path) -> None:
     _refuse_kernels(base, found[CONFIG])
     _refuse_code(base, found[CONFIG])
     _refuse_other_weights(base, found[CONFIG])
-    for index in sorted(folder.rglob(INDEX)):
-        _refuse_places(base, index.name, object_of(base, index))
+    _refuse_indexes(base, sorted(folder.rglob(INDEX)))
 
 
 def refuse_strange(base: str, folder: Path) -> None:
@@ -146,9 +147,26 @@ def _refuse_other_weights(base: str, config: dict[str, Any]) -> None:
         )
 
 
+def _refuse_indexes(base: str, indexes: list[Path]) -> None:
+    """A model has one index of weights, or one of each kind."""
+    if len(indexes) > INDEXES or sum(index.stat().st_size for index in indexes) > TOGETHER:
+        raise RecipeError(
+            f"model {base}: {len(indexes)} indexes of weights (*.index.json), and a model may have {INDEXES}, of {TOGETHER:,} "
+            "bytes together; give the folder of one model"
+        )
+    for index in indexes:
+        _refuse_places(base, index.name, object_of(base, index))
+
+
 def _refuse_places(base: str, name: str, index: dict[str, Any]) -> None:
-    """An index of weights names files of its own folder."""
-    files = index.get("weight_map", {})
-    for file in files.values() if isinstance(files, dict) else [files]:
+    """An index of weights names files of its own folder, each for many tensors."""
+    told = index.get("weight_map", {})
+    files = list(told.values()) if isinstance(told, dict) else [told]
+    if len(files) > TENSORS:
+        raise RecipeError(
+            f"model {base}: {name} names over {TENSORS:,} tensors; fetch the model again, or choose another"
+        )
+    others = [file for file in files if not isinstance(file, str)]
+    for file in [*others[:1], *dict.fromkeys(file for file in files if isinstance(file, str))]:
         if not isinstance(file, str) or ".." in PurePosixPath(file).parts or file.startswith("/"):
             raise RecipeError(f"model {base}: {name} names {shown(file)}, which is no file of it; choose another model")

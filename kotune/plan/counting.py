@@ -5,6 +5,7 @@ Nothing is fetched for it: what the hub's cache does not hold is estimated, and 
 
 import itertools
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -143,7 +144,7 @@ def _no_tokenizer(base: str) -> str:
     """Why the model's tokenizer cannot be asked, empty where it can."""
     if not find_spec("transformers"):
         return f"the light install has no tokenizer; {INSTALL} counts exactly"
-    if Path(base).is_dir():
+    if presets.is_folder(base):
         return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
     from huggingface_hub import try_to_load_from_cache
 
@@ -193,11 +194,12 @@ def _tokenizer(recipe: Recipe, run: Path) -> Any:
     from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    with bounds.tokenizing():
+    # In the run's folder: in the user's own, transformers would take a folder that has the hub id's name for the model.
+    with chdir(run), bounds.tokenizing():
         tokenizer = hub.tokenizer_of(model.base)
     if model.template:
         tokenizer.chat_template = model.template.read_text(encoding="utf-8")
     else:
-        with bounds.tokenizing():
+        with chdir(run), bounds.tokenizing():
             hub.write_own_template(model.base, run)
     return bounds.bound_tokenizer(tokenizer)

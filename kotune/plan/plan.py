@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kotune.compare.efficiency import Price
+from kotune.models import presets
 from kotune.plan import assumptions, clock, counting, gpus, memory, shapes, work
 from kotune.plan.clock import Schedule
 from kotune.plan.counting import Counted
@@ -240,6 +241,4 @@ def _read(plan: Plan, stored: int) -> int:
 
 
 def _is_local(recipe: Recipe) -> bool:
-    from kotune.models import presets
-
-    return Path(presets.find(recipe.model, recipe.template).base).is_dir()
+    return presets.is_folder(presets.find(recipe.model, recipe.template).base)

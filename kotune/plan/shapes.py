@@ -12,6 +12,7 @@ from typing import Any
 from kotune.errors import RecipeError
 from kotune.models import presets
 from kotune.models.refusals import CONFIG, object_of
+from kotune.models.sizes import refuse_numbers
 from kotune.recipe import strict_yaml
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import INSTALL
@@ -95,8 +96,10 @@ def find(model: str) -> Shape:
     if model in known:
         return of(known[model], model)
     base = presets.find(model, None).base
-    file = Path(base) / CONFIG
-    return of(object_of(base, file if file.is_file() else _of_hub(base)), model)
+    file = Path(base) / CONFIG if presets.is_folder(base) else _of_hub(base)
+    config = object_of(base, file)
+    refuse_numbers(base, config)
+    return of(config, model)
 
 
 def of(config: Mapping[str, Any], model: str) -> Shape:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any, NamedTuple
 
+from kotune.models.patterns import trouble
 from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNJUDGED
 from kotune.recipe.strict_yaml import shown
 
@@ -68,7 +69,34 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "lr_scheduler_kwargs": None,
     "max_memory": None,
     "optim_args": None,
-    "torch_compile_options": None,
+    # Others of inductor's name programs (cpp.cxx), folders and files, or write what was compiled.
+    "torch_compile_options": (
+        "combo_kernels",
+        "conv_1x1_as_mm",
+        "coordinate_descent_tuning",
+        "coordinate_descent_check_all_directions",
+        "epilogue_fusion",
+        "fallback_random",
+        "group_fusion",
+        "joint_graph_constant_folding",
+        "keep_output_stride",
+        "layout_optimization",
+        "loop_ordering_after_fusion",
+        "max_autotune",
+        "max_autotune_gemm",
+        "max_autotune_pointwise",
+        "permute_fusion",
+        "prologue_fusion",
+        "reorder_for_locality",
+        "shape_padding",
+        "size_asserts",
+        "split_reductions",
+        "triton.cudagraph_skip_dynamic_graphs",
+        "triton.cudagraph_trees",
+        "triton.cudagraphs",
+        "triton.multi_kernel",
+        "triton.unique_kernel_names",
+    ),
 }
 # What DeepSpeed may be told. It can also launch, watch and write elsewhere; and the only words of its that name no place are:
 DEEPSPEED = (
@@ -76,11 +104,12 @@ DEEPSPEED = (
     "train_micro_batch_size_per_gpu", "wall_clock_breakdown", "zero_force_ds_cpu_optimizer", "zero_optimization",
 )  # fmt: skip
 DEEPSPEED_WORDS = ("auto", "cpu", "none")
-# Text for the model, or patterns of its layers' names. All other text is a word or a name.
-TEXT = (
-    "added_tokens_overrides", "default_system_message", "eot_tokens", "lora_alpha_pattern", "lora_rank_pattern",
-    "lora_target_modules", "lora_target_parameters", "optim_target_modules", "peft_layers_pattern", "role_boundaries",
-    "special_tokens", "tokens",
+# Text for the model. All other text is a word or a name.
+TEXT = ("added_tokens_overrides", "default_system_message", "eot_tokens", "role_boundaries", "special_tokens", "tokens")
+# Names of the model's modules, or patterns of them, which peft and transformers match as regular expressions.
+PATTERNS = (
+    "lora_alpha_pattern", "lora_modules_to_save", "lora_rank_pattern", "lora_target_modules", "lora_target_parameters",
+    "optim_target_modules", "peft_layers_pattern", "peft_trainable_token_indices",
 )  # fmt: skip
 FOLLOWS = f"follows from `data`; only {', '.join(LAID_OVER)} can be laid over the data set that kotune writes"
 WORD = re.compile(r"[^/\\~\n\t]{0,200}")
@@ -93,7 +122,7 @@ def problems(block: dict[str, Any]) -> list[Problem]:
 
 
 def _judged(key: str, value: Any) -> list[Problem]:
-    found = [*_chosen(key, value), *_mapped(key, value), *_unknown_inside(key, value, key)]
+    found = [*_chosen(key, value), *_mapped(key, value), *_unknown_inside(key, value, key), *_matched(key, value)]
     return found or [problem for path, leaf in leaves(value, key) for problem in _leaf(key, path, leaf)]
 
 
@@ -114,7 +143,7 @@ def _leaf(key: str, path: str, value: Any) -> Iterator[Problem]:
     if isinstance(value, str):
         if key in POSITIVE:
             yield path, f"must be a number above 0, found `{shown(value)}`"
-        elif key not in TEXT and not WORD.fullmatch(value):
+        elif key not in TEXT and key not in PATTERNS and not WORD.fullmatch(value):
             told = f"is a name of at most 200 characters, and may be no path or address; found `{shown(value)}`"
             yield path, f"{told}; use a name without / and ~"
         elif len(value) > LONGEST:
@@ -143,6 +172,13 @@ def _chosen(key: str, value: Any) -> list[Problem]:
     told = f"must be {'one of ' * (len(choices) > 1)}{known}: {why}; found"
     given = value if isinstance(value, list) else [value]
     return [(key, f"{told} `{shown(one)}`") for one in given if one is not None and one not in choices]
+
+
+def _matched(key: str, value: Any) -> list[Problem]:
+    """A pattern that may be matched without end."""
+    texts = [leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)] if key in PATTERNS else []
+    told = trouble(texts)
+    return [(key, told)] if told else []
 
 
 def _mapped(key: str, value: Any) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from kotune.errors import RecipeError
 from kotune.recipe import strict_yaml
+from kotune.recipe.unseen import refuse_unseen
 
 
 def apply(raw: dict[str, Any], override: str) -> None:
@@ -13,6 +14,7 @@ def apply(raw: dict[str, Any], override: str) -> None:
         raise RecipeError(
             f"--set {strict_yaml.shown(override)}: expected key=value, for example --set axolotl.max_steps=60"
         )
+    refuse_unseen(key, f"--set {strict_yaml.shown(key)}")
     value = strict_yaml.parse(text, f"--set {strict_yaml.shown(key)}") if text else None
     *parents, last = key.split(".")
     if len(parents) > strict_yaml.MAX_DEPTH:

@@ -18,6 +18,7 @@ from kodata.prepare.split import VALIDATION_ROWS
 from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
+from kotune.models import sizes
 from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
 from kotune.models.refusals import refuse_strange
 from kotune.recipe.strict_yaml import shown
@@ -123,6 +124,7 @@ class Recipe(Strict):
         if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
             try:
                 refuse_strange(name, Path(name))
+                sizes.refuse(name, Path(name))
             except RecipeError as error:
                 raise PydanticCustomError("model", visible(str(error))) from None
             if weights := pickled(Path(name)):

@@ -1,5 +1,5 @@
-"""YAML without its surprises: duplicate keys, numbers that YAML reads as text or text as numbers, aliases, tags and control
-characters are errors, with the line. Whatever the file holds, it costs under a second and some megabytes.
+"""YAML without its surprises: duplicate keys, numbers that YAML reads as text or text as numbers, aliases, tags and characters
+that are not shown are errors, with the line. Whatever the file holds, it costs under a second and some megabytes.
 
 PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90; Axolotl would carry that into training.
 """
@@ -16,6 +16,7 @@ from kodata.reading.regular import opened
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.recipe.secrets import masked
+from kotune.recipe.unseen import refuse_unseen
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
 
 MAX_BYTES = 16_384  # PyYAML reads some 30 kB in a CPU second
@@ -75,6 +76,7 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
     """One YAML document under the strict rules; `where` names the file or option in messages, `misread` is as for load()."""
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
+    refuse_unseen(text, where)
     try:
         loader = _StrictLoader(text)
         node = loader.get_single_node()

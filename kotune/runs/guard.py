@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kotune.errors import KotuneError
+from kotune.layout import CHECKPOINTS, DATA, MODEL, PREPARED, SAMPLES, SCORED
+from kotune.models.presets import is_folder
 
 LINKS = "wandb"  # a folder of W&B's, which links its latest run's log; nothing of ours is read or written there
+# Folders that lie in a run's: our own, and those of W&B and MLflow.
+FOLDERS = (DATA, MODEL, SAMPLES, CHECKPOINTS, PREPARED, SCORED, LINKS, "mlruns", "mlartifacts")
 # Bytes of a file, as many as kodata takes of the hub; an adapter has some hundred millions. `truncate` makes terabytes of
 # nothing, whose digest takes hours. What a file takes on the disk does not count: where that compresses, it may be a hundredth.
 MOST = 20_000_000_000
@@ -33,6 +37,26 @@ def check_own(folder: Path) -> None:
     if folder.is_symlink():
         raise KotuneError(f"{folder}: a symbolic link, where a run's folder would be; take it away")
     check(folder)
+
+
+def check_run(folder: Path, base: str) -> None:
+    """check_own(), for a run of a model: programs are started in the folder, and libraries (transformers, Axolotl, datasets,
+    evaluate) take a folder there for the model, data set or metric of the hub that has its name."""
+    check_own(folder)
+    refuse_namesake(folder, base)
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if place.is_dir() and place.name not in FOLDERS and not place.name.startswith("."):
+            raise KotuneError(
+                f"{place}: a folder that no run makes, and a library could take it for what has its name on the hub; take it out"
+            )
+
+
+def refuse_namesake(folder: Path, base: str) -> None:
+    """KotuneError for anything in a run folder that has a hub model's id for its name and would be loaded in its place."""
+    if not is_folder(base) and os.path.lexists(place := folder / base):
+        raise KotuneError(
+            f"{place}: what has the name of the hub's model {base} would be loaded in its place; take it out"
+        )
 
 
 def _strange(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -1,12 +1,16 @@
 """The models that are scored: base and adapter behind lm-evaluation-harness's own HF class, in the precision of training."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from kodata.scored import opened
 from kotune import layout
 from kotune.errors import StageError
+from kotune.models import generation, sizes
+from kotune.models.refusals import CONFIG
 from kotune.score import turns
+from kotune.score.adapter import refuse
 from kotune.train.precision import loading
 from kotune.train.upstream import exact_softmax, hold_kernels
 
@@ -21,6 +25,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     from peft import PeftModel
     from transformers import AutoTokenizer
 
+    refuse(root)
     adapter = root / layout.MODEL
     tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
     plain = load_base(str(base["model"]), base)
@@ -49,10 +54,14 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     precision = loading(str(base["base_precision"]), str(base["compute_dtype"]))
     where = {"revision": base["model_revision"] or "main", "trust_remote_code": False}
+    if file := generation.file_of(name, base["model_revision"], CONFIG):
+        sizes.refuse(name, file.parent)  # before transformers reads it
     config = AutoConfig.from_pretrained(name, **where)
     config._attn_implementation = (
         ATTENTION  # as an argument, it would give way to config.json's own (transformers 5.16)
     )
+    if file:
+        _refuse_larger(name, file.parent, config)
     model, loaded = AutoModelForCausalLM.from_pretrained(
         name,
         config=config,
@@ -66,6 +75,17 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     hold_kernels(model)
     _keep_only_tokens(model)
     return model.eval()
+
+
+def _refuse_larger(name: str, folder: Path, config: Any) -> None:
+    """RecipeError for a model whose weights do not make it as large as it is, which is told by one on `meta`, without memory."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        made = AutoModelForCausalLM.from_config(deepcopy(config), trust_remote_code=False)
+    elements = sum(tensor.numel() for tensor in (*made.parameters(), *made.buffers()))
+    sizes.refuse_elements(name, elements, folder)
 
 
 def _refuse_missing(name: str, missing: list[str]) -> None:

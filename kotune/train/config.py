@@ -5,11 +5,14 @@ follows from the recipe's other keys (model, adapter, data, seed), which a recip
 """
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kotune.layout import CHECKPOINTS, PREPARED, TEMPLATE
+from kodata.reading.regular import content
+from kotune.errors import StageError
+from kotune.layout import CHECKPOINTS, CONFIG, PREPARED, TEMPLATE
 from kotune.models import presets
 from kotune.recipe.reading import defaults
 from kotune.recipe.schema import Recipe
@@ -58,6 +61,25 @@ def render(recipe: Recipe, device: Device, revision: str | None = None, rows: in
     if rows is None and EVALUATIONS in found and EVALUATIONS not in recipe.axolotl:
         head += f"# A run leaves {EVALUATIONS} out below {FEW} training rows: they are evaluated once, after the last step.\n"
     return head + yaml.safe_dump(found, sort_keys=False, allow_unicode=True)
+
+
+def refuse_foreign(root: Path, recipe: Recipe, device: Device, revision: str | None) -> None:
+    """StageError for an axolotl.yml, or a template of ours, in the run folder `root` that is not what the recipe makes, although
+    run.json says that it was made: both may be a stranger's, and an axolotl.yml can say that code is run."""
+    template = presets.find(recipe.model, recipe.template).template
+    wanted = {CONFIG: render(recipe, device, revision)}
+    if template:
+        wanted[TEMPLATE] = template.read_text(encoding="utf-8")
+    for name, text in wanted.items():
+        if not _holds(root / name, text.encode()):
+            raise StageError(f"{root / name}: not what this recipe makes; take the file away, and it is made again")
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return content(path, len(data)) == data
+    except OSError:  # longer, or no file
+        return False
 
 
 def _model_keys(recipe: Recipe, revision: str | None) -> dict[str, Any]:

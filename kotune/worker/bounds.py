@@ -10,7 +10,7 @@ import resource
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import wraps
 from types import FrameType
 from typing import Any
@@ -25,6 +25,7 @@ TOKENIZED = 4 << 30  # bytes for a batch of texts or to load a tokenizer, and LE
 LETTER = 2_000
 LONGEST = 100_000  # characters of a rendered chat, and TIMES of what is said in it
 TIMES = 8
+REPEAT, SOON = 0.1, 1e-3  # seconds until a timer rings again, where somebody catches the first, and of one that is over
 STATM, PAGE = "/proc/self/statm", resource.getpagesize()  # its sixth number: pages of data and stack
 ENDED = {  # by the exit code of a process that had bounds
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
@@ -39,21 +40,42 @@ class OverrunError(StageError):
 @contextmanager
 def bounded(memory: int, killed: float, seconds: float = 0) -> Iterator[None]:
     """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the process over `memory` bytes
-    more than it has, the end of the process after `killed` seconds. Timers are for the main thread."""
+    more than it has, the end of the process after `killed` seconds. Timers are for the main thread. Inside others, the bounds
+    around go on."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     timed = threading.current_thread() is threading.main_thread()
     try:
         _limit_data(memory, before)
-        if timed:
-            signal.signal(signal.SIGVTALRM, _overrun)
-            signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds and 0.1)  # again, where somebody catches the first
-            signal.setitimer(signal.ITIMER_PROF, killed)
+        with _timed(killed, seconds) if timed else nullcontext():
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+@contextmanager
+def _timed(killed: float, seconds: float) -> Iterator[None]:
+    """The timers of bounded(). What is left of those around stays the most that there is, and runs on afterwards."""
+    signal.signal(signal.SIGVTALRM, _overrun)
+    asked = {signal.ITIMER_VIRTUAL: (seconds, seconds and REPEAT), signal.ITIMER_PROF: (killed, 0.0)}
+    around = {timer: signal.setitimer(timer, *_sooner(*asked[timer], *signal.getitimer(timer))) for timer in asked}
+    begun = _used()
+    try:
         yield
     finally:
-        if timed:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-        resource.setrlimit(resource.RLIMIT_DATA, before)
+        used = _used()
+        for timer, (left, again) in around.items():
+            signal.setitimer(timer, left and max(left - used[timer] + begun[timer], SOON), again)
+
+
+def _used() -> dict[int, float]:
+    """The CPU seconds of this process so far, as each timer counts them."""
+    found = resource.getrusage(resource.RUSAGE_SELF)
+    return {signal.ITIMER_VIRTUAL: found.ru_utime, signal.ITIMER_PROF: found.ru_utime + found.ru_stime}
+
+
+def _sooner(most: float, again: float, left: float, then: float) -> tuple[float, float]:
+    """Of two timers that which ends sooner; 0: never."""
+    return (left, then) if left and (left < most or not most) else (most, again)
 
 
 def _limit_data(more: int, before: tuple[int, int]) -> None:

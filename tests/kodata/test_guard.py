@@ -28,11 +28,13 @@ from tests.hub import MOVING, Fault, StandInHub, all_files, running
 constants = pytest.importorskip("huggingface_hub.constants")
 MODEL = "some/model"
 CONFIG = b'{"model_type": "llama"}'
+# Of no tensors. The stand-in hub takes what begins as PAR1 for a large file: a header of 0x31524150 bytes would be too large.
+WEIGHTS = b"\2" + b"\0" * 7 + b"{}" + b"weights" * 1000
 
 
 @pytest.fixture(scope="module")
 def files() -> dict[tuple[str, str], bytes]:
-    weights = {(MODEL, "config.json"): CONFIG, (MODEL, "model.safetensors"): b"PAR1 weights" * 1000}
+    weights = {(MODEL, "config.json"): CONFIG, (MODEL, "model.safetensors"): WEIGHTS}
     return {**all_files(), **weights}
 
 
@@ -333,6 +335,23 @@ def test_a_redirect_hides_no_commit(hub: StandInHub, tmp_path: Path) -> None:
     finally:
         del hub.files["a/b", "x"]
     assert written(tmp_path) == []
+
+
+@pytest.mark.parametrize("mirror", ["", "/mirror"])
+@pytest.mark.parametrize(
+    ("path", "is_about"),
+    [
+        ("/api/models/a/b", True),
+        ("/api/datasets/a/b/revision/main", True),
+        ("/a/b/resolve/main/api/models/c.json", False),
+        ("/datasets/a/b/resolve/main/x/api/datasets/c.jsonl", False),
+    ],
+)
+def test_a_file_below_folders_named_as_the_hubs_own_is_no_answer_about_a_model(
+    monkeypatch: pytest.MonkeyPatch, mirror: str, path: str, is_about: bool
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", f"https://hub.example{mirror}")
+    assert guard._is_about(mirror + path) == is_about
 
 
 def test_a_warning_of_the_hubs_reaches_no_terminal_with_what_acts_on_it(hub: StandInHub, tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ STRANGE: dict[str, Callable[[Path], None]] = {
     "a pipe": os.mkfifo,
     "a link to itself": lambda path: path.symlink_to(path),
     "a link to nothing": lambda path: path.symlink_to("/nowhere"),
+    "a link to the environment": lambda path: path.symlink_to("/proc/self/environ"),
+    "a link to a file of another kind": lambda path: path.symlink_to("/etc/passwd"),
 }
 
 

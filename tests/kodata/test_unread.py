@@ -18,6 +18,7 @@ from kodata.chat.turns import TRAINED
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
+from kodata.reading.keys import Unread, known
 from kodata.text import has_unwanted
 from tests.conftest import ROOT
 
@@ -149,6 +150,13 @@ def test_members_of_a_zip_that_no_reader_opens_are_named(tmp_path: Path) -> None
     (data / "안내.pdf").write_bytes(b"%PDF")
     entry = convert([Entry("aihub_dialogue", "next", data)], tmp_path / "out", seed=1)["entries"][0]
     assert entry["unread_files"] == ["Training.zip/Training/원문.txt", "Validation.zip/Validation/원문.txt", "안내.pdf"]
+
+
+def test_a_key_of_which_nothing_is_known_is_looked_into() -> None:
+    unread = Unread()
+    unread.look({"name": "x", "more": {"a": 1}}, known("name", more=known()))
+    unread.look({"name": "x", "whole": {"a": 1}}, known("name", "whole"))
+    assert [*unread.told()] == [("more.a", 1)]
 
 
 def test_shipped_data_have_nothing_that_is_not_read(tmp_path: Path) -> None:

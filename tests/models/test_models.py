@@ -143,12 +143,15 @@ def test_a_models_weights_are_fetched_only_where_they_are_needed(
     assert all({"*.json", "tokenizer.model"} <= set(patterns) for patterns in asked)
 
 
+NO_TENSORS = b"\2\0\0\0\0\0\0\0{}"
+
+
 def folder(path: Path, config: dict[str, object], *files: str) -> Path:
-    """A model folder with this config.json and empty files."""
+    """A model folder with this config.json and files with nothing in them."""
     path.mkdir()
     (path / "config.json").write_text(json.dumps(config))
     for name in files:
-        (path / name).touch()
+        (path / name).write_bytes(NO_TENSORS if name.endswith(".safetensors") else b"")
     return path
 
 
@@ -239,6 +242,25 @@ def test_what_a_model_asks_for_when_it_writes_is_told(tmp_path: Path) -> None:
     asked |= {"use_cache": True, "output_attentions": True, "renormalize_logits": False}
     (mine / "generation_config.json").write_text(json.dumps({**asked, "transformers_version": "5.16.1"}))
     assert unused_settings(str(mine), None) == {"max_time": 1.0, "temperature": 0.6}
+
+
+@pytest.mark.parametrize("name", ["llama-3.2-1b-instruct", "owner/name"])
+def test_a_folder_of_the_hubs_name_is_either_what_is_judged_and_loaded_or_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A preset is the hub's, whatever lies in the current folder; a folder that a recipe names is the folder, wherever children
+    are started."""
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.chdir(tmp_path)
+    base = presets.find(name, None).base
+    own = shutil.copytree(presets.PRESETS["quickstart-llama"].base, tmp_path / base)
+    cached = shutil.copytree(own, tmp_path / "cache" / "0123")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(cached))
+    found = presets.find(name, None).base
+    if name in presets.PRESETS:
+        assert (found, model_hub.fetch(found)) == (base, "0123")
+    else:
+        assert (found, model_hub.fetch(found)) == (str(own), None)
 
 
 def test_a_pipe_in_the_place_of_a_models_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:

@@ -438,8 +438,8 @@ WHOLE = {"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "intermediate
         ({"model_type": "gemma3"}, "of kind `gemma3`, whose memory plan cannot count; it knows llama, mistral, qwen2"),
         ({"model_type": "llama", "vocab_size": 100}, "hidden_size must be a number above 0"),
         ({**WHOLE, "head_dim": "x"}, "head_dim must be a number above 0 and up to 100,000,000, not x"),
-        ({**WHOLE, "num_key_value_heads": 1e308}, "num_key_value_heads must be a number above 0 and up to"),
-        ({**WHOLE, "hidden_size": 10**400}, "hidden_size must be a number above 0 and up to"),
+        ({**WHOLE, "num_key_value_heads": 1e308}, r"num_key_value_heads: 1e\+308, and no model has over 65,536"),
+        ({**WHOLE, "hidden_size": 10**400}, "hidden_size: 10.*, and no model has over 100,000,000"),
     ],
 )
 def test_a_model_whose_arithmetic_is_not_known_is_refused(tmp_path: Path, config: dict[str, Any], told: str) -> None:
@@ -486,3 +486,24 @@ def test_the_benchmark_reads_the_highest_peak_of_a_run_and_judges_it_by_its_boun
     assert benchmark.compared(10.5, 11.5, "x").kept
     assert not benchmark.compared(9.0, 11.5, "x").kept
     assert not benchmark.compared(14.0, 11.5, "x").kept
+
+
+def test_a_folder_of_the_hubs_name_is_not_taken_for_its_tokenizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    base = presets.PRESETS["llama-3.2-1b-instruct"].base
+    (tmp_path / "here" / base).mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    asked: list[tuple[str, bool]] = []
+
+    def tokenizer(name: str, **_: object) -> Any:
+        asked.append((name, Path(name).exists()))
+        raise OSError
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", tokenizer)
+    recipe = load(ROOT / "recipes" / "llama_lora.yml")
+    with pytest.raises(RecipeError, match="its tokenizer cannot be loaded"):
+        counting._tokenizer(recipe, tmp_path / "run")
+    assert asked == [(base, False)]

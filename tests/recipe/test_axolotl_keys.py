@@ -1,5 +1,6 @@
 """Every key of Axolotl's is judged: allowed with what it may hold, followed from the recipe, or refused with a reason."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from kotune.recipe import axolotl_schema
 from kotune.recipe.axolotl_block import problems
 from kotune.recipe.axolotl_keys import ALLOWED, GROUPS, INSIDE, OWNED, REFUSED, UNJUDGED
-from kotune.recipe.axolotl_values import CEILINGS, CHOICES, DEEPSPEED, MAPPINGS, TEXT
+from kotune.recipe.axolotl_values import CEILINGS, CHOICES, DEEPSPEED, MAPPINGS, PATTERNS, TEXT
 from kotune.recipe.reading import defaults
 from tests.conftest import ROOT
 
@@ -65,7 +66,7 @@ def test_a_new_key_inside_a_model_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("key", sorted(ALLOWED))
 def test_an_allowed_key_takes_no_path_and_no_address(key: str) -> None:
     """As a value, in a list, as a name or a value in a mapping: the type is refused, or the text."""
-    if key in TEXT:  # for the model, or a pattern: opened by nobody
+    if key in TEXT:  # for the model: opened by nobody
         return
     for text in ELSEWHERE:
         for value in (text, [text], {text: 1}, {"device": text}, {"a": {"b": text}}, [[text]]):
@@ -75,9 +76,9 @@ def test_an_allowed_key_takes_no_path_and_no_address(key: str) -> None:
 def test_only_mappings_whose_keys_were_judged_are_free() -> None:
     free = {key for key in ALLOWED for node in nodes(KEYS[key]) if node.get("additionalProperties") is True}
     assert free - {"datasets", "deepspeed"} == {key for key, names in MAPPINGS.items() if key in free}
-    assert set(MAPPINGS) | set(CHOICES) | set(TEXT) | {key for one in CEILINGS for key in one.keys.split()} <= set(
-        ALLOWED
-    )
+    assert set(MAPPINGS) | set(CHOICES) | set(TEXT) | set(PATTERNS) | {
+        key for one in CEILINGS for key in one.keys.split()
+    } <= set(ALLOWED)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,8 @@ def test_only_mappings_whose_keys_were_judged_are_free() -> None:
         ({"comet_api_key": "x"}, "comet_api_key: a secret has no place"),
         ({"generate_samples": True}, "generate_samples: would send"),
         ({"flex_attn_compile_kwargs": {"options": {"cpp.cxx": "x"}}}, "flex_attn_compile_kwargs: runs code"),
+        ({"torch_compile_options": {"cpp.cxx": "evil"}}, "torch_compile_options.cpp.cxx: only combo_kernels, "),
+        ({"torch_compile_options": {"trace.enabled": True}}, "torch_compile_options.trace.enabled: only combo_kernels, "),
         ({"lr_scheduler_kwargs": {"num_cycles": {"a": 1}}}, "lr_scheduler_kwargs.num_cycles: must be a plain value"),
         ({"gradient_checkpointing_kwargs": {"context_fn": "x"}}, "gradient_checkpointing_kwargs.context_fn: only use_reentrant"),
         ({"deepspeed": "deepspeed_configs/zero3.json"}, "deepspeed: a file that no hash of the run covers"),
@@ -117,6 +120,19 @@ def test_what_a_block_may_not_say_is_told(block: dict[str, Any], told: str) -> N
     assert any(told in problem for problem in problems(block)), problems(block)
 
 
+@pytest.mark.parametrize("key", PATTERNS)
+def test_a_pattern_that_may_be_matched_without_end_is_refused(key: str) -> None:
+    """As one, in a list, and as a name in a mapping, wherever the key takes such a value."""
+    endless, taken = (
+        r"(([a-z_0-9]+\.?)+)+!",
+        [form for form in ("q_proj", ["q_proj"], {"q_proj": 8}, {"q_proj": [8]}) if not problems({key: form})],
+    )
+    assert taken
+    for value in taken:
+        bad = json.loads(json.dumps(value).replace("q_proj", json.dumps(endless)[1:-1]))
+        assert any("may be matched without end" in problem for problem in problems({key: bad})), bad
+
+
 @pytest.mark.parametrize(
     ("key", "most"), [(key, int(ceiling.most)) for ceiling in CEILINGS for key in ceiling.keys.split()]
 )
@@ -135,6 +151,7 @@ def test_a_number_is_taken_up_to_its_ceiling(key: str, most: int) -> None:
         {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}},
         {"lora_target_modules": r"model\.layers\.\d+\.(mlp|self_attn)\..*", "special_tokens": {"pad_token": "</s>"}},
         {"attn_implementation": "flex_attention", "optimizer": "adamw_bnb_8bit", "max_memory": {"cpu": "10GiB"}},
+        {"torch_compile_options": {"max_autotune": True, "triton.cudagraphs": True}},
         {"peft": {"loftq_config": {"loftq_bits": 4}}, "datasets": [{"train_on_eos": "all"}], "wandb_project": "한국어 NLI"},
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kotune.errors import RecipeError
 from kotune.recipe import strict_yaml
+from kotune.recipe.overrides import apply
 
 
 @pytest.mark.parametrize(
@@ -31,13 +32,50 @@ from kotune.recipe import strict_yaml
         ("yes: a", r"a key must be a word, found `yes`"),
         ("a: [1", r"here:1: not valid YAML"),
         ("a: b: c", r"not valid YAML"),
-        ("a\x00b: 1", r"not valid YAML"),
+        ("a\x00b: 1", r"here:1: a character that is not shown, or turns round what is \(U\+0000\); take it out"),
+        ("a: 1\r\n# b\rc: 2", r"here:2: a character that is not shown"),
         ("[" * 3000, r"nested too deeply|not valid YAML"),
     ],
 )
 def test_a_surprise_is_an_error_that_names_its_place(text: str, told: str) -> None:
     with pytest.raises(RecipeError, match=told):
         strict_yaml.parse(text, "here")
+
+
+@pytest.mark.parametrize("code", [0x85, 0x2028, 0x2029, 0x1B, 0x9B, 0x7F, 0x200F, 0x202E, 0x2066, 0x61C, 0xFEFF])
+@pytest.mark.parametrize(
+    "form", ["a: 1\n# a comment{}seed: 77", "a: 1  # leaks{}: keep\nb: 2", "a: x\nb: 'y{}'", "a{}: 1"]
+)
+def test_what_no_terminal_shows_is_refused_in_comments_too(code: int, form: str, tmp_path: Path) -> None:
+    """YAML ends a line at the first three: what looks like a comment had keys in it."""
+    text = form.format(chr(code))
+    line = text.split(chr(code))[0].count("\n") + 1
+    (file := tmp_path / "a.yml").write_bytes(text.encode())
+    told = rf":{line}: a character that is not shown, or turns round what is \(U\+{code:04X}\)"
+    with pytest.raises(RecipeError, match=told):
+        strict_yaml.parse(text, "here")
+    with pytest.raises(RecipeError, match=told):
+        strict_yaml.load(file)
+
+
+def test_text_of_any_language_passes_and_what_is_not_shown_does_where_it_is_spelled_out() -> None:
+    said = "한국어 ᄒᆞᆫ글 日本語 שלום ⓒ 😀 👨\u200d👩\u200d👧 é\u0301"
+    assert strict_yaml.parse(f"# {said}\r\na: {said}\r\n\tb: '\u3000'".replace("\tb", "b"), "here") == {
+        "a": said,
+        "b": "\u3000",
+    }
+    assert strict_yaml.parse(r'a: "\u200f\u2028"', "here") == {"a": "\u200f\u2028"}
+
+
+def test_a_mark_of_byte_order_is_one_at_the_beginning_alone(tmp_path: Path) -> None:
+    (file := tmp_path / "a.yml").write_bytes("\ufeffa: 1\n".encode())
+    assert strict_yaml.load(file) == {"a": 1}
+
+
+@pytest.mark.parametrize("override", ["a\udcffb=1", "\udcff=1", "a\u2028b=1", "axolotl.\x1b=1", "a=1\u2028b: 2"])
+def test_a_setting_has_no_such_character_in_its_key(override: str) -> None:
+    with pytest.raises(RecipeError, match=r"^--set [\w.\\]+:1: a character that is not shown"):
+        apply({}, override)
 
 
 def test_a_misread_number_hides_no_other_problem() -> None:

@@ -18,6 +18,7 @@ from kotune.runs import guard
 from kotune.runs.events import keep_metrics_until
 from kotune.runs.finished import Finished, find
 from kotune.runs.folder import Run, publish, write_text
+from kotune.runs.job import Job
 from kotune.train import training
 from kotune.worker import call
 from tests.conftest import Cli
@@ -144,6 +145,62 @@ def test_one_bad_folder_does_not_hide_a_good_run(tmp_path: Path) -> None:
     bad.mkdir()
     os.mkfifo(bad / "run.json")
     assert find(QUICK, tmp_path) == good
+
+
+BASE = "evil/model"
+
+
+@pytest.mark.parametrize("make", [link, os.mkfifo, Path.mkdir, Path.touch], ids=lambda make: make.__name__)
+def test_nothing_in_a_run_folder_has_the_name_of_the_hubs_model(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Children are started there, and transformers takes a folder of that name for the model."""
+    for base in (BASE, "data/model", "wandb/x", "samples/base"):
+        folder = tmp_path / base.replace("/", "-")
+        (folder / base).parent.mkdir(parents=True)
+        make(folder / base)
+        with pytest.raises(KotuneError, match=f"{folder / base}: what has the name of the hub's model {base}"):
+            guard.refuse_namesake(folder, base)
+        with pytest.raises(KotuneError):
+            guard.check_run(folder, base)
+
+
+def test_a_run_folder_has_no_folders_but_a_runs(tmp_path: Path) -> None:
+    """A data set or a metric of the hub would be taken from there: `evaluate` runs the file in a metric's folder."""
+    folder = finished(tmp_path / "a")
+    for name in ("wandb", "mlruns", ".cometml-runs", "checkpoints", "prepared", "scored", "model"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "notes.txt").write_text("mine")
+    guard.check_run(folder, BASE)
+    guard.check_run(folder, str(folder / "model"))  # a local model, wherever it lies
+    guard.check_run(tmp_path / "none", BASE)
+    for name in ("skt", "exact_match", "evil"):
+        (folder / name).mkdir()
+        with pytest.raises(KotuneError, match=f"{folder / name}: a folder that no run makes"):
+            guard.check_run(folder, BASE)
+        (folder / name).rmdir()
+
+
+def test_run_refuses_a_namesake_before_anything_and_again_before_each_stage(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tmp_path / "own.yml"
+    recipe.write_text(f"model: {BASE}\ntemplate: llama3\ndata: [{{source: nli_sample, samples: 60}}]\n")
+    run = tmp_path / cli("run", recipe, "--dry-run").stdout.splitlines()[0].rpartition(" -> ")[2]
+    (run / BASE).mkdir(parents=True)
+    assert_one_message(cli("run", recipe, "--dry-run"), 1, f"{BASE}: what has the name of the hub's model")
+    assert_one_message(cli("run", recipe), 1, f"{BASE}: what has the name of the hub's model")
+    (run / BASE).rmdir()
+    (run / BASE).parent.rmdir()
+    made = pipeline.BODIES["prepare"]
+
+    def prepare(job: Job, screen: Screen) -> None:
+        made(job, screen)
+        job.run.path(BASE).mkdir(parents=True)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipeline, "require_engines", lambda: None)
+    monkeypatch.setitem(pipeline.BODIES, "prepare", prepare)
+    with pytest.raises(KotuneError, match=f"{BASE}: what has the name of the hub's model"):
+        pipeline.run(recipe, pipeline.RunOptions(until="render"), Screen())
 
 
 def trap(folder: Path, *names: str) -> Path:

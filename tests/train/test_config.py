@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kotune.errors import StageError
+from kotune.models import presets
 from kotune.recipe import axolotl_schema, reading
 from kotune.train import config as axolotl_config
 from kotune.worker.device import Device, detect_device
@@ -42,6 +44,33 @@ def test_the_recipe_wins_over_the_defaults_of_its_device() -> None:
     loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", ("axolotl.bf16=true", "axolotl.lora_r=8"))
     config = axolotl_config.config(loaded, "cpu")
     assert (config["bf16"], config["lora_r"]) == (True, 8)
+
+
+def test_another_config_or_template_in_the_run_folder_is_refused(tmp_path: Path) -> None:
+    recipe = reading.load(ROOT / "recipes" / "quickstart_llama.yml")
+    text, template = axolotl_config.render(recipe, "cpu"), presets.TEMPLATES["llama3"].read_text("utf-8")
+
+    def refuses(config: str | None, jinja: str = template) -> str:
+        (tmp_path / "axolotl.yml").unlink(missing_ok=True)
+        if config is not None:
+            (tmp_path / "axolotl.yml").write_text(config)
+        (tmp_path / "chat_template.jinja").write_text(jinja)
+        try:
+            axolotl_config.refuse_foreign(tmp_path, recipe, "cpu", None)
+        except StageError as error:
+            return str(error)
+        return ""
+
+    assert refuses(text) == ""
+    for other in (
+        None,
+        "",
+        text + "trust_remote_code: true\n",
+        text.replace("seed: ", "seed: 1"),
+        text + "#" * 10_000_000,
+    ):
+        assert "axolotl.yml: not what this recipe makes" in refuses(other)
+    assert "chat_template.jinja: not what this recipe makes" in refuses(text, template + " ")
 
 
 @pytest.mark.parametrize(("micro", "steps"), [(16, 1), (4, 4), (1, 16)])

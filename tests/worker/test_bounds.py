@@ -53,6 +53,34 @@ def test_a_loop_that_waits_for_a_text_ends(monkeypatch: pytest.MonkeyPatch) -> N
     assert rendered(LOOPS, "안녕") == "안녕"
 
 
+def burn(seconds: float) -> None:
+    begun = time.process_time()
+    while time.process_time() - begun < seconds:
+        pass
+
+
+def test_bounds_inside_others_leave_them_what_is_left() -> None:
+    """A tokenizer is asked while a chat is rendered: the end of the one is not the end of the other's bounds."""
+    with bounds.bounded(1 << 30, 9, seconds=5):
+        with bounds.bounded(1 << 30, 100):
+            assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 5.1 and signal.getitimer(signal.ITIMER_PROF)[0] <= 9.1
+            burn(0.3)
+        for timer, most in ((signal.ITIMER_VIRTUAL, 5), (signal.ITIMER_PROF, 9)):
+            assert most - 0.6 < signal.getitimer(timer)[0] < most - 0.1
+        with bounds.bounded(1 << 30, 1, seconds=1):
+            assert 0 < signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 1.1
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == signal.getitimer(signal.ITIMER_PROF) == (0, 0)
+
+
+def test_bounds_that_are_used_up_inside_others_end_there() -> None:
+    begun = time.process_time()
+    with pytest.raises(bounds.OverrunError), bounds.bounded(1 << 30, 9, seconds=0.2):
+        while time.process_time() - begun < 3:
+            with bounds.bounded(1 << 30, 9, seconds=5):
+                burn(0.05)
+    assert time.process_time() - begun < 1
+
+
 @pytest.mark.usefixtures("bound")
 @pytest.mark.parametrize("name", GROWS)
 def test_a_text_that_grows_ends_and_other_code_has_its_memory(name: str) -> None:

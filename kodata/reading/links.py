@@ -1,0 +1,18 @@
+"""Links in a folder of data: people link to large files of theirs, and a stranger's folder may link to what is no data at all,
+whose text would be told in messages and copied into a run folder."""
+
+from pathlib import Path
+
+from kodata.errors import DataError
+
+
+def not_astray(file: Path, folder: Path) -> Path:
+    """The file in a folder of data. DataError where it is, or lies behind, a link that leads out of the folder to a file of
+    another kind by its name, as /proc/self/environ or a key is. The hub's cache links into its own `blobs`."""
+    real, root = file.resolve(), folder.resolve()
+    blobs = root.parent.parent / "blobs"
+    if real.is_relative_to(root) or real.parent == blobs or real.suffix.lower() == file.suffix.lower():
+        return file
+    raise DataError(
+        f"{file}: a link to {real}, which by its name is no {file.suffix} file; put the data's file itself there"
+    )
