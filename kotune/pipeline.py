@@ -216,6 +216,10 @@ def _render(job: Job, screen: Screen) -> None:
 
 
 def _train(job: Job, screen: Screen) -> None:
+    base = presets.find(job.recipe.model, job.recipe.template).base
+    hub.fetch(
+        base, revision=job.run.record().get("model_revision")
+    )  # judged here too: a stranger's run.json skips stages
     with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
@@ -236,6 +240,7 @@ def _score(job: Job, screen: Screen) -> None:
     for line in base_answers.take_over(job.run.root, inputs):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
+    hub.fetch(model, revision=kept["model_revision"])
     call(
         "score",
         job.run.root,

@@ -28,6 +28,7 @@ from kotune.layout import (
     TEMPLATE,
     TOKENIZER,
     TOKENIZER_CONFIG,
+    TOKENIZER_FILES,
     TRAIN,
     VALIDATION,
 )  # fmt: skip
@@ -65,9 +66,13 @@ def is_done(job: Job, stage: str) -> bool:
 def answered(stage: str) -> tuple[str, ...]:
     """The files of a stage whose digests its record keeps, where they are there, so that an edited one is made again. Samples
     have theirs in scores.json; another adapter is scored again; a report may be written again in another language."""
-    # A tokenizer may be saved in other files.
-    beside = (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG) if stage == "train" else ()
-    return tuple(name for name in (*OUTPUTS[stage], *beside) if Path(name).suffix in (".json", ".jsonl", ".yml"))
+    beside = (
+        (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
+        if stage == "train"
+        else ()
+    )
+    own = (name for name in OUTPUTS[stage] if Path(name).suffix in (".json", ".jsonl", ".yml"))
+    return (*own, *beside)
 
 
 def _prepare_inputs(job: Job) -> dict[str, Any]:
@@ -115,6 +120,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "adapter_config": _known_sha256(job, ADAPTER_CONFIG),
         "tokenizer": _known_sha256(job, TOKENIZER),
         "tokenizer_config": _known_sha256(job, TOKENIZER_CONFIG),
+        **{name: known for name in TOKENIZER_FILES if (known := _known_sha256(job, name))},
         "data": _known_sha256(job, TRAIN),  # reference lines are made of it
         "test": _test_files(job),
         "tasks": _tasks(job),

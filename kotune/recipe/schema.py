@@ -18,7 +18,7 @@ from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
-from kotune.models.refusals import refuse_strange
+from kotune.models.refusals import refuse
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
@@ -110,7 +110,7 @@ class Recipe(Strict):
             name = str(stored)
         if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
             try:
-                refuse_strange(name, Path(name))
+                refuse(name, Path(name))
             except RecipeError as error:
                 raise PydanticCustomError("model", visible(str(error))) from None
             if weights := pickled(Path(name)):
