@@ -25,7 +25,7 @@ def refuse_saved(name: str, folder: Path) -> None:
     config = object_of(name, folder / ADAPTER)
     if key := next((key for key, value in config.items() if not _passes(key, value)), None):
         raise RecipeError(
-            f"model {name}: its {ADAPTER} says `{on_one_line(shown(key))}: {on_one_line(shown(config[key]))}`, which the "
+            f"model {name}: its {ADAPTER} says `{on_one_line(key[:60])}: {on_one_line(shown(config[key]))}`, which the "
             "adapters that kotune trains do not; train again"
         )
     refuse_tokenizer(name, folder)

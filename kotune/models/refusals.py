@@ -23,7 +23,7 @@ MOST, DEEPEST = 10_000, 10  # files of a model folder, and folders within folder
 OF_THE_CLASS = re.compile(r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update")
 # Keys of a config.json that make transformers (5.16) read another file in its place, or load weights in another precision than
 # the recipe says.
-OTHERWISE = ("configuration_files", "quantization_config", "compression_config")
+OTHERWISE = ("configuration_files", "quantization_config", "compression_config", "distributed_config", "fusion_config")
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # of a character, or of a pair
 KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 ADAPTER = "adapter_config.json"
@@ -47,6 +47,11 @@ def refuse_config(base: str, config: dict[str, Any]) -> None:
     _refuse_class(base, config)
     _refuse_kernels(base, config)
     _refuse_other_weights(base, config)
+    if key := next((key for key, passes in tokenizer_files.CLASSES.items() if not passes(config.get(key))), None):
+        raise RecipeError(
+            f"model {base}: its config.json says `{key}: {on_one_line(shown(config[key]))}`, which is the name of none; remove "
+            "the key from a copy of the model, or choose another"
+        )
 
 
 def refuse_tokenizer(base: str, folder: Path) -> None:
@@ -57,7 +62,7 @@ def refuse_tokenizer(base: str, folder: Path) -> None:
         found = object_of(base, folder / name)
         if (key := tokenizer_files.unsafe(name, found)) is not None:
             raise RecipeError(
-                f"model {base}: its {name} says `{on_one_line(shown(key))}: {on_one_line(shown(found[key]))}`, which no "
+                f"model {base}: its {name} says `{on_one_line(key[:60])}: {on_one_line(shown(found[key]))}`, which no "
                 "tokenizer needs and could name a file; remove the key from a copy of the model, or choose another"
             )
     if (file := folder / tokenizer_files.TOKENIZER).exists() and tokenizer_files.INSTEAD_OF_WORDS.search(
@@ -94,8 +99,8 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
     data = _bytes_of(base, file, LARGEST)
     try:
         value = json.loads(data.decode("utf-8"))
-        if HALF.search(data):
-            json.dumps(value, ensure_ascii=False).encode()  # what cannot be written is told here
+        if HALF.search(data) and _is_halved(value):
+            raise RecipeError(f"{where} holds half a character, which no text may; choose another model")
     except (ValueError, RecursionError) as error:
         told = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON ({error})"
         raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
@@ -104,6 +109,15 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
             f"{where} holds {shown(value)} instead of an object; fetch the model again, or choose another"
         )
     return value
+
+
+def _is_halved(value: Any) -> bool:
+    """Whether something in it, which run.json or a message may have to tell, cannot be written."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _bytes_of(base: str, file: Path, most: int) -> bytes:
@@ -171,11 +185,6 @@ def _named(config: Any) -> Iterator[tuple[str, str]]:
 
 def _refuse_code(base: str, config: dict[str, Any]) -> None:
     """A model of a kind that transformers does not have: its own code would have to run."""
-    if config.get("tokenizer_class") is not None and not tokenizer_files.is_class(config["tokenizer_class"]):
-        raise RecipeError(
-            f"model {base}: its config.json says `tokenizer_class: {shown(config['tokenizer_class'])}`, which is no "
-            "tokenizer; remove the key from a copy of the model, or choose another"
-        )
     if "auto_map" not in config:  # importing transformers takes seconds
         return
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES

@@ -12,11 +12,12 @@ from typing import Any
 
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 TOKENS, ADDED = "special_tokens_map.json", "added_tokens.json"
-PROCESSORS = ("processor_config.json", "preprocessor_config.json")
+PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 LARGEST = 100_000_000  # bytes of a tokenizer.json; those of honest models have up to 35 million
 
 WORD = re.compile(r"[\w.-]{0,100}", re.ASCII)
 CLASS = re.compile(r"\w{0,100}Tokenizer\w{0,100}|\w{1,100}Backend", re.ASCII)  # transformers has other names, of models
+PROCESSOR = re.compile(r"\w{0,100}(Processor|Extractor|Tokenizer)\w{0,100}", re.ASCII)
 TOKEN_NAME = re.compile(r"\w{1,100}_token", re.ASCII)
 FLAGS = ("lstrip", "normalized", "rstrip", "single_word", "special")
 # What transformers would read, write or ask for in its place, whatever kind of value it has.
@@ -43,7 +44,8 @@ def _configures(key: str, value: Any) -> bool:
         return kind(value)
     if TOKEN_NAME.fullmatch(key):
         return _is_token(value)
-    return not (value and ELSEWHERE.fullmatch(key)) and not _has_text(value)
+    says_nothing = value is False or value in ({}, [], "")
+    return not (ELSEWHERE.fullmatch(key) and not says_nothing) and not _has_text(value)
 
 
 def _names_tokens(key: str, value: Any) -> bool:
@@ -57,7 +59,9 @@ def _counts(_key: str, value: Any) -> bool:
 
 
 def _processes(key: str, value: Any) -> bool:
-    """A processor's file; `audio_tokenizer` names another model, which transformers loads."""
+    """A processor's file, which Axolotl loads of a model that sees or hears; `audio_tokenizer` names another model."""
+    if key.endswith(("_class", "_type")) and value is not None:
+        return is_processor(value)
     return key != "audio_tokenizer" or not value
 
 
@@ -82,6 +86,10 @@ def _is_word(value: Any) -> bool:
 def is_class(value: Any) -> bool:
     """Whether this may be the name of a tokenizer's class; that of a model's would be loaded in its place."""
     return isinstance(value, str) and bool(CLASS.fullmatch(value))
+
+
+def is_processor(value: Any) -> bool:
+    return isinstance(value, str) and bool(PROCESSOR.fullmatch(value))
 
 
 def _is_token(value: Any) -> bool:
@@ -124,9 +132,18 @@ def _is_code(value: Any) -> bool:
     return isinstance(named, list) and all(isinstance(one, (str, list, type(None))) for one in named)
 
 
+# Keys of a config.json by which transformers chooses a class among all that it has.
+CLASSES: dict[str, Callable[[Any], bool]] = {
+    "tokenizer_class": lambda value: value is None or is_class(value),
+    **dict.fromkeys(
+        ("processor_class", "image_processor_type", "feature_extractor_type", "video_processor_type"),
+        lambda value: value is None or is_processor(value),
+    ),
+}
 EXTRA = ("additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens")
 KNOWN: dict[str, Callable[[Any], bool]] = {
     "tokenizer_class": is_class,
+    "processor_class": is_processor,
     "added_tokens_decoder": _are_added,
     "chat_template": _is_template,
     "model_max_length": _is_number,
@@ -140,7 +157,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     # transformers writes them and lays its own over them before it reads them.
     **dict.fromkeys(("name_or_path", "special_tokens_map_file"), _is_text),
     **dict.fromkeys(
-        ("backend", "clean_up_tokenization", "errors", "language", "padding", "padding_side", "processor_class", "source_lang",
+        ("backend", "clean_up_tokenization", "errors", "language", "padding", "padding_side", "source_lang",
          "src_lang", "target_lang", "task", "tgt_lang", "tokenizer_type", "transformers_version", "truncation",
          "truncation_side", "truncation_strategy"),
         lambda value: _is_word(value) or not _has_text(value),

@@ -24,7 +24,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     from peft import PeftModel
     from transformers import AutoTokenizer
 
-    adapter, name = root / layout.MODEL, f"{layout.MODEL}/ of the run"
+    adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
     refuse_saved(name, adapter)
     with blaming(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
         tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
