@@ -2,8 +2,10 @@
 loaded is what was judged: nobody is asked for a file that was not there then, which a mirror may offer by now."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import reload
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +56,16 @@ def offline() -> Iterator[None]:
     """As with HF_HUB_OFFLINE=1, which is read but once, when the hub's client is imported."""
     from huggingface_hub import constants
 
-    before = constants.HF_HUB_OFFLINE
+    before, known = constants.HF_HUB_OFFLINE, "datasets.config" in sys.modules
     constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+        if not known and (
+            copied := sys.modules.get("datasets.config")
+        ):  # it was imported here, and took ours for the user's
+            reload(copied)
 
 
 def config_of(base: str, revision: str | None) -> Any:

@@ -332,3 +332,16 @@ def test_only_a_models_faults_are_blamed_on_it() -> None:
             with blaming("m", "it fails"):
                 raise other
         assert caught.value is other
+
+
+def test_the_hub_is_closed_for_what_is_loaded_alone() -> None:
+    """datasets copies the hub's setting when it is imported; a task's data may have to be fetched later."""
+    pytest.importorskip("datasets")
+    code = (
+        "from huggingface_hub import constants\nfrom kotune.models.loading import offline\n"
+        "with offline():\n    import datasets.config\n    print(constants.HF_HUB_OFFLINE)\n"
+        "print(constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE)"
+    )
+    env = {**os.environ, "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\nFalse False\n", done.stderr
