@@ -17,6 +17,12 @@ WEIGHTS = "adapter_model.safetensors"
 ADAPTER = f"{MODEL}/{WEIGHTS}"
 ADAPTER_CONFIG = f"{MODEL}/adapter_config.json"
 TOKENIZER, TOKENIZER_CONFIG = f"{MODEL}/tokenizer.json", f"{MODEL}/tokenizer_config.json"
+# What else a tokenizer is read from, where it is there; transformers 5 saves none of them for most models.
+TOKENIZER_FILES = tuple(
+    f"{MODEL}/{name}"
+    for name in ("special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model",
+                 "spiece.model", "tekken.json", "config.json")
+)  # fmt: skip
 
 SCORES = "scores.json"
 SAMPLES = "samples"

@@ -206,7 +206,9 @@ def _render(job: Job, screen: Screen) -> None:
 
 
 def _train(job: Job, screen: Screen) -> None:
-    config.refuse_foreign(job.run.root, job.recipe, job.device, job.run.record().get("model_revision"))
+    base, revision = presets.find(job.recipe.model, job.recipe.template).base, job.run.record().get("model_revision")
+    hub.fetch(base, revision=revision)  # judged here too: a stranger's run.json skips stages
+    config.refuse_foreign(job.run.root, job.recipe, job.device, revision)
     with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
@@ -227,6 +229,7 @@ def _score(job: Job, screen: Screen) -> None:
     for line in base_answers.take_over(job.run.root, inputs):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
+    hub.fetch(model, revision=kept["model_revision"])
     call("score", job.run.root, tasks=job.tasks, base={**kept, "model": model}, limit=job.limit)
     job.run.update(base_checked=base_answers.checked(job.run.root, job.tasks) or None)
     for line in base_answers.refused(job.run.root, job.tasks):

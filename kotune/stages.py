@@ -28,6 +28,7 @@ from kotune.layout import (
     TEMPLATE,
     TOKENIZER,
     TOKENIZER_CONFIG,
+    TOKENIZER_FILES,
     TRAIN,
     VALIDATION,
 )  # fmt: skip
@@ -60,15 +61,27 @@ def inputs(job: Job, stage: str) -> dict[str, Any]:
 def is_done(job: Job, stage: str) -> bool:
     """Whether a stage finished with the inputs of now and what it made is still there."""
     there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
-    return there and job.run.is_done(stage, inputs(job, stage), answered(stage))
+    return there and not _added(job, stage) and job.run.is_done(stage, inputs(job, stage), answered(stage))
+
+
+def _added(job: Job, stage: str) -> bool:
+    """Whether a file that a tokenizer is read from lies beside those that training left, which has no digest."""
+    if stage != "train":
+        return False
+    made = job.run.record().get("stages", {}).get(stage, {}).get("made") or {}
+    return any(name not in made and job.run.path(name).exists() for name in TOKENIZER_FILES)
 
 
 def answered(stage: str) -> tuple[str, ...]:
     """The files of a stage whose digests its record keeps, where they are there, so that an edited one is made again. Samples
     have theirs in scores.json; another adapter is scored again; a report may be written again in another language."""
-    # A tokenizer may be saved in other files.
-    beside = (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG) if stage == "train" else ()
-    return tuple(name for name in (*OUTPUTS[stage], *beside) if Path(name).suffix in (".json", ".jsonl", ".yml"))
+    beside = (
+        (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
+        if stage == "train"
+        else ()
+    )
+    own = (name for name in OUTPUTS[stage] if Path(name).suffix in (".json", ".jsonl", ".yml"))
+    return (*own, *beside)
 
 
 def _prepare_inputs(job: Job) -> dict[str, Any]:
@@ -117,6 +130,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "adapter_config": _known_sha256(job, ADAPTER_CONFIG),
         "tokenizer": _known_sha256(job, TOKENIZER),
         "tokenizer_config": _known_sha256(job, TOKENIZER_CONFIG),
+        "tokenizer_files": {name: known for name in TOKENIZER_FILES if (known := _known_sha256(job, name))},
         "data": _known_sha256(job, TRAIN),  # reference lines are made of it
         "test": _test_files(job),
         "tasks": _tasks(job),

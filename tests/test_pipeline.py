@@ -215,3 +215,28 @@ def test_examples_longer_than_the_model_was_made_for_are_refused_before_training
         done.stderr
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "config.json"]
+)
+def test_a_file_that_somebody_laid_beside_the_adapter_has_it_made_again(
+    start: Callable[..., list[str]], tmp_path: Path, name: str
+) -> None:
+    """A tokenizer is read from it, and it had no digest: special_tokens_map.json alone can name any file as the vocabulary."""
+    start()
+    write_text(folder(tmp_path) / "model" / name, "{}")
+    assert start()[:1] == ["train"]
+
+
+@pytest.mark.parametrize("name", ["special_tokens_map.json", "vocab.txt", "tokenizer.model", "chat_template.jinja"])
+def test_every_file_of_a_tokenizer_that_training_left_has_a_digest(
+    start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    plain = pipeline.BODIES["train"]
+    left = stand_in([], "left", f"model/{name}")
+    monkeypatch.setitem(pipeline.BODIES, "train", lambda job, screen: (plain(job, screen), left(job, screen))[0])
+    start()
+    assert start() == []
+    write_text(folder(tmp_path) / "model" / name, "edited")
+    assert start()[:1] == ["train"]

@@ -10,18 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kodata.errors import shown
+from kodata.errors import on_one_line, shown
 from kodata.reading.regular import NO_FILE, content
 from kotune.errors import RecipeError
+from kotune.models import tokenizer_files
 
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
-READ = (CONFIG, GENERATION, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+READ = (CONFIG, GENERATION)
 LARGEST = 10_000_000  # bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
 INDEXES, TOGETHER = 8, 64_000_000  # indexes of weights, and their bytes
 TENSORS = 200_000  # that an index names
 MOST, DEEPEST = 10_000, 10  # files of a model folder, and folders within folders
 # Keys of a config.json that take the place of what transformers' configuration class is, or send other keys elsewhere.
 OF_THE_CLASS = re.compile(r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update")
+# Keys of a config.json that make transformers (5.16) read another file in its place, or load weights in another precision than
+# the recipe says.
+OTHERWISE = ("configuration_files", "quantization_config", "compression_config", "distributed_config", "fusion_config")
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # of a character, or of a pair
 KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 ADAPTER = "adapter_config.json"
 
@@ -31,11 +36,42 @@ def refuse(base: str, folder: Path) -> None:
     refuse_strange(base, folder)
     found = {name: object_of(base, folder / name) for name in READ if (folder / name).exists() or name == CONFIG}
     _refuse_adapter(base, folder)
-    _refuse_class(base, found[CONFIG])
-    _refuse_kernels(base, found[CONFIG])
+    refuse_config(base, found[CONFIG])
     _refuse_code(base, found[CONFIG])
-    _refuse_other_weights(base, found[CONFIG])
+    refuse_tokenizer(base, folder)
     _refuse_indexes(base, sorted(folder.rglob(INDEX)))
+
+
+def refuse_config(base: str, config: dict[str, Any]) -> None:
+    """RecipeError for a configuration, as it stands in config.json or as transformers has made it of one, that leads to
+    anything but the weights beside it, in transformers' own code."""
+    _refuse_class(base, config)
+    _refuse_kernels(base, config)
+    _refuse_other_weights(base, config)
+    if key := next((key for key, passes in tokenizer_files.CLASSES.items() if not passes(config.get(key))), None):
+        raise RecipeError(
+            f"model {base}: its config.json says `{key}: {on_one_line(shown(config[key]))}`, which is the name of none; remove "
+            "the key from a copy of the model, or choose another"
+        )
+
+
+def refuse_tokenizer(base: str, folder: Path) -> None:
+    """RecipeError for a folder whose tokenizer would be read from elsewhere, written elsewhere, or is none."""
+    for name in tokenizer_files.PASSES:
+        if not (folder / name).exists():
+            continue
+        found = object_of(base, folder / name)
+        if (key := tokenizer_files.unsafe(name, found)) is not None:
+            raise RecipeError(
+                f"model {base}: its {name} says `{on_one_line(key[:60])}: {on_one_line(shown(found[key]))}`, which no "
+                "tokenizer needs and could name a file; remove the key from a copy of the model, or choose another"
+            )
+    if (file := folder / tokenizer_files.TOKENIZER).exists() and tokenizer_files.INSTEAD_OF_WORDS.search(
+        _bytes_of(base, file, tokenizer_files.LARGEST)
+    ):
+        raise RecipeError(
+            f"model {base}: its {file.name} names a file where its vocabulary or merges should be; choose another model"
+        )
 
 
 def refuse_strange(base: str, folder: Path) -> None:
@@ -61,13 +97,11 @@ def refuse_strange(base: str, folder: Path) -> None:
 def object_of(base: str, file: Path) -> dict[str, Any]:
     """The JSON object in a file of a model's. RecipeError for one that is missing, too large, or holds none."""
     where = f"model {base}: {file.name}"
+    data = _bytes_of(base, file, LARGEST)
     try:
-        value = json.loads(content(file, LARGEST).decode("utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"{where} is not there; give a folder or repository of a transformers model") from None
-    except OSError as error:
-        told = f"{'has' if error.errno == errno.EFBIG else 'cannot be read:'} {error.strerror or error}"
-        raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
+        value = json.loads(data.decode("utf-8"))
+        if HALF.search(data) and _is_halved(value):
+            raise RecipeError(f"{where} holds half a character, which no text may; choose another model")
     except (ValueError, RecursionError) as error:
         told = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON ({error})"
         raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
@@ -76,6 +110,26 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
             f"{where} holds {shown(value)} instead of an object; fetch the model again, or choose another"
         )
     return value
+
+
+def _is_halved(value: Any) -> bool:
+    """Whether something in it, which run.json or a message may have to tell, cannot be written."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _bytes_of(base: str, file: Path, most: int) -> bytes:
+    where = f"model {base}: {file.name}"
+    try:
+        return content(file, most)
+    except FileNotFoundError:
+        raise RecipeError(f"{where} is not there; give a folder or repository of a transformers model") from None
+    except OSError as error:
+        told = f"{'has' if error.errno == errno.EFBIG else 'cannot be read:'} {error.strerror or error}"
+        raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
 
 
 def _refuse_adapter(base: str, folder: Path) -> None:
@@ -107,6 +161,11 @@ def _refuse_class(base: str, config: dict[str, Any]) -> None:
                 raise RecipeError(
                     f"model {base}: its config.json says `{key}`, which changes how the others are read; remove the key from "
                     "a copy of the model, or choose another"
+                )
+            if key := next((key for key in OTHERWISE if value.get(key) is not None), None):
+                raise RecipeError(
+                    f"model {base}: its config.json says `{key}`, and what it leads to (another configuration, weights in a "
+                    "precision that the recipe does not ask for) is never loaded; choose a model without it"
                 )
             value = list(value.values())
         waiting += value if isinstance(value, list) else []

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kotune.errors import RecipeError, StageError
+from kotune.models.loading import blaming, judged
 from kotune.runs.reading import yaml_of
 from kotune.worker import bounds
 
@@ -50,15 +51,20 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
     from axolotl.loaders import load_tokenizer
     from axolotl.prompt_strategies.chat_template import StrategyLoader
 
-    try:
-        cfg = load_cfg(str(config))
-    except ValidationError as error:
-        told = "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors())
-        raise RecipeError(f"Axolotl refuses the configuration of this recipe:\n{told}") from None
-    with bounds.tokenizing():
+    said = yaml_of(config)
+    base = str(said["base_model"])
+    judged(base, said.get("revision_of_model"))
+    with blaming(base, "Axolotl can make nothing of it"):
+        try:
+            cfg = load_cfg(str(config))
+        except ValidationError as error:
+            told = "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors())
+            raise RecipeError(f"Axolotl refuses the configuration of this recipe:\n{told}") from None
+    with blaming(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
         tokenizer = bounds.bound_tokenizer(load_tokenizer(cfg))
-    _check_korean(tokenizer)
-    return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
+    with blaming(base, "its tokenizer cannot be used"):
+        _check_korean(tokenizer)
+        return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
 
 
 def train_side(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:

@@ -165,7 +165,7 @@ def _in_child(recipe: Recipe) -> dict[str, Any]:
 
 def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as Counted has them, or
-    `absent`: why they are not at hand. Nothing is asked of the hub: HF_HUB_OFFLINE must be set."""
+    `absent`: why they are not at hand. Nothing is asked of the hub: it must be offline()."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job

@@ -20,7 +20,7 @@ from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.models import sizes
 from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
-from kotune.models.refusals import refuse_strange
+from kotune.models.refusals import refuse
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
@@ -123,7 +123,7 @@ class Recipe(Strict):
             name = str(stored)
         if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
             try:
-                refuse_strange(name, Path(name))
+                refuse(name, Path(name))
                 sizes.refuse(name, Path(name))
             except RecipeError as error:
                 raise PydanticCustomError("model", visible(str(error))) from None

@@ -38,6 +38,7 @@ ASKED = (
     "template",
     "tokenizer",
     "tokenizer_config",
+    "tokenizer_files",
     "code",
     "versions",
     "device",

@@ -8,11 +8,13 @@ from kodata.scored import opened
 from kotune import layout
 from kotune.errors import StageError
 from kotune.models import generation, sizes
+from kotune.models.adapters import refuse_saved
+from kotune.models.loading import blaming, config_of
 from kotune.models.refusals import CONFIG
 from kotune.score import turns
-from kotune.score.adapter import refuse
 from kotune.train.precision import loading
 from kotune.train.upstream import exact_softmax, hold_kernels
+from kotune.worker import bounds
 
 BATCH_SIZE = 32
 ATTENTION = "sdpa"  # never what a model's config.json names; on a CPU training has the same
@@ -25,11 +27,13 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     from peft import PeftModel
     from transformers import AutoTokenizer
 
-    refuse(root)
-    adapter = root / layout.MODEL
-    tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
+    adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
+    refuse_saved(name, adapter)
+    with blaming(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
+        tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
     plain = load_base(str(base["model"]), base)
-    model = PeftModel.from_pretrained(plain, str(adapter)).eval()
+    with blaming(name, "its adapter cannot be loaded"):
+        model = PeftModel.from_pretrained(plain, str(adapter)).eval()
     return harness_model(model, tokenizer)
 
 
@@ -49,28 +53,30 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     """The base model on the GPU where there is one, in the precision and with the kernels that training used. StageError where
     its weights lack tensors, which transformers fills with random numbers."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     precision = loading(str(base["base_precision"]), str(base["compute_dtype"]))
     where = {"revision": base["model_revision"] or "main", "trust_remote_code": False}
     if file := generation.file_of(name, base["model_revision"], CONFIG):
         sizes.refuse(name, file.parent)  # before transformers reads it
-    config = AutoConfig.from_pretrained(name, **where)
+    with blaming(name, "its config.json cannot be used"):
+        config = config_of(name, base["model_revision"])
     config._attn_implementation = (
         ATTENTION  # as an argument, it would give way to config.json's own (transformers 5.16)
     )
-    if file:
-        _refuse_larger(name, file.parent, config)
-    model, loaded = AutoModelForCausalLM.from_pretrained(
-        name,
-        config=config,
-        device_map={"": device},
-        use_safetensors=True,
-        output_loading_info=True,
-        **where,
-        **precision,
-    )
+    with blaming(name, "it cannot be loaded"):
+        if file:
+            _refuse_larger(name, file.parent, config)
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            name,
+            config=config,
+            device_map={"": device},
+            use_safetensors=True,
+            output_loading_info=True,
+            **where,
+            **precision,
+        )
     _refuse_missing(name, sorted(loaded["missing_keys"]))
     hold_kernels(model)
     _keep_only_tokens(model)

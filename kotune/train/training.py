@@ -6,6 +6,7 @@ stay until that is on record.
 """
 
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,9 @@ from kotune.runs.events import Event, keep_metrics_until, read_metrics
 from kotune.runs.job import LAUNCHERS, Launcher
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step, not_finite
+from kotune.train.tracking import SPACES
 from kotune.worker import faults, tether
+from kotune.worker.environment import environment
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
@@ -57,12 +60,19 @@ def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
-        child = tether.start(command(root, launcher), root, log)
+        child = tether.start(command(root, launcher), root, log, env=surroundings())
         try:
             yield from _follow(metrics, child)
         finally:
             tether.end(child, GRACE)
     return child.returncode
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of Axolotl: the model is at hand and was judged, so nobody is asked for more of it; but for a space of
+    trackio's that the user sends metrics to, which lies on the hub."""
+    offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
+    return {**environment(), **offline}
 
 
 def command(root: Path, launcher: Launcher) -> list[str]:

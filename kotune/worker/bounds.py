@@ -9,15 +9,19 @@ over ends as an error where Python is at work, and ends the process (SIGPROF, SI
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import wraps
 from types import FrameType
 from typing import Any
 
-from kotune.errors import StageError
+from kodata.errors import brief, on_one_line
+from kotune.errors import RecipeError, StageError
 
 SECONDS = 5.0  # of CPU time for one chat, in Python; honest templates take some thousandths
+CLOCK = 900.0  # seconds of a day's time at least, for a tokenizer that waits: reading takes no CPU time
+SLOWEST = 5  # times the CPU time that it may take, on a machine that is busy
 KILLED = 120.0  # of CPU time, and TOKEN for each character, in whatever code
 TOKEN = 20e-6  # an honest tokenizer takes a twentieth
 RENDERED = 256 << 20  # bytes for one chat, beside what the process has already
@@ -29,6 +33,7 @@ REPEAT, SOON = 0.1, 1e-3  # seconds until a timer rings again, where somebody ca
 STATM, PAGE = "/proc/self/statm", resource.getpagesize()  # its sixth number: pages of data and stack
 ENDED = {  # by the exit code of a process that had bounds
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
+    -signal.SIGALRM: f"over {CLOCK:g} s, in which it waits for something",
     -signal.SIGABRT: f"perhaps over {TOKENIZED >> 30} GiB over some rows",
 }
 
@@ -38,25 +43,29 @@ class OverrunError(StageError):
 
 
 @contextmanager
-def bounded(memory: int, killed: float, seconds: float = 0) -> Iterator[None]:
+def bounded(memory: int, killed: float, seconds: float = 0, clock: float = 0) -> Iterator[None]:
     """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the process over `memory` bytes
-    more than it has, the end of the process after `killed` seconds. Timers are for the main thread. Inside others, the bounds
-    around go on."""
+    more than it has, the end of the process after `killed` seconds of CPU time, or `clock` seconds in all (0: never). Timers are
+    for the main thread. Inside others, the bounds around go on."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     timed = threading.current_thread() is threading.main_thread()
     try:
         _limit_data(memory, before)
-        with _timed(killed, seconds) if timed else nullcontext():
+        with _timed(killed, seconds, clock) if timed else nullcontext():
             yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 @contextmanager
-def _timed(killed: float, seconds: float) -> Iterator[None]:
+def _timed(killed: float, seconds: float, clock: float) -> Iterator[None]:
     """The timers of bounded(). What is left of those around stays the most that there is, and runs on afterwards."""
     signal.signal(signal.SIGVTALRM, _overrun)
-    asked = {signal.ITIMER_VIRTUAL: (seconds, seconds and REPEAT), signal.ITIMER_PROF: (killed, 0.0)}
+    asked = {
+        signal.ITIMER_VIRTUAL: (seconds, seconds and REPEAT),
+        signal.ITIMER_PROF: (killed, 0.0),
+        signal.ITIMER_REAL: (clock, 0.0),
+    }
     around = {timer: signal.setitimer(timer, *_sooner(*asked[timer], *signal.getitimer(timer))) for timer in asked}
     begun = _used()
     try:
@@ -68,9 +77,10 @@ def _timed(killed: float, seconds: float) -> Iterator[None]:
 
 
 def _used() -> dict[int, float]:
-    """The CPU seconds of this process so far, as each timer counts them."""
+    """The seconds of this process so far, as each timer counts them."""
     found = resource.getrusage(resource.RUSAGE_SELF)
-    return {signal.ITIMER_VIRTUAL: found.ru_utime, signal.ITIMER_PROF: found.ru_utime + found.ru_stime}
+    whole = found.ru_utime + found.ru_stime
+    return {signal.ITIMER_VIRTUAL: found.ru_utime, signal.ITIMER_PROF: whole, signal.ITIMER_REAL: time.monotonic()}
 
 
 def _sooner(most: float, again: float, left: float, then: float) -> tuple[float, float]:
@@ -132,8 +142,22 @@ def _told() -> Iterator[None]:
 @contextmanager
 def tokenizing(characters: int = 0) -> Iterator[None]:
     """Bounds for a tokenizer at work over so many characters, or being loaded."""
-    with bounded(TOKENIZED + LETTER * characters, KILLED + TOKEN * characters):
+    killed = KILLED + TOKEN * characters
+    with bounded(TOKENIZED + LETTER * characters, killed, clock=max(CLOCK, SLOWEST * killed)):
         yield
+
+
+@contextmanager
+def _working(tokenizer: Any, characters: int) -> Iterator[None]:
+    """tokenizing(), where whatever is raised is the tokenizer's fault. RecipeError."""
+    try:
+        with tokenizing(characters):
+            yield
+    except Exception as error:
+        told = on_one_line(f"{type(error).__name__}: {brief(error)}")
+        raise RecipeError(
+            f"model {tokenizer.name_or_path}: its tokenizer cannot take a text ({told}); choose another model"
+        ) from error
 
 
 def bound_tokenizer(tokenizer: Any) -> Any:
@@ -143,7 +167,7 @@ def bound_tokenizer(tokenizer: Any) -> Any:
     @wraps(plain)
     def encode(text: Any, *given: Any, **named: Any) -> Any:
         texts = text if isinstance(text, (list, tuple)) else [text]
-        with tokenizing(sum(map(len, texts))):
+        with _working(tokenizer, sum(map(len, texts))):
             return plain(text, *given, **named)
 
     undone = tokenizer._decode
@@ -151,7 +175,7 @@ def bound_tokenizer(tokenizer: Any) -> Any:
     @wraps(undone)
     def decode(*given: Any, **named: Any) -> Any:
         ids = named.get("token_ids", given[0] if given else ())
-        with tokenizing(len(ids) if hasattr(ids, "__len__") else 1):
+        with _working(tokenizer, len(ids) if hasattr(ids, "__len__") else 1):
             return undone(*given, **named)
 
     tokenizer._encode_plus, tokenizer._decode = encode, decode

@@ -174,7 +174,7 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_
     (mine / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(RecipeError, match="names code of its own"):
         model_hub.fetch(str(mine))
-    with pytest.raises(ValueError, match="trust_remote_code"):
+    with pytest.raises(RecipeError, match="names code of its own"):
         model.load_base(str(mine), {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None})
     known = folder(tmp_path / "known", {"model_type": "llama", "auto_map": code}, "model.safetensors")
     assert model_hub.fetch(str(known)) is None  # transformers has it, and uses its own

@@ -84,6 +84,7 @@ def test_the_same_base_asked_the_same_gives_its_answers_and_its_name(root: Path)
         {"template": "u"},
         {"tokenizer": "t"},
         {"tokenizer_config": "c"},
+        {"tokenizer_files": {"model/added_tokens.json": "a"}},
         {"code": "d"},
         {"versions": {}},
         {"device": "cuda"},

@@ -279,3 +279,12 @@ def test_metrics_are_kept_up_to_the_checkpoint_that_training_goes_on_from(tmp_pa
 def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"event": "start"}\n{"event": "lo')
     assert events.read_metrics(tmp_path / "metrics.jsonl") == [{"event": "start"}]
+
+
+def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is at hand and was judged; a mirror may offer more of it by now."""
+    for name in ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    assert training.surroundings()["HF_HUB_OFFLINE"] == "1"
+    monkeypatch.setenv("TRACKIO_SPACE_ID", "me/space")
+    assert "HF_HUB_OFFLINE" not in training.surroundings()

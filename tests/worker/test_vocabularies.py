@@ -1,0 +1,88 @@
+"""The second lock: no child of ours opens a file of the user's in the place of a vocabulary, whoever asks for it."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kotune.worker import bounds
+from kotune.worker.environment import environment
+
+pytest.importorskip("transformers")
+LOAD = "from transformers import AutoTokenizer\nprint(len(AutoTokenizer.from_pretrained('theirs').get_vocab()))"
+
+
+def child(folder: Path, code: str) -> "subprocess.CompletedProcess[str]":
+    """As every child is started, and what Axolotl starts itself."""
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    (model := tmp_path / "theirs").mkdir()
+    (model / "config.json").write_text('{"model_type": "bert"}')
+    (model / "tokenizer_config.json").write_text('{"tokenizer_class": "FunnelTokenizer"}')
+    (tmp_path / "secret.txt").write_text("[UNK]\nhf_Canary123456\n")
+    return model
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json", "tokenizer.json"])
+def test_a_users_file_is_no_vocabulary(theirs: Path, name: str) -> None:
+    """As if nobody had refused the model: transformers 5.16 reads the file that is named."""
+    secret = str(theirs.parent / "secret.txt")
+    if name == "tokenizer.json":
+        words = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": secret, "max_input_chars_per_word": 9}
+        words["continuing_subword_prefix"] = "##"
+        (theirs / name).write_text(json.dumps({"version": "1.0", "added_tokens": [], "model": words}))
+    else:
+        was = json.loads((theirs / name).read_text()) if (theirs / name).exists() else {}
+        (theirs / name).write_text(json.dumps({**was, "vocab": secret}))
+    done = child(theirs.parent, LOAD)
+    assert done.returncode == 1 and "named as its vocabulary" in done.stderr, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["BertTokenizer", "FunnelTokenizer"])
+def test_a_models_own_vocabulary_is_read(theirs: Path, kind: str) -> None:
+    (theirs / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind, "do_lower_case": False}))
+    (theirs / "vocab.txt").write_text(
+        "[UNK]\n[PAD]\n[CLS]\n[SEP]\n[MASK]\n<unk>\n<pad>\n<cls>\n<sep>\n<mask>\n<s>\n</s>\n가\n나\n"
+    )
+    done = child(theirs.parent, LOAD)
+    assert done.stdout == "14\n", done.stderr
+
+
+def test_the_locked_classes_are_the_librarys_in_all_else(tmp_path: Path) -> None:
+    code = (
+        "import copy, tokenizers\nfrom tokenizers import models\nfrom tokenizers.models import WordLevel\n"
+        "made = tokenizers.Tokenizer(WordLevel({'가': 0}, unk_token='가'))\n"
+        "print(isinstance(made.model, models.WordLevel), isinstance(made.model, models.BPE), WordLevel.__name__,\n"
+        "      copy.deepcopy(made).encode('가').ids, tokenizers.Tokenizer(models.BPE()).get_vocab_size())\n"
+        "for ask in (lambda: models.BPE.from_file('a', 'b'), lambda: WordLevel.read_file('/etc/passwd'),\n"
+        "            lambda: models.WordPiece(vocab='/etc/passwd'), lambda: models.BPE('/etc/passwd', '/etc/passwd'),\n"
+        "            lambda: models.BPE({}, '/dev/ptmx')):\n"
+        "    try:\n        ask()\n    except ValueError as error:\n        print(str(error)[:20])"
+    )
+    done = child(tmp_path, code)
+    assert done.stdout.splitlines() == ["True False WordLevel [0] 0", *["a file that is not t"] * 5], done.stderr
+
+
+def test_a_read_that_waits_ends_with_its_process() -> None:
+    """It takes no CPU time."""
+    code = (
+        "import os\nfrom kotune.worker import bounds\nbounds.CLOCK = bounds.SLOWEST = 0.2\nbounds.KILLED = 1.0\n"
+        "with bounds.tokenizing():\n    pass\nend, _ = os.pipe()\nwith bounds.tokenizing():\n    os.read(end, 1)"
+    )
+    done = child(Path.cwd(), code)
+    assert done.returncode == -signal.SIGALRM, done.stderr
+    assert "waits for something" in bounds.ENDED[-signal.SIGALRM]
