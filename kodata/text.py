@@ -13,6 +13,12 @@ RUN = 100  # marks on one letter that are put in order together; UAX #15 knows n
 
 # Control characters but not tab and newline; and half characters (lone surrogates), which no UTF-8 file can hold.
 _UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# What shows nothing where it stands alone: white space, format characters, fillers of Hangul, a blank of Braille, selectors
+# and tags. Inside a text they stay: emoji are joined by some of them, and Persian words are kept apart.
+_NOTHING = re.compile(
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+)
 _DOUBLE = "\u0f73\u0f75\u0f81\uff9e\uff9f"  # no marks themselves, but what they are made of begins with one
 
 
@@ -40,15 +46,21 @@ def _is_mark(letter: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """The text of a field: composed (NFC), with Unix line ends, without control characters and outer white space."""
-    return _readable(text).strip()
+    """The text of a field: composed (NFC), with Unix line ends, without control characters and outer white space. Empty where
+    nothing of it is visible."""
+    return or_nothing(_readable(text).strip())
+
+
+def or_nothing(text: str) -> str:
+    """The text, empty where nothing of it is visible: a zero-width space alone is neither a question nor an answer."""
+    return "" if _NOTHING.fullmatch(text) else text
 
 
 def content(text: str) -> str:
     """What somebody wrote whole, as a turn of a chat: clean(), but that its own white space stays, the indent of its first line
     too. Blank lines before the first go, and line ends after the last. A template stands there, whose own line ends a tokenizer
-    would join with them: to tokens that no prompt ends with. Empty where nothing but white space is left."""
-    made = _readable(text).rstrip("\n")
+    would join with them: to tokens that no prompt ends with. Empty where nothing visible is left."""
+    made = or_nothing(_readable(text).rstrip("\n"))
     start = len(made) - len(made.lstrip())
     return made[made.rfind("\n", 0, start) + 1 :] if start < len(made) else ""
 
@@ -62,12 +74,16 @@ def _readable(text: str) -> str:
 
 def has_unwanted(value: object) -> bool:
     """Whether a text, or one inside a list or dict, has characters that clean() and content() take away: controls."""
-    if isinstance(value, str):
-        return not value.isprintable() and _UNWANTED.search(value.replace("\r", "")) is not None
-    if not isinstance(value, (list, dict)):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return not _are_printable(inner) and any(map(has_unwanted, inner))
+    waiting = [value]  # and no recursion: a value may be nested deeper than Python calls
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (list, dict)):
+            inner = value.values() if isinstance(value, dict) else value
+            if not _are_printable(inner):
+                waiting.extend(inner)
+        elif isinstance(value, str) and not value.isprintable() and _UNWANTED.search(value.replace("\r", "")):
+            return True
+    return False
 
 
 def _are_printable(values: Iterable[object]) -> bool:
