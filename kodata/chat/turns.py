@@ -24,16 +24,7 @@ TRAINED = (
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")  # OpenAI's, old and new
 _ROW = ("guid", "group", "split", "system", *TRAINED)
-_ASKS_NOTHING: tuple[Any, ...] = (
-    None,
-    False,
-    "",
-    "[]",
-    "{}",
-    "null",
-    [],
-    {},
-)  # what exporters write for a tool that there is not
+_ASKS_NOTHING: tuple[Any, ...] = (None, "", "[]", "{}", "null", [], {})  # what exporters write for no tool; false too
 _OF_ANSWER = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)
 _OF_OTHERS = known("role", "content", *TOOLS)
 UNTRAINED_END = "untrained end"
@@ -175,7 +166,7 @@ def thought_key(row: Row) -> str | None:
 
 
 def _refuse_tools(row: Row, place: str) -> None:
-    if named := [key for key in TOOLS if row.get(key) not in _ASKS_NOTHING]:
+    if named := [key for key in TOOLS if row.get(key) not in _ASKS_NOTHING and row[key] is not False]:
         raise DataError(f"{place.removesuffix(': ')}: {named[0]} is {shown(row[named[0]])}; {_NO_TOOLS}")
 
 

@@ -151,6 +151,7 @@ def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
         ({"messages": [U, {**S, "content": ""}, A]}, "messages.1.content is empty"),
         ({"messages": [U, {**A, "content": "\u200b"}]}, "messages.1.content is empty: '\\u200b'"),
         ({"prompt": "\u3164\ufe0f \u2800", "answer": "네"}, "prompt is empty"),
+        ({"messages": [U, A], "tools": 0}, "tools is 0; calls of tools"),
         ({"messages": [U, A], "tools": "[1]"}, "tools is '[1]'; calls of tools"),
         ({"messages": [U, S, A]}, "messages.1.role is system, but here must be assistant"),
         ({"messages": [U, U, A]}, "messages.1.role is user, but here must be assistant: "),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import kodata
 from kodata.card import NotRead, Rewritten
-from kodata.chat.turns import TRAINED
+from kodata.chat.turns import TOOLS, TRAINED
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
@@ -62,7 +62,7 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 def changed(file: Path, key: str, value: Any, draw: Any) -> tuple[str, bool]:
     """The text of a file with a key or column more, and whether that says what is done anyway: a line or answer is trained on
-    without a mark, and another turn is not."""
+    without a mark, another turn is not, and nobody has tools."""
     text = file.read_text("utf-8")
     if file.suffix in (".csv", ".txt"):
         rows = list(csv.reader(io.StringIO(text), delimiter="," if file.suffix == ".csv" else "\t"))
@@ -77,7 +77,8 @@ def changed(file: Path, key: str, value: Any, draw: Any) -> tuple[str, bool]:
     place[key] = value
     is_trained = place.get("role", "assistant") == "assistant"
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    return text, key in TRAINED and value in ((1, True) if is_trained else (0, False))
+    is_done = key in TRAINED and value in ((1, True) if is_trained else (0, False))
+    return text, is_done or (key in TOOLS and value is False)
 
 
 def made_of(name: str, folder: Path, out: Path) -> tuple[set[str], str]:
