@@ -74,6 +74,7 @@ def test_a_text_without_anything_visible_is_empty() -> None:
     for mark in [*hidden, "\u3164", "\uffa0", "\u2800", "\ufe0f", "\u034f"]:
         assert clean(f" {mark} ") == content(f"\n {mark}\n") == "", hex(ord(mark))
     assert or_nothing("\u200b" * 1_000_000) == ""
+    assert all(or_nothing(chr(code)) == "" for code in range(sys.maxunicode) if chr(code).isspace())
 
 
 @pytest.mark.parametrize("text", ["👨\u200d👩\u200d👧", "한\u200b국", "\ufeff글", "می\u200cروم", "❤\ufe0f", "."])
