@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kodata.card import Found, Record
-from kodata.text import spoken
+from kodata.text import or_nothing, spoken
 
 # As in Llama 3 and Qwen (<|...|>), DeepSeek (<｜...｜>), Gemma, Mistral and older Llamas.
 _SIGN = re.compile(
@@ -34,6 +34,7 @@ def plain(text: str) -> tuple[str, tuple[str, ...]]:
         return text, tuple(done)
     if (kept := _without_ends(text)) != text:
         done.append(ENDED)
+        kept = or_nothing(kept)
     if (made := _SIGN.sub(lambda found: f"{found[0][0]} {found[0][1:]}", kept)) != kept:
         done.append(REWRITTEN)
     return made, tuple(done)

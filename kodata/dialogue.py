@@ -11,6 +11,8 @@ from typing import NamedTuple
 from kodata.card import Message, Refused
 from kodata.text import clean
 
+# What messages_of() leaves out of a dialogue.
+EMPTY, UNASKED, UNANSWERED = "empty utterance", "turn before the first question", "turn without an answer"
 _SPEAKERS = {"system": "안내", "user": "A", "assistant": "B"}
 
 
@@ -21,7 +23,14 @@ class Utterance(NamedTuple):
     text: str
 
 
-def messages_of(utterances: Iterable[Utterance], named: bool) -> list[Message] | Refused:
+class Said(NamedTuple):
+    """A dialogue as chat messages, and what was left out of it: of EMPTY, UNASKED and UNANSWERED."""
+
+    messages: list[Message]
+    left_out: tuple[str, ...]
+
+
+def messages_of(utterances: list[Utterance], named: bool) -> Said | Refused:
     """The utterances as chat messages. `named`: speakers are names, and the first to speak is the user; else roles.
 
     One speaker's utterances in a row become one turn, a line each. Turns of the assistant at the beginning and of the
@@ -38,7 +47,9 @@ def messages_of(utterances: Iterable[Utterance], named: bool) -> list[Message] |
     ]
     begin = int(bool(turns) and turns[0]["role"] == "assistant")
     end = len(turns) - int(bool(turns) and turns[-1]["role"] == "user")
-    return turns[begin:end] or Refused("fewer than two turns")
+    left_out = {EMPTY: len(said) < len(utterances), UNASKED: begin > 0, UNANSWERED: end < len(turns)}
+    made = Said(turns[begin:end], tuple(what for what, is_so in left_out.items() if is_so))
+    return made if made.messages else Refused("fewer than two turns")
 
 
 def told(messages: Iterable[Message]) -> str:

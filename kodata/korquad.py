@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata.card import Card, Found, Message, Record, Refused
+from kodata.card import Card, Found, Message, NotRead, Record, Refused
 from kodata.errors import DataError, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import Places
@@ -104,11 +104,15 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     return _PLACES.files(split, path)
 
 
-def _official(file: Path) -> Iterator[data_files.Row]:
-    """The questions of an official file as rows like the hub's. SQuAD 1.1's nesting: article, paragraph, question."""
+def _official(file: Path) -> Iterator[data_files.Row | NotRead]:
+    """The questions of an official file as rows like the hub's, then what stands beside them and is not read.
+
+    SQuAD 1.1's nesting: article, paragraph, question.
+    """
     place, count = "data", 0
+    passed: list[str] = []
     try:
-        for at, article in enumerate(data_files.rows(file, inside=("data",))):
+        for at, article in enumerate(data_files.rows(file, ("data",), passed=passed)):
             place = f"data[{at}]"
             for inner, paragraph in enumerate(article["paragraphs"]):
                 place = f"data[{at}].paragraphs[{inner}]"
@@ -121,7 +125,8 @@ def _official(file: Path) -> Iterator[data_files.Row]:
                 }
                 for qa in paragraph["qas"]:
                     count += 1
-                    yield {**around, **qa, **shared}
+                    own = {f"qas[].{key}": qa[key] for key in shared if key in qa}
+                    yield {**around, **qa, **own, **shared}
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{file}: {place} is not as in KorQuAD 1.0 ({error}); give the official file, whose shape is "
@@ -129,6 +134,7 @@ def _official(file: Path) -> Iterator[data_files.Row]:
         ) from None
     if not count:
         raise DataError(f"{file}: no questions in it; download or copy it again")
+    yield from (NotRead(key, 1) for key in dict.fromkeys(passed))
 
 
 def record(row: data_files.Row) -> Record | Refused:

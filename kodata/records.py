@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from pathlib import Path
 
-from kodata.card import Found, Message, Record, Refused
+from kodata.card import Found, Message, NotRead, Record, Refused
 from kodata.errors import DataError, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, Unread
@@ -27,7 +27,7 @@ def asked(question: str, answer: str) -> list[Message]:
 
 def checked(
     path: Path,
-    found: Iterator[Row],
+    found: Iterable[Row | NotRead],
     make: Callable[[Row], Record | Refused],
     explain: Callable[[Row], str],
     names: Known | Callable[[Row], Known],
@@ -36,6 +36,9 @@ def checked(
     a DataError with the row's place and explain()."""
     unread = Unread()
     for number, row in enumerate(found, 1):
+        if isinstance(row, NotRead):
+            yield row
+            continue
         try:
             made = make(row)
         except (KeyError, TypeError):

@@ -181,12 +181,18 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     _refuse_beyond_positions(job, generation.positions(model.base, revision))
     unused = generation.unused_settings(model.base, revision)
     job.run.update(model_revision=revision, generation_unused=unused or None)
-    rows = read_json(job.run.path(MANIFEST))["rows"]["train"] if job.run.path(MANIFEST).exists() else None
-    write_text(job.run.path(CONFIG), config.render(job.recipe, job.device, revision, rows))
+    write_text(job.run.path(CONFIG), _rendered(job, revision))
     job.run.path(TEMPLATE).unlink(missing_ok=True)
     if model.template:
         write_text(job.run.path(TEMPLATE), model.template.read_text(encoding="utf-8"))
     return model
+
+
+def _rendered(job: Job, revision: str | None) -> str:
+    """axolotl.yml, for as many training rows as there are where they are prepared."""
+    manifest = job.run.path(MANIFEST)
+    rows = read_json(manifest)["rows"]["train"] if manifest.exists() else None
+    return config.render(job.recipe, job.device, revision, rows)
 
 
 def _refuse_beyond_positions(job: Job, positions: float) -> None:
@@ -208,7 +214,7 @@ def _render(job: Job, screen: Screen) -> None:
 def _train(job: Job, screen: Screen) -> None:
     base, revision = presets.find(job.recipe.model, job.recipe.template).base, job.run.record().get("model_revision")
     hub.fetch(base, revision=revision)  # judged here too: a stranger's run.json skips stages
-    config.refuse_foreign(job.run.root, job.recipe, job.device, revision)
+    config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
     with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))

@@ -4,6 +4,7 @@ Guaranteed: train and test share no dialogue, neither by its group nor by its tu
 Validation; where nothing does, it is the groups with the lowest draws, a twentieth, whatever the order of the files.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from kodata import test_part
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
-from kodata.card import Card, Found, Message, NotRead, Record, Refused, Rewritten
+from kodata.card import Card, Found, Message, Record, Refused, Rewritten
 from kodata.control_text import is_whole, made_plain
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, NoTestError, did_you_mean
@@ -200,15 +201,27 @@ def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> 
     for file in chosen:
         for part in archive.parts(file, root):
             if validation is None or (part.side == "validation") == validation:
-                yield from map(_record, dialogues(part))
+                yield from _records_of(part)
 
 
-def _record(dialogue: Dialogue | NotRead | Rewritten) -> Found:
-    if isinstance(dialogue, NotRead | Rewritten):
-        return dialogue
-    made = messages_of(dialogue.utterances, dialogue.named)
-    if isinstance(made, Refused):
-        return made
+def _records_of(part: archive.ArchivePart) -> Iterator[Found]:
+    """The records of a part, then what was not read of them and what was left out of them."""
+    left_out: Counter[str] = Counter()
+    for found in dialogues(part):
+        if isinstance(found, Dialogue):
+            yield _record(found, left_out)
+        else:
+            yield found
+    yield from (Rewritten(what, rows) for what, rows in sorted(left_out.items()))
+
+
+def _record(dialogue: Dialogue, left_out: Counter[str]) -> Record | Refused:
+    """`left_out` counts what the record does not have of the dialogue."""
+    said = messages_of(dialogue.utterances, dialogue.named)
+    if isinstance(said, Refused):
+        return said
+    made = said.messages
+    left_out.update(said.left_out + dialogue.left_out)
     topic = clean(dialogue.topic or "") or None
     record = {"guid": clean(dialogue.guid), "group": clean(dialogue.group), "messages": made, "topic": topic}
     summary = clean(dialogue.summary or "")

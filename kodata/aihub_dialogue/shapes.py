@@ -21,6 +21,7 @@ LOOKED_FOR = (
     "data[].body.dialogue (한국어 대화 요약), [].talk.content (감성 대화), data[].paragraphs (일반상식), "
     "or in .xlsx the columns 사람문장1 (감성 대화) or SPEAKER, SENTENCE, SENTENCEID (한국어 대화)"
 )
+OTHER_ANSWERS = "other answers"  # to one question: the first is used
 _CLERK = {"고객": "user", "점원": "assistant"}
 _CLERK_COLUMNS = known("SPEAKER", "SENTENCE", "SENTENCEID", "DOMAIN")
 _MARKS = {"HS": "user", "SS": "assistant"}  # of 감성 대화: 사람 and 시스템, numbered
@@ -29,7 +30,8 @@ _NUMBERED = re.compile(r"(\D+)0*([1-9]\d{0,3})")
 
 
 class Dialogue(NamedTuple):
-    """What a shape makes of its rows. `named`: speakers are names, not roles. `group`: what is split together."""
+    """What a shape makes of its rows. `named`: speakers are names, not roles. `group`: what is split together. `left_out`: what
+    of a row is not in it."""
 
     guid: str
     group: str
@@ -37,6 +39,7 @@ class Dialogue(NamedTuple):
     utterances: list[Utterance]
     named: bool
     summary: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
@@ -53,12 +56,14 @@ def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
 
 def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
     number = 0
+    passed: list[str] = []
     try:
         text = decoded(part.chunks(), ("utf-8-sig", "cp949"))
-        for number, row in enumerate(json_rows(text, inside=("data", "info")), 1):
+        for number, row in enumerate(json_rows(text, ("data", "info"), passed), 1):
             yield from _of_row(_Place(f"{part.place}: row {number}", row), f"{part.name}#{number}", unread)
     except FaultError as fault:
         raise DataError(f"{part.place}: row {number + 1}: {fault}") from None
+    unread.add(passed)
 
 
 def _of_row(at: "_Place", name: str, unread: Unread) -> Iterator[Dialogue]:
@@ -91,7 +96,7 @@ def _two_people(at: "_Place", _: str) -> Iterator[Dialogue]:
 def _emotional(at: "_Place", _: str) -> Iterator[Dialogue]:
     content = _Place(f"{at.place}: talk.content", at.get("talk.content"))
     profile = at.text("talk.id.profile-id")
-    said = [Utterance(role, content.maybe(key) or "") for key, role in _in_turn(content.value, _MARKS)]
+    said = _filled(Utterance(role, content.maybe(key) or "") for key, role in _in_turn(content.value, _MARKS))
     identity = at.maybe("talk.id.talk-id") or profile
     yield Dialogue(f"emotional:{identity}", f"emotional:{profile}", at.maybe("profile.emotion.type"), said, False)
 
@@ -103,6 +108,12 @@ def _in_turn(names: Any, roles: dict[str, str]) -> list[tuple[str, str]]:
     return [(name, roles[found[1]]) for found, name in named]
 
 
+def _filled(said: Iterable[Utterance]) -> list[Utterance]:
+    """A dialogue's utterances, of the three or four that each dialogue of 감성 대화 has a place for."""
+    every = list(said)
+    return every[: max((at for at, each in enumerate(every, 1) if each.text), default=0)]
+
+
 def _questions(at: "_Place", _: str) -> Iterator[Dialogue]:
     """SQuAD 1.1: the questions of an article are one group."""
     title = at.text("title")
@@ -112,7 +123,8 @@ def _questions(at: "_Place", _: str) -> Iterator[Dialogue]:
             answers = question.items("answers")
             said = [Utterance("user", f"{context}\n\n{question.text('question')}")]
             said += [Utterance("assistant", answer.text("text")) for answer in answers[:1]]
-            yield Dialogue(f"squad:{question.text('id')}", f"squad:{title}", title, said, False)
+            other = (OTHER_ANSWERS,) if len(answers) > 1 else ()
+            yield Dialogue(f"squad:{question.text('id')}", f"squad:{title}", title, said, False, left_out=other)
 
 
 def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
@@ -142,7 +154,7 @@ def _looked_at(rows: Iterable[tuple[int, Row]], names: Known, unread: Unread) ->
 def _emotional_rows(rows: Iterable[tuple[int, Row]], name: str, spoken: list[tuple[str, str]]) -> Iterator[Dialogue]:
     for number, row in rows:
         identity = f"emotional:{name}:{number}"
-        said = [Utterance(role, str(row.get(column, ""))) for column, role in spoken]
+        said = _filled(Utterance(role, str(row.get(column, ""))) for column, role in spoken)
         yield Dialogue(identity, identity, str(row.get("감정_대분류", "")), said, False)
 
 
@@ -217,7 +229,8 @@ _SHAPES: dict[str, tuple[Known, Callable[[_Place, str], Iterator[Dialogue]]]] = 
     "talk": (
         known(
             talk=known(
-                id=known("profile-id", "talk-id"), content=known(*(f"{m}{n:02}" for m in _MARKS for n in range(1, 100)))
+                id=known("profile-id", "talk-id"),
+                content=lambda said: known(*(key for key, _ in _in_turn(said, _MARKS))),
             ),
             profile=known(emotion=known("type")),
         ),

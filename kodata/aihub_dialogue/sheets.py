@@ -9,7 +9,7 @@ from typing import IO, Any
 from kodata.aihub_dialogue.archive import MAX_XLSX, check, told
 from kodata.errors import DataError, FaultError
 from kodata.reading import columns
-from kodata.reading.delimited import once
+from kodata.reading.delimited import once, refuse_names
 
 Row = dict[str, Any]
 Line = tuple[int, str, int, tuple[Any, ...]]  # as kodata.reading.column_rows has it
@@ -22,7 +22,7 @@ def sheets(handle: IO[bytes], place: str) -> Iterator[tuple[str, list[str], Iter
         names = next((_names(cells) for *_, cells in lines if any(cells)), None)
         if names:
             _once(names, f"{place}: sheet {title}")
-            yield title, names, _rows(lines, names)  # noqa: B031  (goes on after the names)
+            yield title, names, _rows(lines, names, f"{place}: sheet {title}")  # noqa: B031  (goes on after the names)
 
 
 def _lines(handle: IO[bytes], place: str) -> Iterator[Line]:
@@ -47,6 +47,11 @@ def _names(cells: tuple[Any, ...]) -> list[str]:
     return ["" if cell is None else str(cell).strip() for cell in cells]
 
 
+def _filled(names: list[str]) -> list[str]:
+    """Without the empty ones at the end, of which a row has as many as it likes."""
+    return names[: max((at for at, name in enumerate(names, 1) if name), default=0)]
+
+
 def _once(names: list[str], place: str) -> None:
     try:
         once([name for name in names if name])
@@ -54,9 +59,13 @@ def _once(names: list[str], place: str) -> None:
         raise DataError(f"{place}: {fault}") from None
 
 
-def _rows(lines: Iterator[Line], names: list[str]) -> Iterator[tuple[int, Row]]:
+def _rows(lines: Iterator[Line], names: list[str], place: str) -> Iterator[tuple[int, Row]]:
     """Columns without a name have their number for one, so that what stands in them is told as not read."""
     for _, _, number, cells in lines:
+        try:
+            refuse_names(_filled(_names(cells)), _filled(names))
+        except FaultError as fault:
+            raise DataError(f"{place}: row {number}: {fault}") from None
         told = zip_longest(names, cells)
         row = {name or f"column {at}": cell for at, (name, cell) in enumerate(told, 1) if cell is not None}
         if row:

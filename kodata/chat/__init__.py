@@ -255,12 +255,18 @@ def _record(row: data_files.Row, place: str, guid: str) -> Record | Refused:
 
 def _before(made: list[Message]) -> str:
     """All that is said before the last answer: what would be asked, were the line scored."""
-    return "\n".join(spoken(turn["content"]) for turn in made[:-1] if turn["role"] != "system")
+    said = (turn for turn in made[:-1] if turn["role"] != "system")
+    # Only an answer has a thought: who asks about </think> means the sign itself.
+    return "\n".join(
+        spoken(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip() for turn in said
+    )
 
 
 def _name(row: data_files.Row, field: str, place: str) -> str:
     """A guid or group: text or a whole number; "" where there is none."""
     value = row.get(field)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas writes the whole numbers of a column so, where one of them is missing
     if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
         return "" if value is None else clean(str(value))
     raise DataError(f"{place}: {field} is {shown(value)}; it must be text or a whole number, or be left out")

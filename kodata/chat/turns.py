@@ -2,13 +2,13 @@
 over in silence that says what was meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kodata.card import Message
 from kodata.errors import DataError, did_you_mean, shown
 from kodata.reading.files import Row
-from kodata.reading.keys import Known, known
+from kodata.reading.keys import Known, KnownOfShortened, known
 from kodata.records import asked
 from kodata.text import content, with_thought
 
@@ -24,18 +24,38 @@ TRAINED = (
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")  # OpenAI's, old and new
 _ROW = ("guid", "group", "split", "system", *TRAINED)
-_OF_TURN = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)
+_ASKS_NOTHING: tuple[Any, ...] = (None, "", "[]", "{}", "null", [], {})  # what exporters write for no tool; false too
+_OF_ANSWER = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)
+_OF_OTHERS = known("role", "content", *TOOLS)
+UNTRAINED_END = "untrained end"
+
+
+def _keys_of(turn: Row) -> Known:
+    """The keys that are read of a turn. Nothing but answers is trained: that a question is not, it may say; that it is, or a
+    thought of its own, is told as not read."""
+    if turn.get("role") == "assistant":
+        return _OF_ANSWER
+    return {**_OF_OTHERS, **{key: None for key in TRAINED if turn.get(key) == 0}}
+
+
+def _shortened(row: Row) -> Iterable[str]:
+    """UNTRAINED_END where turns() leaves out the last answers of a line, and trains on one before them."""
+    turns = row.get("messages") or []
+    marks = [_is_trained(turn, "") for turn in turns if turn["role"] == "assistant"]
+    return [UNTRAINED_END] if any(marks) and not marks[-1] and _is_trained(row, "") else []
+
+
 # Of rows with `messages`, and of rows with a question and its answer.
 KEYS: dict[str, Known] = {
-    "messages": known(*_ROW, *TOOLS, messages=_OF_TURN),
+    "messages": KnownOfShortened(known(*_ROW, *TOOLS, messages=_keys_of), _shortened),
     **{key: known(*_ROW, *TOOLS, *THOUGHTS, key, said, "history") for key, said in PAIRS.items()},
 }
 KEYS["instruction"] = {**KEYS["instruction"], "input": None}
 
 
 def shape(row: Row, place: str) -> str:
-    """The key that tells how a line is written: of KEYS. Raises DataError."""
-    shapes = [key for key in KEYS if key in row]
+    """The key that tells how a line is written: of KEYS; null beside another is none. Raises DataError."""
+    shapes = [key for key in KEYS if row.get(key) is not None] or [key for key in KEYS if key in row]
     if len(shapes) != 1:
         found = " and ".join(shapes) or f"none of these but {', '.join(row) or 'nothing'}"
         raise DataError(f"{place}: needs {SHAPES}; found {found:.120}")
@@ -48,7 +68,7 @@ def turns(row: Row, place: str) -> list[Message]:
     kind = shape(row, place)
     made = _told(row, place) if kind == "messages" else _paired(row, kind, place)
     made = _with_system(row, made, place)
-    _check(made, place)
+    _check(made, place, len(row["messages"]) - len(made) if kind == "messages" else 0)
     if not _is_trained(row, place):
         return []
     while (
@@ -62,7 +82,19 @@ def _told(row: Row, place: str) -> list[Message]:
     value = row["messages"]
     if not isinstance(value, list) or not value:
         raise DataError(f"{place}: messages is {shown(value)}; it must be a list of objects with role and content")
-    return [_turn(turn, f"{place}: messages.{number}") for number, turn in enumerate(value)]
+    first = int(_is_empty_system(value[0]))
+    made = [_turn(turn, f"{place}: messages.{number}") for number, turn in enumerate(value[first:], first)]
+    if not made:
+        raise DataError(f"{place}: messages has an empty system turn alone; add what user and assistant say")
+    return made
+
+
+def _is_empty_system(turn: Any) -> bool:
+    """A chat may have no system turn, and many exporters write an empty one then."""
+    if not isinstance(turn, dict) or turn.get("role") != "system":
+        return False
+    said = turn.get("content")
+    return said is None or (isinstance(said, str) and not content(said))
 
 
 def _turn(turn: Any, place: str) -> Message:
@@ -129,12 +161,12 @@ def _with_thought(turn: Row, said: str, place: str, role: str) -> str:
 
 def thought_key(row: Row) -> str | None:
     """The key in which a line's thoughts stand, None where it has none."""
-    said = row.get("messages") or [row]
+    said = [turn for turn in row.get("messages") or [] if turn["role"] == "assistant"] or [row]
     return next((key for key in THOUGHTS for turn in said if turn.get(key) not in (None, "")), None)
 
 
 def _refuse_tools(row: Row, place: str) -> None:
-    if named := [key for key in TOOLS if row.get(key) not in (None, "", [], {})]:
+    if named := [key for key in TOOLS if row.get(key) not in _ASKS_NOTHING and row[key] is not False]:
         raise DataError(f"{place.removesuffix(': ')}: {named[0]} is {shown(row[named[0]])}; {_NO_TOOLS}")
 
 
@@ -162,19 +194,20 @@ def text(row: dict[str, Any], field: str, place: str) -> str:
     return made
 
 
-def _check(made: list[Message], place: str) -> None:
-    """system or user first; then user and assistant in turns; assistant last."""
+def _check(made: list[Message], place: str, before: int) -> None:
+    """system or user first; then user and assistant in turns; assistant last. `before`: how many turns of the line stand before
+    the first one, less those that were put there."""
     expected = ["system"] if made[0]["role"] == "system" else []
     expected += [("user", "assistant")[number % 2] for number in range(len(made) - len(expected))]
     for number, (turn, role) in enumerate(zip(made, expected, strict=True)):
         if turn["role"] != role:
-            where = f"{place}: messages.{number}.role"
+            where = f"{place}: messages.{number + before}.role"
             raise DataError(
                 f"{where} is {turn['role']}, but here must be {role}: an optional system turn, then user and assistant "
                 "in turns; join one speaker's turns into one"
             )
     if made[-1]["role"] != "assistant":
-        where = f"{place}: messages.{len(made) - 1}.role"
+        where = f"{place}: messages.{len(made) - 1 + before}.role"
         raise DataError(
             f"{where} is {made[-1]['role']}, but the last turn must be assistant; remove it or add an answer"
         )

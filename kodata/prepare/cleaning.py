@@ -52,5 +52,6 @@ def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
 
 
 def _said(messages: list[Message]) -> str:
-    """Turns as one text that no other turns have: clean text holds no NUL."""
-    return "\0".join([turn["content"] for turn in messages])
+    """Turns as one text that no other turns have, nor the same turns where other answers are trained: clean text holds no
+    controls."""
+    return "\0".join([turn["content"] + "\1" * (turn.get("train") is False) for turn in messages])

@@ -24,12 +24,15 @@ MAX_RATIO = 200  # unpacked to packed; Korean text has about 10
 SMALL = 1 << 20  # below this many bytes no ratio does harm
 LONGEST = 4 * MAX_ROW  # bytes of a row, in UTF-8
 LIBRARIES = {"parquet": "pyarrow", "arrow": "pyarrow", "xlsx": "openpyxl"}
+_FEATHER = (b"ARROW1", b"FEA1")  # how both versions begin
 _AGAIN = "download or copy it again"
 
 
 def rows(path: Path, kind: str) -> Iterator[Any]:
     """The rows of a `parquet` or `arrow` file. Raises FaultError, or OSError where it cannot be opened."""
     with opened(path) as file:
+        if kind == "arrow" and os.pread(file.fileno(), len(_FEATHER[0]), 0).startswith(_FEATHER):
+            raise FaultError("a Feather file, which is not what datasets' save_to_disk writes; save it as .parquet")
         yield from read(file, kind)
 
 

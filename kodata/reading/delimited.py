@@ -34,6 +34,7 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
     line that does not name the columns."""
     named = lines(pieces)
     names = names or once(next(named, "").removesuffix("\r").split("\t"))
+    last = names[-1]
     for line in named:
         line = line.removesuffix("\r")
         values = line.split("\t")
@@ -41,6 +42,8 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
             if not line.strip():
                 continue
             raise FaultError(_columns(values, names))
+        if values[-1] == last:  # of hardly any row; the call costs a tenth of the time
+            refuse_names(values, names)
         yield dict(zip(names, values))  # noqa: B905  (of equal length; strict= costs a tenth of the time)
 
 
@@ -63,6 +66,7 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
         for values in found:
             size = 0
             if len(values) == len(names):
+                refuse_names(values, names)
                 yield dict(zip(names, values, strict=True))
             elif values:
                 raise FaultError(_columns(values, names))
@@ -75,6 +79,12 @@ def once(names: list[str]) -> list[str]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise FaultError(f"column {shown(twice)} stands twice in the first line; rename or remove one")
     return names
+
+
+def refuse_names(values: Sequence[str], names: Sequence[str]) -> None:
+    """FaultError for a row that has the names of the columns again, as where files were put one after another."""
+    if values[-1:] == names[-1:] and [value.strip("\ufeff ") for value in values] == [name.strip() for name in names]:
+        raise FaultError(f"the names of the columns stand here again ({', '.join(names):.80}); remove the row")
 
 
 def _columns(values: list[str], names: Sequence[str]) -> str:

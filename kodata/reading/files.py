@@ -28,15 +28,19 @@ CHUNK = 1 << 18  # bytes read at a time
 _AGAIN = "download or copy it again"
 
 
-def rows(path: Path, inside: tuple[str, ...] = (), names: Sequence[str] = ()) -> Iterator[Row]:
+def rows(
+    path: Path, inside: tuple[str, ...] = (), names: Sequence[str] = (), passed: list[str] | None = None
+) -> Iterator[Row]:
     """The rows of a file. Raises DataError, with rows counted from 1; a file without rows is one too.
 
     `inside`: the rows of a .json file are in arrays of these names in an outer object, as SQuAD's are in `data`.
-    `names`: the columns of a file of tabs whose first line is a row already.
+    `names`: the columns of a file of tabs whose first line is a row already. `passed` gets the keys of that outer object that
+    hold something else.
     """
     number = 0
     try:
-        for number, row in enumerate(_values(path, inside, names), 1):
+        values = map(_whole, json_rows(_text(path), inside, passed)) if inside else _values(path, names)
+        for number, row in enumerate(values, 1):
             if not isinstance(row, dict):
                 raise DataError(f"{path}: row {number}: {shown(row)} is not an object with named fields")
             yield row
@@ -57,9 +61,7 @@ def sha256(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _values(path: Path, inside: tuple[str, ...], names: Sequence[str]) -> Iterator[Any]:
-    if inside:
-        return map(_whole, json_rows(_text(path), inside))
+def _values(path: Path, names: Sequence[str]) -> Iterator[Any]:
     return tab_separated(_text(path), names) if names else _reader(path)(path)
 
 

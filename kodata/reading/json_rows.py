@@ -79,8 +79,9 @@ def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
     return f"not UTF-8 after {shown(before.decode()[-25:])}; mend or remove the row, or download the file again"
 
 
-def json_rows(pieces: Iterator[str], inside: tuple[str, ...] = ()) -> Iterator[Any]:
-    """The elements of the outer array, or of the arrays in the outer object that have a name in `inside`.
+def json_rows(pieces: Iterator[str], inside: tuple[str, ...] = (), passed: list[str] | None = None) -> Iterator[Any]:
+    """The elements of the outer array, or of the arrays in the outer object that have a name in `inside`. `passed` gets the names
+    of the arrays and objects there that are none of these and not empty: their texts and numbers alone tell of the file.
 
     An object without such an array has no rows; neither has an empty text.
     """
@@ -89,7 +90,7 @@ def json_rows(pieces: Iterator[str], inside: tuple[str, ...] = ()) -> Iterator[A
     if first == "[":
         yield from _array(text)
     elif first == "{" and inside:
-        yield from _object(text, inside)
+        yield from _object(text, inside, [] if passed is None else passed)
     elif first:
         raise FaultError(f"not a JSON array of rows but {text.shown()}")
     if text.peek():
@@ -104,7 +105,7 @@ def _array(text: "_Text") -> Iterator[Any]:
         mark = text.take(",]")
 
 
-def _object(text: "_Text", inside: tuple[str, ...]) -> Iterator[Any]:
+def _object(text: "_Text", inside: tuple[str, ...], passed: list[str]) -> Iterator[Any]:
     text.take("{")
     mark = text.take("}") if text.peek() == "}" else ","
     while mark == ",":
@@ -113,8 +114,8 @@ def _object(text: "_Text", inside: tuple[str, ...]) -> Iterator[Any]:
         text.take(":")
         if key in inside and text.peek() == "[":
             yield from _array(text)
-        else:
-            text.value()
+        elif isinstance(value := text.value(), (list, dict)) and value:
+            passed.append(key)
         mark = text.take(",}")
 
 

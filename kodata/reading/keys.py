@@ -1,7 +1,7 @@
 """What of rows no record holds, keys and control characters: counted, so that nothing of the data vanishes in silence."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from kodata.card import NotRead, Rewritten
@@ -11,28 +11,46 @@ from kodata.text import has_unwanted
 LONGEST = 80  # characters of a key that are told
 CONTROLS = "control character"
 MOST, OTHERS = 1_000, "other keys"  # keys that are told by name, and what the rest is called
-# The names of the keys that are read; of a key that holds an object, or a list of objects, with its own names.
-Known: TypeAlias = Mapping[str, "Known | None"]
+# The names of the keys that are read; of a key that holds an object, or a list of objects, with its own names, or with what
+# tells the names for each of these objects.
+Known: TypeAlias = Mapping[str, "Inside | None"]
+Inside: TypeAlias = "Known | Callable[[dict[str, Any]], Known]"
 
 
-def known(*names: str, **inside: Known) -> Known:
+def known(*names: str, **inside: Inside) -> Known:
     """Known keys: `names` are read whole, of those in `inside` the names given there."""
     return {**dict.fromkeys(names), **inside}
 
 
+class KnownOfShortened(dict[str, Any]):
+    """Known keys of rows that are not always used whole: `shortened` tells what of a row is left out."""
+
+    def __init__(self, names: Known, shortened: Callable[[Any], Iterable[str]]) -> None:
+        super().__init__(names)
+        self.shortened = shortened
+
+
 class Unread:
-    """Counts, over rows, the keys that are not known: each once a row, however often it stands in it."""
+    """Counts, over rows, the keys that are not known, and what was done to their texts: each once a row, however often it
+    stands in it."""
 
     def __init__(self) -> None:
         self._rows: Counter[str] = Counter()
-        self._controls = 0
+        self._done: Counter[str] = Counter()
 
     def look(self, row: Any, names: Known) -> None:
         """Counts what one row has beside `names`."""
-        self._controls += has_unwanted(row)
+        if has_unwanted(row):
+            self._done[CONTROLS] += 1
+        if isinstance(names, KnownOfShortened):
+            self._done.update({*names.shortened(row)})
         if isinstance(row, dict) and row.keys() <= names.keys() and [*names.values()].count(None) == len(names):
             return  # most rows; going through them costs a seventh of reading KLUE-NLI
-        if found := {*others(row, names)}:
+        self.add(others(row, names))
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Counts keys that one row, or one file around its rows, has and that are not read."""
+        if found := {*keys}:
             self._rows.update({self._name(key) for key in found})
 
     def _name(self, key: str) -> str:
@@ -43,20 +61,21 @@ class Unread:
     def told(self) -> Iterator[NotRead | Rewritten]:
         """What was counted, in the order of the keys' names."""
         yield from (NotRead(key, rows) for key, rows in sorted(self._rows.items()))
-        if self._controls:
-            yield Rewritten(CONTROLS, self._controls)
+        yield from (Rewritten(what, rows) for what, rows in sorted(self._done.items()))
 
 
-def others(value: Any, names: Known, place: str = "") -> Iterator[str]:
+def others(value: Any, names: Inside) -> Iterator[str]:
     """Where in a value keys stand that are not known, as `lines[].speaker.age`. A key with nothing in it is none."""
-    if isinstance(value, list):
-        for item in value:
-            yield from others(item, names, f"{place}[]")
-    elif isinstance(value, dict):
-        lead = f"{place}." if place else ""
-        for key in value.keys() - names.keys():
-            if value[key] not in (None, "", [], {}):
-                yield f"{lead}{key}"
-        for key, of_inner in names.items():
-            if of_inner is not None and key in value:
-                yield from others(value[key], of_inner, f"{lead}{key}")
+    waiting: list[tuple[Any, Inside, str]] = [(value, names, "")]  # and no recursion: a value may be nested very deep
+    while waiting:
+        value, names, place = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend((item, names, f"{place}[]") for item in value if isinstance(item, (list, dict)))
+        elif isinstance(value, dict):
+            of_value = names(value) if callable(names) else names
+            lead = f"{place}." if place else ""
+            for key in value.keys() - of_value.keys():
+                if value[key] not in (None, "", [], {}):
+                    yield f"{lead}{key}"
+            inner = ((key, of_key) for key, of_key in of_value.items() if of_key is not None and key in value)
+            waiting.extend((value[key], of_key, f"{lead}{key}") for key, of_key in inner)

@@ -139,11 +139,10 @@ def sides(said: str, made: str, has: str) -> str:
 
 def _check_thoughts(numbered: Numbered, text: str, tokenizer: Any) -> None:
     """A thought must be the only one of its answer, and that of a model which thinks."""
-    answers = [turn["content"] for turn in numbered.row["messages"] if turn["role"] == "assistant"]
-    own = sum(answer.count("</think>") for answer in answers)
-    if not own:
+    turns = numbered.row["messages"]
+    if not any("</think>" in turn["content"] for turn in turns if turn["role"] == "assistant"):
         return
-    if text.count("</think>") > own:
+    if text.count("</think>") > sum(turn["content"].count("</think>") for turn in turns):  # the user may name it too
         raise StageError(
             f"{_where(numbered)}: its answer has a thought, and the template closes an empty one before it; say "
             "`template: deepseek_r1_think`, which leaves the thought to the row"

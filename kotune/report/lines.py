@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from kodata.aihub_dialogue.shapes import OTHER_ANSWERS
+from kodata.chat.turns import UNTRAINED_END
 from kodata.control_text import ENDED, REWRITTEN, SPACED
+from kodata.dialogue import EMPTY, UNANSWERED, UNASKED
 from kodata.prepare.output import Manifest
 from kodata.reading.keys import CONTROLS
 from kotune.display.phrases import LANGUAGES, Phrases
@@ -16,6 +19,11 @@ DONE = {
     ENDED: "ends of turns at the end of a text taken away",
     SPACED: "white space at the end of a text taken away",
     CONTROLS: "control characters taken away",
+    EMPTY: "utterances without text left out",
+    UNASKED: "turns before the first question left out",
+    UNANSWERED: "last turns without an answer left out",
+    OTHER_ANSWERS: "answers after the first to the same question left out",
+    UNTRAINED_END: "last answers that are not to be trained left out, with their questions",
 }
 
 

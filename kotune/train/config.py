@@ -63,11 +63,12 @@ def render(recipe: Recipe, device: Device, revision: str | None = None, rows: in
     return head + yaml.safe_dump(found, sort_keys=False, allow_unicode=True)
 
 
-def refuse_foreign(root: Path, recipe: Recipe, device: Device, revision: str | None) -> None:
+def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
     """StageError for an axolotl.yml, or a template of ours, in the run folder `root` that is not what the recipe makes, although
-    run.json says that it was made: both may be a stranger's, and an axolotl.yml can say that code is run."""
+    run.json says that it was made: both may be a stranger's, and an axolotl.yml can say that code is run. `text`: of
+    axolotl.yml, as it is rendered now."""
     template = presets.find(recipe.model, recipe.template).template
-    wanted = {CONFIG: render(recipe, device, revision)}
+    wanted = {CONFIG: text}
     if template:
         wanted[TEMPLATE] = template.read_text(encoding="utf-8")
     for name, text in wanted.items():

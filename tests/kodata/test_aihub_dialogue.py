@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 from kodata import aihub_dialogue
 from kodata.aihub_dialogue import archive
-from kodata.card import Record, Refused
+from kodata.aihub_dialogue.shapes import OTHER_ANSWERS
+from kodata.card import NotRead, Record, Refused, Rewritten
 from kodata.control_text import records_of
+from kodata.dialogue import EMPTY, UNANSWERED, UNASKED
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
@@ -506,3 +508,39 @@ def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) 
     text = json.dumps(values, ensure_ascii=False).encode(encoding)
     pieces = (text[at : at + size] for at in range(0, len(text), size))
     assert list(json_rows(decoded(pieces, ("utf-8-sig", "cp949")))) == values
+
+
+def test_the_columns_named_again_in_a_sheet_are_refused(tmp_path: Path) -> None:
+    """With the row as a spreadsheet counts it, and however many cells the line has."""
+    put(tmp_path / "a.xlsx", book([*FEELING_SHEET, [], FEELING_SHEET[0] + [None, None]]))
+    assert "a.xlsx: sheet Sheet: row 4: the names of the columns stand here again" in fault(tmp_path)
+
+
+def left_out(folder: Path, source: Any = aihub_dialogue) -> dict[str, int]:
+    return {found.what: found.rows for found in source.read("train", folder) if isinstance(found, Rewritten)}
+
+
+def test_what_is_left_out_of_a_dialogue_is_counted(tmp_path: Path) -> None:
+    rows = [
+        sns([*TWO, ("1", "어디?")], "a"),
+        sns([("1", "가?"), ("2", " "), ("1", "나?"), ("2", "응")], "b"),
+        sns([("1", "혼자"), ("1", "")], "c"),  # dropped, and counted there
+        feeling("p", "t", SS01="안녕하세요", HS02="눈이 와", SS02="네", HS03="응"),
+        feeling("q", "u", HS1="비가 와", SS1="그렇군요", HS2="", SS2=""),
+    ]
+    put(tmp_path / "a.json", rows)
+    assert left_out(tmp_path) == {EMPTY: 1, UNASKED: 1, UNANSWERED: 2}
+    assert {found.key for found in aihub_dialogue.read("train", tmp_path) if isinstance(found, NotRead)} == set()
+
+
+def test_other_answers_and_other_arrays_are_counted(tmp_path: Path) -> None:
+    put(tmp_path / "a.json", {**squad(["한강", "강"]), "more": [{}], "version": "1", "none": [], "made": {"by": "x"}})
+    assert left_out(tmp_path) == {OTHER_ANSWERS: 1}
+    found = {each for each in aihub_dialogue.read("train", tmp_path) if isinstance(each, NotRead)}
+    assert found == {NotRead("more", 1), NotRead("made", 1)}
+
+
+def test_a_key_nested_deep_is_told(tmp_path: Path) -> None:
+    text = json.dumps([sns()], ensure_ascii=False)[:-2] + ', "extra": ' + "[" * 900 + "]" * 900 + "}]"
+    put(tmp_path / "a.json", text.encode())
+    assert NotRead("extra", 1) in [*aihub_dialogue.read("train", tmp_path)]

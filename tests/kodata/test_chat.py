@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import kodata
 from kodata import chat
 from kodata.card import Record, Refused
+from kodata.chat.turns import UNTRAINED_END
 from kodata.control_text import SPACED, records_of
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
@@ -145,6 +146,14 @@ def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
         ({"messages": [{"role": ["user"], "content": "네"}]}, "messages.0.role is ['user']"),
         ({"messages": [U, {"role": "assistant"}]}, "messages.1.content is missing"),
         ({"messages": [A, U]}, "messages.0.role is assistant, but here must be user"),
+        ({"messages": [{**S, "content": ""}]}, "messages has an empty system turn alone"),
+        ({"messages": [{**S, "content": ""}, U, U, A]}, "messages.2.role is user, but here must be assistant"),
+        ({"messages": [U, U, A], "system": "짧게"}, "messages.1.role is user, but here must be assistant"),
+        ({"messages": [U, {**S, "content": ""}, A]}, "messages.1.content is empty"),
+        ({"messages": [U, {**A, "content": "\u200b"}]}, "messages.1.content is empty: '\\u200b'"),
+        ({"prompt": "\u3164\ufe0f \u2800", "answer": "네"}, "prompt is empty"),
+        ({"messages": [U, A], "tools": 0}, "tools is 0; calls of tools"),
+        ({"messages": [U, A], "tools": "[1]"}, "tools is '[1]'; calls of tools"),
         ({"messages": [U, S, A]}, "messages.1.role is system, but here must be assistant"),
         ({"messages": [U, U, A]}, "messages.1.role is user, but here must be assistant: "),
         ({"messages": [U, A, U]}, "messages.2.role is user, but the last turn must be assistant"),
@@ -461,3 +470,72 @@ def test_rows_of_which_some_alone_have_a_group_are_refused(tmp_path: Path) -> No
     put(tmp_path, {"prompt": "질문", "answer": "네", "group": "a"}, {"prompt": "질문", "answer": "응"})
     with pytest.raises(DataError, match=r"row 2 has no group, and .*row 1 has one; give each row its group, or none"):
         everything(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "made"),
+    [
+        ({"messages": None, "prompt": "비 와?", "answer": "응", "tools": "[]"}, [U, A]),
+        ({"messages": [U, A], "prompt": None, "function_call": False, "functions": "null"}, [U, A]),
+        ({"messages": [{**S, "content": " "}, U, {**A, "tool_calls": "[]"}]}, [U, A]),
+        ({"messages": [{**S, "content": None}, U, A], "system": "짧게"}, [S, U, A]),
+    ],
+)
+def test_what_exporters_write_for_nothing_is_nothing(tmp_path: Path, row: dict[str, Any], made: list[Any]) -> None:
+    (record,) = everything(put(tmp_path, row))
+    assert record["messages"] == made
+
+
+def test_a_whole_number_with_a_point_names_the_same_group(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"질문 {n}", "answer": "네", "group": group, "guid": 2.0 + n} for n, group in enumerate((3, 3.0))
+    ]
+    records = everything(put(tmp_path, *rows))
+    assert {record["group"] for record in records} == {"3"} and {record["guid"] for record in records} == {"2", "3"}
+    assert "group is nan" in fault(tmp_path, {"prompt": "질문", "answer": "네", "group": float("nan")})
+
+
+def test_only_an_answer_has_a_thought(tmp_path: Path) -> None:
+    """Neither is the sign of a thought in a question the end of one, nor what stands beside it the thought of the row."""
+    asked = {"role": "user", "content": "앞 </think>", "reasoning_content": "음"}
+    (record,) = everything(put(tmp_path, {"messages": [asked, {**A, "content": "<think>음</think>네"}]}))
+    assert chat.group(record) == "앞 </think>" and chat.texts(record) == ("앞 </think>",) and "thought" not in record
+    (record,) = everything(put(tmp_path, {"messages": [asked, {**A, "thinking": "음"}]}))
+    assert record["thought"] == "thinking"
+
+
+def told(folder: Path, out: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = convert([Entry("chat", "chat", folder)], out, seed=1)["entries"][0]
+    return {key: entry[key] for key in ("not_read", "rewritten", "dropped")}
+
+
+def test_of_a_turn_that_is_no_answer_marks_and_thoughts_are_told(tmp_path: Path) -> None:
+    turns = [
+        {**U, "weight": 0, "train": False, "loss": None},
+        {**U, "content": "나", "train": True, "reasoning": "음"},
+        {**U, "content": "다", "weight": "많이", "loss": 0.5},
+    ]
+    folder = put(tmp_path / "in", *({"messages": [{**S, "thinking": "왜"}, turn, A]} for turn in turns))
+    names = {"messages[].loss": 1, "messages[].reasoning": 1, "messages[].thinking": 3, "messages[].train": 1}
+    assert told(folder, tmp_path / "out")["not_read"] == {**names, "messages[].weight": 1}
+
+
+def test_last_answers_that_are_not_trained_are_left_out_and_counted(tmp_path: Path) -> None:
+    more = [{**U, "content": "많이?"}, {**A, "content": "몰라", "weight": 0}]
+    rows = [
+        {"messages": [U, A, *more, *more]},
+        {"messages": [{**U, "content": "끝?"}, A]},
+        {"messages": more},  # all of it is dropped, and counted there
+        {"messages": [U, A, *more], "weight": 0},
+    ]
+    found = told(put(tmp_path / "in", *rows), tmp_path / "out")
+    assert found["rewritten"] == {UNTRAINED_END: 1}
+    assert found["dropped"] == {"marked as not to be trained": 2}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_copy_that_trains_another_answer_is_no_duplicate(tmp_path: Path, first: int) -> None:
+    last = [{**U, "content": "많이?"}, {**A, "content": "조금"}]
+    rows = [{"messages": [U, {**A, "weight": weight}, *last]} for weight in (first, 1 - first, first)]
+    folder = put(tmp_path / "in", *rows, {"prompt": "안녕", "answer": "네"})
+    assert told(folder, tmp_path / "out")["dropped"] == {"duplicate": 1}

@@ -125,3 +125,12 @@ def test_the_process_ends_with_its_reader(tmp_path: Path, monkeypatch: pytest.Mo
     rows.close()  # type: ignore[attr-defined]
     assert made[0].poll() is not None
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY, "the limits are the process's own"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_feather_file_is_told_by_its_name(tmp_path: Path, version: int) -> None:
+    from pyarrow import feather
+
+    feather.write_feather(pyarrow.table({"text": ["가"]}), tmp_path / "a.arrow", version=version)
+    with pytest.raises(DataError, match="a Feather file, which is not what datasets' save_to_disk writes"):
+        list(files.rows(tmp_path / "a.arrow"))

@@ -236,3 +236,23 @@ def test_a_column_that_stands_twice_is_refused_since_one_of_its_values_would_be_
     (tmp_path / name).write_text(f"id{mark}글{mark}id\n1{mark}가{mark}2\n", encoding="utf-8")
     with pytest.raises(DataError, match="row 1: column 'id' stands twice in the first line; rename or remove one"):
         list(files.rows(tmp_path / name))
+
+
+@pytest.mark.parametrize(("name", "mark"), [("rows.csv", ","), ("rows.tsv", "\t"), ("rows.txt", "\t")])
+@pytest.mark.parametrize("again", ["id{}text", "\ufeffid{}text", " id{}text", "id{}text\r"])
+def test_the_names_of_the_columns_again_are_no_row(tmp_path: Path, name: str, mark: str, again: str) -> None:
+    """As where two files were put one after another, the second with a byte order mark perhaps."""
+    file = written(tmp_path, f"id{mark}text\n1{mark}text\n{again.format(mark)}\n2{mark}나\n", name)
+    with pytest.raises(
+        DataError, match=r"row 2: the names of the columns stand here again \(id, text\); remove the row"
+    ):
+        list(files.rows(file))
+
+
+def test_arrays_and_objects_beside_those_that_are_read_are_named(tmp_path: Path) -> None:
+    text = (
+        '{"version": "1", "more": [{"a": 1}], "data": [{"a": 2}], "none": [], "about": {"by": "x"}, "data": [{"a": 3}]}'
+    )
+    passed: list[str] = []
+    assert [row["a"] for row in files.rows(written(tmp_path, text, "a.json"), ("data",), passed=passed)] == [2, 3]
+    assert passed == ["more", "about"]

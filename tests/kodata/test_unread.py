@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kodata
-from kodata.chat.turns import TRAINED
+from kodata.card import NotRead, Rewritten
+from kodata.chat.turns import TOOLS, TRAINED
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.reading.keys import Unread, known
+from kodata.reading.keys import CONTROLS, Unread, known, others
 from kodata.text import has_unwanted
 from tests.conftest import ROOT
 
@@ -40,6 +41,12 @@ NAMES = [
 VALUES: list[Any] = ["말", "0", 0, 1, 1.5, True, False, [["안녕?", "네"]], [{"role": "user", "content": "x"}], {"a": 1}]
 
 
+def nested(value: Any, times: int) -> Any:
+    for _ in range(times):
+        value = [value]
+    return value
+
+
 def objects(value: Any) -> Iterator[dict[str, Any]]:
     """Every object in a JSON value but the outermost ones that hold arrays of rows, and those that are told whole."""
     if isinstance(value, dict):
@@ -53,21 +60,25 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
             yield from objects(inner)
 
 
-def changed(file: Path, key: str, value: Any, draw: Any) -> str:
-    """The text of a file with a key or column more."""
+def changed(file: Path, key: str, value: Any, draw: Any) -> tuple[str, bool]:
+    """The text of a file with a key or column more, and whether that says what is done anyway: a line or answer is trained on
+    without a mark, another turn is not, and nobody has tools."""
     text = file.read_text("utf-8")
     if file.suffix in (".csv", ".txt"):
         rows = list(csv.reader(io.StringIO(text), delimiter="," if file.suffix == ".csv" else "\t"))
         told = io.StringIO()
         out = csv.writer(told, delimiter="," if file.suffix == ".csv" else "\t", lineterminator="\n")
         out.writerows([[*row, key if not number else str(value)] for number, row in enumerate(rows)])
-        return told.getvalue()
+        return told.getvalue(), False
     lines = [json.loads(line) for line in text.splitlines()] if file.suffix == ".jsonl" else [json.loads(text)]
     place = draw(st.sampled_from(list(objects(lines))))
     if key in place:
         key += " 2"
     place[key] = value
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    is_trained = place.get("role", "assistant") == "assistant"
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    is_done = key in TRAINED and value in ((1, True) if is_trained else (0, False))
+    return text, is_done or (key in TOOLS and value is False)
 
 
 def made_of(name: str, folder: Path, out: Path) -> tuple[set[str], str]:
@@ -114,14 +125,14 @@ def test_a_key_more_is_used_told_or_refused(
     original = changing.read_bytes()
     told_before, before = made_of(name, own, out)
     try:
-        changing.write_text(changed(changing, key, value, data.draw), encoding="utf-8")
+        text, says_what_is_done = changed(changing, key, value, data.draw)
+        changing.write_text(text, encoding="utf-8")
         told, after = made_of(name, own, out)
     except DataError as refused:
         assert str(changing) in str(refused) or name in str(refused)
         return
     finally:
         changing.write_bytes(original)
-    says_what_is_done = key in TRAINED and value in (1, True)  # a line is trained on as without it
     assert told - told_before or after != before or says_what_is_done, (key, value)
 
 
@@ -184,8 +195,21 @@ def test_names_of_keys_are_told_on_one_line_and_up_to_a_number(tmp_path: Path) -
         ({"a": "가", "b": 3, "c": [{"d": "\x00"}]}, True),
         ({"a": "가", "b": [1, None, {"c": "나\n"}]}, False),
         (["가", "\x9b"], True),
+        (nested("\x9b", 100_000), True),
+        ({"a": nested("가", 100_000)}, False),
         (3, False),
     ],
 )
 def test_control_characters_are_seen_wherever_they_stand(value: object, has_some: bool) -> None:
     assert has_unwanted(value) is has_some
+
+
+def test_a_key_is_told_however_deep_it_is_nested() -> None:
+    unread = Unread()
+    unread.look({"a": nested({"b": 1}, 2_000), "c": nested("\x07", 2_000)}, known(a=known("x")))
+    assert [*unread.told()] == [NotRead("a" + "[]" * 39 + "[...", 1), NotRead("c", 1), Rewritten(CONTROLS, 1)]
+
+
+def test_names_may_depend_on_what_stands_beside_them() -> None:
+    names = known(turns=lambda turn: known("who", "mark") if turn["who"] == "a" else known("who"))
+    assert [*others({"turns": [{"who": "a", "mark": 1}, {"who": "b", "mark": 1}]}, names)] == ["turns[].mark"]

@@ -102,6 +102,10 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         "deepseek", "deepseek_r1", chat("2+2?", with_thought("더한다.", "4")),
         ["train.jsonl:341", "the template closes an empty one before it; say `template: deepseek_r1_think`"],
     ),
+    "the user names the sign, and a thought follows an empty one": (
+        "deepseek", "deepseek_r1", chat("</think>는 뭐야?", with_thought("태그다.", "태그")),
+        ["train.jsonl:341", "the template closes an empty one before it; say `template: deepseek_r1_think`"],
+    ),
 }  # fmt: skip
 
 
@@ -119,6 +123,11 @@ def test_a_thought_in_a_key_is_for_models_that_think(tmp_path: Path) -> None:
         tmp_path, tokenizer("deepseek", "deepseek_r1_think"), odd, {"thought": "reasoning_content"}, "deepseek"
     )
     assert counted["rows"] == 401
+
+
+def test_who_asks_about_the_sign_of_a_thought_does_not_end_one(tmp_path: Path) -> None:
+    odd = chat("<think>와 </think>는 뭐야?", with_thought("태그다.", "태그"))
+    assert count(tmp_path, tokenizer("deepseek", "deepseek_r1_think"), odd, name="deepseek")["rows"] == 401
 
 
 def test_a_thought_in_a_key_is_refused_by_name_with_a_model_that_does_not_think(tmp_path: Path) -> None:

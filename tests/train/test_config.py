@@ -56,7 +56,7 @@ def test_another_config_or_template_in_the_run_folder_is_refused(tmp_path: Path)
             (tmp_path / "axolotl.yml").write_text(config)
         (tmp_path / "chat_template.jinja").write_text(jinja)
         try:
-            axolotl_config.refuse_foreign(tmp_path, recipe, "cpu", None)
+            axolotl_config.refuse_foreign(tmp_path, recipe, text)
         except StageError as error:
             return str(error)
         return ""
