@@ -148,7 +148,8 @@ def _chat(number: int, text: str) -> Row:
     if number % 2:
         return {"prompt": f"{text} {number}", "answer": "네", "group": f"모임 {number}"}
     turns = [("user", f"{text} {number}"), ("assistant", "네"), ("user", "또?"), ("assistant", "네")]
-    return {"guid": f"c{number}", "messages": [{"role": role, "content": said} for role, said in turns]}
+    told = [{"role": role, "content": said} for role, said in turns]
+    return {"guid": f"c{number}", "messages": told, "group": f"모임 {number}"}
 
 
 def _daily(number: int, text: str) -> Row:

@@ -16,7 +16,7 @@ from pathlib import Path
 from kodata.card import Record, Source
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
-from kodata.prepare.entries import Entry, Place, Scored, share_kept, source_at, source_of, splits_of
+from kodata.prepare.entries import DataPlace, Entry, Scored, share_kept, source_at, source_of, splits_of
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.prepare.output import SIDES, Manifest, Output
 from kodata.prepare.sound import Tally, sound
@@ -85,7 +85,7 @@ def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) 
     return f"{places}: too few rows to train and to validate on: {kept}{why}; {mend}"
 
 
-def fingerprint(place: Place, split: str | None = None) -> str:
+def fingerprint(place: DataPlace, split: str | None = None) -> str:
     """The identity of what is trained on of a source, or of one split of it, without the network: the hub commit; or name and
     content of each file."""
     source, path = source_at(place), place.path

@@ -11,7 +11,7 @@ from kodata.errors import DataError, did_you_mean
 from kodata.prepare.output import SIDES
 
 
-class Place(NamedTuple):
+class DataPlace(NamedTuple):
     """A source, where it lies (None: the hub, or shipped), and the share of its groups that is kept for scoring where it brings
     no test part (None: its card's)."""
 
@@ -28,7 +28,7 @@ class Scored:
     `leaks` says what happens to a row whose text stands there: `drop` it, `refuse` the recipe, or `keep` it and say so.
     """
 
-    tasks: Mapping[str, Place]
+    tasks: Mapping[str, DataPlace]
     leaks: str = "drop"
     not_scored: Mapping[str, int | None] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ SYSTEMS = ("refuse", "merge")  # what becomes of a system turn that a template h
 class Entry:
     """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or shipped. `samples`: so many
     training rows, drawn by the seed; None means all. `weight`: how often an epoch has each of them: 2 twice, 0.5 every
-    second one, drawn by the seed. `system`: `merge` puts a system turn into the first user's turn. `test_share`: as in Place."""
+    second one, drawn by the seed. `system`: `merge` puts a system turn into the first user's turn. `test_share`: DataPlace tells."""
 
     source: str
     form: str = "label"
@@ -51,15 +51,15 @@ class Entry:
     test_share: float | None = None
 
 
-def place_of(entry: Entry) -> Place:
-    return Place(entry.source, entry.path, entry.test_share)
+def place_of(entry: Entry) -> DataPlace:
+    return DataPlace(entry.source, entry.path, entry.test_share)
 
 
-def source_at(place: Place) -> Source:
+def source_at(place: DataPlace) -> Source:
     return find_source(place.source, place.test_share)
 
 
-def share_kept(place: Place) -> float | None:
+def share_kept(place: DataPlace) -> float | None:
     """The share of the groups that is kept for scoring; None where the source brings what is scored."""
     source = source_at(place)
     share = source.CARD.test_share

@@ -11,7 +11,7 @@ from typing import Any
 
 from kodata.card import Record, Source
 from kodata.errors import DataError
-from kodata.prepare.entries import Entry, Place, place_of, source_at
+from kodata.prepare.entries import DataPlace, Entry, place_of, source_at
 from kodata.prepare.leaks import TestTexts
 from kodata.prepare.sound import Tally, sound
 from kodata.text import folded
@@ -22,7 +22,7 @@ Key = tuple[str, str, str]  # source, task, kind
 class LeakGuard:
     """Looks every training row up in the test text of the scored tasks."""
 
-    def __init__(self, tasks: Mapping[str, Place], policy: str) -> None:
+    def __init__(self, tasks: Mapping[str, DataPlace], policy: str) -> None:
         """`tasks`: for each task the source that it scores. Raises DataError where test text cannot be read."""
         self.policy, self._tasks = policy, tasks
         self.tallies = {task: Tally() for task in tasks}  # of the test rows of each
@@ -87,14 +87,14 @@ class LeakGuard:
         return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
 
 
-def test_texts(place: Place, tally: Tally | None = None) -> Iterator[str]:
+def test_texts(place: DataPlace, tally: Tally | None = None) -> Iterator[str]:
     """Every text that a leak check compares, of a source's test split. `tally` counts its rows."""
     source = source_at(place)
     for record in sound(source.read("test", place.path), "test", tally or Tally()):
         yield from source.texts(record)
 
 
-def _readable(place: Place) -> Iterator[str]:
+def _readable(place: DataPlace) -> Iterator[str]:
     """The test texts of a source that is trained on; none where its test split is not at hand."""
     try:
         yield from test_texts(place)

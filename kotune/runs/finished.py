@@ -43,9 +43,13 @@ class Finished:
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / SCORES, f"run `{self.command}` again")
         known = fits(self.record, Record) and fits(self.scores, dict[str, TaskScores])
-        if not known or not self.scores.keys() <= cards().keys():
+        if not known or not self.scores.keys() <= cards().keys() or not (self.scores or self._has_nothing_to_score):
             raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
         self._check(SCORES)
+
+    @property
+    def _has_nothing_to_score(self) -> bool:
+        return bool(self.manifest.get("not_scored"))
 
     @cached_property
     def recipe(self) -> dict[str, Any]:

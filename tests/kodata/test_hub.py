@@ -312,7 +312,8 @@ def test_a_run_reads_the_commit_of_its_recipe_and_then_works_offline(cli: Cli, h
         (manifest,) = (tmp_path / folder).glob("*/data/manifest.json")
         made = json.loads(manifest.read_text())
         origin = {"kind": "hub", "hub_id": "e9t/nsmc", "revision": commit}
-        assert (made["entries"][0]["from"], made["scored"]) == (origin, {"nsmc_ko": {**origin, "left_out": {}}})
+        none = {"test_share": None, "left_out": {}, "not_read": {}, "rewritten": {}}
+        assert (made["entries"][0]["from"], made["scored"]) == (origin, {"nsmc_ko": {**origin, **none}})
     assert {path.split("/resolve/")[1][:40] for _, path in hub.asked if "/resolve/" in path} == {commit}  # test, too
 
 

@@ -15,7 +15,7 @@ from kodata import nsmc
 from kodata.errors import DataError
 from kodata.prepare import leaks
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import Entry, Place, Scored
+from kodata.prepare.entries import DataPlace, Entry, Scored
 from kodata.prepare.leaks import KINDS, NEAR, SHORTEST, TestTexts, grams, similarity
 from kodata.prepare.output import doc_of
 from kodata.prepare.prefixes import Prefixes
@@ -125,7 +125,7 @@ def made(tmp_path: Path, leaks: str) -> Any:
     data = premises(tmp_path / "nli", *others, TEXT)
     tests = reviews(tmp_path / "nsmc", [Item(text, "", split="test") for text in (f"{TEXT}...", "다른 감상")])
     entry = Entry("klue_nli", "label", data)
-    return convert([entry], tmp_path / "out", 1, Scored({"nsmc_ko": Place("nsmc", tests)}, leaks))
+    return convert([entry], tmp_path / "out", 1, Scored({"nsmc_ko": DataPlace("nsmc", tests)}, leaks))
 
 
 def test_leaks_are_dropped_and_counted_by_source_task_and_kind(tmp_path: Path) -> None:
@@ -159,9 +159,9 @@ def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
     if not (klue.is_dir() and film.is_dir() and quiz.is_dir()):
         pytest.skip("the real KLUE-NLI, NSMC and KorQuAD files are not at ../shared/data")
     scored = {
-        "nsmc_ko": Place("nsmc", film),
-        "klue_nli_ko": Place("klue_nli", klue),
-        "korquad_ko": Place("korquad", quiz),
+        "nsmc_ko": DataPlace("nsmc", film),
+        "klue_nli_ko": DataPlace("klue_nli", klue),
+        "korquad_ko": DataPlace("korquad", quiz),
     }
 
     def leaks(entry: Entry, scored: Scored) -> tuple[dict[tuple[str, str], int], list[dict[str, object]]]:
@@ -173,10 +173,10 @@ def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
     others = {("klue_nli_ko", "near"): 1, ("korquad_ko", "inside"): 2}
     assert nli_leaks == {**{("nsmc_ko", kind): texts for kind, texts in from_films.items()}, **others}
     assert {"source": "nsmc", "task": "klue_nli_ko", "texts": 82} in between
-    only_klue = Scored({"klue_nli_ko": Place("klue_nli", klue)})
+    only_klue = Scored({"klue_nli_ko": DataPlace("klue_nli", klue)})
     film_leaks, between = leaks(Entry("nsmc", "label", film), only_klue)
     assert (film_leaks, between) == ({}, [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}])
-    own_leaks, _ = leaks(Entry("nsmc", "label", film), Scored({"nsmc_ko": Place("nsmc", film)}))
+    own_leaks, _ = leaks(Entry("nsmc", "label", film), Scored({"nsmc_ko": DataPlace("nsmc", film)}))
     assert own_leaks == {
         ("nsmc_ko", kind): n for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))
     }

@@ -15,6 +15,9 @@ NAMES = {
 }  # fmt: skip
 
 
+ROW = '{"prompt": "비 와?", "answer": "네"}\n'
+
+
 def found(source: str, folder: Path) -> list[Path]:
     return kodata.SOURCES[source].files("test" if source == "naturalness" else "train", folder)
 
@@ -25,9 +28,9 @@ def test_a_link_leads_to_a_file_of_its_kind_or_stays_in_its_folder(tmp_path: Pat
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
     data.mkdir()
     elsewhere.mkdir()
-    (elsewhere / f"large{Path(name).suffix}").write_text("{}\n")
+    (elsewhere / f"large{Path(name).suffix}").write_text(ROW)
     (elsewhere / "id_rsa").write_text(json.dumps({"prompt": "열쇠", "answer": "열쇠"}) + "\n")
-    (data / "own").write_text("{}\n")
+    (data / "own").write_text(ROW)
     for target in (elsewhere / f"large{Path(name).suffix}", Path("own")):
         (data / name).symlink_to(target)
         assert found(source, data) == [data / name]
@@ -58,6 +61,6 @@ def test_the_hubs_cache_may_be_given(tmp_path: Path) -> None:
 
 def test_a_folder_of_data_may_itself_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "train.jsonl").write_text("{}\n")
+    (tmp_path / "real" / "train.jsonl").write_text(ROW)
     (tmp_path / "link").symlink_to("real")
     assert found("chat", tmp_path / "link") == [tmp_path / "link" / "train.jsonl"]

@@ -140,7 +140,7 @@ def test_every_kept_field_of_a_source_can_be_read_back(name: str, tmp_path: Path
 
 
 def test_the_shipped_sample_is_written_whole(tmp_path: Path) -> None:
-    convert([Entry("nli_sample")], tmp_path, seed=1)
+    convert([Entry("nli_sample")], tmp_path, seed=1, validation_rows=1_000)
     folder = Path(kodata.nli_sample.__file__).parent
     raw = nli(folder / "train.json") | nli(folder / "validation.json")
     kept = written(tmp_path)

@@ -15,6 +15,7 @@ pytest.importorskip("lm_eval")
 from kodata import naturalness
 from kodata.metrics.metrics import VOID
 from kodata.metrics.naturalness.signals import NAMES
+from kotune.runs.task_data import TaskData
 from kotune.score import scoring
 from kotune.score.harness import load_task
 from kotune.score.samples import sample_of
@@ -34,7 +35,7 @@ def evaluate() -> Evaluate:
 
     def run(task: str, rule: Callable[..., str], path: Path | None = None, limit: int | None = None) -> dict[str, Any]:
         model = rule_model()(rule)
-        result = tasks(task, path).evaluate(model, limit)
+        result = tasks(task, TaskData(path)).evaluate(model, limit)
         return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
 
     return run
