@@ -40,7 +40,7 @@ SYSTEMS = ("refuse", "merge")  # what becomes of a system turn that a template h
 class Entry:
     """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or shipped. `samples`: so many
     training rows, drawn by the seed; None means all. `weight`: how often an epoch has each of them: 2 twice, 0.5 every
-    second one, drawn by the seed. `system`: `merge` puts a system turn into the first user's turn. `test_share`: DataPlace tells."""
+    second one, drawn by the seed. `system`: `merge` puts a system turn into the first user's turn. `test_share`: as DataPlace."""
 
     source: str
     form: str = "label"
