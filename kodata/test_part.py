@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from kodata.card import Found, Source
+from kodata.card import Card, Found, Source
 from kodata.errors import DataError, NoTestError
 from kodata.records import drawer
 
@@ -24,13 +24,19 @@ def draw(group: str) -> float:
     return _drawer("test")(group)
 
 
-def lowest(draws: Collection[float], share: float) -> frozenset[float]:
+def share_of(card: Card, asked: float | None) -> float:
+    """The share that is kept: the one that is asked for, else the card's."""
+    return (card.test_share or 0.0) if asked is None else asked
+
+
+def lowest(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
     """The lowest of different draws, whose groups are kept: of all of them the share, and at least one. NoTestError where there
-    are too few."""
+    are too few, which says what data lack a test part (`lacks`) and what to do (`mend`)."""
     if not share:
-        raise NoTestError("test_share is 0, so nothing is kept for scoring")
+        raise NoTestError(f"{lacks}, and test_share is 0, so nothing is kept for scoring; {mend}")
     if len(draws) < FEWEST:
-        raise NoTestError(f"{len(draws):,} groups are too few to keep a part of them ({FEWEST} are enough)", len(draws))
+        few = f"{len(draws):,} groups are too few to keep a part of them ({FEWEST} are enough)"
+        raise NoTestError(f"{lacks}, and {few}; {mend}", len(draws))
     return frozenset(sorted(draws)[: max(round(share * len(draws)), 1)])
 
 

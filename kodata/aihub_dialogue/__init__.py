@@ -16,6 +16,7 @@ from kodata.card import Card, Found, Message, Record, Refused, Rewritten
 from kodata.control_text import is_whole, made_plain
 from kodata.dialogue import digest, messages_of, next_turn, told
 from kodata.errors import DataError, NoTestError, did_you_mean
+from kodata.reading.folder import users_folder
 from kodata.records import asked, named_apart
 from kodata.text import clean
 
@@ -123,11 +124,7 @@ def is_cut(path: str | Path | None = None) -> bool:
 
 
 def _folder(path: str | Path | None) -> Path:
-    if path is None:
-        raise DataError(f"{CARD.name}: no path; {_GET_IT}")
-    if not Path(path).is_dir():
-        raise DataError(f"{CARD.name}: path {path}: no such folder; {_GET_IT}")
-    return Path(path)
+    return users_folder(CARD, path, _GET_IT)
 
 
 def read(split: str, path: str | Path | None = None, test_share: float | None = None) -> Iterator[Found]:
@@ -163,12 +160,9 @@ def _read(split: str, path: str | Path | None, test_share: float | None) -> Iter
 def _kept(root: Path, test_share: float | None) -> frozenset[float]:
     """The draws of the groups that are kept for test. NoTestError where there are too few groups."""
     states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.found(root))
-    share = CARD.test_share if test_share is None else test_share
-    try:
-        return test_part.lowest(_draws(root, tuple(states)), share or 0.0)
-    except NoTestError as error:
-        told = f"{CARD.name}: path {root}: no Validation part, and {error}"
-        raise NoTestError(f"{told}; add the Validation part of your download", error.groups) from None
+    draws, share = _draws(root, tuple(states)), test_part.share_of(CARD, test_share)
+    lacks = f"{CARD.name}: path {root}: no Validation part"
+    return test_part.lowest(draws, share, lacks, "add the Validation part of your download")
 
 
 @lru_cache(maxsize=2)

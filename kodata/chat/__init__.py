@@ -21,6 +21,7 @@ from kodata.control_text import is_whole, made_plain
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
+from kodata.reading.folder import users_folder
 from kodata.reading.keys import Unread
 from kodata.reading.links import not_astray
 from kodata.text import clean, spoken, unspaced
@@ -105,11 +106,7 @@ def _is_given(split: str, folder: Path) -> bool:
 
 
 def _folder(path: str | Path | None) -> Path:
-    if path is None:
-        raise DataError(f"{CARD.name}: no path; {_WANTED}")
-    if not Path(path).is_dir():
-        raise DataError(f"{CARD.name}: path {path}: no such folder; {_WANTED}")
-    return Path(path)
+    return users_folder(CARD, path, _WANTED)
 
 
 def _given(folder: Path) -> dict[str, Path]:
@@ -158,13 +155,11 @@ def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
         if test_share is not None:
             raise DataError(f"{CARD.name}: path {folder}: test_share, but there are chats for test; leave it out")
         return frozenset()
-    try:
-        share = CARD.test_share if test_share is None else test_share
-        looks = (_looked_at(file, name) for name, file in _given(folder).items())
-        return test_part.lowest({draw for look in looks for draw in look.draws}, share or 0.0)
-    except NoTestError as error:
-        told = f"{CARD.name}: path {folder}: no test.jsonl there, and {error}"
-        raise NoTestError(f"{told}; put the chats in it that are to be scored", error.groups) from None
+    looks = (_looked_at(file, name) for name, file in _given(folder).items())
+    draws = {draw for look in looks for draw in look.draws}
+    lacks = f"{CARD.name}: path {folder}: no test.jsonl there"
+    share = test_part.share_of(CARD, test_share)
+    return test_part.lowest(draws, share, lacks, "put the chats in it that are to be scored")
 
 
 def read(split: str, path: str | Path | None = None, test_share: float | None = None) -> Iterator[Found]:

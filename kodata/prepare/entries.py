@@ -9,6 +9,7 @@ from kodata import source as find_source
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
 from kodata.prepare.output import SIDES
+from kodata.test_part import share_of
 
 
 class DataPlace(NamedTuple):
@@ -62,10 +63,9 @@ def source_at(place: DataPlace) -> Source:
 def share_kept(place: DataPlace) -> float | None:
     """The share of the groups that is kept for scoring; None where the source brings what is scored."""
     source = source_at(place)
-    share = source.CARD.test_share
-    if share is None or not cast(Any, source).is_cut(place.path):
+    if source.CARD.test_share is None or not cast(Any, source).is_cut(place.path):
         return None
-    return share if place.test_share is None else place.test_share
+    return share_of(source.CARD, place.test_share)
 
 
 def source_of(entry: Entry) -> Source:

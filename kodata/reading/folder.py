@@ -41,6 +41,15 @@ class Places:
         raise DataError(f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}")
 
 
+def users_folder(card: Card, path: str | Path | None, wanted: str) -> Path:
+    """The folder of a source that is on no hub. DataError where there is none, which says what is wanted."""
+    if path is None:
+        raise DataError(f"{card.name}: no path; {wanted}")
+    if not Path(path).is_dir():
+        raise DataError(f"{card.name}: path {path}: no such folder; {wanted}")
+    return Path(path)
+
+
 def _file(path: Path) -> Path:
     if not path.is_file():
         raise DataError(f"{path}: a folder or a device, not a file; put the data set's file there")

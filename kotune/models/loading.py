@@ -11,6 +11,7 @@ from typing import Any
 
 from kodata.errors import DataError, brief, on_one_line, shown
 from kotune.errors import KotuneError, RecipeError
+from kotune.models.generation import file_of
 from kotune.models.presets import is_folder
 from kotune.models.refusals import CONFIG, object_of, refuse, refuse_config
 
@@ -27,10 +28,9 @@ def judged(base: str, revision: str | None = None) -> Path | None:
 
 
 def cached(base: str, revision: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(base, CONFIG, revision=revision)
-    return Path(found).parent if isinstance(found, str) else None
+    """The folder of a hub model's commit; None where it is not in the cache."""
+    file = file_of(base, revision, CONFIG)
+    return file.parent if file else None
 
 
 @contextmanager

@@ -78,13 +78,10 @@ class Job:
     def _asked(self) -> dict[str, TaskData]:
         places = {source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()}
         for entry in self.recipe.data:
+            # Entries of one source say the same, but for what becomes of system turns.
             path = entry.path.resolve() if entry.path else entry.place
-            known = places.get(entry.source, TaskData())
-            places[entry.source] = TaskData(
-                path or known.path,
-                known.test_share if entry.test_share is None else entry.test_share,
-                known.merge or entry.system == "merge",
-            )
+            merge = entry.system == "merge" or places.get(entry.source, TaskData()).merge
+            places[entry.source] = TaskData(path, entry.test_share, merge)
         return {task: places.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}
 
     def _place(self, task: str) -> DataPlace:
