@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,17 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 settings.register_profile("kotune", deadline=None)  # what is slow on a busy machine is not wrong
 settings.load_profile("kotune")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what comes after the first cases of a test that says how many are enough for every run."""
+    met: Counter[str] = Counter()
+    for item in items:
+        if few := item.get_closest_marker("few"):
+            name = item.nodeid.partition("[")[0]
+            met[name] += 1
+            if met[name] > few.args[0]:
+                item.add_marker("slow")
 
 
 def loaded(task: str, folder: str = "") -> ModuleType:

@@ -138,6 +138,7 @@ def test_a_usage_error_is_one_message(cli: Cli, tmp_path: Path, words: list[obje
     ],
     ids=["cut short", "empty", "no hypothesis", "unknown label", "CP949", "no data in the folder"],
 )
+@pytest.mark.few(2)
 def test_bad_data_stops_the_run_with_its_place_and_leaves_no_run_folder(
     cli: Cli, tmp_path: Path, name: str, content: str | bytes, told: str
 ) -> None:

@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12"])
+@pytest.mark.slow
 def test_the_lock_resolves_on_each_python(version: str, tmp_path: Path) -> None:
     uv = Path(sys.executable).parent / "uv"
     if not uv.exists():

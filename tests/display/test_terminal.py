@@ -135,6 +135,7 @@ def test_nothing_in_kotune_speaks_past_the_sanitizer() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "euc-kr", "utf-8"])
+@pytest.mark.few(2)
 def test_terminals_and_pipes_of_any_encoding_are_written_to(encoding: str, tmp_path: Path) -> None:
     """A bar of a preview, or a Korean word, has no sign in most of them."""
     env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "HF_HUB_OFFLINE": "1"}

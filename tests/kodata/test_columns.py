@@ -67,6 +67,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.few(3)
 def test_a_bomb_is_one_message_in_bounded_time_and_memory(name: str, tmp_path: Path) -> None:
     kind, make = BOMBS[name]
     make(path := tmp_path / f"bomb.{kind}")

@@ -184,6 +184,7 @@ def test_an_endless_answer_ends(hub: StandInHub, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("kind", "method"), [("drip", "GET"), ("slow", "GET"), ("slow", "HEAD"), ("silent", "GET")])
+@pytest.mark.few(3)
 def test_an_answer_byte_by_byte_ends(
     hub: StandInHub,
     monkeypatch: pytest.MonkeyPatch,
@@ -369,18 +370,19 @@ FETCH = (
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
+        ("HF_ENDPOINT", "https://me:12/S3cretWord@hub.example"),
+        ("HTTPS_PROXY", "http://me:S3cretWord@127.0.0.1:S3cretWord"),
         ("HF_ENDPOINT", "https://me:S3cretWord@127.0.0.1:9"),
         ("HF_ENDPOINT", "http://me:S3cretWord@hub.example"),
-        ("HF_ENDPOINT", "https://me:12/S3cretWord@hub.example"),
         ("HF_ENDPOINT", "https://me:S3cretWord@hub.example:S3cretWord"),
         ("HF_ENDPOINT", "me:S3cretWord@hub.example"),
         ("HTTPS_PROXY", "http://me:S3cretWord@127.0.0.1:9"),
         ("HTTPS_PROXY", "http://me:12/S3cretWord@127.0.0.1:9"),
         ("HTTPS_PROXY", "http://me:a@S3cretWord@127.0.0.1:9"),
-        ("HTTPS_PROXY", "http://me:S3cretWord@127.0.0.1:S3cretWord"),
         ("ALL_PROXY", "what://me:S3cretWord@127.0.0.1:9"),
     ],
 )
+@pytest.mark.few(2)
 def test_a_password_in_an_address_is_never_said(hub: StandInHub, tmp_path: Path, variable: str, value: str) -> None:
     more = {"HF_ENDPOINT": "https://hub.example", variable: value}
     done = alone(hub, tmp_path, FETCH, **more)

@@ -216,6 +216,7 @@ def test_nothing_is_written_where_a_file_could_not_be_had(hub: StandInHub, waits
 
 
 @pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.few(1)
 def test_with_a_warm_cache_nobody_is_asked(
     hub: StandInHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

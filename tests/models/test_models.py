@@ -275,6 +275,7 @@ def own_model(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer.json", "additional_chat_templates/tools.jinja"])
 @pytest.mark.parametrize("command", [("check",), ("preview", "--items", "1"), ("plan",), ("run", "--until", "render")])
+@pytest.mark.few(4)
 def test_a_link_in_a_model_folder_is_never_read(tmp_path: Path, cli: Cli, name: str, command: tuple[str, ...]) -> None:
     """/proc/self/environ in place of a template would print HF_TOKEN and copy it into the run folder."""
     model = own_model(tmp_path)

@@ -39,6 +39,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.few(5)
 def test_a_recipe_with_such_a_template_is_refused_in_time_and_memory(name: str, tmp_path: Path) -> None:
     content, told = BOMBS[name]
     (tmp_path / "a.jinja").write_text(content)

@@ -184,6 +184,7 @@ def test_whole_characters_that_are_escaped_pass(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [("check",), ("preview", "--items", "1"), ("plan",), ("run", "--until", "render")])
 @pytest.mark.parametrize("door", ["vocab", "map", "words"])
+@pytest.mark.few(4)
 def test_no_tokenizer_reads_the_users_environment(
     tmp_path: Path, cli: Cli, door: str, command: tuple[str, ...]
 ) -> None:
@@ -208,11 +209,12 @@ def test_no_tokenizer_reads_the_users_environment(
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("tokenizer.json", {}, "its tokenizer cannot be loaded"),
         ("tokenizer.json", {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}}, "cannot take a text"),
+        ("tokenizer.json", {}, "its tokenizer cannot be loaded"),
         ("config.json", {"hidden_size": "STRANGER"}, "hidden_size"),
     ],
-)  # fmt: skip
+)
+@pytest.mark.few(1)
 def test_files_that_a_library_falls_over_are_one_message(
     tmp_path: Path, cli: Cli, name: str, content: dict[str, Any], told: str
 ) -> None:

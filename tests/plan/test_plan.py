@@ -395,6 +395,7 @@ def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
         (["--set", "axolotl.sample_packing=true", "--set", "axolotl.sequence_len=131072"], 1, "does not fit"),
     ],
 )
+@pytest.mark.few(3)
 def test_bad_input_is_one_message(cli: Cli, tmp_path: Path, words: list[str], code: int, told: str) -> None:
     assert_one_message(cli("plan", RECIPES / "llama_lora.yml", *words), code, told)
     assert list(tmp_path.iterdir()) == []

@@ -51,6 +51,7 @@ def test_a_file_that_is_none_is_an_error_at_once(name: str, tmp_path: Path) -> N
         ("lines_of", '"가",', reading.MAX_VALUES - 60),
     ],
 )
+@pytest.mark.few(1)
 def test_the_largest_files_that_are_read_at_all_take_bounded_memory(
     tmp_path: Path, read: str, text: str, times: int
 ) -> None:

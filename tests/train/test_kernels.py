@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -58,17 +59,20 @@ def quiet(**more: str) -> dict[str, str]:
     return {**{name: environment()[name] for name in wanted}, **more}
 
 
+@pytest.mark.slow
 def test_transformers_runs_a_kernel_that_a_config_names_out_of_a_warm_cache(home: Path) -> None:
     done = child(MODEL, home, HF_HUB_OFFLINE="1")
     assert (home / "ran").exists(), done.stderr
 
 
+@pytest.mark.slow
 def test_transformers_asks_the_hub_for_a_kernel_that_a_config_names(home: Path) -> None:
     with running({}) as hub:
         child(MODEL, home, HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.endpoint)
         assert any("evil" in path for _, path in hub.asked)
 
 
+@pytest.mark.slow
 def test_bitsandbytes_asks_the_hub_for_a_kernel_when_it_is_imported(home: Path) -> None:
     with running({}) as hub:
         done = child("import sys; " + BITSANDBYTES, home, HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.endpoint)
@@ -77,8 +81,8 @@ def test_bitsandbytes_asks_the_hub_for_a_kernel_when_it_is_imported(home: Path) 
         assert any("kernels-community" in path for _, path in hub.asked), done.stderr
 
 
-@pytest.mark.parametrize("telemetry", ["0", "1"])
-@pytest.mark.parametrize("offline", ["0", "1"])
+@pytest.mark.parametrize(("offline", "telemetry"), product("01", "01"))
+@pytest.mark.few(1)
 def test_no_child_of_ours_loads_or_asks_for_a_kernel(home: Path, offline: str, telemetry: str) -> None:
     with running({}) as hub:
         switches = {"HF_HUB_OFFLINE": offline, "HF_ENDPOINT": hub.endpoint}

@@ -46,6 +46,7 @@ def trainer(folder: Path, model: Any, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize(("mend", "steps"), [(lambda _: None, 3), (upstream.stop_at_max_steps, 2)])
+@pytest.mark.slow
 def test_transformers_makes_a_step_more_than_max_steps_when_it_resumes_there(
     mend: Callable[[Any], None], steps: int, tmp_path: Path
 ) -> None:
@@ -227,6 +228,7 @@ def axolotls_trainer(cfg: Any) -> Any:
 
 
 @pytest.mark.parametrize(("mend", "is_alike"), [(lambda _: None, False), (upstream.seed_adapter, True)])
+@pytest.mark.slow
 def test_axolotl_does_not_seed_the_adapter(
     mend: Callable[[Any], None], is_alike: bool, configured: Callable[..., Any]
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 143, "terminated")],
 )
 @pytest.mark.parametrize("command", ["run", "preview"])
+@pytest.mark.few(2)
 def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_left(
     tmp_path: Path, command: str, number: int, code: int, word: str
 ) -> None:

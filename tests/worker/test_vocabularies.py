@@ -12,7 +12,16 @@ from kotune.worker import bounds
 from kotune.worker.environment import environment
 
 pytest.importorskip("transformers")
-LOAD = "from transformers import AutoTokenizer\nprint(len(AutoTokenizer.from_pretrained('theirs').get_vocab()))"
+# Of every folder beside it, in one process, since importing transformers takes longest.
+LOAD = """
+from pathlib import Path
+from transformers import AutoTokenizer
+for model in sorted(filter(Path.is_dir, Path().iterdir())):
+    try:
+        print(model, len(AutoTokenizer.from_pretrained(str(model)).get_vocab()))
+    except ValueError as error:
+        print(model, error)
+"""
 
 
 def child(folder: Path, code: str) -> "subprocess.CompletedProcess[str]":
@@ -28,38 +37,38 @@ def child(folder: Path, code: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.fixture
-def theirs(tmp_path: Path) -> Path:
-    (model := tmp_path / "theirs").mkdir()
-    (model / "config.json").write_text('{"model_type": "bert"}')
-    (model / "tokenizer_config.json").write_text('{"tokenizer_class": "FunnelTokenizer"}')
+def model(folder: Path, **files: dict[str, object]) -> Path:
+    """A model whose tokenizer would be loaded, with these files of JSON."""
+    folder.mkdir()
+    own = {"config": {"model_type": "bert"}, "tokenizer_config": {"tokenizer_class": "FunnelTokenizer"}, **files}
+    for name, keys in own.items():
+        (folder / f"{name}.json").write_text(json.dumps(keys))
+    return folder
+
+
+def test_a_users_file_is_no_vocabulary(tmp_path: Path) -> None:
+    """As if nobody had refused the models: transformers 5.16 reads the file that is named."""
     (tmp_path / "secret.txt").write_text("[UNK]\nhf_Canary123456\n")
-    return model
+    secret = str(tmp_path / "secret.txt")
+    words = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": secret, "max_input_chars_per_word": 9}
+    words["continuing_subword_prefix"] = "##"
+    model(tmp_path / "by config", tokenizer_config={"tokenizer_class": "FunnelTokenizer", "vocab": secret})
+    model(tmp_path / "by map", special_tokens_map={"vocab": secret})
+    model(tmp_path / "by words", tokenizer={"version": "1.0", "added_tokens": [], "model": words})
+    done = child(tmp_path, LOAD)
+    told = done.stdout.splitlines()
+    assert [line[:8] for line in told] == ["by confi", "by map a", "by words"], done.stdout + done.stderr
+    assert all("named as its vocabulary" in line for line in told), told
 
 
-@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json", "tokenizer.json"])
-def test_a_users_file_is_no_vocabulary(theirs: Path, name: str) -> None:
-    """As if nobody had refused the model: transformers 5.16 reads the file that is named."""
-    secret = str(theirs.parent / "secret.txt")
-    if name == "tokenizer.json":
-        words = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": secret, "max_input_chars_per_word": 9}
-        words["continuing_subword_prefix"] = "##"
-        (theirs / name).write_text(json.dumps({"version": "1.0", "added_tokens": [], "model": words}))
-    else:
-        was = json.loads((theirs / name).read_text()) if (theirs / name).exists() else {}
-        (theirs / name).write_text(json.dumps({**was, "vocab": secret}))
-    done = child(theirs.parent, LOAD)
-    assert done.returncode == 1 and "named as its vocabulary" in done.stderr, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("kind", ["BertTokenizer", "FunnelTokenizer"])
-def test_a_models_own_vocabulary_is_read(theirs: Path, kind: str) -> None:
-    (theirs / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind, "do_lower_case": False}))
-    (theirs / "vocab.txt").write_text(
-        "[UNK]\n[PAD]\n[CLS]\n[SEP]\n[MASK]\n<unk>\n<pad>\n<cls>\n<sep>\n<mask>\n<s>\n</s>\n가\n나\n"
-    )
-    done = child(theirs.parent, LOAD)
-    assert done.stdout == "14\n", done.stderr
+def test_a_models_own_vocabulary_is_read(tmp_path: Path) -> None:
+    for kind in ("BertTokenizer", "FunnelTokenizer"):
+        own = model(tmp_path / kind, tokenizer_config={"tokenizer_class": kind, "do_lower_case": False})
+        (own / "vocab.txt").write_text(
+            "[UNK]\n[PAD]\n[CLS]\n[SEP]\n[MASK]\n<unk>\n<pad>\n<cls>\n<sep>\n<mask>\n<s>\n</s>\n가\n나\n"
+        )
+    done = child(tmp_path, LOAD)
+    assert done.stdout == "BertTokenizer 14\nFunnelTokenizer 14\n", done.stderr
 
 
 def test_the_locked_classes_are_the_librarys_in_all_else(tmp_path: Path) -> None:
