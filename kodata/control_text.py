@@ -7,7 +7,8 @@ templates are chosen for them.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from kodata.card import Found, Record
@@ -52,11 +53,6 @@ def _without_ends(text: str) -> str:
 
 def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:
     """A record with all its texts plain, and what was done to any of them."""
-    for value in record.values():  # most have nothing to look at; a call for each text costs a twelfth of a conversion
-        if type(value) is not str or "<" in value or "INST]" in value:
-            break
-    else:
-        return record, ()
     done: set[str] = set()
     made = {key: _value(value, done) for key, value in record.items()}
     return (made, tuple(sorted(done))) if done else (record, ())
@@ -69,6 +65,16 @@ def is_whole(record: Record) -> bool:
         return False
     turns = record.get("messages")
     return not turns or (all(turn["content"] for turn in turns) and bool(spoken(turns[-1]["content"])))
+
+
+def are_sound(found: Sequence[Found]) -> bool:
+    """Whether all of these are whole records in which nothing is to be made plain: of most, one look at many together tells so.
+    Where it says no, each has its own look."""
+    try:
+        text = "\0".join(chain.from_iterable(map(dict.values, found)))  # type: ignore[arg-type]
+    except TypeError:  # no record, or one with more than texts
+        return False
+    return "<" not in text and "INST]" not in text and "\0\0" not in f"\0{text}\0"
 
 
 def records_of(found: Iterable[Found]) -> Iterator[Record]:

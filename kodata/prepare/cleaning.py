@@ -31,10 +31,10 @@ def examples(
         if merge and messages[0]["role"] == "system":
             messages = merged(*messages)
         answer = messages[-1]["content"]
-        if not all(turn["content"] for turn in messages):  # it was nothing but an end of turn
-            dropped["empty field"] += 1
-            continue
         question = messages[0]["content"] if len(messages) == 2 else _said(messages[:-1])
+        if not answer or not question or (len(messages) > 2 and not all(turn["content"] for turn in messages)):
+            dropped["empty field"] += 1  # it was nothing but an end of turn
+            continue
         if len(question) + len(answer) > OVERSIZED:
             dropped["oversized"] += 1
             continue

@@ -152,9 +152,9 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     if entry.weight != 1:
         found = _weighed(found, entry.weight, cut.seed, tally)
     name, form = entry.source, entry.form  # looked up once: this loop is the speed
-    write, encoded, count = output.write, output.encoded, tally.labels
+    write, count = output.write, tally.labels
     for side, record, messages in found:
-        row = {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": encoded(record)}
+        row = {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record}
         write(side, row)
         if len(messages) > 2 and any("train" in turn for turn in messages):
             output.mark()
@@ -191,10 +191,11 @@ def _drawn(found: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> I
     # The highest draw on top; the number keeps equal draws in file order.
     heaps: dict[str, list[tuple[float, int, Example]]] = {side: [] for side, rows in most.items() if rows is not None}
     for number, example in enumerate(found):
-        side, record, _ = example
-        if (heap := heaps.get(side)) is None:
+        if (side := example[0]) not in heaps:  # of train, most often
             yield example
-        elif len(heap) < (most[side] or 0):
+            continue
+        record, heap = example[1], heaps[side]
+        if len(heap) < (most[side] or 0):
             heapq.heappush(heap, (-draw(record["guid"]), -number, example))
         else:
             heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))

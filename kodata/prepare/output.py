@@ -26,8 +26,7 @@ class Output:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.encoded = encoder()
-        self._lines = writer()
+        self._texts, self._lines = encoder(), writer()
         self._is_marked = False
         self._waiting: dict[str, list[Manifest]] = {side: [] for side in SIDES}
 
@@ -40,15 +39,18 @@ class Output:
         self._drafts.__exit__(*error)  # there is none left after finish()
 
     def write(self, side: str, row: Manifest) -> None:
-        """`row`: messages, guid, source, form, and doc, the record as encoded() has it."""
+        """`row`: messages, guid, source, form, and doc, the record."""
         waiting = self._waiting[side]
         waiting.append(row)
         if len(waiting) == BATCH:
             self._flush(side)
 
     def _flush(self, side: str) -> None:
-        self._parts[side].write(self._lines(self._waiting[side]))
-        self._waiting[side].clear()
+        waiting = self._waiting[side]
+        for row, doc in zip(waiting, self._texts([row["doc"] for row in waiting]), strict=True):
+            row["doc"] = doc
+        self._parts[side].write(self._lines(waiting))
+        waiting.clear()
 
     def mark(self) -> None:
         """Some answer says `train`."""
@@ -83,13 +85,20 @@ def doc_of(row: Manifest) -> Record:
     return record
 
 
-def encoder() -> Callable[[Record], str]:
-    """A record as JSON: by orjson where it is installed, else by json, with the same text."""
+def encoder() -> Callable[[list[Record]], list[str]]:
+    """Records as JSON, each a text of its own: by orjson where it is installed, else by json, with the same texts."""
     try:
         import orjson
     except ImportError:
-        return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-    return lambda record: orjson.dumps(record).decode()
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+        return lambda records: [*map(encode, records)]
+
+    def texts(records: list[Record]) -> list[str]:
+        # As in writer(): no text has such characters, and no line end; all records begin so.
+        split = orjson.dumps(records)[1:-1].decode().replace('},{"guid":', '}\n{"guid":').split("\n")
+        return split if len(split) == len(records) else [orjson.dumps(record).decode() for record in records]
+
+    return texts
 
 
 def writer() -> Callable[[list[Manifest]], bytes]:

@@ -1,7 +1,8 @@
 """What of rows no record holds, keys and control characters: counted, so that nothing of the data vanishes in silence."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 from kodata.card import NotRead, Rewritten
@@ -37,6 +38,27 @@ class Unread:
     def __init__(self) -> None:
         self._rows: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
+        self._flat: dict[tuple[str, ...], bool] = {}
+
+    def look_at(self, rows: Sequence[dict[str, Any]], names: Known | Callable[[dict[str, Any]], Known]) -> None:
+        """Counts what rows have beside `names`, which may follow from a row's own keys. Most rows have nothing, and one look at
+        many of them together tells so."""
+        if all(self._is_flat(row, names) for row in {tuple(row): row for row in rows}.values()):
+            try:
+                if "".join(chain.from_iterable(map(dict.values, rows))).isprintable():
+                    return
+            except TypeError:  # some value is no text
+                pass
+        for row in rows:
+            self.look(row, names(row) if callable(names) else names)
+
+    def _is_flat(self, row: dict[str, Any], names: Known | Callable[[dict[str, Any]], Known]) -> bool:
+        """Whether of rows with such keys all values are read, whole."""
+        if (keys := tuple(row)) not in self._flat:
+            known = names(row) if callable(names) else names
+            is_flat = row.keys() <= known.keys() and not isinstance(known, KnownOfShortened)
+            self._flat[keys] = is_flat and all(known[key] is None for key in keys)
+        return self._flat[keys]
 
     def look(self, row: Any, names: Known) -> None:
         """Counts what one row has beside `names`."""
