@@ -9,6 +9,7 @@ Guaranteed: no group is in two splits: what is in test leaves validation and tra
 guid stands twice in a split.
 """
 
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import users_folder
 from kodata.reading.keys import Unread
-from kodata.reading.links import not_astray
+from kodata.reading.links import own_file
 from kodata.text import clean, spoken, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -115,10 +116,10 @@ def _given(folder: Path) -> dict[str, Path]:
 
 def _file(folder: Path, split: str) -> Path | None:
     both = [folder / f"{split}.jsonl", folder / f"{split}.jsonl.gz"]
-    there = [file for file in both if file.is_file()]
+    there = [file for file in both if os.path.lexists(file)]
     if len(there) > 1:
         raise DataError(f"{CARD.name}: {there[0]} and {there[1].name} are both there; keep one")
-    return not_astray(there[0], folder) if there else None
+    return own_file(there[0], folder) if there else None
 
 
 class _Look(NamedTuple):
@@ -242,7 +243,8 @@ def _record(row: data_files.Row, place: str, guid: str) -> Record | Refused:
         return Refused("marked as not to be trained")
     record: Record = {
         "guid": _name(row, "guid", place) or guid,
-        "group": _name(row, "group", place) or _before(made),
+        # Of plain turns: two questions may differ in nothing but a sign that is taken away.
+        "group": _name(row, "group", place) or _before(made_plain({"messages": made})[0]["messages"]),
         "messages": made,
     }
     return {**record, "thought": key} if (key := thought_key(row)) else record

@@ -29,7 +29,7 @@ def _unread(file: Path, folder: Path, is_read: bool) -> Iterator[str]:
     name = file.relative_to(folder).as_posix()
     if is_read and file.suffix.lower() == ".zip":
         yield from (f"{name}/{member}" for member in archive.others(file))
-    elif not is_read and file.is_file():
+    elif not is_read and not file.is_dir():  # a link to nothing, too
         yield name
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from kodata.card import Card
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import hub
-from kodata.reading.links import not_astray
+from kodata.reading.links import own_file
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Places:
         for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
             for pattern in self.patterns[split]:
                 if found := sorted(place.glob(pattern)):
-                    return [not_astray(_file(path), folder) for path in found]
+                    return [own_file(path, folder) for path in found]
         raise DataError(f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}")
 
 
@@ -48,9 +48,3 @@ def users_folder(card: Card, path: str | Path | None, wanted: str) -> Path:
     if not Path(path).is_dir():
         raise DataError(f"{card.name}: path {path}: no such folder; {wanted}")
     return Path(path)
-
-
-def _file(path: Path) -> Path:
-    if not path.is_file():
-        raise DataError(f"{path}: a folder or a device, not a file; put the data set's file there")
-    return path

@@ -6,6 +6,15 @@ from pathlib import Path
 from kodata.errors import DataError
 
 
+def own_file(path: Path, folder: Path) -> Path:
+    """What lies in a folder of data under the name of its file. DataError where it is no file, or a link that leads astray."""
+    if path.is_symlink() and not path.exists():
+        raise DataError(f"{path}: a link to {path.readlink()}, which is not there; put the data's file itself there")
+    if not path.is_file():
+        raise DataError(f"{path}: a folder or a device, not a file; put the data's file there")
+    return not_astray(path, folder)
+
+
 def not_astray(file: Path, folder: Path) -> Path:
     """The file in a folder of data. DataError where it is, or lies behind, a link that leads out of the folder to a file of
     another kind by its name, as /proc/self/environ or a key is. The hub's cache links into its own `blobs`."""

@@ -1,7 +1,12 @@
 """lm-evaluation-harness's side of the proof: the ids that its own task would send to the model."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
+from kodata.errors import shown
+from kotune.errors import StageError
+from kotune.parity.rendered import special_tokens
 from kotune.score import turns
 from kotune.score.harness import Loaded
 from kotune.train.upstream import another_day
@@ -17,6 +22,23 @@ def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
         instance, ids = requests[0]
         sides.append(requests[task.right_choice(instance.doc)][1] if len(requests) > 1 else ids)
     return sides
+
+
+def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
+    """StageError where a text that a task asks has the name of a special token, which would open or close turns that nobody said:
+    kodata takes the known names away, and a tokenizer may have others. Of what is trained, rendered.TemplatesTokens tells."""
+    names = sorted(filter(None, special_tokens(tokenizer).values()), key=len, reverse=True)
+    if not names:
+        return
+    search = re.compile("|".join(map(re.escape, names))).search
+    for task in tasks:
+        for doc in task.task.eval_docs:
+            choices = [] if task.generates else task.task.doc_to_choice(doc)
+            if found := next(filter(None, map(search, [task.question(doc), *choices])), None):
+                raise StageError(
+                    f"{task.name}: guid {doc['guid']}: what is asked has {shown(found[0])} in it, the name of a special token of "
+                    "this model that is not known here; take it out of the row"
+                )
 
 
 def recorder_of(tokenizer: Any) -> Any:

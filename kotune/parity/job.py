@@ -5,10 +5,11 @@ from typing import Any
 
 from kotune.layout import PARITY
 from kotune.models import hub
-from kotune.parity import proof
+from kotune.parity import asked, proof
 from kotune.runs.folder import write_json
 from kotune.runs.task_data import TaskData
 from kotune.score import scoring
+from kotune.score.harness import load_task
 from kotune.worker import bounds
 
 
@@ -19,5 +20,7 @@ def run(root: Path, base: str, revision: str | None, tasks: dict[str, list[Any]]
         hub.write_own_template(base, root, revision)
     read = {task: TaskData.told(data) for task, data in tasks.items()}
     tokenizer, proven = proof.prove(root, read, trained)
-    scoring.rehearse(root, base, revision, tokenizer, read)
+    loaded = [load_task(task, data) for task, data in read.items()]
+    asked.check_texts(loaded, tokenizer)
+    scoring.rehearse(root, base, revision, tokenizer, loaded)
     write_json(root / PARITY, proven)

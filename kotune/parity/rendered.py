@@ -70,14 +70,20 @@ def _end_of_turn(ends: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\s*(?:{'|'.join(map(re.escape, ends))})")
 
 
+def special_tokens(tokenizer: Any) -> dict[int, str]:
+    """The names of a tokenizer's special tokens, by their ids."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+    return named | {number: str(token) for number, token in added.items() if token.special}
+
+
 class TemplatesTokens:
     """How many special tokens a template puts into a chat, by the roles of its turns: a row with more has some in its text, which
     would open or close turns that nobody said."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        added = getattr(tokenizer, "added_tokens_decoder", {})
-        self._special = {*tokenizer.all_special_ids, *(number for number, token in added.items() if token.special)}
+        self._special = special_tokens(tokenizer).keys()
         self._known: dict[tuple[str, ...], int] = {}
 
     def check(self, numbered: Numbered, ids: list[int]) -> None:

@@ -184,6 +184,14 @@ class Recipe(Strict):
                     raise PydanticCustomError("source", told)
         return entries
 
+    @field_validator("validation_rows")
+    @classmethod
+    def _enough_for_every_entry(cls, rows: int, info: ValidationInfo) -> int:
+        if rows < (entries := len(info.data.get("data", ()))):
+            told = f"{rows} for {entries} data entries, each of which gives one row at least; say {entries} or more"
+            raise PydanticCustomError("validation_rows", told)
+        return rows
+
 
 class Defaults(Strict):
     """recipes/defaults.yml: `axolotl` for all, then `cpu` or `cuda` over it; a recipe's own `axolotl` comes last."""

@@ -3,7 +3,7 @@ for base. Same items, same prompts, same batch shapes; the base has the precisio
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -98,13 +98,12 @@ def _is_told_right(note: dict[str, Any], samples: Path) -> bool:
     return bool(note["n"] == len(found)) and borrowed.is_near(metrics({}, found), note["values"], borrowed.EXACT)
 
 
-def rehearse(root: Path, base: str, revision: str | None, tokenizer: Any, tasks: dict[str, TaskData]) -> None:
+def rehearse(root: Path, base: str, revision: str | None, tokenizer: Any, tasks: Iterable[Loaded]) -> None:
     """Two items of every task go the whole way with the untrained model, and so do their reference lines, so that what would
     go wrong after hours of training goes wrong before."""
     plain = load_base(base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision})
     model, references = harness_model(plain, tokenizer), References(root, REHEARSED_ROWS)
-    for name, data in tasks.items():
-        task = load_task(name, data)
+    for task in tasks:
         references.of(task, evaluated(task, model, REHEARSED)[1])
 
 

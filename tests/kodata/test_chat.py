@@ -539,3 +539,17 @@ def test_a_copy_that_trains_another_answer_is_no_duplicate(tmp_path: Path, first
     rows = [{"messages": [U, {**A, "weight": weight}, *last]} for weight in (first, 1 - first, first)]
     folder = put(tmp_path / "in", *rows, {"prompt": "안녕", "answer": "네"})
     assert told(folder, tmp_path / "out")["dropped"] == {"duplicate": 1}
+
+
+def test_questions_that_are_alike_once_they_are_plain_are_one_group(tmp_path: Path) -> None:
+    """One of them may be kept for scoring, the other trained on."""
+    marked = [f"질문 {number}?{'<|eot_id|>' * (number % 2)}{' ' * (number % 3)}" for number in range(60)]
+    rows = [{"prompt": text, "answer": f"{number}"} for number, text in enumerate([*marked, *map(plain_of, marked)])]
+    put(tmp_path, *rows)
+    sides = {split: {record["group"] for record in good(tmp_path, split)} for split in ("train", "test")}
+    assert sides["test"] and not sides["train"] & sides["test"]
+    assert len(sides["train"] | sides["test"]) == 60
+
+
+def plain_of(text: str) -> str:
+    return text.strip().removesuffix("<|eot_id|>")

@@ -7,6 +7,7 @@ import pytest
 
 import kodata
 from kodata.errors import DataError
+from kodata.prepare.unread import unread_files
 
 NAMES = {
     "chat": "train.jsonl", "klue_nli": "klue-nli-v1.1_train.json", "nli_sample": "train.json",
@@ -64,3 +65,27 @@ def test_a_folder_of_data_may_itself_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real" / "train.jsonl").write_text(ROW)
     (tmp_path / "link").symlink_to("real")
     assert found("chat", tmp_path / "link") == [tmp_path / "link" / "train.jsonl"]
+
+
+@pytest.mark.parametrize("source", NAMES)
+@pytest.mark.parametrize("kind", ["a link to", "a folder or a device"])
+def test_a_name_of_the_data_behind_which_there_is_no_file_is_told(tmp_path: Path, source: str, kind: str) -> None:
+    """A test part that is not there would be cut from train; a train part would be missing."""
+    place = tmp_path / NAMES[source]
+    if source == "aihub_dialogue":  # any name is a file of it
+        (tmp_path / "b.json").write_text("[]")
+    place.symlink_to(tmp_path / "gone") if kind == "a link to" else place.mkdir()
+    if source != "aihub_dialogue":
+        with pytest.raises(DataError, match=NAMES[source]):
+            found(source, tmp_path)
+        return
+    assert found(source, tmp_path) == [tmp_path / "b.json"]
+    assert unread_files(kodata.SOURCES[source], tmp_path) == ([NAMES[source]] if kind == "a link to" else [])
+
+
+def test_a_link_to_a_test_part_that_is_not_there_is_no_missing_test_part(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(ROW * 80)
+    (tmp_path / "test.jsonl").symlink_to(tmp_path / "large" / "test.jsonl")
+    for split in kodata.chat.SPLITS:
+        with pytest.raises(DataError, match=r"test\.jsonl: a link to .*large/test\.jsonl, which is not there"):
+            kodata.chat.files(split, tmp_path)

@@ -19,7 +19,7 @@ from kodata.chat.turns import TOOLS, TRAINED
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.reading.keys import CONTROLS, Unread, known, others
+from kodata.reading.keys import CONTROLS, KnownOfShortened, Unread, known, others
 from kodata.text import has_unwanted
 from tests.conftest import ROOT
 
@@ -213,3 +213,24 @@ def test_a_key_is_told_however_deep_it_is_nested() -> None:
 def test_names_may_depend_on_what_stands_beside_them() -> None:
     names = known(turns=lambda turn: known("who", "mark") if turn["who"] == "a" else known("who"))
     assert [*others({"turns": [{"who": "a", "mark": 1}, {"who": "b", "mark": 1}]}, names)] == ["turns[].mark"]
+
+
+CELLS = st.sampled_from(["가", "나\n", "\x07", "", None, 3, True, ["\x00"], {"b": "\x01"}, [{"c": 1}]])
+ROWS = st.lists(st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), CELLS, max_size=4), max_size=40)
+BY_ROW = {
+    "flat": known("a", "b"),
+    "nested": known("a", c=known("c")),
+    "shortened": KnownOfShortened(known("a", "b", "c", "d"), lambda row: ["cut"] if "d" in row else []),
+    "by the row's keys": lambda row: known("a", "b", "c") if "b" in row else known("a"),
+}
+
+
+@pytest.mark.parametrize("names", BY_ROW.values(), ids=BY_ROW)
+@given(rows=ROWS)
+def test_a_look_at_many_rows_tells_what_looks_at_each_tell(names: Any, rows: list[dict[str, Any]]) -> None:
+    together, single = Unread(), Unread()
+    for begin in range(0, len(rows), 8):
+        together.look_at(rows[begin : begin + 8], names)
+    for row in rows:
+        single.look(row, names(row) if callable(names) else names)
+    assert [*together.told()] == [*single.told()]

@@ -74,6 +74,15 @@ def test_validation_rows_that_are_no_number_of_rows_are_refused(tmp_path: Path, 
         reading.load(write_recipe(tmp_path, text))
 
 
+def test_validation_rows_are_enough_for_every_entry(tmp_path: Path) -> None:
+    entries = "[{source: nli_sample}, {source: klue_nli}]"
+    with pytest.raises(
+        RecipeError, match="validation_rows: 1 for 2 data entries, each of which gives one row at least; say 2"
+    ):
+        reading.load(write_recipe(tmp_path, f"model: quickstart-llama\ndata: {entries}\nvalidation_rows: 1\n"))
+    assert reading.load(write_recipe(tmp_path, f"model: quickstart-llama\ndata: {entries}\nvalidation_rows: 2\n"))
+
+
 def test_a_share_beside_chats_for_test_is_told_where_the_data_are_read(tmp_path: Path) -> None:
     found = job(tmp_path, 80, "    test_share: 0.25\n")
     (tmp_path / "chats" / "test.jsonl").write_text('{"prompt": "시험", "answer": "네"}\n', encoding="utf-8")

@@ -136,7 +136,6 @@ def test_a_rehearsal_goes_as_far_as_the_reference_lines(monkeypatch: pytest.Monk
     monkeypatch.setattr(scoring, "References", lines)
     monkeypatch.setattr(scoring, "load_base", lambda *_: None)
     monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
-    monkeypatch.setattr(scoring, "load_task", lambda name, *_: name)
     monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
     scoring.rehearse(tmp_path, "base", None, None, TASKS)
     assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]
