@@ -17,11 +17,17 @@ def own_file(path: Path, folder: Path) -> Path:
 
 def not_astray(file: Path, folder: Path) -> Path:
     """The file in a folder of data. DataError where it is, or lies behind, a link that leads out of the folder to a file of
-    another kind by its name, as /proc/self/environ or a key is. The hub's cache links into its own `blobs`."""
+    another kind by its name, as /proc/self/environ or a key is, or into a hidden folder, as to ~/.docker/config.json. The hub's
+    cache links into its own `blobs`."""
     real, root = file.resolve(), folder.resolve()
     blobs = root.parent.parent / "blobs"
-    if real.is_relative_to(root) or real.parent == blobs or real.suffix.lower() == file.suffix.lower():
+    if real.is_relative_to(root) or real.parent == blobs:
         return file
-    raise DataError(
-        f"{file}: a link to {real}, which by its name is no {file.suffix} file; put the data's file itself there"
-    )
+    told = f"{file}: a link to {real}, which by its name is no"
+    if real.suffix.lower() != file.suffix.lower():
+        raise DataError(f"{told} {file.suffix} file; put the data's file itself there")
+    if any(part.startswith(".") and part != ".cache" for part in real.parts):
+        raise DataError(
+            f"{told} file of data but one of a program's, which may be secret; put the data's file itself there"
+        )
+    return file

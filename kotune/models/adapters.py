@@ -5,6 +5,8 @@ of their own choice, or import the module that `megatron_core` names. It matches
 layers of the ranks that it is told.
 """
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,80 @@ from kotune.errors import RecipeError
 from kotune.models.patterns import trouble
 from kotune.models.refusals import ADAPTER, object_of, refuse_config, refuse_strange, refuse_tokenizer
 
-KIND = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "megatron_core": "megatron.core"}
+MOST = 1_024  # of a rank, as in a recipe
+LARGEST = 100_000_000  # of any other number
+MANY = 100_000  # names or numbers in one key
+Passes = Callable[[Any], bool]
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= LARGEST
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST
+
+
+def _is_rank(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= MOST
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _one_of(*choices: object) -> Passes:
+    return lambda value: any(value is choice or (isinstance(value, str) and value == choice) for choice in choices)
+
+
+def _are(of_each: Passes) -> Passes:
+    """A list, of each of whose values this is true."""
+    return lambda value: isinstance(value, list) and len(value) <= MANY and all(map(of_each, value))
+
+
+def _by_name(of_each: Passes) -> Passes:
+    """A mapping of modules' names, of each of whose values this is true."""
+    return lambda value: isinstance(value, dict) and len(value) <= MANY and all(map(of_each, value.values()))
+
+
+def _any(*ways: Passes) -> Passes:
+    return lambda value: any(passes(value) for passes in ways)
+
+
+_NAMES = _any(_is_text, _are(_is_text))
+_NUMBERS = _are(_is_count)
+# What training writes there, each key with its kind of value. All other keys say nothing: null, false or empty.
+KINDS: dict[str, Passes] = {
+    "peft_type": _one_of("LORA"),
+    "task_type": _one_of("CAUSAL_LM"),
+    "megatron_core": _one_of("megatron.core"),
+    # Others (pissa, olora, loftq, ...) take what they put into the adapter out of the base model, which stays so when the
+    # adapter is switched off; and how long they take is theirs to say.
+    "init_lora_weights": _one_of(True, False, "gaussian"),
+    "bias": _one_of("none"),  # else the base model's own are trained, and stay
+    **dict.fromkeys(("base_model_name_or_path", "peft_version", "revision"), _is_text),
+    **dict.fromkeys(
+        ("ensure_weight_tying", "fan_in_fan_out", "inference_mode", "lora_bias", "use_dora", "use_rslora"), _is_flag
+    ),
+    **dict.fromkeys(("lora_alpha", "lora_dropout"), _is_number),
+    "qalora_group_size": _is_count,
+    "r": _is_rank,
+    "rank_pattern": _by_name(_is_rank),
+    "alpha_pattern": _by_name(_is_number),
+    "layers_to_transform": _any(_is_count, _NUMBERS),
+    "trainable_token_indices": _any(_NUMBERS, _by_name(_NUMBERS)),
+    **dict.fromkeys(
+        ("exclude_modules", "layers_pattern", "modules_to_save", "target_modules", "target_parameters"), _NAMES
+    ),
+}
 PATTERNS = (
     "alpha_pattern", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "target_modules",
     "target_parameters", "trainable_token_indices",
 )  # fmt: skip
-# What else training writes there. All other keys say nothing: null, false or empty.
-OTHERS = (
-    "base_model_name_or_path", "bias", "ensure_weight_tying", "fan_in_fan_out", "inference_mode", "init_lora_weights",
-    "layers_to_transform", "loftq_config", "lora_alpha", "lora_bias", "lora_dropout", "peft_version", "qalora_group_size", "r",
-    "revision", "use_dora", "use_rslora",
-)  # fmt: skip
-MOST = 1_024  # of a rank, as in a recipe
 
 
 def refuse_saved(name: str, folder: Path) -> None:
@@ -44,30 +108,20 @@ def _wrong(config: dict[str, Any]) -> str:
     """What a configuration says that no training of kotune's writes, empty where it says nothing such."""
     for key, value in config.items():
         said = f"`{on_one_line(key[:60])}: {on_one_line(shown(value))}`"
-        if value and key not in (*KIND, *PATTERNS, *OTHERS):
+        if _says_nothing(value) and key != "r":
+            continue
+        if not (passes := KINDS.get(key)) or not passes(value):
             return said
-        if key in KIND and value not in (None, KIND[key]):
-            return said
-        if key in OTHERS and isinstance(value, (dict, list)) and _has_text(value):
-            return said
-        if key in PATTERNS and (told := _unlike_names(value)):
+        if key in PATTERNS and (told := trouble(_names(value))):
             return f"{said} ({told})"
-    ranks = config.get("rank_pattern") or {}
-    for rank in [config.get("r", 1), *(ranks.values() if isinstance(ranks, dict) else [ranks])]:
-        if type(rank) is not int or not 1 <= rank <= MOST:
-            return f"that a rank is {on_one_line(shown(rank))}, not a number from 1 to {MOST:,}"
     return ""
 
 
-def _has_text(value: Any) -> bool:
-    """Whether a text stands among the values of a list or dict, as settings of a method have one."""
-    inner = value.values() if isinstance(value, dict) else value
-    return any(isinstance(one, str) or (isinstance(one, (list, dict)) and _has_text(one)) for one in inner)
+def _says_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ({}, [], "")
 
 
-def _unlike_names(value: Any) -> str:
-    """What is wrong with names or patterns: one, a list, or a mapping of them."""
-    names = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, dict)) else []
-    if value and not names:
-        return "no list of names"
-    return trouble(name for name in names if isinstance(name, str))
+def _names(value: Any) -> list[str]:
+    """The names or patterns in a text, a list or the keys of a mapping."""
+    every = [value] if isinstance(value, str) else value
+    return [name for name in every if isinstance(name, str)]

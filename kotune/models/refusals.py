@@ -17,6 +17,7 @@ from kotune.models import tokenizer_files
 
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
 READ = (CONFIG, GENERATION)
+LONGEST = 300  # characters of a key; tensors of large models have names of some 100
 LARGEST = 10_000_000  # bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
 INDEXES, TOGETHER = 8, 64_000_000  # indexes of weights, and their bytes
 TENSORS = 200_000  # that an index names
@@ -48,6 +49,7 @@ def refuse_config(base: str, config: dict[str, Any]) -> None:
     _refuse_class(base, config)
     _refuse_kernels(base, config)
     _refuse_other_weights(base, config)
+    _refuse_kind(base, config)
     if key := next((key for key, passes in tokenizer_files.CLASSES.items() if not passes(config.get(key))), None):
         raise RecipeError(
             f"model {base}: its config.json says `{key}: {on_one_line(shown(config[key]))}`, which is the name of none; remove "
@@ -99,7 +101,7 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
     where = f"model {base}: {file.name}"
     data = _bytes_of(base, file, LARGEST)
     try:
-        value = json.loads(data.decode("utf-8"))
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_with_short_keys)
         if HALF.search(data) and _is_halved(value):
             raise RecipeError(f"{where} holds half a character, which no text may; choose another model")
     except (ValueError, RecursionError) as error:
@@ -110,6 +112,14 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
             f"{where} holds {shown(value)} instead of an object; fetch the model again, or choose another"
         )
     return value
+
+
+def _with_short_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are names: each is looked for in many patterns."""
+    made = dict(pairs)
+    if max(map(len, made), default=0) > LONGEST:
+        raise ValueError(f"a key of over {LONGEST} characters")
+    return made
 
 
 def _is_halved(value: Any) -> bool:
@@ -182,6 +192,22 @@ def _named(config: Any) -> Iterator[tuple[str, str]]:
             waiting += [(inside, item) for item in value]
         elif isinstance(value, dict):
             waiting += [(key if KERNEL_KEY.fullmatch(key) else inside, item) for key, item in value.items()]
+
+
+def _refuse_kind(base: str, config: dict[str, Any]) -> None:
+    """transformers chooses classes by `model_type`, that of the tokenizer too."""
+    waiting: list[Any] = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            kind = value.get("model_type")
+            if not (kind is None or isinstance(kind, str)) or kind in tokenizer_files.KINDS_IN_PYTHON:
+                raise RecipeError(
+                    f"model {base}: its config.json says `model_type: {on_one_line(shown(kind))}`, which is no kind that can "
+                    "be trained here (its tokenizer is in Python alone, or there is none); choose another model"
+                )
+            value = list(value.values())
+        waiting += value if isinstance(value, list) else []
 
 
 def _refuse_code(base: str, config: dict[str, Any]) -> None:

@@ -16,7 +16,23 @@ PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_prepro
 LARGEST = 100_000_000  # bytes of a tokenizer.json; those of honest models have up to 35 million
 
 WORD = re.compile(r"[\w.-]{0,100}", re.ASCII)
-CLASS = re.compile(r"\w{0,100}Tokenizer\w{0,100}|\w{1,100}Backend", re.ASCII)  # transformers has other names, of models
+# transformers has other names, of models.
+CLASS = re.compile(r"(\w{0,100}Tokenizer)(?:Fast)?|(?:MistralCommon|Python|SentencePiece|Tokenizers)Backend", re.ASCII)
+# Those that transformers (5.16) has in Python alone: they open what a file of their own names (MyT5), load others out of folders
+# that nobody has looked at (Rag), or read rules of theirs. No model that is trained here needs one.
+_NAMES = """
+        Auto Bartpho Basic BertGeneration BertJapanese Bertweet BioGpt BlenderbotSmall ByT5 CTRL Canine Character Clvp Cpm CpmAnt
+        Dia Esm FSMT FastSpeech2Conformer Flaubert GPTNeoXJapanese GPTSw3 Jumanpp M2M100 Marian Mecab Mgpstr MyT5 PLBart
+        Perceiver Phobert Pop2Piano ProphetNet Rag RoCBert RoCBertBasic RoCBertWordpiece Sentencepiece Siglip Speech2Text
+        SpeechT5 SubWordJapanese Sudachi Tapas Tweet Vits Wav2Vec2CTC Wav2Vec2PhonemeCTC Wordpiece XLM"""
+IN_PYTHON = frozenset(f"{name}Tokenizer" for name in _NAMES.split())
+# The kinds of models (`model_type`) whose tokenizer is one of them where no other is named.
+_KINDS = """
+    bartpho bert-generation bert-japanese bertweet biogpt blenderbot-small byt5 canine clvp cpm cpmant ctrl data2vec-audio dia esm
+    fastspeech2_conformer flaubert fsmt gpt-sw3 gpt_neox_japanese hubert m2m_100 marian mgp-str myt5 perceiver phobert plbart
+    pop2piano prophetnet rag roc_bert siglip speech_to_text speecht5 tapas unispeech unispeech-sat vits wav2vec2 wav2vec2-bert
+    wav2vec2-conformer wav2vec2_phoneme xlm"""
+KINDS_IN_PYTHON = frozenset(_KINDS.split())
 PROCESSOR = re.compile(r"\w{0,100}(Processor|Extractor|Tokenizer)\w{0,100}", re.ASCII)
 TOKEN_NAME = re.compile(r"\w{1,100}_token", re.ASCII)
 FLAGS = ("lstrip", "normalized", "rstrip", "single_word", "special")
@@ -85,7 +101,8 @@ def _is_word(value: Any) -> bool:
 
 def is_class(value: Any) -> bool:
     """Whether this may be the name of a tokenizer's class; that of a model's would be loaded in its place."""
-    return isinstance(value, str) and bool(CLASS.fullmatch(value))
+    found = CLASS.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and found[1] not in IN_PYTHON
 
 
 def is_processor(value: Any) -> bool:

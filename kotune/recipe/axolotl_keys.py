@@ -29,7 +29,7 @@ GROUPS = {
     "adapter": """
         fix_untrained_tokens lora_alpha lora_alpha_pattern lora_dropout lora_embedding_kernel lora_fan_in_fan_out
         lora_mlp_kernel lora_modules_to_save lora_o_kernel lora_on_cpu lora_qkv_kernel lora_r lora_rank_pattern
-        lora_target_linear lora_target_modules lora_target_parameters loraplus_lr_embedding loraplus_lr_ratio peft
+        lora_target_linear lora_target_modules lora_target_parameters loraplus_lr_embedding loraplus_lr_ratio
         peft_autocast_adapter_dtype peft_ensure_weight_tying peft_init_lora_weights peft_layers_pattern
         peft_layers_to_transform peft_trainable_token_indices peft_use_dora peft_use_rslora""",
     "loss and regularization": """
@@ -90,6 +90,7 @@ PUBLISHES = "would send the model, the data or a service of it out of this machi
 HOST = "names where metrics go, and only the environment may (MLFLOW_TRACKING_URI, COMET_URL_OVERRIDE, ...); remove it"
 SECRET = "a secret has no place in a recipe; remove it and set it in the environment"
 OTHER = "changes what training is, which kotune neither proves nor scores; it trains an adapter on answers; remove it"
+BASE = "puts other numbers into the base model, so that base and tuned could no longer be compared; remove it"
 LAUNCHER = "starts training on other terms than one process in the run folder, which kotune does not watch; remove it"
 FLASH = (
     "is fetched from the hub as code where flash_attn is not installed; kotune uses flash attention by itself where it is, "
@@ -115,6 +116,7 @@ _FOR = {
     "pretrain_multipack_buffer_size pretraining_sample_concatenation process_reward_model processor_type qat quantization "
     "reinit_weights relora relora_cpu_offload relora_prune_method relora_prune_ratio reward_model rl rl_beta rope_scaling "
     "rpo_alpha simpo_gamma trl unfrozen_parameters vllm",
+    BASE: "peft",
     LAUNCHER: "local_rank ray_num_workers ray_run_name resources_per_worker use_ray world_size",
     FLASH: "flash_attention",
 }
@@ -139,7 +141,6 @@ INSIDE = {
         "reshard_after_forward", "state_dict_type", "sync_module_states", "transformer_layer_cls_to_wrap", "use_orig_params",
     ),
     "lr_groups": ("lr", "modules", "name"),
-    "peft": ("loftq_config", "loftq_bits"),
     "role_boundaries": ("end", "include_end", "include_start", "role", "start"),
     "selective_checkpointing": ("offload", "recompute_layer_types", "save", "save_sliding_window"),
     "special_tokens": ("additional_special_tokens", "bos_token", "eos_token", "pad_token", "unk_token"),

@@ -54,6 +54,10 @@ CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # what a key may hold, and 
     ),
     "experts_implementation": (("eager", "batched_mm", "grouped_mm"), _HUB),
     "large_head_attention": (("auto", "sdpa", "triton_flash"), _HUB),
+    "peft_init_lora_weights": (
+        (True, False, "gaussian"),
+        "the others put other numbers into the base model, so that base and tuned could no longer be compared",
+    ),
     "save_safetensors": ((True,), "a file of another form is a pickle, which can run code"),
     "sample_packing_mp_start_method": (("fork", "spawn", "forkserver"), "Python knows no other"),
     "fsdp": (
@@ -168,7 +172,7 @@ def _chosen(key: str, value: Any) -> list[Problem]:
     if key not in CHOICES:
         return []
     choices, why = CHOICES[key]
-    known = ", ".join(str(choice).lower() if choice is True else choice for choice in choices)
+    known = ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in choices)
     told = f"must be {'one of ' * (len(choices) > 1)}{known}: {why}; found"
     given = value if isinstance(value, list) else [value]
     return [(key, f"{told} `{shown(one)}`") for one in given if one is not None and one not in choices]

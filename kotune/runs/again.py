@@ -14,10 +14,12 @@ from kotune.runs.job import LAUNCHERS
 from kotune.runs.records import fits
 
 UNKNOWN = Path("RECIPE")  # where nothing names one
-# Of a launcher's own arguments only those that say how many processes there are, and where: others name programs to run.
+ARGUMENTS = "ARGUMENTS"  # where a launcher had some that are not told
+# Of a launcher's own arguments only those that say how many processes there are. Others name programs to run, or machines: from
+# torchrun's meeting place (--rdzv-endpoint) it loads pickles, which run code (torch 2.13).
 COUNTS = re.compile(
-    r"--(nproc|nnodes|node|master|rdzv|num|machine|main|multi|standalone|max)([-_](per|node|rank|addr|port|backend|endpoint|id|"
-    r"processes|machines|process|ip|gpu|restarts))*(=[\w.:-]+)?"
+    r"--(nproc[-_]per[-_]node|nnodes|num[-_]processes|num[-_]machines)=\d{1,4}|--master[-_]port=\d{1,5}|--(standalone|multi[-_]gpu)",
+    re.ASCII,
 )
 
 
@@ -61,7 +63,7 @@ def _after(option: str, words: list[str]) -> str | None:
 
 
 def _launcher(told: object) -> list[str]:
-    """A launcher and its arguments, without them where one is not known to be harmless."""
+    """A launcher and its arguments; a word in their place where one is not known to be harmless."""
     if not fits(told, list[str]) or not isinstance(told, list) or not told or told[0] not in LAUNCHERS:
         return [""]
-    return told if all(COUNTS.fullmatch(word) for word in told[1:]) else told[:1]
+    return told if all(COUNTS.fullmatch(word) for word in told[1:]) else [told[0], ARGUMENTS]

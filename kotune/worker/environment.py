@@ -17,6 +17,7 @@ def environment() -> dict[str, str]:
         "NO"  # beside the import that startup/ blocks: transformers' own switch, not bitsandbytes'
     )
     quiet["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "0"  # a checkpoint is data: nothing in it may run
+    quiet["TIKTOKEN_CACHE_DIR"] = ""  # none: it would be a folder below /tmp, from which anybody's words would be read
     quiet["PYTHONFAULTHANDLER"] = "1"  # what was at work when a library falls (SIGSEGV), for the log
     # Where a config says dataset_num_proc: 0, Axolotl saves its prepared data with this many worker processes all the same.
     alone = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}

@@ -1,6 +1,7 @@
 """Where the libraries of a child keep what they make for themselves: where they always do, or in the folder that the child works
 in, where that place cannot be written to (a home that is not there or is somebody else's, a read-only cache). That folder is
-this user's own, unlike one below /tmp, from which code of a stranger would be loaded. Models and data of the hub are not moved.
+this user's own, unlike one below /tmp, from which code of a stranger would be loaded: torch's own place for what it compiles is
+there, so that it is always given another. Models and data of the hub are not moved.
 """
 
 import os
@@ -9,28 +10,39 @@ from pathlib import Path
 
 from kotune.layout import CACHES
 
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+
 
 def caches(folder: Path) -> dict[str, str]:
-    """The variables that name another place, for a child in `folder`; none where all can be written to."""
-    return {
+    """The variables that name another place than a library would take, for a child in `folder`."""
+    compiled = {} if os.environ.get(COMPILED) else {COMPILED: str(_cache() / "torchinductor")}
+    moved = {
         variable: str(folder / CACHES / variable.lower()) for variable, place in _places() if not is_writable(place)
     }
+    return compiled | moved
+
+
+def _home() -> Path:
+    return Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home() raises where there is none)
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
 
 
 def _places() -> Iterator[tuple[str, Path]]:
     """Each variable of a library with what it says, or with the library's own place."""
-    home, given = Path(os.path.expanduser("~")), os.environ.get  # noqa: PTH111  (Path.home() raises where there is none)
-    hub = Path(given("HF_HOME") or Path(given("XDG_CACHE_HOME") or home / ".cache") / "huggingface")
+    home, given = _home(), os.environ.get
+    hub = Path(given("HF_HOME") or _cache() / "huggingface")
     own = {
         "HF_DATASETS_CACHE": hub / "datasets",  # Axolotl's copy of the training rows
         "HF_MODULES_CACHE": hub / "modules",
         "TRITON_CACHE_DIR": Path(given("TRITON_HOME") or home) / ".triton" / "cache",
         "MPLCONFIGDIR": Path(given("XDG_CONFIG_HOME") or home / ".config") / "matplotlib",
+        COMPILED: _cache() / "torchinductor",
     }
     for variable, place in own.items():
         yield variable, Path(given(variable) or place)
-    if asked := given("TORCHINDUCTOR_CACHE_DIR"):  # else in the folder for temporary files
-        yield "TORCHINDUCTOR_CACHE_DIR", Path(asked)
 
 
 def is_writable(place: Path) -> bool:

@@ -49,6 +49,13 @@ def test_a_link_leads_to_a_file_of_its_kind_or_stays_in_its_folder(tmp_path: Pat
             found(source, data)
         assert "열쇠" not in str(told.value) and "\n" not in str(told.value)
         (data / name).unlink()
+    for hidden in (elsewhere / ".docker", tmp_path / ".ssh" / "deep"):
+        hidden.mkdir(parents=True)
+        (hidden / f"config{Path(name).suffix}").write_text(ROW)
+        (data / name).symlink_to(hidden / f"config{Path(name).suffix}")
+        with pytest.raises(DataError, match=f"{name}: a link to .*, which by its name is no file of data but one of"):
+            found(source, data)
+        (data / name).unlink()
 
 
 def test_the_hubs_cache_may_be_given(tmp_path: Path) -> None:

@@ -9,9 +9,7 @@ from kodata.card import Found, NotRead, Refused, Rewritten
 from kodata.control_text import are_sound, is_whole, made_plain
 from kodata.prepare.sound import Tally, sound
 
-TEXTS = st.sampled_from(
-    ["가", "", "나 <b>", "<|eot_id|>", "다<|eot_id|>", "[INST] 라", "마 INST]", "\0", "바\0\0"]
-)
+TEXTS = st.sampled_from(["가", "", "나 <b>", "<|eot_id|>", "다<|eot_id|>", "[INST] 라", "마 INST]", "\0", "바\0\0"])
 TURNS = st.lists(
     st.fixed_dictionaries({"role": st.just("user"), "content": TEXTS | st.just("사 ")}), min_size=1, max_size=2
 )

@@ -1,15 +1,27 @@
 """A stranger's adapter_config.json: nothing that it names is imported, matched without end or made as large as it says."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kotune.errors import RecipeError
+from kotune.errors import RecipeError, StageError
 from kotune.models import adapters, presets
 from kotune.score import model
 
+BEGINNINGS = (
+    "pissa",
+    "pissa_niter_100000000",
+    "olora",
+    "loftq",
+    "eva",
+    "corda",
+    "lora_ga",
+    "orthogonal",
+    "/etc/passwd",
+)
 RANKS: dict[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 8, "lora_alpha": 16}
 
 
@@ -29,11 +41,23 @@ def written(root: Path, **said: Any) -> Path:
         ({"rank_pattern": {"(a*)*!": 4}}, "rank_pattern: "),
         ({"alpha_pattern": {"(a*)*!": 4}}, "alpha_pattern: "),
         ({"target_parameters": ["(a*)*!"]}, "target_parameters: "),
-        ({"target_modules": 5}, "target_modules: 5` .no list of names"),
-        ({"r": 10**9}, "a rank is 1000000000"),
-        ({"r": True}, "a rank is True"),
-        ({"rank_pattern": {"q_proj": 10**9}}, "a rank is 1000000000"),
-        ({"rank_pattern": [7]}, "a rank is .7."),
+        ({"target_modules": 5}, "says `target_modules: 5`"),
+        ({"r": 10**9}, "says `r: 1000000000`"),
+        ({"r": None}, "says `r: None`"),
+        ({"r": True}, "says `r: True`"),
+        ({"rank_pattern": {"q_proj": 10**9}}, "says `rank_pattern: "),
+        ({"rank_pattern": [7]}, "says `rank_pattern: "),
+        ({"rank_pattern": ["q_proj"]}, "says `rank_pattern: "),
+        *(({"init_lora_weights": way}, f"says `init_lora_weights: '{way}'") for way in BEGINNINGS),
+        ({"bias": "all"}, "says `bias: 'all'`"),
+        ({"loftq_config": {"loftq_bits": 4}}, "says `loftq_config: "),
+        ({"loftq_config": json.loads("[" * 400 + "]" * 400)}, "says `loftq_config: "),
+        ({"lora_alpha": float("nan")}, "says `lora_alpha: nan`"),
+        ({"lora_dropout": "x"}, "says `lora_dropout: 'x'`"),
+        ({"alpha_pattern": {"q_proj": "x"}}, "says `alpha_pattern: "),
+        ({"peft_version": {"a": 1}}, "says `peft_version: "),
+        ({"trainable_token_indices": {"embed_tokens": [10**12]}}, "says `trainable_token_indices: "),
+        ({"layers_to_transform": [0] * 1_000_000}, "says `layers_to_transform: "),
         ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "says `megatron_config: "),
         ({"auto_mapping": {"parent_library": "antigravity"}}, "says `auto_mapping: "),
         ({"layer_replication": [[0, 99999999]]}, "says `layer_replication: "),
@@ -72,3 +96,64 @@ def test_what_training_writes_passes(tmp_path: Path) -> None:
     adapters.refuse_saved("run/model", tmp_path / "model")
     peft.LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear").save_pretrained(tmp_path / "model")
     adapters.refuse_saved("run/model", tmp_path / "model")
+
+
+def saved(root: Path, **said: Any) -> Path:
+    """A run folder with an adapter of a quickstart model, as peft saves it, and its tokenizer."""
+    torch, peft = pytest.importorskip("torch"), pytest.importorskip("peft")
+    base = model.load_base(BASE["model"], {**BASE, "model_revision": None})
+    config = peft.LoraConfig(task_type="CAUSAL_LM", **{"r": 2, "target_modules": ["q_proj"], **said})
+    made = peft.get_peft_model(base, config)
+    with torch.no_grad():
+        for name, tensor in made.named_parameters():
+            if "lora_B" in name:
+                tensor.normal_(std=0.1)
+    made.save_pretrained(root / "model")
+    for file in Path(BASE["model"]).glob("tokenizer*"):
+        shutil.copy(file, root / "model")
+    return root
+
+
+BASE: dict[str, Any] = {
+    "model": str(presets.PRESETS["quickstart-llama"].base), "base_precision": "auto", "compute_dtype": "auto",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
+@pytest.mark.parametrize(
+    "said", [{}, {"target_modules": ["q_proj", "embed_tokens"]}, {"init_lora_weights": "gaussian"}]
+)
+def test_an_honest_adapter_leaves_the_base_model_as_it_is(tmp_path: Path, said: dict[str, Any]) -> None:
+    import torch
+
+    held = model.load_model(saved(tmp_path, **said), {**BASE, "model_revision": None}).model
+    plain = model.load_base(BASE["model"], {**BASE, "model_revision": None})
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad(), held.disable_adapter():
+        assert torch.equal(held(ids).logits, plain(ids).logits)
+    with torch.no_grad():
+        assert not torch.equal(held(ids).logits, plain(ids).logits)
+
+
+@pytest.mark.parametrize("way", ["pissa", "olora", "in the file"])
+def test_an_adapter_that_changes_the_base_model_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """As if nobody had refused its configuration. A tensor of the base in the file leaves its place and is loaded over it."""
+    root = saved(tmp_path)
+    if way == "in the file":
+        from safetensors.torch import load_file, save_file
+
+        tensors = load_file(root / "model" / "adapter_model.safetensors")
+        tensors["base_model.model.model.norm.weight"] = (
+            load_file(Path(BASE["model"]) / "model.safetensors")["model.norm.weight"] * 2
+        )
+        save_file(tensors, root / "model" / "adapter_model.safetensors")
+    else:
+        file = root / "model" / "adapter_config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "init_lora_weights": way}))
+        monkeypatch.setattr(model, "refuse_saved", lambda *_: None)
+    with pytest.raises(
+        StageError, match=r"its adapter changes \d+ tensors of the base model \(model\..*weight, \.\.\.\)"
+    ):
+        model.load_model(root, {**BASE, "model_revision": None})

@@ -13,10 +13,20 @@ from typing import Any
 import pytest
 
 from kotune.errors import RecipeError
-from kotune.models import presets
+from kotune.models import presets, sizes
 from kotune.models.adapters import refuse_saved
-from kotune.models.refusals import refuse
-from kotune.models.tokenizer_files import ADDED, INSTEAD_OF_WORDS, LARGEST, TOKENIZER_CONFIG, TOKENS, unsafe
+from kotune.models.refusals import refuse, refuse_config
+from kotune.models.tokenizer_files import (
+    ADDED,
+    IN_PYTHON,
+    INSTEAD_OF_WORDS,
+    KINDS_IN_PYTHON,
+    LARGEST,
+    TOKENIZER_CONFIG,
+    TOKENS,
+    is_class,
+    unsafe,
+)
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.hub import MOVING, running
 from tests.test_cli import assert_one_message
@@ -145,6 +155,7 @@ def test_the_largest_tokenizer_json_is_looked_at_in_a_second() -> None:
 
 
 def own_model(tmp_path: Path) -> Path:
+    tmp_path.mkdir(exist_ok=True)
     return Path(shutil.copytree(presets.PRESETS["quickstart-llama"].base, tmp_path / "theirs"))
 
 
@@ -347,3 +358,80 @@ def test_the_hub_is_closed_for_what_is_loaded_alone() -> None:
     env = {**os.environ, "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.stdout == "True\nFalse False\n", done.stderr
+
+
+def test_no_tokenizer_in_python_is_loaded_whatever_names_it() -> None:
+    """By transformers' own tables: each class that it would find by such a name has its rules in tokenizers' Rust."""
+    transformers = pytest.importorskip("transformers")
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES, tokenizer_class_from_name
+    from transformers.tokenization_utils_tokenizers import TokenizersBackend
+
+    bare = {"PreTrainedTokenizer", "PythonBackend", "SentencePieceBackend", "MistralCommonBackend"}
+    names = {*dir(transformers), *filter(None, TOKENIZER_MAPPING_NAMES.values()), *IN_PYTHON}
+    names |= {f"{name}Fast" for name in names}
+    for name in filter(is_class, names - bare):
+        found = tokenizer_class_from_name(name)
+        assert found is None or issubclass(found, TokenizersBackend), name
+    for kind, name in TOKENIZER_MAPPING_NAMES.items():
+        assert name is None or is_class(name) or kind in KINDS_IN_PYTHON, kind
+    assert not KINDS_IN_PYTHON & {
+        "llama",
+        "qwen2",
+        "qwen3",
+        "gemma3_text",
+        "exaone4",
+        "gpt2",
+        "gpt_neox",
+        "mistral",
+        "bert",
+    }
+
+
+@pytest.mark.parametrize("name", ["MyT5Tokenizer", "MyT5TokenizerFast", "RagTokenizer", "AutoTokenizer", "PilBackend"])
+def test_a_tokenizer_in_python_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
+    """MyT5's byte_maps.json names a file that is read; Rag loads tokenizers out of folders that nobody has looked at."""
+    for file, told in ((TOKENIZER_CONFIG, "tokenizer_config.json says"), ("config.json", "config.json says")):
+        model = own_model(tmp_path / file)
+        put(model, file, tokenizer_class=name)
+        with pytest.raises(RecipeError, match=f"its {told} `tokenizer_class: '{name}'`"):
+            refuse(str(model), model)
+
+
+@pytest.mark.parametrize("kind", ["myt5", "rag", ["llama"], {"a": 1}, 7])
+@pytest.mark.parametrize("is_inner", [False, True])
+def test_a_kind_of_model_is_a_word_and_its_tokenizer_no_python(tmp_path: Path, kind: Any, is_inner: bool) -> None:
+    model = own_model(tmp_path)
+    put(
+        model,
+        "config.json",
+        auto_map={"AutoConfig": "x.Y"},
+        **({"a": [{"model_type": kind}]} if is_inner else {"model_type": kind}),
+    )
+    with pytest.raises(RecipeError, match=r"its config\.json says `model_type: "):
+        refuse(str(model), model)
+
+
+@pytest.mark.parametrize(
+    "key", ["dim" * 60_000 + "!", "n_" * 60_000 + "!", "num_" * 60_000, "_heads" * 30_000 + " ", "a" * 301]
+)
+@pytest.mark.parametrize(
+    "name", ["config.json", "generation_config.json", TOKENIZER_CONFIG, TOKENS, "x.safetensors.index.json"]
+)
+def test_a_key_is_no_text(tmp_path: Path, name: str, key: str) -> None:
+    """A key of 180 kB was looked for in patterns for minutes."""
+    model = own_model(tmp_path)
+    put(model, name, **{key: 1})
+    begun = time.process_time()
+    with pytest.raises(RecipeError, match=r"a key of over 300 characters|is no tokenizer|which no tokenizer needs"):
+        refuse(str(model), model)
+    assert time.process_time() - begun < 5
+
+
+def test_keys_are_looked_for_in_a_time_that_grows_with_them_alone() -> None:
+    """As many as a config.json can hold, each as long as it may be."""
+    stems = ("dim", "n_", "num_", "layers_", "size", "a_heads", "num_layers", "get", "attn_implementation", "x")
+    config = {((stem * 300)[:290] + str(number)): 1 for number in range(3_000) for stem in stems}
+    begun = time.process_time()
+    sizes.refuse_numbers("theirs", config)
+    refuse_config("theirs", config)
+    assert time.process_time() - begun < 10  # a second on a quiet machine

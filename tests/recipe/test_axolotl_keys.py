@@ -152,7 +152,7 @@ def test_a_number_is_taken_up_to_its_ceiling(key: str, most: int) -> None:
         {"lora_target_modules": r"model\.layers\.\d+\.(mlp|self_attn)\..*", "special_tokens": {"pad_token": "</s>"}},
         {"attn_implementation": "flex_attention", "optimizer": "adamw_bnb_8bit", "max_memory": {"cpu": "10GiB"}},
         {"torch_compile_options": {"max_autotune": True, "triton.cudagraphs": True}},
-        {"peft": {"loftq_config": {"loftq_bits": 4}}, "datasets": [{"train_on_eos": "all"}], "wandb_project": "한국어 NLI"},
+        {"peft_init_lora_weights": "gaussian", "datasets": [{"train_on_eos": "all"}], "wandb_project": "한국어 NLI"},
     ],
 )  # fmt: skip
 def test_what_tuning_needs_is_allowed(block: dict[str, Any]) -> None:
@@ -170,3 +170,17 @@ def test_the_table_of_ceilings_is_the_one_that_recipes_readme_shows() -> None:
         names = ", ".join(f"`{key}`" for key in ceiling.keys.split())
         assert f"| {names} | {ceiling.most:,.0f} | {ceiling.why} |" in page
     assert DEEPSPEED and all(f"`{key}`" in page for key in DEEPSPEED)
+
+
+@pytest.mark.parametrize(
+    "way", ["pissa", "pissa_niter_100000000", "olora", "loftq", "eva", "corda", "lora_ga", "/etc/passwd"]
+)
+def test_no_way_to_begin_an_adapter_changes_the_base_model(way: str) -> None:
+    """peft takes what these put into the adapter out of the base model, where it stays when the adapter is switched off."""
+    (told,) = problems({"peft_init_lora_weights": way})
+    assert told.startswith(
+        "axolotl.peft_init_lora_weights: must be one of true, false, gaussian: the others put other numbers"
+    )
+    (told,) = problems({"peft": {"loftq_config": {"loftq_bits": 4}}})
+    assert told.startswith("axolotl.peft: puts other numbers into the base model")
+    assert not any(problems({"peft_init_lora_weights": way}) for way in (True, False, "gaussian"))

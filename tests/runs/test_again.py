@@ -10,8 +10,32 @@ from kotune.pipeline import RunOptions
 from kotune.runs.again import again
 from kotune.runs.finished import Finished
 from kotune.runs.folder import read_json, write_json
+from kotune.runs.job import LAUNCHERS
 from tests.finished import finished
 
+# Each option of torchrun and accelerate that names a machine, or what is done there: torchrun loads pickles from such a place.
+ELSEWHERE = [
+    f"--{name}={value}"
+    for words in (
+        "rdzv endpoint",
+        "rdzv backend",
+        "rdzv id",
+        "rdzv conf",
+        "master addr",
+        "local addr",
+        "node rank",
+        "main process ip",
+        "main process port",
+        "machine rank",
+        "same network",
+        "max restarts",
+        "role",
+        "logs specs",
+        "deepspeed hostfile",
+    )
+    for name in (words.replace(" ", "-"), words.replace(" ", "_"))
+    for value in ("evil.example.com:29400", "7", "10.0.0.7")
+] + ["--nnodes=1:4", "--nproc_per_node=gpu", "--nproc_per_node=٣", "--nnodes=99999", "--nnodes", "-m"]
 OPTIONS = [
     RunOptions(),
     RunOptions(overrides=("seed=7", "axolotl.max_steps=60"), limit=300, lang="ko", runs_dir=Path("/kotune-runs")),
@@ -54,13 +78,12 @@ def test_a_strangers_command_is_at_most_a_recipe_of_another_name(command: object
     [
         ["torchrun", "--no-python", "rm", "-rf", "~"], ["torchrun", "--no_python"], ["accelerate", "-m"],
         ["accelerate", "--config_file=/tmp/x"], ["torchrun", "--run_path"], ["torchrun", "--rdzv_conf=a b"],
-        ["torchrun", "--log-dir=/etc"],
+        ["torchrun", "--log-dir=/etc"], *([name, "--nnodes=2", word] for name in LAUNCHERS for word in ELSEWHERE),
     ],
 )  # fmt: skip
-def test_a_launchers_arguments_name_no_program(launcher: list[str]) -> None:
-    assert (
-        again({"command": "./cli.py run a.yml", "launcher": launcher}) == f"./cli.py run a.yml --launcher {launcher[0]}"
-    )
+def test_a_launchers_arguments_name_no_program_and_no_machine(launcher: list[str]) -> None:
+    told = again({"command": "./cli.py run a.yml", "launcher": launcher})
+    assert told == f"./cli.py run a.yml --launcher {launcher[0]} -- ARGUMENTS"
     for other in (["rm", "-rf"], "torchrun", [], 7, {"torchrun": 1}, [7]):
         assert again({"command": "./cli.py run a.yml", "launcher": other}) == "./cli.py run a.yml"
 

@@ -80,7 +80,7 @@ def test_the_base_is_the_recipes_whatever_lies_beside_the_adapter(
     named = json.dumps({"base_model_name_or_path": "/somewhere/else", "peft_type": "LORA"})
     (tmp_path / "model" / "adapter_config.json").write_text(named)
     asked: list[str] = []
-    monkeypatch.setattr(score_model, "load_base", lambda name, _: asked.append(name))
+    monkeypatch.setattr(score_model, "load_base", lambda name, _: asked.append(name) or torch.nn.Identity())
     monkeypatch.setattr(score_model, "harness_model", lambda *_: None)
     monkeypatch.setattr(peft.PeftModel, "from_pretrained", lambda *_: torch.nn.Identity())
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: None)

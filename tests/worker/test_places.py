@@ -12,6 +12,8 @@ import pytest
 from kotune import cli
 from kotune.doctor import hub
 from kotune.worker import places, tether
+from kotune.worker.environment import environment
+from kotune.worker.places import COMPILED
 
 NOWHERE = "/dev/null/home"  # takes no file of anybody's, of root's neither
 VARIABLES = ("HF_HOME", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "TRITON_HOME", "MPLCONFIGDIR")
@@ -19,7 +21,7 @@ VARIABLES = ("HF_HOME", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_D
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*VARIABLES, "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TORCHINDUCTOR_CACHE_DIR"):
+    for name in (*VARIABLES, "XDG_CACHE_HOME", "XDG_CONFIG_HOME", COMPILED):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -27,12 +29,12 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     ("given", "moved"),
     [
         ({}, set()),
-        ({"HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR"}),
+        ({"HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR", COMPILED}),
         ({"HF_HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE"}),
-        ({"XDG_CACHE_HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE"}),
+        ({"XDG_CACHE_HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", COMPILED}),
         ({"HF_DATASETS_CACHE": NOWHERE}, {"HF_DATASETS_CACHE"}),
-        ({"TORCHINDUCTOR_CACHE_DIR": "relative"}, {"TORCHINDUCTOR_CACHE_DIR"}),
-        ({"HOME": "~"}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR"}),
+        ({COMPILED: "relative"}, {COMPILED}),
+        ({"HOME": "~"}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR", COMPILED}),
     ],
 )
 def test_only_what_cannot_be_written_to_lies_elsewhere(
@@ -41,6 +43,8 @@ def test_only_what_cannot_be_written_to_lies_elsewhere(
     for name, value in {"HOME": str(tmp_path / "home"), **given}.items():
         monkeypatch.setenv(name, value)
     found = places.caches(tmp_path)
+    if COMPILED not in moved:  # torch's own place is below /tmp, where anybody may make it first
+        assert found.pop(COMPILED) == str(tmp_path / "home" / ".cache" / "torchinductor")
     assert found.keys() == moved
     assert all(Path(place).is_relative_to(tmp_path / "caches") for place in found.values())
 
@@ -89,3 +93,16 @@ def test_the_cache_that_doctor_looks_at_is_the_hubs_own(monkeypatch: pytest.Monk
 def test_a_read_only_folder_is_none_to_write_to(tmp_path: Path) -> None:
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     assert not places.is_writable(tmp_path) and not places.is_writable(tmp_path / "new")
+
+
+def test_tiktoken_keeps_no_copy_of_a_models_words_below_tmp(tmp_path: Path) -> None:
+    """Another user could put theirs in its place: folder and name can be told."""
+    pytest.importorskip("tiktoken")
+    (tmp_path / "tokenizer.model").write_text("YQ== 0\n")
+    code = "from tiktoken.load import load_tiktoken_bpe as load; print(load('tokenizer.model'))"
+    env = {**environment(), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "{b'a': 0}\n", done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
