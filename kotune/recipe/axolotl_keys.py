@@ -53,8 +53,8 @@ GROUPS = {
         dataset_keep_in_memory dataset_num_proc dataset_processes datasets min_sample_len num_dataset_shards_to_save
         remove_unused_columns role_boundaries shuffle_before_merging_datasets shuffle_merged_datasets""",
     "tokens": """
-        added_tokens_overrides default_system_message eot_tokens mean_resizing_embeddings resize_token_embeddings_to_32x
-        shrink_embeddings special_tokens tokenizer_save_jinja_files tokens""",
+        added_tokens_overrides default_system_message eot_tokens mean_resizing_embeddings special_tokens
+        tokenizer_save_jinja_files tokens""",
     "several GPUs": """
         accelerator_config context_parallel_size ddp ddp_broadcast_buffers ddp_bucket_cap_mb ddp_find_unused_parameters
         ddp_timeout deepcompile deepspeed device device_map dp_replicate_size dp_shard_size fsdp fsdp_config
@@ -91,6 +91,7 @@ HOST = "names where metrics go, and only the environment may (MLFLOW_TRACKING_UR
 SECRET = "a secret has no place in a recipe; remove it and set it in the environment"
 OTHER = "changes what training is, which kotune neither proves nor scores; it trains an adapter on answers; remove it"
 BASE = "puts other numbers into the base model, so that base and tuned could no longer be compared; remove it"
+SIZE = "gives the embedding another size, and scoring loads the base model, which has its own; remove it"
 LAUNCHER = "starts training on other terms than one process in the run folder, which kotune does not watch; remove it"
 FLASH = (
     "is fetched from the hub as code where flash_attn is not installed; kotune uses flash attention by itself where it is, "
@@ -117,6 +118,7 @@ _FOR = {
     "reinit_weights relora relora_cpu_offload relora_prune_method relora_prune_ratio reward_model rl rl_beta rope_scaling "
     "rpo_alpha simpo_gamma trl unfrozen_parameters vllm",
     BASE: "peft",
+    SIZE: "resize_token_embeddings_to_32x shrink_embeddings",
     LAUNCHER: "local_rank ray_num_workers ray_run_name resources_per_worker use_ray world_size",
     FLASH: "flash_attention",
 }

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kodata.errors import shown
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import stderr, value
 from kotune import layout
@@ -102,9 +103,23 @@ def rehearse(root: Path, base: str, revision: str | None, tokenizer: Any, tasks:
     """Two items of every task go the whole way with the untrained model, and so do their reference lines, so that what would
     go wrong after hours of training goes wrong before."""
     plain = load_base(base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision})
+    _refuse_more_tokens(base, plain, tokenizer)
     model, references = harness_model(plain, tokenizer), References(root, REHEARSED_ROWS)
     for task in tasks:
         references.of(task, evaluated(task, model, REHEARSED)[1])
+
+
+def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
+    """StageError for a tokenizer with more tokens than the base model has embeddings: Axolotl would add rows of random numbers to
+    them, and the adapter could not be laid over the base."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        names = tokenizer.convert_ids_to_tokens([*range(rows, len(tokenizer))][:3])
+        raise StageError(
+            f"model {base}: its embedding has {rows:,} tokens, and with those of the recipe there would be {len(tokenizer):,} "
+            f"({', '.join(map(shown, names))}, ...): base and tuned would be two models; take new ones out of axolotl.tokens and "
+            "axolotl.special_tokens, or give names to reserved ones with axolotl.added_tokens_overrides"
+        )
 
 
 def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from kodata.scored import final_answer
 from kotune.errors import StageError
+from kotune.models import presets
 from kotune.runs.folder import read_json, write_json
 from kotune.runs.reading import proven
 from kotune.runs.task_data import TaskData
@@ -137,8 +138,21 @@ def test_a_rehearsal_goes_as_far_as_the_reference_lines(monkeypatch: pytest.Monk
     monkeypatch.setattr(scoring, "load_base", lambda *_: None)
     monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
     monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
+    monkeypatch.setattr(scoring, "_refuse_more_tokens", lambda *_: None)
     scoring.rehearse(tmp_path, "base", None, None, TASKS)
     assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]
+
+
+def test_tokens_that_the_base_model_lacks_are_told_before_training(tmp_path: Path) -> None:
+    """Axolotl would make the embedding larger, and the adapter could not be loaded once it was trained."""
+    transformers = pytest.importorskip("transformers")
+    base = str(presets.PRESETS["quickstart-llama"].base)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    tokenizer.add_tokens(["<새말>", "[환자]"])
+    with pytest.raises(
+        StageError, match=r"its embedding has 1,\d+ tokens, .* there would be 1,\d+ .*<새말>.*added_tokens_overrides"
+    ):
+        scoring.rehearse(tmp_path, base, None, tokenizer, [])
 
 
 @pytest.mark.parametrize(("room", "sizes"), [(32, [32]), (8, [32, 16, 8]), (1, [32, 16, 8, 4, 2, 1])])
