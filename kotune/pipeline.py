@@ -33,7 +33,7 @@ from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, out_of_memory, tracking, training
 from kotune.train.checkpoints import keep_matching, last_good_step
 from kotune.worker.call import call
-from kotune.worker.device import detect_device
+from kotune.worker.device import detect_device, visible
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
@@ -71,7 +71,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     place, device = Run(folder.absolute()), detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
-    for line in tracking.lines(recipe.axolotl):
+    for line in (*tracking.lines(recipe.axolotl), *_other_gpus(options.launcher)):
         screen.say(line)
     if options.dry_run:
         for stage, state in plan(job, options.until):
@@ -87,6 +87,17 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
         stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
         raise
     return job.run
+
+
+def _other_gpus(launcher: Launcher) -> list[str]:
+    """What is said where a run leaves GPUs alone."""
+    gpus = visible()
+    if len(gpus) < 2 or not training.is_one_process(launcher):
+        return []
+    return [
+        f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on all: --launcher torchrun -- "
+        f"--nproc_per_node={len(gpus)}"
+    ]
 
 
 def _check_launcher(launcher: Launcher) -> None:

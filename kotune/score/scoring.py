@@ -35,6 +35,8 @@ from kotune.score.samples import (
 ADVICE = "end what else uses it, or take a GPU with more; what is scored so far is kept"
 SEED = 1234  # lm-eval's own, for a task that samples
 VARIANTS = ("base", "tuned")
+from kotune.train.out_of_memory import EXHAUSTED
+
 REHEARSED = 2  # items of each task that go the whole way before training begins,
 REHEARSED_ROWS = 300  # and training rows that reference lines are then made of
 
@@ -188,7 +190,9 @@ def _within_memory(task: Loaded, model: Any, limit: int | Sequence[int] | None) 
     while True:
         try:
             return task.evaluate(model, limit)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:  # torch's own error for it is one, and so are the driver's
+            if not EXHAUSTED.search(f"{type(error).__name__}: {error}"):
+                raise
             if model.batch_size_per_gpu == 1:
                 raise StageError(
                     f"score {task.name}: the GPU's memory is too small even for one question; {ADVICE}"

@@ -13,8 +13,10 @@ from kotune.layout import CONFIG, HALVINGS, TRAIN_LOG
 from kotune.runs.folder import read_json, write_json
 from kotune.runs.reading import yaml_of
 
-# How torch, CUDA and cuBLAS say it; the first of them ends a Python traceback.
-EXHAUSTED = re.compile(r"OutOfMemoryError|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED")
+# How torch, CUDA, Triton and cuBLAS say it; the first of them ends a Python traceback.
+EXHAUSTED = re.compile(
+    r"OutOfMemoryError|(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of memory|CUBLAS_STATUS_ALLOC_FAILED"
+)
 ADVICE = "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or take a GPU with more memory"
 Halving = dict[str, Any]
 

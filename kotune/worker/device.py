@@ -7,8 +7,25 @@ from typing import Literal
 Device = Literal["cpu", "cuda"]
 
 
+def visible() -> list[str]:
+    """The GPUs that a process here sees, as CUDA_VISIBLE_DEVICES names them."""
+    if detect_device() == "cpu":
+        return []
+    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    return [str(number) for number in range(max(_installed(), 1))]
+
+
+def _installed() -> int:
+    return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
+
+
 def detect_device() -> Device:
     """`cuda` where an NVIDIA driver is loaded and not hidden. Asks the kernel: importing torch costs seconds."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return "cpu"
-    return "cuda" if Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists() else "cpu"
+    return "cuda" if _is_loaded() else "cpu"
+
+
+def _is_loaded() -> bool:
+    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists()

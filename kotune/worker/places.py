@@ -15,11 +15,15 @@ COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 
 def caches(folder: Path) -> dict[str, str]:
     """The variables that name another place than a library would take, for a child in `folder`."""
-    compiled = {} if os.environ.get(COMPILED) else {COMPILED: str(_cache() / "torchinductor")}
     moved = {
         variable: str(folder / CACHES / variable.lower()) for variable, place in _places() if not is_writable(place)
     }
-    return compiled | moved
+    return compiled() | moved
+
+
+def compiled() -> dict[str, str]:
+    """Where torch keeps what it compiles, unless the user says so."""
+    return {} if os.environ.get(COMPILED) else {COMPILED: str(_cache() / "torchinductor")}
 
 
 def _home() -> Path:

@@ -163,6 +163,18 @@ def test_out_of_memory_halves_the_batches(room: int, sizes: list[int]) -> None:
     assert model.batch_size_per_gpu == sizes[-1]
 
 
+@pytest.mark.parametrize(
+    "words", ["CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "an index is out of range"]
+)
+def test_want_of_memory_is_known_in_the_drivers_words_too(words: str) -> None:
+    task, model = _needs(8, tried := [], RuntimeError(words)), SimpleNamespace(batch_size_per_gpu=BATCH_SIZE)
+    if "range" in words:
+        with pytest.raises(RuntimeError, match=words):
+            scoring._within_memory(task, model, None)
+        return
+    assert scoring._within_memory(task, model, None) == {"results": {}} and tried == [32, 16, 8]
+
+
 def test_out_of_memory_with_one_question_gives_up_with_advice() -> None:
     with pytest.raises(
         StageError, match="score korquad_ko: the GPU's memory is too small even for one question; end what"
@@ -170,13 +182,13 @@ def test_out_of_memory_with_one_question_gives_up_with_advice() -> None:
         scoring._within_memory(_needs(0, []), SimpleNamespace(batch_size_per_gpu=4), None)
 
 
-def _needs(room: int, tried: list[int]) -> Any:
+def _needs(room: int, tried: list[int], error: Exception = torch.OutOfMemoryError("CUDA out of memory")) -> Any:  # noqa: B008
     """A task that scores in batches of at most `room` items."""
 
     def evaluate(model: Any, _: int | None) -> dict[str, Any]:
         tried.append(model.batch_size_per_gpu)
         if model.batch_size_per_gpu > room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return {"results": {}}
 
     return SimpleNamespace(name="korquad_ko", evaluate=evaluate)

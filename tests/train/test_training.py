@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from kotune import pipeline
 from kotune.errors import Preempted, StageError, exit_code
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
 from kotune.runs.job import LAUNCHERS
 from kotune.train import out_of_memory, training
 from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
-from kotune.worker import tether
+from kotune.worker import device, tether
 
 torch = pytest.importorskip("torch")
 INPUTS = {"config": "a"}
@@ -288,3 +289,70 @@ def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(monkeypatch: 
     assert training.surroundings()["HF_HUB_OFFLINE"] == "1"
     monkeypatch.setenv("TRACKIO_SPACE_ID", "me/space")
     assert "HF_HUB_OFFLINE" not in training.surroundings()
+
+
+@pytest.mark.parametrize(
+    ("named", "installed", "seen"),
+    [
+        (None, 2, ["0", "1"]),
+        (None, 1, ["0"]),
+        (None, 0, ["0"]),
+        ("3, 1", 4, ["3", "1"]),
+        ("GPU-1a,MIG-2b", 2, ["GPU-1a", "MIG-2b"]),
+    ],
+)
+def test_one_process_sees_one_gpu_and_a_launchers_processes_see_all(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, installed: int, seen: list[str]
+) -> None:
+    """Axolotl would spread the model of a single process over all that it sees."""
+    monkeypatch.setattr(device, "_is_loaded", lambda: True)
+    monkeypatch.setattr(device, "_installed", lambda: installed)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if named:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    for launcher in ((), ("python",)):
+        assert training.surroundings(launcher)["CUDA_VISIBLE_DEVICES"] == seen[0]
+        told = pipeline._other_gpus(launcher)
+        assert (
+            told == []
+            if len(seen) == 1
+            else f"uses the first ({seen[0]})" in told[0] and f"node={len(seen)}" in told[0]
+        )
+    for launcher in (("torchrun", "--nproc_per_node=2"), ("accelerate",)):
+        assert training.surroundings(launcher).get("CUDA_VISIBLE_DEVICES") == named
+        assert pipeline._other_gpus(launcher) == []
+
+
+def test_without_a_gpu_nothing_is_said_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert training.surroundings()["CUDA_VISIBLE_DEVICES"] == "" and pipeline._other_gpus(()) == []
+
+
+def test_what_training_makes_lies_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that takes no files: Axolotl's copy of the rows, and what torch compiles, would have no place."""
+    monkeypatch.setenv("HOME", "/dev/null/home")
+    for name in ("HF_HOME", "XDG_CACHE_HOME", "HF_DATASETS_CACHE", "TORCHINDUCTOR_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "checkpoints").mkdir()
+    script = "import os; print(os.environ['HF_DATASETS_CACHE'], os.environ['TORCHINDUCTOR_CACHE_DIR'])"
+    monkeypatch.setattr(training, "command", lambda *_: [sys.executable, "-c", script])
+    assert [*training._axolotl(tmp_path, ())] == []
+    told = (tmp_path / "train.log").read_text().split()
+    assert told == [str(tmp_path / "caches" / name) for name in ("hf_datasets_cache", "torchinductor_cache_dir")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "RuntimeError: CUDA error: out of memory",
+        "RuntimeError: CUDA driver error: out of memory", "RuntimeError: Triton Error [CUDA]: out of memory",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)  # fmt: skip
+def test_want_of_gpu_memory_is_known_however_it_is_said(tmp_path: Path, line: str) -> None:
+    (tmp_path / "log").write_text(f'Traceback (most recent call last):\n  File "x"\n{line}\n')
+    assert out_of_memory.is_exhausted(tmp_path / "log")
+    (tmp_path / "log").write_text(
+        "RuntimeError: CUDA error: an illegal memory access was encountered\nout of memory of the host\n"
+    )
+    assert not out_of_memory.is_exhausted(tmp_path / "log")
