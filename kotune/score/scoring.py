@@ -31,12 +31,11 @@ from kotune.score.samples import (
     samples_path,
     write_samples,
 )  # fmt: skip
+from kotune.train.out_of_memory import EXHAUSTED
 
 ADVICE = "end what else uses it, or take a GPU with more; what is scored so far is kept"
 SEED = 1234  # lm-eval's own, for a task that samples
 VARIANTS = ("base", "tuned")
-from kotune.train.out_of_memory import EXHAUSTED
-
 REHEARSED = 2  # items of each task that go the whole way before training begins,
 REHEARSED_ROWS = 300  # and training rows that reference lines are then made of
 
