@@ -18,7 +18,7 @@ from kodata.errors import did_you_mean
 from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
-from kotune.errors import KotuneError, RecipeError
+from kotune.errors import KotuneError, RecipeError, StageError
 from kotune.layout import CACHES, CHECKPOINTS, CONFIG, MANIFEST, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
 from kotune.models import generation, hub, presets
 from kotune.recipe.reading import load, run_name
@@ -32,12 +32,20 @@ from kotune.score import base_answers
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, out_of_memory, tracking, training
 from kotune.train.checkpoints import keep_matching, last_good_step
+from kotune.worker import compiler
 from kotune.worker.call import call
 from kotune.worker.device import detect_device, visible
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
+TRITON = (
+    "lora_mlp_kernel",
+    "lora_qkv_kernel",
+    "lora_o_kernel",
+    "lora_embedding_kernel",
+    "torch_compile",
+)  # keys of what it makes
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
 
@@ -116,6 +124,7 @@ def _progress(job: Job) -> str:
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
     """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
     require_engines()
+    _require_compiler(job, until)
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
@@ -135,6 +144,20 @@ def require_engines() -> None:
     if not find_spec("axolotl"):
         raise RecipeError(
             f"this is the light install, which only checks, renders and plans; {INSTALL} brings Axolotl and torch"
+        )
+
+
+def _require_compiler(job: Job, until: str) -> None:
+    """StageError where training on a GPU is to come, with kernels of Triton's, and there is nothing to make them with."""
+    is_to_come = STAGES.index(until) >= STAGES.index("train") and "train" not in job.run.record().get("stages", {})
+    if job.device == "cpu" or not is_to_come or not (missing := compiler.missing()):
+        return
+    asked = config.config(job.recipe, job.device)
+    if used := [key for key in TRITON if asked.get(key)]:
+        off = " ".join(f"--set axolotl.{key}=false" for key in used)
+        raise StageError(
+            f"{missing}, with which Triton makes the kernels that train on a GPU; {compiler.INSTALL}; or train without them, "
+            f"more slowly: {off}"
         )
 
 

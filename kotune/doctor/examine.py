@@ -12,6 +12,7 @@ from typing import Any
 
 from kotune.doctor import hub, machine
 from kotune.doctor.finding import COLOURS, Finding
+from kotune.worker import compiler
 from kotune.worker.device import detect_device
 
 __all__ = ["COLOURS", "Finding", "as_json", "examine"]
@@ -24,6 +25,7 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
     yield machine.locked(machine.installed())
     yield machine.torch_build(machine.torch_at_hand(), found)
     yield from map(machine.gpu, found) if found else [machine.no_gpu(detect_device() == "cuda")]
+    yield machine.compiler(compiler.missing(), bool(found))
     yield machine.memory(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     yield machine.disk("disk (runs)", runs_dir)
     yield machine.disk("disk (cache)", hub.cache())

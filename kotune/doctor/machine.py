@@ -16,6 +16,7 @@ from kodata.errors import brief
 from kotune.doctor.finding import ANEW, SETUP, Finding
 from kotune.shipped import IS_CHECKOUT, PROGRAM, ROOT
 from kotune.stages import versions
+from kotune.worker.compiler import INSTALL
 
 GIB = 2**30
 # The oldest Linux driver for each CUDA major version: NVIDIA's CUDA compatibility documentation.
@@ -110,6 +111,15 @@ def no_gpu(loaded: bool) -> Finding:
         return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi tells of no GPU", do)
     do = f"the quickstart recipes need none; for others rent one ({PROGRAM} plan tells which)"
     return Finding("gpu", "warning", "no NVIDIA GPU", do)
+
+
+def compiler(missing: str, is_needed: bool) -> Finding:
+    """What Triton makes its kernels' launchers with; `is_needed`: there is a GPU, which alone has such kernels."""
+    if not missing:
+        return Finding("compiler", "ok", "a C compiler and Python.h")
+    if not is_needed:
+        return Finding("compiler", "ok", f"{missing}; without a GPU none is needed")
+    return Finding("compiler", "fix", f"{missing}, with which Triton makes what trains on a GPU", INSTALL)
 
 
 def memory(size: float) -> Finding:
