@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,16 +19,32 @@ from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError, StageError
-from kotune.layout import CACHES, CHECKPOINTS, CONFIG, MANIFEST, METRICS, PARITY, RECIPE, SCORED, SCORES, TEMPLATE
+from kotune.layout import (
+    CACHES,
+    CHECKPOINTS,
+    CONFIG,
+    MANIFEST,
+    METRICS,
+    PARITY,
+    RECIPE,
+    RECORD,
+    SCORED,
+    SCORES,
+    TEMPLATE,
+)
 from kotune.models import generation, hub, presets
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
 from kotune.report import lines, writing
 from kotune.runs import guard
 from kotune.runs.events import read_metrics
-from kotune.runs.folder import RUNS, STAGES, Run, command, read_json, said, write_text
+from kotune.runs.finished import made_of
+from kotune.runs.folder import RUNS, STAGES, Run, command, read_json, read_shaped, said, write_text
 from kotune.runs.job import LAUNCHERS, Job, Launcher
+from kotune.runs.records import Manifest, fits
+from kotune.runs.unfinished import Started, TrainedRecord
 from kotune.score import base_answers
+from kotune.score.samples import damaged_notes
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, out_of_memory, tracking, training
 from kotune.train.checkpoints import keep_matching, last_good_step
@@ -82,15 +98,17 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     for line in (*tracking.lines(recipe.axolotl), *_other_gpus(options.launcher)):
         screen.say(line)
     if options.dry_run:
-        for stage, state in plan(job, options.until):
-            screen.say(f"{stage:8} {state}")
+        with _judged(folder):
+            for stage, state in plan(job, options.until):
+                screen.say(f"{stage:8} {state}")
         return job.run
     facts = {
         "command": options.command(recipe_file), "overrides": list(options.overrides), "limit": options.limit,
         "launcher": list(options.launcher) or None,
     }  # fmt: skip
     try:
-        execute(job, options.until, screen, facts)
+        with _judged(folder):
+            execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
         raise
@@ -106,6 +124,14 @@ def _other_gpus(launcher: Launcher) -> list[str]:
         f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on all: --launcher torchrun -- "
         f"--nproc_per_node={len(gpus)}"
     ]
+
+
+def _judged(folder: Path) -> AbstractContextManager[None]:
+    """Around all that is done with a run folder that was there: what its files break is one message. A new one holds nothing but
+    our own, and what breaks there is our fault."""
+    if not folder.exists():
+        return nullcontext()
+    return made_of(folder, instead="move the folder away and run again")
 
 
 def _check_launcher(launcher: Launcher) -> None:
@@ -225,7 +251,7 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 def _rendered(job: Job, revision: str | None) -> str:
     """axolotl.yml, for as many training rows as there are where they are prepared."""
     manifest = job.run.path(MANIFEST)
-    rows = read_json(manifest)["rows"]["train"] if manifest.exists() else None
+    rows = read_shaped(manifest, Manifest)["rows"]["train"] if manifest.exists() else None
     return config.render(job.recipe, job.device, revision, rows)
 
 
@@ -252,9 +278,9 @@ def _train(job: Job, screen: Screen) -> None:
     with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
-    kept = {
-        key: events[0][key] for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")
-    }
+    # The last one is of this training: those before it may be of one that was killed, in a folder that is a stranger's.
+    started = [event for event in events if fits(event, Started)][-1]
+    kept = {key: started[key] for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")}
     doubts = training.warnings(events)
     job.run.update(**kept, halvings=out_of_memory.halvings(job.run.root) or None, warnings=doubts or None)
     for line in lines.doubts(job.run.record(), Phrases(LANGUAGES[0])):
@@ -263,9 +289,15 @@ def _train(job: Job, screen: Screen) -> None:
 
 def _score(job: Job, screen: Screen) -> None:
     record = job.run.record()
+    if not fits(record, TrainedRecord):
+        told = "does not say how the base model was loaded for training; move the run folder away and run again"
+        raise StageError(f"{job.run.path(RECORD)}: {told}")
     kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
     inputs = stages.inputs(job, "score")
-    keep_matching(job.run.path(SCORED), {**inputs, "base": kept})
+    if told := keep_matching(job.run.path(SCORED), {**inputs, "base": kept}):
+        screen.say(told)
+    for line in damaged_notes(job.run.root, job.tasks):
+        screen.say(line)
     for line in base_answers.take_over(job.run.root, inputs):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base

@@ -10,7 +10,7 @@ import pytest
 
 from kotune import pipeline
 from kotune.display.progress import Screen
-from kotune.errors import StageError
+from kotune.errors import KotuneError, StageError
 from kotune.pipeline import RunOptions
 from kotune.runs.folder import STAGES, Run, write_text
 from kotune.runs.job import Job
@@ -153,8 +153,9 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
         lambda job, _: (pipeline.configure(job), write_text(job.run.path("parity.json"), "{}")),
     )
     (folder(tmp_path) / "chat_template.jinja").write_text("{{ 'of a stranger' }}")
-    with pytest.raises(AttributeError):  # of the stand-in, which is no generator
+    with pytest.raises(KotuneError) as told:
         start(until="train")
+    assert isinstance(told.value.__cause__, AttributeError)  # of the stand-in, which is no generator
     assert began == [folder(tmp_path)]
 
 

@@ -73,9 +73,11 @@ class Screen:
 
     def _told(self, event: dict[str, Any]) -> None:
         """What is worth a line of its own."""
+        if event["event"] == "told":
+            self.say(event["text"])
         if event["event"] == "start" and event["step"]:
             self.say(f"goes on from step {event['step']}")
-        if event.get("processes", 1) > 1:
+        if event.get("processes", 1) > 1 and "examples_a_step" in event:
             self.say(f"{event['processes']} processes: each step has {event['examples_a_step']} examples")
         if event["event"] == "out_of_memory":
             sizes = event["micro_batch_size"], event["gradient_accumulation_steps"]

@@ -1,6 +1,5 @@
 """How long the examples are in the model's own tokens, counted before training: one that does not fit is never cut."""
 
-import json
 import math
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
 from kotune.parity.rendered import Numbered, TemplatesTokens, text_of
-from kotune.runs.reading import yaml_of
+from kotune.runs.reading import row_lines, rows_of, yaml_of
 
 PARTS = (TRAIN, VALIDATION)
 BATCH = 1_000  # rows tokenized at a time
@@ -76,19 +75,16 @@ def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
 def _number(run: Path) -> int:
     total = 0
     for part in PARTS:
-        with (run / part).open("rb") as file:
-            total += sum(1 for _ in file)
+        total += sum(1 for _ in row_lines(run / part))
     return total
 
 
 def batches(run: Path, every: int = 1) -> Iterator[list[Numbered]]:
     """All rows of both splits with their places, so many at a time; or every second, third, ... of them."""
     for part in PARTS:
-        with (run / part).open(encoding="utf-8") as file:
-            lines = islice(enumerate(file, 1), 0, None, every)
-            rows = (Numbered(f"{part}:{number}", json.loads(line)) for number, line in lines)
-            while batch := list(islice(rows, BATCH)):
-                yield batch
+        rows = (Numbered(f"{part}:{number}", row) for number, row in rows_of(run / part, every))
+        while batch := list(islice(rows, BATCH)):
+            yield batch
 
 
 def _tokens(texts: list[str], tokenizer: Any) -> list[int]:

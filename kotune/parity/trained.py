@@ -1,6 +1,5 @@
 """Axolotl's side of the proof: training rows as its own chat-template strategy makes them, with the run's own tokenizer."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from pydantic import ValidationError
 
 from kotune.errors import RecipeError, StageError
 from kotune.models.loading import blaming, judged
-from kotune.runs.reading import yaml_of
+from kotune.runs.reading import rows_of, yaml_of
 from kotune.worker import bounds
 
 
@@ -85,11 +84,10 @@ def end_ids(config: Path, tokenizer: Any) -> set[int]:
 def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
     """The first `items` different rows of every data entry: train.jsonl holds them one entry after another."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    with path.open(encoding="utf-8") as file:
-        for row in map(json.loads, file):
-            kept = rows.setdefault((row["source"], row["form"]), [])
-            if len(kept) < items and not (kept and kept[-1]["guid"] == row["guid"]):  # a `weight` repeats rows
-                kept.append(row)
+    for _, row in rows_of(path):
+        kept = rows.setdefault((row["source"], row["form"]), [])
+        if len(kept) < items and not (kept and kept[-1]["guid"] == row["guid"]):  # a `weight` repeats rows
+            kept.append(row)
     return [row for kept in rows.values() for row in kept]
 
 

@@ -76,7 +76,7 @@ class Finished:
         self._check(METRICS)
         try:
             found = read_metrics(self.folder / METRICS)
-        except (OSError, ValueError):
+        except (OSError, KotuneError):
             found = [{}]
         return list(self._shaped(METRICS, found, list[Event]))
 
@@ -147,9 +147,10 @@ def _samples(path: Path, digest: str, shape: Any) -> dict[str, Sample]:
 
 
 @contextmanager
-def made_of(*folders: Path) -> Iterator[None]:
-    """Around what is made of finished runs. Their values may be a stranger's, and no shape (records.py) says all that is asked of
-    them together: what they break is one KotuneError that names the folders, with the error itself as its cause."""
+def made_of(*folders: Path, instead: str = "make the run again") -> Iterator[None]:
+    """Around what is made of runs that are there. Their values may be a stranger's, and no shape (records.py) says all that is
+    asked of them together: what they break is one KotuneError that names the folders and what to do (`instead`), with the error
+    itself as its cause."""
     try:
         yield
     except DataError:  # a ValueError that is a message already
@@ -157,7 +158,7 @@ def made_of(*folders: Path) -> Iterator[None]:
     except UNFIT as error:
         names = ", ".join(map(str, folders))
         told = f"not as this version of kotune writes it ({type(error).__name__}: {brief(error)})"
-        raise KotuneError(f"{names}: {told}; make the run again, or set {TRACEBACK}=1 to see where") from error
+        raise KotuneError(f"{names}: {told}; {instead}, or set {TRACEBACK}=1 to see where") from error
 
 
 def find(given: Path, runs_dir: Path) -> Path:

@@ -127,7 +127,9 @@ def publish(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    """Half a character, which a stranger's file may hold, is written as JSON spells it: UTF-8 has none."""
+    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    write_text(path, text.encode(errors="backslashreplace").decode())
 
 
 def read_json(path: Path) -> Any:
@@ -139,6 +141,18 @@ def read_json(path: Path) -> Any:
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else error
         raise StageError(f"{path}: not JSON any more ({told}); move the run folder away and run again") from None
+
+
+def read_shaped(path: Path, shape: Any) -> dict[str, Any]:
+    """read_json() of a file that a stage made and that has a shape of kotune.runs.records. StageError where it has another."""
+    from kotune.runs.records import fits
+
+    found = read_json(path)
+    if not fits(found, shape):
+        raise StageError(
+            f"{path}: not as this version writes it; take the file away and run the same command again, which makes it anew"
+        )
+    return dict(found)
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:

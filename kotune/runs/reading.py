@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from kodata.reading.regular import content, opened, too_large
+from kotune.errors import StageError
 from kotune.layout import PARITY
 from kotune.recipe.strict_yaml import plain
 from kotune.runs.records import Parity, fits
+from kotune.runs.unfinished import TrainingRow
 
 MAX_JSON = 16 << 20  # bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory
 MAX_YAML = 64 << 10  # bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second
@@ -20,12 +22,20 @@ MAX_LINE = 4_000_000  # bytes; a row of data has no more characters (kodata.read
 # Values in all lines together, each of which takes up to a hundred bytes in memory, whatever it takes in the file; the samples of
 # 50,000 reviews have 3 million. Marks inside of texts count as those between values do.
 MAX_VALUES = 8_000_000
+# Bytes of a row of data/train.jsonl: 4,000,000 characters of Korean, in its messages and again, escaped, in its record. Rows are
+# read one at a time, so that their number has no limit.
+MAX_ROW = 64 << 20
 MARKS = (b",", b":", b"[", b"{")  # before each value but the first one
 
 
 def json_of(path: Path) -> Any:
     """The value in a JSON file."""
     return loads(content(path, MAX_JSON).decode("utf-8"))
+
+
+def long_json_of(path: Path) -> Any:
+    """The value in a JSON file of many lines that grows with a training, within the bounds of raw_lines()."""
+    return loads(b"".join(raw_lines(path)))
 
 
 def proven(run: Path) -> dict[str, str]:
@@ -58,6 +68,38 @@ def raw_lines(path: Path) -> Iterator[bytes]:
             if values > MAX_VALUES:
                 raise ValueError(f"over {MAX_VALUES:,} values")
             yield line
+
+
+def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows that the prepare stage wrote, or every second, third, ... of them, with the numbers of their lines, one after
+    another. StageError for what is no row."""
+    for number, line in row_lines(path):
+        if (number - 1) % every == 0:
+            try:
+                row = _line(line)
+            except ValueError:
+                row = None
+            if not fits(row, TrainingRow):
+                raise _no_row(path, number)
+            yield number, row
+
+
+def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number, which begins at 1. StageError for one that is longer than a row can be."""
+    with opened(path) as file:
+        number = 0
+        while line := file.readline(MAX_ROW + 1):
+            number += 1
+            if len(line) > MAX_ROW:
+                raise _no_row(path, number)
+            yield number, line
+
+
+def _no_row(path: Path, number: int) -> StageError:
+    told = (
+        "no row as the prepare stage writes it; take the file away and run the same command again, which makes it anew"
+    )
+    return StageError(f"{path}:{number}: {told}")
 
 
 def yaml_of(path: Path) -> Any:

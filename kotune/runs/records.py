@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 # What sums and products of a few hundred of them cannot make infinite. Losses are bound by nothing: they may be NaN.
 Count = Annotated[int, Field(ge=0, lt=2**60)]
+Positive = Annotated[int, Field(ge=1, lt=2**60)]
 Number = Annotated[float, Field(ge=-1e18, le=1e18, allow_inf_nan=False)]
 Amount = Annotated[Number, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^\w+$")]  # of a folder
@@ -31,6 +32,7 @@ class Begun(FileModel):
 
     device: Literal["cpu", "cuda"] | None = None
     launcher: list[str] | None = None
+    model_revision: str | None = None
     stages: dict[str, Stage] = {}
 
 
@@ -63,8 +65,8 @@ class Doubted(FileModel):
 
 class Halved(FileModel):
     step: Count
-    micro_batch_size: Count
-    gradient_accumulation_steps: Count
+    micro_batch_size: Positive
+    gradient_accumulation_steps: Positive
 
 
 class Record(FileModel):
@@ -240,8 +242,15 @@ class Parity(FileModel):
 class Event(FileModel):
     """A line of metrics.jsonl."""
 
-    event: str
+    event: Literal["start", "log", "end"]
     step: Count
+    max_steps: Count = 0
+    processes: Count = 1
+    examples_a_step: Count = 0
+    loss: float = 0
+    eval_loss: float = 0
+    learning_rate: float = 0
+    grad_norm: float = 0
     tokens: Count = 0
     epoch: Amount = 0
     tokens_per_second: Amount = 0

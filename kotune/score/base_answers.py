@@ -30,9 +30,10 @@ from kotune.layout import (
     samples,
 )
 from kotune.runs.finished import Finished
-from kotune.runs.folder import Run, read_json, sha256, write_json
+from kotune.runs.folder import Run, sha256, write_json
 from kotune.runs.reading import MAX_LINES
-from kotune.score.samples import note_path, refused_path, samples_path
+from kotune.runs.unfinished import RefusedNote
+from kotune.score.samples import note_path, read_note, refused_path, samples_path
 
 ASKED = (
     "template",
@@ -91,22 +92,19 @@ def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
 
 def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, Any]]:
     """For each task whose base answers are another run's: `from`, and `checked`, the items that were asked again."""
-    notes = {task: _note(note_path(root, task, "base")) for task in tasks}
-    return {task: {key: note[key] for key in ("from", "checked")} for task, note in notes.items() if "checked" in note}
+    notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
+    keys = ("from", "checked")
+    return {task: {key: note[key] for key in keys} for task, note in notes.items() if all(map(note.get, keys))}
 
 
 def refused(root: Path, tasks: Iterable[str]) -> list[str]:
     """Why scoring did not believe answers that were taken over, a sentence each."""
-    notes = {task: _note(refused_path(root, task)) for task in tasks}
+    notes = {task: read_note(refused_path(root, task), RefusedNote) for task in tasks}
     return [
         f"{task}: base answers of {note['from']} are not used: {note['why']}; the base model was asked anew"
         for task, note in notes.items()
         if note
     ]
-
-
-def _note(path: Path) -> dict[str, Any]:
-    return dict(read_json(path)) if path.exists() else {}
 
 
 def _asked_alike(folder: Path, model: dict[str, Any], inputs: dict[str, Any], missing: list[str]) -> list[str]:

@@ -5,7 +5,6 @@ Majority and classifiers (kodata/metrics/classifiers.py) are made of the run's o
 scores what they say. Other lines a task scores itself beside every answer: lead-3, or what people wrote (`lines` in its YAML).
 """
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier, Majority, views
 from kodata.prepare.output import doc_of
 from kotune.layout import TRAIN
+from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
 
 ROWS = 25_000  # training rows that are looked at, evenly spread: more would cost minutes and change little
@@ -68,8 +68,7 @@ class References:
 
     def _records(self, source: str) -> list[Record]:
         """The source's training rows, evenly spread where there are too many."""
-        with (self._root / TRAIN).open(encoding="utf-8") as lines:
-            found = [doc_of(row) for row in map(json.loads, lines) if row["source"] == source]
+        found = [doc_of(row) for _, row in rows_of(self._root / TRAIN) if row["source"] == source]
         return found[:: -(-len(found) // self._rows) or 1]
 
 

@@ -1,6 +1,7 @@
 """The files of samples/: what was asked, and what each variant made of it."""
 
 import json
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 from kodata.scored import thought
 from kotune import layout
 from kotune.runs.folder import sha256, write_text
+from kotune.runs.reading import json_of
+from kotune.runs.records import fits
+from kotune.runs.unfinished import Note
 from kotune.score.harness import Loaded
 
 NOTES = ("agreement",)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
@@ -30,6 +34,22 @@ def samples_path(root: Path, kind: str, task: str) -> Path:
 
 def note_path(root: Path, task: str, variant: str) -> Path:
     return root / layout.note(variant, task)
+
+
+def read_note(path: Path, shape: Any = Note) -> dict[str, Any]:
+    """A note in scored/. Empty where there is none, or a damaged one: what it told of is done again."""
+    try:
+        found = json_of(path)
+    except (OSError, ValueError):
+        return {}
+    return dict(found) if fits(found, shape) else {}
+
+
+def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
+    """What to tell of notes that are there and cannot be used."""
+    for path in (note_path(root, task, variant) for task in tasks for variant in ("base", "tuned")):
+        if path.exists() and not read_note(path):
+            yield f"{path.relative_to(root)}: damaged, so what it tells of is scored again"
 
 
 def refused_path(root: Path, task: str) -> Path:

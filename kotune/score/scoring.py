@@ -15,7 +15,7 @@ from kodata.metrics.resampling import stderr, value
 from kotune import layout
 from kotune.errors import StageError
 from kotune.recipe.schema import Limit
-from kotune.runs.folder import read_json, sha256, write_json
+from kotune.runs.folder import sha256, write_json
 from kotune.runs.reading import lines_of, proven
 from kotune.runs.task_data import TaskData
 from kotune.score import borrowed
@@ -26,6 +26,7 @@ from kotune.score.samples import (
     count_thoughts,
     item_of,
     note_path,
+    read_note,
     refused_path,
     sample_of,
     samples_path,
@@ -78,7 +79,7 @@ def _is_unchecked(root: Path, task: str) -> bool:
 def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: float) -> None:
     """Another run's base answers become this run's, with the items that were asked again, or are forgotten, with the reason."""
     path, place = note_path(root, task.name, "base"), samples_path(root, "base", task.name)
-    note, docs = read_json(path), len(task.task.eval_docs)
+    note, docs = read_note(path), len(task.task.eval_docs)
     items = docs if limit is None else min(limit, docs)
     why, asked = borrowed.doubt(
         place, task, model.tokenizer, items, lambda chosen: evaluated(task, model, chosen)[1], tolerance
@@ -136,13 +137,14 @@ def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], 
 def _done(root: Path, task: str, variant: str) -> dict[str, Any] | None:
     """The note on a variant's samples of a task, None where they are not there as it says."""
     note, path = note_path(root, task, variant), samples_path(root, variant, task)
-    found: dict[str, Any] = read_json(note) if note.exists() else {}
-    return found if found and path.exists() and sha256(path) == found["sha256"] else None
+    found = read_note(note)
+    is_told = found and (variant == "base" or found.get("items"))  # those of the tuned model tell what was asked
+    return found if is_told and path.exists() and sha256(path) == found["sha256"] else None
 
 
 def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
     """What scores.json says of a task, from the notes on its variants; writes its reference lines' samples."""
-    notes = {variant: read_json(note_path(root, task.name, variant)) for variant in VARIANTS}
+    notes = {variant: read_note(note_path(root, task.name, variant)) for variant in VARIANTS}
     card, sums = task.card, {variant: note["sha256"] for variant, note in notes.items()}
     sums["items"] = notes["tuned"]["items"]
     entry: dict[str, Any] = {

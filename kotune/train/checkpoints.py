@@ -1,38 +1,53 @@
 """What a killed stage goes on from, and whether it can be believed: whole, finite and of the same inputs."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from kotune.layout import WEIGHTS
-from kotune.runs.folder import read_json, write_json
+from kotune.runs.folder import write_json
+from kotune.runs.reading import json_of, long_json_of
+from kotune.runs.records import fits
+from kotune.runs.unfinished import TrainerState
+from kotune.train.finite import not_finite
 
 STATE = "trainer_state.json"  # written last
 WHOLE = (WEIGHTS, "optimizer.pt", "scheduler.pt", "rng_state*.pth", STATE)  # each process has a random state of its own
 
 
-def keep_matching(folder: Path, inputs: dict[str, Any]) -> None:
-    """Empty a folder of unfinished work where it was made from other inputs."""
-    note = folder / "inputs.json"
-    if not note.exists() or read_json(note) != inputs:
-        shutil.rmtree(folder, ignore_errors=True)
-        write_json(note, inputs)
+def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
+    """Empty a folder of unfinished work where it was made from other inputs. What is to be told: that work is lost since its note
+    cannot be read; else empty."""
+    note, told = folder / "inputs.json", ""
+    try:
+        if json_of(note) == inputs:
+            return ""
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError):
+        told = f"{folder.name}/{note.name}: damaged, so the unfinished work beside it is not used"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_json(note, inputs)
+    return told
 
 
-def drop_unusable(folder: Path) -> int:
+def drop_unusable(folder: Path) -> tuple[int, list[str]]:
     """Remove what training cannot go on from: Axolotl resumes from the highest-numbered folder unchecked.
 
     A kill while a checkpoint is saved, or removed, leaves a part of it; a loss that is no number leaves one that is not
-    finite. Returns the step of the last one that is good, 0 where there is none.
+    finite. Returns the step of the last one that is good, 0 where there is none, and the names of what was removed.
     """
-    steps = [0]
-    for checkpoint in folder.glob("checkpoint-*"):
+    steps, removed = [0], []
+    for checkpoint in sorted(folder.glob("checkpoint-*")):
         if step := good_step(checkpoint):
             steps.append(step)
         else:
-            shutil.rmtree(checkpoint)
-    return max(steps)
+            removed.append(checkpoint.name)
+            if checkpoint.is_dir():
+                shutil.rmtree(checkpoint)
+            else:
+                checkpoint.unlink()
+    return max(steps), removed
 
 
 def last_good_step(folder: Path) -> int:
@@ -42,34 +57,11 @@ def last_good_step(folder: Path) -> int:
 
 def good_step(checkpoint: Path) -> int:
     """The step of a checkpoint that is whole and finite, else 0."""
-    from safetensors import SafetensorError
-
     try:
-        found = [[file.stat().st_size for file in checkpoint.glob(name)] for name in WHOLE]
+        found = [[file.is_file() and file.stat().st_size for file in checkpoint.glob(name)] for name in WHOLE]
         if not all(sizes and all(sizes) for sizes in found) or not_finite(checkpoint / WEIGHTS):
             return 0
-        return int(json.loads((checkpoint / STATE).read_text(encoding="utf-8"))["global_step"])
-    except (OSError, ValueError, SafetensorError):
+        state = long_json_of(checkpoint / STATE)
+    except (OSError, ValueError):
         return 0
-
-
-def not_finite(weights: Path) -> list[str]:
-    """Names of the tensors in a safetensors file that hold NaN or infinity."""
-    from safetensors import safe_open
-
-    with safe_open(weights, framework="np") as file:
-        names = list(file.keys())  # a handle, not a dict: it cannot be iterated
-        if any(file.get_slice(name).get_dtype() == "BF16" for name in names):
-            return _not_finite_in_torch(weights)
-        import numpy as np
-
-        return [name for name in names if not np.isfinite(file.get_tensor(name)).all()]
-
-
-def _not_finite_in_torch(weights: Path) -> list[str]:
-    """For bfloat16, which numpy does not know. Importing torch takes seconds, so it is not done where numpy will do."""
-    import torch
-    from safetensors import safe_open
-
-    with safe_open(weights, framework="pt") as file:
-        return [name for name in list(file.keys()) if not torch.isfinite(file.get_tensor(name)).all()]
+    return int(state["global_step"]) if fits(state, TrainerState) else 0

@@ -10,8 +10,9 @@ from typing import Any
 
 from kotune.errors import StageError
 from kotune.layout import CONFIG, HALVINGS, TRAIN_LOG
-from kotune.runs.folder import read_json, write_json
-from kotune.runs.reading import yaml_of
+from kotune.runs.folder import write_json
+from kotune.runs.reading import json_of, yaml_of
+from kotune.runs.records import Halved, fits
 
 # How torch, CUDA, Triton and cuBLAS say it; the first of them ends a Python traceback.
 EXHAUSTED = re.compile(
@@ -27,9 +28,20 @@ def is_exhausted(log: Path) -> bool:
 
 
 def halvings(root: Path) -> list[Halving]:
-    """Every halving so far: the last step reached before it, and the batch that it came to."""
-    note = _note(root)
-    return list(read_json(note)) if note.exists() else []
+    """Every halving so far: the last step reached before it, and the batch that it came to. None where the note is damaged: what
+    it knew is found out again."""
+    try:
+        found = json_of(_note(root))
+    except (OSError, ValueError):
+        return []
+    return list(found) if fits(found, list[Halved]) else []
+
+
+def damaged(root: Path) -> str:
+    """What to tell where there is a note that cannot be used; else empty."""
+    if not _note(root).exists() or halvings(root):
+        return ""
+    return f"{HALVINGS}: damaged, so training begins with the micro-batches of the recipe"
 
 
 def options(root: Path) -> list[str]:

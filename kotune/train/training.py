@@ -22,7 +22,8 @@ from kotune.layout import CHECKPOINTS, CONFIG, METRICS, MODEL, PREPARED, TEMPLAT
 from kotune.runs.events import Event, keep_metrics_until, read_metrics
 from kotune.runs.job import LAUNCHERS, Launcher
 from kotune.train import out_of_memory
-from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step, not_finite
+from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step
+from kotune.train.finite import not_finite
 from kotune.train.tracking import SPACES
 from kotune.worker import faults, tether
 from kotune.worker.device import visible
@@ -40,11 +41,13 @@ FLAT = 1e-3  # losses that differ by less than this share of the largest one sho
 def train(root: Path, inputs: dict[str, Any], launcher: Launcher = ()) -> Generator[Event, None, None]:
     """Run `axolotl train` in the run folder; yields each metrics event as it is written, then checks the adapter.
 
-    Goes on from a checkpoint only where that was made from the same `inputs`. Where the GPU's memory is too small, it is
-    started again with a smaller micro-batch, and the event is `out_of_memory`. StageError when Axolotl fails, stops early
-    or leaves a tensor that is not finite; Preempted when somebody told it to stop.
+    Goes on from a checkpoint only where that was made from the same `inputs`; an event `told` says in its `text` what of an
+    earlier start cannot be used. Where the GPU's memory is too small, it is started again with a smaller micro-batch, and the
+    event is `out_of_memory`. StageError when Axolotl fails, stops early or leaves a tensor that is not finite; Preempted when
+    somebody told it to stop.
     """
-    keep_matching(root / CHECKPOINTS, inputs)
+    for told in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
+        yield from _told(told)
     while code := (yield from _axolotl(root, launcher)):
         check_losses(root)
         if not out_of_memory.is_exhausted(root / TRAIN_LOG):
@@ -57,8 +60,10 @@ def train(root: Path, inputs: dict[str, Any], launcher: Launcher = ()) -> Genera
 def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     """One start of Axolotl; its exit code."""
     metrics = root / METRICS
-    step = drop_unusable(root / CHECKPOINTS)
-    keep_metrics_until(metrics, step)
+    step, removed = drop_unusable(root / CHECKPOINTS)
+    for name in removed:
+        yield from _told(f"{name}: not whole or not finite, so training does not go on from it", step)
+    yield from _told(keep_metrics_until(metrics, step), step)
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
@@ -68,6 +73,12 @@ def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
         finally:
             tether.end(child, GRACE)
     return child.returncode
+
+
+def _told(text: str, step: int = 0) -> Iterator[Event]:
+    """An event for the screen alone, where there is something to say."""
+    if text:
+        yield {"event": "told", "step": step, "text": text}
 
 
 def surroundings(launcher: Launcher = ()) -> dict[str, str]:
@@ -117,7 +128,12 @@ def check_finished(root: Path) -> None:
             f"train: stopped at step {reached(root)} before the last one: {faults.cause(log)}", log
         )
     check_losses(root)
-    if bad := not_finite(root / CHECKPOINTS / WEIGHTS):
+    weights = root / CHECKPOINTS / WEIGHTS
+    try:
+        bad = not_finite(weights)
+    except (OSError, ValueError) as error:
+        raise StageError(f"train: {weights}: no whole adapter ({error}); run the same command again") from None
+    if bad:
         raise StageError(
             f"train: {bad[0]} and {len(bad) - 1} more tensors hold NaN or infinity; lower axolotl.learning_rate"
         )

@@ -226,7 +226,9 @@ def test_the_command_line_ends_with_zero_where_nothing_must_be_fixed(cli: Cli, t
     told = json.loads(done.stdout)
     names = [one["name"] for one in told["checks"]]
     assert names == [
-        "python", "packages", "torch", "gpu", "compiler", "memory", "disk (runs)", "disk (cache)", "shared memory", "font", "token", "hub",
+        "python", "packages", "torch", "gpu", "compiler", "memory", "disk (runs)", "disk (cache)", "shared memory",
+        "font", "token",
+        "hub",
     ]  # fmt: skip
     assert told["ok"] == all(one["state"] != "fix" for one in told["checks"])
     assert done.returncode == (0 if told["ok"] else 1)

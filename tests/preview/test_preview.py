@@ -170,7 +170,7 @@ def test_a_text_of_what_half_a_character_decodes_to_is_cut_in_time() -> None:
 
 
 def test_rows_that_a_weight_repeats_are_shown_once(tmp_path: Path) -> None:
-    rows = [{"source": "s", "form": "f", "guid": guid} for guid in "aabbcc"]
+    rows = [{"source": "s", "form": "f", "guid": guid, "messages": [], "doc": "{}"} for guid in "aabbcc"]
     write_text(tmp_path / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     assert [row["guid"] for row in read_rows(tmp_path / "train.jsonl", 2)] == ["a", "b"]
 

@@ -1,5 +1,6 @@
 """Files of a stranger's run folder: what is too large, too deep or no file is an error at once, within bounds of memory."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kotune.errors import StageError
 from kotune.runs import reading
 from tests.conftest import ROOT
 
@@ -76,3 +78,31 @@ def test_what_a_run_writes_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (first["answer"], second) == ("\u2028", [1]) and first["value"] != first["value"]
     path.write_text("a: {b: [1, 2.5, true, null]}\nc: &c x\nd: *c\n")
     assert reading.yaml_of(path) == {"a": {"b": [1, 2.5, True, None]}, "c": "x", "d": "x"}
+
+
+ROW = {"guid": "g", "source": "s", "form": "f", "doc": "{}", "messages": [{"role": "user", "content": "비"}]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["garbage", "[]", "{}", json.dumps({**ROW, "messages": {}}), json.dumps({**ROW, "doc": None}), "[" * 100_000, ""],
+    ids=lambda line: line[:20],
+)
+def test_a_row_of_training_data_that_is_none_is_told_with_its_place(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(f"{json.dumps(ROW)}\n{line}\n", encoding="utf-8")
+    rows = reading.rows_of(path)
+    assert next(rows) == (1, ROW)
+    with pytest.raises(
+        StageError, match=r"train\.jsonl:2: no row as the prepare stage writes it; take the file away and run"
+    ):
+        next(rows)
+    assert list(reading.rows_of(path, every=2)) == [(1, ROW)]
+
+
+def test_a_row_has_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.touch()
+    os.truncate(path, 10_000_000_000)
+    with pytest.raises(StageError, match=r"train\.jsonl:1: no row"):
+        list(reading.row_lines(path))

@@ -23,11 +23,17 @@ pytest.importorskip("sklearn")
 pytest.importorskip("lm_eval")
 
 
+def write_rows(folder: Path, records: list[Any]) -> None:
+    """Training rows, as far as lines are made of them."""
+    row = {"guid": "g", "source": "nli_sample", "form": "label", "messages": []}
+    lines = [json.dumps({**row, "doc": json.dumps(record)}, ensure_ascii=False) for record in records]
+    write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
+
+
 def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> References:
     """The lines of a run that trained on the sample's first rows."""
     records = list(nli_sample.read("train"))[:rows]
-    lines = [json.dumps({"source": "nli_sample", "doc": json.dumps(record)}, ensure_ascii=False) for record in records]
-    write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
+    write_rows(folder, records)
     return References(folder, most)
 
 
@@ -72,8 +78,7 @@ def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why
 
 def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scoring(tmp_path: Path) -> None:
     neutral = [record for record in nli_sample.read("train") if record["label"] == "neutral"][:50]
-    lines = [json.dumps({"source": "nli_sample", "doc": json.dumps(record)}, ensure_ascii=False) for record in neutral]
-    write_text(tmp_path / "data" / "train.jsonl", "\n".join(lines) + "\n")
+    write_rows(tmp_path, neutral)
     assert found(References(tmp_path), "nli_sample_ko")[1] == Lines({}, 50, "one label")
     with pytest.raises(DataError, match="all of 50 training rows have the label neutral"):
         Classifier(neutral, "overlap")

@@ -195,7 +195,8 @@ def checkpoint(folder: Path, step: int, without: str = "", value: float = 1.0) -
 def test_a_checkpoint_that_lacks_any_of_its_files_is_not_resumed_from(tmp_path: Path, missing: str) -> None:
     checkpoint(tmp_path, 5)
     checkpoint(tmp_path, 10, without=missing)
-    assert drop_unusable(tmp_path) == last_good_step(tmp_path) == 5
+    assert drop_unusable(tmp_path) == (5, ["checkpoint-10"])
+    assert last_good_step(tmp_path) == 5
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"]
 
 
@@ -205,7 +206,7 @@ def test_a_checkpoint_with_a_torn_file_is_not_resumed_from(tmp_path: Path, name:
     checkpoint(tmp_path, 10)
     torn = tmp_path / "checkpoint-10" / name
     torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
-    assert drop_unusable(tmp_path) == 5
+    assert drop_unusable(tmp_path) == (5, ["checkpoint-10"])
 
 
 def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(tmp_path: Path) -> None:
@@ -219,7 +220,9 @@ def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(
 
 def test_a_launcher_and_its_arguments_reach_axolotl_unchanged_behind_kotunes_own(tmp_path: Path) -> None:
     assert training.command(tmp_path, ()) == [*training.COMMAND, "--launcher", "python"]
-    write_json(tmp_path / "checkpoints" / "halved.json", [{"micro_batch_size": 4, "gradient_accumulation_steps": 2}])
+    write_json(
+        tmp_path / "checkpoints" / "halved.json", [{"step": 0, "micro_batch_size": 4, "gradient_accumulation_steps": 2}]
+    )
     own = ["--micro-batch-size=4", "--gradient-accumulation-steps=2"]
     words = ("torchrun", "--nproc_per_node=2", "--rdzv_endpoint=a b:1")
     assert training.command(tmp_path, words) == [*training.COMMAND, "--launcher", "torchrun", *own, "--", *words[1:]]
@@ -256,7 +259,61 @@ def test_of_several_processes_one_writes_metrics(tmp_path: Path, monkeypatch: py
 def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tmp_path: Path) -> None:
     checkpoint(tmp_path, 5)
     checkpoint(tmp_path, 10, value=float("nan"))
-    assert drop_unusable(tmp_path) == 5
+    assert drop_unusable(tmp_path) == (5, ["checkpoint-10"])
+
+
+@pytest.mark.parametrize(
+    "state", ["[]", "{}", '{"global_step": 1e999}', '{"global_step": -1}', "[" * 100_000, "\ufeff", "5"]
+)
+def test_a_checkpoint_whose_state_is_none_is_not_resumed_from(tmp_path: Path, state: str) -> None:
+    checkpoint(tmp_path, 5)
+    checkpoint(tmp_path, 10)
+    write_text(tmp_path / "checkpoint-10" / "trainer_state.json", state)
+    assert last_good_step(tmp_path) == 5
+    assert drop_unusable(tmp_path) == (5, ["checkpoint-10"])
+
+
+def test_a_state_that_is_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 10)
+    with (tmp_path / "checkpoint-10" / "trainer_state.json").open("wb") as file:
+        file.truncate(10_000_000_000)
+    assert last_good_step(tmp_path) == 0
+
+
+def test_a_file_with_the_name_of_a_checkpoint_is_taken_away(tmp_path: Path) -> None:
+    write_text(tmp_path / "checkpoint-3", "none")
+    assert drop_unusable(tmp_path) == (0, ["checkpoint-3"]) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":1}', "[5]", "[", '[{"step":1,"micro_batch_size":0,"gradient_accumulation_steps":1}]']
+)
+def test_halvings_that_are_none_are_forgotten_and_told(tmp_path: Path, text: str) -> None:
+    assert out_of_memory.damaged(tmp_path) == ""
+    write_text(tmp_path / "checkpoints" / "halved.json", text)
+    assert training.command(tmp_path, ()) == [*training.COMMAND, "--launcher", "python"]
+    assert "checkpoints/halved.json: damaged" in out_of_memory.damaged(tmp_path)
+
+
+@pytest.mark.parametrize("inputs", ["garbage", "[", "\ufeff{}"])
+def test_unfinished_work_whose_note_is_damaged_is_not_used_and_that_is_told(tmp_path: Path, inputs: str) -> None:
+    checkpoint(tmp_path / "work", 5)
+    write_text(tmp_path / "work" / "inputs.json", inputs)
+    assert keep_matching(tmp_path / "work", INPUTS) == (
+        "work/inputs.json: damaged, so the unfinished work beside it is not used"
+    )
+    assert keep_matching(tmp_path / "work", INPUTS) == "" and last_good_step(tmp_path / "work") == 0
+
+
+def test_an_adapter_of_numbers_that_nobody_knows_is_one_message(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    root = trained(tmp_path, GOOD)
+    save_file({"a": torch.ones(2).to(torch.float8_e4m3fn)}, root / "checkpoints" / WEIGHTS)
+    with pytest.raises(
+        StageError, match=r"no whole adapter \(numbers of an unknown kind \('F8_E4M3'\)\); run the same command"
+    ):
+        training.check_finished(root)
 
 
 def test_unfinished_work_of_other_inputs_is_forgotten(tmp_path: Path) -> None:
@@ -275,6 +332,41 @@ def test_metrics_are_kept_up_to_the_checkpoint_that_training_goes_on_from(tmp_pa
     assert events.read_metrics(metrics) == GOOD[:2]
     events.keep_metrics_until(metrics, 0)
     assert events.read_metrics(metrics) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "step"),
+    [
+        ("garbage", 1), ("", 1), ("[]", 2), ('{"event": "log"}', 1), ('{"event": "log", "step": 1e999}', 1),
+        ('{"event": "log", "step": 1, "loss": "x"}', 1), ('{"event": "log", "step": 1, "loss": 1' + "0" * 400 + "}", 1),
+        ('{"event": "out_of_memory", "step": 1}', 1), ("x" * 4_000_001, 1), ("garbage", 0),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
+    tmp_path: Path, line: str, step: int
+) -> None:
+    metrics = trained(tmp_path, GOOD[:2]) / "metrics.jsonl"
+    with metrics.open("a") as file:
+        file.write(line + "\n")
+    was = metrics.read_bytes()
+    told = events.keep_metrics_until(metrics, step)
+    used = f", and the whole ones up to step {step} are used" if step else ""
+    assert told == f"metrics.jsonl: not all of its lines are whole; it is kept as metrics.jsonl.damaged{used}"
+    assert events.read_metrics(metrics) == (GOOD[:2] if step else [])
+    assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == was
+    assert events.keep_metrics_until(metrics, step) == ""
+    metrics.write_text("garbage\n")
+    assert "metrics.jsonl.damaged1" in events.keep_metrics_until(metrics, step)
+    assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == was
+
+
+def test_metrics_that_are_damaged_while_training_goes_on_are_one_message(tmp_path: Path) -> None:
+    write_text(tmp_path / "metrics.jsonl", "garbage\n")
+    with pytest.raises(
+        StageError, match=r"metrics\.jsonl: not whole .*; run the same command again, which keeps the lines"
+    ):
+        training.reached(tmp_path)
 
 
 def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What the files hold from which a run goes on, or which stages hand over. records.py has those of finished runs, and fits()."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kotune.runs.records import Count, Event, FileModel, Values
+
+
+class TrainedRecord(FileModel):
+    """What the train stage leaves in run.json for scoring: how the base model is loaded."""
+
+    base_precision: str
+    compute_dtype: str
+    model_revision: str | None
+
+
+class Started(Event):
+    """Its first line in each start of training."""
+
+    event: Literal["start"]
+    base_precision: str
+    compute_dtype: str
+    trainable_parameters: Count
+    examples_a_step: Count
+
+
+class TrainerState(FileModel):
+    """trainer_state.json of a checkpoint, which is Hugging Face's."""
+
+    global_step: Count
+
+
+class Tensor(FileModel):
+    """What the header of a safetensors file says of a tensor; `data_offsets`: where it begins and ends, in bytes after it."""
+
+    dtype: str
+    shape: Annotated[list[Count], Field(max_length=16)]
+    data_offsets: Annotated[list[Count], Field(min_length=2, max_length=2)]
+
+
+class Note(FileModel):
+    """A file of scored/: a variant's samples of a task that are there. `origin`: the run that they are taken from, if any, and
+    `checked`, the items that were asked again then."""
+
+    n: Count
+    values: Values
+    sha256: str
+    items: str | None = None
+    origin: str | None = Field(None, alias="from")
+    checked: list[Count] | None = None
+
+
+class RefusedNote(FileModel):
+    """A file of scored/: whose answers were not believed, and why."""
+
+    origin: str = Field(alias="from")
+    why: str
+
+
+class Turn(FileModel):
+    role: str
+    content: str
+
+
+class TrainingRow(FileModel):
+    """A line of data/train.jsonl or data/validation.jsonl."""
+
+    guid: str
+    source: str
+    form: str
+    messages: list[Turn]
+    doc: str
