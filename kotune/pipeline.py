@@ -48,7 +48,7 @@ from kotune.score.samples import damaged_notes
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, out_of_memory, tracking, training
 from kotune.train.checkpoints import keep_matching, last_good_step
-from kotune.worker import compiler
+from kotune.worker import compiler, driver
 from kotune.worker.call import call
 from kotune.worker.device import detect_device, visible
 
@@ -150,7 +150,7 @@ def _progress(job: Job) -> str:
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
     """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
     require_engines()
-    _require_compiler(job, until)
+    _require_gpu(job, until)
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
@@ -173,10 +173,15 @@ def require_engines() -> None:
         )
 
 
-def _require_compiler(job: Job, until: str) -> None:
-    """StageError where training on a GPU is to come, with kernels of Triton's, and there is nothing to make them with."""
+def _require_gpu(job: Job, until: str) -> None:
+    """StageError, before anything is downloaded, where training on a GPU is to come and its driver gives none to this torch, or
+    there is nothing to make Triton's kernels with."""
     is_to_come = STAGES.index(until) >= STAGES.index("train") and "train" not in job.run.record().get("stages", {})
-    if job.device == "cpu" or not is_to_come or not (missing := compiler.missing()):
+    if job.device == "cpu" or not is_to_come:
+        return
+    if told := driver.trouble():
+        raise StageError(told)
+    if not (missing := compiler.missing()):
         return
     asked = config.config(job.recipe, job.device)
     if used := [key for key in TRITON if asked.get(key)]:

@@ -34,9 +34,9 @@ def cached(base: str, revision: str) -> Path | None:
 
 
 @contextmanager
-def blaming(base: str, what: str) -> Iterator[None]:
-    """`what` of a model is loaded or used here, and the hub is not asked. RecipeError for whatever is raised; a GPU whose memory
-    is full is not the model's fault."""
+def blaming(base: str, what: str, mend: str = "choose another model") -> Iterator[None]:
+    """`what` of a model is loaded or used here, and the hub is not asked. RecipeError, with what to do (`mend`), for whatever is
+    raised; a GPU whose memory is full is not the model's fault."""
     try:
         with offline():
             yield
@@ -49,7 +49,7 @@ def blaming(base: str, what: str) -> Iterator[None]:
         if kind == "OutOfMemoryError":
             raise
         told = f"{kind}: {brief(error)}" if str(error) else kind
-        raise RecipeError(f"model {base}: {what} ({on_one_line(told)}); choose another model") from error
+        raise RecipeError(f"model {base}: {what} ({on_one_line(told)}); {mend}") from error
 
 
 @contextmanager

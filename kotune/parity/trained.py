@@ -53,7 +53,8 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
     said = yaml_of(config)
     base = str(said["base_model"])
     judged(base, said.get("revision_of_model"))
-    with blaming(base, "Axolotl can make nothing of it"):
+    mend = "take out of the recipe's `axolotl:` what it names, or choose another model"
+    with blaming(base, "Axolotl can make nothing of it", mend):
         try:
             cfg = load_cfg(str(config))
         except ValidationError as error:

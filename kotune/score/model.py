@@ -33,7 +33,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
     plain = load_base(str(base["model"]), base)
     before = _digests(plain)
-    with blaming(name, "its adapter cannot be loaded"):
+    with blaming(name, "its adapter cannot be loaded", "move the run folder away and run again"):
         model = PeftModel.from_pretrained(plain, str(adapter)).eval()
     _refuse_changed(name, before)
     return harness_model(model, tokenizer)

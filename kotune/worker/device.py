@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+WSL = "/usr/lib/wsl/lib/libcuda.so.1"
 Device = Literal["cpu", "cuda"]
 
 
@@ -21,11 +22,13 @@ def _installed() -> int:
 
 
 def detect_device() -> Device:
-    """`cuda` where an NVIDIA driver is loaded and not hidden. Asks the kernel: importing torch costs seconds."""
+    """`cuda` where an NVIDIA driver is loaded and not hidden. Asks for files: importing torch costs seconds. Whether it can be
+    used, driver.py tells before a run begins."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return "cpu"
     return "cuda" if _is_loaded() else "cpu"
 
 
 def _is_loaded() -> bool:
-    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists()
+    """On WSL2 the driver is Windows' own, and its library all that is seen of it."""
+    return any(Path(place).exists() for place in ("/proc/driver/nvidia/version", "/dev/nvidia0", WSL))

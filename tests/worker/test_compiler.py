@@ -11,7 +11,7 @@ from kotune import pipeline
 from kotune.doctor import machine
 from kotune.errors import StageError
 from kotune.pipeline import RunOptions
-from kotune.worker import compiler
+from kotune.worker import compiler, driver
 from tests.conftest import write_recipe
 
 RECIPE = "model: quickstart-llama\ndata: [{source: nli_sample}]\n"
@@ -24,6 +24,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Python.h").write_text("")
     monkeypatch.setattr(sysconfig, "get_paths", lambda *_, **__: {"include": str(tmp_path)})
     monkeypatch.setattr(compiler, "environment", lambda: {"PATH": str(tmp_path)})
+    monkeypatch.setattr(driver, "trouble", lambda: "")
     return tmp_path
 
 
