@@ -95,7 +95,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     place, device = Run(folder.absolute()), detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
-    for line in (*tracking.lines(recipe.axolotl), *_other_gpus(options.launcher)):
+    for line in (*tracking.lines(recipe.axolotl), *_about_gpus(job)):
         screen.say(line)
     if options.dry_run:
         with _judged(folder):
@@ -115,15 +115,19 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     return job.run
 
 
-def _other_gpus(launcher: Launcher) -> list[str]:
-    """What is said where a run leaves GPUs alone."""
-    gpus = visible()
-    if len(gpus) < 2 or not training.is_one_process(launcher):
-        return []
-    return [
-        f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on all: --launcher torchrun -- "
-        f"--nproc_per_node={len(gpus)}"
-    ]
+def _about_gpus(job: Job) -> list[str]:
+    """What is said where a run leaves GPUs alone, or trains otherwise on an old one."""
+    gpus, told = visible(), []
+    if len(gpus) > 1 and training.is_one_process(job.launcher):
+        told = [
+            f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on all: --launcher torchrun -- "
+            f"--nproc_per_node={len(gpus)}"
+        ]
+    if job.device == "cuda" and "bf16" not in job.recipe.axolotl and config.is_old_gpu():
+        told.append(
+            "this GPU has no bf16 of its own: trained and scored in fp16, or in float32 where a model is too large for that"
+        )
+    return told
 
 
 def _judged(folder: Path) -> AbstractContextManager[None]:
@@ -157,6 +161,11 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
     try:
         with job.run.lock():
             drafts.clear(root)
+            shutil.rmtree(job.run.path(CACHES), ignore_errors=True)  # of a run that was killed, or a stranger's
+            if os.path.lexists(job.run.path(CACHES)):
+                raise StageError(
+                    f"{job.run.path(CACHES)}: cannot be taken away, and libraries would load code from it; remove it"
+                )
             for stage in STAGES[: STAGES.index(until) + 1]:
                 _stage(job, stage, screen, facts)
     except (KotuneError, ValueError):

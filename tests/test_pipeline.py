@@ -199,8 +199,23 @@ def test_facts_are_those_of_the_machine_that_ran_last(
     monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cpu")
     start(until="prepare")
     monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cuda")
+    monkeypatch.setattr("kotune.pipeline._require_gpu", lambda *_: None)
     assert start() == ["render", "train", "score", "report"]
     assert Run(folder(tmp_path)).record()["device"] == "cuda"
+
+
+def test_caches_of_a_killed_run_or_a_strangers_are_gone_before_anything_starts(
+    start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries load code from there; and a run that was killed is to go on."""
+    start(until="prepare")
+    planted = folder(tmp_path) / "caches" / "torchinductor_cache_dir" / "planted.py"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("import os")
+    there: list[bool] = []
+    render = pipeline.BODIES["render"]
+    monkeypatch.setitem(pipeline.BODIES, "render", lambda *given: (there.append(planted.exists()), render(*given))[1])
+    assert start(until="render") == ["render"] and there == [False]
 
 
 def test_a_second_run_on_the_same_folder_is_told(start: Callable[..., list[str]], tmp_path: Path) -> None:

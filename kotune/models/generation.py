@@ -26,6 +26,11 @@ def positions(base: str, revision: str | None) -> float:
     return found if type(found) is int and found > 0 else math.inf
 
 
+def kind(base: str, revision: str | None) -> str:
+    """Its `model_type`, as llama; empty where it does not say."""
+    return str(_said(base, revision, CONFIG).get("model_type") or "")
+
+
 def _said(base: str, revision: str | None, name: str) -> dict[str, Any]:
     """What a JSON file of a model says; nothing where there is none."""
     file = file_of(base, revision, name)

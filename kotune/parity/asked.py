@@ -1,7 +1,7 @@
 """lm-evaluation-harness's side of the proof: the ids that its own task would send to the model."""
 
-import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from kodata.errors import shown
@@ -10,6 +10,8 @@ from kotune.parity.rendered import special_tokens
 from kotune.score import turns
 from kotune.score.harness import Loaded
 from kotune.train.upstream import another_day
+
+BATCH = 1_000  # texts tokenized at a time
 
 
 def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
@@ -27,18 +29,21 @@ def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
 def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
     """StageError where a text that a task asks has the name of a special token, which would open or close turns that nobody said:
     kodata takes the known names away, and a tokenizer may have others. Of what is trained, rendered.TemplatesTokens tells."""
-    names = sorted(filter(None, special_tokens(tokenizer).values()), key=len, reverse=True)
-    if not names:
-        return
-    search = re.compile("|".join(map(re.escape, names))).search
+    special = special_tokens(tokenizer)
     for task in tasks:
-        for doc in task.task.eval_docs:
-            choices = [] if task.generates else task.task.doc_to_choice(doc)
-            if found := next(filter(None, map(search, [task.question(doc), *choices])), None):
-                raise StageError(
-                    f"{task.name}: guid {doc['guid']}: what is asked has {shown(found[0])} in it, the name of a special token of "
-                    "this model that is not known here; take it out of the row"
-                )
+        texts = ((doc["guid"], text) for doc in task.task.eval_docs for text in _texts(task, doc))
+        while batch := list(islice(texts, BATCH)):
+            every = tokenizer([text for _, text in batch], add_special_tokens=False)["input_ids"]
+            for (guid, _), ids in zip(batch, every, strict=True):
+                if (found := next(filter(special.__contains__, ids), None)) is not None:
+                    raise StageError(
+                        f"{task.name}: guid {guid}: what is asked has {shown(special[found])} in it, the name of a special token "
+                        "of this model that is not known here; take it out of the row"
+                    )
+
+
+def _texts(task: Loaded, doc: dict[str, Any]) -> list[str]:
+    return [task.question(doc), *([] if task.generates else task.task.doc_to_choice(doc))]
 
 
 def recorder_of(tokenizer: Any) -> Any:

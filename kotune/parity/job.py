@@ -21,6 +21,6 @@ def run(root: Path, base: str, revision: str | None, tasks: dict[str, list[Any]]
     read = {task: TaskData.told(data) for task, data in tasks.items()}
     tokenizer, proven = proof.prove(root, read, trained)
     loaded = [load_task(task, data) for task, data in read.items()]
+    scoring.rehearse(root, base, revision, tokenizer, loaded)  # first, for it refuses a tokenizer with too many tokens
     asked.check_texts(loaded, tokenizer)
-    scoring.rehearse(root, base, revision, tokenizer, loaded)
     write_json(root / PARITY, proven)

@@ -71,10 +71,14 @@ def _end_of_turn(ends: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def special_tokens(tokenizer: Any) -> dict[int, str]:
-    """The names of a tokenizer's special tokens, by their ids."""
+    """The names of a tokenizer's special tokens, by their ids; without one that is the unknown token alone, which a rare letter
+    becomes."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-    return named | {number: str(token) for number, token in added.items() if token.special}
+    named |= {number: str(token) for number, token in added.items() if token.special}
+    if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
+        named.pop(tokenizer.unk_token_id, None)
+    return named
 
 
 class TemplatesTokens:

@@ -18,7 +18,8 @@ ARGUMENTS = "ARGUMENTS"  # where a launcher had some that are not told
 # Of a launcher's own arguments only those that say how many processes there are. Others name programs to run, or machines: from
 # torchrun's meeting place (--rdzv-endpoint) it loads pickles, which run code (torch 2.13).
 COUNTS = re.compile(
-    r"--(nproc[-_]per[-_]node|nnodes|num[-_]processes|num[-_]machines)=\d{1,4}|--master[-_]port=\d{1,5}|--(standalone|multi[-_]gpu)",
+    r"--(nproc[-_]per[-_]node|num[-_]processes)=[1-9]\d?|--(nnodes|num[-_]machines)=1|--master[-_]port=\d{1,5}|"
+    r"--(standalone|multi[-_]gpu)",
     re.ASCII,
 )
 

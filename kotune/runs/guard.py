@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kotune.errors import KotuneError
-from kotune.layout import CHECKPOINTS, DATA, MODEL, PREPARED, SAMPLES, SCORED
+from kotune.layout import CACHES, CHECKPOINTS, DATA, MODEL, PREPARED, SAMPLES, SCORED
 from kotune.models.presets import is_folder
 
 LINKS = "wandb"  # a folder of W&B's, which links its latest run's log; nothing of ours is read or written there
-# Folders that lie in a run's: our own, and those of W&B and MLflow.
-FOLDERS = (DATA, MODEL, SAMPLES, CHECKPOINTS, PREPARED, SCORED, LINKS, "mlruns", "mlartifacts")
+# Folders that lie in a run's: our own, and those of W&B and MLflow. What is in CACHES is thrown away before anything starts: code
+# would be loaded from it.
+FOLDERS = (DATA, MODEL, SAMPLES, CHECKPOINTS, PREPARED, SCORED, CACHES, LINKS, "mlruns", "mlartifacts")
 # Bytes of a file, as many as kodata takes of the hub; an adapter has some hundred millions. `truncate` makes terabytes of
 # nothing, whose digest takes hours. What a file takes on the disk does not count: where that compresses, it may be a hundredth.
 MOST = 20_000_000_000

@@ -30,7 +30,8 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
     refuse_saved(name, adapter)
     with blaming(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
-        tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
+        # A stranger's need not be the one that was proven: its rules could double each text as often as they like.
+        tokenizer = bounds.bound_tokenizer(AutoTokenizer.from_pretrained(adapter, trust_remote_code=False))
     plain = load_base(str(base["model"]), base)
     before = _digests(plain)
     with blaming(name, "its adapter cannot be loaded", "move the run folder away and run again"):

@@ -118,9 +118,10 @@ def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
     if len(tokenizer) > rows:
         names = tokenizer.convert_ids_to_tokens([*range(rows, len(tokenizer))][:3])
         raise StageError(
-            f"model {base}: its embedding has {rows:,} tokens, and with those of the recipe there would be {len(tokenizer):,} "
+            f"model {base}: its embedding has {rows:,} tokens, and its tokenizer, with what the recipe adds, {len(tokenizer):,} "
             f"({', '.join(map(shown, names))}, ...): base and tuned would be two models; take new ones out of axolotl.tokens and "
-            "axolotl.special_tokens, or give names to reserved ones with axolotl.added_tokens_overrides"
+            "axolotl.special_tokens, or give names to reserved ones with axolotl.added_tokens_overrides; where the recipe adds "
+            "none, choose another model"
         )
 
 

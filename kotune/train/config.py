@@ -13,12 +13,15 @@ import yaml
 from kodata.reading.regular import content
 from kotune.errors import StageError
 from kotune.layout import CHECKPOINTS, CONFIG, PREPARED, TEMPLATE
-from kotune.models import presets
+from kotune.models import generation, presets
 from kotune.recipe.reading import defaults
 from kotune.recipe.schema import Recipe
 from kotune.train import upstream
+from kotune.worker import driver
 from kotune.worker.device import Device
 
+BF16 = (8, 0)  # the compute capability from which on a GPU has it
+OVERFLOWS = ("gemma3",)  # kinds of models whose numbers are too large for fp16
 PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
 # A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
 REPLACES = {
@@ -44,7 +47,7 @@ def config(recipe: Recipe, device: Device, revision: str | None = None, rows: in
     base = defaults()
     under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
-        under["attn_implementation"] = "flash_attention_2" if find_spec("flash_attn") else "sdpa"
+        under |= _of_this_gpu(presets.find(recipe.model, recipe.template).base, revision)
     replaced = {REPLACES[key] for key in recipe.axolotl if key in REPLACES}
     if rows is not None and rows < FEW:
         replaced.add(EVALUATIONS)
@@ -52,6 +55,21 @@ def config(recipe: Recipe, device: Device, revision: str | None = None, rows: in
     chosen = upstream.split_batch({**kept, **recipe.axolotl})
     overlay = (chosen.pop("datasets", None) or [{}])[0]
     return {**_model_keys(recipe, revision), **chosen, **_data_keys(overlay), **_run_keys(recipe)}
+
+
+def _of_this_gpu(base: str, revision: str | None) -> dict[str, Any]:
+    """What follows from the GPU at hand, where its driver tells of one: below capability 8.0 torch says that bf16 is supported
+    and imitates it, slowly, and flash attention has no kernels."""
+    if not is_old_gpu():
+        return {"attn_implementation": "flash_attention_2" if find_spec("flash_attn") else "sdpa"}
+    is_too_large = generation.kind(base, revision).startswith(OVERFLOWS)
+    return {"attn_implementation": "sdpa", "bf16": False, "fp16": not is_too_large, "tf32": False}
+
+
+def is_old_gpu() -> bool:
+    """Whether the GPU that is used has no bf16 of its own."""
+    found = driver.look()
+    return found is not None and found.capabilities[:1] != [] and found.capabilities[0] < BF16
 
 
 def render(recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from kotune.errors import RecipeError, StageError
 from kotune.models import adapters, presets
 from kotune.score import model
+from kotune.worker import bounds
 
 BEGINNINGS = (
     "pissa",
@@ -157,3 +160,31 @@ def test_an_adapter_that_changes_the_base_model_is_refused(
         StageError, match=r"its adapter changes \d+ tensors of the base model \(model\..*weight, \.\.\.\)"
     ):
         model.load_model(root, {**BASE, "model_revision": None})
+
+
+def test_a_runs_tokenizer_is_bounded_where_it_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It need not be the one that was proven: 25 rules that double a letter took 8 GB, and more would take the machine."""
+    root, file = saved(tmp_path), tmp_path / "model" / "tokenizer.json"
+    told = json.loads(file.read_text("utf-8"))
+    double = {"type": "Replace", "pattern": {"String": "니"}, "content": "니니"}
+    told["normalizer"] = {"type": "Sequence", "normalizers": [double] * 8}
+    file.write_text(json.dumps(told), "utf-8")
+    over: list[int] = []
+    monkeypatch.setattr(bounds, "tokenizing", noting(over))
+    tokenizer = model.load_model(root, {**BASE, "model_revision": None}).tokenizer
+    over.clear()
+    assert len(tokenizer("니", add_special_tokens=False)["input_ids"]) >= 256
+    assert over == [1]
+
+
+def noting(over: list[Any]) -> Any:
+    """bounds.tokenizing(), which notes over how many characters it was asked for."""
+    plain = bounds.tokenizing
+
+    @contextmanager
+    def noted(characters: int = 0) -> Iterator[None]:
+        over.append(characters)
+        with plain(characters):
+            yield
+
+    return noted

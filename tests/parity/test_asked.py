@@ -55,3 +55,24 @@ def test_choices_are_looked_at_too(tokenizer: Any) -> None:
     tokenizer.add_special_tokens({"additional_special_tokens": ["함의"]})
     with pytest.raises(StageError, match=r"nli_sample_ko: guid .*'함의' in it"):
         check_texts([load_task("nli_sample_ko")], tokenizer)
+
+
+class Odd:
+    """A tokenizer that makes one id of every text."""
+
+    all_special_ids, all_special_tokens, added_tokens_decoder = (0, 7), ("<시작>", "<모름>"), {}
+    bos_token_id, eos_token_id, pad_token_id, unk_token_id = 0, 0, 0, 7
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __call__(self, texts: list[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
+        return {"input_ids": [[self.number] for _ in texts]}
+
+
+def test_the_first_id_is_one_too_and_the_unknown_token_no_sign(tmp_path: Path) -> None:
+    """A rare letter becomes the unknown token, which opens no turn."""
+    asked = task(tmp_path, chat("안녕?"))
+    check_texts([asked], Odd(7))
+    with pytest.raises(StageError, match="'<시작>' in it"):
+        check_texts([asked], Odd(0))

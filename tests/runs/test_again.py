@@ -35,7 +35,16 @@ ELSEWHERE = [
     )
     for name in (words.replace(" ", "-"), words.replace(" ", "_"))
     for value in ("evil.example.com:29400", "7", "10.0.0.7")
-] + ["--nnodes=1:4", "--nproc_per_node=gpu", "--nproc_per_node=٣", "--nnodes=99999", "--nnodes", "-m"]
+] + [
+    "--nnodes=1:4",
+    "--nproc_per_node=gpu",
+    "--nproc_per_node=٣",
+    "--nnodes=2",
+    "--nproc_per_node=100",
+    "--nproc-per-node=0",
+    "--nnodes",
+    "-m",
+]
 OPTIONS = [
     RunOptions(),
     RunOptions(overrides=("seed=7", "axolotl.max_steps=60"), limit=300, lang="ko", runs_dir=Path("/kotune-runs")),
@@ -78,7 +87,7 @@ def test_a_strangers_command_is_at_most_a_recipe_of_another_name(command: object
     [
         ["torchrun", "--no-python", "rm", "-rf", "~"], ["torchrun", "--no_python"], ["accelerate", "-m"],
         ["accelerate", "--config_file=/tmp/x"], ["torchrun", "--run_path"], ["torchrun", "--rdzv_conf=a b"],
-        ["torchrun", "--log-dir=/etc"], *([name, "--nnodes=2", word] for name in LAUNCHERS for word in ELSEWHERE),
+        ["torchrun", "--log-dir=/etc"], *([name, "--nnodes=1", word] for name in LAUNCHERS for word in ELSEWHERE),
     ],
 )  # fmt: skip
 def test_a_launchers_arguments_name_no_program_and_no_machine(launcher: list[str]) -> None:

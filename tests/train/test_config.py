@@ -12,6 +12,7 @@ from kotune.models import presets
 from kotune.recipe import axolotl_schema, reading
 from kotune.train import config as axolotl_config
 from kotune.worker.device import Device, detect_device
+from kotune.worker.driver import Driver
 from tests.conftest import ROOT
 
 RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.yml") if path.name != "defaults.yml")
@@ -144,3 +145,26 @@ def test_a_hidden_gpu_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert detect_device() == "cuda"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert detect_device() == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("capability", "kind", "precision"),
+    [
+        ((7, 5), "llama", (False, True)), ((7, 0), "qwen2", (False, True)), ((7, 5), "gemma3_text", (False, False)),
+        ((8, 0), "llama", ("auto", None)), ((9, 0), "gemma3_text", ("auto", None)), (None, "llama", ("auto", None)),
+    ],
+)  # fmt: skip
+def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | None, kind: str, precision: tuple[Any, Any]
+) -> None:
+    """torch says that a T4 supports it. The recipe's own word wins, and a render for another machine knows of no GPU here."""
+    found = Driver((13, 0), [capability, (9, 0)], "") if capability else None
+    monkeypatch.setattr(axolotl_config.driver, "look", lambda: found)
+    monkeypatch.setattr(axolotl_config.generation, "kind", lambda *_: kind)
+    monkeypatch.setattr(axolotl_config, "find_spec", lambda _: True)
+    path = ROOT / "recipes" / "llama_lora.yml"
+    made = axolotl_config.config(reading.load(path), "cuda")
+    assert (made["bf16"], made.get("fp16")) == precision
+    assert made["attn_implementation"] == ("sdpa" if precision[0] is False else "flash_attention_2")
+    assert axolotl_config.config(reading.load(path, ("axolotl.bf16=true",)), "cuda")["bf16"] is True
+    assert axolotl_config.config(reading.load(path), "cpu")["bf16"] is False

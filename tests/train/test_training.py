@@ -3,7 +3,8 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -11,7 +12,7 @@ from kotune import pipeline
 from kotune.errors import Preempted, StageError, exit_code
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
-from kotune.runs.job import LAUNCHERS
+from kotune.runs.job import LAUNCHERS, Job
 from kotune.train import out_of_memory, training
 from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
 from kotune.worker import device, tether
@@ -383,6 +384,11 @@ def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(monkeypatch: 
     assert "HF_HUB_OFFLINE" not in training.surroundings()
 
 
+def about_gpus(launcher: tuple[str, ...]) -> list[str]:
+    job = SimpleNamespace(launcher=launcher, device="cpu")
+    return pipeline._about_gpus(cast(Job, job))
+
+
 @pytest.mark.parametrize(
     ("named", "installed", "seen"),
     [
@@ -404,7 +410,7 @@ def test_one_process_sees_one_gpu_and_a_launchers_processes_see_all(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     for launcher in ((), ("python",)):
         assert training.surroundings(launcher)["CUDA_VISIBLE_DEVICES"] == seen[0]
-        told = pipeline._other_gpus(launcher)
+        told = about_gpus(launcher)
         assert (
             told == []
             if len(seen) == 1
@@ -412,12 +418,12 @@ def test_one_process_sees_one_gpu_and_a_launchers_processes_see_all(
         )
     for launcher in (("torchrun", "--nproc_per_node=2"), ("accelerate",)):
         assert training.surroundings(launcher).get("CUDA_VISIBLE_DEVICES") == named
-        assert pipeline._other_gpus(launcher) == []
+        assert about_gpus(launcher) == []
 
 
 def test_without_a_gpu_nothing_is_said_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert training.surroundings()["CUDA_VISIBLE_DEVICES"] == "" and pipeline._other_gpus(()) == []
+    assert training.surroundings()["CUDA_VISIBLE_DEVICES"] == "" and about_gpus(()) == []
 
 
 def test_what_training_makes_lies_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
