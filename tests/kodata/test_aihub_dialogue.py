@@ -420,7 +420,8 @@ def test_a_workbook_of_many_texts_is_one_message_in_bounded_time_and_memory(tmp_
     before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     told = fault(tmp_path)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert "a.xlsx: not a whole xlsx file (it takes over 512 MiB to read)" in told and len(told) < 400, told
+    # Which of its two bounds ends the reader, memory or CPU time, depends on the machine.
+    assert "a.xlsx: not a whole xlsx file" in told and "takes over 512 MiB" in told and len(told) < 400, told
     assert time.monotonic() - begun < 180 and after - before < 64 << 10
 
 
