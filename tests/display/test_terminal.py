@@ -118,6 +118,7 @@ def test_nothing_in_kotune_speaks_past_the_sanitizer() -> None:
     allowed = {
         "worker/server.py",
         "worker/jobs.py",
+        "worker/driver.py",
         "score/scoring.py",
         "models/quickstart/pretrain.py",
         "display/terminal.py",

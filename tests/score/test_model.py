@@ -84,5 +84,6 @@ def test_the_base_is_the_recipes_whatever_lies_beside_the_adapter(
     monkeypatch.setattr(score_model, "harness_model", lambda *_: None)
     monkeypatch.setattr(peft.PeftModel, "from_pretrained", lambda *_: torch.nn.Identity())
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: None)
+    monkeypatch.setattr(score_model.bounds, "bound_tokenizer", lambda tokenizer: tokenizer)
     score_model.load_model(tmp_path, {**PLAIN, "model": "the/recipes"})
     assert asked == ["the/recipes"]
