@@ -1,5 +1,6 @@
 """Converting data sets: the two sides never share a premise, the bytes are the same every time, nothing is half-written."""
 
+import gc
 import json
 import os
 import random
@@ -343,3 +344,11 @@ def test_the_real_train_file_gives_few_of_its_premises_to_validation(real_klue: 
     assert sum(manifest["rows"].values()) + sum(dropped.values()) == 24_998 - 2
     assert dropped.keys() <= {"not needed for validation"} and sum(dropped.values()) < 80
     assert 150 < manifest["rows"]["validation"] <= 250
+
+
+def test_the_search_for_circles_goes_on_afterwards(tmp_path: Path) -> None:
+    convert([Entry("nli_sample")], tmp_path / "a", seed=1)
+    assert gc.isenabled()
+    with pytest.raises(DataError):
+        convert([Entry("nli_sample", samples=10**6)], tmp_path / "b", seed=1)
+    assert gc.isenabled()
