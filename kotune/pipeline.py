@@ -123,7 +123,7 @@ def _about_gpus(job: Job) -> list[str]:
             f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on all: --launcher torchrun -- "
             f"--nproc_per_node={len(gpus)}"
         ]
-    if job.device == "cuda" and "bf16" not in job.recipe.axolotl and config.is_old_gpu():
+    if "bf16" not in job.recipe.axolotl and job.is_old_gpu:
         told.append(
             "this GPU has no bf16 of its own: trained and scored in fp16, or in float32 where a model is too large for that"
         )
@@ -192,7 +192,7 @@ def _require_gpu(job: Job, until: str) -> None:
         raise StageError(told)
     if not (missing := compiler.missing()):
         return
-    asked = config.config(job.recipe, job.device)
+    asked = config.config(job.recipe, job.device, is_old=job.is_old_gpu)
     if used := [key for key in TRITON if asked.get(key)]:
         off = " ".join(f"--set axolotl.{key}=false" for key in used)
         raise StageError(
@@ -266,7 +266,7 @@ def _rendered(job: Job, revision: str | None) -> str:
     """axolotl.yml, for as many training rows as there are where they are prepared."""
     manifest = job.run.path(MANIFEST)
     rows = read_shaped(manifest, Manifest)["rows"]["train"] if manifest.exists() else None
-    return config.render(job.recipe, job.device, revision, rows)
+    return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
 
 
 def _refuse_beyond_positions(job: Job, positions: float) -> None:

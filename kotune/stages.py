@@ -100,7 +100,7 @@ def _prepare_inputs(job: Job) -> dict[str, Any]:
 def _render_inputs(job: Job) -> dict[str, Any]:
     model = presets.find(job.recipe.model, job.recipe.template)
     return {
-        "config": hashlib.sha256(config.render(job.recipe, job.device).encode()).hexdigest(),
+        "config": hashlib.sha256(config.render(job.recipe, job.device, is_old=job.is_old_gpu).encode()).hexdigest(),
         "template": code().digest(model.template.resolve()) if model.template else "own",
         "model": _model_files(model.base),
         "data": [_known_sha256(job, part) for part in (TRAIN, VALIDATION)],

@@ -16,7 +16,9 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
     """Print the Axolotl configuration of RECIPE."""
     from kotune.recipe.reading import load
     from kotune.train import config
+    from kotune.worker import driver
     from kotune.worker.device import Device, detect_device
 
     chosen: Device = device or detect_device()  # type: ignore[assignment]
-    echo(config.render(load(recipe, overrides), chosen), nl=False)
+    is_old = device is None and chosen == "cuda" and driver.is_old()  # this machine's own, where no other is meant
+    echo(config.render(load(recipe, overrides), chosen, is_old=is_old), nl=False)

@@ -11,6 +11,7 @@ from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
 from kotune.runs.task_data import TaskData
+from kotune.worker import driver
 from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
@@ -28,6 +29,11 @@ class Job:
     limit: Limit
     lang: str = LANGUAGES[0]  # of the report
     launcher: Launcher = ()
+
+    @property
+    def is_old_gpu(self) -> bool:
+        """Whether it runs on a GPU without bf16 of its own."""
+        return self.device == "cuda" and driver.is_old()
 
     def entries(self) -> list[Entry]:
         """The recipe's data entries for kodata."""

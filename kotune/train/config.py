@@ -17,10 +17,8 @@ from kotune.models import generation, presets
 from kotune.recipe.reading import defaults
 from kotune.recipe.schema import Recipe
 from kotune.train import upstream
-from kotune.worker import driver
 from kotune.worker.device import Device
 
-BF16 = (8, 0)  # the compute capability from which on a GPU has it
 OVERFLOWS = ("gemma3",)  # kinds of models whose numbers are too large for fp16
 PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
 # A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
@@ -41,13 +39,15 @@ REPLACES = {
 EVALUATIONS, FEW = "evals_per_epoch", 500
 
 
-def config(recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None) -> dict[str, Any]:
+def config(
+    recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None, is_old: bool = False
+) -> dict[str, Any]:
     """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's commit. `rows` that are trained on,
-    None where they are not known yet."""
+    None where they are not known yet. `is_old`: the device is a GPU without bf16 of its own."""
     base = defaults()
     under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
-        under |= _of_this_gpu(presets.find(recipe.model, recipe.template).base, revision)
+        under |= _of_gpu(presets.find(recipe.model, recipe.template).base, revision, is_old)
     replaced = {REPLACES[key] for key in recipe.axolotl if key in REPLACES}
     if rows is not None and rows < FEW:
         replaced.add(EVALUATIONS)
@@ -57,25 +57,21 @@ def config(recipe: Recipe, device: Device, revision: str | None = None, rows: in
     return {**_model_keys(recipe, revision), **chosen, **_data_keys(overlay), **_run_keys(recipe)}
 
 
-def _of_this_gpu(base: str, revision: str | None) -> dict[str, Any]:
-    """What follows from the GPU at hand, where its driver tells of one: below capability 8.0 torch says that bf16 is supported
-    and imitates it, slowly, and flash attention has no kernels."""
-    if not is_old_gpu():
+def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
+    """What follows from the GPU: below capability 8.0 torch says that bf16 is supported and imitates it, slowly, and flash
+    attention has no kernels."""
+    if not is_old:
         return {"attn_implementation": "flash_attention_2" if find_spec("flash_attn") else "sdpa"}
     is_too_large = generation.kind(base, revision).startswith(OVERFLOWS)
     return {"attn_implementation": "sdpa", "bf16": False, "fp16": not is_too_large, "tf32": False}
 
 
-def is_old_gpu() -> bool:
-    """Whether the GPU that is used has no bf16 of its own."""
-    found = driver.look()
-    return found is not None and found.capabilities[:1] != [] and found.capabilities[0] < BF16
-
-
-def render(recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None) -> str:
+def render(
+    recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None, is_old: bool = False
+) -> str:
     """The configuration as YAML text, keys in a reader's order."""
     head = f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train axolotl.yml\n"
-    found = config(recipe, device, revision, rows)
+    found = config(recipe, device, revision, rows, is_old)
     if rows is None and EVALUATIONS in found and EVALUATIONS not in recipe.axolotl:
         head += f"# A run leaves {EVALUATIONS} out below {FEW} training rows: they are evaluated once, after the last step.\n"
     return head + yaml.safe_dump(found, sort_keys=False, allow_unicode=True)

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from kotune.worker.environment import environment
 
 LIBRARY = "libcuda.so.1"
+BF16 = (8, 0)  # the compute capability from which on a GPU has it
 SECONDS = 30  # to answer; a driver that wakes up takes some
-NOT_INITIALIZED = {3: "not initialized", 100: "no device", 101: "no such device", 803: "a library of another version", 804: "the "
+ERRORS = {3: "not initialized", 100: "no device", 101: "no such device", 803: "a library of another version", 804: "the "
                    "compatibility package does not support this GPU", 999: "an unknown error"}  # fmt: skip
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 INSTEAD = "or hide the GPU, to go on with the CPU: CUDA_VISIBLE_DEVICES= before the command"
@@ -56,6 +57,12 @@ def look() -> Driver | None:
         return None
     major, minor = told["cuda"]
     return Driver((major, minor), [(first, second) for first, second in told["capabilities"]], str(told["error"]))
+
+
+def is_old() -> bool:
+    """Whether the GPU that is used has no bf16 of its own."""
+    found = look()
+    return found is not None and found.capabilities[:1] != [] and found.capabilities[0] < BF16
 
 
 def trouble() -> str:
@@ -104,7 +111,7 @@ def _ask() -> dict[str, Any] | None:
         return {
             "cuda": cuda,
             "capabilities": [],
-            "error": f"{code}: {NOT_INITIALIZED.get(code, 'see cuda.h')}" if code else "0 GPUs",
+            "error": f"{code}: {ERRORS.get(code, 'see cuda.h')}" if code else "0 GPUs",
         }
     capabilities = []
     for index in range(number.value):

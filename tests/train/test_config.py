@@ -11,6 +11,7 @@ from kotune.errors import StageError
 from kotune.models import presets
 from kotune.recipe import axolotl_schema, reading
 from kotune.train import config as axolotl_config
+from kotune.worker import driver
 from kotune.worker.device import Device, detect_device
 from kotune.worker.driver import Driver
 from tests.conftest import ROOT
@@ -159,12 +160,14 @@ def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
 ) -> None:
     """torch says that a T4 supports it. The recipe's own word wins, and a render for another machine knows of no GPU here."""
     found = Driver((13, 0), [capability, (9, 0)], "") if capability else None
-    monkeypatch.setattr(axolotl_config.driver, "look", lambda: found)
+    monkeypatch.setattr(driver, "look", lambda: found)
+    is_old = driver.is_old()
     monkeypatch.setattr(axolotl_config.generation, "kind", lambda *_: kind)
     monkeypatch.setattr(axolotl_config, "find_spec", lambda _: True)
     path = ROOT / "recipes" / "llama_lora.yml"
-    made = axolotl_config.config(reading.load(path), "cuda")
+    made = axolotl_config.config(reading.load(path), "cuda", is_old=is_old)
     assert (made["bf16"], made.get("fp16")) == precision
     assert made["attn_implementation"] == ("sdpa" if precision[0] is False else "flash_attention_2")
-    assert axolotl_config.config(reading.load(path, ("axolotl.bf16=true",)), "cuda")["bf16"] is True
+    assert axolotl_config.config(reading.load(path, ("axolotl.bf16=true",)), "cuda", is_old=is_old)["bf16"] is True
+    assert axolotl_config.config(reading.load(path), "cuda")["bf16"] == "auto"  # as a plan for another GPU asks
     assert axolotl_config.config(reading.load(path), "cpu")["bf16"] is False

@@ -15,7 +15,7 @@ from kotune.worker.driver import Driver
 from tests.conftest import write_recipe
 from tests.worker.test_compiler import RECIPE, Silent
 
-GPP = shutil.which("gcc")
+GCC = shutil.which("gcc")
 STUB = """
 int cuDriverGetVersion(int *version) {{ *version = {version}; return 0; }}
 int cuInit(unsigned flags) {{ {init} }}
@@ -31,14 +31,14 @@ Put = Callable[..., None]
 @pytest.fixture
 def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
     """Puts a library of a driver where a process finds it."""
-    if not GPP:
+    if not GCC:
         pytest.skip("no gcc here to make a library with")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     def made(version: int = 13000, count: int = 1, major: int = 8, minor: int = 0, init: str = "return 0;") -> None:
         source = STUB.format(version=version, count=count, major=major, minor=minor, init=init)
-        command = [str(GPP), "-shared", "-fPIC", "-x", "c", "-", "-o", str(tmp_path / driver.LIBRARY)]
+        command = [str(GCC), "-shared", "-fPIC", "-x", "c", "-", "-o", str(tmp_path / driver.LIBRARY)]
         subprocess.run(command, input=source, text=True, check=True)
         driver.look.cache_clear()
 
