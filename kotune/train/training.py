@@ -27,8 +27,6 @@ from kotune.train.finite import not_finite
 from kotune.train.tracking import SPACES
 from kotune.worker import faults, tether
 from kotune.worker.device import visible
-from kotune.worker.environment import environment
-from kotune.worker.places import caches
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
@@ -67,7 +65,7 @@ def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
-        child = tether.start(command(root, launcher), root, log, env={**surroundings(launcher), **caches(root)})
+        child = tether.start(command(root, launcher), root, log, over=surroundings(launcher))
         try:
             yield from _follow(metrics, child)
         finally:
@@ -82,12 +80,12 @@ def _told(text: str, step: int = 0) -> Iterator[Event]:
 
 
 def surroundings(launcher: Launcher = ()) -> dict[str, str]:
-    """The environment of Axolotl: the model is at hand and was judged, so nobody is asked for more of it; but for a space of
-    trackio's that the user sends metrics to, which lies on the hub. One process sees one GPU: of several, Axolotl (0.19) would
-    spread the model over all (`device_map: auto`), whose kernels then work on the first alone."""
+    """What Axolotl has beside every child's environment: the model is at hand and was judged, so nobody is asked for
+    more of it; but for a space of trackio's that the user sends metrics to, which lies on the hub. One process sees one GPU: of
+    several, Axolotl (0.19) would spread the model over all (`device_map: auto`), whose kernels then work on the first alone."""
     offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
     one = {"CUDA_VISIBLE_DEVICES": gpus[0]} if is_one_process(launcher) and (gpus := visible()) else {}
-    return {**environment(), **offline, **one}
+    return {**offline, **one}
 
 
 def is_one_process(launcher: Launcher) -> bool:

@@ -20,8 +20,6 @@ from kodata.errors import brief
 from kotune.errors import StageError
 from kotune.worker import faults, tether
 from kotune.worker.device import detect_device
-from kotune.worker.environment import environment
-from kotune.worker.places import compiled
 
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
 _is_up = False
@@ -51,9 +49,7 @@ def run(job: str, root: Path, arguments: str) -> int:
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
         # Of its own, it keeps nothing in the folder that it is started in.
-        _server = tether.start(
-            command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, env={**environment(), **compiled()}
-        )
+        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, keeps=False)
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # it is gone, and its last line says why
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)

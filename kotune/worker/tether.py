@@ -9,24 +9,34 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from kotune.worker.environment import environment
-from kotune.worker.places import caches
+from kotune.worker.places import caches, compiled
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 PYTHON = [sys.executable, "-P"]  # -P: neither the current folder nor a script's own is searched for modules
 
 
-def start(command: list[str], folder: Path, log: IO[str] | int, **more: Any) -> "subprocess.Popen[str]":
+def start(
+    command: list[str],
+    folder: Path,
+    log: IO[str] | int,
+    over: Mapping[str, str] | None = None,
+    keeps: bool = True,
+    **more: Any,
+) -> "subprocess.Popen[str]":
     """`command` in `folder`, its output in `log`, a file or subprocess.PIPE. It has a session of its own: Ctrl-C is for kotune
-    alone to act upon. No file of `folder` takes the place of a module: of tether's, of the command's or of its workers'."""
+    alone to act upon. No file of `folder` takes the place of a module: of tether's, of the command's or of its workers'. `over`:
+    variables beside those of every child; `keeps`: whether `folder` may hold its caches."""
+    own = {**environment(), **(caches(folder) if keeps else compiled()), **(over or {})}
     tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(
         tied, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, text=True,
-        **{"stdin": subprocess.DEVNULL, "env": {**environment(), **caches(folder)}, **more},
+        env=own, **{"stdin": subprocess.DEVNULL, **more},
     )  # fmt: skip
 
 

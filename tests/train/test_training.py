@@ -385,7 +385,7 @@ def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(monkeypatch: 
 
 
 def about_gpus(launcher: tuple[str, ...]) -> list[str]:
-    job = SimpleNamespace(launcher=launcher, device="cpu")
+    job = SimpleNamespace(launcher=launcher, is_old_gpu=False, recipe=SimpleNamespace(axolotl={}))
     return pipeline._about_gpus(cast(Job, job))
 
 
@@ -417,13 +417,13 @@ def test_one_process_sees_one_gpu_and_a_launchers_processes_see_all(
             else f"uses the first ({seen[0]})" in told[0] and f"node={len(seen)}" in told[0]
         )
     for launcher in (("torchrun", "--nproc_per_node=2"), ("accelerate",)):
-        assert training.surroundings(launcher).get("CUDA_VISIBLE_DEVICES") == named
+        assert "CUDA_VISIBLE_DEVICES" not in training.surroundings(launcher)  # the user's own stays
         assert about_gpus(launcher) == []
 
 
 def test_without_a_gpu_nothing_is_said_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert training.surroundings()["CUDA_VISIBLE_DEVICES"] == "" and about_gpus(()) == []
+    assert "CUDA_VISIBLE_DEVICES" not in training.surroundings() and about_gpus(()) == []
 
 
 def test_what_training_makes_lies_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
