@@ -68,8 +68,8 @@ def is_whole(record: Record) -> bool:
 
 
 def are_sound(found: Sequence[Found]) -> bool:
-    """Whether all of these are whole records in which nothing is to be made plain: of most, one look at many together tells so.
-    Where it says no, each has its own look."""
+    """Whether all of these are whole records of clean() texts in which nothing is to be made plain: of most, one look at many
+    together tells so. Where it says no, each has its own look."""
     try:
         text = "\0".join(chain.from_iterable(map(dict.values, found)))  # type: ignore[arg-type]
     except TypeError:  # no record, or one with more than texts

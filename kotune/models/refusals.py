@@ -114,6 +114,18 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
     return value
 
 
+def objects(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A config.json and every object inside it."""
+    waiting: list[Any] = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
 def _with_short_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys are names: each is looked for in many patterns."""
     made = dict(pairs)
@@ -163,22 +175,17 @@ def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
 
 def _refuse_class(base: str, config: dict[str, Any]) -> None:
     """`attribute_map` (transformers 5.16) reads another key in the place of one that is refused here."""
-    waiting: list[Any] = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if key := next((key for key in value if OF_THE_CLASS.fullmatch(key)), None):
-                raise RecipeError(
-                    f"model {base}: its config.json says `{key}`, which changes how the others are read; remove the key from "
-                    "a copy of the model, or choose another"
-                )
-            if key := next((key for key in OTHERWISE if value.get(key) is not None), None):
-                raise RecipeError(
-                    f"model {base}: its config.json says `{key}`, and what it leads to (another configuration, weights in a "
-                    "precision that the recipe does not ask for) is never loaded; choose a model without it"
-                )
-            value = list(value.values())
-        waiting += value if isinstance(value, list) else []
+    for inner in objects(config):
+        if key := next((key for key in inner if OF_THE_CLASS.fullmatch(key)), None):
+            raise RecipeError(
+                f"model {base}: its config.json says `{key}`, which changes how the others are read; remove the key from "
+                "a copy of the model, or choose another"
+            )
+        if key := next((key for key in OTHERWISE if inner.get(key) is not None), None):
+            raise RecipeError(
+                f"model {base}: its config.json says `{key}`, and what it leads to (another configuration, weights in a "
+                "precision that the recipe does not ask for) is never loaded; choose a model without it"
+            )
 
 
 def _named(config: Any) -> Iterator[tuple[str, str]]:
@@ -196,18 +203,13 @@ def _named(config: Any) -> Iterator[tuple[str, str]]:
 
 def _refuse_kind(base: str, config: dict[str, Any]) -> None:
     """transformers chooses classes by `model_type`, that of the tokenizer too."""
-    waiting: list[Any] = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            kind = value.get("model_type")
-            if not (kind is None or isinstance(kind, str)) or kind in tokenizer_files.KINDS_IN_PYTHON:
-                raise RecipeError(
-                    f"model {base}: its config.json says `model_type: {on_one_line(shown(kind))}`, which is no kind that can "
-                    "be trained here (its tokenizer is in Python alone, or there is none); choose another model"
-                )
-            value = list(value.values())
-        waiting += value if isinstance(value, list) else []
+    for inner in objects(config):
+        kind = inner.get("model_type")
+        if not (kind is None or isinstance(kind, str)) or kind in tokenizer_files.KINDS_IN_PYTHON:
+            raise RecipeError(
+                f"model {base}: its config.json says `model_type: {on_one_line(shown(kind))}`, which is no kind that can be "
+                "trained here (its tokenizer is in Python alone, or there is none); choose another model"
+            )
 
 
 def _refuse_code(base: str, config: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from kodata.errors import brief, shown
 from kodata.reading.regular import opened
 from kotune.errors import RecipeError
-from kotune.models.refusals import CONFIG, LARGEST, object_of
+from kotune.models.refusals import CONFIG, LARGEST, object_of, objects
 
 # Kinds of keys, each found in a time that grows with the key's length alone.
 LAYERS = re.compile(r"^(?:(?:num|n)_(?:\w+_)?(?:layers?|blocks)|(?:en|de)coder_layers|depth)$")
@@ -37,7 +37,7 @@ def refuse(base: str, folder: Path, weights: bool = True) -> None:
     refuse_numbers(base, config)
     if weights and (files := sorted(folder.rglob(WEIGHTS))):
         tensors, largest = sum(_tensors(base, files)), 0
-        for inner in _objects(config):
+        for inner in objects(config):
             _refuse_more_layers(base, inner, tensors)
             words, width = (max((_number(inner.get(key)) for key in keys), default=0) for keys in (WORDS, WIDTHS))
             largest = max(largest, int(words * width))
@@ -47,7 +47,7 @@ def refuse(base: str, folder: Path, weights: bool = True) -> None:
 def refuse_numbers(base: str, config: dict[str, Any]) -> None:
     """RecipeError for a config.json with a number that no model has. Some are made into lists by the mere reading of it."""
     seen = 0
-    for inner in _objects(config):
+    for inner in objects(config):
         if (seen := seen + len(inner)) > MANY:
             raise RecipeError(
                 f"model {base}: its config.json has over {MANY:,} keys; fetch the model again, or choose another"
@@ -105,18 +105,6 @@ def _tensors(base: str, files: list[Path]) -> Iterator[int]:
                 f"model {base}: {file.name} is no file of weights ({brief(told)}); fetch the model again, or choose another"
             ) from None
         yield len(header.keys() - {"__metadata__"})
-
-
-def _objects(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A config.json and every object inside it."""
-    waiting: list[Any] = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            yield value
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
 
 
 def _number(value: Any) -> float:

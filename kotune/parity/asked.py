@@ -6,12 +6,11 @@ from typing import Any
 
 from kodata.errors import shown
 from kotune.errors import StageError
+from kotune.parity.lengths import BATCH
 from kotune.parity.rendered import special_tokens
 from kotune.score import turns
 from kotune.score.harness import Loaded
 from kotune.train.upstream import another_day
-
-BATCH = 1_000  # texts tokenized at a time
 
 
 def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:

@@ -22,7 +22,7 @@ PIECE = 8 << 20  # bytes that are looked at together
 EXPONENTS = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000), "F32": ("<u4", 0x7F80_0000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80),
 }  # fmt: skip
-SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+SIZES = {name: int(kind[-1]) for name, (kind, _) in EXPONENTS.items()}
 INTEGERS = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # always finite
 
 
