@@ -168,8 +168,7 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     name, form = entry.source, entry.form  # looked up once: this loop is the speed
     write, count = output.write, tally.labels
     for side, record, messages in found:
-        row = {"messages": messages, "guid": record["guid"], "source": name, "form": form, "doc": record}
-        write(side, row)
+        write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form}, record)
         if len(messages) > 2 and any("train" in turn for turn in messages):
             output.mark()
         count[side][record.get("label", "")] += 1

@@ -247,14 +247,19 @@ def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: st
     pytest.importorskip("orjson")
     every = "".join(map(chr, range(0x300))) + "\u2028\u2029\ufeff가😀"
     row = {"messages": [{"content": first + every}], second: {"n": None, "가": second}}
-    sly = {"messages": [{"content": '"}},{"messages":'}], "doc": {"guid": '},{"messages":'}}
-    inner = {"messages": [], "doc": [{}, {"messages": second}]}
-    for rows in ([], [row], [row, sly, row], [sly, inner, row]):
+    sly = {"messages": [{"content": '"}},{"messages":'}], "form": '},{"messages":'}
+    inner = {"messages": [{}, {"messages": second}]}
+    record = {"guid": first + every, second or "text": second}
+    likes = {"guid": '"},{"guid":', "text": '},{\\"guid\\":"}'}
+    turns = {"guid": "1", "messages": [{}, {"guid": second}]}
+    for rows in ([], [(row, record)], [(row, likes), (sly, record), (row, record)], [(sly, turns), (inner, likes), (row, likes)]):
         with pytest.MonkeyPatch.context() as patch:
             fast = output.writer()(rows)
             patch.setitem(sys.modules, "orjson", None)
             assert output.writer()(rows) == fast
-        assert list(map(json.loads, fast.decode().split("\n")[:-1])) == rows
+        found = [*map(json.loads, fast.decode().split("\n")[:-1])]
+        assert [json.loads(each.pop("doc")) for each in found] == [record for _, record in rows]
+        assert found == [row for row, _ in rows]
 
 
 def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) -> None:
