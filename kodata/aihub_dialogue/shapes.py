@@ -120,10 +120,10 @@ def _questions(at: "_Place", _: str) -> Iterator[Dialogue]:
     for paragraph in at.items("paragraphs"):
         context = paragraph.text("context")
         for question in paragraph.items("qas"):
-            answers = question.items("answers")
+            answers = [answer.text("text") for answer in question.items("answers")]
             said = [Utterance("user", f"{context}\n\n{question.text('question')}")]
-            said += [Utterance("assistant", answer.text("text")) for answer in answers[:1]]
-            other = (OTHER_ANSWERS,) if len(answers) > 1 else ()
+            said += [Utterance("assistant", answer) for answer in answers[:1]]
+            other = (OTHER_ANSWERS,) if len({*answers}) > 1 else ()
             yield Dialogue(f"squad:{question.text('id')}", f"squad:{title}", title, said, False, left_out=other)
 
 

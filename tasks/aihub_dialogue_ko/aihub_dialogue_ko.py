@@ -5,6 +5,7 @@ dialogues of the same set: as the right one is a last turn too, and of that set,
 """
 
 import importlib.util
+import logging
 import random
 import sys
 from collections import defaultdict
@@ -42,6 +43,11 @@ def dataset(
             f"{source}: path {place(source, data_path)}: its test part has {len(found)} dialogues, and no set among "
             f"them {CHOICES} of different groups and last turns; give more data"
         )
+    if few := len(found) - len(docs):
+        logging.getLogger("lm_eval").warning(
+            "aihub_dialogue_ko: %d of %d dialogues are not asked: their set has no %d other last turns of other groups",
+            few, len(found), CHOICES - 1,
+        )  # fmt: skip
     return {"test": datasets.Dataset.from_list(docs)}
 
 

@@ -84,6 +84,16 @@ def test_choices_are_last_turns_of_other_groups_of_the_same_set_and_always_the_s
     assert set(Counter(task.target(doc) for doc in docs)) == {0, 1, 2, 3}
 
 
+def test_dialogues_that_cannot_be_asked_are_told(download: Path, caplog: pytest.LogCaptureFixture) -> None:
+    question = {"id": "q", "question": "가장 긴 강은?", "answers": [{"text": "압록강", "answer_start": 0}]}
+    article = {"title": "강", "paragraphs": [{"context": "압록강은 길다.", "qas": [question]}]}
+    (download / "Validation" / "b.json").write_text(json.dumps({"data": [article]}), encoding="utf-8")
+    every = [*aihub_dialogue.read("test", download)]
+    asked = loaded("aihub_dialogue_ko").dataset("aihub_dialogue", str(download))["test"]
+    assert len(asked) == len(every) - 1
+    assert f"1 of {len(every)} dialogues are not asked" in caplog.text
+
+
 def test_a_training_record_is_its_own_only_choice(download: Path) -> None:
     task = loaded("aihub_dialogue_ko")
     (record,) = aihub_dialogue.read("train", download)
