@@ -32,6 +32,7 @@ REPORT_PAGE, REPORT_MARKDOWN = "report.html", "report.md"
 # Removed once a stage's result is on record.
 CHECKPOINTS, PREPARED = "checkpoints", "prepared"  # of training: Axolotl's output and its tokenized data
 HALVINGS = f"{CHECKPOINTS}/halved.json"  # micro-batches that were made smaller
+NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"  # without it, the GPU's memory was too small
 CACHES = "caches"  # what libraries keep here where their own places cannot be written to (kotune.worker.places)
 SCORED = "scored"  # a note on each variant of each task that is scored
 

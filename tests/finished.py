@@ -143,7 +143,7 @@ def events() -> list[Row]:
     """A training's metrics.jsonl."""
     logs = [
         {"event": "log", "step": step, "loss": 4 / step, "learning_rate": 0.001, "epoch": step / 20, "tokens": 1000 * step,
-         "tokens_per_second": 500.0, "peak_memory_gib": 0.5}
+         "tokens_per_second": 500.0, "padding": 1.5 if step < 25 else 2.0, "peak_memory_gib": 0.5}
         for step in range(5, 45, 5)
     ]  # fmt: skip
     start = {"event": "start", "step": 0, "max_steps": 40, "trainable_parameters": 163_840}

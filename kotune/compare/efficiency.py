@@ -52,6 +52,7 @@ def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None =
         "samples": round(samples),
         "tokens_per_second": round(tokens / spent, 1) if spent else None,
         "samples_per_second": round(samples / spent, 2) if spent else None,
+        "padding": padding(logs),
         "tokens_per_character": _tokens_per_character(run),
         "peak_memory_gib": max((event.get("peak_memory_gib", 0.0) for event in logs), default=None),
         "trainable_parameters": run.record["trainable_parameters"],
@@ -83,6 +84,17 @@ def clock(logs: list[Event]) -> list[float]:
             counted = event["tokens"]
         passed.append(spent)
     return passed
+
+
+def padding(logs: list[Event]) -> float | None:
+    """Tokens that training computed for each that was none of padding; None for a run that did not count them."""
+    computed, counted, real = 0.0, 0, 0
+    for event in logs:
+        if event.get("padding"):
+            seen = max(event["tokens"] - counted, 0)
+            computed, real = computed + seen * event["padding"], real + seen
+            counted = event["tokens"]
+    return round(computed / real, 3) if real else None
 
 
 def _tokens_per_character(run: Finished) -> float | None:

@@ -79,7 +79,9 @@ class Screen:
             self.say(f"goes on from step {event['step']}")
         if event.get("processes", 1) > 1 and "examples_a_step" in event:
             self.say(f"{event['processes']} processes: each step has {event['examples_a_step']} examples")
-        if event["event"] == "out_of_memory":
+        if event["event"] == "out_of_memory" and "micro_batch_size" not in event:
+            self.say(f"out of GPU memory at step {event['step']}: again with gradient checkpointing")
+        elif event["event"] == "out_of_memory":
             sizes = event["micro_batch_size"], event["gradient_accumulation_steps"]
             self.say(
                 f"out of GPU memory at step {event['step']}: again with micro-batches of {sizes[0]}, {sizes[1]} a step"

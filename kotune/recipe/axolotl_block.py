@@ -1,11 +1,13 @@
 """What may stand in a recipe's `axolotl:` block: keys that kotune.recipe.axolotl_keys allows, of types that Axolotl takes, with
-values that kotune.recipe.axolotl_values takes.
+values that kotune.recipe.axolotl_values takes. One value is ours: `gradient_checkpointing: auto` (kotune.train.config).
 """
 
 from typing import Any
 
 from kotune.recipe import axolotl_schema, axolotl_values
 from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNJUDGED
+
+AUTO = ("gradient_checkpointing", "auto")
 
 
 def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = None) -> list[str]:
@@ -15,6 +17,7 @@ def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = No
     """
     if not isinstance(block, dict):
         return []
+    block = {name: value for name, value in block.items() if (name, value) != AUTO}
     found = [(name, told) for name in block if (told := _not_allowed(name))]
     found += axolotl_schema.problems(block)
     found = found or [*axolotl_values.problems(block), *_step(block, under or {})]

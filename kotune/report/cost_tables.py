@@ -10,7 +10,7 @@ from kotune.report.comparison_tables import NOTHING, number
 
 FORMS = {
     "tokens_per_second": ",.0f", "samples_per_second": ",.1f", "peak_memory_gib": ",.2f", "trainable_parameters": ",d",
-    "steps": ",d", "samples": ",d", "tokens": ",d", "tokens_per_character": ".3f",
+    "steps": ",d", "samples": ",d", "tokens": ",d", "padding": ".2f", "tokens_per_character": ".3f",
 }  # fmt: skip
 GAINS = {"points_per_minute": "+,.1f", "points_per_won": "+,.4g", "points_per_thousand_samples": "+,.2f"}
 

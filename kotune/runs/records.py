@@ -254,6 +254,7 @@ class Event(FileModel):
     tokens: Count = 0
     epoch: Amount = 0
     tokens_per_second: Amount = 0
+    padding: Amount = 0
     peak_memory_gib: Amount = 0
     __pydantic_extra__: dict[str, str | float]
 

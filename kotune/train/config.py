@@ -14,11 +14,13 @@ from kodata.reading.regular import content
 from kotune.errors import StageError
 from kotune.layout import CHECKPOINTS, CONFIG, PREPARED, TEMPLATE
 from kotune.models import generation, presets
+from kotune.recipe.axolotl_block import AUTO
 from kotune.recipe.reading import defaults
 from kotune.recipe.schema import Recipe
 from kotune.train import upstream
 from kotune.worker.device import Device
 
+BUILT_ON_IT = ("activation_offloading", "selective_checkpointing", "gradient_checkpointing_kwargs")
 OVERFLOWS = ("gemma3",)  # kinds of models whose numbers are too large for fp16
 PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
 # A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
@@ -54,7 +56,16 @@ def config(
     kept = {key: value for key, value in under.items() if key not in replaced}
     chosen = upstream.split_batch({**kept, **recipe.axolotl})
     overlay = (chosen.pop("datasets", None) or [{}])[0]
+    if chosen.get(AUTO[0]) == AUTO[1]:
+        chosen[AUTO[0]] = device == "cuda"
     return {**_model_keys(recipe, revision), **chosen, **_data_keys(overlay), **_run_keys(recipe)}
+
+
+def is_auto(recipe: Recipe) -> bool:
+    """Whether a run on a GPU may switch gradient checkpointing off: it changes no result, so that axolotl.yml, which is the same
+    for every GPU, has it on. Not where something else that the recipe asks for builds on it."""
+    asked = {**defaults().cuda, **recipe.axolotl}
+    return asked.get(AUTO[0]) == AUTO[1] and not any(asked.get(key) for key in BUILT_ON_IT)
 
 
 def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:

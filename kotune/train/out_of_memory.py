@@ -1,6 +1,8 @@
 """Out of GPU memory: the micro-batch is halved and the accumulation doubled, so that a step still learns from the same
 examples. What was found out is kept beside the checkpoints, for a run that is killed and goes on.
 
+Where gradient checkpointing was off, it is switched on before that.
+
 Axolotl's `auto_find_batch_size` would change the examples of a step and so the experiment.
 """
 
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kotune.errors import StageError
-from kotune.layout import CONFIG, HALVINGS, TRAIN_LOG
+from kotune.layout import CONFIG, HALVINGS, NEEDED, TRAIN_LOG
 from kotune.runs.folder import write_json
 from kotune.runs.reading import json_of, yaml_of
 from kotune.runs.records import Halved, fits
@@ -44,11 +46,21 @@ def damaged(root: Path) -> str:
     return f"{HALVINGS}: damaged, so training begins with the micro-batches of the recipe"
 
 
-def options(root: Path) -> list[str]:
-    """What is added to Axolotl's command line."""
+def options(root: Path, is_lean: bool) -> list[str]:
+    """What is added to Axolotl's command line. `is_lean`: without gradient checkpointing, unless the memory was too small."""
     last = halvings(root)[-1:]
     keys = ("micro_batch_size", "gradient_accumulation_steps")
-    return [f"--{key.replace('_', '-')}={halving[key]}" for halving in last for key in keys]
+    told = [f"--{key.replace('_', '-')}={halving[key]}" for halving in last for key in keys]
+    return [*told, *["--gradient-checkpointing=false"] * (is_lean and not (root / NEEDED).exists())]
+
+
+def save(root: Path, step: int, is_lean: bool) -> dict[str, Any]:
+    """Note what will save memory in the next start of training: gradient checkpointing, where it was off, else a smaller
+    micro-batch. StageError where there is nothing left."""
+    if is_lean and not (root / NEEDED).exists():
+        write_json(root / NEEDED, {"step": step})
+        return {"step": step}
+    return halve(root, step)
 
 
 def halve(root: Path, step: int) -> Halving:

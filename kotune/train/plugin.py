@@ -2,7 +2,7 @@
 
 Where a hook calls kotune.train.upstream, that module says which fault it mends.
 Lines of metrics.jsonl: `{"event": "start", ...}`, one `{"event": "log", ...}` a logging step (loss, learning_rate,
-grad_norm, tokens_per_second over the interval, peak_memory_gib), `{"event": "end", "step": N, "max_steps": N}`.
+grad_norm, tokens_per_second and padding over the interval, peak_memory_gib), `{"event": "end", "step": N, "max_steps": N}`.
 
 A loss that is no finite number ends training at the step that logs it. SIGTERM ends it after a checkpoint.
 """
@@ -36,6 +36,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         # Imported by its name, so that an edit of these trains nothing again.
         import_module("kodata.reading.guard").install()
         import_module("kotune.worker.bounds").bound_templates()
+        self.padding = Padding()
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Loads none; it is the hook that comes before the model's place is settled."""
@@ -56,18 +57,45 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         return {**counted, **started, **upstream.log_every_loss(), **upstream.name_trackio_project(cfg)}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
-        return [MetricsWriter(model), Evaluation(cfg)]
+        return [MetricsWriter(model, self.padding), Evaluation(cfg)]
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
         upstream.stop_at_max_steps(trainer)
+        self.padding.watch(trainer)
         return [Stopper(trainer)]
+
+
+class Padding:
+    """How many tokens this process computes for each that is none of padding."""
+
+    def __init__(self) -> None:
+        self._computed, self._real = 0, 0
+
+    def watch(self, trainer: Any) -> None:
+        """Count the batches that the trainer learns from."""
+        step = trainer.training_step
+
+        def counted(model: Any, inputs: Any, *more: Any, **named: Any) -> Any:
+            self._computed += inputs["input_ids"].numel()
+            mask = inputs.get("attention_mask")  # batches without padding (flattened) have none
+            self._real += inputs["input_ids"].numel() if mask is None else mask.sum()  # a GPU is not waited for
+            return step(model, inputs, *more, **named)
+
+        trainer.training_step = counted
+
+    def since_last(self) -> float:
+        """The ratio over all batches since it was asked for last; 0 where there was none."""
+        computed, real = self._computed, int(self._real)
+        self._computed, self._real = 0, 0
+        return round(computed / real, 3) if real else 0.0
 
 
 class MetricsWriter(TrainerCallback):  # type: ignore[misc]
     """Appends one JSON line an event; a reader never sees half a line because each is one write."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, padding: Padding) -> None:
         self.model = model
+        self.padding = padding
         self.last = (0.0, 0)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -79,6 +107,7 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
             state, event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
             total_parameters=total, base_precision=base_precision(self.model), compute_dtype=compute_dtype(self.model),
             device=str(self.model.device), processes=args.world_size,
+            gradient_checkpointing=bool(args.gradient_checkpointing),
             examples_a_step=args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
         )  # fmt: skip
 
@@ -89,6 +118,7 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
             elapsed, seen = now - self.last[0], tokens - self.last[1]
             self.last = (now, tokens)
             kept["tokens_per_second"] = round(seen / elapsed, 1) if elapsed > 0 else 0.0
+            kept["padding"] = self.padding.since_last()
         _write(state, event="log", step=state.global_step, **kept, tokens=tokens, peak_memory_gib=peak_memory_gib())
         if not math.isfinite(logs.get("loss", 0.0)):
             raise FloatingPointError(f"the loss is {logs['loss']} at step {state.global_step}")

@@ -36,26 +36,29 @@ GRACE = 30.0  # seconds that a training which is told to stop has for its last c
 FLAT = 1e-3  # losses that differ by less than this share of the largest one show no learning
 
 
-def train(root: Path, inputs: dict[str, Any], launcher: Launcher = ()) -> Generator[Event, None, None]:
+def train(
+    root: Path, inputs: dict[str, Any], launcher: Launcher = (), is_lean: bool = False
+) -> Generator[Event, None, None]:
     """Run `axolotl train` in the run folder; yields each metrics event as it is written, then checks the adapter.
 
     Goes on from a checkpoint only where that was made from the same `inputs`; an event `told` says in its `text` what of an
-    earlier start cannot be used. Where the GPU's memory is too small, it is started again with a smaller micro-batch, and the
-    event is `out_of_memory`. StageError when Axolotl fails, stops early or leaves a tensor that is not finite; Preempted when
-    somebody told it to stop.
+    earlier start cannot be used. Where the GPU's memory is too small, it is started again with gradient checkpointing, then
+    with a smaller micro-batch, and the event is `out_of_memory`. StageError when Axolotl fails, stops early or leaves a tensor
+    that is not finite; Preempted when somebody told it to stop. `is_lean`: gradient checkpointing is not needed, as far as can
+    be told beforehand.
     """
     for told in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
         yield from _told(told)
-    while code := (yield from _axolotl(root, launcher)):
+    while code := (yield from _axolotl(root, launcher, is_lean)):
         check_losses(root)
         if not out_of_memory.is_exhausted(root / TRAIN_LOG):
             raise _failure(root, code)
-        yield {"event": "out_of_memory", **out_of_memory.halve(root, reached(root))}
+        yield {"event": "out_of_memory", **out_of_memory.save(root, reached(root), is_lean)}
     check_finished(root)
     _keep_adapter(root)
 
 
-def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
+def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, None, int]:
     """One start of Axolotl; its exit code."""
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
@@ -65,7 +68,7 @@ def _axolotl(root: Path, launcher: Launcher) -> Generator[Event, None, int]:
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
-        child = tether.start(command(root, launcher), root, log, over=surroundings(launcher))
+        child = tether.start(command(root, launcher, is_lean), root, log, over=surroundings(launcher))
         try:
             yield from _follow(metrics, child)
         finally:
@@ -93,10 +96,11 @@ def is_one_process(launcher: Launcher) -> bool:
     return not launcher or launcher[0] == LAUNCHERS[0]
 
 
-def command(root: Path, launcher: Launcher) -> list[str]:
+def command(root: Path, launcher: Launcher, is_lean: bool = False) -> list[str]:
     """What starts Axolotl; the launcher's arguments reach it unchanged, behind `--`."""
     name, *arguments = launcher or LAUNCHERS[:1]
-    return [*COMMAND, "--launcher", name, *out_of_memory.options(root), *(["--", *arguments] if arguments else [])]
+    options = out_of_memory.options(root, is_lean)
+    return [*COMMAND, "--launcher", name, *options, *(["--", *arguments] if arguments else [])]
 
 
 def _failure(root: Path, code: int) -> Exception | Preempted:

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,12 +27,13 @@ INSTEAD = "or hide the GPU, to go on with the CPU: CUDA_VISIBLE_DEVICES= before 
 
 
 class Driver(NamedTuple):
-    """`cuda`: the version that it supports, as (13, 0); `capabilities`: of each GPU that a process sees, as (8, 0); `error`: what
-    it answered instead of GPUs, empty where it gave some."""
+    """`cuda`: the version that it supports, as (13, 0); of each GPU that a process sees its compute capability, as (8, 0), and
+    its memory in bytes; `error`: what it answered instead of GPUs, empty where it gave some."""
 
     cuda: tuple[int, int]
     capabilities: list[tuple[int, int]]
     error: str
+    memories: Sequence[int] = ()
 
 
 @cache
@@ -56,7 +58,8 @@ def look() -> Driver | None:
     if told is None:
         return None
     major, minor = told["cuda"]
-    return Driver((major, minor), [(first, second) for first, second in told["capabilities"]], str(told["error"]))
+    capabilities = [(first, second) for first, second in told["capabilities"]]
+    return Driver((major, minor), capabilities, str(told["error"]), (*map(int, told["memories"]),))
 
 
 def is_old() -> bool:
@@ -111,9 +114,10 @@ def _ask() -> dict[str, Any] | None:
         return {
             "cuda": cuda,
             "capabilities": [],
+            "memories": [],
             "error": f"{code}: {ERRORS.get(code, 'see cuda.h')}" if code else "0 GPUs",
         }
-    capabilities = []
+    capabilities, memories, held = [], [], ctypes.c_size_t()
     for index in range(number.value):
         device = ctypes.c_int()
         library.cuDeviceGet(ctypes.byref(device), index)
@@ -122,7 +126,9 @@ def _ask() -> dict[str, Any] | None:
             library.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
             pair.append(value.value)
         capabilities.append(pair)
-    return {"cuda": cuda, "capabilities": capabilities, "error": ""}
+        library.cuDeviceTotalMem_v2(ctypes.byref(held), device)
+        memories.append(held.value)
+    return {"cuda": cuda, "capabilities": capabilities, "memories": memories, "error": ""}
 
 
 if __name__ == "__main__":

@@ -250,6 +250,7 @@ def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path
     assert told["differences"] == [{"a": "a", "b": "b", "what": "seed", "value_a": 42, "value_b": 1}]
     cost = told["efficiency"][0]
     assert (cost["run"], cost["tokens_per_second"], cost["samples_per_second"]) == ("a", 500.0, 10.0)
+    assert cost["padding"] == 1.75  # 20,000 tokens with half as many of padding, and 20,000 with as many
     assert (cost["seconds"]["train"], cost["trainable_parameters"], cost["steps"]) == (60.0, 163_840, 40)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kotune.errors import StageError
+from kotune.errors import RecipeError, StageError
 from kotune.models import presets
 from kotune.recipe import axolotl_schema, reading
 from kotune.train import config as axolotl_config
@@ -146,6 +146,21 @@ def test_a_hidden_gpu_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert detect_device() == "cuda"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert detect_device() == "cpu"
+
+
+def test_gradient_checkpointing_is_on_in_the_configuration_of_every_gpu_where_a_run_may_switch_it_off() -> None:
+    def made(*said: str) -> tuple[Any, Any, bool]:
+        recipe = reading.load(ROOT / "recipes" / "llama_lora.yml", tuple(f"axolotl.{word}" for word in said))
+        gpu, cpu = (axolotl_config.config(recipe, device)["gradient_checkpointing"] for device in ("cuda", "cpu"))
+        return gpu, cpu, axolotl_config.is_auto(recipe)
+
+    assert made() == (True, False, True)
+    assert made("gradient_checkpointing=auto") == (True, False, True)
+    assert made("gradient_checkpointing=true") == (True, True, False)
+    assert made("gradient_checkpointing=false") == (False, False, False)
+    assert made("activation_offloading=true") == (True, False, False)
+    with pytest.raises(RecipeError, match=r"axolotl\.gradient_checkpointing"):
+        made("gradient_checkpointing=automatic")
 
 
 @pytest.mark.parametrize(

@@ -154,13 +154,33 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
     assert (tmp_path / "model").exists()
 
 
+def test_out_of_memory_without_gradient_checkpointing_switches_it_on_before_a_batch_is_halved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Axolotl that has room for micro-batches of 8, with gradient checkpointing."""
+    write_text(tmp_path / "axolotl.yml", "micro_batch_size: 16\ngradient_accumulation_steps: 1\n")
+    lines = "".join(json.dumps(event) + "\n" for event in GOOD)
+    code = (
+        "off = '--gradient-checkpointing=false' in options\n"
+        "if off or '--micro-batch-size=8' not in options: sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
+        f"open('metrics.jsonl', 'w').write({lines!r})"
+    )
+    monkeypatch.setattr(training, "COMMAND", failing(code))
+    keep_matching(tmp_path / "checkpoints", INPUTS)
+    trained(tmp_path, [])
+    events = [event for event in training.train(tmp_path, INPUTS, is_lean=True) if event["event"] == "out_of_memory"]
+    assert [event.get("micro_batch_size") for event in events] == [None, 8]
+    assert [halving["micro_batch_size"] for halving in out_of_memory.halvings(tmp_path)] == [8]
+    assert out_of_memory.options(tmp_path, True) == ["--micro-batch-size=8", "--gradient-accumulation-steps=2"]
+
+
 def test_out_of_memory_with_one_example_gives_up_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text(tmp_path / "axolotl.yml", "micro_batch_size: 2\ngradient_accumulation_steps: 8\n")
     monkeypatch.setattr(training, "COMMAND", failing("sys.exit('torch.OutOfMemoryError: CUDA out of memory.')"))
     with pytest.raises(StageError, match=r"one example at a time; shorten axolotl\.sequence_len") as told:
         list(training.train(tmp_path, INPUTS))
     assert exit_code(told.value) == 1
-    assert out_of_memory.options(tmp_path) == ["--micro-batch-size=1", "--gradient-accumulation-steps=16"]
+    assert out_of_memory.options(tmp_path, False) == ["--micro-batch-size=1", "--gradient-accumulation-steps=16"]
 
 
 @pytest.mark.parametrize("micro", range(1, 33))
@@ -248,13 +268,29 @@ def test_axolotls_own_command_line_has_these_launchers_and_takes_arguments_behin
 def test_of_several_processes_one_writes_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
-    from kotune.train.plugin import MetricsWriter
+    from kotune.train.plugin import MetricsWriter, Padding
 
     monkeypatch.chdir(tmp_path)
     for first in (False, True):
         state = SimpleNamespace(is_world_process_zero=first, global_step=2, max_steps=2)
-        MetricsWriter(None).on_train_end(None, state, None)
+        MetricsWriter(None, Padding()).on_train_end(None, state, None)
         assert (tmp_path / "metrics.jsonl").exists() == first
+
+
+def test_tokens_of_padding_are_counted_and_batches_without_any_have_none() -> None:
+    torch = pytest.importorskip("torch")
+    from types import SimpleNamespace
+
+    from kotune.train.plugin import Padding
+
+    trainer, padding = SimpleNamespace(training_step=lambda model, inputs, *_: "loss"), Padding()
+    padding.watch(trainer)
+    ids, mask = torch.zeros(2, 8), torch.tensor([[1] * 8, [1] * 2 + [0] * 6])
+    assert trainer.training_step(None, {"input_ids": ids, "attention_mask": mask}) == "loss"
+    assert padding.since_last() == 1.6
+    assert padding.since_last() == 0
+    trainer.training_step(None, {"input_ids": ids})
+    assert padding.since_last() == 1
 
 
 def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tmp_path: Path) -> None:
@@ -434,7 +470,7 @@ def test_what_training_makes_lies_where_it_can_be_written(tmp_path: Path, monkey
     (tmp_path / "checkpoints").mkdir()
     script = "import os; print(os.environ['HF_DATASETS_CACHE'], os.environ['TORCHINDUCTOR_CACHE_DIR'])"
     monkeypatch.setattr(training, "command", lambda *_: [sys.executable, "-c", script])
-    assert [*training._axolotl(tmp_path, ())] == []
+    assert [*training._axolotl(tmp_path, (), is_lean=False)] == []
     told = (tmp_path / "train.log").read_text().split()
     assert told == [str(tmp_path / "caches" / name) for name in ("hf_datasets_cache", "torchinductor_cache_dir")]
 

@@ -24,7 +24,9 @@ int cuDeviceGet(int *device, int number) {{ *device = number; return 0; }}
 int cuDeviceGetAttribute(int *value, int attribute, int device) {{
   *value = attribute == 75 ? {major} - device : {minor}; return 0;
 }}
+int cuDeviceTotalMem_v2(unsigned long *bytes, int device) {{ *bytes = (40 - device) * 1000000000ul; return 0; }}
 """
+GB = 10**9
 Put = Callable[..., None]
 
 
@@ -50,10 +52,10 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
 @pytest.mark.parametrize(
     ("stub", "found"),
     [
-        ({}, Driver((13, 0), [(8, 0)], "")),
-        ({"version": 12040}, Driver((12, 4), [(8, 0)], "")),
-        ({"major": 7, "minor": 5}, Driver((13, 0), [(7, 5)], "")),
-        ({"count": 2, "major": 9}, Driver((13, 0), [(9, 0), (8, 0)], "")),
+        ({}, Driver((13, 0), [(8, 0)], "", (40 * GB,))),
+        ({"version": 12040}, Driver((12, 4), [(8, 0)], "", (40 * GB,))),
+        ({"major": 7, "minor": 5}, Driver((13, 0), [(7, 5)], "", (40 * GB,))),
+        ({"count": 2, "major": 9}, Driver((13, 0), [(9, 0), (8, 0)], "", (40 * GB, 39 * GB))),
         ({"count": 0}, Driver((13, 0), [], "0 GPUs")),
         ({"init": "return 100;"}, Driver((13, 0), [], "100: no device")),
         ({"init": "return 999;"}, Driver((13, 0), [], "999: an unknown error")),
