@@ -295,6 +295,7 @@ def _train(job: Job, screen: Screen) -> None:
     # The last one is of this training: those before it may be of one that was killed, in a folder that is a stranger's.
     started = [event for event in events if fits(event, Started)][-1]
     kept = {key: started[key] for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")}
+    kept |= {key: started.get(key) for key in ("gradient_checkpointing", "head")}
     doubts = training.warnings(events)
     job.run.update(**kept, halvings=out_of_memory.halvings(job.run.root) or None, warnings=doubts or None)
     for line in lines.doubts(job.run.record(), Phrases(LANGUAGES[0])):

@@ -80,6 +80,8 @@ class Record(FileModel):
     model_revision: str | None
     code_revision: str | None
     trainable_parameters: Count
+    gradient_checkpointing: bool | None = None  # as training needed it; it changes no result
+    head: Literal["trained", "all"] | None = None  # the tokens that it was computed for in training; no more does this
     stages: Stages
     warnings: list[Doubted] | None = None
     halvings: list[Halved] | None = None
@@ -247,6 +249,8 @@ class Event(FileModel):
     max_steps: Count = 0
     processes: Count = 1
     examples_a_step: Count = 0
+    gradient_checkpointing: bool | None = None
+    head: Literal["trained", "all"] | None = None  # the tokens that it was computed for
     loss: float = 0
     eval_loss: float = 0
     learning_rate: float = 0

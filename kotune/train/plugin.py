@@ -22,7 +22,7 @@ from transformers import TrainerCallback
 from kodata import drafts
 from kotune.errors import PREEMPTED
 from kotune.layout import METRICS
-from kotune.train import upstream
+from kotune.train import head, upstream
 from kotune.train.precision import base_precision, compute_dtype
 
 LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
@@ -37,6 +37,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         import_module("kodata.reading.guard").install()
         import_module("kotune.worker.bounds").bound_templates()
         self.padding = Padding()
+        self.head = "all"
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Loads none; it is the hook that comes before the model's place is settled."""
@@ -49,6 +50,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
         upstream.hold_kernels(model)
+        self.head = "trained" if head.only_where_trained(model) else "all"
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         # Counts the tokens of the batches as the model sees them, padding left out.
@@ -57,7 +59,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         return {**counted, **started, **upstream.log_every_loss(), **upstream.name_trackio_project(cfg)}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
-        return [MetricsWriter(model, self.padding), Evaluation(cfg)]
+        return [MetricsWriter(model, self.padding, self.head), Evaluation(cfg)]
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
         upstream.stop_at_max_steps(trainer)
@@ -93,8 +95,10 @@ class Padding:
 class MetricsWriter(TrainerCallback):  # type: ignore[misc]
     """Appends one JSON line an event; a reader never sees half a line because each is one write."""
 
-    def __init__(self, model: Any, padding: Padding) -> None:
+    def __init__(self, model: Any, padding: Padding, head: str) -> None:
+        """`head`: the tokens that it is computed for, `trained` or `all`."""
         self.model = model
+        self.head = head
         self.padding = padding
         self.last = (0.0, 0)
 
@@ -107,7 +111,7 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
             state, event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
             total_parameters=total, base_precision=base_precision(self.model), compute_dtype=compute_dtype(self.model),
             device=str(self.model.device), processes=args.world_size,
-            gradient_checkpointing=bool(args.gradient_checkpointing),
+            gradient_checkpointing=bool(args.gradient_checkpointing), head=self.head,
             examples_a_step=args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
         )  # fmt: skip
 

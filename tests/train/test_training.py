@@ -273,7 +273,7 @@ def test_of_several_processes_one_writes_metrics(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     for first in (False, True):
         state = SimpleNamespace(is_world_process_zero=first, global_step=2, max_steps=2)
-        MetricsWriter(None, Padding()).on_train_end(None, state, None)
+        MetricsWriter(None, Padding(), "all").on_train_end(None, state, None)
         assert (tmp_path / "metrics.jsonl").exists() == first
 
 
