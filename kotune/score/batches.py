@@ -5,7 +5,8 @@ an answer holds is derived from the operations of transformers' decoder and peft
 torch itself makes (tests/score/test_batches.py).
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 MOST = 256  # answers; beyond, the products of one token take a fast GPU longer than Python does
 USABLE = 0.9  # of a GPU's memory: an ASSUMPTION, not measured
@@ -22,6 +23,44 @@ class Sizes(NamedTuple):
     head_dim: int
     vocab: int
     number: int = 2
+
+
+def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
+    """Numbers of the requests that lm-eval's HF model `lm` writes in batches of one size, by that size, the smallest first: those
+    with the longest prompts are the first to run out of memory. At most `most` at once; on a CPU, or with a model whose memory is
+    not known, all in batches of lm's own size. It follows from the GPU, the model and the requests alone, so that it is the same
+    for base and tuned."""
+    sizes = _of_model(lm.model) if lm.device.type == "cuda" else None
+    if sizes is None:
+        return {min(lm.batch_size_per_gpu, most): [*range(len(requests))]}
+    free, found = _free(lm), dict[int, list[int]]()
+    for number, request in enumerate(requests):
+        prompt, told = request.args
+        written = int(told.get("max_gen_toks", lm.max_gen_toks))
+        found.setdefault(min(at_once(sizes, free, len(lm.tok_encode(prompt)), written), most), []).append(number)
+    return dict(sorted(found.items()))
+
+
+def _free(lm: Any) -> float:
+    """Bytes of the GPU's memory that the model leaves."""
+    import torch
+
+    tensors = (*lm.model.parameters(), *lm.model.buffers())
+    return float(torch.cuda.get_device_properties(lm.device).total_memory * USABLE - sum(one.nbytes for one in tensors))
+
+
+def _of_model(model: Any) -> Sizes | None:
+    """The sizes of a loaded model, as its configuration says them; None where it does not."""
+    told = model.config.get_text_config()
+    names = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")
+    found: list[Any] = [getattr(told, name, None) for name in names]
+    if not all(type(size) is int and size > 0 for size in found):
+        return None
+    layers, hidden, intermediate, heads, vocab = found
+    kv_heads = getattr(told, "num_key_value_heads", None) or heads
+    head_dim = getattr(told, "head_dim", None) or hidden // heads
+    number = model.get_input_embeddings().weight.element_size()
+    return Sizes(layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, number)
 
 
 def at_once(sizes: Sizes, free: float, prompt: float, written: int) -> int:
