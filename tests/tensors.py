@@ -75,6 +75,33 @@ def of_step(model: Any, batch: int, length: int, checkpointing: bool) -> tuple[i
     return stored, peak.most - stored
 
 
+def of_answers(model: Any, batch: int, prompt: int, written: int) -> tuple[int, int]:
+    """The most bytes that a meta model with its adapter adds to its parameters while it reads a padded batch of prompts, and then
+    while it writes the last token of each answer, as transformers' generate() has it."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from transformers import DynamicCache
+
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()  # as peft keeps it
+    model.base_model.model.config._attn_implementation = "sdpa"
+    peak = Peak()
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        for parameter in _given_fake_tensors(model.eval()):
+            peak.add(parameter)
+        stored, found = peak.now, []
+        cache = DynamicCache(config=model.config)
+        with peak:
+            for length, number in ((prompt, prompt), (prompt + written - 1, written - 1), (prompt + written, 1)):
+                peak.most = peak.now
+                ids, mask = (torch.zeros(batch, size, dtype=torch.long) for size in (number, length))
+                told = {"attention_mask": mask + 1, "past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
+                logits = model(input_ids=ids, **told).logits[:, -1].to(copy=True, dtype=torch.float32)
+                found.append(peak.most - stored)
+                del logits
+    return found[0], found[2]
+
+
 def _given_fake_tensors(model: Any) -> list[torch.Tensor]:
     """The model's parameters, replaced in place by fake ones; a tied one stays tied."""
     made: dict[int, Any] = {}

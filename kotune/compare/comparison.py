@@ -116,12 +116,23 @@ def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
         found.append(("chat template", _template(a), _template(b)))
     found.append(("training data", _data(a), _data(b)))
     shared = sorted(a.scores.keys() & b.scores.keys())
+    found += [(f"{task} batches of answers", *sizes) for task in shared if all(sizes := _batches(task, a, b))]
     found += [(f"{task} version", a.scores[task]["version"], b.scores[task]["version"]) for task in shared]
     found += [
         (f"{task} scored", task in a.scores, task in b.scores) for task in sorted(a.scores.keys() ^ b.scores.keys())
     ]
     told = [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
     return told + [row for task in shared for row in _items(task, a.samples(task, "tuned"), b.samples(task, "tuned"))]
+
+
+def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]:
+    """The sizes of the batches in which both tuned models wrote their answers. Empty where they change no answer: in float32; and
+    where another base model has others by nature, as more or fewer of its answers fit into the same memory."""
+    in_float32 = all(run.record.get("compute_dtype") == "float32" for run in (a, b))
+    if in_float32 or a.config.get("base_model") != b.config.get("base_model"):
+        return [], []
+    one, other = (run.scores[task].get("batches", {}).get("tuned", []) for run in (a, b))
+    return one, other
 
 
 def finite(row: dict[str, Any]) -> dict[str, Any]:

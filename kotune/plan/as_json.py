@@ -28,17 +28,19 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "advice": None if plan.fits else plan.advice,
         "notes": list(plan.notes),
         "tasks": [asdict(one) for one in plan.works],
-        "gpus": {one.gpu.name: _gpu_json(one, plan.price) for one in plan.on},
+        "gpus": {one.gpu.name: _gpu_json(one, plan.ways[one.gpu.is_old].precision, plan.price) for one in plan.on},
     }  # fmt: skip
 
 
-def _gpu_json(one: On, price: Price | None) -> dict[str, Any]:
+def _gpu_json(one: On, precision: str, price: Price | None) -> dict[str, Any]:
     return {
         "fits": one.micro is not None,
         "micro_batch_size_that_fits": one.micro,
         "micro_batch_size": one.used,
         "memory": {**asdict(one.memory), "training": one.memory.training, "peak": one.memory.peak},
         "usable": round(one.usable),
+        "precision": precision,
+        "answers_at_once": one.answers,
         "seconds": {name: round(value, 2) for name, value in one.seconds.items()},
         "total_seconds": round(one.total, 2),
         "cost": cost(one.total, price),

@@ -1,8 +1,11 @@
-"""How long a run takes on a GPU, part by part: the roofline of its data sheet times an assumed efficiency. Predicted.
+"""How long a run takes on a GPU, part by part. Predicted: docs/plan.md sets it beside figures that others published.
+
+Each pass through the model takes the longest of what it waits for: the products of its tokens, the reading of weights, keys and
+values where a token is written, and the Python code that starts it all, which takes its time whatever the GPU.
 
 A token costs two operations a parameter that it is multiplied with, forward; two more backward, since a LoRA run computes no
-gradient of the frozen weights; and two again where activations are computed anew. Attention's own products are left out: a
-few percent at a thousand tokens. Writing is bound by memory: each token of a batch takes one reading of all weights.
+gradient of the frozen weights; and two again where activations are computed anew. Attention's own products are left out: in the
+published figures a token takes no longer in a row of 8,192 than in one of 2,048.
 """
 
 import math
@@ -12,22 +15,36 @@ from dataclasses import dataclass
 from kotune.plan import assumptions
 from kotune.plan.counting import Counted
 from kotune.plan.gpus import Gpu
-from kotune.plan.memory import padded
+from kotune.plan.memory import Method, padded, sizes_of
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
+from kotune.score import batches
 from kotune.score.model import BATCH_SIZE
-from kotune.score.scoring import VARIANTS
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """`batch_size`: examples (packed: rows of `sequence_len` tokens) a step; `evaluations`: on all of validation."""
+    """`batch_size`: examples (packed: rows of `sequence_len` tokens) a step; `evaluations`: on all of validation; `pad_to`: the
+    length of a padded batch is a multiple of so many tokens."""
 
     batch_size: int
     steps: int
     packing: bool
     sequence_len: int
     evaluations: float
+    pad_to: int
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a run is done with on one GPU: `tflops` in its precision, `bandwidth` in bytes a second."""
+
+    tflops: float
+    bandwidth: float
+
+    def products(self, shape: Shape, tokens: float, share: float) -> float:
+        """Seconds of one forward pass of so many tokens at this share of the peak."""
+        return 2 * shape.in_products * tokens / (self.tflops * 1e12 * share)
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
@@ -38,39 +55,52 @@ def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) 
     return max(math.floor(max(rows // batch_size, 1) * epochs), 1)
 
 
-def batch_tokens(counted: Counted, micro: int) -> float:
+def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
     """The tokens of a padded micro-batch, on average: each example becomes as long as the longest of them."""
     number = len(counted.lengths)
     longest = sum(
-        padded(length) * ((at / number) ** micro - ((at - 1) / number) ** micro)
+        padded(length, pad_to) * ((at / number) ** micro - ((at - 1) / number) ** micro)
         for at, length in enumerate(counted.lengths, 1)
     )
     return micro * longest
 
 
-def training(shape: Shape, tflops: float, tokens: float, checkpointing: bool) -> float:
-    """Seconds of training on so many tokens, padding included."""
-    operations = 2 * shape.in_products * (3 if checkpointing else 2)
-    return tokens * operations / (tflops * 1e12 * assumptions.TRAINING)
+def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float) -> float:
+    """Seconds of training on a micro-batch of so many tokens, padding included."""
+    passes = 3 if method.checkpointing else 2
+    layer = assumptions.TRAINED_LAYER_4BIT if method.bits == 4 else assumptions.TRAINED_LAYER
+    return passes * max(layer * shape.layers / 3, speed.products(shape, tokens, assumptions.TRAINING))
 
 
-def likelihood(shape: Shape, tflops: float, works: Sequence[Work]) -> float:
-    """Seconds of reading every prompt with every choice, and the prompts of what is written."""
-    read = sum((work.items or 0) * max(work.choices, 1) * work.prompt for work in works)
-    return len(VARIANTS) * read * 2 * shape.in_products / (tflops * 1e12 * assumptions.SCORING)
-
-
-def generation(shape: Shape, gpu: Gpu, stored: int, works: Sequence[Work]) -> float:
-    """Seconds of writing, at most: every batch goes on to the task's last token. `stored`: bytes that a token needs of the
-    weights."""
+def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) -> float:
+    """Seconds in which a variant reads every prompt with every choice, and the prompts of what it writes."""
+    python = shape.layers * assumptions.PASSED_LAYER[variant]
     total = 0.0
     for work in works:
-        batches = math.ceil((work.items or 0) / BATCH_SIZE)
-        cache = cache_bytes(shape, work.prompt + work.written / 2)
-        total += batches * work.written * (stored + cache)
-    return len(VARIANTS) * total / (gpu.bandwidth * assumptions.GENERATION)
+        prompts = (work.items or 0) * max(work.choices, 1)
+        read = speed.products(shape, prompts * work.prompt, assumptions.SCORING)
+        total += max(math.ceil(prompts / BATCH_SIZE) * python, read)
+    return total
 
 
-def cache_bytes(shape: Shape, tokens: float) -> int:
-    """Keys and values, 16-bit, of a batch in scoring with so many tokens each."""
-    return round(BATCH_SIZE * tokens * 2 * 2 * shape.layers * shape.kv_heads * shape.head_dim)
+def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> float:
+    """Seconds in which a variant writes one token of each answer in a batch. `read`: bytes of weights, keys and values."""
+    python = shape.layers * assumptions.PASSED_LAYER[variant]
+    reading = read / (speed.bandwidth * assumptions.BANDWIDTH)
+    return max(python, reading, speed.products(shape, batch, assumptions.SCORING))
+
+
+def generation(shape: Shape, speed: Speed, weights: float, written: Sequence[tuple[Work, int]], variant: str) -> float:
+    """Seconds in which a variant writes, at most: every batch goes on to the task's last token. `weights`: bytes of them that a
+    token reads; `written`: tasks and the answers that are written at once."""
+    total = 0.0
+    for work, batch in written:
+        cache = batch * batches.cached(sizes_of(shape), work.prompt + work.written / 2)
+        number = math.ceil((work.items or 0) / batch)
+        total += number * work.written * token(shape, speed, weights + cache, batch, variant)
+    return total
+
+
+def speed_of(gpu: Gpu, in_fp32: bool) -> Speed:
+    """In 16 bits, or in fp32 without tensor cores."""
+    return Speed(gpu.tflops_fp32 if in_fp32 else gpu.tflops, gpu.bandwidth)

@@ -1,22 +1,24 @@
 """The GPUs that a plan knows, by their data sheets (gpus.yml)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
 from kotune.recipe import strict_yaml
 from kotune.recipe.strict_yaml import shown
+from kotune.worker.driver import BF16
 
 GPUS_FILE = Path(__file__).with_name("gpus.yml")
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """`memory` in bytes, `tflops` of dense 16-bit products, `bandwidth` in bytes a second; `bf16`: whether its tensor cores
-    have it."""
+    """`memory` in bytes, `tflops` of dense 16-bit products, `bandwidth` in bytes a second; `capability`: its CUDA compute
+    capability, as (8, 0)."""
 
     name: str
     title: str
@@ -24,18 +26,26 @@ class Gpu:
     tflops: float
     tflops_fp32: float
     bandwidth: float
-    bf16: bool
+    capability: tuple[int, int]
     source: str
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it has no bf16 of its own, as a run asks the driver."""
+        return self.capability < BF16
 
 
 @cache
 def known() -> dict[str, Gpu]:
     """Every GPU by the name that --gpu takes."""
     found = strict_yaml.load(GPUS_FILE)
-    return {
-        name: Gpu(name=name, **{**told, "memory": told["memory"] * 1e9, "bandwidth": told["bandwidth"] * 1e9})
-        for name, told in found.items()
-    }
+    return {name: of(name, told) for name, told in found.items()}
+
+
+def of(name: str, told: Mapping[str, Any]) -> Gpu:
+    """A GPU as gpus.yml describes it."""
+    units = {key: told[key] * 1e9 for key in ("memory", "bandwidth")}
+    return Gpu(name=name, **{**told, **units, "capability": tuple(told["capability"])})
 
 
 def chosen(names: Sequence[str]) -> list[Gpu]:

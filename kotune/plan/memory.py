@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 
 from kotune.plan.shapes import Shape
+from kotune.score.batches import Sizes
 
-USABLE = 0.9  # of a GPU's memory: an ASSUMPTION, not measured
-PAD_TO = 64  # tokens: Axolotl pads a batch to a multiple of them (core/builders/causal.py of 0.19)
+PAD_TO = 64  # tokens: Axolotl pads a batch to a multiple of them where nothing else is said (core/builders/causal.py of 0.19)
 LOSS = 12  # bytes a logit in the loss's backward pass: fp32 log-probabilities, their gradient and that of the logits
 SCORED = 4  # bytes of a log-probability in scoring, beside the logit in the model's own precision: always fp32
 NF4_BLOCK, NESTED_BLOCK = 64, 256  # weights, and blocks, that share one scale (bitsandbytes, double quantization)
@@ -21,12 +21,14 @@ NF4_TABLES = 16 * 4 + 256 * 4 + 4  # bytes beside them: both code books and the 
 
 @dataclass(frozen=True)
 class Method:
-    """How a recipe trains: `bits` of the stored linear weights (32, 16 or 4), the adapter's trainable parameters and rank."""
+    """How a recipe trains: `bits` of the stored linear weights (32, 16 or 4), the adapter's trainable parameters and rank.
+    `in_fp32`: what is not stored in 4 bits, and all that is computed, has 32."""
 
     bits: int
     trainable: int
     r: int
     checkpointing: bool
+    in_fp32: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Memory:
 
 def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memory:
     """`tokens`: of the largest micro-batch, padding included; `scored_tokens`: of the largest batch in scoring."""
-    stored, wide = weights(shape, method.bits), 2 if method.bits == 32 else 1
+    stored, wide = weights(shape, method.bits, method.in_fp32), 2 if method.in_fp32 else 1
     logits, layer = LOSS * tokens * shape.vocab, wide * tokens * per_token(shape, method.r)
     if method.checkpointing:
         # Each layer's input stays; one layer at a time is computed again, after the loss is through.
@@ -75,12 +77,13 @@ def per_token(shape: Shape, r: int) -> int:
     return 29 * shape.hidden + 8 * shape.intermediate + 14 * r
 
 
-def weights(shape: Shape, bits: int) -> int:
+def weights(shape: Shape, bits: int, in_fp32: bool = False) -> int:
     """Bytes of the stored base model. At 4 bits the linear maps are NF4 with double quantization; embeddings, head, norms
-    and biases keep 16."""
+    and biases keep 16, or 32."""
     if bits > 4:
         return bits // 8 * shape.parameters
-    return 2 * (shape.embeddings + shape.rest) + shape.layers * sum(nf4(a * b) for a, b in shape.linears.values())
+    rest = (4 if in_fp32 else 2) * (shape.embeddings + shape.rest)
+    return rest + shape.layers * sum(nf4(a * b) for a, b in shape.linears.values())
 
 
 def nf4(number: int) -> int:
@@ -90,6 +93,12 @@ def nf4(number: int) -> int:
     return number // 2 + blocks + 4 * math.ceil(blocks / NESTED_BLOCK) + NF4_TABLES
 
 
-def padded(length: int) -> int:
-    """The tokens of an example in a padded batch."""
-    return math.ceil(length / PAD_TO) * PAD_TO
+def padded(length: int, pad_to: int) -> int:
+    """The tokens of an example in a padded batch, whose length is a multiple of `pad_to`."""
+    return math.ceil(length / pad_to) * pad_to
+
+
+def sizes_of(shape: Shape, in_fp32: bool = False) -> Sizes:
+    """What the memory of answers that are written follows from."""
+    wide = (shape.heads, shape.kv_heads, shape.head_dim, shape.vocab)
+    return Sizes(shape.layers, shape.hidden, shape.intermediate, *wide, 4 if in_fp32 else 2)

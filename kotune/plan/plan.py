@@ -1,18 +1,18 @@
 """What a recipe will take before anything is paid for: tokens, steps, memory by part, time and money on each GPU asked for.
 
 Nothing is fetched but, for an unknown hub model, its configuration. Counts are counted or said to be estimated; memory and
-time are predictions, and no GPU has confirmed one of them (docs/plan.md).
+time are predictions, compared with figures that others published and not with measurements of our own (docs/plan.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kotune.compare.efficiency import Price
 from kotune.models import presets
 from kotune.plan import assumptions, clock, counting, gpus, memory, shapes, work
-from kotune.plan.clock import Schedule
+from kotune.plan.clock import Schedule, Speed
 from kotune.plan.counting import Counted
 from kotune.plan.gpus import Gpu
 from kotune.plan.memory import Memory, Method
@@ -20,6 +20,7 @@ from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
 from kotune.recipe.reading import load
 from kotune.recipe.schema import Limit, Recipe
+from kotune.score import batches
 from kotune.score.model import BATCH_SIZE
 from kotune.score.scoring import VARIANTS
 from kotune.train import config as axolotl_config
@@ -31,41 +32,54 @@ NOT_COUNTED = (
 )  # fmt: skip
 
 
+SCORED = ("likelihood", "generation")
+OLD = "no bf16 of its own"
+SHORTEST = 64  # tokens of a sequence_len that is advised
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a run does it on a GPU with bf16 of its own, or on one without. `is_asked`: the recipe itself names the precision."""
+
+    method: Method
+    precision: Literal["bf16", "fp16", "fp32"]
+    is_asked: bool
+
+
 @dataclass(frozen=True)
 class On:
     """The recipe on one GPU. `micro`: the largest micro-batch that fits, None where none does; `memory`: of the micro-batch
-    that is used, the recipe's own where it fits, else the largest that does, else of one example."""
+    that is used, the recipe's own where it fits, else the largest that does, else of one example; `base`: seconds of the base
+    model's share of scoring; `answers`: of each task that is written, how many are at once."""
 
     gpu: Gpu
     micro: int | None
     used: int
     memory: Memory
     seconds: dict[str, float]
+    base: float
+    answers: dict[str, int]
     notes: list[str]
 
     @property
     def usable(self) -> float:
         """Bytes that may be planned with."""
-        return self.gpu.memory * memory.USABLE
+        return self.gpu.memory * batches.USABLE
 
     @property
     def total(self) -> float:
         return sum(self.seconds.values())
 
-    @property
-    def base(self) -> float:
-        """Seconds of the base model's share of scoring."""
-        return (self.seconds["likelihood"] + self.seconds["generation"]) / len(VARIANTS)
-
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe with its arithmetic and what it comes to on each GPU. `micro`: the recipe's own micro-batch."""
+    """A recipe with its arithmetic and what it comes to on each GPU. `micro`: the recipe's own micro-batch; `ways`: on GPUs
+    without bf16 of their own (True) and on others (False)."""
 
     recipe: Recipe
     name: str
     shape: Shape
-    method: Method
+    ways: Mapping[bool, Way]
     schedule: Schedule
     counted: Counted
     works: Sequence[Work]
@@ -75,6 +89,11 @@ class Plan:
     price: Price | None = None
 
     @property
+    def method(self) -> Method:
+        """That of a GPU with bf16 of its own."""
+        return self.ways[False].method
+
+    @property
     def fits(self) -> bool:
         """Whether it fits on any of them."""
         return any(one.micro for one in self.on)
@@ -82,12 +101,12 @@ class Plan:
     @property
     def advice(self) -> str:
         """What makes it fit where it does not: each of these does so alone."""
-        most = max(one.usable for one in self.on)
-        tries = [told for told, method in _levers(self.method) if _memory(replace(self, method=method), 1).peak <= most]
-        if shorter := _shorter(self, most):
+        asked = [one.gpu for one in self.on]
+        tries = [told for told, plan in _levers(self) if any(_fits(plan, gpu, 1) for gpu in asked)]
+        if shorter := _shorter(self, asked):
             drop = "" if self.schedule.packing else " with axolotl.excess_length_strategy=drop"
             tries.append(f"--set axolotl.sequence_len={shorter}{drop}")
-        larger = [gpu.name for gpu in gpus.chosen(()) if _memory(self, 1).peak <= gpu.memory * memory.USABLE]
+        larger = [gpu.name for gpu in gpus.chosen(()) if _fits(self, gpu, 1)]
         tries += [f"a GPU with more memory ({', '.join(larger)})"] if larger else []
         return ", or ".join(tries) or "choose a smaller model"
 
@@ -103,28 +122,38 @@ def make(
     asked, recipe = gpus.chosen(names), load(file, overrides)
     shape = shapes.find(recipe.model)
     counted = counted or counting.count(recipe)
-    config = axolotl_config.config(recipe, "cuda", rows=counted.rows)
+    configs = _configs(recipe, counted.rows)
+    config = configs[False]
     plan = Plan(
-        recipe, file.stem, shape, _method(recipe, shape, config), _schedule(config, counted), counted,
-        work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (),
+        recipe, file.stem, shape, {is_old: _way(recipe, shape, told) for is_old, told in configs.items()},
+        _schedule(config, counted), counted, work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (),
         [*_notes(config, counted), *work.not_scored(recipe)], price,
     )  # fmt: skip
-    return replace(plan, on=[_on(plan, gpu, config) for gpu in asked])
+    return replace(plan, on=[_on(plan, gpu) for gpu in asked])
 
 
 def limited(plan: Plan, limit: Limit) -> Plan:
     """The same where each task is asked no more than run's --limit says."""
-    config = axolotl_config.config(plan.recipe, "cuda")
     shorter = replace(plan, works=[work.limited(one, limit) for one in plan.works])
-    return replace(shorter, on=[_on(shorter, one.gpu, config) for one in plan.on])
+    return replace(shorter, on=[_on(shorter, one.gpu) for one in plan.on])
 
 
-def _method(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Method:
+def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
+    """Axolotl's configuration as a run makes it on a GPU without bf16 of its own (True) and on another (False)."""
+    commit = shapes.commit(presets.find(recipe.model, recipe.template).base)
+    return {is_old: axolotl_config.config(recipe, "cuda", commit, rows, is_old) for is_old in (False, True)}
+
+
+def _way(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
     targets = config.get("lora_target_modules")
     names = None if config.get("lora_target_linear") or not isinstance(targets, list) else tuple(map(str, targets))
     r = int(config["lora_r"])
-    bits = 4 if recipe.adapter == "qlora" else 32 if _in_fp32(config) else 16
-    return Method(bits, shape.trainable(r, names), r, bool(config.get("gradient_checkpointing")))
+    precision: Literal["bf16", "fp16", "fp32"] = "fp32" if config.get("bf16") is False else "bf16"
+    precision = "fp16" if config.get("fp16") else precision
+    in_fp32 = precision == "fp32"
+    bits = 4 if recipe.adapter == "qlora" else 32 if in_fp32 else 16
+    method = Method(bits, shape.trainable(r, names), r, bool(config.get("gradient_checkpointing")), in_fp32)
+    return Way(method, precision, bool({"bf16", "fp16"} & recipe.axolotl.keys()))
 
 
 def _schedule(config: dict[str, Any], counted: Counted) -> Schedule:
@@ -135,7 +164,8 @@ def _schedule(config: dict[str, Any], counted: Counted) -> Schedule:
     evaluations = float(config["num_epochs"]) * taken / whole * float(config.get("evals_per_epoch") or 0)
     if config.get("eval_strategy") not in ("no", False):
         evaluations = max(evaluations, 1.0)  # after the last step
-    return Schedule(batch_size, taken, packing, length, evaluations)
+    pad_to = int(config.get("pad_to_multiple_of") or memory.PAD_TO)
+    return Schedule(batch_size, taken, packing, length, evaluations, pad_to)
 
 
 def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
@@ -156,88 +186,122 @@ def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
     return notes
 
 
-def _on(plan: Plan, gpu: Gpu, config: dict[str, Any]) -> On:
+def _on(plan: Plan, gpu: Gpu) -> On:
     sizes = [size for size in (2**power for power in range(20)) if plan.schedule.batch_size % size == 0]
-    usable = gpu.memory * memory.USABLE
-    micro = max((size for size in sizes if _memory(plan, size).peak <= usable), default=None)
-    used = plan.micro if _memory(plan, plan.micro).peak <= usable else micro or 1
-    found, (tflops, notes) = _memory(plan, used), _speed(gpu, config)
+    micro = max((size for size in sizes if _fits(plan, gpu, size)), default=None)
+    used = plan.micro if _fits(plan, gpu, plan.micro) else micro or 1
+    found, way = _memory(plan, gpu, used), plan.ways[gpu.is_old]
+    notes = _precision_notes(gpu, way)
     if micro and used != plan.micro:
         notes.append(f"micro_batch_size {plan.micro} does not fit: --set axolotl.micro_batch_size={micro}")
-    return On(gpu, micro, used, found, _seconds(plan, gpu, tflops, (used, found.weights)), notes)
+    is_slow = way.precision == "fp32" or (gpu.is_old and way.precision == "bf16")
+    speed, free = clock.speed_of(gpu, is_slow), gpu.memory * batches.USABLE - found.weights - found.adapter
+    answers = {one.task: _at_once(plan, way, free, one.prompt, one.written) for one in plan.works if one.written}
+    scoring = {variant: _scoring(plan, speed, way, found.weights, answers, variant) for variant in VARIANTS}
+    seconds = {
+        **_training(plan, speed, way, used),
+        **{key: sum(one[key] for one in scoring.values()) for key in SCORED},
+    }
+    return On(gpu, micro, used, found, seconds, sum(scoring["base"].values()), answers, notes)
 
 
-def _memory(plan: Plan, micro: int) -> Memory:
-    limit = plan.schedule.sequence_len
-    longest = limit if plan.schedule.packing else memory.padded(min(plan.counted.longest, limit))
+def _at_once(plan: Plan, way: Way, free: float, prompt: float, written: int) -> int:
+    return batches.at_once(memory.sizes_of(plan.shape, way.method.in_fp32), free, prompt, written)
+
+
+def _fits(plan: Plan, gpu: Gpu, micro: int) -> bool:
+    return _memory(plan, gpu, micro).peak <= gpu.memory * batches.USABLE
+
+
+def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
+    limit, way = plan.schedule.sequence_len, plan.ways[gpu.is_old]
+    shortened = min(plan.counted.longest, limit)
+    longest = limit if plan.schedule.packing else memory.padded(shortened, plan.schedule.pad_to)
     chosen = max((one.longest for one in plan.works if one.choices), default=0)
-    held = memory.peak(plan.shape, plan.method, micro * longest, BATCH_SIZE * chosen)
-    cache = max(
-        (clock.cache_bytes(plan.shape, one.longest + one.written) for one in plan.works if one.written), default=0
-    )
-    scoring = max(held.scoring, held.weights + held.adapter + cache)
-    return replace(held, scoring=scoring)
+    usable, read = gpu.memory * batches.USABLE, BATCH_SIZE
+    held = memory.peak(plan.shape, way.method, micro * longest, read * chosen)
+    while held.scoring > usable and read > 1:  # as scoring itself does where it runs out of memory
+        read //= 2
+        held = memory.peak(plan.shape, way.method, micro * longest, read * chosen)
+    stored = held.weights + held.adapter
+    return replace(held, scoring=max(held.scoring, stored + round(_writing(plan, way, usable - stored))))
 
 
-def _levers(method: Method) -> list[tuple[str, Method]]:
+def _writing(plan: Plan, way: Way, free: float) -> float:
+    """Bytes of the answers to each task's longest prompts that are written at once, of the task whose answers take most."""
+    sizes = memory.sizes_of(plan.shape, way.method.in_fp32)
+    tasks = [(one.longest, one.written) for one in plan.works if one.written]
+    return max((_at_once(plan, way, free, *task) * batches.of_answer(sizes, *task) for task in tasks), default=0)
+
+
+def _levers(plan: Plan) -> list[tuple[str, Plan]]:
     """Settings that lower memory, one and then both; those that are not set yet."""
     anew, small = "--set axolotl.gradient_checkpointing=true", "--set adapter=qlora"
-    found = [(anew, replace(method, checkpointing=True))] if not method.checkpointing else []
-    found += [(small, replace(method, bits=4))] if method.bits > 4 else []
-    return [*found, (f"{anew} {small}", replace(method, checkpointing=True, bits=4))] if len(found) == 2 else found
+    found = [(anew, _with(plan, checkpointing=True))] if not plan.method.checkpointing else []
+    found += [(small, _with(plan, bits=4))] if plan.method.bits > 4 else []
+    return [*found, (f"{anew} {small}", _with(plan, checkpointing=True, bits=4))] if len(found) == 2 else found
 
 
-def _shorter(plan: Plan, most: float) -> int:
-    """The first half, quarter, ... of sequence_len with which one example fits into so many bytes; 0 where none does."""
+def _with(plan: Plan, **changes: Any) -> Plan:
+    """The same with another method."""
+    ways = {age: replace(way, method=replace(way.method, **changes)) for age, way in plan.ways.items()}
+    return replace(plan, ways=ways)
+
+
+def _shorter(plan: Plan, asked: Sequence[Gpu]) -> int:
+    """The first half, quarter, ... of sequence_len with which one example fits on one of these GPUs; 0 where none does."""
     length = plan.schedule.sequence_len // 2
-    while length >= memory.PAD_TO:
-        if _memory(replace(plan, schedule=replace(plan.schedule, sequence_len=length)), 1).peak <= most:
+    while length >= SHORTEST:
+        shorter = replace(plan, schedule=replace(plan.schedule, sequence_len=length))
+        if any(_fits(shorter, gpu, 1) for gpu in asked):
             return length
         length //= 2
     return 0
 
 
-def _in_fp32(config: dict[str, Any]) -> bool:
-    return config.get("bf16") is False and not config.get("fp16")
+def _precision_notes(gpu: Gpu, way: Way) -> list[str]:
+    """What is to be said about the precision on a GPU."""
+    if not gpu.is_old or way.is_asked:
+        if way.precision == "fp32":
+            return ["trains in fp32: twice the weights and activations of 16 bits, and no tensor cores"]
+        if gpu.is_old and way.precision == "bf16":
+            return [
+                f"{OLD}: the bf16 that the recipe asks for is imitated, at no more than fp32's speed; leave it to the run"
+            ]
+        return []
+    if way.precision == "fp32":
+        return [
+            f"{OLD}, and this model's numbers are too large for fp16: trains and scores in fp32, without tensor cores"
+        ]
+    return [f"{OLD}: trains and scores in fp16, whose small range may overflow"]
 
 
-def _speed(gpu: Gpu, config: dict[str, Any]) -> tuple[float, list[str]]:
-    """The TFLOPS that the recipe's precision can reach on a GPU, and what is to be said about it."""
-    if config.get("bf16") is False and not config.get("fp16"):
-        return gpu.tflops_fp32, ["trains in fp32: twice the weights and activations of 16 bits, and no tensor cores"]
-    if gpu.bf16 or config.get("fp16"):
-        return gpu.tflops, []
-    told = (
-        "no bf16 in its tensor cores and no flash attention 2: torch would imitate bf16 at no more than fp32's speed, which is "
-        "counted here; train in fp16 with --set axolotl.bf16=false --set axolotl.fp16=true, whose small range may overflow"
-    )
-    return gpu.tflops_fp32, [told]
-
-
-def _seconds(plan: Plan, gpu: Gpu, tflops: float, used: tuple[int, int]) -> dict[str, float]:
-    micro, stored = used
+def _training(plan: Plan, speed: Speed, way: Way, micro: int) -> dict[str, float]:
     schedule, shape = plan.schedule, plan.shape
     if schedule.packing:
-        step = schedule.batch_size * float(schedule.sequence_len)
+        tokens = micro * float(schedule.sequence_len)
     else:
-        step = schedule.batch_size / micro * clock.batch_tokens(plan.counted, micro)
+        tokens = clock.batch_tokens(plan.counted, micro, schedule.pad_to)
     # Validation is read forward only: a third of what a training token costs, or half of it without checkpointing.
-    forward = (
-        plan.counted.validation / schedule.batch_size * schedule.evaluations / (3 if plan.method.checkpointing else 2)
-    )
-    trained = step * (schedule.steps + forward)
+    passes = 3 if way.method.checkpointing else 2
+    steps = schedule.steps + plan.counted.validation / schedule.batch_size * schedule.evaluations / passes
     return {
         "download": 0.0 if _is_local(plan.recipe) else 2 * shape.parameters / assumptions.DOWNLOAD,
         "start_up": assumptions.START_UP,
-        "training": clock.training(shape, tflops, trained, plan.method.checkpointing),
-        "likelihood": clock.likelihood(shape, tflops, plan.works),
-        "generation": clock.generation(shape, gpu, _read(plan, stored), plan.works),
+        "training": steps * schedule.batch_size / micro * clock.micro_step(shape, speed, way.method, tokens),
     }
 
 
-def _read(plan: Plan, stored: int) -> int:
-    """Bytes that one token needs of the weights: those in 4 bits are read, written out in 16, and read again."""
-    return stored + (4 * plan.shape.in_linears if plan.method.bits == 4 else 0)
+def _scoring(
+    plan: Plan, speed: Speed, way: Way, stored: int, answers: Mapping[str, int], variant: str
+) -> dict[str, float]:
+    """Seconds of a variant's scoring. A token reads the weights; those in 4 bits are read, written out in 16, and read again."""
+    weights = stored + (4 * plan.shape.in_linears if way.method.bits == 4 else 0)
+    written = [(one, answers[one.task]) for one in plan.works if one.written]
+    return {
+        "likelihood": clock.likelihood(plan.shape, speed, plan.works, variant),
+        "generation": clock.generation(plan.shape, speed, weights, written, variant),
+    }
 
 
 def _is_local(recipe: Recipe) -> bool:

@@ -1,6 +1,6 @@
 """A plan on the terminal: what is counted, memory by part, time and money, a column a GPU."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rich.console import Console
 from rich.text import Text
@@ -9,10 +9,11 @@ from kotune.compare.efficiency import cost
 from kotune.display import table
 from kotune.display.table import Row, Table
 from kotune.display.words import ADAPTERS
-from kotune.plan import assumptions, memory
+from kotune.plan import assumptions
 from kotune.plan.plan import GIB, On, Plan
+from kotune.score import batches
 
-PREDICTED = "PREDICTED, not measured: no GPU has confirmed these figures yet (docs/plan.md)."
+PREDICTED = "PREDICTED: held against published figures, not against our own measurements (docs/plan.md)."
 PARTS = {
     "weights": "stored weights", "adapter": "adapter", "gradients": "gradients", "optimizer": "optimizer",
     "activations": "activations", "logits": "logits and loss",
@@ -84,6 +85,8 @@ def _memory(plan: Plan) -> Iterator[Row]:
     for key, name in PARTS.items():
         yield name, *(_gib(getattr(one.memory, key)) for one in plan.on)
     yield "training, all of it", *(_gib(one.memory.training) for one in plan.on)
+    if any(one.answers for one in plan.on):
+        yield "answers written at once", *(_range(one.answers.values()) for one in plan.on)
     yield "scoring, all of it", *(_gib(one.memory.scoring) for one in plan.on)
     yield "usable", *(_gib(one.usable) for one in plan.on)
     yield "micro_batch_size that fits", *(str(one.micro or "none") for one in plan.on)
@@ -91,7 +94,7 @@ def _memory(plan: Plan) -> Iterator[Row]:
 
 def _memory_note() -> str:
     return (
-        f"{memory.USABLE:.0%} of a GPU's memory is taken to be usable: an assumption. Stored weights, adapter, gradients and "
+        f"{batches.USABLE:.0%} of a GPU's memory is taken to be usable: an assumption. Stored weights, adapter, gradients and "
         "optimizer are arithmetic; activations and logits are those of the longest examples, padded."
     )
 
@@ -105,11 +108,13 @@ def _time(plan: Plan) -> Iterator[Row]:
 
 
 def _time_notes(plan: Plan) -> Iterator[str]:
+    base, tuned = (1e3 * assumptions.PASSED_LAYER[variant] for variant in ("base", "tuned"))
     yield (
-        f"Assumed, not measured: {assumptions.TRAINING:.0%} of the data sheet's 16-bit peak in training and "
-        f"{assumptions.SCORING:.0%} in reading, {assumptions.GENERATION:.0%} of its memory bandwidth in writing (where every "
-        f"answer is as long as it may be), {assumptions.DOWNLOAD / 1e6:g} MB/s of download, "
-        f"{assumptions.START_UP / 60:g} minutes of start-up."
+        f"Fitted to Qwen-1.8B's published figures: {assumptions.TRAINING:.0%} of the data sheet's peak in training, and no "
+        f"micro-batch under {1e3 * assumptions.TRAINED_LAYER:g} ms a layer ({1e3 * assumptions.TRAINED_LAYER_4BIT:g} in 4 bits). "
+        f"Assumed: {assumptions.SCORING:.0%} of the peak in reading; a pass takes {base:g} ms a layer at least, {tuned:g} with "
+        f"the adapter, and writing {assumptions.BANDWIDTH:.0%} of the memory bandwidth (every answer is as long as it may be); "
+        f"{assumptions.DOWNLOAD / 1e6:g} MB/s of download, {assumptions.START_UP / 60:g} minutes of start-up."
     )
     if unknown := [one.task for one in plan.works if one.items is None]:
         yield f"Not in the time: {', '.join(unknown)}, whose items cannot be counted before its data are here."
@@ -121,3 +126,8 @@ def _time_notes(plan: Plan) -> Iterator[str]:
 
 def _gib(number: float) -> str:
     return f"{number / GIB:,.2f}"
+
+
+def _range(numbers: Collection[int]) -> str:
+    """The smallest and the largest of some numbers."""
+    return f"{min(numbers)}-{max(numbers)}" if len(set(numbers)) > 1 else str(min(numbers))

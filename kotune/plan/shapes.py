@@ -17,7 +17,7 @@ from kotune.recipe import strict_yaml
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import INSTALL
 
-KNOWN = ("llama", "mistral", "qwen2")
+KNOWN = ("llama", "mistral", "qwen2", "gemma3_text")
 SHAPES_FILE = Path(__file__).with_name("shapes.yml")
 NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 OPTIONAL = ("num_key_value_heads", "head_dim")
@@ -27,7 +27,8 @@ Linears = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder with gated MLPs and RMS norms. `qkv_bias`: q, k and v have one; `o_bias`, `mlp_bias` alike."""
+    """A decoder with gated MLPs and RMS norms. `qkv_bias`: q, k and v have one; `o_bias`, `mlp_bias` alike; `norms`: of a layer,
+    as wide as the model; `qk_norms`: queries and keys have one, too."""
 
     vocab: int
     hidden: int
@@ -40,6 +41,8 @@ class Shape:
     qkv_bias: bool = False
     o_bias: bool = False
     mlp_bias: bool = False
+    norms: int = 2
+    qk_norms: bool = False
 
     @property
     def linears(self) -> Linears:
@@ -68,7 +71,8 @@ class Shape:
         biases = self.qkv_bias * sum(linears[name][1] for name in ("q_proj", "k_proj", "v_proj"))
         biases += self.o_bias * linears["o_proj"][1]
         biases += self.mlp_bias * sum(linears[name][1] for name in ("gate_proj", "up_proj", "down_proj"))
-        return self.layers * (2 * self.hidden + biases) + self.hidden
+        norms = self.norms * self.hidden + 2 * self.qk_norms * self.head_dim
+        return self.layers * (norms + biases) + self.hidden
 
     @property
     def parameters(self) -> int:
@@ -118,7 +122,7 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
             f"model {shown(model)}: config.json: {wrong[0]} must be a number above 0 and up to {LARGEST:,}, not "
             f"{shown(config.get(wrong[0]))}; get a whole copy"
         )
-    heads, bias = config["num_attention_heads"], bool(config.get("attention_bias"))
+    heads, bias, is_gemma = config["num_attention_heads"], bool(config.get("attention_bias")), kind == "gemma3_text"
     return Shape(
         vocab=config["vocab_size"],
         hidden=config["hidden_size"],
@@ -127,11 +131,23 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
         heads=heads,
         kv_heads=config.get("num_key_value_heads") or heads,
         head_dim=config.get("head_dim") or config["hidden_size"] // heads,
-        tied=bool(config.get("tie_word_embeddings", False)),
+        tied=bool(config.get("tie_word_embeddings", is_gemma)),  # what the kind's own class takes where nothing is said
         qkv_bias=kind == "qwen2" or bias,
-        o_bias=kind == "llama" and bias,
+        o_bias=kind in ("llama", "gemma3_text") and bias,
         mlp_bias=bool(config.get("mlp_bias")),
+        norms=4 if is_gemma else 2,
+        qk_norms=is_gemma,
     )
+
+
+def commit(base: str) -> str | None:
+    """The commit of a hub model whose config.json is in the hub's cache; None for a folder, or where none is."""
+    if presets.is_folder(base) or not find_spec("huggingface_hub"):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(base, CONFIG)
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 def _of_hub(base: str) -> Path:

@@ -129,6 +129,7 @@ class TaskScores(FileModel):
     published: list[Cited] = []
     references: LineScores = LineScores()
     base_from: str | None = None
+    batches: dict[str, list[Count]] = {}  # of each variant's written answers; runs of earlier versions do not say
     proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN; runs of earlier versions do not say
 
 

@@ -40,13 +40,14 @@ class Tensor(FileModel):
 
 
 class Note(FileModel):
-    """A file of scored/: a variant's samples of a task that are there. `origin`: the run that they are taken from, if any, and
-    `checked`, the items that were asked again then."""
+    """A file of scored/: a variant's samples of a task that are there. `batches`: sizes of those that answers were written in;
+    `origin`: the run that they are taken from, if any, and `checked`, the items that were asked again then."""
 
     n: Count
     values: Values
     sha256: str
     items: str | None = None
+    batches: list[Count] | None = None
     origin: str | None = Field(None, alias="from")
     checked: list[Count] | None = None
 

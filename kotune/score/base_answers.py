@@ -176,6 +176,7 @@ def _take(run: Finished, task: str, root: Path) -> None:
         raise KotuneError(f"{source}: changed since it was scored")
     asked = {metric: told for metric, told in entry["base"].items() if told["n"]}  # others the tuned model alone has
     found = {"n": entry["n"], "values": asked, "sha256": entry["sha256"]["base"], "from": _whose(entry, run)}
+    found["batches"] = entry.get("batches", {}).get("base", [])
     write_json(note_path(root, task, "base"), found)
 
 

@@ -61,7 +61,8 @@ def score(root: Path, tasks: dict[str, TaskData], base: dict[str, str | None], l
                 _check(root, task, model, limits[task.name], borrowed.tolerance(base))
         for task, variant in _todo(root, loaded):
             with model.model.disable_adapter() if variant == "base" else nullcontext():
-                _score(root, variant, task, evaluated(task, model, limits[task.name]))
+                found = evaluated(task, model, limits[task.name])
+                _score(root, variant, task, found, getattr(model, "written", []))
     references = References(root)
     write_json(root / layout.SCORES, {task.name: _entry(root, task, references) for task in loaded})
 
@@ -125,12 +126,16 @@ def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
         )
 
 
-def _score(root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
-    """Write one variant's samples of a task and, last, their note in scored/, so that a kill costs one such pair at most."""
+def _score(
+    root: Path, variant: str, task: Loaded, found: tuple[dict[str, Any], list[dict[str, Any]]], written: list[int]
+) -> None:
+    """Write one variant's samples of a task and, last, their note in scored/, so that a kill costs one such pair at most.
+    `written`: sizes of the batches that answers were written in; none where they were chosen."""
     values, samples = found
     note = {
         "n": len(samples), "values": values, "sha256": write_samples(root, variant, task.name, samples),
         "items": write_samples(root, "items", task.name, [item_of(sample, task) for sample in samples]),
+        "batches": sorted(set(written)),
     }  # fmt: skip
     write_json(note_path(root, task.name, variant), note)
 
@@ -156,6 +161,7 @@ def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
     _align(entry)
     samples = lines_of(samples_path(root, "tuned", task.name))
     entry["base_from"] = notes["base"].get("from")  # the run that the base answers are taken from, where they are
+    entry["batches"] = {variant: note.get("batches", []) for variant, note in notes.items()}
     entry["proven"] = proven(root).get(task.name)
     entry["references"] = _lines(root, references.of(task, samples), task.name, sums)
     return entry
@@ -177,6 +183,7 @@ def evaluated(
     import torch
 
     torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
+    model.written = []
     result = _within_memory(task, model, limit)
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
     if task.generates:
@@ -186,7 +193,8 @@ def evaluated(
 
 def _within_memory(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict[str, Any]:
     """lm-eval's result, in batches half as large whenever the GPU's memory is too small; they stay so for what comes after.
-    Batches of another size change no answer and a log-likelihood by less than 1e-4 (benchmarks/tasks.py)."""
+    In float32, batches of another size change no answer and a log-likelihood by less than 1e-4 (benchmarks/tasks.py); in 16 bits
+    either may change where two tokens are nearly as likely."""
     import torch
 
     while True:

@@ -50,6 +50,8 @@ def config(
     under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
         under |= _of_gpu(presets.find(recipe.model, recipe.template).base, revision, is_old)
+    if recipe.axolotl.get("bf16"):
+        under.pop("fp16", None)  # of an old GPU: transformers refuses both
     replaced = {REPLACES[key] for key in recipe.axolotl if key in REPLACES}
     if rows is not None and rows < FEW:
         replaced.add(EVALUATIONS)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,23 @@ def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
     told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
     assert set(told) == {"seed", "limit", "launcher", "axolotl", "axolotl.learning_rate", "training data"}
     assert (told["seed"], told["limit"], told["axolotl.learning_rate"]) == ((42, 43), (None, 120), (0.001, 0.002))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "model", "sizes", "is_told"),
+    [("bfloat16", "x", [128, 256], True), ("float16", "x", [64], True), ("float32", "x", [128], False),
+     ("bfloat16", "x", [256], False), ("bfloat16", "another", [128], False), ("bfloat16", "x", [], False)],
+)  # fmt: skip
+def test_batches_of_answers_are_a_difference_where_they_can_change_one(
+    tmp_path: Path, dtype: str, model: str, sizes: list[int], is_told: bool
+) -> None:
+    """In 16 bits two tokens may be as likely. Another model has others by nature, and earlier versions do not say."""
+    record = {"compute_dtype": dtype}
+    runs = two(tmp_path, replace(LLAMA, model="x", record=record), replace(LLAMA, model=model, record=record))
+    for run, found in zip(runs, ([256], sizes), strict=True):
+        run.scores["nli_sample_ko"]["batches"] = {"base": [32], "tuned": found}
+    told = [("nli_sample_ko batches of answers", [256], sizes)] if is_told else []
+    assert [(row["what"], row["a"], row["b"]) for row in differences(*runs)] == told
 
 
 def test_two_models_alone_are_no_difference(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
 
     def evaluated(task: Any, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         done.append((task.name, base.on))
+        model.written = [256, 64, 256]
         return {"acc": {"value": float(base.on), "stderr": None, "n": 1}}, [{"doc_id": 0, "acc": 1}]
 
     def task(name: str, _: TaskData) -> Any:
@@ -92,6 +93,12 @@ def test_scores_say_what_the_proof_says_of_each_task_and_nothing_where_there_is_
     assert proven(tmp_path) == {}
 
 
+def test_scores_say_in_which_batches_answers_were_written(scored: list[tuple[str, bool]], tmp_path: Path) -> None:
+    scoring.score(tmp_path, TASKS, {}, None)
+    told = [entry["batches"] for entry in read_json(tmp_path / "scores.json").values()]
+    assert told == [{"base": [64, 256], "tuned": [64, 256]}] * 2
+
+
 def test_samples_that_were_edited_since_are_scored_again(scored: list[tuple[str, bool]], tmp_path: Path) -> None:
     scoring.score(tmp_path, TASKS, {}, None)
     scored.clear()
@@ -116,6 +123,8 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
     monkeypatch: pytest.MonkeyPatch, prompt: str, said: str, read: str
 ) -> None:
     class Silent:
+        batch_size_per_gpu, device, model = BATCH_SIZE, SimpleNamespace(type="cpu"), None
+
         def __init__(self, **_: object) -> None:
             pass
 

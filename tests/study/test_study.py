@@ -445,7 +445,7 @@ def test_without_a_gpu_nothing_is_predicted(grid: Study, done: list[Cell], capsy
 
 def test_a_budget_that_is_too_small_starts_nothing(grid: Study, done: list[Cell], runs: list[str]) -> None:
     found = cost.predict(grid, RUNS, "a100-40")
-    needed = sum(one.on.total for one in found if one.on) / 3600 * 6000
+    needed = sum(one.seconds for one in found) / 3600 * 6000
     cost.check(grid, found, needed + 1, Price(6000))
     with pytest.raises(RecipeError, match=r"its 8 missing cells are predicted to cost [\d,]+ won, more than --budget"):
         command.start(grid.file, command.StudyOptions(budget=needed - 1, gpu="a100-40", price=6000), print)
@@ -473,7 +473,9 @@ def test_a_base_model_that_was_asked_is_not_counted_again_unless_cells_start_at_
     assert all(one.asks_base and one.on and one.seconds == one.on.total for one in at_once)
     for one in in_turn[4:]:
         assert one.on and one.seconds == one.on.total - one.on.base and one.on.base > 0
-        assert 2 * one.on.base == one.on.seconds["likelihood"] + one.on.seconds["generation"]
+        assert (
+            2 * one.on.base < one.on.seconds["likelihood"] + one.on.seconds["generation"]
+        )  # it has no adapter to wait for
     for engine, note in ((None, cost.ONCE), ("sky", cost.ONCE), ("slurm", cost.EACH)):
         write_text(Path("cli.py"), "")
         words = command.StudyOptions(
@@ -490,7 +492,11 @@ def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: lis
     ]
     whole, nine, quick = (on.base if on else 0 for on in base)
     items = kodata.SOURCES["nli_sample"].CARD.rows["test"]
-    assert nine == pytest.approx(whole * 9 / items) and nine < quick < whole
+    batches, of_nine = (
+        math.ceil(items * 3 / 32),
+        math.ceil(9 * 3 / 32),
+    )  # three choices each; a batch takes Python the same time
+    assert nine == pytest.approx(whole * of_nine / batches) and nine < quick < whole
 
 
 @pytest.mark.parametrize(
