@@ -22,6 +22,7 @@ from kotune.models import presets
 from kotune.plan import memory, plan, shapes
 from kotune.plan.memory import Method
 from kotune.runs.events import read_metrics
+from kotune.train.head import CHUNK
 from kotune.worker.device import detect_device
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,10 @@ MODELS = {
 }
 STEPS = 12
 BOUND = 0.15
+# Examples, their tokens, with checkpointing or without, and the tokens of each that are trained: of a label, and of an answer.
+CASES_OF_TENSORS = [
+    (16, 192, True, 3), (4, 1024, True, 3), (4, 1024, True, 300), (4, 256, False, 3), (4, 256, False, 200),
+]  # fmt: skip
 CASES = [(adapter, packing) for adapter in ("lora", "qlora") for packing in (False, True)]
 
 
@@ -98,15 +103,19 @@ def on_gpu() -> Iterator[Figure]:
 
 def by_tensors() -> Iterator[Figure]:
     """Predicted against every tensor of a step, at full size."""
+    from pytest import MonkeyPatch
+
     from tests.tensors import of_step, on_meta
 
     for name in MODELS:
-        shape = shapes.find(name)
-        for batch, length, checkpointing in ((16, 192, True), (4, 1024, True), (4, 256, False)):
-            stored, added = of_step(on_meta(shape, "llama" if shape.tied else "qwen2"), batch, length, checkpointing)
-            told = memory.peak(shape, Method(16, shape.trainable(16), 16, checkpointing), batch * length, 0)
+        shape, kind = shapes.find(name), "llama" if shapes.find(name).tied else "qwen2"
+        for batch, length, checkpointing, trained in CASES_OF_TENSORS:
+            method = Method(16, shape.trainable(16), 16, checkpointing)
+            with MonkeyPatch.context() as patch:
+                stored, added = of_step(on_meta(shape, kind), batch, length, checkpointing, batch * trained, patch)
+            told = memory.peak(shape, method, batch * length, min(batch * trained, CHUNK), 0)
             predicted = told.weights + told.adapter + told.activations + told.logits
-            title = f"{name}, {batch} x {length}{', checkpointing' if checkpointing else ''}"
+            title = f"{name}, {batch} x {length}, {trained} trained{', checkpointing' if checkpointing else ''}"
             yield compared(predicted / plan.GIB, (stored + added) / plan.GIB, title)
 
 

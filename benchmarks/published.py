@@ -79,9 +79,9 @@ def training() -> Iterator[Trained]:
     for row in table()["training"]:
         shape, gpu, tokens = _shape(row["model"]), _gpu(row["gpu"]), row["batch"] * row["length"]
         method = Method(row["bits"], shape.trainable(row["r"]), row["r"], checkpointing=True)
-        step = row["accumulation"] * clock.micro_step(shape, clock.speed_of(gpu, False), method, tokens)
+        step = row["accumulation"] * clock.micro_step(shape, clock.speed_of(gpu, False), method, tokens, tokens)
         seconds = row.get("seconds") or row["accumulation"] * tokens / row.get("tokens_per_second", float("inf"))
-        held = memory.peak(shape, method, tokens, 0).training / GB
+        held = memory.peak(shape, method, tokens, tokens, 0).training / GB
         yield Trained(
             row["of"], row["model"], row["gpu"], METHODS[row["bits"]],
             f"{row['accumulation']} x {row['batch']} x {row['length']:,}", bool(row.get("fitted")),

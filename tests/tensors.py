@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from kotune.plan.shapes import Shape
+from kotune.train import head
 
 
 class Peak(TorchDispatchMode):
@@ -54,9 +55,15 @@ def on_meta(shape: Shape, kind: str, r: int = 16, targets: Any = "all-linear") -
         return get_peft_model(model, LoraConfig(r=r, lora_alpha=2 * r, target_modules=targets, task_type="CAUSAL_LM"))
 
 
-def of_step(model: Any, batch: int, length: int, checkpointing: bool) -> tuple[int, int]:
-    """Bytes of a meta model's parameters, and of the most that one training step under bf16 autocast adds to them."""
+def of_step(
+    model: Any, batch: int, length: int, checkpointing: bool, trained: int, monkeypatch: Any
+) -> tuple[int, int]:
+    """Bytes of a meta model's parameters, and of the most that one training step under bf16 autocast adds to them, of which so
+    many tokens are `trained`: tensors without values do not tell which."""
     from torch._subclasses.fake_tensor import FakeTensorMode
+
+    monkeypatch.setattr(head, "positions", lambda _: torch.arange(trained))
+    assert head.only_where_trained(model)
 
     if checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

@@ -1,7 +1,7 @@
 """How long the examples are in the model's own tokens, counted before training: one that does not fit is never cut."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,6 +72,17 @@ def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
     return {"tokens": tokens, "characters": characters}
 
 
+def of_answers(run: Path, tokenizer: Any) -> list[int]:
+    """Tokens that are trained of each example of train: of its answers, each with one for the end of its turn."""
+    found: list[int] = []
+    for rows in batches(run, parts=(TRAIN,)):
+        for numbered in rows:
+            turns = numbered.row["messages"]
+            answers = [turn["content"] for turn in turns if turn["role"] == "assistant" and turn.get("train", True)]
+            found.append(sum(_tokens(answers, tokenizer)) + len(answers))
+    return found
+
+
 def _number(run: Path) -> int:
     total = 0
     for part in PARTS:
@@ -79,9 +90,9 @@ def _number(run: Path) -> int:
     return total
 
 
-def batches(run: Path, every: int = 1) -> Iterator[list[Numbered]]:
+def batches(run: Path, every: int = 1, parts: Sequence[str] = PARTS) -> Iterator[list[Numbered]]:
     """All rows of both splits with their places, so many at a time; or every second, third, ... of them."""
-    for part in PARTS:
+    for part in parts:
         rows = (Numbered(f"{part}:{number}", row) for number, row in rows_of(run / part, every))
         while batch := list(islice(rows, BATCH)):
             yield batch

@@ -15,5 +15,6 @@ BANDWIDTH = 0.70  # of the data sheet's that reading weights, keys and values re
 DOWNLOAD = 50e6  # bytes a second from the hub
 START_UP = 180.0  # seconds for preparing data, the proof of parity, and the imports and first kernels of each stage
 TOKENS_PER_CHARACTER = 0.9  # of Korean text, for either model's vocabulary, where its tokenizer is not at hand
+LABEL = 4  # tokens that are trained of an example whose answer is a label: the word and the end of the turn
 TEMPLATE = 20  # tokens that the chat template adds to an example with one question
 PACKED = 0.95  # of a packed row that holds examples

@@ -42,9 +42,9 @@ class Speed:
     tflops: float
     bandwidth: float
 
-    def products(self, shape: Shape, tokens: float, share: float) -> float:
-        """Seconds of one forward pass of so many tokens at this share of the peak."""
-        return 2 * shape.in_products * tokens / (self.tflops * 1e12 * share)
+    def products(self, weights: float, share: float) -> float:
+        """Seconds of one forward pass with so many weights, each token's counted, at this share of the peak."""
+        return 2 * weights / (self.tflops * 1e12 * share)
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
@@ -65,11 +65,13 @@ def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
     return micro * longest
 
 
-def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float) -> float:
-    """Seconds of training on a micro-batch of so many tokens, padding included."""
+def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, trained: float) -> float:
+    """Seconds of training on a micro-batch of so many tokens, padding included, of which so many are trained."""
     passes = 3 if method.checkpointing else 2
     layer = assumptions.TRAINED_LAYER_4BIT if method.bits == 4 else assumptions.TRAINED_LAYER
-    return passes * max(layer * shape.layers / 3, speed.products(shape, tokens, assumptions.TRAINING))
+    return passes * max(
+        layer * shape.layers / 3, speed.products(shape.in_products(tokens, trained), assumptions.TRAINING)
+    )
 
 
 def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) -> float:
@@ -78,7 +80,8 @@ def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) 
     total = 0.0
     for work in works:
         prompts = (work.items or 0) * max(work.choices, 1)
-        read = speed.products(shape, prompts * work.prompt, assumptions.SCORING)
+        tokens = prompts * work.prompt
+        read = speed.products(shape.in_products(tokens, tokens), assumptions.SCORING)
         total += max(math.ceil(prompts / BATCH_SIZE) * python, read)
     return total
 
@@ -87,7 +90,7 @@ def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> 
     """Seconds in which a variant writes one token of each answer in a batch. `read`: bytes of weights, keys and values."""
     python = shape.layers * assumptions.PASSED_LAYER[variant]
     reading = read / (speed.bandwidth * assumptions.BANDWIDTH)
-    return max(python, reading, speed.products(shape, batch, assumptions.SCORING))
+    return max(python, reading, speed.products(shape.in_products(batch, batch), assumptions.SCORING))
 
 
 def generation(shape: Shape, speed: Speed, weights: float, written: Sequence[tuple[Work, int]], variant: str) -> float:

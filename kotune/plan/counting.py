@@ -17,7 +17,7 @@ from kodata.card import NotRead, Refused, Rewritten
 from kodata.errors import HubDeniedError, HubError
 from kodata.prepare.split import VALIDATION_SHARE
 from kotune.models import presets
-from kotune.plan.assumptions import TEMPLATE, TOKENS_PER_CHARACTER
+from kotune.plan.assumptions import LABEL, TEMPLATE, TOKENS_PER_CHARACTER
 from kotune.recipe import strict_yaml
 from kotune.recipe.schema import Data, Recipe
 from kotune.shipped import INSTALL, PROGRAM
@@ -30,6 +30,7 @@ READ = 10_000  # rows of a source, at most, whose characters are counted
 class Counted:
     """`rows` of an epoch and of validation; `lengths`: sorted tokens of all training examples, or of a fair sample of them.
 
+    `trained`: tokens of an example that are trained, on average, and `most` of any; None where nobody can tell, so that all are.
     `exact`: counted with the model's tokenizer over the data as a run prepares them; `why`: why not, or what is missing.
     """
 
@@ -38,6 +39,13 @@ class Counted:
     lengths: list[int]
     exact: bool
     why: str = ""
+    trained: float | None = None
+    most: int | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the tokens that are trained."""
+        return 1.0 if self.trained is None else min(self.trained / self.mean, 1.0)
 
     @property
     def mean(self) -> float:
@@ -76,7 +84,9 @@ def estimated(recipe: Recipe, why: str) -> Counted:
         rows.append(round(min(whole - cut, entry.samples or whole) * entry.weight))
         held.append(min(own or cut, most))
         lengths.append(found)
-    return Counted(max(sum(rows), 1), max(sum(held), 1), sorted(_mixed(rows, lengths)), exact=False, why=why)
+    label = LABEL if {entry.form for entry in recipe.data} == {"label"} else None
+    numbers = max(sum(rows), 1), max(sum(held), 1)
+    return Counted(*numbers, sorted(_mixed(rows, lengths)), exact=False, why=why, trained=label, most=label)
 
 
 def characters(source: str, form: str | None) -> list[int] | None:
@@ -180,11 +190,12 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
             manifest = job.prepare(leaks=False)
     except (HubError, HubDeniedError):
         return {"absent": "the data are not here: rows and characters of the published files, not of yours"}
-    found = [length for length, *_ in lengths.of_examples(run, _tokenizer(recipe, run))]
-    rows = manifest["rows"]["train"]
+    tokenizer = _tokenizer(recipe, run)
+    found = [length for length, *_ in lengths.of_examples(run, tokenizer)]
+    rows, trained = manifest["rows"]["train"], lengths.of_answers(run, tokenizer)
     return {
         "rows": rows, "validation": manifest["rows"]["validation"], "lengths": sorted(found[:rows]), "exact": True,
-        "why": why,
+        "why": why, "trained": sum(trained) / len(trained), "most": max(trained),
     }  # fmt: skip
 
 

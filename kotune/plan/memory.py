@@ -52,15 +52,21 @@ class Memory:
         return max(self.training, self.scoring)
 
 
-def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memory:
-    """`tokens`: of the largest micro-batch, padding included; `scored_tokens`: of the largest batch in scoring."""
+def peak(shape: Shape, method: Method, tokens: int, headed: int, scored_tokens: int) -> Memory:
+    """`tokens`: of the largest micro-batch, padding included; `headed`: those of them whose logits are in memory at a time;
+    `scored_tokens`: of the largest batch in scoring.
+
+    The peak of training is the loss, or the backward pass through the last layer, which holds the gradients of an MLP's maps.
+    """
     stored, wide = weights(shape, method.bits, method.in_fp32), 2 if method.in_fp32 else 1
-    logits, layer = LOSS * tokens * shape.vocab, wide * tokens * per_token(shape, method.r)
+    logits, layer = LOSS * headed * shape.vocab, wide * tokens * per_token(shape, method.r)
+    more, back = shape.norms - 2, 6 * shape.intermediate
     if method.checkpointing:
         # Each layer's input stays; one layer at a time is computed again, after the loss is through.
-        kept, again = wide * tokens * shape.hidden * (2 * shape.layers + 4), layer
+        kept = wide * tokens * shape.hidden * (2 * shape.layers + 4)
+        again = layer + wide * tokens * round(back + (6 + 1.5 * more) * shape.hidden)
     else:
-        kept, again = shape.layers * layer, 0
+        kept, again = shape.layers * layer, wide * tokens * (back + 11 * shape.hidden)
     return Memory(
         weights=stored,
         adapter=4 * method.trainable,  # fp32, as peft keeps it over 16-bit and 4-bit weights alike
@@ -74,7 +80,9 @@ def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memor
 
 def per_token(shape: Shape, r: int) -> int:
     """Bytes that one layer keeps of a token for its backward pass, with peft's LoRA on all linear maps, in 16 bits."""
-    return 29 * shape.hidden + 8 * shape.intermediate + 14 * r
+    query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    normed = 4 * (shape.norms - 2) * shape.hidden + 3 * shape.qk_norms * query
+    return 17 * shape.hidden + 8 * shape.intermediate + 9 * query + 10 * key + normed + 14 * r
 
 
 def weights(shape: Shape, bits: int, in_fp32: bool = False) -> int:

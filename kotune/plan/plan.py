@@ -24,6 +24,7 @@ from kotune.score import batches
 from kotune.score.model import BATCH_SIZE
 from kotune.score.scoring import VARIANTS
 from kotune.train import config as axolotl_config
+from kotune.train.head import CHUNK
 
 GIB = 2**30
 # Axolotl's keys that change what is trained or kept, which the arithmetic here does not follow.
@@ -219,10 +220,12 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
     longest = limit if plan.schedule.packing else memory.padded(shortened, plan.schedule.pad_to)
     chosen = max((one.longest for one in plan.works if one.choices), default=0)
     usable, read = gpu.memory * batches.USABLE, BATCH_SIZE
-    held = memory.peak(plan.shape, way.method, micro * longest, read * chosen)
+    tokens = micro * longest
+    headed = min(tokens, CHUNK, micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens)
+    held = memory.peak(plan.shape, way.method, tokens, headed, read * chosen)
     while held.scoring > usable and read > 1:  # as scoring itself does where it runs out of memory
         read //= 2
-        held = memory.peak(plan.shape, way.method, micro * longest, read * chosen)
+        held = memory.peak(plan.shape, way.method, tokens, headed, read * chosen)
     stored = held.weights + held.adapter
     return replace(held, scoring=max(held.scoring, stored + round(_writing(plan, way, usable - stored))))
 
@@ -280,15 +283,17 @@ def _training(plan: Plan, speed: Speed, way: Way, micro: int) -> dict[str, float
     schedule, shape = plan.schedule, plan.shape
     if schedule.packing:
         tokens = micro * float(schedule.sequence_len)
+        trained = tokens * plan.counted.share
     else:
         tokens = clock.batch_tokens(plan.counted, micro, schedule.pad_to)
+        trained = micro * plan.counted.mean * plan.counted.share
     # Validation is read forward only: a third of what a training token costs, or half of it without checkpointing.
     passes = 3 if way.method.checkpointing else 2
     steps = schedule.steps + plan.counted.validation / schedule.batch_size * schedule.evaluations / passes
     return {
         "download": 0.0 if _is_local(plan.recipe) else 2 * shape.parameters / assumptions.DOWNLOAD,
         "start_up": assumptions.START_UP,
-        "training": steps * schedule.batch_size / micro * clock.micro_step(shape, speed, way.method, tokens),
+        "training": steps * schedule.batch_size / micro * clock.micro_step(shape, speed, way.method, tokens, trained),
     }
 
 

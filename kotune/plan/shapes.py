@@ -80,9 +80,14 @@ class Shape:
         return self.in_linears + self.embeddings + self.rest
 
     @property
-    def in_products(self) -> int:
-        """Parameters that a token is multiplied with: linear maps and the head; looking up an embedding costs nothing."""
-        return self.in_linears + self.vocab * self.hidden
+    def head(self) -> int:
+        """Weights of the head, which a token is multiplied with where its successor counts."""
+        return self.vocab * self.hidden
+
+    def in_products(self, tokens: float, headed: float) -> float:
+        """Weights that so many tokens are multiplied with: those of the linear maps, and of the head for `headed` of them; looking
+        up an embedding costs nothing."""
+        return self.in_linears * tokens + self.head * headed
 
     def trainable(self, r: int, targets: tuple[str, ...] | None = None) -> int:
         """Parameters of a LoRA adapter of rank r on the linear maps called `targets`, all without them; never the head."""

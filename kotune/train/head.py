@@ -11,7 +11,7 @@ from typing import Any
 
 # Classes whose forward() is the backbone, `lm_head` and a soft cap, if any, and whose loss is cross-entropy of the next token. Of
 # each the test compares losses and gradients with its own.
-KNOWN = ("LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "Gemma3ForCausalLM")
+KNOWN = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "Gemma3ForCausalLM")
 CHUNK = 256  # trained tokens whose logits are in memory at a time
 IGNORED = -100  # the label of a token that is not trained
 
@@ -42,17 +42,23 @@ def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> A
 
     named.pop("logits_to_keep", None)
     outputs = model.model(**named)
-    hidden, targets = outputs.last_hidden_state[:, :-1], labels[:, 1:].to(outputs.last_hidden_state.device)
-    is_trained = targets != IGNORED
-    total = _sum(model, hidden[is_trained], targets[is_trained])
+    hidden = outputs.last_hidden_state[:, :-1].flatten(0, 1)
+    targets = labels[:, 1:].to(hidden.device).flatten()
+    chosen = positions(targets)
+    total = _sum(model, hidden[chosen], targets[chosen])
     if number is None:
-        number = is_trained.sum().clamp(min=1)
+        number = max(len(chosen), 1)
     return CausalLMOutputWithPast(
         loss=total / number,
         past_key_values=outputs.past_key_values,
         hidden_states=outputs.hidden_states,
         attentions=outputs.attentions,
     )
+
+
+def positions(targets: Any) -> Any:
+    """Which of these tokens are trained."""
+    return (targets != IGNORED).nonzero().squeeze(1)
 
 
 def _sum(model: Any, hidden: Any, targets: Any) -> Any:

@@ -25,6 +25,7 @@ from kotune.plan.counting import Counted
 from kotune.plan.memory import Method
 from kotune.plan.shapes import Shape
 from kotune.recipe.reading import load
+from kotune.train import head
 from kotune_tasks.card import cards
 from tests.conftest import ROOT, Cli, loaded, write_recipe
 from tests.test_cli import assert_one_message
@@ -77,7 +78,7 @@ def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
     if targets is None:
         linear = [module for name, module in model.named_modules() if name.endswith("base_layer")]
         products = sum(module.weight.numel() for module in [*linear, model.get_output_embeddings()])
-        assert shape.in_products == products
+        assert shape.in_products(1, 1) == products
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -130,7 +131,7 @@ def test_adapter_gradients_and_optimizer_have_the_bytes_of_their_tensors() -> No
         model(input_ids=ids, labels=ids).loss.backward()
     optimizer.step()
     shape = shapes.find("quickstart-llama")
-    found = memory.peak(shape, Method(16, shape.trainable(16), 16, False), 16, 0)
+    found = memory.peak(shape, Method(16, shape.trainable(16), 16, False), 16, 16, 0)
     moments = [state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
     assert found.adapter == sum(parameter.nbytes for parameter in trained)
     assert found.gradients == sum(parameter.grad.nbytes for parameter in trained)
@@ -139,18 +140,20 @@ def test_adapter_gradients_and_optimizer_have_the_bytes_of_their_tensors() -> No
 
 @pytest.mark.parametrize("name", [*PRESETS[:2], "gemma"])
 @pytest.mark.parametrize(("checkpointing", "layers"), [(True, 4), (False, 2)])
+@pytest.mark.parametrize("trained", [12, 1024])
 def test_activations_and_logits_are_those_of_every_tensor_that_torch_makes(
-    name: str, checkpointing: bool, layers: int
+    name: str, checkpointing: bool, layers: int, trained: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Full width, fewer layers; the whole depth is tried by `python -m benchmarks.plan --tensors`."""
     pytest.importorskip("torch")
     from tests.tensors import of_step, on_meta
 
     shape = dataclasses.replace(shape_of(name), layers=layers)
-    stored, added = of_step(on_meta(shape, kind_of(name)), 2, 192, checkpointing)
-    told = memory.peak(shape, Method(16, shape.trainable(16), 16, checkpointing), 2 * 192, 0)
+    stored, added = of_step(on_meta(shape, kind_of(name)), 4, 256, checkpointing, trained, monkeypatch)
+    method = Method(16, shape.trainable(16), 16, checkpointing)
+    told = memory.peak(shape, method, 4 * 256, min(trained, head.CHUNK), 0)
     assert told.weights + told.adapter == pytest.approx(stored, rel=1e-4)  # the model's tables of angles
-    assert told.activations + told.logits == pytest.approx(added, rel=0.02)
+    assert told.activations + told.logits == pytest.approx(added, rel=0.04 if name == "gemma" else 0.02)
 
 
 @pytest.mark.counted
@@ -302,11 +305,14 @@ def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
     shape = shapes.find("llama-3.2-1b-instruct")
     tokens, speed = 1_000_000, clock.Speed(312, 1e12)
     operations = tokens * 6 * 1_235_746_816  # forward, anew, and backward of activations: two a parameter each
-    assert shape.in_products == 1_235_746_816
+    less = 970_000 * 6 * 128_256 * 2048  # where only 30,000 are trained, the others do not need the head
+    assert shape.in_products(1, 1) == 1_235_746_816
     for checkpointing, share in ((True, 1), (False, 2 / 3)):
         method = Method(16, 0, 16, checkpointing)
-        assert clock.micro_step(shape, speed, method, tokens) == pytest.approx(share * operations / (312e12 * 0.28))
-        assert clock.micro_step(shape, speed, method, 1) == pytest.approx(share * 16 * 5.2e-3)
+        whole, some = (clock.micro_step(shape, speed, method, tokens, trained) for trained in (tokens, 30_000))
+        assert whole == pytest.approx(share * operations / (312e12 * 0.28))
+        assert some == pytest.approx(share * (operations - less) / (312e12 * 0.28))
+        assert clock.micro_step(shape, speed, method, 1, 1) == pytest.approx(share * 16 * 5.2e-3)
 
 
 def test_packing_fills_rows_of_the_sequence_length() -> None:

@@ -19,6 +19,7 @@ SIZES: dict[str, Any] = {
 MODELS: dict[str, Callable[[], Any]] = {
     "llama, tied": lambda: transformers.LlamaConfig(**SIZES, tie_word_embeddings=True),
     "llama": lambda: transformers.LlamaConfig(**SIZES, tie_word_embeddings=False),
+    "mistral": lambda: transformers.MistralConfig(**SIZES, tie_word_embeddings=False),
     "qwen2": lambda: transformers.Qwen2Config(**SIZES, tie_word_embeddings=False),
     "qwen3, tied": lambda: transformers.Qwen3Config(**SIZES, tie_word_embeddings=True),
     "gemma3": lambda: transformers.Gemma3TextConfig(**SIZES, sliding_window=16),
