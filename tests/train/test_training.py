@@ -8,12 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from kotune import pipeline
 from kotune.errors import Preempted, StageError, exit_code
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
 from kotune.runs.job import LAUNCHERS, Job
-from kotune.train import out_of_memory, training
+from kotune.train import gpu, out_of_memory, training
 from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
 from kotune.worker import device, tether
 
@@ -386,7 +385,7 @@ def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(monkeypatch: 
 
 def about_gpus(launcher: tuple[str, ...]) -> list[str]:
     job = SimpleNamespace(launcher=launcher, is_old_gpu=False, recipe=SimpleNamespace(axolotl={}))
-    return pipeline._about_gpus(cast(Job, job))
+    return gpu.notes(cast(Job, job))
 
 
 @pytest.mark.parametrize(
