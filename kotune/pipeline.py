@@ -33,6 +33,7 @@ from kotune.layout import (
     TEMPLATE,
 )
 from kotune.models import generation, hub, presets
+from kotune.plan import on_cpu
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
 from kotune.report import lines, writing
@@ -49,7 +50,7 @@ from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, gpu, out_of_memory, tracking, training
 from kotune.train.checkpoints import keep_matching, last_good_step
 from kotune.worker.call import call
-from kotune.worker.device import detect_device
+from kotune.worker.device import Device, chosen, detect_device
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
@@ -68,9 +69,10 @@ class RunOptions:
     dry_run: bool = False
     lang: str = LANGUAGES[0]  # of the report; the screen speaks English
     launcher: Launcher = ()
+    device: Device | None = None  # `cpu`: whatever GPU there is, and however long it takes
 
     def command(self, recipe_file: Path) -> str:
-        words = said(self.overrides, self.limit, self.lang)
+        words = said(self.overrides, self.limit, self.lang) + (["--device", self.device] if self.device else [])
         name, *arguments = self.launcher or ("",)
         words += ["--launcher", name] if name else []
         return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)
@@ -78,13 +80,18 @@ class RunOptions:
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """Take a recipe through its stages up to `options.until`; the run, whose folder is `<runs_dir>/<recipe>-<hash>`."""
+    with chosen(options.device):
+        return _run(recipe_file, options, screen)
+
+
+def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     if options.until not in STAGES:
         raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
-    place, device = Run(folder.absolute()), detect_device()
+    place, device = Run(folder.absolute()), options.device or detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
     for line in (*tracking.lines(recipe.axolotl), *gpu.notes(job)):
@@ -100,6 +107,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     }  # fmt: skip
     try:
         with _judged(folder):
+            _require_machine(job, options)
             execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
@@ -130,8 +138,6 @@ def _progress(job: Job) -> str:
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
     """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
-    require_engines()
-    gpu.require(job, until)
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
@@ -149,6 +155,14 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
         if fresh and not job.run.record().get("stages"):
             shutil.rmtree(root)
         raise
+
+
+def _require_machine(job: Job, options: RunOptions) -> None:
+    """KotuneError, before anything is written or downloaded, where this machine cannot do what is to come, or takes hours."""
+    require_engines()
+    gpu.require(job, options.until)
+    if job.device == "cpu" and not options.device:
+        on_cpu.require(job, options.until)
 
 
 def require_engines() -> None:

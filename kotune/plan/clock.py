@@ -48,6 +48,17 @@ def batch_tokens(counted: Counted, micro: int) -> float:
     return micro * longest
 
 
+def trained_tokens(schedule: Schedule, counted: Counted, micro: int, checkpointing: bool) -> float:
+    """Tokens of all steps, padding included, and what validation comes to in such tokens: it is read forward only, a third of
+    what a training token costs, or half of it without checkpointing."""
+    if schedule.packing:
+        step = schedule.batch_size * float(schedule.sequence_len)
+    else:
+        step = schedule.batch_size / micro * batch_tokens(counted, micro)
+    forward = counted.validation / schedule.batch_size * schedule.evaluations / (3 if checkpointing else 2)
+    return step * (schedule.steps + forward)
+
+
 def training(shape: Shape, tflops: float, tokens: float, checkpointing: bool) -> float:
     """Seconds of training on so many tokens, padding included."""
     operations = 2 * shape.in_products * (3 if checkpointing else 2)

@@ -105,7 +105,7 @@ def make(
     counted = counted or counting.count(recipe)
     config = axolotl_config.config(recipe, "cuda", rows=counted.rows)
     plan = Plan(
-        recipe, file.stem, shape, _method(recipe, shape, config), _schedule(config, counted), counted,
+        recipe, file.stem, shape, _method(recipe, shape, config), schedule_of(config, counted), counted,
         work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (),
         [*_notes(config, counted), *work.not_scored(recipe)], price,
     )  # fmt: skip
@@ -127,7 +127,8 @@ def _method(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Method:
     return Method(bits, shape.trainable(r, names), r, bool(config.get("gradient_checkpointing")))
 
 
-def _schedule(config: dict[str, Any], counted: Counted) -> Schedule:
+def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
+    """How an Axolotl configuration trains on what was counted."""
     packing, length = bool(config.get("sample_packing")), int(config["sequence_len"])
     batch_size = int(config["micro_batch_size"]) * int(config.get("gradient_accumulation_steps") or 1)
     whole = clock.steps(counted, batch_size, float(config["num_epochs"]), length if packing else None)
@@ -216,16 +217,8 @@ def _speed(gpu: Gpu, config: dict[str, Any]) -> tuple[float, list[str]]:
 
 def _seconds(plan: Plan, gpu: Gpu, tflops: float, used: tuple[int, int]) -> dict[str, float]:
     micro, stored = used
-    schedule, shape = plan.schedule, plan.shape
-    if schedule.packing:
-        step = schedule.batch_size * float(schedule.sequence_len)
-    else:
-        step = schedule.batch_size / micro * clock.batch_tokens(plan.counted, micro)
-    # Validation is read forward only: a third of what a training token costs, or half of it without checkpointing.
-    forward = (
-        plan.counted.validation / schedule.batch_size * schedule.evaluations / (3 if plan.method.checkpointing else 2)
-    )
-    trained = step * (schedule.steps + forward)
+    shape = plan.shape
+    trained = clock.trained_tokens(plan.schedule, plan.counted, micro, plan.method.checkpointing)
     return {
         "download": 0.0 if _is_local(plan.recipe) else 2 * shape.parameters / assumptions.DOWNLOAD,
         "start_up": assumptions.START_UP,
