@@ -101,8 +101,11 @@ def install(tmp_path: Path) -> Iterator[Callable[..., "subprocess.CompletedProce
     wheels.put(usual, "nvidia-cudnn-cu12", "9.1")
     wheels.put(cuda, "torch", "2.13.0+cu126", "nvidia-cudnn-cu12==9.1", "other")
     shutil.copy(ROOT / "install.sh", tmp_path)
+    plain = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+    }  # no package but what is installed
     env = {
-        **os.environ,
+        **plain,
         "UV_CACHE_DIR": str(tmp_path / "cache"),
         "UV_NO_CONFIG": "1",
         "NO_PROXY": "127.0.0.1",

@@ -110,7 +110,15 @@ def test_what_ended_training_is_told_with_what_to_do(
         list(training.train(tmp_path, INPUTS))
 
 
-@pytest.mark.parametrize("code", ["sys.exit(143)", "os.kill(os.getpid(), signal.SIGTERM)"])
+LAUNCHERS_LAST = (
+    "E1130 10:44:29 19187 api.py:1002] failed (exitcode: 143) local_rank: 0 (pid: 19218) of binary: /bin/python"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["sys.exit(143)", "os.kill(os.getpid(), signal.SIGTERM)", f"print({LAUNCHERS_LAST!r}, flush=True); sys.exit(1)"],
+)
 def test_a_training_that_somebody_else_told_to_stop_is_preempted_not_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
