@@ -35,9 +35,8 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         # Imported by its name, so that an edit of these trains nothing again.
         import_module("kodata.reading.guard").install()
         import_module("kotune.worker.bounds").bound_templates()
-        import_module("kotune.worker.tether").tie(
-            os.getppid()
-        )  # a launcher that is killed would leave its workers at work
+        if "LOCAL_RANK" in os.environ:  # a launcher that is killed would leave its workers at work
+            import_module("kotune.worker.tether").tie(os.getppid())
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Loads none; it is the hook that comes before the model's place is settled."""
