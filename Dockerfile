@@ -39,6 +39,10 @@ RUN uv pip install --python "$(command -v python)" --no-cache --no-deps \
   && mkdir -p runs /cache/huggingface \
   && chmod 1777 runs /cache /cache/huggingface
 
+# On a GPU Triton makes its kernels with these, when training begins: `run` looks for them, too.
+RUN python -P -c 'from kotune.worker import compiler; print(f"WARNING: {lacks}; {compiler.INSTALL}" if (lacks := compiler.missing()) \
+      else "a C compiler and Python.h are there: build-essential python3-dev")'
+
 # A user of any number works: nothing is looked up by its name. Tokens come when it is run (--env-file), never here.
 ENV HF_HOME=/cache/huggingface \
     HOME=/cache \

@@ -5,8 +5,15 @@ PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# make setup CUDA=12.6: the build of torch for drivers older than the lock's CUDA 13. What was chosen once stays; CUDA= is the lock's own.
+CHOSEN := $(shell cat $(STAMP) 2>/dev/null)
+CUDA ?= $(CHOSEN)
 
 setup: $(STAMP)
+
+ifneq ($(strip $(CUDA)),$(CHOSEN))
+.PHONY: $(STAMP)
+endif
 
 # uv installs in seconds what pip resolves in minutes, but does not read pip's configuration: install.sh hands over its
 # indexes and local wheels. --compile-bytecode: importing Axolotl uncompiled costs three times the CPU seconds.
@@ -14,8 +21,8 @@ $(STAMP): pyproject.toml requirements.lock install.sh
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 	  { echo "error: Python 3.11 or 3.12 is needed; name one with: make setup PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -P -m venv $(VENV)
-	bash install.sh $(BIN)
-	touch $(STAMP)
+	CUDA="$(strip $(CUDA))" bash install.sh $(BIN)
+	echo "$(strip $(CUDA))" > $(STAMP)
 
 quickstart: setup
 	./cli.py run recipes/quickstart_llama.yml

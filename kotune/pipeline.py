@@ -33,6 +33,7 @@ from kotune.layout import (
     TEMPLATE,
 )
 from kotune.models import generation, hub, presets
+from kotune.plan import on_cpu
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
 from kotune.report import lines, writing
@@ -46,22 +47,14 @@ from kotune.runs.unfinished import Started, TrainedRecord
 from kotune.score import base_answers
 from kotune.score.samples import damaged_notes
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
-from kotune.train import config, out_of_memory, tracking, training
+from kotune.train import config, gpu, out_of_memory, tracking, training
 from kotune.train.checkpoints import keep_matching, last_good_step
-from kotune.worker import compiler, driver
 from kotune.worker.call import call
-from kotune.worker.device import detect_device, visible
+from kotune.worker.device import Device, chosen, detect_device
 
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
-TRITON = (
-    "lora_mlp_kernel",
-    "lora_qkv_kernel",
-    "lora_o_kernel",
-    "lora_embedding_kernel",
-    "torch_compile",
-)  # keys of what it makes
 PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
 
 
@@ -76,9 +69,10 @@ class RunOptions:
     dry_run: bool = False
     lang: str = LANGUAGES[0]  # of the report; the screen speaks English
     launcher: Launcher = ()
+    device: Device | None = None  # `cpu`: whatever GPU there is, and however long it takes
 
     def command(self, recipe_file: Path) -> str:
-        words = said(self.overrides, self.limit, self.lang)
+        words = said(self.overrides, self.limit, self.lang) + (["--device", self.device] if self.device else [])
         name, *arguments = self.launcher or ("",)
         words += ["--launcher", name] if name else []
         return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)
@@ -86,16 +80,21 @@ class RunOptions:
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """Take a recipe through its stages up to `options.until`; the run, whose folder is `<runs_dir>/<recipe>-<hash>`."""
+    with chosen(options.device):
+        return _run(recipe_file, options, screen)
+
+
+def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     if options.until not in STAGES:
         raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
-    place, device = Run(folder.absolute()), detect_device()
+    place, device = Run(folder.absolute()), options.device or detect_device()
     job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
-    for line in (*tracking.lines(recipe.axolotl), *_about_gpus(job)):
+    for line in (*tracking.lines(recipe.axolotl), *gpu.notes(job)):
         screen.say(line)
     if options.dry_run:
         with _judged(folder):
@@ -108,26 +107,12 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     }  # fmt: skip
     try:
         with _judged(folder):
+            _require_machine(job, options)
             execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
         raise
     return job.run
-
-
-def _about_gpus(job: Job) -> list[str]:
-    """What is said where a run leaves GPUs alone, or trains otherwise on an old one."""
-    gpus, told = visible(), []
-    if len(gpus) > 1 and training.is_one_process(job.launcher):
-        told = [
-            f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on all: --launcher torchrun -- "
-            f"--nproc_per_node={len(gpus)}"
-        ]
-    if "bf16" not in job.recipe.axolotl and job.is_old_gpu:
-        told.append(
-            "this GPU has no bf16 of its own: trained and scored in fp16, or in float32 where a model is too large for that"
-        )
-    return told
 
 
 def _judged(folder: Path) -> AbstractContextManager[None]:
@@ -153,8 +138,6 @@ def _progress(job: Job) -> str:
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
     """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
-    require_engines()
-    _require_gpu(job, until)
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
@@ -174,30 +157,19 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
         raise
 
 
+def _require_machine(job: Job, options: RunOptions) -> None:
+    """KotuneError, before anything is written or downloaded, where this machine cannot do what is to come, or takes hours."""
+    require_engines()
+    gpu.require(job, options.until)
+    if job.device == "cpu" and not options.device:
+        on_cpu.require(job, options.until)
+
+
 def require_engines() -> None:
     """RecipeError in the light install, before anything is written."""
     if not find_spec("axolotl"):
         raise RecipeError(
             f"this is the light install, which only checks, renders and plans; {INSTALL} brings Axolotl and torch"
-        )
-
-
-def _require_gpu(job: Job, until: str) -> None:
-    """StageError, before anything is downloaded, where training on a GPU is to come and its driver gives none to this torch, or
-    there is nothing to make Triton's kernels with."""
-    is_to_come = STAGES.index(until) >= STAGES.index("train") and "train" not in job.run.record().get("stages", {})
-    if job.device == "cpu" or not is_to_come:
-        return
-    if told := driver.trouble():
-        raise StageError(told)
-    if not (missing := compiler.missing()):
-        return
-    asked = config.config(job.recipe, job.device, is_old=job.is_old_gpu)
-    if used := [key for key in TRITON if asked.get(key)]:
-        off = " ".join(f"--set axolotl.{key}=false" for key in used)
-        raise StageError(
-            f"{missing}, with which Triton makes the kernels that train on a GPU; {compiler.INSTALL}; or train without them, "
-            f"more slowly: {off}"
         )
 
 

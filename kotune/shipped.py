@@ -10,6 +10,7 @@ TASKS = ROOT / "tasks" if IS_CHECKOUT else ROOT / "kotune_tasks"
 RECIPES = ROOT / "recipes" if IS_CHECKOUT else ROOT / "kotune_recipes"
 PROGRAM = "./cli.py" if IS_CHECKOUT else "kotune"  # as a person types it
 INSTALL = "`make setup`" if IS_CHECKOUT else "`bash install.sh ENVIRONMENT/bin package` in a checkout"
+INSTALL_OLDER_CUDA = INSTALL.replace("setup`", "setup CUDA=12.6`").replace("bash install", "CUDA=12.6 bash install")
 RECIPES_LIST = "`ls recipes/ recipes/studies/`" if IS_CHECKOUT else "`kotune recipes`"
 RECIPES_PAGE = "recipes/README.md" if IS_CHECKOUT else str(RECIPES / "README.md")
 

@@ -232,6 +232,14 @@ def test_without_a_gpu_real_recipes_end_before_anything_is_installed(colab: Open
     assert "--gpu" not in opened.commands("plan")[0]
 
 
+@pytest.mark.parametrize("gpu", [L4, ""])
+def test_a_gpu_gets_what_triton_makes_its_kernels_with(colab: Opened, gpu: str) -> None:
+    opened = colab(gpu)
+    opened.run_all()
+    found = [words for words, _ in opened.called if words[:1] == ["apt-get"]]
+    assert [words[-2:] for words in found] == ([["build-essential", "python3-dev"]] if gpu else [])
+
+
 def test_a_driver_older_than_torchs_cuda_gets_nvidias_package(colab: Opened) -> None:
     opened = colab(OLD)
     opened.run_all()

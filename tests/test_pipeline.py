@@ -199,7 +199,7 @@ def test_facts_are_those_of_the_machine_that_ran_last(
     monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cpu")
     start(until="prepare")
     monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cuda")
-    monkeypatch.setattr("kotune.pipeline._require_gpu", lambda *_: None)
+    monkeypatch.setattr("kotune.train.gpu.require", lambda *_: None)
     assert start() == ["render", "train", "score", "report"]
     assert Run(folder(tmp_path)).record()["device"] == "cuda"
 

@@ -6,11 +6,14 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kotune.runs.folder import write_text
+from kotune.shipped import INSTALL_OLDER_CUDA
+from tests import wheels
 from tests.conftest import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -76,6 +79,107 @@ def test_another_python_is_refused_before_an_environment_of_it_stands_in_the_way
     )
     assert done.returncode == 2 and "error: Python 3.11 or 3.12 is needed" in done.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+LOCKED = ("torch 2.13.0", "cuda-toolkit 13.0.3", "nvidia-cudnn-cu13 9.2", "nvidia-ml-py 12.5", "other 1.0")
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Iterator[Callable[..., "subprocess.CompletedProcess[str]"]]:
+    """Runs install.sh over a lock of five empty packages, with the real uv and indexes on loopback; kotune is not installed."""
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+    if not uv:
+        pytest.skip("uv is not in this environment (make setup brings it)")
+    usual, cuda = tmp_path / "indexes" / "simple", tmp_path / "indexes" / "whl" / "cu126"
+    needs = ("cuda-toolkit==13.0.3", "nvidia-cudnn-cu13==9.2")
+    hashes = [wheels.put(usual, *one.split(), *needs * one.startswith("torch")) for one in LOCKED]
+    lock = "".join(
+        f"{one.replace(' ', '==')} \\\n    --hash=sha256:{it}\n" for one, it in zip(LOCKED, hashes, strict=True)
+    )
+    write_text(tmp_path / "requirements.lock", lock)
+    wheels.put(usual, "other", "2.0")
+    wheels.put(usual, "nvidia-cudnn-cu12", "9.1")
+    wheels.put(cuda, "torch", "2.13.0+cu126", "nvidia-cudnn-cu12==9.1", "other")
+    shutil.copy(ROOT / "install.sh", tmp_path)
+    plain = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+    }  # no package but what is installed
+    env = {
+        **plain,
+        "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_NO_CONFIG": "1",
+        "NO_PROXY": "127.0.0.1",
+        "CUDA": "",
+    }
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, ".venv"], cwd=tmp_path, env=env, check=True)
+    folder = tmp_path / ".venv" / "bin"
+    (site,) = (tmp_path / ".venv" / "lib").glob("python3*/site-packages")
+    write_text(site / "kotune_tasks" / "install.py", "")
+    write_text(folder / "uv", f'#!/bin/sh\ncase " $* " in *" -e . "*) exit ;; esac\nexec {uv} "$@"\n')
+    with wheels.served(tmp_path / "indexes") as address:
+        asked = f"case $3 in global.index-url) echo {address}/simple ;; esac"
+        write_text(folder / "pip", f'#!/bin/sh\n[ "$1" != config ] || {asked}\n')
+        for name in ("uv", "pip"):
+            (folder / name).chmod(0o755)
+
+        def run(**more: str) -> "subprocess.CompletedProcess[str]":
+            words = ["bash", "install.sh", ".venv/bin"]
+            over = {**env, "TORCH_INDEX": f"{address}/whl", **more}
+            return subprocess.run(words, cwd=tmp_path, env=over, capture_output=True, text=True, check=False)
+
+        yield run
+
+
+def there(folder: Path) -> set[str]:
+    """What is installed in the environment of a folder."""
+    found = (folder / ".venv" / "lib").glob("python3*/site-packages/*.dist-info")
+    return {path.stem.replace("_", "-") for path in found}
+
+
+def test_an_older_cuda_brings_its_torch_and_what_that_pins_and_all_else_is_as_locked(
+    install: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path: Path
+) -> None:
+    """There and back: nothing of the other build is left."""
+    own = {"torch-2.13.0", "cuda-toolkit-13.0.3", "nvidia-cudnn-cu13-9.2", "nvidia-ml-py-12.5", "other-1.0"}
+    older = {"torch-2.13.0+cu126", "nvidia-cudnn-cu12-9.1", "nvidia-ml-py-12.5", "other-1.0"}
+    for cuda, wanted in (("", own), ("12.6", older), ("12.6", older), ("13.0", own)):
+        done = install(CUDA=cuda)
+        assert (done.returncode, there(tmp_path)) == (0, wanted), done.stderr
+        assert ("the lock has no hash for these" in done.stderr) == (wanted == older)
+    assert "CUDA=12.6" in INSTALL_OLDER_CUDA
+
+
+@pytest.mark.parametrize(
+    ("cuda", "told"),
+    [
+        ("twelve", "give a version of CUDA, as 12.6"),
+        ("99.9", r"no torch==2\.13\.0\+cu999 at http://.*/whl/cu999 \(.*\)"),
+    ],
+)
+def test_a_cuda_that_there_is_no_torch_for_is_one_message_and_changes_nothing(
+    install: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path: Path, cuda: str, told: str
+) -> None:
+    done = install(CUDA=cuda)
+    assert (done.returncode, there(tmp_path)) == (2, set())
+    (line,) = done.stderr.splitlines()
+    assert re.match(f"error: CUDA={cuda}: {told}.*: CUDA=12.6, and 13.0, which is the lock's own", line), line
+
+
+def test_make_sets_up_anew_for_another_cuda_and_keeps_the_one_that_was_chosen(tmp_path: Path) -> None:
+    """`make quickstart` of somebody who has chosen one is not to bring the lock's own back."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("pyproject.toml", "requirements.lock"):
+        write_text(tmp_path / name, "")
+    write_text(tmp_path / "install.sh", 'echo "installed ${CUDA:-own}"\n')
+    write_text(tmp_path / "python", f'#!/bin/sh\n[ "$2" != -m ] || exec mkdir -p .venv\nexec {sys.executable} "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    env = {name: value for name, value in os.environ.items() if name not in ("CUDA", "MAKEFLAGS", "MAKELEVEL")}
+    for words, told in (
+        ([], ["own"]), ([], []), (["CUDA=12.6"], ["12.6"]), (["CUDA=12.6"], []), ([], []), (["CUDA="], ["own"]), ([], []),
+    ):  # fmt: skip
+        command = ["make", "setup", "PYTHON=./python", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+        assert re.findall(r"^installed (.*)", done.stdout, re.MULTILINE) == told, (words, done.stdout)
 
 
 def test_the_light_install_is_light() -> None:

@@ -48,7 +48,7 @@ def awk(program: str, *words: str) -> set[str]:
 def test_the_installers_parts_of_the_lock() -> None:
     """uv and setuptools first; then all but torch and its CUDA where another build of torch is there; else all."""
     (program,) = re.findall(r"""^locked\(\) .*? '(.*)' \$lock""", INSTALL, re.MULTILINE)
-    (without,) = re.findall(r"""^      cuda='(.*?)'""", INSTALL, re.MULTILINE)
+    (without,) = re.findall(r"""^family='(.*?)'""", INSTALL, re.MULTILINE)
     (nothing,) = re.findall(r"""^cuda='(.*?)'""", INSTALL, re.MULTILINE)
     assert awk(program, "-v", "names=^(uv|setuptools)==") == {"uv", "setuptools"}
     assert awk(program, "-v", f"names=^({without})==", "-v", "not=-v") == NAMES - CUDA - {"torch"}

@@ -77,6 +77,9 @@ price_option = click.option(
 rate_option = click.option(
     "--won-per-dollar", type=float, metavar="WON", help="What a dollar costs: tells costs in dollars too."
 )
+device_option = click.option(
+    "--device", type=click.Choice(["cpu"]), help="Use the CPU, whatever GPU there is and however long it takes."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
 lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 runs_dir_option = click.option(

@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.options import PassThrough, lang_option, limit_option, recipe_argument, runs_dir_option, set_option
+from kotune.commands.options import (
+    PassThrough,
+    device_option,
+    lang_option,
+    limit_option,
+    recipe_argument,
+    runs_dir_option,
+    set_option,
+)
 from kotune.runs.folder import STAGES
 
 
@@ -18,6 +26,7 @@ from kotune.runs.folder import STAGES
 @runs_dir_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
 @lang_option
+@device_option
 @click.option(
     "--launcher", metavar="NAME", help="Axolotl's own launcher for several GPUs, torchrun or accelerate; ARGS are its."
 )

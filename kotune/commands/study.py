@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.options import PassThrough, RecipeFile, lang_option, price_option, rate_option, runs_dir_option
+from kotune.commands.options import (
+    PassThrough,
+    RecipeFile,
+    device_option,
+    lang_option,
+    price_option,
+    rate_option,
+    runs_dir_option,
+)
 from kotune.display.terminal import echo
 
 
@@ -23,6 +31,7 @@ from kotune.display.terminal import echo
 @click.option("--on", "engine", metavar="ENGINE", help="Hand what is missing to docker, slurm or sky; ARGS are its.")
 @click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
 @runs_dir_option
+@device_option
 @lang_option
 def study(file: Path, **options: Any) -> None:
     """Run every cell of STUDY, recipes and what varies over them, and report on all of them; done cells are not done again."""

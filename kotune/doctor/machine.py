@@ -16,11 +16,10 @@ from kodata.errors import brief
 from kotune.doctor.finding import ANEW, SETUP, Finding
 from kotune.shipped import IS_CHECKOUT, PROGRAM, ROOT
 from kotune.stages import versions
+from kotune.worker import driver
 from kotune.worker.compiler import INSTALL
 
 GIB = 2**30
-# The oldest Linux driver for each CUDA major version: NVIDIA's CUDA compatibility documentation.
-DRIVERS = {12: 525, 13: 580}
 SMI = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader,nounits"]
 
 
@@ -83,17 +82,14 @@ def torch_build(build: tuple[str, str | None, bool] | str | None, found: list[In
             f"{told}, but there is an NVIDIA GPU",
             f"{ANEW}: it takes the CUDA build",
         )
-    driver = found[0].driver
-    least = DRIVERS.get(int(cuda.partition(".")[0]), 0)
-    if (
-        int(driver.partition(".")[0]) < least and not usable
-    ):  # a package of NVIDIA's may stand between, as cuda-compat-13-0
-        do = f"update the driver to {least} or newer, or take a machine or image that has it"
-        return Finding("torch", "fix", f"{told}, but the driver is {driver}", do)
-    if not usable:
-        do = "see that no other process broke it: run nvidia-smi, look at CUDA_VISIBLE_DEVICES, restart the machine"
-        return Finding("torch", "fix", f"{told}, driver {driver}, but torch finds no GPU", do)
-    return Finding("torch", "ok", f"{told}, driver {driver}")
+    told += f", driver {found[0].driver}"
+    if usable:  # also where a package of NVIDIA's stands between, as cuda-compat-13-0
+        return Finding("torch", "ok", told)
+    what, do = driver.trouble() or (
+        "torch finds no GPU",
+        "run nvidia-smi, look at CUDA_VISIBLE_DEVICES, restart the machine",
+    )
+    return Finding("torch", "fix", f"{told}: {what}", do)
 
 
 def gpu(found: InstalledGpu) -> Finding:

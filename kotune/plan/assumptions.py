@@ -11,6 +11,7 @@ TRAINED_LAYER, TRAINED_LAYER_4BIT = 5.2e-3, 7.3e-3
 SCORING = 0.30  # of the peak, for log-likelihoods, which are forward passes alone
 # The same of one forward pass, without an adapter and with one that is not merged: transformers' and peft's own Python code.
 PASSED_LAYER = {"base": 0.8e-3, "tuned": 1.5e-3}
+CORE = 0.1  # TFLOPS of a CPU core in fp32: two AVX2 multiply-adds of 8 numbers at 3 GHz; TRAINING and SCORING of it are reached
 BANDWIDTH = 0.70  # of the data sheet's that reading weights, keys and values reaches
 DOWNLOAD = 50e6  # bytes a second from the hub
 START_UP = 180.0  # seconds for preparing data, the proof of parity, and the imports and first kernels of each stage

@@ -37,10 +37,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Speed:
-    """What a run is done with on one GPU: `tflops` in its precision, `bandwidth` in bytes a second."""
+    """What a run is done with on one GPU: `tflops` in its precision, `bandwidth` in bytes a second. `waits`: for the Python code
+    that starts its work; a CPU does not, which does both."""
 
     tflops: float
     bandwidth: float
+    waits: bool = True
 
     def products(self, weights: float, share: float) -> float:
         """Seconds of one forward pass with so many weights, each token's counted, at this share of the peak."""
@@ -69,14 +71,27 @@ def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, traine
     """Seconds of training on a micro-batch of so many tokens, padding included, of which so many are trained."""
     passes = 3 if method.checkpointing else 2
     layer = assumptions.TRAINED_LAYER_4BIT if method.bits == 4 else assumptions.TRAINED_LAYER
-    return passes * max(
-        layer * shape.layers / 3, speed.products(shape.in_products(tokens, trained), assumptions.TRAINING)
-    )
+    python = speed.waits * layer * shape.layers / 3
+    return passes * max(python, speed.products(shape.in_products(tokens, trained), assumptions.TRAINING))
+
+
+def training(shape: Shape, speed: Speed, method: Method, schedule: Schedule, counted: Counted, micro: int) -> float:
+    """Seconds of all steps, and of validation, which is read forward only: a third of what training costs, or half of it without
+    checkpointing."""
+    if schedule.packing:
+        tokens = micro * float(schedule.sequence_len)
+        trained = tokens * counted.share
+    else:
+        tokens = batch_tokens(counted, micro, schedule.pad_to)
+        trained = micro * counted.mean * counted.share
+    passes = 3 if method.checkpointing else 2
+    steps = schedule.steps + counted.validation / schedule.batch_size * schedule.evaluations / passes
+    return steps * schedule.batch_size / micro * micro_step(shape, speed, method, tokens, trained)
 
 
 def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) -> float:
     """Seconds in which a variant reads every prompt with every choice, and the prompts of what it writes."""
-    python = shape.layers * assumptions.PASSED_LAYER[variant]
+    python = speed.waits * shape.layers * assumptions.PASSED_LAYER[variant]
     total = 0.0
     for work in works:
         prompts = (work.items or 0) * max(work.choices, 1)

@@ -127,7 +127,7 @@ def make(
     config = configs[False]
     plan = Plan(
         recipe, file.stem, shape, {is_old: _way(recipe, shape, told) for is_old, told in configs.items()},
-        _schedule(config, counted), counted, work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (),
+        schedule_of(config, counted), counted, work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (),
         [*_notes(config, counted), *work.not_scored(recipe)], price,
     )  # fmt: skip
     return replace(plan, on=[_on(plan, gpu) for gpu in asked])
@@ -157,7 +157,8 @@ def _way(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
     return Way(method, precision, bool({"bf16", "fp16"} & recipe.axolotl.keys()))
 
 
-def _schedule(config: dict[str, Any], counted: Counted) -> Schedule:
+def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
+    """How an Axolotl configuration trains on what was counted."""
     packing, length = bool(config.get("sample_packing")), int(config["sequence_len"])
     batch_size = int(config["micro_batch_size"]) * int(config.get("gradient_accumulation_steps") or 1)
     whole = clock.steps(counted, batch_size, float(config["num_epochs"]), length if packing else None)
@@ -280,20 +281,10 @@ def _precision_notes(gpu: Gpu, way: Way) -> list[str]:
 
 
 def _training(plan: Plan, speed: Speed, way: Way, micro: int) -> dict[str, float]:
-    schedule, shape = plan.schedule, plan.shape
-    if schedule.packing:
-        tokens = micro * float(schedule.sequence_len)
-        trained = tokens * plan.counted.share
-    else:
-        tokens = clock.batch_tokens(plan.counted, micro, schedule.pad_to)
-        trained = micro * plan.counted.mean * plan.counted.share
-    # Validation is read forward only: a third of what a training token costs, or half of it without checkpointing.
-    passes = 3 if way.method.checkpointing else 2
-    steps = schedule.steps + plan.counted.validation / schedule.batch_size * schedule.evaluations / passes
     return {
-        "download": 0.0 if _is_local(plan.recipe) else 2 * shape.parameters / assumptions.DOWNLOAD,
+        "download": 0.0 if _is_local(plan.recipe) else 2 * plan.shape.parameters / assumptions.DOWNLOAD,
         "start_up": assumptions.START_UP,
-        "training": steps * schedule.batch_size / micro * clock.micro_step(shape, speed, way.method, tokens, trained),
+        "training": clock.training(plan.shape, speed, way.method, plan.schedule, plan.counted, micro),
     }
 
 

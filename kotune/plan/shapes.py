@@ -101,14 +101,23 @@ def find(model: str) -> Shape:
     A hub id is looked for in the hub's cache and then on the hub, where all but the weights are fetched: HubError,
     HubDeniedError. RecipeError for a kind of model whose arithmetic is not known.
     """
+    return of(_config(model), model)
+
+
+def near(model: str) -> Shape:
+    """As find(), but a kind of model whose arithmetic is not known is taken for Llama's: near enough for hours, not for bytes."""
+    return of({**_config(model), "model_type": KNOWN[0]}, model)
+
+
+def _config(model: str) -> Mapping[str, Any]:
     known = strict_yaml.load(SHAPES_FILE)
     if model in known:
-        return of(known[model], model)
+        return dict(known[model])
     base = presets.find(model, None).base
     file = Path(base) / CONFIG if presets.is_folder(base) else _of_hub(base)
     config = object_of(base, file)
     refuse_numbers(base, config)
-    return of(config, model)
+    return config
 
 
 def of(config: Mapping[str, Any], model: str) -> Shape:

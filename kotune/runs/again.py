@@ -36,6 +36,7 @@ def again(record: dict[str, Any]) -> str:
         limit if fits(limit, Limit) else None,
         lang if (lang := _after("--lang", words)) in LANGUAGES else LANGUAGES[0],
     )
+    options += ["--device", "cpu"] if _after("--device", words) == "cpu" else []
     options += ["--launcher", name] if name else []
     place = Path(_after("--runs-dir", words) or RUNS)
     return command(_recipe(words), *options, runs_dir=place, passed=passed)

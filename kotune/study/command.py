@@ -20,6 +20,7 @@ from kotune.runs.folder import RUNS, read_json, said
 from kotune.runs.folder import command as command_line
 from kotune.study import cost, file, running, sizes
 from kotune.study.file import Study
+from kotune.worker.device import Device
 
 Echo = Callable[[str], object]
 
@@ -38,6 +39,7 @@ class StudyOptions:
     bucket: str | None = None
     runs_dir: Path = RUNS
     lang: str = LANGUAGES[0]
+    device: Device | None = None
     passed: tuple[str, ...] = ()
 
     @property
@@ -50,6 +52,7 @@ def again(study: Study, options: StudyOptions) -> str:
     given = {
         "--budget": options.budget, "--gpu": options.gpu, "--price": options.price,
         "--won-per-dollar": options.won_per_dollar, "--on": options.engine, "--bucket": options.bucket,
+        "--device": options.device,
     }  # fmt: skip
     flags = {"--dry-run": options.dry_run, "--report-only": options.report_only}
     words = [word for name, value in given.items() if value is not None for word in (name, _word(value))]
@@ -88,6 +91,10 @@ def _check(options: StudyOptions) -> None:
     if not options.engine and (options.bucket or options.passed):
         word = f"--bucket {options.bucket}" if options.bucket else f"-- {' '.join(options.passed)}"
         raise RecipeError(f"{word}: is for an engine; add --on docker, slurm or sky")
+    if options.engine and options.device:
+        raise RecipeError(
+            f"--device {options.device}: an engine's machines have a GPU; leave it out, or leave out --on"
+        )
     if options.engine and options.runs_dir != RUNS:
         raise RecipeError(f"--runs-dir {options.runs_dir}: an engine's runs lie in {RUNS}/; leave it out")
     if options.budget is not None and not 0 <= options.budget < math.inf:
@@ -141,7 +148,9 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
     from kotune.study.report import StudyReport
     from kotune.study.writing import write
 
-    of_cells = pipeline.RunOptions(limit=study.limit, runs_dir=options.runs_dir, lang=options.lang)
+    of_cells = pipeline.RunOptions(
+        limit=study.limit, runs_dir=options.runs_dir, lang=options.lang, device=options.device
+    )
     failed = [] if options.report_only else _cells(study, options, of_cells)
     found, absent = running.scored(study, of_cells, failed)
     if found:

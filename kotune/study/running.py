@@ -16,7 +16,7 @@ from kotune.runs.job import Job
 from kotune.study import sizes
 from kotune.study.file import Cell, Study
 from kotune.worker import server
-from kotune.worker.device import detect_device
+from kotune.worker.device import chosen, detect_device
 
 Failed = list[tuple[Cell, str]]
 
@@ -24,9 +24,10 @@ Failed = list[tuple[Cell, str]]
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     """Run what is missing; the cells that failed, with what they said. What would stop every cell is raised: Ctrl-C, SIGTERM,
     a hub that is out of reach, a full disk, a size above what the data hold."""
-    _check_sizes(study, options, screen)
-    with server.up():
-        return _each(study, options, screen)
+    with chosen(options.device):
+        _check_sizes(study, options, screen)
+        with server.up():
+            return _each(study, options, screen)
 
 
 def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:

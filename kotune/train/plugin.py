@@ -11,7 +11,6 @@ import json
 import math
 import os
 import resource
-import signal
 import time
 from importlib import import_module
 from typing import Any
@@ -20,10 +19,10 @@ from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback
 
 from kodata import drafts
-from kotune.errors import PREEMPTED
 from kotune.layout import METRICS
 from kotune.train import head, upstream
 from kotune.train.precision import base_precision, compute_dtype
+from kotune.train.stopping import Stopper
 
 LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 
@@ -38,10 +37,13 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         import_module("kotune.worker.bounds").bound_templates()
         self.padding = Padding()
         self.head = "all"
+        if "LOCAL_RANK" in os.environ:  # a launcher that is killed would leave its workers at work
+            import_module("kotune.worker.tether").tie(os.getppid())
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Loads none; it is the hook that comes before the model's place is settled."""
         upstream.train_together_on_cpu(cfg)
+        upstream.restore_on_cpu(cfg)
 
     def pre_model_load(self, cfg: Any) -> None:
         upstream.seed_adapter(cfg)
@@ -139,39 +141,6 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         upstream.evaluate_at_the_end(self.cfg, state, control)
-
-
-class Stopper(TrainerCallback):  # type: ignore[misc]
-    """SIGTERM: a checkpoint after the step that is being done, then the end. Axolotl would keep nothing on SIGTERM, and on
-    Ctrl-C exit 0 with what looks like a finished adapter."""
-
-    def __init__(self, trainer: Any) -> None:
-        self.trainer = trainer
-        self.told = False
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._tell)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-
-    def _tell(self, *_: Any) -> None:
-        self.told = True
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.told:
-            control.should_save = True
-
-    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.told:  # an evaluation may take longer than whoever stops us waits
-            self.trainer._save_checkpoint(self.trainer.model, trial=None)
-            os._exit(PREEMPTED)
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.told:
-            os._exit(PREEMPTED)
 
 
 def peak_memory_gib() -> float:

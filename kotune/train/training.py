@@ -105,9 +105,9 @@ def command(root: Path, launcher: Launcher, is_lean: bool = False) -> list[str]:
 
 def _failure(root: Path, code: int) -> Exception | Preempted:
     """What a start of Axolotl that ended with another code than 0 means to the user."""
-    if code in (PREEMPTED, -signal.SIGTERM):
-        return Preempted()
     log = root / TRAIN_LOG
+    if code in (PREEMPTED, -signal.SIGTERM) or faults.is_preempted(log):
+        return Preempted()
     kept = f"checkpoints are kept: the same command goes on from step {last_good_step(root / CHECKPOINTS)}"
     if faults.is_full(log):
         return faults.JobFaultError(f"train: the disk is full; free some space. Whole {kept}", log)

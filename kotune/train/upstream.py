@@ -48,6 +48,22 @@ def train_together_on_cpu(cfg: Any) -> None:
         os.environ["ACCELERATE_USE_CPU"] = "true"
 
 
+def restore_on_cpu(cfg: Any) -> None:
+    """Let several processes without a GPU go on from a checkpoint. Stays so in this process.
+
+    Seen in: accelerate 1.13, which numbers such a process's CPU, with transformers 5.16, which restores the optimizer to that
+    device, and torch 2.13, which knows none that is called `cpu:0`.
+    Without it: a training of several processes on a CPU that was stopped never goes on.
+    Applied in: kotune.train.plugin `load_datasets`.
+    """
+    if cfg.world_size != 1 and cfg.device == "cpu":
+        import torch
+
+        torch.serialization.register_package(
+            100, lambda _: None, lambda storage, place: storage if place.startswith("cpu:") else None
+        )
+
+
 def seed_adapter(cfg: Any) -> None:
     """Seed the adapter's initial weights with the `seed` of Axolotl's `cfg`.
 

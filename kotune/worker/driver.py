@@ -15,6 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kodata.errors import shown
+from kotune.shipped import INSTALL, INSTALL_OLDER_CUDA
+from kotune.worker.device import CHOOSES, named
 from kotune.worker.environment import environment
 
 LIBRARY = "libcuda.so.1"
@@ -23,7 +26,8 @@ SECONDS = 30  # to answer; a driver that wakes up takes some
 ERRORS = {3: "not initialized", 100: "no device", 101: "no such device", 803: "a library of another version", 804: "the "
                    "compatibility package does not support this GPU", 999: "an unknown error"}  # fmt: skip
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-INSTEAD = "or hide the GPU, to go on with the CPU: CUDA_VISIBLE_DEVICES= before the command"
+INSTEAD = "or go on with the CPU: --device cpu"
+OLDER = 12  # the CUDA whose drivers run the other build of torch (INSTALL_OLDER_CUDA): within a major version any driver does
 
 
 class Driver(NamedTuple):
@@ -36,14 +40,25 @@ class Driver(NamedTuple):
     memories: Sequence[int] = ()
 
 
+class GpuTrouble(NamedTuple):
+    """`what` keeps torch from the GPU that is there, and what to `do` about it."""
+
+    what: str
+    do: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.do}, {INSTEAD}"
+
+
 @cache
-def look() -> Driver | None:
-    """What the driver says; None where it has no library here."""
+def look(everything: bool = False) -> Driver | None:
+    """What the driver says; None where it has no library here. `everything`: of the GPUs that CUDA_VISIBLE_DEVICES hides, too."""
     command = [sys.executable, "-P", "-m", "kotune.worker.driver"]
+    hiding = (CHOOSES,) if everything else ()
     try:
         done = subprocess.run(
             command,
-            env=environment(),
+            env={name: value for name, value in environment().items() if name not in hiding},
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -68,27 +83,48 @@ def is_old() -> bool:
     return found is not None and found.capabilities[:1] != [] and found.capabilities[0] < BF16
 
 
-def trouble() -> str:
-    """Why this torch could not use the GPU that is there, and what to do; empty where it could, or where nothing is known."""
+def trouble() -> GpuTrouble | None:
+    """Why this torch could not use the GPU that is there; None where it could, or where nothing is known."""
     needed = torch_cuda()
     if needed is None:
-        return f"an NVIDIA driver is loaded, and this torch is the build for CPUs: set kotune up anew, {INSTEAD}"
+        return GpuTrouble(
+            "an NVIDIA driver is loaded, and this torch is the build for CPUs", f"set kotune up anew with {INSTALL}"
+        )
     if not (driver := look()):
-        return (
-            f"an NVIDIA driver is loaded, and its library ({LIBRARY}) is not here; a container needs --gpus all and "
-            f"NVIDIA_DRIVER_CAPABILITIES=compute,utility, {INSTEAD}"
+        return GpuTrouble(
+            f"an NVIDIA driver is loaded, and its library ({LIBRARY}) is not here",
+            "a container needs --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility",
         )
     if driver.cuda[0] and driver.cuda[0] < needed[0]:
-        has, wants = (".".join(map(str, version)) for version in (driver.cuda, needed))
-        return (
-            f"the NVIDIA driver supports CUDA {has}, and this torch needs {wants}: update the driver, or on a data-centre card "
-            f"install cuda-compat-{needed[0]}-{needed[1]}, {INSTEAD}"
-        )
+        return _too_old(driver.cuda, needed)
+    if told := _not_there(driver):
+        return told
     if driver.error:
-        return (
-            f"the NVIDIA driver gives no GPU ({driver.error}): look at nvidia-smi and CUDA_VISIBLE_DEVICES, {INSTEAD}"
+        return GpuTrouble(
+            f"the NVIDIA driver gives no GPU ({driver.error})", f"look at nvidia-smi and {CHOOSES}, restart the machine"
         )
-    return ""
+    return None
+
+
+def _too_old(has: tuple[int, int], wants: tuple[int, int]) -> GpuTrouble:
+    told = f"the NVIDIA driver supports CUDA {has[0]}.{has[1]}, and this torch needs {wants[0]}.{wants[1]}"
+    other = f"or {INSTALL_OLDER_CUDA}, which brings a torch for this driver, " if has[0] == OLDER < wants[0] else ""
+    return GpuTrouble(
+        told, f"update the driver, {other}or on a data-centre card install cuda-compat-{wants[0]}-{wants[1]}"
+    )
+
+
+def _not_there(driver: Driver) -> GpuTrouble | None:
+    """CUDA_VISIBLE_DEVICES names a GPU that this machine lacks, or one twice. CUDA does not say so: it sees only those that are
+    named before it (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
+    names, seen = named() or [], len(driver.capabilities)
+    told, do = f"{CHOOSES}={shown(','.join(names))}", "name some that are there, as `nvidia-smi -L` lists them"
+    if twice := [name for number, name in enumerate(names) if name in names[:number]]:
+        return GpuTrouble(f"{told}: {shown(twice[0])} stands there twice", do)
+    if seen >= len(names) or not (whole := look(everything=True)) or whole.error:
+        return None
+    number = len(whole.capabilities)
+    return GpuTrouble(f"{told}: {shown(names[seen])} is none of this machine's {number} GPU{'s' * (number > 1)}", do)
 
 
 def torch_cuda() -> tuple[int, int] | None:

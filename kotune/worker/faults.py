@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kodata.errors import brief
 from kodata.reading.addresses import masked
-from kotune.errors import StageError
+from kotune.errors import PREEMPTED, StageError
 
 LITTLE = 1 << 20  # bytes
 FULL = re.compile(
@@ -20,6 +20,8 @@ TRACEBACK = "Traceback (most recent call last)"
 _RANK = re.compile(r"^\[rank\d+\]: ?")  # torchrun's
 # How a launcher tells that what it launched failed: the cause is further up.
 _LAUNCHERS = re.compile(r"(\w+\.)*(CalledProcessError|ChildFailedError)\b")
+# How torchrun and accelerate tell that the first process to end had saved a checkpoint since it was told to stop.
+_STOPPED = re.compile(rf"failed \(exitcode: {PREEMPTED}\) local_rank")
 MEMORY = "MemoryError"  # mostly without a word
 SMALL = "the machine has too little memory"
 
@@ -78,6 +80,11 @@ def _raised(rest: list[str]) -> str:
 def is_full(log: Path) -> bool:
     """Whether a process failed since the disk is full, which cuts its log short, too."""
     return bool(FULL.search(_text(log))) or shutil.disk_usage(log.parent).free < LITTLE
+
+
+def is_preempted(log: Path) -> bool:
+    """Whether a launcher failed because the processes that it launched were told to stop."""
+    return bool(_STOPPED.search(_text(log)))
 
 
 def _text(log: Path) -> str:

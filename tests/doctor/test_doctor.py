@@ -17,6 +17,8 @@ from kotune.doctor import machine
 from kotune.doctor.finding import Finding
 from kotune.doctor.hub import GATED, OPEN
 from kotune.doctor.machine import GIB, InstalledGpu
+from kotune.worker import driver
+from kotune.worker.driver import GpuTrouble
 from tests.conftest import Cli
 from tests.hub import Fault, StandInHub, running
 
@@ -144,14 +146,19 @@ def test_python_is_one_that_the_lock_is_for(version: tuple[int, int], state: str
         (("2.13.0+cpu", None, False), [], "ok", "CPU build"),
         (("2.13.0+cpu", None, False), [CARD], "fix", "CPU build, but there is an NVIDIA GPU"),
         (("2.13.0", "13.0", True), [CARD], "ok", "CUDA 13.0, driver 580.65.06"),
-        (("2.13.0", "13.0", False), [InstalledGpu("L4", "550.1", 1, 1)], "fix", "but the driver is 550.1"),
+        (("2.13.0", "13.0", False), [InstalledGpu("L4", "550.1", 1, 1)], "fix", "driver 550.1: the driver's own words"),
         (("2.13.0", "13.0", True), [InstalledGpu("L4", "550.1", 1, 1)], "ok", "driver 550.1"),  # with cuda-compat
         (("2.12.0", "12.8", True), [InstalledGpu("L4", "550.1", 1, 1)], "ok", "driver 550.1"),
-        (("2.13.0", "13.0", False), [CARD], "fix", "torch finds no GPU"),
+        (("2.13.0", "13.0", False), [CARD], "fix", "driver 580.65.06: torch finds no GPU"),
         ("libcudart.so.13: cannot open shared object file", [CARD], "fix", "cannot be imported: libcudart"),
     ],
 )  # fmt: skip
-def test_torch_its_cuda_and_the_driver_must_match(build: Any, cards: list[InstalledGpu], state: str, told: str) -> None:
+def test_torch_its_cuda_and_the_driver_must_match(
+    monkeypatch: pytest.MonkeyPatch, build: Any, cards: list[InstalledGpu], state: str, told: str
+) -> None:
+    """What the driver's library says of it stands in tests/worker/test_driver.py."""
+    said = GpuTrouble("the driver's own words", "do") if "own words" in told else None
+    monkeypatch.setattr(driver, "trouble", lambda: said)
     finding = machine.torch_build(build, cards)
     assert finding.state == state and told in finding.told
     assert bool(finding.do) == (state != "ok")

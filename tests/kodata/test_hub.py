@@ -296,7 +296,7 @@ def test_a_run_ends_with_one_message_and_an_exit_code(
 ) -> None:
     hub.faults = [fault]
     recipe = write_recipe(tmp_path, RECIPE.format("naver_news"))
-    done = cli("run", recipe, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="0")
+    done = cli("run", recipe, "--device", "cpu", HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="0")
     assert done.returncode == code, done.stderr
     assert done.stderr.count("error: daekeun-ml/naver-news-summarization-ko (train.csv): ") == 1
     assert told in done.stderr and "Traceback" not in done.stderr

@@ -48,6 +48,7 @@ ELSEWHERE = [
 OPTIONS = [
     RunOptions(),
     RunOptions(overrides=("seed=7", "axolotl.max_steps=60"), limit=300, lang="ko", runs_dir=Path("/kotune-runs")),
+    RunOptions(device="cpu", lang="ko"),
     RunOptions(limit="quick", launcher=("torchrun", "--nproc_per_node=2", "--master_port=29501")),
     RunOptions(launcher=("accelerate", "--num_processes=2", "--num-machines=1")),
     RunOptions(overrides=("a=$(rm -rf ~)", "b='; rm -rf ~ #"), runs_dir=Path("a b")),

@@ -231,10 +231,16 @@ def test_a_cell_that_fails_stops_no_other_and_is_told_at_the_end(
 
 
 OPTIONS = command.StudyOptions(
-    budget=1234567.0, gpu="a100-40", price=0.5, won_per_dollar=1400.25, runs_dir=Path("my runs"), lang="ko"
+    budget=1234567.0,
+    gpu="a100-40",
+    price=0.5,
+    won_per_dollar=1400.25,
+    runs_dir=Path("my runs"),
+    lang="ko",
+    device="cpu",
 )
 WORDS = "--gpu a100-40 --price 0.5 --won-per-dollar 1400.25"
-AGAIN = f"./cli.py study grid.yml --budget 1234567 {WORDS} --lang ko --runs-dir 'my runs'"
+AGAIN = f"./cli.py study grid.yml --budget 1234567 {WORDS} --device cpu --lang ko --runs-dir 'my runs'"
 FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -358,7 +364,9 @@ def test_a_command_that_is_told_does_the_same_again(
     grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str], reported: list[Any]
 ) -> None:
     assert command.again(grid, OPTIONS) == AGAIN
-    handed = replace(OPTIONS, runs_dir=RUNS, engine="slurm", dry_run=True, passed=("--time=1",), budget=1e9)
+    handed = replace(
+        OPTIONS, runs_dir=RUNS, device=None, engine="slurm", dry_run=True, passed=("--time=1",), budget=1e9
+    )
     assert command.again(grid, handed).endswith(f"{WORDS} --on slurm --dry-run --lang ko -- --time=1")
     command.start(grid.file, handed, print)
     assert f"the report: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n" in capsys.readouterr().out
@@ -511,6 +519,7 @@ def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: lis
         ({"price": math.nan}, "--price nan: give a number of won above 0"),
         ({"dry_run": True, "price": -1.0}, "--price -1.0: give a number of won above 0"),
         ({"report_only": True, "engine": "slurm"}, "--report-only: runs nothing"),
+        ({"device": "cpu", "engine": "slurm"}, "--device cpu: an engine's machines have a GPU"),
         ({"bucket": "s3://x"}, "--bucket s3://x: is for an engine; add --on"),
         ({"passed": ("--time=1",)}, "-- --time=1: is for an engine; add --on"),
         ({"engine": "slurm", "runs_dir": Path("x")}, "--runs-dir x: an engine's runs lie in runs/"),

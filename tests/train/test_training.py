@@ -8,12 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from kotune import pipeline
 from kotune.errors import Preempted, StageError, exit_code
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
 from kotune.runs.job import LAUNCHERS, Job
-from kotune.train import out_of_memory, training
+from kotune.train import gpu, out_of_memory, training
 from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
 from kotune.worker import device, tether
 
@@ -111,7 +110,15 @@ def test_what_ended_training_is_told_with_what_to_do(
         list(training.train(tmp_path, INPUTS))
 
 
-@pytest.mark.parametrize("code", ["sys.exit(143)", "os.kill(os.getpid(), signal.SIGTERM)"])
+LAUNCHERS_LAST = (
+    "E1130 10:44:29 19187 api.py:1002] failed (exitcode: 143) local_rank: 0 (pid: 19218) of binary: /bin/python"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["sys.exit(143)", "os.kill(os.getpid(), signal.SIGTERM)", f"print({LAUNCHERS_LAST!r}, flush=True); sys.exit(1)"],
+)
 def test_a_training_that_somebody_else_told_to_stop_is_preempted_not_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
@@ -422,7 +429,7 @@ def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(monkeypatch: 
 
 def about_gpus(launcher: tuple[str, ...]) -> list[str]:
     job = SimpleNamespace(launcher=launcher, is_old_gpu=False, recipe=SimpleNamespace(axolotl={}))
-    return pipeline._about_gpus(cast(Job, job))
+    return gpu.notes(cast(Job, job))
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,20 @@ def test_axolotl_takes_a_rank_for_the_number_of_a_gpu_and_accelerate_leaves_each
     assert transformers.TrainingArguments("nowhere", report_to=[]).parallel_mode.name == "DISTRIBUTED"
 
 
+def test_torch_restores_nothing_to_a_cpu_that_has_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As transformers asks it to where accelerate numbered the CPUs of processes that train together."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.serialization, "_package_registry", [*torch.serialization._package_registry])
+    torch.save({"step": torch.ones(2)}, tmp_path / "optimizer.pt")
+    place = {"map_location": torch.device("cpu:1"), "weights_only": True}
+    for alone in ({"world_size": 1, "device": "cpu"}, {"world_size": 2, "device": "cuda:1"}):
+        upstream.restore_on_cpu(SimpleNamespace(**alone))
+    with pytest.raises(RuntimeError, match="don't know how to restore data location"):
+        torch.load(tmp_path / "optimizer.pt", **place)
+    upstream.restore_on_cpu(SimpleNamespace(world_size=2, device="cpu"))
+    assert torch.load(tmp_path / "optimizer.pt", **place)["step"].tolist() == [1, 1]
+
+
 @pytest.mark.parametrize("number", ["", "0"])
 def test_axolotl_saves_its_data_with_worker_processes_although_there_are_to_be_none(
     number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ from kotune import pipeline
 from kotune.doctor import machine
 from kotune.errors import StageError
 from kotune.pipeline import RunOptions
+from kotune.train import gpu
 from kotune.worker import compiler, driver
 from tests.conftest import write_recipe
 
@@ -24,7 +25,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Python.h").write_text("")
     monkeypatch.setattr(sysconfig, "get_paths", lambda *_, **__: {"include": str(tmp_path)})
     monkeypatch.setattr(compiler, "environment", lambda: {"PATH": str(tmp_path)})
-    monkeypatch.setattr(driver, "trouble", lambda: "")
+    monkeypatch.setattr(driver, "trouble", lambda: None)
     return tmp_path
 
 
@@ -75,7 +76,7 @@ def test_a_run_ends_before_anything_is_written(bare: Path, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize(
-    "others", [{"until": "prepare"}, {"overrides": tuple(f"axolotl.{key}=false" for key in pipeline.TRITON)}]
+    "others", [{"until": "prepare"}, {"overrides": tuple(f"axolotl.{key}=false" for key in gpu.TRITON)}]
 )
 def test_who_needs_none_is_asked_for_none(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]

@@ -4,22 +4,38 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kotune import pipeline
 from kotune.errors import StageError
 from kotune.pipeline import RunOptions
-from kotune.worker import device, driver
+from kotune.worker import compiler, device, driver
 from kotune.worker.driver import Driver
 from tests.conftest import write_recipe
 from tests.worker.test_compiler import RECIPE, Silent
 
 GCC = shutil.which("gcc")
 STUB = """
+#include <stdlib.h>
+#include <string.h>
+/* As CUDA does: those that CUDA_VISIBLE_DEVICES names, up to the first that is not there. */
+static int seen(void) {{
+  char *named = getenv("CUDA_VISIBLE_DEVICES"), *name;
+  int found = 0;
+  if (!named) return {count};
+  named = strdup(named);
+  for (name = strtok(named, ","); name; name = strtok(NULL, ","), found++) {{
+    char *end, last = 0;
+    if (!strncmp(name, "GPU-", 4)) {{ if (strcmp(name, "GPU-1a")) break; else continue; }}
+    if (strtol(name, &end, 10) >= {count} || end == name || *end != last) break;
+  }}
+  return found;
+}}
 int cuDriverGetVersion(int *version) {{ *version = {version}; return 0; }}
 int cuInit(unsigned flags) {{ {init} }}
-int cuDeviceGetCount(int *count) {{ *count = {count}; return 0; }}
+int cuDeviceGetCount(int *count) {{ *count = seen(); return *count || !{count} ? 0 : 100; }}
 int cuDeviceGet(int *device, int number) {{ *device = number; return 0; }}
 int cuDeviceGetAttribute(int *value, int attribute, int device) {{
   *value = attribute == 75 ? {major} - device : {minor}; return 0;
@@ -76,12 +92,51 @@ def test_a_driver_that_waits_is_not_waited_for(put: Put, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
+    ("named", "wrong"),
+    [
+        ("1", ""),
+        ("1, 0", ""),
+        ("GPU-1a", ""),
+        ("2", "'2' is none of this machine's 2 GPUs"),
+        ("0,7", "'7' is none of this machine's 2 GPUs"),
+        ("GPU-2b", "'GPU-2b' is none of this machine's 2 GPUs"),
+        ("0,gpu1", "'gpu1' is none of this machine's 2 GPUs"),
+        ("0,1,0", "'0' stands there twice"),
+    ],
+)
+def test_a_name_of_a_gpu_that_is_not_there_is_told(
+    put: Put, monkeypatch: pytest.MonkeyPatch, named: str, wrong: str
+) -> None:
+    """CUDA would go on with fewer GPUs, or with none, and not say why."""
+    put(count=2)
+    monkeypatch.setattr(driver, "torch_cuda", lambda: (13, 0))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    told = driver.trouble()
+    assert (told.what if told else "").partition(": ")[2] == wrong
+
+
+@pytest.mark.parametrize("stub", [{"count": 0}, {"count": 2, "init": "return 999;"}])
+def test_a_driver_without_any_gpu_is_not_blamed_on_the_names(
+    put: Put, monkeypatch: pytest.MonkeyPatch, stub: dict[str, Any]
+) -> None:
+    put(**stub)
+    monkeypatch.setattr(driver, "torch_cuda", lambda: (13, 0))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert str(driver.trouble()).startswith("the NVIDIA driver gives no GPU (")
+
+
+@pytest.mark.parametrize(
     ("stub", "built", "told"),
     [
         ({}, (13, 0), ""),
         ({"version": 13010}, (13, 0), ""),
         ({"version": 12040}, (12, 6), ""),  # within a major version any driver does
-        ({"version": 12040}, (13, 0), "supports CUDA 12.4, and this torch needs 13.0: .*cuda-compat-13-0"),
+        ({"version": 12040}, (13, 0), "CUDA 12.4, and this torch needs 13.0: .*make setup CUDA=12.6.*cuda-compat-13-0"),
+        (
+            {"version": 11080},
+            (13, 0),
+            "CUDA 11.8, and this torch needs 13.0: update the driver, or on a data-centre card",
+        ),
         ({"version": 12080, "init": "return 3;"}, (13, 0), "supports CUDA 12.8, and this torch needs 13.0"),
         ({"count": 0}, (13, 0), r"gives no GPU \(0 GPUs\)"),
         ({"init": "return 999;"}, (13, 0), r"gives no GPU \(999: an unknown error\)"),
@@ -99,7 +154,7 @@ def test_a_run_ends_with_one_line_before_anything_is_written(
     put(**stub)
     monkeypatch.setattr(driver, "torch_cuda", lambda: built)
     monkeypatch.setattr(pipeline, "detect_device", lambda: "cuda")
-    monkeypatch.setattr(pipeline.compiler, "missing", lambda: "")
+    monkeypatch.setattr(compiler, "missing", lambda: "")
     begun: list[str] = []
     monkeypatch.setattr(pipeline, "_stage", lambda _, stage, *__: begun.append(stage))
     recipe, options = write_recipe(tmp_path, RECIPE), RunOptions(runs_dir=tmp_path / "runs")
@@ -107,7 +162,7 @@ def test_a_run_ends_with_one_line_before_anything_is_written(
         pipeline.run(recipe, options, Silent())
         assert begun[0] == "prepare"
         return
-    with pytest.raises(StageError, match=f"{told}.*CUDA_VISIBLE_DEVICES= before the command") as caught:
+    with pytest.raises(StageError, match=f"{told}.*--device cpu") as caught:
         pipeline.run(recipe, options, Silent())
     assert "\n" not in str(caught.value) and not (tmp_path / "runs").exists()
 
@@ -118,7 +173,7 @@ def test_a_driver_without_its_library_is_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(driver, "LIBRARY", "libnone.so.1")
     monkeypatch.setattr(driver, "torch_cuda", lambda: (13, 0))
     monkeypatch.setattr(driver, "look", lambda: None)
-    assert "its library (libnone.so.1) is not here" in driver.trouble()
+    assert "its library (libnone.so.1) is not here" in str(driver.trouble())
 
 
 def test_the_cuda_of_torch_is_read_without_importing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
