@@ -11,7 +11,7 @@ from kotune.models import generation, sizes
 from kotune.models.adapters import refuse_saved
 from kotune.models.loading import blaming, config_of
 from kotune.models.refusals import CONFIG
-from kotune.score import turns
+from kotune.score import shared, turns
 from kotune.train.precision import loading
 from kotune.train.upstream import exact_softmax, hold_kernels
 from kotune.worker import bounds
@@ -66,7 +66,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     """lm-eval's HF model around one that is loaded. An answer whose thought the template opened (DeepSeek's own does) has
     the tag before it: else a thought that was cut off would be read as the answer."""
 
-    class HarnessModel(turns.model_class()):  # type: ignore[misc]
+    class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
             answers = super().generate_until(requests, disable_tqdm)
             return [opened(request.args[0]) + answer for request, answer in zip(requests, answers, strict=True)]

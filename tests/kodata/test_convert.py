@@ -252,7 +252,12 @@ def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: st
     record = {"guid": first + every, second or "text": second}
     likes = {"guid": '"},{"guid":', "text": '},{\\"guid\\":"}'}
     turns = {"guid": "1", "messages": [{}, {"guid": second}]}
-    for rows in ([], [(row, record)], [(row, likes), (sly, record), (row, record)], [(sly, turns), (inner, likes), (row, likes)]):
+    for rows in (
+        [],
+        [(row, record)],
+        [(row, likes), (sly, record), (row, record)],
+        [(sly, turns), (inner, likes), (row, likes)],
+    ):
         with pytest.MonkeyPatch.context() as patch:
             fast = output.writer()(rows)
             patch.setitem(sys.modules, "orjson", None)
