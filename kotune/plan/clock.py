@@ -55,9 +55,9 @@ def training(shape: Shape, tflops: float, tokens: float, checkpointing: bool) ->
 
 
 def likelihood(shape: Shape, tflops: float, works: Sequence[Work]) -> float:
-    """Seconds of reading every prompt with every choice, and the prompts of what is written."""
-    read = sum((work.items or 0) * max(work.choices, 1) * work.prompt for work in works)
-    return len(VARIANTS) * read * 2 * shape.in_products / (tflops * 1e12 * assumptions.SCORING)
+    """Seconds of reading every prompt once. The few tokens of a choice, and the head at them alone, are left out."""
+    read = sum((work.items or 0) * work.prompt for work in works)
+    return len(VARIANTS) * read * 2 * shape.in_linears / (tflops * 1e12 * assumptions.SCORING)
 
 
 def generation(shape: Shape, gpu: Gpu, stored: int, works: Sequence[Work]) -> float:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from kotune.plan.shapes import Shape
+from kotune.score.contexts import Room
 
 USABLE = 0.9  # of a GPU's memory: an ASSUMPTION, not measured
 PAD_TO = 64  # tokens: Axolotl pads a batch to a multiple of them (core/builders/causal.py of 0.19)
@@ -50,8 +51,8 @@ class Memory:
         return max(self.training, self.scoring)
 
 
-def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memory:
-    """`tokens`: of the largest micro-batch, padding included; `scored_tokens`: of the largest batch in scoring."""
+def peak(shape: Shape, method: Method, tokens: int, scored: int) -> Memory:
+    """`tokens`: of the largest micro-batch, padding included; `scored`: bytes of the largest batch in scoring."""
     stored, wide = weights(shape, method.bits), 2 if method.bits == 32 else 1
     logits, layer = LOSS * tokens * shape.vocab, wide * tokens * per_token(shape, method.r)
     if method.checkpointing:
@@ -66,8 +67,17 @@ def peak(shape: Shape, method: Method, tokens: int, scored_tokens: int) -> Memor
         optimizer=8 * method.trainable,  # AdamW: two fp32 moments
         activations=kept + max(again - logits, 0),
         logits=logits,
-        scoring=stored + 4 * method.trainable + (2 * wide + SCORED) * scored_tokens * shape.vocab,
+        scoring=stored + 4 * method.trainable + scored,
     )
+
+
+def chosen(shape: Shape, bits: int, room: Room, longest: int) -> int:
+    """Bytes of a batch of questions whose choices are scored: keys and values, one layer at work, logits. `longest`: tokens of
+    the longest question, which is a batch of its own where the batch has no room for it."""
+    wide = 2 if bits == 32 else 1
+    caches = 2 * 2 * shape.layers * shape.kv_heads * shape.head_dim * (room.read + max(room.keep, longest))
+    logits = (2 * wide + SCORED) * room.predict * shape.vocab
+    return wide * (caches + max(room.read, longest) * per_token(shape, 0)) + logits
 
 
 def per_token(shape: Shape, r: int) -> int:

@@ -22,6 +22,7 @@ from kotune.recipe.reading import load
 from kotune.recipe.schema import Limit, Recipe
 from kotune.score.model import BATCH_SIZE
 from kotune.score.scoring import VARIANTS
+from kotune.score.shared import on_device
 from kotune.train import config as axolotl_config
 
 GIB = 2**30
@@ -171,7 +172,9 @@ def _memory(plan: Plan, micro: int) -> Memory:
     limit = plan.schedule.sequence_len
     longest = limit if plan.schedule.packing else memory.padded(min(plan.counted.longest, limit))
     chosen = max((one.longest for one in plan.works if one.choices), default=0)
-    held = memory.peak(plan.shape, plan.method, micro * longest, BATCH_SIZE * chosen)
+    room = on_device("cuda", BATCH_SIZE)
+    scored = memory.chosen(plan.shape, plan.method.bits, room, chosen) if chosen else 0
+    held = memory.peak(plan.shape, plan.method, micro * longest, scored)
     cache = max(
         (clock.cache_bytes(plan.shape, one.longest + one.written) for one in plan.works if one.written), default=0
     )

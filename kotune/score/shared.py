@@ -136,10 +136,14 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
     return [found[number] for number in range(len(requests))]
 
 
+def on_device(device: str, batch_size: int) -> Room:
+    """What a batch may have at most, on a device of torch's type `device`."""
+    return Room(*(batch_size * most for most in (ON_CPU if device == "cpu" else ON_GPU)))
+
+
 def _next_batch(lm: Any, waiting: Sequence[Question]) -> tuple[Sequence[Question], dict[int, Answer]]:
     """The first of the questions that are one batch, and the answer to each request that is in it."""
-    size = memory.batch_size(lm)
-    room = Room(*(size * most for most in (ON_CPU if lm.device.type == "cpu" else ON_GPU)))
+    room = on_device(lm.device.type, memory.batch_size(lm))
     batch = waiting[: fitting(waiting, room)]
     parts: dict[int, list[Answer]] = {choice.request: [] for question in batch for choice in question.choices}
     for number, part in _answers(lm, batch, room):

@@ -89,7 +89,7 @@ def test_whatever_a_models_answers_call_is_known(task: str) -> None:
     found = called(lambda: scoring.evaluated(loaded, model, 2))
     assert {name for file, name in found if "/kotune/score/" in file} >= {
         "model_class",
-        "harness_model",
+        "_read_trunks",
         "within_memory",
     }
     assert found <= known("kotune.score.job.run") | of_task(task)
