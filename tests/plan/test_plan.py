@@ -24,7 +24,9 @@ from kotune.plan.as_json import as_json
 from kotune.plan.counting import Counted
 from kotune.plan.memory import Method
 from kotune.plan.shapes import Shape
+from kotune.plan.work import Work
 from kotune.recipe.reading import load
+from kotune.score.contexts import Room
 from kotune_tasks.card import cards
 from tests.conftest import ROOT, Cli, loaded, write_recipe
 from tests.test_cli import assert_one_message
@@ -269,6 +271,23 @@ def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
     assert shape.in_products == 1_235_746_816
     assert clock.training(shape, 312, tokens, True) == pytest.approx(operations / (312e12 * 0.30))
     assert clock.training(shape, 312, tokens, False) == pytest.approx(operations * 2 / 3 / (312e12 * 0.30))
+
+
+@pytest.mark.parametrize("choices", [0, 2, 5])
+def test_a_prompt_is_read_once_for_all_its_choices_by_base_and_tuned(choices: int) -> None:
+    work = Work("klue_nli_ko", 3000, choices, 0, 90.0, 200)
+    operations = 2 * 3000 * 90 * 2 * 973_078_528  # the linear maps of llama-3.2-1b: 16 layers of 60,817,408
+    found = clock.likelihood(shapes.find("llama-3.2-1b-instruct"), 312, [work])
+    assert found == pytest.approx(operations / (312e12 * 0.30))
+
+
+def test_memory_of_scoring_choices_is_that_of_a_batch() -> None:
+    """Written out once by hand: 16 layers of 8 heads of 64, hidden 2,048, intermediate 8,192, 128,256 words."""
+    shape, room = shapes.find("llama-3.2-1b-instruct"), Room(8192, 32768, 512)
+    kept, read, logits = 40_960 * 32_768, 8192 * (29 * 2048 + 8 * 8192), 512 * 128_256 * 6
+    assert memory.chosen(shape, 16, room, 200) == kept + read + logits
+    assert memory.chosen(shape, 4, room, 200) == memory.chosen(shape, 16, room, 200)  # 16-bit arithmetic in both
+    assert memory.chosen(shape, 16, room, 50_000) > memory.chosen(shape, 16, room, 200)
 
 
 def test_packing_fills_rows_of_the_sequence_length() -> None:
