@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("commands", "compare", "convert", "leaks", "naturalness", "plan", "quickstart", "stages", "tasks")
+NAMES = ("commands", "compare", "convert", "leaks", "naturalness", "plan", "quickstart", "scoring", "stages", "tasks")
 
 if __name__ == "__main__":
     failed = [

@@ -13,7 +13,7 @@ from kodata import SOURCES
 from kotune.models import presets
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import Loaded, load_task
-from kotune.score.model import load_base
+from kotune.score.model import harness_model, load_base
 from kotune.score.scoring import evaluated
 from kotune_tasks.card import TaskCard, cards
 
@@ -25,7 +25,7 @@ LIMIT = 40
 AGAIN = 8  # of the items whose answers are written: one at a time they take long
 BATCH_SIZE, OTHER = 32, 1
 SECONDS = 240  # of all tasks with both models, on 2 cores, without the second look
-NATS = 1e-3  # how far a choice's log-likelihood may move with the batch size, in float32 on a CPU
+NATS = 1e-4  # how far a choice's log-likelihood may move with the batch size, in float32 on a CPU
 METRIC = 1e-4  # how far a metric may
 
 Scored = tuple[dict[str, Any], list[dict[str, Any]]]  # metrics and samples, as scoring.evaluated() gives them
@@ -47,8 +47,7 @@ def is_shipped(card: TaskCard) -> bool:
 
 
 def load_model(name: str) -> Any:
-    """lm-eval's model around a bare quickstart model with our template."""
-    from lm_eval.models.huggingface import HFLM
+    """A run's model around a bare quickstart model with our template."""
     from transformers import AutoTokenizer
 
     preset = presets.find(name, None)
@@ -56,7 +55,7 @@ def load_model(name: str) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(preset.base)
     tokenizer.chat_template = preset.template.read_text(encoding="utf-8")
     base: dict[str, str | None] = {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None}
-    return HFLM(pretrained=load_base(preset.base, base), tokenizer=tokenizer, batch_size=BATCH_SIZE)
+    return harness_model(load_base(preset.base, base), tokenizer)
 
 
 def measure(card: TaskCard, model: Any) -> Measured:

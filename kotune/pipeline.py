@@ -33,7 +33,7 @@ from kotune.layout import (
     TEMPLATE,
 )
 from kotune.models import generation, hub, presets
-from kotune.plan import on_cpu
+from kotune.plan import lean, on_cpu
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
 from kotune.report import lines, writing
@@ -261,7 +261,9 @@ def _train(job: Job, screen: Screen) -> None:
     base, revision = presets.find(job.recipe.model, job.recipe.template).base, job.run.record().get("model_revision")
     hub.fetch(base, revision=revision)  # judged here too: a stranger's run.json skips stages
     config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
-    with closing(training.train(job.run.root, stages.inputs(job, "train"), job.launcher)) as following:
+    with closing(
+        training.train(job.run.root, stages.inputs(job, "train"), job.launcher, lean.is_lean(job))
+    ) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
     # The last one is of this training: those before it may be of one that was killed, in a folder that is a stranger's.

@@ -49,6 +49,23 @@ def test_lm_eval_is_handed_its_words_unchanged(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [*words[1:], "safe 1"], done.stderr
 
 
+@pytest.mark.parametrize("named", [["--model", "kotune"], ["--model=kotune"], ["-M", "kotune"], ["--model", "hf"]])
+def test_lm_eval_is_started_with_our_model_where_it_is_named(monkeypatch: pytest.MonkeyPatch, named: list[str]) -> None:
+    from click.testing import CliRunner
+
+    from kotune.cli import cli as program
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(
+        "os.execve", lambda file, words, env: started.append([file, *words, env["PYTHONPATH"].split(":")[0]])
+    )
+    words = ["run", *named, "--tasks", "nli_sample_ko"]
+    CliRunner().invoke(program, ["lm_eval", *words])
+    ((file, first, *rest, path),) = started
+    assert file == first and [*rest[-len(words) :]] == words
+    assert (rest[:2] == ["-m", "kotune.score.in_lm_eval"] and path == str(ROOT)) == ("hf" not in words)
+
+
 def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
     assert "good. quickstart-llama, lora, nli_sample (label); scored by nli_sample_ko" in cli("check", QUICK).stdout
     assert "base_model: meta-llama/Llama-3.2-1B-Instruct" in cli("render", ROOT / "recipes" / "llama_lora.yml").stdout

@@ -76,19 +76,22 @@ def scored_adapter(cli: Cli, tmp_path: Path, name: str, adapter: str, precision:
 
 
 def assert_base_is_the_plain_base(folder: Path, base: list[dict[str, Any]]) -> None:
-    """Base scores through the switched-off adapter are bit-identical to a model that never had one."""
+    """Base scores through the switched-off adapter are bit-identical to a model that never had one, and lm_eval's own but for
+    rounding."""
     from lm_eval.models.huggingface import HFLM
     from transformers import AutoTokenizer
 
     from kotune.score.harness import load_task
-    from kotune.score.model import BATCH_SIZE, load_base
+    from kotune.score.model import BATCH_SIZE, harness_model, load_base
 
     weights = read_json(folder / "model" / "adapter_config.json")["base_model_name_or_path"]
     plain = load_base(weights, read_json(folder / "run.json"))
-    model = HFLM(pretrained=plain, tokenizer=AutoTokenizer.from_pretrained(folder / "model"), batch_size=BATCH_SIZE)
-    result = load_task("nli_sample_ko").evaluate(model, 30)
-    scored = [[response[0] for response in sample["filtered_resps"]] for sample in result["samples"]["nli_sample_ko"]]
-    assert scored == [item["logprobs"] for item in base]
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    models = harness_model(plain, tokenizer), HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=BATCH_SIZE)
+    results = [load_task("nli_sample_ko").evaluate(model, 30)["samples"]["nli_sample_ko"] for model in models]
+    ours, theirs = ([value for sample in samples for value, _ in sample["filtered_resps"]] for samples in results)
+    assert ours == [value for item in base for value in item["logprobs"]]
+    assert ours == pytest.approx(theirs, abs=1e-4, rel=0)
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
 from kotune.score import batches
 from kotune.score.model import BATCH_SIZE
+from kotune.score.shared import on_device
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,12 @@ def training(shape: Shape, speed: Speed, method: Method, schedule: Schedule, cou
 
 
 def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) -> float:
-    """Seconds in which a variant reads every prompt with every choice, and the prompts of what it writes."""
+    """Seconds in which a variant reads every prompt once. The few tokens of a choice, and the head at them, are left out."""
     python = speed.waits * shape.layers * assumptions.PASSED_LAYER[variant]
-    total = 0.0
-    for work in works:
-        prompts = (work.items or 0) * max(work.choices, 1)
-        tokens = prompts * work.prompt
-        read = speed.products(shape.in_products(tokens, tokens), assumptions.SCORING)
-        total += max(math.ceil(prompts / BATCH_SIZE) * python, read)
-    return total
+    tokens = [(work.items or 0) * work.prompt for work in works]
+    batches_of = [math.ceil(number / on_device("cuda", BATCH_SIZE).read) for number in tokens]
+    read = (speed.products(shape.in_products(number, 0), assumptions.SCORING) for number in tokens)
+    return sum(max(number * python, seconds) for number, seconds in zip(batches_of, read, strict=True))
 
 
 def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> float:

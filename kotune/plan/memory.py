@@ -7,12 +7,16 @@ tensors, is the share of the GPU that USABLE leaves free: an assumption.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kotune.plan.shapes import Shape
-from kotune.score.batches import Sizes
+from kotune.score.batches import Sizes, cached
+from kotune.score.contexts import Room
 
 PAD_TO = 64  # tokens: Axolotl pads a batch to a multiple of them where nothing else is said (core/builders/causal.py of 0.19)
+LEAN = (
+    0.85  # of a GPU's memory that training without gradient checkpointing may take, where a recipe leaves it to the run
+)
 LOSS = 12  # bytes a logit in the loss's backward pass: fp32 log-probabilities, their gradient and that of the logits
 SCORED = 4  # bytes of a log-probability in scoring, beside the logit in the model's own precision: always fp32
 NF4_BLOCK, NESTED_BLOCK = 64, 256  # weights, and blocks, that share one scale (bitsandbytes, double quantization)
@@ -29,6 +33,10 @@ class Method:
     r: int
     checkpointing: bool
     in_fp32: bool = False
+
+    @property
+    def without_checkpointing(self) -> "Method":
+        return replace(self, checkpointing=False)
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,14 @@ class Memory:
         return max(self.training, self.scoring)
 
 
-def peak(shape: Shape, method: Method, tokens: int, headed: int, scored_tokens: int) -> Memory:
+def peak(shape: Shape, method: Method, tokens: int, headed: int, scored: int) -> Memory:
     """`tokens`: of the largest micro-batch, padding included; `headed`: those of them whose logits are in memory at a time;
-    `scored_tokens`: of the largest batch in scoring.
+    `scored`: bytes of the largest batch in scoring.
 
     The peak of training is the loss, or the backward pass through the last layer, which holds the gradients of an MLP's maps.
     """
     stored, wide = weights(shape, method.bits, method.in_fp32), 2 if method.in_fp32 else 1
-    logits, layer = LOSS * headed * shape.vocab, wide * tokens * per_token(shape, method.r)
+    logits, layer = LOSS * headed * shape.vocab, round(wide * tokens * per_token(shape, method.r))
     more, back = shape.norms - 2, 6 * shape.intermediate
     if method.checkpointing:
         # Each layer's input stays; one layer at a time is computed again, after the loss is through.
@@ -74,11 +82,20 @@ def peak(shape: Shape, method: Method, tokens: int, headed: int, scored_tokens: 
         optimizer=8 * method.trainable,  # AdamW: two fp32 moments
         activations=kept + max(again - logits, 0),
         logits=logits,
-        scoring=stored + 4 * method.trainable + (2 * wide + SCORED) * scored_tokens * shape.vocab,
+        scoring=stored + 4 * method.trainable + scored,
     )
 
 
-def per_token(shape: Shape, r: int) -> int:
+def chosen(shape: Shape, in_fp32: bool, room: Room, longest: int) -> int:
+    """Bytes of a batch of questions whose choices are scored: keys and values, one layer at work, logits. `longest`: tokens of
+    the longest question, which is a batch of its own where the batch has no room for it."""
+    wide = 2 if in_fp32 else 1
+    caches = cached(sizes_of(shape, in_fp32), room.read + max(room.keep, longest))
+    logits = (2 * wide + SCORED) * room.predict * shape.vocab
+    return round(caches + wide * max(room.read, longest) * per_token(shape, 0)) + logits
+
+
+def per_token(shape: Shape, r: int) -> float:
     """Bytes that one layer keeps of a token for its backward pass, with peft's LoRA on all linear maps, in 16 bits."""
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     normed = 4 * (shape.norms - 2) * shape.hidden + 3 * shape.qk_norms * query

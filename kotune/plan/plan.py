@@ -23,6 +23,7 @@ from kotune.recipe.schema import Limit, Recipe
 from kotune.score import batches
 from kotune.score.model import BATCH_SIZE
 from kotune.score.scoring import VARIANTS
+from kotune.score.shared import on_device
 from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
@@ -75,7 +76,7 @@ class On:
 @dataclass(frozen=True)
 class Plan:
     """A recipe with its arithmetic and what it comes to on each GPU. `micro`: the recipe's own micro-batch; `ways`: on GPUs
-    without bf16 of their own (True) and on others (False)."""
+    without bf16 of their own (True) and on others (False); `is_auto`: without gradient checkpointing where it is not needed."""
 
     recipe: Recipe
     name: str
@@ -87,6 +88,7 @@ class Plan:
     micro: int
     on: Sequence[On]
     notes: Sequence[str]
+    is_auto: bool
     price: Price | None = None
 
     @property
@@ -126,9 +128,9 @@ def make(
     configs = _configs(recipe, counted.rows)
     config = configs[False]
     plan = Plan(
-        recipe, file.stem, shape, {is_old: _way(recipe, shape, told) for is_old, told in configs.items()},
+        recipe, file.stem, shape, {is_old: way_of(recipe, shape, told) for is_old, told in configs.items()},
         schedule_of(config, counted), counted, work.of_recipe(recipe, counted), int(config["micro_batch_size"]), (),
-        [*_notes(config, counted), *work.not_scored(recipe)], price,
+        [*_notes(config, counted), *work.not_scored(recipe)], axolotl_config.is_auto(recipe), price,
     )  # fmt: skip
     return replace(plan, on=[_on(plan, gpu) for gpu in asked])
 
@@ -145,7 +147,8 @@ def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
     return {is_old: axolotl_config.config(recipe, "cuda", commit, rows, is_old) for is_old in (False, True)}
 
 
-def _way(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
+def way_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
+    """How an Axolotl configuration of a recipe trains a model of this shape."""
     targets = config.get("lora_target_modules")
     names = None if config.get("lora_target_linear") or not isinstance(targets, list) else tuple(map(str, targets))
     r = int(config["lora_r"])
@@ -189,11 +192,14 @@ def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
 
 
 def _on(plan: Plan, gpu: Gpu) -> On:
+    lean = _with(plan, checkpointing=False)
+    is_lean = plan.is_auto and _memory(lean, gpu, plan.micro).training <= gpu.memory * memory.LEAN
+    plan = lean if is_lean else plan
     sizes = [size for size in (2**power for power in range(20)) if plan.schedule.batch_size % size == 0]
     micro = max((size for size in sizes if _fits(plan, gpu, size)), default=None)
     used = plan.micro if _fits(plan, gpu, plan.micro) else micro or 1
     found, way = _memory(plan, gpu, used), plan.ways[gpu.is_old]
-    notes = _precision_notes(gpu, way)
+    notes = [*_precision_notes(gpu, way), *["without gradient checkpointing, which is not needed here"] * is_lean]
     if micro and used != plan.micro:
         notes.append(f"micro_batch_size {plan.micro} does not fit: --set axolotl.micro_batch_size={micro}")
     is_slow = way.precision == "fp32" or (gpu.is_old and way.precision == "bf16")
@@ -219,16 +225,21 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
     limit, way = plan.schedule.sequence_len, plan.ways[gpu.is_old]
     shortened = min(plan.counted.longest, limit)
     longest = limit if plan.schedule.packing else memory.padded(shortened, plan.schedule.pad_to)
-    chosen = max((one.longest for one in plan.works if one.choices), default=0)
-    usable, read = gpu.memory * batches.USABLE, BATCH_SIZE
-    tokens = micro * longest
+    usable, read, tokens = gpu.memory * batches.USABLE, BATCH_SIZE, micro * longest
     headed = min(tokens, CHUNK, micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens)
-    held = memory.peak(plan.shape, way.method, tokens, headed, read * chosen)
+    held = memory.peak(plan.shape, way.method, tokens, headed, _chosen(plan, way, read))
     while held.scoring > usable and read > 1:  # as scoring itself does where it runs out of memory
         read //= 2
-        held = memory.peak(plan.shape, way.method, tokens, headed, read * chosen)
+        held = memory.peak(plan.shape, way.method, tokens, headed, _chosen(plan, way, read))
     stored = held.weights + held.adapter
     return replace(held, scoring=max(held.scoring, stored + round(_writing(plan, way, usable - stored))))
+
+
+def _chosen(plan: Plan, way: Way, batch_size: int) -> int:
+    """Bytes of the largest batch of questions whose choices are scored."""
+    longest = [one.longest for one in plan.works if one.choices]
+    room = on_device("cuda", batch_size)
+    return memory.chosen(plan.shape, way.method.in_fp32, room, max(longest)) if longest else 0
 
 
 def _writing(plan: Plan, way: Way, free: float) -> float:

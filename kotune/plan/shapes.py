@@ -85,8 +85,8 @@ class Shape:
         return self.vocab * self.hidden
 
     def in_products(self, tokens: float, headed: float) -> float:
-        """Weights that so many tokens are multiplied with: those of the linear maps, and of the head for `headed` of them; looking
-        up an embedding costs nothing."""
+        """Weights that so many tokens are multiplied with: those of the linear maps, and of the head for `headed` of them.
+        Looking up an embedding costs nothing."""
         return self.in_linears * tokens + self.head * headed
 
     def trainable(self, r: int, targets: tuple[str, ...] | None = None) -> int:

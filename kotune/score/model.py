@@ -11,7 +11,7 @@ from kotune.models import generation, sizes
 from kotune.models.adapters import refuse_saved
 from kotune.models.loading import blaming, config_of
 from kotune.models.refusals import CONFIG
-from kotune.score import batches, turns
+from kotune.score import batches, shared, turns
 from kotune.train.precision import loading
 from kotune.train.upstream import exact_softmax, hold_kernels
 from kotune.worker import bounds
@@ -67,28 +67,22 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     the tag before it: else a thought that was cut off would be read as the answer. Answers have batches of their own
     (kotune.score.batches): `written` says of which sizes they were, the last time."""
 
-    class HarnessModel(turns.model_class()):  # type: ignore[misc]
+    class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         written: list[int] = []  # noqa: RUF012  (set anew each time)
         most = batches.MOST
         batch_size_per_gpu: int
-        reading: int | None = (
-            None  # the batch size of everything else, while answers are written, and where that failed
-        )
 
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
-            if self.reading is not None:  # it ran out of memory, and whoever asks again has halved the batch
-                self.most = min(self.most, self.batch_size_per_gpu)
-                self.batch_size_per_gpu = self.reading
-            answers, self.written, self.reading = [""] * len(requests), [], self.batch_size_per_gpu
+            answers, self.written, reading = [""] * len(requests), [], self.batch_size_per_gpu
             for size, numbers in batches.parts(self, requests, self.most).items():
-                self.batch_size_per_gpu = min(size, self.most)
+                self.batch_size_per_gpu = size = min(size, self.most)
                 found = super().generate_until([requests[number] for number in numbers], disable_tqdm)
                 self.written.append(self.batch_size_per_gpu)
-                if self.batch_size_per_gpu < size:
-                    self.most = min(self.most, self.batch_size_per_gpu)
+                if self.batch_size_per_gpu < size:  # it ran out of memory
+                    self.most = self.batch_size_per_gpu
                 for number, answer in zip(numbers, found, strict=True):
                     answers[number] = opened(requests[number].args[0]) + answer
-            self.batch_size_per_gpu, self.reading = self.reading, None
+            self.batch_size_per_gpu = reading
             return answers
 
     return HarnessModel(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **exact_softmax())

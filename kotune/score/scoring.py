@@ -21,6 +21,7 @@ from kotune.runs.task_data import TaskData
 from kotune.score import borrowed
 from kotune.score.baselines import Lines, References
 from kotune.score.harness import Loaded, load_task
+from kotune.score.memory import is_exhausted
 from kotune.score.model import harness_model, load_base, load_model
 from kotune.score.samples import (
     count_thoughts,
@@ -32,7 +33,6 @@ from kotune.score.samples import (
     samples_path,
     write_samples,
 )  # fmt: skip
-from kotune.train.out_of_memory import EXHAUSTED
 
 ADVICE = "end what else uses it, or take a GPU with more; what is scored so far is kept"
 SEED = 1234  # lm-eval's own, for a task that samples
@@ -184,32 +184,23 @@ def evaluated(
 
     torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
     model.written = []
-    result = _within_memory(task, model, limit)
+    result = _result(task, model, limit)
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
     if task.generates:
         count_thoughts(samples, model.tokenizer)
     return metrics(result["results"][task.name], samples), samples
 
 
-def _within_memory(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict[str, Any]:
-    """lm-eval's result, in batches half as large whenever the GPU's memory is too small; they stay so for what comes after.
-    In float32, batches of another size change no answer and a log-likelihood by less than 1e-4 (benchmarks/tasks.py); in 16 bits
-    either may change where two tokens are nearly as likely."""
-    import torch
-
-    while True:
-        try:
-            return task.evaluate(model, limit)
-        except RuntimeError as error:  # torch's own error for it is one, and so are the driver's
-            if not EXHAUSTED.search(f"{type(error).__name__}: {error}"):
-                raise
-            if model.batch_size_per_gpu == 1:
-                raise StageError(
-                    f"score {task.name}: the GPU's memory is too small even for one question; {ADVICE}"
-                ) from None
-        model.batch_size_per_gpu //= 2
-        torch.cuda.empty_cache()
-        print(f"out of memory: batches of {model.batch_size_per_gpu} from here on", flush=True)
+def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict[str, Any]:
+    """lm-eval's result, in batches that the GPU's memory has room for (kotune.score.memory). In float32, batches of another size
+    change no answer and a log-likelihood by less than 1e-4 (benchmarks/tasks.py); in 16 bits either may change where two
+    tokens are nearly as likely."""
+    try:
+        return task.evaluate(model, limit)
+    except RuntimeError as error:
+        if not is_exhausted(error):
+            raise
+    raise StageError(f"score {task.name}: the GPU's memory is too small even for one question; {ADVICE}")
 
 
 def _align(entry: dict[str, Any]) -> None:

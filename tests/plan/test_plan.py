@@ -24,7 +24,9 @@ from kotune.plan.as_json import as_json
 from kotune.plan.counting import Counted
 from kotune.plan.memory import Method
 from kotune.plan.shapes import Shape
+from kotune.plan.work import Work
 from kotune.recipe.reading import load
+from kotune.score.contexts import Room
 from kotune.train import head
 from kotune_tasks.card import cards
 from tests.conftest import ROOT, Cli, loaded, write_recipe
@@ -313,6 +315,26 @@ def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
         assert whole == pytest.approx(share * operations / (312e12 * 0.28))
         assert some == pytest.approx(share * (operations - less) / (312e12 * 0.28))
         assert clock.micro_step(shape, speed, method, 1, 1) == pytest.approx(share * 16 * 5.2e-3)
+
+
+@pytest.mark.parametrize("choices", [0, 2, 5])
+def test_a_prompt_is_read_once_for_all_its_choices_by_base_and_tuned(choices: int) -> None:
+    work = Work("klue_nli_ko", 300_000, choices, 0, 90.0, 200)
+    operations = 300_000 * 90 * 2 * 973_078_528  # the linear maps of llama-3.2-1b: 16 layers of 60,817,408
+    shape, speed = shapes.find("llama-3.2-1b-instruct"), clock.Speed(312, 1e12)
+    for variant, layer in (("base", 0.8e-3), ("tuned", 1.5e-3)):
+        assert clock.likelihood(shape, speed, [work], variant) == pytest.approx(operations / (312e12 * 0.30))
+        few = dataclasses.replace(work, items=3)  # and Python takes its time for a batch, however small
+        assert clock.likelihood(shape, speed, [few], variant) == pytest.approx(16 * layer)
+
+
+def test_memory_of_scoring_choices_is_that_of_a_batch() -> None:
+    """Written out once by hand: 16 layers of 8 heads of 64, hidden and queries 2,048, intermediate 8,192, 128,256 words."""
+    shape, room = shapes.find("llama-3.2-1b-instruct"), Room(8192, 32768, 512)
+    kept, read, logits = 40_960 * 32_768, 8192 * (26 * 2048 + 10 * 512 + 8 * 8192), 512 * 128_256 * 6
+    assert memory.chosen(shape, False, room, 200) == kept + read + logits
+    assert memory.chosen(shape, False, room, 50_000) > memory.chosen(shape, False, room, 200)
+    assert memory.chosen(shape, True, room, 200) == 2 * (kept + read) + 512 * 128_256 * 8
 
 
 def test_packing_fills_rows_of_the_sequence_length() -> None:

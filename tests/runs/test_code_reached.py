@@ -79,6 +79,18 @@ def test_whatever_scoring_calls_is_known(tmp_path: Path, task: str) -> None:
     assert found <= known("kotune.score.job.run") | of_task(task)
 
 
+@pytest.mark.parametrize("task", ["nli_sample_ko", "nli_sample_ko_gen"])
+def test_whatever_a_models_answers_call_is_known(task: str) -> None:
+    pytest.importorskip("lm_eval")
+    from kotune.score import harness, scoring
+    from tests.score import random_models
+
+    loaded, model = harness.load_task(task), random_models.ours(random_models.made("llama"))
+    found = called(lambda: scoring.evaluated(loaded, model, 2))
+    assert {name for file, name in found if "/kotune/score/" in file} >= {"model_class", "within_memory"}
+    assert found <= known("kotune.score.job.run") | of_task(task)
+
+
 def of_task(task: str) -> set[tuple[str, str]]:
     """What stages.meaning_of_task covers."""
     metrics = tuple(metric["metric"] for metric in card.settings(task)["metric_list"])

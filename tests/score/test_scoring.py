@@ -123,7 +123,7 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
     monkeypatch: pytest.MonkeyPatch, prompt: str, said: str, read: str
 ) -> None:
     class Silent:
-        batch_size_per_gpu, device, model = BATCH_SIZE, SimpleNamespace(type="cpu"), None
+        batch_size_per_gpu, device, model, cache_hook = BATCH_SIZE, SimpleNamespace(type="cpu"), None, None
 
         def __init__(self, **_: object) -> None:
             pass
@@ -165,43 +165,15 @@ def test_tokens_that_the_base_model_lacks_are_told_before_training(tmp_path: Pat
         scoring.rehearse(tmp_path, base, None, tokenizer, [])
 
 
-@pytest.mark.parametrize(("room", "sizes"), [(32, [32]), (8, [32, 16, 8]), (1, [32, 16, 8, 4, 2, 1])])
-def test_out_of_memory_halves_the_batches(room: int, sizes: list[int]) -> None:
-    model, tried = SimpleNamespace(batch_size_per_gpu=BATCH_SIZE), []
-    assert scoring._within_memory(_needs(room, tried), model, None) == {"results": {}}
-    assert tried == sizes
-    assert model.batch_size_per_gpu == sizes[-1]
+@pytest.mark.parametrize("words", ["CUDA out of memory", "an index is out of range"])
+def test_memory_that_is_too_small_for_one_question_is_one_message(words: str) -> None:
+    def evaluate(*_: object) -> None:
+        raise torch.OutOfMemoryError(words) if "memory" in words else RuntimeError(words)
 
-
-@pytest.mark.parametrize(
-    "words", ["CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "an index is out of range"]
-)
-def test_want_of_memory_is_known_in_the_drivers_words_too(words: str) -> None:
-    task, model = _needs(8, tried := [], RuntimeError(words)), SimpleNamespace(batch_size_per_gpu=BATCH_SIZE)
-    if "range" in words:
-        with pytest.raises(RuntimeError, match=words):
-            scoring._within_memory(task, model, None)
-        return
-    assert scoring._within_memory(task, model, None) == {"results": {}} and tried == [32, 16, 8]
-
-
-def test_out_of_memory_with_one_question_gives_up_with_advice() -> None:
-    with pytest.raises(
-        StageError, match="score korquad_ko: the GPU's memory is too small even for one question; end what"
-    ):
-        scoring._within_memory(_needs(0, []), SimpleNamespace(batch_size_per_gpu=4), None)
-
-
-def _needs(room: int, tried: list[int], error: Exception = torch.OutOfMemoryError("CUDA out of memory")) -> Any:  # noqa: B008
-    """A task that scores in batches of at most `room` items."""
-
-    def evaluate(model: Any, _: int | None) -> dict[str, Any]:
-        tried.append(model.batch_size_per_gpu)
-        if model.batch_size_per_gpu > room:
-            raise error
-        return {"results": {}}
-
-    return SimpleNamespace(name="korquad_ko", evaluate=evaluate)
+    task = SimpleNamespace(name="korquad_ko", evaluate=evaluate)
+    said = "score korquad_ko: the GPU's memory is too small even for one question; end what"
+    with pytest.raises(StageError if "memory" in words else RuntimeError, match=said if "memory" in words else words):
+        scoring._result(task, None, None)
 
 
 def _killed() -> str:

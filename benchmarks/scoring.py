@@ -1,0 +1,120 @@
+"""Log-likelihoods with shared contexts beside lm_eval's own HF model, the same work in one process: base and tuned, one load,
+CPU seconds of one thread, in turns, the best of each.
+
+The quickstart models score a whole task, its requests and tokens included; each choice is one token there, which lm_eval too
+reads once. A model of Llama 3.2 1B's shape, random and cut to a few layers, scores random ids, as many as klue_nli_ko has for
+Llama 3: a context and, for each choice, the template's line end and two tokens. There the vocabulary of 128,256 words costs.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from benchmarks.table import Figure, show
+from kotune.models import presets
+from kotune.score.harness import load_task
+from kotune.score.model import BATCH_SIZE, harness_model, load_base
+from kotune.train.upstream import exact_softmax
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported, which is later
+
+MODELS = ("quickstart-llama", "quickstart-deepseek")
+TASK, LIMIT, ROUNDS = "nli_sample_ko", 300, 3
+LAYERS, ITEMS, CONTEXT = 2, 8, 88
+NATS = 1e-4  # in float32
+Answers = list[tuple[float, bool]]
+Work = Callable[[Any], Answers]
+
+
+class Compared(NamedTuple):
+    """CPU seconds of both, and how far their answers are apart."""
+
+    ours: float
+    plain: float
+    nats: float
+    greedy: int  # answers with another "is the likeliest"
+
+
+def with_adapter(model: Any) -> Any:
+    """A LoRA adapter of random numbers on all linear layers."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    return get_peft_model(model, config).eval()
+
+
+def compared(model: Any, tokenizer: Any, work: Work, rounds: int) -> Compared:
+    """The same work by both, base and tuned."""
+    from lm_eval.models.huggingface import HFLM
+
+    ours = harness_model(model, tokenizer)
+    plain = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **exact_softmax())
+    seconds: dict[int, list[float]] = {id(ours): [], id(plain): []}
+    answers: dict[int, Answers] = {}
+    for _ in range(rounds):
+        for lm in (ours, plain):
+            begun = time.process_time()
+            with model.disable_adapter():
+                base = work(lm)
+            answers[id(lm)] = base + work(lm)
+            seconds[id(lm)].append(time.process_time() - begun)
+    pairs = [*zip(answers[id(ours)], answers[id(plain)], strict=True)]
+    apart = max(abs(a - b) for (a, _), (b, _) in pairs)
+    return Compared(min(seconds[id(ours)]), min(seconds[id(plain)]), apart, sum(a != b for (_, a), (_, b) in pairs))
+
+
+def quickstart(name: str) -> Compared:
+    """A quickstart model on a task of the shipped data."""
+    from transformers import AutoTokenizer
+
+    preset = presets.find(name, None)
+    assert preset.template
+    tokenizer = AutoTokenizer.from_pretrained(preset.base)
+    tokenizer.chat_template = preset.template.read_text(encoding="utf-8")
+    base: dict[str, str | None] = {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None}
+    task = load_task(TASK)
+
+    def work(lm: Any) -> Answers:
+        samples = task.evaluate(lm, LIMIT)["samples"][TASK]
+        return [answer for sample in samples for answer in sample["filtered_resps"]]
+
+    return compared(with_adapter(load_base(preset.base, base)), tokenizer, work, ROUNDS)
+
+
+def large_vocabulary() -> Compared:
+    """A random model of a real shape on random ids."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=LAYERS, num_attention_heads=32,
+        num_key_value_heads=8, head_dim=64, tie_word_embeddings=True,
+    )  # fmt: skip
+    model = with_adapter(AutoModelForCausalLM.from_config(config))
+    line_end, *words = torch.randint(config.vocab_size, (1 + 6,)).tolist()
+    contexts = torch.randint(config.vocab_size, (ITEMS, CONTEXT)).tolist()
+    choices = [[line_end, *words[at : at + 2]] for at in (0, 2, 4)]
+    requests = [(None, context, choice) for context in contexts for choice in choices]
+    tokenizer = AutoTokenizer.from_pretrained(presets.find(MODELS[0], None).base)
+    return compared(model, tokenizer, lambda lm: list(lm._loglikelihood_tokens(requests, disable_tqdm=True)), 1)
+
+
+def figures(name: str, one: Compared, most: float) -> list[Figure]:
+    return [
+        Figure(f"{name}: ours", one.ours, "CPU s"),
+        Figure(f"{name}: plain lm_eval", one.plain, "CPU s"),
+        Figure(f"{name}: ours / plain", one.ours / one.plain, most=most),
+        Figure(f"{name}: log-likelihoods apart", 1e6 * one.nats, "millionths of a nat", most=1e6 * NATS),
+        Figure(f"{name}: likeliest or not, changed", one.greedy, "answers", most=0),
+    ]
+
+
+if __name__ == "__main__":
+    import torch
+
+    torch.set_num_threads(1)  # several wait for each other where the machine has other work, which counts as theirs
+    rows = [row for name in MODELS for row in figures(f"{name}, {LIMIT} items", quickstart(name), 1.0)]
+    rows += figures(f"Llama 3.2 1B's shape, {LAYERS} layers, {ITEMS} items", large_vocabulary(), 0.35)
+    show(f"Base and tuned, batches of {BATCH_SIZE}", rows)

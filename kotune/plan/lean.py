@@ -1,0 +1,31 @@
+"""Whether training needs gradient checkpointing on the GPU at hand, which computes activations anew to keep fewer of them."""
+
+from kotune.errors import KotuneError
+from kotune.layout import PARITY
+from kotune.plan import memory, shapes
+from kotune.plan.plan import way_of
+from kotune.runs.folder import read_json
+from kotune.runs.job import Job
+from kotune.train import config as axolotl_config
+from kotune.train.head import CHUNK
+from kotune.worker import driver
+
+
+def is_lean(job: Job) -> bool:
+    """Whether the longest examples of a run, whose lengths are proven by now, fit without it on each GPU that trains. False where
+    the recipe says how it is to be, and where nobody can tell."""
+    found = driver.look() if job.device == "cuda" and axolotl_config.is_auto(job.recipe) else None
+    if not found or not found.memories:
+        return False
+    config = axolotl_config.config(job.recipe, "cuda", is_old=job.is_old_gpu)
+    try:
+        shape = shapes.find(job.recipe.model)
+    except KotuneError:  # a kind of model whose arithmetic is not known
+        return False
+    longest = int(read_json(job.run.path(PARITY))["lengths"]["longest"])
+    pad_to, limit = int(config.get("pad_to_multiple_of") or memory.PAD_TO), int(config["sequence_len"])
+    row = limit if config.get("sample_packing") else memory.padded(min(longest, limit), pad_to)
+    tokens = int(config["micro_batch_size"]) * row
+    method = way_of(job.recipe, shape, config).method.without_checkpointing
+    told = memory.peak(shape, method, tokens, min(tokens, CHUNK), 0)
+    return told.training <= min(found.memories) * memory.LEAN

@@ -1,0 +1,42 @@
+"""lm_eval's own command line with one more model, `kotune`: `hf` with shared contexts (kotune.score.shared) and log-likelihoods
+in float32. It takes the arguments of `hf`.
+"""
+
+from typing import Any
+
+from kotune.score import shared
+from kotune.train.upstream import exact_softmax
+
+MODEL = "kotune"
+
+
+def model_class() -> Any:
+    """The class that lm_eval makes the model of."""
+    from lm_eval.models.huggingface import HFLM
+
+    class KotuneModel(shared.model_class(HFLM)):  # type: ignore[misc]
+        def __init__(self, *words: Any, **named: Any) -> None:
+            super().__init__(*words, **{**exact_softmax(), **named})
+
+    return KotuneModel
+
+
+def register() -> None:
+    """lm_eval knows the model by its name from here on."""
+    import lm_eval.models  # noqa: F401  (registers its own: get_model() does so only where there is none yet)
+    from lm_eval.api.registry import model_registry, register_model
+
+    if MODEL not in model_registry:
+        register_model(MODEL)(model_class())
+
+
+def main() -> None:
+    """lm_eval with the words of this process."""
+    from lm_eval.__main__ import cli_evaluate
+
+    register()
+    cli_evaluate()
+
+
+if __name__ == "__main__":
+    main()
