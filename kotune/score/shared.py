@@ -12,6 +12,7 @@ from copy import copy
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
+from kodata.errors import on_one_line
 from kotune.score import memory
 from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting, questions, slices
 
@@ -92,7 +93,7 @@ def _can_share(lm: Any, plain: Any) -> bool:
             raise
         why = str(error).partition("\n")[0] or type(error).__name__
     if why:
-        print(f"contexts are read anew for each choice, by plain lm_eval: {why}", flush=True)
+        print(f"contexts are read anew for each choice, by plain lm_eval: {on_one_line(why)}", flush=True)
     return not why
 
 

