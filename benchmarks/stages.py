@@ -1,6 +1,7 @@
 """Our train and score stages beside the plain tools doing the same work, in one run on one machine.
 
-Train: the stage against `axolotl train` with the same YAML. Score: the stage (base and tuned, one model load) against two
+Train: the stage against `axolotl train` with the same YAML, but for our plugin and the padding, which are Axolotl's own there.
+Score: the stage (base and tuned, one model load) against two
 plain `lm_eval` runs, one of the base model and one with the adapter. Each is measured in turns and its best time counts,
 since other work on the machine can only slow it down.
 """
@@ -13,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import yaml
+
 from benchmarks.table import Figure, show
 from kotune.worker.device import detect_device
 from kotune.worker.environment import environment
@@ -20,6 +23,7 @@ from kotune.worker.environment import environment
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 ROUNDS = 2
+OURS = ("plugins", "pad_to_multiple_of")
 
 
 def seconds(words: list[str], cwd: Path) -> float:
@@ -40,11 +44,13 @@ def ours(folder: Path) -> tuple[Path, dict[str, float]]:
 
 
 def plain_train(run: Path) -> float:
-    """`axolotl train` on a copy of the run's config and data."""
+    """`axolotl train` on a copy of the run's config and data, without what is ours in it."""
     copy = run.parent / "plain"
     copy.mkdir()
-    for name in ("axolotl.yml", "chat_template.jinja"):
-        shutil.copy(run / name, copy)
+    shutil.copy(run / "chat_template.jinja", copy)
+    config = yaml.safe_load((run / "axolotl.yml").read_text(encoding="utf-8"))
+    plain = {key: value for key, value in config.items() if key not in OURS}
+    (copy / "axolotl.yml").write_text(yaml.safe_dump(plain, allow_unicode=True), encoding="utf-8")
     shutil.copytree(run / "data", copy / "data")
     return seconds([str(BIN / "axolotl"), "train", "axolotl.yml", "--launcher", "python"], copy)
 
@@ -82,7 +88,7 @@ if __name__ == "__main__":
         [
             Figure("train stage", best["train"], "s"),
             Figure("plain axolotl train", best["plain_train"], "s"),
-            Figure("train stage / plain", best["train"] / best["plain_train"], most=1.05),
+            Figure("train stage / plain", best["train"] / best["plain_train"], most=1.0),
             Figure("score stage, base and tuned", best["score"], "s"),
             Figure("two plain lm_eval runs", best["plain_score"], "s"),
             Figure("score stage / plain", best["score"] / best["plain_score"], most=0.5),

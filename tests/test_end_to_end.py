@@ -57,6 +57,8 @@ def scored_adapter(cli: Cli, tmp_path: Path, name: str, adapter: str, precision:
     said = [message["content"] for row in rows for message in row["messages"]]
     assert proof["content"]["characters"] == sum(map(len, said)) > proof["content"]["tokens"]
     assert [event["step"] for event in lines(folder / "metrics.jsonl") if "loss" in event] == [5, 10, 15, 20]
+    assert all(1 < event["padding"] < 1.5 for event in lines(folder / "metrics.jsonl") if "loss" in event)
+    assert (record["head"], record["gradient_checkpointing"]) == ("trained", False)
     evaluated = [event["step"] for event in lines(folder / "metrics.jsonl") if "eval_loss" in event]
     assert evaluated and min(evaluated) > 0 and evaluated[-1] == 20  # none before the first step, one after the last
     assert scores["n"] == 30
