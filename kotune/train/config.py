@@ -4,6 +4,8 @@ Order of precedence: recipes/defaults.yml `axolotl`, its `cpu` or `cuda` block, 
 follows from the recipe's other keys (model, adapter, data, seed), which a recipe cannot set twice.
 """
 
+import re
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from kotune.train import upstream
 from kotune.worker.device import Device
 
 BUILT_ON_IT = ("activation_offloading", "selective_checkpointing", "gradient_checkpointing_kwargs")
+FLASH_ATTENTION = (2, 3, 3)
 OVERFLOWS = ("gemma3",)  # kinds of models whose numbers are too large for fp16
 PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
 # A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
@@ -74,9 +77,20 @@ def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
     """What follows from the GPU: below capability 8.0 torch says that bf16 is supported and imitates it, slowly, and flash
     attention has no kernels."""
     if not is_old:
-        return {"attn_implementation": "flash_attention_2" if find_spec("flash_attn") else "sdpa"}
+        return {"attn_implementation": "flash_attention_2" if _has_flash_attention() else "sdpa"}
     is_too_large = generation.kind(base, revision).startswith(OVERFLOWS)
     return {"attn_implementation": "sdpa", "bf16": False, "fp16": not is_too_large, "tf32": False}
+
+
+def _has_flash_attention() -> bool:
+    """As transformers (5.16) looks for it, without importing it: what is called flash_attn may also be its successor, of another
+    interface."""
+    try:
+        found = metadata.version("flash-attn")
+    except metadata.PackageNotFoundError:
+        return False
+    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", found)
+    return bool(numbers and tuple(map(int, numbers.groups())) >= FLASH_ATTENTION and find_spec("flash_attn"))
 
 
 def render(

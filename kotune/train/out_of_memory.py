@@ -20,6 +20,7 @@ from kotune.runs.records import Halved, fits
 EXHAUSTED = re.compile(
     r"OutOfMemoryError|(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of memory|CUBLAS_STATUS_ALLOC_FAILED"
 )
+LARGER = "end what else uses it, set adapter=qlora, or take a GPU with more memory"
 ADVICE = "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or take a GPU with more memory"
 Halving = dict[str, Any]
 

@@ -53,6 +53,11 @@ def train(
         check_losses(root)
         if not out_of_memory.is_exhausted(root / TRAIN_LOG):
             raise _failure(root, code)
+        if not read_metrics(root / METRICS):
+            raise StageError(
+                f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER} (Axolotl's own words are in "
+                f"{root / TRAIN_LOG})"
+            )
         yield {"event": "out_of_memory", **out_of_memory.save(root, reached(root), is_lean)}
     check_finished(root)
     _keep_adapter(root)

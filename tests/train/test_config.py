@@ -178,7 +178,7 @@ def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
     monkeypatch.setattr(driver, "look", lambda: found)
     is_old = driver.is_old()
     monkeypatch.setattr(axolotl_config.generation, "kind", lambda *_: kind)
-    monkeypatch.setattr(axolotl_config, "find_spec", lambda _: True)
+    monkeypatch.setattr(axolotl_config, "_has_flash_attention", lambda: True)
     path = ROOT / "recipes" / "llama_lora.yml"
     made = axolotl_config.config(reading.load(path), "cuda", is_old=is_old)
     assert (made["bf16"], made.get("fp16")) == precision
@@ -187,3 +187,22 @@ def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
     assert asked["bf16"] is True and not asked.get("fp16")  # transformers refuses both
     assert axolotl_config.config(reading.load(path), "cuda")["bf16"] == "auto"  # as a plan for another GPU asks
     assert axolotl_config.config(reading.load(path), "cpu")["bf16"] is False
+
+
+@pytest.mark.parametrize(
+    ("version", "is_there"),
+    [("2.8.3", True), ("2.3.3", True), ("2.3.2", False), ("1.0.9.post1", False), ("x", False), (None, False)],
+)
+def test_flash_attention_is_taken_where_transformers_would_take_it(
+    monkeypatch: pytest.MonkeyPatch, version: str | None, is_there: bool
+) -> None:
+    """The distribution counts: another one brings a module of the same name."""
+
+    def found(name: str) -> str:
+        if version is None or name != "flash-attn":
+            raise axolotl_config.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(axolotl_config.metadata, "version", found)
+    monkeypatch.setattr(axolotl_config, "find_spec", lambda _: True)
+    assert axolotl_config._has_flash_attention() == is_there

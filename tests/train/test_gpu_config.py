@@ -24,7 +24,7 @@ GEMMA = {"model_type": "gemma3_text", "hidden_size": 64, "num_hidden_layers": 2}
 def rendered(recipe: Recipe, capability: tuple[int, int], has_flash: bool, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The configuration that a run writes on a machine with such a GPU, its driver's answer included, as Axolotl reads it."""
     patch.setattr(driver, "look", lambda: Driver((13, 0), [capability], ""))
-    patch.setattr(axolotl_config, "find_spec", lambda _: has_flash or None)
+    patch.setattr(axolotl_config, "_has_flash_attention", lambda: bool(has_flash))
     keys: dict[str, Any] = yaml.safe_load(axolotl_config.render(recipe, "cuda", is_old=driver.is_old()))
     return keys
 
@@ -60,7 +60,7 @@ def test_axolotl_accepts_every_recipe_on_every_gpu_and_trains_it_as_meant(
     assert (cfg.gradient_checkpointing, cfg.sample_packing, cfg.torch_compile) == (True, False, None)
     assert (cfg.adapter, cfg.load_in_4bit) == (recipe.adapter, recipe.adapter == "qlora")
     assert (cfg.lora_target_linear, cfg.lora_dropout) == (True, 0)
-    assert (cfg.device, cfg.device_map) == ("cuda:0", "auto")
+    assert (cfg.device, cfg.device_map) == ("cuda:0", {"": 0})
 
 
 @pytest.mark.parametrize("capability", [T4, H100])

@@ -18,7 +18,7 @@ SHAPES = {name: dict(shape) for name, shape in strict_yaml.load(shapes.SHAPES_FI
 MODELS = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b")
 
 
-def placed(model: str) -> set[Any]:
+def placed(model: str, **more: Any) -> set[Any]:
     """The devices on which Axolotl, on pretended GPUs, would put the tensors of a real architecture. None is made."""
     from axolotl.loaders.model import ModelLoader
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -26,7 +26,10 @@ def placed(model: str) -> set[Any]:
 
     recipe = reading.load(ROOT / "recipes" / "llama_lora.yml", (f"model={model}",))
     loader: Any = ModelLoader.__new__(ModelLoader)
-    loader.cfg, loader.model_kwargs = resolved(axolotl_config.config(recipe, "cuda"), model=SHAPES[model]), {}
+    loader.cfg, loader.model_kwargs = (
+        resolved({**axolotl_config.config(recipe, "cuda"), **more}, model=SHAPES[model]),
+        {},
+    )
     loader._set_device_map_config()
     with torch.device("meta"):
         made = AutoModelForCausalLM.from_config(
@@ -63,9 +66,10 @@ def test_a_run_of_one_process_has_its_whole_model_on_one_gpu(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_axolotl_spreads_the_model_of_one_process_over_all_gpus_that_it_sees(model: str) -> None:
-    """Where this fails, `surroundings` need not show one GPU only."""
+    """Where this fails, neither `device_map` need be said nor one GPU alone be shown."""
     with pretended(free=(80.0, 80.0)):
-        assert placed(model) == {0, 1}
+        assert placed(model, device_map="auto") == {0, 1}
+        assert placed(model) == {0}
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -80,6 +84,7 @@ def test_each_process_of_a_launcher_sees_all_gpus_and_has_the_whole_model_on_its
 
 @pytest.mark.parametrize(("free", "where"), [(14.0, {0}), (4.5, {0}), (2.0, {0, "cpu"})])
 def test_axolotl_leaves_layers_on_the_cpu_where_a_gpu_has_no_room_for_the_weights(free: float, where: set[Any]) -> None:
-    """DeepSeek-R1-Distill-Qwen-1.5B weighs 3.3 GiB in 16 bits."""
+    """DeepSeek-R1-Distill-Qwen-1.5B weighs 3.3 GiB in 16 bits. Ours is out of memory then, and says so."""
     with pretended(free=(free,)):
-        assert placed(MODELS[1]) == where
+        assert placed(MODELS[1], device_map="auto") == where
+        assert placed(MODELS[1]) == {0}

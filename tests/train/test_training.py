@@ -92,9 +92,16 @@ def failing(code: str) -> list[str]:
     return [sys.executable, "-c", f"import os, signal, sys; options = sys.argv[1:]\n{code}"]
 
 
+BEGUN = "open('metrics.jsonl', 'w').write('{\"event\": \"start\", \"step\": 0}' + chr(10))\n"  # the model is loaded
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
+        (
+            "sys.exit('torch.OutOfMemoryError: CUDA out of memory.')",
+            "too small for the model itself; end what else uses it",
+        ),
         (
             "sys.exit('OSError: [Errno 28] No space left on device')",
             "disk is full; free some space(.|\n)*goes on from step 0",
@@ -149,7 +156,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
     write_text(tmp_path / "axolotl.yml", "micro_batch_size: 16\ngradient_accumulation_steps: 1\n")
     lines = "".join(json.dumps(event) + "\n" for event in GOOD)
     code = (
-        "if '--micro-batch-size=4' not in options: sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
+        f"{BEGUN}if '--micro-batch-size=4' not in options: sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
         f"open('metrics.jsonl', 'w').write({lines!r})"
     )
     monkeypatch.setattr(training, "COMMAND", failing(code))
@@ -168,7 +175,7 @@ def test_out_of_memory_without_gradient_checkpointing_switches_it_on_before_a_ba
     write_text(tmp_path / "axolotl.yml", "micro_batch_size: 16\ngradient_accumulation_steps: 1\n")
     lines = "".join(json.dumps(event) + "\n" for event in GOOD)
     code = (
-        "off = '--gradient-checkpointing=false' in options\n"
+        f"{BEGUN}off = '--gradient-checkpointing=false' in options\n"
         "if off or '--micro-batch-size=8' not in options: sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
         f"open('metrics.jsonl', 'w').write({lines!r})"
     )
@@ -183,7 +190,7 @@ def test_out_of_memory_without_gradient_checkpointing_switches_it_on_before_a_ba
 
 def test_out_of_memory_with_one_example_gives_up_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text(tmp_path / "axolotl.yml", "micro_batch_size: 2\ngradient_accumulation_steps: 8\n")
-    monkeypatch.setattr(training, "COMMAND", failing("sys.exit('torch.OutOfMemoryError: CUDA out of memory.')"))
+    monkeypatch.setattr(training, "COMMAND", failing(f"{BEGUN}sys.exit('torch.OutOfMemoryError: CUDA out of memory.')"))
     with pytest.raises(StageError, match=r"one example at a time; shorten axolotl\.sequence_len") as told:
         list(training.train(tmp_path, INPUTS))
     assert exit_code(told.value) == 1
