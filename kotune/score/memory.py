@@ -50,10 +50,10 @@ class Kept:
 
     def take(self, kind: str, asked: Any) -> list[Any]:
         """An answer to what is asked, in a list that is empty where there is none. The same is asked more than once where answers
-        are drawn at random, and each answer is taken once."""
+        are drawn at random, and each answer is taken once. None: a part of a text, of which lm_eval tells no cache."""
         from lm_eval.api.model import hash_args
 
-        answers = self._answers.get(hash_args(kind, asked), [])
+        answers = self._answers.get(hash_args(kind, asked), []) if asked is not None else []
         return [answers.pop(0)] if answers else []
 
 

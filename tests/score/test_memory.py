@@ -124,3 +124,14 @@ def test_a_model_that_shares_nothing_keeps_its_answers_too() -> None:
     found = made._loglikelihood_tokens(requests, disable_tqdm=True)
     assert [value for value, _ in found] == pytest.approx([value for value, _ in expected], abs=1e-4)
     assert len(now.read) == len(requests) and made.batch_size_per_gpu == 1
+
+
+def test_a_long_text_is_scored_whole_where_memory_is_too_small_and_nothing_is_shared() -> None:
+    """lm_eval tells its cache of the whole text, and of no part."""
+    model, asked = random_models.made("llama"), [SimpleNamespace(args=("비가 온다. " * 9,))]
+    made = ours(model, batch_size=4, max_length=16)
+    made.shares = False
+    expected = made.loglikelihood_rolling(asked, disable_tqdm=True)
+    full(model, 1)
+    assert made.loglikelihood_rolling(asked, disable_tqdm=True) == pytest.approx(expected, abs=1e-4)
+    assert made.batch_size_per_gpu == 2
