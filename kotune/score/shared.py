@@ -51,6 +51,7 @@ def model_class(base: Any) -> Any:
 
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: it is not known yet
+        written: list[int] = []  # noqa: RUF012  (batch sizes of answers; set anew by whoever asks for them)
         reads_alike: float  # ids; requests that may be longer are plain lm_eval's
         tok_encode: Any
 
@@ -66,7 +67,7 @@ def model_class(base: Any) -> Any:
             def ask(left: list[Request]) -> list[Answer]:
                 return list(super(SharedModel, self)._loglikelihood_tokens(left, disable_tqdm, override_bs))
 
-            return memory.keeping(self, "loglikelihood", [(request[0], request) for request in requests], ask)
+            return memory.keeping(self, "loglikelihood", [(request[0], request) for request in requests], ask, [])
 
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[Answer]:
             self.tok_encode = lru_cache(4)(self.tok_encode)  # lm_eval encodes a context for each of its choices
@@ -79,7 +80,9 @@ def model_class(base: Any) -> Any:
             def ask(left: list[Any]) -> list[str]:
                 return list(super(SharedModel, self).generate_until(left, disable_tqdm))
 
-            return memory.keeping(self, "generate_until", [(request.args, request) for request in requests], ask)
+            return memory.keeping(
+                self, "generate_until", [(request.args, request) for request in requests], ask, self.written
+            )
 
     return SharedModel
 
