@@ -171,7 +171,7 @@ def on_device(device: str, batch_size: int) -> Room:
 def _next_batch(lm: Any, waiting: Sequence[Question]) -> tuple[Sequence[Question], dict[int, Answer]]:
     """The first of the questions that are one batch, and the answer to each request that is in it."""
     room = on_device(lm.device.type, memory.batch_size(lm))
-    batch = waiting[: fitting(waiting, room)]
+    batch = waiting[: fitting(waiting, room, lm.max_length)]
     parts: dict[int, list[Answer]] = {choice.request: [] for question in batch for choice in question.choices}
     for number, part in _answers(lm, batch, room):
         parts[number].append(part)

@@ -240,6 +240,21 @@ def test_a_model_that_goes_on_wrongly_is_not_believed() -> None:
     assert made.shares is False
 
 
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [("gpt2", {"n_positions": 64}), ("mpt", {"max_seq_len": 64, "d_model": 64, "n_heads": 4, "n_layers": 2})],
+)
+def test_no_padding_is_at_a_position_that_a_model_does_not_have(kind: str, sizes: dict[str, Any]) -> None:
+    """A long context with short choices, and a short one with choices that would reach beyond the end if they came after it."""
+    model = random_models.made(kind, **sizes)
+    requests: list[Request] = [(None, [*range(1, 61)], [first, 1]) for first in (5, 6)]
+    requests += [(None, [*range(1, 21)], [first] * 12) for first in (7, 8)]
+    made = ours(model, batch_size=32, max_length=64)
+    found = made._loglikelihood_tokens(requests, disable_tqdm=True)
+    assert made.shares
+    assert_same(found, plain(model, max_length=64)._loglikelihood_tokens(requests, disable_tqdm=True))
+
+
 LEARNT = 24  # ids, beyond which a scaled RoPE turns all keys otherwise
 SCALED = {
     "llama": {"rope_type": "dynamic", "factor": 4.0},
