@@ -105,7 +105,8 @@ def writer() -> Callable[[list[Row]], bytes]:
         heads = orjson.dumps([row for row, _ in rows])[1:-2].split(b"}," + first_of_row)
         records = orjson.dumps([record for _, record in rows])[1:-2]
         docs = records.replace(b"\\", b"\\\\").replace(b'"', b'\\"').split(b"}," + first_of_doc)
-        if not len(heads) == len(docs) == len(rows):  # but what is not ours may
+        is_ours = heads[0].startswith(first_of_row) and docs[0].startswith(first_of_doc)
+        if not (is_ours and len(heads) == len(docs) == len(rows)):  # but what is not ours may
             return b"".join(line(*row) for row in rows)
         heads[0] = heads[0].removeprefix(first_of_row)
         docs[0] = docs[0].removeprefix(first_of_doc)

@@ -70,12 +70,15 @@ def _question(context: Ids, choices: list[Choice]) -> Question:
     return Question(context + shared, len(shared), tuple(choices))
 
 
-def fitting(waiting: Sequence[Question], room: Room) -> int:
-    """How many of the first questions, the longest first, are one batch: at least one."""
-    width, keep = len(waiting[0].trunk), 0
+def fitting(waiting: Sequence[Question], room: Room, max_length: int) -> int:
+    """How many of the first questions, the longest first, are one batch: at least one. With padding no row of it is longer than
+    `max_length`: a model that has learnt a vector for each position has none for more."""
+    width, keep, rest = len(waiting[0].trunk), 0, 0
     for number, question in enumerate(waiting, 1):
         keep = max(keep, question.shared + 1)
-        if number > 1 and (number * width > room.read or number * keep > room.predict):
+        rest = max(rest, *(len(choice.ids) - question.shared - 1 for choice in question.choices), 0)
+        is_full = number * width > room.read or number * keep > room.predict or width + rest > max_length
+        if number > 1 and is_full:
             return number - 1
     return len(waiting)
 

@@ -50,26 +50,31 @@ class Kept:
 
     def take(self, kind: str, asked: Any) -> list[Any]:
         """An answer to what is asked, in a list that is empty where there is none. The same is asked more than once where answers
-        are drawn at random, and each answer is taken once."""
+        are drawn at random, and each answer is taken once. None: a part of a text, of which lm_eval tells no cache."""
         from lm_eval.api.model import hash_args
 
-        answers = self._answers.get(hash_args(kind, asked), [])
+        answers = self._answers.get(hash_args(kind, asked), []) if asked is not None else []
         return [answers.pop(0)] if answers else []
 
 
-def keeping(model: Any, kind: str, requests: Sequence[tuple[Any, T]], ask: Callable[[list[T]], list[Any]]) -> list[Any]:
+def keeping(
+    model: Any, kind: str, requests: Sequence[tuple[Any, T]], ask: Callable[[list[T]], list[Any]], used: list[int]
+) -> list[Any]:
     """The answers of lm_eval's own `ask` to requests, in their order, within memory: those of batches that were finished are not
-    asked again. `kind`: how lm_eval calls them. `requests`: each after what its answer is cached by."""
+    asked again. `kind`: how lm_eval calls them. `requests`: each after what its answer is cached by. `used`: is told of each
+    batch size that gave answers."""
     done: dict[int, Any] = {}
     model.cache_hook = hook = Kept(model.cache_hook)
 
     def attempt() -> None:
-        left = [number for number in range(len(requests)) if number not in done]
+        left, size = [number for number in range(len(requests)) if number not in done], batch_size(model)
         try:
             done.update(zip(left, ask([requests[number][1] for number in left]), strict=True))
         except RuntimeError:
             done.update((number, answer) for number in left for answer in hook.take(kind, requests[number][0]))
             raise
+        finally:
+            used.extend([size] * (len(done) > len(requests) - len(left)))
 
     try:
         within_memory(model, attempt)

@@ -68,8 +68,8 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     (kotune.score.batches): `written` says of which sizes they were, the last time."""
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
-        written: list[int] = []  # noqa: RUF012  (set anew each time)
         most = batches.MOST
+        written: list[int]
         batch_size_per_gpu: int
 
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
@@ -77,7 +77,6 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             for size, numbers in batches.parts(self, requests, self.most).items():
                 self.batch_size_per_gpu = size = min(size, self.most)
                 found = super().generate_until([requests[number] for number in numbers], disable_tqdm)
-                self.written.append(self.batch_size_per_gpu)
                 if self.batch_size_per_gpu < size:  # it ran out of memory
                     self.most = self.batch_size_per_gpu
                 for number, answer in zip(numbers, found, strict=True):

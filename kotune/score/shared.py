@@ -4,9 +4,11 @@ Guarantees lm_eval's token ids, cut of long contexts, order of answers and calls
 within 1e-4 of lm_eval's (tests/score/test_shared.py). It saves the reading of a context for every choice but the first, and the
 head, the product with the whole vocabulary, at every position that predicts nothing of a choice.
 
-Batches are cut by ids, not by items. A model that cannot go on from what it has read is scored by lm_eval's own code.
+Batches are cut by ids, not by items. A model that cannot go on from what it has read is scored by lm_eval's own code,
+and so are texts so long that its RoPE scaling turns all of their keys anew.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import cache, lru_cache
@@ -49,6 +51,8 @@ def model_class(base: Any) -> Any:
 
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: it is not known yet
+        written: list[int] = []  # noqa: RUF012  (batch sizes of answers; set anew by whoever asks for them)
+        reads_alike: float  # ids; requests that may be longer are plain lm_eval's
         tok_encode: Any
 
         def _loglikelihood_tokens(
@@ -56,13 +60,14 @@ def model_class(base: Any) -> Any:
         ) -> list[Answer]:
             if self.shares is None:
                 self.shares = _can_share(self, super()._loglikelihood_tokens)
-            if self.shares:
+                self.reads_alike = _read_alike(self.model) if self.shares else 0
+            if self.shares and _longest(requests) < self.reads_alike:
                 return loglikelihoods(self, requests, disable_tqdm)
 
             def ask(left: list[Request]) -> list[Answer]:
                 return list(super(SharedModel, self)._loglikelihood_tokens(left, disable_tqdm, override_bs))
 
-            return memory.keeping(self, "loglikelihood", [(request[0], request) for request in requests], ask)
+            return memory.keeping(self, "loglikelihood", [(request[0], request) for request in requests], ask, [])
 
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[Answer]:
             self.tok_encode = lru_cache(4)(self.tok_encode)  # lm_eval encodes a context for each of its choices
@@ -75,7 +80,9 @@ def model_class(base: Any) -> Any:
             def ask(left: list[Any]) -> list[str]:
                 return list(super(SharedModel, self).generate_until(left, disable_tqdm))
 
-            return memory.keeping(self, "generate_until", [(request.args, request) for request in requests], ask)
+            return memory.keeping(
+                self, "generate_until", [(request.args, request) for request in requests], ask, self.written
+            )
 
     return SharedModel
 
@@ -113,6 +120,25 @@ def _require_copies(lm: Any) -> None:
         )
 
 
+def _read_alike(model: Any) -> float:
+    """From how many ids on the keys of a model depend on how many it reads, infinite for most. RoPE scaling `dynamic` and
+    `longrope` (transformers' dynamic_rope_update) turn all keys of a longer text otherwise, but not those that are kept."""
+    bounds = [math.inf]
+    for module in model.modules():
+        kinds = getattr(module, "rope_type", None)
+        told = kinds.items() if isinstance(kinds, dict) else [(None, kinds)]
+        for layers in (layers for layers, kind in told if kind == "longrope" or "dynamic" in str(kind)):
+            scaled = module.config.rope_parameters if layers is None else module.config.rope_parameters[layers]
+            most = module.config.max_position_embeddings
+            bounds.append(min(most, scaled.get("original_max_position_embeddings", most)))
+    return min(bounds)
+
+
+def _longest(requests: Sequence[Request]) -> int:
+    """Ids that a row may have at most, however questions are put together in batches."""
+    return max((len(ids[1]) for ids in requests), default=0) + max((len(ids[2]) for ids in requests), default=0)
+
+
 def _apart(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
     tolerance = NEAR if is_float32 else COARSE
     return any(not abs(a - b) <= tolerance * (1 + abs(b)) for (a, _), (b, _) in zip(ours, theirs, strict=True))
@@ -145,7 +171,7 @@ def on_device(device: str, batch_size: int) -> Room:
 def _next_batch(lm: Any, waiting: Sequence[Question]) -> tuple[Sequence[Question], dict[int, Answer]]:
     """The first of the questions that are one batch, and the answer to each request that is in it."""
     room = on_device(lm.device.type, memory.batch_size(lm))
-    batch = waiting[: fitting(waiting, room)]
+    batch = waiting[: fitting(waiting, room, lm.max_length)]
     parts: dict[int, list[Answer]] = {choice.request: [] for question in batch for choice in question.choices}
     for number, part in _answers(lm, batch, room):
         parts[number].append(part)

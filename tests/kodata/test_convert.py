@@ -252,11 +252,14 @@ def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: st
     record = {"guid": first + every, second or "text": second}
     likes = {"guid": '"},{"guid":', "text": '},{\\"guid\\":"}'}
     turns = {"guid": "1", "messages": [{}, {"guid": second}]}
+    other = {"text": second, "guid": first}  # a record of a source that begins otherwise
     for rows in (
         [],
         [(row, record)],
         [(row, likes), (sly, record), (row, record)],
         [(sly, turns), (inner, likes), (row, likes)],
+        [(row, other)],
+        [(row, other), (row, record)],
     ):
         with pytest.MonkeyPatch.context() as patch:
             fast = output.writer()(rows)

@@ -110,6 +110,7 @@ def test_answers_of_finished_batches_are_kept(repeats: int) -> None:
     hook = made.cache_hook
     assert made.generate_until(requests, disable_tqdm=True) == expected
     assert (made.most, made.batch_size_per_gpu) == (1, 2)  # answers alone have smaller batches from here on
+    assert made.written == [2, 1]  # both sizes gave answers
     assert made.cache_hook is hook
     assert [len(batch) for batch in asked] == [2, 2] + [1] * (4 * repeats - 2)
     assert [text for batch in asked[2:] for text in batch] == [text for text in texts for _ in range(repeats)][2:]
@@ -124,3 +125,14 @@ def test_a_model_that_shares_nothing_keeps_its_answers_too() -> None:
     found = made._loglikelihood_tokens(requests, disable_tqdm=True)
     assert [value for value, _ in found] == pytest.approx([value for value, _ in expected], abs=1e-4)
     assert len(now.read) == len(requests) and made.batch_size_per_gpu == 1
+
+
+def test_a_long_text_is_scored_whole_where_memory_is_too_small_and_nothing_is_shared() -> None:
+    """lm_eval tells its cache of the whole text, and of no part."""
+    model, asked = random_models.made("llama"), [SimpleNamespace(args=("비가 온다. " * 9,))]
+    made = ours(model, batch_size=4, max_length=16)
+    made.shares = False
+    expected = made.loglikelihood_rolling(asked, disable_tqdm=True)
+    full(model, 1)
+    assert made.loglikelihood_rolling(asked, disable_tqdm=True) == pytest.approx(expected, abs=1e-4)
+    assert made.batch_size_per_gpu == 2

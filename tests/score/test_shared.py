@@ -240,6 +240,50 @@ def test_a_model_that_goes_on_wrongly_is_not_believed() -> None:
     assert made.shares is False
 
 
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [("gpt2", {"n_positions": 64}), ("mpt", {"max_seq_len": 64, "d_model": 64, "n_heads": 4, "n_layers": 2})],
+)
+def test_no_padding_is_at_a_position_that_a_model_does_not_have(kind: str, sizes: dict[str, Any]) -> None:
+    """A long context with short choices, and a short one with choices that would reach beyond the end if they came after it."""
+    model = random_models.made(kind, **sizes)
+    requests: list[Request] = [(None, [*range(1, 61)], [first, 1]) for first in (5, 6)]
+    requests += [(None, [*range(1, 21)], [first] * 12) for first in (7, 8)]
+    made = ours(model, batch_size=32, max_length=64)
+    found = made._loglikelihood_tokens(requests, disable_tqdm=True)
+    assert made.shares
+    assert_same(found, plain(model, max_length=64)._loglikelihood_tokens(requests, disable_tqdm=True))
+
+
+LEARNT = 24  # ids, beyond which a scaled RoPE turns all keys otherwise
+SCALED = {
+    "llama": {"rope_type": "dynamic", "factor": 4.0},
+    "phi3": {"rope_type": "longrope", "factor": 4.0, "short_factor": [1.0] * 8, "long_factor": [4.0] * 8},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SCALED)
+@pytest.mark.parametrize(("contexts", "shares"), [([5, 18], True), ([2, 19, 22], False), ([5, 40], False)])
+def test_keys_that_depend_on_the_length_of_a_text_are_not_kept_beyond_it(
+    kind: str, contexts: list[int], shares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rope = {"rope_theta": 1e4, "original_max_position_embeddings": LEARNT, **SCALED[kind]}
+    sizes = {"max_position_embeddings": LEARNT if kind == "llama" else 96, "original_max_position_embeddings": LEARNT}
+    model = random_models.made(kind, rope_parameters=rope, **sizes)
+    mine, theirs = ours(model, batch_size=4, max_length=96), plain(model, max_length=96)
+    mine._loglikelihood_tokens([(None, [1], [2])], disable_tqdm=True)
+    requests: list[Request] = [
+        (None, [*range(9, 9 + length)], [first, *range(50, 50 + more)])
+        for length in contexts
+        for first, more in ((5, 1), (6, 4 if length < LEARNT - 5 else 1))
+    ]
+    calls, original = [], shared.loglikelihoods
+    monkeypatch.setattr(shared, "loglikelihoods", lambda *told: calls.append(told) or original(*told))
+    found = mine._loglikelihood_tokens(requests, disable_tqdm=True)
+    assert_same(found, theirs._loglikelihood_tokens(requests, disable_tqdm=True))
+    assert bool(calls) == shares
+
+
 @pytest.mark.parametrize(("context", "continuation"), [([1], []), ([], [1]), ([1], [*range(17)])])
 def test_a_choice_that_cannot_be_read_is_one_message(context: list[int], continuation: list[int]) -> None:
     made = ours(random_models.model("llama"), max_length=16)
