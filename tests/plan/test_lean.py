@@ -39,6 +39,8 @@ def decided(
         ((40 * GB,), {"sets": ["axolotl.sample_packing=true"]}, False),
         ((80 * GB,), {"sets": ["axolotl.gradient_checkpointing=true"]}, False),
         ((80 * GB,), {"sets": ["axolotl.activation_offloading=true"]}, False),
+        ((80 * GB,), {"sets": ['axolotl.deepspeed={"zero_optimization":{"stage":3}}']}, False),
+        ((80 * GB,), {"sets": ['axolotl.fsdp_config={"reshard_after_forward":true}']}, False),
         ((16 * GB,), {"sets": ["axolotl.micro_batch_size=4"]}, True),
         ((), {}, False),
     ],
