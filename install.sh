@@ -21,9 +21,10 @@ locked() { awk -v names="^($1)==" -v not="${2:-}" '/^[A-Za-z0-9]/ { is = ($0 ~ n
 torch=$(locked torch | cut -d' ' -f1 | head -n 1)
 own=$(sed -n 's/^cuda-toolkit==\([0-9]*\.[0-9]*\).*/\1/p' $lock)
 [ "${CUDA:-}" != "$own" ] || CUDA=
+[ "$kind" != light ] || CUDA= # it has no torch
 build=${CUDA:+cu${CUDA//./}}
 known="known for $torch: CUDA=12.6, and $own, which is the lock's own; whether there is another, torch's index tells"
-[[ ${CUDA:-} =~ ^([0-9]+\.[0-9]+)?$ ]] || { echo "error: CUDA=$CUDA: give a version of CUDA, as 12.6; $known" >&2; exit 2; }
+[[ ${CUDA:-} =~ ^([0-9]+\.[0-9]+)?$ ]] || { echo "error: CUDA=$CUDA: give a version of CUDA, as 12.6, or unset the variable CUDA; $known" >&2; exit 2; }
 
 # uv installs the rest; setuptools builds what has no wheel, and this project, in place of one that nothing pins.
 locked 'uv|setuptools' > "$part"

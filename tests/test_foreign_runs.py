@@ -150,7 +150,7 @@ def test_what_is_whole_is_gone_on_from(honest: Path) -> None:
         ("metrics.jsonl", "garbage\n", "metrics.jsonl: not all of its lines are whole; it is kept as metrics.jsonl.damaged"),
         ("metrics.jsonl", '{"event":"out_of_memory","step":0}\n', "metrics.jsonl: not all of its lines are whole"),
         ("checkpoints/inputs.json", "garbage", "checkpoints/inputs.json: damaged, so the unfinished work beside it is not used"),
-        ("checkpoints/halved.json", '{"a":1}', "halved.json: damaged, so training begins with the micro-batches of the recipe"),
+        ("checkpoints/halved.json", '{"a":1}', "halved.json: damaged, or not of this recipe, so training begins"),
         ("checkpoints/halved.json", "[5]", "halved.json: damaged"),
         *(("checkpoints/checkpoint-2/trainer_state.json", text, "checkpoint-2: not whole or not finite, so training does not")
           for text in ("[]", "{}", '{"global_step":1e999}', '{"global_step":"2"}', '{"global_step":true}')),

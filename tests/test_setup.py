@@ -122,8 +122,8 @@ def install(tmp_path: Path) -> Iterator[Callable[..., "subprocess.CompletedProce
         for name in ("uv", "pip"):
             (folder / name).chmod(0o755)
 
-        def run(**more: str) -> "subprocess.CompletedProcess[str]":
-            words = ["bash", "install.sh", ".venv/bin"]
+        def run(*kind: str, **more: str) -> "subprocess.CompletedProcess[str]":
+            words = ["bash", "install.sh", ".venv/bin", *kind]
             over = {**env, "TORCH_INDEX": f"{address}/whl", **more}
             return subprocess.run(words, cwd=tmp_path, env=over, capture_output=True, text=True, check=False)
 
@@ -153,6 +153,7 @@ def test_an_older_cuda_brings_its_torch_and_what_that_pins_and_all_else_is_as_lo
     ("cuda", "told"),
     [
         ("twelve", "give a version of CUDA, as 12.6"),
+        ("/usr/local/cuda", "give a version of CUDA, as 12.6, or unset"),  # as clusters' modules set it
         ("99.9", r"no torch==2\.13\.0\+cu999 at http://.*/whl/cu999 \(.*\)"),
     ],
 )
@@ -163,6 +164,13 @@ def test_a_cuda_that_there_is_no_torch_for_is_one_message_and_changes_nothing(
     assert (done.returncode, there(tmp_path)) == (2, set())
     (line,) = done.stderr.splitlines()
     assert re.match(f"error: CUDA={cuda}: {told}.*: CUDA=12.6, and 13.0, which is the lock's own", line), line
+
+
+def test_the_light_install_has_no_torch_and_asks_for_no_cuda(
+    install: Callable[..., "subprocess.CompletedProcess[str]"],
+) -> None:
+    done = install("light", CUDA="/usr/local/cuda")
+    assert done.returncode == 0, done.stderr
 
 
 def test_make_sets_up_anew_for_another_cuda_and_keeps_the_one_that_was_chosen(tmp_path: Path) -> None:

@@ -78,7 +78,10 @@ class Screen:
         if event["event"] == "start" and event["step"]:
             self.say(f"goes on from step {event['step']}")
         if event.get("head") == "all":
-            self.say("the head is computed for every token, trained or not: kotune does not know this class of models")
+            self.say(
+                "the head is computed for every token, trained or not: kotune does not know this class of models, or the "
+                "weights are split across processes"
+            )
         if event.get("processes", 1) > 1 and "examples_a_step" in event:
             self.say(f"{event['processes']} processes: each step has {event['examples_a_step']} examples")
         if event["event"] == "out_of_memory" and "micro_batch_size" not in event:

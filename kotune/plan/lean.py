@@ -17,9 +17,12 @@ def is_lean(job: Job) -> bool:
     found = driver.look() if job.device == "cuda" and axolotl_config.is_auto(job.recipe) else None
     if not found or not found.memories:
         return False
-    config = axolotl_config.config(job.recipe, "cuda", is_old=job.is_old_gpu)
+    revision = job.run.record().get(
+        "model_revision"
+    )  # the commit that is trained, and in the cache; the hub is not asked
+    config = axolotl_config.config(job.recipe, "cuda", revision, is_old=job.is_old_gpu)
     try:
-        shape = shapes.find(job.recipe.model)
+        shape = shapes.find(job.recipe.model, revision)
     except KotuneError:  # a kind of model whose arithmetic is not known
         return False
     longest = int(read_json(job.run.path(PARITY))["lengths"]["longest"])

@@ -95,13 +95,14 @@ class Shape:
         return self.layers * sum(r * (width + height) for width, height in chosen)
 
 
-def find(model: str) -> Shape:
-    """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id.
+def find(model: str, revision: str | None = None) -> Shape:
+    """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id. `revision`: a hub model's commit,
+    None for the newest.
 
     A hub id is looked for in the hub's cache and then on the hub, where all but the weights are fetched: HubError,
     HubDeniedError. RecipeError for a kind of model whose arithmetic is not known.
     """
-    return of(_config(model), model)
+    return of(_config(model, revision), model)
 
 
 def near(model: str) -> Shape:
@@ -109,12 +110,12 @@ def near(model: str) -> Shape:
     return of({**_config(model), "model_type": KNOWN[0]}, model)
 
 
-def _config(model: str) -> Mapping[str, Any]:
+def _config(model: str, revision: str | None = None) -> Mapping[str, Any]:
     known = strict_yaml.load(SHAPES_FILE)
     if model in known:
         return dict(known[model])
     base = presets.find(model, None).base
-    file = Path(base) / CONFIG if presets.is_folder(base) else _of_hub(base)
+    file = Path(base) / CONFIG if presets.is_folder(base) else _of_hub(base, revision)
     config = object_of(base, file)
     refuse_numbers(base, config)
     return config
@@ -164,7 +165,7 @@ def commit(base: str) -> str | None:
     return Path(found).parent.name if isinstance(found, str) else None
 
 
-def _of_hub(base: str) -> Path:
+def _of_hub(base: str, revision: str | None) -> Path:
     if not find_spec("huggingface_hub"):
         raise RecipeError(
             f"model {base}: the light install cannot ask the hub for its config.json; {INSTALL}, or give a folder with it"
@@ -173,7 +174,8 @@ def _of_hub(base: str) -> Path:
 
     from kotune.models import hub
 
-    found = try_to_load_from_cache(base, CONFIG)
+    found = try_to_load_from_cache(base, CONFIG, revision=revision)
     if not isinstance(found, str):
-        found = try_to_load_from_cache(base, CONFIG, revision=hub.fetch(base, weights=False))
+        fetched = hub.fetch(base, weights=False, revision=revision)
+        found = try_to_load_from_cache(base, CONFIG, revision=fetched)
     return Path(str(found))

@@ -24,6 +24,11 @@ from kotune.worker.device import Device
 
 BUILT_ON_IT = ("activation_offloading", "selective_checkpointing", "gradient_checkpointing_kwargs")
 FLASH_ATTENTION = (2, 3, 3)
+SPLIT = (
+    "deepspeed",
+    "fsdp",
+    "fsdp_config",
+)  # keys that split the weights across processes: their memory is not predicted
 OVERFLOWS = ("gemma3",)  # kinds of models whose numbers are too large for fp16
 PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
 # A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
@@ -68,9 +73,9 @@ def config(
 
 def is_auto(recipe: Recipe) -> bool:
     """Whether a run on a GPU may switch gradient checkpointing off: it changes no result, so that axolotl.yml, which is the same
-    for every GPU, has it on. Not where something else that the recipe asks for builds on it."""
+    for every GPU, has it on. Not where something else that the recipe asks for builds on it, or splits the weights."""
     asked = {**defaults().cuda, **recipe.axolotl}
-    return asked.get(AUTO[0]) == AUTO[1] and not any(asked.get(key) for key in BUILT_ON_IT)
+    return asked.get(AUTO[0]) == AUTO[1] and not any(asked.get(key) for key in BUILT_ON_IT + SPLIT)
 
 
 def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ copy of the head in float32, a gigabyte for Llama 3.2 1B, and reads the head's w
 (0.19) has neither.
 """
 
+import os
 from functools import wraps
 from typing import Any
 
@@ -14,11 +15,17 @@ from typing import Any
 KNOWN = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "Gemma3ForCausalLM")
 CHUNK = 256  # trained tokens whose logits are in memory at a time
 IGNORED = -100  # the label of a token that is not trained
+SPLIT = (
+    "ACCELERATE_USE_FSDP",
+    "ACCELERATE_USE_DEEPSPEED",
+)  # variables with which Axolotl, or a launcher, tells accelerate
 
 
 def only_where_trained(model: Any) -> bool:
     """Let the loss of a model, with or without an adapter of peft, be computed from the logits of trained tokens alone; its
-    output has no logits then. False, and nothing is changed, for a class that is not among KNOWN."""
+    output has no logits then. False, and nothing is changed, for a class that is not among KNOWN, or where weights are split."""
+    if is_split():
+        return False
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     if type(base).__name__ not in KNOWN:
         return False
@@ -35,6 +42,12 @@ def only_where_trained(model: Any) -> bool:
     return True
 
 
+def is_split() -> bool:
+    """Whether FSDP or DeepSpeed splits the weights across processes. A head that is split is gathered each time it is computed,
+    which all processes must do equally often. Their batches have different numbers of chunks, so that they would fail or hang."""
+    return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SPLIT)
+
+
 def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> Any:
     """The model's output with the loss: of trained tokens the mean, or the sum by `number`, as transformers (5.16,
     loss/loss_utils.py) has it; 0 where none is trained."""
@@ -46,10 +59,9 @@ def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> A
     targets = labels[:, 1:].to(hidden.device).flatten()
     chosen = positions(targets)
     total = _sum(model, hidden[chosen], targets[chosen])
-    if number is None:
-        number = max(len(chosen), 1)
+    number = len(chosen) if number is None else number
     return CausalLMOutputWithPast(
-        loss=total / number,
+        loss=total / (number.clamp(min=1) if hasattr(number, "clamp") else max(number, 1)),
         past_key_values=outputs.past_key_values,
         hidden_states=outputs.hidden_states,
         attentions=outputs.attentions,

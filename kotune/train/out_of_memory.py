@@ -6,6 +6,7 @@ Where gradient checkpointing was off, it is switched on before that.
 Axolotl's `auto_find_batch_size` would change the examples of a step and so the experiment.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -31,20 +32,23 @@ def is_exhausted(log: Path) -> bool:
 
 
 def halvings(root: Path) -> list[Halving]:
-    """Every halving so far: the last step reached before it, and the batch that it came to. None where the note is damaged: what
-    it knew is found out again."""
+    """Every halving so far: the last step reached before it, and the batch that it came to. None where the note is damaged, or is
+    another experiment's, whose steps have another number of examples: what it knew is found out again."""
     try:
         found = json_of(_note(root))
+        if not fits(found, list[Halved]):
+            return []
+        whole = math.prod(_batch([yaml_of(root / CONFIG)]))
     except (OSError, ValueError):
         return []
-    return list(found) if fits(found, list[Halved]) else []
+    return list(found) if all(math.prod(_batch([halving])) == whole for halving in found) else []
 
 
 def damaged(root: Path) -> str:
     """What to tell where there is a note that cannot be used; else empty."""
     if not _note(root).exists() or halvings(root):
         return ""
-    return f"{HALVINGS}: damaged, so training begins with the micro-batches of the recipe"
+    return f"{HALVINGS}: damaged, or not of this recipe, so training begins with the micro-batches of the recipe"
 
 
 def options(root: Path, is_lean: bool) -> list[str]:

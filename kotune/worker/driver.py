@@ -25,6 +25,7 @@ BF16 = (8, 0)  # the compute capability from which on a GPU has it
 SECONDS = 30  # to answer; a driver that wakes up takes some
 ERRORS = {3: "not initialized", 100: "no device", 101: "no such device", 803: "a library of another version", 804: "the "
                    "compatibility package does not support this GPU", 999: "an unknown error"}  # fmt: skip
+MIG = "MIG-"  # begins the name of a part of a GPU; CUDA gives a process the first one alone
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 INSTEAD = "or go on with the CPU: --device cpu"
 OLDER = 12  # the CUDA whose drivers run the other build of torch (INSTALL_OLDER_CUDA): within a major version any driver does
@@ -69,7 +70,7 @@ def look(everything: bool = False) -> Driver | None:
         return Driver((0, 0), [], f"no answer in {SECONDS} seconds")
     if done.returncode:
         return Driver((0, 0), [], f"its library ended the process that asked it ({done.returncode})")
-    told = json.loads(done.stdout)
+    told = json.loads(done.stdout.splitlines()[-1])  # a library may speak before it
     if told is None:
         return None
     major, minor = told["cuda"]
@@ -121,7 +122,12 @@ def _not_there(driver: Driver) -> GpuTrouble | None:
     told, do = f"{CHOOSES}={shown(','.join(names))}", "name some that are there, as `nvidia-smi -L` lists them"
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
         return GpuTrouble(f"{told}: {shown(twice[0])} stands there twice", do)
-    if seen >= len(names) or not (whole := look(everything=True)) or whole.error:
+    if (
+        seen >= len(names)
+        or (seen and names[seen].startswith(MIG))
+        or not (whole := look(everything=True))
+        or whole.error
+    ):
         return None
     number = len(whole.capabilities)
     return GpuTrouble(f"{told}: {shown(names[seen])} is none of this machine's {number} GPU{'s' * (number > 1)}", do)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from kotune.layout import PARITY
-from kotune.plan import lean
+from kotune.models import hub
+from kotune.plan import lean, shapes
 from kotune.recipe.reading import load
-from kotune.runs.folder import Run
+from kotune.runs.folder import Run, write_json
 from kotune.runs.job import Job
 from kotune.worker import driver
 from kotune.worker.driver import Driver
@@ -39,6 +40,8 @@ def decided(
         ((40 * GB,), {"sets": ["axolotl.sample_packing=true"]}, False),
         ((80 * GB,), {"sets": ["axolotl.gradient_checkpointing=true"]}, False),
         ((80 * GB,), {"sets": ["axolotl.activation_offloading=true"]}, False),
+        ((80 * GB,), {"sets": ['axolotl.deepspeed={"zero_optimization":{"stage":3}}']}, False),
+        ((80 * GB,), {"sets": ['axolotl.fsdp_config={"reshard_after_forward":true}']}, False),
         ((16 * GB,), {"sets": ["axolotl.micro_batch_size=4"]}, True),
         ((), {}, False),
     ],
@@ -57,3 +60,18 @@ def test_without_a_gpu_or_a_known_kind_of_model_nothing_is_left_out(
     recipe = load(ROOT / "recipes" / "llama_lora.yml")
     monkeypatch.setattr(driver, "look", lambda: pytest.fail("the driver is asked"))
     assert not lean.is_lean(Job(recipe, Run(tmp_path), "cpu", None))
+
+
+def test_the_commit_that_is_trained_is_looked_up_and_the_hub_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run goes on where the hub's cache holds that commit alone, and no name `main`, as on a node without a network."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(hub, "fetch", lambda *_, **__: pytest.fail("the hub is asked"))
+    commit = "a" * 40
+    sizes = dict.fromkeys(shapes.NEEDED, 64)
+    config = {"model_type": "llama", **sizes, "num_attention_heads": 2}
+    write_json(tmp_path / "hub" / "models--some--body" / "snapshots" / commit / "config.json", config)
+    write_json(tmp_path / "run.json", {"stages": {}, "model_revision": commit})
+    assert decided(tmp_path, monkeypatch, 80 * GB, sets=["model=some/body", "template=llama3"])

@@ -1,5 +1,6 @@
 """Losses and gradients are those of the whole head, for each class that is known, however few tokens are trained."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_adapters_are_the_same_after_sixty_steps(config: str) -> None:
         assert torch.linalg.vector_norm(wanted - got) <= 1e-4 * torch.linalg.vector_norm(wanted), name
 
 
-@pytest.mark.parametrize("more", [{}, {"num_items_in_batch": 7}])
+@pytest.mark.parametrize("more", [{}, *({"num_items_in_batch": number} for number in (7, 0, torch.tensor(0)))])
 def test_a_batch_without_a_trained_token_costs_nothing_and_teaches_nothing(more: dict[str, Any]) -> None:
     ours = model(MODELS["llama"]())
     assert head.only_where_trained(ours)
@@ -146,6 +147,21 @@ def test_a_class_that_is_not_known_is_left_alone() -> None:
     plain = transformers.AutoModelForCausalLM.from_config(config)
     assert not head.only_where_trained(plain)
     assert "forward" not in vars(plain)
+
+
+@pytest.mark.parametrize("said", ["axolotl", *head.SPLIT])
+def test_the_head_is_whole_where_weights_are_split(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen with two processes (gloo, torch's fully_shard with the head as a unit of its own, 1 and 4 chunks): the plain head
+    trained, ours broke off in the first backward pass."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    if said == "axolotl":
+        trainer, dicts = (pytest.importorskip(f"axolotl.utils.{name}") for name in ("trainer", "dict"))
+        trainer.prepare_optim_env(dicts.DictDefault(fsdp_version=2, fsdp_config={"reshard_after_forward": True}))
+    else:
+        os.environ[said] = "true"
+    ours = model(MODELS["llama"]())
+    assert not head.only_where_trained(ours)
+    assert "forward" not in vars(ours.get_base_model())
 
 
 def test_half_precision_is_that_of_the_whole_head() -> None:

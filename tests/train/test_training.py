@@ -255,6 +255,7 @@ def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(
 
 def test_a_launcher_and_its_arguments_reach_axolotl_unchanged_behind_kotunes_own(tmp_path: Path) -> None:
     assert training.command(tmp_path, ()) == [*training.COMMAND, "--launcher", "python"]
+    write_json(tmp_path / "axolotl.yml", {"micro_batch_size": 8})
     write_json(
         tmp_path / "checkpoints" / "halved.json", [{"step": 0, "micro_batch_size": 4, "gradient_accumulation_steps": 2}]
     )
@@ -337,9 +338,19 @@ def test_a_file_with_the_name_of_a_checkpoint_is_taken_away(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a":1}', "[5]", "[", '[{"step":1,"micro_batch_size":0,"gradient_accumulation_steps":1}]']
+    "text",
+    [
+        '{"a":1}',
+        "[5]",
+        "[",
+        '[{"step":1,"micro_batch_size":0,"gradient_accumulation_steps":1}]',
+        # Another experiment, or a step that never ends.
+        '[{"step":1,"micro_batch_size":4,"gradient_accumulation_steps":8}]',
+        '[{"step":1,"micro_batch_size":1,"gradient_accumulation_steps":1000000000000}]',
+    ],
 )
 def test_halvings_that_are_none_are_forgotten_and_told(tmp_path: Path, text: str) -> None:
+    write_json(tmp_path / "axolotl.yml", {"micro_batch_size": 8, "gradient_accumulation_steps": 2})
     assert out_of_memory.damaged(tmp_path) == ""
     write_text(tmp_path / "checkpoints" / "halved.json", text)
     assert training.command(tmp_path, ()) == [*training.COMMAND, "--launcher", "python"]

@@ -28,6 +28,7 @@ static int seen(void) {{
   named = strdup(named);
   for (name = strtok(named, ","); name; name = strtok(NULL, ","), found++) {{
     char *end, last = 0;
+    if (!strncmp(name, "MIG-1a", 6)) return 1;
     if (!strncmp(name, "GPU-", 4)) {{ if (strcmp(name, "GPU-1a")) break; else continue; }}
     if (strtol(name, &end, 10) >= {count} || end == name || *end != last) break;
   }}
@@ -97,6 +98,8 @@ def test_a_driver_that_waits_is_not_waited_for(put: Put, monkeypatch: pytest.Mon
         ("1", ""),
         ("1, 0", ""),
         ("GPU-1a", ""),
+        ("MIG-1a,MIG-1b", ""),  # CUDA gives the first part alone
+        ("MIG-2b,MIG-1a", "'MIG-2b' is none of this machine's 2 GPUs"),
         ("2", "'2' is none of this machine's 2 GPUs"),
         ("0,7", "'7' is none of this machine's 2 GPUs"),
         ("GPU-2b", "'GPU-2b' is none of this machine's 2 GPUs"),
