@@ -1,5 +1,5 @@
-"""Jobs from one process that has imported the heavy libraries once, for a run or a study: importing them takes longer
-than a small job. Each job is a fork, so it begins as in a process of its own and leaves nothing behind.
+"""Jobs from one process that has imported the heavy libraries once, for a study: importing them takes longer than a small job.
+Each job is a fork, so it begins as in a process of its own and leaves nothing behind.
 
 On a CPU alone, since a CUDA that its parent looked at is of no use to a fork. It ends with kotune as every child does.
 """
@@ -24,24 +24,19 @@ from kotune.worker.device import detect_device
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
 _is_up = False
 _server: "subprocess.Popen[str] | None" = None
-_home: Path | None = None
 
 
 @contextmanager
-def up(home: Path | None = None) -> Iterator[None]:
-    """Where there is no GPU, jobs are forked in here, from a server that the first of them starts, or that is up already. `home`:
-    the run folder of them all, in which libraries keep what has no other place; None where they are of several."""
-    global _is_up, _server, _home
-    if _is_up:
-        yield
-        return
-    _is_up, _home = detect_device() == "cpu", home
+def up() -> Iterator[None]:
+    """Where there is no GPU, jobs are forked in here, from a server that the first of them starts."""
+    global _is_up, _server
+    _is_up = detect_device() == "cpu"
     try:
         yield
     finally:
         if _server:
             tether.end(_server)
-        _is_up, _server, _home = False, None, None
+        _is_up, _server = False, None
 
 
 def is_up() -> bool:
@@ -53,8 +48,8 @@ def run(job: str, root: Path, arguments: str) -> int:
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
-        place, keeps = _home or Path.cwd(), _home is not None
-        _server = tether.start(command, place, subprocess.PIPE, stdin=subprocess.PIPE, keeps=keeps)
+        # Of its own, it keeps nothing in the folder that it is started in.
+        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, keeps=False)
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # it is gone, and its last line says why
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
