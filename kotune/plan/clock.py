@@ -35,6 +35,10 @@ class Schedule:
     evaluations: float
     pad_to: int
 
+    def row(self, longest: int) -> int:
+        """Tokens of a row in the largest batch, where the longest example has so many."""
+        return self.sequence_len if self.packing else padded(min(longest, self.sequence_len), self.pad_to)
+
 
 @dataclass(frozen=True)
 class Speed:

@@ -1,9 +1,12 @@
 """Whether training needs gradient checkpointing on the GPU at hand, which computes activations anew to keep fewer of them."""
 
+from dataclasses import replace
+
 from kotune.errors import KotuneError
 from kotune.layout import PARITY
 from kotune.plan import memory, shapes
-from kotune.plan.plan import way_of
+from kotune.plan.counting import Counted
+from kotune.plan.plan import schedule_of, way_of
 from kotune.runs.folder import read_json
 from kotune.runs.job import Job
 from kotune.train import config as axolotl_config
@@ -17,18 +20,16 @@ def is_lean(job: Job) -> bool:
     found = driver.look() if job.device == "cuda" and axolotl_config.is_auto(job.recipe) else None
     if not found or not found.memories:
         return False
-    revision = job.run.record().get(
-        "model_revision"
-    )  # the commit that is trained, and in the cache; the hub is not asked
+    # The commit that is trained is in the cache: the hub is not asked.
+    revision = job.run.record().get("model_revision")
     config = axolotl_config.config(job.recipe, "cuda", revision, is_old=job.is_old_gpu)
     try:
         shape = shapes.find(job.recipe.model, revision)
     except KotuneError:  # a kind of model whose arithmetic is not known
         return False
     longest = int(read_json(job.run.path(PARITY))["lengths"]["longest"])
-    pad_to, limit = int(config.get("pad_to_multiple_of") or memory.PAD_TO), int(config["sequence_len"])
-    row = limit if config.get("sample_packing") else memory.padded(min(longest, limit), pad_to)
-    tokens = int(config["micro_batch_size"]) * row
-    method = way_of(job.recipe, shape, config).method.without_checkpointing
-    told = memory.peak(shape, method, tokens, min(tokens, CHUNK), 0)
+    schedule = schedule_of(config, Counted(1, 1, [longest], exact=True))
+    tokens = int(config["micro_batch_size"]) * schedule.row(longest)
+    method = way_of(job.recipe, shape, config).method
+    told = memory.peak(shape, replace(method, checkpointing=False), tokens, min(tokens, CHUNK), 0)
     return told.training <= min(found.memories) * memory.LEAN

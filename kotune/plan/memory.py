@@ -7,7 +7,7 @@ tensors, is the share of the GPU that USABLE leaves free: an assumption.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kotune.plan.shapes import Shape
 from kotune.score.batches import Sizes, cached
@@ -33,10 +33,6 @@ class Method:
     r: int
     checkpointing: bool
     in_fp32: bool = False
-
-    @property
-    def without_checkpointing(self) -> "Method":
-        return replace(self, checkpointing=False)
 
 
 @dataclass(frozen=True)

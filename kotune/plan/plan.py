@@ -222,9 +222,7 @@ def _fits(plan: Plan, gpu: Gpu, micro: int) -> bool:
 
 
 def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
-    limit, way = plan.schedule.sequence_len, plan.ways[gpu.is_old]
-    shortened = min(plan.counted.longest, limit)
-    longest = limit if plan.schedule.packing else memory.padded(shortened, plan.schedule.pad_to)
+    way, longest = plan.ways[gpu.is_old], plan.schedule.row(plan.counted.longest)
     usable, read, tokens = gpu.memory * batches.USABLE, BATCH_SIZE, micro * longest
     headed = min(tokens, CHUNK, micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens)
     held = memory.peak(plan.shape, way.method, tokens, headed, _chosen(plan, way, read))

@@ -118,9 +118,8 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     _refuse_missing(name, sorted(loaded["missing_keys"]))
     hold_kernels(model)
     _keep_only_tokens(model)
-    return model.eval().requires_grad_(
-        False
-    )  # torch multiplies by a weight that could learn otherwise, to the last bit
+    # torch multiplies by a weight that could learn otherwise, to the last bit.
+    return model.eval().requires_grad_(False)
 
 
 def _refuse_larger(name: str, folder: Path, config: Any) -> None:

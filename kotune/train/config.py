@@ -4,7 +4,6 @@ Order of precedence: recipes/defaults.yml `axolotl`, its `cpu` or `cuda` block, 
 follows from the recipe's other keys (model, adapter, data, seed), which a recipe cannot set twice.
 """
 
-import re
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +22,7 @@ from kotune.train import upstream
 from kotune.worker.device import Device
 
 BUILT_ON_IT = ("activation_offloading", "selective_checkpointing", "gradient_checkpointing_kwargs")
-FLASH_ATTENTION = (2, 3, 3)
+FLASH_ATTENTION = "2.3.3"
 SPLIT = (
     "deepspeed",
     "fsdp",
@@ -94,8 +93,12 @@ def _has_flash_attention() -> bool:
         found = metadata.version("flash-attn")
     except metadata.PackageNotFoundError:
         return False
-    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", found)
-    return bool(numbers and tuple(map(int, numbers.groups())) >= FLASH_ATTENTION and find_spec("flash_attn"))
+    from packaging.version import InvalidVersion, Version  # comes with whatever flash-attn runs on
+
+    try:
+        return Version(found) >= Version(FLASH_ATTENTION) and find_spec("flash_attn") is not None
+    except InvalidVersion:
+        return False
 
 
 def render(

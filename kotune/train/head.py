@@ -15,10 +15,8 @@ from typing import Any
 KNOWN = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "Gemma3ForCausalLM")
 CHUNK = 256  # trained tokens whose logits are in memory at a time
 IGNORED = -100  # the label of a token that is not trained
-SPLIT = (
-    "ACCELERATE_USE_FSDP",
-    "ACCELERATE_USE_DEEPSPEED",
-)  # variables with which Axolotl, or a launcher, tells accelerate
+# Variables with which Axolotl, or a launcher, tells accelerate that weights are split.
+SPLIT = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 def only_where_trained(model: Any) -> bool:

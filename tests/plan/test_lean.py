@@ -37,6 +37,7 @@ def decided(
         ((40 * GB,), {"longest": 1024}, False),
         ((40 * GB,), {"longest": 9999}, False),  # no row is longer than sequence_len, where longer ones are left out
         ((80 * GB,), {"longest": 1024}, True),
+        ((80 * GB,), {"longest": 9999}, True),
         ((40 * GB,), {"sets": ["axolotl.sample_packing=true"]}, False),
         ((80 * GB,), {"sets": ["axolotl.gradient_checkpointing=true"]}, False),
         ((80 * GB,), {"sets": ["axolotl.activation_offloading=true"]}, False),
