@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from benchmarks.table import Figure, show
+from benchmarks.tasks import bare
 from kotune.models import presets
 from kotune.score.harness import load_task
-from kotune.score.model import BATCH_SIZE, harness_model, load_base
+from kotune.score.model import BATCH_SIZE, harness_model
 from kotune.train.upstream import exact_softmax
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported, which is later
@@ -66,20 +67,14 @@ def compared(model: Any, tokenizer: Any, work: Work, rounds: int) -> Compared:
 
 def quickstart(name: str) -> Compared:
     """A quickstart model on a task of the shipped data."""
-    from transformers import AutoTokenizer
-
-    preset = presets.find(name, None)
-    assert preset.template
-    tokenizer = AutoTokenizer.from_pretrained(preset.base)
-    tokenizer.chat_template = preset.template.read_text(encoding="utf-8")
-    base: dict[str, str | None] = {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None}
+    model, tokenizer = bare(name)
     task = load_task(TASK)
 
     def work(lm: Any) -> Answers:
         samples = task.evaluate(lm, LIMIT)["samples"][TASK]
         return [answer for sample in samples for answer in sample["filtered_resps"]]
 
-    return compared(with_adapter(load_base(preset.base, base)), tokenizer, work, ROUNDS)
+    return compared(with_adapter(model), tokenizer, work, ROUNDS)
 
 
 def large_vocabulary() -> Compared:

@@ -46,8 +46,8 @@ def is_shipped(card: TaskCard) -> bool:
     return (SAMPLES / card.source).is_dir() or SOURCES[card.source].CARD.hub_id is None
 
 
-def load_model(name: str) -> Any:
-    """A run's model around a bare quickstart model with our template."""
+def bare(name: str) -> tuple[Any, Any]:
+    """A quickstart model, and its tokenizer with our template."""
     from transformers import AutoTokenizer
 
     preset = presets.find(name, None)
@@ -55,7 +55,12 @@ def load_model(name: str) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(preset.base)
     tokenizer.chat_template = preset.template.read_text(encoding="utf-8")
     base: dict[str, str | None] = {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None}
-    return harness_model(load_base(preset.base, base), tokenizer)
+    return load_base(preset.base, base), tokenizer
+
+
+def load_model(name: str) -> Any:
+    """A run's model around a bare quickstart model with our template."""
+    return harness_model(*bare(name))
 
 
 def measure(card: TaskCard, model: Any) -> Measured:
