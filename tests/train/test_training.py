@@ -149,19 +149,23 @@ def test_a_loss_that_is_no_number_is_told_with_its_step_and_checkpoints_stay(
     assert not (tmp_path / "model").exists()
 
 
-def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An Axolotl that has room for micro-batches of 4."""
+def with_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: str) -> None:
+    """An Axolotl whose 16 examples a step find room where `fits` is true of its `options`."""
     write_text(tmp_path / "axolotl.yml", "micro_batch_size: 16\ngradient_accumulation_steps: 1\n")
     lines = "".join(json.dumps(event) + "\n" for event in GOOD)
     code = (
-        f"{BEGUN}if '--micro-batch-size=4' not in options: sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
+        f"{BEGUN}if not ({fits}): sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
         f"open('metrics.jsonl', 'w').write({lines!r})"
     )
     monkeypatch.setattr(training, "COMMAND", failing(code))
     keep_matching(tmp_path / "checkpoints", INPUTS)
     trained(tmp_path, [])
+
+
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_room(tmp_path, monkeypatch, "'--micro-batch-size=4' in options")
     events = [event for event in training.train(tmp_path, INPUTS) if event["event"] == "out_of_memory"]
     assert [(e["micro_batch_size"], e["gradient_accumulation_steps"]) for e in events] == [(8, 2), (4, 4)]
     assert out_of_memory.halvings(tmp_path)[-1] == {"step": 0, "micro_batch_size": 4, "gradient_accumulation_steps": 4}
@@ -171,17 +175,8 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
 def test_out_of_memory_without_gradient_checkpointing_switches_it_on_before_a_batch_is_halved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An Axolotl that has room for micro-batches of 8, with gradient checkpointing."""
-    write_text(tmp_path / "axolotl.yml", "micro_batch_size: 16\ngradient_accumulation_steps: 1\n")
-    lines = "".join(json.dumps(event) + "\n" for event in GOOD)
-    code = (
-        f"{BEGUN}off = '--gradient-checkpointing=false' in options\n"
-        "if off or '--micro-batch-size=8' not in options: sys.exit('torch.OutOfMemoryError: CUDA out of memory.')\n"
-        f"open('metrics.jsonl', 'w').write({lines!r})"
-    )
-    monkeypatch.setattr(training, "COMMAND", failing(code))
-    keep_matching(tmp_path / "checkpoints", INPUTS)
-    trained(tmp_path, [])
+    fits = "'--micro-batch-size=8' in options and '--gradient-checkpointing=false' not in options"
+    with_room(tmp_path, monkeypatch, fits)
     events = [event for event in training.train(tmp_path, INPUTS, is_lean=True) if event["event"] == "out_of_memory"]
     assert [event.get("micro_batch_size") for event in events] == [None, 8]
     assert [halving["micro_batch_size"] for halving in out_of_memory.halvings(tmp_path)] == [8]
