@@ -3,8 +3,9 @@
 
 import sys
 
-# The folder of a script is where Python looks first. That is the checkout, where people work: a file that lies in it and is
-# named as a module of Python, or of a library, must not be imported in that one's place.
+# The folder of a script is where Python looks first. That is the checkout, where people work: a
+# file that lies in it and is named as a module of Python, or of a library, must not be imported in
+# that one's place.
 if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]
 
@@ -19,10 +20,12 @@ if sys.prefix == sys.base_prefix and VENV.exists():  # it works without activati
 
 
 class Ours:
-    """Finds the packages of this checkout, before any installed copy, and nothing else that lies here."""
+    """Finds the packages of this checkout, before any installed copy, and nothing else that lies
+    here."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]  # an old Python must get to the message below
+    # Untyped: an old Python must get to the message below.
+    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]
         return PathFinder.find_spec(name, [str(HERE)]) if name in ("kodata", "kotune") else None
 
 
@@ -34,7 +37,10 @@ except ModuleNotFoundError as missing:
     if missing.name not in ("click", "kotune_tasks"):
         raise
     light = "python3.11 -m venv .venv && bash install.sh .venv/bin light"
-    print(f"error: kotune is not installed here; run `make setup`, or without torch `{light}`", file=sys.stderr)
+    print(
+        f"error: kotune is not installed here; run `make setup`, or without torch `{light}`",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 __all__ = ["cli"]

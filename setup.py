@@ -1,4 +1,5 @@
-"""What is installed, beside what pyproject.toml says: `tasks/` and `recipes/` go under names that clash with nobody's."""
+"""What is installed, beside what pyproject.toml says: `tasks/` and `recipes/` go under names that
+clash with nobody's."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""CPU seconds of the light commands, proof that they import nothing heavy, and CPU seconds of the slowest bad recipe."""
+"""CPU seconds of the light commands, proof that they import nothing heavy, and CPU seconds of the
+slowest bad recipe."""
 
 import resource
 import statistics
@@ -38,11 +39,13 @@ def cpu_seconds(words: list[str]) -> float:
 def heavy_imports(words: list[str]) -> int:
     """How many heavy packages a command leaves in sys.modules."""
     code = (
-        f"import sys; sys.argv = ['cli.py', *{words!r}]\n"
-        f"import runpy\ntry: runpy.run_path({str(CLI)!r}, run_name='__main__')\nexcept SystemExit: pass\n"
-        f"print(sum(name in sys.modules for name in {HEAVY!r}), file=sys.stderr)"
+        f"import sys; sys.argv = ['cli.py', *{words!r}]\nimport runpy\ntry:"
+        f" runpy.run_path({str(CLI)!r}, run_name='__main__')\nexcept SystemExit:"
+        f" pass\nprint(sum(name in sys.modules for name in {HEAVY!r}), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CLI.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CLI.parent
+    )
     return int(done.stderr.strip().splitlines()[-1])
 
 

@@ -1,5 +1,5 @@
-"""CPU seconds of comparing two runs of 3,000 items, all resamples drawn, and of their report; size of the page, and how
-soon Chromium has it; the same of the comparison as a page.
+"""CPU seconds of comparing two runs of 3,000 items, all resamples drawn, and of their report; size
+of the page, and how soon Chromium has it; the same of the comparison as a page.
 
     python -m benchmarks.compare
 """
@@ -17,7 +17,14 @@ ROUNDS = 3
 # With all that a run on KLUE-NLI has: reference lines, kinds of items, calibration.
 LINES = ("majority", "hypothesis_only", "overlap")
 A = Made(premises=1000, rates=(0.34, 0.60), lines=LINES, kinds=True, sure=True)
-B = Made(model="quickstart-deepseek", premises=1000, rates=(0.34, 0.63), lines=LINES, kinds=True, sure=True)
+B = Made(
+    model="quickstart-deepseek",
+    premises=1000,
+    rates=(0.34, 0.63),
+    lines=LINES,
+    kinds=True,
+    sure=True,
+)
 
 
 def opened(page: Path) -> list[Figure]:
@@ -26,16 +33,22 @@ def opened(page: Path) -> list[Figure]:
         return []
     with Browser() as browser:
         browser.open(page)
-        told = browser.value("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+        told = browser.value(
+            "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+        )
     return [Figure(f"{page.name}, DOMContentLoaded", float(told), "ms", most=1000)]
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         a, b = (finished(Path(scratch) / name, made) for name, made in (("a", A), ("b", B)))
-        compared = statistics.median(cpu_seconds(["compare", str(a), str(b)]) for _ in range(ROUNDS))
+        compared = statistics.median(
+            cpu_seconds(["compare", str(a), str(b)]) for _ in range(ROUNDS)
+        )
         page = Path(scratch) / "comparison.html"
-        kept = statistics.median(cpu_seconds(["compare", str(a), str(b), "--html", str(page)]) for _ in range(ROUNDS))
+        kept = statistics.median(
+            cpu_seconds(["compare", str(a), str(b), "--html", str(page)]) for _ in range(ROUNDS)
+        )
         reported = statistics.median(cpu_seconds(["report", str(a)]) for _ in range(ROUNDS))
         figures = [
             Figure("./cli.py compare, two runs of 3,000 items", compared, "CPU s", most=5),

@@ -1,17 +1,20 @@
-"""How fast KLUE-NLI and NSMC become chat examples, and in how much memory: `python -m benchmarks.convert`.
+"""How fast KLUE-NLI and NSMC become chat examples, and in how much memory: `python -m
+benchmarks.convert`.
 
-Four measurements a source, in CPU seconds, each in its own process and the best of several, since other work on the
-machine can only slow them down:
+Four measurements a source, in CPU seconds, each in its own process and the best of several, since
+other work on the machine can only slow them down:
 
-    file          kodata from the official file to JSON Lines: read, check, clean, split, write, manifest
+    file          kodata from the official file to JSON Lines: read, check, clean, split, write,
+      manifest
     loaded        the same from rows in memory, which is where datasets.map begins
-    map           datasets.map from the same rows to the same examples (in an Arrow file, where map puts them)
+    map           datasets.map from the same rows to the same examples (in an Arrow file, where map
+      puts them)
     map_batched   the same with batched=True
 
-The ratio to datasets.map compares `loaded` with `map`, which neither splits nor looks for repeated rows. Rows come from
-the real train file where ../shared/data has it (else they are written here), again and again with another id and text.
-The leak check is not in these figures: benchmarks/leaks.py measures it.
-"""
+The ratio to datasets.map compares `loaded` with `map`, which neither splits nor looks for repeated
+rows. Rows come from the real train file where ../shared/data has it (else they are written here),
+again and again with another id and text. The leak check is not in these figures:
+benchmarks/leaks.py measures it."""
 
 import gc
 import json
@@ -56,7 +59,8 @@ def measured(work: Callable[[], object]) -> dict[str, float]:
 
 
 def peak() -> float:
-    """Peak memory in MB since this program began. (Linux hands getrusage's ru_maxrss down from the starting process.)"""
+    """Peak memory in MB since this program began. (Linux hands getrusage's ru_maxrss down from the
+    starting process.)"""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -69,7 +73,9 @@ def _cpu() -> float:
 def in_own_process(module: str, *words: object) -> dict[str, float]:
     """What `python -m MODULE WORDS` prints last, as JSON."""
     command = [sys.executable, "-m", module, *map(str, words)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -88,7 +94,8 @@ def of_loaded(name: str, folder: Path) -> dict[str, float]:
 
 
 def of_map(name: str, folder: Path, batched: bool = False) -> dict[str, float]:
-    """datasets.map making the same examples from the same rows, which are loaded beforehand: it reads no text file."""
+    """datasets.map making the same examples from the same rows, which are loaded beforehand: it
+    reads no text file."""
     import datasets
 
     source = _source(name)
@@ -105,14 +112,19 @@ def of_map(name: str, folder: Path, batched: bool = False) -> dict[str, float]:
         }
 
     def examples(batch: dict[str, list[object]]) -> dict[str, list[object]]:
-        made = [example(dict(zip(batch, values, strict=True))) for values in zip(*batch.values(), strict=True)]
+        made = [
+            example(dict(zip(batch, values, strict=True)))
+            for values in zip(*batch.values(), strict=True)
+        ]
         return {key: [row[key] for row in made] for key in made[0]}
 
     with tempfile.TemporaryDirectory() as cache:
         datasets.Dataset.from_list(list(_rows(name, folder))).save_to_disk(cache)
         loaded = datasets.load_from_disk(cache)  # memory-mapped, as load_dataset has it
         function = examples if batched else example
-        return measured(lambda: loaded.map(function, batched=batched, remove_columns=loaded.column_names))
+        return measured(
+            lambda: loaded.map(function, batched=batched, remove_columns=loaded.column_names)
+        )
 
 
 MEASURES: dict[str, Callable[[str, Path], dict[str, float]]] = {
@@ -162,7 +174,11 @@ def _endless(name: str) -> Iterator[Row]:
     identity, text = IDENTITY[name]
     for turn in count():
         for row in basis:
-            yield {**row, identity: f"{row[identity]}{turn:02}", text: f"{row[text]} {turn}" if turn else row[text]}
+            yield {
+                **row,
+                identity: f"{row[identity]}{turn:02}",
+                text: f"{row[text]} {turn}" if turn else row[text],
+            }
 
 
 def _invented_klue() -> list[Row]:
@@ -172,7 +188,9 @@ def _invented_klue() -> list[Row]:
         {
             "guid": f"bench_{number:05}",
             "genre": "bench",
-            "premise": f"{number // 3}번 버스는 시청 앞에서 출발해 도서관과 시장을 지나 바닷가까지 갑니다.",
+            "premise": (
+                f"{number // 3}번 버스는 시청 앞에서 출발해 도서관과 시장을 지나 바닷가까지 갑니다."
+            ),
             "hypothesis": "버스는 도서관 앞을 지나갑니다.",
             **dict.fromkeys(keys, tuple(_source("klue_nli").LABELS)[number % 3]),
         }
@@ -184,7 +202,10 @@ def _invented_nsmc() -> list[Row]:
     """Rows as long as the real ones, with their keys."""
     said = "번째로 다시 보았는데 배우의 연기와 음악이 처음 볼 때보다"
     words = ("지루했다", "좋았다")
-    return [{"id": f"{n}", "document": f"{n}{said} {words[n % 2]}", "label": str(n % 2)} for n in range(150_000)]
+    return [
+        {"id": f"{n}", "document": f"{n}{said} {words[n % 2]}", "label": str(n % 2)}
+        for n in range(150_000)
+    ]
 
 
 INVENTED = {"klue_nli": _invented_klue, "nsmc": _invented_nsmc}
@@ -199,12 +220,30 @@ def figures(name: str, scratch: Path) -> list[Figure]:
         for what, size in sizes.items():
             seconds = in_own_process("benchmarks.convert", what, name, folders[size])["cpu"]
             best[what] = min(best[what], seconds / size * 1e6)
-    memory = [in_own_process("benchmarks.convert", "file", name, folders[size])["rss"] for size in (LARGE, SMALL)]
+    memory = [
+        in_own_process("benchmarks.convert", "file", name, folders[size])["rss"]
+        for size in (LARGE, SMALL)
+    ]
     return [
-        *(Figure(f"{name}: {what}, {sizes[what]:,} rows", cost, "CPU us a row") for what, cost in best.items()),
-        Figure(f"{name}: {ROWS[name]:,} rows converted", 1e6 / best["file"], "rows a CPU s", least=50_000),
-        Figure(f"{name}: times datasets.map on the same rows", best["map"] / best["loaded"], least=10),
-        Figure(f"{name}: peak memory at {LARGE:,} rows above {SMALL:,}", memory[0] - memory[1], "MB", most=64),
+        *(
+            Figure(f"{name}: {what}, {sizes[what]:,} rows", cost, "CPU us a row")
+            for what, cost in best.items()
+        ),
+        Figure(
+            f"{name}: {ROWS[name]:,} rows converted",
+            1e6 / best["file"],
+            "rows a CPU s",
+            least=50_000,
+        ),
+        Figure(
+            f"{name}: times datasets.map on the same rows", best["map"] / best["loaded"], least=10
+        ),
+        Figure(
+            f"{name}: peak memory at {LARGE:,} rows above {SMALL:,}",
+            memory[0] - memory[1],
+            "MB",
+            most=64,
+        ),
     ]
 
 

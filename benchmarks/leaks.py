@@ -1,7 +1,8 @@
-"""How long the leak check takes, and in how much memory: 150,000 training texts against 50,000 test texts, on 2 cores.
+"""How long the leak check takes, and in how much memory: 150,000 training texts against 50,000 test
+texts, on 2 cores.
 
-The texts are NSMC's where ../shared/data has it, else written here; looked up as convert() does: equal, folded and near.
-"""
+The texts are NSMC's where ../shared/data has it, else written here; looked up as convert() does:
+equal, folded and near."""
 
 import json
 import random
@@ -22,24 +23,33 @@ SIZES = {"train": 150_000, "test": 50_000}
 
 
 def check(folder: Path) -> dict[str, float]:
-    """CPU and wall seconds, peak memory in MB, and how many training rows stand in test text, of one check of a folder."""
+    """CPU and wall seconds, peak memory in MB, and how many training rows stand in test text, of
+    one check of a folder."""
     begun, dropped = time.monotonic(), Counter[str]()
 
     def work() -> None:
         guard = LeakGuard({"nsmc_ko": DataPlace("nsmc", folder)}, "drop")
-        for _ in guard.passed((("train", record) for record in nsmc.read("train", folder)), nsmc, dropped):
+        for _ in guard.passed(
+            (("train", record) for record in nsmc.read("train", folder)), nsmc, dropped
+        ):
             pass
 
     return {**measured(work), "wall": time.monotonic() - begun, "leaks": dropped["leak"]}
 
 
 def written(folder: Path) -> Path:
-    """NSMC's files with invented reviews: as long as the real ones (35 characters), a tenth of them told again."""
+    """NSMC's files with invented reviews: as long as the real ones (35 characters), a tenth of them
+    told again."""
     draws = random.Random(0)
-    syllables = [chr(0xAC00 + draws.randrange(11_172)) for _ in range(600)]  # as many as make up most of Korean text
+    syllables = [
+        chr(0xAC00 + draws.randrange(11_172)) for _ in range(600)
+    ]  # as many as make up most of Korean text
 
     def review() -> str:
-        return " ".join("".join(draws.choices(syllables, k=draws.randint(1, 5))) for _ in range(draws.randint(3, 15)))
+        return " ".join(
+            "".join(draws.choices(syllables, k=draws.randint(1, 5)))
+            for _ in range(draws.randint(3, 15))
+        )
 
     told: list[str] = []
 
@@ -62,7 +72,9 @@ if __name__ == "__main__":
     else:
         with tempfile.TemporaryDirectory() as scratch:
             real = REAL / "nsmc"
-            found = in_own_process("benchmarks.leaks", real if real.is_dir() else written(Path(scratch)))
+            found = in_own_process(
+                "benchmarks.leaks", real if real.is_dir() else written(Path(scratch))
+            )
         show(
             "Leak check, {train:,} training texts against {test:,} test texts".format(**SIZES),
             [

@@ -1,4 +1,5 @@
-"""What the signals of ko_naturalness are worth, as tables in tasks/ko_naturalness/README.md: python -m benchmarks.naturalness
+"""What the signals of ko_naturalness are worth, as tables in tasks/ko_naturalness/README.md: python
+-m benchmarks.naturalness
 
 The tables over our own texts are made anywhere, those over real text where ../shared/data is.
 """
@@ -25,7 +26,12 @@ SENTENCES, SAMPLES = 30, 300  # of a corpus, in each sample for the AUC; samples
 FITS = 12  # profiles fitted on other halves
 
 # Which end of a signal is the unnatural one.
-HIGHER_IS_WORSE = {"lm_bits_per_char": True, "kiwi_score": False, "function_profile": False, "spacing_errors": True}
+HIGHER_IS_WORSE = {
+    "lm_bits_per_char": True,
+    "kiwi_score": False,
+    "function_profile": False,
+    "spacing_errors": True,
+}
 HIGHER_IS_WORSE |= dict.fromkeys(TRANSLATIONESE, True)
 FLUENCY = ("lm_bits_per_char", "kiwi_score", "spacing_errors")
 Signals = dict[str, Signal]
@@ -34,7 +40,10 @@ Score = Callable[[Signals], float]
 
 def written(name: str) -> list[dict[str, object]]:
     """The rows of pairs.jsonl or leaky.jsonl."""
-    return [json.loads(line) for line in (TEXTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (TEXTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @cache
@@ -44,9 +53,12 @@ def measured(text: str) -> Signals:
 
 
 def rate(name: str) -> Score:
-    """A signal of one text, turned so that more of it is less natural; 0 where it is out of nothing."""
+    """A signal of one text, turned so that more of it is less natural; 0 where it is out of
+    nothing."""
     sign = 1 if HIGHER_IS_WORSE[name] else -1
-    return lambda signals: sign * signals[name].amount / signals[name].out_of if signals[name].out_of else 0.0
+    return lambda signals: (
+        sign * signals[name].amount / signals[name].out_of if signals[name].out_of else 0.0
+    )
 
 
 def any_count(signals: Signals) -> float:
@@ -69,7 +81,8 @@ def scores() -> dict[str, Score]:
 
 
 def ranked(score: Score, pairs: Iterable[tuple[str, str]]) -> tuple[int, int, int]:
-    """Of (natural, unnatural): in how many the unnatural one has more, in how many both have the same, and less."""
+    """Of (natural, unnatural): in how many the unnatural one has more, in how many both have the
+    same, and less."""
     found = [score(measured(unnatural)) - score(measured(natural)) for natural, unnatural in pairs]
     return sum(gap > 0 for gap in found), found.count(0), sum(gap < 0 for gap in found)
 
@@ -82,7 +95,10 @@ def pairs(held_out: bool) -> list[tuple[str, str]]:
 
 def pair_table() -> Iterator[str]:
     """Rank accuracy on both halves of the pairs."""
-    yield "| signal | development: right | tied | reversed | held out: right | tied | reversed | held-out rank accuracy |"
+    yield (
+        "| signal | development: right | tied | reversed | held out: right | tied | reversed |"
+        " held-out rank accuracy |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
     halves = pairs(held_out=False), pairs(held_out=True)
     for name, score in scores().items():
@@ -109,7 +125,9 @@ def typo(text: str, chance: random.Random) -> str:
     for at in chance.sample(places, max(1, len(places) // 8)):
         initial, rest = divmod(ord(letters[at]) - 0xAC00, 588)
         vowel, final = divmod(rest, 28)
-        letters[at] = chr(0xAC00 + initial * 588 + (vowel + chance.randrange(1, 21)) % 21 * 28 + final)
+        letters[at] = chr(
+            0xAC00 + initial * 588 + (vowel + chance.randrange(1, 21)) % 21 * 28 + final
+        )
     return "".join(letters)
 
 
@@ -135,7 +153,9 @@ def stray_spaces(text: str, chance: random.Random) -> str:
     """Every third word is broken in two."""
     words = text.split()
     places = [at for at, word in enumerate(words) if len(word) > 2]
-    for at in chance.sample(places, max(1, len(words) // 3) if len(places) > len(words) // 3 else len(places)):
+    for at in chance.sample(
+        places, max(1, len(words) // 3) if len(places) > len(words) // 3 else len(places)
+    ):
         cut = chance.randrange(1, len(words[at]) - 1)
         words[at] = f"{words[at][:cut]} {words[at][cut:]}"
     return " ".join(words)
@@ -147,7 +167,8 @@ DAMAGE = (typo, wrong_josa, word_salad, lost_spaces, stray_spaces)
 def damaged(how: Callable[[str, random.Random], str]) -> list[tuple[str, str]]:
     """(natural, damaged) for the natural side of all pairs that the damage changes."""
     found = [
-        (str(row["natural"]), how(str(row["natural"]), random.Random(str(row["guid"])))) for row in written("pairs")
+        (str(row["natural"]), how(str(row["natural"]), random.Random(str(row["guid"]))))
+        for row in written("pairs")
     ]
     return [(natural, other) for natural, other in found if natural != other]
 
@@ -165,7 +186,10 @@ def damage_table() -> Iterator[str]:
 def script_lines() -> Iterator[str]:
     """The script check on our own lines."""
     rows = written("leaky")
-    for leaky, told in ((True, "leaky lines found"), (False, "lines with foreign letters of right taken for leaky")):
+    for leaky, told in (
+        (True, "leaky lines found"),
+        (False, "lines with foreign letters of right taken for leaky"),
+    ):
         texts = [str(row["text"]) for row in rows if row["leaky"] == leaky]
         yield f"- {told}: {sum(bool(scripts.leaky(text)) for text in texts)} of {len(texts)}"
 
@@ -174,18 +198,30 @@ def script_lines() -> Iterator[str]:
 
 
 def separability_table(folder: Path) -> Iterator[str]:
-    """AUC of native against translated text, by sentence and over samples of sentences, for premises and hypotheses."""
+    """AUC of native against translated text, by sentence and over samples of sentences, for
+    premises and hypotheses."""
     corpora = [
-        [references.native(folder, "test", "premise"), references.translated(folder, False, "sentence1")],
-        [references.native(folder, "test", "hypothesis")[::3], references.translated(folder, False, "sentence2")],
+        [
+            references.native(folder, "test", "premise"),
+            references.translated(folder, False, "sentence1"),
+        ],
+        [
+            references.native(folder, "test", "hypothesis")[::3],
+            references.translated(folder, False, "sentence2"),
+        ],
     ]
     sizes = [f"{len(native):,} / {len(translated):,}" for native, translated in corpora]
-    yield "| signal | premises: native | translated | AUC, sentence | AUC, 30 | hypotheses: AUC, sentence | AUC, 30 |"
+    yield (
+        "| signal | premises: native | translated | AUC, sentence | AUC, 30 | hypotheses: AUC,"
+        " sentence | AUC, 30 |"
+    )
     yield "|---|---|---|---|---|---|---|"
     found = [[list(map(measured, texts)) for texts in sides] for sides in corpora]
     for name in HIGHER_IS_WORSE:
         values = [f"{references.rates(side)[name]:.2f}" for side in found[0]]
-        aucs = [f"{auc(rate(name), *sides):.2f} | {auc_of_samples(name, *sides):.2f}" for sides in found]
+        aucs = [
+            f"{auc(rate(name), *sides):.2f} | {auc_of_samples(name, *sides):.2f}" for sides in found
+        ]
         yield f"| {name} | {' | '.join(values)} | {' | '.join(aucs)} |"
     yield f"| sentences | {sizes[0].replace(' / ', ' | ')} | | | {sizes[1]} | |"
 
@@ -201,12 +237,19 @@ def auc(score: Score, natives: list[Signals], translations: list[Signals]) -> fl
 def auc_of_samples(name: str, natives: list[Signals], translations: list[Signals]) -> float:
     """The same over samples of SENTENCES sentences each."""
     chance = random.Random(42)
-    sums = [[_summed(name, chance.sample(side, SENTENCES)) for _ in range(SAMPLES)] for side in (natives, translations)]
+    sums = [
+        [_summed(name, chance.sample(side, SENTENCES)) for _ in range(SAMPLES)]
+        for side in (natives, translations)
+    ]
     return auc(rate(name), *sums)
 
 
 def _summed(name: str, signals: list[Signals]) -> Signals:
-    return {name: Signal(sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals))}
+    return {
+        name: Signal(
+            sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals)
+        )
+    }
 
 
 def spread_lines(folder: Path) -> Iterator[str]:
@@ -218,9 +261,17 @@ def spread_lines(folder: Path) -> Iterator[str]:
         texts = references.translated(folder, True, seed=f"spread {number}")
         weights = references.fit(native, references.occurrences(texts))
         for right, half in zip(found, halves, strict=True):
-            right.append(sum(_nativeness(weights, natural) > _nativeness(weights, other) for natural, other in half))
+            right.append(
+                sum(
+                    _nativeness(weights, natural) > _nativeness(weights, other)
+                    for natural, other in half
+                )
+            )
     for right, half, name in zip(found, halves, ("development", "held out"), strict=True):
-        yield f"- {name}: {min(right)} to {max(right)} right of {len(half)}, {sum(right) / FITS:.1f} in the mean"
+        yield (
+            f"- {name}: {min(right)} to {max(right)} right of {len(half)}, {sum(right) / FITS:.1f}"
+            " in the mean"
+        )
 
 
 @cache
@@ -247,30 +298,45 @@ def false_alarms(folder: Path) -> Iterator[str]:
         "KorQuAD dev paragraphs": sorted(
             {str(row["context"]) for row in records_of(korquad.read("test", folder / "korquad"))}
         ),
-        "NSMC test reviews": [str(row["document"]) for row in records_of(nsmc.read("test", folder / "nsmc"))],
+        "NSMC test reviews": [
+            str(row["document"]) for row in records_of(nsmc.read("test", folder / "nsmc"))
+        ],
     }
     for name, texts in corpora.items():
-        foreign = sum(any(letter.isalpha() and scripts.script(letter) != "HANGUL" for letter in text) for text in texts)
+        foreign = sum(
+            any(letter.isalpha() and scripts.script(letter) != "HANGUL" for letter in text)
+            for text in texts
+        )
         alarms = sum(bool(scripts.leaky(text)) for text in texts)
-        yield f"- {name}: {alarms} of {len(texts):,}; {foreign:,} of them hold a letter that is not Hangul"
+        yield (
+            f"- {name}: {alarms} of {len(texts):,}; {foreign:,} of them hold a letter that is not"
+            " Hangul"
+        )
 
 
 def blocks(real: Path | None) -> dict[str, list[str]]:
     """The generated parts of the page by name; those over real text only where it is."""
     own = {"pairs": [*pair_table()], "damage": [*damage_table()], "scripts": [*script_lines()]}
     return own | (
-        {"separability": [*separability_table(real)], "alarms": [*false_alarms(real)], "spread": [*spread_lines(real)]}
+        {
+            "separability": [*separability_table(real)],
+            "alarms": [*false_alarms(real)],
+            "spread": [*spread_lines(real)],
+        }
         if real
         else {}
     )
 
 
 def filled(page: str, found: dict[str, list[str]]) -> str:
-    """The page with its generated parts replaced: each stands between <!-- name --> and <!-- end -->."""
+    """The page with its generated parts replaced: each stands between <!-- name --> and <!-- end
+    -->."""
     for name, lines in found.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         body = "\n".join(lines)
-        page, times = re.subn(pattern, lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", page, flags=re.S)
+        page, times = re.subn(
+            pattern, lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", page, flags=re.S
+        )
         assert times == 1, f"{PAGE}: no place for {name}"
     return page
 

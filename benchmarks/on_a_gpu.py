@@ -1,11 +1,14 @@
-"""Memory and time of training, scoring and writing on a GPU that is there for some minutes. NOT RUN ON A GPU YET.
+"""Memory and time of training, scoring and writing on a GPU that is there for some minutes. NOT RUN
+ON A GPU YET.
 
-    python benchmarks/on_a_gpu.py                    # about eight minutes at most; a table, and measured_on_gpu.json
-    python benchmarks/on_a_gpu.py --tiny tiny.json   # the same code at toy size on a CPU, to try it: its figures mean nothing
+    python benchmarks/on_a_gpu.py                    # about eight minutes at most; a table, and
+      measured_on_gpu.json
+    python benchmarks/on_a_gpu.py --tiny tiny.json   # the same code at toy size on a CPU, to try
+      it: its figures mean nothing
 
-It needs torch, transformers and peft; no network, no weights (they are random), no Axolotl, and kotune need not be installed.
-Measurements come in the order of their worth. None is begun once the budget is spent, and one that fails does not end the others.
-"""
+It needs torch, transformers and peft; no network, no weights (they are random), no Axolotl, and
+kotune need not be installed. Measurements come in the order of their worth. None is begun once the
+budget is spent, and one that fails does not end the others."""
 
 import argparse
 import gc
@@ -26,17 +29,26 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 SHAPES = Path(__file__).parent.parent / "kotune" / "plan" / "shapes.yml"
 MODELS = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b")
-TOY = {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-       "num_key_value_heads": 2, "head_dim": 16}  # fmt: skip
+TOY = {
+    "vocab_size": 512,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
 METHOD = (
-    "random weights; LoRA of rank 16 on all linear maps, in float32; sdpa, no padding; training: AdamW under autocast to "
-    "bfloat16, gradients clipped; writing: greedy, transformers' generate"
+    "random weights; LoRA of rank 16 on all linear maps, in float32; sdpa, no padding; training:"
+    " AdamW under autocast to bfloat16, gradients clipped; writing: greedy, transformers' generate"
 )
 SEED, IGNORED, GIB = 1, -100, 2**30
-# What counts as an equal loss (nats) and an equal gradient norm (a share of it), by precision. In bf16 the products of 48 rows
-# and of all rows may be summed in another order, and a logit between 2 and 4 is rounded to 1/64.
+# What counts as an equal loss (nats) and an equal gradient norm (a share of it), by precision. In
+# bf16 the products of 48 rows and of all rows may be summed in another order, and a logit between 2
+# and 4 is rounded to 1/64.
 CLOSE = {"bfloat16": (0.02, 0.05), "float32": (1e-5, 1e-4)}
-# Added to the logits of the choices: nothing, as random weights leave them, and as much as makes them likely.
+# Added to the logits of the choices: nothing, as random weights leave them, and as much as makes
+# them likely.
 LIFTS = (0.0, 12.0)
 Figures = dict[str, float | None]  # None: not measured here
 Setting = dict[str, str | int | float | bool]
@@ -44,8 +56,9 @@ Setting = dict[str, str | int | float | bool]
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is computed. A training step has `batch` rows of `length` tokens, the last `trained` of each with a label; `items`
-    rows of logits are scored; `written` tokens follow `prompt` ones. `shape` replaces keys of a model's config.json."""
+    """How much is computed. A training step has `batch` rows of `length` tokens, the last `trained`
+    of each with a label; `items` rows of logits are scored; `written` tokens follow `prompt` ones.
+    `shape` replaces keys of a model's config.json."""
 
     batch: int = 16
     length: int = 192
@@ -60,12 +73,15 @@ class Scale:
     shape: dict[str, int] = field(default_factory=dict)
 
 
-TINY = Scale(batch=4, length=24, items=64, prompt=8, written=4, batches=(1, 3), warmups=1, runs=2, shape=TOY)
+TINY = Scale(
+    batch=4, length=24, items=64, prompt=8, written=4, batches=(1, 3), warmups=1, runs=2, shape=TOY
+)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: its figures, each with its unit in its name, or a note that says why there are none."""
+    """One measurement: its figures, each with its unit in its name, or a note that says why there
+    are none."""
 
     name: str
     setting: Setting
@@ -140,7 +156,8 @@ class Bench:
         return time.perf_counter() - begun
 
     def peaks(self) -> Figures:
-        """Peak GiB since the last warm-up: of all tensors, and of what torch's allocator took from the GPU."""
+        """Peak GiB since the last warm-up: of all tensors, and of what torch's allocator took from
+        the GPU."""
         import torch
 
         counters = (torch.cuda.max_memory_allocated, torch.cuda.max_memory_reserved)
@@ -155,21 +172,32 @@ class Bench:
 
 
 def adapted(name: str, device: str, scale: Scale) -> Any:
-    """A preset's architecture with random weights and a LoRA adapter of rank 16 on all linear maps, whose B is not zero."""
+    """A preset's architecture with random weights and a LoRA adapter of rank 16 on all linear maps,
+    whose B is not zero."""
     import torch
     import yaml
     from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
     told = yaml.safe_load(SHAPES.read_text(encoding="utf-8"))[name]
-    config = AutoConfig.for_model(**told | {key: scale.shape[key] for key in scale.shape if key in told})
+    config = AutoConfig.for_model(
+        **told | {key: scale.shape[key] for key in scale.shape if key in told}
+    )
     torch.manual_seed(SEED)
     with torch.device(device):
-        base = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, scale.dtype), attn_implementation="sdpa")
+        base = AutoModelForCausalLM.from_config(
+            config, dtype=getattr(torch, scale.dtype), attn_implementation="sdpa"
+        )
         base.generation_config = GenerationConfig(
             do_sample=False, pad_token_id=0
         )  # without a token that ends an answer
-        lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+        lora = LoraConfig(
+            r=16,
+            lora_alpha=32,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
         model = get_peft_model(base, lora)
     for weight in trainable(model):
         torch.nn.init.normal_(weight, std=0.02)
@@ -184,7 +212,9 @@ def tokens(model: Any, rows: int, length: int) -> Any:
     """Random ids (rows, length), the same for every call of this size."""
     import torch
 
-    made = torch.randint(0, model.config.vocab_size, (rows, length), generator=torch.Generator().manual_seed(SEED))
+    made = torch.randint(
+        0, model.config.vocab_size, (rows, length), generator=torch.Generator().manual_seed(SEED)
+    )
     return made.to(model.device)
 
 
@@ -200,14 +230,17 @@ def loss_on_trained(model: Any, ids: Any, labels: Any) -> Any:
     base = model.get_base_model()
     hidden = base.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
     wanted = labels[:, 1:] != IGNORED
-    return torch.nn.functional.cross_entropy(base.lm_head(hidden[wanted]).float(), labels[:, 1:][wanted])
+    return torch.nn.functional.cross_entropy(
+        base.lm_head(hidden[wanted]).float(), labels[:, 1:][wanted]
+    )
 
 
 LOSSES = {"all positions": loss_on_all, "trained positions": loss_on_trained}
 
 
 class Training:
-    """Steps of AdamW on one batch, as transformers' trainer makes them: under autocast, gradients clipped at 1."""
+    """Steps of AdamW on one batch, as transformers' trainer makes them: under autocast, gradients
+    clipped at 1."""
 
     def __init__(self, bench: Bench, name: str, head: str, checkpointing: bool) -> None:
         import torch
@@ -219,7 +252,9 @@ class Training:
         self.labels[:, -scale.trained :] = self.ids[:, -scale.trained :]
         self.optimizer = torch.optim.AdamW(trainable(self.model), lr=2e-4, weight_decay=0.0)
         mixed = scale.dtype != "float32"
-        self.cast = partial(torch.autocast, bench.device, dtype=torch.bfloat16) if mixed else nullcontext
+        self.cast = (
+            partial(torch.autocast, bench.device, dtype=torch.bfloat16) if mixed else nullcontext
+        )
 
     def step(self) -> tuple[float, float]:
         """One step; its loss and the norm of its gradient before clipping."""
@@ -245,11 +280,15 @@ def checkpoint(model: Any, is_on: bool) -> None:
 
 
 def train(bench: Bench, name: str, head: str, checkpointing: bool) -> Figures:
-    """Seconds and memory of a step, and loss and gradient of the first one, which starts from the same adapter in every case."""
+    """Seconds and memory of a step, and loss and gradient of the first one, which starts from the
+    same adapter in every case."""
     import torch
 
     bench.forget()
-    scale, before = bench.scale, [weight.detach().cpu().clone() for weight in trainable(bench.model(name))]
+    scale, before = (
+        bench.scale,
+        [weight.detach().cpu().clone() for weight in trainable(bench.model(name))],
+    )
     training = Training(bench, name, head, checkpointing)
     try:
         loss, norm = training.step()
@@ -271,16 +310,20 @@ def train(bench: Bench, name: str, head: str, checkpointing: bool) -> Figures:
 
 
 def differences(rows: list[Row], dtype: str) -> list[str]:
-    """Where the first step of a model's measured trainings had another loss or gradient than that of its first row."""
+    """Where the first step of a model's measured trainings had another loss or gradient than that
+    of its first row."""
     loss, norm = CLOSE[dtype]
     first: dict[Any, Row] = {}
     found = []
     for row in (row for row in rows if row.name == "train" and row.figures):
         other = first.setdefault(row.setting["model"], row)
         by_loss, by_norm = (abs(of(row, key) - of(other, key)) for key in ("loss", "gradient_norm"))
-        if not (by_loss <= loss and by_norm <= norm * of(other, "gradient_norm")):  # NaN is not equal either
+        if not (
+            by_loss <= loss and by_norm <= norm * of(other, "gradient_norm")
+        ):  # NaN is not equal either
             found.append(
-                f"{shown(row.setting)}; {shown(other.setting)}: losses {by_loss:.2g} apart, gradients {by_norm:.2g}"
+                f"{shown(row.setting)}; {shown(other.setting)}: losses {by_loss:.2g} apart,"
+                f" gradients {by_norm:.2g}"
             )
     return found
 
@@ -290,21 +333,28 @@ def of(row: Row, key: str) -> float:
 
 
 def logits_of(bench: Bench, name: str, lift: float) -> tuple[Any, Any]:
-    """Logits (items, vocabulary) of the model's head over random hidden states, and three choices (items, 3) of each item."""
+    """Logits (items, vocabulary) of the model's head over random hidden states, and three choices
+    (items, 3) of each item."""
     import torch
 
     base, items = bench.model(name).get_base_model(), bench.scale.items
     torch.manual_seed(SEED)
     with torch.no_grad(), torch.device(bench.device):
         logits = base.lm_head(torch.randn(items, base.config.hidden_size, dtype=base.dtype))
-        half = (base.config.vocab_size - 1) // 2  # of two such steps, none leads back to where it began
+        half = (
+            base.config.vocab_size - 1
+        ) // 2  # of two such steps, none leads back to where it began
         steps = torch.randint(1, half, (items, 3))
         choices = steps.cumsum(1) % base.config.vocab_size
-        return logits.scatter_add_(1, choices, torch.full(choices.shape, lift, dtype=logits.dtype)), choices
+        return (
+            logits.scatter_add_(1, choices, torch.full(choices.shape, lift, dtype=logits.dtype)),
+            choices,
+        )
 
 
 def answers(logits: Any, choices: Any, dtype: str | None) -> tuple[int, list[int]]:
-    """Items whose best choice is not the only best one, and the answer to each: the first of the best, as lm-eval takes it."""
+    """Items whose best choice is not the only best one, and the answer to each: the first of the
+    best, as lm-eval takes it."""
     import torch
 
     as_type = getattr(torch, dtype) if dtype else None
@@ -313,24 +363,35 @@ def answers(logits: Any, choices: Any, dtype: str | None) -> tuple[int, list[int
 
 
 def score(bench: Bench, name: str, lift: float) -> Figures:
-    """A softmax in the logits' own precision, as lm-eval takes by itself, against one in float32, as kotune asks for."""
+    """A softmax in the logits' own precision, as lm-eval takes by itself, against one in float32,
+    as kotune asks for."""
     import torch
 
     bench.forget()
     logits, choices = logits_of(bench, name, lift)
-    (ties, own), (exact_ties, exact) = (answers(logits, choices, dtype) for dtype in (None, "float32"))
+    (ties, own), (exact_ties, exact) = (
+        answers(logits, choices, dtype) for dtype in (None, "float32")
+    )
     changed = sum(a != b for a, b in zip(own, exact, strict=True))
-    figures: Figures = {"items": len(own), "ties_own": ties, "ties_float32": exact_ties, "changed_answers": changed}
+    figures: Figures = {
+        "items": len(own),
+        "ties_own": ties,
+        "ties_float32": exact_ties,
+        "changed_answers": changed,
+    }
     for title, dtype in (("own", None), ("float32", torch.float32)):
         held = bench.held()
-        figures[f"ms_{title}"] = 1000 * bench.median(partial(torch.log_softmax, logits, -1, dtype), 2, bench.scale.runs)
+        figures[f"ms_{title}"] = 1000 * bench.median(
+            partial(torch.log_softmax, logits, -1, dtype), 2, bench.scale.runs
+        )
         peak = bench.peaks()["allocated_gib"]
         figures[f"added_gib_{title}"] = None if peak is None or held is None else peak - held
     return figures
 
 
 def write(bench: Bench, name: str, batch: int, adapter: bool) -> Figures:
-    """Milliseconds of a generated token for the whole batch, greedy, with keys and values kept; the prompt's are not in it."""
+    """Milliseconds of a generated token for the whole batch, greedy, with keys and values kept; the
+    prompt's are not in it."""
     import torch
 
     bench.forget()
@@ -338,14 +399,21 @@ def write(bench: Bench, name: str, batch: int, adapter: bool) -> Figures:
     ids = tokens(model, batch, scale.prompt)
 
     def generate(new: int) -> None:
-        made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, use_cache=True)
+        made = model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, use_cache=True
+        )
         if made.shape[1] != scale.prompt + new:
             raise RuntimeError(f"{made.shape[1] - scale.prompt} tokens were written, not {new}")
 
     with torch.no_grad(), nullcontext() if adapter else model.disable_adapter():
         short, long = (bench.median(partial(generate, new), 1, 3) for new in (1, 1 + scale.written))
         ms = 1000 * (long - short) / scale.written
-    return {"ms_a_step": ms, "tokens_per_second": 1000 * batch / ms, "prompt_ms": 1000 * short, **bench.peaks()}
+    return {
+        "ms_a_step": ms,
+        "tokens_per_second": 1000 * batch / ms,
+        "prompt_ms": 1000 * short,
+        **bench.peaks(),
+    }
 
 
 Measurement = tuple[str, Setting, Callable[[Bench], Figures]]
@@ -358,10 +426,18 @@ def measurements(scale: Scale) -> Iterator[Measurement]:
         for checkpointing in (True, False):
             for head in LOSSES:
                 work = partial(train, name=name, head=head, checkpointing=checkpointing)
-                yield "train", {"model": name, "head": head, "checkpointing": checkpointing, **size}, work
+                yield (
+                    "train",
+                    {"model": name, "head": head, "checkpointing": checkpointing, **size},
+                    work,
+                )
     for name in MODELS:
         for lift in LIFTS:
-            yield "score", {"model": name, "choices": 3, "lift": lift}, partial(score, name=name, lift=lift)
+            yield (
+                "score",
+                {"model": name, "choices": 3, "lift": lift},
+                partial(score, name=name, lift=lift),
+            )
     for batch in scale.batches:
         for name in MODELS:
             for adapter in (False, True):
@@ -376,7 +452,9 @@ def measured(bench: Bench, measurement: Measurement) -> Row:
 
     name, setting, work = measurement
     if bench.budget.is_spent():
-        return Row(name, setting, note=f"skipped: the budget of {bench.budget.seconds:g} s is spent")
+        return Row(
+            name, setting, note=f"skipped: the budget of {bench.budget.seconds:g} s is spent"
+        )
     try:
         return Row(name, setting, work(bench))
     except torch.OutOfMemoryError:
@@ -394,7 +472,8 @@ def shown(setting: Setting) -> str:
 def line(row: Row) -> str:
     """A row as one line of the table."""
     figures = ", ".join(
-        f"{key} {'not measured' if value is None else f'{value:,.4g}'}" for key, value in row.figures.items()
+        f"{key} {'not measured' if value is None else f'{value:,.4g}'}"
+        for key, value in row.figures.items()
     )
     return f"{row.name:<6} {shown(row.setting):<110} {row.note or figures}"
 
@@ -406,7 +485,12 @@ def machine(device: str) -> dict[str, str]:
     import transformers
 
     versions = {module.__name__: str(module.__version__) for module in (torch, transformers, peft)}
-    found = {"device": device, "python": platform.python_version(), **versions, "cuda": str(torch.version.cuda)}
+    found = {
+        "device": device,
+        "python": platform.python_version(),
+        **versions,
+        "cuda": str(torch.version.cuda),
+    }
     if device == "cuda":
         gpu = torch.cuda.get_device_properties(0)
         found |= {
@@ -432,9 +516,13 @@ def keep(file: Path, bench: Bench, rows: list[Row]) -> None:
 
 
 def measure_all(bench: Bench, file: Path) -> int:
-    """Measure, print and keep; the exit code: 1 where something failed or heads did not give equal losses."""
+    """Measure, print and keep; the exit code: 1 where something failed or heads did not give equal
+    losses."""
     rows: list[Row] = []
-    print(f"{shown(dict(machine(bench.device)))}\n{METHOD}; weights in {bench.scale.dtype}", flush=True)
+    print(
+        f"{shown(dict(machine(bench.device)))}\n{METHOD}; weights in {bench.scale.dtype}",
+        flush=True,
+    )
     for measurement in measurements(bench.scale):
         rows.append(measured(bench, measurement))
         print(line(rows[-1]), flush=True)
@@ -442,17 +530,31 @@ def measure_all(bench: Bench, file: Path) -> int:
     for unequal in differences(rows, bench.scale.dtype):
         print(f"UNEQUAL {unequal}")
     print(f"{file}: {len(rows)} rows in {bench.budget.spent():.0f} s")
-    return int(any(row.note.startswith("failed") for row in rows) or bool(differences(rows, bench.scale.dtype)))
+    return int(
+        any(row.note.startswith("failed") for row in rows)
+        or bool(differences(rows, bench.scale.dtype))
+    )
 
 
 def main(words: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Measure memory and time of training, scoring and writing on a GPU.")
+    parser = argparse.ArgumentParser(
+        description="Measure memory and time of training, scoring and writing on a GPU."
+    )
     parser.add_argument(
-        "file", nargs="?", type=Path, default=Path("measured_on_gpu.json"), help="where the figures go, as JSON"
+        "file",
+        nargs="?",
+        type=Path,
+        default=Path("measured_on_gpu.json"),
+        help="where the figures go, as JSON",
     )
     parser.add_argument("--tiny", action="store_true", help="try the script at toy size on the CPU")
-    parser.add_argument("--budget", type=float, default=450, help="seconds after which no measurement is begun (450)")
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=450,
+        help="seconds after which no measurement is begun (450)",
+    )
     asked = parser.parse_args(words)
     budget = Budget(asked.budget)
     import torch
@@ -462,7 +564,9 @@ def main(words: list[str] | None = None) -> int:
         return 2
     if asked.tiny:
         torch.set_num_threads(1)  # toys are too small to be shared out
-    return measure_all(Bench("cpu" if asked.tiny else "cuda", TINY if asked.tiny else Scale(), budget), asked.file)
+    return measure_all(
+        Bench("cpu" if asked.tiny else "cuda", TINY if asked.tiny else Scale(), budget), asked.file
+    )
 
 
 if __name__ == "__main__":

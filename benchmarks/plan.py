@@ -1,9 +1,11 @@
 """What `plan` predicts against what is measured. The bound: within 15% for memory.
 
-On a GPU: both real architectures with random weights train a few steps through `./cli.py run`, as LoRA and QLoRA, packed and
-not, and the peak memory of each is set against its plan. NOT RUN YET: there was no GPU. Without one, nothing is measured.
+On a GPU: both real architectures with random weights train a few steps through `./cli.py run`, as
+LoRA and QLoRA, packed and not, and the peak memory of each is set against its plan. NOT RUN YET:
+there was no GPU. Without one, nothing is measured.
 
---tensors needs no GPU: it counts every tensor that torch makes in a training step of both, at full size, without making
+--tensors needs no GPU: it counts every tensor that torch makes in a training step of both, at full
+  size, without making
 one. That is what the formula for activations and logits was derived from, not a GPU's memory.
 """
 
@@ -27,30 +29,42 @@ from kotune.worker.device import detect_device
 
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "quickstart_llama.yml"
-# A real architecture, and the quickstart model whose vocabulary stands in for its own: random weights need no licence.
+# A real architecture, and the quickstart model whose vocabulary stands in for its own: random
+# weights need no licence.
 MODELS = {
     "llama-3.2-1b-instruct": ("quickstart-llama", "llama3"),
     "deepseek-r1-distill-qwen-1.5b": ("quickstart-deepseek", "deepseek_r1"),
 }
 STEPS = 12
 BOUND = 0.15
-# Examples, their tokens, with checkpointing or without, and the tokens of each that are trained: of a label, and of an answer.
+# Examples, their tokens, with checkpointing or without, and the tokens of each that are trained: of
+# a label, and of an answer.
 CASES_OF_TENSORS = [
-    (16, 192, True, 3), (4, 1024, True, 3), (4, 1024, True, 300), (4, 256, False, 3), (4, 256, False, 200),
-]  # fmt: skip
+    (16, 192, True, 3),
+    (4, 1024, True, 3),
+    (4, 1024, True, 300),
+    (4, 256, False, 3),
+    (4, 256, False, 200),
+]
 CASES = [(adapter, packing) for adapter in ("lora", "qlora") for packing in (False, True)]
 
 
 def settings(folder: Path, template: str, adapter: str, packing: bool) -> tuple[str, ...]:
     """The --set options of one measured run."""
     return (
-        f"model={folder}", f"template={template}", f"adapter={adapter}", f"axolotl.max_steps={STEPS}",
-        "axolotl.micro_batch_size=4", f"axolotl.sample_packing={str(packing).lower()}", "axolotl.logging_steps=1",
-    )  # fmt: skip
+        f"model={folder}",
+        f"template={template}",
+        f"adapter={adapter}",
+        f"axolotl.max_steps={STEPS}",
+        "axolotl.micro_batch_size=4",
+        f"axolotl.sample_packing={str(packing).lower()}",
+        "axolotl.logging_steps=1",
+    )
 
 
 def build(name: str, folder: Path) -> None:
-    """A model folder with the architecture of a preset, random 16-bit weights and a quickstart model's tokenizer."""
+    """A model folder with the architecture of a preset, random 16-bit weights and a quickstart
+    model's tokenizer."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -58,7 +72,9 @@ def build(name: str, folder: Path) -> None:
 
     told: dict[str, Any] = dict(strict_yaml.load(shapes.SHAPES_FILE)[name])
     tokenizer = AutoTokenizer.from_pretrained(presets.find(MODELS[name][0], None).base)
-    config = AutoConfig.for_model(told.pop("model_type"), **told, eos_token_id=tokenizer.eos_token_id)
+    config = AutoConfig.for_model(
+        told.pop("model_type"), **told, eos_token_id=tokenizer.eos_token_id
+    )
     torch.manual_seed(1)
     AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -66,9 +82,21 @@ def build(name: str, folder: Path) -> None:
 
 def measured(sets: tuple[str, ...], runs: Path) -> float:
     """GiB that torch's allocator held at most in training, as the run itself recorded it."""
-    words = [sys.executable, str(ROOT / "cli.py"), "run", str(RECIPE), "--until", "train", "--runs-dir", str(runs)]
+    words = [
+        sys.executable,
+        str(ROOT / "cli.py"),
+        "run",
+        str(RECIPE),
+        "--until",
+        "train",
+        "--runs-dir",
+        str(runs),
+    ]
     done = subprocess.run(
-        [*words, *(word for one in sets for word in ("--set", one))], capture_output=True, text=True, check=False
+        [*words, *(word for one in sets for word in ("--set", one))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{' '.join(words)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -77,13 +105,17 @@ def measured(sets: tuple[str, ...], runs: Path) -> float:
 
 def peak_of(run: Path) -> float:
     """The largest peak_memory_gib of a run's metrics."""
-    return max(float(event.get("peak_memory_gib", 0)) for event in read_metrics(run / "metrics.jsonl"))
+    return max(
+        float(event.get("peak_memory_gib", 0)) for event in read_metrics(run / "metrics.jsonl")
+    )
 
 
 def compared(predicted: float, found: float, name: str, most: float = BOUND) -> Figure:
     """Measured over predicted, minus one, without sign."""
     return Figure(
-        f"{name}: predicted {predicted:,.2f} GiB, measured {found:,.2f}", abs(found / predicted - 1), most=most
+        f"{name}: predicted {predicted:,.2f} GiB, measured {found:,.2f}",
+        abs(found / predicted - 1),
+        most=most,
     )
 
 
@@ -95,7 +127,9 @@ def on_gpu() -> Iterator[Figure]:
             build(name, folder)
             for adapter, packing in CASES:
                 sets = settings(folder, template, adapter, packing)
-                told = plan.make(RECIPE, sets, ("h200",))  # memory is the same on every GPU that holds it
+                told = plan.make(
+                    RECIPE, sets, ("h200",)
+                )  # memory is the same on every GPU that holds it
                 found = measured(sets, Path(place) / f"{name}-{adapter}-{packing}")
                 title = f"{name}, {adapter}, {'packed' if packing else 'padded'}"
                 yield compared(told.on[0].memory.training / plan.GIB, found, title)
@@ -112,16 +146,23 @@ def by_tensors() -> Iterator[Figure]:
         for batch, length, checkpointing, trained in CASES_OF_TENSORS:
             method = Method(16, shape.trainable(16), 16, checkpointing)
             with MonkeyPatch.context() as patch:
-                stored, added = of_step(on_meta(shape, kind), batch, length, checkpointing, batch * trained, patch)
+                stored, added = of_step(
+                    on_meta(shape, kind), batch, length, checkpointing, batch * trained, patch
+                )
             told = memory.peak(shape, method, batch * length, min(batch * trained, CHUNK), 0)
             predicted = told.weights + told.adapter + told.activations + told.logits
-            title = f"{name}, {batch} x {length}, {trained} trained{', checkpointing' if checkpointing else ''}"
+            title = (
+                f"{name}, {batch} x {length}, {trained}"
+                f" trained{', checkpointing' if checkpointing else ''}"
+            )
             yield compared(predicted / plan.GIB, (stored + added) / plan.GIB, title, 0.02)
 
 
 @click.command()
 @click.option("--tensors", is_flag=True, help="Count the tensors of a step instead; needs no GPU.")
-@click.option("--json", "file", type=click.Path(path_type=Path), metavar="FILE", help="Keep the figures, too.")
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path), metavar="FILE", help="Keep the figures, too."
+)
 def main(tensors: bool, file: Path | None) -> None:
     """Set what `plan` predicts against what is measured."""
     if not tensors and detect_device() == "cpu":
@@ -129,8 +170,13 @@ def main(tensors: bool, file: Path | None) -> None:
         return
     figures = list(by_tensors() if tensors else on_gpu())
     if file:
-        file.write_text(json.dumps([figure._asdict() for figure in figures], indent=2), encoding="utf-8")
-    show("Tensors of a step, by count" if tensors else f"Peak memory of {STEPS} steps on this GPU", figures)
+        file.write_text(
+            json.dumps([figure._asdict() for figure in figures], indent=2), encoding="utf-8"
+        )
+    show(
+        "Tensors of a step, by count" if tensors else f"Peak memory of {STEPS} steps on this GPU",
+        figures,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What `plan` predicts beside what others published of GPUs (published.yml): needs no GPU, measures nothing.
+"""What `plan` predicts beside what others published of GPUs (published.yml): needs no GPU, measures
+nothing.
 
 It prints the tables of docs/plan.md, which tests hold to what is calculated here.
 """
@@ -24,7 +25,8 @@ ANSWER = 2048  # tokens of the published answers
 
 @dataclass(frozen=True)
 class Pair:
-    """A published figure, what is predicted for it, and what the latter over the former was when it was last looked at."""
+    """A published figure, what is predicted for it, and what the latter over the former was when it
+    was last looked at."""
 
     published: float
     predicted: float
@@ -37,7 +39,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Trained:
-    """A published training run. `time`: seconds of a step; `held`: GB at the peak; None where nothing was published."""
+    """A published training run. `time`: seconds of a step; `held`: GB at the peak; None where
+    nothing was published."""
 
     source: str
     model: str
@@ -79,15 +82,23 @@ def training() -> Iterator[Trained]:
     for row in table()["training"]:
         shape, gpu, tokens = _shape(row["model"]), _gpu(row["gpu"]), row["batch"] * row["length"]
         method = Method(row["bits"], shape.trainable(row["r"]), row["r"], checkpointing=True)
-        step = row["accumulation"] * clock.micro_step(shape, clock.speed_of(gpu, False), method, tokens, tokens)
-        seconds = row.get("seconds") or row["accumulation"] * tokens / row.get("tokens_per_second", float("inf"))
+        step = row["accumulation"] * clock.micro_step(
+            shape, clock.speed_of(gpu, False), method, tokens, tokens
+        )
+        seconds = row.get("seconds") or row["accumulation"] * tokens / row.get(
+            "tokens_per_second", float("inf")
+        )
         held = memory.peak(shape, method, tokens, tokens, 0).training / GB
         yield Trained(
-            row["of"], row["model"], row["gpu"], METHODS[row["bits"]],
-            f"{row['accumulation']} x {row['batch']} x {row['length']:,}", bool(row.get("fitted")),
+            row["of"],
+            row["model"],
+            row["gpu"],
+            METHODS[row["bits"]],
+            f"{row['accumulation']} x {row['batch']} x {row['length']:,}",
+            bool(row.get("fitted")),
             Pair(seconds, step, row["time"]) if seconds else None,
             Pair(row["memory"], held, row["held"]) if "memory" in row else None,
-        )  # fmt: skip
+        )
 
 
 def generation() -> Iterator[Written]:
@@ -97,7 +108,10 @@ def generation() -> Iterator[Written]:
         read = memory.weights(shape, 16) + clock.batches.cached(memory.sizes_of(shape), ANSWER / 2)
         token = clock.token(shape, clock.speed_of(gpu, False), read, 1, "base")
         yield Written(
-            row["of"], row["model"], row["gpu"], Pair(1e3 / row["tokens_per_second"], 1e3 * token, row["time"])
+            row["of"],
+            row["model"],
+            row["gpu"],
+            Pair(1e3 / row["tokens_per_second"], 1e3 * token, row["time"]),
         )
 
 
@@ -105,7 +119,10 @@ def markdown(fitted: str, tested: str) -> Iterator[str]:
     """The rows of both tables in docs/plan.md. `fitted`, `tested`: a page's words for them."""
     for row in training():
         told = fitted if row.is_fitted else tested if row.time else "-"
-        yield f"| {row.model} | {row.gpu} | {row.method} | {row.tokens} | {_cells(row.time)} | {told} | {_cells(row.held)} |"
+        yield (
+            f"| {row.model} | {row.gpu} | {row.method} | {row.tokens} | {_cells(row.time)} | {told}"
+            f" | {_cells(row.held)} |"
+        )
     for line in generation():
         yield f"| {line.model} | {line.gpu} | {_cells(line.time)} |"
 

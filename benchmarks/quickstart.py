@@ -1,6 +1,6 @@
-"""The four quickstart runs (two models, LoRA and QLoRA): seconds a stage, and what tuning gained over base and over a
-classifier that sees only the hypothesis, with a 95% interval by a bootstrap over premises.
-"""
+"""The four quickstart runs (two models, LoRA and QLoRA): seconds a stage, and what tuning gained
+over base and over a classifier that sees only the hypothesis, with a 95% interval by a bootstrap
+over premises."""
 
 import json
 import subprocess
@@ -26,10 +26,13 @@ def hypothesis_only() -> dict[str, bool]:
 
 
 def gain_interval(tuned: dict[str, bool], other: dict[str, bool]) -> tuple[float, float]:
-    """95% percentile interval of tuned minus other accuracy, resampling premises (each has the same number of items)."""
+    """95% percentile interval of tuned minus other accuracy, resampling premises (each has the same
+    number of items)."""
     premises: dict[str, list[int]] = {}
     for row in nli_sample.read("test"):
-        premises.setdefault(row["premise"], []).append(int(tuned[row["guid"]]) - int(other[row["guid"]]))
+        premises.setdefault(row["premise"], []).append(
+            int(tuned[row["guid"]]) - int(other[row["guid"]])
+        )
     means = np.array([np.mean(values) for values in premises.values()])
     draws = np.random.default_rng(0).integers(0, len(means), (RESAMPLES, len(means)))
     low, high = np.percentile(means[draws].mean(axis=1), [2.5, 97.5])
@@ -54,7 +57,11 @@ def measure(model: str, adapter: str, runs: Path) -> list[Figure]:
     lines = (run / "samples" / "tuned" / "nli_sample_ko.jsonl").read_text().splitlines()
     tuned = {item["guid"]: item["prediction"] == item["gold"] for item in map(json.loads, lines)}
     only = hypothesis_only()
-    base, acc, line = scores["base"]["acc"]["value"], scores["tuned"]["acc"]["value"], np.mean(list(only.values()))
+    base, acc, line = (
+        scores["base"]["acc"]["value"],
+        scores["tuned"]["acc"]["value"],
+        np.mean(list(only.values())),
+    )
     name = f"{model} {adapter}"
     seconds = {stage: entry["seconds"] for stage, entry in record["stages"].items()}
     return [

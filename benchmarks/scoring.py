@@ -1,10 +1,10 @@
-"""Log-likelihoods with shared contexts beside lm_eval's own HF model, the same work in one process: base and tuned, one load,
-CPU seconds of one thread, in turns, the best of each.
+"""Log-likelihoods with shared contexts beside lm_eval's own HF model, the same work in one process:
+base and tuned, one load, CPU seconds of one thread, in turns, the best of each.
 
-The quickstart models score a whole task, its requests and tokens included; each choice is one token there, which lm_eval too
-reads once. A model of Llama 3.2 1B's shape, random and cut to a few layers, scores random ids, as many as klue_nli_ko has for
-Llama 3: a context and, for each choice, the template's line end and two tokens. There the vocabulary of 128,256 words costs.
-"""
+The quickstart models score a whole task, its requests and tokens included; each choice is one token
+there, which lm_eval too reads once. A model of Llama 3.2 1B's shape, random and cut to a few
+layers, scores random ids, as many as klue_nli_ko has for Llama 3: a context and, for each choice,
+the template's line end and two tokens. There the vocabulary of 128,256 words costs."""
 
 import os
 import time
@@ -41,7 +41,9 @@ def with_adapter(model: Any) -> Any:
     """A LoRA adapter of random numbers on all linear layers."""
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    config = LoraConfig(
+        r=16, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False
+    )
     return get_peft_model(model, config).eval()
 
 
@@ -62,7 +64,12 @@ def compared(model: Any, tokenizer: Any, work: Work, rounds: int) -> Compared:
             seconds[id(lm)].append(time.process_time() - begun)
     pairs = [*zip(answers[id(ours)], answers[id(plain)], strict=True)]
     apart = max(abs(a - b) for (a, _), (b, _) in pairs)
-    return Compared(min(seconds[id(ours)]), min(seconds[id(plain)]), apart, sum(a != b for (_, a), (_, b) in pairs))
+    return Compared(
+        min(seconds[id(ours)]),
+        min(seconds[id(plain)]),
+        apart,
+        sum(a != b for (_, a), (_, b) in pairs),
+    )
 
 
 def quickstart(name: str) -> Compared:
@@ -84,16 +91,24 @@ def large_vocabulary() -> Compared:
 
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=LAYERS, num_attention_heads=32,
-        num_key_value_heads=8, head_dim=64, tie_word_embeddings=True,
-    )  # fmt: skip
+        vocab_size=128_256,
+        hidden_size=2048,
+        intermediate_size=8192,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        head_dim=64,
+        tie_word_embeddings=True,
+    )
     model = with_adapter(AutoModelForCausalLM.from_config(config))
     line_end, *words = torch.randint(config.vocab_size, (1 + 6,)).tolist()
     contexts = torch.randint(config.vocab_size, (ITEMS, CONTEXT)).tolist()
     choices = [[line_end, *words[at : at + 2]] for at in (0, 2, 4)]
     requests = [(None, context, choice) for context in contexts for choice in choices]
     tokenizer = AutoTokenizer.from_pretrained(presets.find(MODELS[0], None).base)
-    return compared(model, tokenizer, lambda lm: list(lm._loglikelihood_tokens(requests, disable_tqdm=True)), 1)
+    return compared(
+        model, tokenizer, lambda lm: list(lm._loglikelihood_tokens(requests, disable_tqdm=True)), 1
+    )
 
 
 def figures(name: str, one: Compared, most: float) -> list[Figure]:
@@ -101,7 +116,9 @@ def figures(name: str, one: Compared, most: float) -> list[Figure]:
         Figure(f"{name}: ours", one.ours, "CPU s"),
         Figure(f"{name}: plain lm_eval", one.plain, "CPU s"),
         Figure(f"{name}: ours / plain", one.ours / one.plain, most=most),
-        Figure(f"{name}: log-likelihoods apart", 1e6 * one.nats, "millionths of a nat", most=1e6 * NATS),
+        Figure(
+            f"{name}: log-likelihoods apart", 1e6 * one.nats, "millionths of a nat", most=1e6 * NATS
+        ),
         Figure(f"{name}: likeliest or not, changed", one.greedy, "answers", most=0),
     ]
 
@@ -109,7 +126,13 @@ def figures(name: str, one: Compared, most: float) -> list[Figure]:
 if __name__ == "__main__":
     import torch
 
-    torch.set_num_threads(1)  # several wait for each other where the machine has other work, which counts as theirs
-    rows = [row for name in MODELS for row in figures(f"{name}, {LIMIT} items", quickstart(name), 1.0)]
-    rows += figures(f"Llama 3.2 1B's shape, {LAYERS} layers, {ITEMS} items", large_vocabulary(), 0.35)
+    torch.set_num_threads(
+        1
+    )  # several wait for each other where the machine has other work, which counts as theirs
+    rows = [
+        row for name in MODELS for row in figures(f"{name}, {LIMIT} items", quickstart(name), 1.0)
+    ]
+    rows += figures(
+        f"Llama 3.2 1B's shape, {LAYERS} layers, {ITEMS} items", large_vocabulary(), 0.35
+    )
     show(f"Base and tuned, batches of {BATCH_SIZE}", rows)

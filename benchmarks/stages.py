@@ -1,10 +1,9 @@
 """Our train and score stages beside the plain tools doing the same work, in one run on one machine.
 
-Train: the stage against `axolotl train` with the same YAML, but for our plugin and the padding, which are Axolotl's own there.
-Score: the stage (base and tuned, one model load) against two
-plain `lm_eval` runs, one of the base model and one with the adapter. Each is measured in turns and its best time counts,
-since other work on the machine can only slow it down.
-"""
+Train: the stage against `axolotl train` with the same YAML, but for our plugin and the padding,
+which are Axolotl's own there. Score: the stage (base and tuned, one model load) against two plain
+`lm_eval` runs, one of the base model and one with the adapter. Each is measured in turns and its
+best time counts, since other work on the machine can only slow it down."""
 
 import json
 import shutil
@@ -29,7 +28,9 @@ OURS = ("plugins", "pad_to_multiple_of")
 def seconds(words: list[str], cwd: Path) -> float:
     """Wall seconds of one command; its output is shown only if it fails."""
     begun = time.monotonic()
-    done = subprocess.run(words, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{' '.join(words)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return time.monotonic() - begun
@@ -37,10 +38,19 @@ def seconds(words: list[str], cwd: Path) -> float:
 
 def ours(folder: Path) -> tuple[Path, dict[str, float]]:
     """The run folder of a whole fresh run and the wall seconds of its stages."""
-    words = [str(ROOT / "cli.py"), "run", str(ROOT / "recipes" / "quickstart_llama.yml"), "--runs-dir", str(folder)]
+    words = [
+        str(ROOT / "cli.py"),
+        "run",
+        str(ROOT / "recipes" / "quickstart_llama.yml"),
+        "--runs-dir",
+        str(folder),
+    ]
     seconds(words, ROOT)
     run = next(folder.iterdir())
-    return run, {name: entry["seconds"] for name, entry in json.loads((run / "run.json").read_text())["stages"].items()}
+    return run, {
+        name: entry["seconds"]
+        for name, entry in json.loads((run / "run.json").read_text())["stages"].items()
+    }
 
 
 def plain_train(run: Path) -> float:
@@ -60,8 +70,20 @@ def plain_score(run: Path) -> float:
     adapter = run / "model"
     base = json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
     total = 0.0
-    for model in (f"pretrained={base},tokenizer={adapter}", f"pretrained={base},peft={adapter},tokenizer={adapter}"):
-        words = ["run", "--model", "hf", "--model_args", model, "--tasks", "nli_sample_ko", "--apply_chat_template"]
+    for model in (
+        f"pretrained={base},tokenizer={adapter}",
+        f"pretrained={base},peft={adapter},tokenizer={adapter}",
+    ):
+        words = [
+            "run",
+            "--model",
+            "hf",
+            "--model_args",
+            model,
+            "--tasks",
+            "nli_sample_ko",
+            "--apply_chat_template",
+        ]
         words += ["--include_path", str(ROOT / "tasks"), "--batch_size", "32"]
         words += ["--device", "cuda:0" if detect_device() == "cuda" else "cpu"]
         total += seconds([str(BIN / "lm_eval"), *words], run)

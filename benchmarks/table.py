@@ -8,7 +8,8 @@ from rich.table import Table
 
 
 class Figure(NamedTuple):
-    """A measured value and the bound that it must keep: at most `most`, at least `least`, or neither."""
+    """A measured value and the bound that it must keep: at most `most`, at least `least`, or
+    neither."""
 
     name: str
     value: float
@@ -18,11 +19,19 @@ class Figure(NamedTuple):
 
     @property
     def kept(self) -> bool:
-        return (self.most is None or self.value <= self.most) and (self.least is None or self.value >= self.least)
+        return (self.most is None or self.value <= self.most) and (
+            self.least is None or self.value >= self.least
+        )
 
     @property
     def bound(self) -> str:
-        return f"<= {self.most:g}" if self.most is not None else f">= {self.least:g}" if self.least is not None else ""
+        return (
+            f"<= {self.most:g}"
+            if self.most is not None
+            else f">= {self.least:g}"
+            if self.least is not None
+            else ""
+        )
 
 
 def show(title: str, figures: list[Figure]) -> None:
@@ -32,6 +41,8 @@ def show(title: str, figures: list[Figure]) -> None:
         table.add_column(column)
     for figure in figures:
         verdict = "" if not figure.bound else "kept" if figure.kept else "MISSED"
-        table.add_row(figure.name, f"{figure.value:,.3f} {figure.unit}".strip(), figure.bound, verdict)
+        table.add_row(
+            figure.name, f"{figure.value:,.3f} {figure.unit}".strip(), figure.bound, verdict
+        )
     Console(width=110).print(table)
     sys.exit(not all(figure.kept for figure in figures))

@@ -1,6 +1,6 @@
-"""Every task whose data ships with the project, scored by the quickstart models without a network: seconds, and whether a
-score is the same again: in a second run exactly, with another batch size within the tolerances that tasks/README.md states.
-"""
+"""Every task whose data ships with the project, scored by the quickstart models without a network:
+seconds, and whether a score is the same again: in a second run exactly, with another batch size
+within the tolerances that tasks/README.md states."""
 
 import os
 import sys
@@ -28,11 +28,14 @@ SECONDS = 240  # of all tasks with both models, on 2 cores, without the second l
 NATS = 1e-4  # how far a choice's log-likelihood may move with the batch size, in float32 on a CPU
 METRIC = 1e-4  # how far a metric may
 
-Scored = tuple[dict[str, Any], list[dict[str, Any]]]  # metrics and samples, as scoring.evaluated() gives them
+Scored = tuple[
+    dict[str, Any], list[dict[str, Any]]
+]  # metrics and samples, as scoring.evaluated() gives them
 
 
 class Measured(NamedTuple):
-    """One task with one model: `alike` are two runs of the same; `other` has the other batch size."""
+    """One task with one model: `alike` are two runs of the same; `other` has the other batch
+    size."""
 
     task: Loaded
     items: int
@@ -42,7 +45,8 @@ class Measured(NamedTuple):
 
 
 def is_shipped(card: TaskCard) -> bool:
-    """Whether a task can be scored without a download: from a small set, or from what lies with its source."""
+    """Whether a task can be scored without a download: from a small set, or from what lies with its
+    source."""
     return (SAMPLES / card.source).is_dir() or SOURCES[card.source].CARD.hub_id is None
 
 
@@ -54,7 +58,11 @@ def bare(name: str) -> tuple[Any, Any]:
     assert preset.template
     tokenizer = AutoTokenizer.from_pretrained(preset.base)
     tokenizer.chat_template = preset.template.read_text(encoding="utf-8")
-    base: dict[str, str | None] = {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None}
+    base: dict[str, str | None] = {
+        "base_precision": "float32",
+        "compute_dtype": "float32",
+        "model_revision": None,
+    }
     return load_base(preset.base, base), tokenizer
 
 
@@ -85,7 +93,10 @@ def score(task: Loaded, model: Any, limit: int, batch_size: int) -> Scored:
 
 def nats_apart(one: Scored, other: Scored) -> float:
     """The largest difference of a choice's log-likelihood; 0 where there are no choices."""
-    pairs = zip(*([sample.get("logprobs", []) for sample in samples] for _, samples in (one, other)), strict=True)
+    pairs = zip(
+        *([sample.get("logprobs", []) for sample in samples] for _, samples in (one, other)),
+        strict=True,
+    )
     return max((abs(a - b) for pair in pairs for a, b in zip(*pair, strict=True)), default=0.0)
 
 
@@ -109,26 +120,43 @@ def answers_changed(one: Scored, other: Scored) -> int:
 
 
 def figures(name: str, found: list[Measured]) -> list[Figure]:
-    """Of one model: seconds a task, tasks that differ in a second run, and what moves with the batch size."""
+    """Of one model: seconds a task, tasks that differ in a second run, and what moves with the
+    batch size."""
     differ = [one.task.name for one in found if one.alike[0] != one.alike[1]]
     pairs = [(one.alike[0], one.other) for one in found if one.other]
     nats, metric = (max(apart(*pair) for pair in pairs) for apart in (nats_apart, metrics_apart))
     return [
         *(Figure(f"{name}: {one.task.name}, {one.items} items", one.seconds, "s") for one in found),
-        Figure(" ".join([f"{name}: differ in a second run:", *differ]), len(differ), "tasks", most=0),
-        Figure(f"{name}: log-likelihood, {OTHER} a batch", 1e6 * nats, "millionths of a nat", most=1e6 * NATS),
+        Figure(
+            " ".join([f"{name}: differ in a second run:", *differ]), len(differ), "tasks", most=0
+        ),
+        Figure(
+            f"{name}: log-likelihood, {OTHER} a batch",
+            1e6 * nats,
+            "millionths of a nat",
+            most=1e6 * NATS,
+        ),
         Figure(f"{name}: metric, {OTHER} a batch", 1e6 * metric, "millionths", most=1e6 * METRIC),
-        Figure(f"{name}: answers, {OTHER} a batch", sum(answers_changed(*pair) for pair in pairs), "changed"),
+        Figure(
+            f"{name}: answers, {OTHER} a batch",
+            sum(answers_changed(*pair) for pair in pairs),
+            "changed",
+        ),
     ]
 
 
 if __name__ == "__main__":
-    print("not shipped:", *(name for name, card in cards().items() if not is_shipped(card)), file=sys.stderr)
+    print(
+        "not shipped:",
+        *(name for name, card in cards().items() if not is_shipped(card)),
+        file=sys.stderr,
+    )
     begun = time.monotonic()
     loaded = {name: load_model(name) for name in MODELS}
     loading = time.monotonic() - begun
     found = {
-        name: [measure(card, model) for card in cards().values() if is_shipped(card)] for name, model in loaded.items()
+        name: [measure(card, model) for card in cards().values() if is_shipped(card)]
+        for name, model in loaded.items()
     }
     seconds = loading + sum(one.seconds for measured in found.values() for one in measured)
     show(

@@ -1,10 +1,11 @@
-"""Text of the data that a tokenizer would take for its own signs: made plain in the same way for training and for scoring.
+"""Text of the data that a tokenizer would take for its own signs: made plain in the same way for
+training and for scoring.
 
-Rewritten: the name of a special token gets a space after its first character (`<|eot_id|>` becomes `< |eot_id|>`), which no
-tokenizer takes for its token, and which a reader still knows. Taken away: ends of turns at the end of a text, which a template
-adds itself, and white space there, which says nothing where the turn ends. The signs of a thought, <think> and </think>, stay:
-templates are chosen for them.
-"""
+Rewritten: the name of a special token gets a space after its first character (`<|eot_id|>` becomes
+`< |eot_id|>`), which no tokenizer takes for its token, and which a reader still knows. Taken away:
+ends of turns at the end of a text, which a template adds itself, and white space there, which says
+nothing where the turn ends. The signs of a thought, <think> and </think>, stay: templates are
+chosen for them."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,17 +17,27 @@ from kodata.text import or_nothing, spoken
 
 # As in Llama 3 and Qwen (<|...|>), DeepSeek (<｜...｜>), Gemma, Mistral and older Llamas.
 _SIGN = re.compile(
-    r"<\|[^<>|\s]{1,60}\|>|<｜[^<>｜\s]{1,60}｜>|</?s>|<(?:bos|eos|pad|unk|mask|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
+    r"<\|[^<>|\s]{1,60}\|>|<｜[^<>｜\s]{1,60}｜>|</?s>|"
+    r"<(?:bos|eos|pad|unk|mask|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
 )
 _ENDS = (
-    "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "<|end|>", "<｜end▁of▁sentence｜>", "</s>",
-    "<eos>", "<end_of_turn>",
-)  # fmt: skip
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<｜end▁of▁sentence｜>",
+    "</s>",
+    "<eos>",
+    "<end_of_turn>",
+)
 REWRITTEN, ENDED, SPACED = "special token", "end of turn", "space at the end"
 
 
 def plain(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text as it is trained and asked, and what was done to it: of REWRITTEN, ENDED and SPACED."""
+    """The text as it is trained and asked, and what was done to it: of REWRITTEN, ENDED and
+    SPACED."""
     done: list[str] = []
     if text[-1:].isspace():
         text = text.rstrip()
@@ -59,17 +70,19 @@ def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:
 
 
 def is_whole(record: Record) -> bool:
-    """Whether no text of a record is empty: of a chat no turn, and not what is said after its last thought. Some are empty only
-    when they are made plain."""
+    """Whether no text of a record is empty: of a chat no turn, and not what is said after its last
+    thought. Some are empty only when they are made plain."""
     if "" in record.values():
         return False
     turns = record.get("messages")
-    return not turns or (all(turn["content"] for turn in turns) and bool(spoken(turns[-1]["content"])))
+    return not turns or (
+        all(turn["content"] for turn in turns) and bool(spoken(turns[-1]["content"]))
+    )
 
 
 def are_sound(found: Sequence[Found]) -> bool:
-    """Whether all of these are whole records of clean() texts in which nothing is to be made plain: of most, one look at many
-    together tells so. Where it says no, each has its own look."""
+    """Whether all of these are whole records of clean() texts in which nothing is to be made plain:
+    of most, one look at many together tells so. Where it says no, each has its own look."""
     try:
         text = "\0".join(chain.from_iterable(map(dict.values, found)))  # type: ignore[arg-type]
     except TypeError:  # no record, or one with more than texts
@@ -78,7 +91,8 @@ def are_sound(found: Sequence[Found]) -> bool:
 
 
 def records_of(found: Iterable[Found]) -> Iterator[Record]:
-    """The records among what a source reads, made plain: as they are scored, and as convert() trains on them."""
+    """The records among what a source reads, made plain: as they are scored, and as convert()
+    trains on them."""
     return (made_plain(each)[0] for each in found if isinstance(each, dict))
 
 

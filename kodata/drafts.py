@@ -1,9 +1,10 @@
-"""Files that nobody sees before they are whole, and that are written to no other place than the one that is named.
+"""Files that nobody sees before they are whole, and that are written to no other place than the one
+that is named.
 
-A draft has a name that nobody can guess, in the folder of the file that it becomes, and is created there and then
-(O_CREAT, O_EXCL and O_NOFOLLOW, by tempfile): a link that a stranger laid in its way is never followed, neither the draft's nor
-the file's own, which is replaced. A killed process leaves a draft behind; clear() removes it.
-"""
+A draft has a name that nobody can guess, in the folder of the file that it becomes, and is created
+there and then (O_CREAT, O_EXCL and O_NOFOLLOW, by tempfile): a link that a stranger laid in its way
+is never followed, neither the draft's nor the file's own, which is replaced. A killed process
+leaves a draft behind; clear() removes it."""
 
 import os
 import shutil
@@ -59,7 +60,8 @@ def fresh(path: Path) -> TextIO:
 
 
 def clear(folder: Path) -> None:
-    """Remove what killed processes left behind in a folder that nobody else writes to now, and below it."""
+    """Remove what killed processes left behind in a folder that nobody else writes to now, and
+    below it."""
     for left in folder.rglob(f".*{SUFFIX}"):
         if not left.exists() or time.time() - left.lstat().st_mtime < LEFT:
             continue

@@ -1,8 +1,7 @@
 """Naver news with summaries: 27,400 Korean articles, as records and chat examples.
 
-This is the one place where the text of a question exists: training examples and the lm-eval task both take it here.
-The set brings its own validation split.
-"""
+This is the one place where the text of a question exists: training examples and the lm-eval task
+both take it here. The set brings its own validation split."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -25,15 +24,20 @@ CARD = Card(
     task="naver_news_ko",
     origin="https://huggingface.co/datasets/daekeun-ml/naver-news-summarization-ko",
     licence="Apache-2.0 as the hub's card says",
-    obliges="Read the hub's card first. The articles belong to their publishers: do not share them.",
+    obliges=(
+        "Read the hub's card first. The articles belong to their publishers: do not share them."
+    ),
     hub_id="daekeun-ml/naver-news-summarization-ko",
     hub_config=None,
-    revision="fa6ec90a7beb96d182372f09b04b96797ea6588a",  # January 2023; the files are of August 2022
+    # January 2023; the files are of August 2022
+    revision="fa6ec90a7beb96d182372f09b04b96797ea6588a",
     rows={"train": 22_194, "validation": 2_466, "test": 2_740},
     forms=FORMS,
-    defects="Summaries often repeat the first sentences, so a score means little without lead-3 beside it. The real files "
-    "were not at hand: columns and row counts are as others report them, and it was not checked whether an article "
-    "occurs in two splits.",
+    defects=(
+        "Summaries often repeat the first sentences, so a score means little without lead-3 beside"
+        " it. The real files were not at hand: columns and row counts are as others report them,"
+        " and it was not checked whether an article occurs in two splits."
+    ),
 )
 
 _FIELDS = ("link", "date", "category", "press", "title", "document", "summary")
@@ -79,25 +83,29 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
-    """The records of a split: guid (the article's link; LINK#2 for one that comes again), date, category, press, title,
-    document, summary; NFC, stripped.
+    """The records of a split: guid (the article's link; LINK#2 for one that comes again), date,
+    category, press, title, document, summary; NFC, stripped.
 
-    From the hub, or from a folder with the same CSV files or a copy as parquet or arrow. Raises DataError.
-    """
-    every = (checked(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS)) for file in files(split, path))
+    From the hub, or from a folder with the same CSV files or a copy as parquet or arrow. Raises
+    DataError."""
+    every = (
+        checked(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
+        for file in files(split, path)
+    )
     yield from named_apart(chain.from_iterable(every))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
+    """The files of a split: found in the folder `path` or one level below it, else brought from the
+    hub."""
     return _PLACES.files(split, path)
 
 
 def record(row: data_files.Row) -> Record:
     """A row as a record. KeyError or TypeError on a bad row; read() says what is wrong.
 
-    An empty date, category, press or title is left out: it is no reason for convert() to drop the article.
-    """
+    An empty date, category, press or title is left out: it is no reason for convert() to drop the
+    article."""
     made = {"guid" if field == "link" else field: clean(row[field]) for field in _FIELDS}
     return {field: text for field, text in made.items() if text or field in _NEEDED}
 

@@ -1,8 +1,8 @@
 """NSMC: 200,000 short Korean film reviews, negative or positive, as records and chat examples.
 
-This is the one place where the text of a question exists: training examples and the lm-eval task both take it here.
-A validation part is cut from train by convert(). Empty documents (5 in train, 3 in test) are read as they are.
-"""
+This is the one place where the text of a question exists: training examples and the lm-eval task
+both take it here. A validation part is cut from train by convert(). Empty documents (5 in train, 3
+in test) are read as they are."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,14 +29,18 @@ CARD = Card(
     obliges="",
     hub_id="e9t/nsmc",
     hub_config="default",
-    revision="refs/convert/parquet",  # the hub's own conversion: moving, and its commit could not be looked up
+    # the hub's own conversion: moving, and its commit could not be looked up
+    revision="refs/convert/parquet",
     rows={"train": 150_000, "test": 50_000},
     forms=FORMS,
-    defects="5 train and 3 test documents are empty; 1,571 test texts occur in train, 69 of them with another label; "
-    "856 of its test documents are premises of KLUE-NLI train. Left out of train: 5 empty field, 3,312 duplicate, "
-    "501 label conflict; the same of test: 3 empty field, 744 duplicate, 96 label conflict, of which only the empty "
-    "are not scored. The hub's card says CC BY 2.0, the official page CC0. The hub's files themselves were not tried; "
-    "the official ones were.",
+    defects=(
+        "5 train and 3 test documents are empty; 1,571 test texts occur in train, 69 of them with"
+        " another label; 856 of its test documents are premises of KLUE-NLI train. Left out of"
+        " train: 5 empty field, 3,312 duplicate, 501 label conflict; the same of test: 3 empty"
+        " field, 744 duplicate, 96 label conflict, of which only the empty are not scored. The"
+        " hub's card says CC BY 2.0, the official page CC0. The hub's files themselves were not"
+        " tried; the official ones were."
+    ),
 )
 
 _PLACES = Places(
@@ -81,19 +85,23 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
-    """The records of a split: guid, document (may be empty), label (a key of LABELS); NFC, stripped.
+    """The records of a split: guid, document (may be empty), label (a key of LABELS); NFC,
+    stripped.
 
-    From the hub, or from a folder with the official text files or a copy of the hub's set. Raises DataError.
-    """
+    From the hub, or from a folder with the official text files or a copy of the hub's set. Raises
+    DataError."""
     yield from named_once(files(split, path), _records)
 
 
 def _records(file: Path) -> Iterator[Found]:
-    return checked(file, data_files.rows(file), record, _diagnosis, known("id", "document", "label"))
+    return checked(
+        file, data_files.rows(file), record, _diagnosis, known("id", "document", "label")
+    )
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files of a split: found in the folder `path` or one level below it, else brought from the hub."""
+    """The files of a split: found in the folder `path` or one level below it, else brought from the
+    hub."""
     return _PLACES.files(split, path)
 
 
@@ -105,12 +113,15 @@ _LABEL_OF: dict[object, str] = {
 
 
 def record(row: data_files.Row) -> Record:
-    """The official or the hub's row as a record. KeyError or TypeError on a bad row; read() says what is wrong."""
+    """The official or the hub's row as a record. KeyError or TypeError on a bad row; read() says
+    what is wrong."""
     label = row["label"]
     return {
         "guid": "" + row["id"],
         "document": clean(row["document"]),
-        "label": _LABEL_OF[label if type(label) in (str, int) else None],  # True would be found as 1
+        "label": _LABEL_OF[
+            label if type(label) in (str, int) else None
+        ],  # True would be found as 1
     }
 
 
@@ -120,4 +131,7 @@ def _diagnosis(row: data_files.Row) -> str:
         return wrong
     if row.get("label") is None:
         return "label is missing; it must be 0 (negative) or 1 (positive)"
-    return f"label is {shown(row['label'])}, not 0 (negative) or 1 (positive){did_you_mean(row['label'], LABELS)}"
+    return (
+        f"label is {shown(row['label'])}, not 0 (negative) or 1"
+        f" (positive){did_you_mean(row['label'], LABELS)}"
+    )

@@ -1,4 +1,5 @@
-"""Rows of a file become records, and what is wrong with a bad row is told with file, row, guid, field and value."""
+"""Rows of a file become records, and what is wrong with a bad row is told with file, row, guid,
+field and value."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
@@ -9,12 +10,16 @@ from kodata.errors import DataError, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, Unread
 
-BATCH = 32  # rows that are looked at together: each look at a row of its own would cost some 5% of a conversion
+# rows that are looked at together: each look at a row of its own would cost some 5% of a conversion
+BATCH = 32
 
 
 def drawer(seed: int | str) -> Callable[[str], float]:
-    """Draws for a seed or a purpose: a number in [0, 1) for a text, which depends on nothing else."""
-    from xxhash import xxh3_64_intdigest as digest  # a split draws for every group: a quarter of blake2b's time
+    """Draws for a seed or a purpose: a number in [0, 1) for a text, which depends on nothing
+    else."""
+    from xxhash import (
+        xxh3_64_intdigest as digest,
+    )  # a split draws for every group: a quarter of blake2b's time
 
     begun = seed if isinstance(seed, int) else digest(seed.encode())
     return lambda text: digest(text.encode(), begun) * 2.0**-64
@@ -32,8 +37,8 @@ def checked(
     explain: Callable[[Row], str],
     names: Known | Callable[[Row], Known],
 ) -> Iterator[Found]:
-    """make() of every row, then what it did not read of them, which is all but `names`. Where it raises KeyError or TypeError,
-    a DataError with the row's place and explain()."""
+    """make() of every row, then what it did not read of them, which is all but `names`. Where it
+    raises KeyError or TypeError, a DataError with the row's place and explain()."""
     unread = Unread()
     waiting: list[Row] = []
     for number, row in enumerate(found, 1):
@@ -43,7 +48,9 @@ def checked(
         try:
             made = make(row)
         except (KeyError, TypeError):
-            name = next((row[key] for key in ("guid", "id", "link") if row.get(key) is not None), "missing")
+            name = next(
+                (row[key] for key in ("guid", "id", "link") if row.get(key) is not None), "missing"
+            )
             named = shown(name).strip("'")
             raise DataError(f"{path}: row {number} (guid {named}): {explain(row)}") from None
         waiting.append(row)
@@ -56,10 +63,11 @@ def checked(
 
 
 def named_once(files: list[Path], read: Callable[[Path], Iterator[Found]]) -> Iterator[Found]:
-    """What `read` finds in the files of a split, one after another. DataError where two rows have one guid, with both places.
+    """What `read` finds in the files of a split, one after another. DataError where two rows have
+    one guid, with both places.
 
-    Of a guid its hash is kept alone. Where one comes again, the files are read once more for the places.
-    """
+    Of a guid its hash is kept alone. Where one comes again, the files are read once more for the
+    places."""
     seen: set[int] = set()
     number = 0
     for file in files:
@@ -75,7 +83,9 @@ def named_once(files: list[Path], read: Callable[[Path], Iterator[Found]]) -> It
             yield from batch
 
 
-def _refuse_again(files: list[Path], read: Callable[[Path], Iterator[Found]], guids: set[str]) -> None:
+def _refuse_again(
+    files: list[Path], read: Callable[[Path], Iterator[Found]], guids: set[str]
+) -> None:
     """DataError for the first of these guids that two rows have."""
     first: dict[str, tuple[Path, int]] = {}
     for file in files:
@@ -83,7 +93,10 @@ def _refuse_again(files: list[Path], read: Callable[[Path], Iterator[Found]], gu
             guid = found["guid"] if isinstance(found, dict) else None
             if guid in first:
                 place, row = first[guid]
-                named, copy = shown(guid).strip("'"), "; if one of the files is a copy, take it away" * (place != file)
+                named, copy = (
+                    shown(guid).strip("'"),
+                    "; if one of the files is a copy, take it away" * (place != file),
+                )
                 told = f"row {row} of {place} has the same guid; give each row its own{copy}"
                 raise DataError(f"{file}: row {number} (guid {named}): {told}")
             if guid in guids:
@@ -91,8 +104,8 @@ def _refuse_again(files: list[Path], read: Callable[[Path], Iterator[Found]], gu
 
 
 def named_apart(found: Iterable[Found]) -> Iterator[Found]:
-    """Records of a set that nobody but its publisher can mend and that may give two rows one guid: the second is called
-    GUID#2, a third one GUID#3."""
+    """Records of a set that nobody but its publisher can mend and that may give two rows one guid:
+    the second is called GUID#2, a third one GUID#3."""
     seen: set[int] = set()
     numbers: dict[int, Iterator[int]] = {}  # that are not yet given, of the guids that came again
     for each in found:

@@ -1,7 +1,8 @@
-"""What the lm-evaluation-harness tasks share: the documents that are scored, the choice and the answer of a model.
+"""What the lm-evaluation-harness tasks share: the documents that are scored, the choice and the
+answer of a model.
 
-It stands here because lm_eval loads a task's functions file by file, so that they can import kodata but not each other.
-"""
+It stands here because lm_eval loads a task's functions file by file, so that they can import kodata
+but not each other."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,13 +23,14 @@ def dataset(
     test_share: float | None = None,
     **_: object,
 ) -> dict[str, Any]:
-    """The scored split of a source. `data_path` comes from lm_eval's --metadata, whose other keys are not for us: a
-    folder, or, since lm_eval gives every task the same metadata, a folder for each source: {"klue_nli": "FOLDER"}.
-    `test_share` comes from there too: of the groups, where a source brings no test part (kodata.test_part).
+    """The scored split of a source. `data_path` comes from lm_eval's --metadata, whose other keys
+    are not for us: a folder, or, since lm_eval gives every task the same metadata, a folder for
+    each source: {"klue_nli": "FOLDER"}. `test_share` comes from there too: of the groups, where a
+    source brings no test part (kodata.test_part).
 
-    The docs of one group (a premise, a paragraph) follow each other, groups in file order, so that --limit breaks at
-    most one of them up. A record with an empty field is a DataError, or left out where the task says `skip_empty`.
-    """
+    The docs of one group (a premise, a paragraph) follow each other, groups in file order, so that
+    --limit breaks at most one of them up. A record with an empty field is a DataError, or left out
+    where the task says `skip_empty`."""
     import datasets
 
     group_of = find_source(source).group
@@ -38,9 +40,14 @@ def dataset(
             groups.setdefault(group_of(record), []).append(record)
         elif not skip_empty:
             empty = next((field for field, text in record.items() if not text), "turn")
-            raise DataError(f"{source}: guid {record['guid']}: an empty {empty} cannot be scored; mend it")
+            raise DataError(
+                f"{source}: guid {record['guid']}: an empty {empty} cannot be scored; mend it"
+            )
     if not groups:
-        raise DataError(f"{source}: path {place(source, data_path)}: no row of its test part can be scored; give some")
+        raise DataError(
+            f"{source}: path {place(source, data_path)}: no row of its test part can be scored;"
+            " give some"
+        )
     return {"test": datasets.Dataset.from_list([doc for docs in groups.values() for doc in docs])}
 
 
@@ -48,8 +55,12 @@ def records(
     source: str, data_path: str | dict[str, str] | None = None, test_share: float | None = None
 ) -> Iterator[Record]:
     """The records of a source's test split; `data_path` and `test_share` as in dataset()."""
-    cuts = find_source(source).CARD.test_share is not None  # the metadata are the same for all tasks
-    return records_of(find_source(source, test_share if cuts else None).read("test", place(source, data_path)))
+    cuts = (
+        find_source(source).CARD.test_share is not None
+    )  # the metadata are the same for all tasks
+    return records_of(
+        find_source(source, test_share if cuts else None).read("test", place(source, data_path))
+    )
 
 
 def place(source: str, data_path: str | dict[str, str] | None) -> str | None:
@@ -60,16 +71,20 @@ def place(source: str, data_path: str | dict[str, str] | None) -> str | None:
 def chosen(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
     """The index of the likeliest choice. Raises ValueError where a model gives no finite number.
 
-    Without this check a broken model, all of whose likelihoods are NaN, would score the share of the first choice.
-    """
+    Without this check a broken model, all of whose likelihoods are NaN, would score the share of
+    the first choice."""
     likelihoods = [likelihood for likelihood, _ in results]
     if not all(map(math.isfinite, likelihoods)):
-        raise ValueError(f"guid {doc['guid']}: the model's log-likelihoods are {likelihoods}; is the model broken?")
+        raise ValueError(
+            f"guid {doc['guid']}: the model's log-likelihoods are {likelihoods}; is the model"
+            " broken?"
+        )
     return max(range(len(likelihoods)), key=likelihoods.__getitem__)
 
 
 def final_answer(text: str) -> str | None:
-    """What a model answers, without its thoughts, NFC and stripped. None where it opened a thought and never closed it.
+    """What a model answers, without its thoughts, NFC and stripped. None where it opened a thought
+    and never closed it.
 
     A template may open the thought itself, so that only its end stands in the text.
     """
@@ -80,8 +95,9 @@ def final_answer(text: str) -> str | None:
 
 
 def thought(text: str) -> str:
-    """What a model thinks before its answer, NFC and stripped, whether it came to an end or not; empty where it does not
-    think. One that the template opened is seen by its end alone, as in final_answer()."""
+    """What a model thinks before its answer, NFC and stripped, whether it came to an end or not;
+    empty where it does not think. One that the template opened is seen by its end alone, as in
+    final_answer()."""
     thoughts, _, rest = text.rpartition("</think>")
     if "<think>" in rest:
         thoughts = text
@@ -89,7 +105,8 @@ def thought(text: str) -> str:
 
 
 def opened(prompt: str) -> str:
-    """The tag of a thought that a prompt opens for its answer, empty where it opens none; to be put before the answer."""
+    """The tag of a thought that a prompt opens for its answer, empty where it opens none; to be put
+    before the answer."""
     return "<think>" if prompt.rstrip().endswith("<think>") else ""
 
 

@@ -1,5 +1,5 @@
-"""Names as the disk has them. macOS, and archives made there, write Korean in pieces (NFD), keyboards type it whole (NFC): two
-names that look the same and are different files elsewhere."""
+"""Names as the disk has them. macOS, and archives made there, write Korean in pieces (NFD),
+keyboards type it whole (NFC): two names that look the same and are different files elsewhere."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,9 +8,11 @@ from kodata.text import composed
 
 
 def as_stored(path: Path) -> Path:
-    """The path itself where something is there, or nothing can be; else what is there under a name that differs in its
-    composition alone."""
-    with suppress(OSError, ValueError):  # a name that no file can have, a folder that may not be read
+    """The path itself where something is there, or nothing can be; else what is there under a name
+    that differs in its composition alone."""
+    with suppress(
+        OSError, ValueError
+    ):  # a name that no file can have, a folder that may not be read
         return path if path.exists() else _alike(path)
     return path
 
@@ -20,7 +22,9 @@ def _alike(path: Path) -> Path:
     for part in path.parts[len(found.parts) :]:
         place = found / part
         if not place.exists() and found.is_dir():
-            alike = (other for other in sorted(found.iterdir()) if composed(other.name) == composed(part))
+            alike = (
+                other for other in sorted(found.iterdir()) if composed(other.name) == composed(part)
+            )
             place = next(alike, place)
         found = place
     return found

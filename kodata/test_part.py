@@ -1,8 +1,8 @@
 """The part of a user's own data that is kept for scoring, where the user gave none.
 
-It follows from the names of the groups and from the share alone: neither a recipe's seed nor its `samples` move it, so that
-all seeds and sizes are scored on the same rows, and trained on none of them.
-"""
+It follows from the names of the groups and from the share alone: neither a recipe's seed nor its
+`samples` move it, so that all seeds and sizes are scored on the same rows, and trained on none of
+them."""
 
 from collections.abc import Collection, Iterator
 from functools import cache
@@ -30,8 +30,9 @@ def share_of(card: Card, asked: float | None) -> float:
 
 
 def lowest(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
-    """The lowest of different draws, whose groups are kept: of all of them the share, and at least one. NoTestError where there
-    are too few, which says what data lack a test part (`lacks`) and what to do (`mend`)."""
+    """The lowest of different draws, whose groups are kept: of all of them the share, and at least
+    one. NoTestError where there are too few, which says what data lack a test part (`lacks`) and
+    what to do (`mend`)."""
     if not share:
         raise NoTestError(f"{lacks}, and test_share is 0, so nothing is kept for scoring; {mend}")
     if len(draws) < FEWEST:
@@ -41,9 +42,12 @@ def lowest(draws: Collection[float], share: float, lacks: str, mend: str) -> fro
 
 
 def with_test_share(source: Source, share: float) -> Source:
-    """The source with another share of its groups kept for scoring. DataError for one that cuts no test part."""
+    """The source with another share of its groups kept for scoring. DataError for one that cuts no
+    test part."""
     if source.CARD.test_share is None:
-        raise DataError(f"{source.CARD.name}: test_share: it has a test part of its own; leave it out")
+        raise DataError(
+            f"{source.CARD.name}: test_share: it has a test part of its own; leave it out"
+        )
     return cast(Source, _Shared(source, share))
 
 

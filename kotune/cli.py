@@ -1,4 +1,5 @@
-"""The command line: one file a command in kotune/commands. `kotune COMMAND --help` tells the rest."""
+"""The command line: one file a command in kotune/commands. `kotune COMMAND --help` tells the
+rest."""
 
 import os
 
@@ -25,10 +26,25 @@ from kotune.shipped import PROGRAM
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kotune")
 def cli() -> None:
-    """Which small model is better after fine-tuning on Korean, by how much, at what cost, and is it real?"""
+    """Which small model is better after fine-tuning on Korean, by how much, at what cost, and is it
+    real?"""
 
 
-for command in (run, launch, study, check, render, plan, doctor, preview, compare, report, recipes, tasks, lm_eval):
+for command in (
+    run,
+    launch,
+    study,
+    check,
+    render,
+    plan,
+    doctor,
+    preview,
+    compare,
+    report,
+    recipes,
+    tasks,
+    lm_eval,
+):
     cli.add_command(command)
 
 
@@ -41,7 +57,8 @@ def main() -> None:
 
 
 def _have_a_home() -> None:
-    """Where HOME is not set and the machine does not know the user, as of `docker run --user 1234`, home is what Docker makes it:
-    else libraries write to a folder called ~ in whatever folder they are in."""
+    """Where HOME is not set and the machine does not know the user, as of `docker run --user 1234`,
+    home is what Docker makes it: else libraries write to a folder called ~ in whatever folder they
+    are in."""
     if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path.home() raises)
         os.environ["HOME"] = "/"

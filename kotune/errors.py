@@ -1,18 +1,21 @@
 """The one family of errors that a user sees, each with the exit code that a scheduler acts on.
 
-0 done; 1 a stage failed, final; 2 recipe or usage; 75 hub unreachable, try again; 130 interrupted; 143 preempted.
-"""
+0 done; 1 a stage failed, final; 2 recipe or usage; 75 hub unreachable, try again; 130 interrupted;
+143 preempted."""
 
 import errno
 
 from kodata.errors import HubError
 
-TRACEBACK = "KOTUNE_TRACEBACK"  # of the environment: 1 shows where a message of a stranger's files comes from
+TRACEBACK = (  # of the environment: 1 shows where a message of a stranger's files comes from
+    "KOTUNE_TRACEBACK"
+)
 UNREACHABLE, INTERRUPTED, PREEMPTED = 75, 130, 143  # 75 is EX_TEMPFAIL of sysexits.h
 
 
 class Preempted(KeyboardInterrupt):
-    """SIGTERM, or the terminal went away: everything unwinds as with Ctrl-C, to another exit code."""
+    """SIGTERM, or the terminal went away: everything unwinds as with Ctrl-C, to another exit
+    code."""
 
 
 class KotuneError(Exception):

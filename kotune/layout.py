@@ -1,4 +1,5 @@
-"""The names of the files in a run folder, and of what lies there while a stage is at work. README.md describes the folder."""
+"""The names of the files in a run folder, and of what lies there while a stage is at work.
+README.md describes the folder."""
 
 RECIPE = "recipe.yml"
 RECORD = "run.json"
@@ -17,12 +18,22 @@ WEIGHTS = "adapter_model.safetensors"
 ADAPTER = f"{MODEL}/{WEIGHTS}"
 ADAPTER_CONFIG = f"{MODEL}/adapter_config.json"
 TOKENIZER, TOKENIZER_CONFIG = f"{MODEL}/tokenizer.json", f"{MODEL}/tokenizer_config.json"
-# What else a tokenizer is read from, where it is there; transformers 5 saves none of them for most models.
+# What else a tokenizer is read from, where it is there; transformers 5 saves none of them for most
+# models.
 TOKENIZER_FILES = tuple(
     f"{MODEL}/{name}"
-    for name in ("special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model",
-                 "spiece.model", "tekken.json", "config.json")
-)  # fmt: skip
+    for name in (
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "vocab.txt",
+        "merges.txt",
+        "tokenizer.model",
+        "spiece.model",
+        "tekken.json",
+        "config.json",
+    )
+)
 
 SCORES = "scores.json"
 SAMPLES = "samples"
@@ -30,10 +41,14 @@ SAMPLES = "samples"
 REPORT_PAGE, REPORT_MARKDOWN = "report.html", "report.md"
 
 # Removed once a stage's result is on record.
-CHECKPOINTS, PREPARED = "checkpoints", "prepared"  # of training: Axolotl's output and its tokenized data
+CHECKPOINTS, PREPARED = (
+    "checkpoints",
+    "prepared",
+)  # of training: Axolotl's output and its tokenized data
 HALVINGS = f"{CHECKPOINTS}/halved.json"  # micro-batches that were made smaller
 NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"  # without it, the GPU's memory was too small
-CACHES = "caches"  # what libraries keep here where their own places cannot be written to (kotune.worker.places)
+# what libraries keep here where their own places cannot be written to (kotune.worker.places)
+CACHES = "caches"
 SCORED = "scored"  # a note on each variant of each task that is scored
 
 

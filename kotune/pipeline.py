@@ -1,4 +1,5 @@
-"""The stages of a run in their order: prepare, render, train, score, report. Only what is missing or changed is done."""
+"""The stages of a run in their order: prepare, render, train, score, report. Only what is missing
+or changed is done."""
 
 import os
 import platform
@@ -55,12 +56,22 @@ from kotune.worker.device import Device, chosen, detect_device
 # What a stage goes on from when it is killed; of no use once its result is on record.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
-PACKAGES = ("axolotl", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets", "kotune")
+PACKAGES = (
+    "axolotl",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "lm_eval",
+    "datasets",
+    "kotune",
+)
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says beside the recipe; `command` is how to start the same run again."""
+    """What the command line says beside the recipe; `command` is how to start the same run
+    again."""
 
     overrides: tuple[str, ...] = ()
     until: str = "report"
@@ -72,21 +83,26 @@ class RunOptions:
     device: Device | None = None  # `cpu`: whatever GPU there is, and however long it takes
 
     def command(self, recipe_file: Path) -> str:
-        words = said(self.overrides, self.limit, self.lang) + (["--device", self.device] if self.device else [])
+        words = said(self.overrides, self.limit, self.lang) + (
+            ["--device", self.device] if self.device else []
+        )
         name, *arguments = self.launcher or ("",)
         words += ["--launcher", name] if name else []
         return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)
 
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
-    """Take a recipe through its stages up to `options.until`; the run, whose folder is `<runs_dir>/<recipe>-<hash>`."""
+    """Take a recipe through its stages up to `options.until`; the run, whose folder is
+    `<runs_dir>/<recipe>-<hash>`."""
     with chosen(options.device):
         return _run(recipe_file, options, screen)
 
 
 def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     if options.until not in STAGES:
-        raise RecipeError(f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}")
+        raise RecipeError(
+            f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}"
+        )
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
@@ -102,9 +118,11 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
                 screen.say(f"{stage:8} {state}")
         return job.run
     facts = {
-        "command": options.command(recipe_file), "overrides": list(options.overrides), "limit": options.limit,
+        "command": options.command(recipe_file),
+        "overrides": list(options.overrides),
+        "limit": options.limit,
         "launcher": list(options.launcher) or None,
-    }  # fmt: skip
+    }
     try:
         with _judged(folder):
             _require_machine(job, options)
@@ -116,8 +134,8 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 
 def _judged(folder: Path) -> AbstractContextManager[None]:
-    """Around all that is done with a run folder that was there: what its files break is one message. A new one holds nothing but
-    our own, and what breaks there is our fault."""
+    """Around all that is done with a run folder that was there: what its files break is one
+    message. A new one holds nothing but our own, and what breaks there is our fault."""
     if not folder.exists():
         return nullcontext()
     return made_of(folder, instead="move the folder away and run again")
@@ -128,7 +146,10 @@ def _check_launcher(launcher: Launcher) -> None:
     if name not in LAUNCHERS:
         raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, LAUNCHERS)}")
     if arguments and name == "python":
-        raise RecipeError(f"-- {' '.join(arguments)}: these are for a launcher; add --launcher torchrun or accelerate")
+        raise RecipeError(
+            f"-- {' '.join(arguments)}: these are for a launcher; add --launcher torchrun or"
+            " accelerate"
+        )
 
 
 def _progress(job: Job) -> str:
@@ -137,17 +158,21 @@ def _progress(job: Job) -> str:
 
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
-    """Run the stages up to and including `until`. A folder that never got past its first stage is not left behind."""
+    """Run the stages up to and including `until`. A folder that never got past its first stage is
+    not left behind."""
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
     try:
         with job.run.lock():
             drafts.clear(root)
-            shutil.rmtree(job.run.path(CACHES), ignore_errors=True)  # of a run that was killed, or a stranger's
+            shutil.rmtree(
+                job.run.path(CACHES), ignore_errors=True
+            )  # of a run that was killed, or a stranger's
             if os.path.lexists(job.run.path(CACHES)):
                 raise StageError(
-                    f"{job.run.path(CACHES)}: cannot be taken away, and libraries would load code from it; remove it"
+                    f"{job.run.path(CACHES)}: cannot be taken away, and libraries would load code"
+                    " from it; remove it"
                 )
             for stage in STAGES[: STAGES.index(until) + 1]:
                 _stage(job, stage, screen, facts)
@@ -158,7 +183,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
 
 
 def _require_machine(job: Job, options: RunOptions) -> None:
-    """KotuneError, before anything is written or downloaded, where this machine cannot do what is to come, or takes hours."""
+    """KotuneError, before anything is written or downloaded, where this machine cannot do what is
+    to come, or takes hours."""
     require_engines()
     gpu.require(job, options.until)
     if job.device == "cpu" and not options.device:
@@ -169,7 +195,8 @@ def require_engines() -> None:
     """RecipeError in the light install, before anything is written."""
     if not find_spec("axolotl"):
         raise RecipeError(
-            f"this is the light install, which only checks, renders and plans; {INSTALL} brings Axolotl and torch"
+            f"this is the light install, which only checks, renders and plans; {INSTALL} brings"
+            " Axolotl and torch"
         )
 
 
@@ -189,7 +216,8 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
 
 
 def plan(job: Job, until: str) -> list[tuple[str, str]]:
-    """(stage, `done` or `to do`) without writing anything; after the first stage to do, all are to do."""
+    """(stage, `done` or `to do`) without writing anything; after the first stage to do, all are to
+    do."""
     states: list[tuple[str, str]] = []
     for stage in STAGES[: STAGES.index(until) + 1]:
         pending = any(state == "to do" for _, state in states)
@@ -203,12 +231,21 @@ def _begin(job: Job, facts: dict[str, Any]) -> None:
     write_text(
         job.run.path(RECIPE),
         "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
-        + yaml.safe_dump(job.recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
+        + yaml.safe_dump(
+            job.recipe.model_dump(mode="json", exclude_none=True),
+            sort_keys=False,
+            allow_unicode=True,
+        ),
     )
     job.run.update(
-        **facts, seed=job.recipe.seed, device=job.device, versions=stages.versions(*PACKAGES), code_revision=_revision(),
-        python=platform.python_version(), machine=f"{platform.system()} {platform.machine()}",
-    )  # fmt: skip
+        **facts,
+        seed=job.recipe.seed,
+        device=job.device,
+        versions=stages.versions(*PACKAGES),
+        code_revision=_revision(),
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}",
+    )
 
 
 def _prepare(job: Job, screen: Screen) -> None:
@@ -218,10 +255,11 @@ def _prepare(job: Job, screen: Screen) -> None:
 
 
 def configure(job: Job, weights: bool = True) -> presets.Model:
-    """What Axolotl is started with, written into the run folder, once the model is at hand: axolotl.yml and our template.
+    """What Axolotl is started with, written into the run folder, once the model is at hand:
+    axolotl.yml and our template.
 
-    The tokenizer's own template, where there is none of ours, is written by whoever loads the tokenizer.
-    """
+    The tokenizer's own template, where there is none of ours, is written by whoever loads the
+    tokenizer."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
     _refuse_beyond_positions(job, generation.positions(model.base, revision))
@@ -242,23 +280,35 @@ def _rendered(job: Job, revision: str | None) -> str:
 
 
 def _refuse_beyond_positions(job: Job, positions: float) -> None:
-    """RecipeError for examples longer than the model was made for, of which it makes something without a word."""
+    """RecipeError for examples longer than the model was made for, of which it makes something
+    without a word."""
     wanted = int(config.config(job.recipe, job.device)["sequence_len"])
     if wanted > positions:
         raise RecipeError(
-            f"axolotl.sequence_len: {wanted:,} is beyond the {positions:,} positions of {job.recipe.model}; give no more"
+            f"axolotl.sequence_len: {wanted:,} is beyond the {positions:,} positions of"
+            f" {job.recipe.model}; give no more"
         )
 
 
 def _render(job: Job, screen: Screen) -> None:
     base, revision = configure(job).base, job.run.record()["model_revision"]
-    call("parity", job.run.root, base=base, revision=revision, tasks=job.tasks, trained=job.trained_tasks())
+    call(
+        "parity",
+        job.run.root,
+        base=base,
+        revision=revision,
+        tasks=job.tasks,
+        trained=job.trained_tasks(),
+    )
     for line in lines.proven(read_json(job.run.path(PARITY))):
         screen.say(line)
 
 
 def _train(job: Job, screen: Screen) -> None:
-    base, revision = presets.find(job.recipe.model, job.recipe.template).base, job.run.record().get("model_revision")
+    base, revision = (
+        presets.find(job.recipe.model, job.recipe.template).base,
+        job.run.record().get("model_revision"),
+    )
     hub.fetch(base, revision=revision)  # judged here too: a stranger's run.json skips stages
     config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
     with closing(
@@ -266,12 +316,18 @@ def _train(job: Job, screen: Screen) -> None:
     ) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
-    # The last one is of this training: those before it may be of one that was killed, in a folder that is a stranger's.
+    # The last one is of this training: those before it may be of one that was killed, in a folder
+    # that is a stranger's.
     started = [event for event in events if fits(event, Started)][-1]
-    kept = {key: started[key] for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")}
+    kept = {
+        key: started[key]
+        for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")
+    }
     kept |= {key: started.get(key) for key in ("gradient_checkpointing", "head")}
     doubts = training.warnings(events)
-    job.run.update(**kept, halvings=out_of_memory.halvings(job.run.root) or None, warnings=doubts or None)
+    job.run.update(
+        **kept, halvings=out_of_memory.halvings(job.run.root) or None, warnings=doubts or None
+    )
     for line in lines.doubts(job.run.record(), Phrases(LANGUAGES[0])):
         screen.say(line)
 
@@ -279,7 +335,10 @@ def _train(job: Job, screen: Screen) -> None:
 def _score(job: Job, screen: Screen) -> None:
     record = job.run.record()
     if not fits(record, TrainedRecord):
-        told = "does not say how the base model was loaded for training; move the run folder away and run again"
+        told = (
+            "does not say how the base model was loaded for training; move the run folder away and"
+            " run again"
+        )
         raise StageError(f"{job.run.path(RECORD)}: {told}")
     kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
     inputs = stages.inputs(job, "score")
@@ -308,14 +367,20 @@ def _report(job: Job, screen: Screen) -> None:
 
 
 def _revision() -> str | None:
-    """The git commit of this checkout, with `+changes` where it was edited; None outside git, and in an installation."""
+    """The git commit of this checkout, with `+changes` where it was edited; None outside git, and
+    in an installation."""
     if not IS_CHECKOUT:  # a git that it lies in is somebody else's
         return None
     git = ["git", "-C", str(ROOT)]
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
         changes = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None

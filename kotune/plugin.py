@@ -1,4 +1,5 @@
-"""The name of our Axolotl plugin in the axolotl.yml of every run folder, which stays where it is."""
+"""The name of our Axolotl plugin in the axolotl.yml of every run folder, which stays where it
+is."""
 
 from kotune.train.plugin import KotunePlugin
 

@@ -1,5 +1,5 @@
-"""Where the files that ship with kotune lie: in a checkout, or in an installation, where `tasks/` and `recipes/` have names
-that clash with nobody's."""
+"""Where the files that ship with kotune lie: in a checkout, or in an installation, where `tasks/`
+and `recipes/` have names that clash with nobody's."""
 
 from pathlib import Path
 
@@ -9,13 +9,18 @@ IS_CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "tasks" / "card.py
 TASKS = ROOT / "tasks" if IS_CHECKOUT else ROOT / "kotune_tasks"
 RECIPES = ROOT / "recipes" if IS_CHECKOUT else ROOT / "kotune_recipes"
 PROGRAM = "./cli.py" if IS_CHECKOUT else "kotune"  # as a person types it
-INSTALL = "`make setup`" if IS_CHECKOUT else "`bash install.sh ENVIRONMENT/bin package` in a checkout"
-INSTALL_OLDER_CUDA = INSTALL.replace("setup`", "setup CUDA=12.6`").replace("bash install", "CUDA=12.6 bash install")
+INSTALL = (
+    "`make setup`" if IS_CHECKOUT else "`bash install.sh ENVIRONMENT/bin package` in a checkout"
+)
+INSTALL_OLDER_CUDA = INSTALL.replace("setup`", "setup CUDA=12.6`").replace(
+    "bash install", "CUDA=12.6 bash install"
+)
 RECIPES_LIST = "`ls recipes/ recipes/studies/`" if IS_CHECKOUT else "`kotune recipes`"
 RECIPES_PAGE = "recipes/README.md" if IS_CHECKOUT else str(RECIPES / "README.md")
 
 
 def typed(recipe: Path) -> str:
-    """A recipe or study as a person types it: its path, or in an installation the name of one that ships."""
+    """A recipe or study as a person types it: its path, or in an installation the name of one that
+    ships."""
     is_named = not IS_CHECKOUT and recipe.parent in (RECIPES, RECIPES / "studies")
     return recipe.stem if is_named else str(recipe)

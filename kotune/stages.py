@@ -1,5 +1,5 @@
-"""What each stage depends on and what it makes: a stage is skipped when it finished before with the same inputs, so everything
-that can change its result is named here."""
+"""What each stage depends on and what it makes: a stage is skipped when it finished before with the
+same inputs, so everything that can change its result is named here."""
 
 import hashlib
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from kotune.layout import (
     TOKENIZER_FILES,
     TRAIN,
     VALIDATION,
-)  # fmt: skip
+)
 from kotune.models import presets
 from kotune.runs.code_digest import Code, Cut
 from kotune.runs.folder import sha256
@@ -48,7 +48,8 @@ OUTPUTS = {
     "score": (SCORES, *(f"{SAMPLES}/{kind}" for kind in ("base", "tuned", "items"))),
     "report": (REPORT_PAGE, REPORT_MARKDOWN),
 }
-# Dicts that a recipe chooses from: of each only what it chooses counts, which is nothing where a stage does not say.
+# Dicts that a recipe chooses from: of each only what it chooses counts, which is nothing where a
+# stage does not say.
 METRICS_TABLE = "kodata.metrics.metrics.METRICS"
 NOTHING: Cut = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
 
@@ -61,11 +62,16 @@ def inputs(job: Job, stage: str) -> dict[str, Any]:
 def is_done(job: Job, stage: str) -> bool:
     """Whether a stage finished with the inputs of now and what it made is still there."""
     there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
-    return there and not _added(job, stage) and job.run.is_done(stage, inputs(job, stage), answered(stage))
+    return (
+        there
+        and not _added(job, stage)
+        and job.run.is_done(stage, inputs(job, stage), answered(stage))
+    )
 
 
 def _added(job: Job, stage: str) -> bool:
-    """Whether a file that a tokenizer is read from lies beside those that training left, which has no digest."""
+    """Whether a file that a tokenizer is read from lies beside those that training left, which has
+    no digest."""
     if stage != "train":
         return False
     made = job.run.record().get("stages", {}).get(stage, {}).get("made") or {}
@@ -73,8 +79,9 @@ def _added(job: Job, stage: str) -> bool:
 
 
 def answered(stage: str) -> tuple[str, ...]:
-    """The files of a stage whose digests its record keeps, where they are there, so that an edited one is made again. Samples
-    have theirs in scores.json; another adapter is scored again; a report may be written again in another language."""
+    """The files of a stage whose digests its record keeps, where they are there, so that an edited
+    one is made again. Samples have theirs in scores.json; another adapter is scored again; a report
+    may be written again in another language."""
     beside = (
         (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
         if stage == "train"
@@ -85,7 +92,9 @@ def answered(stage: str) -> tuple[str, ...]:
 
 
 def _prepare_inputs(job: Job) -> dict[str, Any]:
-    read = {entry.source for entry in job.recipe.data} | {cards()[task].source for task in job.recipe.tasks}
+    read = {entry.source for entry in job.recipe.data} | {
+        cards()[task].source for task in job.recipe.tasks
+    }
     return {
         "data": [entry.model_dump(mode="json") for entry in job.recipe.data],
         "files": [convert.fingerprint(place_of(entry)) for entry in job.entries()],
@@ -93,14 +102,20 @@ def _prepare_inputs(job: Job) -> dict[str, Any]:
         "leaks": job.recipe.leaks,
         "validation_rows": job.recipe.validation_rows,
         "seed": job.recipe.seed,
-        "code": code().digest("kodata.prepare.convert.convert", cut={**NOTHING, "kodata.SOURCES": read}),
+        "code": (
+            code().digest("kodata.prepare.convert.convert", cut={**NOTHING, "kodata.SOURCES": read})
+        ),
     }
 
 
 def _render_inputs(job: Job) -> dict[str, Any]:
     model = presets.find(job.recipe.model, job.recipe.template)
     return {
-        "config": hashlib.sha256(config.render(job.recipe, job.device, is_old=job.is_old_gpu).encode()).hexdigest(),
+        "config": (
+            hashlib.sha256(
+                config.render(job.recipe, job.device, is_old=job.is_old_gpu).encode()
+            ).hexdigest()
+        ),
         "template": code().digest(model.template.resolve()) if model.template else "own",
         "model": _model_files(model.base),
         "data": [_known_sha256(job, part) for part in (TRAIN, VALIDATION)],
@@ -130,12 +145,16 @@ def _score_inputs(job: Job) -> dict[str, Any]:
         "adapter_config": _known_sha256(job, ADAPTER_CONFIG),
         "tokenizer": _known_sha256(job, TOKENIZER),
         "tokenizer_config": _known_sha256(job, TOKENIZER_CONFIG),
-        "tokenizer_files": {name: known for name in TOKENIZER_FILES if (known := _known_sha256(job, name))},
+        "tokenizer_files": {
+            name: known for name in TOKENIZER_FILES if (known := _known_sha256(job, name))
+        },
         "data": _known_sha256(job, TRAIN),  # reference lines are made of it
         "test": _test_files(job),
         "tasks": _tasks(job),
         "code": code().digest("kotune.score.job.run", cut=NOTHING),
-        "versions": versions("lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"),
+        "versions": versions(
+            "lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"
+        ),
         "device": job.device,
         "limit": job.limit,
         "merge": sorted(task for task, data in job.tasks.items() if data.merge),
@@ -144,12 +163,17 @@ def _score_inputs(job: Job) -> dict[str, Any]:
 
 
 def _report_inputs(job: Job) -> dict[str, Any]:
-    """Everything that the report says is in the run's files, or in the words and pages that it is told with."""
+    """Everything that the report says is in the run's files, or in the words and pages that it is
+    told with."""
     words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
     return {
         "scores": _known_sha256(job, SCORES),
         "tasks": _tasks(job),
-        "code": code().digest("kotune.report.writing.write", "kotune.display.phrases.Phrases", *words, cut=NOTHING),
+        "code": (
+            code().digest(
+                "kotune.report.writing.write", "kotune.display.phrases.Phrases", *words, cut=NOTHING
+            )
+        ),
         "lang": job.lang,
     }
 
@@ -160,11 +184,14 @@ def _known_sha256(job: Job, name: str) -> str | None:
 
 
 def _model_files(base: str) -> str:
-    """A local folder by its weights and configuration, a hub model by its id (its commit stands in run.json)."""
+    """A local folder by its weights and configuration, a hub model by its id (its commit stands in
+    run.json)."""
     if not presets.is_folder(base):
         return base
     files = sorted(
-        path for path in Path(base).iterdir() if path.suffix in (".safetensors", ".json", ".jinja", ".model")
+        path
+        for path in Path(base).iterdir()
+        if path.suffix in (".safetensors", ".json", ".jinja", ".model")
     )
     return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
 
@@ -188,7 +215,8 @@ def meaning_of_task(name: str) -> str:
 
 @cache
 def code() -> Code:
-    """Our own code by what it means: an edited prompt or metric is never scored with stale results, an edited comment is."""
+    """Our own code by what it means: an edited prompt or metric is never scored with stale results,
+    an edited comment is."""
     return Code({"kodata": ROOT / "kodata", "kotune": PACKAGE, "kotune_tasks": TASKS})
 
 

@@ -1,4 +1,5 @@
-"""What a task tells about itself under `metadata` in its YAML file, read without lm_eval, whose import takes seconds."""
+"""What a task tells about itself under `metadata` in its YAML file, read without lm_eval, whose
+import takes seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
 
 @dataclass(frozen=True)
 class Published:
-    """A figure for a task's data that others measured. `split`: on what, as far as the source says."""
+    """A figure for a task's data that others measured. `split`: on what, as far as the source
+    says."""
 
     name: str  # of a model; or `human`, `validator`
     metric: str
@@ -31,19 +33,26 @@ class TaskCard:
     version: float  # changes with prompt, split or scoring
     criterion: str  # which of CRITERIA it answers
     source: str  # the source in kodata whose test split is scored
-    form: str | None  # the form in which that source is trained on this very prompt, if there is one
+    form: (
+        str | None
+    )  # the form in which that source is trained on this very prompt, if there is one
     cluster: str  # the field of a doc that it shares with others: they are resampled together
     quick: int  # items of a quick look, whole clusters
     primary: str  # the metric that a comparison judges and corrects for
     chance: Mapping[str, float] = field(default_factory=dict)  # what guessing scores, by metric
-    scale: int = 100  # what a value of `primary` is multiplied with to be told: 100 for a share, 1 for what is none
+    # what a value of `primary` is multiplied with to be told: 100 for a share, 1 for what is none
+    scale: int = 100
     lower_is_better: frozenset[str] = frozenset()  # of its metrics
-    lines: Mapping[str, str] = field(default_factory=dict)  # of reference lines: what their metrics' names begin with
+    lines: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of reference lines: what their metrics' names begin with
     published: tuple[Published, ...] = ()
-    turns: bool = False  # a doc's `messages` are asked in their turns where a run asks, as one text by plain lm_eval
+    # a doc's `messages` are asked in their turns where a run asks, as one text by plain lm_eval
+    turns: bool = False
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C: a tenth of the time
+# The loader in C takes a tenth of the time.
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads lm_eval's files; `!function file.name` stands for nothing here."""
 
 
@@ -88,4 +97,6 @@ def _card(name: str, told: dict[str, Any]) -> TaskCard:
     listed = settings(name)["metric_list"]
     lower = frozenset(metric["metric"] for metric in listed if not metric["higher_is_better"])
     published = tuple(Published(**figure) for figure in told["metadata"].get("published", ()))
-    return TaskCard(**{**told["metadata"], "name": name, "lower_is_better": lower, "published": published})
+    return TaskCard(
+        **{**told["metadata"], "name": name, "lower_is_better": lower, "published": published}
+    )

@@ -1,4 +1,5 @@
-"""A headless Chromium that tests and benchmarks look at pages with, over its own DevTools protocol on two pipes."""
+"""A headless Chromium that tests and benchmarks look at pages with, over its own DevTools protocol
+on two pipes."""
 
 import base64
 import fcntl
@@ -34,22 +35,36 @@ class Browser:
 
     def __init__(self, **environment: str) -> None:
         down, up = os.pipe(), os.pipe()
-        theirs = fcntl.fcntl(down[0], fcntl.F_DUPFD, ABOVE), fcntl.fcntl(up[1], fcntl.F_DUPFD, ABOVE)
+        theirs = (
+            fcntl.fcntl(down[0], fcntl.F_DUPFD, ABOVE),
+            fcntl.fcntl(up[1], fcntl.F_DUPFD, ABOVE),
+        )
         words = f'exec "$0" "$@" 3<&{theirs[0]} 4>&{theirs[1]}'
         self.process = subprocess.Popen(
-            ["bash", "-c", words, str(BROWSER), *QUIET, "about:blank"], pass_fds=theirs, env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            ["bash", "-c", words, str(BROWSER), *QUIET, "about:blank"],
+            pass_fds=theirs,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for end in (down[0], up[1], *theirs):
             os.close(end)
-        self.down, self.up = os.fdopen(down[1], "wb", buffering=0), os.fdopen(up[0], "rb", buffering=0)
+        self.down, self.up = (
+            os.fdopen(down[1], "wb", buffering=0),
+            os.fdopen(up[0], "rb", buffering=0),
+        )
         self.rest, self.sent, self.session = b"", 0, ""
         self.complaints: list[str] = []
         self._requests: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        page = next(one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page")
-        self.session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        page = next(
+            one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page"
+        )
+        self.session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log", "Network", "DOM", "CSS"):
             self.call(f"{domain}.enable")
         return self
@@ -62,13 +77,18 @@ class Browser:
 
     @property
     def asked(self) -> list[str]:
-        """The addresses that pages asked for outside this machine; what their own policy stopped never left."""
+        """The addresses that pages asked for outside this machine; what their own policy stopped
+        never left."""
         return [url for url in self._requests.values() if not url.startswith(OURS)]
 
     def open(self, page: Path, width: int = 1200, media: str = "") -> None:
         """Load a page in a window of this width, on `print` as paper."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 600,
         )
         self.call("Emulation.setEmulatedMedia", media=media)
         told = self.call("Page.navigate", url=page.absolute().as_uri())
@@ -77,12 +97,16 @@ class Browser:
         self.value("document.fonts.ready.then(() => 0)")
 
     def value(self, expression: str) -> Any:
-        """What JavaScript makes of an expression in the page; the page's own policy does not bind us."""
-        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        """What JavaScript makes of an expression in the page; the page's own policy does not bind
+        us."""
+        told = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         return told["result"].get("value")
 
     def fonts(self, selector: str) -> list[Answer]:
-        """The fonts in which the text of the first such element was drawn; `isCustomFont`: the page's own."""
+        """The fonts in which the text of the first such element was drawn; `isCustomFont`: the
+        page's own."""
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         return list(self.call("CSS.getPlatformFontsForNode", nodeId=node)["fonts"])

@@ -1,4 +1,5 @@
-"""What several tests share: the repository's root, the real data where it is at hand, and the command line."""
+"""What several tests share: the repository's root, the real data where it is at hand, and the
+command line."""
 
 import importlib.util
 import os
@@ -18,8 +19,11 @@ from hypothesis import settings
 from kotune.errors import TRACEBACK
 
 ROOT = Path(__file__).parent.parent
-os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"  # its telemetry would wait for a network that tests do not use
-# Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later ones find that closed.
+os.environ["AXOLOTL_DO_NOT_TRACK"] = (
+    "1"  # its telemetry would wait for a network that tests do not use
+)
+# Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later
+# ones find that closed.
 colorama.init = lambda *_, **__: None
 TASKS = ROOT / "tasks"
 REAL = ROOT.parent / "shared" / "data"
@@ -30,7 +34,8 @@ settings.load_profile("kotune")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what comes after the first cases of a test that says how many are enough for every run."""
+    """Marks as slow what comes after the first cases of a test that says how many are enough for
+    every run."""
     met: Counter[str] = Counter()
     for item in items:
         if few := item.get_closest_marker("few"):
@@ -51,7 +56,8 @@ def loaded(task: str, folder: str = "") -> ModuleType:
 
 @cache
 def rule_model() -> type:
-    """lm_eval's interface around a rule instead of a model: (prompt, choice) -> log-likelihood, or (prompt, doc) -> text."""
+    """lm_eval's interface around a rule instead of a model: (prompt, choice) -> log-likelihood, or
+    (prompt, doc) -> text."""
     pytest.importorskip("lm_eval")
     from lm_eval.api.model import TemplateLM
 
@@ -64,7 +70,9 @@ def rule_model() -> type:
             super().__init__()
             self.rule, self.asked = rule, []
 
-        def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        def loglikelihood(
+            self, requests: Any, disable_tqdm: bool = False
+        ) -> list[tuple[float, bool]]:
             self.asked += [request.args for request in requests]
             return [(self.rule(*request.args), False) for request in requests]
 
@@ -75,8 +83,13 @@ def rule_model() -> type:
         def chat_template(self, chat_template: Any = False) -> str:
             return "marked"
 
-        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-            return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history) + "<assistant>"
+        def apply_chat_template(
+            self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+        ) -> str:
+            return (
+                "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history)
+                + "<assistant>"
+            )
 
     return Rule
 
@@ -87,11 +100,21 @@ def evaluate() -> Callable[..., dict[str, Any]]:
     lm_eval = pytest.importorskip("lm_eval")
     from lm_eval.tasks import TaskManager
 
-    def run(task: str, rule: Callable[..., Any], path: object = None, **options: Any) -> dict[str, Any]:
+    def run(
+        task: str, rule: Callable[..., Any], path: object = None, **options: Any
+    ) -> dict[str, Any]:
         model = rule_model()(rule)
-        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"data_path": path})
-        result = lm_eval.simple_evaluate(model, tasks=[task], task_manager=manager, bootstrap_iters=1, **options)
-        return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
+        manager = TaskManager(
+            include_path=str(TASKS), include_defaults=False, metadata={"data_path": path}
+        )
+        result = lm_eval.simple_evaluate(
+            model, tasks=[task], task_manager=manager, bootstrap_iters=1, **options
+        )
+        return {
+            "asked": model.asked,
+            "scores": result["results"][task],
+            "samples": result["samples"][task],
+        }
 
     return run
 
@@ -108,11 +131,21 @@ def real_klue() -> Path:
 def cli(tmp_path: Path) -> Cli:
     """Run the command line as a user does, in an empty folder, without a hub."""
 
-    def run(*words: object, cwd: Path = tmp_path, **more: str) -> "subprocess.CompletedProcess[str]":
-        env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "CUDA_VISIBLE_DEVICES": "", **more}
+    def run(
+        *words: object, cwd: Path = tmp_path, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
+        env = {
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "HF_HOME": str(tmp_path / "hf"),
+            "CUDA_VISIBLE_DEVICES": "",
+            **more,
+        }
         env = {TRACEBACK: "1", **env}  # a fault of our own is not to look like a stranger's file
         command = [sys.executable, str(ROOT / "cli.py"), *map(str, words)]
-        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False
+        )
 
     return run
 

@@ -1,4 +1,5 @@
-"""Run folders as a finished run leaves them, small and written here, for what reads them afterwards."""
+"""Run folders as a finished run leaves them, small and written here, for what reads them
+afterwards."""
 
 import json
 import math
@@ -19,8 +20,9 @@ RELATIONS = ("함의", "중립", "모순")
 
 @dataclass(frozen=True)
 class Made:
-    """What a made run says of itself. Three items a premise of `nli_sample_ko`; `rates`: how often base and tuned are right.
-    `first`: the number of its first premise; `asked`: the words of the question."""
+    """What a made run says of itself. Three items a premise of `nli_sample_ko`; `rates`: how often
+    base and tuned are right. `first`: the number of its first premise; `asked`: the words of the
+    question."""
 
     model: str = "quickstart-llama"
     adapter: str = "lora"
@@ -33,7 +35,9 @@ class Made:
     task: str = "nli_sample_ko"
     lines: tuple[str, ...] = ()  # its reference lines, which all say the first relation
     whole: bool = False  # whether the three items of a premise are also asked as one, for agreement
-    kinds: bool = False  # whether its items have two sources and three numbers of votes, for breakdowns
+    kinds: bool = (
+        False  # whether its items have two sources and three numbers of votes, for breakdowns
+    )
     sure: bool = False  # whether items say how sure the model was, for calibration
 
 
@@ -43,7 +47,8 @@ LLAMA = Made()
 def finished(folder: Path, made: Made = LLAMA) -> Path:
     """Write the whole folder; its path."""
     write_text(
-        folder / "recipe.yml", f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{made.task}]\n"
+        folder / "recipe.yml",
+        f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{made.task}]\n",
     )
     config = {
         "base_model": made.model,
@@ -63,7 +68,11 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
         "n": 3 * made.premises,
         "sha256": {},
     }
-    for kind, rows in {"items": items(made), "base": samples(made, 0), "tuned": samples(made, 1)}.items():
+    for kind, rows in {
+        "items": items(made),
+        "base": samples(made, 0),
+        "tuned": samples(made, 1),
+    }.items():
         path = folder / "samples" / kind / f"{made.task}.jsonl"
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         entry["sha256"][kind] = sha256(path)
@@ -82,9 +91,19 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
 
 def items(made: Made) -> list[Row]:
     """What is asked."""
-    asked = [(number, f"전제: {number // 3}번 <b>문</b>이\u2028열렸다. {made.asked}") for number in numbers(made)]
-    rows = [{"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": text} for number, text in asked]
-    return [{**row, "agreement": f"{3 + at % 3}"} for at, row in enumerate(rows)] if made.kinds else rows
+    asked = [
+        (number, f"전제: {number // 3}번 <b>문</b>이\u2028열렸다. {made.asked}")
+        for number in numbers(made)
+    ]
+    rows = [
+        {"doc_hash": f"doc {number}", "choices": list(RELATIONS), "question": text}
+        for number, text in asked
+    ]
+    return (
+        [{**row, "agreement": f"{3 + at % 3}"} for at, row in enumerate(rows)]
+        if made.kinds
+        else rows
+    )
 
 
 def numbers(made: Made) -> range:
@@ -95,7 +114,9 @@ def numbers(made: Made) -> range:
 def samples(made: Made, side: int) -> list[Row]:
     """What base (0) or tuned (1) made of it."""
     rng = random.Random(f"{made.model} {made.seed} {side}")
-    return [_sample(number, made, _said(number % 3, made.rates[side], rng)) for number in numbers(made)]
+    return [
+        _sample(number, made, _said(number % 3, made.rates[side], rng)) for number in numbers(made)
+    ]
 
 
 def _said(gold: int, rate: float, rng: random.Random) -> int:
@@ -110,21 +131,34 @@ def _sample(number: int, made: Made, said: int) -> Row:
     if made.sure:
         more["ece"] = [0.5 + 0.04 * (number % 12), float(said == gold)]
     return {
-        "guid": f"made-{number}", "source": source, "cluster": str(number // 3), "doc_id": number, "doc_hash": f"doc {number}",
-        "question_hash": blake2b(f"{number}{made.asked}".encode(), digest_size=8).hexdigest(), "target_hash": str(gold),
-        "prompt_hash": f"{made.model} {number}", "prediction": said, "gold": gold,
+        "guid": f"made-{number}",
+        "source": source,
+        "cluster": str(number // 3),
+        "doc_id": number,
+        "doc_hash": f"doc {number}",
+        "question_hash": blake2b(f"{number}{made.asked}".encode(), digest_size=8).hexdigest(),
+        "target_hash": str(gold),
+        "prompt_hash": f"{made.model} {number}",
+        "prediction": said,
+        "gold": gold,
         "logprobs": [float(choice == said) - 1 for choice in range(3)],
         "metrics": {
-            "acc": float(said == gold), "macro_f1": [gold, said], "triple_acc": [premise, gold, said],
-            "brier": 0.1 if said == gold else 1.2, **more,
+            "acc": float(said == gold),
+            "macro_f1": [gold, said],
+            "triple_acc": [premise, gold, said],
+            "brier": 0.1 if said == gold else 1.2,
+            **more,
         },
-    }  # fmt: skip
+    }
 
 
 def scores(rows: list[Row]) -> Row:
     """Values, standard errors and numbers of items as scoring writes them."""
     clusters = [row["cluster"] for row in rows]
-    found = {name: (METRICS.get(name, MEAN), [row["metrics"][name] for row in rows]) for name in rows[0]["metrics"]}
+    found = {
+        name: (METRICS.get(name, MEAN), [row["metrics"][name] for row in rows])
+        for name in rows[0]["metrics"]
+    }
     return {
         name: {
             "value": _finite(value(metric, of, clusters)),
@@ -142,35 +176,83 @@ def _finite(found: float) -> float | None:
 def events() -> list[Row]:
     """A training's metrics.jsonl."""
     logs = [
-        {"event": "log", "step": step, "loss": 4 / step, "learning_rate": 0.001, "epoch": step / 20, "tokens": 1000 * step,
-         "tokens_per_second": 500.0, "padding": 1.5 if step < 25 else 2.0, "peak_memory_gib": 0.5}
+        {
+            "event": "log",
+            "step": step,
+            "loss": 4 / step,
+            "learning_rate": 0.001,
+            "epoch": step / 20,
+            "tokens": 1000 * step,
+            "tokens_per_second": 500.0,
+            "padding": 1.5 if step < 25 else 2.0,
+            "peak_memory_gib": 0.5,
+        }
         for step in range(5, 45, 5)
-    ]  # fmt: skip
+    ]
     start = {"event": "start", "step": 0, "max_steps": 40, "trainable_parameters": 163_840}
-    evaluated = {"event": "log", "step": 40, "eval_loss": 0.25, "epoch": 2.0, "tokens": 40_000, "peak_memory_gib": 0.5}
+    evaluated = {
+        "event": "log",
+        "step": 40,
+        "eval_loss": 0.25,
+        "epoch": 2.0,
+        "tokens": 40_000,
+        "peak_memory_gib": 0.5,
+    }
     return [start, *logs, evaluated, {"event": "end", "step": 40, "max_steps": 40}]
 
 
 RECORD: Row = {
-    "command": "./cli.py run recipes/made.yml", "overrides": [], "limit": None, "seed": 42, "device": "cpu",
-    "versions": {"axolotl": "0.19.0", "torch": None}, "code_revision": "abc", "python": "3.11.7", "machine": "Linux x86_64",
-    "base_precision": "float32", "compute_dtype": "float32", "trainable_parameters": 163_840, "model_revision": None,
-    "stages": {stage: {"inputs": {}, "seconds": 60.0, "finished": 1} for stage in ("prepare", "render", "train", "score")},
-}  # fmt: skip
+    "command": "./cli.py run recipes/made.yml",
+    "overrides": [],
+    "limit": None,
+    "seed": 42,
+    "device": "cpu",
+    "versions": {"axolotl": "0.19.0", "torch": None},
+    "code_revision": "abc",
+    "python": "3.11.7",
+    "machine": "Linux x86_64",
+    "base_precision": "float32",
+    "compute_dtype": "float32",
+    "trainable_parameters": 163_840,
+    "model_revision": None,
+    "stages": {
+        stage: {"inputs": {}, "seconds": 60.0, "finished": 1}
+        for stage in ("prepare", "render", "train", "score")
+    },
+}
 MANIFEST: Row = {
-    "seed": 42, "rows": {"train": 400, "validation": 40},
-    "entries": [{
-        "source": "nli_sample", "form": "label", "path": None, "samples": None, "weight": 1.0, "from": {"kind": "shipped"},
-        "files": [{"file": "train.json", "bytes": 9, "sha256": "0" * 64}], "licence": "CC0-1.0", "obliges": "",
-        "kept": {"train": 400, "validation": 40}, "dropped": {"duplicate": 3},
-        "labels": {"train": {"neutral": 400}, "validation": {"neutral": 40}},
-    }],
-    "leaks": {"policy": "keep", "between_tests": [{"source": "nsmc", "task": "klue_nli_ko", "texts": 2}],
-              "found": [{"source": "klue_nli", "task": "nsmc_ko", "kind": "exact", "rows": 9, "texts": 3}]},
-}  # fmt: skip
+    "seed": 42,
+    "rows": {"train": 400, "validation": 40},
+    "entries": [
+        {
+            "source": "nli_sample",
+            "form": "label",
+            "path": None,
+            "samples": None,
+            "weight": 1.0,
+            "from": {"kind": "shipped"},
+            "files": [{"file": "train.json", "bytes": 9, "sha256": "0" * 64}],
+            "licence": "CC0-1.0",
+            "obliges": "",
+            "kept": {"train": 400, "validation": 40},
+            "dropped": {"duplicate": 3},
+            "labels": {"train": {"neutral": 400}, "validation": {"neutral": 40}},
+        }
+    ],
+    "leaks": {
+        "policy": "keep",
+        "between_tests": [{"source": "nsmc", "task": "klue_nli_ko", "texts": 2}],
+        "found": [
+            {"source": "klue_nli", "task": "nsmc_ko", "kind": "exact", "rows": 9, "texts": 3}
+        ],
+    },
+}
 PARITY: Row = {
     "labels": {"rows": 128, "status": "answer and end of turn only"},
     "lengths": {"rows": 440, "longest": 64, "sequence_len": 1024, "too_long": 0},
     "content": {"tokens": 5290, "characters": 10_000},
-    "tasks": {"nli_sample_ko": {"status": "equal", "items": 128}, "nsmc_ko": {"status": "not trained"}},
-}  # fmt: skip
+    "tasks": {
+        "nli_sample_ko": {"status": "equal", "items": 128},
+        "nsmc_ko": {"status": "not trained"},
+    },
+}

@@ -1,8 +1,8 @@
 """A stand-in for the Hugging Face hub on loopback, which the real client reads through HF_ENDPOINT.
 
-It serves the four hub data sets in their real form: repository ids, names of files, columns and ClassLabel integers; the
-values are invented. Large files (LFS) are a redirect to a store, with their sha256 as ETag; small ones have git's sha1.
-"""
+It serves the four hub data sets in their real form: repository ids, names of files, columns and
+ClassLabel integers; the values are invented. Large files (LFS) are a redirect to a store, with
+their sha256 as ETag; small ones have git's sha1."""
 
 import csv
 import hashlib
@@ -26,10 +26,11 @@ GROUPS = 120  # of rows in each train split: enough for some of them to fall to 
 
 @dataclass
 class Fault:
-    """What the hub does instead of answering well: a status, or `cut`, `short`, `damaged`, `silent`, `gated` (unless a
-    token comes along), `headers` (these in place of the right ones), `endless` (a body of no announced length), `drip` (a
-    byte at a time), `slow` (a header a byte at a time), `says` (of a model what `says` makes of a request's path); `times`
-    times, on requests with this method."""
+    """What the hub does instead of answering well: a status, or `cut`, `short`, `damaged`,
+    `silent`, `gated` (unless a token comes along), `headers` (these in place of the right ones),
+    `endless` (a body of no announced length), `drip` (a byte at a time), `slow` (a header a byte at
+    a time), `says` (of a model what `says` makes of a request's path); `times` times, on requests
+    with this method."""
 
     kind: int | str
     times: float = float("inf")
@@ -39,7 +40,8 @@ class Fault:
 
 
 class StandInHub(ThreadingHTTPServer):
-    """`files` maps (repository id, name) to bytes; `faults` are what it does wrong; `asked` are the requests it got."""
+    """`files` maps (repository id, name) to bytes; `faults` are what it does wrong; `asked` are the
+    requests it got."""
 
     daemon_threads = True
 
@@ -55,7 +57,9 @@ class StandInHub(ThreadingHTTPServer):
 
     def fault(self, method: str) -> Fault | None:
         """The fault that this request meets."""
-        found = next((fault for fault in self.faults if fault.method == method and fault.times > 0), None)
+        found = next(
+            (fault for fault in self.faults if fault.method == method and fault.times > 0), None
+        )
         if found:
             found.times -= 1
         return found
@@ -79,7 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.fault(self.command)
         if fault and fault.kind == "gated":
             token = self.headers.get("Authorization")
-            fault = None if token == "Bearer hf_token" else Fault(403, headers={"X-Error-Code": "GatedRepo"})
+            fault = (
+                None
+                if token == "Bearer hf_token"
+                else Fault(403, headers={"X-Error-Code": "GatedRepo"})
+            )
         if fault and isinstance(fault.kind, int):
             return self._head(fault.kind, {**fault.headers, "Content-Length": "0"})
         if fault and fault.kind == "silent":
@@ -91,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1000)
         if about := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/.*)?", self.path):
             return self._about(about[1], fault)
-        found = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)|/store/(\w+)", self.path)
+        found = re.fullmatch(
+            r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)|/store/(\w+)", self.path
+        )
         if found and found[4]:
             return self._body(self._stored(found[4]), {}, fault)
         content = self.server.files.get((found[1], unquote(found[3]))) if found else None
@@ -101,10 +111,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self._resolved(unquote(found[2]), content, fault)
 
     def _about(self, model: str, fault: Fault | None) -> None:
-        """What the hub says of a model: its commit (`sha`, of a fault's headers where they have one) and its files."""
+        """What the hub says of a model: its commit (`sha`, of a fault's headers where they have
+        one) and its files."""
         names = [name for owner, name in self.server.files if owner == model]
         sha = fault.headers.get("sha", self.server.commit) if fault else self.server.commit
-        told: object = {"id": model, "sha": sha, "siblings": [{"rfilename": name} for name in names]}
+        told: object = {
+            "id": model,
+            "sha": sha,
+            "siblings": [{"rfilename": name} for name in names],
+        }
         headers = dict(fault.headers) if fault and fault.kind == "says" else {}
         told = fault.says(self.path) if fault and fault.says else told
         self._body(json.dumps(told).encode(), headers, fault)
@@ -115,7 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
             for byte in content:
                 self.wfile.write(bytes([byte]))
                 self.server.sent += 1
-                threading.Event().wait(0.02)  # not time.sleep, which tests put others in the place of
+                threading.Event().wait(
+                    0.02
+                )  # not time.sleep, which tests put others in the place of
         except OSError:
             pass
 
@@ -130,17 +147,29 @@ class _Handler(BaseHTTPRequestHandler):
             pass
 
     def _resolved(self, revision: str, content: bytes, fault: Fault | None) -> None:
-        headers = {"X-Repo-Commit": revision if re.fullmatch("[0-9a-f]{40}", revision) else self.server.commit}
+        headers = {
+            "X-Repo-Commit": (
+                revision if re.fullmatch("[0-9a-f]{40}", revision) else self.server.commit
+            )
+        }
         if not content.startswith(b"PAR1"):  # a text file is kept in git
             sha1 = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
             return self._body(content, {**headers, "ETag": f'"{sha1}"'}, fault)
         digest = hashlib.sha256(content).hexdigest()
-        headers |= {"X-Linked-ETag": f'"{digest}"', "X-Linked-Size": str(len(content)), "Content-Length": "0"}
+        headers |= {
+            "X-Linked-ETag": f'"{digest}"',
+            "X-Linked-Size": str(len(content)),
+            "Content-Length": "0",
+        }
         headers["Location"] = f"{self.server.endpoint}/store/{digest}"
         return self._head(302, headers | dict(fault.headers if fault else {}))
 
     def _stored(self, digest: str) -> bytes:
-        return next(found for found in self.server.files.values() if hashlib.sha256(found).hexdigest() == digest)
+        return next(
+            found
+            for found in self.server.files.values()
+            if hashlib.sha256(found).hexdigest() == digest
+        )
 
     def _body(self, content: bytes, headers: dict[str, str], fault: Fault | None) -> None:
         kind = fault.kind if fault else None
@@ -156,7 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._head(416, {"Content-Length": "0"})
         rest = content[start:]
         more = dict(fault.headers) if fault and kind == "headers" else {}
-        self._head(status, {**headers, "Content-Length": str(len(rest)), "Accept-Ranges": "bytes", **more})
+        self._head(
+            status, {**headers, "Content-Length": str(len(rest)), "Accept-Ranges": "bytes", **more}
+        )
         if kind == "drip":
             self._drip(rest)
         elif self.command == "GET":
@@ -187,7 +218,9 @@ def all_files() -> dict[tuple[str, str], bytes]:
     for name, source in SOURCES.items():
         for split, rows in hub_rows(name).items():
             file = source._PLACES.hub[split]
-            files[str(source.CARD.hub_id), file] = _csv(rows) if file.endswith(".csv") else _parquet(name, rows)
+            files[str(source.CARD.hub_id), file] = (
+                _csv(rows) if file.endswith(".csv") else _parquet(name, rows)
+            )
     return files
 
 
@@ -198,11 +231,15 @@ Rows = list[dict[str, Any]]
 def hub_rows(name: str) -> dict[str, Rows]:
     """The rows of each split as the hub has them."""
     splits = SOURCES[name].SPLITS
-    return {split: [_ROW[name](split, n) for n in range(GROUPS if split == "train" else 3)] for split in splits}
+    return {
+        split: [_ROW[name](split, n) for n in range(GROUPS if split == "train" else 3)]
+        for split in splits
+    }
 
 
 def put_official(name: str, folder: Path) -> None:
-    """The same rows as the official files have them (Naver news has no other form than the hub's)."""
+    """The same rows as the official files have them (Naver news has no other form than the
+    hub's)."""
     folder.mkdir()
     for split, rows in hub_rows(name).items():
         file, text = _OFFICIAL[name](split, rows)
@@ -211,16 +248,22 @@ def put_official(name: str, folder: Path) -> None:
 
 def _klue_row(split: str, n: int) -> dict[str, Any]:
     return {
-        "guid": f"klue-nli-v1_{split}_{n:05}", "source": "달빛", "label": n % 3,
-        "premise": f"{split}의 {n}번째 배가 항구를 떠났다.", "hypothesis": f"{n}번째 배는 바다에 있다.",
-    }  # fmt: skip
+        "guid": f"klue-nli-v1_{split}_{n:05}",
+        "source": "달빛",
+        "label": n % 3,
+        "premise": f"{split}의 {n}번째 배가 항구를 떠났다.",
+        "hypothesis": f"{n}번째 배는 바다에 있다.",
+    }
 
 
 def _korquad_row(split: str, n: int) -> dict[str, Any]:
     return {
-        "id": f"{split}-{n}", "title": "달빛 항구", "context": f"{split}의 {n}번 등대는 {1900 + n}년에 섰다.",
-        "question": f"{n}번 등대가 선 해는?", "answers": {"text": [f"{1900 + n}년"], "answer_start": [8]},
-    }  # fmt: skip
+        "id": f"{split}-{n}",
+        "title": "달빛 항구",
+        "context": f"{split}의 {n}번 등대는 {1900 + n}년에 섰다.",
+        "question": f"{n}번 등대가 선 해는?",
+        "answers": {"text": [f"{1900 + n}년"], "answer_start": [8]},
+    }
 
 
 def _nsmc_row(split: str, n: int) -> dict[str, Any]:
@@ -229,10 +272,14 @@ def _nsmc_row(split: str, n: int) -> dict[str, Any]:
 
 def _naver_row(split: str, n: int) -> dict[str, Any]:
     return {
-        "date": "2030-01-02 03:04:05", "category": "society", "press": "달빛일보", "title": f"{n}번 다리",
+        "date": "2030-01-02 03:04:05",
+        "category": "society",
+        "press": "달빛일보",
+        "title": f"{n}번 다리",
         "document": f'달빛시가 {split}의 {n}번 다리를 연다.\n시장은 "기쁘다"고 했다.',
-        "link": f"https://example.org/{split}/{n}", "summary": f"달빛시가 {n}번 다리를 연다.",
-    }  # fmt: skip
+        "link": f"https://example.org/{split}/{n}",
+        "summary": f"달빛시가 {n}번 다리를 연다.",
+    }
 
 
 def _parquet(name: str, rows: Rows) -> bytes:
@@ -260,9 +307,16 @@ def _official_klue(split: str, rows: Rows) -> tuple[str, str]:
     labels, genre = list(klue_nli.LABELS), "genre" if split == "train" else "source"
     kept = ("guid", "premise", "hypothesis")
     made = [
-        {**{key: row[key] for key in kept}, genre: row["source"], "gold_label": labels[row["label"]]} for row in rows
+        {
+            **{key: row[key] for key in kept},
+            genre: row["source"],
+            "gold_label": labels[row["label"]],
+        }
+        for row in rows
     ]
-    return f"klue-nli-v1.1_{'train' if split == 'train' else 'dev'}.json", json.dumps(made, ensure_ascii=False)
+    return f"klue-nli-v1.1_{'train' if split == 'train' else 'dev'}.json", json.dumps(
+        made, ensure_ascii=False
+    )
 
 
 def _official_korquad(split: str, rows: Rows) -> tuple[str, str]:
@@ -270,12 +324,19 @@ def _official_korquad(split: str, rows: Rows) -> tuple[str, str]:
     for row in rows:
         answer = {"text": row["answers"]["text"][0], "answer_start": 8}
         qa = {"id": row["id"], "question": row["question"], "answers": [answer]}
-        made.append({"title": row["title"], "paragraphs": [{"context": row["context"], "qas": [qa]}]})
-    return f"KorQuAD_v1.0_{'train' if split == 'train' else 'dev'}.json", json.dumps({"data": made}, ensure_ascii=False)
+        made.append(
+            {"title": row["title"], "paragraphs": [{"context": row["context"], "qas": [qa]}]}
+        )
+    return f"KorQuAD_v1.0_{'train' if split == 'train' else 'dev'}.json", json.dumps(
+        {"data": made}, ensure_ascii=False
+    )
 
 
 def _official_nsmc(split: str, rows: Rows) -> tuple[str, str]:
-    lines = ["id\tdocument\tlabel", *(f"{row['id']}\t{row['document']}\t{row['label']}" for row in rows)]
+    lines = [
+        "id\tdocument\tlabel",
+        *(f"{row['id']}\t{row['document']}\t{row['label']}" for row in rows),
+    ]
     return f"ratings_{split}.txt", "\n".join(lines) + "\n"
 
 

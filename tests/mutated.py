@@ -1,7 +1,7 @@
 """The ways in which test_mutations.py spoils a source's file.
 
-Always the same for a form and a number: what fails is told with both, and spoilt(form, number) makes that file again.
-"""
+Always the same for a form and a number: what fails is told with both, and spoilt(form, number)
+makes that file again."""
 
 import gzip
 import io
@@ -16,7 +16,19 @@ WORDS = r"""
 null true 0 -1 2 1.5 -5 1e400 -1e400 NaN -Infinity undefined [] {} 'x' ["x"] [[[[[[[[ \ , : "" "\x"
 "\ud800" "\udc00\ud800" "\u0000" =1+1 <a/> &lol; &#0; A99999999999 1048577 s d e
 """
-SPACED = ("", "\t", "\r", "\n", '"', '" "', '"\x00"', '"\ufeff"', '"\u2028"', '{"a": 1, "a": 2}', '{"text": ["x"]}')
+SPACED = (
+    "",
+    "\t",
+    "\r",
+    "\n",
+    '"',
+    '" "',
+    '"\x00"',
+    '"\ufeff"',
+    '"\u2028"',
+    '{"a": 1, "a": 2}',
+    '{"text": ["x"]}',
+)
 ODD = (*WORDS.split(), *SPACED, "9" * 400, "9" * 100_000, "[" * 100_000, '{"a":' * 2_000)
 RAW = b'\0 \xff \xea\xb0 \xb0\xa1 \xef\xbb\xbf \x80\x80\x80 " } ] , \\ \x1a'
 BYTES = (*RAW.split(b" "), b"\n", b"\r")
@@ -48,9 +60,13 @@ def pair_changed(rng: random.Random, text: str) -> str:
     """A field is missing, unknown, there twice, or has another name in all rows."""
     found = rng.choice(list(PAIR.finditer(text)))
     key = found[0].partition(":")[0]
-    changed = rng.choice(["", '"extra": [1], ' + found[0], f"{key}: {rng.choice(ODD)}, " + found[0]])
+    changed = rng.choice(
+        ["", '"extra": [1], ' + found[0], f"{key}: {rng.choice(ODD)}, " + found[0]]
+    )
     if rng.random() < 0.2:
-        return text.replace(key, '"' + rng.choice(("x", "data", "messages", "talk", "body", "")) + '"')
+        return text.replace(
+            key, '"' + rng.choice(("x", "data", "messages", "talk", "body", "")) + '"'
+        )
     return text[: found.start()] + changed + text[found.end() :]
 
 
@@ -81,14 +97,21 @@ def encoding_changed(rng: random.Random, text: str) -> bytes:
     """The text in another encoding, or in two."""
     at = rng.randrange(len(text))
     first, second = rng.choice(
-        (("cp949", "cp949"), ("utf-8", "cp949"), ("cp949", "utf-8"), ("utf-8", "utf-16"), ("utf-16", "utf-16"))
+        (
+            ("cp949", "cp949"),
+            ("utf-8", "cp949"),
+            ("cp949", "utf-8"),
+            ("utf-8", "utf-16"),
+            ("utf-16", "utf-16"),
+        )
     )
     mark = rng.choice(("", "", "\ufeff"))
     return (mark + text[:at]).encode(first, "replace") + text[at:].encode(second, "replace")
 
 
 def columns_changed(rng: random.Random, content: bytes) -> bytes:
-    """A parquet file whose column is missing, null, or of another type: in one row where that can be, or in all."""
+    """A parquet file whose column is missing, null, or of another type: in one row where that can
+    be, or in all."""
     import pyarrow
     import pyarrow.parquet
 
@@ -115,10 +138,19 @@ def columns_changed(rng: random.Random, content: bytes) -> bytes:
     )
     values = [odd] * table.num_rows
     if rng.random() < 0.3:
-        values = [[None, value][number % 7 > 0] for number, value in enumerate(table.column(at).to_pylist())]
+        values = [
+            [None, value][number % 7 > 0]
+            for number, value in enumerate(table.column(at).to_pylist())
+        ]
     column = pyarrow.array(values)
     name = table.column_names[at]
-    table = rng.choice((table.set_column(at, name, column), table.remove_column(at), table.append_column(name, column)))
+    table = rng.choice(
+        (
+            table.set_column(at, name, column),
+            table.remove_column(at),
+            table.append_column(name, column),
+        )
+    )
     pyarrow.parquet.write_table(table, file := io.BytesIO())
     return file.getvalue()
 
@@ -127,10 +159,14 @@ def member_changed(rng: random.Random, content: bytes) -> bytes:
     """A workbook with a changed token, or changed bytes, in one of its files."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}
-    name = rng.choice([*members, *[name for name in members if "sheet" in name or "hared" in name] * 2])
+    name = rng.choice(
+        [*members, *[name for name in members if "sheet" in name or "hared" in name] * 2]
+    )
     text = members[name].decode()
     members[name] = (
-        token_changed(rng, text, "xml").encode() if rng.random() < 0.7 else bytes_changed(rng, members[name])
+        token_changed(rng, text, "xml").encode()
+        if rng.random() < 0.7
+        else bytes_changed(rng, members[name])
     )
     with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
         for member, value in members.items():
@@ -147,7 +183,9 @@ def text_changed(rng: random.Random, form: Form) -> bytes:
         return encoding_changed(rng, text)
     if way < 4:
         return bytes_changed(rng, form.content)
-    changed = pair_changed(rng, text) if kind == "json" and way < 7 else token_changed(rng, text, kind)
+    changed = (
+        pair_changed(rng, text) if kind == "json" and way < 7 else token_changed(rng, text, kind)
+    )
     return changed.encode(encoding, "replace")
 
 
@@ -162,7 +200,11 @@ def spoilt(form: Form, number: int) -> bytes:
         return (member_changed if rng.random() < 0.8 else bytes_changed)(rng, form.content)
     if form.packed is None:
         return text_changed(rng, form)
-    return form.packed(text_changed(rng, form)) if rng.random() < 0.5 else bytes_changed(rng, form.file)
+    return (
+        form.packed(text_changed(rng, form))
+        if rng.random() < 0.5
+        else bytes_changed(rng, form.file)
+    )
 
 
 def lengthened(form: Form) -> bytes:
@@ -178,7 +220,9 @@ def bomb(form: Form, filling: bytes) -> bytes:
     piece = filling * ((1 << 20) // len(filling))
     if form.kind != "zip":
         return gzip.compress(form.content, mtime=0) + gzip.compress(piece, mtime=0) * 512
-    with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(
+        file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED, compresslevel=1
+    ) as archive:
         with archive.open("속/TL_여가.json", "w", force_zip64=True) as member:
             member.writelines([form.content, *[piece] * 512])
     return file.getvalue()

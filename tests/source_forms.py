@@ -13,7 +13,8 @@ Row = dict[str, Any]
 
 
 class Form(NamedTuple):
-    """One file of a source as it comes. `others`: what lies beside it. `packed`: how the text of it is wrapped, if it is."""
+    """One file of a source as it comes. `others`: what lies beside it. `packed`: how the text of it
+    is wrapped, if it is."""
 
     source: str
     form: str
@@ -33,7 +34,8 @@ class Form(NamedTuple):
 
 
 def _rows(make: Callable[[int, str], Row], first: str) -> list[Row]:
-    """ROWS rows of which two are to be dropped: one has an empty field, one stands there twice, but for its guid."""
+    """ROWS rows of which two are to be dropped: one has an empty field, one stands there twice, but
+    for its guid."""
     rows = [make(number, _text(first, number)) for number in range(ROWS)]
     named = {key: f"{rows[-1][key]}-2" for key in ("guid", "id") if key in rows[-1]}
     return [*rows, {**rows[-1], **named}, make(ROWS, " ")]
@@ -55,7 +57,9 @@ def _table(rows: list[Row], mark: str) -> bytes:
     """Separated values; none of ours needs a quote in .tsv, all are quoted in .csv."""
     quote = '"' if mark == "," else ""
     lines = [list(rows[0]), *(list(row.values()) for row in rows)]
-    return "".join(mark.join(f"{quote}{cell}{quote}" for cell in line) + "\n" for line in lines).encode()
+    return "".join(
+        mark.join(f"{quote}{cell}{quote}" for cell in line) + "\n" for line in lines
+    ).encode()
 
 
 def parquet(rows: list[Row]) -> bytes:
@@ -97,7 +101,13 @@ def _gzipped(content: bytes) -> bytes:
 
 def _klue(number: int, text: str) -> Row:
     label = ("entailment", "neutral", "contradiction")[number % 3]
-    return {"guid": f"g{number}", "genre": "예시", "premise": text, "hypothesis": f"가설 {number}", "gold_label": label}
+    return {
+        "guid": f"g{number}",
+        "genre": "예시",
+        "premise": text,
+        "hypothesis": f"가설 {number}",
+        "gold_label": label,
+    }
 
 
 def _hub_klue(number: int, text: str) -> Row:
@@ -131,30 +141,52 @@ def _question(number: int, text: str) -> Row:
 def _korquad(rows: list[Row]) -> bytes:
     def paragraph(row: Row) -> Row:
         answers = [{"text": row["answers"]["text"][0], "answer_start": 3}]
-        return {"context": row["context"], "qas": [{"id": row["id"], "question": row["question"], "answers": answers}]}
+        return {
+            "context": row["context"],
+            "qas": [{"id": row["id"], "question": row["question"], "answers": answers}],
+        }
 
     articles = [
-        {"title": "장면", "paragraphs": [paragraph(row) for row in rows[at : at + 5]]} for at in range(0, len(rows), 5)
+        {"title": "장면", "paragraphs": [paragraph(row) for row in rows[at : at + 5]]}
+        for at in range(0, len(rows), 5)
     ]
     return _json({"version": "KorQuAD_v1.0", "data": articles})
 
 
 def _naver(number: int, text: str) -> Row:
-    kind = {"date": "2022-07-01 10:00:00", "category": "사회", "press": "예시일보", "title": f"제목 {number}"}
-    return {**kind, "document": text, "link": f"https://example.com/{number}", "summary": "바닷가와 시장."}
+    kind = {
+        "date": "2022-07-01 10:00:00",
+        "category": "사회",
+        "press": "예시일보",
+        "title": f"제목 {number}",
+    }
+    return {
+        **kind,
+        "document": text,
+        "link": f"https://example.com/{number}",
+        "summary": "바닷가와 시장.",
+    }
 
 
 def _chat(number: int, text: str) -> Row:
     if number % 2:
         return {"prompt": f"{text} {number}", "answer": "네", "group": f"모임 {number}"}
-    turns = [("user", f"{text} {number}"), ("assistant", "네"), ("user", "또?"), ("assistant", "네")]
+    turns = [
+        ("user", f"{text} {number}"),
+        ("assistant", "네"),
+        ("user", "또?"),
+        ("assistant", "네"),
+    ]
     told = [{"role": role, "content": said} for role, said in turns]
     return {"guid": f"c{number}", "messages": told, "group": f"모임 {number}"}
 
 
 def _daily(number: int, text: str) -> Row:
     said = [(1, text), (2, "좋아"), (1, "언제?"), (2, "내일")] if text.strip() else [(1, "저기")]
-    lines = [{"norm_text": line, "speaker": {"id": f"{who}번"}, "text": f"{who} : {line}"} for who, line in said]
+    lines = [
+        {"norm_text": line, "speaker": {"id": f"{who}번"}, "text": f"{who} : {line}"}
+        for who, line in said
+    ]
     return {"filename": f"K_{number}.txt", "annotations": {"subject": "여가", "lines": lines}}
 
 
@@ -174,7 +206,10 @@ def _feeling(number: int, text: str) -> Row:
     emotion = {"profile": {"emotion": {"type": "E18"}}}
     return {
         **emotion,
-        "talk": {"id": {"profile-id": f"Pro_{number}", "talk-id": f"Pro_{number}_1"}, "content": content},
+        "talk": {
+            "id": {"profile-id": f"Pro_{number}", "talk-id": f"Pro_{number}_1"},
+            "content": content,
+        },
     }
 
 
@@ -196,13 +231,28 @@ def _aihub(make: Callable[[int, str], Row], outer: str = "data") -> bytes:
 
 def _clerks() -> list[list[object]]:
     said = [[("고객", _text("가게", n), 1), ("점원", f"{n}번으로 오세요", 2)] for n in range(ROWS)]
-    lines: list[list[object]] = [[who, line, "카페", at] for turns in said for who, line, at in turns]
-    return [["SPEAKER", "SENTENCE", "DOMAIN", "SENTENCEID"], *lines, ["고객", "여보세요", "카페", 1]]
+    lines: list[list[object]] = [
+        [who, line, "카페", at] for turns in said for who, line, at in turns
+    ]
+    return [
+        ["SPEAKER", "SENTENCE", "DOMAIN", "SENTENCEID"],
+        *lines,
+        ["고객", "여보세요", "카페", 1],
+    ]
 
 
 def _feelings() -> list[list[object]]:
-    head: list[object] = ["번호", "감정_대분류", "사람문장1", "시스템응답1", "사람문장2", "시스템응답2"]
-    rows: list[list[object]] = [[n, "불안", _text("마음", n), "그렇군요", None, None] for n in range(ROWS)]
+    head: list[object] = [
+        "번호",
+        "감정_대분류",
+        "사람문장1",
+        "시스템응답1",
+        "사람문장2",
+        "시스템응답2",
+    ]
+    rows: list[list[object]] = [
+        [n, "불안", _text("마음", n), "그렇군요", None, None] for n in range(ROWS)
+    ]
     return [head, *rows, [ROWS, "불안", "저기", None, None, None]]
 
 
@@ -213,7 +263,11 @@ def forms() -> list[Form]:
         _table(_rows(_nsmc, "감상"), "\t"),
         _table(_rows(_naver, "기사"), ","),
     )
-    korquad, sns, chat = _korquad(_rows(_question, "지문")), _aihub(_sns), _lines(_rows(_chat, "질문"))[: -len("\n")]
+    korquad, sns, chat = (
+        _korquad(_rows(_question, "지문")),
+        _aihub(_sns),
+        _lines(_rows(_chat, "질문"))[: -len("\n")],
+    )
     chat = chat.rpartition(b"\n")[0]  # an empty question is no row to drop there but a fault
     apart = {"validation.jsonl": _lines([_chat(number, "따로") for number in range(900, 905)])}
     mine = {"validation.csv": _table(_rows(_naver, "다른 기사"), ",")}
@@ -227,7 +281,9 @@ def forms() -> list[Form]:
         made("klue_nli", "label", official, klue),
         made("klue_nli", "label", official + ".gz", klue, packed=_gzipped),
         made("klue_nli", "label", hub, parquet(_rows(_hub_klue, "전제"))),
-        made("klue_nli", "write", "train/data-00000-of-00001.arrow", _arrow(_rows(_hub_klue, "전제"))),
+        made(
+            "klue_nli", "write", "train/data-00000-of-00001.arrow", _arrow(_rows(_hub_klue, "전제"))
+        ),
         made("korquad", "answer", squad, korquad),
         made("korquad", "answer", squad + ".gz", korquad, packed=_gzipped),
         made("korquad", "answer", hub, parquet(_rows(_question, "지문"))),
@@ -237,7 +293,13 @@ def forms() -> list[Form]:
         made("naver_news", "summary", "train.csv", naver, others=mine),
         made("naver_news", "summary", "train.csv.gz", naver, others=mine, packed=_gzipped),
         made("naver_news", "summary", hub, parquet(_rows(_naver, "기사")), others=mine),
-        made("nli_sample", "label", "train.json", klue, others={"validation.json": _json(_rows(_klue, "다른 전제"))}),
+        made(
+            "nli_sample",
+            "label",
+            "train.json",
+            klue,
+            others={"validation.json": _json(_rows(_klue, "다른 전제"))},
+        ),
         made("chat", "chat", "train.jsonl", chat, others=apart),
         made("chat", "chat", "train.jsonl.gz", chat, others=apart, packed=_gzipped),
         made("aihub_dialogue", "reply", "일상.json", _aihub(_daily, "info")),
@@ -247,7 +309,13 @@ def forms() -> list[Form]:
         made("aihub_dialogue", "summary", "요약.json", _aihub(_summary)),
         made("aihub_dialogue", "reply", "감성.json", _aihub(_feeling, "")),
         made("aihub_dialogue", "next", "상식.json", _aihub(_articles)),
-        made("aihub_dialogue", "next", "받은 것.zip", sns, packed=lambda content: zipped("속/TL_여가.json", content)),
+        made(
+            "aihub_dialogue",
+            "next",
+            "받은 것.zip",
+            sns,
+            packed=lambda content: zipped("속/TL_여가.json", content),
+        ),
         made("aihub_dialogue", "next", "감성.xlsx", _book(_feelings())),
         made("aihub_dialogue", "next", "가게.xlsx", _book(_clerks())),
     ]

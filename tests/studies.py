@@ -14,12 +14,15 @@ Cells = list[tuple[Cell, Finished]]
 
 
 class Grid(NamedTuple):
-    """Which cells there are. A rate follows from the size: llama learns more from much, deepseek from little."""
+    """Which cells there are. A rate follows from the size: llama learns more from much, deepseek
+    from little."""
 
     sizes: tuple[int | None, ...] = (250, 1000, 4000)
     seeds: tuple[int, ...] = (1, 2)
     arms: tuple[str, ...] = ("llama", "deepseek")
-    rates: tuple[float, ...] = ()  # learning rates to choose from; the lower, the lower the validation loss
+    rates: tuple[
+        float, ...
+    ] = ()  # learning rates to choose from; the lower, the lower the validation loss
     premises: int = 60
 
 
@@ -41,7 +44,12 @@ def made(folder: Path, grid: Grid) -> tuple[Study, Cells]:
                     name = f"{arm} data.0.samples={samples} seed={seed} {learning or ''}".strip()
                     resolved: Any = RESOLVED
                     cell = Cell(recipe, (), name, arm, 0, samples, seed, choice, resolved)
-                    found.append((cell, Finished(written(folder / name.replace(" ", "_"), cell, grid.premises))))
+                    found.append(
+                        (
+                            cell,
+                            Finished(written(folder / name.replace(" ", "_"), cell, grid.premises)),
+                        )
+                    )
     cells = tuple(cell for cell, _ in found)
     return Study(Path("recipes/studies/made.yml"), cells, None, "nli_sample_ko"), found
 
@@ -54,9 +62,14 @@ def written(folder: Path, cell: Cell, premises: int) -> Path:
     model = MODELS.get(cell.arm.split()[0], "quickstart-llama")
     stages = dict.fromkeys(("prepare", "render", "train", "score"), spent)
     what = Made(
-        model=model, adapter=adapter, seed=cell.seed * 1000 + rows, premises=premises,
-        rates=(0.35, rate(cell.arm, rows)), lines=("hypothesis_only",), record={"seed": cell.seed, "stages": stages},
-    )  # fmt: skip
+        model=model,
+        adapter=adapter,
+        seed=cell.seed * 1000 + rows,
+        premises=premises,
+        rates=(0.35, rate(cell.arm, rows)),
+        lines=("hypothesis_only",),
+        record={"seed": cell.seed, "stages": stages},
+    )
     finished(folder, what)
     manifest = read_json(folder / "data" / "manifest.json")
     manifest["entries"][0].update(samples=cell.samples, kept={"train": rows, "validation": 40})
@@ -64,7 +77,10 @@ def written(folder: Path, cell: Cell, premises: int) -> Path:
     if cell.choice:
         path = folder / "metrics.jsonl"
         loss = 0.2 + 100 * float(str(dict(cell.choice)["axolotl.learning_rate"]))
-        write_text(path, path.read_text(encoding="utf-8").replace('"eval_loss": 0.25', f'"eval_loss": {loss}'))
+        write_text(
+            path,
+            path.read_text(encoding="utf-8").replace('"eval_loss": 0.25', f'"eval_loss": {loss}'),
+        )
     return folder
 
 

@@ -1,4 +1,5 @@
-"""Every tensor that torch makes, counted without making it: the peak of one training step of a model far larger than memory."""
+"""Every tensor that torch makes, counted without making it: the peak of one training step of a
+model far larger than memory."""
 
 import weakref
 from typing import Any
@@ -40,26 +41,38 @@ class Peak(TorchDispatchMode):
 
 
 def on_meta(shape: Shape, kind: str, r: int = 16, targets: Any = "all-linear") -> Any:
-    """A model of this shape with a LoRA adapter as Axolotl lays it, without memory. `kind`: transformers' name for it."""
+    """A model of this shape with a LoRA adapter as Axolotl lays it, without memory. `kind`:
+    transformers' name for it."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM
 
     more = {"attention_bias": shape.qkv_bias, "mlp_bias": shape.mlp_bias} if kind == "llama" else {}
     config = AutoConfig.for_model(
-        kind, vocab_size=shape.vocab, hidden_size=shape.hidden, intermediate_size=shape.intermediate,
-        num_hidden_layers=shape.layers, num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_dim, tie_word_embeddings=shape.tied, use_cache=False, **more,
-    )  # fmt: skip
+        kind,
+        vocab_size=shape.vocab,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        tie_word_embeddings=shape.tied,
+        use_cache=False,
+        **more,
+    )
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-        return get_peft_model(model, LoraConfig(r=r, lora_alpha=2 * r, target_modules=targets, task_type="CAUSAL_LM"))
+        return get_peft_model(
+            model, LoraConfig(r=r, lora_alpha=2 * r, target_modules=targets, task_type="CAUSAL_LM")
+        )
 
 
 def of_step(
     model: Any, batch: int, length: int, checkpointing: bool, trained: int, monkeypatch: Any
 ) -> tuple[int, int]:
-    """Bytes of a meta model's parameters, and of the most that one training step under bf16 autocast adds to them, of which so
-    many tokens are `trained`: tensors without values do not tell which."""
+    """Bytes of a meta model's parameters, and of the most that one training step under bf16
+    autocast adds to them, of which so many tokens are `trained`: tensors without values do not tell
+    which."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     monkeypatch.setattr(head, "positions", lambda _: torch.arange(trained))
@@ -83,8 +96,9 @@ def of_step(
 
 
 def of_answers(model: Any, batch: int, prompt: int, written: int) -> tuple[int, int]:
-    """The most bytes that a meta model with its adapter adds to its parameters while it reads a padded batch of prompts, and then
-    while it writes the last token of each answer, as transformers' generate() has it."""
+    """The most bytes that a meta model with its adapter adds to its parameters while it reads a
+    padded batch of prompts, and then while it writes the last token of each answer, as
+    transformers' generate() has it."""
     from torch._subclasses.fake_tensor import FakeTensorMode
     from transformers import DynamicCache
 
@@ -99,11 +113,24 @@ def of_answers(model: Any, batch: int, prompt: int, written: int) -> tuple[int, 
         stored, found = peak.now, []
         cache = DynamicCache(config=model.config)
         with peak:
-            for length, number in ((prompt, prompt), (prompt + written - 1, written - 1), (prompt + written, 1)):
+            for length, number in (
+                (prompt, prompt),
+                (prompt + written - 1, written - 1),
+                (prompt + written, 1),
+            ):
                 peak.most = peak.now
-                ids, mask = (torch.zeros(batch, size, dtype=torch.long) for size in (number, length))
-                told = {"attention_mask": mask + 1, "past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
-                logits = model(input_ids=ids, **told).logits[:, -1].to(copy=True, dtype=torch.float32)
+                ids, mask = (
+                    torch.zeros(batch, size, dtype=torch.long) for size in (number, length)
+                )
+                told = {
+                    "attention_mask": mask + 1,
+                    "past_key_values": cache,
+                    "use_cache": True,
+                    "logits_to_keep": 1,
+                }
+                logits = (
+                    model(input_ids=ids, **told).logits[:, -1].to(copy=True, dtype=torch.float32)
+                )
                 found.append(peak.most - stored)
                 del logits
     return found[0], found[2]

@@ -1,4 +1,5 @@
-"""The command line as a user meets it: exit codes, one clear message for every mistake, nothing heavy, nothing left behind."""
+"""The command line as a user meets it: exit codes, one clear message for every mistake, nothing
+heavy, nothing left behind."""
 
 import json
 import subprocess
@@ -12,7 +13,13 @@ from tests.conftest import ROOT, Cli, write_recipe
 QUICK = ROOT / "recipes" / "quickstart_llama.yml"
 GOOD = "model: quickstart-llama\ndata:\n  - source: nli_sample\n"
 KLUE = "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: data\n"
-ROW = {"guid": "g0", "genre": "x", "premise": "비가 온다.", "hypothesis": "날이 맑다.", "gold_label": "contradiction"}
+ROW = {
+    "guid": "g0",
+    "genre": "x",
+    "premise": "비가 온다.",
+    "hypothesis": "날이 맑다.",
+    "gold_label": "contradiction",
+}
 
 
 def assert_one_message(done: "subprocess.CompletedProcess[str]", code: int, *told: str) -> None:
@@ -25,50 +32,75 @@ def assert_one_message(done: "subprocess.CompletedProcess[str]", code: int, *tol
 
 def test_what_is_for_a_launcher_is_refused_without_one_and_an_unknown_one_by_name(cli: Cli) -> None:
     assert_one_message(
-        cli("run", QUICK, "--dry-run", "--", "--nproc_per_node=2"), 2, "add --launcher torchrun or accelerate"
+        cli("run", QUICK, "--dry-run", "--", "--nproc_per_node=2"),
+        2,
+        "add --launcher torchrun or accelerate",
     )
-    assert_one_message(cli("run", QUICK, "--dry-run", "--launcher", "torchrum"), 2, "did you mean torchrun?")
-    done = cli("run", QUICK, "--dry-run", "--launcher", "torchrun", "--", "--nproc_per_node=2", "--help")
+    assert_one_message(
+        cli("run", QUICK, "--dry-run", "--launcher", "torchrum"), 2, "did you mean torchrun?"
+    )
+    done = cli(
+        "run", QUICK, "--dry-run", "--launcher", "torchrun", "--", "--nproc_per_node=2", "--help"
+    )
     assert done.returncode == 0 and "train    to do" in done.stdout
 
 
 def test_lm_eval_is_handed_its_words_unchanged(tmp_path: Path) -> None:
-    """With an interpreter beside which lies an lm_eval that says what it is given, and whether the current folder's modules are
-    left alone."""
+    """With an interpreter beside which lies an lm_eval that says what it is given, and whether the
+    current folder's modules are left alone."""
     for name, text in (
         ("python", f'exec {sys.executable} "$@"'),
         ("lm_eval", 'printf "%s\\n" "$@" "safe $PYTHONSAFEPATH"'),
     ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import cli; sys.executable = {str(tmp_path / 'python')!r}\n"
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import cli; sys.executable ="
+        f" {str(tmp_path / 'python')!r}\n"
+    )
     words = ["lm_eval", "--tasks", "klue_nli_ko", "--help", "-h", "a b"]
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}cli.cli({words!r})"], capture_output=True, text=True, check=False
+        [sys.executable, "-c", f"{code}cli.cli({words!r})"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.splitlines() == [*words[1:], "safe 1"], done.stderr
 
 
-@pytest.mark.parametrize("named", [["--model", "kotune"], ["--model=kotune"], ["-M", "kotune"], ["--model", "hf"]])
-def test_lm_eval_is_started_with_our_model_where_it_is_named(monkeypatch: pytest.MonkeyPatch, named: list[str]) -> None:
+@pytest.mark.parametrize(
+    "named", [["--model", "kotune"], ["--model=kotune"], ["-M", "kotune"], ["--model", "hf"]]
+)
+def test_lm_eval_is_started_with_our_model_where_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, named: list[str]
+) -> None:
     from click.testing import CliRunner
 
     from kotune.cli import cli as program
 
     started: list[list[str]] = []
     monkeypatch.setattr(
-        "os.execve", lambda file, words, env: started.append([file, *words, env["PYTHONPATH"].split(":")[0]])
+        "os.execve",
+        lambda file, words, env: started.append([file, *words, env["PYTHONPATH"].split(":")[0]]),
     )
     words = ["run", *named, "--tasks", "nli_sample_ko"]
     CliRunner().invoke(program, ["lm_eval", *words])
     ((file, first, *rest, path),) = started
     assert file == first and [*rest[-len(words) :]] == words
-    assert (rest[:2] == ["-m", "kotune.score.in_lm_eval"] and path == str(ROOT)) == ("hf" not in words)
+    assert (rest[:2] == ["-m", "kotune.score.in_lm_eval"] and path == str(ROOT)) == (
+        "hf" not in words
+    )
 
 
 def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
-    assert "good. quickstart-llama, lora, nli_sample (label); scored by nli_sample_ko" in cli("check", QUICK).stdout
-    assert "base_model: meta-llama/Llama-3.2-1B-Instruct" in cli("render", ROOT / "recipes" / "llama_lora.yml").stdout
+    assert (
+        "good. quickstart-llama, lora, nli_sample (label); scored by nli_sample_ko"
+        in cli("check", QUICK).stdout
+    )
+    assert (
+        "base_model: meta-llama/Llama-3.2-1B-Instruct"
+        in cli("render", ROOT / "recipes" / "llama_lora.yml").stdout
+    )
     assert "bf16: auto" in cli("render", QUICK, "--device", "cuda").stdout
     assert "bf16: false" in cli("render", QUICK, "--device", "cpu").stdout
 
@@ -88,29 +120,59 @@ def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
 def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
     code = (
-        f"import runpy, sys; sys.argv = ['cli.py', *{words!r}]\n"
-        f"try: runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\n"
-        f"except SystemExit: pass\nprint('HEAVY', [name for name in {heavy!r} if name in sys.modules])"
+        f"import runpy, sys; sys.argv = ['cli.py', *{words!r}]\ntry:"
+        f" runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\nexcept SystemExit:"
+        f" pass\nprint('HEAVY', [name for name in {heavy!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert "HEAVY []" in done.stdout
 
 
 def test_a_light_environment_is_enough_for_check_and_render(tmp_path: Path) -> None:
-    """Importing any package of the `train` extra fails, as where only the light install is there."""
-    heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets", "numpy", "pyarrow", "orjson", "jinja2")
+    """Importing any package of the `train` extra fails, as where only the light install is
+    there."""
+    heavy = (
+        "torch",
+        "transformers",
+        "axolotl",
+        "lm_eval",
+        "datasets",
+        "numpy",
+        "pyarrow",
+        "orjson",
+        "jinja2",
+    )
     blocker = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in heavy)
     (tmp_path / "sitecustomize.py").write_text(blocker)
     env = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"}
-    light = (["check", str(QUICK)], ["render", str(QUICK)], ["--help"], ["plan", str(QUICK)], ["doctor"])
+    light = (
+        ["check", str(QUICK)],
+        ["render", str(QUICK)],
+        ["--help"],
+        ["plan", str(QUICK)],
+        ["doctor"],
+    )
     for words in light:
         done = subprocess.run(
-            [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
+            [sys.executable, str(ROOT / "cli.py"), *words],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
-    for words in (["run", str(QUICK), "--runs-dir", str(tmp_path / "runs")], ["preview", str(QUICK)]):
+    for words in (
+        ["run", str(QUICK), "--runs-dir", str(tmp_path / "runs")],
+        ["preview", str(QUICK)],
+    ):
         done = subprocess.run(
-            [sys.executable, str(ROOT / "cli.py"), *words], env=env, capture_output=True, text=True, check=False
+            [sys.executable, str(ROOT / "cli.py"), *words],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert_one_message(done, 2, "make setup")
     assert not (tmp_path / "runs").exists()
@@ -128,17 +190,31 @@ def test_a_bad_recipe_is_told_by_every_command(cli: Cli, tmp_path: Path, command
     [
         (["run", QUICK, "--until", "trane"], "unknown stage; did you mean train?"),
         (["chekc", QUICK], "unknown command `chekc`; did you mean check?"),
-        (["check", "absent.yml"], "absent.yml: no such file; `ls recipes/ recipes/studies/` lists what ships"),
-        (["check", QUICK.parent / "studies" / "few_data.yml"], "a study, not a recipe; use ./cli.py study"),
+        (
+            ["check", "absent.yml"],
+            "absent.yml: no such file; `ls recipes/ recipes/studies/` lists what ships",
+        ),
+        (
+            ["check", QUICK.parent / "studies" / "few_data.yml"],
+            "a study, not a recipe; use ./cli.py study",
+        ),
         (["study", QUICK], "a recipe, not a study; use ./cli.py run"),
-        (["check", QUICK.with_name("quickstart_lama.yml")], "no such file; did you mean quickstart_llama.yml?"),
-        (["run", QUICK, "--limit", "some"], "`some` is neither a number of items, 1 or more, nor quick"),
+        (
+            ["check", QUICK.with_name("quickstart_lama.yml")],
+            "no such file; did you mean quickstart_llama.yml?",
+        ),
+        (
+            ["run", QUICK, "--limit", "some"],
+            "`some` is neither a number of items, 1 or more, nor quick",
+        ),
         (["run", QUICK, "--lang", "kr"], "'kr' is not one of 'en', 'ko'"),
         (["compare"], "Missing argument 'RUN...'."),
         (["check", QUICK, "--set", "axolotl.learning_rate=2e-4"], "not a number; write 2.0e-4"),
     ],
 )
-def test_a_usage_error_is_one_message(cli: Cli, tmp_path: Path, words: list[object], told: str) -> None:
+def test_a_usage_error_is_one_message(
+    cli: Cli, tmp_path: Path, words: list[object], told: str
+) -> None:
     assert_one_message(cli(*words), 2, told)
     assert not list(tmp_path.iterdir())
 
@@ -148,9 +224,21 @@ def test_a_usage_error_is_one_message(cli: Cli, tmp_path: Path, words: list[obje
     [
         ("klue-nli-v1.1_train.json", json.dumps([ROW], ensure_ascii=False)[:-30], "cut short"),
         ("klue-nli-v1.1_train.json", "", "no rows in it"),
-        ("klue-nli-v1.1_train.json", json.dumps([{k: v for k, v in ROW.items() if k != "hypothesis"}]), "hypothesis"),
-        ("klue-nli-v1.1_train.json", json.dumps([{**ROW, "gold_label": "contradictory"}]), "contradiction"),
-        ("klue-nli-v1.1_train.json", json.dumps([ROW], ensure_ascii=False).encode("cp949"), "cp949"),
+        (
+            "klue-nli-v1.1_train.json",
+            json.dumps([{k: v for k, v in ROW.items() if k != "hypothesis"}]),
+            "hypothesis",
+        ),
+        (
+            "klue-nli-v1.1_train.json",
+            json.dumps([{**ROW, "gold_label": "contradictory"}]),
+            "contradiction",
+        ),
+        (
+            "klue-nli-v1.1_train.json",
+            json.dumps([ROW], ensure_ascii=False).encode("cp949"),
+            "cp949",
+        ),
         ("other.json", "[]", "klue-nli-v1.1_train.json"),
     ],
     ids=["cut short", "empty", "no hypothesis", "unknown label", "CP949", "no data in the folder"],
@@ -161,7 +249,9 @@ def test_bad_data_stops_the_run_with_its_place_and_leaves_no_run_folder(
 ) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "klue-nli-v1.1_dev.json").write_text(json.dumps([ROW]), encoding="utf-8")
-    (tmp_path / "data" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (tmp_path / "data" / name).write_bytes(
+        content if isinstance(content, bytes) else content.encode()
+    )
     path = write_recipe(tmp_path, KLUE)
     done = cli("run", path)
     assert_one_message(done, 1, "klue")
@@ -171,13 +261,17 @@ def test_bad_data_stops_the_run_with_its_place_and_leaves_no_run_folder(
 
 def test_offline_without_a_cache_or_a_path_says_what_to_do(cli: Cli, tmp_path: Path) -> None:
     assert_one_message(
-        cli("run", write_recipe(tmp_path, KLUE.replace("    path: data\n", ""))), 1, "HF_HUB_OFFLINE is set"
+        cli("run", write_recipe(tmp_path, KLUE.replace("    path: data\n", ""))),
+        1,
+        "HF_HUB_OFFLINE is set",
     )
     assert not list((tmp_path / "runs").glob("*"))
 
 
 def test_a_missing_data_folder_is_told_before_anything_starts(cli: Cli, tmp_path: Path) -> None:
-    assert_one_message(cli("run", write_recipe(tmp_path, KLUE)), 2, "data.0.path: `data` does not exist")
+    assert_one_message(
+        cli("run", write_recipe(tmp_path, KLUE)), 2, "data.0.path: `data` does not exist"
+    )
 
 
 def test_a_dry_run_tells_the_stages_and_writes_nothing(cli: Cli, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The house: rooms that a newcomer can guess, imports that go one way, names that stand in one place."""
+"""The house: rooms that a newcomer can guess, imports that go one way, names that stand in one
+place."""
 
 import ast
 import re
@@ -12,12 +13,18 @@ from kotune import layout
 from tests.conftest import ROOT
 
 ROOMS = sorted(path.parent for path in (ROOT / "kotune").glob("*/__init__.py"))
-SOURCES = sorted(path for room in ("kotune", "kodata", "tasks") for path in (ROOT / room).rglob("*.py"))
+SOURCES = sorted(
+    path for room in ("kotune", "kodata", "tasks") for path in (ROOT / room).rglob("*.py")
+)
 
 
 def test_imports_go_one_way() -> None:
     done = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
+        [Path(sys.executable).with_name("lint-imports")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Contracts: 4 kept, 0 broken." in done.stdout, done.stdout
 
@@ -46,10 +53,28 @@ def test_a_room_says_in_two_sentences_what_is_done_there(room: Path) -> None:
 
 def test_file_names_of_a_run_folder_stand_in_one_module() -> None:
     """Those that nothing but a run folder has."""
-    names = {layout.CONFIG, layout.RECORD, layout.SCORES, layout.METRICS, layout.PARITY, layout.WEIGHTS, layout.TRAIN}
-    names |= {layout.VALIDATION, layout.MANIFEST, layout.REPORT_PAGE, layout.REPORT_MARKDOWN, layout.TRAIN_LOG}
+    names = {
+        layout.CONFIG,
+        layout.RECORD,
+        layout.SCORES,
+        layout.METRICS,
+        layout.PARITY,
+        layout.WEIGHTS,
+        layout.TRAIN,
+    }
+    names |= {
+        layout.VALIDATION,
+        layout.MANIFEST,
+        layout.REPORT_PAGE,
+        layout.REPORT_MARKDOWN,
+        layout.TRAIN_LOG,
+    }
     found = []
-    for path in (path for path in SOURCES if path.is_relative_to(ROOT / "kotune") and path.name != "layout.py"):
+    for path in (
+        path
+        for path in SOURCES
+        if path.is_relative_to(ROOT / "kotune") and path.name != "layout.py"
+    ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and node.value in names:
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}")
@@ -57,14 +82,17 @@ def test_file_names_of_a_run_folder_stand_in_one_module() -> None:
 
 
 def test_text_is_normalized_in_one_function() -> None:
-    """unicodedata's own takes minutes for a hostile text, and Ctrl-C does not end it; kodata.text.composed has a bound."""
+    """unicodedata's own takes minutes for a hostile text, and Ctrl-C does not end it;
+    kodata.text.composed has a bound."""
     found = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in ("normalize", "is_normalized"):
                 found.append(path)
             if isinstance(node, ast.ImportFrom) and node.module == "unicodedata":
-                found += [path for name in node.names if name.name in ("normalize", "is_normalized")]
+                found += [
+                    path for name in node.names if name.name in ("normalize", "is_normalized")
+                ]
     assert {path.relative_to(ROOT).as_posix() for path in found} == {"kodata/text.py"}
 
 

@@ -1,4 +1,5 @@
-"""The Colab notebook: stripped, its pins those of the lock, every command one that exists; the slow test runs it on the CPU."""
+"""The Colab notebook: stripped, its pins those of the lock, every command one that exists; the slow
+test runs it on the CPU."""
 
 import ast
 import json
@@ -27,9 +28,15 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 PUBLISHED = "https://github.com/somebody/kotune"
 CANARY = "hf_CanaryThatNoCellMayShow0000"
 PINS = next(
-    ast.literal_eval(node.value) for node in ast.parse(CODE["choose"]).body if ast.unparse(node).startswith("PINS")
+    ast.literal_eval(node.value)
+    for node in ast.parse(CODE["choose"]).body
+    if ast.unparse(node).startswith("PINS")
 )
-T4, L4, OLD = "Tesla T4, 580.65.06, 15360 MiB", "NVIDIA L4, 580.65.06, 23034 MiB", "NVIDIA L4, 550.54.15, 23034 MiB"
+T4, L4, OLD = (
+    "Tesla T4, 580.65.06, 15360 MiB",
+    "NVIDIA L4, 580.65.06, 23034 MiB",
+    "NVIDIA L4, 550.54.15, 23034 MiB",
+)
 
 
 def test_the_notebook_is_valid_and_carries_no_outputs() -> None:
@@ -43,12 +50,18 @@ def test_every_heading_is_korean_with_a_line_of_english_below() -> None:
     for name, text in CELLS.items():
         if name not in CODE:
             first, second = text.splitlines()[:2]
-            assert re.match(r"#+ .*[가-힣]|## \d+\. ", first) and re.fullmatch(r"\*[ -~]+\*", second), name
+            assert re.match(r"#+ .*[가-힣]|## \d+\. ", first) and re.fullmatch(
+                r"\*[ -~]+\*", second
+            ), name
 
 
 def test_pins_are_those_of_the_lock() -> None:
     lock = dict(
-        re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+        re.findall(
+            r"^([\w.-]+)==([\w.]+)",
+            (ROOT / "requirements.lock").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
     )
     assert {name: pin for name, pin in PINS.items() if name != "python"} == {
         name: lock[name] for name in ("uv", "torch", "axolotl", "lm-eval")
@@ -62,7 +75,9 @@ def test_one_address_stands_everywhere() -> None:
     place = REPOSITORY.removeprefix("https://github.com/")
     badge = f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{FILE.name}"
     assert f'REPOSITORY = "{REPOSITORY}"' in CELLS["choose"]
-    pages = [ROOT / name for name in ("README.md", "README.ko.md", "docs/colab.md", "docs/colab.ko.md")]
+    pages = [
+        ROOT / name for name in ("README.md", "README.ko.md", "docs/colab.md", "docs/colab.ko.md")
+    ]
     for text in (CELLS["kotune"], *(page.read_text(encoding="utf-8") for page in pages)):
         assert re.findall(r"https://colab\.research\.google\.com/github[^)\s]*", text) == [badge]
     for page in (ROOT / "docs").glob("*.md"):
@@ -71,22 +86,31 @@ def test_one_address_stands_everywhere() -> None:
 
 
 def test_recipes_and_gpus_that_may_be_chosen_exist() -> None:
-    chosen = re.findall(r'^(?:SECOND_)?RECIPE = "(\w+)"  # @param (\[.*\])', CELLS["choose"], re.MULTILINE)
+    chosen = re.findall(
+        r'^(?:SECOND_)?RECIPE = "(\w+)"  # @param (\[.*\])', CELLS["choose"], re.MULTILINE
+    )
     assert len(chosen) == 2
     for default, names in chosen:
-        assert default in json.loads(names) and default.startswith("quickstart")  # "run all" needs no token
+        assert default in json.loads(names) and default.startswith(
+            "quickstart"
+        )  # "run all" needs no token
         for name in json.loads(names):
             reading.load(ROOT / "recipes" / f"{name}.yml")
     names = next(
-        ast.literal_eval(node.value) for node in ast.parse(CODE["gpu"]).body if ast.unparse(node).startswith("NAMES")
+        ast.literal_eval(node.value)
+        for node in ast.parse(CODE["gpu"]).body
+        if ast.unparse(node).startswith("NAMES")
     )
     assert len(gpus.chosen(list(names.values()))) == len(names)
 
 
 class Colab:
-    """Executes the cells as Colab would: no command runs, each is kept with its environment and answered as told."""
+    """Executes the cells as Colab would: no command runs, each is kept with its environment and
+    answered as told."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, gpu: str, secret: str | None = CANARY) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, gpu: str, secret: str | None = CANARY
+    ) -> None:
         self.folder, self.gpu, self.called, self.shown = folder, gpu, [], []  # type: ignore[var-annotated]
         self.names: dict[str, Any] = {}
         for name in ("SMOKE", "HF_TOKEN"):
@@ -101,7 +125,9 @@ class Colab:
         monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/lib64-nvidia")
         monkeypatch.setattr(subprocess, "run", self._nvidia_smi)
         monkeypatch.setattr(subprocess, "Popen", self._popen)
-        module, drive, userdata = (ModuleType(name) for name in ("google.colab", "drive", "userdata"))
+        module, drive, userdata = (
+            ModuleType(name) for name in ("google.colab", "drive", "userdata")
+        )
         module.drive, module.userdata = drive, userdata  # type: ignore[attr-defined]
         drive.mount = lambda _: None  # type: ignore[attr-defined]
         userdata.get = {"HF_TOKEN": secret}.__getitem__ if secret else {}.__getitem__  # type: ignore[attr-defined]
@@ -110,7 +136,8 @@ class Colab:
         monkeypatch.setitem(sys.modules, "IPython.display", display)  # type: ignore[arg-type]
 
     def run_all(self, **chosen: object) -> None:
-        """Every cell in its order, with these values in the form; Colab's own folders lie in ours."""
+        """Every cell in its order, with these values in the form; Colab's own folders lie in
+        ours."""
         for name, source in CODE.items():
             exec(source.replace("/content", str(self.folder / "content")), self.names)
             if name == "choose":
@@ -154,7 +181,9 @@ REAL = {"RECIPE": "deepseek_lora", "SECOND_RECIPE": "llama_lora"}
 
 
 @pytest.mark.parametrize(("gpu", "limit"), [(L4, "quick"), (T4, "all")])
-def test_run_all_gives_commands_that_the_command_line_takes(colab: Opened, gpu: str, limit: str) -> None:
+def test_run_all_gives_commands_that_the_command_line_takes(
+    colab: Opened, gpu: str, limit: str
+) -> None:
     from cli import cli
 
     opened = colab(gpu)
@@ -164,15 +193,23 @@ def test_run_all_gives_commands_that_the_command_line_takes(colab: Opened, gpu: 
     for _, _, name, *rest in words:
         cli.commands[name].make_context(name, list(rest))  # a UsageError for what it does not take
     first, again, second = opened.commands("run")
-    assert first == again and (first[0], second[0]) == ("recipes/deepseek_lora.yml", "recipes/llama_lora.yml")
+    assert first == again and (first[0], second[0]) == (
+        "recipes/deepseek_lora.yml",
+        "recipes/llama_lora.yml",
+    )
     assert first[1:] == second[1:]  # the two differ in nothing else
     assert ("--limit" in first) == (limit == "quick")
     for line in (*opened.commands("plan"), first):
-        reading.load(ROOT / line[0], [line[at + 1] for at, word in enumerate(line) if word == "--set"])
+        reading.load(
+            ROOT / line[0], [line[at + 1] for at, word in enumerate(line) if word == "--set"]
+        )
     runs = str(opened.folder / "content" / "drive" / "MyDrive" / "kotune" / "runs")
     assert first[first.index("--runs-dir") + 1] == runs
     assert [name.startswith(runs) for name in opened.commands("compare")[0][:2]] == [True, True]
-    assert [page.count("<iframe") for page in opened.shown] == [1, 1] and "&amp;보고서" in opened.shown[0]
+    assert [page.count("<iframe") for page in opened.shown] == [
+        1,
+        1,
+    ] and "&amp;보고서" in opened.shown[0]
 
 
 def test_the_environment_is_one_of_its_own_at_the_pinned_versions(colab: Opened) -> None:
@@ -182,21 +219,30 @@ def test_the_environment_is_one_of_its_own_at_the_pinned_versions(colab: Opened)
     home = opened.folder / "content" / "kotune"
     assert lines[0] == f"git clone --quiet {PUBLISHED} {home}"
     assert f"{sys.executable} -P -m pip install --quiet uv=={PINS['uv']}" in lines
-    assert f"{sys.executable} -P -m uv venv --quiet --seed --python {PINS['python']} {home}/.venv" in lines
+    assert (
+        f"{sys.executable} -P -m uv venv --quiet --seed --python {PINS['python']} {home}/.venv"
+        in lines
+    )
     assert "bash install.sh .venv/bin" in lines
-    assert {words[0] for words, _ in opened.called if "cli.py" in words} == {f"{home}/.venv/bin/python"}
+    assert {words[0] for words, _ in opened.called if "cli.py" in words} == {
+        f"{home}/.venv/bin/python"
+    }
     for _, env in opened.called:  # Colab's settings for its own Python and uv
         assert not [name for name in env if name.startswith(("UV_", "PIP_", "PYTHON", "FORCE_"))]
 
 
 def test_other_versions_than_pinned_end_it(colab: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = colab()
-    monkeypatch.setattr(opened, "_answer", lambda words: [json.dumps({**PINS, "torch": "2.11.0+cu128"})])
+    monkeypatch.setattr(
+        opened, "_answer", lambda words: [json.dumps({**PINS, "torch": "2.11.0+cu128"})]
+    )
     with pytest.raises(Exception, match=r"2\.11\.0\+cu128"):
         opened.run_all()
 
 
-def test_a_token_reaches_the_commands_and_no_output(colab: Opened, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_token_reaches_the_commands_and_no_output(
+    colab: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
     opened = colab()
     opened.run_all(**REAL)
     assert {env.get("HF_TOKEN") for words, env in opened.called if "cli.py" in words} == {CANARY}
@@ -205,7 +251,9 @@ def test_a_token_reaches_the_commands_and_no_output(colab: Opened, capsys: pytes
     assert not [words for words, _ in opened.called if CANARY in " ".join(words)]
 
 
-def test_without_a_token_only_llama_is_warned_of(colab: Opened, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_token_only_llama_is_warned_of(
+    colab: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
     colab(secret=None).run_all()
     assert "KeyError" in (quick := capsys.readouterr().out) and "Llama" not in quick
     colab(secret=None).run_all(**REAL)
@@ -243,8 +291,12 @@ def test_a_gpu_gets_what_triton_makes_its_kernels_with(colab: Opened, gpu: str) 
 def test_a_driver_older_than_torchs_cuda_gets_nvidias_package(colab: Opened) -> None:
     opened = colab(OLD)
     opened.run_all()
-    assert ["apt-get", "install", "--quiet", "--yes", "cuda-compat-13-0"] in [words for words, _ in opened.called]
-    assert opened.called[-1][1]["LD_LIBRARY_PATH"] == "/usr/local/cuda-13.0/compat:/usr/lib64-nvidia"
+    assert ["apt-get", "install", "--quiet", "--yes", "cuda-compat-13-0"] in [
+        words for words, _ in opened.called
+    ]
+    assert (
+        opened.called[-1][1]["LD_LIBRARY_PATH"] == "/usr/local/cuda-13.0/compat:/usr/lib64-nvidia"
+    )
 
 
 def test_an_address_that_nobody_filled_in_and_a_refused_drive_are_one_message(
@@ -253,14 +305,18 @@ def test_an_address_that_nobody_filled_in_and_a_refused_drive_are_one_message(
     opened = colab()
     with pytest.raises(Exception, match="Fill in REPOSITORY"):
         opened.run_all(REPOSITORY="https://github.com/OWNER/of-nobody")
-    monkeypatch.setattr(sys.modules["google.colab"].drive, "mount", lambda _: Path("/no/such/drive").read_bytes())
+    monkeypatch.setattr(
+        sys.modules["google.colab"].drive, "mount", lambda _: Path("/no/such/drive").read_bytes()
+    )
     with pytest.raises(Exception, match="untick ON_DRIVE"):
         opened.run_all()
     opened.run_all(ON_DRIVE=False)
     assert str(opened.folder / "content" / "runs") in opened.commands("run")[0]
 
 
-def test_a_command_that_fails_ends_it_with_its_exit_code(colab: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_fails_ends_it_with_its_exit_code(
+    colab: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = colab()
     failing = SimpleNamespace(stdout=iter(["error: the hub cannot be reached\n"]), wait=lambda: 75)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: failing)
@@ -275,10 +331,27 @@ def test_the_notebook_runs_from_top_to_bottom_on_a_cpu(tmp_path: Path) -> None:
     pytest.importorskip("nbmake")
     copy = tmp_path / FILE.name
     copy.write_bytes(FILE.read_bytes())
-    env = {**os.environ, "SMOKE": "1", "TMPDIR": str(tmp_path), "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
+    env = {
+        **os.environ,
+        "SMOKE": "1",
+        "TMPDIR": str(tmp_path),
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_OFFLINE": "1",
+    }
     env |= {"HF_TOKEN": CANARY, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
-    words = ["-m", "pytest", "--nbmake", "--overwrite", "--nbmake-timeout=1200", "-p", "no:cacheprovider", str(copy)]
-    done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    words = [
+        "-m",
+        "pytest",
+        "--nbmake",
+        "--overwrite",
+        "--nbmake-timeout=1200",
+        "-p",
+        "no:cacheprovider",
+        str(copy),
+    ]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-6000:]
     assert CANARY not in copy.read_text(encoding="utf-8")
     cells = json.loads(copy.read_text(encoding="utf-8"))["cells"]

@@ -1,4 +1,5 @@
-"""kotune as a package: what the wheel holds, and that the command `kotune` works from it where no checkout is."""
+"""kotune as a package: what the wheel holds, and that the command `kotune` works from it where no
+checkout is."""
 
 import importlib.metadata
 import json
@@ -17,9 +18,24 @@ import pytest
 from kotune.runs.folder import read_json, write_text
 from tests.conftest import ROOT
 
-NAMES = {"kodata": "kodata", "kotune": "kotune", "tasks": "kotune_tasks", "recipes": "kotune_recipes"}
-HEAVY = ("torch", "transformers", "axolotl", "lm_eval", "datasets", "numpy", "huggingface_hub", "datasketch")
-# Python starts with this file: whatever is opened or listed in the checkout, but for its environment, is written down.
+NAMES = {
+    "kodata": "kodata",
+    "kotune": "kotune",
+    "tasks": "kotune_tasks",
+    "recipes": "kotune_recipes",
+}
+HEAVY = (
+    "torch",
+    "transformers",
+    "axolotl",
+    "lm_eval",
+    "datasets",
+    "numpy",
+    "huggingface_hub",
+    "datasketch",
+)
+# Python starts with this file: whatever is opened or listed in the checkout, but for its
+# environment, is written down.
 WATCH = """
 import sys
 
@@ -35,7 +51,8 @@ sys.addaudithook(_seen)
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment with the wheel, inside somebody else's git repository. `seen`: what was read of the checkout."""
+    """An environment with the wheel, inside somebody else's git repository. `seen`: what was read
+    of the checkout."""
 
     root: Path
     seen: Path
@@ -44,11 +61,20 @@ class Installed:
     def packages(self) -> Path:
         return next(self.root.glob("lib/python3*/site-packages"))
 
-    def start(self, program: str, *words: object, cwd: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    def start(
+        self, program: str, *words: object, cwd: Path, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
         env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        env |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(self.root / "hf"), "CUDA_VISIBLE_DEVICES": "", **more}
+        env |= {
+            "HF_HUB_OFFLINE": "1",
+            "HF_HOME": str(self.root / "hf"),
+            "CUDA_VISIBLE_DEVICES": "",
+            **more,
+        }
         command = [str(self.root / "bin" / program), *map(str, words)]
-        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False
+        )
 
 
 Kotune = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -75,13 +101,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stale = place / "tree" / "build" / "lib" / "kotune" / "gone.py"  # of an earlier build
     write_text(stale, "")
     code = f"from setuptools import build_meta; build_meta.build_wheel({str(place)!r})"
-    subprocess.run([sys.executable, "-c", code], cwd=place / "tree", capture_output=True, text=True, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=place / "tree", capture_output=True, text=True, check=True
+    )
     return next(place.glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel in an environment of its own, which finds everything else in the environment of these tests."""
+    """The wheel in an environment of its own, which finds everything else in the environment of
+    these tests."""
     uv = Path(sys.executable).parent / "uv"
     if not uv.exists():
         pytest.skip("uv is not in this environment (make setup brings it)")
@@ -103,7 +132,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         own.root / "bin/python",
     ]
     subprocess.run([*words, wheel], check=True)
-    # A path in a .pth file is searched, but .pth files there, as that of the editable install, are not read.
+    # A path in a .pth file is searched, but .pth files there, as that of the editable install, are
+    # not read.
     write_text(own.packages / "others.pth", sysconfig.get_path("purelib") + "\n")
     watch = WATCH.format(root=f"{ROOT}/", venv=f"{Path(sys.prefix)}/", log=str(own.seen))
     write_text(own.packages / "sitecustomize.py", watch)
@@ -127,7 +157,9 @@ def succeeded(done: "subprocess.CompletedProcess[str]") -> str:
     return done.stdout
 
 
-def test_the_wheel_holds_the_four_folders_under_names_of_their_own_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_four_folders_under_names_of_their_own_and_nothing_else(
+    wheel: Path,
+) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     folders = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert folders == {*NAMES.values(), f"kotune-{importlib.metadata.version('kotune')}.dist-info"}
@@ -139,19 +171,30 @@ def test_the_wheel_holds_the_four_folders_under_names_of_their_own_and_nothing_e
 def test_every_module_is_the_installations_and_nothing_is_read_of_the_checkout(
     installed: Installed, tmp_path: Path
 ) -> None:
-    code = "import kodata, kotune.cli, kotune_tasks; print(*(m.__file__ for m in (kodata, kotune, kotune_tasks)))"
+    code = (
+        "import kodata, kotune.cli, kotune_tasks; print(*(m.__file__ for m in (kodata, kotune,"
+        " kotune_tasks)))"
+    )
     files = succeeded(installed.start("python", "-c", code, cwd=tmp_path)).split()
     assert [Path(file).parent.parent for file in files] == [installed.packages] * 3
     assert not installed.seen.exists()
     other = installed.start("python", "-c", f"open({str(ROOT / 'LICENSE')!r})", cwd=tmp_path)
-    assert other.returncode == 0 and installed.seen.read_text() == f"{ROOT / 'LICENSE'}\n"  # it would be noticed
+    assert (
+        other.returncode == 0 and installed.seen.read_text() == f"{ROOT / 'LICENSE'}\n"
+    )  # it would be noticed
     installed.seen.unlink()
 
 
-def test_shipped_recipes_studies_and_tasks_are_found_by_name(installed: Installed, kotune: Kotune) -> None:
+def test_shipped_recipes_studies_and_tasks_are_found_by_name(
+    installed: Installed, kotune: Kotune
+) -> None:
     assert "Usage: kotune [OPTIONS] COMMAND" in succeeded(kotune("--help"))
-    assert "good. quickstart-llama, lora, nli_sample (label)" in succeeded(kotune("check", "quickstart_llama"))
-    assert "base_model: meta-llama/Llama-3.2-1B-Instruct" in succeeded(kotune("render", "llama_lora"))
+    assert "good. quickstart-llama, lora, nli_sample (label)" in succeeded(
+        kotune("check", "quickstart_llama")
+    )
+    assert "base_model: meta-llama/Llama-3.2-1B-Instruct" in succeeded(
+        kotune("render", "llama_lora")
+    )
     listed = {line.split()[0] for line in succeeded(kotune("recipes")).splitlines()}
     shipped = {path.stem for path in (ROOT / "recipes").glob("**/*.yml")} - {"defaults"}
     assert listed == shipped >= {"quickstart_llama", "quickstart_study"}
@@ -163,8 +206,13 @@ def test_shipped_recipes_studies_and_tasks_are_found_by_name(installed: Installe
 
 def test_plan_and_doctor_need_no_checkout(installed: Installed, kotune: Kotune) -> None:
     assert "2,412" in succeeded(kotune("plan", "quickstart_llama"))
-    checks = {check["name"]: check for check in json.loads(kotune("doctor", "--json").stdout)["checks"]}
-    assert checks["packages"]["state"] == "ok" and "only a checkout has a lock" in checks["packages"]["told"]
+    checks = {
+        check["name"]: check for check in json.loads(kotune("doctor", "--json").stdout)["checks"]
+    }
+    assert (
+        checks["packages"]["state"] == "ok"
+        and "only a checkout has a lock" in checks["packages"]["told"]
+    )
     assert not installed.seen.exists()
 
 
@@ -172,7 +220,10 @@ def test_what_is_told_names_the_command_and_the_recipes_as_they_are_typed_here(
     installed: Installed, kotune: Kotune, tmp_path: Path
 ) -> None:
     done = kotune("run", "quickstart_lama")
-    assert done.returncode == 2 and "did you mean quickstart_llama?; `kotune recipes` lists" in done.stderr
+    assert (
+        done.returncode == 2
+        and "did you mean quickstart_llama?; `kotune recipes` lists" in done.stderr
+    )
     succeeded(kotune("run", "quickstart_llama", "--until", "prepare"))
     record = read_json(next((tmp_path / "empty" / "runs").glob("quickstart_llama-*")) / "run.json")
     assert record["command"] == "kotune run quickstart_llama"
@@ -184,27 +235,48 @@ def test_slurm_starts_the_installed_command_and_other_engines_name_the_clone(
     installed: Installed, kotune: Kotune, tmp_path: Path
 ) -> None:
     succeeded(kotune("launch", "quickstart_llama", "--on", "slurm", "--dry-run"))
-    script = (tmp_path / "empty/runs/launch/kotune-quickstart-llama.sbatch").read_text(encoding="utf-8")
+    script = (tmp_path / "empty/runs/launch/kotune-quickstart-llama.sbatch").read_text(
+        encoding="utf-8"
+    )
     assert f"{installed.root}/bin/kotune run " in script and "cli.py" not in script
     assert " quickstart_llama" in script
     for engine in ("docker", "sky"):
         done = kotune("launch", "quickstart_llama", "--on", engine, "--dry-run")
-        assert done.returncode == 2 and "clone the repository" in done.stderr and done.stderr.count("\n") == 1
+        assert (
+            done.returncode == 2
+            and "clone the repository" in done.stderr
+            and done.stderr.count("\n") == 1
+        )
 
 
-def test_the_light_install_names_the_extra(installed: Installed, kotune: Kotune, tmp_path: Path) -> None:
-    """Importing any package of the `train` extra fails, as where only the light install is there."""
+def test_the_light_install_names_the_extra(
+    installed: Installed, kotune: Kotune, tmp_path: Path
+) -> None:
+    """Importing any package of the `train` extra fails, as where only the light install is
+    there."""
     watch = (installed.packages / "sitecustomize.py").read_text(encoding="utf-8")
     absent = "".join(f"sys.modules[{name!r}] = None\n" for name in HEAVY)
     write_text(tmp_path / "light" / "sitecustomize.py", watch + absent)
     light = {"PYTHONPATH": str(tmp_path / "light")}
     study = ["study", "quickstart_study", "--dry-run"]
-    for words in (["check", "quickstart_llama"], ["render", "llama_lora"], ["recipes"], ["tasks"], ["doctor"], study):
+    for words in (
+        ["check", "quickstart_llama"],
+        ["render", "llama_lora"],
+        ["recipes"],
+        ["tasks"],
+        ["doctor"],
+        study,
+    ):
         succeeded(kotune(*words, **light))
-    assert "the light install has no tokenizer; `bash install.sh ENVIRONMENT/bin package`" in succeeded(
-        kotune("plan", "llama_lora", **light)
+    assert (
+        "the light install has no tokenizer; `bash install.sh ENVIRONMENT/bin package`"
+        in succeeded(kotune("plan", "llama_lora", **light))
     )
-    for words in (["run", "quickstart_llama"], ["preview", "quickstart_llama"], ["lm_eval", "--help"]):
+    for words in (
+        ["run", "quickstart_llama"],
+        ["preview", "quickstart_llama"],
+        ["lm_eval", "--help"],
+    ):
         done = kotune(*words, **light)
         assert (
             done.returncode == 2
@@ -214,30 +286,49 @@ def test_the_light_install_names_the_extra(installed: Installed, kotune: Kotune,
     assert not installed.seen.exists() and not list((tmp_path / "empty").iterdir())
 
 
-def test_lm_eval_is_told_where_the_tasks_lie(installed: Installed, kotune: Kotune, tmp_path: Path) -> None:
-    """With an lm_eval that says what it is given; the stubs of kotune_tasks.install are of an lm_eval that is not ours."""
+def test_lm_eval_is_told_where_the_tasks_lie(
+    installed: Installed, kotune: Kotune, tmp_path: Path
+) -> None:
+    """With an lm_eval that says what it is given; the stubs of kotune_tasks.install are of an
+    lm_eval that is not ours."""
     tasks = str(installed.packages / "kotune_tasks")
     program = installed.root / "bin" / "lm_eval"
     write_text(program, '#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(0o755)
-    assert succeeded(kotune("lm_eval", "ls", "tasks")).splitlines() == ["ls", "tasks", "--include_path", tasks]
-    assert succeeded(kotune("lm_eval", "--include_path", "mine")).splitlines() == ["--include_path", "mine"]
+    assert succeeded(kotune("lm_eval", "ls", "tasks")).splitlines() == [
+        "ls",
+        "tasks",
+        "--include_path",
+        tasks,
+    ]
+    assert succeeded(kotune("lm_eval", "--include_path", "mine")).splitlines() == [
+        "--include_path",
+        "mine",
+    ]
     write_text(tmp_path / "other" / "lm_eval" / "__init__.py", "")
     (tmp_path / "other" / "lm_eval" / "tasks").mkdir()
     path = {"PYTHONPATH": str(tmp_path / "other")}
     succeeded(installed.start("python", "-m", "kotune_tasks.install", cwd=tmp_path, **path))
     stub = tmp_path / "other" / "lm_eval" / "tasks" / "kotune" / "nli_sample_ko.yaml"
-    assert stub.read_text(encoding="utf-8") == f'include: "{tasks}/nli_sample_ko/nli_sample_ko.yaml"\n'
+    assert (
+        stub.read_text(encoding="utf-8") == f'include: "{tasks}/nli_sample_ko/nli_sample_ko.yaml"\n'
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.e2e
-def test_the_whole_quickstart_from_the_wheel(installed: Installed, kotune: Kotune, tmp_path: Path) -> None:
-    (tmp_path / "empty" / "random.py").write_text("raise ImportError('of the folder that it is started in')\n")
+def test_the_whole_quickstart_from_the_wheel(
+    installed: Installed, kotune: Kotune, tmp_path: Path
+) -> None:
+    (tmp_path / "empty" / "random.py").write_text(
+        "raise ImportError('of the folder that it is started in')\n"
+    )
     succeeded(kotune("run", "quickstart_llama"))
     run = next((tmp_path / "empty" / "runs").glob("quickstart_llama-*"))
     scores = read_json(run / "scores.json")["nli_sample_ko"]
     assert scores["tuned"]["acc"]["value"] > scores["base"]["acc"]["value"] + 0.2
     assert succeeded(kotune("run", "quickstart_llama")).count("done before, nothing changed") == 5
-    assert "runs/quickstart_llama-" in succeeded(kotune("report", "quickstart_llama", "--lang", "ko"))
+    assert "runs/quickstart_llama-" in succeeded(
+        kotune("report", "quickstart_llama", "--lang", "ko")
+    )
     assert not installed.seen.exists()

@@ -1,4 +1,5 @@
-"""The stages as a whole: what is missing or changed is done again, and nothing else. The heavy bodies are stand-ins."""
+"""The stages as a whole: what is missing or changed is done again, and nothing else. The heavy
+bodies are stand-ins."""
 
 import json
 import os
@@ -37,22 +38,32 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     monkeypatch.chdir(tmp_path)
     for name, rows in (("train", 40), ("dev", 2)):
         items = [
-            {**ROW, "guid": f"{name}{i}", "genre": "x", "premise": f"{ROW['premise']} {name}{i}"} for i in range(rows)
+            {**ROW, "guid": f"{name}{i}", "genre": "x", "premise": f"{ROW['premise']} {name}{i}"}
+            for i in range(rows)
         ]
-        write_text(tmp_path / "data" / f"klue-nli-v1.1_{name}.json", json.dumps(items, ensure_ascii=False))
+        write_text(
+            tmp_path / "data" / f"klue-nli-v1.1_{name}.json", json.dumps(items, ensure_ascii=False)
+        )
     recipe = write_recipe(tmp_path, RECIPE)
     done: list[str] = []
     prepare = pipeline.BODIES["prepare"]
     monkeypatch.setitem(
-        pipeline.BODIES, "prepare", lambda job, screen: (done.append("prepare"), prepare(job, screen))[0]
+        pipeline.BODIES,
+        "prepare",
+        lambda job, screen: (done.append("prepare"), prepare(job, screen))[0],
     )
     render = ("axolotl.yml", "chat_template.jinja", "parity.json")
     monkeypatch.setitem(pipeline.BODIES, "render", stand_in(done, "render", *render))
     train = ("model/adapter_model.safetensors", "model/chat_template.jinja", "metrics.jsonl")
     monkeypatch.setitem(pipeline.BODIES, "train", stand_in(done, "train", *train))
-    score = ("scores.json", *(f"samples/{kind}/klue_nli_ko.jsonl" for kind in ("base", "tuned", "items")))
+    score = (
+        "scores.json",
+        *(f"samples/{kind}/klue_nli_ko.jsonl" for kind in ("base", "tuned", "items")),
+    )
     monkeypatch.setitem(pipeline.BODIES, "score", stand_in(done, "score", *score))
-    monkeypatch.setitem(pipeline.BODIES, "report", stand_in(done, "report", "report.html", "report.md"))
+    monkeypatch.setitem(
+        pipeline.BODIES, "report", stand_in(done, "report", "report.html", "report.md")
+    )
     monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
 
     def run(**options: Any) -> list[str]:
@@ -108,7 +119,9 @@ def test_edited_test_data_is_looked_up_and_scored_again_but_not_trained_on(
     assert start() == ["prepare", "render", "score"]  # each task is rehearsed on its items
 
 
-def test_a_touched_data_file_redoes_nothing(start: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_a_touched_data_file_redoes_nothing(
+    start: Callable[..., list[str]], tmp_path: Path
+) -> None:
     start()
     for path in (tmp_path / "data").iterdir():
         os.utime(path, (1, 1))
@@ -121,16 +134,21 @@ def test_another_adapter_is_scored_again(start: Callable[..., list[str]], tmp_pa
     assert start() == ["score"]
 
 
-def test_another_language_is_another_report_and_nothing_else(start: Callable[..., list[str]]) -> None:
+def test_another_language_is_another_report_and_nothing_else(
+    start: Callable[..., list[str]],
+) -> None:
     start()
     assert start(lang="ko") == ["report"]
     assert RunOptions(lang="ko").command(Path("a.yml")) == "./cli.py run a.yml --lang ko"
 
 
 @pytest.mark.parametrize(
-    ("name", "again"), [("axolotl.yml", "render"), ("metrics.jsonl", "train"), ("scores.json", "score")]
+    ("name", "again"),
+    [("axolotl.yml", "render"), ("metrics.jsonl", "train"), ("scores.json", "score")],
 )
-def test_an_edited_result_is_made_again(start: Callable[..., list[str]], tmp_path: Path, name: str, again: str) -> None:
+def test_an_edited_result_is_made_again(
+    start: Callable[..., list[str]], tmp_path: Path, name: str, again: str
+) -> None:
     start()
     (folder(tmp_path) / name).write_text("edited")
     assert start()[0] == again
@@ -139,11 +157,14 @@ def test_an_edited_result_is_made_again(start: Callable[..., list[str]], tmp_pat
 def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
     start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record with its digests, and the axolotl.yml, may be made by anybody: `trust_remote_code: true`."""
+    """The record with its digests, and the axolotl.yml, may be made by anybody: `trust_remote_code:
+    true`."""
     began: list[Path] = []
     monkeypatch.setattr(pipeline.training, "train", lambda root, *_: began.append(root))
     monkeypatch.setitem(pipeline.BODIES, "train", pipeline._train)
-    with pytest.raises(StageError, match=r"axolotl\.yml: not what this recipe makes; take the file away"):
+    with pytest.raises(
+        StageError, match=r"axolotl\.yml: not what this recipe makes; take the file away"
+    ):
         start()
     assert not began
     (folder(tmp_path) / "axolotl.yml").unlink()
@@ -155,7 +176,9 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
     (folder(tmp_path) / "chat_template.jinja").write_text("{{ 'of a stranger' }}")
     with pytest.raises(KotuneError) as told:
         start(until="train")
-    assert isinstance(told.value.__cause__, AttributeError)  # of the stand-in, which is no generator
+    assert isinstance(
+        told.value.__cause__, AttributeError
+    )  # of the stand-in, which is no generator
     assert began == [folder(tmp_path)]
 
 
@@ -164,7 +187,9 @@ def test_stages_until_one_are_done_and_the_rest_later(start: Callable[..., list[
     assert start() == ["train", "score", "report"]
 
 
-def test_a_limit_or_an_override_is_another_run(start: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_a_limit_or_an_override_is_another_run(
+    start: Callable[..., list[str]], tmp_path: Path
+) -> None:
     for options in ({}, {"limit": 2}, {"overrides": ("seed=1",)}):
         assert start(**options) == list(STAGES)
     assert len(list((tmp_path / "runs").iterdir())) == 3
@@ -174,7 +199,10 @@ def test_the_command_that_starts_a_run_again_says_everything_that_was_said() -> 
     recipe = Path("my recipe.yml")
     assert RunOptions().command(recipe) == "./cli.py run 'my recipe.yml'"
     said = RunOptions(overrides=("seed=1",), limit=30, runs_dir=Path("/big/runs"))
-    assert said.command(recipe) == "./cli.py run 'my recipe.yml' --set seed=1 --limit 30 --runs-dir /big/runs"
+    assert (
+        said.command(recipe)
+        == "./cli.py run 'my recipe.yml' --set seed=1 --limit 30 --runs-dir /big/runs"
+    )
 
 
 def test_a_failed_stage_is_done_again_and_its_run_folder_stays(
@@ -214,11 +242,17 @@ def test_caches_of_a_killed_run_or_a_strangers_are_gone_before_anything_starts(
     planted.write_text("import os")
     there: list[bool] = []
     render = pipeline.BODIES["render"]
-    monkeypatch.setitem(pipeline.BODIES, "render", lambda *given: (there.append(planted.exists()), render(*given))[1])
+    monkeypatch.setitem(
+        pipeline.BODIES,
+        "render",
+        lambda *given: (there.append(planted.exists()), render(*given))[1],
+    )
     assert start(until="render") == ["render"] and there == [False]
 
 
-def test_a_second_run_on_the_same_folder_is_told(start: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_a_second_run_on_the_same_folder_is_told(
+    start: Callable[..., list[str]], tmp_path: Path
+) -> None:
     start(until="prepare")
     with Run(folder(tmp_path)).lock(), pytest.raises(StageError, match="another run"):
         start()
@@ -227,31 +261,38 @@ def test_a_second_run_on_the_same_folder_is_told(start: Callable[..., list[str]]
 def test_examples_longer_than_the_model_was_made_for_are_refused_before_training(cli: Cli) -> None:
     recipe = ROOT / "recipes" / "quickstart_llama.yml"
     done = cli("run", recipe, "--set", "axolotl.sequence_len=4096", "--until", "render")
-    assert done.returncode == 2 and "axolotl.sequence_len: 4,096 is beyond the 2,048 positions" in done.stderr, (
-        done.stderr
-    )
+    assert (
+        done.returncode == 2
+        and "axolotl.sequence_len: 4,096 is beyond the 2,048 positions" in done.stderr
+    ), done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    "name", ["special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "config.json"]
+    "name",
+    ["special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "config.json"],
 )
 def test_a_file_that_somebody_laid_beside_the_adapter_has_it_made_again(
     start: Callable[..., list[str]], tmp_path: Path, name: str
 ) -> None:
-    """A tokenizer is read from it, and it had no digest: special_tokens_map.json alone can name any file as the vocabulary."""
+    """A tokenizer is read from it, and it had no digest: special_tokens_map.json alone can name any
+    file as the vocabulary."""
     start()
     write_text(folder(tmp_path) / "model" / name, "{}")
     assert start()[:1] == ["train"]
 
 
-@pytest.mark.parametrize("name", ["special_tokens_map.json", "vocab.txt", "tokenizer.model", "chat_template.jinja"])
+@pytest.mark.parametrize(
+    "name", ["special_tokens_map.json", "vocab.txt", "tokenizer.model", "chat_template.jinja"]
+)
 def test_every_file_of_a_tokenizer_that_training_left_has_a_digest(
     start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     plain = pipeline.BODIES["train"]
     left = stand_in([], "left", f"model/{name}")
-    monkeypatch.setitem(pipeline.BODIES, "train", lambda job, screen: (plain(job, screen), left(job, screen))[0])
+    monkeypatch.setitem(
+        pipeline.BODIES, "train", lambda job, screen: (plain(job, screen), left(job, screen))[0]
+    )
     start()
     assert start() == []
     write_text(folder(tmp_path) / "model" / name, "edited")

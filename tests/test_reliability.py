@@ -1,4 +1,5 @@
-"""docs/reliability.md: every promise names a test that is there; and the faults of a run folder that need no training."""
+"""docs/reliability.md: every promise names a test that is there; and the faults of a run folder
+that need no training."""
 
 import os
 import re
@@ -34,11 +35,24 @@ def test_every_promise_and_every_exit_code_names_a_test_that_is_there() -> None:
 def test_a_folder_that_cannot_be_written_to_is_one_message(tmp_path: Path) -> None:
     """A read-only tmpfs, in a mount namespace of its own: permissions alone do not stop root."""
     script = 'mkdir runs && mount -t tmpfs -o ro tmpfs runs && exec "$@"'
-    words = ["unshare", "-rm", "sh", "-c", script, "sh", sys.executable, str(ROOT / "cli.py"), "run", str(QUICK)]
+    words = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        sys.executable,
+        str(ROOT / "cli.py"),
+        "run",
+        str(QUICK),
+    ]
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this machine allows no mount namespace")
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert_one_message(done, 1, "Read-only file system; give a folder that you may write to (--runs-dir)")
+    assert_one_message(
+        done, 1, "Read-only file system; give a folder that you may write to (--runs-dir)"
+    )
 
 
 @pytest.mark.parametrize("option", ["--html", "--md"])
@@ -47,7 +61,9 @@ def test_a_page_that_cannot_be_written_is_told_before_anything_is_done(
 ) -> None:
     check_place(tmp_path / "page", option)
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
-    with pytest.raises(RecipeError, match=f"^{option} .*page: the folder .* cannot be written to; name another$"):
+    with pytest.raises(
+        RecipeError, match=f"^{option} .*page: the folder .* cannot be written to; name another$"
+    ):
         check_place(tmp_path / "page", option)
 
 
@@ -57,10 +73,14 @@ def test_a_file_that_cannot_be_written_is_told_by_its_own_name(tmp_path: Path) -
     assert caught.value.filename == str(tmp_path / "gone" / "report.md")
 
 
-def test_a_vanished_data_file_is_one_message_and_a_prepared_one_is_made_again(cli: Cli, tmp_path: Path) -> None:
+def test_a_vanished_data_file_is_one_message_and_a_prepared_one_is_made_again(
+    cli: Cli, tmp_path: Path
+) -> None:
     rows = [{**ROW, "guid": f"g{i}", "premise": f"{i}월에 비가 온다."} for i in range(12)]
     for name in ("train", "dev"):
-        write_json(tmp_path / "data" / f"klue-nli-v1.1_{name}.json", rows if name == "train" else rows[:1])
+        write_json(
+            tmp_path / "data" / f"klue-nli-v1.1_{name}.json", rows if name == "train" else rows[:1]
+        )
     recipe = write_recipe(tmp_path, KLUE)
     assert cli("run", recipe, "--until", "prepare").returncode == 0
     made = next((tmp_path / "runs").glob("*/data/train.jsonl"))
@@ -73,16 +93,25 @@ def test_a_vanished_data_file_is_one_message_and_a_prepared_one_is_made_again(cl
     assert made.read_bytes() == before
 
 
-def test_a_run_folder_of_another_version_is_one_message_or_done_again(cli: Cli, tmp_path: Path) -> None:
+def test_a_run_folder_of_another_version_is_one_message_or_done_again(
+    cli: Cli, tmp_path: Path
+) -> None:
     assert cli("run", QUICK, "--until", "prepare").returncode == 0
     path = next((tmp_path / "runs").glob("*/run.json"))
     record = read_json(path)
     record["stages"]["prepare"]["inputs"]["code"] = "older"
     write_json(path, record)
-    assert "prepare  again, because this changed: code" in cli("run", QUICK, "--until", "prepare").stdout
+    assert (
+        "prepare  again, because this changed: code"
+        in cli("run", QUICK, "--until", "prepare").stdout
+    )
     for other in ([], {"stages": ["prepare"]}, "run"):
         write_json(path, other)
-        assert_one_message(cli("run", QUICK), 1, "not a record of this version; move the run folder away and run again")
+        assert_one_message(
+            cli("run", QUICK),
+            1,
+            "not a record of this version; move the run folder away and run again",
+        )
 
 
 def test_the_lock_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:
@@ -90,7 +119,9 @@ def test_the_lock_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path; from kotune.runs.folder import Run\n"
         "with Run(Path('.')).lock(): Path('held').write_text('yes'); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}
+    ) as holder:
         wait_for(tmp_path / "held", "yes")
         holder.kill()
     with Run(tmp_path).lock():

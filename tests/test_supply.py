@@ -1,4 +1,5 @@
-"""What is installed is what the lock says, byte by byte, and no page sends anybody to a stranger."""
+"""What is installed is what the lock says, byte by byte, and no page sends anybody to a
+stranger."""
 
 import re
 import shutil
@@ -22,7 +23,9 @@ CUDA = {name for name in NAMES if name.startswith(("nvidia-", "cuda-"))} - {"nvi
 
 def pages() -> list[Path]:
     """Whatever tells a person, or a machine, what to install."""
-    told = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\n")
+    told = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split("\n")
     ends = (".md", ".ipynb", ".sh", "Makefile", "Dockerfile", "cli.py")
     return [ROOT / name for name in told if name.endswith(ends) and name != "CHANGELOG.md"]
 
@@ -30,15 +33,22 @@ def pages() -> list[Path]:
 def test_every_package_of_the_lock_has_hashes_and_doctor_reads_it_still() -> None:
     parts = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]
     assert len(parts) > 280
-    assert [part.split()[0] for part in parts if not re.search(r"--hash=sha256:[0-9a-f]{64}", part)] == []
-    assert _lock().keys() == NAMES and all(version[0].isdigit() for found in _lock().values() for version in found)
+    assert [
+        part.split()[0] for part in parts if not re.search(r"--hash=sha256:[0-9a-f]{64}", part)
+    ] == []
+    assert _lock().keys() == NAMES and all(
+        version[0].isdigit() for found in _lock().values() for version in found
+    )
     assert "--generate-hashes" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def awk(program: str, *words: str) -> set[str]:
     """The packages that an awk program keeps of the lock, whose lines it keeps whole."""
     done = subprocess.run(
-        ["awk", *words, program, ROOT / "requirements.lock"], capture_output=True, text=True, check=True
+        ["awk", *words, program, ROOT / "requirements.lock"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     kept = re.split(r"^(?=[A-Za-z0-9])", done.stdout, flags=re.MULTILINE)[1:]
     assert all(part in LOCK for part in kept)
@@ -46,7 +56,8 @@ def awk(program: str, *words: str) -> set[str]:
 
 
 def test_the_installers_parts_of_the_lock() -> None:
-    """uv and setuptools first; then all but torch and its CUDA where another build of torch is there; else all."""
+    """uv and setuptools first; then all but torch and its CUDA where another build of torch is
+    there; else all."""
     (program,) = re.findall(r"""^locked\(\) .*? '(.*)' \$lock""", INSTALL, re.MULTILINE)
     (without,) = re.findall(r"""^family='(.*?)'""", INSTALL, re.MULTILINE)
     (nothing,) = re.findall(r"""^cuda='(.*?)'""", INSTALL, re.MULTILINE)
@@ -61,17 +72,25 @@ def test_the_image_keeps_its_torch_and_holds_the_rest_against_the_lock() -> None
     assert DOCKERFILE.count("--build-constraints") == 2 and "--constraints /tmp/lock" in DOCKERFILE
 
 
-@pytest.mark.parametrize(("base", "loud"), [("axolotlai/axolotl:0.19.0", True), ("axolotlai/axolotl@sha256:ab", False)])
+@pytest.mark.parametrize(
+    ("base", "loud"), [("axolotlai/axolotl:0.19.0", True), ("axolotlai/axolotl@sha256:ab", False)]
+)
 def test_an_image_built_from_a_tag_says_so_loudly(base: str, loud: bool) -> None:
     (step,) = re.findall(r"^RUN (case .*? esac)$", DOCKERFILE, re.MULTILINE | re.DOTALL)
-    done = subprocess.run(["bash", "-c", step], env={"BASE": base}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "-c", step], env={"BASE": base}, capture_output=True, text=True, check=True
+    )
     assert (f"WARNING: THE BASE {base} IS A TAG" in done.stderr) == loud
 
 
 def test_one_index_is_asked_for_a_package_and_files_are_held_against_their_hashes() -> None:
     assert "unsafe" not in INSTALL and "--index-strategy first-index" in INSTALL
     for line in INSTALL.splitlines():
-        if re.search(r"pip\" install", line) and "--no-index" not in line and not line.rstrip().endswith("-e ."):
+        if (
+            re.search(r"pip\" install", line)
+            and "--no-index" not in line
+            and not line.rstrip().endswith("-e .")
+        ):
             assert "--require-hashes" in line or '-c "$part"' in line, line
 
 
@@ -84,9 +103,12 @@ def test_no_page_pipes_a_script_to_a_shell_or_installs_what_nothing_pins(page: P
         assert re.search(pinned, line), line
 
 
-@pytest.mark.parametrize("page", [*pages(), ROOT / "pyproject.toml"], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", [*pages(), ROOT / "pyproject.toml"], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_no_link_leads_to_a_name_that_a_stranger_could_have(page: Path) -> None:
-    """_OWNER_, with its underscores, is nobody's on GitHub; badges are off until it is filled in."""
+    """_OWNER_, with its underscores, is nobody's on GitHub; badges are off until it is filled
+    in."""
     for line in page.read_text(encoding="utf-8").splitlines():
         assert "/OWNER/" not in line
         if "_OWNER_" in line and "colab-badge" in line:
@@ -94,12 +116,15 @@ def test_no_link_leads_to_a_name_that_a_stranger_could_have(page: Path) -> None:
 
 
 def test_publishing_turns_the_links_on(tmp_path: Path) -> None:
-    (words,) = re.findall(r"`sed -i -E '(.*?)' ", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    (words,) = re.findall(
+        r"`sed -i -E '(.*?)' ", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    )
     shutil.copy(ROOT / "README.md", tmp_path)
     subprocess.run(["sed", "-i", "-E", words, tmp_path / "README.md"], check=True)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert (
-        "\n[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com"
+        "\n[![Open in"
+        " Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com"
         in text
     )
     assert "/YOU/kotune/" in text and "_OWNER_" not in text and "until published" not in text
@@ -107,7 +132,8 @@ def test_publishing_turns_the_links_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_file_that_is_not_what_the_lock_says_is_not_installed(tmp_path: Path) -> None:
-    """Half a minute: the light install, with another hash for a package that only another one asks for."""
+    """Half a minute: the light install, with another hash for a package that only another one asks
+    for."""
     for name in ("install.sh", "pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     (part,) = re.findall(r"^markupsafe==(?:.|\n)*?(?=^[A-Za-z0-9])", LOCK, re.MULTILINE)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 
 def put(index: Path, name: str, version: str, *needs: str) -> str:
-    """A wheel in the index (PEP 503) that lies in a folder; `needs`: its requirements. Its sha256."""
+    """A wheel in the index (PEP 503) that lies in a folder; `needs`: its requirements. Its
+    sha256."""
     stem = f"{name.replace('-', '_')}-{version}"
     file = index / name / f"{stem}-py3-none-any.whl"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -23,10 +24,18 @@ def put(index: Path, name: str, version: str, *needs: str) -> str:
     ]
     with zipfile.ZipFile(file, "w") as wheel:
         wheel.writestr(f"{stem}.dist-info/METADATA", "\n".join([*told, ""]))
-        wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            f"{stem}.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
         parts = ("METADATA", "WHEEL", "RECORD")
-        wheel.writestr(f"{stem}.dist-info/RECORD", "".join(f"{stem}.dist-info/{part},,\n" for part in parts))
-    links = [f'<a href="{one.name.replace("+", "%2B")}">{one.name}</a>' for one in sorted(file.parent.glob("*.whl"))]
+        wheel.writestr(
+            f"{stem}.dist-info/RECORD", "".join(f"{stem}.dist-info/{part},,\n" for part in parts)
+        )
+    links = [
+        f'<a href="{one.name.replace("+", "%2B")}">{one.name}</a>'
+        for one in sorted(file.parent.glob("*.whl"))
+    ]
     (file.parent / "index.html").write_text("\n".join(links))
     return hashlib.sha256(file.read_bytes()).hexdigest()
 

@@ -1,5 +1,5 @@
-"""Small files in each source's own form: one writer a source, for the tests that want several sources alike; and what
-is left of a text when it is cleaned."""
+"""Small files in each source's own form: one writer a source, for the tests that want several
+sources alike; and what is left of a text when it is cleaned."""
 
 import csv
 import json
@@ -12,12 +12,15 @@ from typing import NamedTuple
 from kodata import SOURCES, klue_nli
 
 LABELS = tuple(klue_nli.LABELS)
-TRAINED = tuple(name for name, source in SOURCES.items() if "train" in source.SPLITS)  # the others are only scored
+TRAINED = tuple(
+    name for name, source in SOURCES.items() if "train" in source.SPLITS
+)  # the others are only scored
 
 
 class Item(NamedTuple):
-    """A row to be. `group`: what is split together, the premise, review, passage, article or name of a dialogue; `text`:
-    what differs within it, the hypothesis, question, summary or first turn."""
+    """A row to be. `group`: what is split together, the premise, review, passage, article or name
+    of a dialogue; `text`: what differs within it, the hypothesis, question, summary or first
+    turn."""
 
     group: str
     text: str
@@ -29,7 +32,8 @@ Writer = Callable[[Path, Sequence[Item]], Path]
 
 
 def cleaned(text: str) -> str:
-    """What records.clean() promises, a character at a time: NFC, Unix line ends, no controls, no outer white space."""
+    """What records.clean() promises, a character at a time: NFC, Unix line ends, no controls, no
+    outer white space."""
     unix = re.sub("\r\n?", "\n", text)
     kept = [one for one in unix if one in "\t\n" or unicodedata.category(one) not in ("Cc", "Cs")]
     return unicodedata.normalize("NFC", "".join(kept)).strip()
@@ -50,7 +54,13 @@ def parted(items: Iterable[Item]) -> dict[str, dict[str, Item]]:
 
 def _nli_rows(items: dict[str, Item], origin: str) -> str:
     rows = [
-        {"guid": guid, origin: "s", "premise": item.group, "hypothesis": item.text, "gold_label": LABELS[item.label]}
+        {
+            "guid": guid,
+            origin: "s",
+            "premise": item.group,
+            "hypothesis": item.text,
+            "gold_label": LABELS[item.label],
+        }
         for guid, item in items.items()
     ]
     return json.dumps(rows, ensure_ascii=False)
@@ -81,10 +91,16 @@ def squad(folder: Path, items: Sequence[Item]) -> Path:
     for split, found in parted(items).items():
         articles = []
         for guid, item in found.items():
-            qa = {"id": guid, "question": item.text, "answers": [{"text": item.group.split()[0], "answer_start": 0}]}
+            qa = {
+                "id": guid,
+                "question": item.text,
+                "answers": [{"text": item.group.split()[0], "answer_start": 0}],
+            }
             articles.append({"title": "제목", "paragraphs": [{"context": item.group, "qas": [qa]}]})
         name = "train" if split == "train" else "dev"
-        put(folder / f"KorQuAD_v1.0_{name}.json", json.dumps({"data": articles}, ensure_ascii=False))
+        put(
+            folder / f"KorQuAD_v1.0_{name}.json", json.dumps({"data": articles}, ensure_ascii=False)
+        )
     return folder
 
 
@@ -95,7 +111,9 @@ def news(folder: Path, items: Sequence[Item]) -> Path:
             lines = csv.writer(file)
             lines.writerow(["date", "category", "press", "title", "document", "link", "summary"])
             for guid, item in found.items():
-                lines.writerow(["2030-01-02", "society", "달빛일보 ", "", item.group, guid, item.text])
+                lines.writerow(
+                    ["2030-01-02", "society", "달빛일보 ", "", item.group, guid, item.text]
+                )
     return folder
 
 
@@ -106,7 +124,10 @@ def chats(folder: Path, items: Sequence[Item]) -> Path:
         for split, found in parted(items).items()
         for guid, item in found.items()
     ]
-    put(folder / "train.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    put(
+        folder / "train.jsonl",
+        "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+    )
     return folder
 
 

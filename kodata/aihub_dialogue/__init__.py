@@ -1,8 +1,9 @@
-"""AI Hub's Korean dialogue sets, read from the user's own download: not ours to ship, and on no hub.
+"""AI Hub's Korean dialogue sets, read from the user's own download: not ours to ship, and on no
+hub.
 
-Guaranteed: train and test share no dialogue, neither by its group nor by its turns. "test" is what lies under
-Validation; where nothing does, it is the groups with the lowest draws, a twentieth, whatever the order of the files.
-"""
+Guaranteed: train and test share no dialogue, neither by its group nor by its turns. "test" is what
+lies under Validation; where nothing does, it is the groups with the lowest draws, a twentieth,
+whatever the order of the files."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -27,26 +28,37 @@ CARD = Card(
     name="aihub_dialogue",
     title="AI Hub dialogue sets (your own download)",
     task="aihub_dialogue_ko",
-    origin="https://aihub.or.kr: 주제별 텍스트 일상 대화, 한국어 SNS, 한국어 대화 요약, 감성 대화, 한국어 대화, 일반상식",
+    origin=(
+        "https://aihub.or.kr: 주제별 텍스트 일상 대화, 한국어 SNS, 한국어 대화 요약, 감성 대화,"
+        " 한국어 대화, 일반상식"
+    ),
     licence="AI Hub's terms of use, which you accepted for your download",
-    obliges="Do not pass the data on; name AI Hub and NIA; a model may be published as far as the set's terms allow.",
+    obliges=(
+        "Do not pass the data on; name AI Hub and NIA; a model may be published as far as the set's"
+        " terms allow."
+    ),
     hub_id=None,
     hub_config=None,
     revision=None,
     rows={},
     forms=FORMS,
-    defects="감성 대화 is shipped as .json and .xlsx: the second is told as the same dialogue again and left out.",
+    defects=(
+        "감성 대화 is shipped as .json and .xlsx: the second is told as the same dialogue again and"
+        " left out."
+    ),
     test_share=0.05,
 )
 
 _GET_IT = (
-    "path must name the folder with your AI Hub download: .json, .xlsx or .zip files as they come, Training and "
-    "Validation below it; ask for a set at https://aihub.or.kr (free, with a Korean account)"
+    "path must name the folder with your AI Hub download: .json, .xlsx or .zip files as they come,"
+    " Training and Validation below it; ask for a set at https://aihub.or.kr (free, with a Korean"
+    " account)"
 )
 
 
 def messages(record: Record, form: str) -> list[Message] | Refused:
-    """`next`: the last turn, asked for as the task asks; `reply`: the dialogue as a chat; `summary`: its summary."""
+    """`next`: the last turn, asked for as the task asks; `reply`: the dialogue as a chat;
+    `summary`: its summary."""
     if form == "reply":
         return list(record["messages"])
     if form == "next":
@@ -58,7 +70,8 @@ def messages(record: Record, form: str) -> list[Message] | Refused:
 
 
 def question(record: Record) -> str:
-    """The dialogue without its last turn, and the request for it: the text of training and of scoring alike."""
+    """The dialogue without its last turn, and the request for it: the text of training and of
+    scoring alike."""
     return next_turn(record["messages"])
 
 
@@ -68,17 +81,22 @@ def answer(record: Record) -> str:
 
 
 def group(record: Record) -> str:
-    """The dialogue; a person's profile in 감성 대화, an article in 일반상식: these stay together when data is split."""
+    """The dialogue; a person's profile in 감성 대화, an article in 일반상식: these stay together
+    when data is split."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All that is said before the last answer, as one text: a single turn may be a 네 that everybody says."""
+    """All that is said before the last answer, as one text: a single turn may be a 네 that
+    everybody says."""
     return ("\n".join(turn["content"] for turn in record["messages"][:-1]),)
 
 
-def files(split: str, path: str | Path | None = None, test_share: float | None = None) -> list[Path]:
-    """The files that hold something of a split; a zip may hold both. Raises DataError, and NoTestError for a test_share of 0."""
+def files(
+    split: str, path: str | Path | None = None, test_share: float | None = None
+) -> list[Path]:
+    """The files that hold something of a split; a zip may hold both. Raises DataError, and
+    NoTestError for a test_share of 0."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     root = _folder(path)
@@ -87,10 +105,16 @@ def files(split: str, path: str | Path | None = None, test_share: float | None =
     _refuse_unsided([part for found in every.values() for part in found], root)
     split_by_folder = _has_validation(sides.values())
     if split_by_folder and test_share is not None:
-        raise DataError(f"{CARD.name}: path {root}: test_share, but there is a Validation part; leave it out")
+        raise DataError(
+            f"{CARD.name}: path {root}: test_share, but there is a Validation part; leave it out"
+        )
     if split == "test" and not split_by_folder:
         _kept(root, test_share)
-    chosen = [file for file, found in sides.items() if any(_belongs(side, split, split_by_folder) for side in found)]
+    chosen = [
+        file
+        for file, found in sides.items()
+        if any(_belongs(side, split, split_by_folder) for side in found)
+    ]
     if not chosen:
         all_held_out = "everything is under Validation; add the Training part"
         wrong = all_held_out if split_by_folder else "no .json or .xlsx in the zips"
@@ -99,13 +123,17 @@ def files(split: str, path: str | Path | None = None, test_share: float | None =
 
 
 def _refuse_unsided(every: list[archive.ArchivePart], root: Path) -> None:
-    """DataError for a file whose name says neither training nor validation, where others' do: it could be either."""
+    """DataError for a file whose name says neither training nor validation, where others' do: it
+    could be either."""
     unsided = [part.name for part in every if not part.side]
     if unsided and len(unsided) < len(every):
-        told = "the names of others say whether they are for training or for validation, its name does not"
+        told = (
+            "the names of others say whether they are for training or for validation, its name"
+            " does not"
+        )
         raise DataError(
-            f"{CARD.name}: path {root}: {unsided[0]}: {told}; move it into a folder Training or Validation"
-            + (f", and {len(unsided) - 1:,} more" if len(unsided) > 1 else "")
+            f"{CARD.name}: path {root}: {unsided[0]}: {told}; move it into a folder Training or"
+            " Validation" + (f", and {len(unsided) - 1:,} more" if len(unsided) > 1 else "")
         )
 
 
@@ -120,20 +148,24 @@ def _has_validation(sides: Iterable[set[str]]) -> bool:
 def is_cut(path: str | Path | None = None) -> bool:
     """Whether a download has no Validation part, so that some dialogues are kept for scoring."""
     root = _folder(path)
-    return not _has_validation({part.side for part in archive.parts(file, root)} for file in archive.found(root))
+    return not _has_validation(
+        {part.side for part in archive.parts(file, root)} for file in archive.found(root)
+    )
 
 
 def _folder(path: str | Path | None) -> Path:
     return users_folder(CARD, path, _GET_IT)
 
 
-def read(split: str, path: str | Path | None = None, test_share: float | None = None) -> Iterator[Found]:
-    """The records of a split: guid (GUID#2 for one that comes again), group, messages, topic (or None), and summary where the
-    set has one.
+def read(
+    split: str, path: str | Path | None = None, test_share: float | None = None
+) -> Iterator[Found]:
+    """The records of a split: guid (GUID#2 for one that comes again), group, messages, topic (or
+    None), and summary where the set has one.
 
-    Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was already read.
-    Memory grows by some 120 bytes a dialogue, to know it and its guid again. Raises DataError.
-    """
+    Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was
+    already read. Memory grows by some 120 bytes a dialogue, to know it and its guid again. Raises
+    DataError."""
     return named_apart(_read(split, path, test_share))
 
 
@@ -158,7 +190,8 @@ def _read(split: str, path: str | Path | None, test_share: float | None) -> Iter
 
 
 def _kept(root: Path, test_share: float | None) -> frozenset[float]:
-    """The draws of the groups that are kept for test. NoTestError where there are too few groups."""
+    """The draws of the groups that are kept for test. NoTestError where there are too few
+    groups."""
     states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.found(root))
     draws, share = _draws(root, tuple(states)), test_part.share_of(CARD, test_share)
     lacks = f"{CARD.name}: path {root}: no Validation part"
@@ -168,20 +201,28 @@ def _kept(root: Path, test_share: float | None) -> frozenset[float]:
 @lru_cache(maxsize=2)
 def _draws(root: Path, _states: tuple[tuple[int, int], ...]) -> frozenset[float]:
     """The draws of all groups, once until a file changes: every dialogue is read for them."""
-    records = (made_plain(each)[0] for each in _records(archive.found(root), root) if isinstance(each, dict))
+    records = (
+        made_plain(each)[0]
+        for each in _records(archive.found(root), root)
+        if isinstance(each, dict)
+    )
     return frozenset(test_part.draw(record["group"]) for record in records if is_whole(record))
 
 
 def _cut(records: Iterable[Found], split: str, kept: frozenset[float]) -> Iterator[Found]:
-    """One side of a set that has no Validation part; what is refused or not read counts on the train side."""
+    """One side of a set that has no Validation part; what is refused or not read counts on the
+    train side."""
     for record in records:
-        held_out = isinstance(record, dict) and bool(kept) and test_part.draw(record["group"]) in kept
+        held_out = (
+            isinstance(record, dict) and bool(kept) and test_part.draw(record["group"]) in kept
+        )
         if held_out == (split == "test"):
             yield record
 
 
 def _once(records: Iterable[Found], seen: set[int]) -> Iterator[Found]:
-    """Each dialogue the first time that it comes: sets are shipped in two formats, and people unpack beside the zip."""
+    """Each dialogue the first time that it comes: sets are shipped in two formats, and people
+    unpack beside the zip."""
     for record in records:
         if isinstance(record, dict):
             known = digest(record["messages"])
@@ -217,9 +258,26 @@ def _record(dialogue: Dialogue, left_out: Counter[str]) -> Record | Refused:
     made = said.messages
     left_out.update(said.left_out + dialogue.left_out)
     topic = clean(dialogue.topic or "") or None
-    record = {"guid": clean(dialogue.guid), "group": clean(dialogue.group), "messages": made, "topic": topic}
+    record = {
+        "guid": clean(dialogue.guid),
+        "group": clean(dialogue.group),
+        "messages": made,
+        "topic": topic,
+    }
     summary = clean(dialogue.summary or "")
     return {**record, "summary": summary} if summary else record
 
 
-__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "is_cut", "messages", "question", "read", "texts"]
+__all__ = [
+    "CARD",
+    "FORMS",
+    "SPLITS",
+    "answer",
+    "files",
+    "group",
+    "is_cut",
+    "messages",
+    "question",
+    "read",
+    "texts",
+]

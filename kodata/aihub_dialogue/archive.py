@@ -1,8 +1,9 @@
-"""The parts of an AI Hub download: .json and .xlsx files, plain or in .zip files as they come, nothing extracted.
+"""The parts of an AI Hub download: .json and .xlsx files, plain or in .zip files as they come,
+nothing extracted.
 
-Guaranteed: a zip is read inside the archive and no file gets a name out of it, so that its members' paths can do no harm; an
-encrypted, nested, damaged or implausibly large member is refused with its name.
-"""
+Guaranteed: a zip is read inside the archive and no file gets a name out of it, so that its members'
+paths can do no harm; an encrypted, nested, damaged or implausibly large member is refused with its
+name."""
 
 import re
 import shutil
@@ -21,22 +22,31 @@ from kodata.text import composed
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
-MAX_JSON = 2 << 30  # bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it
-MAX_XLSX = 256 << 20  # bytes unpacked, of a workbook and of each file in it: a workbook's texts are held in memory
+MAX_JSON = (
+    2 << 30
+)  # bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it
+MAX_XLSX = (
+    256 << 20
+)  # bytes unpacked, of a workbook and of each file in it: a workbook's texts are held in memory
 
-# How folders, zips and files are called on either side: by AI Hub (2.Validation, VL_여가.zip) and by people who sort their
-# downloads. A word begins where no small letter is before it, so that KoreanValidation is one and Invalid is none.
+# How folders, zips and files are called on either side: by AI Hub (2.Validation, VL_여가.zip) and
+# by people who sort their downloads. A word begins where no small letter is before it, so that
+# KoreanValidation is one and Invalid is none.
 _VALIDATION = re.compile(
-    r"(?<![a-z])([Vv]alid|VALID)|(?<=[a-z])Valid|검증|유효성|평가용|시험용|테스트|(?i:(?<![a-z])(val|dev|eval|test|v[ls])(?![a-z]))"
+    r"(?<![a-z])([Vv]alid|VALID)|(?<=[a-z])Valid|검증|유효성|평가용|시험용|테스트|"
+    r"(?i:(?<![a-z])(val|dev|eval|test|v[ls])(?![a-z]))"
 )
-_TRAINING = re.compile(r"(?<![a-z])([Tt]rain|TRAIN)|(?<=[a-z])Train|학습|훈련|(?i:(?<![a-z])t[ls](?![a-z]))")
+_TRAINING = re.compile(
+    r"(?<![a-z])([Tt]rain|TRAIN)|(?<=[a-z])Train|학습|훈련|(?i:(?<![a-z])t[ls](?![a-z]))"
+)
 # AI Hub cuts large zips: NAME.zip.part0, .part1073741824, ...
 _PIECE_OF_ZIP = re.compile(r"(.+\.zip)\.(?:part)?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ArchivePart:
-    """One .json or .xlsx. `name`: inside the download; `place`: for messages; `side`: "train", "validation" or ""."""
+    """One .json or .xlsx. `name`: inside the download; `place`: for messages; `side`: "train",
+    "validation" or ""."""
 
     name: str
     place: str
@@ -51,7 +61,8 @@ class ArchivePart:
                 yield piece
 
     def handle(self) -> IO[bytes]:
-        """A file of the disk to jump about in; for a member of a zip one that has no name and ends with its use. DataError."""
+        """A file of the disk to jump about in; for a member of a zip one that has no name and ends
+        with its use. DataError."""
         with told(self.place):
             opened = self._open()
             if not isinstance(opened, zipfile.ZipExtFile):
@@ -65,13 +76,20 @@ class ArchivePart:
 
 
 def found(root: Path) -> list[Path]:
-    """The files of a download, in the order of their paths. Raises DataError where there are none."""
+    """The files of a download, in the order of their paths. Raises DataError where there are
+    none."""
     _refuse_pieces(root)
     wanted = (*KINDS, ".zip")
-    files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in wanted and _is_data(path.name)]
+    files = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in wanted and _is_data(path.name)
+    ]
     files = [not_astray(path, root) for path in files if path.is_file()]
     if not files:
-        raise DataError(f"{root}: no .json, .xlsx or .zip in it; put the files there as AI Hub gives them")
+        raise DataError(
+            f"{root}: no .json, .xlsx or .zip in it; put the files there as AI Hub gives them"
+        )
     return files
 
 
@@ -81,22 +99,27 @@ def _refuse_pieces(root: Path) -> None:
     for name in sorted(whole):
         if not Path(name).exists():
             raise DataError(
-                f"{name}: only pieces of it are there (.part0, .part1, ...); join them with `cat` in the order of their "
-                "numbers, as `sort -V` has it, and take them away"
+                f"{name}: only pieces of it are there (.part0, .part1, ...); join them with `cat`"
+                " in the order of their numbers, as `sort -V` has it, and take them away"
             )
 
 
 def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
-    """What a file holds: itself, or the members of a zip; use each before the next. Raises DataError."""
+    """What a file holds: itself, or the members of a zip; use each before the next. Raises
+    DataError."""
     inside = file.relative_to(root).as_posix()
     if file.suffix.lower() != ".zip":
-        yield ArchivePart(inside, str(file), side(inside), file.suffix.lower(), lambda: file.open("rb"))
+        yield ArchivePart(
+            inside, str(file), side(inside), file.suffix.lower(), lambda: file.open("rb")
+        )
         return
     with told(str(file)):
         archive = zipfile.ZipFile(file)
     with archive:
         if sum(info.compress_size for info in archive.infolist()) > file.stat().st_size:
-            raise DataError(f"{file}: damaged: its members are larger than itself; download it again")
+            raise DataError(
+                f"{file}: damaged: its members are larger than itself; download it again"
+            )
         for info in archive.infolist():
             if (member := _member(info)) is not None:
                 yield _part(archive, info, f"{inside}/{member}", f"{file}: {member}")
@@ -112,7 +135,9 @@ def others(file: Path) -> list[str]:
 def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str) -> ArchivePart:
     kind = Path(name).suffix.lower()
     if kind == ".zip":
-        raise DataError(f"{place}: a zip inside a zip is not read; unpack the outer one and give that folder")
+        raise DataError(
+            f"{place}: a zip inside a zip is not read; unpack the outer one and give that folder"
+        )
 
     def opened() -> BinaryIO:
         check(info, place, MAX_XLSX if kind == ".xlsx" else MAX_JSON)
@@ -122,17 +147,21 @@ def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str
 
 
 def check(info: zipfile.ZipInfo, place: str, limit: int) -> None:
-    """Raises DataError unless a member may be unpacked. zipfile gives no byte more than the size that is checked here."""
+    """Raises DataError unless a member may be unpacked. zipfile gives no byte more than the size
+    that is checked here."""
     if info.flag_bits & 1:
-        raise DataError(f"{place}: encrypted; unpack the zip with its password and give that folder")
+        raise DataError(
+            f"{place}: encrypted; unpack the zip with its password and give that folder"
+        )
     if info.file_size > limit:
         raise DataError(
-            f"{place}: {info.file_size:,} bytes unpacked, over {limit:,}; if it is sound, unpack it yourself"
+            f"{place}: {info.file_size:,} bytes unpacked, over {limit:,}; if it is sound, unpack it"
+            " yourself"
         )
     if info.file_size > SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
         raise DataError(
-            f"{place}: unpacks to over {MAX_RATIO} times its size, which no text does; download it again, "
-            "or unpack it yourself if it is sound"
+            f"{place}: unpacks to over {MAX_RATIO} times its size, which no text does; download it"
+            " again, or unpack it yourself if it is sound"
         )
 
 
@@ -144,7 +173,9 @@ def told(place: str) -> Iterator[None]:
     except DataError:
         raise
     except NotImplementedError as error:
-        raise DataError(f"{place}: packed in a way that Python does not know ({error}); unpack it yourself") from None
+        raise DataError(
+            f"{place}: packed in a way that Python does not know ({error}); unpack it yourself"
+        ) from None
     except OSError as error:
         raise DataError(f"{place}: cannot be read: {error.strerror or error}") from None
     except Exception as error:  # zipfile raises more than BadZipFile on a damaged file
@@ -154,7 +185,8 @@ def told(place: str) -> Iterator[None]:
 
 
 def side(name: str) -> str:
-    """The side that the folders and file names of a path tell. What says validation anywhere is never trained on."""
+    """The side that the folders and file names of a path tell. What says validation anywhere is
+    never trained on."""
     pieces = composed(name).split("/")  # macOS stores Korean names in pieces
     for pattern, answer in ((_VALIDATION, "validation"), (_TRAINING, "train")):
         if any(pattern.search(piece) for piece in pieces):
@@ -183,11 +215,14 @@ def _is_known(name: str) -> bool:
 
 
 def _is_data(name: str) -> bool:
-    return not name.startswith((".", "~$"))  # hidden files, and those with which Excel marks that a file is open
+    return not name.startswith(
+        (".", "~$")
+    )  # hidden files, and those with which Excel marks that a file is open
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Python takes a name without the UTF-8 mark for CP437; Korean zips have UTF-8 or CP949 there."""
+    """Python takes a name without the UTF-8 mark for CP437; Korean zips have UTF-8 or CP949
+    there."""
     if info.flag_bits & 0x800:
         return info.filename
     for encoding in ("utf-8", "cp949"):

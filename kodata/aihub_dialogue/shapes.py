@@ -1,8 +1,8 @@
 """AI Hub's six dialogue shapes, told apart by what a row or a sheet holds, never by a file's name.
 
-What each set's fields are called is described in docs of AI Hub (https://aihub.or.kr); roles: the first speaker is the
-user where speakers are two people, else the person is the user and the system or the clerk the assistant.
-"""
+What each set's fields are called is described in docs of AI Hub (https://aihub.or.kr); roles: the
+first speaker is the user where speakers are two people, else the person is the user and the system
+or the clerk the assistant."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,8 @@ from kodata.reading.keys import Known, Unread, known
 
 LOOKED_FOR = (
     "looked for info[].annotations.lines (주제별 텍스트 일상 대화), data[].body (한국어 SNS), "
-    "data[].body.dialogue (한국어 대화 요약), [].talk.content (감성 대화), data[].paragraphs (일반상식), "
+    "data[].body.dialogue (한국어 대화 요약), [].talk.content (감성 대화), data[].paragraphs"
+    " (일반상식), "
     "or in .xlsx the columns 사람문장1 (감성 대화) or SPEAKER, SENTENCE, SENTENCEID (한국어 대화)"
 )
 OTHER_ANSWERS = "other answers"  # to one question: the first is used
@@ -30,8 +31,8 @@ _NUMBERED = re.compile(r"(\D+)0*([1-9]\d{0,3})")
 
 
 class Dialogue(NamedTuple):
-    """What a shape makes of its rows. `named`: speakers are names, not roles. `group`: what is split together. `left_out`: what
-    of a row is not in it."""
+    """What a shape makes of its rows. `named`: speakers are names, not roles. `group`: what is
+    split together. `left_out`: what of a row is not in it."""
 
     guid: str
     group: str
@@ -43,8 +44,8 @@ class Dialogue(NamedTuple):
 
 
 def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
-    """The dialogues of a file, then the keys of its rows that are not read. Raises DataError with file, row, field and value,
-    also where there is no dialogue in it."""
+    """The dialogues of a file, then the keys of its rows that are not read. Raises DataError with
+    file, row, field and value, also where there is no dialogue in it."""
     count, unread = 0, Unread()
     for dialogue in _workbook(part, unread) if part.kind == ".xlsx" else _json(part, unread):
         count += 1
@@ -60,7 +61,9 @@ def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
     try:
         text = decoded(part.chunks(), ("utf-8-sig", "cp949"))
         for number, row in enumerate(json_rows(text, ("data", "info"), passed), 1):
-            yield from _of_row(_Place(f"{part.place}: row {number}", row), f"{part.name}#{number}", unread)
+            yield from _of_row(
+                _Place(f"{part.place}: row {number}", row), f"{part.name}#{number}", unread
+            )
     except FaultError as fault:
         raise DataError(f"{part.place}: row {number + 1}: {fault}") from None
     unread.add(passed)
@@ -79,8 +82,13 @@ def _of_row(at: "_Place", name: str, unread: Unread) -> Iterator[Dialogue]:
 
 def _daily(at: "_Place", name: str) -> Iterator[Dialogue]:
     identity = at.maybe("filename") or name
-    said = [Utterance(line.text("speaker.id"), line.text("norm_text")) for line in at.items("annotations.lines")]
-    yield Dialogue(f"daily:{identity}", f"daily:{identity}", at.maybe("annotations.subject"), said, True)
+    said = [
+        Utterance(line.text("speaker.id"), line.text("norm_text"))
+        for line in at.items("annotations.lines")
+    ]
+    yield Dialogue(
+        f"daily:{identity}", f"daily:{identity}", at.maybe("annotations.subject"), said, True
+    )
 
 
 def _two_people(at: "_Place", _: str) -> Iterator[Dialogue]:
@@ -96,20 +104,34 @@ def _two_people(at: "_Place", _: str) -> Iterator[Dialogue]:
 def _emotional(at: "_Place", _: str) -> Iterator[Dialogue]:
     content = _Place(f"{at.place}: talk.content", at.get("talk.content"))
     profile = at.text("talk.id.profile-id")
-    said = _filled(Utterance(role, content.maybe(key) or "") for key, role in _in_turn(content.value, _MARKS))
+    said = _filled(
+        Utterance(role, content.maybe(key) or "") for key, role in _in_turn(content.value, _MARKS)
+    )
     identity = at.maybe("talk.id.talk-id") or profile
-    yield Dialogue(f"emotional:{identity}", f"emotional:{profile}", at.maybe("profile.emotion.type"), said, False)
+    yield Dialogue(
+        f"emotional:{identity}",
+        f"emotional:{profile}",
+        at.maybe("profile.emotion.type"),
+        said,
+        False,
+    )
 
 
 def _in_turn(names: Any, roles: dict[str, str]) -> list[tuple[str, str]]:
-    """Of keys or columns named HS01, SS01, HS02, ... each with its role, in the order in which they are said."""
-    named = [(found, name) for name in names or () if (found := _NUMBERED.fullmatch(name)) and found[1] in roles]
+    """Of keys or columns named HS01, SS01, HS02, ... each with its role, in the order in which they
+    are said."""
+    named = [
+        (found, name)
+        for name in names or ()
+        if (found := _NUMBERED.fullmatch(name)) and found[1] in roles
+    ]
     named.sort(key=lambda each: (int(each[0][2]), list(roles).index(each[0][1])))
     return [(name, roles[found[1]]) for found, name in named]
 
 
 def _filled(said: Iterable[Utterance]) -> list[Utterance]:
-    """A dialogue's utterances, of the three or four that each dialogue of 감성 대화 has a place for."""
+    """A dialogue's utterances, of the three or four that each dialogue of 감성 대화 has a place
+    for."""
     every = list(said)
     return every[: max((at for at, each in enumerate(every, 1) if each.text), default=0)]
 
@@ -124,7 +146,9 @@ def _questions(at: "_Place", _: str) -> Iterator[Dialogue]:
             said = [Utterance("user", f"{context}\n\n{question.text('question')}")]
             said += [Utterance("assistant", answer) for answer in answers[:1]]
             other = (OTHER_ANSWERS,) if len({*answers}) > 1 else ()
-            yield Dialogue(f"squad:{question.text('id')}", f"squad:{title}", title, said, False, left_out=other)
+            yield Dialogue(
+                f"squad:{question.text('id')}", f"squad:{title}", title, said, False, left_out=other
+            )
 
 
 def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
@@ -142,16 +166,22 @@ def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
             else:
                 unknown.append(f"{title} has the columns {', '.join(columns)}")
     if unknown:
-        raise DataError(f"{part.place}: an unknown shape: sheet {'; '.join(unknown):.200}; {LOOKED_FOR}")
+        raise DataError(
+            f"{part.place}: an unknown shape: sheet {'; '.join(unknown):.200}; {LOOKED_FOR}"
+        )
 
 
-def _looked_at(rows: Iterable[tuple[int, Row]], names: Known, unread: Unread) -> Iterator[tuple[int, Row]]:
+def _looked_at(
+    rows: Iterable[tuple[int, Row]], names: Known, unread: Unread
+) -> Iterator[tuple[int, Row]]:
     for number, row in rows:
         unread.look(row, names)
         yield number, row
 
 
-def _emotional_rows(rows: Iterable[tuple[int, Row]], name: str, spoken: list[tuple[str, str]]) -> Iterator[Dialogue]:
+def _emotional_rows(
+    rows: Iterable[tuple[int, Row]], name: str, spoken: list[tuple[str, str]]
+) -> Iterator[Dialogue]:
     for number, row in rows:
         identity = f"emotional:{name}:{number}"
         said = _filled(Utterance(role, str(row.get(column, ""))) for column, role in spoken)
@@ -165,12 +195,15 @@ def _clerk_rows(rows: Iterable[tuple[int, Row]], name: str, place: str) -> Itera
     for number, row in rows:
         if _begins(row, f"{place}: row {number}"):
             if said:
-                yield Dialogue(f"clerk:{name}:{first}", f"clerk:{name}:{first}", domain, said, False)
+                yield Dialogue(
+                    f"clerk:{name}:{first}", f"clerk:{name}:{first}", domain, said, False
+                )
             said, first, domain = [], number, str(row.get("DOMAIN", ""))
         speaker = str(row.get("SPEAKER", "")).strip()
         if speaker not in _CLERK:
             raise DataError(
-                f"{place}: row {number}: SPEAKER is {shown(speaker)}, not 고객 or 점원; mend or remove the row"
+                f"{place}: row {number}: SPEAKER is {shown(speaker)}, not 고객 or 점원; mend or"
+                " remove the row"
             )
         said.append(Utterance(_CLERK[speaker], str(row.get("SENTENCE", ""))))
     if said:
@@ -182,7 +215,9 @@ def _begins(row: Row, place: str) -> bool:
     try:
         return float(str(value)) == 1
     except ValueError:
-        raise DataError(f"{place}: SENTENCEID is {shown(value)}, not a number; mend or remove the row") from None
+        raise DataError(
+            f"{place}: SENTENCEID is {shown(value)}, not a number; mend or remove the row"
+        ) from None
 
 
 class _Place(NamedTuple):
@@ -202,11 +237,14 @@ class _Place(NamedTuple):
         """The text under a path; None where it is missing, null or empty."""
         value = self.get(path)
         if value is not None and not isinstance(value, str):
-            raise DataError(f"{self.place}: {path} is {shown(value)}, which is not text; mend or remove the row")
+            raise DataError(
+                f"{self.place}: {path} is {shown(value)}, which is not text; mend or remove the row"
+            )
         return value or None
 
     def text(self, path: str) -> str:
-        """The text under a path, which must be there; a number counts as text, an empty text as one."""
+        """The text under a path, which must be there; a number counts as text, an empty text as
+        one."""
         value = self.get(path)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -237,18 +275,30 @@ _SHAPES: dict[str, tuple[Known, Callable[[_Place, str], Iterator[Dialogue]]]] = 
         _emotional,
     ),
     "annotations": (
-        known("filename", annotations=known("subject", lines=known("norm_text", speaker=known("id")))),
+        known(
+            "filename", annotations=known("subject", lines=known("norm_text", speaker=known("id")))
+        ),
         _daily,
     ),
     "body": (
         known(
             header=known(dialogueInfo=known("dialogueID", "topic")),
-            body=known("participantID", "utterance", "summary", dialogue=known("participantID", "utterance")),
+            body=known(
+                "participantID",
+                "utterance",
+                "summary",
+                dialogue=known("participantID", "utterance"),
+            ),
         ),
         _two_people,
     ),
     "paragraphs": (
-        known("title", paragraphs=known("context", qas=known("id", "question", answers=known("text", "answer_start")))),
+        known(
+            "title",
+            paragraphs=known(
+                "context", qas=known("id", "question", answers=known("text", "answer_start"))
+            ),
+        ),
         _questions,
     ),
 }

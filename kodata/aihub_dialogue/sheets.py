@@ -15,14 +15,21 @@ Row = dict[str, Any]
 Line = tuple[int, str, int, tuple[Any, ...]]  # as kodata.reading.column_rows has it
 
 
-def sheets(handle: IO[bytes], place: str) -> Iterator[tuple[str, list[str], Iterator[tuple[int, Row]]]]:
-    """Each sheet that is not empty: its name, its columns and its numbered rows; use each before the next."""
+def sheets(
+    handle: IO[bytes], place: str
+) -> Iterator[tuple[str, list[str], Iterator[tuple[int, Row]]]]:
+    """Each sheet that is not empty: its name, its columns and its numbered rows; use each before
+    the next."""
     _check(handle, place)
     for (_, title), lines in groupby(_lines(handle, place), key=itemgetter(0, 1)):
         names = next((_names(cells) for *_, cells in lines if any(cells)), None)
         if names:
             _once(names, f"{place}: sheet {title}")
-            yield title, names, _rows(lines, names, f"{place}: sheet {title}")  # noqa: B031  (goes on after the names)
+            yield (
+                title,
+                names,
+                _rows(lines, names, f"{place}: sheet {title}"),  # noqa: B031
+            )
 
 
 def _lines(handle: IO[bytes], place: str) -> Iterator[Line]:
@@ -60,13 +67,18 @@ def _once(names: list[str], place: str) -> None:
 
 
 def _rows(lines: Iterator[Line], names: list[str], place: str) -> Iterator[tuple[int, Row]]:
-    """Columns without a name have their number for one, so that what stands in them is told as not read."""
+    """Columns without a name have their number for one, so that what stands in them is told as not
+    read."""
     for _, _, number, cells in lines:
         try:
             refuse_names(_filled(_names(cells)), _filled(names))
         except FaultError as fault:
             raise DataError(f"{place}: row {number}: {fault}") from None
         told = zip_longest(names, cells)
-        row = {name or f"column {at}": cell for at, (name, cell) in enumerate(told, 1) if cell is not None}
+        row = {
+            name or f"column {at}": cell
+            for at, (name, cell) in enumerate(told, 1)
+            if cell is not None
+        }
         if row:
             yield number, row

@@ -1,13 +1,14 @@
-"""A user's own chats: a folder with train.jsonl and, where there are, validation.jsonl and test.jsonl (each also .gz).
+"""A user's own chats: a folder with train.jsonl and, where there are, validation.jsonl and
+test.jsonl (each also .gz).
 
-A line is {"messages": [{"role", "content"}, ...]}, or one question and answer as {"prompt", "answer"} or
-{"instruction", "output"} (with an "input", if any, under the instruction, and a "history" before it). It may have a
-"system" turn; a "guid"; a "group", whose lines stay together; and a "split", which says better than the file where the
-line belongs. A line or turn with "weight" 0 is not trained; "reasoning_content" is the thought before an answer.
-Where no line is given for test, a share of train's groups is kept for it (kodata.test_part).
-Guaranteed: no group is in two splits: what is in test leaves validation and train, what is in validation leaves train. No
-guid stands twice in a split.
-"""
+A line is {"messages": [{"role", "content"}, ...]}, or one question and answer as {"prompt",
+"answer"} or {"instruction", "output"} (with an "input", if any, under the instruction, and a
+"history" before it). It may have a "system" turn; a "guid"; a "group", whose lines stay together;
+and a "split", which says better than the file where the line belongs. A line or turn with "weight"
+0 is not trained; "reasoning_content" is the thought before an answer. Where no line is given for
+test, a share of train's groups is kept for it (kodata.test_part). Guaranteed: no group is in two
+splits: what is in test leaves validation and train, what is in validation leaves train. No guid
+stands twice in a split."""
 
 import os
 from collections.abc import Iterator
@@ -58,7 +59,8 @@ def messages(record: Record, form: str) -> list[Message]:
 
 
 def question(record: Record) -> str:
-    """The chat up to its last turn as one user's turn: the turn itself where there is one, else all turns as a text."""
+    """The chat up to its last turn as one user's turn: the turn itself where there is one, else all
+    turns as a text."""
     before = record["messages"][:-1]
     return str(before[0]["content"]) if len(before) == 1 else next_turn(record["messages"])
 
@@ -69,18 +71,22 @@ def answer(record: Record) -> str:
 
 
 def group(record: Record) -> str:
-    """What the line says, else all that is said before its last answer: many chats begin with the same greeting."""
+    """What the line says, else all that is said before its last answer: many chats begin with the
+    same greeting."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All that is said before the last answer, as one text: a single turn may be a 네 that everybody says."""
+    """All that is said before the last answer, as one text: a single turn may be a 네 that
+    everybody says."""
     return (_before(record["messages"]),)
 
 
-def files(split: str, path: str | Path | None = None, test_share: float | None = None) -> list[Path]:
-    """The files with a split's lines; none for validation where no line is for it. Raises DataError, and NoTestError for test
-    where no line is for it and none can be kept for it."""
+def files(
+    split: str, path: str | Path | None = None, test_share: float | None = None
+) -> list[Path]:
+    """The files with a split's lines; none for validation where no line is for it. Raises
+    DataError, and NoTestError for test where no line is for it and none can be kept for it."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     folder = _folder(path)
@@ -92,7 +98,11 @@ def files(split: str, path: str | Path | None = None, test_share: float | None =
         return []
     if split == "test" and is_cut(folder):
         _kept(folder, test_share)
-        chosen += [file for name, file in given.items() if _looked_at(file, name).draws and file not in chosen]
+        chosen += [
+            file
+            for name, file in given.items()
+            if _looked_at(file, name).draws and file not in chosen
+        ]
     return chosen or [given["train"]]
 
 
@@ -123,8 +133,8 @@ def _file(folder: Path, split: str) -> Path | None:
 
 
 class _Look(NamedTuple):
-    """The splits that lines of a file are for, those for which some can be used, and the draws of the groups that it has for
-    train."""
+    """The splits that lines of a file are for, those for which some can be used, and the draws of
+    the groups that it has for train."""
 
     said: frozenset[str]
     splits: frozenset[str]
@@ -132,7 +142,8 @@ class _Look(NamedTuple):
 
 
 def _looked_at(file: Path, own: str) -> _Look:
-    """A look at every line of a file, once until it changes: it is asked for several times in a run."""
+    """A look at every line of a file, once until it changes: it is asked for several times in a
+    run."""
     state = file.stat()
     return _look(file, own, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
@@ -150,11 +161,14 @@ def _look(file: Path, own: str, _state: tuple[int, ...]) -> _Look:
 
 
 def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
-    """The draws of the groups of train that are kept for test; none where chats are given for test. NoTestError where there are
-    too few groups."""
+    """The draws of the groups of train that are kept for test; none where chats are given for test.
+    NoTestError where there are too few groups."""
     if not is_cut(folder):
         if test_share is not None:
-            raise DataError(f"{CARD.name}: path {folder}: test_share, but there are chats for test; leave it out")
+            raise DataError(
+                f"{CARD.name}: path {folder}: test_share, but there are chats for test; leave"
+                " it out"
+            )
         return frozenset()
     looks = (_looked_at(file, name) for name, file in _given(folder).items())
     draws = {draw for look in looks for draw in look.draws}
@@ -163,12 +177,15 @@ def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
     return test_part.lowest(draws, share, lacks, "put the chats in it that are to be scored")
 
 
-def read(split: str, path: str | Path | None = None, test_share: float | None = None) -> Iterator[Found]:
-    """The records of a split: guid, group, messages; `thought`, the key in which thoughts stood, where they did. Raises
-    DataError with file, row, field and value, and NoTestError as files() does.
+def read(
+    split: str, path: str | Path | None = None, test_share: float | None = None
+) -> Iterator[Found]:
+    """The records of a split: guid, group, messages; `thought`, the key in which thoughts stood,
+    where they did. Raises DataError with file, row, field and value, and NoTestError as files()
+    does.
 
-    Rows are counted from 1, without blank lines. A group of a later split is left out here, and counted.
-    """
+    Rows are counted from 1, without blank lines. A group of a later split is left out here, and
+    counted."""
     files(split, path, test_share)  # tells what is missing
     folder = _folder(path)
     try:
@@ -214,18 +231,23 @@ def _lines_of(
         side, record = _split(row, own, place), _record(row, place, f"{file.name}:{number}")
         guid = _name(row, "guid", place)
         if guid and (first := named.setdefault((side, guid), place)) != place:
-            raise DataError(f"{place}: guid {shown(guid)} stands in {first} too; give each its own, or none")
+            raise DataError(
+                f"{place}: guid {shown(guid)} stands in {first} too; give each its own, or none"
+            )
         _check_grouped(row, place, named)
         yield side, record, row
 
 
 def _check_grouped(row: data_files.Row, place: str, named: dict[tuple[str, str], str]) -> None:
-    """DataError where some rows name their group and others do not: a question of both kinds could be on both sides."""
+    """DataError where some rows name their group and others do not: a question of both kinds could
+    be on both sides."""
     is_grouped = bool(_name(row, "group", place))
     named.setdefault(("", str(is_grouped)), place)
     if other := named.get(("", str(not is_grouped))):
         with_it, without = (place, other) if is_grouped else (other, place)
-        raise DataError(f"{without} has no group, and {with_it} has one; give each row its group, or none")
+        raise DataError(
+            f"{without} has no group, and {with_it} has one; give each row its group, or none"
+        )
 
 
 def _split(row: data_files.Row, default: str, place: str) -> str:
@@ -233,7 +255,10 @@ def _split(row: data_files.Row, default: str, place: str) -> str:
     if value is None:
         return default
     if value not in SPLITS:
-        raise DataError(f"{place}: split is {shown(value)}; leave it out or say which{did_you_mean(value, SPLITS)}")
+        raise DataError(
+            f"{place}: split is {shown(value)}; leave it out or say"
+            f" which{did_you_mean(value, SPLITS)}"
+        )
     return str(value)
 
 
@@ -244,7 +269,9 @@ def _record(row: data_files.Row, place: str, guid: str) -> Record | Refused:
     record: Record = {
         "guid": _name(row, "guid", place) or guid,
         # Of plain turns: two questions may differ in nothing but a sign that is taken away.
-        "group": _name(row, "group", place) or _before(made_plain({"messages": made})[0]["messages"]),
+        "group": (
+            _name(row, "group", place) or _before(made_plain({"messages": made})[0]["messages"])
+        ),
         "messages": made,
     }
     return {**record, "thought": key} if (key := thought_key(row)) else record
@@ -255,7 +282,8 @@ def _before(made: list[Message]) -> str:
     said = (turn for turn in made[:-1] if turn["role"] != "system")
     # Only an answer has a thought: who asks about </think> means the sign itself.
     return "\n".join(
-        spoken(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip() for turn in said
+        spoken(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip()
+        for turn in said
     )
 
 
@@ -263,7 +291,11 @@ def _name(row: data_files.Row, field: str, place: str) -> str:
     """A guid or group: text or a whole number; "" where there is none."""
     value = row.get(field)
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas writes the whole numbers of a column so, where one of them is missing
+        value = int(
+            value
+        )  # pandas writes the whole numbers of a column so, where one of them is missing
     if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
         return "" if value is None else clean(str(value))
-    raise DataError(f"{place}: {field} is {shown(value)}; it must be text or a whole number, or be left out")
+    raise DataError(
+        f"{place}: {field} is {shown(value)}; it must be text or a whole number, or be left out"
+    )

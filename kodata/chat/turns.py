@@ -1,6 +1,5 @@
-"""A line of a chat file becomes turns. Every key that people's files have is used, or told, or refused by name: none is passed
-over in silence that says what was meant.
-"""
+"""A line of a chat file becomes turns. Every key that people's files have is used, or told, or
+refused by name: none is passed over in silence that says what was meant."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -22,24 +21,39 @@ TRAINED = (
     "loss",
 )  # OpenAI's, Axolotl's (two) and ms-swift's word for whether a turn is trained
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")  # OpenAI's, old and new
+TOOLS = (
+    "tools",
+    "functions",
+    "tool_calls",
+    "function_call",
+    "tool_call_id",
+)  # OpenAI's, old and new
 _ROW = ("guid", "group", "split", "system", *TRAINED)
-_ASKS_NOTHING: tuple[Any, ...] = (None, "", "[]", "{}", "null", [], {})  # what exporters write for no tool; false too
+_ASKS_NOTHING: tuple[Any, ...] = (
+    None,
+    "",
+    "[]",
+    "{}",
+    "null",
+    [],
+    {},
+)  # what exporters write for no tool; false too
 _OF_ANSWER = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)
 _OF_OTHERS = known("role", "content", *TOOLS)
 UNTRAINED_END = "untrained end"
 
 
 def _keys_of(turn: Row) -> Known:
-    """The keys that are read of a turn. Nothing but answers is trained: that a question is not, it may say; that it is, or a
-    thought of its own, is told as not read."""
+    """The keys that are read of a turn. Nothing but answers is trained: that a question is not, it
+    may say; that it is, or a thought of its own, is told as not read."""
     if turn.get("role") == "assistant":
         return _OF_ANSWER
     return {**_OF_OTHERS, **{key: None for key in TRAINED if turn.get(key) == 0}}
 
 
 def _shortened(row: Row) -> Iterable[str]:
-    """UNTRAINED_END where turns() leaves out the last answers of a line, and trains on one before them."""
+    """UNTRAINED_END where turns() leaves out the last answers of a line, and trains on one before
+    them."""
     turns = row.get("messages") or []
     marks = [_is_trained(turn, "") for turn in turns if turn["role"] == "assistant"]
     return [UNTRAINED_END] if any(marks) and not marks[-1] and _is_trained(row, "") else []
@@ -54,8 +68,11 @@ KEYS["instruction"] = {**KEYS["instruction"], "input": None}
 
 
 def shape(row: Row, place: str) -> str:
-    """The key that tells how a line is written: of KEYS; null beside another is none. Raises DataError."""
-    shapes = [key for key in KEYS if row.get(key) is not None] or [key for key in KEYS if key in row]
+    """The key that tells how a line is written: of KEYS; null beside another is none. Raises
+    DataError."""
+    shapes = [key for key in KEYS if row.get(key) is not None] or [
+        key for key in KEYS if key in row
+    ]
     if len(shapes) != 1:
         found = " and ".join(shapes) or f"none of these but {', '.join(row) or 'nothing'}"
         raise DataError(f"{place}: needs {SHAPES}; found {found:.120}")
@@ -63,7 +80,8 @@ def shape(row: Row, place: str) -> str:
 
 
 def turns(row: Row, place: str) -> list[Message]:
-    """The turns of a line, a turn that is not to be trained with `train` false. Empty where none is. Raises DataError."""
+    """The turns of a line, a turn that is not to be trained with `train` false. Empty where none
+    is. Raises DataError."""
     _refuse_tools(row, place)
     kind = shape(row, place)
     made = _told(row, place) if kind == "messages" else _paired(row, kind, place)
@@ -81,11 +99,19 @@ def turns(row: Row, place: str) -> list[Message]:
 def _told(row: Row, place: str) -> list[Message]:
     value = row["messages"]
     if not isinstance(value, list) or not value:
-        raise DataError(f"{place}: messages is {shown(value)}; it must be a list of objects with role and content")
+        raise DataError(
+            f"{place}: messages is {shown(value)}; it must be a list of objects with role and"
+            " content"
+        )
     first = int(_is_empty_system(value[0]))
-    made = [_turn(turn, f"{place}: messages.{number}") for number, turn in enumerate(value[first:], first)]
+    made = [
+        _turn(turn, f"{place}: messages.{number}")
+        for number, turn in enumerate(value[first:], first)
+    ]
     if not made:
-        raise DataError(f"{place}: messages has an empty system turn alone; add what user and assistant say")
+        raise DataError(
+            f"{place}: messages has an empty system turn alone; add what user and assistant say"
+        )
     return made
 
 
@@ -107,7 +133,10 @@ def _turn(turn: Any, place: str) -> Message:
     if role not in ROLES:
         what = "missing" if role is None else shown(role)
         raise DataError(f"{place}.role is {what}; mend it{did_you_mean(role, ROLES)}")
-    made: Message = {"role": role, "content": _with_thought(turn, text(turn, "content", place + "."), place, role)}
+    made: Message = {
+        "role": role,
+        "content": _with_thought(turn, text(turn, "content", place + "."), place, role),
+    }
     if role == "assistant" and not _is_trained(turn, place):
         made["train"] = False
     return made
@@ -144,7 +173,10 @@ def _with_system(row: Row, made: list[Message], place: str) -> list[Message]:
     if made[0]["role"] != "system":
         return [told, *made]
     if made[0]["content"].strip() != told["content"].strip():
-        raise DataError(f"{place}: system is {shown(told['content'])}, and messages.0 is another system turn; keep one")
+        raise DataError(
+            f"{place}: system is {shown(told['content'])}, and messages.0 is another system turn;"
+            " keep one"
+        )
     return made
 
 
@@ -166,24 +198,36 @@ def thought_key(row: Row) -> str | None:
 
 
 def _refuse_tools(row: Row, place: str) -> None:
-    if named := [key for key in TOOLS if row.get(key) not in _ASKS_NOTHING and row[key] is not False]:
-        raise DataError(f"{place.removesuffix(': ')}: {named[0]} is {shown(row[named[0]])}; {_NO_TOOLS}")
+    if named := [
+        key for key in TOOLS if row.get(key) not in _ASKS_NOTHING and row[key] is not False
+    ]:
+        raise DataError(
+            f"{place.removesuffix(': ')}: {named[0]} is {shown(row[named[0]])}; {_NO_TOOLS}"
+        )
 
 
-_NO_TOOLS = "calls of tools are not trained here, and an answer without its call would be another; remove the row"
+_NO_TOOLS = (
+    "calls of tools are not trained here, and an answer without its call would be another; remove"
+    " the row"
+)
 
 
 def _is_trained(row: Row, place: str) -> bool:
-    """What a line or turn says of itself: 1 or true, as without a word, or 0 or false. DataError for anything between."""
+    """What a line or turn says of itself: 1 or true, as without a word, or 0 or false. DataError
+    for anything between."""
     said = {key: row[key] for key in TRAINED if row.get(key) is not None}
     for key, value in said.items():
         if value not in (0, 1) or not isinstance(value, (bool, int, float)):
-            raise DataError(f"{place}: {key} is {shown(value)}; say 1 (train on it) or 0 (do not), or leave it out")
+            raise DataError(
+                f"{place}: {key} is {shown(value)}; say 1 (train on it) or 0 (do not), or leave"
+                " it out"
+            )
     return all(said.values())
 
 
 def text(row: dict[str, Any], field: str, place: str) -> str:
-    """The content() of a field, which must be there and not empty. `place` ends with "." inside a turn."""
+    """The content() of a field, which must be there and not empty. `place` ends with "." inside a
+    turn."""
     where = f"{place}{field}" if place.endswith(".") else f"{place}: {field}"
     value = row.get(field)
     if not isinstance(value, str):
@@ -195,19 +239,20 @@ def text(row: dict[str, Any], field: str, place: str) -> str:
 
 
 def _check(made: list[Message], place: str, before: int) -> None:
-    """system or user first; then user and assistant in turns; assistant last. `before`: how many turns of the line stand before
-    the first one, less those that were put there."""
+    """system or user first; then user and assistant in turns; assistant last. `before`: how many
+    turns of the line stand before the first one, less those that were put there."""
     expected = ["system"] if made[0]["role"] == "system" else []
     expected += [("user", "assistant")[number % 2] for number in range(len(made) - len(expected))]
     for number, (turn, role) in enumerate(zip(made, expected, strict=True)):
         if turn["role"] != role:
             where = f"{place}: messages.{number + before}.role"
             raise DataError(
-                f"{where} is {turn['role']}, but here must be {role}: an optional system turn, then user and assistant "
-                "in turns; join one speaker's turns into one"
+                f"{where} is {turn['role']}, but here must be {role}: an optional system turn, then"
+                " user and assistant in turns; join one speaker's turns into one"
             )
     if made[-1]["role"] != "assistant":
         where = f"{place}: messages.{len(made) - 1 + before}.role"
         raise DataError(
-            f"{where} is {made[-1]['role']}, but the last turn must be assistant; remove it or add an answer"
+            f"{where} is {made[-1]['role']}, but the last turn must be assistant; remove it or add"
+            " an answer"
         )

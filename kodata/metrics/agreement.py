@@ -1,4 +1,5 @@
-"""Whether the answers to one question, asked in several ways, agree: what the metrics of consistency are made of."""
+"""Whether the answers to one question, asked in several ways, agree: what the metrics of
+consistency are made of."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -17,7 +18,8 @@ BUCKETS = 512
 
 
 def whole(items: Sequence[Sequence[Any]]) -> list[Answers]:
-    """The answers to each item that was asked in all its ways: one that --limit cut through would look consistent.
+    """The answers to each item that was asked in all its ways: one that --limit cut through would
+    look consistent.
 
     `items`: (cluster, item, ways, gold, said), `ways` the number of prompts that ask the same.
     """
@@ -44,11 +46,11 @@ def same_pairs(answers: Answers) -> float:
 
 
 def bigrams(text: str) -> "Array":
-    """A text's counts of character bigrams, its two ends being characters too, at length 1; zeros where it is empty.
+    """A text's counts of character bigrams, its two ends being characters too, at length 1; zeros
+    where it is empty.
 
-    Counts are added up in BUCKETS with a sign each, which keeps the expected value of the cosine of two texts.
-    Weinberger et al. 2009, https://arxiv.org/abs/0902.2206.
-    """
+    Counts are added up in BUCKETS with a sign each, which keeps the expected value of the cosine of
+    two texts. Weinberger et al. 2009, https://arxiv.org/abs/0902.2206."""
     import numpy as np
 
     counts = np.zeros(BUCKETS)

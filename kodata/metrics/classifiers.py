@@ -1,9 +1,10 @@
-"""Classifiers of labelled items that are no language models: lines to hold a model against, and a judge of written hypotheses.
+"""Classifiers of labelled items that are no language models: lines to hold a model against, and a
+judge of written hypotheses.
 
-Logistic regressions, one a label (scikit-learn's liblinear: the same data gives the same model), over TF-IDF of character
-1- to 4-grams. Of an NLI item's hypothesis alone, what they get right needs no inference. With the premise they also see what
-the two texts share, numbers, negations, and the grams of the hypothesis' words that the premise does not have.
-"""
+Logistic regressions, one a label (scikit-learn's liblinear: the same data gives the same model),
+over TF-IDF of character 1- to 4-grams. Of an NLI item's hypothesis alone, what they get right needs
+no inference. With the premise they also see what the two texts share, numbers, negations, and the
+grams of the hypothesis' words that the premise does not have."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ NEGATIONS = ("않", "못", "없", "안 ", "아니", "말아", "지 마")
 
 
 class View(NamedTuple):
-    """What a classifier sees of a record: texts, whose grams count, and whether premise and hypothesis are compared, too.
-    `fields`: those that a record must have."""
+    """What a classifier sees of a record: texts, whose grams count, and whether premise and
+    hypothesis are compared, too. `fields`: those that a record must have."""
 
     fields: tuple[str, ...]
     texts: tuple[Callable[[Record], str], ...]
@@ -33,8 +34,8 @@ class Classifier:
     """Fitted to labelled records; tells labels of records without looking at theirs."""
 
     def __init__(self, records: Iterable[Record], view: str) -> None:
-        """`view`: one of VIEWS. Some ten seconds for KLUE-NLI's 24,998 records. DataError: too few to share a word, or all of
-        one label, which leaves nothing to tell apart."""
+        """`view`: one of VIEWS. Some ten seconds for KLUE-NLI's 24,998 records. DataError: too few
+        to share a word, or all of one label, which leaves nothing to tell apart."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.multiclass import OneVsRestClassifier
@@ -42,19 +43,27 @@ class Classifier:
         known = list(records)
         labels = [record["label"] for record in known]
         if len(labels) > len(set(labels)) == 1:
-            raise DataError(f"all of {len(known)} training rows have the label {labels[0]}; give others, too")
+            raise DataError(
+                f"all of {len(known)} training rows have the label {labels[0]}; give others, too"
+            )
         self._view = VIEWS[view]
-        self._grams = [TfidfVectorizer(analyzer="char", ngram_range=GRAMS, min_df=2) for _ in self._view.texts]
+        self._grams = [
+            TfidfVectorizer(analyzer="char", ngram_range=GRAMS, min_df=2) for _ in self._view.texts
+        ]
         # The dual problem has the same solution as the primal one and takes a tenth of the time.
-        self._model = OneVsRestClassifier(LogisticRegression(solver="liblinear", dual=True, random_state=0))
+        self._model = OneVsRestClassifier(
+            LogisticRegression(solver="liblinear", dual=True, random_state=0)
+        )
         try:
             counted = [
-                grams.fit_transform(map(text, known)) for grams, text in zip(self._grams, self._view.texts, strict=True)
+                grams.fit_transform(map(text, known))
+                for grams, text in zip(self._grams, self._view.texts, strict=True)
             ]
             self._model.fit(self._features(counted, known), labels)
         except ValueError as error:
             raise DataError(
-                f"{len(known)} training rows are too few for a classifier ({error}); give all of them"
+                f"{len(known)} training rows are too few for a classifier ({error}); give all of"
+                " them"
             ) from None
 
     def predict(self, records: Sequence[Record]) -> list[str]:
@@ -69,7 +78,9 @@ class Classifier:
     def _seen(self, records: Sequence[Record]) -> Any:
         """A sparse matrix, a row a record."""
         texts = zip(self._grams, self._view.texts, strict=True)
-        return self._features([grams.transform(map(text, records)) for grams, text in texts], records)
+        return self._features(
+            [grams.transform(map(text, records)) for grams, text in texts], records
+        )
 
     def _features(self, counted: list[Any], records: Sequence[Record]) -> Any:
         from scipy.sparse import csr_matrix, hstack
@@ -85,7 +96,9 @@ class Majority:
 
     def __init__(self, records: Iterable[Record]) -> None:
         counts = Counter(record["label"] for record in records)
-        self._known = {label: math.log(count / counts.total()) for label, count in sorted(counts.items())}
+        self._known = {
+            label: math.log(count / counts.total()) for label, count in sorted(counts.items())
+        }
 
     def likelihoods(self, records: Sequence[Record]) -> list[dict[str, float]]:
         """For each record the logarithm of every label's share."""
@@ -98,7 +111,8 @@ def views(record: Record) -> list[str]:
 
 
 def comparison(premise: str, hypothesis: str) -> list[float]:
-    """What the two share: the share of the hypothesis' character 1- to 4-grams and words, negations, numbers, lengths."""
+    """What the two share: the share of the hypothesis' character 1- to 4-grams and words,
+    negations, numbers, lengths."""
     shared = [_shared(grams(premise, size), grams(hypothesis, size)) for size in range(1, 5)]
     negated = [float(any(sign in text for sign in NEGATIONS)) for text in (premise, hypothesis)]
     numbers = [set(re.findall(r"\d+", text)) for text in (premise, hypothesis)]

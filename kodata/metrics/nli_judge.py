@@ -1,9 +1,9 @@
-"""What can be said of a hypothesis that a model wrote: its relation to the premise, as a classifier tells it, and how new it
-is beside the training hypotheses.
+"""What can be said of a hypothesis that a model wrote: its relation to the premise, as a classifier
+tells it, and how new it is beside the training hypotheses.
 
-A judge is made from a source's train split, once a process, when the first sentence is judged. It errs: how often it agrees
-with the label of what people wrote is the line that a model's figure stands beside, and no model is right beyond it.
-"""
+A judge is made from a source's train split, once a process, when the first sentence is judged. It
+errs: how often it agrees with the label of what people wrote is the line that a model's figure
+stands beside, and no model is right beyond it."""
 
 import logging
 from collections.abc import Iterable
@@ -39,7 +39,8 @@ class Judge:
         return self._classifier.predict([{"premise": premise, "hypothesis": hypothesis}])[0]
 
     def novelty(self, hypothesis: str) -> float | None:
-        """The share of its folded character 4-grams that no training hypothesis has; None where it is too short for one."""
+        """The share of its folded character 4-grams that no training hypothesis has; None where it
+        is too short for one."""
         own = grams(folded(hypothesis), GRAM)
         return len(own - self._grams) / len(own) if own else None
 
@@ -49,7 +50,8 @@ class Judge:
 
 
 def prepare(source: str, path: str | Path | None) -> None:
-    """Says where the judge of a source is to find its train split. A folder without one is no error: there is no judge then."""
+    """Says where the judge of a source is to find its train split. A folder without one is no
+    error: there is no judge then."""
     _PLACES[source] = path
     try:
         find_source(source).files("train", path)

@@ -1,9 +1,10 @@
-"""Metrics of the scored tasks as functions of sums, so that value, standard error and interval are one formula.
+"""Metrics of the scored tasks as functions of sums, so that value, standard error and interval are
+one formula.
 
-The items of a cluster (the hypotheses of a premise, the questions of a passage) give a vector; `finish` turns the sum of
-the clusters' vectors into the value. A resample of whole clusters is then a weighted sum of rows, thousands of them one
-matrix product, and items that move together are never taken as independent.
-"""
+The items of a cluster (the hypotheses of a premise, the questions of a passage) give a vector;
+`finish` turns the sum of the clusters' vectors into the value. A resample of whole clusters is then
+a weighted sum of rows, thousands of them one matrix product, and items that move together are never
+taken as independent."""
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache, partial
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 SEED = 42
-UNITS = 2_000  # more clusters than this are pooled, at random, into so many: time and memory then stay the same
+# more clusters than this are pooled, at random, into so many: time and memory then stay the same
+UNITS = 2_000
 SINGLE = 2**24  # whole numbers below are exact in single precision
 AT_ONCE = 100  # resamples
 MISSING = 0.05  # of the resamples, undefined, beyond which the others are no picture of the world
 
 
 class Metric(NamedTuple):
-    """`vector`: what the items of one cluster come to, of length k. `finish`: sums (..., k) to values (...), NaN where
-    there is nothing to judge. `squared`: of the k, the last so many tell what a cluster has in common with itself: drawn
-    n times it is crossed with itself n * n times. `biased`: a sum of distances, which noise makes larger and never
-    smaller, so that its resamples lie above it (kotune.compare.paired)."""
+    """`vector`: what the items of one cluster come to, of length k. `finish`: sums (..., k) to
+    values (...), NaN where there is nothing to judge. `squared`: of the k, the last so many tell
+    what a cluster has in common with itself: drawn n times it is crossed with itself n * n times.
+    `biased`: a sum of distances, which noise makes larger and never smaller, so that its resamples
+    lie above it (kotune.compare.paired)."""
 
     vector: Callable[[Sequence[Any]], Sequence[float]]
     finish: Callable[["Array"], "Array"]
@@ -40,11 +43,11 @@ def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) ->
 
 
 def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer than two, where the
-    value itself is, and where more than MISSING of the resamples are.
+    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer
+    than two, where the value itself is, and where more than MISSING of the resamples are.
 
-    Efron and Tibshirani 1993, chapter 6, with clusters as the units; the same seed gives the same figure.
-    """
+    Efron and Tibshirani 1993, chapter 6, with clusters as the units; the same seed gives the same
+    figure."""
     import numpy as np
 
     table = vectors(metric, items, clusters)
@@ -55,8 +58,8 @@ def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -
 
 
 def is_known(resampled: "Array") -> bool:
-    """Whether so few resamples are undefined that the others may speak for all: an interval over the defined alone would be
-    one for a world in which the metric is never undefined."""
+    """Whether so few resamples are undefined that the others may speak for all: an interval over
+    the defined alone would be one for a world in which the metric is never undefined."""
     import numpy as np
 
     return bool(np.isnan(resampled).mean() <= MISSING)
@@ -73,9 +76,9 @@ def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) 
 
 
 def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
-    """Sums (resamples, k) of as many rows as the table has, drawn with replacement; in the last `squared` columns a row that
-    is drawn n times counts n * n times. The same draws for tables of the same length, so that what is resampled side by
-    side stays paired."""
+    """Sums (resamples, k) of as many rows as the table has, drawn with replacement; in the last
+    `squared` columns a row that is drawn n times counts n * n times. The same draws for tables of
+    the same length, so that what is resampled side by side stays paired."""
     units = pooled(table)
     sums = weighted(partial(_draws, len(units), resamples), units)
     if squared:
@@ -84,14 +87,16 @@ def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
 
 
 def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
-    """Sums (resamples, k) of rows by weights, whole numbers that come to as many as there are rows at most; `weights` gives
-    them in single precision or not. Sums of small whole numbers are the same in both, and cost half; columns of zeros cost
-    nothing."""
+    """Sums (resamples, k) of rows by weights, whole numbers that come to as many as there are rows
+    at most; `weights` gives them in single precision or not. Sums of small whole numbers are the
+    same in both, and cost half; columns of zeros cost nothing."""
     import numpy as np
 
     used = units.any(axis=0)
     some = units[:, used]
-    is_single = bool((some == np.rint(some)).all() and abs(some).max(initial=0) * len(some) < SINGLE)
+    is_single = bool(
+        (some == np.rint(some)).all() and abs(some).max(initial=0) * len(some) < SINGLE
+    )
     sums = np.zeros((len(weights(is_single)), units.shape[1]))
     sums[:, used] = weights(is_single) @ (some.astype(np.float32) if is_single else some)
     return sums
@@ -117,7 +122,9 @@ def _draws(length: int, resamples: int, is_single: bool) -> "Array":
     return np.asarray(_counts(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
-@lru_cache(maxsize=12)  # tasks and metrics of other lengths take turns; kept in bytes, for they are drawn slowly
+@lru_cache(
+    maxsize=12
+)  # tasks and metrics of other lengths take turns; kept in bytes, for they are drawn slowly
 def _counts(length: int, resamples: int) -> Any:
     import numpy as np
 

@@ -1,8 +1,9 @@
-"""Prompts of everyday kinds whose answers are judged for how natural their Korean is. For scoring alone.
+"""Prompts of everyday kinds whose answers are judged for how natural their Korean is. For scoring
+alone.
 
-A record is {guid, kind, level, prompt}; level is the speech level that the prompt asks for, `any` where it asks for none.
-What is measured in an answer: kodata/metrics/naturalness. What the measures are worth: tasks/ko_naturalness/README.md.
-"""
+A record is {guid, kind, level, prompt}; level is the speech level that the prompt asks for, `any`
+where it asks for none. What is measured in an answer: kodata/metrics/naturalness. What the measures
+are worth: tasks/ko_naturalness/README.md."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,27 +65,37 @@ def texts(record: Record) -> tuple[str, ...]:
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The shipped file, or prompts.jsonl in the folder `path`: prompts of your own."""
     if split not in SPLITS:
-        raise DataError(f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}")
+        raise DataError(
+            f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"
+        )
     file = SHIPPED if path is None else Path(path) / SHIPPED.name
     if not file.is_file():
-        raise DataError(f"{CARD.name}: {file}: no such file; path must name a folder with {SHIPPED.name}")
+        raise DataError(
+            f"{CARD.name}: {file}: no such file; path must name a folder with {SHIPPED.name}"
+        )
     return [not_astray(file, file.parent)]
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
-    """The prompts, one of each kind in turn, so that a few of them are of every kind. Raises DataError."""
+    """The prompts, one of each kind in turn, so that a few of them are of every kind. Raises
+    DataError."""
     yield from named_once(files(split, path), _records)
 
 
 def _records(file: Path) -> Iterator[Found]:
-    return checked(file, data_files.rows(file), _record, _diagnosis, known("guid", "kind", "level", "prompt"))
+    return checked(
+        file, data_files.rows(file), _record, _diagnosis, known("guid", "kind", "level", "prompt")
+    )
 
 
 def _record(row: data_files.Row) -> Record:
     level = row.get("level", "any")
     if level not in LEVELS:
         raise KeyError(level)
-    return {key: clean(row[key]) for key in ("guid", "kind")} | {"level": level, "prompt": clean(row["prompt"])}
+    return {key: clean(row[key]) for key in ("guid", "kind")} | {
+        "level": level,
+        "prompt": clean(row["prompt"]),
+    }
 
 
 def _diagnosis(row: data_files.Row) -> str:

@@ -1,7 +1,8 @@
-"""A Korean NLI sample of our own that ships with the project: KLUE-NLI's shape and questions, CC0, no download.
+"""A Korean NLI sample of our own that ships with the project: KLUE-NLI's shape and questions, CC0,
+no download.
 
-Its premises are divided among train, validation and test; `source` of a record is the kind of inference it asks for.
-"""
+Its premises are divided among train, validation and test; `source` of a record is the kind of
+inference it asks for."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,9 @@ CARD = Card(
     revision=None,
     rows={"train": 2_412, "validation": 306, "test": 900},
     forms=FORMS,
-    defects="Templated sentences: for trying things out, not for saying how well a model knows Korean.",
+    defects=(
+        "Templated sentences: for trying things out, not for saying how well a model knows Korean."
+    ),
 )
 
 
@@ -38,7 +41,8 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     file = Path(path or Path(__file__).parent) / f"{split}.json"
     if not file.is_file():
         raise DataError(
-            f"{CARD.name}: {file}: no such file; path must name a folder with train, validation, test .json"
+            f"{CARD.name}: {file}: no such file; path must name a folder with train, validation,"
+            " test .json"
         )
     return [not_astray(file, file.parent)]
 
@@ -48,4 +52,15 @@ def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
     yield from named_once(files(split, path), klue_nli.records)
 
 
-__all__ = ["CARD", "FORMS", "SPLITS", "answer", "files", "group", "messages", "question", "read", "texts"]
+__all__ = [
+    "CARD",
+    "FORMS",
+    "SPLITS",
+    "answer",
+    "files",
+    "group",
+    "messages",
+    "question",
+    "read",
+    "texts",
+]

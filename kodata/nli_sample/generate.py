@@ -1,7 +1,9 @@
-"""Writes the sample: train.json, validation.json and test.json, in the shape of KLUE-NLI's own files.
+"""Writes the sample: train.json, validation.json and test.json, in the shape of KLUE-NLI's own
+files.
 
-Every run writes the same bytes. Every premise has three hypotheses, one per label, side by side in a shuffled order;
-no premise occurs twice, in one part or across parts. Text and code are ours (CC0).
+Every run writes the same bytes. Every premise has three hypotheses, one per label, side by side in
+a shuffled order; no premise occurs twice, in one part or across parts. Text and code are ours
+(CC0).
 
     python -m kodata.nli_sample.generate
 """

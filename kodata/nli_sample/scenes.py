@@ -1,8 +1,9 @@
-"""The six inference types: each makes a premise, and hypotheses of a label that are right by construction.
+"""The six inference types: each makes a premise, and hypotheses of a label that are right by
+construction.
 
-Within a type the hypothesis is drawn the same way for every label (its form, polarity, order and words do not depend
-on the label), so that nothing in the hypothesis alone tells the label: only the premise does.
-"""
+Within a type the hypothesis is drawn the same way for every label (its form, polarity, order and
+words do not depend on the label), so that nothing in the hypothesis alone tells the label: only the
+premise does."""
 
 from __future__ import annotations
 
@@ -17,12 +18,15 @@ LABELS = ("entailment", "neutral", "contradiction")
 
 
 class Scene(NamedTuple):
-    """A premise, a drawer of hypotheses by label, and what the premise says of which word (which the sample leaves out)."""
+    """A premise, a drawer of hypotheses by label, and what the premise says of which word (which
+    the sample leaves out)."""
 
     source: str
     premise: str
     hypothesis: Callable[[str], str]
-    facts: dict[str, dict[Noun, str]]  # under a heading, words and the label of what they would say there
+    facts: dict[
+        str, dict[Noun, str]
+    ]  # under a heading, words and the label of what they would say there
 
 
 def told(verb: Verb, positive: bool) -> str:
@@ -55,7 +59,8 @@ def answer(truth: bool | None) -> str:
 
 
 def bound(rng: random.Random, number: int, up: bool, label: str) -> tuple[int, bool]:
-    """A bound that a bound of whole numbers entails, refutes or leaves open: at least 3 -> at least 2, at most 2, at least 4."""
+    """A bound that a bound of whole numbers entails, refutes or leaves open: at least 3 -> at least
+    2, at most 2, at least 4."""
     sign = 1 if up else -1
     if label == "entailment":
         return number - sign * rng.randint(1, 2), up
@@ -75,7 +80,8 @@ def bounds(number: int, up: bool, headings: dict[bool, str]) -> dict[str, dict[N
 
     numbers = list(enumerate(words.NUMBERS, start=1))
     return {
-        heading: {word: answer(truth(other, way == up)) for other, word in numbers} for way, heading in headings.items()
+        heading: {word: answer(truth(other, way == up)) for other, word in numbers}
+        for way, heading in headings.items()
     }
 
 
@@ -85,7 +91,10 @@ def quantity(rng: random.Random) -> Scene:
     number, up = rng.randint(3, 7), rng.random() < 0.5
 
     def claim(number: int, up: bool) -> str:
-        return f"{name:은} {thing:을} {words.NUMBERS[number - 1]} 개 {'이상' if up else '이하로'} {verb.past}."
+        return (
+            f"{name:은} {thing:을} {words.NUMBERS[number - 1]} 개 {'이상' if up else '이하로'}"
+            f" {verb.past}."
+        )
 
     def hypothesis(label: str) -> str:
         return claim(*bound(rng, number, up, label))
@@ -100,7 +109,10 @@ def time(rng: random.Random) -> Scene:
     number, late = rng.randint(3, 7), rng.random() < 0.5
 
     def claim(number: int, late: bool) -> str:
-        return f"{name:은} {day} {words.NUMBERS[number - 1]} 시 {'이후' if late else '이전'}에 {verb.past}."
+        return (
+            f"{name:은} {day} {words.NUMBERS[number - 1]} 시 {'이후' if late else '이전'}에"
+            f" {verb.past}."
+        )
 
     def hypothesis(label: str) -> str:
         return claim(*bound(rng, number, late, label))
@@ -125,7 +137,11 @@ def hypernym(rng: random.Random) -> Scene:
         does = rng.random() < 0.5 if label == "neutral" else positive == (label == "entailment")
         return f"{name:은} {day} {other:을} {told(verb, does)}."
 
-    facts = {verb.past: {thing: answer(positive if thing in known else None) for thing in [*known, *unknown]}}
+    facts = {
+        verb.past: {
+            thing: answer(positive if thing in known else None) for thing in [*known, *unknown]
+        }
+    }
     return Scene("hypernym", premise, hypothesis, facts)
 
 
@@ -135,7 +151,10 @@ def roles(rng: random.Random) -> Scene:
     thing, way = rng.choice(words.THINGS), rng.choice(words.TRANSFERS)
     others = [other for other in words.THINGS if other != thing]
     premise = rng.choice(
-        (f"{giver:이} {taker}에게 그 {thing:을} {way.gave}.", f"{taker:이} {giver}에게서 그 {thing:을} {way.took}.")
+        (
+            f"{giver:이} {taker}에게 그 {thing:을} {way.gave}.",
+            f"{taker:이} {giver}에게서 그 {thing:을} {way.took}.",
+        )
     )
 
     def claim(what: Noun, giving: bool, who: Noun) -> str:
@@ -170,7 +189,11 @@ def comparison(rng: random.Random) -> Scene:
     def hypothesis(label: str) -> str:
         up = rng.random() < 0.5
         by = rng.choice(others) if label == "neutral" else measure
-        who = rng.choice((top, bottom)) if label == "neutral" else (top if up == (label == "entailment") else bottom)
+        who = (
+            rng.choice((top, bottom))
+            if label == "neutral"
+            else (top if up == (label == "entailment") else bottom)
+        )
         return f"둘 중 {by.noun:이} 더 {(by.more if up else by.less)[1]} 사람은 {who}이다."
 
     facts = {
@@ -181,4 +204,11 @@ def comparison(rng: random.Random) -> Scene:
     return Scene("comparison", premise, hypothesis, facts)
 
 
-TYPES: tuple[Callable[[random.Random], Scene], ...] = (negation, quantity, time, hypernym, roles, comparison)
+TYPES: tuple[Callable[[random.Random], Scene], ...] = (
+    negation,
+    quantity,
+    time,
+    hypernym,
+    roles,
+    comparison,
+)

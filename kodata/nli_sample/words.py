@@ -1,4 +1,5 @@
-"""The words of the sample and Korean particles (josa) that fit them: every noun carries the right particle by construction."""
+"""The words of the sample and Korean particles (josa) that fit them: every noun carries the right
+particle by construction."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class Transfer(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """What two people are compared in: the noun, and the present and adnominal forms of more and of less."""
+    """What two people are compared in: the noun, and the present and adnominal forms of more and of
+    less."""
 
     noun: Noun
     more: tuple[str, str]
@@ -74,8 +76,14 @@ ACTIVITIES = (
 # Three levels: a kind, its groups, and members. No member belongs to two groups.
 KINDS: dict[Noun, dict[Noun, tuple[Noun, ...]]] = {
     Noun("동물"): {Noun("새"): nouns("참새 까치 제비"), Noun("물고기"): nouns("붕어 잉어 연어")},
-    Noun("식물"): {Noun("꽃"): nouns("장미 국화 백합"), Noun("나무"): nouns("소나무 참나무 밤나무")},
-    Noun("탈것"): {Noun("자동차"): nouns("택시 버스 트럭"), Noun("배"): nouns("돛단배 여객선 화물선")},
+    Noun("식물"): {
+        Noun("꽃"): nouns("장미 국화 백합"),
+        Noun("나무"): nouns("소나무 참나무 밤나무"),
+    },
+    Noun("탈것"): {
+        Noun("자동차"): nouns("택시 버스 트럭"),
+        Noun("배"): nouns("돛단배 여객선 화물선"),
+    },
 }
 
 TRANSFERS = (

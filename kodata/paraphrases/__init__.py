@@ -1,8 +1,9 @@
-"""Groups of Korean questions that ask the same in other words. For scoring alone: nothing here may be trained on.
+"""Groups of Korean questions that ask the same in other words. For scoring alone: nothing here may
+be trained on.
 
-Shipped: 93 groups of four, each with one short answer that does not change, written for this project. In a folder:
-ParaKQC's file, whose questions and commands have no known answer. A record is {guid, group, question, answers}.
-"""
+Shipped: 93 groups of four, each with one short answer that does not change, written for this
+project. In a folder: ParaKQC's file, whose questions and commands have no known answer. A record is
+{guid, group, question, answers}."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,21 +18,29 @@ from kodata.text import clean
 SPLITS: tuple[str, ...] = ("test",)
 FORMS: tuple[str, ...] = ()
 
-# Card of ParaKQC: Cho, Kim, Moon, Lee 2020, https://arxiv.org/abs/1911.12019, and https://github.com/warnikchow/paraKQC
+# Card of ParaKQC: Cho, Kim, Moon, Lee 2020, https://arxiv.org/abs/1911.12019, and
+# https://github.com/warnikchow/paraKQC
 CARD = Card(
     name="paraphrases",
     title="Paraphrased questions",
     task="ko_consistency_questions",
-    origin="written for this project: kodata/paraphrases/groups.jsonl; in a folder, a copy of ParaKQC",
+    origin=(
+        "written for this project: kodata/paraphrases/groups.jsonl; in a folder, a copy of ParaKQC"
+    ),
     licence="CC0-1.0",
-    obliges="ParaKQC is CC-BY-SA-4.0: name it (Cho et al. 2020), share changed data under the same licence.",
+    obliges=(
+        "ParaKQC is CC-BY-SA-4.0: name it (Cho et al. 2020), share changed data under the same"
+        " licence."
+    ),
     hub_id=None,
     hub_config=None,
     revision=None,
     rows={"test": 372},
     forms=FORMS,
-    defects="Half of the groups ask for a number. ParaKQC: 5 of 1,000 groups say a sentence twice, 8 sentences stand in "
-    "two groups; these are left out.",
+    defects=(
+        "Half of the groups ask for a number. ParaKQC: 5 of 1,000 groups say a sentence twice, 8"
+        " sentences stand in two groups; these are left out."
+    ),
 )
 
 SHIPPED = Path(__file__).parent / "groups.jsonl"
@@ -41,7 +50,8 @@ _PLACES = Places(CARD, hub={}, patterns={"test": ("paraKQC*.txt",)})
 
 
 def question(record: Record) -> str:
-    """What the user asks. Without its last sentence answers run on, and say the same in ways that no measure sees."""
+    """What the user asks. Without its last sentence answers run on, and say the same in ways that
+    no measure sees."""
     return f"{record['question']}\n답만 짧게 쓰세요."
 
 
@@ -68,12 +78,15 @@ def texts(record: Record) -> tuple[str, ...]:
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The shipped file, or ParaKQC's in the folder `path`."""
     if split not in SPLITS:
-        raise DataError(f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}")
+        raise DataError(
+            f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"
+        )
     return [SHIPPED] if path is None else _PLACES.files(split, path)
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
-    """The questions, group by group; Refused for those of ParaKQC that do not mark one group. Raises DataError."""
+    """The questions, group by group; Refused for those of ParaKQC that do not mark one group.
+    Raises DataError."""
     for file in files(split, path):
         yield from _shipped() if file == SHIPPED else _parakqc(file)
 
@@ -82,7 +95,12 @@ def _shipped() -> Iterator[Record]:
     for row in data_files.rows(SHIPPED):
         for number, text in enumerate(row["questions"]):
             name = row["group"]
-            yield {"guid": f"{name}:{number}", "group": name, "question": text, "answers": row["answers"]}
+            yield {
+                "guid": f"{name}:{number}",
+                "group": name,
+                "question": text,
+                "answers": row["answers"],
+            }
 
 
 def _parakqc(file: Path) -> Iterator[Record | Refused]:
@@ -101,17 +119,24 @@ def _parakqc(file: Path) -> Iterator[Record | Refused]:
 
 
 def _groups(file: Path) -> list[list[str]]:
-    """The sentences of each group. DataError where ten lines in a row do not share topic and intent."""
-    rows = [_row(row, f"{file}: row {number}") for number, row in enumerate(data_files.rows(file, names=_COLUMNS), 1)]
+    """The sentences of each group. DataError where ten lines in a row do not share topic and
+    intent."""
+    rows = [
+        _row(row, f"{file}: row {number}")
+        for number, row in enumerate(data_files.rows(file, names=_COLUMNS), 1)
+    ]
     if left := len(rows) % GROUP_SIZE:
-        raise DataError(f"{file}: {len(rows)} rows, {left} more than whole groups of {GROUP_SIZE}; download it again")
+        raise DataError(
+            f"{file}: {len(rows)} rows, {left} more than whole groups of {GROUP_SIZE}; download it"
+            " again"
+        )
     groups = [rows[at : at + GROUP_SIZE] for at in range(0, len(rows), GROUP_SIZE)]
     for number, members in enumerate(groups):
         if len({kind for kind, _ in members}) > 1:
             first = number * GROUP_SIZE + 1
             raise DataError(
-                f"{file}: rows {first} to {first + GROUP_SIZE - 1} are no group of one topic and intent; "
-                "keep the file's order, or download it again"
+                f"{file}: rows {first} to {first + GROUP_SIZE - 1} are no group of one topic and"
+                " intent; keep the file's order, or download it again"
             )
     return [[text for _, text in members] for members in groups]
 

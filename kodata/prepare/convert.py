@@ -1,9 +1,9 @@
-"""Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in and what came out.
+"""Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in
+and what came out.
 
-Guaranteed: the two sides share no group (premise), not even in another case or spacing; the same seed gives the same
-bytes; rows stream, so memory grows by little more than three numbers a row; each file appears whole, the manifest last, and
-nothing is written when an input is missing.
-"""
+Guaranteed: the two sides share no group (premise), not even in another case or spacing; the same
+seed gives the same bytes; rows stream, so memory grows by little more than three numbers a row;
+each file appears whole, the manifest last, and nothing is written when an input is missing."""
 
 import gc
 import hashlib
@@ -18,7 +18,15 @@ from pathlib import Path
 from kodata.card import Record, Source
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
-from kodata.prepare.entries import DataPlace, Entry, Scored, share_kept, source_at, source_of, splits_of
+from kodata.prepare.entries import (
+    DataPlace,
+    Entry,
+    Scored,
+    share_kept,
+    source_at,
+    source_of,
+    splits_of,
+)
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.prepare.output import SIDES, Manifest, Output
 from kodata.prepare.sound import Tally, sound
@@ -38,14 +46,17 @@ def convert(
     scored: Scored | None = None,
     validation_rows: int = VALIDATION_ROWS,
 ) -> Manifest:
-    """Writes the three files into out_dir and returns the manifest. Raises DataError. Without `scored`, no leak is looked for.
+    """Writes the three files into out_dir and returns the manifest. Raises DataError. Without
+    `scored`, no leak is looked for.
 
-    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and the record (doc_of).
-    With `samples`, rows come in drawing order, and a smaller sample is the beginning of a larger one; the validation
-    side does not depend on `samples`, so that runs with different numbers are measured on the same rows. It has
-    `validation_rows` at most, each entry an equal part of them and at least one.
-    """
-    inputs = [_inputs(entry) for entry in entries]  # all problems with files come before anything is written
+    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and
+    the record (doc_of). With `samples`, rows come in drawing order, and a smaller sample is the
+    beginning of a larger one; the validation side does not depend on `samples`, so that runs with
+    different numbers are measured on the same rows. It has `validation_rows` at most, each entry an
+    equal part of them and at least one."""
+    inputs = [
+        _inputs(entry) for entry in entries
+    ]  # all problems with files come before anything is written
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with _no_search_for_circles(), Output(out_dir) as output:
@@ -67,7 +78,8 @@ def convert(
                 for task, place in scored.tasks.items()
             }
             manifest["not_scored"] = {
-                task: {"groups": groups, "needed": FEWEST} for task, groups in scored.not_scored.items()
+                task: {"groups": groups, "needed": FEWEST}
+                for task, groups in scored.not_scored.items()
             }
             manifest["leaks"] = guard.verdict(entries)
         output.finish(manifest)
@@ -76,7 +88,8 @@ def convert(
 
 @contextmanager
 def _no_search_for_circles() -> Iterator[None]:
-    """Rows hold no circles, and CPython's search for some, among all that is there, costs an eighth of converting NSMC."""
+    """Rows hold no circles, and CPython's search for some, among all that is there, costs an eighth
+    of converting NSMC."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -93,15 +106,15 @@ def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) 
     mend = "give more data"
     if dropped["leak"]:  # as where one wording is used for all questions
         mend = (
-            "what is a leak is much like what is scored: give rows that belong together one `group`, or a test part of your own, "
-            "or say `leaks: keep`"
+            "what is a leak is much like what is scored: give rows that belong together one"
+            " `group`, or a test part of your own, or say `leaks: keep`"
         )
     return f"{places}: too few rows to train and to validate on: {kept}{why}; {mend}"
 
 
 def fingerprint(place: DataPlace, split: str | None = None) -> str:
-    """The identity of what is trained on of a source, or of one split of it, without the network: the hub commit; or name and
-    content of each file."""
+    """The identity of what is trained on of a source, or of one split of it, without the network:
+    the hub commit; or name and content of each file."""
     source, path = source_at(place), place.path
     if _kind(source, path) == "hub":
         return f"{source.CARD.hub_id}@{path or source.CARD.revision}"
@@ -123,18 +136,27 @@ def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
     kind = _kind(source, path)
     if kind != "hub":
         return {"kind": kind}
-    return {"kind": kind, "hub_id": source.CARD.hub_id, "revision": hub.commit(source.files(split, path)[0])}
+    return {
+        "kind": kind,
+        "hub_id": source.CARD.hub_id,
+        "revision": hub.commit(source.files(split, path)[0]),
+    }
 
 
 def _files(source: Source, path: str | Path | None) -> list[Path]:
-    return list(dict.fromkeys(file for split in splits_of(source, path) for file in source.files(split, path)))
+    return list(
+        dict.fromkeys(
+            file for split in splits_of(source, path) for file in source.files(split, path)
+        )
+    )
 
 
 def _inputs(entry: Entry) -> Manifest:
     """The part of the manifest that says what goes in."""
     source = source_of(entry)
     read = [
-        {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in _files(source, entry.path)
+        {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
+        for file in _files(source, entry.path)
     ]
     origin = _origin(source, entry.path, "train")
     return {
@@ -152,7 +174,9 @@ def _inputs(entry: Entry) -> Manifest:
 class _Tally(Tally):
     """What happened to the rows of one entry."""
 
-    labels: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})  # of the kept
+    labels: dict[str, Counter[str]] = field(
+        default_factory=lambda: {side: Counter() for side in SIDES}
+    )  # of the kept
 
 
 def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Manifest:
@@ -168,17 +192,26 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     name, form = entry.source, entry.form  # looked up once: this loop is the speed
     write, count = output.write, tally.labels
     for side, record, messages in found:
-        write(side, {"messages": messages, "guid": record["guid"], "source": name, "form": form}, record)
+        write(
+            side,
+            {"messages": messages, "guid": record["guid"], "source": name, "form": form},
+            record,
+        )
         if len(messages) > 2 and any("train" in turn for turn in messages):
             output.mark()
         count[side][record.get("label", "")] += 1
     kept = {side: counts.total() for side, counts in count.items()}
-    labels = {side: {label: counts[label] for label in sorted(counts) if label} for side, counts in count.items()}
+    labels = {
+        side: {label: counts[label] for label in sorted(counts) if label}
+        for side, counts in count.items()
+    }
     told = {"read": dict(tally.read), "kept": kept, "dropped": dict(tally.dropped)}
     return {**told, **tally.told(), "labels": labels}
 
 
-def _sided(source: Source, path: str | Path | None, cut: Cut, tally: _Tally) -> Iterator[tuple[str, Record]]:
+def _sided(
+    source: Source, path: str | Path | None, cut: Cut, tally: _Tally
+) -> Iterator[tuple[str, Record]]:
     """Every record with the side that it belongs to."""
     splits = splits_of(source, path)
     which_side = side_of("validation" in splits, cut)
@@ -198,11 +231,14 @@ NOT_DRAWN = {"train": "not sampled", "validation": "not needed for validation"}
 
 
 def _drawn(found: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> Iterator[Example]:
-    """As many examples of train as entry.samples says and of validation as the cut has place for: those of the lowest draws,
-    last. Those of train come in the order of their draws, so that a smaller sample is the beginning of a larger one."""
+    """As many examples of train as entry.samples says and of validation as the cut has place for:
+    those of the lowest draws, last. Those of train come in the order of their draws, so that a
+    smaller sample is the beginning of a larger one."""
     draw, most = drawer(cut.seed), {"train": entry.samples, "validation": cut.rows}
     # The highest draw on top; the number keeps equal draws in file order.
-    heaps: dict[str, list[tuple[float, int, Example]]] = {side: [] for side, rows in most.items() if rows is not None}
+    heaps: dict[str, list[tuple[float, int, Example]]] = {
+        side: [] for side, rows in most.items() if rows is not None
+    }
     for number, example in enumerate(found):
         if (side := example[0]) not in heaps:  # of train, most often
             yield example
@@ -216,12 +252,19 @@ def _drawn(found: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> I
     if entry.samples is not None and len(heaps["train"]) < entry.samples:
         raise SizeError(entry.source, entry.samples, len(heaps["train"]))
     for side, heap in heaps.items():
-        ranked = sorted(heap, reverse=True) if side == "train" else sorted(heap, key=lambda held: -held[1])
+        ranked = (
+            sorted(heap, reverse=True)
+            if side == "train"
+            else sorted(heap, key=lambda held: -held[1])
+        )
         yield from (example for _, _, example in ranked)
 
 
-def _weighed(found: Iterable[Example], weight: float, seed: int, tally: _Tally) -> Iterator[Example]:
-    """Train examples as often as the weight says, whole times for all and the rest of it for a share of them."""
+def _weighed(
+    found: Iterable[Example], weight: float, seed: int, tally: _Tally
+) -> Iterator[Example]:
+    """Train examples as often as the weight says, whole times for all and the rest of it for a
+    share of them."""
     draw = drawer(seed)
     whole, share = divmod(weight, 1)
     for example in found:

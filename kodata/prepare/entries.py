@@ -13,8 +13,8 @@ from kodata.test_part import share_of
 
 
 class DataPlace(NamedTuple):
-    """A source, where it lies (None: the hub, or shipped), and the share of its groups that is kept for scoring where it brings
-    no test part (None: its card's)."""
+    """A source, where it lies (None: the hub, or shipped), and the share of its groups that is kept
+    for scoring where it brings no test part (None: its card's)."""
 
     source: str
     path: str | Path | None = None
@@ -23,11 +23,12 @@ class DataPlace(NamedTuple):
 
 @dataclass(frozen=True)
 class Scored:
-    """What the model will be scored on: the place of each task's source; and for each task that was asked for and has nothing to
-    score, the groups that are too few to keep some for it (None where none were to be kept).
+    """What the model will be scored on: the place of each task's source; and for each task that was
+    asked for and has nothing to score, the groups that are too few to keep some for it (None where
+    none were to be kept).
 
-    `leaks` says what happens to a row whose text stands there: `drop` it, `refuse` the recipe, or `keep` it and say so.
-    """
+    `leaks` says what happens to a row whose text stands there: `drop` it, `refuse` the recipe, or
+    `keep` it and say so."""
 
     tasks: Mapping[str, DataPlace]
     leaks: str = "drop"
@@ -39,9 +40,10 @@ SYSTEMS = ("refuse", "merge")  # what becomes of a system turn that a template h
 
 @dataclass(frozen=True)
 class Entry:
-    """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or shipped. `samples`: so many
-    training rows, drawn by the seed; None means all. `weight`: how often an epoch has each of them: 2 twice, 0.5 every
-    second one, drawn by the seed. `system`: `merge` puts a system turn into the first user's turn. `test_share`: as DataPlace."""
+    """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or
+    shipped. `samples`: so many training rows, drawn by the seed; None means all. `weight`: how
+    often an epoch has each of them: 2 twice, 0.5 every second one, drawn by the seed. `system`:
+    `merge` puts a system turn into the first user's turn. `test_share`: as DataPlace."""
 
     source: str
     form: str = "label"
@@ -61,7 +63,8 @@ def source_at(place: DataPlace) -> Source:
 
 
 def share_kept(place: DataPlace) -> float | None:
-    """The share of the groups that is kept for scoring; None where the source brings what is scored."""
+    """The share of the groups that is kept for scoring; None where the source brings what is
+    scored."""
     source = source_at(place)
     if source.CARD.test_share is None or not cast(Any, source).is_cut(place.path):
         return None
@@ -73,7 +76,9 @@ def source_of(entry: Entry) -> Source:
     if "train" not in source.SPLITS:
         raise DataError(f"{entry.source}: it is for scoring only; leave it out")
     if entry.form not in source.FORMS:
-        raise DataError(f"{entry.source}: unknown form {entry.form!r}{did_you_mean(entry.form, source.FORMS)}")
+        raise DataError(
+            f"{entry.source}: unknown form {entry.form!r}{did_you_mean(entry.form, source.FORMS)}"
+        )
     if entry.samples is not None and entry.samples < 1:
         raise DataError(f"{entry.source}: samples is {entry.samples}; it must be 1 or more")
     return source

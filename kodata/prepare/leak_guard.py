@@ -1,7 +1,8 @@
-"""What becomes of training rows whose text stands in a scored task's test text: dropped, refused, or kept and said aloud.
+"""What becomes of training rows whose text stands in a scored task's test text: dropped, refused,
+or kept and said aloud.
 
-Counted twice for each source, task and kind (leaks.KINDS): rows, and different texts, since one text may have many rows.
-"""
+Counted twice for each source, task and kind (leaks.KINDS): rows, and different texts, since one
+text may have many rows."""
 
 from __future__ import annotations
 
@@ -23,10 +24,15 @@ class LeakGuard:
     """Looks every training row up in the test text of the scored tasks."""
 
     def __init__(self, tasks: Mapping[str, DataPlace], policy: str) -> None:
-        """`tasks`: for each task the source that it scores. Raises DataError where test text cannot be read."""
+        """`tasks`: for each task the source that it scores. Raises DataError where test text cannot
+        be read."""
         self.policy, self._tasks = policy, tasks
         self.tallies = {task: Tally() for task in tasks}  # of the test rows of each
-        found = ((task, text) for task, place in tasks.items() for text in test_texts(place, self.tallies[task]))
+        found = (
+            (task, text)
+            for task, place in tasks.items()
+            for text in test_texts(place, self.tallies[task])
+        )
         self._tests = TestTexts(found)
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)
@@ -44,7 +50,9 @@ class LeakGuard:
 
     def drops(self, source: Source, record: Record) -> bool:
         """Whether a row is not to be trained on; it is not counted."""
-        return self.policy == "drop" and any(self._tests.find(text) for text in source.texts(record))
+        return self.policy == "drop" and any(
+            self._tests.find(text) for text in source.texts(record)
+        )
 
     def _found(self, source: Source, record: Record) -> bool:
         found = False
@@ -57,18 +65,26 @@ class LeakGuard:
         return found
 
     def verdict(self, entries: Iterable[Entry]) -> dict[str, Any]:
-        """The manifest's account of leaks. DataError where there are some and the policy is to refuse."""
+        """The manifest's account of leaks. DataError where there are some and the policy is to
+        refuse."""
         found = [
-            {"source": key[0], "task": key[1], "kind": key[2], "rows": rows, "texts": len(self._texts[key])}
+            {
+                "source": key[0],
+                "task": key[1],
+                "kind": key[2],
+                "rows": rows,
+                "texts": len(self._texts[key]),
+            }
             for key, rows in sorted(self._rows.items())
         ]
         if found and self.policy == "refuse":
             told = "; ".join(
-                f"{leak['rows']} rows of {leak['source']} ({leak['kind']}) in {leak['task']}" for leak in found
+                f"{leak['rows']} rows of {leak['source']} ({leak['kind']}) in {leak['task']}"
+                for leak in found
             )
             raise DataError(
-                f"leaks: refuse: training text stands in test text: {told}; for example {self._example}; "
-                "say `leaks: drop` to leave these rows out"
+                f"leaks: refuse: training text stands in test text: {told}; for example"
+                f" {self._example}; say `leaks: drop` to leave these rows out"
             )
         return {"policy": self.policy, "found": found, "between_tests": self._between(entries)}
 
@@ -84,7 +100,10 @@ class LeakGuard:
                 for task in self._tests.equal(text):
                     if self._tasks[task].source != place.source:
                         shared[place.source, task].add(folded(text))
-        return [{"source": name, "task": task, "texts": len(texts)} for (name, task), texts in sorted(shared.items())]
+        return [
+            {"source": name, "task": task, "texts": len(texts)}
+            for (name, task), texts in sorted(shared.items())
+        ]
 
 
 def test_texts(place: DataPlace, tally: Tally | None = None) -> Iterator[str]:

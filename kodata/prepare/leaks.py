@@ -1,16 +1,17 @@
-"""Training text that stands in a scored task's test text: exactly, folded (spacing, punctuation, width, case), nearly, or
-inside a longer text.
+"""Training text that stands in a scored task's test text: exactly, folded (spacing, punctuation,
+width, case), nearly, or inside a longer text.
 
-Guarantees: an equal text is always found, and so is one that stands, folded, inside the other: a sentence of a passage
-(`inside`, whichever of the two is the longer). A near one, that is one whose character 5-grams have a Jaccard similarity of
-0.8 or more with a test text's, is found by MinHash (datasketch) with a probability over 0.999 and is then measured
-exactly, so that nothing is called near that is not. Texts under 20 folded characters are never near and never inside: a
-short review says what many others say.
+Guarantees: an equal text is always found, and so is one that stands, folded, inside the other: a
+sentence of a passage (`inside`, whichever of the two is the longer). A near one, that is one whose
+character 5-grams have a Jaccard similarity of 0.8 or more with a test text's, is found by MinHash
+(datasketch) with a probability over 0.999 and is then measured exactly, so that nothing is called
+near that is not. Texts under 20 folded characters are never near and never inside: a short review
+says what many others say.
 
-Limit: a training text for which over MOST characters of test text would have to be compared counts as near, or inside,
-unmeasured: one that repeats itself, against test texts that do the same. No text is passed over for that, and an honest one,
-even among 10,000 test texts of one pattern, does not come near it.
-"""
+Limit: a training text for which over MOST characters of test text would have to be compared counts
+as near, or inside, unmeasured: one that repeats itself, against test texts that do the same. No
+text is passed over for that, and an honest one, even among 10,000 test texts of one pattern, does
+not come near it."""
 
 from __future__ import annotations
 
@@ -32,11 +33,15 @@ NEAR = 0.8  # Jaccard similarity of two texts' sets of 5-grams
 SHORTEST = 20  # folded characters
 MOST = 10_000_000  # characters of test text compared with one text, in about a second
 PERMUTATIONS = 64
-BANDS = (16, 4)  # bands and rows: a similarity s becomes a candidate with a probability of 1 - (1 - s^4)^16
+BANDS = (
+    16,
+    4,
+)  # bands and rows: a similarity s becomes a candidate with a probability of 1 - (1 - s^4)^16
 
 
 class TestTexts:
-    """The test texts of the scored tasks, made ready to be looked up. About 2 KB a text of 20 characters or more."""
+    """The test texts of the scored tasks, made ready to be looked up. About 2 KB a text of 20
+    characters or more."""
 
     __test__ = False  # pytest: not a test class
 
@@ -64,7 +69,10 @@ class TestTexts:
             self._folded[known] = self._folded.get(known, name) | name
         self._starts = {start: Prefixes(texts) for start, texts in starts.items()}
         everything = self._folded.items()
-        self._joined = {task: "\n".join(text for text, where in everything if task in where) for task in self._tasks}
+        self._joined = {
+            task: "\n".join(text for text, where in everything if task in where)
+            for task in self._tasks
+        }
 
     def equal(self, text: str) -> dict[str, str]:
         """The tasks that hold the same text: `exact`, else `folded`."""
@@ -72,7 +80,8 @@ class TestTexts:
         return found | dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
 
     def _find(self, text: str) -> dict[str, str]:
-        """For each task in whose test text a training text occurs, the closest kind in which it does."""
+        """For each task in whose test text a training text occurs, the closest kind in which it
+        does."""
         known, found = folded(text), self.equal(text)
         if len(known) >= SHORTEST and len(found) < len(self._tasks):
             found = dict.fromkeys(self._close(known, self._tasks - found.keys()), "near") | found
@@ -81,7 +90,9 @@ class TestTexts:
 
     def _close(self, known: str, asked: set[str]) -> set[str]:
         """Those of the tasks with a test text that is near this one."""
-        candidates = [other for other in self._near.query(sketch(known)) if asked & self._folded[other]]
+        candidates = [
+            other for other in self._near.query(sketch(known)) if asked & self._folded[other]
+        ]
         if sum(map(len, candidates)) > MOST:
             return {task for other in candidates for task in self._folded[other]}
         own, found = grams(known), set[str]()

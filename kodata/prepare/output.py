@@ -20,10 +20,10 @@ BATCH = 256  # rows written at a time: what one call of orjson costs is more tha
 class Output:
     """The files under temporary names; finish() gives them their names, and an error removes them.
 
-    Rows have one form throughout, whatever their sources: datasets (5.0), with which Axolotl reads them, takes the form of the
-    first megabytes for that of all, and fails where a later row has another. So a record is JSON in a text, and where an
-    answer anywhere is not to be trained (`train` false), every answer says whether it is.
-    """
+    Rows have one form throughout, whatever their sources: datasets (5.0), with which Axolotl reads
+    them, takes the form of the first megabytes for that of all, and fails where a later row has
+    another. So a record is JSON in a text, and where an answer anywhere is not to be trained
+    (`train` false), every answer says whether it is."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +33,9 @@ class Output:
 
     def __enter__(self) -> Self:
         self._drafts = ExitStack()
-        self._parts = {side: self._drafts.enter_context(draft(self.folder / f"{side}.jsonl")) for side in SIDES}
+        self._parts = {
+            side: self._drafts.enter_context(draft(self.folder / f"{side}.jsonl")) for side in SIDES
+        }
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -85,23 +87,29 @@ def doc_of(row: Manifest) -> Record:
 
 
 def writer() -> Callable[[list[Row]], bytes]:
-    """Writes rows, each with its record as JSON in a text, as JSON Lines: by orjson where it is installed, else by json, with
-    the same bytes."""
+    """Writes rows, each with its record as JSON in a text, as JSON Lines: by orjson where it is
+    installed, else by json, with the same bytes."""
     try:
         import orjson
     except ImportError:
-        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-        return lambda rows: "".join(encode({**row, "doc": encode(record)}) + "\n" for row, record in rows).encode()
+        encode = json.JSONEncoder(
+            ensure_ascii=False, separators=(",", ":"), check_circular=False
+        ).encode
+        return lambda rows: "".join(
+            encode({**row, "doc": encode(record)}) + "\n" for row, record in rows
+        ).encode()
 
     def line(row: Manifest, record: Record) -> bytes:
-        return orjson.dumps({**row, "doc": orjson.dumps(record).decode()}, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(
+            {**row, "doc": orjson.dumps(record).decode()}, option=orjson.OPT_APPEND_NEWLINE
+        )
 
     first_of_row, first_of_doc = b'{"messages":', b'{\\"guid\\":'
 
     def lines(rows: list[Row]) -> bytes:
-        # One call of orjson for all rows and one for all records, which are then put together: two calls a row cost twice as
-        # much. A row begins with its messages and a record with its guid, and nothing inside them does, since the quotes of
-        # a text are escaped.
+        # One call of orjson for all rows and one for all records, which are then put together: two
+        # calls a row cost twice as much. A row begins with its messages and a record with its guid,
+        # and nothing inside them does, since the quotes of a text are escaped.
         heads = orjson.dumps([row for row, _ in rows])[1:-2].split(b"}," + first_of_row)
         records = orjson.dumps([record for _, record in rows])[1:-2]
         docs = records.replace(b"\\", b"\\\\").replace(b'"', b'\\"').split(b"}," + first_of_doc)

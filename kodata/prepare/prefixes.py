@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 
 
 class Prefixes:
-    """Asked in the logarithm of their number, not one by one: thousands of prompts may begin alike."""
+    """Asked in the logarithm of their number, not one by one: thousands of prompts may begin
+    alike."""
 
     __slots__ = ("_inside", "_ranked", "longest")
 
@@ -22,8 +23,9 @@ class Prefixes:
             waiting.append(text)
 
     def candidates(self, text: str) -> Iterator[str]:
-        """All that the text begins with, and perhaps others, longest first. What stands in alphabetical order between a text
-        and its beginning begins so too: the last one before the text, and what that one begins with, are all there are."""
+        """All that the text begins with, and perhaps others, longest first. What stands in
+        alphabetical order between a text and its beginning begins so too: the last one before the
+        text, and what that one begins with, are all there are."""
         at = bisect_right(self._ranked, text) - 1
         found = self._ranked[at] if at >= 0 else None
         while found is not None:

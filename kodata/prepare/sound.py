@@ -1,4 +1,5 @@
-"""What a source reads becomes records that can be used, alike for training and for scoring, and all else is counted."""
+"""What a source reads becomes records that can be used, alike for training and for scoring, and all
+else is counted."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,8 +20,12 @@ class Tally:
 
     read: Counter[str] = field(default_factory=Counter)  # by split
     dropped: Counter[str] = field(default_factory=Counter)  # by reason
-    rewritten: Counter[str] = field(default_factory=Counter)  # by what was done to a text of theirs (control_text)
-    not_read: Counter[str] = field(default_factory=Counter)  # by the key that they have and no record holds
+    rewritten: Counter[str] = field(
+        default_factory=Counter
+    )  # by what was done to a text of theirs (control_text)
+    not_read: Counter[str] = field(
+        default_factory=Counter
+    )  # by the key that they have and no record holds
 
     def told(self) -> dict[str, Any]:
         """As the manifest has it, but for `read` and `dropped`."""

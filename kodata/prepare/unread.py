@@ -1,4 +1,5 @@
-"""Files that lie in a source's folder and that no reader opens: told, since somebody put them there to be used."""
+"""Files that lie in a source's folder and that no reader opens: told, since somebody put them there
+to be used."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -14,13 +15,17 @@ MOST_LOOKED_AT = 20_000
 
 
 def unread_files(source: Source, path: str | Path | None) -> list[str]:
-    """Names, as they lie in the folder `path`, of what is neither read nor hidden; members of a .zip after its name. None where
-    the data are shipped or on the hub."""
+    """Names, as they lie in the folder `path`, of what is neither read nor hidden; members of a
+    .zip after its name. None where the data are shipped or on the hub."""
     if path is None or hub.is_commit(path):
         return []
     folder = Path(path)
     read = {file for split in source.SPLITS for file in _files(source, split, folder)}
-    every = (file for file in islice(folder.rglob("*"), MOST_LOOKED_AT) if not _is_hidden(file.relative_to(folder)))
+    every = (
+        file
+        for file in islice(folder.rglob("*"), MOST_LOOKED_AT)
+        if not _is_hidden(file.relative_to(folder))
+    )
     names = (name for file in every for name in _unread(file, folder, file in read))
     return sorted(map(on_one_line, islice(names, MOST)))
 

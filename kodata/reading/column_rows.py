@@ -1,8 +1,9 @@
-"""The other side of columns.py: a process that writes the rows of its input, a parquet, arrow or xlsx file, to its output.
+"""The other side of columns.py: a process that writes the rows of its input, a parquet, arrow or
+xlsx file, to its output.
 
-Each piece of the output is preceded by its length in 8 bytes, and is, in Python's marshal format, a list of rows, a text
-that says what is wrong, or None at the end. marshal holds plain values alone and runs nothing.
-"""
+Each piece of the output is preceded by its length in 8 bytes, and is, in Python's marshal format, a
+list of rows, a text that says what is wrong, or None at the end. marshal holds plain values alone
+and runs nothing."""
 
 import marshal
 import os
@@ -39,9 +40,14 @@ def main(kind: str) -> None:
 
 
 def _limit() -> None:
-    """No more memory and time, whatever the file asks for. A Unix without these limits goes without."""
+    """No more memory and time, whatever the file asks for. A Unix without these limits goes
+    without."""
     seconds = CPU_START + CPU_SECONDS * (os.fstat(0).st_size >> 20)
-    for kind, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
+    for kind, most in (
+        (resource.RLIMIT_DATA, MEMORY),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CORE, 0),
+    ):
         resource.setrlimit(kind, (most, most))
 
 
@@ -68,14 +74,20 @@ def _xlsx() -> Iterator[list[Any]]:
     import openpyxl
 
     with open(0, "rb", closefd=False) as file:
-        for place, sheet in enumerate(openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets):
+        for place, sheet in enumerate(
+            openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets
+        ):
             sheet.reset_dimensions()  # what a file says of its own size is often wrong
             # A row number past the last that there can be would bring as many empty rows.
             lines = enumerate(sheet.iter_rows(max_row=MAX_SHEET + 1, values_only=True), 1)
             while some := list(islice(lines, ROWS)):
                 if some[-1][0] > MAX_SHEET:
                     raise ValueError(f"a row past row {MAX_SHEET:,}")
-                yield [(place, sheet.title, number, tuple(map(_cell, cells))) for number, cells in some if any(cells)]
+                yield [
+                    (place, sheet.title, number, tuple(map(_cell, cells)))
+                    for number, cells in some
+                    if any(cells)
+                ]
 
 
 def _cell(value: Any) -> Any:
@@ -96,7 +108,11 @@ def _plain(value: Any) -> Any:
         return type(value)(map(_plain, value))
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
-    return value if value is None or isinstance(value, (str, bytes, bool, int, float)) else [repr(value)]
+    return (
+        value
+        if value is None or isinstance(value, (str, bytes, bool, int, float))
+        else [repr(value)]
+    )
 
 
 if __name__ == "__main__":

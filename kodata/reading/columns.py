@@ -1,9 +1,10 @@
-"""Rows of .parquet, .arrow and .xlsx files, which are read in a process of its own with little memory and time.
+"""Rows of .parquet, .arrow and .xlsx files, which are read in a process of its own with little
+memory and time.
 
-A kilobyte of these may stand for gigabytes (a text that is named a million times, a packed page, a list of a billion nulls),
-and what the file says of its sizes need not be true. So the library that unpacks it has bounds that the kernel keeps, and no
-more is taken from it than a file of that size can hold.
-"""
+A kilobyte of these may stand for gigabytes (a text that is named a million times, a packed page, a
+list of a billion nulls), and what the file says of its sizes need not be true. So the library that
+unpacks it has bounds that the kernel keeps, and no more is taken from it than a file of that size
+can hold."""
 
 import marshal
 import os
@@ -29,15 +30,20 @@ _AGAIN = "download or copy it again"
 
 
 def rows(path: Path, kind: str) -> Iterator[Any]:
-    """The rows of a `parquet` or `arrow` file. Raises FaultError, or OSError where it cannot be opened."""
+    """The rows of a `parquet` or `arrow` file. Raises FaultError, or OSError where it cannot be
+    opened."""
     with opened(path) as file:
         if kind == "arrow" and os.pread(file.fileno(), len(_FEATHER[0]), 0).startswith(_FEATHER):
-            raise FaultError("a Feather file, which is not what datasets' save_to_disk writes; save it as .parquet")
+            raise FaultError(
+                "a Feather file, which is not what datasets' save_to_disk writes; save it as"
+                " .parquet"
+            )
         yield from read(file, kind)
 
 
 def read(file: IO[bytes], kind: str) -> Iterator[Any]:
-    """The rows of an open file of the disk, whose position is at its start; of an `xlsx` as column_rows has them. FaultError."""
+    """The rows of an open file of the disk, whose position is at its start; of an `xlsx` as
+    column_rows has them. FaultError."""
     with _reader(file, kind) as child:
         assert child.stdout
         left = MAX_RATIO * os.fstat(file.fileno()).st_size + SMALL
@@ -55,14 +61,18 @@ def read(file: IO[bytes], kind: str) -> Iterator[Any]:
 
 
 def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
-    """The process, with the open file as its input, so that it reads the file that was looked at."""
+    """The process, with the open file as its input, so that it reads the file that was looked
+    at."""
     if find_spec(LIBRARIES[kind]) is None:
         raise FaultError(
-            f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; README.md has the whole one"
+            f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; README.md has"
+            " the whole one"
         )
     env = {**python_environment(HERE), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     command = [sys.executable, "-m", main.__module__, kind]
-    return subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+    return subprocess.Popen(
+        command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+    )
 
 
 def _piece(pipe: IO[bytes], left: int, kind: str) -> bytes:
@@ -70,7 +80,9 @@ def _piece(pipe: IO[bytes], left: int, kind: str) -> bytes:
     head = pipe.read(HEAD)
     size = int.from_bytes(head, "little")
     if size > left + SMALL:
-        raise FaultError(f"unpacks to over {MAX_RATIO} times its size, which no text does; {_AGAIN}")
+        raise FaultError(
+            f"unpacks to over {MAX_RATIO} times its size, which no text does; {_AGAIN}"
+        )
     piece = pipe.read(size)
     if len(head) < HEAD or len(piece) < size:
         bounds = f"{MEMORY >> 20:,} MiB or {CPU_SECONDS} s a megabyte to read"

@@ -1,8 +1,9 @@
-"""The digests of large files, each read once: what was found stays in this user's cache until the file changes.
+"""The digests of large files, each read once: what was found stays in this user's cache until the
+file changes.
 
-A file counts as unchanged while its size and the times of its last change (of content, and of the file system's entry,
-which nobody can set back) are the same. Without a cache that can be written, every file is read every time.
-"""
+A file counts as unchanged while its size and the times of its last change (of content, and of the
+file system's entry, which nobody can set back) are the same. Without a cache that can be written,
+every file is read every time."""
 
 import json
 import os
@@ -15,7 +16,8 @@ from kodata import drafts
 from kodata.reading.files import sha256
 
 LARGE = 8 << 20  # bytes; a smaller file is read in some 20 ms
-SETTLED = 2_000_000_000  # ns: a file that changed less than this ago may change again within its clock's last tick
+# ns: a file that changed less than this ago may change again within its clock's last tick
+SETTLED = 2_000_000_000
 MOST = 1_000  # files that are remembered
 
 

@@ -1,9 +1,8 @@
-"""The rows of a data file, one at a time: memory does not grow with the file, text is whole Unicode, and every fault
-names file and row.
+"""The rows of a data file, one at a time: memory does not grow with the file, text is whole
+Unicode, and every fault names file and row.
 
-Read: .json (an array of objects), .jsonl, .csv, .tsv and .txt (tabs, no quoting), each also as .gz; .parquet, and .arrow
-as datasets' save_to_disk writes it.
-"""
+Read: .json (an array of objects), .jsonl, .csv, .tsv and .txt (tabs, no quoting), each also as .gz;
+.parquet, and .arrow as datasets' save_to_disk writes it."""
 
 import gzip
 import hashlib
@@ -29,20 +28,27 @@ _AGAIN = "download or copy it again"
 
 
 def rows(
-    path: Path, inside: tuple[str, ...] = (), names: Sequence[str] = (), passed: list[str] | None = None
+    path: Path,
+    inside: tuple[str, ...] = (),
+    names: Sequence[str] = (),
+    passed: list[str] | None = None,
 ) -> Iterator[Row]:
-    """The rows of a file. Raises DataError, with rows counted from 1; a file without rows is one too.
+    """The rows of a file. Raises DataError, with rows counted from 1; a file without rows is one
+    too.
 
-    `inside`: the rows of a .json file are in arrays of these names in an outer object, as SQuAD's are in `data`.
-    `names`: the columns of a file of tabs whose first line is a row already. `passed` gets the keys of that outer object that
-    hold something else.
-    """
+    `inside`: the rows of a .json file are in arrays of these names in an outer object, as SQuAD's
+    are in `data`. `names`: the columns of a file of tabs whose first line is a row already.
+    `passed` gets the keys of that outer object that hold something else."""
     number = 0
     try:
-        values = map(_whole, json_rows(_text(path), inside, passed)) if inside else _values(path, names)
+        values = (
+            map(_whole, json_rows(_text(path), inside, passed)) if inside else _values(path, names)
+        )
         for number, row in enumerate(values, 1):
             if not isinstance(row, dict):
-                raise DataError(f"{path}: row {number}: {shown(row)} is not an object with named fields")
+                raise DataError(
+                    f"{path}: row {number}: {shown(row)} is not an object with named fields"
+                )
             yield row
     except FaultError as fault:
         raise DataError(f"{path}: row {number + 1}: {fault}") from None
@@ -69,7 +75,8 @@ def _reader(path: Path) -> Callable[[Path], Iterator[Any]]:
     suffix = Path(path.name.removesuffix(".gz")).suffix
     if suffix not in _READERS:
         raise DataError(
-            f"{path}: cannot read this kind of file; known: {', '.join(_READERS)}, all but the last two also .gz"
+            f"{path}: cannot read this kind of file; known: {', '.join(_READERS)}, all but the last"
+            " two also .gz"
         )
     return _READERS[suffix]
 
@@ -80,14 +87,17 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _bytes(path: Path) -> Iterator[bytes]:
-    """The bytes of a file in pieces, unpacked. No text packs as small as a file that is made to fill a disk."""
+    """The bytes of a file in pieces, unpacked. No text packs as small as a file that is made to
+    fill a disk."""
     try:
         most, read = MAX_RATIO * path.stat().st_size + SMALL, 0
         with _open(path) as file:
             while piece := file.read(CHUNK):
                 read += len(piece)
                 if read > most:
-                    raise FaultError(f"unpacks to over {MAX_RATIO} times its size, which no text does; {_AGAIN}")
+                    raise FaultError(
+                        f"unpacks to over {MAX_RATIO} times its size, which no text does; {_AGAIN}"
+                    )
                 yield piece
     except EOFError:
         raise FaultError(CUT_SHORT) from None
@@ -100,8 +110,9 @@ def _text(path: Path) -> Iterator[str]:
 
 
 def _array(path: Path) -> Iterator[Any]:
-    """The values of a JSON array. Whole runs of rows are parsed at once; where one does not parse, perhaps because it
-    was cut inside a row, the careful reader goes over the file from its start and finds what is wrong, if anything."""
+    """The values of a JSON array. Whole runs of rows are parsed at once; where one does not parse,
+    perhaps because it was cut inside a row, the careful reader goes over the file from its start
+    and finds what is wrong, if anything."""
     done = 0
     try:
         for values in _runs(path):
@@ -112,7 +123,8 @@ def _array(path: Path) -> Iterator[Any]:
 
 
 def _runs(path: Path) -> Iterator[list[Any]]:
-    """Runs of a flat array's rows, each from a piece of the file up to its last }. Raises ValueError when in doubt."""
+    """Runs of a flat array's rows, each from a piece of the file up to its last }. Raises
+    ValueError when in doubt."""
     loads = _parser()
     rest, lead = b"", b"["
     for piece in _bytes(path):
@@ -136,12 +148,14 @@ def _runs(path: Path) -> Iterator[list[Any]]:
 
 
 def _keys(value: Any) -> int:
-    """The keys in a value, as far as most rows have any: those inside other values are not counted."""
+    """The keys in a value, as far as most rows have any: those inside other values are not
+    counted."""
     return len(value) if isinstance(value, dict) else 0
 
 
 def _parser() -> Callable[[bytes], Any]:
-    """orjson where it is installed, else json held to what orjson refuses: half a character (a lone surrogate)."""
+    """orjson where it is installed, else json held to what orjson refuses: half a character (a lone
+    surrogate)."""
     try:
         import orjson
     except ImportError:
@@ -163,7 +177,9 @@ def _whole(value: Any) -> Any:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise FaultError(f"half a character (a lone surrogate) in {shown(value)}; mend or remove the row") from None
+        raise FaultError(
+            f"half a character (a lone surrogate) in {shown(value)}; mend or remove the row"
+        ) from None
     except RecursionError as error:
         raise FaultError(f"not valid JSON: {reason(error)}") from None
     return value

@@ -1,4 +1,5 @@
-"""Where the files of a data set are: in a user's folder, or on the hub at a commit: the card's, or one that is given."""
+"""Where the files of a data set are: in a user's folder, or on the hub at a commit: the card's, or
+one that is given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,37 +13,46 @@ from kodata.reading.links import own_file
 
 @dataclass(frozen=True)
 class Places:
-    """For each split the name of its file on the hub and the patterns of its files in a folder (the first that matches
-    there counts, then in the folders inside it)."""
+    """For each split the name of its file on the hub and the patterns of its files in a folder (the
+    first that matches there counts, then in the folders inside it)."""
 
     card: Card
     hub: Mapping[str, str]
     patterns: Mapping[str, tuple[str, ...]]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files of a split: found in the folder `path` or one level below it, else brought from the hub, at the
-        commit that stands in place of a `path` or at the card's."""
+        """The files of a split: found in the folder `path` or one level below it, else brought from
+        the hub, at the commit that stands in place of a `path` or at the card's."""
         if split not in self.patterns:
-            raise DataError(f"{self.card.name}: no split {split!r}{did_you_mean(split, self.patterns)}")
+            raise DataError(
+                f"{self.card.name}: no split {split!r}{did_you_mean(split, self.patterns)}"
+            )
         if path is not None and not hub.is_commit(path):
             return self._in_folder(split, Path(path))
         if not (self.card.hub_id and self.card.revision):
-            raise DataError(f"{self.card.name}: {path} is a commit, but it is not on the hub; give a folder")
+            raise DataError(
+                f"{self.card.name}: {path} is a commit, but it is not on the hub; give a folder"
+            )
         return [hub.download(self.card.hub_id, self.hub[split], str(path or self.card.revision))]
 
     def _in_folder(self, split: str, folder: Path) -> list[Path]:
         wanted = ", ".join(self.patterns[split])
         if not folder.is_dir():
-            raise DataError(f"{self.card.name}: path {folder}: no such folder; looked for {wanted} in it")
+            raise DataError(
+                f"{self.card.name}: path {folder}: no such folder; looked for {wanted} in it"
+            )
         for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
             for pattern in self.patterns[split]:
                 if found := sorted(place.glob(pattern)):
                     return [own_file(path, folder) for path in found]
-        raise DataError(f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}")
+        raise DataError(
+            f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}"
+        )
 
 
 def users_folder(card: Card, path: str | Path | None, wanted: str) -> Path:
-    """The folder of a source that is on no hub. DataError where there is none, which says what is wanted."""
+    """The folder of a source that is on no hub. DataError where there is none, which says what is
+    wanted."""
     if path is None:
         raise DataError(f"{card.name}: no path; {wanted}")
     if not Path(path).is_dir():

@@ -1,16 +1,22 @@
-"""What the hub, or a mirror in its place (HF_ENDPOINT), may answer: the client of huggingface_hub with bounds of ours.
+"""What the hub, or a mirror in its place (HF_ENDPOINT), may answer: the client of huggingface_hub
+with bounds of ours.
 
 Mends in huggingface_hub 1.17.0, for everything that this process asks through it:
-- file_download.py joins an ETag and a commit of the answer to the path of the cache, so that `"/etc/cron.d/x"` or
+- file_download.py joins an ETag and a commit of the answer to the path of the cache, so that
+  `"/etc/cron.d/x"` or
   `"../../x"` is written there: only digests and commits of hex digits pass.
-- It sends the token over http, too, where the host's name stays the same: only https passes (http on loopback, asked for),
+- It sends the token over http, too, where the host's name stays the same: only https passes (http
+  on loopback, asked for),
   and no other host than the hub's own ever sees a token.
-- A body of no announced length is written until the disk is full, and each byte begins the patience anew: bodies have a
+- A body of no announced length is written until the disk is full, and each byte begins the patience
+  anew: bodies have a
   largest size and a slowest pace, answers a time within which they begin.
-- What is no file goes into memory, however much of it is announced, and lists of files have as many pages as the answer says:
+- What is no file goes into memory, however much of it is announced, and lists of files have as many
+  pages as the answer says:
   there is a largest size for all of it together, and a largest number of requests.
 - A header is logged as a warning for the terminal, as it is.
-- A user's name and password in HF_ENDPOINT stand in its error messages: they are taken out, and sent as they would be.
+- A user's name and password in HF_ENDPOINT stand in its error messages: they are taken out, and
+  sent as they would be.
 """
 
 import itertools
@@ -26,13 +32,20 @@ from urllib.parse import urlsplit
 from kodata.errors import shown, visible
 from kodata.reading.addresses import RefusedError, masked, refuse_address, without_login
 
-BEGINS = 30.0  # seconds within which an answer begins, all redirects, the look-up of names and slow headers included
-GRACE, SLOWEST = 60.0, 20_000  # after so many seconds, fewer bytes a second than this on average are none
-LARGEST = 20_000_000_000  # bytes of a file; parts of a large model's weights have some 5 to 10 billion
-UNANNOUNCED = 100_000_000  # bytes of an answer that does not announce its length
-ANSWERS = (
-    20_000_000  # bytes of all that the hub says in one try beside files; of a list of 10,000 files it is some million
+# seconds within which an answer begins, all redirects, the look-up of names and slow headers
+# included
+BEGINS = 30.0
+GRACE, SLOWEST = (
+    60.0,
+    20_000,
+)  # after so many seconds, fewer bytes a second than this on average are none
+LARGEST = (
+    20_000_000_000  # bytes of a file; parts of a large model's weights have some 5 to 10 billion
 )
+UNANNOUNCED = 100_000_000  # bytes of an answer that does not announce its length
+# bytes of all that the hub says in one try beside files; of a list of 10,000 files it is some
+# million
+ANSWERS = 20_000_000
 REQUESTS = 5_000  # GET and HEAD in one try; a model of 160 files of weights needs some 700
 PLAIN = ("", "identity")  # a compressed body could be any size
 
@@ -42,8 +55,8 @@ _installed = threading.Lock()
 
 
 def install() -> None:
-    """Let huggingface_hub ask through this client alone, from now on and in this process. RefusedError for an HF_ENDPOINT whose
-    password cannot be told from its host."""
+    """Let huggingface_hub ask through this client alone, from now on and in this process.
+    RefusedError for an HF_ENDPOINT whose password cannot be told from its host."""
     from huggingface_hub import constants
     from huggingface_hub.utils import set_client_factory
 
@@ -66,7 +79,8 @@ def begin() -> None:
 class _State:
     installed = False
     login: str | None = None  # of the hub's address, as a header's value
-    began: dict[str, tuple[float, int]] = {}  # noqa: RUF012  # of each address in this try: when, and bytes since
+    # Of each address in this try: when, and bytes since.
+    began: dict[str, tuple[float, int]] = {}  # noqa: RUF012
     said = 0  # bytes in this try of what is no file
     asked: Iterator[int] = itertools.count(1)  # requests in this try
 
@@ -92,23 +106,33 @@ def _client() -> Any:
     from huggingface_hub.utils._http import hf_request_event_hook
 
     class Client(httpx.Client):
-        def send(self, request: httpx.Request, *, stream: bool = False, **more: Any) -> httpx.Response:
+        def send(
+            self, request: httpx.Request, *, stream: bool = False, **more: Any
+        ) -> httpx.Response:
             # A redirect, which takes them along, makes a file of no answer.
             request.extensions = {**request.extensions, "path": request.url.path, "is_file": stream}
-            response: httpx.Response = _within(BEGINS, lambda: super(Client, self).send(request, stream=True, **more))
+            response: httpx.Response = _within(
+                BEGINS, lambda: super(Client, self).send(request, stream=True, **more)
+            )
             if not stream:  # a few bytes, which may be announced and never come
                 _within(GRACE, response.read)
             return response
 
-    hooks: dict[str, list[Any]] = {"request": [hf_request_event_hook, _on_request], "response": [_on_response]}
+    hooks: dict[str, list[Any]] = {
+        "request": [hf_request_event_hook, _on_request],
+        "response": [_on_response],
+    }
     try:
         return Client(event_hooks=hooks, follow_redirects=True, timeout=None)
     except (ValueError, httpx.InvalidURL):  # what they say holds the address
-        raise RefusedError("the address of a proxy (HTTPS_PROXY, ALL_PROXY) is none; mend it, or unset it") from None
+        raise RefusedError(
+            "the address of a proxy (HTTPS_PROXY, ALL_PROXY) is none; mend it, or unset it"
+        ) from None
 
 
 def _within(seconds: float, ask: Any) -> Any:
-    """What ask() gives or raises. The search for an address heeds no timeout, and a header that comes byte by byte none."""
+    """What ask() gives or raises. The search for an address heeds no timeout, and a header that
+    comes byte by byte none."""
     from httpx import RemoteProtocolError
 
     said: list[Any] = []
@@ -123,7 +147,9 @@ def _within(seconds: float, ask: Any) -> Any:
     thread.start()
     thread.join(seconds)
     if not said:
-        raise RemoteProtocolError(f"no answer within {seconds:g} s")  # no timeout: of those it asks six times
+        raise RemoteProtocolError(
+            f"no answer within {seconds:g} s"
+        )  # no timeout: of those it asks six times
     response, error = said[0]
     if error is not None:
         raise error
@@ -135,7 +161,9 @@ def _on_request(request: Any) -> None:
     from huggingface_hub import constants
 
     if request.method in ("GET", "HEAD") and next(_State.asked) > REQUESTS:
-        raise RefusedError(f"the hub's answers lead to over {REQUESTS:,} requests; look at HF_ENDPOINT")
+        raise RefusedError(
+            f"the hub's answers lead to over {REQUESTS:,} requests; look at HF_ENDPOINT"
+        )
     refuse_address(str(request.url), constants.ENDPOINT)
     hub = urlsplit(constants.ENDPOINT)
     ports = {"http": 80, "https": 443}
@@ -157,20 +185,29 @@ def _on_response(response: Any) -> None:
         _State.began.pop(str(request.url), None)
     commit = headers.get("x-repo-commit")
     if commit is not None and not _COMMIT.fullmatch(commit):
-        raise RefusedError(f"the hub's answer is not to be trusted: its commit is {shown(commit)}; look at HF_ENDPOINT")
+        raise RefusedError(
+            f"the hub's answer is not to be trusted: its commit is {shown(commit)}; look at"
+            " HF_ENDPOINT"
+        )
     if (leads_to := headers.get("location", "/")) and not leads_to.startswith("/"):
         refuse_address(leads_to, constants.ENDPOINT)
     followed = 300 <= response.status_code < 400 and leads_to.startswith("/")
     if request.method == "HEAD" and response.status_code < 400 and not followed:
         etag = headers.get("x-linked-etag") or headers.get("etag")
         if etag is not None and not _DIGEST.fullmatch(etag.removeprefix("W/").strip('"')):
-            raise RefusedError(f"the hub's answer is not to be trusted: its ETag is {shown(etag)}; look at HF_ENDPOINT")
+            raise RefusedError(
+                f"the hub's answer is not to be trusted: its ETag is {shown(etag)}; look at"
+                " HF_ENDPOINT"
+            )
     if headers.get("content-encoding", "").lower() not in PLAIN:
-        raise RefusedError("the hub's answer is compressed although that was not asked for; look at HF_ENDPOINT")
+        raise RefusedError(
+            "the hub's answer is compressed although that was not asked for; look at HF_ENDPOINT"
+        )
     sizes = [headers[name] for name in ("x-linked-size", "content-length") if name in headers]
     if any(not re.fullmatch(r"\d{1,15}", size) or int(size) > LARGEST for size in sizes):
         raise RefusedError(
-            f"the hub announces {shown(max(sizes))} bytes, and a file may have {LARGEST:,}; look at HF_ENDPOINT"
+            f"the hub announces {shown(max(sizes))} bytes, and a file may have {LARGEST:,}; look at"
+            " HF_ENDPOINT"
         )
     most = LARGEST if "content-length" in headers else UNANNOUNCED
     is_file = (
@@ -182,8 +219,8 @@ def _on_response(response: Any) -> None:
 
 
 def _is_about(path: str) -> bool:
-    """Whether a path asks about a repository: a file in one may lie below folders of the same names. A mirror may have a path
-    of its own before all."""
+    """Whether a path asks about a repository: a file in one may lie below folders of the same
+    names. A mirror may have a path of its own before all."""
     from httpx import URL
     from huggingface_hub import constants
 
@@ -198,12 +235,16 @@ def _refuse_commit(body: bytes) -> None:
         raise RefusedError("the hub's answer is not JSON; look at HF_ENDPOINT") from None
     commit = told.get("sha") if isinstance(told, dict) else None
     if commit is not None and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
-        raise RefusedError(f"the hub's answer is not to be trusted: its commit is {shown(commit)}; look at HF_ENDPOINT")
+        raise RefusedError(
+            f"the hub's answer is not to be trusted: its commit is {shown(commit)}; look at"
+            " HF_ENDPOINT"
+        )
 
 
 def _watched(stream: Any, url: str, most: int, is_file: bool) -> Any:
-    """The stream of a body, which ends where it is larger than `most`, or with all else that was said in this try than ANSWERS,
-    or slower than SLOWEST. What went before counts, where the client goes on with a body that stopped."""
+    """The stream of a body, which ends where it is larger than `most`, or with all else that was
+    said in this try than ANSWERS, or slower than SLOWEST. What went before counts, where the client
+    goes on with a body that stopped."""
     from httpx import ReadError, SyncByteStream
 
     class Watched(SyncByteStream):
@@ -212,7 +253,9 @@ def _watched(stream: Any, url: str, most: int, is_file: bool) -> Any:
             for chunk in stream:
                 seen += len(chunk)
                 if seen > most:
-                    raise RefusedError(f"the hub's answer has over {most:,} bytes; look at HF_ENDPOINT")
+                    raise RefusedError(
+                        f"the hub's answer has over {most:,} bytes; look at HF_ENDPOINT"
+                    )
                 _State.said += 0 if is_file else len(chunk)
                 if _State.said > ANSWERS:
                     told = f"the hub says over {ANSWERS:,} bytes of what is to be fetched"
@@ -221,7 +264,9 @@ def _watched(stream: Any, url: str, most: int, is_file: bool) -> Any:
                 _State.began[url] = (began, before + len(chunk))
                 elapsed = time.monotonic() - began
                 if elapsed > GRACE and before + len(chunk) < SLOWEST * elapsed:
-                    raise ReadError(f"fewer than {SLOWEST:,} bytes a second")  # no timeout: after one, it would go on
+                    raise ReadError(
+                        f"fewer than {SLOWEST:,} bytes a second"
+                    )  # no timeout: after one, it would go on
                 yield chunk
 
         def close(self) -> None:

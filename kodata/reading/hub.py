@@ -1,13 +1,14 @@
 """One file of a data set on the Hugging Face hub, at one commit, whole.
 
-A file in the hub's cache is used without asking the network. A moving reference (`main`) is looked up once: from then on
-the commit that the cache has for it counts, so that train and test files are of one commit, today and next week. Bytes
-that are not those of the hub's own digest are thrown away, whether they came over the line or lay in the cache.
+A file in the hub's cache is used without asking the network. A moving reference (`main`) is looked
+up once: from then on the commit that the cache has for it counts, so that train and test files are
+of one commit, today and next week. Bytes that are not those of the hub's own digest are thrown
+away, whether they came over the line or lay in the cache.
 
-We fetch files by name instead of calling datasets.load_dataset because the latter, when the hub does not answer, takes
-any cached revision of the data set. We wait between tries ourselves because huggingface_hub 1.17 knows no Retry-After,
-waits up to a minute six times for an answer, and after a refused connection goes on with a closed client.
-"""
+We fetch files by name instead of calling datasets.load_dataset because the latter, when the hub
+does not answer, takes any cached revision of the data set. We wait between tries ourselves because
+huggingface_hub 1.17 knows no Retry-After, waits up to a minute six times for an answer, and after a
+refused connection goes on with a closed client."""
 
 import hashlib
 import logging
@@ -32,7 +33,8 @@ _SHA256, _GIT_SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 
 def is_commit(place: object) -> bool:
-    """Whether this is the name of a commit, which may stand where the path of a folder may: 40 hex digits."""
+    """Whether this is the name of a commit, which may stand where the path of a folder may: 40 hex
+    digits."""
     return bool(_GIT_SHA1.fullmatch(str(place)))
 
 
@@ -42,7 +44,8 @@ def commit(file: Path) -> str:
 
 
 def download(hub_id: str, file: str, revision: str) -> Path:
-    """The local path of the file. Raises HubError (try again), or DataError or HubDeniedError (that does not help)."""
+    """The local path of the file. Raises HubError (try again), or DataError or HubDeniedError (that
+    does not help)."""
     return patiently(lambda: _attempt(hub_id, file, revision))
 
 
@@ -65,7 +68,12 @@ def _attempt(hub_id: str, file: str, revision: str) -> Path:
     from huggingface_hub.file_download import repo_folder_name
 
     what = f"{hub_id} ({file})"
-    ref = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=hub_id, repo_type="dataset"), "refs", revision)
+    ref = Path(
+        constants.HF_HUB_CACHE,
+        repo_folder_name(repo_id=hub_id, repo_type="dataset"),
+        "refs",
+        revision,
+    )
     try:
         known = ref.read_text() if ref.is_file() else revision
         found = try_to_load_from_cache(hub_id, file, revision=known, repo_type="dataset")
@@ -75,7 +83,9 @@ def _attempt(hub_id: str, file: str, revision: str) -> Path:
         path.resolve().unlink()
     except Exception as error:
         raise explained(error, what, f"https://huggingface.co/datasets/{hub_id}") from None
-    raise HubError(f"{what}: damaged on its way or in the cache (not the hub's digest), and removed; try again")
+    raise HubError(
+        f"{what}: damaged on its way or in the cache (not the hub's digest), and removed; try again"
+    )
 
 
 def _fetched(hub_id: str, file: str, revision: str, force: bool = False) -> str:
@@ -86,9 +96,16 @@ def _fetched(hub_id: str, file: str, revision: str, force: bool = False) -> str:
     guard.install()
     guard.begin()
     # Asked first, because hf_hub_download alone would ask again and again, a minute each time.
-    get_hf_file_metadata(hf_hub_url(hub_id, file, repo_type="dataset", revision=revision), timeout=PATIENCE)
+    get_hf_file_metadata(
+        hf_hub_url(hub_id, file, repo_type="dataset", revision=revision), timeout=PATIENCE
+    )
     try:
-        kept = {"repo_type": "dataset", "revision": revision, "etag_timeout": PATIENCE, "force_download": force}
+        kept = {
+            "repo_type": "dataset",
+            "revision": revision,
+            "etag_timeout": PATIENCE,
+            "force_download": force,
+        }
         return str(hf_hub_download(hub_id, file, **kept))
     except HfHubHTTPError as error:
         if force or error.response.status_code != 416:  # what is left there is longer than the file
@@ -97,10 +114,11 @@ def _fetched(hub_id: str, file: str, revision: str, force: bool = False) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether the file has the digest that names it in the cache: sha256, or for small files git's own sha1.
+    """Whether the file has the digest that names it in the cache: sha256, or for small files git's
+    own sha1.
 
-    True where the cache holds a plain copy, whose digest is not known (a file system without links).
-    """
+    True where the cache holds a plain copy, whose digest is not known (a file system without
+    links)."""
     blob = path.resolve()
     with blob.open("rb") as file:
         if _SHA256.fullmatch(blob.name):
@@ -112,8 +130,9 @@ def _is_whole(path: Path) -> bool:
 
 
 def explained(error: Exception, what: str, page: str) -> DataError:
-    """The error in a user's words. `page` is where to ask. Whatever else a library raises over an answer, or this module over
-    its headers, means that the answer makes no sense: a field that is missing or of another kind, a name that is none."""
+    """The error in a user's words. `page` is where to ask. Whatever else a library raises over an
+    answer, or this module over its headers, means that the answer makes no sense: a field that is
+    missing or of another kind, a name that is none."""
     try:
         told = _told(error, what, page)
     except Exception as fault:
@@ -125,28 +144,45 @@ def explained(error: Exception, what: str, page: str) -> DataError:
 
 
 def _told(error: Exception, what: str, page: str) -> DataError | None:
-    """What is known of such an error; None where it is none that a hub's answer is meant to raise."""
+    """What is known of such an error; None where it is none that a hub's answer is meant to
+    raise."""
     from httpx import InvalidURL, RequestError
 
     chain = _chain(error)
-    if refused := next((cause for cause in chain if isinstance(cause, addresses.RefusedError)), None):
-        return HubDeniedError(f"{what}: {refused}, or give a local copy (path: for data, a folder for a model)")
-    if any(isinstance(cause, InvalidURL) for cause in chain):  # what it says holds the address, and a password in it
-        return HubDeniedError(f"{what}: HF_ENDPOINT, or where it leads to, is no address; mend or unset it")
+    if refused := next(
+        (cause for cause in chain if isinstance(cause, addresses.RefusedError)), None
+    ):
+        return HubDeniedError(
+            f"{what}: {refused}, or give a local copy (path: for data, a folder for a model)"
+        )
+    if any(
+        isinstance(cause, InvalidURL) for cause in chain
+    ):  # what it says holds the address, and a password in it
+        return HubDeniedError(
+            f"{what}: HF_ENDPOINT, or where it leads to, is no address; mend or unset it"
+        )
     status, wait = _answered(chain)
     if denied := _denied(chain, status, page):
-        return HubDeniedError(f"{what}: {denied}, or give a local copy (path: for data, a folder for a model)")
+        return HubDeniedError(
+            f"{what}: {denied}, or give a local copy (path: for data, a folder for a model)"
+        )
     if isinstance(error, OSError) and error.errno is not None:
         return DataError(
-            f"{what}: the hub's cache cannot be written: {addresses.masked(str(error))}; set HF_HOME to a folder with room"
+            f"{what}: the hub's cache cannot be written: {addresses.masked(str(error))}; set"
+            " HF_HOME to a folder with room"
         )
-    failed = next((type(cause).__name__ for cause in chain if isinstance(cause, RequestError)), None)
-    # RuntimeError: huggingface_hub 1.17 raises it (client closed) when it retries after a failed connection.
+    failed = next(
+        (type(cause).__name__ for cause in chain if isinstance(cause, RequestError)), None
+    )
+    # RuntimeError: huggingface_hub 1.17 raises it (client closed) when it retries after a failed
+    # connection.
     if status or failed or isinstance(error, (OSError, RuntimeError)):
         answer = f"it answered HTTP {status}" if status else failed or "no whole answer"
         later = f"try in {wait:,.0f} seconds" if wait else "try again"
         return HubError(
-            f"{what}: the Hugging Face hub cannot be reached ({answer}); {later}, or give a local copy", wait
+            f"{what}: the Hugging Face hub cannot be reached ({answer}); {later}, or give a local"
+            " copy",
+            wait,
         )
     return None
 
@@ -177,12 +213,24 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _answered(chain: list[BaseException]) -> tuple[int | None, float]:
-    """The HTTP status that an error carries, and the seconds that the hub wants us to wait: 0 where it does not say."""
+    """The HTTP status that an error carries, and the seconds that the hub wants us to wait: 0 where
+    it does not say."""
     from huggingface_hub.utils import parse_ratelimit_headers
 
-    response = next((found for error in chain if (found := getattr(error, "response", None)) is not None), None)
+    response = next(
+        (found for error in chain if (found := getattr(error, "response", None)) is not None), None
+    )
     if response is None:
         return None, 0
-    later, limit = response.headers.get("Retry-After", ""), parse_ratelimit_headers(response.headers)
-    wait = float(later) if later.isdecimal() else limit.reset_in_seconds if limit and response.status_code == 429 else 0
+    later, limit = (
+        response.headers.get("Retry-After", ""),
+        parse_ratelimit_headers(response.headers),
+    )
+    wait = (
+        float(later)
+        if later.isdecimal()
+        else limit.reset_in_seconds
+        if limit and response.status_code == 429
+        else 0
+    )
     return int(response.status_code), wait

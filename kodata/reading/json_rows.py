@@ -1,8 +1,8 @@
-"""The rows of a JSON text, one at a time, however large the file: those of an outer array, or of arrays in an outer object.
+"""The rows of a JSON text, one at a time, however large the file: those of an outer array, or of
+arrays in an outer object.
 
-Read from pieces of text: memory does not grow with the file. What is wrong with the text is a FaultError; whoever knows
-the file adds the place.
-"""
+Read from pieces of text: memory does not grow with the file. What is wrong with the text is a
+FaultError; whoever knows the file adds the place."""
 
 import codecs
 import json
@@ -15,8 +15,8 @@ from kodata.reading.delimited import CUT_SHORT, MAX_ROW
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys stand there once each. JSON lets one stand twice and does not say which value holds: every parser
-    drops one of them."""
+    """An object whose keys stand there once each. JSON lets one stand twice and does not say which
+    value holds: every parser drops one of them."""
     made = dict(pairs)
     if len(made) != len(pairs):
         names = [name for name, _ in pairs]
@@ -32,8 +32,8 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 def decoded(pieces: Iterable[bytes], encodings: tuple[str, ...] = ("utf-8-sig",)) -> Iterator[str]:
     """The text of a file, without its byte order mark, in the first of the encodings that suits it.
 
-    The first piece with more than ASCII tells which: Korean in CP949 is not valid UTF-8 but for freak cases.
-    """
+    The first piece with more than ASCII tells which: Korean in CP949 is not valid UTF-8 but for
+    freak cases."""
     decoder, waiting = None, b""
     try:
         for piece in pieces:
@@ -50,7 +50,8 @@ def decoded(pieces: Iterable[bytes], encodings: tuple[str, ...] = ("utf-8-sig",)
         raise FaultError(_not_text(error, encodings)) from None
 
 
-_TELLING = 64  # bytes: so much from the first Korean on tells the encoding; one letter alone may be valid in both
+# bytes: so much from the first Korean on tells the encoding; one letter alone may be valid in both
+_TELLING = 64
 
 
 def _decoder(piece: bytes, encodings: tuple[str, ...]) -> codecs.IncrementalDecoder:
@@ -76,12 +77,18 @@ def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
     before = error.object[: error.start]
     if before.isascii():
         return "not UTF-8; re-encode the file as UTF-8"
-    return f"not UTF-8 after {shown(before.decode()[-25:])}; mend or remove the row, or download the file again"
+    return (
+        f"not UTF-8 after {shown(before.decode()[-25:])}; mend or remove the row, or download the"
+        " file again"
+    )
 
 
-def json_rows(pieces: Iterator[str], inside: tuple[str, ...] = (), passed: list[str] | None = None) -> Iterator[Any]:
-    """The elements of the outer array, or of the arrays in the outer object that have a name in `inside`. `passed` gets the names
-    of the arrays and objects there that are none of these and not empty: their texts and numbers alone tell of the file.
+def json_rows(
+    pieces: Iterator[str], inside: tuple[str, ...] = (), passed: list[str] | None = None
+) -> Iterator[Any]:
+    """The elements of the outer array, or of the arrays in the outer object that have a name in
+    `inside`. `passed` gets the names of the arrays and objects there that are none of these and not
+    empty: their texts and numbers alone tell of the file.
 
     An object without such an array has no rows; neither has an empty text.
     """
@@ -167,7 +174,8 @@ class _Text:
         return found
 
     def value(self) -> Any:
-        """The next value. What does not parse is tried again with more text only where more text can mend it."""
+        """The next value. What does not parse is tried again with more text only where more text
+        can mend it."""
         self.peek()
         while True:
             try:
@@ -178,17 +186,23 @@ class _Text:
                     raise FaultError(f"not valid JSON: {reason(error)}") from None
                 if not self._longer():
                     closed = not open_ended and self._text[error.pos :].startswith(tuple("]},:"))
-                    raise FaultError(f"not valid JSON: {reason(error)}" if closed else CUT_SHORT) from None
+                    raise FaultError(
+                        f"not valid JSON: {reason(error)}" if closed else CUT_SHORT
+                    ) from None
             except (ValueError, RecursionError) as error:
                 raise FaultError(f"not valid JSON: {reason(error)}") from None
             else:
-                if end < len(self._text) or not self._longer():  # a number at the end of a piece may go on
+                if (
+                    end < len(self._text) or not self._longer()
+                ):  # a number at the end of a piece may go on
                     self._at = end
                     return value
 
     def _longer(self) -> bool:
         if len(self._text) - self._at > MAX_ROW:
-            raise FaultError(f"over {MAX_ROW:,} characters without an end; is this a JSON file of rows?")
+            raise FaultError(
+                f"over {MAX_ROW:,} characters without an end; is this a JSON file of rows?"
+            )
         return self._more()
 
     def shown(self) -> str:

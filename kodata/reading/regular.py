@@ -1,4 +1,5 @@
-"""Files that end: a pipe, a device or a socket that lies where a file should would be waited for, or read, for ever."""
+"""Files that end: a pipe, a device or a socket that lies where a file should would be waited for,
+or read, for ever."""
 
 import errno
 import math
@@ -11,9 +12,12 @@ NO_FILE = "a pipe, a device or a socket, not a file"
 
 
 def opened(path: Path, most: float = math.inf) -> BufferedReader:
-    """The file, to be read as bytes, links followed. OSError, `strerror` in our words, where it is not one that ends, or says
-    that it has more than `most` bytes. Some of the system's files are endless and say 0: who reads counts too."""
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe that nobody writes to is not waited for
+    """The file, to be read as bytes, links followed. OSError, `strerror` in our words, where it is
+    not one that ends, or says that it has more than `most` bytes. Some of the system's files are
+    endless and say 0: who reads counts too."""
+    number = os.open(
+        path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    )  # a pipe that nobody writes to is not waited for
     try:
         found = os.fstat(number)
         mode = found.st_mode

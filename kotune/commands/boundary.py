@@ -17,7 +17,15 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         from kodata.errors import DataError
-        from kotune.errors import INTERRUPTED, PREEMPTED, TRACEBACK, KotuneError, Preempted, exit_code, os_error
+        from kotune.errors import (
+            INTERRUPTED,
+            PREEMPTED,
+            TRACEBACK,
+            KotuneError,
+            Preempted,
+            exit_code,
+            os_error,
+        )
 
         try:
             return super().invoke(ctx)
@@ -54,28 +62,35 @@ def _help(ctx: click.Context | None) -> str:
 
 
 def say_faults_safely() -> None:
-    """A traceback is our own fault, and holds what a stranger wrote: it reaches no terminal with what acts on one, nor with a
-    password of an address."""
+    """A traceback is our own fault, and holds what a stranger wrote: it reaches no terminal with
+    what acts on one, nor with a password of an address."""
     sys.excepthook = _tell
     threading.excepthook = lambda fault: _tell(fault.exc_type, fault.exc_value, fault.exc_traceback)
 
 
-def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+def _tell(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
     from kodata.reading.addresses import masked
 
     echo(masked("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
 
 
 def unwind_when_terminated() -> None:
-    """SIGTERM, or a terminal that goes away, leaves no process of ours and no temporary folder behind."""
+    """SIGTERM, or a terminal that goes away, leaves no process of ours and no temporary folder
+    behind."""
     from kotune.errors import Preempted
 
     heeded = [
-        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN
     ]  # nohup
 
     def stop(*_: object) -> None:
-        for number in heeded:  # schedulers say it more than once; the last checkpoint is not to be cut short by that
+        for number in (
+            heeded
+        ):  # schedulers say it more than once; the last checkpoint is not to be cut short by that
             signal.signal(number, signal.SIG_IGN)
         raise Preempted
 

@@ -17,4 +17,7 @@ def check(recipe: Path, overrides: tuple[str, ...]) -> None:
 
     loaded = load(recipe, overrides)
     sources = ", ".join(f"{entry.source} ({entry.form})" for entry in loaded.data)
-    echo(f"{recipe}: good. {loaded.model}, {loaded.adapter}, {sources}; scored by {', '.join(loaded.tasks)}")
+    echo(
+        f"{recipe}: good. {loaded.model}, {loaded.adapter}, {sources}; scored by"
+        f" {', '.join(loaded.tasks)}"
+    )

@@ -36,9 +36,11 @@ def compare(
     md: Path | None,
     **price: float | None,
 ) -> None:
-    """Say what is better, by how much and how sure that is: base against tuned of each RUN, and each RUN against the first.
+    """Say what is better, by how much and how sure that is: base against tuned of each RUN, and
+    each RUN against the first.
 
-    RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant (over all items before one with --limit)."""
+    RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant (over all items
+    before one with --limit)."""
     import json
 
     from kotune.compare.efficiency import Price

@@ -14,7 +14,8 @@ from kotune.display.terminal import echo
 @json_option
 @runs_dir_option
 def doctor(as_json: bool, runs_dir: Path) -> None:
-    """Say what this machine lacks, each line ok, warning or fix, with what to do. Exit code 1 where something must be fixed."""
+    """Say what this machine lacks, each line ok, warning or fix, with what to do. Exit code 1 where
+    something must be fixed."""
     import json
 
     from kotune.doctor import examine as checks

@@ -15,10 +15,15 @@ from kotune.display.terminal import echo
 @set_option
 @limit_option
 @lang_option
-@click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
+@click.option(
+    "--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist."
+)
 @click.option("--dry-run", is_flag=True, help="Write the file and tell the command; start nothing.")
-def launch(recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], dry_run: bool, **words: Any) -> None:
-    """Hand each RECIPE to an engine that runs it elsewhere; ARGS go to the engine's own command line."""
+def launch(
+    recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], dry_run: bool, **words: Any
+) -> None:
+    """Hand each RECIPE to an engine that runs it elsewhere; ARGS go to the engine's own command
+    line."""
     from kotune.launch import engines
     from kotune.launch.engine import LaunchOptions, Submission
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import click
 
 
-@click.command("lm_eval", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.command(
+    "lm_eval", context_settings={"ignore_unknown_options": True, "help_option_names": []}
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def lm_eval(words: tuple[str, ...]) -> None:
-    """lm_eval of this environment, which knows our tasks and `--model kotune`; what follows is its own."""
+    """lm_eval of this environment, which knows our tasks and `--model kotune`; what follows is its
+    own."""
     from kodata.children import HERE, python_environment
     from kotune.pipeline import require_engines
     from kotune.shipped import IS_CHECKOUT, TASKS
@@ -18,13 +21,16 @@ def lm_eval(words: tuple[str, ...]) -> None:
     require_engines()
     plain = [str(Path(sys.executable).with_name("lm_eval"))]
     program = [sys.executable, "-m", "kotune.score.in_lm_eval"] if _is_ours(words) else plain
-    knows_ours = IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)  # `make setup`
+    knows_ours = (
+        IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
+    )  # `make setup`
     more = [] if knows_ours else ["--include_path", str(TASKS)]
     os.execve(program[0], [*program, *words, *more], python_environment(HERE))
 
 
 def _is_ours(words: tuple[str, ...]) -> bool:
-    """Whether `kotune` is the model that is named, as `--model kotune`, `-M kotune` or `--model=kotune`."""
+    """Whether `kotune` is the model that is named, as `--model kotune`, `-M kotune` or
+    `--model=kotune`."""
     named = zip(("", *words), words, strict=False)
     return any(
         word == "--model=kotune" or (before, word) in (("--model", "kotune"), ("-M", "kotune"))

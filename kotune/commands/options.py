@@ -26,7 +26,9 @@ class Limit(click.ParamType):  # type: ignore[type-arg]  # generic in newer vers
 
     name = "limit"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> object:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
         from kotune.recipe.schema import limit
 
         try:
@@ -36,7 +38,8 @@ class Limit(click.ParamType):  # type: ignore[type-arg]  # generic in newer vers
 
 
 class RecipeFile(click.Path):
-    """A recipe's file, or the name of one that ships: quickstart_llama. A file that is there wins."""
+    """A recipe's file, or the name of one that ships: quickstart_llama. A file that is there
+    wins."""
 
     def __init__(self, folder: str = "") -> None:
         super().__init__(path_type=Path)
@@ -68,20 +71,39 @@ limit_option = click.option(
     help="Score only the first N items of each task, or as many as each calls a quick look.",
 )
 html_option = click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to keep, too."
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it as a page to keep, too.",
 )
-md_option = click.option("--md", type=click.Path(path_type=Path), metavar="FILE", help="Write it as Markdown, too.")
+md_option = click.option(
+    "--md", type=click.Path(path_type=Path), metavar="FILE", help="Write it as Markdown, too."
+)
 price_option = click.option(
-    "--price", type=float, metavar="WON", help="What an hour of the machine costs in won: tells costs in money too."
+    "--price",
+    type=float,
+    metavar="WON",
+    help="What an hour of the machine costs in won: tells costs in money too.",
 )
 rate_option = click.option(
-    "--won-per-dollar", type=float, metavar="WON", help="What a dollar costs: tells costs in dollars too."
+    "--won-per-dollar",
+    type=float,
+    metavar="WON",
+    help="What a dollar costs: tells costs in dollars too.",
 )
 device_option = click.option(
-    "--device", type=click.Choice(["cpu"]), help="Use the CPU, whatever GPU there is and however long it takes."
+    "--device",
+    type=click.Choice(["cpu"]),
+    help="Use the CPU, whatever GPU there is and however long it takes.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print it for a machine instead.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print it for a machine instead."
+)
 lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 runs_dir_option = click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs lie."
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=RUNS,
+    show_default=True,
+    help="Where runs lie.",
 )

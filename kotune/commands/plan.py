@@ -5,7 +5,13 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.options import json_option, price_option, rate_option, recipe_argument, set_option
+from kotune.commands.options import (
+    json_option,
+    price_option,
+    rate_option,
+    recipe_argument,
+    set_option,
+)
 from kotune.display.terminal import echo
 
 
@@ -13,7 +19,11 @@ from kotune.display.terminal import echo
 @recipe_argument
 @set_option
 @click.option(
-    "--gpu", "gpus", multiple=True, metavar="NAME", help="Plan for this GPU; again for another. All without it."
+    "--gpu",
+    "gpus",
+    multiple=True,
+    metavar="NAME",
+    help="Plan for this GPU; again for another. All without it.",
 )
 @price_option
 @rate_option
@@ -26,8 +36,8 @@ def plan(
     won_per_dollar: float | None,
     as_json: bool,
 ) -> None:
-    """Predict what RECIPE takes before you pay: tokens, steps, memory by part, time and cost on each GPU. Needs no GPU and no
-    weights. Exit code 1 where it fits on none of them."""
+    """Predict what RECIPE takes before you pay: tokens, steps, memory by part, time and cost on
+    each GPU. Needs no GPU and no weights. Exit code 1 where it fits on none of them."""
     import json
 
     from kotune.compare.efficiency import Price
@@ -43,4 +53,6 @@ def plan(
     else:
         screen.show(made)
     if not made.fits:
-        raise KotuneError(f"{recipe}: does not fit, not even one example at a time; change: {made.advice}")
+        raise KotuneError(
+            f"{recipe}: does not fit, not even one example at a time; change: {made.advice}"
+        )

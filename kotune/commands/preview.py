@@ -12,11 +12,20 @@ from kotune.display.terminal import echo
 @click.command()
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=RecipeFile())
 @set_option
-@click.option("--items", type=click.IntRange(min=1), default=3, show_default=True, help="Examples of each data entry.")
+@click.option(
+    "--items",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Examples of each data entry.",
+)
 @html_option
 @lang_option
-def preview(recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, html: Path | None, lang: str) -> None:
-    """Show examples as each RECIPE's model sees them: tokens, what is trained, lengths, labels, what is left out."""
+def preview(
+    recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, html: Path | None, lang: str
+) -> None:
+    """Show examples as each RECIPE's model sees them: tokens, what is trained, lengths, labels,
+    what is left out."""
     from kotune.display.page import check_place
     from kotune.display.phrases import Phrases
     from kotune.preview import page

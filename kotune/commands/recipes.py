@@ -10,7 +10,15 @@ def recipes() -> None:
     """List the recipes and studies that ship, each with its first line."""
     from kotune.shipped import RECIPES
 
-    for path in sorted([*RECIPES.glob("*.yml"), *RECIPES.glob("studies/*.yml")], key=lambda path: (path.parent, path)):
+    for path in sorted(
+        [*RECIPES.glob("*.yml"), *RECIPES.glob("studies/*.yml")],
+        key=lambda path: (path.parent, path),
+    ):
         if path.name != "defaults.yml":
-            about = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#").partition("  ")[0]
+            about = (
+                path.read_text(encoding="utf-8")
+                .partition("\n")[0]
+                .removeprefix("#")
+                .partition("  ")[0]
+            )
             echo(f"{path.stem:26} {about.strip()}")

@@ -11,7 +11,11 @@ from kotune.display.terminal import echo
 @click.command()
 @recipe_argument
 @set_option
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Render for this device instead of the one at hand.")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="Render for this device instead of the one at hand.",
+)
 def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None:
     """Print the Axolotl configuration of RECIPE."""
     from kotune.recipe.reading import load
@@ -20,5 +24,7 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
     from kotune.worker.device import Device, detect_device
 
     chosen: Device = device or detect_device()  # type: ignore[assignment]
-    is_old = device is None and chosen == "cuda" and driver.is_old()  # this machine's own, where no other is meant
+    is_old = (
+        device is None and chosen == "cuda" and driver.is_old()
+    )  # this machine's own, where no other is meant
     echo(config.render(load(recipe, overrides), chosen, is_old=is_old), nl=False)

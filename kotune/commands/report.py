@@ -5,7 +5,13 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.options import RecipeFile, lang_option, price_option, rate_option, runs_dir_option
+from kotune.commands.options import (
+    RecipeFile,
+    lang_option,
+    price_option,
+    rate_option,
+    runs_dir_option,
+)
 from kotune.display.terminal import echo
 
 
@@ -15,7 +21,9 @@ from kotune.display.terminal import echo
 @price_option
 @rate_option
 @runs_dir_option
-def report(run: Path, lang: str, runs_dir: Path, price: float | None, won_per_dollar: float | None) -> None:
+def report(
+    run: Path, lang: str, runs_dir: Path, price: float | None, won_per_dollar: float | None
+) -> None:
     """Write report.html and report.md of RUN again, from its folder alone."""
     from kotune.compare.efficiency import Price
     from kotune.display.phrases import Phrases

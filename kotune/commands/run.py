@@ -21,17 +21,25 @@ from kotune.runs.folder import STAGES
 @click.command(cls=PassThrough)
 @recipe_argument
 @set_option
-@click.option("--until", default="report", metavar="STAGE", help=f"Stop after this stage: {', '.join(STAGES)}.")
+@click.option(
+    "--until",
+    default="report",
+    metavar="STAGE",
+    help=f"Stop after this stage: {', '.join(STAGES)}.",
+)
 @limit_option
 @runs_dir_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
 @lang_option
 @device_option
 @click.option(
-    "--launcher", metavar="NAME", help="Axolotl's own launcher for several GPUs, torchrun or accelerate; ARGS are its."
+    "--launcher",
+    metavar="NAME",
+    help="Axolotl's own launcher for several GPUs, torchrun or accelerate; ARGS are its.",
 )
 def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: Any) -> None:
-    """Take RECIPE from Korean data to a scored adapter; done stages are not done again. --lang is the report's language."""
+    """Take RECIPE from Korean data to a scored adapter; done stages are not done again. --lang is
+    the report's language."""
     from kotune.display.progress import Screen
     from kotune.pipeline import RunOptions
     from kotune.pipeline import run as run_recipe

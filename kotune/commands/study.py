@@ -20,21 +20,34 @@ from kotune.display.terminal import echo
 
 @click.command(cls=PassThrough)
 @click.argument("file", metavar="STUDY", type=RecipeFile("studies"))
-@click.option("--dry-run", is_flag=True, help="List the cells and what they would take; start nothing.")
 @click.option(
-    "--budget", type=click.FloatRange(min=0), metavar="WON", help="Start nothing that is predicted to cost more."
+    "--dry-run", is_flag=True, help="List the cells and what they would take; start nothing."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    metavar="WON",
+    help="Start nothing that is predicted to cost more.",
 )
 @click.option("--gpu", metavar="NAME", help="The GPU for which time and cost are predicted.")
 @price_option
 @rate_option
 @click.option("--report-only", is_flag=True, help="Write the report of what is there; run nothing.")
-@click.option("--on", "engine", metavar="ENGINE", help="Hand what is missing to docker, slurm or sky; ARGS are its.")
-@click.option("--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist.")
+@click.option(
+    "--on",
+    "engine",
+    metavar="ENGINE",
+    help="Hand what is missing to docker, slurm or sky; ARGS are its.",
+)
+@click.option(
+    "--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist."
+)
 @runs_dir_option
 @device_option
 @lang_option
 def study(file: Path, **options: Any) -> None:
-    """Run every cell of STUDY, recipes and what varies over them, and report on all of them; done cells are not done again."""
+    """Run every cell of STUDY, recipes and what varies over them, and report on all of them; done
+    cells are not done again."""
     from kotune.study import command
 
     unwind_when_terminated()

@@ -1,4 +1,5 @@
-"""What changed between two models, item by item: won and lost, which answer was mistaken for which, and examples to read."""
+"""What changed between two models, item by item: won and lost, which answer was mistaken for which,
+and examples to read."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,8 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Changes:
-    """Items of a comparison that `metric` finds better (won) or worse (lost) with b, or answered in other words."""
+    """Items of a comparison that `metric` finds better (won) or worse (lost) with b, or answered in
+    other words."""
 
     one: Comparison
     metric: str
@@ -63,8 +65,9 @@ class Changes:
 
 
 def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
-    """For each judged comparison: by its metric, or by `acc` where that one is made of several items. Where both are, no
-    item is won or lost, but answers are other ones. Of several seeds the first is shown."""
+    """For each judged comparison: by its metric, or by `acc` where that one is made of several
+    items. Where both are, no item is won or lost, but answers are other ones. Of several seeds the
+    first is shown."""
     for one in map(of_first_seed, found):
         if one.p_holm is not None:
             (a, *_), (b, *_) = asked(one)
@@ -81,16 +84,28 @@ def asked(one: Comparison) -> tuple[list[Samples], list[Samples]]:
     ours, theirs = (side.samples(one.task) for side in (one.a, one.b))
     first, *rest = (*ours, *theirs)
     question = {key: first[key]["question_hash"] for key in first}
-    both = [key for key in first if all(key in s and s[key]["question_hash"] == question[key] for s in rest)]
-    return [{key: s[key] for key in both} for s in ours], [{key: s[key] for key in both} for s in theirs]
+    both = [
+        key
+        for key in first
+        if all(key in s and s[key]["question_hash"] == question[key] for s in rest)
+    ]
+    return [{key: s[key] for key in both} for s in ours], [
+        {key: s[key] for key in both} for s in theirs
+    ]
 
 
 def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes:
     metric, gains = _followed(one, a, b)
     won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
     other = [] if gains else [key for key in a if a[key]["prediction"] != b[key]["prediction"]]
-    sides = {"won": _largest(won, gains), "lost": _largest(lost, gains), "other": _largest(other, gains)}
-    examples = [_example(name, a[key], b[key], items[key]) for name, keys in sides.items() for key in keys]
+    sides = {
+        "won": _largest(won, gains),
+        "lost": _largest(lost, gains),
+        "other": _largest(other, gains),
+    }
+    examples = [
+        _example(name, a[key], b[key], items[key]) for name, keys in sides.items() for key in keys
+    ]
     counts = len(gains or a), len(won), len(lost), len(other)
     confusions = _confusions(one, items, a, b) if one.a.run is one.b.run else []
     return Changes(one, metric, *counts, examples, confusions)
@@ -103,7 +118,9 @@ def _followed(one: Comparison, a: Samples, b: Samples) -> tuple[str, dict[str, f
     return next(((metric, gains) for metric, gains in found if gains), ("", {}))
 
 
-def _gains(metric: str, lower_is_better: frozenset[str], a: Samples, b: Samples) -> dict[str, float]:
+def _gains(
+    metric: str, lower_is_better: frozenset[str], a: Samples, b: Samples
+) -> dict[str, float]:
     """How much better each item is with b; items whose ingredient is no number are left out."""
     sign = -1 if metric in lower_is_better else 1
     pairs = {key: (a[key]["metrics"].get(metric), b[key]["metrics"].get(metric)) for key in a}
@@ -125,7 +142,9 @@ def _example(outcome: str, a: Sample, b: Sample, item: dict[str, Any]) -> Exampl
         *(shortened(_text(side["prediction"], item)) for side in (a, b))
     )  # comparing takes time by its square
     right = _is_right(a), _is_right(b)
-    return Example(a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said, right)
+    return Example(
+        a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said, right
+    )
 
 
 def _is_right(sample: Sample) -> bool | None:
@@ -135,7 +154,9 @@ def _is_right(sample: Sample) -> bool | None:
 
 def _text(answer: object, item: dict[str, Any]) -> str:
     """An answer as a person reads it: a choice by its words."""
-    return str(item["choices"][answer] if item["choices"] and isinstance(answer, int) else answer).strip()
+    return str(
+        item["choices"][answer] if item["choices"] and isinstance(answer, int) else answer
+    ).strip()
 
 
 def shortened(text: str) -> str:
@@ -148,7 +169,9 @@ def marked(a: str, b: str) -> tuple[list[Piece], list[Piece]]:
     """Both texts in pieces, each marked where the other has it not; compared word by word."""
     words = a.split(" "), b.split(" ")
     sides: tuple[list[Piece], list[Piece]] = ([], [])
-    for kind, a_from, a_to, b_from, b_to in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+    for kind, a_from, a_to, b_from, b_to in SequenceMatcher(
+        None, *words, autojunk=False
+    ).get_opcodes():
         for side, some in zip(sides, (words[0][a_from:a_to], words[1][b_from:b_to]), strict=True):
             if some:
                 side.append((" ".join(some), kind != "equal"))
@@ -167,4 +190,6 @@ def _confusions(one: Comparison, items: Samples, a: Samples, b: Samples) -> list
 def _confusion(task: str, side: Side, choices: list[str], samples: Samples) -> Confusion:
     counts = Counter((sample["gold"], sample["prediction"]) for sample in samples.values())
     places = range(len(choices))
-    return Confusion(task, side, choices, [[counts[gold, said] for said in places] for gold in places])
+    return Confusion(
+        task, side, choices, [[counts[gold, said] for said in places] for gold in places]
+    )

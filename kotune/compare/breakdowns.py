@@ -1,9 +1,10 @@
-"""What a comparison finds for one kind of item and another: text source, length of the question, annotators' agreement.
+"""What a comparison finds for one kind of item and another: text source, length of the question,
+annotators' agreement.
 
-Difference and interval are those of paired.compare for the items of a kind alone: whole clusters of the task are resampled,
-so that how many items of a kind there are varies too, and nothing is adjusted for how many kinds are looked at. Of several
-seeds it is the mean, and the interval one over items alone.
-"""
+Difference and interval are those of paired.compare for the items of a kind alone: whole clusters of
+the task are resampled, so that how many items of a kind there are varies too, and nothing is
+adjusted for how many kinds are looked at. Of several seeds it is the mean, and the interval one
+over items alone."""
 
 import math
 from bisect import bisect_left
@@ -23,7 +24,8 @@ MOST = 12  # values of a kind, the commonest ones
 
 
 class Slice(NamedTuple):
-    """The share of right answers among some items. No interval where they lie in fewer than two clusters."""
+    """The share of right answers among some items. No interval where they lie in fewer than two
+    clusters."""
 
     value_a: float
     value_b: float
@@ -35,8 +37,9 @@ class Slice(NamedTuple):
 
 
 class Breakdown(NamedTuple):
-    """A comparison on the items that have a kind's value. `metric`: by which items are right or wrong; `value` of a length:
-    the fewest and the most characters, as in `34-71`; of agreement: the number of annotators."""
+    """A comparison on the items that have a kind's value. `metric`: by which items are right or
+    wrong; `value` of a length: the fewest and the most characters, as in `34-71`; of agreement: the
+    number of annotators."""
 
     one: Comparison
     metric: str
@@ -47,11 +50,18 @@ class Breakdown(NamedTuple):
     def row(self) -> dict[str, Any]:
         """The breakdown as --json prints it."""
         one, named = self.one, {"metric": self.metric, "kind": self.kind, "value": self.value}
-        return {"task": one.task, "a": one.a.name, "b": one.b.name, **named, **finite(self.part._asdict())}
+        return {
+            "task": one.task,
+            "a": one.a.name,
+            "b": one.b.name,
+            **named,
+            **finite(self.part._asdict()),
+        }
 
 
 def breakdowns(found: Sequence[Comparison]) -> Iterator[Breakdown]:
-    """Of each judged comparison whose items are right or wrong; a kind that all items share tells nothing and is left out."""
+    """Of each judged comparison whose items are right or wrong; a kind that all items share tells
+    nothing and is left out."""
     for one in found:
         if one.p_holm is not None:
             a, b = asked(one)
@@ -59,12 +69,16 @@ def breakdowns(found: Sequence[Comparison]) -> Iterator[Breakdown]:
             if metric:
                 items = one.a.run.samples(one.task, "items")
                 pairs = [(_right(metric, key, a), _right(metric, key, b)) for key in a[0]]
-                yield from _broken_down(one, metric, [{**a[0][key], **items[key]} for key in a[0]], pairs)
+                yield from _broken_down(
+                    one, metric, [{**a[0][key], **items[key]} for key in a[0]], pairs
+                )
 
 
 def _judges(metric: str, *sides: Samples) -> bool:
     """Whether each item is right or wrong by this metric."""
-    return all(sample["metrics"].get(metric) in (0, 1) for side in sides for sample in side.values())
+    return all(
+        sample["metrics"].get(metric) in (0, 1) for side in sides for sample in side.values()
+    )
 
 
 def _right(metric: str, key: str, seeds: list[Samples]) -> float:
@@ -77,7 +91,11 @@ def _broken_down(
 ) -> Iterator[Breakdown]:
     clusters = [item["cluster"] for item in items]
     for kind in KINDS:
-        values = lengths([len(item["question"]) for item in items]) if kind == "length" else _named(kind, items)
+        values = (
+            lengths([len(item["question"]) for item in items])
+            if kind == "length"
+            else _named(kind, items)
+        )
         names = sorted(dict.fromkeys(filter(None, values)), key=_in_order)
         if len(names) > 1:
             for name, part in zip(names, parts(pairs, clusters, values, names), strict=True):
@@ -85,7 +103,8 @@ def _broken_down(
 
 
 def _named(kind: str, items: list[Sample]) -> list[str | None]:
-    """What each item is called by its source or its annotators; None for what only few others are called."""
+    """What each item is called by its source or its annotators; None for what only few others are
+    called."""
     values = [str(item[kind]) if item.get(kind) is not None else None for item in items]
     most = {name for name, _ in Counter(filter(None, values)).most_common(MOST)}
     return [value if value in most else None for value in values]
@@ -98,7 +117,8 @@ def _in_order(name: str) -> tuple[float, str]:
 
 
 def lengths(characters: Sequence[int]) -> list[str | None]:
-    """For each item the shortest and the longest of the third that it is in, as in `34-71`; equal lengths stay together."""
+    """For each item the shortest and the longest of the third that it is in, as in `34-71`; equal
+    lengths stay together."""
     if len(characters) < 2:
         return [None] * len(characters)
     cuts = quantiles(characters, n=3, method="inclusive")
@@ -133,7 +153,9 @@ def parts(
     found = []
     for place in range(len(names)):
         a, b, n = sums[3 * place : 3 * place + 3]
-        low, high = paired.percentiles(spread[:, place]) if groups[place] > 1 else (math.nan, math.nan)
+        low, high = (
+            paired.percentiles(spread[:, place]) if groups[place] > 1 else (math.nan, math.nan)
+        )
         a, b = float(a / n), float(b / n)
         found.append(Slice(a, b, b - a, low, high, int(n), int(groups[place])))
     return found

@@ -1,4 +1,5 @@
-"""Whether a model is right as often as it is sure: the bins behind the calibration error (kodata.metrics.resampling, `ece`)."""
+"""Whether a model is right as often as it is sure: the bins behind the calibration error
+(kodata.metrics.resampling, `ece`)."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +11,8 @@ ECE = "ece"
 
 
 class Bin(NamedTuple):
-    """Items of like confidence: its mean, the share of them that are right, and how many they are."""
+    """Items of like confidence: its mean, the share of them that are right, and how many they
+    are."""
 
     confidence: float
     right: float
@@ -18,7 +20,8 @@ class Bin(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """One task of one run, before and after tuning. `errors`: the expected calibration error of base and tuned."""
+    """One task of one run, before and after tuning. `errors`: the expected calibration error of
+    base and tuned."""
 
     run: Finished
     task: str
@@ -35,13 +38,15 @@ def calibrations(runs: Sequence[Finished]) -> Iterator[Calibration]:
                 errors = entry["base"][ECE]["value"], entry["tuned"][ECE]["value"]
                 sides = (run.samples(task, variant).values() for variant in ("base", "tuned"))
                 found = [
-                    bins([sample["metrics"][ECE] for sample in side if ECE in sample["metrics"]]) for side in sides
+                    bins([sample["metrics"][ECE] for sample in side if ECE in sample["metrics"]])
+                    for side in sides
                 ]
                 yield Calibration(run, task, errors, *found)
 
 
 def bins(items: Sequence[tuple[float, float]]) -> list[Bin]:
-    """Items are (confidence, right) as in `ece`; bins of equal width, those without an item left out."""
+    """Items are (confidence, right) as in `ece`; bins of equal width, those without an item left
+    out."""
     filled: dict[int, list[tuple[float, float]]] = {}
     for confidence, right in items:
         filled.setdefault(min(int(confidence * BINS), BINS - 1), []).append((confidence, right))

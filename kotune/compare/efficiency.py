@@ -1,4 +1,5 @@
-"""What a run cost: seconds, speed, memory, parameters, tokens and money, from its own records and a stated price."""
+"""What a run cost: seconds, speed, memory, parameters, tokens and money, from its own records and a
+stated price."""
 
 import math
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ LOSSES = ("loss", "eval_loss")
 
 
 class Price(NamedTuple):
-    """What an hour of the machine costs in won. What a dollar costs in won is told too, or nothing is told in dollars:
-    a rate that is written down here would be wrong tomorrow."""
+    """What an hour of the machine costs in won. What a dollar costs in won is told too, or nothing
+    is told in dollars: a rate that is written down here would be wrong tomorrow."""
 
     won_per_hour: float
     won_per_dollar: float | None = None
@@ -26,22 +27,29 @@ class Price(NamedTuple):
             if value is not None and not 0 < value < math.inf:
                 raise RecipeError(f"{name} {value}: give a number of won above 0")
         if won_per_hour is None and won_per_dollar is not None:
-            raise RecipeError("--won-per-dollar: give what an hour of the machine costs too, as --price WON")
+            raise RecipeError(
+                "--won-per-dollar: give what an hour of the machine costs too, as --price WON"
+            )
         return None if won_per_hour is None else cls(won_per_hour, won_per_dollar)
 
 
-def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None = None) -> dict[str, Any]:
-    """The facts as --json prints them. Speeds are over the logging intervals, which leave out start-up and saving.
+def efficiency(
+    run: Finished, found: Sequence[Comparison], price: Price | None = None
+) -> dict[str, Any]:
+    """The facts as --json prints them. Speeds are over the logging intervals, which leave out
+    start-up and saving.
 
-    `cost`: of the seconds of all stages, None without a price. `points_per_...`: what each task's primary metric gained by
-    tuning, in points, by minutes of the training stage, by the won that these cost, and by thousands of examples that were
-    trained on, each as often as it was. `losses`: with the tokens and the seconds of training behind each. `base_from`: the runs
-    that were asked for the base model's answers, where this one was not.
-    """
+    `cost`: of the seconds of all stages, None without a price. `points_per_...`: what each task's
+    primary metric gained by tuning, in points, by minutes of the training stage, by the won that
+    these cost, and by thousands of examples that were trained on, each as often as it was.
+    `losses`: with the tokens and the seconds of training behind each. `base_from`: the runs that
+    were asked for the base model's answers, where this one was not."""
     seconds = {name: stage["seconds"] for name, stage in run.record["stages"].items()}
     logs = run.logs
     spent = clock(logs)[-1] if logs else 0.0
-    tokens, epochs = (max((event.get(key, 0) for event in logs), default=0) for key in ("tokens", "epoch"))
+    tokens, epochs = (
+        max((event.get(key, 0) for event in logs), default=0) for key in ("tokens", "epoch")
+    )
     samples = epochs * run.manifest["rows"]["train"]
     gained = {one.task: _points(one, run) for one in found if _is_tuning_of(one, run)}
     return {
@@ -61,7 +69,9 @@ def efficiency(run: Finished, found: Sequence[Comparison], price: Price | None =
         "points_per_won": _per(gained, _won(seconds["train"], price)) if price else {},
         "points_per_thousand_samples": _per(gained, samples / 1000),
         "losses": losses(logs),
-        "base_from": sorted({entry["base_from"] for entry in run.scores.values() if entry.get("base_from")}),
+        "base_from": sorted(
+            {entry["base_from"] for entry in run.scores.values() if entry.get("base_from")}
+        ),
     }
 
 
@@ -76,7 +86,8 @@ def losses(logs: list[Event]) -> list[Event]:
 
 
 def clock(logs: list[Event]) -> list[float]:
-    """Seconds of training behind each event: a logging interval's tokens by its speed, evaluations included."""
+    """Seconds of training behind each event: a logging interval's tokens by its speed, evaluations
+    included."""
     spent, counted, passed = 0.0, 0, []
     for event in logs:
         if event.get("tokens_per_second"):
@@ -87,7 +98,8 @@ def clock(logs: list[Event]) -> list[float]:
 
 
 def padding(logs: list[Event]) -> float | None:
-    """Tokens that training computed for each that was none of padding; None for a run that did not count them."""
+    """Tokens that training computed for each that was none of padding; None for a run that did not
+    count them."""
     computed, counted, real = 0.0, 0, 0
     for event in logs:
         if event.get("padding"):
@@ -98,7 +110,8 @@ def padding(logs: list[Event]) -> float | None:
 
 
 def _tokens_per_character(run: Finished) -> float | None:
-    """Of what is said in the examples (lengths.of_contents); None for a run that did not count it."""
+    """Of what is said in the examples (lengths.of_contents); None for a run that did not count
+    it."""
     counted = run.parity.get("content", {"characters": 0})
     return round(counted["tokens"] / counted["characters"], 4) if counted["characters"] else None
 
@@ -108,7 +121,11 @@ def cost(seconds: float, price: Price | None) -> dict[str, float | None] | None:
     if price is None:
         return None
     won, rate = _won(seconds, price), price.won_per_dollar
-    return {**price._asdict(), "won": round(won, 2), "dollars": round(won / rate, 4) if rate else None}
+    return {
+        **price._asdict(),
+        "won": round(won, 2),
+        "dollars": round(won / rate, 4) if rate else None,
+    }
 
 
 def _won(seconds: float, price: Price | None) -> float:
@@ -127,4 +144,6 @@ def _points(one: Comparison, run: Finished) -> float:
 
 def _per(gained: dict[str, float], units: float) -> dict[str, float | None]:
     """Points by units of what was spent, to four digits; None where nothing was."""
-    return {task: float(f"{points / units:.4g}") if units else None for task, points in gained.items()}
+    return {
+        task: float(f"{points / units:.4g}") if units else None for task, points in gained.items()
+    }

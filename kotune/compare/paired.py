@@ -1,12 +1,18 @@
-"""Two models on the same items: how far apart, how sure, and what would have been seen. Clusters of items move together.
+"""Two models on the same items: how far apart, how sure, and what would have been seen. Clusters of
+items move together.
 
-Every metric is a function of sums over clusters (kodata.metrics.resampling), so one matrix product gives thousands of resamples.
-- p_value: a sign-flip (permutation) test over clusters: were the two models alike, it would be all one whose answers to
-  a cluster are whose. Two-sided, (1 + as extreme) / (1 + RESAMPLES): Phipson and Smyth 2010, doi:10.2202/1544-6115.1585.
-- ci: 2.5th and 97.5th percentile over bootstrap resamples of whole clusters, unadjusted for other comparisons; of a biased
+Every metric is a function of sums over clusters (kodata.metrics.resampling), so one matrix product
+gives thousands of resamples.
+- p_value: a sign-flip (permutation) test over clusters: were the two models alike, it would be all
+  one whose answers to
+  a cluster are whose. Two-sided, (1 + as extreme) / (1 + RESAMPLES): Phipson and Smyth 2010,
+  doi:10.2202/1544-6115.1585.
+- ci: 2.5th and 97.5th percentile over bootstrap resamples of whole clusters, unadjusted for other
+  comparisons; of a biased
   metric what interval() says; none where over 5% of the resamples leave the metric undefined.
 - p_mcnemar: McNemar's exact test, for right or wrong items; it takes them as independent.
-- detectable: the smallest difference that such a test finds in 80% of cases: (z(.975) + z(.8)) bootstrap standard errors.
+- detectable: the smallest difference that such a test finds in 80% of cases: (z(.975) + z(.8))
+  bootstrap standard errors.
   Where every resample gives the same difference nothing is known of it: NaN.
 """
 
@@ -28,7 +34,8 @@ UNSEEN = 1 / (math.sqrt(2) - 1) - 1  # interval()
 
 
 class Paired(NamedTuple):
-    """b against a. Values and differences have the metric's own unit; p_mcnemar is None where an item is no 0 or 1."""
+    """b against a. Values and differences have the metric's own unit; p_mcnemar is None where an
+    item is no 0 or 1."""
 
     value_a: float
     value_b: float
@@ -42,9 +49,11 @@ class Paired(NamedTuple):
     detectable: float
 
 
-def compare(metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequence[Hashable]) -> Paired:
-    """The metric of b minus that of a. `a`, `b`: each item's ingredient; `clusters`: where it belongs. NaN where the metric
-    is undefined, and no interval for fewer than two clusters."""
+def compare(
+    metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequence[Hashable]
+) -> Paired:
+    """The metric of b minus that of a. `a`, `b`: each item's ingredient; `clusters`: where it
+    belongs. NaN where the metric is undefined, and no interval for fewer than two clusters."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (a, b)]
@@ -55,10 +64,17 @@ def compare(metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequen
     if metric.biased and moves(spread):
         low, high = interval((value_a, value_b), found)
     return Paired(
-        value_a, value_b, value_b - value_a, low, high,
-        p_value=sign_flip(metric, tables[0], tables[1]), p_mcnemar=mcnemar(a, b), n=len(a), groups=len(tables[0]),
+        value_a,
+        value_b,
+        value_b - value_a,
+        low,
+        high,
+        p_value=sign_flip(metric, tables[0], tables[1]),
+        p_mcnemar=mcnemar(a, b),
+        n=len(a),
+        groups=len(tables[0]),
         detectable=POWER_Z * float(np.nanstd(spread, ddof=1)) if moves(spread) else math.nan,
-    )  # fmt: skip
+    )
 
 
 def percentiles(spread: "Array") -> tuple[float, float]:
@@ -72,12 +88,14 @@ def percentiles(spread: "Array") -> tuple[float, float]:
 
 
 def interval(values: tuple[float, float], found: Sequence["Array"]) -> tuple[float, float]:
-    """The 95% interval of the difference of a biased metric. `values`: of a and b; `found`: their resamples.
+    """The 95% interval of the difference of a biased metric. `values`: of a and b; `found`: their
+    resamples.
 
-    Noise makes such a value too large, and resampling adds noise once more, so that percentiles lie where the truth is not.
-    The basic interval (Davison and Hinkley 1997, section 5.2) takes away what resampling added. That is right for bins with
-    a gap; one without has E|N(0, s²)| of bias, of which resampling, E|N(0, 2s²)|, shows but sqrt(2) - 1. So each end goes
-    as much farther as the bias would be larger were there no gap in any bin of the side whose bias moves it."""
+    Noise makes such a value too large, and resampling adds noise once more, so that percentiles lie
+    where the truth is not. The basic interval (Davison and Hinkley 1997, section 5.2) takes away
+    what resampling added. That is right for bins with a gap; one without has E|N(0, s²)| of bias,
+    of which resampling, E|N(0, 2s²)|, shows but sqrt(2) - 1. So each end goes as much farther as
+    the bias would be larger were there no gap in any bin of the side whose bias moves it."""
     low, high = percentiles(found[1] - found[0])
     twice, (bias_a, bias_b) = 2 * (values[1] - values[0]), biases(values, found)
     return twice - high - UNSEEN * bias_b, twice - low + UNSEEN * bias_a
@@ -87,18 +105,22 @@ def biases(values: Sequence[float], found: Sequence["Array"]) -> list[float]:
     """By how much resamples lie above each value in the mean; 0 where they do not."""
     import numpy as np
 
-    return [max(0.0, float(np.nanmean(some)) - value) for value, some in zip(values, found, strict=True)]
+    return [
+        max(0.0, float(np.nanmean(some)) - value) for value, some in zip(values, found, strict=True)
+    ]
 
 
 def moves(spread: "Array") -> bool:
-    """Whether resamples differ by more than their last bits, and so few are undefined that they say something."""
+    """Whether resamples differ by more than their last bits, and so few are undefined that they say
+    something."""
     import numpy as np
 
     return bool(is_known(spread) and np.nanmax(spread) - np.nanmin(spread) > EQUAL)
 
 
 def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES) -> float:
-    """The two-sided p-value over random exchanges of the two models' rows; a, b: (clusters, k). NaN where undefined."""
+    """The two-sided p-value over random exchanges of the two models' rows; a, b: (clusters, k). NaN
+    where undefined."""
     sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
     seen = float(metric.finish(sum_b) - metric.finish(sum_a))
     if not math.isfinite(seen):
@@ -106,7 +128,9 @@ def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES
     units = pooled(b - a)
     moved = weighted(partial(_exchanges, len(units), resamples), units)
     found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-    extreme = int((~(abs(found) < abs(seen) - EQUAL)).sum())  # equal ones may differ in the last bit; NaN tells nothing
+    extreme = int(
+        (~(abs(found) < abs(seen) - EQUAL)).sum()
+    )  # equal ones may differ in the last bit; NaN tells nothing
     return (1 + extreme) / (1 + resamples)
 
 
@@ -126,18 +150,25 @@ def _sides(length: int, resamples: int) -> Any:
 
 
 def mcnemar(a: Sequence[Any], b: Sequence[Any]) -> float | None:
-    """McNemar's exact p-value, from the items that only one of the two got right; None unless all are right or wrong."""
-    from scipy.special import bdtr  # the binomial distribution, without the seconds that scipy.stats takes to import
+    """McNemar's exact p-value, from the items that only one of the two got right; None unless all
+    are right or wrong."""
+    from scipy.special import (
+        bdtr,
+    )  # the binomial distribution, without the seconds that scipy.stats takes to import
 
     if any(item not in (0, 1) for item in (*a, *b)):
         return None
-    won, lost = sum(y > x for x, y in zip(a, b, strict=True)), sum(y < x for x, y in zip(a, b, strict=True))
+    won, lost = (
+        sum(y > x for x, y in zip(a, b, strict=True)),
+        sum(y < x for x, y in zip(a, b, strict=True)),
+    )
     return min(1.0, 2 * float(bdtr(min(won, lost), won + lost, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values in the given order (Holm 1979, https://www.jstor.org/stable/4615733); NaN stays NaN.
-    The same as statsmodels' multipletests, whose import alone costs more than a comparison."""
+    """Holm's adjusted p-values in the given order (Holm 1979,
+    https://www.jstor.org/stable/4615733); NaN stays NaN. The same as statsmodels' multipletests,
+    whose import alone costs more than a comparison."""
     adjusted, largest = [math.nan] * len(p_values), 0.0
     known = sorted((p, at) for at, p in enumerate(p_values) if not math.isnan(p))
     for rank, (p, at) in enumerate(known):
@@ -147,7 +178,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def resampled(metric: Metric, table: "Array") -> "Array":
-    """The metric over RESAMPLES bootstrap resamples of the table's clusters; NaN for a single one."""
+    """The metric over RESAMPLES bootstrap resamples of the table's clusters; NaN for a single
+    one."""
     import numpy as np
 
     if len(table) < 2:
@@ -160,6 +192,8 @@ def resampled(metric: Metric, table: "Array") -> "Array":
 def _resampled(metric: Metric, rows: bytes, length: int, resamples: int) -> "Array":
     import numpy as np
 
-    found = metric.finish(resample(np.frombuffer(rows).reshape(length, -1), resamples, metric.squared))
+    found = metric.finish(
+        resample(np.frombuffer(rows).reshape(length, -1), resamples, metric.squared)
+    )
     found.flags.writeable = False
     return found

@@ -1,4 +1,5 @@
-"""Everything that is found between runs, gathered. What may be claimed of it: verdict.py; how that is worded: kotune.report."""
+"""Everything that is found between runs, gathered. What may be claimed of it: verdict.py; how that
+is worded: kotune.report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from kotune.runs.finished import Finished
 
 @dataclass(frozen=True)
 class Result:
-    """Runs and all that was found between them. `names`: how a person calls each run, by its folder; `differences`: what is
-    not the same between the first run and each other one, by the other's folder; `lines`: tuned models against reference
-    lines; `broken_down`: what was found, by kinds of items."""
+    """Runs and all that was found between them. `names`: how a person calls each run, by its
+    folder; `differences`: what is not the same between the first run and each other one, by the
+    other's folder; `lines`: tuned models against reference lines; `broken_down`: what was found, by
+    kinds of items."""
 
     runs: Sequence[Finished]
     found: Sequence[Comparison]
@@ -39,9 +41,16 @@ class Result:
         return [efficiency(run, self.found, self.price) for run in self.runs]
 
     def as_json(self) -> dict[str, Any]:
-        """What --json prints. `value_a` and `value_b` of a difference are what the two runs have."""
+        """What --json prints. `value_a` and `value_b` of a difference are what the two runs
+        have."""
         unlike = [
-            {"a": self.runs[0].name, "b": run.name, "what": row["what"], "value_a": row["a"], "value_b": row["b"]}
+            {
+                "a": self.runs[0].name,
+                "b": run.name,
+                "what": row["what"],
+                "value_a": row["a"],
+                "value_b": row["b"],
+            }
             for run in self.runs[1:]
             for row in self.differences[run.folder]
         ]
@@ -55,8 +64,8 @@ class Result:
 
 
 def titles(runs: Sequence[Finished]) -> dict[Path, str]:
-    """How a person calls each run, by its folder: model and adapter, its seed where others of the recipe are there, and the
-    run's name where that is not enough."""
+    """How a person calls each run, by its folder: model and adapter, its seed where others of the
+    recipe are there, and the run's name where that is not enough."""
     grouped = groups(runs)
     every = [title_of(group[0]) for group in grouped]
     named = {}
@@ -72,8 +81,11 @@ def title_of(run: Finished) -> str:
 
 
 def _unlike(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[dict[str, Any]]:
-    """What is not the same between the first run and this one, beside their seeds where both were run with the same ones."""
+    """What is not the same between the first run and this one, beside their seeds where both were
+    run with the same ones."""
     first, own = grouped[0], next(group for group in grouped if run in group)
     seeds = [{one.record["seed"] for one in group} for group in (first, own)]
-    expected = SEEDED if own is first else SEEDED[:2] if len(own) > 1 and seeds[0] == seeds[1] else ()
+    expected = (
+        SEEDED if own is first else SEEDED[:2] if len(own) > 1 and seeds[0] == seeds[1] else ()
+    )
     return [row for row in differences(first[0], run) if row["what"] not in expected]

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from kotune.display.terminal import terminal
 
@@ -34,7 +41,9 @@ class Screen:
         self.console.print(f"{stage:8} done before, nothing changed", markup=False)
 
     def again(self, stage: str, changed: list[str]) -> None:
-        self.console.print(f"{stage:8} again, because this changed: {', '.join(changed)}", markup=False)
+        self.console.print(
+            f"{stage:8} again, because this changed: {', '.join(changed)}", markup=False
+        )
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -52,15 +61,20 @@ class Screen:
 
     def _bar(self, events: Iterable[dict[str, Any]]) -> None:
         columns = (
-            TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
-        )  # fmt: skip
+        )
         with Progress(*columns, console=self.console) as progress:
             bar = progress.add_task("starting Axolotl", total=None)
             for event in events:
                 self._told(event)
                 text = _words(event) if "loss" in event else None
-                progress.update(bar, completed=event["step"], total=event.get("max_steps"), description=text)
+                progress.update(
+                    bar, completed=event["step"], total=event.get("max_steps"), description=text
+                )
 
     def _lines(self, events: Iterable[dict[str, Any]]) -> None:
         every, shown = 1, 0
@@ -79,17 +93,22 @@ class Screen:
             self.say(f"goes on from step {event['step']}")
         if event.get("head") == "all":
             self.say(
-                "the head is computed for every token, trained or not: kotune does not know this class of models, or the "
-                "weights are split across processes"
+                "the head is computed for every token, trained or not: kotune does not know this"
+                " class of models, or the weights are split across processes"
             )
         if event.get("processes", 1) > 1 and "examples_a_step" in event:
-            self.say(f"{event['processes']} processes: each step has {event['examples_a_step']} examples")
+            self.say(
+                f"{event['processes']} processes: each step has {event['examples_a_step']} examples"
+            )
         if event["event"] == "out_of_memory" and "micro_batch_size" not in event:
-            self.say(f"out of GPU memory at step {event['step']}: again with gradient checkpointing")
+            self.say(
+                f"out of GPU memory at step {event['step']}: again with gradient checkpointing"
+            )
         elif event["event"] == "out_of_memory":
             sizes = event["micro_batch_size"], event["gradient_accumulation_steps"]
             self.say(
-                f"out of GPU memory at step {event['step']}: again with micro-batches of {sizes[0]}, {sizes[1]} a step"
+                f"out of GPU memory at step {event['step']}: again with micro-batches of"
+                f" {sizes[0]}, {sizes[1]} a step"
             )
 
 

@@ -1,4 +1,5 @@
-"""A table with its notes, cells ready to be read: said once, shown on a terminal, in Markdown and on a page."""
+"""A table with its notes, cells ready to be read: said once, shown on a terminal, in Markdown and
+on a page."""
 
 import re
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ BEGINS = re.compile(r"^(#{1,6}(?= )|>|[-+](?= ))")  # of a line: a heading, a qu
 
 @dataclass(frozen=True)
 class Table:
-    """The first `words` columns are text, the others numbers. A table may have notes alone. `alert`: it tells of something
-    that is wrong, which a screen and a page show in red."""
+    """The first `words` columns are text, the others numbers. A table may have notes alone.
+    `alert`: it tells of something that is wrong, which a screen and a page show in red."""
 
     title: str
     head: Row
@@ -31,13 +32,16 @@ class Table:
     alert: bool = False
 
     def visible(self) -> "Table":
-        """The same, with nothing in it that a terminal acts on: before the widths of its columns are known."""
+        """The same, with nothing in it that a terminal acts on: before the widths of its columns
+        are known."""
         head, *rows = (tuple(map(visible, row)) for row in (self.head, *self.rows))
-        return replace(self, title=visible(self.title), head=head, rows=rows, notes=[*map(visible, self.notes)])
+        return replace(
+            self, title=visible(self.title), head=head, rows=rows, notes=[*map(visible, self.notes)]
+        )
 
     def grouped(self) -> list[tuple[Row, list[Row]]]:
-        """Runs of rows under the leading words that all of them share, which are told once where that spares half of the lines:
-        what is left fits a phone. Else all rows under nothing."""
+        """Runs of rows under the leading words that all of them share, which are told once where
+        that spares half of the lines: what is left fits a phone. Else all rows under nothing."""
         for shared in range(self.words - 1, 0, -1):
             groups = [(key, [*rows]) for key, rows in groupby(self.rows, lambda row: row[:shared])]  # noqa: B023
             if 2 * len(groups) <= len(self.rows):
@@ -66,7 +70,11 @@ def show(table: Table, console: "Console") -> None:
     if table.rows:
         for places in _pieces(table, console.width):
             columns = [
-                Column(Text(table.head[at]), justify="left" if at < table.words else "right", overflow="fold")
+                Column(
+                    Text(table.head[at]),
+                    justify="left" if at < table.words else "right",
+                    overflow="fold",
+                )
                 for at in places
             ]
             made = RichTable(*columns, box=box.SIMPLE, pad_edge=False, style=style)
@@ -79,8 +87,8 @@ def show(table: Table, console: "Console") -> None:
 
 
 def _pieces(table: Table, width: int) -> list[list[int]]:
-    """The columns in as many pieces as a screen of this width needs, each beginning with the words; one piece where these
-    leave no room for a figure."""
+    """The columns in as many pieces as a screen of this width needs, each beginning with the words;
+    one piece where these leave no room for a figure."""
     from rich.cells import cell_len
 
     widths = [max(map(cell_len, cells)) + 3 for cells in zip(table.head, *table.rows, strict=True)]
@@ -110,5 +118,6 @@ def _line(cells: Row) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line, with nothing that a terminal acts on where the file is read on one."""
+    """Text that Markdown shows as it is, on one line, with nothing that a terminal acts on where
+    the file is read on one."""
     return BEGINS.sub(r"\\\g<0>", " ".join(MARKS.sub(r"\\\g<0>", visible(text)).split()))

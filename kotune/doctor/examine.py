@@ -1,7 +1,8 @@
-"""Whether this machine can do what kotune asks of it: one finding a check, each ok, a warning, or to be fixed, with what to do.
+"""Whether this machine can do what kotune asks of it: one finding a check, each ok, a warning, or
+to be fixed, with what to do.
 
-Works in the light install and without a network. No finding shows a token. A warning stops some recipes, a fix all of them.
-"""
+Works in the light install and without a network. No finding shows a token. A warning stops some
+recipes, a fix all of them."""
 
 import os
 import sys
@@ -36,4 +37,7 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
 
 def as_json(findings: list[Finding]) -> dict[str, Any]:
     """All of it for a machine."""
-    return {"ok": all(one.state != "fix" for one in findings), "checks": [asdict(one) for one in findings]}
+    return {
+        "ok": all(one.state != "fix" for one in findings),
+        "checks": [asdict(one) for one in findings],
+    }

@@ -1,4 +1,5 @@
-"""What the hub would give: asked twice, for some seconds at most, and never told more than the token it is meant for."""
+"""What the hub would give: asked twice, for some seconds at most, and never told more than the
+token it is meant for."""
 
 import os
 import re
@@ -29,10 +30,18 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
         yield Finding("hub", "warning", "not asked: HF_HUB_OFFLINE is set", do)
         return
     if not (host := _host(endpoint)):  # nor does it say which: a password may be in there
-        yield Finding("hub", "fix", "HF_ENDPOINT is no address", "give one that begins with https://, or unset it")
+        yield Finding(
+            "hub",
+            "fix",
+            "HF_ENDPOINT is no address",
+            "give one that begins with https://, or unset it",
+        )
         return
     if not is_safe(endpoint):
-        told = f"HF_ENDPOINT asks {host} over http, where anybody can read the token and change what comes"
+        told = (
+            f"HF_ENDPOINT asks {host} over http, where anybody can read the token and change what"
+            " comes"
+        )
         yield Finding("hub", "fix", told, "give an address that begins with https://, or unset it")
         return
     answer = ask(endpoint, OPEN, None)
@@ -56,18 +65,27 @@ def gated(answer: int | str, has_token: bool) -> Finding:
             "make a new one with the right to read, and set HF_TOKEN",
         )
     if answer in (401, 403):
-        do = f"for Llama recipes: accept the licence at {page}" + ("" if has_token else ", then set HF_TOKEN")
+        do = f"for Llama recipes: accept the licence at {page}" + (
+            "" if has_token else ", then set HF_TOKEN"
+        )
         return Finding("llama", "warning", f"no permission for {GATED} (HTTP {answer})", do)
-    return Finding("llama", "warning", f"the hub answers HTTP {answer} for {GATED}", f"try again, or look at {page}")
+    return Finding(
+        "llama",
+        "warning",
+        f"the hub answers HTTP {answer} for {GATED}",
+        f"try again, or look at {page}",
+    )
 
 
 def ask(endpoint: str, model: str, token: str | None) -> int | str:
-    """The hub's HTTP status for a model's configuration, or why there is none. Never longer than PATIENCE; follows no
-    redirect, so that the token goes nowhere else."""
+    """The hub's HTTP status for a model's configuration, or why there is none. Never longer than
+    PATIENCE; follows no redirect, so that the token goes nowhere else."""
     endpoint, login = without_login(endpoint)
     known = login or (f"Bearer {token}" if token else None)
     headers = {"Authorization": known} if known else {}
-    request = Request(f"{endpoint}/{model}/resolve/main/config.json", headers=headers, method="HEAD")
+    request = Request(
+        f"{endpoint}/{model}/resolve/main/config.json", headers=headers, method="HEAD"
+    )
     said: list[int | str] = []
 
     def wait() -> None:
@@ -78,7 +96,9 @@ def ask(endpoint: str, model: str, token: str | None) -> int | str:
         except Exception as error:  # of the network, or over an answer that makes no sense
             said.append(_why(error))
 
-    thread = threading.Thread(target=wait, daemon=True)  # the search for an address heeds no timeout
+    thread = threading.Thread(
+        target=wait, daemon=True
+    )  # the search for an address heeds no timeout
     thread.start()
     thread.join(PATIENCE)
     return said[0] if said else f"no answer within {PATIENCE:g} s"
@@ -107,17 +127,36 @@ class _Stay(HTTPRedirectHandler):
 
 def _token_finding(token: str | None, of_environment: bool) -> Finding:
     if not token:
-        return Finding("token", "warning", "no HF_TOKEN", "for Llama recipes: export HF_TOKEN=..., never in a recipe")
+        return Finding(
+            "token",
+            "warning",
+            "no HF_TOKEN",
+            "for Llama recipes: export HF_TOKEN=..., never in a recipe",
+        )
     if not re.fullmatch(r"[\x21-\x7e]+", token):
-        return Finding("token", "fix", "HF_TOKEN holds a space or a character that no token has", "copy it again")
+        return Finding(
+            "token",
+            "fix",
+            "HF_TOKEN holds a space or a character that no token has",
+            "copy it again",
+        )
     return Finding(
-        "token", "ok", "HF_TOKEN is set (not shown)" if of_environment else "logged in with `hf auth login` (not shown)"
+        "token",
+        "ok",
+        (
+            "HF_TOKEN is set (not shown)"
+            if of_environment
+            else "logged in with `hf auth login` (not shown)"
+        ),
     )
 
 
 def _hub_finding(answer: int | str, host: str) -> Finding:
     if isinstance(answer, str):
-        do = "look at the network, the proxy and HF_ENDPOINT; what lies in the hub's cache and `path:` need no hub"
+        do = (
+            "look at the network, the proxy and HF_ENDPOINT; what lies in the hub's cache and"
+            " `path:` need no hub"
+        )
         return Finding("hub", "warning", f"{host} cannot be reached: {answer}", do)
     if answer >= 500 or answer in (407, 429):
         return Finding("hub", "warning", f"{host} answers HTTP {answer}", "try again later")
@@ -125,7 +164,8 @@ def _hub_finding(answer: int | str, host: str) -> Finding:
 
 
 def _host(endpoint: str) -> str | None:
-    """The host of an address, which may hold a name and a password too; None for what is no address."""
+    """The host of an address, which may hold a name and a password too; None for what is no
+    address."""
     try:
         parts = urlsplit(without_login(endpoint)[0])
         return parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
@@ -134,7 +174,8 @@ def _host(endpoint: str) -> str | None:
 
 
 def _why(error: Exception) -> str:
-    """Why there was no answer. What a library says of an address holds a part of it, and a password may be in there."""
+    """Why there was no answer. What a library says of an address holds a part of it, and a password
+    may be in there."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, (InvalidURL, ValueError)):
         return "the address of the hub or of a proxy is none (HF_ENDPOINT, HTTPS_PROXY)"
@@ -144,4 +185,5 @@ def _why(error: Exception) -> str:
 def _home() -> Path:
     """As huggingface_hub has it."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.expanduser(os.environ.get("HF_HOME") or f"{cache}/huggingface"))  # noqa: PTH111  (it never raises)
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    return Path(os.path.expanduser(home))  # noqa: PTH111  (it never raises)

@@ -20,7 +20,11 @@ from kotune.worker import driver
 from kotune.worker.compiler import INSTALL
 
 GIB = 2**30
-SMI = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader,nounits"]
+SMI = [
+    "nvidia-smi",
+    "--query-gpu=name,driver_version,memory.total,memory.free",
+    "--format=csv,noheader,nounits",
+]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,12 @@ def python(version: tuple[int, int]) -> Finding:
     told = ".".join(map(str, version))
     if (3, 11) <= version <= (3, 12):
         return Finding("python", "ok", told)
-    return Finding("python", "fix", told, "use Python 3.11 or 3.12" + ": make setup PYTHON=python3.11" * IS_CHECKOUT)
+    return Finding(
+        "python",
+        "fix",
+        told,
+        "use Python 3.11 or 3.12" + ": make setup PYTHON=python3.11" * IS_CHECKOUT,
+    )
 
 
 def locked(installed: Mapping[str, str | None]) -> Finding:
@@ -53,20 +62,32 @@ def locked(installed: Mapping[str, str | None]) -> Finding:
     if missing and find_spec("axolotl"):
         return Finding("packages", "fix", f"not installed: {', '.join(missing)}", SETUP)
     if other:
-        return Finding("packages", "warning", f"other versions: {', '.join(other)}", f"{SETUP} for those of the lock")
+        return Finding(
+            "packages",
+            "warning",
+            f"other versions: {', '.join(other)}",
+            f"{SETUP} for those of the lock",
+        )
     if missing:
         return Finding(
-            "packages", "warning", "the light install: check, render, plan and doctor", f"{SETUP} to run recipes"
+            "packages",
+            "warning",
+            "the light install: check, render, plan and doctor",
+            f"{SETUP} to run recipes",
         )
     told = (
-        "as requirements.lock has them" if IS_CHECKOUT else "installed; only a checkout has a lock to compare them with"
+        "as requirements.lock has them"
+        if IS_CHECKOUT
+        else "installed; only a checkout has a lock to compare them with"
     )
     return Finding("packages", "ok", f"{len(installed)} {told}")
 
 
-def torch_build(build: tuple[str, str | None, bool] | str | None, found: list[InstalledGpu]) -> Finding:
-    """torch's version, its CUDA (None: a CPU build) and whether it can use a GPU, against the driver; or why it cannot
-    be imported."""
+def torch_build(
+    build: tuple[str, str | None, bool] | str | None, found: list[InstalledGpu]
+) -> Finding:
+    """torch's version, its CUDA (None: a CPU build) and whether it can use a GPU, against the
+    driver; or why it cannot be imported."""
     if build is None:
         return Finding("torch", "warning", "not installed", f"{SETUP} to run recipes")
     if isinstance(build, str):
@@ -96,7 +117,9 @@ def gpu(found: InstalledGpu) -> Finding:
     """A GPU with its memory, a warning where somebody else is in it."""
     told = f"{found.name}, {found.memory / 1024:,.1f} GiB, {found.free / 1024:,.1f} free"
     if found.free < 0.9 * found.memory:
-        return Finding("gpu", "warning", told, "end what else uses it (nvidia-smi tells), or plan with less")
+        return Finding(
+            "gpu", "warning", told, "end what else uses it (nvidia-smi tells), or plan with less"
+        )
     return Finding("gpu", "ok", told)
 
 
@@ -104,18 +127,23 @@ def no_gpu(loaded: bool) -> Finding:
     """nvidia-smi told of none; `loaded`: although a driver is there."""
     if loaded:
         do = "run nvidia-smi to see why; a container needs --gpus all"
-        return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi tells of no GPU", do)
+        return Finding(
+            "gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi tells of no GPU", do
+        )
     do = f"the quickstart recipes need none; for others rent one ({PROGRAM} plan tells which)"
     return Finding("gpu", "warning", "no NVIDIA GPU", do)
 
 
 def compiler(missing: str, is_needed: bool) -> Finding:
-    """What Triton makes its kernels' launchers with; `is_needed`: there is a GPU, which alone has such kernels."""
+    """What Triton makes its kernels' launchers with; `is_needed`: there is a GPU, which alone has
+    such kernels."""
     if not missing:
         return Finding("compiler", "ok", "a C compiler and Python.h")
     if not is_needed:
         return Finding("compiler", "ok", f"{missing}; without a GPU none is needed")
-    return Finding("compiler", "fix", f"{missing}, with which Triton makes what trains on a GPU", INSTALL)
+    return Finding(
+        "compiler", "fix", f"{missing}, with which Triton makes what trains on a GPU", INSTALL
+    )
 
 
 def memory(size: float) -> Finding:
@@ -123,15 +151,20 @@ def memory(size: float) -> Finding:
     told = f"{size / GIB:,.1f} GiB"
     if size < 8 * GIB:
         return Finding(
-            "memory", "warning", told, "8 GiB or more: weights of 3.6 GB pass through it beside Python's own"
+            "memory",
+            "warning",
+            told,
+            "8 GiB or more: weights of 3.6 GB pass through it beside Python's own",
         )
     return Finding("memory", "ok", told)
 
 
 def disk(name: str, wanted: Path) -> Finding:
-    """Room for a folder, or in the nearest one above it that is there, and whether it may be written to."""
+    """Room for a folder, or in the nearest one above it that is there, and whether it may be
+    written to."""
     wanted = wanted.absolute()
-    folder = next(place for place in (wanted, *wanted.parents) if os.path.isdir(place))  # noqa: PTH112  (never raises)
+    # os.path.isdir() never raises.
+    folder = next(at for at in (wanted, *wanted.parents) if os.path.isdir(at))  # noqa: PTH112
     free = shutil.disk_usage(folder).free
     told = f"{free / GIB:,.1f} GiB free in {folder}"
     if not os.access(folder, os.W_OK):
@@ -146,13 +179,19 @@ def disk(name: str, wanted: Path) -> Finding:
 
 
 def shared_memory(folder: Path) -> Finding:
-    """Data loaders of torch pass batches through it; a container has 64 MB unless told otherwise."""
+    """Data loaders of torch pass batches through it; a container has 64 MB unless told
+    otherwise."""
     if not folder.is_dir():
         return Finding("shared memory", "ok", f"no {folder} here")
     size = shutil.disk_usage(folder).total
     told = f"{size / GIB:,.2f} GiB in {folder}"
     if size < GIB:
-        return Finding("shared memory", "warning", told, "start the container with --shm-size 10g or --ipc=host")
+        return Finding(
+            "shared memory",
+            "warning",
+            told,
+            "start the container with --shm-size 10g or --ipc=host",
+        )
     return Finding("shared memory", "ok", told)
 
 
@@ -160,7 +199,10 @@ def font() -> Finding:
     """Reports carry a Korean font of their own."""
     if not find_spec("pylopdf_fonts_ko"):
         return Finding(
-            "font", "warning", "the Korean font of reports is not installed", f"{SETUP} before a report is written"
+            "font",
+            "warning",
+            "the Korean font of reports is not installed",
+            f"{SETUP} before a report is written",
         )
     from pylopdf_fonts_ko import sans_path
 
@@ -175,7 +217,11 @@ def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
         done = run(SMI, capture_output=True, text=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    lines = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines() if done.returncode == 0]
+    lines = [
+        [cell.strip() for cell in line.split(",")]
+        for line in done.stdout.splitlines()
+        if done.returncode == 0
+    ]
     return [
         InstalledGpu(name, driver, int(size), int(free))
         for name, driver, size, free in lines
@@ -184,7 +230,8 @@ def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
 
 
 def installed() -> dict[str, str | None]:
-    """The installed version of every package that kotune asks for to train, None where it is not there."""
+    """The installed version of every package that kotune asks for to train, None where it is not
+    there."""
     return versions(*(re.split(r"[<>=\[ ;]", word)[0] for word in _asked()))
 
 
@@ -194,14 +241,21 @@ def _asked() -> list[str]:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return [*project["dependencies"], *project["optional-dependencies"]["train"]]
     asked = metadata.requires("kotune") or []
-    return [word for word in asked if "extra ==" not in word or re.search(r"""extra == ['"]train['"]""", word)]
+    return [
+        word
+        for word in asked
+        if "extra ==" not in word or re.search(r"""extra == ['"]train['"]""", word)
+    ]
 
 
 def _lock() -> dict[str, set[str]]:
-    """The versions that requirements.lock has of each package: several, where they differ by machine."""
+    """The versions that requirements.lock has of each package: several, where they differ by
+    machine."""
     found: dict[str, set[str]] = {}
     for name, version in re.findall(
-        r"^([\w.-]+)==([^\s;+]+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE
+        r"^([\w.-]+)==([^\s;+]+)",
+        (ROOT / "requirements.lock").read_text(encoding="utf-8"),
+        re.MULTILINE,
     ):
         found.setdefault(name, set()).add(version)
     return found

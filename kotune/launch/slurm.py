@@ -4,7 +4,15 @@ import shlex
 import sys
 from pathlib import Path
 
-from kotune.launch.engine import FOLDER, Engine, Launch, LaunchOptions, Submissions, launch_name, render
+from kotune.launch.engine import (
+    FOLDER,
+    Engine,
+    Launch,
+    LaunchOptions,
+    Submissions,
+    launch_name,
+    render,
+)
 from kotune.shipped import IS_CHECKOUT, ROOT
 
 
@@ -12,9 +20,13 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
     name = launch_name(submissions, options)
     file = FOLDER / f"{name}.sbatch"
     text = render(
-        "slurm.sbatch", name=name, program=shlex.quote(str(_program())), here=shlex.quote(str(Path.cwd())),
-        runs=[shlex.join(options.arguments(submission)) for submission in submissions], logs=FOLDER,
-    )  # fmt: skip
+        "slurm.sbatch",
+        name=name,
+        program=shlex.quote(str(_program())),
+        here=shlex.quote(str(Path.cwd())),
+        runs=[shlex.join(options.arguments(submission)) for submission in submissions],
+        logs=FOLDER,
+    )
     return Launch(file, text, [[SLURM.program, *options.passed, str(file)]])
 
 
@@ -26,7 +38,10 @@ def _program() -> Path:
 SLURM = Engine(
     name="slurm",
     program="sbatch",
-    when_missing="log in to a node of the cluster where it is, or write the script alone with --dry-run (docs/slurm.md)",
+    when_missing=(
+        "log in to a node of the cluster where it is, or write the script alone with --dry-run"
+        " (docs/slurm.md)"
+    ),
     prepare=_prepare,
     starts_at_once=True,
 )

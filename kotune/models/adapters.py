@@ -1,8 +1,9 @@
-"""The adapter and tokenizer that a run saved, which may be a stranger's: nothing in them leads elsewhere or takes for ever.
+"""The adapter and tokenizer that a run saved, which may be a stranger's: nothing in them leads
+elsewhere or takes for ever.
 
-peft (0.20) takes its adapter_config.json for any of its methods: some load other adapters, a pickle, a tokenizer with arguments
-of their own choice, or import the module that `megatron_core` names. It matches patterns with each module's name, and makes
-layers of the ranks that it is told.
+peft (0.20) takes its adapter_config.json for any of its methods: some load other adapters, a
+pickle, a tokenizer with arguments of their own choice, or import the module that `megatron_core`
+names. It matches patterns with each module's name, and makes layers of the ranks that it is told.
 """
 
 import math
@@ -13,7 +14,13 @@ from typing import Any
 from kodata.errors import on_one_line, shown
 from kotune.errors import RecipeError
 from kotune.models.patterns import trouble
-from kotune.models.refusals import ADAPTER, object_of, refuse_config, refuse_strange, refuse_tokenizer
+from kotune.models.refusals import (
+    ADAPTER,
+    object_of,
+    refuse_config,
+    refuse_strange,
+    refuse_tokenizer,
+)
 
 MOST = 1_024  # of a rank, as in a recipe
 LARGEST = 100_000_000  # of any other number
@@ -42,7 +49,9 @@ def _is_text(value: Any) -> bool:
 
 
 def _one_of(*choices: object) -> Passes:
-    return lambda value: any(value is choice or (isinstance(value, str) and value == choice) for choice in choices)
+    return lambda value: any(
+        value is choice or (isinstance(value, str) and value == choice) for choice in choices
+    )
 
 
 def _are(of_each: Passes) -> Passes:
@@ -52,7 +61,9 @@ def _are(of_each: Passes) -> Passes:
 
 def _by_name(of_each: Passes) -> Passes:
     """A mapping of modules' names, of each of whose values this is true."""
-    return lambda value: isinstance(value, dict) and len(value) <= MANY and all(map(of_each, value.values()))
+    return lambda value: (
+        isinstance(value, dict) and len(value) <= MANY and all(map(of_each, value.values()))
+    )
 
 
 def _any(*ways: Passes) -> Passes:
@@ -61,18 +72,27 @@ def _any(*ways: Passes) -> Passes:
 
 _NAMES = _any(_is_text, _are(_is_text))
 _NUMBERS = _are(_is_count)
-# What training writes there, each key with its kind of value. All other keys say nothing: null, false or empty.
+# What training writes there, each key with its kind of value. All other keys say nothing: null,
+# false or empty.
 KINDS: dict[str, Passes] = {
     "peft_type": _one_of("LORA"),
     "task_type": _one_of("CAUSAL_LM"),
     "megatron_core": _one_of("megatron.core"),
-    # Others (pissa, olora, loftq, ...) take what they put into the adapter out of the base model, which stays so when the
-    # adapter is switched off; and how long they take is theirs to say.
+    # Others (pissa, olora, loftq, ...) take what they put into the adapter out of the base model,
+    # which stays so when the adapter is switched off; and how long they take is theirs to say.
     "init_lora_weights": _one_of(True, False, "gaussian"),
     "bias": _one_of("none"),  # else the base model's own are trained, and stay
     **dict.fromkeys(("base_model_name_or_path", "peft_version", "revision"), _is_text),
     **dict.fromkeys(
-        ("ensure_weight_tying", "fan_in_fan_out", "inference_mode", "lora_bias", "use_dora", "use_rslora"), _is_flag
+        (
+            "ensure_weight_tying",
+            "fan_in_fan_out",
+            "inference_mode",
+            "lora_bias",
+            "use_dora",
+            "use_rslora",
+        ),
+        _is_flag,
     ),
     **dict.fromkeys(("lora_alpha", "lora_dropout"), _is_number),
     "qalora_group_size": _is_count,
@@ -82,22 +102,36 @@ KINDS: dict[str, Passes] = {
     "layers_to_transform": _any(_is_count, _NUMBERS),
     "trainable_token_indices": _any(_NUMBERS, _by_name(_NUMBERS)),
     **dict.fromkeys(
-        ("exclude_modules", "layers_pattern", "modules_to_save", "target_modules", "target_parameters"), _NAMES
+        (
+            "exclude_modules",
+            "layers_pattern",
+            "modules_to_save",
+            "target_modules",
+            "target_parameters",
+        ),
+        _NAMES,
     ),
 }
 PATTERNS = (
-    "alpha_pattern", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "target_modules",
-    "target_parameters", "trainable_token_indices",
-)  # fmt: skip
+    "alpha_pattern",
+    "exclude_modules",
+    "layers_pattern",
+    "modules_to_save",
+    "rank_pattern",
+    "target_modules",
+    "target_parameters",
+    "trainable_token_indices",
+)
 
 
 def refuse_saved(name: str, folder: Path) -> None:
-    """RecipeError for a run's model/ with anything but a LoRA and a tokenizer; `name` is how it is called."""
+    """RecipeError for a run's model/ with anything but a LoRA and a tokenizer; `name` is how it is
+    called."""
     refuse_strange(name, folder)
     if told := _wrong(object_of(name, folder / ADAPTER)):
         raise RecipeError(
-            f"model {name}: its {ADAPTER} says {told}, which the adapters that kotune trains do not; move the run folder away "
-            "and run again"
+            f"model {name}: its {ADAPTER} says {told}, which the adapters that kotune trains do"
+            " not; move the run folder away and run again"
         )
     refuse_tokenizer(name, folder)
     if (folder / "config.json").exists():  # transformers looks into it for the tokenizer's class
@@ -105,7 +139,8 @@ def refuse_saved(name: str, folder: Path) -> None:
 
 
 def _wrong(config: dict[str, Any]) -> str:
-    """What a configuration says that no training of kotune's writes, empty where it says nothing such."""
+    """What a configuration says that no training of kotune's writes, empty where it says nothing
+    such."""
     for key, value in config.items():
         said = f"`{on_one_line(key[:60])}: {on_one_line(shown(value))}`"
         if _says_nothing(value) and key != "r":

@@ -1,6 +1,6 @@
-"""What a model says of itself beside its weights: how long a text it was made for, and how answers should be written. The latter
-is told in the report and not done: one model's repetition_penalty would be in its scores and not in the other's.
-(kotune.score.model keeps only the ids of tokens.)"""
+"""What a model says of itself beside its weights: how long a text it was made for, and how answers
+should be written. The latter is told in the report and not done: one model's repetition_penalty
+would be in its scores and not in the other's. (kotune.score.model keeps only the ids of tokens.)"""
 
 import math
 import re
@@ -9,14 +9,21 @@ from typing import Any
 
 from kotune.models.refusals import CONFIG, GENERATION, object_of
 
-NO_SETTING = re.compile(r"transformers_version|_from_model_config|use_cache|output_\w+|return_dict\w*|\w+_token_id")
+NO_SETTING = re.compile(
+    r"transformers_version|_from_model_config|use_cache|output_\w+|return_dict\w*|\w+_token_id"
+)
 MOST = 20  # settings that are told of one model
 
 
 def unused_settings(base: str, revision: str | None) -> dict[str, Any]:
-    """The settings of a model's generation_config.json that change answers; of a hub model out of the cache."""
+    """The settings of a model's generation_config.json that change answers; of a hub model out of
+    the cache."""
     asked = _said(base, revision, GENERATION)
-    told = [key for key in sorted(asked) if not NO_SETTING.fullmatch(key) and asked[key] not in (None, False)]
+    told = [
+        key
+        for key in sorted(asked)
+        if not NO_SETTING.fullmatch(key) and asked[key] not in (None, False)
+    ]
     return {key: asked[key] for key in told[:MOST]}
 
 

@@ -1,4 +1,5 @@
-"""Models from the hub: fetched whole before anything starts, so that a missing permission is told before the clock runs."""
+"""Models from the hub: fetched whole before anything starts, so that a missing permission is told
+before the clock runs."""
 
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,24 @@ WEIGHTS = ["*.safetensors"]  # safetensors only: no pickled weights
 
 
 def fetch(base: str, weights: bool = True, revision: str | None = None) -> str | None:
-    """Download a hub model, or all of it but its weights, into the hub's cache; its commit hash, or None for a local folder.
-    `revision`: a commit, of which nobody is asked where it is there; None for the newest.
+    """Download a hub model, or all of it but its weights, into the hub's cache; its commit hash, or
+    None for a local folder. `revision`: a commit, of which nobody is asked where it is there; None
+    for the newest.
 
-    kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown, token); RecipeError for
-    a model that comes as pickles, or that kotune.models.refusals refuses.
+    kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown,
+    token); RecipeError for a model that comes as pickles, or that kotune.models.refusals refuses.
     """
     local = is_folder(base)
-    folder = Path(base) if local else _known(base, revision) or patiently(lambda: _attempt(base, weights, revision))
+    folder = (
+        Path(base)
+        if local
+        else _known(base, revision) or patiently(lambda: _attempt(base, weights, revision))
+    )
     if weights and not local and not any(folder.glob("*.safetensors")):
-        raise RecipeError(f"model {base}: the hub has no safetensors of it, and a pickle can run code; choose another")
+        raise RecipeError(
+            f"model {base}: the hub has no safetensors of it, and a pickle can run code; choose"
+            " another"
+        )
     refuse(base, folder)
     sizes.refuse(base, folder, weights=weights or local)
     return None if local else folder.name
@@ -61,26 +70,36 @@ def _attempt(base: str, weights: bool, revision: str | None) -> Path:
 
 
 def write_own_template(base: str, root: Path, revision: str | None = None) -> None:
-    """Where kotune brings no template, the tokenizer's own becomes the run's chat_template.jinja. `revision`: as fetch() says."""
+    """Where kotune brings no template, the tokenizer's own becomes the run's chat_template.jinja.
+    `revision`: as fetch() says."""
     target = root / TEMPLATE
     if target.exists():
         return
     template = tokenizer_of(base, revision).chat_template
     if not template:
-        raise RecipeError(f"model {base}: its tokenizer has no chat template; name one with `template:` in the recipe")
+        raise RecipeError(
+            f"model {base}: its tokenizer has no chat template; name one with `template:` in the"
+            " recipe"
+        )
     if not isinstance(template, str):
         raise RecipeError(
-            f"model {base}: its chat template is {shown(template)}, not one text; name one with `template:`"
+            f"model {base}: its chat template is {shown(template)}, not one text; name one with"
+            " `template:`"
         )
     if told := harm(template):
-        raise RecipeError(f"model {base}: its tokenizer's chat template {told}, or name another with `template:`")
+        raise RecipeError(
+            f"model {base}: its tokenizer's chat template {told}, or name another with `template:`"
+        )
     drafts.write(target, template.encode())
 
 
 def tokenizer_of(base: str, revision: str | None = None) -> Any:
-    """A model's tokenizer, of what is at hand. RecipeError where transformers can make none of its files, or may not."""
+    """A model's tokenizer, of what is at hand. RecipeError where transformers can make none of its
+    files, or may not."""
     from transformers import AutoTokenizer
 
     judged(base, revision)
     with blaming(base, "its tokenizer cannot be loaded"):
-        return AutoTokenizer.from_pretrained(base, revision=revision or "main", trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(
+            base, revision=revision or "main", trust_remote_code=False
+        )

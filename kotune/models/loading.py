@@ -1,5 +1,6 @@
-"""Whatever a library raises over a model's files means that they are at fault: one message instead of a traceback. And what is
-loaded is what was judged: nobody is asked for a file that was not there then, which a mirror may offer by now."""
+"""Whatever a library raises over a model's files means that they are at fault: one message instead
+of a traceback. And what is loaded is what was judged: nobody is asked for a file that was not there
+then, which a mirror may offer by now."""
 
 import json
 import sys
@@ -16,11 +17,18 @@ from kotune.models.presets import is_folder
 from kotune.models.refusals import CONFIG, object_of, refuse, refuse_config
 
 # Of a configuration, what transformers takes over as it stands, where a kind of model has it.
-SAME = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings")
+SAME = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "vocab_size",
+    "max_position_embeddings",
+)
 
 
 def judged(base: str, revision: str | None = None) -> Path | None:
-    """The folder of a model's files, of a hub model in the cache (None where it is not there). RecipeError as refuse() has it."""
+    """The folder of a model's files, of a hub model in the cache (None where it is not there).
+    RecipeError as refuse() has it."""
     folder = Path(base) if is_folder(base) else cached(base, revision or "main")
     if folder:
         refuse(base, folder)
@@ -35,8 +43,8 @@ def cached(base: str, revision: str) -> Path | None:
 
 @contextmanager
 def blaming(base: str, what: str, mend: str = "choose another model") -> Iterator[None]:
-    """`what` of a model is loaded or used here, and the hub is not asked. RecipeError, with what to do (`mend`), for whatever is
-    raised; a GPU whose memory is full is not the model's fault."""
+    """`what` of a model is loaded or used here, and the hub is not asked. RecipeError, with what to
+    do (`mend`), for whatever is raised; a GPU whose memory is full is not the model's fault."""
     try:
         with offline():
             yield
@@ -44,7 +52,9 @@ def blaming(base: str, what: str, mend: str = "choose another model") -> Iterato
         raise
     except BaseException as error:
         kind = type(error).__name__
-        if not isinstance(error, Exception) and kind != "PanicException":  # of Rust: tokenizers, safetensors
+        if (
+            not isinstance(error, Exception) and kind != "PanicException"
+        ):  # of Rust: tokenizers, safetensors
             raise
         if kind == "OutOfMemoryError":
             raise
@@ -70,18 +80,22 @@ def offline() -> Iterator[None]:
 
 
 def config_of(base: str, revision: str | None) -> Any:
-    """A model's configuration as transformers makes it. RecipeError where it is not that of the config.json which was judged."""
+    """A model's configuration as transformers makes it. RecipeError where it is not that of the
+    config.json which was judged."""
     from transformers import AutoConfig
 
     folder = judged(base, revision)
     config = AutoConfig.from_pretrained(base, revision=revision or "main", trust_remote_code=False)
-    made = {**json.loads(config.to_json_string(use_diff=False)), "_attn_implementation": config._attn_implementation}
+    made = {
+        **json.loads(config.to_json_string(use_diff=False)),
+        "_attn_implementation": config._attn_implementation,
+    }
     refuse_config(base, made)
     said = object_of(base, folder / CONFIG) if folder else {}
     for key in SAME:
         if key in said and made.get(key, said[key]) != said[key]:
             raise RecipeError(
-                f"model {base}: transformers reads {key} {shown(made[key])} where its config.json says {shown(said[key])}; "
-                "choose another model"
+                f"model {base}: transformers reads {key} {shown(made[key])} where its config.json"
+                f" says {shown(said[key])}; choose another model"
             )
     return config

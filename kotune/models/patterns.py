@@ -1,9 +1,10 @@
-"""Names of a model's modules, and patterns of names that are matched in a time that a few characters more do not double.
+"""Names of a model's modules, and patterns of names that are matched in a time that a few
+characters more do not double.
 
-peft and transformers match them as regular expressions with each module's name. `(([a-z]+\\.?)+)+!` is matched for longer than
-anybody waits, so that of regular expressions only these are taken: characters, `.`, `\\.`, `\\d`, classes in brackets, groups of
-alternatives without anything inside to repeat, and `*`, `+` and `?` behind one character.
-"""
+peft and transformers match them as regular expressions with each module's name. `(([a-z]+\\.?)+)+!`
+is matched for longer than anybody waits, so that of regular expressions only these are taken:
+characters, `.`, `\\.`, `\\d`, classes in brackets, groups of alternatives without anything inside
+to repeat, and `*`, `+` and `?` behind one character."""
 
 import re
 from collections.abc import Iterable
@@ -13,9 +14,12 @@ from kodata.errors import shown
 _ONE = r"(?:[\w.^$-]|\\[.dDwW]|\[\^?(?:[\w.-]|\\[.dw-])+\])"  # one character, or a class of them
 _PART = re.compile(rf"(?P<group>\((?:{_ONE}|\|)*\))\??|{_ONE}[*+?]?|\|", re.ASCII)
 LETTERS = 100  # of the longest name of a module: each `*` and `+` may end anywhere in it
-MOST = 250_000  # ways to match all patterns of one key with one name; `.*layers.\\d+.(self_attn|mlp).(q|k|v|o)_proj` has 80,000
+# ways to match all patterns of one key with one name;
+# `.*layers.\\d+.(self_attn|mlp).(q|k|v|o)_proj` has 80,000
+MOST = 250_000
 TAKEN = (
-    r"names of modules, or patterns of letters, digits, `_`, `-`, `.`, `\.`, `\d`, `[0-9]` and (a|b), with `*` or `+` behind one "
+    r"names of modules, or patterns of letters, digits, `_`, `-`, `.`, `\.`, `\d`, `[0-9]` and"
+    r" (a|b), with `*` or `+` behind one "
     "character or class at most twice, and never behind a group"
 )
 
@@ -26,9 +30,15 @@ def trouble(patterns: Iterable[str]) -> str:
     for pattern in patterns:
         found = _ways(pattern)
         if not found or not _is_valid(pattern):
-            return f"`{shown(pattern)}` may be matched without end, or is none; these are taken: {TAKEN}"
+            return (
+                f"`{shown(pattern)}` may be matched without end, or is none; these are taken:"
+                f" {TAKEN}"
+            )
         ways += found
-    return f"these patterns can be matched in over {MOST:,} ways; give fewer, or with fewer `*` and `+`" * (ways > MOST)
+    return (
+        f"these patterns can be matched in over {MOST:,} ways; give fewer, or with fewer `*`"
+        " and `+`" * (ways > MOST)
+    )
 
 
 def _ways(pattern: str) -> int:

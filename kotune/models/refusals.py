@@ -1,4 +1,5 @@
-"""What a model folder must not hold: code of its own, kernels from the hub, an adapter, files that are not what they say.
+"""What a model folder must not hold: code of its own, kernels from the hub, an adapter, files that
+are not what they say.
 
 Everything is read as JSON alone, before any library looks at the folder.
 """
@@ -18,24 +19,39 @@ from kotune.models import tokenizer_files
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
 READ = (CONFIG, GENERATION)
 LONGEST = 300  # characters of a key; tensors of large models have names of some 100
-LARGEST = 10_000_000  # bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
+# bytes of one of these files; an index of a model with 100,000 tensors has some 8 million
+LARGEST = 10_000_000
 INDEXES, TOGETHER = 8, 64_000_000  # indexes of weights, and their bytes
 TENSORS = 200_000  # that an index names
 MOST, DEEPEST = 10_000, 10  # files of a model folder, and folders within folders
-# Keys of a config.json that take the place of what transformers' configuration class is, or send other keys elsewhere.
-OF_THE_CLASS = re.compile(r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update")
-# Keys of a config.json that make transformers (5.16) read another file in its place, or load weights in another precision than
-# the recipe says.
-OTHERWISE = ("configuration_files", "quantization_config", "compression_config", "distributed_config", "fusion_config")
+# Keys of a config.json that take the place of what transformers' configuration class is, or send
+# other keys elsewhere.
+OF_THE_CLASS = re.compile(
+    r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update"
+)
+# Keys of a config.json that make transformers (5.16) read another file in its place, or load
+# weights in another precision than the recipe says.
+OTHERWISE = (
+    "configuration_files",
+    "quantization_config",
+    "compression_config",
+    "distributed_config",
+    "fusion_config",
+)
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # of a character, or of a pair
 KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 ADAPTER = "adapter_config.json"
 
 
 def refuse(base: str, folder: Path) -> None:
-    """RecipeError for a model folder that would run code or load weights that its user did not choose, or that is none."""
+    """RecipeError for a model folder that would run code or load weights that its user did not
+    choose, or that is none."""
     refuse_strange(base, folder)
-    found = {name: object_of(base, folder / name) for name in READ if (folder / name).exists() or name == CONFIG}
+    found = {
+        name: object_of(base, folder / name)
+        for name in READ
+        if (folder / name).exists() or name == CONFIG
+    }
     _refuse_adapter(base, folder)
     refuse_config(base, found[CONFIG])
     _refuse_code(base, found[CONFIG])
@@ -44,41 +60,50 @@ def refuse(base: str, folder: Path) -> None:
 
 
 def refuse_config(base: str, config: dict[str, Any]) -> None:
-    """RecipeError for a configuration, as it stands in config.json or as transformers has made it of one, that leads to
-    anything but the weights beside it, in transformers' own code."""
+    """RecipeError for a configuration, as it stands in config.json or as transformers has made it
+    of one, that leads to anything but the weights beside it, in transformers' own code."""
     _refuse_class(base, config)
     _refuse_kernels(base, config)
     _refuse_other_weights(base, config)
     _refuse_kind(base, config)
-    if key := next((key for key, passes in tokenizer_files.CLASSES.items() if not passes(config.get(key))), None):
+    if key := next(
+        (key for key, passes in tokenizer_files.CLASSES.items() if not passes(config.get(key))),
+        None,
+    ):
         raise RecipeError(
-            f"model {base}: its config.json says `{key}: {on_one_line(shown(config[key]))}`, which is the name of none; remove "
-            "the key from a copy of the model, or choose another"
+            f"model {base}: its config.json says `{key}: {on_one_line(shown(config[key]))}`, which"
+            " is the name of none; remove the key from a copy of the model, or choose another"
         )
 
 
 def refuse_tokenizer(base: str, folder: Path) -> None:
-    """RecipeError for a folder whose tokenizer would be read from elsewhere, written elsewhere, or is none."""
+    """RecipeError for a folder whose tokenizer would be read from elsewhere, written elsewhere, or
+    is none."""
     for name in tokenizer_files.PASSES:
         if not (folder / name).exists():
             continue
         found = object_of(base, folder / name)
         if (key := tokenizer_files.unsafe(name, found)) is not None:
             raise RecipeError(
-                f"model {base}: its {name} says `{on_one_line(key[:60])}: {on_one_line(shown(found[key]))}`, which no "
-                "tokenizer needs and could name a file; remove the key from a copy of the model, or choose another"
+                f"model {base}: its {name} says `{on_one_line(key[:60])}:"
+                f" {on_one_line(shown(found[key]))}`, which no tokenizer needs and could name a"
+                " file; remove the key from a copy of the model, or choose another"
             )
-    if (file := folder / tokenizer_files.TOKENIZER).exists() and tokenizer_files.INSTEAD_OF_WORDS.search(
+    if (
+        file := folder / tokenizer_files.TOKENIZER
+    ).exists() and tokenizer_files.INSTEAD_OF_WORDS.search(
         _bytes_of(base, file, tokenizer_files.LARGEST)
     ):
         raise RecipeError(
-            f"model {base}: its {file.name} names a file where its vocabulary or merges should be; choose another model"
+            f"model {base}: its {file.name} names a file where its vocabulary or merges should be;"
+            " choose another model"
         )
 
 
 def refuse_strange(base: str, folder: Path) -> None:
-    """RecipeError for a model folder with links, pipes or devices: a link's target would be read as the model's, and of a
-    template shown and copied. The hub's cache links each file to one in its own `blobs`."""
+    """RecipeError for a model folder with links, pipes or devices: a link's target would be read as
+    the model's, and of a template shown and copied. The hub's cache links each file to one in its
+    own `blobs`."""
     blobs = folder.resolve().parent.parent / "blobs"
     waiting, seen = [folder], 0
     while waiting:
@@ -86,10 +111,13 @@ def refuse_strange(base: str, folder: Path) -> None:
             name = place.relative_to(folder)
             if (seen := seen + 1) > MOST or len(name.parts) > DEEPEST:
                 raise RecipeError(
-                    f"model {base}: over {MOST:,} files, or {DEEPEST} folders deep; give the folder of one model"
+                    f"model {base}: over {MOST:,} files, or {DEEPEST} folders deep; give the folder"
+                    " of one model"
                 )
             if place.is_symlink() and place.resolve().parent != blobs:
-                raise RecipeError(f"model {base}: {name} is a symbolic link; put the file itself there")
+                raise RecipeError(
+                    f"model {base}: {name} is a symbolic link; put the file itself there"
+                )
             if place.is_dir():
                 waiting.append(place)
             elif not place.is_file():
@@ -97,19 +125,25 @@ def refuse_strange(base: str, folder: Path) -> None:
 
 
 def object_of(base: str, file: Path) -> dict[str, Any]:
-    """The JSON object in a file of a model's. RecipeError for one that is missing, too large, or holds none."""
+    """The JSON object in a file of a model's. RecipeError for one that is missing, too large, or
+    holds none."""
     where = f"model {base}: {file.name}"
     data = _bytes_of(base, file, LARGEST)
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_with_short_keys)
         if HALF.search(data) and _is_halved(value):
-            raise RecipeError(f"{where} holds half a character, which no text may; choose another model")
+            raise RecipeError(
+                f"{where} holds half a character, which no text may; choose another model"
+            )
     except (ValueError, RecursionError) as error:
-        told = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON ({error})"
+        told = (
+            "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON ({error})"
+        )
         raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
     if not isinstance(value, dict):
         raise RecipeError(
-            f"{where} holds {shown(value)} instead of an object; fetch the model again, or choose another"
+            f"{where} holds {shown(value)} instead of an object; fetch the model again, or choose"
+            " another"
         )
     return value
 
@@ -148,43 +182,53 @@ def _bytes_of(base: str, file: Path, most: int) -> bytes:
     try:
         return content(file, most)
     except FileNotFoundError:
-        raise RecipeError(f"{where} is not there; give a folder or repository of a transformers model") from None
+        raise RecipeError(
+            f"{where} is not there; give a folder or repository of a transformers model"
+        ) from None
     except OSError as error:
-        told = f"{'has' if error.errno == errno.EFBIG else 'cannot be read:'} {error.strerror or error}"
+        told = (
+            f"{'has' if error.errno == errno.EFBIG else 'cannot be read:'}"
+            f" {error.strerror or error}"
+        )
         raise RecipeError(f"{where} {told}; fetch the model again, or choose another") from None
 
 
 def _refuse_adapter(base: str, folder: Path) -> None:
-    """transformers would load it, and of it the weights that it names, in any repository, in place of the model's."""
+    """transformers would load it, and of it the weights that it names, in any repository, in place
+    of the model's."""
     if (folder / ADAPTER).exists():
         raise RecipeError(
-            f"model {base}: it brings {ADAPTER}, an adapter that would be loaded unasked with weights that it names; merge "
-            "the adapter into its model, or remove the file"
+            f"model {base}: it brings {ADAPTER}, an adapter that would be loaded unasked with"
+            " weights that it names; merge the adapter into its model, or remove the file"
         )
 
 
 def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
-    """A name of a repository is what a kernel from the hub has; transformers' own (sdpa, eager, ...) are harmless."""
+    """A name of a repository is what a kernel from the hub has; transformers' own (sdpa, eager,
+    ...) are harmless."""
     for key, value in _named(config):
         if "/" in value or ":" in value:
             raise RecipeError(
-                f"model {base}: its config.json asks for code from the hub ({key}: {shown(value)}), and a kernel that a "
-                "model names is never run; remove the key from a copy of the model, or choose another"
+                f"model {base}: its config.json asks for code from the hub ({key}: {shown(value)}),"
+                " and a kernel that a model names is never run; remove the key from a copy of the"
+                " model, or choose another"
             )
 
 
 def _refuse_class(base: str, config: dict[str, Any]) -> None:
-    """`attribute_map` (transformers 5.16) reads another key in the place of one that is refused here."""
+    """`attribute_map` (transformers 5.16) reads another key in the place of one that is refused
+    here."""
     for inner in objects(config):
         if key := next((key for key in inner if OF_THE_CLASS.fullmatch(key)), None):
             raise RecipeError(
-                f"model {base}: its config.json says `{key}`, which changes how the others are read; remove the key from "
-                "a copy of the model, or choose another"
+                f"model {base}: its config.json says `{key}`, which changes how the others are"
+                " read; remove the key from a copy of the model, or choose another"
             )
         if key := next((key for key in OTHERWISE if inner.get(key) is not None), None):
             raise RecipeError(
-                f"model {base}: its config.json says `{key}`, and what it leads to (another configuration, weights in a "
-                "precision that the recipe does not ask for) is never loaded; choose a model without it"
+                f"model {base}: its config.json says `{key}`, and what it leads to (another"
+                " configuration, weights in a precision that the recipe does not ask for) is never"
+                " loaded; choose a model without it"
             )
 
 
@@ -198,7 +242,9 @@ def _named(config: Any) -> Iterator[tuple[str, str]]:
         elif isinstance(value, list):
             waiting += [(inside, item) for item in value]
         elif isinstance(value, dict):
-            waiting += [(key if KERNEL_KEY.fullmatch(key) else inside, item) for key, item in value.items()]
+            waiting += [
+                (key if KERNEL_KEY.fullmatch(key) else inside, item) for key, item in value.items()
+            ]
 
 
 def _refuse_kind(base: str, config: dict[str, Any]) -> None:
@@ -207,8 +253,9 @@ def _refuse_kind(base: str, config: dict[str, Any]) -> None:
         kind = inner.get("model_type")
         if not (kind is None or isinstance(kind, str)) or kind in tokenizer_files.KINDS_IN_PYTHON:
             raise RecipeError(
-                f"model {base}: its config.json says `model_type: {on_one_line(shown(kind))}`, which is no kind that can be "
-                "trained here (its tokenizer is in Python alone, or there is none); choose another model"
+                f"model {base}: its config.json says `model_type: {on_one_line(shown(kind))}`,"
+                " which is no kind that can be trained here (its tokenizer is in Python alone, or"
+                " there is none); choose another model"
             )
 
 
@@ -220,17 +267,19 @@ def _refuse_code(base: str, config: dict[str, Any]) -> None:
 
     if config.get("model_type") not in CONFIG_MAPPING_NAMES:
         raise RecipeError(
-            f"model {base}: its config.json names code of its own (auto_map), and code that comes with a model is never "
-            "run; choose a model of a kind that transformers has"
+            f"model {base}: its config.json names code of its own (auto_map), and code that comes"
+            " with a model is never run; choose a model of a kind that transformers has"
         )
 
 
 def _refuse_other_weights(base: str, config: dict[str, Any]) -> None:
-    """transformers (5.16) loads the file that this key names in place of the weights: an index, or a pickle."""
+    """transformers (5.16) loads the file that this key names in place of the weights: an index, or
+    a pickle."""
     if config.get("transformers_weights") is not None:
         raise RecipeError(
-            f"model {base}: its config.json names other weights (transformers_weights: {shown(config['transformers_weights'])}), "
-            "which are never loaded; remove the key from a copy of the model, or choose another"
+            f"model {base}: its config.json names other weights (transformers_weights:"
+            f" {shown(config['transformers_weights'])}), which are never loaded; remove the key"
+            " from a copy of the model, or choose another"
         )
 
 
@@ -238,8 +287,8 @@ def _refuse_indexes(base: str, indexes: list[Path]) -> None:
     """A model has one index of weights, or one of each kind."""
     if len(indexes) > INDEXES or sum(index.stat().st_size for index in indexes) > TOGETHER:
         raise RecipeError(
-            f"model {base}: {len(indexes)} indexes of weights (*.index.json), and a model may have {INDEXES}, of {TOGETHER:,} "
-            "bytes together; give the folder of one model"
+            f"model {base}: {len(indexes)} indexes of weights (*.index.json), and a model may have"
+            f" {INDEXES}, of {TOGETHER:,} bytes together; give the folder of one model"
         )
     for index in indexes:
         _refuse_places(base, index.name, object_of(base, index))
@@ -251,9 +300,13 @@ def _refuse_places(base: str, name: str, index: dict[str, Any]) -> None:
     files = list(told.values()) if isinstance(told, dict) else [told]
     if len(files) > TENSORS:
         raise RecipeError(
-            f"model {base}: {name} names over {TENSORS:,} tensors; fetch the model again, or choose another"
+            f"model {base}: {name} names over {TENSORS:,} tensors; fetch the model again, or choose"
+            " another"
         )
     others = [file for file in files if not isinstance(file, str)]
     for file in [*others[:1], *dict.fromkeys(file for file in files if isinstance(file, str))]:
         if not isinstance(file, str) or ".." in PurePosixPath(file).parts or file.startswith("/"):
-            raise RecipeError(f"model {base}: {name} names {shown(file)}, which is no file of it; choose another model")
+            raise RecipeError(
+                f"model {base}: {name} names {shown(file)}, which is no file of it; choose another"
+                " model"
+            )

@@ -1,9 +1,10 @@
-"""A chat template is a program that a stranger may have written: before it is used, it is rendered once in a process of its own,
-for some short chats, within bounds of time, memory and output that the kernel keeps.
+"""A chat template is a program that a stranger may have written: before it is used, it is rendered
+once in a process of its own, for some short chats, within bounds of time, memory and output that
+the kernel keeps.
 
-The environment is transformers' own (transformers.utils.chat_template_utils), but that a generation block is left out: which
-tokens it marks does not matter here. What a template raises is not judged: it may want other roles than ours.
-"""
+The environment is transformers' own (transformers.utils.chat_template_utils), but that a generation
+block is left out: which tokens it marks does not matter here. What a template raises is not judged:
+it may want other roles than ours."""
 
 import re
 import resource
@@ -22,23 +23,31 @@ PATIENCE = 20  # seconds on the clock, on a machine that is busy
 TOO_LONG, TOO_LARGE = 3, 4  # exit codes
 # OverflowError: a range or a text of more than jinja or Python makes
 BOUNDLESS = (MemoryError, RecursionError, OverflowError)
-GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # a statement of transformers, which jinja does not have
+GENERATION = re.compile(
+    r"\{%-?\s*(end)?generation\s*-?%\}"
+)  # a statement of transformers, which jinja does not have
 
 TEXT = "전제: 민수는 의자를 세 개 닦았다.\n가설: 민수는 의자를 닦았다. "
-TURNS = [{"role": ("user", "assistant")[turn % 2], "content": TEXT * (1 + turn)} for turn in range(8)]
+TURNS = [
+    {"role": ("user", "assistant")[turn % 2], "content": TEXT * (1 + turn)} for turn in range(8)
+]
 CHATS = (TURNS[:1], TURNS[:2], [{"role": "system", "content": TEXT}, *TURNS[:2]], TURNS)
 
 
 @cache
 def harm(template: str) -> str:
-    """Why a template cannot be used: time, memory or output without end. Empty where it can, and where jinja is absent."""
+    """Why a template cannot be used: time, memory or output without end. Empty where it can, and
+    where jinja is absent."""
     code = _rendered_elsewhere(template)
     if code in (-signal.SIGVTALRM, -signal.SIGKILL, -signal.SIGXCPU):
         return f"takes over {SECONDS} s to render some short chats; take out its loop"
     if code == TOO_LONG:
         return f"makes over {LONGEST:,} characters of a short chat; take out what repeats"
     if code == TOO_LARGE or code < 0:  # below 0: ended by a signal, as by a stack that is full
-        ends = "or loops or calls itself without end, to render some short chats; take out what repeats"
+        ends = (
+            "or loops or calls itself without end, to render some short chats; take out what"
+            " repeats"
+        )
         return f"needs over {MEMORY >> 20} MiB, {ends}"
     return ""
 
@@ -47,9 +56,14 @@ def _rendered_elsewhere(template: str) -> int:
     """The exit code of the process."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", render.__module__], input=template.encode(), env=python_environment(HERE), timeout=PATIENCE,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", render.__module__],
+            input=template.encode(),
+            env=python_environment(HERE),
+            timeout=PATIENCE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return -signal.SIGKILL
     return done.returncode
@@ -95,19 +109,31 @@ def _environment() -> Any:
     def raise_exception(message: str) -> None:
         raise TemplateError(message)
 
-    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    env.filters["tojson"] = lambda value, **more: json.dumps(value, ensure_ascii=False, indent=more.get("indent"))
-    env.globals.update(raise_exception=raise_exception, strftime_now=lambda form: datetime.now().strftime(form))
+    env = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    env.filters["tojson"] = lambda value, **more: json.dumps(
+        value, ensure_ascii=False, indent=more.get("indent")
+    )
+    env.globals.update(
+        raise_exception=raise_exception, strftime_now=lambda form: datetime.now().strftime(form)
+    )
     return env
 
 
 def _limit() -> None:
-    for kind, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, 5), (resource.RLIMIT_CORE, 0)):
+    for kind, most in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, 5),
+        (resource.RLIMIT_CORE, 0),
+    ):
         resource.setrlimit(kind, (most, most))
     import jinja2.ext
     import jinja2.sandbox  # not the template's time  # noqa: F401
 
-    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)  # whose signal ends the process, in the midst of C code too
+    signal.setitimer(
+        signal.ITIMER_VIRTUAL, SECONDS
+    )  # whose signal ends the process, in the midst of C code too
 
 
 if __name__ == "__main__":

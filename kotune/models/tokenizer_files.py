@@ -1,10 +1,10 @@
-"""What the small files of a tokenizer may say. transformers (5.16) hands all of tokenizer_config.json, and of
-special_tokens_map.json after its own look at paths, to the tokenizer's class and, where `gguf_file` stands in it, to the hub's
-client: `vocab` of a text is a file that is read, whoever's it is, and `cache_dir` a folder that is written to.
+"""What the small files of a tokenizer may say. transformers (5.16) hands all of
+tokenizer_config.json, and of special_tokens_map.json after its own look at paths, to the
+tokenizer's class and, where `gguf_file` stands in it, to the hub's client: `vocab` of a text is a
+file that is read, whoever's it is, and `cache_dir` a folder that is written to.
 
-So only what honest tokenizers say passes: each known key with its kind of value, and an unknown one where nothing in it is a
-text, which alone could be a path or a name.
-"""
+So only what honest tokenizers say passes: each known key with its kind of value, and an unknown one
+where nothing in it is a text, which alone could be a path or a name."""
 
 import re
 from collections.abc import Callable
@@ -17,28 +17,36 @@ LARGEST = 100_000_000  # bytes of a tokenizer.json; those of honest models have 
 
 WORD = re.compile(r"[\w.-]{0,100}", re.ASCII)
 # transformers has other names, of models.
-CLASS = re.compile(r"(\w{0,100}Tokenizer)(?:Fast)?|(?:MistralCommon|Python|SentencePiece|Tokenizers)Backend", re.ASCII)
-# Those that transformers (5.16) has in Python alone: they open what a file of their own names (MyT5), load others out of folders
-# that nobody has looked at (Rag), or read rules of theirs. No model that is trained here needs one.
+CLASS = re.compile(
+    r"(\w{0,100}Tokenizer)(?:Fast)?|(?:MistralCommon|Python|SentencePiece|Tokenizers)Backend",
+    re.ASCII,
+)
+# Those that transformers (5.16) has in Python alone: they open what a file of their own names
+# (MyT5), load others out of folders that nobody has looked at (Rag), or read rules of theirs. No
+# model that is trained here needs one.
 _NAMES = """
-        Auto Bartpho Basic BertGeneration BertJapanese Bertweet BioGpt BlenderbotSmall ByT5 CTRL Canine Character Clvp Cpm CpmAnt
-        Dia Esm FSMT FastSpeech2Conformer Flaubert GPTNeoXJapanese GPTSw3 Jumanpp M2M100 Marian Mecab Mgpstr MyT5 PLBart
-        Perceiver Phobert Pop2Piano ProphetNet Rag RoCBert RoCBertBasic RoCBertWordpiece Sentencepiece Siglip Speech2Text
-        SpeechT5 SubWordJapanese Sudachi Tapas Tweet Vits Wav2Vec2CTC Wav2Vec2PhonemeCTC Wordpiece XLM"""
+        Auto Bartpho Basic BertGeneration BertJapanese Bertweet BioGpt BlenderbotSmall ByT5 CTRL
+        Canine Character Clvp Cpm CpmAnt Dia Esm FSMT FastSpeech2Conformer Flaubert
+        GPTNeoXJapanese GPTSw3 Jumanpp M2M100 Marian Mecab Mgpstr MyT5 PLBart Perceiver Phobert
+        Pop2Piano ProphetNet Rag RoCBert RoCBertBasic RoCBertWordpiece Sentencepiece Siglip
+        Speech2Text SpeechT5 SubWordJapanese Sudachi Tapas Tweet Vits Wav2Vec2CTC
+        Wav2Vec2PhonemeCTC Wordpiece XLM"""
 IN_PYTHON = frozenset(f"{name}Tokenizer" for name in _NAMES.split())
 # The kinds of models (`model_type`) whose tokenizer is one of them where no other is named.
 _KINDS = """
-    bartpho bert-generation bert-japanese bertweet biogpt blenderbot-small byt5 canine clvp cpm cpmant ctrl data2vec-audio dia esm
-    fastspeech2_conformer flaubert fsmt gpt-sw3 gpt_neox_japanese hubert m2m_100 marian mgp-str myt5 perceiver phobert plbart
-    pop2piano prophetnet rag roc_bert siglip speech_to_text speecht5 tapas unispeech unispeech-sat vits wav2vec2 wav2vec2-bert
-    wav2vec2-conformer wav2vec2_phoneme xlm"""
+    bartpho bert-generation bert-japanese bertweet biogpt blenderbot-small byt5 canine clvp cpm
+    cpmant ctrl data2vec-audio dia esm fastspeech2_conformer flaubert fsmt gpt-sw3
+    gpt_neox_japanese hubert m2m_100 marian mgp-str myt5 perceiver phobert plbart pop2piano
+    prophetnet rag roc_bert siglip speech_to_text speecht5 tapas unispeech unispeech-sat vits
+    wav2vec2 wav2vec2-bert wav2vec2-conformer wav2vec2_phoneme xlm"""
 KINDS_IN_PYTHON = frozenset(_KINDS.split())
 PROCESSOR = re.compile(r"\w{0,100}(Processor|Extractor|Tokenizer)\w{0,100}", re.ASCII)
 TOKEN_NAME = re.compile(r"\w{1,100}_token", re.ASCII)
 FLAGS = ("lstrip", "normalized", "rstrip", "single_word", "special")
 # What transformers would read, write or ask for in its place, whatever kind of value it has.
 ELSEWHERE = re.compile(
-    r"\w*vocab|merges|init_inputs|\w*_(files?|path|dir|object|kwargs|spm)|token|use_auth_token|proxies|subfolder|\w*revision|"
+    r"\w*vocab|merges|init_inputs|\w*_(files?|path|dir|object|kwargs|spm)|token|use_auth_token|"
+    r"proxies|subfolder|\w*revision|"
     r"_commit_hash|trust_remote_code|mistral_format"
 )
 # A key of an object, however it is escaped, whose value is a text: no honest file has one.
@@ -48,7 +56,8 @@ INSTEAD_OF_WORDS = re.compile(rf'"(?:{KEY}|{MERGES})"\s*:\s*"'.encode(), re.IGNO
 
 
 def unsafe(name: str, found: dict[str, Any]) -> str | None:
-    """The first key of a tokenizer's file `name` that says what none should; None where there is none."""
+    """The first key of a tokenizer's file `name` that says what none should; None where there is
+    none."""
     passes = PASSES[name]
     return next((key for key, value in found.items() if not passes(key, value)), None)
 
@@ -75,7 +84,8 @@ def _counts(_key: str, value: Any) -> bool:
 
 
 def _processes(key: str, value: Any) -> bool:
-    """A processor's file, which Axolotl loads of a model that sees or hears; `audio_tokenizer` names another model."""
+    """A processor's file, which Axolotl loads of a model that sees or hears; `audio_tokenizer`
+    names another model."""
     if key.endswith(("_class", "_type")) and value is not None:
         return is_processor(value)
     return key != "audio_tokenizer" or not value
@@ -87,7 +97,9 @@ def _has_text(value: Any) -> bool:
         value = waiting.pop()
         if isinstance(value, str):
             return True
-        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        )
     return False
 
 
@@ -100,7 +112,8 @@ def _is_word(value: Any) -> bool:
 
 
 def is_class(value: Any) -> bool:
-    """Whether this may be the name of a tokenizer's class; that of a model's would be loaded in its place."""
+    """Whether this may be the name of a tokenizer's class; that of a model's would be loaded in its
+    place."""
     found = CLASS.fullmatch(value) if isinstance(value, str) else None
     return found is not None and found[1] not in IN_PYTHON
 
@@ -116,8 +129,14 @@ def _is_token(value: Any) -> bool:
     if not isinstance(value, dict):
         return isinstance(value, str)
     flags = {key: flag for key, flag in value.items() if key not in ("content", "__type")}
-    kind = value.get("__type", "AddedToken") == "AddedToken" and isinstance(value.get("content"), str)
-    return kind and flags.keys() <= set(FLAGS) and all(isinstance(flag, bool) for flag in flags.values())
+    kind = value.get("__type", "AddedToken") == "AddedToken" and isinstance(
+        value.get("content"), str
+    )
+    return (
+        kind
+        and flags.keys() <= set(FLAGS)
+        and all(isinstance(flag, bool) for flag in flags.values())
+    )
 
 
 def _are_tokens(value: Any) -> bool:
@@ -131,11 +150,14 @@ def _are_words(value: Any) -> bool:
 
 
 def _are_added(value: Any) -> bool:
-    return isinstance(value, dict) and all(key.isdecimal() and _is_token(token) for key, token in value.items())
+    return isinstance(value, dict) and all(
+        key.isdecimal() and _is_token(token) for key, token in value.items()
+    )
 
 
 def _is_template(value: Any) -> bool:
-    """One text, or several with names; of what kind the one that is used must be says kotune.models.hub."""
+    """One text, or several with names; of what kind the one that is used must be says
+    kotune.models.hub."""
     return not isinstance(value, bool)
 
 
@@ -146,14 +168,21 @@ def _is_number(value: Any) -> bool:
 def _is_code(value: Any) -> bool:
     """Names of code, which is not run where trust_remote_code is off."""
     named = list(value.values()) if isinstance(value, dict) else value
-    return isinstance(named, list) and all(isinstance(one, (str, list, type(None))) for one in named)
+    return isinstance(named, list) and all(
+        isinstance(one, (str, list, type(None))) for one in named
+    )
 
 
 # Keys of a config.json by which transformers chooses a class among all that it has.
 CLASSES: dict[str, Callable[[Any], bool]] = {
     "tokenizer_class": lambda value: value is None or is_class(value),
     **dict.fromkeys(
-        ("processor_class", "image_processor_type", "feature_extractor_type", "video_processor_type"),
+        (
+            "processor_class",
+            "image_processor_type",
+            "feature_extractor_type",
+            "video_processor_type",
+        ),
         lambda value: value is None or is_processor(value),
     ),
 }
@@ -168,19 +197,39 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "auto_map": _is_code,
     **dict.fromkeys(EXTRA, _are_tokens),
     # Only shown, or marks on pieces of words.
-    **dict.fromkeys(("continuing_subword_prefix", "wordpieces_prefix", "end_of_word_suffix"), _is_text),
-    **dict.fromkeys(("replacement", "response_template", "never_split"), lambda value: not isinstance(value, bool)),
+    **dict.fromkeys(
+        ("continuing_subword_prefix", "wordpieces_prefix", "end_of_word_suffix"), _is_text
+    ),
+    **dict.fromkeys(
+        ("replacement", "response_template", "never_split"),
+        lambda value: not isinstance(value, bool),
+    ),
     **dict.fromkeys(("response_schema", "tool_parser_type"), lambda _: True),
     # transformers writes them and lays its own over them before it reads them.
     **dict.fromkeys(("name_or_path", "special_tokens_map_file"), _is_text),
     **dict.fromkeys(
-        ("backend", "clean_up_tokenization", "errors", "language", "padding", "padding_side", "source_lang",
-         "src_lang", "target_lang", "task", "tgt_lang", "tokenizer_type", "transformers_version", "truncation",
-         "truncation_side", "truncation_strategy"),
+        (
+            "backend",
+            "clean_up_tokenization",
+            "errors",
+            "language",
+            "padding",
+            "padding_side",
+            "source_lang",
+            "src_lang",
+            "target_lang",
+            "task",
+            "tgt_lang",
+            "tokenizer_type",
+            "transformers_version",
+            "truncation",
+            "truncation_side",
+            "truncation_strategy",
+        ),
         lambda value: _is_word(value) or not _has_text(value),
     ),
     "sp_model_kwargs": lambda value: isinstance(value, dict) and not _has_text(value),
-}  # fmt: skip
+}
 
 PASSES: dict[str, Callable[[str, Any], bool]] = {
     TOKENIZER_CONFIG: _configures,

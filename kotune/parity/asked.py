@@ -14,7 +14,8 @@ from kotune.train.upstream import another_day
 
 
 def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
-    """For each document the ids of context + right answer (choice tasks) or of the prompt (generation tasks)."""
+    """For each document the ids of context + right answer (choice tasks) or of the prompt
+    (generation tasks)."""
     recorder = recorder_of(tokenizer)
     with another_day():
         task.evaluate(recorder)
@@ -26,8 +27,9 @@ def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
 
 
 def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
-    """StageError where a text that a task asks has the name of a special token, which would open or close turns that nobody said:
-    kodata takes the known names away, and a tokenizer may have others. Of what is trained, rendered.TemplatesTokens tells."""
+    """StageError where a text that a task asks has the name of a special token, which would open or
+    close turns that nobody said: kodata takes the known names away, and a tokenizer may have
+    others. Of what is trained, rendered.TemplatesTokens tells."""
     special = special_tokens(tokenizer)
     for task in tasks:
         texts = ((doc["guid"], text) for doc in task.task.eval_docs for text in _texts(task, doc))
@@ -36,8 +38,9 @@ def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
             for (guid, _), ids in zip(batch, every, strict=True):
                 if (found := next(filter(special.__contains__, ids), None)) is not None:
                     raise StageError(
-                        f"{task.name}: guid {guid}: what is asked has {shown(special[found])} in it, the name of a special token "
-                        "of this model that is not known here; take it out of the row"
+                        f"{task.name}: guid {guid}: what is asked has {shown(special[found])} in"
+                        " it, the name of a special token of this model that is not known here;"
+                        " take it out of the row"
                     )
 
 
@@ -46,7 +49,8 @@ def _texts(task: Loaded, doc: dict[str, Any]) -> list[str]:
 
 
 def recorder_of(tokenizer: Any) -> Any:
-    """lm-eval's own HF model class with no model in it: its request building runs, and the ids are kept."""
+    """lm-eval's own HF model class with no model in it: its request building runs, and the ids are
+    kept."""
 
     class Recorder(turns.model_class()):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -56,12 +60,16 @@ def recorder_of(tokenizer: Any) -> Any:
             self._rank, self._world_size = 0, 1
             self.seen: list[tuple[Any, list[int]]] = []
 
-        def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        def loglikelihood(
+            self, requests: Any, disable_tqdm: bool = True
+        ) -> list[tuple[float, bool]]:
             self.pending = requests
             return list(super().loglikelihood(requests, disable_tqdm=True))
 
         def _loglikelihood_tokens(self, requests: Any, **_: Any) -> list[tuple[float, bool]]:
-            for instance, (_text, context, continuation) in zip(self.pending, requests, strict=True):
+            for instance, (_text, context, continuation) in zip(
+                self.pending, requests, strict=True
+            ):
                 self.seen.append((instance, context + continuation))
             return [(0.0, False)] * len(requests)
 

@@ -1,15 +1,17 @@
-"""Proof, before training, that the model will be scored on the prompt that it is trained on: token id by token id.
+"""Proof, before training, that the model will be scored on the prompt that it is trained on: token
+id by token id.
 
-Left side: Axolotl's own chat-template strategy over the run's own training rows. Right side: the requests that
-lm-evaluation-harness's own task builds for the same documents, caught where they would reach the model.
-For each task whose source is trained in the task's answer form, context + continuation of the right answer must equal
-the training ids up to the end of turn (compared joined, because lm-eval moves white space across the border); where the
-model writes its answer, the prompt must equal the training ids up to the first trained one.
-The right side is rendered as if on another day: a template that writes the date into the prompt is caught at once.
+Left side: Axolotl's own chat-template strategy over the run's own training rows. Right side: the
+requests that lm-evaluation-harness's own task builds for the same documents, caught where they
+would reach the model. For each task whose source is trained in the task's answer form, context +
+continuation of the right answer must equal the training ids up to the end of turn (compared joined,
+because lm-eval moves white space across the border); where the model writes its answer, the prompt
+must equal the training ids up to the first trained one. The right side is rendered as if on another
+day: a template that writes the date into the prompt is caught at once.
 
-Which rows: as text, all of both splits (rendered.py); their labels, all, as far as labels.py says; their prompts, the first
-rows of each data entry and some of every further shape that a row of either split has (shapes.py).
-"""
+Which rows: as text, all of both splits (rendered.py); their labels, all, as far as labels.py says;
+their prompts, the first rows of each data entry and some of every further shape that a row of
+either split has (shapes.py)."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -29,13 +31,14 @@ from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards
 
 
-def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tuple[Any, dict[str, Any]]:
-    """Axolotl's tokenizer, and parity.json's content for a run folder, which must be the current directory (Axolotl's paths
-    are relative).
+def prove(
+    run: Path, tasks: dict[str, TaskData], trained: Collection[str]
+) -> tuple[Any, dict[str, Any]]:
+    """Axolotl's tokenizer, and parity.json's content for a run folder, which must be the current
+    directory (Axolotl's paths are relative).
 
-    `tasks`: each with how its data are read; `trained`: those of them whose source is trained in the task's answer form.
-    Raises StageError with both sides at the first difference.
-    """
+    `tasks`: each with how its data are read; `trained`: those of them whose source is trained in
+    the task's answer form. Raises StageError with both sides at the first difference."""
     tokenizer, strategy = load_strategy(run / CONFIG)
     counted = lengths.count(
         run, tokenizer
@@ -60,17 +63,18 @@ def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tu
 
 
 def is_asked_by(row: dict[str, Any], task: str) -> bool:
-    """Whether a training row is one that the task can ask as it is trained: of its source, in its form, and of one question
-    where lm-eval tells all of a chat in one user's turn."""
+    """Whether a training row is one that the task can ask as it is trained: of its source, in its
+    form, and of one question where lm-eval tells all of a chat in one user's turn."""
     card = cards()[task]
     is_own = (card.source, card.form) == (row["source"], row["form"])
     return is_own and (len(row["messages"]) == 2 or card.turns)
 
 
 def unproven(task: str, sample: Sample) -> dict[str, Any]:
-    """What parity.json says of a task that asks none of the rows as they are trained. `not proven`: its source is trained, and
-    so that neither it nor any other task asks as it is trained. `not trained`: what is trained is for other tasks to prove, and
-    this one measures what carries over."""
+    """What parity.json says of a task that asks none of the rows as they are trained. `not proven`:
+    its source is trained, and so that neither it nor any other task asks as it is trained. `not
+    trained`: what is trained is for other tasks to prove, and this one measures what carries
+    over."""
     card, forms = cards()[task], sample.forms(cards()[task].source)
     asked = {(other.source, other.form) for other in cards().values()}
     unasked = [form for form in forms if form == card.form or (card.source, form) not in asked]
@@ -78,11 +82,18 @@ def unproven(task: str, sample: Sample) -> dict[str, Any]:
 
 
 def compare(
-    task: str, trained: list[Trained], scored: list[list[int]], tokenizer: Any, generates: bool = False
+    task: str,
+    trained: list[Trained],
+    scored: list[list[int]],
+    tokenizer: Any,
+    generates: bool = False,
 ) -> dict[str, Any]:
-    """Every scored prompt equals the trained one, or StageError with both sides around the first difference."""
+    """Every scored prompt equals the trained one, or StageError with both sides around the first
+    difference."""
     if not trained or len(trained) != len(scored):
-        raise StageError(f"parity: {task}: {len(trained)} training rows against {len(scored)} scored documents")
+        raise StageError(
+            f"parity: {task}: {len(trained)} training rows against {len(scored)} scored documents"
+        )
     for row, ids in zip(trained, scored, strict=True):
         expected = row.prompt() if generates else row.prompt_and_answer()
         if expected != ids:
@@ -93,11 +104,14 @@ def compare(
 
 def _difference(task: str, guid: str, sides: tuple[list[int], list[int]], tokenizer: Any) -> str:
     trained, scored = sides
-    at = next((i for i, (a, b) in enumerate(zip(trained, scored, strict=False)) if a != b), min(map(len, sides)))
+    at = next(
+        (i for i, (a, b) in enumerate(zip(trained, scored, strict=False)) if a != b),
+        min(map(len, sides)),
+    )
     shown = [repr(tokenizer.decode(ids[max(0, at - 12) : at + 12])) for ids in sides]
     return (
-        f"parity: {task}: {guid}: the model would be scored on another prompt than it is trained on, from token {at}\n"
-        f"  trained: ...{shown[0]}... ids {trained[at : at + 8]}\n"
-        f"  scored:  ...{shown[1]}... ids {scored[at : at + 8]}\n"
-        f"  use a template that renders prompt and answer alike (see `template` in {RECIPES_PAGE})"
+        f"parity: {task}: {guid}: the model would be scored on another prompt than it is trained"
+        f" on, from token {at}\n  trained: ...{shown[0]}... ids {trained[at : at + 8]}\n  scored: "
+        f" ...{shown[1]}... ids {scored[at : at + 8]}\n  use a template that renders prompt and"
+        f" answer alike (see `template` in {RECIPES_PAGE})"
     )

@@ -1,8 +1,8 @@
-"""Rows that stand for all others: some of every shape that training data has, found in one pass, in memory that is bound.
+"""Rows that stand for all others: some of every shape that training data has, found in one pass, in
+memory that is bound.
 
-What a template or lm-eval does to a row follows from its shape: who speaks, whether an answer thinks or is not trained, white
-space, label and length.
-"""
+What a template or lm-eval does to a row follows from its shape: who speaks, whether an answer
+thinks or is not trained, white space, label and length."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -16,8 +16,8 @@ TURNS = 8  # longer chats are one shape up to twice as many turns
 
 
 class RowShape(NamedTuple):
-    """What rows have in common that are rendered alike. `turns`, `characters`: a power of two that is above their number;
-    `turns` is exact up to TURNS."""
+    """What rows have in common that are rendered alike. `turns`, `characters`: a power of two that
+    is above their number; `turns` is exact up to TURNS."""
 
     source: str
     form: str
@@ -56,7 +56,8 @@ def _above(number: int) -> int:
 
 
 class Sample:
-    """The rows that are compared: the first ITEMS of each data entry, and of every shape up to PER_SHAPE."""
+    """The rows that are compared: the first ITEMS of each data entry, and of every shape up to
+    PER_SHAPE."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -83,4 +84,8 @@ class Sample:
 
     def told(self) -> dict[str, int]:
         """What parity.json says of shapes."""
-        return {"number": len(self._shapes), "rows_kept": len(self.rows), "rows_beyond": self.beyond}
+        return {
+            "number": len(self._shapes),
+            "rows_kept": len(self.rows),
+            "rows_beyond": self.beyond,
+        }

@@ -1,4 +1,5 @@
-"""Axolotl's side of the proof: training rows as its own chat-template strategy makes them, with the run's own tokenizer."""
+"""Axolotl's side of the proof: training rows as its own chat-template strategy makes them, with the
+run's own tokenizer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from kotune.worker import bounds
 
 @dataclass(frozen=True)
 class Trained:
-    """One row as Axolotl will train on it: `ids` and `labels` of equal length, labels -100 where nothing is learned."""
+    """One row as Axolotl will train on it: `ids` and `labels` of equal length, labels -100 where
+    nothing is learned."""
 
     guid: str
     messages: list[dict[str, str]]
@@ -36,7 +38,9 @@ class Trained:
     def prompt(self) -> list[int]:
         """All ids before the last answer that is trained."""
         end = len(self.prompt_and_answer())
-        return self.ids[: next((at + 1 for at in range(end - 1, -1, -1) if self.labels[at] == -100), 0)]
+        return self.ids[
+            : next((at + 1 for at in range(end - 1, -1, -1) if self.labels[at] == -100), 0)
+        ]
 
     def prompt_and_answer(self) -> list[int]:
         """All ids up to, not including, the last trained token, which is the end of turn."""
@@ -45,7 +49,8 @@ class Trained:
 
 
 def load_strategy(config: Path) -> tuple[Any, Any]:
-    """Axolotl's tokenizer and its chat-template strategy for the first data set of a rendered config."""
+    """Axolotl's tokenizer and its chat-template strategy for the first data set of a rendered
+    config."""
     from axolotl.cli.config import load_cfg
     from axolotl.loaders import load_tokenizer
     from axolotl.prompt_strategies.chat_template import StrategyLoader
@@ -58,8 +63,12 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
         try:
             cfg = load_cfg(str(config))
         except ValidationError as error:
-            told = "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors())
-            raise RecipeError(f"Axolotl refuses the configuration of this recipe:\n{told}") from None
+            told = "\n".join(
+                f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors()
+            )
+            raise RecipeError(
+                f"Axolotl refuses the configuration of this recipe:\n{told}"
+            ) from None
     with blaming(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
         tokenizer = bounds.bound_tokenizer(load_tokenizer(cfg))
     with blaming(base, "its tokenizer cannot be used"):
@@ -72,7 +81,9 @@ def train_side(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
     sides = []
     for row in rows:
         made = strategy.tokenize_prompt({"messages": row["messages"]})
-        sides.append(Trained(row["guid"], row["messages"], list(made["input_ids"]), list(made["labels"])))
+        sides.append(
+            Trained(row["guid"], row["messages"], list(made["input_ids"]), list(made["labels"]))
+        )
     return sides
 
 
@@ -83,19 +94,24 @@ def end_ids(config: Path, tokenizer: Any) -> set[int]:
 
 
 def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
-    """The first `items` different rows of every data entry: train.jsonl holds them one entry after another."""
+    """The first `items` different rows of every data entry: train.jsonl holds them one entry after
+    another."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
-        if len(kept) < items and not (kept and kept[-1]["guid"] == row["guid"]):  # a `weight` repeats rows
+        if len(kept) < items and not (
+            kept and kept[-1]["guid"] == row["guid"]
+        ):  # a `weight` repeats rows
             kept.append(row)
     return [row for kept in rows.values() for row in kept]
 
 
 def _check_korean(tokenizer: Any) -> None:
-    """A wrong tokenizer class over a byte-level vocabulary drops Korean from the ids without a word."""
+    """A wrong tokenizer class over a byte-level vocabulary drops Korean from the ids without a
+    word."""
     text = "한국어 문장이 그대로 남는다."
     if tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)).strip() != text:
         raise StageError(
-            f"tokenizer {tokenizer.name_or_path}: Korean does not survive encoding; is config.json beside it?"
+            f"tokenizer {tokenizer.name_or_path}: Korean does not survive encoding; is config.json"
+            " beside it?"
         )

@@ -16,8 +16,13 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "adapter": plan.recipe.adapter,
         "measured": False,
         "tokens": {
-            "exact": counted.exact, "why": counted.why, "rows": counted.rows, "validation_rows": counted.validation,
-            "epoch": counted.tokens, "mean": round(counted.mean, 2), "longest": counted.longest,
+            "exact": counted.exact,
+            "why": counted.why,
+            "rows": counted.rows,
+            "validation_rows": counted.validation,
+            "epoch": counted.tokens,
+            "mean": round(counted.mean, 2),
+            "longest": counted.longest,
         },
         "parameters": shape.parameters,
         "trainable_parameters": plan.method.trainable,
@@ -28,8 +33,11 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "advice": None if plan.fits else plan.advice,
         "notes": list(plan.notes),
         "tasks": [asdict(one) for one in plan.works],
-        "gpus": {one.gpu.name: _gpu_json(one, plan.ways[one.gpu.is_old].precision, plan.price) for one in plan.on},
-    }  # fmt: skip
+        "gpus": {
+            one.gpu.name: _gpu_json(one, plan.ways[one.gpu.is_old].precision, plan.price)
+            for one in plan.on
+        },
+    }
 
 
 def _gpu_json(one: On, precision: str, price: Price | None) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""How many examples there are and how long: counted with the real tokenizer where it and the data are at hand, else estimated.
+"""How many examples there are and how long: counted with the real tokenizer where it and the data
+are at hand, else estimated.
 
 Nothing is fetched for it: what the hub's cache does not hold is estimated, and the plan says so.
 """
@@ -28,11 +29,12 @@ READ = 10_000  # rows of a source, at most, whose characters are counted
 
 @dataclass(frozen=True)
 class Counted:
-    """`rows` of an epoch and of validation; `lengths`: sorted tokens of all training examples, or of a fair sample of them.
+    """`rows` of an epoch and of validation; `lengths`: sorted tokens of all training examples, or
+    of a fair sample of them.
 
-    `trained`: tokens of an example that are trained, on average, and `most` of any; None where nobody can tell, so that all are.
-    `exact`: counted with the model's tokenizer over the data as a run prepares them; `why`: why not, or what is missing.
-    """
+    `trained`: tokens of an example that are trained, on average, and `most` of any; None where
+    nobody can tell, so that all are. `exact`: counted with the model's tokenizer over the data as a
+    run prepares them; `why`: why not, or what is missing."""
 
     rows: int
     validation: int
@@ -86,7 +88,9 @@ def estimated(recipe: Recipe, why: str) -> Counted:
         lengths.append(found)
     label = LABEL if {entry.form for entry in recipe.data} == {"label"} else None
     numbers = max(sum(rows), 1), max(sum(held), 1)
-    return Counted(*numbers, sorted(_mixed(rows, lengths)), exact=False, why=why, trained=label, most=label)
+    return Counted(
+        *numbers, sorted(_mixed(rows, lengths)), exact=False, why=why, trained=label, most=label
+    )
 
 
 def characters(source: str, form: str | None) -> list[int] | None:
@@ -107,7 +111,8 @@ def _table() -> dict[str, Any]:
 
 
 def _whole(entry: Data) -> tuple[int, list[int]]:
-    """Rows of a source's train split, and tokens of a sample of them: read where the data lie here, else published."""
+    """Rows of a source's train split, and tokens of a sample of them: read where the data lie here,
+    else published."""
     source = kodata.SOURCES[entry.source]
     if entry.path or source.CARD.hub_id is None:
         return _read(entry)
@@ -122,7 +127,11 @@ def _read(entry: Data) -> tuple[int, list[int]]:
         if isinstance(record, NotRead | Rewritten):
             continue
         rows += 1
-        made = record if isinstance(record, Refused) or rows > READ else source.messages(record, str(entry.form))
+        made = (
+            record
+            if isinstance(record, Refused) or rows > READ
+            else source.messages(record, str(entry.form))
+        )
         if isinstance(made, list):
             turns = len(made) / 2
             told = sum(len(message["content"]) for message in made)
@@ -146,7 +155,9 @@ def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
     for number, found in zip(rows, lengths, strict=True):
         wanted = max(round(1_000 * number / most), 1)
         ranked = sorted(found)
-        yield from (ranked[min(at * len(ranked) // wanted, len(ranked) - 1)] for at in range(wanted - 1))
+        yield from (
+            ranked[min(at * len(ranked) // wanted, len(ranked) - 1)] for at in range(wanted - 1)
+        )
         yield ranked[-1]
 
 
@@ -160,7 +171,10 @@ def _no_tokenizer(base: str) -> str:
 
     if isinstance(try_to_load_from_cache(base, "tokenizer_config.json"), str):
         return ""
-    return f"the tokenizer of {base} is not in the hub's cache; `{PROGRAM} preview` fetches it, without the weights"
+    return (
+        f"the tokenizer of {base} is not in the hub's cache; `{PROGRAM} preview` fetches it,"
+        " without the weights"
+    )
 
 
 def _in_child(recipe: Recipe) -> dict[str, Any]:
@@ -174,8 +188,9 @@ def _in_child(recipe: Recipe) -> dict[str, Any]:
 
 
 def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as Counted has them, or
-    `absent`: why they are not at hand. Nothing is asked of the hub: it must be offline()."""
+    """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as
+    Counted has them, or `absent`: why they are not at hand. Nothing is asked of the hub: it must be
+    offline()."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -186,26 +201,40 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
         try:
             manifest = job.prepare()
         except (HubError, HubDeniedError):  # a scored task's data: only the leak check needs them
-            why = "counted before the leak check, since the data of a task are not here: a run may leave some rows out"
+            why = (
+                "counted before the leak check, since the data of a task are not here: a run may"
+                " leave some rows out"
+            )
             manifest = job.prepare(leaks=False)
     except (HubError, HubDeniedError):
-        return {"absent": "the data are not here: rows and characters of the published files, not of yours"}
+        return {
+            "absent": (
+                "the data are not here: rows and characters of the published files, not of yours"
+            )
+        }
     tokenizer = _tokenizer(recipe, run)
     found = [length for length, *_ in lengths.of_examples(run, tokenizer)]
     rows, trained = manifest["rows"]["train"], lengths.of_answers(run, tokenizer)
     return {
-        "rows": rows, "validation": manifest["rows"]["validation"], "lengths": sorted(found[:rows]), "exact": True,
-        "why": why, "trained": sum(trained) / len(trained), "most": max(trained),
-    }  # fmt: skip
+        "rows": rows,
+        "validation": manifest["rows"]["validation"],
+        "lengths": sorted(found[:rows]),
+        "exact": True,
+        "why": why,
+        "trained": sum(trained) / len(trained),
+        "most": max(trained),
+    }
 
 
 def _tokenizer(recipe: Recipe, run: Path) -> Any:
-    """The model's tokenizer with the template that the recipe trains with. RecipeError where there is none."""
+    """The model's tokenizer with the template that the recipe trains with. RecipeError where there
+    is none."""
     from kotune.models import hub
     from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    # In the run's folder: in the user's own, transformers would take a folder that has the hub id's name for the model.
+    # In the run's folder: in the user's own, transformers would take a folder that has the hub id's
+    # name for the model.
     with chdir(run), bounds.tokenizing():
         tokenizer = hub.tokenizer_of(model.base)
     if model.template:

@@ -17,8 +17,8 @@ GPUS_FILE = Path(__file__).with_name("gpus.yml")
 
 @dataclass(frozen=True)
 class Gpu:
-    """`memory` in bytes, `tflops` of dense 16-bit products, `bandwidth` in bytes a second; `capability`: its CUDA compute
-    capability, as (8, 0)."""
+    """`memory` in bytes, `tflops` of dense 16-bit products, `bandwidth` in bytes a second;
+    `capability`: its CUDA compute capability, as (8, 0)."""
 
     name: str
     title: str
@@ -49,11 +49,18 @@ def of(name: str, told: Mapping[str, Any]) -> Gpu:
 
 
 def chosen(names: Sequence[str]) -> list[Gpu]:
-    """The GPUs of these names in their order, each once; all without names. RecipeError for a name that is none."""
+    """The GPUs of these names in their order, each once; all without names. RecipeError for a name
+    that is none."""
     gpus = known()
     for name in names:
         if name.lower() not in gpus:
             begun = " or ".join(gpu for gpu in gpus if name and gpu.startswith(name.lower()))
-            near = f"; did you mean {begun}?" if begun else did_you_mean(name.lower(), gpus).partition("; known")[0]
-            raise RecipeError(f"--gpu {shown(name)}: unknown GPU{near or ';'} plan knows {', '.join(gpus)}")
+            near = (
+                f"; did you mean {begun}?"
+                if begun
+                else did_you_mean(name.lower(), gpus).partition("; known")[0]
+            )
+            raise RecipeError(
+                f"--gpu {shown(name)}: unknown GPU{near or ';'} plan knows {', '.join(gpus)}"
+            )
     return [gpus[name] for name in dict.fromkeys(map(str.lower, names))] or list(gpus.values())

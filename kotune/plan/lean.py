@@ -1,4 +1,5 @@
-"""Whether training needs gradient checkpointing on the GPU at hand, which computes activations anew to keep fewer of them."""
+"""Whether training needs gradient checkpointing on the GPU at hand, which computes activations anew
+to keep fewer of them."""
 
 from dataclasses import replace
 
@@ -15,8 +16,8 @@ from kotune.worker import driver
 
 
 def is_lean(job: Job) -> bool:
-    """Whether the longest examples of a run, whose lengths are proven by now, fit without it on each GPU that trains. False where
-    the recipe says how it is to be, and where nobody can tell."""
+    """Whether the longest examples of a run, whose lengths are proven by now, fit without it on
+    each GPU that trains. False where the recipe says how it is to be, and where nobody can tell."""
     found = driver.look() if job.device == "cuda" and axolotl_config.is_auto(job.recipe) else None
     if not found or not found.memories:
         return False

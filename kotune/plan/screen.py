@@ -13,15 +13,24 @@ from kotune.plan import assumptions
 from kotune.plan.plan import GIB, On, Plan
 from kotune.score import batches
 
-PREDICTED = "PREDICTED: held against published figures, not against our own measurements (docs/plan.md)."
+PREDICTED = (
+    "PREDICTED: held against published figures, not against our own measurements (docs/plan.md)."
+)
 PARTS = {
-    "weights": "stored weights", "adapter": "adapter", "gradients": "gradients", "optimizer": "optimizer",
-    "activations": "activations", "logits": "logits and loss",
-}  # fmt: skip
+    "weights": "stored weights",
+    "adapter": "adapter",
+    "gradients": "gradients",
+    "optimizer": "optimizer",
+    "activations": "activations",
+    "logits": "logits and loss",
+}
 SPENT = {
-    "download": "download", "start_up": "start-up", "training": "training", "likelihood": "scoring: reading",
+    "download": "download",
+    "start_up": "start-up",
+    "training": "training",
+    "likelihood": "scoring: reading",
     "generation": "scoring: writing, at most",
-}  # fmt: skip
+}
 
 
 def show(plan: Plan, console: Console | None = None) -> None:
@@ -39,7 +48,9 @@ def show(plan: Plan, console: Console | None = None) -> None:
 def tables(plan: Plan) -> Iterator[Table]:
     """What is trained on, then memory and time."""
     names = tuple(one.gpu.name for one in plan.on)
-    yield Table("What is trained", ("recipe", plan.name), list(_counts(plan)), 1, [*_how(plan), *plan.notes])
+    yield Table(
+        "What is trained", ("recipe", plan.name), list(_counts(plan)), 1, [*_how(plan), *plan.notes]
+    )
     yield Table("Memory, GiB", ("", *names), list(_memory(plan)), 1, [_memory_note()])
     yield Table("Time, minutes", ("", *names), list(_time(plan)), 1, list(_time_notes(plan)))
 
@@ -51,7 +62,10 @@ def verdict(plan: Plan, one: On) -> str:
     spent = cost(one.total, plan.price)
     money = f", {spent['won']:,.0f} won" if spent else ""
     money += f" (${spent['dollars']:,.2f})" if spent and spent["dollars"] is not None else ""
-    return f"{one.gpu.name}: fits, with micro_batch_size up to {one.micro}; about {one.total / 60:,.0f} minutes{money}"
+    return (
+        f"{one.gpu.name}: fits, with micro_batch_size up to {one.micro}; about"
+        f" {one.total / 60:,.0f} minutes{money}"
+    )
 
 
 def _counts(plan: Plan) -> Iterator[Row]:
@@ -62,10 +76,16 @@ def _counts(plan: Plan) -> Iterator[Row]:
     yield "tokens an example, longest", f"{about}{counted.mean:,.1f}, {about}{counted.longest:,}"
     yield (
         "steps",
-        f"{about}{plan.schedule.steps:,} of {plan.schedule.batch_size} {'rows' if plan.schedule.packing else 'examples'}",
+        (
+            f"{about}{plan.schedule.steps:,} of {plan.schedule.batch_size}"
+            f" {'rows' if plan.schedule.packing else 'examples'}"
+        ),
     )
     yield "parameters", f"{plan.shape.parameters:,}"
-    yield "trainable", f"{plan.method.trainable:,} ({plan.method.trainable / plan.shape.parameters:.2%})"
+    yield (
+        "trainable",
+        f"{plan.method.trainable:,} ({plan.method.trainable / plan.shape.parameters:.2%})",
+    )
 
 
 def _how(plan: Plan) -> Iterator[str]:
@@ -75,7 +95,8 @@ def _how(plan: Plan) -> Iterator[str]:
         )
     else:
         rate = (
-            f"{assumptions.TOKENS_PER_CHARACTER} tokens a character and {assumptions.TEMPLATE} an example are assumed"
+            f"{assumptions.TOKENS_PER_CHARACTER} tokens a character and {assumptions.TEMPLATE} an"
+            " example are assumed"
         )
         yield f"Tokens are ESTIMATED: {plan.counted.why}. {rate}."
 
@@ -94,8 +115,9 @@ def _memory(plan: Plan) -> Iterator[Row]:
 
 def _memory_note() -> str:
     return (
-        f"{batches.USABLE:.0%} of a GPU's memory is taken to be usable: an assumption. Stored weights, adapter, gradients and "
-        "optimizer are arithmetic; activations and logits are those of the longest examples, padded."
+        f"{batches.USABLE:.0%} of a GPU's memory is taken to be usable: an assumption. Stored"
+        " weights, adapter, gradients and optimizer are arithmetic; activations and logits are"
+        " those of the longest examples, padded."
     )
 
 
@@ -110,16 +132,24 @@ def _time(plan: Plan) -> Iterator[Row]:
 def _time_notes(plan: Plan) -> Iterator[str]:
     base, tuned = (1e3 * assumptions.PASSED_LAYER[variant] for variant in ("base", "tuned"))
     yield (
-        f"Fitted to Qwen-1.8B's published figures: {assumptions.TRAINING:.0%} of the data sheet's peak in training, and no "
-        f"micro-batch under {1e3 * assumptions.TRAINED_LAYER:g} ms a layer ({1e3 * assumptions.TRAINED_LAYER_4BIT:g} in 4 bits). "
-        f"Assumed: {assumptions.SCORING:.0%} of the peak in reading; a pass takes {base:g} ms a layer at least, {tuned:g} with "
-        f"the adapter, and writing {assumptions.BANDWIDTH:.0%} of the memory bandwidth (every answer is as long as it may be); "
-        f"{assumptions.DOWNLOAD / 1e6:g} MB/s of download, {assumptions.START_UP / 60:g} minutes of start-up."
+        f"Fitted to Qwen-1.8B's published figures: {assumptions.TRAINING:.0%} of the data sheet's"
+        f" peak in training, and no micro-batch under {1e3 * assumptions.TRAINED_LAYER:g} ms a"
+        f" layer ({1e3 * assumptions.TRAINED_LAYER_4BIT:g} in 4 bits). Assumed:"
+        f" {assumptions.SCORING:.0%} of the peak in reading; a pass takes {base:g} ms a layer at"
+        f" least, {tuned:g} with the adapter, and writing {assumptions.BANDWIDTH:.0%} of the memory"
+        f" bandwidth (every answer is as long as it may be); {assumptions.DOWNLOAD / 1e6:g} MB/s of"
+        f" download, {assumptions.START_UP / 60:g} minutes of start-up."
     )
     if unknown := [one.task for one in plan.works if one.items is None]:
-        yield f"Not in the time: {', '.join(unknown)}, whose items cannot be counted before its data are here."
+        yield (
+            f"Not in the time: {', '.join(unknown)}, whose items cannot be counted before its data"
+            " are here."
+        )
     if plan.price and len(plan.on) > 1:
-        yield f"Every GPU is taken to cost {plan.price.won_per_hour:,g} won an hour; ask once for each: --gpu NAME --price WON."
+        yield (
+            f"Every GPU is taken to cost {plan.price.won_per_hour:,g} won an hour; ask once for"
+            " each: --gpu NAME --price WON."
+        )
     if not plan.price:
         yield "Cost: give what an hour of the machine costs, as --price WON."
 

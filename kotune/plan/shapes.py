@@ -1,7 +1,8 @@
-"""A model's architecture from its config.json alone, and its parameters by arithmetic: no weights, no torch.
+"""A model's architecture from its config.json alone, and its parameters by arithmetic: no weights,
+no torch.
 
-tests/plan/test_plan.py builds the same architectures with transformers and peft and finds the same counts to the last one.
-"""
+tests/plan/test_plan.py builds the same architectures with transformers and peft and finds the same
+counts to the last one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,13 @@ from kotune.shipped import INSTALL
 
 KNOWN = ("llama", "mistral", "qwen2", "gemma3_text")
 SHAPES_FILE = Path(__file__).with_name("shapes.yml")
-NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+NEEDED = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+)
 OPTIONAL = ("num_key_value_heads", "head_dim")
 LARGEST = 100_000_000  # far above any model's; larger numbers would overflow in the arithmetic
 Linears = dict[str, tuple[int, int]]
@@ -27,8 +34,9 @@ Linears = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder with gated MLPs and RMS norms. `qkv_bias`: q, k and v have one; `o_bias`, `mlp_bias` alike; `norms`: of a layer,
-    as wide as the model; `qk_norms`: queries and keys have one, too."""
+    """A decoder with gated MLPs and RMS norms. `qkv_bias`: q, k and v have one; `o_bias`,
+    `mlp_bias` alike; `norms`: of a layer, as wide as the model; `qk_norms`: queries and keys have
+    one, too."""
 
     vocab: int
     hidden: int
@@ -49,14 +57,19 @@ class Shape:
         """(in, out) of the linear maps of one layer, by transformers' names."""
         query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
         return {
-            "q_proj": (self.hidden, query), "k_proj": (self.hidden, key), "v_proj": (self.hidden, key),
-            "o_proj": (query, self.hidden), "gate_proj": (self.hidden, self.intermediate),
-            "up_proj": (self.hidden, self.intermediate), "down_proj": (self.intermediate, self.hidden),
-        }  # fmt: skip
+            "q_proj": (self.hidden, query),
+            "k_proj": (self.hidden, key),
+            "v_proj": (self.hidden, key),
+            "o_proj": (query, self.hidden),
+            "gate_proj": (self.hidden, self.intermediate),
+            "up_proj": (self.hidden, self.intermediate),
+            "down_proj": (self.intermediate, self.hidden),
+        }
 
     @property
     def in_linears(self) -> int:
-        """Weights of all layers' linear maps: what 4-bit storage shrinks and an adapter is laid over."""
+        """Weights of all layers' linear maps: what 4-bit storage shrinks and an adapter is laid
+        over."""
         return self.layers * sum(width * height for width, height in self.linears.values())
 
     @property
@@ -70,7 +83,9 @@ class Shape:
         linears = self.linears
         biases = self.qkv_bias * sum(linears[name][1] for name in ("q_proj", "k_proj", "v_proj"))
         biases += self.o_bias * linears["o_proj"][1]
-        biases += self.mlp_bias * sum(linears[name][1] for name in ("gate_proj", "up_proj", "down_proj"))
+        biases += self.mlp_bias * sum(
+            linears[name][1] for name in ("gate_proj", "up_proj", "down_proj")
+        )
         norms = self.norms * self.hidden + 2 * self.qk_norms * self.head_dim
         return self.layers * (norms + biases) + self.hidden
 
@@ -85,28 +100,30 @@ class Shape:
         return self.vocab * self.hidden
 
     def in_products(self, tokens: float, headed: float) -> float:
-        """Weights that so many tokens are multiplied with: those of the linear maps, and of the head for `headed` of them.
-        Looking up an embedding costs nothing."""
+        """Weights that so many tokens are multiplied with: those of the linear maps, and of the
+        head for `headed` of them. Looking up an embedding costs nothing."""
         return self.in_linears * tokens + self.head * headed
 
     def trainable(self, r: int, targets: tuple[str, ...] | None = None) -> int:
-        """Parameters of a LoRA adapter of rank r on the linear maps called `targets`, all without them; never the head."""
+        """Parameters of a LoRA adapter of rank r on the linear maps called `targets`, all without
+        them; never the head."""
         chosen = [size for name, size in self.linears.items() if targets is None or name in targets]
         return self.layers * sum(r * (width + height) for width, height in chosen)
 
 
 def find(model: str, revision: str | None = None) -> Shape:
-    """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id. `revision`: a hub model's commit,
-    None for the newest.
+    """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id.
+    `revision`: a hub model's commit, None for the newest.
 
-    A hub id is looked for in the hub's cache and then on the hub, where all but the weights are fetched: HubError,
-    HubDeniedError. RecipeError for a kind of model whose arithmetic is not known.
-    """
+    A hub id is looked for in the hub's cache and then on the hub, where all but the weights are
+    fetched: HubError, HubDeniedError. RecipeError for a kind of model whose arithmetic is not
+    known."""
     return of(_config(model, revision), model)
 
 
 def near(model: str) -> Shape:
-    """As find(), but a kind of model whose arithmetic is not known is taken for Llama's: near enough for hours, not for bytes."""
+    """As find(), but a kind of model whose arithmetic is not known is taken for Llama's: near
+    enough for hours, not for bytes."""
     return of({**_config(model), "model_type": KNOWN[0]}, model)
 
 
@@ -126,18 +143,24 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
     kind = config.get("model_type")
     if kind not in KNOWN:
         raise RecipeError(
-            f"model {shown(model)}: its config.json is of kind `{shown(kind)}`, whose memory plan cannot count; it knows "
-            f"{', '.join(KNOWN)}. `run` may know it all the same"
+            f"model {shown(model)}: its config.json is of kind `{shown(kind)}`, whose memory plan"
+            f" cannot count; it knows {', '.join(KNOWN)}. `run` may know it all the same"
         )
     given = [key for key in OPTIONAL if config.get(key) is not None]
     if wrong := [
-        key for key in (*NEEDED, *given) if type(config.get(key)) is not int or not 1 <= config[key] <= LARGEST
+        key
+        for key in (*NEEDED, *given)
+        if type(config.get(key)) is not int or not 1 <= config[key] <= LARGEST
     ]:
         raise RecipeError(
-            f"model {shown(model)}: config.json: {wrong[0]} must be a number above 0 and up to {LARGEST:,}, not "
-            f"{shown(config.get(wrong[0]))}; get a whole copy"
+            f"model {shown(model)}: config.json: {wrong[0]} must be a number above 0 and up to"
+            f" {LARGEST:,}, not {shown(config.get(wrong[0]))}; get a whole copy"
         )
-    heads, bias, is_gemma = config["num_attention_heads"], bool(config.get("attention_bias")), kind == "gemma3_text"
+    heads, bias, is_gemma = (
+        config["num_attention_heads"],
+        bool(config.get("attention_bias")),
+        kind == "gemma3_text",
+    )
     return Shape(
         vocab=config["vocab_size"],
         hidden=config["hidden_size"],
@@ -146,7 +169,9 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
         heads=heads,
         kv_heads=config.get("num_key_value_heads") or heads,
         head_dim=config.get("head_dim") or config["hidden_size"] // heads,
-        tied=bool(config.get("tie_word_embeddings", is_gemma)),  # what the kind's own class takes where nothing is said
+        tied=bool(
+            config.get("tie_word_embeddings", is_gemma)
+        ),  # what the kind's own class takes where nothing is said
         qkv_bias=kind == "qwen2" or bias,
         o_bias=kind in ("llama", "gemma3_text") and bias,
         mlp_bias=bool(config.get("mlp_bias")),
@@ -156,7 +181,8 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
 
 
 def commit(base: str) -> str | None:
-    """The commit of a hub model whose config.json is in the hub's cache; None for a folder, or where none is."""
+    """The commit of a hub model whose config.json is in the hub's cache; None for a folder, or
+    where none is."""
     if presets.is_folder(base) or not find_spec("huggingface_hub"):
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -168,7 +194,8 @@ def commit(base: str) -> str | None:
 def _of_hub(base: str, revision: str | None) -> Path:
     if not find_spec("huggingface_hub"):
         raise RecipeError(
-            f"model {base}: the light install cannot ask the hub for its config.json; {INSTALL}, or give a folder with it"
+            f"model {base}: the light install cannot ask the hub for its config.json; {INSTALL}, or"
+            " give a folder with it"
         )
     from huggingface_hub import try_to_load_from_cache
 

@@ -1,4 +1,5 @@
-"""What scoring has to do, task by task: prompts to read and tokens to write, for base and tuned each."""
+"""What scoring has to do, task by task: prompts to read and tokens to write, for base and tuned
+each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +17,15 @@ from kotune.runs.job import Job
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards, settings
 
-PROMPTS_OF_PREMISE = 19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
+PROMPTS_OF_PREMISE = (
+    19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
+)
 
 
 @dataclass(frozen=True)
 class Work:
-    """One task: `items`, None where nobody can tell yet; `choices` that are read for each, 0 where the model writes
-    `written` tokens at most; `prompt`: tokens of one, `longest` of the longest."""
+    """One task: `items`, None where nobody can tell yet; `choices` that are read for each, 0 where
+    the model writes `written` tokens at most; `prompt`: tokens of one, `longest` of the longest."""
 
     task: str
     items: int | None
@@ -42,14 +45,18 @@ def not_scored(recipe: Recipe) -> list[str]:
     """A note for each task that the recipe names and that has nothing to score."""
     found = Job(recipe, Run(Path()), "cpu", None).not_scored
     return [
-        f"{task} is not scored: the data have no test part, and none is kept for it ({RECIPES_PAGE})" for task in found
+        f"{task} is not scored: the data have no test part, and none is kept for it"
+        f" ({RECIPES_PAGE})"
+        for task in found
     ]
 
 
 def limited(work: Work, limit: Limit) -> Work:
     """A task's work where no more of its items are asked."""
     most = cards()[work.task].quick if limit == "quick" else limit
-    return work if most is None or work.items is None else replace(work, items=min(work.items, most))
+    return (
+        work if most is None or work.items is None else replace(work, items=min(work.items, most))
+    )
 
 
 def _of_task(name: str, recipe: Recipe, counted: Counted, place: DataPlace) -> Work:
@@ -67,7 +74,8 @@ def _of_task(name: str, recipe: Recipe, counted: Counted, place: DataPlace) -> W
 
 
 def _lengths(source: str, form: str | None, recipe: Recipe, counted: Counted) -> Sequence[int]:
-    """Tokens of a task's prompts: as its source's examples have them where that is trained on alone."""
+    """Tokens of a task's prompts: as its source's examples have them where that is trained on
+    alone."""
     trained = {entry.source for entry in recipe.data}
     known = counting.characters(source, form)
     if trained == {source} or known is None:

@@ -1,8 +1,9 @@
-"""The examples as each model will see them, before anything is trained: for one recipe or for several side by side.
+"""The examples as each model will see them, before anything is trained: for one recipe or for
+several side by side.
 
-PreparedData, configuration and template are made as a run makes them, in a folder that is gone afterwards; the models' weights
-are not fetched. Recipes that prepare the same data share it, and their models are compared on it.
-"""
+PreparedData, configuration and template are made as a run makes them, in a folder that is gone
+afterwards; the models' weights are not fetched. Recipes that prepare the same data share it, and
+their models are compared on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Seen:
 
     @property
     def per_character(self) -> float:
-        """Tokens of all messages' contents, without template and special tokens, by their characters (lengths.of_contents)."""
+        """Tokens of all messages' contents, without template and special tokens, by their
+        characters (lengths.of_contents)."""
         return float(self.tokens["content"]["tokens"] / self.tokens["content"]["characters"])
 
 
@@ -47,9 +49,14 @@ class PreparedData:
         return min(self.seen, key=lambda seen: seen.per_character)
 
     def costs(self) -> list[tuple[Seen, float]]:
-        """The other recipes with how many times the cheapest one's tokens they need for the same text."""
+        """The other recipes with how many times the cheapest one's tokens they need for the same
+        text."""
         least = self.cheapest
-        return [(seen, seen.per_character / least.per_character) for seen in self.seen if seen is not least]
+        return [
+            (seen, seen.per_character / least.per_character)
+            for seen in self.seen
+            if seen is not least
+        ]
 
 
 def examples(sets: list[PreparedData]) -> Iterator[list[tuple[Seen, dict[str, Any]]]]:
@@ -65,14 +72,18 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
     pipeline.require_engines()
     device = detect_device()
     with temporary("preview") as root:
-        jobs = [Job(recipe, Run(root / str(number)), device, None) for number, recipe in enumerate(recipes)]
+        jobs = [
+            Job(recipe, Run(root / str(number)), device, None)
+            for number, recipe in enumerate(recipes)
+        ]
         # Models first: a hub that does not answer is told before the data are read.
         bases = {job.run.root.name: pipeline.configure(job, weights=False).base for job in jobs}
         groups = _prepared(jobs)
         call("preview", root, bases=bases, items=items)
         names = {job.run.root: file.stem for job, file in zip(jobs, files, strict=True)}
         return [
-            PreparedData(manifest, [_seen(job, names[job.run.root]) for job in group]) for manifest, group in groups
+            PreparedData(manifest, [_seen(job, names[job.run.root]) for job in group])
+            for manifest, group in groups
         ]
 
 
@@ -93,4 +104,9 @@ def _prepared(jobs: list[Job]) -> list[tuple[Manifest, list[Job]]]:
 
 def _seen(job: Job, name: str) -> Seen:
     template = presets.find(job.recipe.model, job.recipe.template).template
-    return Seen(name, job.recipe.model, template.stem if template else "own", read_json(job.run.path("tokens.json")))
+    return Seen(
+        name,
+        job.recipe.model,
+        template.stem if template else "own",
+        read_json(job.run.path("tokens.json")),
+    )

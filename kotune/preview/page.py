@@ -10,6 +10,12 @@ from kotune.preview.tables import tables
 def page(sets: list[PreparedData], say: Phrases) -> str:
     """The whole page."""
     return render(
-        "preview", say=say, tables=list(tables(sets, say)), examples=list(examples(sets)),
-        recipes=[seen for data in sets for seen in data.seen], headline=headline, visible=visible, newline=NEWLINE,
-    )  # fmt: skip
+        "preview",
+        say=say,
+        tables=list(tables(sets, say)),
+        examples=list(examples(sets)),
+        recipes=[seen for data in sets for seen in data.seen],
+        headline=headline,
+        visible=visible,
+        newline=NEWLINE,
+    )

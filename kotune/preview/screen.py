@@ -1,4 +1,5 @@
-"""A preview on the terminal: trained tokens in colour and underlined, or in [[ ]] where there is no colour."""
+"""A preview on the terminal: trained tokens in colour and underlined, or in [[ ]] where there is no
+colour."""
 
 import re
 from collections.abc import Iterable
@@ -43,16 +44,28 @@ def _is_plain(console: Console) -> bool:
 
 
 def _legend(say: Phrases, plain: bool) -> Text:
-    lines = [say("legend_bar", bar=BAR), say("legend_newline", newline=NEWLINE), say("legend_pieces")]
+    lines = [
+        say("legend_bar", bar=BAR),
+        say("legend_newline", newline=NEWLINE),
+        say("legend_pieces"),
+    ]
     if plain:
         return Text("\n".join([say("legend_brackets"), *lines]))
-    styled = ((say("legend_trained"), TRAINED), (say("legend_context"), READ), (say("legend_special"), SPECIAL))
+    styled = (
+        (say("legend_trained"), TRAINED),
+        (say("legend_context"), READ),
+        (say("legend_special"), SPECIAL),
+    )
     return Text("\n").join([*(Text(*line) for line in styled), *map(Text, lines)])
 
 
-def _print_example(number: int, sides: list[tuple[Seen, dict[str, Any]]], say: Phrases, console: Console) -> None:
+def _print_example(
+    number: int, sides: list[tuple[Seen, dict[str, Any]]], say: Phrases, console: Console
+) -> None:
     first = sides[0][1]
-    named = say("example", number=number, guid=first["guid"], source=first["source"], form=first["form"])
+    named = say(
+        "example", number=number, guid=first["guid"], source=first["source"], form=first["form"]
+    )
     console.print(Text(f"\n{named}", "bold"))
     for seen, example in sides:
         console.print(Text(headline(seen, example, say)))
@@ -64,7 +77,13 @@ def headline(seen: Seen, example: dict[str, Any], say: Phrases) -> str:
     limit = seen.tokens["examples"]["sequence_len"]
     whole = sum(tokens for _, tokens, _, _ in example["pieces"])
     trained = sum(tokens for _, tokens, is_trained, _ in example["pieces"] if is_trained)
-    told = say("tokens_of", recipe=seen.recipe, model=seen.model, tokens=f"{whole:,}", trained=f"{trained:,}")
+    told = say(
+        "tokens_of",
+        recipe=seen.recipe,
+        model=seen.model,
+        tokens=f"{whole:,}",
+        trained=f"{trained:,}",
+    )
     return f"{told}; {say('too_long_here', limit=f'{limit:,}')}" if whole > limit else told
 
 
@@ -84,7 +103,10 @@ def written(pieces: Iterable[list[Any]], plain: bool) -> Text:
             shown, after = visible(text)
             number = str(tokens).translate(SMALL) if tokens > 1 else ""
             line.append(between, "dim")
-            line.append(shown + number, f"{TRAINED if trained else READ} {SPECIAL if special else READ}".strip())
+            line.append(
+                shown + number,
+                f"{TRAINED if trained else READ} {SPECIAL if special else READ}".strip(),
+            )
             between = BAR + after
         line.append("]]" if plain and trained else "")
     return Text(line.plain) if plain else line

@@ -1,4 +1,5 @@
-"""What a preview counts, as tables with their notes in a reader's language: one piece for the terminal and for the page."""
+"""What a preview counts, as tables with their notes in a reader's language: one piece for the
+terminal and for the page."""
 
 from collections.abc import Iterator
 
@@ -11,7 +12,8 @@ from kotune.report.lines import not_scored
 
 
 def tables(sets: list[PreparedData], say: Phrases) -> Iterator[Table]:
-    """The tokens of all recipes, then for each set of data its labels, what was left out, and leaks."""
+    """The tokens of all recipes, then for each set of data its labels, what was left out, and
+    leaks."""
     yield _tokens(sets, say)
     for data in sets:
         whose = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
@@ -24,13 +26,24 @@ def tables(sets: list[PreparedData], say: Phrases) -> Iterator[Table]:
 
 def _tokens(sets: list[PreparedData], say: Phrases) -> Table:
     every = [seen for data in sets for seen in data.seen]
-    keys = ("model", "template", "per_character", "median", "p95", "longest", "sequence_len", "over")
+    keys = (
+        "model",
+        "template",
+        "per_character",
+        "median",
+        "p95",
+        "longest",
+        "sequence_len",
+        "over",
+    )
     rows = list(zip(map(say, keys), *(_figures(seen, say) for seen in every), strict=True))
     notes = [say("other_data")] if len(sets) > 1 else []
     notes += [note for data in sets for note in _costs(data, say)]
     notes += [note for seen in every for note in _too_long(seen, say)]
     notes += [say("definition", sample=f"{lengths.SAMPLE:,}")]
-    return Table(say("tokens_title"), (say("recipe"), *(seen.recipe for seen in every)), rows, 1, notes)
+    return Table(
+        say("tokens_title"), (say("recipe"), *(seen.recipe for seen in every)), rows, 1, notes
+    )
 
 
 def _figures(seen: Seen, say: Phrases) -> Row:
@@ -45,11 +58,20 @@ def _costs(data: PreparedData, say: Phrases) -> Iterator[str]:
     for seen, ratio in data.costs():
         times = f"{ratio:.2f}"
         if seen.model != other:
-            yield say("costs_alike" if times == "1.00" else "costs", model=seen.model, other=other, times=times)
+            yield say(
+                "costs_alike" if times == "1.00" else "costs",
+                model=seen.model,
+                other=other,
+                times=times,
+            )
 
 
 def _too_long(seen: Seen, say: Phrases) -> Iterator[str]:
     found = seen.tokens["examples"]
     if found["too_long"]:
-        numbers = {"n": f"{found['too_long']:,}", "limit": f"{found['sequence_len']:,}", "longest": found["longest"]}
+        numbers = {
+            "n": f"{found['too_long']:,}",
+            "limit": f"{found['sequence_len']:,}",
+            "longest": found["longest"],
+        }
         yield say.told("too_long", found["excess_length_strategy"], recipe=seen.recipe, **numbers)

@@ -1,6 +1,6 @@
-"""What may stand in a recipe's `axolotl:` block: keys that kotune.recipe.axolotl_keys allows, of types that Axolotl takes, with
-values that kotune.recipe.axolotl_values takes. One value is ours: `gradient_checkpointing: auto` (kotune.train.config).
-"""
+"""What may stand in a recipe's `axolotl:` block: keys that kotune.recipe.axolotl_keys allows, of
+types that Axolotl takes, with values that kotune.recipe.axolotl_values takes. One value is ours:
+`gradient_checkpointing: auto` (kotune.train.config)."""
 
 from typing import Any
 
@@ -25,7 +25,8 @@ def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = No
 
 
 def _not_allowed(name: str) -> str | None:
-    """Why a key may not be said; None where it may, or where the schema tells that Axolotl has none of that name."""
+    """Why a key may not be said; None where it may, or where the schema tells that Axolotl has none
+    of that name."""
     if name in OWNED:
         return f"kotune sets this from the recipe; use `{OWNED[name]}`"
     if name in REFUSED:
@@ -40,5 +41,10 @@ def _step(block: dict[str, Any], under: dict[str, Any]) -> list[tuple[str, str]]
         told = "follows from micro_batch_size and gradient_accumulation_steps; leave it out"
         return [("batch_size", told)] if "batch_size" in block else []
     if isinstance(whole, int) and isinstance(micro, int) and micro > 0 and whole % micro:
-        return [("micro_batch_size", f"{micro} does not divide the {whole} examples of a step (batch_size)")]
+        return [
+            (
+                "micro_batch_size",
+                f"{micro} does not divide the {whole} examples of a step (batch_size)",
+            )
+        ]
     return []

@@ -1,83 +1,131 @@
-"""Every key of Axolotl's configuration, judged: what a recipe's `axolotl:` block may say, and why it may not say the rest.
+"""Every key of Axolotl's configuration, judged: what a recipe's `axolotl:` block may say, and why
+it may not say the rest.
 
-A key that stands in no group here is refused, so that a new Axolotl brings nothing that nobody has looked at; a test names it.
-The groups are strings of words to stay readable; tests/recipe/test_axolotl_keys.py holds them against Axolotl's own schema.
-"""
+A key that stands in no group here is refused, so that a new Axolotl brings nothing that nobody has
+looked at; a test names it. The groups are strings of words to stay readable;
+tests/recipe/test_axolotl_keys.py holds them against Axolotl's own schema."""
 
 # What a recipe may say, by what it is about. Values are held to kotune.recipe.axolotl_values.
 GROUPS = {
-    "batch and length": """
-        auto_find_batch_size batch_flattening batch_size dataloader_drop_last eval_batch_size eval_sample_packing
-        eval_sequence_len excess_length_strategy gradient_accumulation_steps group_by_length max_packed_sequence_len
-        micro_batch_size multipack_real_batches pad_to_multiple_of pad_to_sequence_len sample_packing sample_packing_bin_size
-        sample_packing_eff_est sample_packing_group_size sample_packing_mp_start_method sample_packing_sequentially
-        sequence_len use_pose pose_max_context_len pose_num_chunks pose_split_on_token_ids""",
-    "how long, and when": """
-        early_stopping_patience eval_steps eval_strategy evals_per_epoch evaluation_strategy greater_is_better
-        load_best_model_at_end logging_steps loss_watchdog_patience loss_watchdog_threshold max_steps metric_for_best_model
-        num_epochs save_first_step save_only_model save_safetensors save_steps save_strategy save_total_limit saves_per_epoch""",
-    "optimizer": """
-        adam_beta1 adam_beta2 adam_beta3 adam_epsilon adam_epsilon2 dion_lr dion_momentum dion_rank_fraction
-        dion_rank_multiple_of embedding_lr embedding_lr_scale learning_rate lr_groups max_grad_norm optim_args
-        optim_target_modules optimizer qgalore_cos_threshold qgalore_gamma_proj qgalore_proj_bits qgalore_proj_group_size
-        qgalore_proj_quant qgalore_proj_type qgalore_queue_size qgalore_rank qgalore_scale qgalore_update_proj_gap
-        weight_decay""",
-    "schedule": """
-        cosine_constant_lr_ratio cosine_min_lr_ratio jagged_restart_anneal_steps jagged_restart_steps
-        jagged_restart_warmup_steps lr_div_factor lr_quadratic_warmup lr_scheduler lr_scheduler_kwargs warmup_ratio
-        warmup_steps""",
-    "adapter": """
-        fix_untrained_tokens lora_alpha lora_alpha_pattern lora_dropout lora_embedding_kernel lora_fan_in_fan_out
-        lora_mlp_kernel lora_modules_to_save lora_o_kernel lora_on_cpu lora_qkv_kernel lora_r lora_rank_pattern
-        lora_target_linear lora_target_modules lora_target_parameters loraplus_lr_embedding loraplus_lr_ratio
-        peft_autocast_adapter_dtype peft_ensure_weight_tying peft_init_lora_weights peft_layers_pattern
-        peft_layers_to_transform peft_trainable_token_indices peft_use_dora peft_use_rslora""",
-    "loss and regularization": """
-        chunked_cross_entropy chunked_cross_entropy_num_chunks eaft_alpha eaft_k flash_attn_cross_entropy
-        neftune_noise_alpha noisy_embedding_alpha train_on_inputs use_eaft""",
-    "precision": """
-        bf16 bfloat16 embeddings_skip_upcast float16 float32 fp16 fp32_norm_classes fp32_norms fp8 fp8_config
-        fp8_enable_fsdp_float8_all_gather tf32""",
-    "attention and speed": """
-        attn_implementation eager_attention experts_implementation flash_attn_d512 flash_attn_fuse_mlp flash_attn_rms_norm
-        flash_optimum flex_attention fused_attn_kernel gemma4_hybrid_attn_impl large_head_attention s2_attention
-        sage_attention scaling_softmax scaling_softmax_bias scaling_softmax_factor sdp_attention sdpa_varlen tiled_mlp
-        tiled_mlp_num_shards tiled_mlp_use_original_mlp torch_compile torch_compile_backend torch_compile_mode
-        torch_compile_options xformers_attention""",
-    "memory": """
-        activation_offloading experimental_skip_move_to_device gc_collect_steps gc_steps gpu_memory_limit
-        gradient_checkpointing gradient_checkpointing_kwargs layer_offloading low_cpu_mem_usage max_memory ple_cpu_offload
-        selective_checkpointing torch_empty_cache_steps""",
-    "data, once kotune has written it": """
-        dataloader_num_workers dataloader_pin_memory dataloader_prefetch_factor dataset_exact_deduplication
-        dataset_keep_in_memory dataset_num_proc dataset_processes datasets min_sample_len num_dataset_shards_to_save
-        remove_unused_columns role_boundaries shuffle_before_merging_datasets shuffle_merged_datasets""",
-    "tokens": """
-        added_tokens_overrides default_system_message eot_tokens mean_resizing_embeddings special_tokens
-        tokenizer_save_jinja_files tokens""",
-    "several GPUs": """
-        accelerator_config context_parallel_size ddp ddp_broadcast_buffers ddp_bucket_cap_mb ddp_find_unused_parameters
-        ddp_timeout deepcompile deepspeed device device_map dp_replicate_size dp_shard_size fsdp fsdp_config
-        fsdp_final_state_dict_type fsdp_version heads_k_stride qlora_sharded_model_loading ring_attn_func
-        sequence_parallel_degree tensor_parallel_size""",
-    "logging": """
-        comet_experiment_key comet_mode comet_online comet_project_name comet_workspace include_tkps
-        include_tokens_per_second mlflow_experiment_name mlflow_run_name profiler_steps profiler_steps_start strict
-        trackio_project_name trackio_run_name use_comet use_mlflow use_tensorboard use_trackio use_wandb wandb_entity
-        wandb_mode wandb_name wandb_project wandb_run_id wandb_watch""",
+    "batch and length": (
+        """
+        auto_find_batch_size batch_flattening batch_size dataloader_drop_last eval_batch_size
+        eval_sample_packing eval_sequence_len excess_length_strategy gradient_accumulation_steps
+        group_by_length max_packed_sequence_len micro_batch_size multipack_real_batches
+        pad_to_multiple_of pad_to_sequence_len sample_packing sample_packing_bin_size
+        sample_packing_eff_est sample_packing_group_size sample_packing_mp_start_method
+        sample_packing_sequentially sequence_len use_pose pose_max_context_len pose_num_chunks
+        pose_split_on_token_ids"""
+    ),
+    "how long, and when": (
+        """
+        early_stopping_patience eval_steps eval_strategy evals_per_epoch evaluation_strategy
+        greater_is_better load_best_model_at_end logging_steps loss_watchdog_patience
+        loss_watchdog_threshold max_steps metric_for_best_model num_epochs save_first_step
+        save_only_model save_safetensors save_steps save_strategy save_total_limit
+        saves_per_epoch"""
+    ),
+    "optimizer": (
+        """
+        adam_beta1 adam_beta2 adam_beta3 adam_epsilon adam_epsilon2 dion_lr dion_momentum
+        dion_rank_fraction dion_rank_multiple_of embedding_lr embedding_lr_scale learning_rate
+        lr_groups max_grad_norm optim_args optim_target_modules optimizer qgalore_cos_threshold
+        qgalore_gamma_proj qgalore_proj_bits qgalore_proj_group_size qgalore_proj_quant
+        qgalore_proj_type qgalore_queue_size qgalore_rank qgalore_scale qgalore_update_proj_gap
+        weight_decay"""
+    ),
+    "schedule": (
+        """
+        cosine_constant_lr_ratio cosine_min_lr_ratio jagged_restart_anneal_steps
+        jagged_restart_steps jagged_restart_warmup_steps lr_div_factor lr_quadratic_warmup
+        lr_scheduler lr_scheduler_kwargs warmup_ratio warmup_steps"""
+    ),
+    "adapter": (
+        """
+        fix_untrained_tokens lora_alpha lora_alpha_pattern lora_dropout lora_embedding_kernel
+        lora_fan_in_fan_out lora_mlp_kernel lora_modules_to_save lora_o_kernel lora_on_cpu
+        lora_qkv_kernel lora_r lora_rank_pattern lora_target_linear lora_target_modules
+        lora_target_parameters loraplus_lr_embedding loraplus_lr_ratio
+        peft_autocast_adapter_dtype peft_ensure_weight_tying peft_init_lora_weights
+        peft_layers_pattern peft_layers_to_transform peft_trainable_token_indices peft_use_dora
+        peft_use_rslora"""
+    ),
+    "loss and regularization": (
+        """
+        chunked_cross_entropy chunked_cross_entropy_num_chunks eaft_alpha eaft_k
+        flash_attn_cross_entropy neftune_noise_alpha noisy_embedding_alpha train_on_inputs
+        use_eaft"""
+    ),
+    "precision": (
+        """
+        bf16 bfloat16 embeddings_skip_upcast float16 float32 fp16 fp32_norm_classes fp32_norms
+        fp8 fp8_config fp8_enable_fsdp_float8_all_gather tf32"""
+    ),
+    "attention and speed": (
+        """
+        attn_implementation eager_attention experts_implementation flash_attn_d512
+        flash_attn_fuse_mlp flash_attn_rms_norm flash_optimum flex_attention fused_attn_kernel
+        gemma4_hybrid_attn_impl large_head_attention s2_attention sage_attention scaling_softmax
+        scaling_softmax_bias scaling_softmax_factor sdp_attention sdpa_varlen tiled_mlp
+        tiled_mlp_num_shards tiled_mlp_use_original_mlp torch_compile torch_compile_backend
+        torch_compile_mode torch_compile_options xformers_attention"""
+    ),
+    "memory": (
+        """
+        activation_offloading experimental_skip_move_to_device gc_collect_steps gc_steps
+        gpu_memory_limit gradient_checkpointing gradient_checkpointing_kwargs layer_offloading
+        low_cpu_mem_usage max_memory ple_cpu_offload selective_checkpointing
+        torch_empty_cache_steps"""
+    ),
+    "data, once kotune has written it": (
+        """
+        dataloader_num_workers dataloader_pin_memory dataloader_prefetch_factor
+        dataset_exact_deduplication dataset_keep_in_memory dataset_num_proc dataset_processes
+        datasets min_sample_len num_dataset_shards_to_save remove_unused_columns role_boundaries
+        shuffle_before_merging_datasets shuffle_merged_datasets"""
+    ),
+    "tokens": (
+        """
+        added_tokens_overrides default_system_message eot_tokens mean_resizing_embeddings
+        special_tokens tokenizer_save_jinja_files tokens"""
+    ),
+    "several GPUs": (
+        """
+        accelerator_config context_parallel_size ddp ddp_broadcast_buffers ddp_bucket_cap_mb
+        ddp_find_unused_parameters ddp_timeout deepcompile deepspeed device device_map
+        dp_replicate_size dp_shard_size fsdp fsdp_config fsdp_final_state_dict_type fsdp_version
+        heads_k_stride qlora_sharded_model_loading ring_attn_func sequence_parallel_degree
+        tensor_parallel_size"""
+    ),
+    "logging": (
+        """
+        comet_experiment_key comet_mode comet_online comet_project_name comet_workspace
+        include_tkps include_tokens_per_second mlflow_experiment_name mlflow_run_name
+        profiler_steps profiler_steps_start strict trackio_project_name trackio_run_name
+        use_comet use_mlflow use_tensorboard use_trackio use_wandb wandb_entity wandb_mode
+        wandb_name wandb_project wandb_run_id wandb_watch"""
+    ),
 }
 ALLOWED = {key: group for group, keys in GROUPS.items() for key in keys.split()}
 
 # Keys of Axolotl's that follow from the recipe's own keys, with what to use instead.
 _BY = {
-    "model": "base_model is_falcon_derived_model is_llama_derived_model is_mistral_derived_model is_qwen_derived_model "
-    "model_type revision_of_model tokenizer_legacy tokenizer_type tokenizer_use_fast tokenizer_use_mistral_common",
-    "adapter": "adapter bnb_config_kwargs gptq load_in_8bit model_quantization_config model_quantization_config_kwargs "
-    "quantize_moe_experts use_onebitllms",
+    "model": (
+        "base_model is_falcon_derived_model is_llama_derived_model is_mistral_derived_model"
+        " is_qwen_derived_model model_type revision_of_model tokenizer_legacy tokenizer_type"
+        " tokenizer_use_fast tokenizer_use_mistral_common"
+    ),
+    "adapter": (
+        "adapter bnb_config_kwargs gptq load_in_8bit model_quantization_config"
+        " model_quantization_config_kwargs quantize_moe_experts use_onebitllms"
+    ),
     "adapter: qlora": "load_in_4bit",
     "template": "chat_template chat_template_jinja chat_template_kwargs",
-    "data": "dataset_shard_idx dataset_shard_num is_preprocess preprocess_iterable skip_prepare_dataset streaming "
-    "streaming_multipack_buffer_size test_datasets total_num_tokens total_supervised_tokens val_set_size",
+    "data": (
+        "dataset_shard_idx dataset_shard_num is_preprocess preprocess_iterable skip_prepare_dataset"
+        " streaming streaming_multipack_buffer_size test_datasets total_num_tokens"
+        " total_supervised_tokens val_set_size"
+    ),
     "seed": "seed",
     "--runs-dir": "dataset_prepared_path output_dir",
     "the same command again": "auto_resume_from_checkpoints resume_from_checkpoint",
@@ -85,38 +133,71 @@ _BY = {
 OWNED = {key: instead for instead, keys in _BY.items() for key in keys.split()}
 
 CODE = "runs code that is neither kotune's nor Axolotl's and is not accepted in a recipe; remove it"
-ELSEWHERE = "reads or fetches something that no hash of the run covers; remove it and use `model` or `data`"
-PUBLISHES = "would send the model, the data or a service of it out of this machine; a run publishes nothing; remove it"
-HOST = "names where metrics go, and only the environment may (MLFLOW_TRACKING_URI, COMET_URL_OVERRIDE, ...); remove it"
+ELSEWHERE = (
+    "reads or fetches something that no hash of the run covers; remove it and use `model` or `data`"
+)
+PUBLISHES = (
+    "would send the model, the data or a service of it out of this machine; a run publishes"
+    " nothing; remove it"
+)
+HOST = (
+    "names where metrics go, and only the environment may (MLFLOW_TRACKING_URI, COMET_URL_OVERRIDE,"
+    " ...); remove it"
+)
 SECRET = "a secret has no place in a recipe; remove it and set it in the environment"
-OTHER = "changes what training is, which kotune neither proves nor scores; it trains an adapter on answers; remove it"
-BASE = "puts other numbers into the base model, so that base and tuned could no longer be compared; remove it"
-SIZE = "gives the embedding another size, and scoring loads the base model, which has its own; remove it"
-LAUNCHER = "starts training on other terms than one process in the run folder, which kotune does not watch; remove it"
+OTHER = (
+    "changes what training is, which kotune neither proves nor scores; it trains an adapter on"
+    " answers; remove it"
+)
+BASE = (
+    "puts other numbers into the base model, so that base and tuned could no longer be compared;"
+    " remove it"
+)
+SIZE = (
+    "gives the embedding another size, and scoring loads the base model, which has its own;"
+    " remove it"
+)
+LAUNCHER = (
+    "starts training on other terms than one process in the run folder, which kotune does not"
+    " watch; remove it"
+)
 FLASH = (
-    "is fetched from the hub as code where flash_attn is not installed; kotune uses flash attention by itself where it is, "
-    "so remove it"
+    "is fetched from the hub as code where flash_attn is not installed; kotune uses flash attention"
+    " by itself where it is, so remove it"
 )
 _FOR = {
-    CODE: "eval_causal_lm_metrics do_causal_lm_eval flex_attn_compile_kwargs model_kwargs processor_kwargs torchdistx_path "
-    "trainer_cls use_kernels",
-    ELSEWHERE: "axolotl_config_path base_model_config bench_dataset bench_split cls_model_config do_bench_eval "
-    "hf_use_auth_token lora_model_dir model_revision pretraining_dataset tokenizer_config",
-    PUBLISHES: "eval_max_new_tokens eval_table_size generate_samples generation_do_sample generation_max_new_tokens "
-    "generation_prompt_ratio generation_temperature generation_top_k generation_top_p gradio_max_new_tokens "
-    "gradio_server_name gradio_server_port gradio_share gradio_temperature gradio_title hf_mlflow_log_artifacts hub_model_id "
-    "hub_revision hub_strategy num_generation_samples otel_metrics_host otel_metrics_port push_dataset_to_hub "
-    "trackio_space_id use_otel_metrics wandb_log_model",
+    CODE: (
+        "eval_causal_lm_metrics do_causal_lm_eval flex_attn_compile_kwargs model_kwargs"
+        " processor_kwargs torchdistx_path trainer_cls use_kernels"
+    ),
+    ELSEWHERE: (
+        "axolotl_config_path base_model_config bench_dataset bench_split cls_model_config"
+        " do_bench_eval hf_use_auth_token lora_model_dir model_revision pretraining_dataset"
+        " tokenizer_config"
+    ),
+    PUBLISHES: (
+        "eval_max_new_tokens eval_table_size generate_samples generation_do_sample"
+        " generation_max_new_tokens generation_prompt_ratio generation_temperature generation_top_k"
+        " generation_top_p gradio_max_new_tokens gradio_server_name gradio_server_port gradio_share"
+        " gradio_temperature gradio_title hf_mlflow_log_artifacts hub_model_id hub_revision"
+        " hub_strategy num_generation_samples otel_metrics_host otel_metrics_port"
+        " push_dataset_to_hub trackio_space_id use_otel_metrics wandb_log_model"
+    ),
     HOST: "comet_experiment_config mlflow_tracking_uri",
     SECRET: "comet_api_key",
-    OTHER: "center_rewards_coefficient cpo_alpha curriculum_sampling dpo_beta dpo_generate_during_eval dpo_label_smoothing "
-    "dpo_loss_type dpo_loss_weights dpo_norm_loss dpo_padding_free dpo_use_liger_kernel dpo_use_logits_to_keep "
-    "dpo_use_weighting ebft freeze_mm_modules image_resize_algorithm image_size kto_desirable_weight kto_undesirable_weight "
-    "lisa_layers_attribute lisa_n_layers lisa_step_interval llama4_linearized_experts max_prompt_len merge_lora merge_method "
-    "model_config num_labels orpo_alpha peft_layer_replication precompute_ref_log_probs pretrain_multipack_attn "
-    "pretrain_multipack_buffer_size pretraining_sample_concatenation process_reward_model processor_type qat quantization "
-    "reinit_weights relora relora_cpu_offload relora_prune_method relora_prune_ratio reward_model rl rl_beta rope_scaling "
-    "rpo_alpha simpo_gamma trl unfrozen_parameters vllm",
+    OTHER: (
+        "center_rewards_coefficient cpo_alpha curriculum_sampling dpo_beta dpo_generate_during_eval"
+        " dpo_label_smoothing dpo_loss_type dpo_loss_weights dpo_norm_loss dpo_padding_free"
+        " dpo_use_liger_kernel dpo_use_logits_to_keep dpo_use_weighting ebft freeze_mm_modules"
+        " image_resize_algorithm image_size kto_desirable_weight kto_undesirable_weight"
+        " lisa_layers_attribute lisa_n_layers lisa_step_interval llama4_linearized_experts"
+        " max_prompt_len merge_lora merge_method model_config num_labels orpo_alpha"
+        " peft_layer_replication precompute_ref_log_probs pretrain_multipack_attn"
+        " pretrain_multipack_buffer_size pretraining_sample_concatenation process_reward_model"
+        " processor_type qat quantization reinit_weights relora relora_cpu_offload"
+        " relora_prune_method relora_prune_ratio reward_model rl rl_beta rope_scaling rpo_alpha"
+        " simpo_gamma trl unfrozen_parameters vllm"
+    ),
     BASE: "peft",
     SIZE: "resize_token_embeddings_to_32x shrink_embeddings",
     LAUNCHER: "local_rank ray_num_workers ray_run_name resources_per_worker use_ray world_size",
@@ -125,25 +206,51 @@ _FOR = {
 # What of Axolotl's a recipe may not say, with the reason and what to do.
 REFUSED = {
     "plugins": "a plugin runs foreign code and is not accepted in a recipe; remove it",
-    "trust_remote_code": "code that comes with a model is never run; choose a model of a kind that transformers has",
-    "dynamic_checkpoint": "Axolotl would remove the file that it names; press Ctrl-C instead and start again",
+    "trust_remote_code": (
+        "code that comes with a model is never run; choose a model of a kind that transformers has"
+    ),
+    "dynamic_checkpoint": (
+        "Axolotl would remove the file that it names; press Ctrl-C instead and start again"
+    ),
     **{key: reason for reason, keys in _FOR.items() for key in keys.split()},
 }
-UNJUDGED = "is a key of Axolotl's that nobody has judged yet (kotune/recipe/axolotl_keys.py), so no recipe may say it; remove it"
+UNJUDGED = (
+    "is a key of Axolotl's that nobody has judged yet (kotune/recipe/axolotl_keys.py), so no recipe"
+    " may say it; remove it"
+)
 
-# Of `datasets` only these keys may differ; all others follow from `data`, and parity is proven on those.
+# Of `datasets` only these keys may differ; all others follow from `data`, and parity is proven on
+# those.
 LAID_OVER = ("roles_to_train", "train_on_eos", "train_on_eot")
-# Allowed keys that hold models of Axolotl's own, each with the keys, at any depth, that a recipe may say inside.
+# Allowed keys that hold models of Axolotl's own, each with the keys, at any depth, that a recipe
+# may say inside.
 INSIDE = {
     "datasets": LAID_OVER,
     "fp8_config": ("recipe",),
     "fsdp_config": (
-        "activation_checkpointing", "auto_wrap_policy", "cpu_offload_pin_memory", "cpu_ram_efficient_loading",
-        "final_state_dict_type", "fsdp_version", "min_num_params", "mixed_precision_policy", "offload_params",
-        "reshard_after_forward", "state_dict_type", "sync_module_states", "transformer_layer_cls_to_wrap", "use_orig_params",
+        "activation_checkpointing",
+        "auto_wrap_policy",
+        "cpu_offload_pin_memory",
+        "cpu_ram_efficient_loading",
+        "final_state_dict_type",
+        "fsdp_version",
+        "min_num_params",
+        "mixed_precision_policy",
+        "offload_params",
+        "reshard_after_forward",
+        "state_dict_type",
+        "sync_module_states",
+        "transformer_layer_cls_to_wrap",
+        "use_orig_params",
     ),
     "lr_groups": ("lr", "modules", "name"),
     "role_boundaries": ("end", "include_end", "include_start", "role", "start"),
     "selective_checkpointing": ("offload", "recompute_layer_types", "save", "save_sliding_window"),
-    "special_tokens": ("additional_special_tokens", "bos_token", "eos_token", "pad_token", "unk_token"),
-}  # fmt: skip
+    "special_tokens": (
+        "additional_special_tokens",
+        "bos_token",
+        "eos_token",
+        "pad_token",
+        "unk_token",
+    ),
+}

@@ -1,8 +1,9 @@
-"""The full JSON schema of the pinned Axolotl's configuration, kept in the repo so that checking a recipe imports no torch.
+"""The full JSON schema of the pinned Axolotl's configuration, kept in the repo so that checking a
+recipe imports no torch.
 
-`python -m kotune.recipe.axolotl_schema` writes `axolotl_schema.json` anew from the installed Axolotl; a test compares the two.
-`axolotl config-schema` is not used: it prints a banner to stdout and leaves nested models out.
-"""
+`python -m kotune.recipe.axolotl_schema` writes `axolotl_schema.json` anew from the installed
+Axolotl; a test compares the two. `axolotl config-schema` is not used: it prints a banner to stdout
+and leaves nested models out."""
 
 import json
 from functools import cache
@@ -14,7 +15,18 @@ from kotune.recipe.strict_yaml import shown
 
 MOST = 20  # unknown keys of one mapping that are looked up and told
 SCHEMA_FILE = Path(__file__).with_name("axolotl_schema.json")
-KEPT = ("$ref", "anyOf", "allOf", "const", "enum", "type", "items", "properties", "additionalProperties", "prefixItems")
+KEPT = (
+    "$ref",
+    "anyOf",
+    "allOf",
+    "const",
+    "enum",
+    "type",
+    "items",
+    "properties",
+    "additionalProperties",
+    "prefixItems",
+)
 
 
 @cache
@@ -25,14 +37,19 @@ def load() -> dict[str, Any]:
 
 
 def generate() -> dict[str, Any]:
-    """The schema of the installed Axolotl's input model, stripped to what checking needs. Imports axolotl (seconds)."""
+    """The schema of the installed Axolotl's input model, stripped to what checking needs. Imports
+    axolotl (seconds)."""
     from axolotl.utils.schemas.config import AxolotlInputConfig
     from pydantic.json_schema import GenerateJsonSchema
 
     class Schema(GenerateJsonSchema):
         def enum_schema(self, schema: Any) -> dict[str, Any]:
-            # Axolotl's quantization enum holds torch dtypes, which have no JSON form: a recipe spells them by name.
-            values = [m.value if isinstance(m.value, (str, int, float)) else m.name for m in schema["members"]]
+            # Axolotl's quantization enum holds torch dtypes, which have no JSON form: a recipe
+            # spells them by name.
+            values = [
+                m.value if isinstance(m.value, (str, int, float)) else m.name
+                for m in schema["members"]
+            ]
             return {"enum": values}
 
         def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
@@ -46,57 +63,90 @@ def generate() -> dict[str, Any]:
 
 
 def problems(block: dict[str, Any]) -> list[tuple[str, str]]:
-    """(key path, what is wrong) for every key of an `axolotl:` block that Axolotl does not know or whose type is wrong.
+    """(key path, what is wrong) for every key of an `axolotl:` block that Axolotl does not know or
+    whose type is wrong.
 
-    Axolotl ignores unknown keys without a word, at the top and inside `datasets[]`; here they are errors everywhere.
-    """
+    Axolotl ignores unknown keys without a word, at the top and inside `datasets[]`; here they are
+    errors everywhere."""
     return [told for error in _validator().iter_errors(block) for told in _told(error)]
 
 
 @cache
 def _validator() -> Any:
-    """JSON Schema takes 16.0 for an integer; a batch of 16.0 examples would be one of 0.0 after a division."""
+    """JSON Schema takes 16.0 for an integer; a batch of 16.0 examples would be one of 0.0 after a
+    division."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
-    whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    whole = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    )
     return extend(Draft202012Validator, type_checker=whole)(_closed())  # type: ignore[no-untyped-call]
 
 
 @cache
 def _closed() -> dict[str, Any]:
-    """The schema with unknown keys forbidden in every model, and a recipe's data sets held to the one kind we train."""
+    """The schema with unknown keys forbidden in every model, and a recipe's data sets held to the
+    one kind we train."""
     schema = load()
     models = {
-        name: {**model, "additionalProperties": model.get("additionalProperties", False)}
-        if "properties" in model
-        else model
+        name: (
+            {**model, "additionalProperties": model.get("additionalProperties", False)}
+            if "properties" in model
+            else model
+        )
         for name, model in schema["$defs"].items()
     }
-    entries = {"type": "array", "minItems": 1, "maxItems": 1, "items": {"$ref": "#/$defs/SFTDataset"}}
+    entries = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 1,
+        "items": {"$ref": "#/$defs/SFTDataset"},
+    }
     properties = {**schema["properties"], "datasets": entries}
-    return {"type": "object", "additionalProperties": False, "properties": properties, "$defs": models}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "$defs": models,
+    }
 
 
 def _told(error: Any) -> list[tuple[str, str]]:
-    """A jsonschema error as one or more (key path, message); a union is told by its branch that came furthest."""
+    """A jsonschema error as one or more (key path, message); a union is told by its branch that
+    came furthest."""
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "anyOf" and error.context:
         deepest = max(
-            error.context, key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties")
+            error.context,
+            key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"),
         )
-        if len(deepest.absolute_path) > len(error.absolute_path) or deepest.validator == "additionalProperties":
+        if (
+            len(deepest.absolute_path) > len(error.absolute_path)
+            or deepest.validator == "additionalProperties"
+        ):
             return _told(deepest)
         return [(path, _unexpected(error))]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         names = [name for name in error.instance if name not in known]
         told = "Axolotl has no such key and would ignore it"
-        found = [(f"{path}.{shown(name)}".lstrip("."), f"{told}{_near(name, known)}") for name in names[:MOST]]
-        return found + [(path or "...", f"{len(names) - MOST} more unknown keys")] * (len(names) > MOST)
+        found = [
+            (f"{path}.{shown(name)}".lstrip("."), f"{told}{_near(name, known)}")
+            for name in names[:MOST]
+        ]
+        return found + [(path or "...", f"{len(names) - MOST} more unknown keys")] * (
+            len(names) > MOST
+        )
     if error.validator == "maxItems":
         return [
-            (path, "one entry at most: its keys are laid over the data set that kotune writes; use `data` for more")
+            (
+                path,
+                (
+                    "one entry at most: its keys are laid over the data set that kotune writes; use"
+                    " `data` for more"
+                ),
+            )
         ]
     return [(path, _unexpected(error))]
 
@@ -117,7 +167,11 @@ def _words(schema: dict[str, Any]) -> list[str]:
     if "$ref" in schema:
         return _words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
     parts = [word for part in schema.get("anyOf", ()) for word in _words(part)]
-    return [*parts, *map(str, schema.get("enum", ())), *([str(schema["const"])] if "const" in schema else [])]
+    return [
+        *parts,
+        *map(str, schema.get("enum", ())),
+        *([str(schema["const"])] if "const" in schema else []),
+    ]
 
 
 def _expected(schema: dict[str, Any]) -> str:
@@ -145,9 +199,13 @@ def _strip(node: Any) -> Any:
         if key in kept:
             kept[key] = _strip(kept[key])
     if "properties" in kept:
-        kept["properties"] = {name: _strip(field) for name, field in sorted(kept["properties"].items())}
+        kept["properties"] = {
+            name: _strip(field) for name, field in sorted(kept["properties"].items())
+        }
     return kept
 
 
 if __name__ == "__main__":
-    SCHEMA_FILE.write_text(json.dumps(generate(), ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+    SCHEMA_FILE.write_text(
+        json.dumps(generate(), ensure_ascii=False, indent=0) + "\n", encoding="utf-8"
+    )

@@ -1,6 +1,6 @@
-"""What the allowed keys of an `axolotl:` block may hold: numbers below a ceiling, words from a list, and text that names
-neither a path nor an address. Keys and types are right when this is asked; recipes/README.md tells the ceilings.
-"""
+"""What the allowed keys of an `axolotl:` block may hold: numbers below a ceiling, words from a
+list, and text that names neither a path nor an address. Keys and types are right when this is
+asked; recipes/README.md tells the ceilings."""
 
 import re
 from collections.abc import Iterator
@@ -21,30 +21,56 @@ class Ceiling(NamedTuple):
 
 
 CEILINGS = (
-    Ceiling(64, "each is a process with its own memory", "dataloader_num_workers dataset_num_proc dataset_processes"),
+    Ceiling(
+        64,
+        "each is a process with its own memory",
+        "dataloader_num_workers dataset_num_proc dataset_processes",
+    ),
     Ceiling(64, "each worker keeps so many batches in memory", "dataloader_prefetch_factor"),
-    Ceiling(131_072, "the longest text that Llama 3.2 reads", "sequence_len eval_sequence_len max_packed_sequence_len "
-            "pad_to_multiple_of pose_max_context_len"),
+    Ceiling(
+        131_072,
+        "the longest text that Llama 3.2 reads",
+        "sequence_len eval_sequence_len max_packed_sequence_len "
+        "pad_to_multiple_of pose_max_context_len",
+    ),
     Ceiling(1_024, "rows that a GPU holds at once", "micro_batch_size eval_batch_size"),
-    Ceiling(65_536, "examples before the weights move once", "batch_size gradient_accumulation_steps"),
+    Ceiling(
+        65_536, "examples before the weights move once", "batch_size gradient_accumulation_steps"
+    ),
     Ceiling(1_000, "times through the data", "num_epochs"),
     Ceiling(10_000_000, "months on any GPU", "max_steps"),
     Ceiling(1_024, "no longer low rank", "lora_r lora_rank_pattern qgalore_rank"),
     Ceiling(65_536, "64 times the highest rank", "lora_alpha lora_alpha_pattern"),
-    Ceiling(1_000, "each writes a checkpoint or scores the validation rows", "saves_per_epoch evals_per_epoch"),
+    Ceiling(
+        1_000,
+        "each writes a checkpoint or scores the validation rows",
+        "saves_per_epoch evals_per_epoch",
+    ),
     Ceiling(100, "each is a checkpoint on the disk", "save_total_limit"),
     Ceiling(1_000, "each is written to the disk", "profiler_steps num_dataset_shards_to_save"),
-    Ceiling(1_024, "a GPU each, or a piece of a layer", "context_parallel_size dp_replicate_size dp_shard_size heads_k_stride "
-            "sequence_parallel_degree tensor_parallel_size tiled_mlp_num_shards chunked_cross_entropy_num_chunks"),
+    Ceiling(
+        1_024,
+        "a GPU each, or a piece of a layer",
+        "context_parallel_size dp_replicate_size dp_shard_size heads_k_stride"
+        " sequence_parallel_degree tensor_parallel_size tiled_mlp_num_shards"
+        " chunked_cross_entropy_num_chunks",
+    ),
     Ceiling(604_800, "seconds of a week", "ddp_timeout"),
-)  # fmt: skip
+)
 _MOST = {key: ceiling for ceiling in CEILINGS for key in ceiling.keys.split()}
 _REST = Ceiling(1e12, "no setting is that large", "")
 _NOT_BELOW_0 = CEILINGS[0].keys.split()
 POSITIVE = (
-    "batch_size", "micro_batch_size", "gradient_accumulation_steps", "max_steps", "num_epochs", "learning_rate",
-    "sequence_len", "lora_r", "lora_alpha",
-)  # fmt: skip
+    "batch_size",
+    "micro_batch_size",
+    "gradient_accumulation_steps",
+    "max_steps",
+    "num_epochs",
+    "learning_rate",
+    "sequence_len",
+    "lora_r",
+    "lora_alpha",
+)
 
 _HUB = "another name may be code on the hub, which is never run"
 CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # what a key may hold, and why nothing else
@@ -56,18 +82,35 @@ CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # what a key may hold, and 
     "large_head_attention": (("auto", "sdpa", "triton_flash"), _HUB),
     "peft_init_lora_weights": (
         (True, False, "gaussian"),
-        "the others put other numbers into the base model, so that base and tuned could no longer be compared",
+        (
+            "the others put other numbers into the base model, so that base and tuned could no"
+            " longer be compared"
+        ),
     ),
     "save_safetensors": ((True,), "a file of another form is a pickle, which can run code"),
     "sample_packing_mp_start_method": (("fork", "spawn", "forkserver"), "Python knows no other"),
     "fsdp": (
-        ("full_shard", "shard_grad_op", "hybrid_shard", "hybrid_shard_zero2", "no_shard", "offload", "auto_wrap"),
+        (
+            "full_shard",
+            "shard_grad_op",
+            "hybrid_shard",
+            "hybrid_shard_zero2",
+            "no_shard",
+            "offload",
+            "auto_wrap",
+        ),
         "transformers knows no other",
     ),
 }
 # What may stand in a key that takes any mapping; None: any name, with plain values.
 MAPPINGS: dict[str, tuple[str, ...] | None] = {
-    "accelerator_config": ("dispatch_batches", "even_batches", "non_blocking", "split_batches", "use_seedable_sampler"),
+    "accelerator_config": (
+        "dispatch_batches",
+        "even_batches",
+        "non_blocking",
+        "split_batches",
+        "use_seedable_sampler",
+    ),
     "device_map": None,
     "gradient_checkpointing_kwargs": ("use_reentrant",),
     "lr_scheduler_kwargs": None,
@@ -102,20 +145,46 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
         "triton.unique_kernel_names",
     ),
 }
-# What DeepSpeed may be told. It can also launch, watch and write elsewhere; and the only words of its that name no place are:
+# What DeepSpeed may be told. It can also launch, watch and write elsewhere; and the only words of
+# its that name no place are:
 DEEPSPEED = (
-    "bf16", "fp16", "gradient_accumulation_steps", "gradient_clipping", "steps_per_print", "train_batch_size",
-    "train_micro_batch_size_per_gpu", "wall_clock_breakdown", "zero_force_ds_cpu_optimizer", "zero_optimization",
-)  # fmt: skip
+    "bf16",
+    "fp16",
+    "gradient_accumulation_steps",
+    "gradient_clipping",
+    "steps_per_print",
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "wall_clock_breakdown",
+    "zero_force_ds_cpu_optimizer",
+    "zero_optimization",
+)
 DEEPSPEED_WORDS = ("auto", "cpu", "none")
 # Text for the model. All other text is a word or a name.
-TEXT = ("added_tokens_overrides", "default_system_message", "eot_tokens", "role_boundaries", "special_tokens", "tokens")
-# Names of the model's modules, or patterns of them, which peft and transformers match as regular expressions.
+TEXT = (
+    "added_tokens_overrides",
+    "default_system_message",
+    "eot_tokens",
+    "role_boundaries",
+    "special_tokens",
+    "tokens",
+)
+# Names of the model's modules, or patterns of them, which peft and transformers match as regular
+# expressions.
 PATTERNS = (
-    "lora_alpha_pattern", "lora_modules_to_save", "lora_rank_pattern", "lora_target_modules", "lora_target_parameters",
-    "optim_target_modules", "peft_layers_pattern", "peft_trainable_token_indices",
-)  # fmt: skip
-FOLLOWS = f"follows from `data`; only {', '.join(LAID_OVER)} can be laid over the data set that kotune writes"
+    "lora_alpha_pattern",
+    "lora_modules_to_save",
+    "lora_rank_pattern",
+    "lora_target_modules",
+    "lora_target_parameters",
+    "optim_target_modules",
+    "peft_layers_pattern",
+    "peft_trainable_token_indices",
+)
+FOLLOWS = (
+    f"follows from `data`; only {', '.join(LAID_OVER)} can be laid over the data set that kotune"
+    " writes"
+)
 WORD = re.compile(r"[^/\\~\n\t]{0,200}")
 LONGEST = 2_000  # characters of a text
 
@@ -126,12 +195,20 @@ def problems(block: dict[str, Any]) -> list[Problem]:
 
 
 def _judged(key: str, value: Any) -> list[Problem]:
-    found = [*_chosen(key, value), *_mapped(key, value), *_unknown_inside(key, value, key), *_matched(key, value)]
-    return found or [problem for path, leaf in leaves(value, key) for problem in _leaf(key, path, leaf)]
+    found = [
+        *_chosen(key, value),
+        *_mapped(key, value),
+        *_unknown_inside(key, value, key),
+        *_matched(key, value),
+    ]
+    return found or [
+        problem for path, leaf in leaves(value, key) for problem in _leaf(key, path, leaf)
+    ]
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every plain value of a value with its path, and every name in a mapping too: text stands there as well."""
+    """Every plain value of a value with its path, and every name in a mapping too: text stands
+    there as well."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield f"{path}.{shown(name)}", name
@@ -148,7 +225,10 @@ def _leaf(key: str, path: str, value: Any) -> Iterator[Problem]:
         if key in POSITIVE:
             yield path, f"must be a number above 0, found `{shown(value)}`"
         elif key not in TEXT and key not in PATTERNS and not WORD.fullmatch(value):
-            told = f"is a name of at most 200 characters, and may be no path or address; found `{shown(value)}`"
+            told = (
+                "is a name of at most 200 characters, and may be no path or address; found"
+                f" `{shown(value)}`"
+            )
             yield path, f"{told}; use a name without / and ~"
         elif len(value) > LONGEST:
             yield path, f"{len(value):,} characters, and at most {LONGEST:,} are taken; write less"
@@ -163,7 +243,10 @@ def _number(key: str, path: str, value: float) -> Iterator[Problem]:
     elif not isfinite(value):
         yield path, f"must be a finite number, found `{value}`; change the value"
     elif abs(value) > most.most:
-        yield path, f"at most {most.most:,.0f} ({most.why}), found `{shown(value)}`; use a smaller number"
+        yield (
+            path,
+            f"at most {most.most:,.0f} ({most.why}), found `{shown(value)}`; use a smaller number",
+        )
     elif value < 0 and key in _NOT_BELOW_0:
         yield path, f"must be 0 or more, found `{shown(value)}`; change the value"
 
@@ -172,15 +255,21 @@ def _chosen(key: str, value: Any) -> list[Problem]:
     if key not in CHOICES:
         return []
     choices, why = CHOICES[key]
-    known = ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in choices)
+    known = ", ".join(
+        str(choice).lower() if isinstance(choice, bool) else choice for choice in choices
+    )
     told = f"must be {'one of ' * (len(choices) > 1)}{known}: {why}; found"
     given = value if isinstance(value, list) else [value]
-    return [(key, f"{told} `{shown(one)}`") for one in given if one is not None and one not in choices]
+    return [
+        (key, f"{told} `{shown(one)}`") for one in given if one is not None and one not in choices
+    ]
 
 
 def _matched(key: str, value: Any) -> list[Problem]:
     """A pattern that may be matched without end."""
-    texts = [leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)] if key in PATTERNS else []
+    texts = (
+        [leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)] if key in PATTERNS else []
+    )
     told = trouble(texts)
     return [(key, told)] if told else []
 
@@ -205,11 +294,17 @@ def _deepspeed(value: Any) -> Iterator[Problem]:
         return
     for name in value or ():
         if name not in DEEPSPEED:
-            told = f"DeepSpeed may be told {', '.join(DEEPSPEED)} here, for it can start programs and write elsewhere"
+            told = (
+                f"DeepSpeed may be told {', '.join(DEEPSPEED)} here, for it can start programs and"
+                " write elsewhere"
+            )
             yield f"deepspeed.{shown(name)}", f"{told}; remove it"
     for path, leaf in _values(value, "deepspeed"):
         if isinstance(leaf, str) and leaf not in DEEPSPEED_WORDS:
-            told = f"must be a number, true, false or one of {', '.join(DEEPSPEED_WORDS)}, for other words may name a place"
+            told = (
+                f"must be a number, true, false or one of {', '.join(DEEPSPEED_WORDS)}, for other"
+                " words may name a place"
+            )
             yield path, f"{told}; found `{shown(leaf)}`"
 
 

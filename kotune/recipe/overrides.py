@@ -1,4 +1,5 @@
-"""`--set key=value`: one key of a recipe changed on the command line, under the recipe's own strict rules."""
+"""`--set key=value`: one key of a recipe changed on the command line, under the recipe's own strict
+rules."""
 
 from typing import Any
 
@@ -12,13 +13,16 @@ def apply(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(
-            f"--set {strict_yaml.shown(override)}: expected key=value, for example --set axolotl.max_steps=60"
+            f"--set {strict_yaml.shown(override)}: expected key=value, for example --set"
+            " axolotl.max_steps=60"
         )
     refuse_unseen(key, f"--set {strict_yaml.shown(key)}")
     value = strict_yaml.parse(text, f"--set {strict_yaml.shown(key)}") if text else None
     *parents, last = key.split(".")
     if len(parents) > strict_yaml.MAX_DEPTH:
-        raise RecipeError(f"--set {strict_yaml.shown(key)}: nested too deeply; a recipe needs three levels")
+        raise RecipeError(
+            f"--set {strict_yaml.shown(key)}: nested too deeply; a recipe needs three levels"
+        )
     place: Any = raw
     for step, name in enumerate(parents):
         if isinstance(place, dict):
@@ -36,5 +40,7 @@ def _item(place: Any, name: str, where: str) -> Any:
     if not isinstance(place, list):
         raise RecipeError(f"{where}: there is nothing inside a plain value; check the key")
     if name not in map(str, range(len(place))):
-        raise RecipeError(f"{where}: the list has items 0 to {len(place) - 1}; give one of those numbers")
+        raise RecipeError(
+            f"{where}: the list has items 0 to {len(place) - 1}; give one of those numbers"
+        )
     return place[int(name)]

@@ -27,12 +27,15 @@ DEFAULTS_FILE = RECIPES / "defaults.yml"
 
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """The recipe in `path` with `--set key=value` overrides. RecipeError lists every problem found."""
+    """The recipe in `path` with `--set key=value` overrides. RecipeError lists every problem
+    found."""
     misread: list[str] = []
     read = strict_yaml.load(path, misread=misread)
     if "recipes" in read and "model" not in read:
         raise RecipeError(f"{path}: a study, not a recipe; use {PROGRAM} study {path}")
-    raw = {key: value for key, value in read.items() if value is not None}  # `axolotl:` alone says nothing
+    raw = {
+        key: value for key, value in read.items() if value is not None
+    }  # `axolotl:` alone says nothing
     for override in overrides:
         apply(raw, override)
     if found := list(secrets.problems(raw)):
@@ -53,9 +56,14 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
 
 
 def listed(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
-    """One problem a line, with the file, and no more of them than a person reads. Those `misread` name it themselves."""
+    """One problem a line, with the file, and no more of them than a person reads. Those `misread`
+    name it themselves."""
     told = [*misread, *(f"{path}: {problem}" for problem in problems)]
-    more = [f"{path}: and {len(told) - MOST} more problems; mend these first"] if len(told) > MOST else []
+    more = (
+        [f"{path}: and {len(told) - MOST} more problems; mend these first"]
+        if len(told) > MOST
+        else []
+    )
     return "\n".join([*told[:MOST], *more])
 
 
@@ -63,7 +71,9 @@ def listed(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
 def defaults() -> Defaults:
     """recipes/defaults.yml, checked as strictly as a recipe."""
     raw = strict_yaml.load(DEFAULTS_FILE)
-    problems = [p for key in ("axolotl", "cpu", "cuda") for p in axolotl_block.problems(raw.get(key), key)]
+    problems = [
+        p for key in ("axolotl", "cpu", "cuda") for p in axolotl_block.problems(raw.get(key), key)
+    ]
     try:
         checked = Defaults.model_validate(raw)
     except ValidationError as error:
@@ -74,7 +84,8 @@ def defaults() -> Defaults:
 
 
 def digest(recipe: Recipe, limit: Limit) -> str:
-    """Eight hex digits that change with anything that can change a result: recipe, defaults, limit."""
+    """Eight hex digits that change with anything that can change a result: recipe, defaults,
+    limit."""
     whole = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -85,18 +96,29 @@ def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
 
 
 def _own_tasks(data: Any) -> list[str]:
-    """Without `tasks`, each source is scored by its own task. Entries that are wrong are told by validation."""
-    names = [entry.get("source") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
-    tasks = [kodata.source(name).CARD.task for name in names if isinstance(name, str) and name in kodata.SOURCES]
+    """Without `tasks`, each source is scored by its own task. Entries that are wrong are told by
+    validation."""
+    names = (
+        [entry.get("source") for entry in data if isinstance(entry, dict)]
+        if isinstance(data, list)
+        else []
+    )
+    tasks = [
+        kodata.source(name).CARD.task
+        for name in names
+        if isinstance(name, str) and name in kodata.SOURCES
+    ]
     return list(dict.fromkeys(tasks)) or list(cards())[:1]
 
 
 def all_told(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Every pydantic error of `model` once; that a list is too short after its items were refused is no news. What stands
-    beyond MOST, which nobody is told, is there to be counted."""
+    """Every pydantic error of `model` once; that a list is too short after its items were refused
+    is no news. What stands beyond MOST, which nobody is told, is there to be counted."""
     details = error.errors(include_url=False)
     deep = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
-    news = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep]
+    news = [
+        detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep
+    ]
     return [*(_told(detail, model) for detail in news[:MOST]), *("" for _ in news[MOST:])]
 
 
@@ -110,7 +132,17 @@ def _told(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         page = RECIPES_PAGE if model is Recipe else "docs/study.md"
         return f"{key}: missing or empty; add `{detail['loc'][-1]}:` ({page} describes every key)"
-    if kind in ("source", "form", "path", "revision", "test_share", "model", "template", "task", "limit"):
+    if kind in (
+        "source",
+        "form",
+        "path",
+        "revision",
+        "test_share",
+        "model",
+        "template",
+        "task",
+        "limit",
+    ):
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":
         return f"{key}: unknown value `{given}`{did_you_mean(detail['input'], _choices(key))}"

@@ -1,4 +1,5 @@
-"""A recipe is the whole experiment: read strictly, merged with nothing hidden, every problem told at once.
+"""A recipe is the whole experiment: read strictly, merged with nothing hidden, every problem told
+at once.
 
 Messages have the form `file: key.path: what; what to do`. Nothing heavy is imported.
 """
@@ -36,10 +37,11 @@ class Strict(BaseModel):
 
 
 class Data(Strict):
-    """One data source: `source` names a module of kodata, `form` one of its forms (the first where it is not given),
-    `path` a local copy that is read instead of the hub, `revision` a commit of the hub other than the source's own; `system`
-    says whether a system turn becomes the beginning of the first user's turn; `test_share` is the share of the groups that is
-    kept for scoring, where the data have no test part (kodata.test_part)."""
+    """One data source: `source` names a module of kodata, `form` one of its forms (the first where
+    it is not given), `path` a local copy that is read instead of the hub, `revision` a commit of
+    the hub other than the source's own; `system` says whether a system turn becomes the beginning
+    of the first user's turn; `test_share` is the share of the groups that is kept for scoring,
+    where the data have no test part (kodata.test_part)."""
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
@@ -55,7 +57,9 @@ class Data(Strict):
     def _known_source(cls, name: str) -> str:
         if "train" not in kodata.SOURCES[_known(name, kodata.SOURCES, "source")].SPLITS:
             task = kodata.SOURCES[name].CARD.task
-            raise PydanticCustomError("source", f"`{name}` is for scoring only; name {task} in `tasks` instead")
+            raise PydanticCustomError(
+                "source", f"`{name}` is for scoring only; name {task} in `tasks` instead"
+            )
         return name
 
     @field_validator("form")
@@ -82,9 +86,13 @@ class Data(Strict):
             told = f"`{shown(revision)}` is no commit of the hub; give its 40 hex digits"
             raise PydanticCustomError("revision", told)
         if kodata.SOURCES[info.data["source"]].CARD.hub_id is None:
-            raise PydanticCustomError("revision", f"{info.data['source']} is not on the hub; leave it out")
+            raise PydanticCustomError(
+                "revision", f"{info.data['source']} is not on the hub; leave it out"
+            )
         if info.data.get("path"):
-            raise PydanticCustomError("revision", "a local copy has no commit; leave out `path` or `revision`")
+            raise PydanticCustomError(
+                "revision", "a local copy has no commit; leave out `path` or `revision`"
+            )
         return revision
 
     @field_validator("test_share")
@@ -92,24 +100,30 @@ class Data(Strict):
     def _share_of_a_cut(cls, share: float | None, info: ValidationInfo) -> float | None:
         source = kodata.SOURCES.get(info.data.get("source", ""))
         if share is not None and source and source.CARD.test_share is None:
-            raise PydanticCustomError("test_share", f"{source.CARD.name} has a test part of its own; leave it out")
+            raise PydanticCustomError(
+                "test_share", f"{source.CARD.name} has a test part of its own; leave it out"
+            )
         return share
 
     @property
     def place(self) -> Path | None:
-        """Where kodata and the tasks read the data: a folder, or a commit, which stands where a folder may; None: the card's."""
+        """Where kodata and the tasks read the data: a folder, or a commit, which stands where a
+        folder may; None: the card's."""
         return Path(self.revision) if self.revision else self.path
 
 
 class Recipe(Strict):
-    """The resolved recipe. `axolotl` holds only what the recipe itself says; defaults are laid under it when rendering."""
+    """The resolved recipe. `axolotl` holds only what the recipe itself says; defaults are laid
+    under it when rendering."""
 
     model: str
     adapter: Literal["lora", "qlora"]
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1, max_length=MOST)
     tasks: tuple[str, ...] = Field(min_length=1)
-    data_path: dict[str, Path] = {}  # source: where its test data lies, for tasks whose source is not trained on
+    data_path: dict[
+        str, Path
+    ] = {}  # source: where its test data lies, for tasks whose source is not trained on
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
     seed: int = Field(ge=0, lt=2**32, strict=True)
@@ -128,12 +142,18 @@ class Recipe(Strict):
             except RecipeError as error:
                 raise PydanticCustomError("model", visible(str(error))) from None
             if weights := pickled(Path(name)):
-                told = f"`{shown(name)}` has its weights as {weights} only, and a pickle can run code; convert to safetensors"
+                told = (
+                    f"`{shown(name)}` has its weights as {weights} only, and a pickle can run code;"
+                    " convert to safetensors"
+                )
                 raise PydanticCustomError("model", told)
             return name
         if name in PRESETS or _is_hub_id(name):
             return name
-        told = f"`{shown(name)}` is no preset, no hub id (owner/name) and no model folder{did_you_mean(name, PRESETS)}"
+        told = (
+            f"`{shown(name)}` is no preset, no hub id (owner/name) and no model"
+            f" folder{did_you_mean(name, PRESETS)}"
+        )
         raise PydanticCustomError("model", told)
 
     @field_validator("template")
@@ -155,32 +175,45 @@ class Recipe(Strict):
         known = {name: (name,) for name in cards()} | groups()
         tasks = tuple(task for name in names for task in known[_known(name, known, "task")])
         if twice := next((task for task in tasks if tasks.count(task) > 1), None):
-            raise PydanticCustomError("task", f"a task is named twice: {twice} (a group names its tasks); keep one")
+            raise PydanticCustomError(
+                "task", f"a task is named twice: {twice} (a group names its tasks); keep one"
+            )
         return tasks
 
     @field_validator("data_path")
     @classmethod
-    def _places_of_other_sources(cls, places: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
+    def _places_of_other_sources(
+        cls, places: dict[str, Path], info: ValidationInfo
+    ) -> dict[str, Path]:
         trained = {entry.source for entry in info.data.get("data", ())}
         scored = {cards()[task].source for task in info.data.get("tasks", cards())}
         for source in places:
             if _known(source, kodata.SOURCES, "source") in trained:
-                raise PydanticCustomError("path", f"{source} is trained on; give `path` in its entry of `data` instead")
+                raise PydanticCustomError(
+                    "path", f"{source} is trained on; give `path` in its entry of `data` instead"
+                )
             if source not in scored:
-                raise PydanticCustomError("path", f"no task of the recipe scores {source}; leave it out")
+                raise PydanticCustomError(
+                    "path", f"no task of the recipe scores {source}; leave it out"
+                )
         return {source: _folder(path) for source, path in places.items()}
 
     @field_validator("data")
     @classmethod
     def _no_entry_twice(cls, entries: tuple[Data, ...]) -> tuple[Data, ...]:
         if len({(entry.source, entry.form) for entry in entries}) < len(entries):
-            raise PydanticCustomError("source", "two entries have the same source and form; keep one")
+            raise PydanticCustomError(
+                "source", "two entries have the same source and form; keep one"
+            )
         for key in ("path", "revision", "test_share"):
             said: dict[str, Any] = {}
             for entry in entries:
                 value = getattr(entry, key)
                 if said.setdefault(entry.source, value) != value:
-                    told = f"two entries of {entry.source} have another `{key}` each, and one task scores both; say the same"
+                    told = (
+                        f"two entries of {entry.source} have another `{key}` each, and one task"
+                        " scores both; say the same"
+                    )
                     raise PydanticCustomError("source", told)
         return entries
 
@@ -188,13 +221,17 @@ class Recipe(Strict):
     @classmethod
     def _enough_for_every_entry(cls, rows: int, info: ValidationInfo) -> int:
         if rows < (entries := len(info.data.get("data", ()))):
-            told = f"{rows} for {entries} data entries, each of which gives one row at least; say {entries} or more"
+            told = (
+                f"{rows} for {entries} data entries, each of which gives one row at least; say"
+                f" {entries} or more"
+            )
             raise PydanticCustomError("validation_rows", told)
         return rows
 
 
 class Defaults(Strict):
-    """recipes/defaults.yml: `axolotl` for all, then `cpu` or `cuda` over it; a recipe's own `axolotl` comes last."""
+    """recipes/defaults.yml: `axolotl` for all, then `cpu` or `cuda` over it; a recipe's own
+    `axolotl` comes last."""
 
     adapter: Literal["lora", "qlora"]
     seed: int
@@ -233,7 +270,9 @@ def _there(path: Path, is_kind: Callable[[Path], bool]) -> bool:
     try:
         return is_kind(path)
     except OSError as error:
-        raise PydanticCustomError("path", f"`{shown(path)}`: {error.strerror}; give another path") from None
+        raise PydanticCustomError(
+            "path", f"`{shown(path)}`: {error.strerror}; give another path"
+        ) from None
 
 
 def _known(name: str, known: Any, kind: str) -> str:
@@ -245,4 +284,8 @@ def _known(name: str, known: Any, kind: str) -> str:
 
 def _is_hub_id(name: str) -> bool:
     """owner/name under the hub's own rules (huggingface_hub's validate_repo_id)."""
-    return bool(HUB_ID.fullmatch(name)) and len(name) <= 96 and not re.search(r"--|\.\.|\.git$|[-.]$|[-.]/", name)
+    return (
+        bool(HUB_ID.fullmatch(name))
+        and len(name) <= 96
+        and not re.search(r"--|\.\.|\.git$|[-.]$|[-.]/", name)
+    )

@@ -1,4 +1,5 @@
-"""Secrets have no place in a recipe: what looks like one is refused by its key, and its value is never shown.
+"""Secrets have no place in a recipe: what looks like one is refused by its key, and its value is
+never shown.
 
 Tokens come from the environment, where Axolotl and the hub's client look for them by themselves.
 """
@@ -8,25 +9,33 @@ from collections.abc import Iterator
 from typing import Any
 
 TOLD = (
-    "a secret has no place in a recipe, and this looks like one (it is not shown); remove it, revoke it if it was shared, "
-    "and set it in the environment (HF_TOKEN, WANDB_API_KEY, ...)"
+    "a secret has no place in a recipe, and this looks like one (it is not shown); remove it,"
+    " revoke it if it was shared, and set it in the environment (HF_TOKEN, WANDB_API_KEY, ...)"
 )
-# Prefixes that the services themselves write before their tokens, JSON web tokens, and user:password@ in an address.
+# Prefixes that the services themselves write before their tokens, JSON web tokens, and
+# user:password@ in an address.
 TOKEN = re.compile(
-    r"hf_[A-Za-z0-9]{16,}|sk-[\w-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,}"
-    r"|A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|wandb_v\d_\w{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"hf_[A-Za-z0-9]{16,}|sk-[\w-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|xox[abeprs]-[\w-]{10,}"
+    r"|A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|wandb_v\d_\w{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
+    r"|-----BEGIN"
+    r" [A-Z ]*PRIVATE KEY"
     r"|(?<=://)[^\s/@]+@"
 )
 SERVICE = re.compile(r"wandb|hub|mlflow|comet|trackio|swanlab")
 KEY_OF_A_SERVICE = re.compile(r"[0-9a-fA-F]{32,}|(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=-]{32,}")
 SECRET_NAME = re.compile(
-    r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)", re.IGNORECASE
+    r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)",
+    re.IGNORECASE,
 )
-NOT_SECRET = re.compile(r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token")  # a tokenizer's, not a service's
+NOT_SECRET = re.compile(
+    r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token"
+)  # a tokenizer's, not a service's
 
 
 def problems(value: Any, key: str = "") -> Iterator[str]:
-    """`key.path: what; what to do` for everything in a recipe that looks like a secret, keys too."""
+    """`key.path: what; what to do` for everything in a recipe that looks like a secret, keys
+    too."""
     if isinstance(value, dict):
         for name, inner in value.items():
             path = f"{key}.{masked(str(name))}".lstrip(".")
@@ -37,12 +46,15 @@ def problems(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from problems(inner, f"{key}.{index}")
-    elif isinstance(value, str) and (TOKEN.search(value) or (SERVICE.search(key) and KEY_OF_A_SERVICE.search(value))):
+    elif isinstance(value, str) and (
+        TOKEN.search(value) or (SERVICE.search(key) and KEY_OF_A_SERVICE.search(value))
+    ):
         yield f"{key}: {TOLD}"
 
 
 def masked(text: str) -> str:
-    """The text with every token in it as ***, for messages that quote what could not be read as a recipe."""
+    """The text with every token in it as ***, for messages that quote what could not be read as a
+    recipe."""
     return TOKEN.sub("***", text)
 
 

@@ -1,8 +1,9 @@
-"""YAML without its surprises: duplicate keys, numbers that YAML reads as text or text as numbers, aliases, tags and characters
-that are not shown are errors, with the line. Whatever the file holds, it costs under a second and some megabytes.
+"""YAML without its surprises: duplicate keys, numbers that YAML reads as text or text as numbers,
+aliases, tags and characters that are not shown are errors, with the line. Whatever the file holds,
+it costs under a second and some megabytes.
 
-PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90; Axolotl would carry that into training.
-"""
+PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90; Axolotl would
+carry that into training."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,21 +21,29 @@ from kotune.recipe.unseen import refuse_unseen
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
 
 MAX_BYTES = 16_384  # PyYAML reads some 30 kB in a CPU second
-MAX_DEPTH = 20  # PyYAML looks 1,024 characters ahead from every open bracket, which makes deep nesting slow
+MAX_DEPTH = (
+    20  # PyYAML looks 1,024 characters ahead from every open bracket, which makes deep nesting slow
+)
 MAX_NODES = 20_000  # values that a file of our own is built of, aliases written out
 MAX_SHOWN = 80  # characters of a key or value in a message
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # what fits 64 bits
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # would act on the terminal, or cannot be written
-BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # those, and what starts another line
-# What PyYAML raises beside its own errors for texts that are not of their kind, as `!!bool foo`, `!!float ""`, `"\\Uffffffff"`.
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+)  # would act on the terminal, or cannot be written
+BREAKS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+)  # those, and what starts another line
+# What PyYAML raises beside its own errors for texts that are not of their kind, as `!!bool foo`,
+# `!!float ""`, `"\\Uffffffff"`.
 FALLS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 PLAIN = "tag:yaml.org,2002:"  # what `!!` stands for
 PLAIN_TAGS = {PLAIN + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's own safe loader, which stops at a depth that no recipe has instead of at Python's limit, seconds later."""
+    """PyYAML's own safe loader, which stops at a depth that no recipe has instead of at Python's
+    limit, seconds later."""
 
     depth = 0
 
@@ -59,21 +68,24 @@ class _StrictLoader(_Loader):
 
 
 def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -> dict[str, Any]:
-    """The mapping in a YAML file of at most `limit` bytes. Numbers that YAML would misread are told in `misread`, so that
-    what else is wrong can be told with them.
+    """The mapping in a YAML file of at most `limit` bytes. Numbers that YAML would misread are told
+    in `misread`, so that what else is wrong can be told with them.
 
-    RecipeError for a file that is missing, empty, too long, no UTF-8, no YAML or no mapping; without `misread` for these too.
-    """
+    RecipeError for a file that is missing, empty, too long, no UTF-8, no YAML or no mapping;
+    without `misread` for these too."""
     value = parse(_read(path, limit), str(path), limit, misread)
     if value is None:
         raise RecipeError(f"{path}: the file is empty; {RECIPES_PAGE} says what belongs there")
     if not isinstance(value, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of `key: value` lines, found {type(value).__name__}")
+        raise RecipeError(
+            f"{path}: a recipe is a mapping of `key: value` lines, found {type(value).__name__}"
+        )
     return value
 
 
 def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | None = None) -> Any:
-    """One YAML document under the strict rules; `where` names the file or option in messages, `misread` is as for load()."""
+    """One YAML document under the strict rules; `where` names the file or option in messages,
+    `misread` is as for load()."""
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     refuse_unseen(text, where)
@@ -101,8 +113,9 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
 
 
 def plain(text: str) -> Any:
-    """One YAML document that a program wrote, so without the strict rules for what people write. ValueError where it is no
-    YAML, nested too deeply, or an alias makes it far larger than it looks."""
+    """One YAML document that a program wrote, so without the strict rules for what people write.
+    ValueError where it is no YAML, nested too deeply, or an alias makes it far larger than it
+    looks."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -119,11 +132,16 @@ def plain(text: str) -> Any:
 
 def _why(error: Exception) -> str:
     is_told = isinstance(error, (yaml.YAMLError, ValueError))
-    return " ".join(str(error).split()) if is_told else "a value that is not of the kind that its tag or escape says"
+    return (
+        " ".join(str(error).split())
+        if is_told
+        else "a value that is not of the kind that its tag or escape says"
+    )
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """The values in a node, those of an alias each time that it stands there. ValueError for one that holds itself."""
+    """The values in a node, those of an alias each time that it stands there. ValueError for one
+    that holds itself."""
     if id(node) in known:
         if not known[id(node)]:
             raise ValueError("an alias that holds itself")
@@ -136,7 +154,8 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def shown(value: object) -> str:
-    """A key or value for a message: a few words of it, no token, and nothing that a terminal would act on."""
+    """A key or value for a message: a few words of it, no token, and nothing that a terminal would
+    act on."""
     short = masked(str(value))[: MAX_SHOWN + 1]
     text = on_one_line(short)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
@@ -147,23 +166,30 @@ def _read(path: Path, limit: int) -> str:
         with opened(as_stored(path)) as file:
             data = file.read(limit + 1)  # never more, whatever the file says of its size
     except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file{_alike(path)}; {RECIPES_LIST} lists what ships") from None
+        raise RecipeError(
+            f"{path}: no such file{_alike(path)}; {RECIPES_LIST} lists what ships"
+        ) from None
     except OSError as error:
         raise RecipeError(f"{shown(path)}: cannot be read: {error.strerror}") from None
     except ValueError:
-        raise RecipeError(f"{shown(path)}: no file can have this name; give the recipe's path") from None
+        raise RecipeError(
+            f"{shown(path)}: no file can have this name; give the recipe's path"
+        ) from None
     if len(data) > limit:
         raise RecipeError(f"{path}: over {limit:,} bytes; a recipe is about ten lines")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
+        raise RecipeError(
+            f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8"
+        ) from None
 
 
 @dataclass
 class _Walk:
-    """Over the node graph before anything is built, so that an alias bomb or a tag never takes effect. What the file cannot
-    be built with is raised; numbers are collected in `misread`, and built as they were meant."""
+    """Over the node graph before anything is built, so that an alias bomb or a tag never takes
+    effect. What the file cannot be built with is raised; numbers are collected in `misread`, and
+    built as they were meant."""
 
     where: str
     misread: list[str]
@@ -171,14 +197,20 @@ class _Walk:
 
     def check(self, node: yaml.Node, key: str) -> None:
         if id(node) in self.seen:
-            raise self._error(node, key, "anchors and aliases are not used in recipes; write it out")
+            raise self._error(
+                node, key, "anchors and aliases are not used in recipes; write it out"
+            )
         self.seen.add(id(node))
         if node.tag.startswith("!"):
             raise self._error(
-                node, key, f"`{shown(node.tag)}` is a tag; leave it out, and quote the value if it is text"
+                node,
+                key,
+                f"`{shown(node.tag)}` is a tag; leave it out, and quote the value if it is text",
             )
         if node.tag not in PLAIN_TAGS:
-            raise self._error(node, key, f"`{shown(node.tag)}` is not a plain value; quote it if it is text")
+            raise self._error(
+                node, key, f"`{shown(node.tag)}` is not a plain value; quote it if it is text"
+            )
         if isinstance(node, yaml.MappingNode):
             self._mapping(node, key)
         elif isinstance(node, yaml.SequenceNode):
@@ -194,22 +226,40 @@ class _Walk:
                 raise self._error(name, key, f"a key must be a word, found `{_name(name)}`")
             path = f"{key}.{shown(name.value)}".lstrip(".")
             if CONTROL.search(name.value):
-                raise self._error(name, path, "a control character or half a character in a key; take it out")
+                raise self._error(
+                    name, path, "a control character or half a character in a key; take it out"
+                )
             if name.value in first:
-                raise self._error(name, path, f"given twice (also on line {first[name.value]}); keep one")
+                raise self._error(
+                    name, path, f"given twice (also on line {first[name.value]}); keep one"
+                )
             first[name.value] = name.start_mark.line + 1
             self.check(value, path)
 
     def _scalar(self, node: yaml.ScalarNode, key: str) -> None:
         text: str = node.value
         if CONTROL.search(text):
-            raise self._error(node, key, f"a control character or half a character in `{shown(text)}`; take it out")
+            raise self._error(
+                node,
+                key,
+                f"a control character or half a character in `{shown(text)}`; take it out",
+            )
         if _is_plain_text(node) and NUMBER_AS_TEXT.fullmatch(text):
             meant = _as_number(text)
             told = f"YAML reads `{shown(text)}` as text, not a number; write {shown(meant)}"
-            node.tag, node.value = f"tag:yaml.org,2002:{'float' if 'e' in meant or '.' in meant else 'int'}", meant
-        elif node.tag.endswith((":int", ":float")) and not DECIMAL.fullmatch(text) and not _is_decimal_fraction(node):
-            told = f"`{shown(text)}` is no decimal number of at most 18 digits; write it so, or quote it if it is text"
+            node.tag, node.value = (
+                f"tag:yaml.org,2002:{'float' if 'e' in meant or '.' in meant else 'int'}",
+                meant,
+            )
+        elif (
+            node.tag.endswith((":int", ":float"))
+            and not DECIMAL.fullmatch(text)
+            and not _is_decimal_fraction(node)
+        ):
+            told = (
+                f"`{shown(text)}` is no decimal number of at most 18 digits; write it so, or quote"
+                " it if it is text"
+            )
             node.tag = "tag:yaml.org,2002:str"
         else:
             return
@@ -224,14 +274,23 @@ def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
 
 
 def _alike(path: Path) -> str:
-    """What is named like a missing file: files beside it, but for what all recipes start from, or recipes that ship."""
+    """What is named like a missing file: files beside it, but for what all recipes start from, or
+    recipes that ship."""
     beside = [other.name for other in path.parent.glob("*.yml")]
-    shipped = [other.stem for other in RECIPES.glob("**/*.yml")] if path.name == str(path) and not path.suffix else []
-    return did_you_mean(path.name, [name for name in beside + shipped if name not in ("defaults.yml", "defaults")])
+    shipped = (
+        [other.stem for other in RECIPES.glob("**/*.yml")]
+        if path.name == str(path) and not path.suffix
+        else []
+    )
+    return did_you_mean(
+        path.name, [name for name in beside + shipped if name not in ("defaults.yml", "defaults")]
+    )
 
 
 def _is_plain_text(node: yaml.ScalarNode) -> bool:
-    return node.tag.endswith(":str") and node.style is None  # style: the kind of quotes, None without
+    return (
+        node.tag.endswith(":str") and node.style is None
+    )  # style: the kind of quotes, None without
 
 
 def _name(node: yaml.Node) -> str:
@@ -239,7 +298,8 @@ def _name(node: yaml.Node) -> str:
 
 
 def _as_number(text: str) -> str:
-    """How YAML 1.1 wants a number: a dot in the mantissa and a signed exponent, no thousands commas."""
+    """How YAML 1.1 wants a number: a dot in the mantissa and a signed exponent, no thousands
+    commas."""
     mantissa, _, exponent = text.replace(",", "").lower().partition("e")
     if not exponent:
         return mantissa

@@ -9,10 +9,21 @@ from kotune.display.table import Table
 from kotune.report.comparison_tables import NOTHING, number
 
 FORMS = {
-    "tokens_per_second": ",.0f", "samples_per_second": ",.1f", "peak_memory_gib": ",.2f", "trainable_parameters": ",d",
-    "steps": ",d", "samples": ",d", "tokens": ",d", "padding": ".2f", "tokens_per_character": ".3f",
-}  # fmt: skip
-GAINS = {"points_per_minute": "+,.1f", "points_per_won": "+,.4g", "points_per_thousand_samples": "+,.2f"}
+    "tokens_per_second": ",.0f",
+    "samples_per_second": ",.1f",
+    "peak_memory_gib": ",.2f",
+    "trainable_parameters": ",d",
+    "steps": ",d",
+    "samples": ",d",
+    "tokens": ",d",
+    "padding": ".2f",
+    "tokens_per_character": ".3f",
+}
+GAINS = {
+    "points_per_minute": "+,.1f",
+    "points_per_won": "+,.4g",
+    "points_per_thousand_samples": "+,.2f",
+}
 
 
 def costs(result: Result, say: Phrases) -> Table:
@@ -21,7 +32,9 @@ def costs(result: Result, say: Phrases) -> Table:
     columns = [dict(_cost(fact, say)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
     taken = zip(result.names.values(), (fact["base_from"] for fact in facts), strict=True)
-    told = [say("base_from", run=name, others=", ".join(others)) for name, others in taken if others]
+    told = [
+        say("base_from", run=name, others=", ".join(others)) for name, others in taken if others
+    ]
     notes = [say("costs_note"), *told, _price(result, say)]
     return Table(say("costs_title"), ("", *result.names.values()), rows, 1, notes)
 

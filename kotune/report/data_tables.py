@@ -20,7 +20,11 @@ def _label_rows(entry: Manifest, say: Phrases) -> Iterator[Row]:
     counts = [entry["labels"][side] for side in SIDES]
     for label in dict.fromkeys(label for count in counts for label in count):
         numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
-        yield entry["source"], label, *(say("share", n=f"{n:,}", share=f"{n / whole:.1%}") for n, whole in numbers)
+        yield (
+            entry["source"],
+            label,
+            *(say("share", n=f"{n:,}", share=f"{n / whole:.1%}") for n, whole in numbers),
+        )
     yield entry["source"], say("all"), *(f"{entry['kept'][side]:,}" for side in SIDES)
 
 
@@ -39,8 +43,11 @@ def dropped(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
 
 
 def _unread(entry: Manifest, say: Phrases) -> Iterator[str]:
-    """What of an entry's data was not read, or rewritten; nothing of what runs of earlier versions do not say."""
-    found = [say("unread_key", name=key, n=f"{n:,}") for key, n in entry.get("not_read", {}).items()]
+    """What of an entry's data was not read, or rewritten; nothing of what runs of earlier versions
+    do not say."""
+    found = [
+        say("unread_key", name=key, n=f"{n:,}") for key, n in entry.get("not_read", {}).items()
+    ]
     found += [say("unread_file", name=name) for name in entry.get("unread_files", ())]
     if found:
         yield say("unread", source=entry["source"], what=", ".join(found))
@@ -52,7 +59,13 @@ def leaks(manifest: Manifest, say: Phrases, whose: str = "") -> Table:
     """What of the training text stands in test text, and what became of it."""
     found = manifest["leaks"]
     rows = [
-        (leak["source"], leak["task"], say.word("kinds", leak["kind"]), f"{leak['rows']:,}", f"{leak['texts']:,}")
+        (
+            leak["source"],
+            leak["task"],
+            say.word("kinds", leak["kind"]),
+            f"{leak['rows']:,}",
+            f"{leak['texts']:,}",
+        )
         for leak in found["found"]
     ]
     notes = [say.word("policy", found["policy"]) if rows else say("none_leaked")]

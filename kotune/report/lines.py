@@ -1,4 +1,5 @@
-"""What a run says on the screen while it goes on: a line a task, and what its training is doubted for."""
+"""What a run says on the screen while it goes on: a line a task, and what its training is doubted
+for."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,19 +29,27 @@ DONE = {
 
 
 def doubts(record: dict[str, Any], say: Phrases) -> list[str]:
-    """What a reader of run.json's training should know: warnings, and batches that were made smaller."""
-    found = [*(record.get("warnings") or []), *({"kind": "halved", **h} for h in record.get("halvings") or [])]
+    """What a reader of run.json's training should know: warnings, and batches that were made
+    smaller."""
+    found = [
+        *(record.get("warnings") or []),
+        *({"kind": "halved", **h} for h in record.get("halvings") or []),
+    ]
     return [say.told("doubts", fact["kind"], **fact) for fact in found]
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:
-    """A line a task, for the screen of a run: the judged metric of base and tuned, and the difference."""
+    """A line a task, for the screen of a run: the judged metric of base and tuned, and the
+    difference."""
     return [_score_line(task, cards()[task].primary, entry) for task, entry in scores.items()]
 
 
 def _score_line(task: str, metric: str, entry: dict[str, Any]) -> str:
     base, tuned = entry["base"][metric], entry["tuned"][metric]
-    told = f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n = {_asked(base, tuned)})"
+    told = (
+        f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n ="
+        f" {_asked(base, tuned)})"
+    )
     others = len(entry["base"]) - 1
     doubt = "; NOT PROVEN: not asked as it is trained" if entry.get("proven") == NOT_PROVEN else ""
     return f"{task} {metric}: {told}" + doubt + (f"; {others} more in the report" if others else "")
@@ -53,7 +62,8 @@ def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -
 
 
 def _asked(base: dict[str, Any], tuned: dict[str, Any]) -> str:
-    """How many items have the metric; both numbers where only some answers have it and base's are others than tuned's."""
+    """How many items have the metric; both numbers where only some answers have it and base's are
+    others than tuned's."""
     return " and ".join(f"{n:,}" for n in dict.fromkeys((base["n"], tuned["n"])))
 
 
@@ -68,11 +78,14 @@ def proven(proof: dict[str, Any]) -> Iterator[str]:
     """What the render stage says of its proof: whose labels were looked at, and a line a task."""
     rows, checked = proof["labels"]["rows"], proof["labels"]["checked"]
     rest = "" if checked == rows else "; the others were looked at as text alone"
-    yield f"parity labels: the answer and its end of turn alone, in {checked:,} of {rows:,} rows{rest}"
+    yield (
+        f"parity labels: the answer and its end of turn alone, in {checked:,} of {rows:,}"
+        f" rows{rest}"
+    )
     if trimmed := proof["lengths"]["trimmed"]:
         yield (
-            f"the model's chat template takes away the white space before a turn in {trimmed:,} rows, as in scoring; a "
-            "`template` of ours leaves it"
+            f"the model's chat template takes away the white space before a turn in {trimmed:,}"
+            " rows, as in scoring; a `template` of ours leaves it"
         )
     for task, found in proof["tasks"].items():
         yield f"parity {task}: {_proven(cards()[task].source, found)}"
@@ -87,9 +100,16 @@ def _proven(source: str, found: dict[str, Any]) -> str:
 
 
 def prepared(manifest: Manifest) -> Iterator[str]:
-    """What the prepare stage says of its data: rows, and all that was left out, not read or rewritten."""
-    rows, dropped = manifest["rows"], sum(sum(entry["dropped"].values()) for entry in manifest["entries"])
-    yield f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,} dropped"
+    """What the prepare stage says of its data: rows, and all that was left out, not read or
+    rewritten."""
+    rows, dropped = (
+        manifest["rows"],
+        sum(sum(entry["dropped"].values()) for entry in manifest["entries"]),
+    )
+    yield (
+        f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,}"
+        " dropped"
+    )
     for entry in manifest["entries"]:
         if told := _unread(entry):
             yield f"{entry['source']}: not read: {told}"
@@ -98,20 +118,30 @@ def prepared(manifest: Manifest) -> Iterator[str]:
         if not entry["kept"]["validation"]:
             yield f"{entry['source']}: none of its rows is left for validation"
     for leak in manifest["leaks"]["found"]:
-        kept = "are trained on all the same" if manifest["leaks"]["policy"] == "keep" else "are left out"
-        yield f"{leak['source']}: {leak['rows']:,} rows stand in the test text of {leak['task']} ({leak['kind']}) and {kept}"
+        kept = (
+            "are trained on all the same"
+            if manifest["leaks"]["policy"] == "keep"
+            else "are left out"
+        )
+        yield (
+            f"{leak['source']}: {leak['rows']:,} rows stand in the test text of {leak['task']}"
+            f" ({leak['kind']}) and {kept}"
+        )
     yield from test_parts(manifest, Phrases(LANGUAGES[0]))
     yield from not_scored(manifest, Phrases(LANGUAGES[0]))
 
 
 def test_parts(manifest: Manifest, say: Phrases) -> Iterator[str]:
-    """What is scored of each task's data: whether some of the groups are kept for it, as there is no test part, and what of its
-    rows is not scored, not read or rewritten. Runs of earlier versions do not say."""
+    """What is scored of each task's data: whether some of the groups are kept for it, as there is
+    no test part, and what of its rows is not scored, not read or rewritten. Runs of earlier
+    versions do not say."""
     for task, found in manifest.get("scored", {}).items():
         for reason, n in found.get("left_out", {}).items():
             yield say("test_left_out", task=task, n=f"{n:,}", reason=say.word("reasons", reason))
         if keys := found.get("not_read"):
-            named = ", ".join(say("unread_key", name=key, n=f"{n:,}") for key, n in list(keys.items())[:SHOWN])
+            named = ", ".join(
+                say("unread_key", name=key, n=f"{n:,}") for key, n in list(keys.items())[:SHOWN]
+            )
             yield say("test_unread", task=task, what=named + ", ..." * (len(keys) > SHOWN))
         for what, n in found.get("rewritten", {}).items():
             yield say("test_rewritten", task=task, n=f"{n:,}", what=say.word("rewriting", what))
@@ -121,13 +151,25 @@ def test_parts(manifest: Manifest, say: Phrases) -> Iterator[str]:
 
 def not_scored(manifest: Manifest, say: Phrases) -> Iterator[str]:
     """The tasks that a recipe names and that have nothing to score, with the reason."""
-    for task, found in manifest.get("not_scored", {}).items():  # runs of earlier versions do not say
+    for task, found in manifest.get(
+        "not_scored", {}
+    ).items():  # runs of earlier versions do not say
         kind = "none_kept" if found["groups"] is None else "few_groups"
-        yield say.told("not_scored", kind, task=task, **{key: f"{number:,}" for key, number in found.items() if number})
+        yield say.told(
+            "not_scored",
+            kind,
+            task=task,
+            **{key: f"{number:,}" for key, number in found.items() if number},
+        )
 
 
 def _unread(entry: Manifest) -> str:
-    """The first keys and files of a data entry that nothing of a run has, and how many more there are."""
+    """The first keys and files of a data entry that nothing of a run has, and how many more there
+    are."""
     found = [f"{key} ({n:,} rows)" for key, n in entry["not_read"].items()] + entry["unread_files"]
-    more = f" and {len(found) - SHOWN:,} more (data/manifest.json has all)" if len(found) > SHOWN else ""
+    more = (
+        f" and {len(found) - SHOWN:,} more (data/manifest.json has all)"
+        if len(found) > SHOWN
+        else ""
+    )
     return ", ".join(found[:SHOWN]) + more

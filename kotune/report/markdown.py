@@ -21,7 +21,9 @@ def in_markdown(report: Report) -> str:
         *([escaped(say("columns_note"))] if result.found else []),
         *map(markdown, (*report.unlike(), *report.spent())),
         f"## {say('loss_title')}",
-        "\n".join(f"{place}. {escaped(report.lost(run))}" for place, run in enumerate(result.runs, 1)),
+        "\n".join(
+            f"{place}. {escaped(report.lost(run))}" for place, run in enumerate(result.runs, 1)
+        ),
         *(_changes(report) if result.found else ()),
         *_calibrations(report),
         *map(markdown, report.made()),
@@ -62,12 +64,21 @@ def _calibrations(report: Report) -> Iterator[str]:
 
 
 def _example(example: Example, found: Changes, report: Report) -> str:
-    who = (name + report.judgement(right) for name, right in zip(report.who(found), example.right, strict=True))
+    who = (
+        name + report.judgement(right)
+        for name, right in zip(report.who(found), example.right, strict=True)
+    )
     said = zip(who, (example.a, example.b), strict=True)
     answers = [(report.say("right_answer"), [(example.gold, False)]), *said]
-    lines = [f"> {escaped(example.question)}", "", *(f"- {escaped(who)}: {_marked(said)}" for who, said in answers)]
+    lines = [
+        f"> {escaped(example.question)}",
+        "",
+        *(f"- {escaped(who)}: {_marked(said)}" for who, said in answers),
+    ]
     return "\n".join([f"#### {escaped(report.outcome(found, example))}", "", *lines])
 
 
 def _marked(pieces: list[Piece]) -> str:
-    return " ".join(f"**{escaped(text)}**" if mark and text.strip() else escaped(text) for text, mark in pieces)
+    return " ".join(
+        f"**{escaped(text)}**" if mark and text.strip() else escaped(text) for text, mark in pieces
+    )

@@ -36,12 +36,17 @@ class Figure(NamedTuple):
 def page(report: Report) -> str:
     """The whole page."""
     return render(
-        "report", report=report, say=report.say,
-        said=verdicts(report.result, report.say), stands_on=notes(report.result, report.say),
-        spans=[*_drawn_spans(report)], strips=[*_drawn_strips(report)], curves=[*_drawn_curves(report)],
+        "report",
+        report=report,
+        say=report.say,
+        said=verdicts(report.result, report.say),
+        stands_on=notes(report.result, report.say),
+        spans=[*_drawn_spans(report)],
+        strips=[*_drawn_strips(report)],
+        curves=[*_drawn_curves(report)],
         confused=lambda found: [_drawn_confusion(report, one) for one in found.confusions],
         calibrations=[_drawn_calibration(report, found) for found in report.calibrations],
-    )  # fmt: skip
+    )
 
 
 def spans(report: Report) -> Groups:
@@ -51,7 +56,10 @@ def spans(report: Report) -> Groups:
         if one.scale == 100 and outcome(one) not in ("undefined", "void"):
             titled = rows.setdefault(_criterion(one.task, report), {})
             titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
-    return {name: [plots.Group(title, some) for title, some in titled.items()] for name, titled in rows.items()}
+    return {
+        name: [plots.Group(title, some) for title, some in titled.items()]
+        for name, titled in rows.items()
+    }
 
 
 def _criterion(task: str, report: Report) -> str:
@@ -59,7 +67,9 @@ def _criterion(task: str, report: Report) -> str:
 
 
 def _span(one: Comparison, report: Report) -> plots.PlotRow:
-    value, low, high = (100 * end for end in (one.found.difference, one.found.ci_low, one.found.ci_high))
+    value, low, high = (
+        100 * end for end in (one.found.difference, one.found.ci_low, one.found.ci_high)
+    )
     label = comparison_tables.sides(one, report.numbers, report.say) if report.several else ""
     return plots.PlotRow(label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(one))])
 
@@ -73,15 +83,22 @@ def _drawn_spans(report: Report) -> Iterator[Figure]:
     margin = MARGIN * (high - low or 1)
     axis = plots.Axis(report.say("points_axis"), form="+~f")
     for criterion, groups in found.items():
-        yield _drawn(criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0))
+        yield _drawn(
+            criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0)
+        )
 
 
 def strips(report: Report) -> Groups:
-    """Of each task the judged metric and those that have a value to stand beside, where they lie between 0 and 1."""
+    """Of each task the judged metric and those that have a value to stand beside, where they lie
+    between 0 and 1."""
     runs, found = report.result.runs, dict[str, list[plots.Group]]()
-    for task, name in dict.fromkeys((of, name) for run in runs for of in run.scores for name in _shown(run, of)):
+    for task, name in dict.fromkeys(
+        (of, name) for run in runs for of in run.scores for name in _shown(run, of)
+    ):
         scored = [
-            (run, sides) for run in runs if task in run.scores and len(sides := _sides(run.scores[task], name)) == 2
+            (run, sides)
+            for run in runs
+            if task in run.scores and len(sides := _sides(run.scores[task], name)) == 2
         ]
         title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
         rows = [plots.PlotRow(_label(run, report), _figures(sides), sides) for run, sides in scored]
@@ -102,7 +119,9 @@ def _sides(entry: dict[str, Any], name: str) -> list[plots.Interval]:
         score = entry[kind].get(name, {"value": None})
         if score["value"] is not None and 0 <= score["value"] <= 1:
             value, half = score["value"], NORMAL * (score["stderr"] or 0.0)
-            found.append(plots.Interval(value, max(value - half, 0.0), min(value + half, 1.0), kind))
+            found.append(
+                plots.Interval(value, max(value - half, 0.0), min(value + half, 1.0), kind)
+            )
     return found
 
 
@@ -114,20 +133,27 @@ def _figures(sides: Sequence[plots.Interval]) -> str:
     return " → ".join(f"{side.value:.3f}" for side in sides)
 
 
-def _references(runs: Sequence[Finished], task: str, metric: str, report: Report) -> dict[str, float]:
-    """What a metric is held against, by its name; behind it, where it is not the same for all runs, whose it is."""
+def _references(
+    runs: Sequence[Finished], task: str, metric: str, report: Report
+) -> dict[str, float]:
+    """What a metric is held against, by its name; behind it, where it is not the same for all runs,
+    whose it is."""
     whose: dict[tuple[str, float], list[str]] = {}
     for run in runs:
         for line in _lines(run.scores[task], task, metric, report.say):
             whose.setdefault(line, []).append(f"{report.numbers[run.folder]}")
     named = (
-        (name, value, "" if len(of) == len(runs) else f" ({', '.join(of)})") for (name, value), of in whose.items()
+        (name, value, "" if len(of) == len(runs) else f" ({', '.join(of)})")
+        for (name, value), of in whose.items()
     )
     return {f"{name}{of}": value for name, value, of in named if 0 <= value <= 1}
 
 
-def _lines(entry: dict[str, Any], task: str, metric: str, say: Phrases) -> Iterator[tuple[str, float]]:
-    """Chance, and of the judged metric the lines that were made here and what is published of people and models."""
+def _lines(
+    entry: dict[str, Any], task: str, metric: str, say: Phrases
+) -> Iterator[tuple[str, float]]:
+    """Chance, and of the judged metric the lines that were made here and what is published of
+    people and models."""
     if metric in entry["chance"]:
         yield say("chance"), entry["chance"][metric]
     if metric == cards()[task].primary:
@@ -135,19 +161,29 @@ def _lines(entry: dict[str, Any], task: str, metric: str, say: Phrases) -> Itera
             if scores[metric]["value"] is not None:
                 yield say.word("lines", name), scores[metric]["value"]
         yield from (
-            (say.word("lines", o["name"]), o["value"]) for o in entry.get("published", ()) if o["metric"] == metric
+            (say.word("lines", o["name"]), o["value"])
+            for o in entry.get("published", ())
+            if o["metric"] == metric
         )
 
 
 def _drawn_strips(report: Report) -> Iterator[Figure]:
     axis = plots.Axis("", form=".2~f", ticks=plots.SHARES)
     for task, groups in strips(report).items():
-        yield _drawn(f"{_criterion(task, report)}: {task}", groups, plots.intervals(groups, axis, (0, 1)))
+        yield _drawn(
+            f"{_criterion(task, report)}: {task}", groups, plots.intervals(groups, axis, (0, 1))
+        )
 
 
 def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figure:
-    rows = [(" ".join(filter(None, (group.title, row.label))), row.figures) for group in groups for row in group.rows]
-    return Figure(title, plots.svg(spec, "; ".join(f"{label}: {figures}" for label, figures in rows)))
+    rows = [
+        (" ".join(filter(None, (group.title, row.label))), row.figures)
+        for group in groups
+        for row in group.rows
+    ]
+    return Figure(
+        title, plots.svg(spec, "; ".join(f"{label}: {figures}" for label, figures in rows))
+    )
 
 
 def curves(report: Report, axis: str) -> list[plots.Series]:
@@ -164,7 +200,9 @@ def curves(report: Report, axis: str) -> list[plots.Series]:
 
 
 def _points(losses: Sequence[Event], axis: str, key: str) -> list[plots.PlotPoint]:
-    return [plots.PlotPoint(event[axis], max(event[key], LEAST)) for event in losses if key in event]
+    return [
+        plots.PlotPoint(event[axis], max(event[key], LEAST)) for event in losses if key in event
+    ]
 
 
 def _legend(report: Report) -> list[str]:
@@ -182,7 +220,10 @@ def _drawn_curves(report: Report) -> Iterator[Figure]:
             title = report.say("loss_against", axis=report.say(f"{axis}_axis"))
             yield Figure(
                 title,
-                plots.svg(plots.lines(found, plots.Axis(""), plots.Axis("", log=True, form="~g")), f"{title}. {said}"),
+                plots.svg(
+                    plots.lines(found, plots.Axis(""), plots.Axis("", log=True, form="~g")),
+                    f"{title}. {said}",
+                ),
             )
 
 
@@ -190,14 +231,21 @@ def _drawn_confusion(report: Report, found: Confusion) -> Figure:
     table, say = report.confusion(found), report.say
     said = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
     spec = plots.confusion(found.choices, found.counts, (say("given_answer"), say("right_answer")))
-    return Figure(table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {said}"))
+    return Figure(
+        table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {said}")
+    )
 
 
 def _drawn_calibration(report: Report, found: Calibration) -> Figure:
     title, say = report.calibrated(found), report.say
     sides = {"base": found.base, "tuned": found.tuned}
-    spec = plots.reliability({kind: dots(side) for kind, side in sides.items()}, (say("sure_axis"), say("right_axis")))
-    said = "; ".join(f"{say.word('variants', kind)} {', '.join(map(_said, side))}" for kind, side in sides.items())
+    spec = plots.reliability(
+        {kind: dots(side) for kind, side in sides.items()}, (say("sure_axis"), say("right_axis"))
+    )
+    said = "; ".join(
+        f"{say.word('variants', kind)} {', '.join(map(_said, side))}"
+        for kind, side in sides.items()
+    )
     return Figure(title, plots.svg(spec, f"{title}. {said}"))
 
 

@@ -1,5 +1,6 @@
-"""What a report says of one run or of several that are compared, in plain words, from the files of the run folders alone:
-report.html and report.md of a run, and the page and the Markdown of a comparison."""
+"""What a report says of one run or of several that are compared, in plain words, from the files of
+the run folders alone: report.html and report.md of a run, and the page and the Markdown of a
+comparison."""
 
 from typing import Any
 
@@ -14,7 +15,8 @@ from kotune.runs.finished import Finished
 
 
 class Report:
-    """What page and Markdown say, in one language. A table more is a line in `judged`, `unlike`, `spent` or `made`."""
+    """What page and Markdown say, in one language. A table more is a line in `judged`, `unlike`,
+    `spent` or `made`."""
 
     def __init__(self, result: Result, say: Phrases) -> None:
         self.result, self.say = result, say
@@ -38,15 +40,21 @@ class Report:
         return self.result.names[run.folder]
 
     def judged(self) -> list[Table]:
-        """What was found, criterion by criterion, what it is to be held against, and what it is by kinds of items; nothing where
-        nothing was scored."""
+        """What was found, criterion by criterion, what it is to be held against, and what it is by
+        kinds of items; nothing where nothing was scored."""
         if not self.result.found:
             return []
         criteria = comparison_tables.criteria(self.result, self.say)
         kinds = comparison_tables.breakdowns(self.result, self.say)
         seeds = comparison_tables.seeds(self.result, self.say)
         signals = comparison_tables.signals(self.result, self.say)
-        return [*criteria, *seeds, comparison_tables.references(self.result, self.say), *signals, *kinds]
+        return [
+            *criteria,
+            *seeds,
+            comparison_tables.references(self.result, self.say),
+            *signals,
+            *kinds,
+        ]
 
     def unlike(self) -> list[Table]:
         """What is not the same between the runs, beside their models."""
@@ -59,10 +67,14 @@ class Report:
     def made(self) -> list[Table]:
         """What the runs were made from, and how."""
         made = (run_tables.parity, run_tables.machine)
-        return [*run_tables.data(self.result, self.say), *(table(self.result, self.say) for table in made)]
+        return [
+            *run_tables.data(self.result, self.say),
+            *(table(self.result, self.say) for table in made),
+        ]
 
     def whose(self, run: Finished) -> str:
-        """A run's place in the list of runs, before what is told of it; nothing where there is one only."""
+        """A run's place in the list of runs, before what is told of it; nothing where there is one
+        only."""
         return f"{self.numbers[run.folder]} " if self.several else ""
 
     def sides(self, found: Changes) -> str:
@@ -85,7 +97,9 @@ class Report:
         places = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(one.a.run), "b": self.name(one.b.run)}
         word = "items" if found.metric else "words"
-        return self.say.told(f"changed_{kind}", word, task=one.task, metric=found.metric, **places, **names)
+        return self.say.told(
+            f"changed_{kind}", word, task=one.task, metric=found.metric, **places, **names
+        )
 
     def outcome(self, found: Changes, example: Example) -> str:
         """The heading of an example."""
@@ -100,22 +114,30 @@ class Report:
         return self.name(found.one.a.run), self.name(found.one.b.run)
 
     def judgement(self, is_right: bool | None) -> str:
-        """What stands behind whose answer it is; nothing where an answer is neither right nor wrong."""
+        """What stands behind whose answer it is; nothing where an answer is neither right nor
+        wrong."""
         return "" if is_right is None else f", {self.say('right' if is_right else 'wrong')}"
 
     def calibrated(self, found: Calibration) -> str:
         """The heading of a calibration plot."""
         base, tuned = (comparison_tables.number(error) for error in found.errors)
-        return self.say("calibrated", task=f"{self.whose(found.run)}{found.task}", base=base, tuned=tuned)
+        return self.say(
+            "calibrated", task=f"{self.whose(found.run)}{found.task}", base=base, tuned=tuned
+        )
 
     def lost(self, run: Finished) -> str:
-        """The first and last training loss of a run, the last of validation, and what its training is doubted for."""
+        """The first and last training loss of a run, the last of validation, and what its training
+        is doubted for."""
         return " ".join([self._ends(run), *doubts(run.record, self.say)])
 
     def _ends(self, run: Finished) -> str:
         losses = self.losses[self.numbers[run.folder] - 1]
         trained, validated = ([e for e in losses if key in e] for key in ("loss", "eval_loss"))
-        last = [self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")] if validated else []
+        last = (
+            [self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")]
+            if validated
+            else []
+        )
         return " ".join([self._trained(trained), *last])
 
     def _trained(self, logged: list[dict[str, Any]]) -> str:
@@ -123,4 +145,9 @@ class Report:
             return self.say("no_loss")
         first, last = logged[0], logged[-1]
         places = {"first": f"{first['loss']:.4f}", "last": f"{last['loss']:.4f}"}
-        return self.say("losses" if len(logged) > 1 else "one_loss", at=first["step"], end=last["step"], **places)
+        return self.say(
+            "losses" if len(logged) > 1 else "one_loss",
+            at=first["step"],
+            end=last["step"],
+            **places,
+        )

@@ -1,4 +1,5 @@
-"""A comparison on the terminal: verdicts first, then a table a criterion, what it cost, and what is not the same."""
+"""A comparison on the terminal: verdicts first, then a table a criterion, what it cost, and what is
+not the same."""
 
 from rich.console import Console
 from rich.text import Text
@@ -25,7 +26,11 @@ def show(result: Result, say: Phrases, console: Console | None = None) -> None:
     for place, run in enumerate(result.runs, 1):
         console.print(Text(f"{place}  {result.names[run.folder]}  {run.folder}"))
     console.print()
-    judged = (*tables.criteria(result, say), *tables.seeds(result, say), tables.references(result, say))
+    judged = (
+        *tables.criteria(result, say),
+        *tables.seeds(result, say),
+        tables.references(result, say),
+    )
     for found in (
         *judged,
         *tables.breakdowns(result, say),

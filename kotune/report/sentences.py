@@ -19,15 +19,16 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Verdict:
-    """`outcome`: b against a is `better`, `worse`, `same` (no difference found), `undefined` (no interval), or `void` where a
-    value itself is: answers that say nothing have no signals."""
+    """`outcome`: b against a is `better`, `worse`, `same` (no difference found), `undefined` (no
+    interval), or `void` where a value itself is: answers that say nothing have no signals."""
 
     outcome: str
     text: str
 
 
 def verdicts(result: Result, say: Phrases) -> list[Verdict]:
-    """A sentence for each comparison of a task's primary metric, then one a run and task on its reference lines."""
+    """A sentence for each comparison of a task's primary metric, then one a run and task on its
+    reference lines."""
     held: dict[tuple[Path, str], list[Comparison]] = {}
     for line in result.lines:
         held.setdefault((line.b.run.folder, line.task), []).append(line)
@@ -36,7 +37,8 @@ def verdicts(result: Result, say: Phrases) -> list[Verdict]:
 
 
 def notes(result: Result, say: Phrases) -> list[str]:
-    """What the verdicts stand on; that one seed speaks of adapters and never of models; what else is not alike."""
+    """What the verdicts stand on; that one seed speaks of adapters and never of models; what else
+    is not alike."""
     primaries = sum(one.p_holm is not None for one in result.found)
     first = result.names[result.runs[0].folder]
     unlike = [
@@ -80,25 +82,34 @@ def called(side: Side, names: dict[Path, str]) -> str:
 
 def _verdict(one: Comparison, names: dict[Path, str], say: Phrases) -> Verdict:
     kind, result = "tuning" if one.a.run is one.b.run else "runs", outcome(one)
-    text = say.told(f"verdict_{kind}", result, **_places(one, names, say), **_figures(one, result, say))
+    text = say.told(
+        f"verdict_{kind}", result, **_places(one, names, say), **_figures(one, result, say)
+    )
     return Verdict(result, text)
 
 
 def _places(one: Comparison, names: dict[Path, str], say: Phrases) -> dict[str, str]:
     """What a sentence is about."""
     return {
-        "a": called(one.a, names), "b": called(one.b, names), "task": one.task, "metric": one.metric,
-        "criterion": say.word("criteria", cards()[one.task].criterion), "n": f"{one.found.n:,}",
-    }  # fmt: skip
+        "a": called(one.a, names),
+        "b": called(one.b, names),
+        "task": one.task,
+        "metric": one.metric,
+        "criterion": say.word("criteria", cards()[one.task].criterion),
+        "n": f"{one.found.n:,}",
+    }
 
 
 def _against(lines: Sequence[Comparison], names: dict[Path, str], say: Phrases) -> Verdict:
-    """How a tuned model stands to the reference lines of one task. It is as good as the line that it does worst against."""
+    """How a tuned model stands to the reference lines of one task. It is as good as the line that
+    it does worst against."""
     by_outcome: dict[str, list[Comparison]] = {}
     for line in lines:
         by_outcome.setdefault(outcome(line), []).append(line)
     found = [result for result in say.words("verdict_line") if result in by_outcome]
-    told = (say.told("verdict_line", result, lines=_named(by_outcome[result], say)) for result in found)
+    told = (
+        say.told("verdict_line", result, lines=_named(by_outcome[result], say)) for result in found
+    )
     places = _places(lines[0], names, say)
     return Verdict(found[-1], say("verdict_lines", **places, told="; ".join(told)))
 
@@ -106,14 +117,15 @@ def _against(lines: Sequence[Comparison], names: dict[Path, str], say: Phrases) 
 def _named(lines: Sequence[Comparison], say: Phrases) -> str:
     """Reference lines with what the tuned model has more, in points where the metric has them."""
     return ", ".join(
-        f"{say.word('lines', line.a.variant)} ({line.found.difference * line.scale:+.{1 if line.scale == 100 else 3}f})"
+        f"{say.word('lines', line.a.variant)}"
+        f" ({line.found.difference * line.scale:+.{1 if line.scale == 100 else 3}f})"
         for line in lines
     )
 
 
 def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
-    """The numbers of a sentence: how much better or worse, between what, and how sure. Where something is claimed all are
-    above 0."""
+    """The numbers of a sentence: how much better or worse, between what, and how sure. Where
+    something is claimed all are above 0."""
     told, scale = one.found, one.scale
     if result in ("undefined", "void"):
         return {}
@@ -124,9 +136,11 @@ def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
     shown = amount(by, scale, nearest)
     return {
         "by": say("points", n=shown) if scale == 100 else shown,
-        "low": amount(low, scale, nearest), "high": amount(high, scale, nearest),
-        "p": _equals(one.p_holm), "seen": _doubt(one, say) + _seen(told, scale, say),
-    }  # fmt: skip
+        "low": amount(low, scale, nearest),
+        "high": amount(high, scale, nearest),
+        "p": _equals(one.p_holm),
+        "seen": _doubt(one, say) + _seen(told, scale, say),
+    }
 
 
 def _equals(p_value: float | None) -> str:
@@ -136,7 +150,11 @@ def _equals(p_value: float | None) -> str:
 
 def _doubt(one: Comparison, say: Phrases) -> str:
     doubt = doubted_by(one)
-    return say.told("doubted_by", doubt, p=_equals(one.found.p_value), groups=f"{one.found.groups:,}") if doubt else ""
+    return (
+        say.told("doubted_by", doubt, p=_equals(one.found.p_value), groups=f"{one.found.groups:,}")
+        if doubt
+        else ""
+    )
 
 
 def _seen(told: Paired, scale: int, say: Phrases) -> str:

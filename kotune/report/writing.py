@@ -13,7 +13,8 @@ from kotune.runs.folder import publish, write_text
 
 
 def write(folder: Path, say: Phrases, price: Price | None = None) -> list[Path]:
-    """Write report.html and report.md of a run; their paths. KotuneError where the folder is not a whole run."""
+    """Write report.html and report.md of a run; their paths. KotuneError where the folder is not a
+    whole run."""
     with made_of(folder):
         report = Report(Result.of([Finished(folder)], price), say)
         return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
@@ -22,7 +23,8 @@ def write(folder: Path, say: Phrases, price: Price | None = None) -> list[Path]:
 def write_as(
     report: Report, html: Path | None, md: Path | None, write: Callable[[Path, str], None] = publish
 ) -> list[Path]:
-    """Write a report as a page, as Markdown, or both; their paths. `write`: publish(), or write_text() in a run folder."""
+    """Write a report as a page, as Markdown, or both; their paths. `write`: publish(), or
+    write_text() in a run folder."""
     from kotune.report.markdown import in_markdown
     from kotune.report.page import page
 

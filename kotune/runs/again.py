@@ -1,5 +1,5 @@
-"""The command that makes a run once more, from its run.json: built anew from what is checked there, because a stranger may have
-written it, and whoever reads a report may type what it says."""
+"""The command that makes a run once more, from its run.json: built anew from what is checked there,
+because a stranger may have written it, and whoever reads a report may type what it says."""
 
 import re
 import shlex
@@ -15,17 +15,20 @@ from kotune.runs.records import fits
 
 UNKNOWN = Path("RECIPE")  # where nothing names one
 ARGUMENTS = "ARGUMENTS"  # where a launcher had some that are not told
-# Of a launcher's own arguments only those that say how many processes there are. Others name programs to run, or machines: from
-# torchrun's meeting place (--rdzv-endpoint) it loads pickles, which run code (torch 2.13).
+# Of a launcher's own arguments only those that say how many processes there are. Others name
+# programs to run, or machines: from torchrun's meeting place (--rdzv-endpoint) it loads pickles,
+# which run code (torch 2.13).
 COUNTS = re.compile(
-    r"--(nproc[-_]per[-_]node|num[-_]processes)=[1-9]\d?|--(nnodes|num[-_]machines)=1|--master[-_]port=\d{1,5}|"
+    r"--(nproc[-_]per[-_]node|num[-_]processes)=[1-9]\d?|--(nnodes|num[-_]machines)=1|"
+    r"--master[-_]port=\d{1,5}|"
     r"--(standalone|multi[-_]gpu)",
     re.ASCII,
 )
 
 
 def again(record: dict[str, Any]) -> str:
-    """The command, ready for a shell: nothing in it but `run`, a recipe and options of kotune's own, each word quoted."""
+    """The command, ready for a shell: nothing in it but `run`, a recipe and options of kotune's
+    own, each word quoted."""
     words = _words(record.get("command"))
     name, *passed = _launcher(record.get("launcher"))
     overrides, limit = record.get("overrides"), record.get("limit")
@@ -43,7 +46,8 @@ def again(record: dict[str, Any]) -> str:
 
 
 def _words(told: object) -> list[str]:
-    """The words of a record's command; none where it is no line of text that a shell would read as words."""
+    """The words of a record's command; none where it is no line of text that a shell would read as
+    words."""
     try:
         return shlex.split(told) if isinstance(told, str) and told.isprintable() else []
     except ValueError:
@@ -66,6 +70,11 @@ def _after(option: str, words: list[str]) -> str | None:
 
 def _launcher(told: object) -> list[str]:
     """A launcher and its arguments; a word in their place where one is not known to be harmless."""
-    if not fits(told, list[str]) or not isinstance(told, list) or not told or told[0] not in LAUNCHERS:
+    if (
+        not fits(told, list[str])
+        or not isinstance(told, list)
+        or not told
+        or told[0] not in LAUNCHERS
+    ):
         return [""]
     return told if all(COUNTS.fullmatch(word) for word in told[1:]) else [told[0], ARGUMENTS]

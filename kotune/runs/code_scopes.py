@@ -1,11 +1,15 @@
-"""What the scopes of a Python file bind: names of the top level, of a function, of a comprehension, and what is imported."""
+"""What the scopes of a Python file bind: names of the top level, of a function, of a comprehension,
+and what is imported."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-WHOLE, EFFECTS = "", "<effects>"  # of a module: all that it defines; what its top level does beside defining
+WHOLE, EFFECTS = (
+    "",
+    "<effects>",
+)  # of a module: all that it defines; what its top level does beside defining
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = (*DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 NAMING = (*DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
@@ -31,7 +35,8 @@ Scopes = tuple[Names, ...]  # the innermost last; empty at the top level
 
 
 class Module:
-    """The top level of a file: the statements that bind each name, its imports, and the statements that do more than that."""
+    """The top level of a file: the statements that bind each name, its imports, and the statements
+    that do more than that."""
 
     def __init__(self, file: Path) -> None:
         self.bound: dict[str, list[ast.stmt]] = {}

@@ -1,8 +1,9 @@
-"""Python files as text that holds what they do and nothing else, with references to other definitions left out of it.
+"""Python files as text that holds what they do and nothing else, with references to other
+definitions left out of it.
 
-Left out: comments, docstrings, annotations (but for fields of pydantic models, which act on them), the words of an error
-that is raised, a definition's own name, and how `__file__` is turned into a folder.
-"""
+Left out: comments, docstrings, annotations (but for fields of pydantic models, which act on them),
+the words of an error that is raised, a definition's own name, and how `__file__` is turned into a
+folder."""
 
 import ast
 import hashlib
@@ -30,7 +31,12 @@ from kotune.runs.code_scopes import (
 
 DATA_NAME = re.compile(r"[\w./-]+\.(?:jsonl?|ya?ml|npz|txt|jinja)")
 TO_FOLDER = {"parent", "parents", "resolve", "absolute"}  # what may follow Path(__file__)
-UNTYPED = {"dataclass", "NamedTuple", "Protocol", "TypedDict"}  # classes whose annotations do nothing
+UNTYPED = {
+    "dataclass",
+    "NamedTuple",
+    "Protocol",
+    "TypedDict",
+}  # classes whose annotations do nothing
 
 
 class Sources(Protocol):
@@ -49,12 +55,14 @@ class Reader:
         self.references: list[Definition] = []
 
     def data(self, file: Path) -> str:
-        """A data file as its digest; a template without its comments; YAML as what it says, in which lm_eval's `!function`
-        names a definition."""
+        """A data file as its digest; a template without its comments; YAML as what it says, in
+        which lm_eval's `!function` names a definition."""
         if file.suffix == ".jinja":
             return json.dumps(_template(file.read_text(encoding="utf-8")))
         if file.suffix in (".yaml", ".yml"):
-            return json.dumps(self._said(yaml.load(file.read_text(encoding="utf-8"), _Yaml)), default=str)
+            return json.dumps(
+                self._said(yaml.load(file.read_text(encoding="utf-8"), _Yaml)), default=str
+            )
         return hashlib.sha256(file.read_bytes()).hexdigest()
 
     def text(self, statements: list[ast.stmt], keys: frozenset[str] | None = None) -> str:
@@ -68,7 +76,10 @@ class Reader:
         if isinstance(value, list):
             return [self._said(inner) for inner in value]
         if isinstance(value, _Function):
-            return self._refer(self._sources.bound(self._file.with_name(f"{value.stem}.py"), value.name) or value.name)
+            return self._refer(
+                self._sources.bound(self._file.with_name(f"{value.stem}.py"), value.name)
+                or value.name
+            )
         return self._string(value) if isinstance(value, str) else value
 
     def _refer(self, target: Target) -> Any:
@@ -86,7 +97,11 @@ class Reader:
     def _node(self, node: Any, scopes: Scopes) -> Any:
         """A syntax tree as lists, strings and dicts of its fields."""
         if isinstance(node, list):  # a function's imports are what its names lead to
-            return [self._node(item, scopes) for item in node if not (scopes and isinstance(item, IMPORTS))]
+            return [
+                self._node(item, scopes)
+                for item in node
+                if not (scopes and isinstance(item, IMPORTS))
+            ]
         if not isinstance(node, ast.AST):
             return node
         if isinstance(node, ast.expr):
@@ -98,19 +113,31 @@ class Reader:
         return special(node, scopes)
 
     def _fields(self, node: ast.AST, scopes: Scopes, **instead: Any) -> Any:
-        """A node's kind and fields, `instead` of what some hold; those that are empty or do nothing are left out."""
-        fields = {name: value for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment")}
-        told = {name: self._node(value, scopes) for name, value in fields.items() if name not in instead}
+        """A node's kind and fields, `instead` of what some hold; those that are empty or do nothing
+        are left out."""
+        fields = {
+            name: value
+            for name, value in ast.iter_fields(node)
+            if name not in ("ctx", "kind", "type_comment")
+        }
+        told = {
+            name: self._node(value, scopes) for name, value in fields.items() if name not in instead
+        }
         return [
             type(node).__name__,
             {name: value for name, value in {**told, **instead}.items() if value not in (None, [])},
         ]
 
     def _constant(self, node: ast.Constant, scopes: Scopes) -> Any:
-        return {"text": self._string(node.value)} if isinstance(node.value, str) else {"value": repr(node.value)}
+        return (
+            {"text": self._string(node.value)}
+            if isinstance(node.value, str)
+            else {"value": repr(node.value)}
+        )
 
     def _target(self, node: ast.expr, scopes: Scopes) -> Target | None:
-        """What a name, or an attribute of a module, leads to beyond this definition; None for a variable or a builtin."""
+        """What a name, or an attribute of a module, leads to beyond this definition; None for a
+        variable or a builtin."""
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             scope = next((scope for scope in reversed(scopes) if node.id in scope), None)
             if scope is None:
@@ -121,13 +148,19 @@ class Reader:
             owner = self._target(node.value, scopes)
             if isinstance(owner, str):
                 return f"{owner}.{node.attr}"
-            return self._sources.member(owner.file, node.attr) if owner and owner.name == WHOLE else None
+            return (
+                self._sources.member(owner.file, node.attr)
+                if owner and owner.name == WHOLE
+                else None
+            )
         return None
 
     def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scopes: Scopes) -> Any:
         inner = (*scopes, bindings(node.body) | arguments_of(node.args))
         body = self._node(without_docstring(node.body), inner)
-        return self._fields(node, scopes, name=node.name if scopes else None, returns=None, body=body)
+        return self._fields(
+            node, scopes, name=node.name if scopes else None, returns=None, body=body
+        )
 
     _asyncfunctiondef = _functiondef
 
@@ -135,14 +168,21 @@ class Reader:
         return node.arg
 
     def _lambda(self, node: ast.Lambda, scopes: Scopes) -> Any:
-        return self._fields(node, scopes, body=self._node(node.body, (*scopes, arguments_of(node.args))))
+        return self._fields(
+            node, scopes, body=self._node(node.body, (*scopes, arguments_of(node.args)))
+        )
 
     def _comprehension_of(self, node: Any, scopes: Scopes) -> Any:
         first, *rest = node.generators
         inner = (*scopes, bindings([generator.target for generator in node.generators]))
-        generators = [self._fields(first, inner, iter=self._node(first.iter, scopes)), *self._node(rest, inner)]
+        generators = [
+            self._fields(first, inner, iter=self._node(first.iter, scopes)),
+            *self._node(rest, inner),
+        ]
         parts = {
-            name: self._node(getattr(node, name), inner) for name in ("elt", "key", "value") if hasattr(node, name)
+            name: self._node(getattr(node, name), inner)
+            for name in ("elt", "key", "value")
+            if hasattr(node, name)
         }
         return self._fields(node, scopes, generators=generators, **parts)
 
@@ -151,12 +191,19 @@ class Reader:
     def _classdef(self, node: ast.ClassDef, scopes: Scopes) -> Any:
         """Functions in a class do not see the names that it binds; the rest of it does."""
         outer, own = (*scopes, Names()), (*scopes, bindings(node.body))
-        marks = [*node.bases, *(mark.func if isinstance(mark, ast.Call) else mark for mark in node.decorator_list)]
+        marks = [
+            *node.bases,
+            *(mark.func if isinstance(mark, ast.Call) else mark for mark in node.decorator_list),
+        ]
         is_typed = not UNTYPED & {getattr(mark, "id", getattr(mark, "attr", "")) for mark in marks}
         body = []
         for statement in without_docstring(node.body):
             told = self._node(statement, outer if isinstance(statement, DEFINITIONS) else own)
-            typed = [self._node(statement.annotation, own)] if is_typed and isinstance(statement, ast.AnnAssign) else []
+            typed = (
+                [self._node(statement.annotation, own)]
+                if is_typed and isinstance(statement, ast.AnnAssign)
+                else []
+            )
             body.append([told, *typed])
         return self._fields(node, scopes, name=node.name if scopes else None, body=body)
 
@@ -184,30 +231,44 @@ class _Function(NamedTuple):
     name: str
 
 
-class _Yaml(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C: a tenth of the time
+# The loader in C takes a tenth of the time.
+class _Yaml(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """lm_eval's YAML files."""
 
 
-_Yaml.add_multi_constructor("!function", lambda loader, suffix, node: _Function(*node.value.rsplit(".", 1)))
+_Yaml.add_multi_constructor(
+    "!function", lambda loader, suffix, node: _Function(*node.value.rsplit(".", 1))
+)
 
 
 def _template(text: str) -> list[tuple[str, str]]:
-    """The tokens of a template under transformers' settings, in which a comment takes its line with it."""
+    """The tokens of a template under transformers' settings, in which a comment takes its line with
+    it."""
     from jinja2 import Environment, TemplateSyntaxError
 
     try:
         tokens = list(Environment(trim_blocks=True, lstrip_blocks=True).lex(text))
     except TemplateSyntaxError:
         return [("unread", text)]
-    told = [(kind, token) for _, kind, token in tokens if "comment" not in kind and kind != "whitespace"]
-    runs = groupby(told, key=lambda told: told[0] == "data")  # a comment divides the text that it stands in
-    return [one for is_data, run in runs for one in ([("data", "".join(text for _, text in run))] if is_data else run)]
+    told = [
+        (kind, token) for _, kind, token in tokens if "comment" not in kind and kind != "whitespace"
+    ]
+    runs = groupby(
+        told, key=lambda told: told[0] == "data"
+    )  # a comment divides the text that it stands in
+    return [
+        one
+        for is_data, run in runs
+        for one in ([("data", "".join(text for _, text in run))] if is_data else run)
+    ]
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0]
     is_docstring = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
     )
     return body[is_docstring:]
 
@@ -215,8 +276,14 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 def _is_location(node: ast.AST) -> bool:
     """Whether an expression is Path(__file__), or a folder above it."""
     if isinstance(node, ast.Call):
-        takes_file = ast.unparse(node.func) in ("Path", "str") and len(node.args) == 1 and _is_location(node.args[0])
-        return takes_file or (not node.args and isinstance(node.func, ast.Attribute) and _is_location(node.func))
+        takes_file = (
+            ast.unparse(node.func) in ("Path", "str")
+            and len(node.args) == 1
+            and _is_location(node.args[0])
+        )
+        return takes_file or (
+            not node.args and isinstance(node.func, ast.Attribute) and _is_location(node.func)
+        )
     if isinstance(node, ast.Attribute):
         return node.attr in TO_FOLDER and _is_location(node.value)
     if isinstance(node, ast.Subscript):
@@ -230,7 +297,9 @@ def _cut(statement: ast.stmt, keys: frozenset[str]) -> ast.stmt:
     if not isinstance(value, ast.Dict):
         raise TypeError(f"line {statement.lineno} binds no dict that is written out")
     pairs = [
-        (k, v) for k, v in zip(value.keys, value.values, strict=True) if k is None or getattr(k, "value", None) in keys
+        (k, v)
+        for k, v in zip(value.keys, value.values, strict=True)
+        if k is None or getattr(k, "value", None) in keys
     ]
     less = ast.Dict(keys=[key for key, _ in pairs], values=[value for _, value in pairs])
     return ast.Assign(targets=[ast.Name("dict", ast.Store())], value=less)

@@ -1,4 +1,5 @@
-"""metrics.jsonl: what training did, one JSON object a line. The plugin (kotune.train.plugin) says what stands in them."""
+"""metrics.jsonl: what training did, one JSON object a line. The plugin (kotune.train.plugin) says
+what stands in them."""
 
 import errno
 import json
@@ -16,7 +17,8 @@ Event = dict[str, Any]
 
 
 def read_metrics(path: Path) -> list[Event]:
-    """The events of metrics.jsonl; none where training never began. StageError where a line is not whole."""
+    """The events of metrics.jsonl; none where training never began. StageError where a line is not
+    whole."""
     if not path.exists():
         return []
     try:
@@ -29,12 +31,16 @@ def read_metrics(path: Path) -> list[Event]:
 
 
 def keep_metrics_until(metrics: Path, step: int) -> str:
-    """Keep what was logged up to the checkpoint that training goes on from; the rest will be logged again. Where lines are not
-    whole, the file as it was is put beside it, and this is what to tell; else empty."""
+    """Keep what was logged up to the checkpoint that training goes on from; the rest will be logged
+    again. Where lines are not whole, the file as it was is put beside it, and this is what to tell;
+    else empty."""
     found, is_whole = _whole_lines(metrics)
     told = ""
     if not is_whole:
-        beside, used = _put_aside(metrics), f", and the whole ones up to step {step} are used" if step else ""
+        beside, used = (
+            _put_aside(metrics),
+            f", and the whole ones up to step {step} are used" if step else "",
+        )
         told = f"{metrics.name}: not all of its lines are whole; it is kept as {beside.name}{used}"
     kept = [event for event in found if step and event["step"] <= step and event["event"] != "end"]
     write_text(metrics, "".join(json.dumps(event) + "\n" for event in kept))
@@ -42,7 +48,8 @@ def keep_metrics_until(metrics: Path, step: int) -> str:
 
 
 def _whole_lines(path: Path) -> tuple[list[Event], bool]:
-    """The events that have their shape, and whether all have. What a kill left of the last line counts for nothing."""
+    """The events that have their shape, and whether all have. What a kill left of the last line
+    counts for nothing."""
     found: list[Event] = []
     damaged = 0
     try:

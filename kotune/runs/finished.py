@@ -1,7 +1,8 @@
-"""The folder of a run that is done, read back: everything that a comparison or a report tells is in its files.
+"""The folder of a run that is done, read back: everything that a comparison or a report tells is in
+its files.
 
-A file that is missing, damaged, edited since its stage made it, or of another version is one message that names it.
-"""
+A file that is missing, damaged, edited since its stage made it, or of another version is one
+message that names it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,18 @@ from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
 from kotune.runs.reading import MAX_LINES, lines_of, yaml_of
-from kotune.runs.records import Answered, Begun, Event, Item, Manifest, Parity, Record, Resolved, TaskScores, fits
+from kotune.runs.records import (
+    Answered,
+    Begun,
+    Event,
+    Item,
+    Manifest,
+    Parity,
+    Record,
+    Resolved,
+    TaskScores,
+    fits,
+)
 from kotune_tasks.card import cards
 
 Sample = dict[str, Any]
@@ -29,7 +41,8 @@ UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, Re
 
 
 class Finished:
-    """A run folder whose score stage is done. KotuneError tells what is missing or was changed since."""
+    """A run folder whose score stage is done. KotuneError tells what is missing or was changed
+    since."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.resolve().name
@@ -43,8 +56,14 @@ class Finished:
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
         self.scores: dict[str, Any] = _read(folder / SCORES, f"run `{self.command}` again")
         known = fits(self.record, Record) and fits(self.scores, dict[str, TaskScores])
-        if not known or not self.scores.keys() <= cards().keys() or not (self.scores or self._has_nothing_to_score):
-            raise KotuneError(f"{folder}: scored by another version of kotune; run `{self.command}` again")
+        if (
+            not known
+            or not self.scores.keys() <= cards().keys()
+            or not (self.scores or self._has_nothing_to_score)
+        ):
+            raise KotuneError(
+                f"{folder}: scored by another version of kotune; run `{self.command}` again"
+            )
         self._check(SCORES)
 
     @property
@@ -81,16 +100,19 @@ class Finished:
         return list(self._shaped(METRICS, found, list[Event]))
 
     def samples(self, task: str, kind: str) -> dict[str, Sample]:
-        """What the `base` or `tuned` model made of every item, or the `items` themselves, by their documents' hashes.
-        KotuneError where the file is not the one that was scored."""
+        """What the `base` or `tuned` model made of every item, or the `items` themselves, by their
+        documents' hashes. KotuneError where the file is not the one that was scored."""
         path = self._scored(task, kind)
         try:
-            return _samples(path, self.scores[task]["sha256"][kind], Item if kind == "items" else Answered)
+            return _samples(
+                path, self.scores[task]["sha256"][kind], Item if kind == "items" else Answered
+            )
         except (OSError, ValueError):
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
-        """KotuneError for any file that a report reads later and that is missing or not as its stage left it."""
+        """KotuneError for any file that a report reads later and that is missing or not as its
+        stage left it."""
         _ = self.recipe, self.config, self.manifest, self.parity, self.logs
         for task, entry in self.scores.items():
             for kind in entry["sha256"]:
@@ -105,7 +127,8 @@ class Finished:
         return path
 
     def _check(self, name: str) -> None:
-        """KotuneError for a file that is not as its stage left it. Copies without the adapter are whole enough."""
+        """KotuneError for a file that is not as its stage left it. Copies without the adapter are
+        whole enough."""
         made = {
             file: digest
             for stage in self.record["stages"].values()
@@ -125,7 +148,11 @@ class Finished:
 
     def _json(self, name: str, shape: Any) -> dict[str, Any]:
         self._check(name)
-        return dict(self._shaped(name, _read(self.folder / name, f"remove it and run `{self.command}`"), shape))
+        return dict(
+            self._shaped(
+                name, _read(self.folder / name, f"remove it and run `{self.command}`"), shape
+            )
+        )
 
     def _shaped(self, name: str, found: Any, shape: Any) -> Any:
         """What a file holds, where it is what this version writes."""
@@ -134,12 +161,17 @@ class Finished:
         return found
 
     def _damaged(self, name: str) -> KotuneError:
-        return KotuneError(f"{self.folder / name}: missing or not whole; remove it and run `{self.command}`")
+        return KotuneError(
+            f"{self.folder / name}: missing or not whole; remove it and run `{self.command}`"
+        )
 
 
-@lru_cache(maxsize=12)  # enough for two runs of a task and their lines; fifty would not fit into memory
+@lru_cache(
+    maxsize=12
+)  # enough for two runs of a task and their lines; fifty would not fit into memory
 def _samples(path: Path, digest: str, shape: Any) -> dict[str, Sample]:
-    """The lines of the samples file that has this digest, by their documents' hashes. ValueError where one has another shape."""
+    """The lines of the samples file that has this digest, by their documents' hashes. ValueError
+    where one has another shape."""
     found = lines_of(path)
     if not all(fits(sample, shape) for sample in found):
         raise ValueError("not as this version writes them")
@@ -148,9 +180,9 @@ def _samples(path: Path, digest: str, shape: Any) -> dict[str, Sample]:
 
 @contextmanager
 def made_of(*folders: Path, instead: str = "make the run again") -> Iterator[None]:
-    """Around what is made of runs that are there. Their values may be a stranger's, and no shape (records.py) says all that is
-    asked of them together: what they break is one KotuneError that names the folders and what to do (`instead`), with the error
-    itself as its cause."""
+    """Around what is made of runs that are there. Their values may be a stranger's, and no shape
+    (records.py) says all that is asked of them together: what they break is one KotuneError that
+    names the folders and what to do (`instead`), with the error itself as its cause."""
     try:
         yield
     except DataError:  # a ValueError that is a message already
@@ -158,12 +190,14 @@ def made_of(*folders: Path, instead: str = "make the run again") -> Iterator[Non
     except UNFIT as error:
         names = ", ".join(map(str, folders))
         told = f"not as this version of kotune writes it ({type(error).__name__}: {brief(error)})"
-        raise KotuneError(f"{names}: {told}; {instead}, or set {TRACEBACK}=1 to see where") from error
+        raise KotuneError(
+            f"{names}: {told}; {instead}, or set {TRACEBACK}=1 to see where"
+        ) from error
 
 
 def find(given: Path, runs_dir: Path) -> Path:
-    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`, of those over all items where
-    there is one. RecipeError if there is none."""
+    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`, of
+    those over all items where there is one. RecipeError if there is none."""
     if given.is_dir():
         return given
     if not given.exists():
@@ -179,19 +213,26 @@ def find(given: Path, runs_dir: Path) -> Path:
         record = Run(folder).record()
         name = recipes.run_name(given, recipe, record.get("limit"))
         if "score" in record.get("stages", {}) and folder.name == name:
-            scored.append((record.get("limit") is None, record["stages"]["score"]["finished"], folder))
+            scored.append(
+                (record.get("limit") is None, record["stages"]["score"]["finished"], folder)
+            )
     if not scored and refused:
         raise refused[0]
     if not scored:
-        there = ", ".join(sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*")))
+        there = ", ".join(
+            sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*"))
+        )
         meant = f", or name one that was made with other settings: {there}" if there else ""
         makes = command(given, runs_dir=runs_dir)
-        raise RecipeError(f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{meant}")
+        raise RecipeError(
+            f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{meant}"
+        )
     return max(scored)[2]
 
 
 def load(folders: Sequence[Path]) -> list[Finished]:
-    """The runs, each once and under a name of its own. KotuneError names the first that cannot be compared."""
+    """The runs, each once and under a name of its own. KotuneError names the first that cannot be
+    compared."""
     seen: dict[Path, Path] = {}
     for folder in folders:
         if (place := folder.resolve()) in seen:
@@ -205,7 +246,8 @@ def load(folders: Sequence[Path]) -> list[Finished]:
 
 
 def _digest(path: Path) -> str:
-    """The digest of a file that is read later. KotuneError where it has more than is read of any."""
+    """The digest of a file that is read later. KotuneError where it has more than is read of
+    any."""
     try:
         return sha256(path, most=MAX_LINES)
     except OSError as error:

@@ -1,8 +1,9 @@
-"""A run is a folder with fixed names. A stage counts as done only by its record in run.json, which is written last.
+"""A run is a folder with fixed names. A stage counts as done only by its record in run.json, which
+is written last.
 
-Every file is written under a temporary name and renamed when whole (kodata.drafts), so that a killed run leaves no half-written
-one and no link is followed. The folder is for its owner alone, and so are its files; a mode that the owner gave it stays.
-"""
+Every file is written under a temporary name and renamed when whole (kodata.drafts), so that a
+killed run leaves no half-written one and no link is followed. The folder is for its owner alone,
+and so are its files; a mode that the owner gave it stays."""
 
 import fcntl
 import hashlib
@@ -30,10 +31,15 @@ RUNS = Path("runs")
 PIECE = 1 << 20  # bytes that are digested at a time
 
 
-def command(recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run") -> str:
-    """How a recipe is run, or a study, ready for a shell; `words`: further options; `passed`: what goes to the launcher."""
+def command(
+    recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run"
+) -> str:
+    """How a recipe is run, or a study, ready for a shell; `words`: further options; `passed`: what
+    goes to the launcher."""
     place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
-    return shlex.join([PROGRAM, verb, typed(recipe), *words, *place, *(["--", *passed] if passed else [])])
+    return shlex.join(
+        [PROGRAM, verb, typed(recipe), *words, *place, *(["--", *passed] if passed else [])]
+    )
 
 
 def said(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
@@ -59,7 +65,9 @@ class Run:
         path = self.path(RECORD)
         record = read_json(path) if path.exists() else {}
         if not fits(record, Begun):
-            raise StageError(f"{path}: not a record of this version; move the run folder away and run again")
+            raise StageError(
+                f"{path}: not a record of this version; move the run folder away and run again"
+            )
         return dict(record)
 
     def update(self, **facts: Any) -> None:
@@ -67,11 +75,16 @@ class Run:
         write_json(self.path(RECORD), {**self.record(), **facts})
 
     def is_done(self, stage: str, inputs: dict[str, Any], makes: Collection[str] = ()) -> bool:
-        """Whether `stage` finished with exactly these inputs, and the files that it made are as it left them. `makes`: the
-        files that it answers for; of a record that names others nothing is looked at, for those may lie anywhere."""
+        """Whether `stage` finished with exactly these inputs, and the files that it made are as it
+        left them. `makes`: the files that it answers for; of a record that names others nothing is
+        looked at, for those may lie anywhere."""
         found = self.record().get("stages", {}).get(stage, {})
         made = found.get("made") or {}
-        return bool(found.get("inputs") == inputs) and made.keys() <= set(makes) and not any(self.touched(made))
+        return (
+            bool(found.get("inputs") == inputs)
+            and made.keys() <= set(makes)
+            and not any(self.touched(made))
+        )
 
     def touched(self, made: dict[str, str]) -> Iterator[str]:
         """Those of a stage's files that are gone or not as it left them."""
@@ -80,37 +93,51 @@ class Run:
                 yield name
 
     def changed(self, stage: str, inputs: dict[str, Any]) -> list[str]:
-        """Names of the inputs that differ from those of a finished `stage`; empty when it never finished."""
+        """Names of the inputs that differ from those of a finished `stage`; empty when it never
+        finished."""
         before = self.record().get("stages", {}).get(stage, {}).get("inputs", inputs)
-        return sorted(name for name in inputs.keys() | before.keys() if inputs.get(name) != before.get(name))
+        return sorted(
+            name for name in inputs.keys() | before.keys() if inputs.get(name) != before.get(name)
+        )
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """One process at a time works in a run folder; the kernel frees the lock when that process ends, however it ends."""
+        """One process at a time works in a run folder; the kernel frees the lock when that process
+        ends, however it ends."""
         folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise StageError(f"{self.root}: another run works in this folder; wait until it has ended") from None
+            raise StageError(
+                f"{self.root}: another run works in this folder; wait until it has ended"
+            ) from None
         finally:
             os.close(folder)
 
     @contextmanager
     def stage(self, name: str, inputs: dict[str, Any], makes: Iterable[str] = ()) -> Iterator[None]:
-        """Run one stage: its old record goes first, its new one is written when the body has passed. `makes`: the files that
-        it answers for, by their digests.
+        """Run one stage: its old record goes first, its new one is written when the body has
+        passed. `makes`: the files that it answers for, by their digests.
 
-        Records of later stages stay: they hold the digests of what they were made from, so they stand or fall by those.
-        """
+        Records of later stages stay: they hold the digests of what they were made from, so they
+        stand or fall by those."""
         stages = self.record().get("stages", {})
         stages.pop(name, None)
         self.update(stages=stages)
         begun = time.monotonic()
         yield
         there = [file for file in makes if self.path(file).exists()]
-        seconds, made = round(time.monotonic() - begun, 2), {file: sha256(self.path(file)) for file in there}
-        stages[name] = {"inputs": inputs, "made": made, "seconds": seconds, "finished": int(time.time())}
+        seconds, made = (
+            round(time.monotonic() - begun, 2),
+            {file: sha256(self.path(file)) for file in there},
+        )
+        stages[name] = {
+            "inputs": inputs,
+            "made": made,
+            "seconds": seconds,
+            "finished": int(time.time()),
+        }
         self.update(stages={stage: stages[stage] for stage in STAGES if stage in stages})
 
 
@@ -127,7 +154,8 @@ def publish(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Half a character, which a stranger's file may hold, is written as JSON spells it: UTF-8 has none."""
+    """Half a character, which a stranger's file may hold, is written as JSON spells it: UTF-8 has
+    none."""
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
     write_text(path, text.encode(errors="backslashreplace").decode())
 
@@ -140,23 +168,28 @@ def read_json(path: Path) -> Any:
         raise
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else error
-        raise StageError(f"{path}: not JSON any more ({told}); move the run folder away and run again") from None
+        raise StageError(
+            f"{path}: not JSON any more ({told}); move the run folder away and run again"
+        ) from None
 
 
 def read_shaped(path: Path, shape: Any) -> dict[str, Any]:
-    """read_json() of a file that a stage made and that has a shape of kotune.runs.records. StageError where it has another."""
+    """read_json() of a file that a stage made and that has a shape of kotune.runs.records.
+    StageError where it has another."""
     from kotune.runs.records import fits
 
     found = read_json(path)
     if not fits(found, shape):
         raise StageError(
-            f"{path}: not as this version writes it; take the file away and run the same command again, which makes it anew"
+            f"{path}: not as this version writes it; take the file away and run the same command"
+            " again, which makes it anew"
         )
     return dict(found)
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """One digest over the files' contents, in the order given. OSError for a file of over `most` bytes."""
+    """One digest over the files' contents, in the order given. OSError for a file of over `most`
+    bytes."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(_digest(path, most))

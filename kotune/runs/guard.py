@@ -1,5 +1,6 @@
-"""What a run folder may hold: files and folders of the user's own. A stranger's folder could hold more, to be followed or waited
-for: a link to a file outside, which a command would read out or write over, or a pipe."""
+"""What a run folder may hold: files and folders of the user's own. A stranger's folder could hold
+more, to be followed or waited for: a link to a file outside, which a command would read out or
+write over, or a pipe."""
 
 import os
 import stat
@@ -10,12 +11,25 @@ from kotune.errors import KotuneError
 from kotune.layout import CACHES, CHECKPOINTS, DATA, MODEL, PREPARED, SAMPLES, SCORED
 from kotune.models.presets import is_folder
 
-LINKS = "wandb"  # a folder of W&B's, which links its latest run's log; nothing of ours is read or written there
-# Folders that lie in a run's: our own, and those of W&B and MLflow. What is in CACHES is thrown away before anything starts: code
-# would be loaded from it.
-FOLDERS = (DATA, MODEL, SAMPLES, CHECKPOINTS, PREPARED, SCORED, CACHES, LINKS, "mlruns", "mlartifacts")
-# Bytes of a file, as many as kodata takes of the hub; an adapter has some hundred millions. `truncate` makes terabytes of
-# nothing, whose digest takes hours. What a file takes on the disk does not count: where that compresses, it may be a hundredth.
+# a folder of W&B's, which links its latest run's log; nothing of ours is read or written there
+LINKS = "wandb"
+# Folders that lie in a run's: our own, and those of W&B and MLflow. What is in CACHES is thrown
+# away before anything starts: code would be loaded from it.
+FOLDERS = (
+    DATA,
+    MODEL,
+    SAMPLES,
+    CHECKPOINTS,
+    PREPARED,
+    SCORED,
+    CACHES,
+    LINKS,
+    "mlruns",
+    "mlartifacts",
+)
+# Bytes of a file, as many as kodata takes of the hub; an adapter has some hundred millions.
+# `truncate` makes terabytes of nothing, whose digest takes hours. What a file takes on the disk
+# does not count: where that compresses, it may be a hundredth.
 MOST = 20_000_000_000
 SETTINGS = (
     "wandb/settings",
@@ -25,11 +39,13 @@ SETTINGS = (
 
 
 def check(folder: Path) -> None:
-    """KotuneError for the first thing in a folder that no run leaves there; nothing where there is no folder. Of what is read or
-    written later nothing was touched. OSError where the folder may not be read."""
+    """KotuneError for the first thing in a folder that no run leaves there; nothing where there is
+    no folder. Of what is read or written later nothing was touched. OSError where the folder may
+    not be read."""
     for path, told in _strange(folder):
         raise KotuneError(
-            f"{path}: {told}, which no run leaves in its folder; if you know whose it is, take it out, else do not use {folder}"
+            f"{path}: {told}, which no run leaves in its folder; if you know whose it is, take it"
+            f" out, else do not use {folder}"
         )
 
 
@@ -41,22 +57,26 @@ def check_own(folder: Path) -> None:
 
 
 def check_run(folder: Path, base: str) -> None:
-    """check_own(), for a run of a model: programs are started in the folder, and libraries (transformers, Axolotl, datasets,
-    evaluate) take a folder there for the model, data set or metric of the hub that has its name."""
+    """check_own(), for a run of a model: programs are started in the folder, and libraries
+    (transformers, Axolotl, datasets, evaluate) take a folder there for the model, data set or
+    metric of the hub that has its name."""
     check_own(folder)
     refuse_namesake(folder, base)
     for place in sorted(folder.iterdir()) if folder.is_dir() else ():
         if place.is_dir() and place.name not in FOLDERS and not place.name.startswith("."):
             raise KotuneError(
-                f"{place}: a folder that no run makes, and a library could take it for what has its name on the hub; take it out"
+                f"{place}: a folder that no run makes, and a library could take it for what has its"
+                " name on the hub; take it out"
             )
 
 
 def refuse_namesake(folder: Path, base: str) -> None:
-    """KotuneError for anything in a run folder that has a hub model's id for its name and would be loaded in its place."""
+    """KotuneError for anything in a run folder that has a hub model's id for its name and would be
+    loaded in its place."""
     if not is_folder(base) and os.path.lexists(place := folder / base):
         raise KotuneError(
-            f"{place}: what has the name of the hub's model {base} would be loaded in its place; take it out"
+            f"{place}: what has the name of the hub's model {base} would be loaded in its place;"
+            " take it out"
         )
 
 
@@ -65,7 +85,9 @@ def _strange(folder: Path) -> Iterator[tuple[Path, str]]:
     while waiting:
         place = waiting.pop()
         try:
-            found = place.stat() if place == folder else place.lstat()  # a link to a run folder is as good as its name
+            found = (
+                place.stat() if place == folder else place.lstat()
+            )  # a link to a run folder is as good as its name
             if told := _wrong(place, found, folder):
                 yield place, told
             if stat.S_ISDIR(found.st_mode):
@@ -90,4 +112,8 @@ def _wrong(place: Path, found: os.stat_result, folder: Path) -> str:
 def _is_trackers(link: Path, folder: Path) -> bool:
     """Whether a link is one of W&B's own to something beside it."""
     target = link.readlink()
-    return link.is_relative_to(folder / LINKS) and not target.is_absolute() and ".." not in target.parts
+    return (
+        link.is_relative_to(folder / LINKS)
+        and not target.is_absolute()
+        and ".." not in target.parts
+    )

@@ -1,4 +1,5 @@
-"""One recipe in its run folder: what goes in, what is scored, and which of that the model is trained on."""
+"""One recipe in its run folder: what goes in, what is scored, and which of that the model is
+trained on."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,9 +52,16 @@ class Job:
         ]
 
     def prepare(self, *, leaks: bool = True) -> Manifest:
-        """The run folder's data, and their manifest; `leaks`: whether rows that are scored too are looked for. DataError."""
+        """The run folder's data, and their manifest; `leaks`: whether rows that are scored too are
+        looked for. DataError."""
         scored = self.scored() if leaks else None
-        return convert(self.entries(), self.run.path("data"), self.recipe.seed, scored, self.recipe.validation_rows)
+        return convert(
+            self.entries(),
+            self.run.path("data"),
+            self.recipe.seed,
+            scored,
+            self.recipe.validation_rows,
+        )
 
     def scored(self) -> Scored:
         """What the recipe is scored on, for kodata's leak check."""
@@ -62,7 +70,8 @@ class Job:
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
-        """Every task that is scored, with how its source is read: as the data entry says, or `data_path`."""
+        """Every task that is scored, with how its source is read: as the data entry says, or
+        `data_path`."""
         return {task: data for task, data in self._asked.items() if task not in self.not_scored}
 
     @cached_property
@@ -82,7 +91,9 @@ class Job:
 
     @cached_property
     def _asked(self) -> dict[str, TaskData]:
-        places = {source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()}
+        places = {
+            source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()
+        }
         for entry in self.recipe.data:
             # Entries of one source say the same, but for what becomes of system turns.
             path = entry.path.resolve() if entry.path else entry.place
@@ -97,4 +108,6 @@ class Job:
     def trained_tasks(self) -> list[str]:
         """The tasks whose source is trained on the prompt that the task asks."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
-        return [task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained]
+        return [
+            task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained
+        ]

@@ -1,4 +1,5 @@
-"""Files of a run folder, which may be a stranger's, read within bounds: of size, of depth, of what an alias may grow to.
+"""Files of a run folder, which may be a stranger's, read within bounds: of size, of depth, of what
+an alias may grow to.
 
 Raises OSError for what is missing, too large or no file at all, ValueError for what is not whole.
 """
@@ -15,15 +16,22 @@ from kotune.recipe.strict_yaml import plain
 from kotune.runs.records import Parity, fits
 from kotune.runs.unfinished import TrainingRow
 
-MAX_JSON = 16 << 20  # bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory
-MAX_YAML = 64 << 10  # bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second
-MAX_LINES = 256 << 20  # bytes of samples, or of a training's log; 25,000 news articles are 60 million
+MAX_JSON = (
+    16 << 20
+)  # bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory
+MAX_YAML = (
+    64 << 10
+)  # bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second
+MAX_LINES = (
+    256 << 20
+)  # bytes of samples, or of a training's log; 25,000 news articles are 60 million
 MAX_LINE = 4_000_000  # bytes; a row of data has no more characters (kodata.reading.delimited)
-# Values in all lines together, each of which takes up to a hundred bytes in memory, whatever it takes in the file; the samples of
-# 50,000 reviews have 3 million. Marks inside of texts count as those between values do.
+# Values in all lines together, each of which takes up to a hundred bytes in memory, whatever it
+# takes in the file; the samples of 50,000 reviews have 3 million. Marks inside of texts count as
+# those between values do.
 MAX_VALUES = 8_000_000
-# Bytes of a row of data/train.jsonl: 4,000,000 characters of Korean, in its messages and again, escaped, in its record. Rows are
-# read one at a time, so that their number has no limit.
+# Bytes of a row of data/train.jsonl: 4,000,000 characters of Korean, in its messages and again,
+# escaped, in its record. Rows are read one at a time, so that their number has no limit.
 MAX_ROW = 64 << 20
 MARKS = (b",", b":", b"[", b"{")  # before each value but the first one
 
@@ -34,17 +42,23 @@ def json_of(path: Path) -> Any:
 
 
 def long_json_of(path: Path) -> Any:
-    """The value in a JSON file of many lines that grows with a training, within the bounds of raw_lines()."""
+    """The value in a JSON file of many lines that grows with a training, within the bounds of
+    raw_lines()."""
     return loads(b"".join(raw_lines(path)))
 
 
 def proven(run: Path) -> dict[str, str]:
-    """What a run's proof says of each task: of records.EQUAL and the words beside it. Nothing where there is no whole proof."""
+    """What a run's proof says of each task: of records.EQUAL and the words beside it. Nothing where
+    there is no whole proof."""
     try:
         found = json_of(run / PARITY)
     except (OSError, ValueError):
         return {}
-    return {task: told["status"] for task, told in found["tasks"].items()} if fits(found, Parity) else {}
+    return (
+        {task: told["status"] for task, told in found["tasks"].items()}
+        if fits(found, Parity)
+        else {}
+    )
 
 
 def lines_of(path: Path) -> list[Any]:
@@ -53,8 +67,8 @@ def lines_of(path: Path) -> list[Any]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Each line with its end, one after another: the file and what is made of it need not lie in memory together. ValueError
-    where they hold more values than are read."""
+    """Each line with its end, one after another: the file and what is made of it need not lie in
+    memory together. ValueError where they hold more values than are read."""
     size, values = 0, 0
     with opened(path, MAX_LINES) as file:
         while line := file.readline(
@@ -71,8 +85,8 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows that the prepare stage wrote, or every second, third, ... of them, with the numbers of their lines, one after
-    another. StageError for what is no row."""
+    """The rows that the prepare stage wrote, or every second, third, ... of them, with the numbers
+    of their lines, one after another. StageError for what is no row."""
     for number, line in row_lines(path):
         if (number - 1) % every == 0:
             try:
@@ -85,7 +99,8 @@ def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, which begins at 1. StageError for one that is longer than a row can be."""
+    """Each line with its number, which begins at 1. StageError for one that is longer than a row
+    can be."""
     with opened(path) as file:
         number = 0
         while line := file.readline(MAX_ROW + 1):
@@ -97,7 +112,8 @@ def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _no_row(path: Path, number: int) -> StageError:
     told = (
-        "no row as the prepare stage writes it; take the file away and run the same command again, which makes it anew"
+        "no row as the prepare stage writes it; take the file away and run the same command again,"
+        " which makes it anew"
     )
     return StageError(f"{path}:{number}: {told}")
 
@@ -108,7 +124,8 @@ def yaml_of(path: Path) -> Any:
 
 
 def _line(line: bytes) -> Any:
-    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson refuses."""
+    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson
+    refuses."""
     try:
         import orjson
 

@@ -1,12 +1,13 @@
-"""What a JSON file of a run folder holds at least: all that is read of it, with numbers that can be added and multiplied. What it
-holds besides is not looked at."""
+"""What a JSON file of a run folder holds at least: all that is read of it, with numbers that can be
+added and multiplied. What it holds besides is not looked at."""
 
 from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-# What sums and products of a few hundred of them cannot make infinite. Losses are bound by nothing: they may be NaN.
+# What sums and products of a few hundred of them cannot make infinite. Losses are bound by nothing:
+# they may be NaN.
 Count = Annotated[int, Field(ge=0, lt=2**60)]
 Positive = Annotated[int, Field(ge=1, lt=2**60)]
 Number = Annotated[float, Field(ge=-1e18, le=1e18, allow_inf_nan=False)]
@@ -81,7 +82,9 @@ class Record(FileModel):
     code_revision: str | None
     trainable_parameters: Count
     gradient_checkpointing: bool | None = None  # as training needed it; it changes no result
-    head: Literal["trained", "all"] | None = None  # the tokens that it was computed for in training; no more does this
+    head: Literal["trained", "all"] | None = (
+        None  # the tokens that it was computed for in training; no more does this
+    )
     stages: Stages
     warnings: list[Doubted] | None = None
     halvings: list[Halved] | None = None
@@ -129,8 +132,12 @@ class TaskScores(FileModel):
     published: list[Cited] = []
     references: LineScores = LineScores()
     base_from: str | None = None
-    batches: dict[str, list[Count]] = {}  # of each variant's written answers; runs of earlier versions do not say
-    proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN; runs of earlier versions do not say
+    batches: dict[
+        str, list[Count]
+    ] = {}  # of each variant's written answers; runs of earlier versions do not say
+    proven: str | None = (
+        None  # EQUAL, NOT_TRAINED or NOT_PROVEN; runs of earlier versions do not say
+    )
 
 
 class InputFile(FileModel):
@@ -208,7 +215,9 @@ class Manifest(FileModel):
 
 class Labels(FileModel):
     rows: Count
-    checked: Count | None = None  # of them, as Axolotl trains them; runs of earlier versions have but these
+    checked: Count | None = (
+        None  # of them, as Axolotl trains them; runs of earlier versions have but these
+    )
     status: str
 
 
@@ -220,8 +229,8 @@ class Lengths(FileModel):
     trimmed: Count = 0  # runs of earlier versions do not count it
 
 
-# What the proof says of a task: it asks as the model is trained, id by id; what is trained is for other tasks to ask; or no task
-# asks its source as it is trained.
+# What the proof says of a task: it asks as the model is trained, id by id; what is trained is for
+# other tasks to ask; or no task asks its source as it is trained.
 EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
 
 

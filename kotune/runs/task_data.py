@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Self
 
 
 class TaskData(NamedTuple):
-    """How a run reads the source of a task: where it lies (None: the hub), the share of it that is kept for scoring (None: its
-    card's), and whether system turns are asked as the beginning of the first user's turn."""
+    """How a run reads the source of a task: where it lies (None: the hub), the share of it that is
+    kept for scoring (None: its card's), and whether system turns are asked as the beginning of the
+    first user's turn."""
 
     path: Path | None = None
     test_share: float | None = None

@@ -1,4 +1,5 @@
-"""What the files hold from which a run goes on, or which stages hand over. records.py has those of finished runs, and fits()."""
+"""What the files hold from which a run goes on, or which stages hand over. records.py has those of
+finished runs, and fits()."""
 
 from typing import Annotated, Literal
 
@@ -32,7 +33,8 @@ class TrainerState(FileModel):
 
 
 class Tensor(FileModel):
-    """What the header of a safetensors file says of a tensor; `data_offsets`: where it begins and ends, in bytes after it."""
+    """What the header of a safetensors file says of a tensor; `data_offsets`: where it begins and
+    ends, in bytes after it."""
 
     dtype: str
     shape: Annotated[list[Count], Field(max_length=16)]
@@ -40,8 +42,9 @@ class Tensor(FileModel):
 
 
 class Note(FileModel):
-    """A file of scored/: a variant's samples of a task that are there. `batches`: sizes of those that answers were written in;
-    `origin`: the run that they are taken from, if any, and `checked`, the items that were asked again then."""
+    """A file of scored/: a variant's samples of a task that are there. `batches`: sizes of those
+    that answers were written in; `origin`: the run that they are taken from, if any, and `checked`,
+    the items that were asked again then."""
 
     n: Count
     values: Values

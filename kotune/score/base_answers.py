@@ -1,9 +1,10 @@
-"""The base model answers alike whatever is trained on it: what it answered in a run beside this one is taken over where it was
-asked the same by the same code on the same kind of machine. scores.json says which run the answers are of (`base_from`).
+"""The base model answers alike whatever is trained on it: what it answered in a run beside this one
+is taken over where it was asked the same by the same code on the same kind of machine. scores.json
+says which run the answers are of (`base_from`).
 
-A run is taken from only where it is this user's own and its records agree with each other and with its files. Scoring then
-asks the base model a few items again before it believes them (kotune.score.borrowed).
-"""
+A run is taken from only where it is this user's own and its records agree with each other and with
+its files. Scoring then asks the base model a few items again before it believes them
+(kotune.score.borrowed)."""
 
 import os
 import shutil
@@ -52,13 +53,17 @@ TRAINED = (
     "adapter_config",
     "data",
     "proven",
-)  # what remains of it: the adapter, the data that reference lines are made of, and what is proven of its training
+    # what remains of it: the adapter, the data that reference lines are made of, and what is proven
+    # of its training
+)
 LOADED = ("base_precision", "compute_dtype", "model_revision")
 # What a stage depends on is what an earlier one made: (stage, its input, stage, what that made).
 CHAIN = (
-    ("train", TRAIN, "prepare", TRAIN), ("train", VALIDATION, "prepare", VALIDATION), ("train", CONFIG, "render", CONFIG),
+    ("train", TRAIN, "prepare", TRAIN),
+    ("train", VALIDATION, "prepare", VALIDATION),
+    ("train", CONFIG, "render", CONFIG),
     ("score", "data", "prepare", TRAIN),
-)  # fmt: skip
+)
 STILL_THERE = (
     ("adapter", ADAPTER),
     ("adapter_config", ADAPTER_CONFIG),
@@ -69,8 +74,9 @@ STILL_THERE = (
 
 
 def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
-    """Put a finished run's base answers where scoring finds a task done (kotune.score.scoring). `inputs`: of this
-    run's score stage. Returns why runs that say that they were asked the same are not taken from, a sentence each.
+    """Put a finished run's base answers where scoring finds a task done (kotune.score.scoring).
+    `inputs`: of this run's score stage. Returns why runs that say that they were asked the same are
+    not taken from, a sentence each.
 
     A task that scoring began with itself is left to it."""
     model, doubts = _model(Run(root).record(), inputs), []
@@ -91,31 +97,49 @@ def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
 
 
 def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """For each task whose base answers are another run's: `from`, and `checked`, the items that were asked again."""
+    """For each task whose base answers are another run's: `from`, and `checked`, the items that
+    were asked again."""
     notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
     keys = ("from", "checked")
-    return {task: {key: note[key] for key in keys} for task, note in notes.items() if all(map(note.get, keys))}
+    return {
+        task: {key: note[key] for key in keys}
+        for task, note in notes.items()
+        if all(map(note.get, keys))
+    }
 
 
 def refused(root: Path, tasks: Iterable[str]) -> list[str]:
     """Why scoring did not believe answers that were taken over, a sentence each."""
     notes = {task: read_note(refused_path(root, task), RefusedNote) for task in tasks}
     return [
-        f"{task}: base answers of {note['from']} are not used: {note['why']}; the base model was asked anew"
+        f"{task}: base answers of {note['from']} are not used: {note['why']}; the base model was"
+        " asked anew"
         for task, note in notes.items()
         if note
     ]
 
 
-def _asked_alike(folder: Path, model: dict[str, Any], inputs: dict[str, Any], missing: list[str]) -> list[str]:
-    """Those of the missing tasks that the run in a folder says it asked of the same base model in the same way."""
+def _asked_alike(
+    folder: Path, model: dict[str, Any], inputs: dict[str, Any], missing: list[str]
+) -> list[str]:
+    """Those of the missing tasks that the run in a folder says it asked of the same base model in
+    the same way."""
     try:
         record = Run(folder).record() if (folder / SCORES).exists() else {}
         known = (record.get("stages") or {}).get("score", {}).get("inputs")
         if known is None or _model(record, known) != model:
             return []
-        return [task for task in missing if all(known.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)]
-    except (KotuneError, OSError, AttributeError, TypeError):  # damaged, of another version, or removed meanwhile
+        return [
+            task
+            for task in missing
+            if all(known.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)
+        ]
+    except (
+        KotuneError,
+        OSError,
+        AttributeError,
+        TypeError,
+    ):  # damaged, of another version, or removed meanwhile
         return []
 
 
@@ -123,13 +147,15 @@ def _model(record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
     """What a base model's answers follow from, but for the task."""
     trained = record.get("stages", {}).get("train", {})
     return {
-        **{key: inputs.get(key) for key in ASKED}, **{key: record.get(key) for key in LOADED},
+        **{key: inputs.get(key) for key in ASKED},
+        **{key: record.get(key) for key in LOADED},
         "model": trained.get("inputs", {}).get("model"),
-    }  # fmt: skip
+    }
 
 
 def _trusted(folder: Path) -> Finished:
-    """A finished run that is this user's own and whose records agree. KotuneError says what does not."""
+    """A finished run that is this user's own and whose records agree. KotuneError says what does
+    not."""
     for path in (folder, folder / RECORD, folder / SCORES):
         _require_own(path)
     run = Finished(folder)
@@ -154,7 +180,9 @@ def _disagreements(run: Finished) -> Iterator[str]:
     """Stages that were not made from each other, or files that are not those which were scored."""
     stages = run.record["stages"]
     for stage, name, earlier, file in CHAIN:
-        if stages[stage]["inputs"].get(name) != ((stages.get(earlier) or {}).get("made") or {}).get(file, False):
+        if stages[stage]["inputs"].get(name) != ((stages.get(earlier) or {}).get("made") or {}).get(
+            file, False
+        ):
             yield f"{file} of {stage} is not what {earlier} made"
     for name, file in STILL_THERE:
         path = run.folder / file
@@ -163,19 +191,33 @@ def _disagreements(run: Finished) -> Iterator[str]:
 
 
 def _take(run: Finished, task: str, root: Path) -> None:
-    """Copy the answers, if they are as they were scored; the note, which makes the task done, comes last. KotuneError."""
-    entry, place, source = run.scores[task], samples_path(root, "base", task), run.folder / samples("base", task)
+    """Copy the answers, if they are as they were scored; the note, which makes the task done, comes
+    last. KotuneError."""
+    entry, place, source = (
+        run.scores[task],
+        samples_path(root, "base", task),
+        run.folder / samples("base", task),
+    )
     _require_own(source)
     place.parent.mkdir(parents=True, exist_ok=True)
     with opened(source) as there, drafts.draft(place) as here:
         if os.fstat(there.fileno()).st_size > MAX_LINES:
             raise KotuneError(f"{source}: over {MAX_LINES:,} bytes")
         shutil.copyfileobj(there, here)
-    if sha256(place) != entry["sha256"]["base"]:  # nothing takes it for scored before its note is written
+    if (
+        sha256(place) != entry["sha256"]["base"]
+    ):  # nothing takes it for scored before its note is written
         place.unlink()
         raise KotuneError(f"{source}: changed since it was scored")
-    asked = {metric: told for metric, told in entry["base"].items() if told["n"]}  # others the tuned model alone has
-    found = {"n": entry["n"], "values": asked, "sha256": entry["sha256"]["base"], "from": _whose(entry, run)}
+    asked = {
+        metric: told for metric, told in entry["base"].items() if told["n"]
+    }  # others the tuned model alone has
+    found = {
+        "n": entry["n"],
+        "values": asked,
+        "sha256": entry["sha256"]["base"],
+        "from": _whose(entry, run),
+    }
     found["batches"] = entry.get("batches", {}).get("base", [])
     write_json(note_path(root, task, "base"), found)
 

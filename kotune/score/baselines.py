@@ -1,9 +1,9 @@
-"""What a task's items score without a language model: lines to hold a run against, on exactly the items that the model was
-asked, so that they are compared with it item by item.
+"""What a task's items score without a language model: lines to hold a run against, on exactly the
+items that the model was asked, so that they are compared with it item by item.
 
-Majority and classifiers (kodata/metrics/classifiers.py) are made of the run's own training rows, and the task's own code
-scores what they say. Other lines a task scores itself beside every answer: lead-3, or what people wrote (`lines` in its YAML).
-"""
+Majority and classifiers (kodata/metrics/classifiers.py) are made of the run's own training rows,
+and the task's own code scores what they say. Other lines a task scores itself beside every answer:
+lead-3, or what people wrote (`lines` in its YAML)."""
 
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,8 @@ from kotune.layout import TRAIN
 from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
 
-ROWS = 25_000  # training rows that are looked at, evenly spread: more would cost minutes and change little
+# training rows that are looked at, evenly spread: more would cost minutes and change little
+ROWS = 25_000
 NEVER = -100.0  # the logarithm of a probability: a choice that no training row has
 MAJORITY = "majority"
 SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
@@ -26,9 +27,10 @@ Known = Majority | Classifier
 
 
 class Lines(NamedTuple):
-    """`samples`: for each line what it made of every item, as a model's samples. `rows`: the training rows that majority and
-    classifiers know. `absent`: why there are none of these, `not trained` on the task's source, `too few` rows, or `one
-    label` in all of them; None where there are some, or where no classifier could answer the task's items at all."""
+    """`samples`: for each line what it made of every item, as a model's samples. `rows`: the
+    training rows that majority and classifiers know. `absent`: why there are none of these, `not
+    trained` on the task's source, `too few` rows, or `one label` in all of them; None where there
+    are some, or where no classifier could answer the task's items at all."""
 
     samples: dict[str, list[Sample]]
     rows: int
@@ -36,8 +38,8 @@ class Lines(NamedTuple):
 
 
 class References:
-    """The lines of one run folder, made of at most `rows` of a source's training rows; each is made once, whatever the
-    number of tasks."""
+    """The lines of one run folder, made of at most `rows` of a source's training rows; each is made
+    once, whatever the number of tasks."""
 
     def __init__(self, root: Path, rows: int = ROWS) -> None:
         self._root, self._rows = root, rows
@@ -73,24 +75,32 @@ class References:
 
 
 def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
-    """The lines that the task's own metrics tell of: `lead3_rougeL_char` is the rougeL_char of the line lead3."""
+    """The lines that the task's own metrics tell of: `lead3_rougeL_char` is the rougeL_char of the
+    line lead3."""
     found = {}
     for line, prefix in task.card.lines.items():
         told = [_told(sample, prefix) for sample in samples]
-        if any(sample["metrics"] for sample in told):  # klue_nli_write_ko without a judge says nothing of people either
+        if any(
+            sample["metrics"] for sample in told
+        ):  # klue_nli_write_ko without a judge says nothing of people either
             found[line] = told
     return found
 
 
 def _told(sample: Sample, prefix: str) -> Sample:
     """What a line made of an item: nothing but its metrics is known."""
-    metrics = {name.removeprefix(prefix): value for name, value in sample["metrics"].items() if name.startswith(prefix)}
+    metrics = {
+        name.removeprefix(prefix): value
+        for name, value in sample["metrics"].items()
+        if name.startswith(prefix)
+    }
     return {**{key: sample[key] for key in SAME if key in sample}, "metrics": metrics}
 
 
 def _tells(task: Loaded, doc: Record) -> bool:
-    """Whether an item's label decides its right answer; where a model writes a sentence, it does not. All items are looked
-    at: under --limit 1 there is but one label, and one label has one answer in every task."""
+    """Whether an item's label decides its right answer; where a model writes a sentence, it does
+    not. All items are looked at: under --limit 1 there is but one label, and one label has one
+    answer in every task."""
     labels = set(task.task.eval_docs["label"])
     return 1 < len(labels) == len({task.right_answer({**doc, "label": label}) for label in labels})
 
@@ -99,12 +109,21 @@ def _answered(task: Loaded) -> Any:
     """Makes a sample of a model's sample, its doc, and what a line says of the labels."""
 
     def answered(sample: Sample, doc: Record, likelihoods: dict[str, float]) -> Sample:
-        answers = {task.right_answer({**doc, "label": label}): told for label, told in likelihoods.items()}
+        answers = {
+            task.right_answer({**doc, "label": label}): told for label, told in likelihoods.items()
+        }
         best = max(answers, key=lambda answer: answers[answer])
         results: list[Any] = [best]
         if not task.generates:
-            results = [(answers.get(choice, NEVER), False) for choice in range(len(task.task.doc_to_choice(doc)))]
+            results = [
+                (answers.get(choice, NEVER), False)
+                for choice in range(len(task.task.doc_to_choice(doc)))
+            ]
         kept = {key: sample[key] for key in SAME if key in sample}
-        return {**kept, "prediction": best, "metrics": dict(task.task.process_results(doc, results))}
+        return {
+            **kept,
+            "prediction": best,
+            "metrics": dict(task.task.process_results(doc, results)),
+        }
 
     return answered

@@ -1,7 +1,7 @@
 """Our lm-evaluation-harness tasks, loaded through the harness's own TaskManager.
 
-Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored here.
-"""
+Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored
+here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,16 +34,20 @@ class Loaded:
         return self.generates and bool(self.task.config.generation_kwargs.get("do_sample"))
 
     def evaluate(self, model: Any, limit: int | Sequence[int] | None = None) -> dict[str, Any]:
-        """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not lm-eval's to make.
-        `limit`: the first so many items, or those of these numbers, in rising order.
+        """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not
+        lm-eval's to make. `limit`: the first so many items, or those of these numbers, in rising
+        order.
 
-        Its simple_evaluate would ask the machine about itself each time, for more than a second, and add nothing else:
-        our tasks have no examples in the prompt to draw.
-        """
+        Its simple_evaluate would ask the machine about itself each time, for more than a second,
+        and add nothing else: our tasks have no examples in the prompt to draw."""
         from lm_eval.evaluator import evaluate
 
         tasks, model.told_as = {self.name: self.task}, self._told_as()
-        chosen = {"samples": {self.name: list(limit)}} if isinstance(limit, Sequence) else {"limit": limit}
+        chosen = (
+            {"samples": {self.name: list(limit)}}
+            if isinstance(limit, Sequence)
+            else {"limit": limit}
+        )
         result: dict[str, Any] = evaluate(
             model, tasks, **chosen, apply_chat_template=True, bootstrap_iters=0, log_samples=True
         )
@@ -58,7 +62,8 @@ class Loaded:
             turns = before_answer(doc["messages"], self.merge)
             if told.setdefault(self.question(doc), turns) != turns:
                 raise StageError(
-                    f"{self.name}: {doc['guid']}: another chat's turns are told as the same text; change or remove one"
+                    f"{self.name}: {doc['guid']}: another chat's turns are told as the same text;"
+                    " change or remove one"
                 )
         return told
 
@@ -72,9 +77,13 @@ class Loaded:
         return str(self.task.doc_to_text(doc))
 
     def quick(self) -> int:
-        """The items of a quick look, up to the end of the cluster that the last of them belongs to."""
+        """The items of a quick look, up to the end of the cluster that the last of them belongs
+        to."""
         docs, items = self.task.eval_docs, self.card.quick
-        while items < len(docs) and docs[items][self.card.cluster] == docs[items - 1][self.card.cluster]:
+        while (
+            items < len(docs)
+            and docs[items][self.card.cluster] == docs[items - 1][self.card.cluster]
+        ):
             items += 1
         return min(items, len(docs))
 
@@ -92,7 +101,9 @@ class Loaded:
     def right_choice(self, doc: dict[str, Any]) -> int:
         """Index of the right answer among a multiple-choice document's choices."""
         target = self.task.doc_to_target(doc)
-        return target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
+        return (
+            target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
+        )
 
 
 def load_task(name: str, data: TaskData = TaskData()) -> Loaded:  # noqa: B008  (it cannot change)

@@ -1,6 +1,5 @@
-"""lm_eval's own command line with one more model, `kotune`: `hf` with shared contexts (kotune.score.shared) and log-likelihoods
-in float32. It takes the arguments of `hf`.
-"""
+"""lm_eval's own command line with one more model, `kotune`: `hf` with shared contexts
+(kotune.score.shared) and log-likelihoods in float32. It takes the arguments of `hf`."""
 
 from typing import Any
 

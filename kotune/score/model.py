@@ -1,4 +1,5 @@
-"""The models that are scored: base and adapter behind lm-evaluation-harness's own HF class, in the precision of training."""
+"""The models that are scored: base and adapter behind lm-evaluation-harness's own HF class, in the
+precision of training."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -22,16 +23,20 @@ TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_toke
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
-    """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved with the adapter. The base is
-    what the recipe says: adapter_config.json, which names one too, may be a stranger's."""
+    """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved
+    with the adapter. The base is what the recipe says: adapter_config.json, which names one too,
+    may be a stranger's."""
     from peft import PeftModel
     from transformers import AutoTokenizer
 
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
     refuse_saved(name, adapter)
     with blaming(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
-        # A stranger's need not be the one that was proven: its rules could double each text as often as they like.
-        tokenizer = bounds.bound_tokenizer(AutoTokenizer.from_pretrained(adapter, trust_remote_code=False))
+        # A stranger's need not be the one that was proven: its rules could double each text as
+        # often as they like.
+        tokenizer = bounds.bound_tokenizer(
+            AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
+        )
     plain = load_base(str(base["model"]), base)
     before = _digests(plain)
     with blaming(name, "its adapter cannot be loaded", "move the run folder away and run again"):
@@ -41,8 +46,11 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
 
 
 def _digests(base: Any) -> dict[str, tuple[Any, int]]:
-    """Each tensor of a model with a digest of its numbers: a tenth of a second for each GB, measured on a CPU."""
-    return {name: (tensor, _digest(tensor)) for name, tensor in base.state_dict(keep_vars=True).items()}
+    """Each tensor of a model with a digest of its numbers: a tenth of a second for each GB,
+    measured on a CPU."""
+    return {
+        name: (tensor, _digest(tensor)) for name, tensor in base.state_dict(keep_vars=True).items()
+    }
 
 
 def _digest(tensor: Any) -> int:
@@ -53,19 +61,22 @@ def _digest(tensor: Any) -> int:
 
 
 def _refuse_changed(name: str, before: dict[str, tuple[Any, int]]) -> None:
-    """StageError where an adapter put other numbers into the base model: they would stay when it is switched off. peft (0.20)
-    does so for some ways to begin an adapter, and for whatever tensor of the base stands in the adapter's file."""
+    """StageError where an adapter put other numbers into the base model: they would stay when it is
+    switched off. peft (0.20) does so for some ways to begin an adapter, and for whatever tensor of
+    the base stands in the adapter's file."""
     if changed := [key for key, (tensor, digest) in before.items() if _digest(tensor) != digest]:
         raise StageError(
-            f"model {name}: its adapter changes {len(changed):,} tensors of the base model ({changed[0]}, ...), which would then "
-            "be scored as the base; move the run folder away and run again"
+            f"model {name}: its adapter changes {len(changed):,} tensors of the base model"
+            f" ({changed[0]}, ...), which would then be scored as the base; move the run folder"
+            " away and run again"
         )
 
 
 def harness_model(model: Any, tokenizer: Any) -> Any:
-    """lm-eval's HF model around one that is loaded. An answer whose thought the template opened (DeepSeek's own does) has
-    the tag before it: else a thought that was cut off would be read as the answer. Answers have batches of their own
-    (kotune.score.batches): `written` says of which sizes they were, the last time."""
+    """lm-eval's HF model around one that is loaded. An answer whose thought the template opened
+    (DeepSeek's own does) has the tag before it: else a thought that was cut off would be read as
+    the answer. Answers have batches of their own (kotune.score.batches): `written` says of which
+    sizes they were, the last time."""
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST
@@ -76,7 +87,9 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             answers, self.written, reading = [""] * len(requests), [], self.batch_size_per_gpu
             for size, numbers in batches.parts(self, requests, self.most).items():
                 self.batch_size_per_gpu = size = min(size, self.most)
-                found = super().generate_until([requests[number] for number in numbers], disable_tqdm)
+                found = super().generate_until(
+                    [requests[number] for number in numbers], disable_tqdm
+                )
                 if self.batch_size_per_gpu < size:  # it ran out of memory
                     self.most = self.batch_size_per_gpu
                 for number, answer in zip(numbers, found, strict=True):
@@ -84,12 +97,15 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             self.batch_size_per_gpu = reading
             return answers
 
-    return HarnessModel(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **exact_softmax())
+    return HarnessModel(
+        pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **exact_softmax()
+    )
 
 
 def load_base(name: str, base: dict[str, str | None]) -> Any:
-    """The base model on the GPU where there is one, in the precision and with the kernels that training used. StageError where
-    its weights lack tensors, which transformers fills with random numbers."""
+    """The base model on the GPU where there is one, in the precision and with the kernels that
+    training used. StageError where its weights lack tensors, which transformers fills with random
+    numbers."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -123,7 +139,8 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
 
 
 def _refuse_larger(name: str, folder: Path, config: Any) -> None:
-    """RecipeError for a model whose weights do not make it as large as it is, which is told by one on `meta`, without memory."""
+    """RecipeError for a model whose weights do not make it as large as it is, which is told by one
+    on `meta`, without memory."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -138,14 +155,16 @@ def _refuse_missing(name: str, missing: list[str]) -> None:
     if missing:
         first = ", ".join(missing[:3])
         raise StageError(
-            f"model {name}: its weights lack {len(missing):,} tensors of the model ({first}{', ...' * (len(missing) > 3)}), "
-            "which would be random numbers; fetch the model again, or choose another"
+            f"model {name}: its weights lack {len(missing):,} tensors of the model"
+            f" ({first}{', ...' * (len(missing) > 3)}), which would be random numbers; fetch the"
+            " model again, or choose another"
         )
 
 
 def _keep_only_tokens(model: Any) -> None:
-    """How answers are written is the tasks' to say, for every model alike: of a model's own settings (repetition_penalty,
-    temperature, max_time, ...) only the ids of its tokens stay. run.json says what else it asked for."""
+    """How answers are written is the tasks' to say, for every model alike: of a model's own
+    settings (repetition_penalty, temperature, max_time, ...) only the ids of its tokens stay.
+    run.json says what else it asked for."""
     from transformers import GenerationConfig
 
     asked = model.generation_config

@@ -14,7 +14,9 @@ from kotune.runs.records import fits
 from kotune.runs.unfinished import Note
 from kotune.score.harness import Loaded
 
-NOTES = ("agreement",)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
+NOTES = (
+    "agreement",
+)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
 
 
 def _short(text: str) -> str:
@@ -37,7 +39,8 @@ def note_path(root: Path, task: str, variant: str) -> Path:
 
 
 def read_note(path: Path, shape: Any = Note) -> dict[str, Any]:
-    """A note in scored/. Empty where there is none, or a damaged one: what it told of is done again."""
+    """A note in scored/. Empty where there is none, or a damaged one: what it told of is done
+    again."""
     try:
         found = json_of(path)
     except (OSError, ValueError):
@@ -58,16 +61,23 @@ def refused_path(root: Path, task: str) -> Path:
 
 
 def item_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
-    """What was asked, for a person to read beside the answers: the same for base and tuned, so it is written once."""
+    """What was asked, for a person to read beside the answers: the same for base and tuned, so it
+    is written once."""
     doc = task.task.eval_docs[sample["doc_id"]]
     choices = None if task.generates else list(task.task.doc_to_choice(doc))
     notes = {key: doc[key] for key in NOTES if doc.get(key) is not None}
-    return {"doc_hash": sample["doc_hash"], "question": task.question(doc), "choices": choices, **notes}
+    return {
+        "doc_hash": sample["doc_hash"],
+        "question": task.question(doc),
+        "choices": choices,
+        **notes,
+    }
 
 
 def sample_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
-    """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold and each metric's
-    ingredients. Two models' prompts differ by their chat templates, their questions may not."""
+    """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold
+    and each metric's ingredients. Two models' prompts differ by their chat templates, their
+    questions may not."""
     doc = sample["doc"]
     kept = {key: sample[key] for key in ("doc_id", "prompt_hash", "target_hash")}
     names = {key: doc[key] for key in ("guid", "source") if key in doc}
@@ -75,20 +85,32 @@ def sample_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
     names["cluster"] = _short(str(doc[task.card.cluster]))
     names["question_hash"] = _short(task.question(doc))
     metrics = {name: sample[name] for name in sample["metrics"]}
-    return {**names, **kept, **_predicted(sample["filtered_resps"]), "gold": sample["target"], "metrics": metrics}
+    return {
+        **names,
+        **kept,
+        **_predicted(sample["filtered_resps"]),
+        "gold": sample["target"],
+        "metrics": metrics,
+    }
 
 
 def _predicted(responses: list[Any]) -> dict[str, Any]:
-    """The text that the model wrote, or the index of the likeliest choice and all log-likelihoods."""
+    """The text that the model wrote, or the index of the likeliest choice and all
+    log-likelihoods."""
     if isinstance(responses[0], str):
         return {"prediction": responses[0]}
     likelihoods = [response[0] for response in responses]
-    return {"prediction": max(range(len(likelihoods)), key=likelihoods.__getitem__), "logprobs": likelihoods}
+    return {
+        "prediction": max(range(len(likelihoods)), key=likelihoods.__getitem__),
+        "logprobs": likelihoods,
+    }
 
 
 def count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
-    """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the model's own tokens. A task
-    alone cannot, since lm-eval shows it no tokenizer."""
+    """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the
+    model's own tokens. A task alone cannot, since lm-eval shows it no tokenizer."""
     for sample in samples:
         if thinking := thought(sample["prediction"]):
-            sample["metrics"]["thinking_tokens"] = len(tokenizer.encode(thinking, add_special_tokens=False))
+            sample["metrics"]["thinking_tokens"] = len(
+                tokenizer.encode(thinking, add_special_tokens=False)
+            )

@@ -27,7 +27,8 @@ Echo = Callable[[str], object]
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """What the command line says beside the study. `passed` goes to the engine's own command line as it is."""
+    """What the command line says beside the study. `passed` goes to the engine's own command line
+    as it is."""
 
     dry_run: bool = False
     budget: float | None = None
@@ -50,14 +51,22 @@ class StudyOptions:
 def again(study: Study, options: StudyOptions) -> str:
     """The command line that says the same once more."""
     given = {
-        "--budget": options.budget, "--gpu": options.gpu, "--price": options.price,
-        "--won-per-dollar": options.won_per_dollar, "--on": options.engine, "--bucket": options.bucket,
+        "--budget": options.budget,
+        "--gpu": options.gpu,
+        "--price": options.price,
+        "--won-per-dollar": options.won_per_dollar,
+        "--on": options.engine,
+        "--bucket": options.bucket,
         "--device": options.device,
-    }  # fmt: skip
+    }
     flags = {"--dry-run": options.dry_run, "--report-only": options.report_only}
-    words = [word for name, value in given.items() if value is not None for word in (name, _word(value))]
+    words = [
+        word for name, value in given.items() if value is not None for word in (name, _word(value))
+    ]
     words += [name for name, is_set in flags.items() if is_set] + said((), None, options.lang)
-    return command_line(study.file, *words, runs_dir=options.runs_dir, passed=options.passed, verb="study")
+    return command_line(
+        study.file, *words, runs_dir=options.runs_dir, passed=options.passed, verb="study"
+    )
 
 
 def _word(value: str | float) -> str:
@@ -65,15 +74,17 @@ def _word(value: str | float) -> str:
 
 
 def start(path: Path, options: StudyOptions, echo: Echo) -> None:
-    """RecipeError for a bad study, bad words, a size above what the data hold or a budget that is too small, before anything
-    is started; KotuneError at the end where cells failed."""
+    """RecipeError for a bad study, bad words, a size above what the data hold or a budget that is
+    too small, before anything is started; KotuneError at the end where cells failed."""
     _check(options)
     study = file.load(path)
     _check_place(study, options.runs_dir)
     if not options.report_only:
         sizes.check(study)
     if options.dry_run or options.budget is not None:
-        at_once = options.engine in engines.ENGINES and engines.ENGINES[options.engine].starts_at_once
+        at_once = (
+            options.engine in engines.ENGINES and engines.ENGINES[options.engine].starts_at_once
+        )
         found = cost.predict(study, options.runs_dir, options.gpu, at_once)
         if options.dry_run:
             cost.show(study, found, options.hourly)
@@ -93,10 +104,13 @@ def _check(options: StudyOptions) -> None:
         raise RecipeError(f"{word}: is for an engine; add --on docker, slurm or sky")
     if options.engine and options.device:
         raise RecipeError(
-            f"--device {options.device}: an engine's machines have a GPU; leave it out, or leave out --on"
+            f"--device {options.device}: an engine's machines have a GPU; leave it out, or leave"
+            " out --on"
         )
     if options.engine and options.runs_dir != RUNS:
-        raise RecipeError(f"--runs-dir {options.runs_dir}: an engine's runs lie in {RUNS}/; leave it out")
+        raise RecipeError(
+            f"--runs-dir {options.runs_dir}: an engine's runs lie in {RUNS}/; leave it out"
+        )
     if options.budget is not None and not 0 <= options.budget < math.inf:
         raise RecipeError(f"--budget {options.budget}: give a number of won, 0 or more")
     gpus.chosen(() if options.gpu is None else (options.gpu,))  # tells an unknown one,
@@ -104,17 +118,21 @@ def _check(options: StudyOptions) -> None:
 
 
 def _check_place(study: Study, runs_dir: Path) -> None:
-    """RecipeError where the report would be written over a run's, or over that of another study file."""
+    """RecipeError where the report would be written over a run's, or over that of another study
+    file."""
     out = runs_dir / study.name
     guard.check_own(out)
     if (out / RECORD).exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
         raise RecipeError(
-            f"{study.file}: its report would lie in {out}, which is a run's folder; rename the study file"
+            f"{study.file}: its report would lie in {out}, which is a run's folder; rename the"
+            " study file"
         )
     other = _reported(out / "study.json")
     if other and other.exists() and not other.samefile(study.file):
         told = f"{out} holds the report of {other}, which has the same name"
-        raise RecipeError(f"{study.file}: {told}; rename one of the two, or give another --runs-dir")
+        raise RecipeError(
+            f"{study.file}: {told}; rename one of the two, or give another --runs-dir"
+        )
 
 
 def _reported(path: Path) -> Path | None:
@@ -140,7 +158,9 @@ def _hand_over(study: Study, options: StudyOptions, echo: Echo) -> None:
 
 def _report_line(study: Study, options: StudyOptions) -> str:
     """The command that writes the report when others have run the cells."""
-    words = replace(options, report_only=True, dry_run=False, budget=None, engine=None, bucket=None, passed=())
+    words = replace(
+        options, report_only=True, dry_run=False, budget=None, engine=None, bucket=None, passed=()
+    )
     return again(study, words)
 
 
@@ -156,7 +176,9 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
     if found:
         out = options.runs_dir / study.name
         with made_of(*(run.folder for _, run in found)):
-            made = StudyReport(study, (found, absent), Phrases(options.lang), options.hourly, again(study, options))
+            made = StudyReport(
+                study, (found, absent), Phrases(options.lang), options.hourly, again(study, options)
+            )
             for path in write(made, out, options.gpu):
                 echo(str(path))
     elif not failed:

@@ -1,4 +1,5 @@
-"""What a study takes before it is paid for: its cells, which are done, and what `plan` predicts for those that are missing."""
+"""What a study takes before it is paid for: its cells, which are done, and what `plan` predicts for
+those that are missing."""
 
 import json
 from collections.abc import Sequence
@@ -18,15 +19,20 @@ from kotune.plan.screen import PREDICTED
 from kotune.study.file import Cell, Study
 from kotune.study.running import is_done
 
-BLIND = "Time and cost are predicted for a GPU alone, not for a CPU: give --gpu NAME and --price WON."
-ONCE = "What a base model answers is counted in the first missing cell that asks it; the others take it over (docs/study.md)."
+BLIND = (
+    "Time and cost are predicted for a GPU alone, not for a CPU: give --gpu NAME and --price WON."
+)
+ONCE = (
+    "What a base model answers is counted in the first missing cell that asks it; the others take"
+    " it over (docs/study.md)."
+)
 EACH = "What the base model answers is counted in each cell: none takes it over from another."
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A cell with the folder of its run. `plan`: for the GPU that was asked for, where the cell is missing; `asks_base`: whether
-    it asks the base model itself."""
+    """A cell with the folder of its run. `plan`: for the GPU that was asked for, where the cell is
+    missing; `asks_base`: whether it asks the base model itself."""
 
     cell: Cell
     folder: Path
@@ -45,8 +51,12 @@ class Listed:
 
 
 def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False) -> list[Listed]:
-    """Every cell; RecipeError for an unknown GPU. `at_once`: all missing cells are started at the same time."""
-    found = [Listed(cell, study.folder(cell, runs_dir), is_done(study, cell, runs_dir)) for cell in study.cells]
+    """Every cell; RecipeError for an unknown GPU. `at_once`: all missing cells are started at the
+    same time."""
+    found = [
+        Listed(cell, study.folder(cell, runs_dir), is_done(study, cell, runs_dir))
+        for cell in study.cells
+    ]
     if gpu is None:
         return found
     predicted, asked = _Predicted(study, gpu), set[str]()
@@ -59,14 +69,23 @@ def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False
 
 
 def _base(plan: Plan) -> str:
-    """What base_answers tells base models apart by, as far as the cells of a study can differ in it."""
+    """What base_answers tells base models apart by, as far as the cells of a study can differ in
+    it."""
     told = plan.recipe.axolotl
-    return json.dumps([plan.recipe.model, plan.recipe.template, plan.method.bits, told.get("bf16"), told.get("fp16")])
+    return json.dumps(
+        [
+            plan.recipe.model,
+            plan.recipe.template,
+            plan.method.bits,
+            told.get("bf16"),
+            told.get("fp16"),
+        ]
+    )
 
 
 class _Predicted:
-    """Plans, each made once: a seed changes none. Data are counted once for a model, in their largest size, because that takes
-    seconds; a smaller size is its beginning."""
+    """Plans, each made once: a seed changes none. Data are counted once for a model, in their
+    largest size, because that takes seconds; a smaller size is its beginning."""
 
     def __init__(self, study: Study, gpu: str) -> None:
         self.study, self.gpu = study, gpu
@@ -95,29 +114,40 @@ class _Predicted:
 
 
 def check(study: Study, found: Sequence[Listed], budget: float, price: Price | None) -> None:
-    """RecipeError where the missing cells are predicted to cost more than `budget` won, or nobody can tell."""
+    """RecipeError where the missing cells are predicted to cost more than `budget` won, or nobody
+    can tell."""
     missing = [one for one in found if not one.is_done]
     if not missing:
         return
     if price is None or not all(one.on for one in missing):
-        raise RecipeError(f"--budget {budget:g}: needs --gpu NAME and --price WON, for which the cost is predicted")
+        raise RecipeError(
+            f"--budget {budget:g}: needs --gpu NAME and --price WON, for which the cost is"
+            " predicted"
+        )
     if small := [one.cell.name for one in missing if one.on and not one.on.micro]:
         raise RecipeError(
-            f"{study.file}: {len(small)} cells do not fit on this GPU ({small[0]}, ...); take a larger one"
+            f"{study.file}: {len(small)} cells do not fit on this GPU ({small[0]}, ...); take a"
+            " larger one"
         )
     won = _won(missing, price)
     if not won <= budget:
         told = (
-            f"its {len(missing)} missing cells are predicted to cost {won:,.0f} won, more than --budget {budget:,.0f}"
+            f"its {len(missing)} missing cells are predicted to cost {won:,.0f} won, more than"
+            f" --budget {budget:,.0f}"
         )
         raise RecipeError(f"{study.file}: {told}; vary less, or allow more")
 
 
-def show(study: Study, found: Sequence[Listed], price: Price | None, console: Console | None = None) -> None:
+def show(
+    study: Study, found: Sequence[Listed], price: Price | None, console: Console | None = None
+) -> None:
     """Print the list."""
     missing = [one for one in found if not one.is_done]
     total: Row = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
-    rows = [*(_words(one) + _figures([one], price) for one in found), total + _figures(missing, price)]
+    rows = [
+        *(_words(one) + _figures([one], price) for one in found),
+        total + _figures(missing, price),
+    ]
     head: Row = ("cell", "", "folder", "minutes", "won")
     notes = [PREDICTED, EACH if all(one.asks_base for one in missing) else ONCE, *_doubts(missing)]
     if not any(one.on for one in missing):
@@ -147,7 +177,10 @@ def _figures(found: Sequence[Listed], price: Price | None) -> Row:
     """Minutes and won of those that are predicted."""
     if not any(one.on for one in found):
         return "", ""
-    return f"{sum(one.seconds for one in found) / 60:,.1f}", f"{_won(found, price):,.0f}" if price else ""
+    return (
+        f"{sum(one.seconds for one in found) / 60:,.1f}",
+        f"{_won(found, price):,.0f}" if price else "",
+    )
 
 
 def _won(found: Sequence[Listed], price: Price | None) -> float:

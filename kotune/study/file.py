@@ -1,8 +1,9 @@
-"""A study file names recipes and what varies over them. Every combination is a cell: an ordinary run of one of the recipes.
+"""A study file names recipes and what varies over them. Every combination is a cell: an ordinary
+run of one of the recipes.
 
-Read as strictly as a recipe, with messages of the same form. Nothing is written or started: what makes cells no study (too
-many, the same run twice, runs that cannot be compared) is told here, before the first of them.
-"""
+Read as strictly as a recipe, with messages of the same form. Nothing is written or started: what
+makes cells no study (too many, the same run twice, runs that cannot be compared) is told here,
+before the first of them."""
 
 import math
 import re
@@ -33,16 +34,20 @@ ARMS = ("model", "adapter", "template")  # what a study compares; recipes are ar
 SIZE = re.compile(r"data\.\d+\.samples")
 CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
 # A choice is made on validation loss, so a key that changes something else is none:
-NOT_COMPARED = re.compile(  # of which tokens of which rows that loss is the mean, and in what batches,
+# of which tokens of which rows that loss is the mean, and in what batches,
+NOT_COMPARED = re.compile(
     r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
 )
-NOT_TRAINED = re.compile(r"axolotl\.(logging|save).*")  # and what is written down of the very same training
+NOT_TRAINED = re.compile(
+    r"axolotl\.(logging|save).*"
+)  # and what is written down of the very same training
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
 
 
 class Asked(Strict):
-    """A study file as it is written. `vary`: a key as --set writes it, and its values; `limit`: as run's --limit."""
+    """A study file as it is written. `vary`: a key as --set writes it, and its values; `limit`: as
+    run's --limit."""
 
     recipes: tuple[Path, ...] = Field(min_length=1)
     vary: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(min_length=1)
@@ -55,7 +60,8 @@ class Asked(Strict):
         for file in files:
             if strict_yaml.BREAKS.search(str(file)):
                 raise PydanticCustomError(
-                    "path", f"`{shown(file)}` has a control character in its name; rename the recipe"
+                    "path",
+                    f"`{shown(file)}` has a control character in its name; rename the recipe",
                 )
         return files
 
@@ -72,9 +78,9 @@ class Asked(Strict):
 class Cell:
     """One run of a study. `overrides`: KEY=VALUE as --set takes them.
 
-    `arm`: what is compared, for a person to read. `entry`: the data entry whose size varies, else the first; `samples`: its
-    training rows, None for all. `choice`: keys and values that are neither arm, size nor seed; they are chosen on validation.
-    """
+    `arm`: what is compared, for a person to read. `entry`: the data entry whose size varies, else
+    the first; `samples`: its training rows, None for all. `choice`: keys and values that are
+    neither arm, size nor seed; they are chosen on validation."""
 
     recipe: Path
     overrides: tuple[str, ...]
@@ -89,8 +95,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """The cells of a study file, in the order in which they run: the first seed and small sizes first, so that one that was
-    stopped is of use. `target_task`: whose primary metric the targets are about."""
+    """The cells of a study file, in the order in which they run: the first seed and small sizes
+    first, so that one that was stopped is of use. `target_task`: whose primary metric the targets
+    are about."""
 
     file: Path
     cells: tuple[Cell, ...]
@@ -114,7 +121,10 @@ def load(path: Path) -> Study:
     refuse(path, list(_not_comparable(cells, asked.vary)) or list(the_same(cells)))
     tasks = cells[0].resolved.tasks
     if asked.target_task not in (None, *tasks):
-        told = f"`{shown(asked.target_task)}` scores none of the recipes{did_you_mean(asked.target_task, tasks)}"
+        told = (
+            f"`{shown(asked.target_task)}` scores none of the"
+            f" recipes{did_you_mean(asked.target_task, tasks)}"
+        )
         refuse(path, [f"target_task: {told}"])
     ordered = sorted(cells, key=lambda cell: _turn(cell, asked.vary))
     return Study(path, tuple(ordered), asked.limit, asked.target_task or tasks[0])
@@ -125,7 +135,8 @@ def _asked(path: Path) -> Asked:
     raw = strict_yaml.load(path, misread=misread)
     if "model" in raw and "recipes" not in raw:
         raise RecipeError(
-            f"{path}: a recipe, not a study; use {PROGRAM} run {path}, or name it under `recipes:` of a study"
+            f"{path}: a recipe, not a study; use {PROGRAM} run {path}, or name it under `recipes:`"
+            " of a study"
         )
     try:
         asked = Asked.model_validate(raw)
@@ -141,11 +152,17 @@ def refuse(path: Path, problems: list[str], misread: Sequence[str] = ()) -> None
 
 
 def _too_many(asked: Asked) -> Iterator[str]:
-    sizes = {"recipes": len(asked.recipes), **{f"vary.{key}": len(values) for key, values in asked.vary.items()}}
+    sizes = {
+        "recipes": len(asked.recipes),
+        **{f"vary.{key}": len(values) for key, values in asked.vary.items()},
+    }
     cells = math.prod(sizes.values())
     if cells > MOST_CELLS:
         told = " x ".join(f"{shown(key)} {size}" for key, size in sizes.items())
-        yield f"vary: {cells:,} cells ({told}), and at most {MOST_CELLS} are taken; name fewer values or keys"
+        yield (
+            f"vary: {cells:,} cells ({told}), and at most {MOST_CELLS} are taken; name fewer values"
+            " or keys"
+        )
 
 
 def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
@@ -155,19 +172,28 @@ def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
         yield f"vary: {' and '.join(sized)} both vary, and a study has one size; keep one of them"
     for key, values in vary.items():
         if NOT_COMPARED.fullmatch(key):
-            yield f"vary.{shown(key)}: validation losses with different values of it cannot be compared; set it in the recipes"
+            yield (
+                f"vary.{shown(key)}: validation losses with different values of it cannot be"
+                " compared; set it in the recipes"
+            )
         if NOT_TRAINED.fullmatch(key):
-            yield f"vary.{shown(key)}: changes nothing that is trained, so there is nothing to choose; set it in the recipes"
+            yield (
+                f"vary.{shown(key)}: changes nothing that is trained, so there is nothing to"
+                " choose; set it in the recipes"
+            )
         for at, value in enumerate(values):
             if isinstance(value, (list, dict)):
                 yield f"vary.{shown(key)}.{at}: must be a plain value, found `{shown(value)}`"
 
 
 def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> list[Cell]:
-    """Every combination; RecipeError tells each thing that is wrong with the first cell that has it."""
+    """Every combination; RecipeError tells each thing that is wrong with the first cell that has
+    it."""
     names, cells, found = _names(files), [], dict[str, str]()
     for file, values in product(files, _combined(vary)):
-        name = " ".join((names[file], *(f"{key}={_word(key, value)}" for key, value in values.items())))
+        name = " ".join(
+            (names[file], *(f"{key}={_word(key, value)}" for key, value in values.items()))
+        )
         try:
             cells.append(_cell(file, values, name, names[file]))
         except RecipeError as error:
@@ -204,14 +230,16 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
     resolved = recipes.load(file, overrides)
     size = next((key for key in values if SIZE.fullmatch(key)), "data.0.samples")
     return Cell(
-        file, overrides, name,
+        file,
+        overrides,
+        name,
         arm=", ".join((arm, *(str(values[key]) for key in ARMS if key in values))),
         entry=(entry := int(size.split(".")[1])),
         samples=resolved.data[entry].samples,
         seed=resolved.seed,
         choice=tuple((key, value) for key, value in values.items() if CHOICE.fullmatch(key)),
         resolved=resolved,
-    )  # fmt: skip
+    )
 
 
 def _turn(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, float]:
@@ -221,8 +249,12 @@ def _turn(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, float
 
 
 def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """What more than models, adapters, templates, and the size, seed and choices that vary, is not the same in all cells."""
-    free = {*ARMS, *(key for key in vary if key == "seed" or SIZE.fullmatch(key) or CHOICE.fullmatch(key))}
+    """What more than models, adapters, templates, and the size, seed and choices that vary, is not
+    the same in all cells."""
+    free = {
+        *ARMS,
+        *(key for key in vary if key == "seed" or SIZE.fullmatch(key) or CHOICE.fullmatch(key)),
+    }
     first, found = dict(_flat(cells[0].resolved.model_dump(mode="json"))), dict[str, Path]()
     for cell in cells[1:]:
         keys = dict(_flat(cell.resolved.model_dump(mode="json")))
@@ -234,7 +266,10 @@ def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) 
     for file in dict.fromkeys(found.values()):
         differ = ", ".join(sorted(key for key in found.keys() - vary.keys() if found[key] == file))
         if differ:
-            yield f"recipes: {cells[0].recipe} and {file} cannot be compared: they differ in {differ}; make them equal"
+            yield (
+                f"recipes: {cells[0].recipe} and {file} cannot be compared: they differ in"
+                f" {differ}; make them equal"
+            )
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,9 +1,10 @@
-"""What a study finds on one task: how sizes, arms and seeds differ, where targets are passed, what more data would buy.
+"""What a study finds on one task: how sizes, arms and seeds differ, where targets are passed, what
+more data would buy.
 
-A target is a reference line, or a share of the best gain: so far on the way from the mean of the untuned models to the best arm
-trained on the most rows. It is measured on the same items as the curves, so that both move together when other items are
-asked. The best of several is partly so by luck: an arm passes a target where it passes that of every arm that may be the best.
-"""
+A target is a reference line, or a share of the best gain: so far on the way from the mean of the
+untuned models to the best arm trained on the most rows. It is measured on the same items as the
+curves, so that both move together when other items are asked. The best of several is partly so by
+luck: an arm passes a target where it passes that of every arm that may be the best."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -55,8 +56,8 @@ UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Target:
-    """`name`: of a line, or a share in percent. `weights`: of the points that make its value, and as many more as there are
-    points that may be the best."""
+    """`name`: of a line, or a share in percent. `weights`: of the points that make its value, and
+    as many more as there are points that may be the best."""
 
     name: str
     value: float
@@ -65,8 +66,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Curve:
-    """The fitted law of an arm. `why` there is none: few (sizes or seeds), undefined (values or their spread), misfit. `is_flat`:
-    no rise is found over the measured sizes, so that no exponent is told. `more`: what AHEAD times the largest size would add."""
+    """The fitted law of an arm. `why` there is none: few (sizes or seeds), undefined (values or
+    their spread), misfit. `is_flat`: no rise is found over the measured sizes, so that no exponent
+    is told. `more`: what AHEAD times the largest size would add."""
 
     arm: str
     why: str = ""
@@ -82,13 +84,15 @@ class Curve:
         import numpy as np
 
         return [
-            Estimate(*map(float, told)) for told in zip(*self.law.span(self.law.rows(np.array(sizes))), strict=True)
+            Estimate(*map(float, told))
+            for told in zip(*self.law.span(self.law.rows(np.array(sizes))), strict=True)
         ]
 
 
 @dataclass(frozen=True)
 class Passing:
-    """Where an arm passes a target, and the seconds of training at both ends, None beyond what was measured."""
+    """Where an arm passes a target, and the seconds of training at both ends, None beyond what was
+    measured."""
 
     arm: str
     target: Target
@@ -99,9 +103,9 @@ class Passing:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two arms. `sizes`: where both were measured, with b against a; `more`: what b gained more than a by training on the most
-    rows that both have, None where their adapters differ, whose untuned models are not the same; `crossings`: the ranges of sizes
-    in which they may cross."""
+    """Two arms. `sizes`: where both were measured, with b against a; `more`: what b gained more
+    than a by training on the most rows that both have, None where their adapters differ, whose
+    untuned models are not the same; `crossings`: the ranges of sizes in which they may cross."""
 
     a: str
     b: str
@@ -113,8 +117,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Floor:
-    """How far seeds alone bring two runs of an arm and size apart: their pooled standard deviation, and the difference that two
-    runs stay under in 95% of cases."""
+    """How far seeds alone bring two runs of an arm and size apart: their pooled standard deviation,
+    and the difference that two runs stay under in 95% of cases."""
 
     arm: str
     deviation: float
@@ -135,7 +139,8 @@ class Findings:
 
     @cached_property
     def lines(self) -> dict[str, float]:
-        """What a curve is held against: chance, where the metric has it, and the lines of the items."""
+        """What a curve is held against: chance, where the metric has it, and the lines of the
+        items."""
         of = self.scores
         chance = cards()[of.task].chance.get(of.metric)
         told = {"chance": chance} if chance is not None else {}
@@ -151,7 +156,10 @@ class Findings:
 
     def _curve(self, arm: str) -> Curve:
         places, sizes = self.scores.arms[arm], self.scores.sizes(arm)
-        if len(sizes) < curves.SIZES or min(len(self.scores.points[at].runs) for at in places) < seeds.ENOUGH:
+        if (
+            len(sizes) < curves.SIZES
+            or min(len(self.scores.points[at].runs) for at in places) < seeds.ENOUGH
+        ):
             return Curve(arm, "few")
         found = self.scores.measured.through(self._rows(arm))
         if not _is_defined(found):
@@ -160,15 +168,22 @@ class Findings:
         if _p_of(law, sizes) < UNLIKELY:
             return Curve(arm, "misfit")
         rows = law.rows([sizes[0], sizes[-1], curves.AHEAD * sizes[-1]])  # type: ignore[arg-type]
-        told = [Estimate(*(float(end[0]) for end in law.span(rows[b : b + 1] - rows[a]))) for a, b in ((0, 1), (1, 2))]
+        told = [
+            Estimate(*(float(end[0]) for end in law.span(rows[b : b + 1] - rows[a])))
+            for a, b in ((0, 1), (1, 2))
+        ]
         near = law.exponents[law.excess <= law.quantile(rows[1:2] - rows[0])[0] ** 2, 0]
-        return Curve(arm, "", law, told[0].sign == 0, (float(near.min()), float(near.max())), told[1])
+        return Curve(
+            arm, "", law, told[0].sign == 0, (float(near.min()), float(near.max())), told[1]
+        )
 
     def _rows(self, arm: str, less: dict[int, float] | None = None, sign: float = 1) -> "Array":
         """Weights of an arm's points, each less a sum of others."""
         import numpy as np
 
-        rows = [self.scores.sum({at: 1}) - self.scores.sum(less or {}) for at in self.scores.arms[arm]]
+        rows = [
+            self.scores.sum({at: 1}) - self.scores.sum(less or {}) for at in self.scores.arms[arm]
+        ]
         return sign * np.array(rows)
 
     @cached_property
@@ -177,7 +192,10 @@ class Findings:
         worth = scores.better * scores.measured.means
         bases = [scores.base(arm) for arm in scores.arms]
         best = max((places[-1] for places in scores.arms.values()), key=lambda at: worth[at])
-        able = [best, *(places[-1] for places in scores.arms.values() if self._may_be(best, places[-1]))]
+        able = [
+            best,
+            *(places[-1] for places in scores.arms.values() if self._may_be(best, places[-1])),
+        ]
         found: list[tuple[str, tuple[dict[int, float], ...]]] = []
         if LINE in scores.lines:
             found.append((LINE, ({scores.line(LINE): 1.0},)))
@@ -185,7 +203,10 @@ class Findings:
             for share in SHARES:
                 start = dict.fromkeys(bases, (1 - share) / len(bases))
                 found.append((f"{100 * share:.0f}", tuple({at: share, **start} for at in able)))
-        return [Target(name, float(scores.sum(each[0]) @ scores.measured.means), each) for name, each in found]
+        return [
+            Target(name, float(scores.sum(each[0]) @ scores.measured.means), each)
+            for name, each in found
+        ]
 
     def _may_be(self, best: int, other: int) -> bool:
         """Whether another point may be the better one."""
@@ -198,7 +219,10 @@ class Findings:
 
     def _passing(self, arm: str, target: Target) -> Passing:
         sizes: Sequence[float] = self.scores.sizes(arm)
-        each = [self.scores.measured.through(self._rows(arm, less, self.scores.better)) for less in target.weights]
+        each = [
+            self.scores.measured.through(self._rows(arm, less, self.scores.better))
+            for less in target.weights
+        ]
         if is_fitted := not self.curves[arm].why and all(map(_is_defined, each)):
             followed = [curves.along(curves.fit([sizes], found), sizes[-1]) for found in each]
             sizes, ends = followed[0][0], [ends for _, ends in followed]
@@ -219,16 +243,18 @@ class Findings:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """But for those between which another arm stands, as LoRA of one model between QLoRA of it and LoRA of another."""
+        """But for those between which another arm stands, as LoRA of one model between QLoRA of it
+        and LoRA of another."""
         kinds = self.scores.kinds
 
         def apart(a: str, b: str) -> int:
             return sum(one != other for one, other in zip(kinds[a], kinds[b], strict=True))
 
         direct = [
-            (a, b) for a, b in combinations(kinds, 2)
+            (a, b)
+            for a, b in combinations(kinds, 2)
             if not any(max(apart(a, c), apart(c, b)) < apart(a, b) for c in kinds)
-        ]  # fmt: skip
+        ]
         return [pair for a, b in direct for pair in self._pair(a, b)]
 
     def _pair(self, a: str, b: str) -> Iterator[Pair]:
@@ -242,29 +268,44 @@ class Findings:
         found = [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
         most, told = shared[-1], None
         if scores.kinds[a][ADAPTER] == scores.kinds[b][ADAPTER]:
-            gained = {of[1][most]: 1.0, scores.base(b): -1.0, of[0][most]: -1.0, scores.base(a): 1.0}
+            gained = {
+                of[1][most]: 1.0,
+                scores.base(b): -1.0,
+                of[0][most]: -1.0,
+                scores.base(a): 1.0,
+            }
             told = self._difference({at: scores.better * weight for at, weight in gained.items()})
-        crossings, is_fitted = curves.ranges(shared, [CLAIMED[outcome(one)] for one in found]), False
+        crossings, is_fitted = (
+            curves.ranges(shared, [CLAIMED[outcome(one)] for one in found]),
+            False,
+        )
         both = scores.measured.through(self._both(a, b))
         if not self.curves[a].why and not self.curves[b].why and _is_defined(both):
             sizes = [scores.sizes(arm) for arm in (a, b)]
             law = curves.fit(sizes, both)
-            crossings, is_fitted = curves.ranges(*curves.along(law, min(of[-1] for of in sizes), (-1, 1))), True
+            crossings, is_fitted = (
+                curves.ranges(*curves.along(law, min(of[-1] for of in sizes), (-1, 1))),
+                True,
+            )
         yield Pair(a, b, list(zip(shared, found, strict=True)), told, crossings, is_fitted)
 
     def _against(self, a: int, b: int) -> Comparison:
-        """Two points, b against a, as kotune.compare.seeds compares runs, but for seeds whose variance is pooled over an arm's
-        sizes."""
+        """Two points, b against a, as kotune.compare.seeds compares runs, but for seeds whose
+        variance is pooled over an arm's sizes."""
         import numpy as np
 
         scores = self.scores
         value_a, value_b = (float(scores.measured.means[at]) for at in (a, b))
-        low, high, p_value, seen = scores.measured.through(scores.sum({b: 1, a: -1})[None]).tested(0)
+        low, high, p_value, seen = scores.measured.through(scores.sum({b: 1, a: -1})[None]).tested(
+            0
+        )
         counts = (scores.n, scores.groups)
         told = Paired(value_a, value_b, value_b - value_a, low, high, p_value, None, *counts, seen)
         each = [tuple(values[np.isfinite(values)].tolist()) for values in scores.values[[a, b]]]
         sides = [scores.points[at].side for at in (a, b)]
-        return Comparison(scores.task, scores.metric, sides[0], sides[1], told, values=(each[0], each[1]))
+        return Comparison(
+            scores.task, scores.metric, sides[0], sides[1], told, values=(each[0], each[1])
+        )
 
     def _both(self, a: str, b: str) -> "Array":
         import numpy as np
@@ -284,7 +325,9 @@ class Findings:
             if degrees:
                 spread = np.nansum((values - curves.over_seeds(values)[:, None]) ** 2)
                 deviation = math.sqrt(float(spread) / degrees)
-                found.append(Floor(arm, deviation, degrees, _student(degrees) * math.sqrt(2) * deviation))
+                found.append(
+                    Floor(arm, deviation, degrees, _student(degrees) * math.sqrt(2) * deviation)
+                )
         return found
 
 
@@ -293,21 +336,31 @@ def _is_defined(found: Measured) -> bool:
     import numpy as np
 
     whole = sum(part for part, _ in found.parts)
-    return bool(np.isfinite(found.means).all() and np.isfinite(whole).all() and np.linalg.eigvalsh(whole)[0] > SINGULAR)
+    return bool(
+        np.isfinite(found.means).all()
+        and np.isfinite(whole).all()
+        and np.linalg.eigvalsh(whole)[0] > SINGULAR
+    )
 
 
 def _p_of(law: Law, sizes: Sequence[float]) -> float:
-    """Of the law's misfit, under a covariance that is estimated: Hotelling's T², with Satterthwaite's degrees of freedom of what
-    the law leaves over."""
+    """Of the law's misfit, under a covariance that is estimated: Hotelling's T², with
+    Satterthwaite's degrees of freedom of what the law leaves over."""
     import numpy as np
     from scipy.special import fdtrc
 
     best = law.excess.argmin()
     rest = np.eye(len(sizes)) - law.rows(np.array(sizes))[:, best] @ law.weights[best]
-    free = float(seeds.freedom([(np.trace(rest @ part @ rest.T), of) for part, of in law.found.parts]))
+    free = float(
+        seeds.freedom([(np.trace(rest @ part @ rest.T), of) for part, of in law.found.parts])
+    )
     degrees = len(sizes) - 3
     left = free - degrees + 1
-    return float(fdtrc(degrees, left, float(law.misfit) * left / (degrees * free))) if left > 0 else 1.0
+    return (
+        float(fdtrc(degrees, left, float(law.misfit) * left / (degrees * free)))
+        if left > 0
+        else 1.0
+    )
 
 
 def _student(degrees: int) -> float:

@@ -1,4 +1,5 @@
-"""What else could be trained on: every further data set of kodata with its size, licence, leaks and planned cost. No advice."""
+"""What else could be trained on: every further data set of kodata with its size, licence, leaks and
+planned cost. No advice."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from kotune.study.sizes import is_here
 
 @dataclass(frozen=True)
 class Step:
-    """A data set. `leaks`: rows that stand in the test text of each scored task, None where the data are not here; `plan`: of the
-    study's first recipe with this set added, whole, and `alone` without it; None where its rows are the user's own."""
+    """A data set. `leaks`: rows that stand in the test text of each scored task, None where the
+    data are not here; `plan`: of the study's first recipe with this set added, whole, and `alone`
+    without it; None where its rows are the user's own."""
 
     card: Card
     leaks: dict[str, int] | None
@@ -35,12 +37,20 @@ class Step:
     @property
     def tokens(self) -> float | None:
         """That it adds to an epoch."""
-        return self.plan.counted.tokens - self.alone.counted.tokens if self.plan and self.alone else None
+        return (
+            self.plan.counted.tokens - self.alone.counted.tokens
+            if self.plan and self.alone
+            else None
+        )
 
     @property
     def training_steps(self) -> int | None:
         """That it adds; none where the recipe says how many there are."""
-        return self.plan.schedule.steps - self.alone.schedule.steps if self.plan and self.alone else None
+        return (
+            self.plan.schedule.steps - self.alone.schedule.steps
+            if self.plan and self.alone
+            else None
+        )
 
     @property
     def seconds(self) -> float | None:
@@ -53,11 +63,23 @@ class Step:
 def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
     """Those that can be trained on and that no recipe of the study trains on."""
     used = {entry.source for cell in study.cells for entry in cell.resolved.data}
-    names = [name for name, source in kodata.SOURCES.items() if "train" in source.SPLITS and name not in used]
-    cell = max(study.cells, key=lambda cell: (cell.recipe == study.cells[0].recipe, cell.samples or float("inf")))
+    names = [
+        name
+        for name, source in kodata.SOURCES.items()
+        if "train" in source.SPLITS and name not in used
+    ]
+    cell = max(
+        study.cells,
+        key=lambda cell: (cell.recipe == study.cells[0].recipe, cell.samples or float("inf")),
+    )
     alone = _plan(cell, None, gpu, price)
     return [
-        Step(kodata.SOURCES[name].CARD, _leaks(cell.resolved, name), _plan(cell, name, gpu, price), alone)
+        Step(
+            kodata.SOURCES[name].CARD,
+            _leaks(cell.resolved, name),
+            _plan(cell, name, gpu, price),
+            alone,
+        )
         for name in names
     ]
 
@@ -68,13 +90,20 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
         data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})
         counted = counting.estimated(data, "one set is not counted")
         return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
-    except (ValidationError, DataError, KotuneError):  # a set that only its user has, or a model that is out of reach
+    except (
+        ValidationError,
+        DataError,
+        KotuneError,
+    ):  # a set that only its user has, or a model that is out of reach
         return None
 
 
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
-    """Training rows of a set that stand in the test text of each scored task, of those whose data are here."""
-    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(recipe.data_path)
+    """Training rows of a set that stand in the test text of each scored task, of those whose data
+    are here."""
+    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(
+        recipe.data_path
+    )
     if not is_here(name, places):
         return None
     try:

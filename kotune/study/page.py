@@ -32,16 +32,23 @@ def figure(words: Sentences) -> Figure:
     down = " ↓" if found.scores.better < 0 else ""
     y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
     said = "; ".join(
-        f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}" for at, one in enumerate(found.scores.points)
+        f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}"
+        for at, one in enumerate(found.scores.points)
     )
     held = tables.lines(found, say)
-    spec = plots.lines(list(series(found)), x, y, {f"{value:.3f}": value for value in held.values()})
+    spec = plots.lines(
+        list(series(found)), x, y, {f"{value:.3f}": value for value in held.values()}
+    )
     across = say("study_dashed", lines=tables.in_words(held)) if held else ""
-    return Figure(f"{say('study_axis')}, {found.scores.task} {found.scores.metric}. {across}", plots.svg(spec, said))
+    return Figure(
+        f"{say('study_axis')}, {found.scores.task} {found.scores.metric}. {across}",
+        plots.svg(spec, said),
+    )
 
 
 def series(found: Findings) -> Iterator[plots.Series]:
-    """Each arm's points with their intervals, joined where no law is fitted; else the law, dashed, as far as it is followed."""
+    """Each arm's points with their intervals, joined where no law is fitted; else the law, dashed,
+    as far as it is followed."""
     for place, (arm, places) in enumerate(found.scores.arms.items()):
         beside = BESIDE ** (place - (len(found.scores.arms) - 1) / 2)
         colour, points = plots.colour(place), [_point(found, at, beside) for at in places]
@@ -52,11 +59,16 @@ def series(found: Findings) -> Iterator[plots.Series]:
         yield from (plots.Series(arm, [point], colour) for point in points)
         first, last = found.scores.sizes(arm)[0], AHEAD * found.scores.sizes(arm)[-1]
         sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
-        law = [plots.PlotPoint(size, told.value) for size, told in zip(sizes, curve.at(sizes), strict=True)]
+        law = [
+            plots.PlotPoint(size, told.value)
+            for size, told in zip(sizes, curve.at(sizes), strict=True)
+        ]
         yield plots.Series(arm, law, colour, dashed=True)
 
 
 def _point(found: Findings, at: int, beside: float) -> plots.PlotPoint:
     told, rows = found.estimate(at), found.scores.points[at].rows
     known = not math.isnan(told.low)
-    return plots.PlotPoint(rows * beside, told.value, *((told.low, told.high) if known else (None, None)))
+    return plots.PlotPoint(
+        rows * beside, told.value, *((told.low, told.high) if known else (None, None))
+    )

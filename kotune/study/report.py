@@ -1,4 +1,5 @@
-"""What a study found, in plain words: report.html, report.md and study.json, from the run folders of its cells alone."""
+"""What a study found, in plain words: report.html, report.md and study.json, from the run folders
+of its cells alone."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,23 +24,34 @@ Failed = Sequence[tuple[Cell, str]]
 
 
 class StudyReport:
-    """What page, Markdown and JSON say, in one language. `words`: what is said of each task that all runs were scored on;
-    `command`: what writes the report again."""
+    """What page, Markdown and JSON say, in one language. `words`: what is said of each task that
+    all runs were scored on; `command`: what writes the report again."""
 
     def __init__(
-        self, study: Study, cells: tuple[Scored, Failed], say: Phrases, price: Price | None, command: str = ""
+        self,
+        study: Study,
+        cells: tuple[Scored, Failed],
+        say: Phrases,
+        price: Price | None,
+        command: str = "",
     ) -> None:
         self.study, self.say, self.price, self.command = study, say, price, command
         self.scored, self.failed = cells
         self.tried = tried(self.scored)
         self.points = points(self.tried)
         tasks = self._tasks() if self.points else []
-        self.words = {task: Sentences(Findings(scores(task, self.points)), say, price) for task in tasks}
+        self.words = {
+            task: Sentences(Findings(scores(task, self.points)), say, price) for task in tasks
+        }
         self.steps: Sequence[Step] = ()
 
     def _tasks(self) -> list[str]:
         """By criterion."""
-        shared = [task for task in self.scored[0][1].scores if all(task in run.scores for _, run in self.scored)]
+        shared = [
+            task
+            for task in self.scored[0][1].scores
+            if all(task in run.scores for _, run in self.scored)
+        ]
         return sorted(shared, key=lambda task: CRITERIA.index(cards()[task].criterion))
 
     @property
@@ -64,11 +76,19 @@ class StudyReport:
         """What the verdicts stand on."""
         few = any(len(one.runs) < ENOUGH for one in self.points)
         absent = [] if self.target else [self.say("study_no_target", task=self.study.target_task)]
-        return [*absent, self.say("study_how_sure"), *([self.say("study_few_seeds")] if few else [])]
+        return [
+            *absent,
+            self.say("study_how_sure"),
+            *([self.say("study_few_seeds")] if few else []),
+        ]
 
     def of_all(self) -> Iterator[Table]:
         """What is said of all tasks together."""
-        more = [self.target.doubles(curve).text for curve in self.target.found.curves.values()] if self.target else []
+        more = (
+            [self.target.doubles(curve).text for curve in self.target.found.curves.values()]
+            if self.target
+            else []
+        )
         yield from tables.choices(self.tried, self.say)
         yield from tables.absent(self.failed, self.say)
         yield tables.next_steps(self.steps, self.price, self.say, more)
@@ -84,8 +104,17 @@ class StudyReport:
             "choices": [_tried_json(one) for one in self.tried],
             "tasks": {task: _task_json(words) for task, words in self.words.items()},
             "next": [
-                {"source": step.card.name, "licence": step.card.licence, "rows": step.card.rows.get("train"), "leaks": step.leaks,
-                 "added": {"tokens": step.tokens, "steps": step.training_steps, "seconds": step.seconds}}
+                {
+                    "source": step.card.name,
+                    "licence": step.card.licence,
+                    "rows": step.card.rows.get("train"),
+                    "leaks": step.leaks,
+                    "added": {
+                        "tokens": step.tokens,
+                        "steps": step.training_steps,
+                        "seconds": step.seconds,
+                    },
+                }
                 for step in self.steps
             ],
-        }  # fmt: skip
+        }

@@ -1,6 +1,5 @@
-"""The cells of a study one after another, each an ordinary run: what is done is not done again, one that fails stops no other,
-and a study that was stopped goes on. Nothing is kept but the runs.
-"""
+"""The cells of a study one after another, each an ordinary run: what is done is not done again, one
+that fails stops no other, and a study that was stopped goes on. Nothing is kept but the runs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +21,9 @@ Failed = list[tuple[Cell, str]]
 
 
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
-    """Run what is missing; the cells that failed, with what they said. What would stop every cell is raised: Ctrl-C, SIGTERM,
-    a hub that is out of reach, a full disk, a size above what the data hold."""
+    """Run what is missing; the cells that failed, with what they said. What would stop every cell
+    is raised: Ctrl-C, SIGTERM, a hub that is out of reach, a full disk, a size above what the data
+    hold."""
     with chosen(options.device):
         _check_sizes(study, options, screen)
         with server.up():
@@ -48,7 +48,9 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
         if exit_code(error) == UNREACHABLE:
             raise
         return str(error)
-    except OSError as error:  # a file where the run's folder should be, a folder that may not be written
+    except (
+        OSError
+    ) as error:  # a file where the run's folder should be, a folder that may not be written
         if error.errno in FULL:
             raise
         return os_error(error)
@@ -56,9 +58,11 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
 
 
 def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> None:
-    """Prepare the largest size of each seed first, so that one above what exists is told before anything is trained. What else
-    is wrong with those cells is told in their turn."""
-    sized = sorted((cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0)
+    """Prepare the largest size of each seed first, so that one above what exists is told before
+    anything is trained. What else is wrong with those cells is told in their turn."""
+    sized = sorted(
+        (cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0
+    )
     largest = {cell.seed: cell for cell in sized}  # the last of each seed stays
     first = replace(options, until="prepare")
     for cell in largest.values():
@@ -76,8 +80,8 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
 
 
 def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> bool:
-    """Whether a cell is done up to a stage and nothing has changed since, whatever the machine that it ran on. A record that
-    cannot be read or makes no sense is none."""
+    """Whether a cell is done up to a stage and nothing has changed since, whatever the machine that
+    it ran on. A record that cannot be read or makes no sense is none."""
     try:
         job = _job(study, cell, runs_dir)
         return all(stages.is_done(job, stage) for stage in STAGES[: STAGES.index(until) + 1])
@@ -93,8 +97,11 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
     return Job(cell.resolved, place, device, study.limit, launcher=launcher)
 
 
-def scored(study: Study, options: pipeline.RunOptions, failed: Failed) -> tuple[list[tuple[Cell, Finished]], Failed]:
-    """The cells that can be reported, and the others with the reason; `failed`: those whose reason is known."""
+def scored(
+    study: Study, options: pipeline.RunOptions, failed: Failed
+) -> tuple[list[tuple[Cell, Finished]], Failed]:
+    """The cells that can be reported, and the others with the reason; `failed`: those whose reason
+    is known."""
     told, found = dict(failed), []
     for cell in study.cells:
         folder = study.folder(cell, options.runs_dir)
@@ -114,5 +121,6 @@ def failure(study: Study, failed: Failed) -> KotuneError:
     """What is said at the end where cells failed."""
     told = "".join(f"\n{cell.name}: {why}" for cell, why in failed)
     return KotuneError(
-        f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; the same command tries them again{told}"
+        f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; the same command tries"
+        f" them again{told}"
     )

@@ -35,8 +35,8 @@ class Sentences:
         return cards()[self.found.scores.task].scale
 
     def verdicts(self) -> Iterator[Verdict]:
-        """Which arm learns more, at which sizes arms differ, whether little data suffices, what more data buys
-        where there is enough to fit a law to."""
+        """Which arm learns more, at which sizes arms differ, whether little data suffices, what
+        more data buys where there is enough to fit a law to."""
         found = self.found
         yield from (self._learns(pair, pair.more) for pair in found.pairs if pair.more)
         yield from map(self._differs, found.pairs)
@@ -60,7 +60,11 @@ class Sentences:
         """A difference with its unit, and its interval."""
         by = amount(value, self.scale)
         low, high = (amount(end, self.scale) for end in (told.low, told.high))
-        return {"by": self.say("points", n=by) if self.scale == 100 else by, "low": low, "high": high}
+        return {
+            "by": self.say("points", n=by) if self.scale == 100 else by,
+            "low": low,
+            "high": high,
+        }
 
     def _differs(self, pair: Pair) -> Verdict:
         """At which sizes b is better or worse than a, and where that turns."""
@@ -83,10 +87,15 @@ class Sentences:
         if len(pair.sizes) < 2:
             return ""
         if not pair.crossings:
-            return self.say("study_no_crossing", least=f"{pair.sizes[0][0]:,}", most=f"{pair.sizes[-1][0]:,}")
+            return self.say(
+                "study_no_crossing", least=f"{pair.sizes[0][0]:,}", most=f"{pair.sizes[-1][0]:,}"
+            )
         if OPEN in pair.crossings:
             return self.say("study_crossing_open")
-        sure, unsure = ([self._range(one) for one in pair.crossings if one.is_sure is kind] for kind in (True, False))
+        sure, unsure = (
+            [self._range(one) for one in pair.crossings if one.is_sure is kind]
+            for kind in (True, False)
+        )
         told = [self.say("study_crossing", where=self.say("and").join(sure))] if sure else []
         kind = "study_crossing_also" if sure else "study_crossing_if"
         told += [self.say(kind, where=self.say("or").join(unsure))] if unsure else []
@@ -97,22 +106,33 @@ class Sentences:
         return self.say.told("study_range", kind, low=rounded(place.low), high=rounded(place.high))
 
     def _passes(self, arm: str) -> str:
-        """With how many rows an arm passes the targets; those of which the same is to be said together."""
+        """With how many rows an arm passes the targets; those of which the same is to be said
+        together."""
         same: dict[str, list[str]] = {}
         for one in self.found.passings:
             if one.arm == arm:
-                named = self.say("study_aim", target=self.named(one.target), value=number(one.target.value))
+                named = self.say(
+                    "study_aim", target=self.named(one.target), value=number(one.target.value)
+                )
                 same.setdefault(self._passing(one), []).append(named)
         told = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
         return self.say("study_passes", **self.of, arm=arm, told=told)
 
     def _passing(self, passing: Passing) -> str:
-        place, sizes, spent = passing.place, self.found.scores.sizes(passing.arm), self.spent(passing)
+        place, sizes, spent = (
+            passing.place,
+            self.found.scores.sizes(passing.arm),
+            self.spent(passing),
+        )
         return self.say.told(
-            "study_passing", state(place),
-            least=f"{sizes[0]:,}", most=f"{sizes[-1]:,}", low=rounded(place.low), high=rounded(place.high),
+            "study_passing",
+            state(place),
+            least=f"{sizes[0]:,}",
+            most=f"{sizes[-1]:,}",
+            low=rounded(place.low),
+            high=rounded(place.high),
             spent=self.say("study_in_brackets", spent=spent) if spent else "",
-        )  # fmt: skip
+        )
 
     def spent(self, passing: Passing) -> str:
         """Minutes and won of training at the ends between which it passes."""
@@ -122,11 +142,17 @@ class Sentences:
             return ""
         prices = [spent["won"] or 0.0 for seconds in ends if (spent := cost(seconds, self.price))]
         told = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
-        told += [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
+        told += (
+            [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
+        )
         return self.say.told("study_spending", kind, spent=", ".join(told))
 
     def named(self, target: Target) -> str:
-        return self.say.word("lines", LINE) if target.name == LINE else self.say("study_share", n=target.name)
+        return (
+            self.say.word("lines", LINE)
+            if target.name == LINE
+            else self.say("study_share", n=target.name)
+        )
 
     def doubles(self, curve: Curve) -> Verdict:
         """What twice the largest size would add."""
@@ -149,7 +175,13 @@ class Sentences:
         return Verdict(result, text)
 
 
-STATES = {(-1, 1): "between", (1, -1): "falls", (-1, 0): "above", (0, 1): "below", (-1, -1): "between or not"}
+STATES = {
+    (-1, 1): "between",
+    (1, -1): "falls",
+    (-1, 0): "above",
+    (0, 1): "below",
+    (-1, -1): "between or not",
+}
 
 
 def state(place: Place) -> str:
@@ -160,7 +192,8 @@ def state(place: Place) -> str:
 
 
 def rounded(size: float | None) -> str:
-    """A number of rows: to two digits where it was computed and not measured; empty for an open end."""
+    """A number of rows: to two digits where it was computed and not measured; empty for an open
+    end."""
     if size is None:
         return ""
     return f"{size:,}" if isinstance(size, int) else f"{float(f'{size:.2g}'):,.0f}"
@@ -172,4 +205,8 @@ def _ends(told: list[str]) -> str:
 
 def _result(told: Estimate) -> str:
     """b against a."""
-    return {1: "better", -1: "worse", 0: "same"}[told.sign] if not math.isnan(told.low) else "undefined"
+    return (
+        {1: "better", -1: "worse", 0: "same"}[told.sign]
+        if not math.isnan(told.low)
+        else "undefined"
+    )

@@ -1,4 +1,5 @@
-"""How many training rows a study's data hold, counted before anything is written or listed, where that needs no network."""
+"""How many training rows a study's data hold, counted before anything is written or listed, where
+that needs no network."""
 
 import tempfile
 from collections.abc import Mapping
@@ -17,9 +18,12 @@ from kotune_tasks.card import cards
 
 
 def check(study: Study) -> None:
-    """RecipeError for a size above what the data hold, or that is all of them beside `all`. Nothing where they are not here."""
+    """RecipeError for a size above what the data hold, or that is all of them beside `all`. Nothing
+    where they are not here."""
     whole: list[Cell] = []
-    for seed in dict.fromkeys(cell.seed for cell in study.cells if any(entry.samples for entry in cell.resolved.data)):
+    for seed in dict.fromkeys(
+        cell.seed for cell in study.cells if any(entry.samples for entry in cell.resolved.data)
+    ):
         cells = [cell for cell in study.cells if cell.seed == seed]
         if rows := _rows(cells[0].resolved):
             whole += [_as_whole(study, cell, rows) for cell in cells]
@@ -32,7 +36,8 @@ def too_large(study: Study, cell: Cell, error: SizeError) -> RecipeError:
 
 
 def is_here(source: str, places: Mapping[str, Path]) -> bool:
-    """Whether a source can be read without the network: it is shipped, or a folder of it is named."""
+    """Whether a source can be read without the network: it is shipped, or a folder of it is
+    named."""
     if source in places:
         return places[source].is_dir()
     return kodata.SOURCES[source].CARD.hub_id is None
@@ -49,13 +54,21 @@ def _as_whole(study: Study, cell: Cell, rows: list[int]) -> Cell:
 
 
 def _rows(recipe: Recipe) -> list[int]:
-    """Training rows of each entry with the recipe's seed, by the very preparation that a run makes; empty where they cannot be
-    counted here. What is wrong with the data is told by the runs."""
-    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(recipe.data_path)
-    sources = {entry.source for entry in recipe.data} | {cards()[task].source for task in recipe.tasks}
-    if not find_spec("datasketch") or not all(is_here(source, places) for source in sources):  # the light install
+    """Training rows of each entry with the recipe's seed, by the very preparation that a run makes;
+    empty where they cannot be counted here. What is wrong with the data is told by the runs."""
+    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(
+        recipe.data_path
+    )
+    sources = {entry.source for entry in recipe.data} | {
+        cards()[task].source for task in recipe.tasks
+    }
+    if not find_spec("datasketch") or not all(
+        is_here(source, places) for source in sources
+    ):  # the light install
         return []
-    entries = tuple(entry.model_copy(update={"samples": None, "weight": 1.0}) for entry in recipe.data)
+    entries = tuple(
+        entry.model_copy(update={"samples": None, "weight": 1.0}) for entry in recipe.data
+    )
     with tempfile.TemporaryDirectory(prefix="kotune-study-") as folder:
         job = Job(recipe.model_copy(update={"data": entries}), Run(Path(folder)), "cpu", None)
         try:

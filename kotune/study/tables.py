@@ -39,13 +39,25 @@ def curve(words: Sentences) -> Table:
     notes = [say("study_curve_note", n=f"{found.scores.n:,}", groups=f"{found.scores.groups:,}")]
     if held := lines(found, say):
         notes.append(say("study_lines_note", lines=in_words(held)))
-    head = ("study_arm", "seed", "rows", "mean", "interval", "study_untuned", "study_minutes_head", "cost_won")
+    head = (
+        "study_arm",
+        "seed",
+        "rows",
+        "mean",
+        "interval",
+        "study_untuned",
+        "study_minutes_head",
+        "cost_won",
+    )
     return Table(say("study_curve", **words.of), tuple(map(say, head)), rows, 2, notes)
 
 
 def lines(found: Findings, say: Phrases) -> dict[str, float]:
     """What a curve is held against, by its name on the page."""
-    return {say("chance") if name == "chance" else say.word("lines", name): at for name, at in found.lines.items()}
+    return {
+        say("chance") if name == "chance" else say.word("lines", name): at
+        for name, at in found.lines.items()
+    }
 
 
 def in_words(lines: Mapping[str, float]) -> str:
@@ -67,33 +79,48 @@ def targets(words: Sentences) -> Table:
         named = (words.named(one.target), one.arm, say.word("study_state", state(one.place)), how)
         rows.append((*named, number(one.target.value), *ends, words.spent(one) or NOTHING))
     head = ("target", "arm", "result", "from", "value", "more_than", "at_most", "spent")
-    return Table(say("study_targets", **words.of), _head(say, *head), rows, 4, [say("study_targets_note")])
+    return Table(
+        say("study_targets", **words.of), _head(say, *head), rows, 4, [say("study_targets_note")]
+    )
 
 
 def pairs(words: Sentences) -> Table:
     """Every two arms at every size that both have."""
     found, say = words.found, words.say
     rows = [
-        (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(one)) for pair in found.pairs for rows, one in pair.sizes
+        (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(one))
+        for pair in found.pairs
+        for rows, one in pair.sizes
     ]
-    notes = [f"{pair.a} → {pair.b}: {told}" for pair in found.pairs if (told := words.crosses(pair))]
-    head = tuple(map(say, ("compared", "rows", "from", "to", "difference", "interval", "p", "p_holm", "n")))
+    notes = [
+        f"{pair.a} → {pair.b}: {told}" for pair in found.pairs if (told := words.crosses(pair))
+    ]
+    head = tuple(
+        map(say, ("compared", "rows", "from", "to", "difference", "interval", "p", "p_holm", "n"))
+    )
     return Table(say("study_pairs", **words.of), head, rows, 1, [*notes, say("study_pairs_note")])
 
 
 def _difference(one: Comparison) -> Row:
     told = one.found
     return (
-        number(told.value_a), number(told.value_b), number(told.difference, "+.3f"),
-        _interval(Estimate(told.difference, told.ci_low, told.ci_high), "+.3f"), p_text(told.p_value), p_text(one.p_holm),
+        number(told.value_a),
+        number(told.value_b),
+        number(told.difference, "+.3f"),
+        _interval(Estimate(told.difference, told.ci_low, told.ci_high), "+.3f"),
+        p_text(told.p_value),
+        p_text(one.p_holm),
         f"{told.n:,} / {told.groups:,}",
-    )  # fmt: skip
+    )
 
 
 def floors(words: Sentences) -> Table:
     """How far seeds alone bring runs apart."""
     say, told = words.say, words.found.floors
-    rows = [(f.arm, f"{f.degrees}", *(amount(x, words.scale) for x in (f.deviation, f.difference))) for f in told]
+    rows = [
+        (f.arm, f"{f.degrees}", *(amount(x, words.scale) for x in (f.deviation, f.difference)))
+        for f in told
+    ]
     head = tuple(map(say, ("study_arm", "study_degrees", "deviation", "study_stays_under")))
     return Table(say("study_floor", **words.of), head, rows, 1, [say("study_floor_note")])
 
@@ -108,7 +135,11 @@ def laws(words: Sentences) -> Table:
         if not one.why and not one.is_flat:
             exponent = f"{one.exponent[0]:.2f} ~ {one.exponent[1]:.2f}"
             twice = number(one.at([AHEAD * found.scores.sizes(one.arm)[-1]])[0].value)
-        told = say.word("study_why", one.why) if one.why else say("study_flat" if one.is_flat else "study_fitted")
+        told = (
+            say.word("study_why", one.why)
+            if one.why
+            else say("study_flat" if one.is_flat else "study_fitted")
+        )
         rows.append((one.arm, told, exponent, twice, more))
     head = _head(say, "arm", "state_head", "exponent", "twice", "doubling")
     return Table(say("study_laws", **words.of), head, rows, 2, [say("study_laws_note")])
@@ -118,19 +149,26 @@ def choices(found: Sequence[Tried], say: Phrases) -> Iterator[Table]:
     """Validation losses of every choice, where there was one to make."""
     rows = [
         (
-            one.arm, _choice(one),
+            one.arm,
+            _choice(one),
             ", ".join(f"{seed}: {number(loss, '.4f')}" for seed, loss in one.losses.items()),
-            say("study_chosen") if one.is_chosen else "", f"{one.rows:,}", number(mean(one.losses.values()), ".4f"),
+            say("study_chosen") if one.is_chosen else "",
+            f"{one.rows:,}",
+            number(mean(one.losses.values()), ".4f"),
         )
-        for one in found if one.choice
-    ]  # fmt: skip
-    head = tuple(map(say, ("study_arm", "study_choice", "each_seed", "study_is_chosen", "rows", "mean")))
+        for one in found
+        if one.choice
+    ]
+    head = tuple(
+        map(say, ("study_arm", "study_choice", "each_seed", "study_is_chosen", "rows", "mean"))
+    )
     if rows:
         yield Table(say("study_choices"), head, rows, 4, [say("study_choices_note")])
 
 
 def chosen(found: Sequence[Tried], say: Phrases) -> Iterator[str]:
-    """What was chosen for each arm, a sentence for each choice; and the sizes at which none could be."""
+    """What was chosen for each arm, a sentence for each choice; and the sizes at which none could
+    be."""
     for arm in dict.fromkeys(one.arm for one in found):
         of = [one for one in found if one.arm == arm and one.choice]
         made: dict[str, list[int]] = {}
@@ -138,7 +176,9 @@ def chosen(found: Sequence[Tried], say: Phrases) -> Iterator[str]:
             if one.is_chosen:
                 made.setdefault(_choice(one), []).append(one.rows)
         for choice, rows in made.items():
-            yield say("study_chose", arm=arm, choice=choice, rows=", ".join(f"{at:,}" for at in rows))
+            yield say(
+                "study_chose", arm=arm, choice=choice, rows=", ".join(f"{at:,}" for at in rows)
+            )
         if left := sorted({one.rows for one in of} - {at for rows in made.values() for at in rows}):
             yield say("study_chose_none", arm=arm, rows=", ".join(f"{at:,}" for at in left))
 
@@ -154,10 +194,21 @@ def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
         yield Table(say("study_absent"), (say("study_cell"), say("reason")), rows, 2, alert=True)
 
 
-def next_steps(steps: Sequence[Step], price: Price | None, say: Phrases, more: Sequence[str]) -> Table:
+def next_steps(
+    steps: Sequence[Step], price: Price | None, say: Phrases, more: Sequence[str]
+) -> Table:
     """Further data sets; `more`: what more of the same data would buy."""
     rows = [_step(step, price, say) for step in steps]
-    head = ("source", "licence", "study_leaks", "rows", "study_tokens", "steps", "study_minutes_head", "cost_won")
+    head = (
+        "source",
+        "licence",
+        "study_leaks",
+        "rows",
+        "study_tokens",
+        "steps",
+        "study_minutes_head",
+        "cost_won",
+    )
     return Table(say("study_next"), tuple(map(say, head)), rows, 3, [say("study_next_note"), *more])
 
 
@@ -169,22 +220,37 @@ def _step(step: Step, price: Price | None, say: Phrases) -> Row:
     minutes = step.seconds / 60 if step.seconds is not None else None
     spent = cost(step.seconds, price) if step.seconds is not None else None
     return (
-        say.word("card", card.title), say.word("card", card.licence), leaks, rows,
-        number(step.tokens, ",.0f"), number(step.training_steps, ",.0f"), number(minutes, ",.1f"),
+        say.word("card", card.title),
+        say.word("card", card.licence),
+        leaks,
+        rows,
+        number(step.tokens, ",.0f"),
+        number(step.training_steps, ",.0f"),
+        number(minutes, ",.1f"),
         number(spent["won"] if spent else None, ",.0f"),
-    )  # fmt: skip
+    )
 
 
 def again(command: str, points: Sequence[Point], price: Price | None, say: Phrases) -> Table:
-    """The runs that were reported and what they were made with; `command`: what makes and reports them again."""
+    """The runs that were reported and what they were made with; `command`: what makes and reports
+    them again."""
     runs = [(point, run) for point in points for run in point.runs]
-    rows = [(p.arm, f"{p.rows:,}", run.name, str(run.record["code_revision"] or NOTHING)) for p, run in runs]
+    rows = [
+        (p.arm, f"{p.rows:,}", run.name, str(run.record["code_revision"] or NOTHING))
+        for p, run in runs
+    ]
     notes = [say("study_again", command=command)]
     for key in MADE_WITH:
         told = dict.fromkeys(str(FACTS[key](run, say)) for _, run in runs)
         notes.append(f"{say(key)}: {' / '.join(told)}")
     notes.append(say("study_price", won=f"{price.won_per_hour:,g}") if price else say("no_price"))
-    return Table(say("study_again_title"), tuple(map(say, ("study_arm", "rows", "run", "code"))), rows, 4, notes)
+    return Table(
+        say("study_again_title"),
+        tuple(map(say, ("study_arm", "rows", "run", "code"))),
+        rows,
+        4,
+        notes,
+    )
 
 
 def _head(say: Phrases, *keys: str) -> Row:

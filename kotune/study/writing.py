@@ -10,7 +10,8 @@ from kotune.study.report import StudyReport
 
 
 def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
-    """Write report.html, report.md and study.json into `out`; their paths. `gpu`: for which the next step is planned."""
+    """Write report.html, report.md and study.json into `out`; their paths. `gpu`: for which the
+    next step is planned."""
     from kotune.study.page import page
 
     report.steps = next_step.steps(report.study, gpu, report.price)

@@ -1,4 +1,5 @@
-"""What a killed stage goes on from, and whether it can be believed: whole, finite and of the same inputs."""
+"""What a killed stage goes on from, and whether it can be believed: whole, finite and of the same
+inputs."""
 
 import shutil
 from pathlib import Path
@@ -12,12 +13,18 @@ from kotune.runs.unfinished import TrainerState
 from kotune.train.finite import not_finite
 
 STATE = "trainer_state.json"  # written last
-WHOLE = (WEIGHTS, "optimizer.pt", "scheduler.pt", "rng_state*.pth", STATE)  # each process has a random state of its own
+WHOLE = (
+    WEIGHTS,
+    "optimizer.pt",
+    "scheduler.pt",
+    "rng_state*.pth",
+    STATE,
+)  # each process has a random state of its own
 
 
 def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
-    """Empty a folder of unfinished work where it was made from other inputs. What is to be told: that work is lost since its note
-    cannot be read; else empty."""
+    """Empty a folder of unfinished work where it was made from other inputs. What is to be told:
+    that work is lost since its note cannot be read; else empty."""
     note, told = folder / "inputs.json", ""
     try:
         if json_of(note) == inputs:
@@ -32,11 +39,12 @@ def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
 
 
 def drop_unusable(folder: Path) -> tuple[int, list[str]]:
-    """Remove what training cannot go on from: Axolotl resumes from the highest-numbered folder unchecked.
+    """Remove what training cannot go on from: Axolotl resumes from the highest-numbered folder
+    unchecked.
 
-    A kill while a checkpoint is saved, or removed, leaves a part of it; a loss that is no number leaves one that is not
-    finite. Returns the step of the last one that is good, 0 where there is none, and the names of what was removed.
-    """
+    A kill while a checkpoint is saved, or removed, leaves a part of it; a loss that is no number
+    leaves one that is not finite. Returns the step of the last one that is good, 0 where there is
+    none, and the names of what was removed."""
     steps, removed = [0], []
     for checkpoint in sorted(folder.glob("checkpoint-*")):
         if step := good_step(checkpoint):
@@ -58,7 +66,10 @@ def last_good_step(folder: Path) -> int:
 def good_step(checkpoint: Path) -> int:
     """The step of a checkpoint that is whole and finite, else 0."""
     try:
-        found = [[file.is_file() and file.stat().st_size for file in checkpoint.glob(name)] for name in WHOLE]
+        found = [
+            [file.is_file() and file.stat().st_size for file in checkpoint.glob(name)]
+            for name in WHOLE
+        ]
         if not all(sizes and all(sizes) for sizes in found) or not_finite(checkpoint / WEIGHTS):
             return 0
         state = long_json_of(checkpoint / STATE)

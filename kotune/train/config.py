@@ -1,8 +1,9 @@
-"""A recipe as the YAML that `axolotl train` reads. Paths are relative to the run folder, in which Axolotl is started.
+"""A recipe as the YAML that `axolotl train` reads. Paths are relative to the run folder, in which
+Axolotl is started.
 
-Order of precedence: recipes/defaults.yml `axolotl`, its `cpu` or `cuda` block, the recipe's own `axolotl`, and last what
-follows from the recipe's other keys (model, adapter, data, seed), which a recipe cannot set twice.
-"""
+Order of precedence: recipes/defaults.yml `axolotl`, its `cpu` or `cuda` block, the recipe's own
+`axolotl`, and last what follows from the recipe's other keys (model, adapter, data, seed), which a
+recipe cannot set twice."""
 
 from importlib import metadata
 from importlib.util import find_spec
@@ -43,16 +44,21 @@ REPLACES = {
 }
 
 
-# Of these the default is taken away where there are fewer training rows: our plugin evaluates after the last step anyway, and
-# more would cost more than the training.
+# Of these the default is taken away where there are fewer training rows: our plugin evaluates after
+# the last step anyway, and more would cost more than the training.
 EVALUATIONS, FEW = "evals_per_epoch", 500
 
 
 def config(
-    recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None, is_old: bool = False
+    recipe: Recipe,
+    device: Device,
+    revision: str | None = None,
+    rows: int | None = None,
+    is_old: bool = False,
 ) -> dict[str, Any]:
-    """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's commit. `rows` that are trained on,
-    None where they are not known yet. `is_old`: the device is a GPU without bf16 of its own."""
+    """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's
+    commit. `rows` that are trained on, None where they are not known yet. `is_old`: the device is a
+    GPU without bf16 of its own."""
     base = defaults()
     under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
@@ -71,15 +77,16 @@ def config(
 
 
 def is_auto(recipe: Recipe) -> bool:
-    """Whether a run on a GPU may switch gradient checkpointing off: it changes no result, so that axolotl.yml, which is the same
-    for every GPU, has it on. Not where something else that the recipe asks for builds on it, or splits the weights."""
+    """Whether a run on a GPU may switch gradient checkpointing off: it changes no result, so that
+    axolotl.yml, which is the same for every GPU, has it on. Not where something else that the
+    recipe asks for builds on it, or splits the weights."""
     asked = {**defaults().cuda, **recipe.axolotl}
     return asked.get(AUTO[0]) == AUTO[1] and not any(asked.get(key) for key in BUILT_ON_IT + SPLIT)
 
 
 def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
-    """What follows from the GPU: below capability 8.0 torch says that bf16 is supported and imitates it, slowly, and flash
-    attention has no kernels."""
+    """What follows from the GPU: below capability 8.0 torch says that bf16 is supported and
+    imitates it, slowly, and flash attention has no kernels."""
     if not is_old:
         return {"attn_implementation": "flash_attention_2" if _has_flash_attention() else "sdpa"}
     is_too_large = generation.kind(base, revision).startswith(OVERFLOWS)
@@ -87,8 +94,8 @@ def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
 
 
 def _has_flash_attention() -> bool:
-    """As transformers (5.16) looks for it, without importing it: what is called flash_attn may also be its successor, of another
-    interface."""
+    """As transformers (5.16) looks for it, without importing it: what is called flash_attn may also
+    be its successor, of another interface."""
     try:
         found = metadata.version("flash-attn")
     except metadata.PackageNotFoundError:
@@ -102,27 +109,40 @@ def _has_flash_attention() -> bool:
 
 
 def render(
-    recipe: Recipe, device: Device, revision: str | None = None, rows: int | None = None, is_old: bool = False
+    recipe: Recipe,
+    device: Device,
+    revision: str | None = None,
+    rows: int | None = None,
+    is_old: bool = False,
 ) -> str:
     """The configuration as YAML text, keys in a reader's order."""
-    head = f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train axolotl.yml\n"
+    head = (
+        f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train"
+        " axolotl.yml\n"
+    )
     found = config(recipe, device, revision, rows, is_old)
     if rows is None and EVALUATIONS in found and EVALUATIONS not in recipe.axolotl:
-        head += f"# A run leaves {EVALUATIONS} out below {FEW} training rows: they are evaluated once, after the last step.\n"
+        head += (
+            f"# A run leaves {EVALUATIONS} out below {FEW} training rows: they are evaluated once,"
+            " after the last step.\n"
+        )
     return head + yaml.safe_dump(found, sort_keys=False, allow_unicode=True)
 
 
 def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
-    """StageError for an axolotl.yml, or a template of ours, in the run folder `root` that is not what the recipe makes, although
-    run.json says that it was made: both may be a stranger's, and an axolotl.yml can say that code is run. `text`: of
-    axolotl.yml, as it is rendered now."""
+    """StageError for an axolotl.yml, or a template of ours, in the run folder `root` that is not
+    what the recipe makes, although run.json says that it was made: both may be a stranger's, and an
+    axolotl.yml can say that code is run. `text`: of axolotl.yml, as it is rendered now."""
     template = presets.find(recipe.model, recipe.template).template
     wanted = {CONFIG: text}
     if template:
         wanted[TEMPLATE] = template.read_text(encoding="utf-8")
     for name, text in wanted.items():
         if not _holds(root / name, text.encode()):
-            raise StageError(f"{root / name}: not what this recipe makes; take the file away, and it is made again")
+            raise StageError(
+                f"{root / name}: not what this recipe makes; take the file away, and it is made"
+                " again"
+            )
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -160,12 +180,18 @@ def _data_keys(overlay: dict[str, Any]) -> dict[str, Any]:
             "message_property_mappings": {"role": "role", "content": "content"},
             "roles_to_train": ["assistant"],
             "train_on_eos": "turn",
-            "message_field_training": "train",  # false where an answer is not to be learned; most rows have none
+            "message_field_training": (
+                "train"
+            ),  # false where an answer is not to be learned; most rows have none
             **overlay,
             "path": f"data/{part}.jsonl",
         }
 
-    return {"datasets": [entry("train")], "test_datasets": [entry("validation")], "dataset_prepared_path": PREPARED}
+    return {
+        "datasets": [entry("train")],
+        "test_datasets": [entry("validation")],
+        "dataset_prepared_path": PREPARED,
+    }
 
 
 def _run_keys(recipe: Recipe) -> dict[str, Any]:
@@ -174,6 +200,10 @@ def _run_keys(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "plugins": [PLUGIN],
         "auto_resume_from_checkpoints": True,
-        # Keys that are absent from a config make Axolotl talk to services; named here, they stay off unless asked for.
-        **{key: recipe.axolotl.get(key, False) for key in ("use_wandb", "use_mlflow", "use_comet", "use_tensorboard")},
+        # Keys that are absent from a config make Axolotl talk to services; named here, they stay
+        # off unless asked for.
+        **{
+            key: recipe.axolotl.get(key, False)
+            for key in ("use_wandb", "use_mlflow", "use_comet", "use_tensorboard")
+        },
     }

@@ -1,8 +1,8 @@
-"""Whether the tensors of a safetensors file are finite, read in pieces. The file may be a stranger's, or torn: what its header
-says is believed only where the file's own size agrees.
+"""Whether the tensors of a safetensors file are finite, read in pieces. The file may be a
+stranger's, or torn: what its header says is believed only where the file's own size agrees.
 
-https://huggingface.co/docs/safetensors: the header's length in 8 bytes, the header as JSON, and the tensors without a gap.
-"""
+https://huggingface.co/docs/safetensors: the header's length in 8 bytes, the header as JSON, and the
+tensors without a gap."""
 
 import math
 import os
@@ -17,31 +17,47 @@ from kotune.runs.records import fits
 from kotune.runs.unfinished import Tensor
 
 PIECE = 8 << 20  # bytes that are looked at together
-# For each kind of numbers the unsigned ones of its size and the bits of its exponent: where all of these are set, it is infinity
-# or no number.
+# For each kind of numbers the unsigned ones of its size and the bits of its exponent: where all of
+# these are set, it is infinity or no number.
 EXPONENTS = {
-    "F64": ("<u8", 0x7FF0_0000_0000_0000), "F32": ("<u4", 0x7F80_0000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80),
-}  # fmt: skip
+    "F64": ("<u8", 0x7FF0_0000_0000_0000),
+    "F32": ("<u4", 0x7F80_0000),
+    "F16": ("<u2", 0x7C00),
+    "BF16": ("<u2", 0x7F80),
+}
 SIZES = {name: int(kind[-1]) for name, (kind, _) in EXPONENTS.items()}
-INTEGERS = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # always finite
+INTEGERS = {
+    "I64": 8,
+    "U64": 8,
+    "I32": 4,
+    "U32": 4,
+    "I16": 2,
+    "U16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}  # always finite
 
 
 def not_finite(weights: Path) -> list[str]:
-    """Names of the tensors that hold NaN or infinity. OSError; ValueError for a file that is not whole or holds numbers of a kind
-    that no adapter of ours has."""
+    """Names of the tensors that hold NaN or infinity. OSError; ValueError for a file that is not
+    whole or holds numbers of a kind that no adapter of ours has."""
     with opened(weights) as file:
         start, tensors = _header(file)
         return [name for name, tensor in tensors.items() if not _is_finite(file, start, tensor)]
 
 
 def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
-    """Where the tensors begin, and what is said of each. They fill the file, each with as many bytes as its shape asks for."""
+    """Where the tensors begin, and what is said of each. They fill the file, each with as many
+    bytes as its shape asks for."""
     size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
     if length > min(MAX_JSON, size - 8):
         raise ValueError(f"a header of {length:,} bytes")
     found = loads(file.read(length))
     tensors = (
-        {name: told for name, told in found.items() if name != "__metadata__"} if isinstance(found, dict) else found
+        {name: told for name, told in found.items() if name != "__metadata__"}
+        if isinstance(found, dict)
+        else found
     )
     if not fits(tensors, dict[str, Tensor]):
         raise ValueError("a header that tells of no tensors")

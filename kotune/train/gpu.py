@@ -1,4 +1,5 @@
-"""The GPUs of this machine before a run begins: what is said of them, and what stops the run before anything is downloaded."""
+"""The GPUs of this machine before a run begins: what is said of them, and what stops the run before
+anything is downloaded."""
 
 from kotune.errors import StageError
 from kotune.runs.folder import STAGES
@@ -21,19 +22,20 @@ def notes(job: Job) -> list[str]:
     gpus, told = visible(), []
     if len(gpus) > 1 and training.is_one_process(job.launcher):
         told = [
-            f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on all: --launcher torchrun -- "
-            f"--nproc_per_node={len(gpus)}"
+            f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on"
+            f" all: --launcher torchrun -- --nproc_per_node={len(gpus)}"
         ]
     if "bf16" not in job.recipe.axolotl and job.is_old_gpu:
         told.append(
-            "this GPU has no bf16 of its own: trained and scored in fp16, or in float32 where a model is too large for that"
+            "this GPU has no bf16 of its own: trained and scored in fp16, or in float32 where a"
+            " model is too large for that"
         )
     return told
 
 
 def require(job: Job, until: str) -> None:
-    """StageError where training on a GPU is to come, and its driver gives none to this torch or there is nothing to make Triton's
-    kernels with."""
+    """StageError where training on a GPU is to come, and its driver gives none to this torch or
+    there is nothing to make Triton's kernels with."""
     if job.device == "cpu" or not is_to_come(job, "train", until):
         return
     if told := driver.trouble():
@@ -44,11 +46,13 @@ def require(job: Job, until: str) -> None:
     if used := [key for key in TRITON if asked.get(key)]:
         off = " ".join(f"--set axolotl.{key}=false" for key in used)
         raise StageError(
-            f"{missing}, with which Triton makes the kernels that train on a GPU; {compiler.INSTALL}; or train without them, "
-            f"more slowly: {off}"
+            f"{missing}, with which Triton makes the kernels that train on a GPU;"
+            f" {compiler.INSTALL}; or train without them, more slowly: {off}"
         )
 
 
 def is_to_come(job: Job, stage: str, until: str) -> bool:
     """Whether a run up to `until` comes to a stage that it has no record of."""
-    return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().get("stages", {})
+    return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().get(
+        "stages", {}
+    )

@@ -1,11 +1,13 @@
-"""The one Axolotl plugin of ours: applies our patches and streams what training does to `metrics.jsonl`.
+"""The one Axolotl plugin of ours: applies our patches and streams what training does to
+`metrics.jsonl`.
 
-Where a hook calls kotune.train.upstream, that module says which fault it mends.
-Lines of metrics.jsonl: `{"event": "start", ...}`, one `{"event": "log", ...}` a logging step (loss, learning_rate,
-grad_norm, tokens_per_second and padding over the interval, peak_memory_gib), `{"event": "end", "step": N, "max_steps": N}`.
+Where a hook calls kotune.train.upstream, that module says which fault it mends. Lines of
+metrics.jsonl: `{"event": "start", ...}`, one `{"event": "log", ...}` a logging step (loss,
+learning_rate, grad_norm, tokens_per_second and padding over the interval, peak_memory_gib),
+`{"event": "end", "step": N, "max_steps": N}`.
 
-A loss that is no finite number ends training at the step that logs it. SIGTERM ends it after a checkpoint.
-"""
+A loss that is no finite number ends training at the step that logs it. SIGTERM ends it after a
+checkpoint."""
 
 import json
 import math
@@ -28,7 +30,8 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 
 
 class KotunePlugin(BasePlugin):  # type: ignore[misc]
-    """Registered through `plugins:` of the rendered config, before Axolotl asks the hub for a file."""
+    """Registered through `plugins:` of the rendered config, before Axolotl asks the hub for a
+    file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +61,12 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         # Counts the tokens of the batches as the model sees them, padding left out.
         counted = {"include_num_input_tokens_seen": "non_padding"}
         started = upstream.start_with_training()
-        return {**counted, **started, **upstream.log_every_loss(), **upstream.name_trackio_project(cfg)}
+        return {
+            **counted,
+            **started,
+            **upstream.log_every_loss(),
+            **upstream.name_trackio_project(cfg),
+        }
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
         return [MetricsWriter(model, self.padding, self.head), Evaluation(cfg)]
@@ -82,7 +90,9 @@ class Padding:
         def counted(model: Any, inputs: Any, *more: Any, **named: Any) -> Any:
             self._computed += inputs["input_ids"].numel()
             mask = inputs.get("attention_mask")  # batches without padding (flattened) have none
-            self._real += inputs["input_ids"].numel() if mask is None else mask.sum()  # a GPU is not waited for
+            self._real += (
+                inputs["input_ids"].numel() if mask is None else mask.sum()
+            )  # a GPU is not waited for
             return step(model, inputs, *more, **named)
 
         trainer.training_step = counted
@@ -110,12 +120,22 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
         trainable, total = self.model.get_nb_trainable_parameters()
         self.last = (time.perf_counter(), state.num_input_tokens_seen)
         _write(
-            state, event="start", step=state.global_step, max_steps=state.max_steps, trainable_parameters=trainable,
-            total_parameters=total, base_precision=base_precision(self.model), compute_dtype=compute_dtype(self.model),
-            device=str(self.model.device), processes=args.world_size,
-            gradient_checkpointing=bool(args.gradient_checkpointing), head=self.head,
-            examples_a_step=args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
-        )  # fmt: skip
+            state,
+            event="start",
+            step=state.global_step,
+            max_steps=state.max_steps,
+            trainable_parameters=trainable,
+            total_parameters=total,
+            base_precision=base_precision(self.model),
+            compute_dtype=compute_dtype(self.model),
+            device=str(self.model.device),
+            processes=args.world_size,
+            gradient_checkpointing=bool(args.gradient_checkpointing),
+            head=self.head,
+            examples_a_step=args.per_device_train_batch_size
+            * args.gradient_accumulation_steps
+            * args.world_size,
+        )
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
         now, tokens = time.perf_counter(), int(state.num_input_tokens_seen)
@@ -125,7 +145,14 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
             self.last = (now, tokens)
             kept["tokens_per_second"] = round(seen / elapsed, 1) if elapsed > 0 else 0.0
             kept["padding"] = self.padding.since_last()
-        _write(state, event="log", step=state.global_step, **kept, tokens=tokens, peak_memory_gib=peak_memory_gib())
+        _write(
+            state,
+            event="log",
+            step=state.global_step,
+            **kept,
+            tokens=tokens,
+            peak_memory_gib=peak_memory_gib(),
+        )
         if not math.isfinite(logs.get("loss", 0.0)):
             raise FloatingPointError(f"the loss is {logs['loss']} at step {state.global_step}")
 

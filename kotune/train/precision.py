@@ -1,7 +1,8 @@
-"""The precision of the base weights: read from a model that was trained, and given back when it is scored.
+"""The precision of the base weights: read from a model that was trained, and given back when it is
+scored.
 
-An adapter is scored on the base precision that it was trained on; another one would be another model.
-"""
+An adapter is scored on the base precision that it was trained on; another one would be another
+model."""
 
 from typing import Any
 
@@ -21,8 +22,8 @@ def compute_dtype(model: Any) -> str:
 
 
 def loading(precision: str, compute: str) -> dict[str, Any]:
-    """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA, or in a dtype (`auto`: that
-    of its weights)."""
+    """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA,
+    or in a dtype (`auto`: that of its weights)."""
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -30,6 +31,9 @@ def loading(precision: str, compute: str) -> dict[str, Any]:
     if precision != "nf4":
         return {"dtype": dtype}
     quantization = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
     )
     return {"quantization_config": quantization, "dtype": dtype}

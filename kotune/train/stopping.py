@@ -1,8 +1,9 @@
-"""Training that is told to stop keeps a checkpoint first: of one process, and of several that train together at one step of all.
+"""Training that is told to stop keeps a checkpoint first: of one process, and of several that train
+together at one step of all.
 
-A signal reaches processes at different moments, or only one of them. A process that stopped alone would leave the others waiting
-for its gradients, and a checkpoint that lacks a part. So they agree after each step, and during an evaluation after each batch.
-"""
+A signal reaches processes at different moments, or only one of them. A process that stopped alone
+would leave the others waiting for its gradients, and a checkpoint that lacks a part. So they agree
+after each step, and during an evaluation after each batch."""
 
 import os
 import signal
@@ -14,12 +15,13 @@ from kotune.errors import PREEMPTED
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
-    """SIGTERM: a checkpoint after the step that is being done, then the end. Axolotl would keep nothing on SIGTERM, and on
-    Ctrl-C exit 0 with what looks like a finished adapter."""
+    """SIGTERM: a checkpoint after the step that is being done, then the end. Axolotl would keep
+    nothing on SIGTERM, and on Ctrl-C exit 0 with what looks like a finished adapter."""
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
-        self.told = False  # this process; a signal may come at any moment, and changes nothing until all have agreed
+        # this process; a signal may come at any moment, and changes nothing until all have agreed
+        self.told = False
         self.agreed = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -50,7 +52,8 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
 
 def _any(told: bool, args: Any) -> bool:
-    """Whether one of the processes that train together was told. All of them ask at the same point: each waits for the others."""
+    """Whether one of the processes that train together was told. All of them ask at the same point:
+    each waits for the others."""
     if args.world_size == 1:
         return told
     import torch
@@ -61,6 +64,7 @@ def _any(told: bool, args: Any) -> bool:
 
 
 def _leave(args: Any) -> None:
-    """The end, once the last process has written its part: a launcher ends all as soon as one of them is gone."""
+    """The end, once the last process has written its part: a launcher ends all as soon as one of
+    them is gone."""
     _any(False, args)
     os._exit(PREEMPTED)

@@ -1,7 +1,8 @@
-"""What a run shows to services outside it: nothing, unless the recipe's `axolotl:` block asks for one, and then it is said aloud.
+"""What a run shows to services outside it: nothing, unless the recipe's `axolotl:` block asks for
+one, and then it is said aloud.
 
-Axolotl's own keys switch them on: `use_<service>: true`, or a project's name alone, which Axolotl takes for the same.
-"""
+Axolotl's own keys switch them on: `use_<service>: true`, or a project's name alone, which Axolotl
+takes for the same."""
 
 import os
 from typing import Any
@@ -15,12 +16,19 @@ NAMED = {  # the key whose value switches a service on, with use_<service> or wi
 }
 SENDS = "this run sends its metrics to {}"
 KEEPS = "this run keeps its metrics for {} on this machine"
-SPACES = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")  # of the environment: where trackio would send to
+SPACES = (
+    "TRACKIO_SPACE_ID",
+    "TRACKIO_SERVER_URL",
+)  # of the environment: where trackio would send to
 
 
 def lines(block: dict[str, Any]) -> list[str]:
     """A line for each service that an `axolotl:` block switches on."""
-    return [_line(service, block) for service, name in NAMED.items() if block.get(f"use_{service}") or block.get(name)]
+    return [
+        _line(service, block)
+        for service, name in NAMED.items()
+        if block.get(f"use_{service}") or block.get(name)
+    ]
 
 
 def _line(service: str, block: dict[str, Any]) -> str:

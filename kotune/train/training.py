@@ -1,9 +1,9 @@
-"""Training is Axolotl's: its own process in the run folder, watched through metrics.jsonl, believed only when proven.
+"""Training is Axolotl's: its own process in the run folder, watched through metrics.jsonl, believed
+only when proven.
 
-Axolotl exits 0 on Ctrl-C and on a run whose weights are all NaN. Here training counts as done when the last step equals
-max_steps and every tensor of the adapter is finite; then the adapter is moved to `model/` in one rename. The checkpoints
-stay until that is on record.
-"""
+Axolotl exits 0 on Ctrl-C and on a run whose weights are all NaN. Here training counts as done when
+the last step equals max_steps and every tensor of the adapter is finite; then the adapter is moved
+to `model/` in one rename. The checkpoints stay until that is on record."""
 
 import math
 import os
@@ -18,7 +18,16 @@ from typing import Any
 
 from kodata import drafts
 from kotune.errors import PREEMPTED, Preempted, StageError
-from kotune.layout import CHECKPOINTS, CONFIG, METRICS, MODEL, PREPARED, TEMPLATE, TRAIN_LOG, WEIGHTS
+from kotune.layout import (
+    CHECKPOINTS,
+    CONFIG,
+    METRICS,
+    MODEL,
+    PREPARED,
+    TEMPLATE,
+    TRAIN_LOG,
+    WEIGHTS,
+)
 from kotune.runs.events import Event, keep_metrics_until, read_metrics
 from kotune.runs.job import LAUNCHERS, Launcher
 from kotune.train import out_of_memory
@@ -39,14 +48,15 @@ FLAT = 1e-3  # losses that differ by less than this share of the largest one sho
 def train(
     root: Path, inputs: dict[str, Any], launcher: Launcher = (), is_lean: bool = False
 ) -> Generator[Event, None, None]:
-    """Run `axolotl train` in the run folder; yields each metrics event as it is written, then checks the adapter.
+    """Run `axolotl train` in the run folder; yields each metrics event as it is written, then
+    checks the adapter.
 
-    Goes on from a checkpoint only where that was made from the same `inputs`; an event `told` says in its `text` what of an
-    earlier start cannot be used. Where the GPU's memory is too small, it is started again with gradient checkpointing, then
-    with a smaller micro-batch, and the event is `out_of_memory`. StageError when Axolotl fails, stops early or leaves a tensor
-    that is not finite; Preempted when somebody told it to stop. `is_lean`: gradient checkpointing is not needed, as far as can
-    be told beforehand.
-    """
+    Goes on from a checkpoint only where that was made from the same `inputs`; an event `told` says
+    in its `text` what of an earlier start cannot be used. Where the GPU's memory is too small, it
+    is started again with gradient checkpointing, then with a smaller micro-batch, and the event is
+    `out_of_memory`. StageError when Axolotl fails, stops early or leaves a tensor that is not
+    finite; Preempted when somebody told it to stop. `is_lean`: gradient checkpointing is not
+    needed, as far as can be told beforehand."""
     for told in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
         yield from _told(told)
     while code := (yield from _axolotl(root, launcher, is_lean)):
@@ -55,8 +65,8 @@ def train(
             raise _failure(root, code)
         if not read_metrics(root / METRICS):
             raise StageError(
-                f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER} (Axolotl's own words are in "
-                f"{root / TRAIN_LOG})"
+                f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER}"
+                f" (Axolotl's own words are in {root / TRAIN_LOG})"
             )
         yield {"event": "out_of_memory", **out_of_memory.save(root, reached(root), is_lean)}
     check_finished(root)
@@ -68,12 +78,16 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, 
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
     for name in removed:
-        yield from _told(f"{name}: not whole or not finite, so training does not go on from it", step)
+        yield from _told(
+            f"{name}: not whole or not finite, so training does not go on from it", step
+        )
     yield from _told(keep_metrics_until(metrics, step), step)
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
-        child = tether.start(command(root, launcher, is_lean), root, log, over=surroundings(launcher))
+        child = tether.start(
+            command(root, launcher, is_lean), root, log, over=surroundings(launcher)
+        )
         try:
             yield from _follow(metrics, child)
         finally:
@@ -88,11 +102,16 @@ def _told(text: str, step: int = 0) -> Iterator[Event]:
 
 
 def surroundings(launcher: Launcher = ()) -> dict[str, str]:
-    """What Axolotl has beside every child's environment: the model is at hand and was judged, so nobody is asked for
-    more of it; but for a space of trackio's that the user sends metrics to, which lies on the hub. One process sees one GPU: of
-    several, Axolotl (0.19) would spread the model over all (`device_map: auto`), whose kernels then work on the first alone."""
+    """What Axolotl has beside every child's environment: the model is at hand and was judged, so
+    nobody is asked for more of it; but for a space of trackio's that the user sends metrics to,
+    which lies on the hub. One process sees one GPU: of several, Axolotl (0.19) would spread the
+    model over all (`device_map: auto`), whose kernels then work on the first alone."""
     offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
-    one = {"CUDA_VISIBLE_DEVICES": gpus[0]} if is_one_process(launcher) and (gpus := visible()) else {}
+    one = (
+        {"CUDA_VISIBLE_DEVICES": gpus[0]}
+        if is_one_process(launcher) and (gpus := visible())
+        else {}
+    )
     return {**offline, **one}
 
 
@@ -113,7 +132,10 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
     log = root / TRAIN_LOG
     if code in (PREEMPTED, -signal.SIGTERM) or faults.is_preempted(log):
         return Preempted()
-    kept = f"checkpoints are kept: the same command goes on from step {last_good_step(root / CHECKPOINTS)}"
+    kept = (
+        "checkpoints are kept: the same command goes on from step"
+        f" {last_good_step(root / CHECKPOINTS)}"
+    )
     if faults.is_full(log):
         return faults.JobFaultError(f"train: the disk is full; free some space. Whole {kept}", log)
     if killed := faults.killed(code):
@@ -139,29 +161,35 @@ def check_finished(root: Path) -> None:
     try:
         bad = not_finite(weights)
     except (OSError, ValueError) as error:
-        raise StageError(f"train: {weights}: no whole adapter ({error}); run the same command again") from None
+        raise StageError(
+            f"train: {weights}: no whole adapter ({error}); run the same command again"
+        ) from None
     if bad:
         raise StageError(
-            f"train: {bad[0]} and {len(bad) - 1} more tensors hold NaN or infinity; lower axolotl.learning_rate"
+            f"train: {bad[0]} and {len(bad) - 1} more tensors hold NaN or infinity; lower"
+            " axolotl.learning_rate"
         )
 
 
 def check_losses(root: Path) -> None:
-    """StageError with the step of the first loss that is no finite number. Checkpoints before it stay."""
+    """StageError with the step of the first loss that is no finite number. Checkpoints before it
+    stay."""
     last = 0
     for event in read_metrics(root / METRICS):
         if not math.isfinite(loss := event.get("loss", 0.0)):
             raise StageError(
-                f"train: the loss is {loss} at step {event['step']} (it was a number at step {last}); nothing after step "
-                f"{last_good_step(root / CHECKPOINTS)} is kept and nothing is scored. Likely causes, the likeliest first: "
-                f"axolotl.learning_rate ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16, whose range "
-                "is small (bf16 is not); examples of which no token is trained"
+                f"train: the loss is {loss} at step {event['step']} (it was a number at step"
+                f" {last}); nothing after step {last_good_step(root / CHECKPOINTS)} is kept and"
+                " nothing is scored. Likely causes, the likeliest first: axolotl.learning_rate"
+                f" ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16, whose"
+                " range is small (bf16 is not); examples of which no token is trained"
             )
         last = event["step"] if "loss" in event else last
 
 
 def warnings(events: list[Event]) -> list[dict[str, Any]]:
-    """What a finished training should be doubted for: `zero_gradient` with the first step, `flat_loss` with the last."""
+    """What a finished training should be doubted for: `zero_gradient` with the first step,
+    `flat_loss` with the last."""
     found = []
     if still := [event["step"] for event in events if event.get("grad_norm") == 0]:
         found.append({"kind": "zero_gradient", "step": still[0], "n": len(still)})
@@ -189,7 +217,9 @@ def _keep_adapter(root: Path) -> None:
     made, final = root / CHECKPOINTS, root / MODEL
     partial = Path(mkdtemp(drafts.SUFFIX, f".{MODEL}.", root))
     for file in made.iterdir():
-        if file.is_file() and (file.name in KEPT or file.name.startswith(("tokenizer", "special_tokens"))):
+        if file.is_file() and (
+            file.name in KEPT or file.name.startswith(("tokenizer", "special_tokens"))
+        ):
             shutil.copy2(file, partial / file.name)
             (partial / file.name).chmod(drafts.PRIVATE)
     shutil.rmtree(final, ignore_errors=True)

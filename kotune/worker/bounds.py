@@ -1,10 +1,11 @@
-"""What a stranger's chat template and tokenizer may take inside a child, whatever text they are given: a template is a program,
-and a tokenizer's rules may double a text as often as they like. Both can wait for a text that no rehearsal has.
+"""What a stranger's chat template and tokenizer may take inside a child, whatever text they are
+given: a template is a program, and a tokenizer's rules may double a text as often as they like.
+Both can wait for a text that no rehearsal has.
 
-Each call has bounds of its own, so that a process with a model in it, or with a GPU, has as much memory as it likes otherwise.
-The kernel keeps them: RLIMIT_DATA counts private memory that is written to, none of the addresses that a GPU reserves. What is
-over ends as an error where Python is at work, and ends the process (SIGPROF, SIGABRT) where a library is.
-"""
+Each call has bounds of its own, so that a process with a model in it, or with a GPU, has as much
+memory as it likes otherwise. The kernel keeps them: RLIMIT_DATA counts private memory that is
+written to, none of the addresses that a GPU reserves. What is over ends as an error where Python is
+at work, and ends the process (SIGPROF, SIGABRT) where a library is."""
 
 import resource
 import signal
@@ -20,17 +21,27 @@ from kodata.errors import brief, on_one_line
 from kotune.errors import RecipeError, StageError
 
 SECONDS = 5.0  # of CPU time for one chat, in Python; honest templates take some thousandths
-CLOCK = 900.0  # seconds of a day's time at least, for a tokenizer that waits: reading takes no CPU time
+CLOCK = (
+    900.0  # seconds of a day's time at least, for a tokenizer that waits: reading takes no CPU time
+)
 SLOWEST = 5  # times the CPU time that it may take, on a machine that is busy
 KILLED = 120.0  # of CPU time, and TOKEN for each character, in whatever code
 TOKEN = 20e-6  # an honest tokenizer takes a twentieth
 RENDERED = 256 << 20  # bytes for one chat, beside what the process has already
-TOKENIZED = 4 << 30  # bytes for a batch of texts or to load a tokenizer, and LETTER for each character
+TOKENIZED = (
+    4 << 30
+)  # bytes for a batch of texts or to load a tokenizer, and LETTER for each character
 LETTER = 2_000
 LONGEST = 100_000  # characters of a rendered chat, and TIMES of what is said in it
 TIMES = 8
-REPEAT, SOON = 0.1, 1e-3  # seconds until a timer rings again, where somebody catches the first, and of one that is over
-STATM, PAGE = "/proc/self/statm", resource.getpagesize()  # its sixth number: pages of data and stack
+REPEAT, SOON = (
+    0.1,
+    1e-3,
+)  # seconds until a timer rings again, where somebody catches the first, and of one that is over
+STATM, PAGE = (
+    "/proc/self/statm",
+    resource.getpagesize(),
+)  # its sixth number: pages of data and stack
 ENDED = {  # by the exit code of a process that had bounds
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
     -signal.SIGALRM: f"over {CLOCK:g} s, in which it waits for something",
@@ -44,9 +55,10 @@ class OverrunError(StageError):
 
 @contextmanager
 def bounded(memory: int, killed: float, seconds: float = 0, clock: float = 0) -> Iterator[None]:
-    """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the process over `memory` bytes
-    more than it has, the end of the process after `killed` seconds of CPU time, or `clock` seconds in all (0: never). Timers are
-    for the main thread. Inside others, the bounds around go on."""
+    """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the
+    process over `memory` bytes more than it has, the end of the process after `killed` seconds of
+    CPU time, or `clock` seconds in all (0: never). Timers are for the main thread. Inside others,
+    the bounds around go on."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     timed = threading.current_thread() is threading.main_thread()
     try:
@@ -59,14 +71,18 @@ def bounded(memory: int, killed: float, seconds: float = 0, clock: float = 0) ->
 
 @contextmanager
 def _timed(killed: float, seconds: float, clock: float) -> Iterator[None]:
-    """The timers of bounded(). What is left of those around stays the most that there is, and runs on afterwards."""
+    """The timers of bounded(). What is left of those around stays the most that there is, and runs
+    on afterwards."""
     signal.signal(signal.SIGVTALRM, _overrun)
     asked = {
         signal.ITIMER_VIRTUAL: (seconds, seconds and REPEAT),
         signal.ITIMER_PROF: (killed, 0.0),
         signal.ITIMER_REAL: (clock, 0.0),
     }
-    around = {timer: signal.setitimer(timer, *_sooner(*asked[timer], *signal.getitimer(timer))) for timer in asked}
+    around = {
+        timer: signal.setitimer(timer, *_sooner(*asked[timer], *signal.getitimer(timer)))
+        for timer in asked
+    }
     begun = _used()
     try:
         yield
@@ -80,7 +96,11 @@ def _used() -> dict[int, float]:
     """The seconds of this process so far, as each timer counts them."""
     found = resource.getrusage(resource.RUSAGE_SELF)
     whole = found.ru_utime + found.ru_stime
-    return {signal.ITIMER_VIRTUAL: found.ru_utime, signal.ITIMER_PROF: whole, signal.ITIMER_REAL: time.monotonic()}
+    return {
+        signal.ITIMER_VIRTUAL: found.ru_utime,
+        signal.ITIMER_PROF: whole,
+        signal.ITIMER_REAL: time.monotonic(),
+    }
 
 
 def _sooner(most: float, again: float, left: float, then: float) -> tuple[float, float]:
@@ -89,8 +109,12 @@ def _sooner(most: float, again: float, left: float, then: float) -> tuple[float,
 
 
 def _limit_data(more: int, before: tuple[int, int]) -> None:
-    """Not over what other limits allow; nothing elsewhere than on Linux, which has no such limit."""
-    with suppress(FileNotFoundError), open(STATM, "rb", buffering=0) as file:  # noqa: PTH123  (a Path costs a third of all)
+    """Not over what other limits allow; nothing elsewhere than on Linux, which has no such
+    limit."""
+    with (
+        suppress(FileNotFoundError),
+        open(STATM, "rb", buffering=0) as file,  # noqa: PTH123
+    ):
         most = int(file.read().split()[5]) * PAGE + more
         given = [limit for limit in before if limit != resource.RLIM_INFINITY]
         resource.setrlimit(resource.RLIMIT_DATA, (min([most, *given]), before[1]))
@@ -101,8 +125,8 @@ def _overrun(_number: int, _frame: FrameType | None) -> None:
 
 
 def bound_templates() -> None:
-    """Every chat template that this process compiles or renders from now on, for whichever library, is so within bounds.
-    Compiling works out what is constant, however large."""
+    """Every chat template that this process compiles or renders from now on, for whichever library,
+    is so within bounds. Compiling works out what is constant, however large."""
     from jinja2 import Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -125,7 +149,9 @@ def bound_templates() -> None:
 def _rendered(render: Any, given: Any, named: dict[str, Any]) -> str:
     with _told():
         text: str = render(*given, **named)
-    if len(text) > LONGEST and len(text) > (most := LONGEST + TIMES * len(str(named.get("messages")))):
+    if len(text) > LONGEST and len(text) > (
+        most := LONGEST + TIMES * len(str(named.get("messages")))
+    ):
         raise OverrunError(f"it makes over {most:,} characters of one chat")
     return text
 
@@ -156,12 +182,14 @@ def _working(tokenizer: Any, characters: int) -> Iterator[None]:
     except Exception as error:
         told = on_one_line(f"{type(error).__name__}: {brief(error)}")
         raise RecipeError(
-            f"model {tokenizer.name_or_path}: its tokenizer cannot take a text ({told}); choose another model"
+            f"model {tokenizer.name_or_path}: its tokenizer cannot take a text ({told}); choose"
+            " another model"
         ) from error
 
 
 def bound_tokenizer(tokenizer: Any) -> Any:
-    """The tokenizer, all of whose encoding and decoding is bounded from now on, for whoever has it."""
+    """The tokenizer, all of whose encoding and decoding is bounded from now on, for whoever has
+    it."""
     plain = tokenizer._encode_plus
 
     @wraps(plain)

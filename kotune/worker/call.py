@@ -1,9 +1,8 @@
-"""Heavy jobs (proof of parity, scoring, preview, a plan's count) in a process of their own: torch and its logs stay out of
-the command's screen.
+"""Heavy jobs (proof of parity, scoring, preview, a plan's count) in a process of their own: torch
+and its logs stay out of the command's screen.
 
-A job is the function `run` of the module `job` of a room. A user's error comes back as what it was there; anything else comes
-back as one message, a JobFaultError.
-"""
+A job is the function `run` of the module `job` of a room. A user's error comes back as what it was
+there; anything else comes back as one message, a JobFaultError."""
 
 import json
 import subprocess
@@ -20,7 +19,8 @@ from kotune.worker.jobs import DONE, MARK
 
 
 def call(room: str, root: Path, **arguments: Any) -> None:
-    """Do the job of a room in the folder `root`; its output goes to `<room>.log` there. Raises what the job raised."""
+    """Do the job of a room in the folder `root`; its output goes to `<room>.log` there. Raises what
+    the job raised."""
     given, log = json.dumps(arguments, default=str), root / f"{room}.log"
     code = server.run(room, root, given) if server.is_up() else _run(room, root, given)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
@@ -29,7 +29,11 @@ def call(room: str, root: Path, **arguments: Any) -> None:
     told = next((line for line in reversed(lines) if line.startswith(MARK)), None)
     if told is None or code <= 0:
         bound = bounds.ENDED.get(code)
-        why = f"the model's tokenizer, or a chat template, needs {bound}; choose another" if bound else ""
+        why = (
+            f"the model's tokenizer, or a chat template, needs {bound}; choose another"
+            if bound
+            else ""
+        )
         raise faults.fault(room, code, log, why if code else "without a result")
     error = KotuneError(json.loads(told.removeprefix(MARK)))
     error.exit_code = code

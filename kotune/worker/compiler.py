@@ -1,5 +1,6 @@
-"""The C compiler and Python's headers: with them Triton (3.7) makes, at its first use, what its kernels are started with. A
-machine without them fails once the model and the data are there, and before its first step."""
+"""The C compiler and Python's headers: with them Triton (3.7) makes, at its first use, what its
+kernels are started with. A machine without them fails once the model and the data are there, and
+before its first step."""
 
 import os
 import shutil
@@ -8,7 +9,10 @@ from pathlib import Path
 
 from kotune.worker.environment import environment
 
-INSTALL = f"on Debian and Ubuntu: sudo apt-get install build-essential python{sysconfig.get_python_version()}-dev"
+INSTALL = (
+    "on Debian and Ubuntu: sudo apt-get install build-essential"
+    f" python{sysconfig.get_python_version()}-dev"
+)
 
 
 def missing() -> str:

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-CHOOSES = "CUDA_VISIBLE_DEVICES"  # the variable with which CUDA is told which GPUs a process may see
+CHOOSES = (  # the variable with which CUDA is told which GPUs a process may see
+    "CUDA_VISIBLE_DEVICES"
+)
 WSL = "/usr/lib/wsl/lib/libcuda.so.1"
 Device = Literal["cpu", "cuda"]
 
@@ -27,7 +29,8 @@ def named() -> list[str] | None:
 
 @contextmanager
 def chosen(device: Device | None) -> Iterator[None]:
-    """Where `device` is `cpu`, neither this process nor one that it starts sees a GPU meanwhile; None: all as it is."""
+    """Where `device` is `cpu`, neither this process nor one that it starts sees a GPU meanwhile;
+    None: all as it is."""
     before = os.environ.get(CHOOSES)
     if device == "cpu":
         os.environ[CHOOSES] = ""
@@ -44,8 +47,8 @@ def _installed() -> int:
 
 
 def detect_device() -> Device:
-    """`cuda` where an NVIDIA driver is loaded and not hidden. Asks for files: importing torch costs seconds. Whether it can be
-    used, driver.py tells before a run begins."""
+    """`cuda` where an NVIDIA driver is loaded and not hidden. Asks for files: importing torch costs
+    seconds. Whether it can be used, driver.py tells before a run begins."""
     if os.environ.get(CHOOSES) in ("", "-1"):
         return "cpu"
     return "cuda" if _is_loaded() else "cpu"
@@ -53,4 +56,6 @@ def detect_device() -> Device:
 
 def _is_loaded() -> bool:
     """On WSL2 the driver is Windows' own, and its library all that is seen of it."""
-    return any(Path(place).exists() for place in ("/proc/driver/nvidia/version", "/dev/nvidia0", WSL))
+    return any(
+        Path(place).exists() for place in ("/proc/driver/nvidia/version", "/dev/nvidia0", WSL)
+    )

@@ -1,8 +1,9 @@
-"""What the NVIDIA driver's own library says before anything is downloaded: which CUDA it supports, and which GPUs it gives.
+"""What the NVIDIA driver's own library says before anything is downloaded: which CUDA it supports,
+and which GPUs it gives.
 
-`python -m kotune.worker.driver` asks libcuda and prints the answer as JSON. It does so in a process of its own: a library that
-falls over, or waits, takes nobody with it, and importing torch would cost seconds.
-"""
+`python -m kotune.worker.driver` asks libcuda and prints the answer as JSON. It does so in a process
+of its own: a library that falls over, or waits, takes nobody with it, and importing torch would
+cost seconds."""
 
 import ctypes
 import json
@@ -23,17 +24,26 @@ from kotune.worker.environment import environment
 LIBRARY = "libcuda.so.1"
 BF16 = (8, 0)  # the compute capability from which on a GPU has it
 SECONDS = 30  # to answer; a driver that wakes up takes some
-ERRORS = {3: "not initialized", 100: "no device", 101: "no such device", 803: "a library of another version", 804: "the "
-                   "compatibility package does not support this GPU", 999: "an unknown error"}  # fmt: skip
+ERRORS = {
+    3: "not initialized",
+    100: "no device",
+    101: "no such device",
+    803: "a library of another version",
+    804: "the compatibility package does not support this GPU",
+    999: "an unknown error",
+}
 MIG = "MIG-"  # begins the name of a part of a GPU; CUDA gives a process the first one alone
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 INSTEAD = "or go on with the CPU: --device cpu"
-OLDER = 12  # the CUDA whose drivers run the other build of torch (INSTALL_OLDER_CUDA): within a major version any driver does
+# the CUDA whose drivers run the other build of torch (INSTALL_OLDER_CUDA): within a major version
+# any driver does
+OLDER = 12
 
 
 class Driver(NamedTuple):
-    """`cuda`: the version that it supports, as (13, 0); of each GPU that a process sees its compute capability, as (8, 0), and
-    its memory in bytes; `error`: what it answered instead of GPUs, empty where it gave some."""
+    """`cuda`: the version that it supports, as (13, 0); of each GPU that a process sees its compute
+    capability, as (8, 0), and its memory in bytes; `error`: what it answered instead of GPUs, empty
+    where it gave some."""
 
     cuda: tuple[int, int]
     capabilities: list[tuple[int, int]]
@@ -53,7 +63,8 @@ class GpuTrouble(NamedTuple):
 
 @cache
 def look(everything: bool = False) -> Driver | None:
-    """What the driver says; None where it has no library here. `everything`: of the GPUs that CUDA_VISIBLE_DEVICES hides, too."""
+    """What the driver says; None where it has no library here. `everything`: of the GPUs that
+    CUDA_VISIBLE_DEVICES hides, too."""
     command = [sys.executable, "-P", "-m", "kotune.worker.driver"]
     hiding = (CHOOSES,) if everything else ()
     try:
@@ -69,7 +80,9 @@ def look(everything: bool = False) -> Driver | None:
     except subprocess.TimeoutExpired:
         return Driver((0, 0), [], f"no answer in {SECONDS} seconds")
     if done.returncode:
-        return Driver((0, 0), [], f"its library ended the process that asked it ({done.returncode})")
+        return Driver(
+            (0, 0), [], f"its library ended the process that asked it ({done.returncode})"
+        )
     told = json.loads(done.stdout.splitlines()[-1])  # a library may speak before it
     if told is None:
         return None
@@ -85,11 +98,13 @@ def is_old() -> bool:
 
 
 def trouble() -> GpuTrouble | None:
-    """Why this torch could not use the GPU that is there; None where it could, or where nothing is known."""
+    """Why this torch could not use the GPU that is there; None where it could, or where nothing is
+    known."""
     needed = torch_cuda()
     if needed is None:
         return GpuTrouble(
-            "an NVIDIA driver is loaded, and this torch is the build for CPUs", f"set kotune up anew with {INSTALL}"
+            "an NVIDIA driver is loaded, and this torch is the build for CPUs",
+            f"set kotune up anew with {INSTALL}",
         )
     if not (driver := look()):
         return GpuTrouble(
@@ -102,24 +117,38 @@ def trouble() -> GpuTrouble | None:
         return told
     if driver.error:
         return GpuTrouble(
-            f"the NVIDIA driver gives no GPU ({driver.error})", f"look at nvidia-smi and {CHOOSES}, restart the machine"
+            f"the NVIDIA driver gives no GPU ({driver.error})",
+            f"look at nvidia-smi and {CHOOSES}, restart the machine",
         )
     return None
 
 
 def _too_old(has: tuple[int, int], wants: tuple[int, int]) -> GpuTrouble:
-    told = f"the NVIDIA driver supports CUDA {has[0]}.{has[1]}, and this torch needs {wants[0]}.{wants[1]}"
-    other = f"or {INSTALL_OLDER_CUDA}, which brings a torch for this driver, " if has[0] == OLDER < wants[0] else ""
+    told = (
+        f"the NVIDIA driver supports CUDA {has[0]}.{has[1]}, and this torch needs"
+        f" {wants[0]}.{wants[1]}"
+    )
+    other = (
+        f"or {INSTALL_OLDER_CUDA}, which brings a torch for this driver, "
+        if has[0] == OLDER < wants[0]
+        else ""
+    )
     return GpuTrouble(
-        told, f"update the driver, {other}or on a data-centre card install cuda-compat-{wants[0]}-{wants[1]}"
+        told,
+        f"update the driver, {other}or on a data-centre card install"
+        f" cuda-compat-{wants[0]}-{wants[1]}",
     )
 
 
 def _not_there(driver: Driver) -> GpuTrouble | None:
-    """CUDA_VISIBLE_DEVICES names a GPU that this machine lacks, or one twice. CUDA does not say so: it sees only those that are
-    named before it (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
+    """CUDA_VISIBLE_DEVICES names a GPU that this machine lacks, or one twice. CUDA does not say so:
+    it sees only those that are named before it (CUDA C++ Programming Guide, "CUDA Environment
+    Variables")."""
     names, seen = named() or [], len(driver.capabilities)
-    told, do = f"{CHOOSES}={shown(','.join(names))}", "name some that are there, as `nvidia-smi -L` lists them"
+    told, do = (
+        f"{CHOOSES}={shown(','.join(names))}",
+        "name some that are there, as `nvidia-smi -L` lists them",
+    )
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
         return GpuTrouble(f"{told}: {shown(twice[0])} stands there twice", do)
     if (
@@ -130,11 +159,15 @@ def _not_there(driver: Driver) -> GpuTrouble | None:
     ):
         return None
     number = len(whole.capabilities)
-    return GpuTrouble(f"{told}: {shown(names[seen])} is none of this machine's {number} GPU{'s' * (number > 1)}", do)
+    return GpuTrouble(
+        f"{told}: {shown(names[seen])} is none of this machine's {number} GPU{'s' * (number > 1)}",
+        do,
+    )
 
 
 def torch_cuda() -> tuple[int, int] | None:
-    """The CUDA that the installed torch is built for, out of its own file; None for a build for CPUs, or none."""
+    """The CUDA that the installed torch is built for, out of its own file; None for a build for
+    CPUs, or none."""
     spec = find_spec("torch")
     for place in spec.submodule_search_locations or () if spec else ():
         text = (Path(place) / "version.py").read_text(encoding="utf-8")

@@ -1,6 +1,5 @@
-"""What is told of a child process that failed by a fault, one that it does not tell itself: its cause in one line, and the log
-that has the rest. A traceback is for the log alone.
-"""
+"""What is told of a child process that failed by a fault, one that it does not tell itself: its
+cause in one line, and the log that has the rest. A traceback is for the log alone."""
 
 import os
 import re
@@ -14,13 +13,15 @@ from kotune.errors import PREEMPTED, StageError
 
 LITTLE = 1 << 20  # bytes
 FULL = re.compile(
-    r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed|enforce fail at inline_container"
+    r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed|enforce fail at"
+    r" inline_container"
 )
 TRACEBACK = "Traceback (most recent call last)"
 _RANK = re.compile(r"^\[rank\d+\]: ?")  # torchrun's
 # How a launcher tells that what it launched failed: the cause is further up.
 _LAUNCHERS = re.compile(r"(\w+\.)*(CalledProcessError|ChildFailedError)\b")
-# How torchrun and accelerate tell that the first process to end had saved a checkpoint since it was told to stop.
+# How torchrun and accelerate tell that the first process to end had saved a checkpoint since it was
+# told to stop.
 _STOPPED = re.compile(rf"failed \(exitcode: {PREEMPTED}\) local_rank")
 MEMORY = "MemoryError"  # mostly without a word
 SMALL = "the machine has too little memory"
@@ -35,14 +36,20 @@ class JobFaultError(StageError):
 
 
 def fault(stage: str, code: int, log: Path, more: str = "") -> JobFaultError:
-    """What a process says that ended with an exit code, below 0 by a signal, and told no error. `more`: what is known beside."""
-    full = "the disk is full; free some space and run the same command again" if is_full(log) else ""
+    """What a process says that ended with an exit code, below 0 by a signal, and told no error.
+    `more`: what is known beside."""
+    full = (
+        "the disk is full; free some space and run the same command again" if is_full(log) else ""
+    )
     told = more or full or killed(code) or cause(log)
-    return JobFaultError(f"{stage}: the process ended with {code}" + (f": {told}" if told else ""), log)
+    return JobFaultError(
+        f"{stage}: the process ended with {code}" + (f": {told}" if told else ""), log
+    )
 
 
 def of_temporary(error: JobFaultError) -> JobFaultError:
-    """The same where the log's folder will be gone: the log stays, under a name that nobody can guess."""
+    """The same where the log's folder will be gone: the log stays, under a name that nobody can
+    guess."""
     from tempfile import mkstemp
 
     if not error.log.is_file():
@@ -61,10 +68,13 @@ def killed(code: int) -> str:
 
 
 def cause(log: Path) -> str:
-    """The line of a log that says why its process failed: the last exception of a traceback, else the last line."""
+    """The line of a log that says why its process failed: the last exception of a traceback, else
+    the last line."""
     lines = [_RANK.sub("", line) for line in _text(log).splitlines()]
     raised = [
-        found for at, line in enumerate(lines) if line.startswith(TRACEBACK) and (found := _raised(lines[at + 1 :]))
+        found
+        for at, line in enumerate(lines)
+        if line.startswith(TRACEBACK) and (found := _raised(lines[at + 1 :]))
     ]
     own = [line for line in raised if not _LAUNCHERS.match(line)]
     said = [line for line in lines if line.strip()]

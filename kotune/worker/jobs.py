@@ -1,8 +1,8 @@
-"""The child's side of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the current folder.
+"""The child's side of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
+current folder.
 
-Its arguments come as JSON on stdin. A user's error goes back as a marked last line and an exit code; a job that came to its end
-says so, since an exit code of 0 may be anybody's.
-"""
+Its arguments come as JSON on stdin. A user's error goes back as a marked last line and an exit
+code; a job that came to its end says so, since an exit code of 0 may be anybody's."""
 
 import json
 import sys
@@ -22,7 +22,8 @@ def main(room: str) -> int:
     arguments = json.load(sys.stdin)
     try:
         guard.begin()
-        guard.install()  # a library may ask the hub for what was not fetched, which a mirror may offer by now
+        # a library may ask the hub for what was not fetched, which a mirror may offer by now
+        guard.install()
         bounds.bound_templates()
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
     except (KotuneError, DataError) as error:

@@ -1,8 +1,8 @@
-"""Where the libraries of a child keep what they make for themselves: where they always do, or in the folder that the child works
-in, where that place cannot be written to (a home that is not there or is somebody else's, a read-only cache). That folder is
-this user's own, unlike one below /tmp, from which code of a stranger would be loaded: torch's own place for what it compiles is
-there, so that it is always given another. Models and data of the hub are not moved.
-"""
+"""Where the libraries of a child keep what they make for themselves: where they always do, or in
+the folder that the child works in, where that place cannot be written to (a home that is not there
+or is somebody else's, a read-only cache). That folder is this user's own, unlike one below /tmp,
+from which code of a stranger would be loaded: torch's own place for what it compiles is there, so
+that it is always given another. Models and data of the hub are not moved."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,9 @@ COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 def caches(folder: Path) -> dict[str, str]:
     """The variables that name another place than a library would take, for a child in `folder`."""
     moved = {
-        variable: str(folder / CACHES / variable.lower()) for variable, place in _places() if not is_writable(place)
+        variable: str(folder / CACHES / variable.lower())
+        for variable, place in _places()
+        if not is_writable(place)
     }
     return compiled() | moved
 
@@ -50,11 +52,12 @@ def _places() -> Iterator[tuple[str, Path]]:
 
 
 def is_writable(place: Path) -> bool:
-    """Whether a folder, or the nearest above it that is there, takes new files, and so do the folders in it: a root that was
-    here before may have left some."""
+    """Whether a folder, or the nearest above it that is there, takes new files, and so do the
+    folders in it: a root that was here before may have left some."""
     if not place.is_absolute():  # it would be another one for each process
         return False
-    there = next(folder for folder in (place, *place.parents) if os.path.exists(folder))  # noqa: PTH110  (never raises)
+    # os.path.exists() never raises.
+    there = next(at for at in (place, *place.parents) if os.path.exists(at))  # noqa: PTH110
     if not _is_open(there):
         return False
     below = [entry.path for entry in os.scandir(there) if entry.is_dir()] if there == place else []

@@ -1,8 +1,9 @@
-"""Jobs from one process that has imported the heavy libraries once, for a study: importing them takes longer than a small job.
-Each job is a fork, so it begins as in a process of its own and leaves nothing behind.
+"""Jobs from one process that has imported the heavy libraries once, for a study: importing them
+takes longer than a small job. Each job is a fork, so it begins as in a process of its own and
+leaves nothing behind.
 
-On a CPU alone, since a CUDA that its parent looked at is of no use to a fork. It ends with kotune as every child does.
-"""
+On a CPU alone, since a CUDA that its parent looked at is of no use to a fork. It ends with kotune
+as every child does."""
 
 import io
 import json
@@ -28,7 +29,8 @@ _server: "subprocess.Popen[str] | None" = None
 
 @contextmanager
 def up() -> Iterator[None]:
-    """Where there is no GPU, jobs are forked in here, from a server that the first of them starts."""
+    """Where there is no GPU, jobs are forked in here, from a server that the first of them
+    starts."""
     global _is_up, _server
     _is_up = detect_device() == "cpu"
     try:
@@ -44,12 +46,15 @@ def is_up() -> bool:
 
 
 def run(job: str, root: Path, arguments: str) -> int:
-    """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments` as JSON."""
+    """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments`
+    as JSON."""
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
         # Of its own, it keeps nothing in the folder that it is started in.
-        _server = tether.start(command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, keeps=False)
+        _server = tether.start(
+            command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, keeps=False
+        )
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # it is gone, and its last line says why
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
@@ -58,11 +63,14 @@ def run(job: str, root: Path, arguments: str) -> int:
         return int(answer)
     code = _server.wait()
     told = answer or faults.killed(code)
-    raise StageError(f"{job}: the process that starts jobs ended with {code}" + (f": {told}" if told else ""))
+    raise StageError(
+        f"{job}: the process that starts jobs ended with {code}" + (f": {told}" if told else "")
+    )
 
 
 def _serve() -> None:
-    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for nobody, but why one fails."""
+    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for
+    nobody, but why one fails."""
     answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)

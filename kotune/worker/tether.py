@@ -1,8 +1,9 @@
-"""A command that ends when kotune ends, however that ends: a killed run leaves nobody at work in its folder.
+"""A command that ends when kotune ends, however that ends: a killed run leaves nobody at work in
+its folder.
 
-`python -m kotune.worker.tether PID COMMAND...` asks the kernel to kill the command when process PID, its parent, dies. Only Linux
-can (PR_SET_PDEATHSIG, prctl(2)); elsewhere a child outlives a `kill -9` of kotune, and is to be ended by hand.
-"""
+`python -m kotune.worker.tether PID COMMAND...` asks the kernel to kill the command when process
+PID, its parent, dies. Only Linux can (PR_SET_PDEATHSIG, prctl(2)); elsewhere a child outlives a
+`kill -9` of kotune, and is to be ended by hand."""
 
 import ctypes
 import os
@@ -18,7 +19,10 @@ from kotune.worker.environment import environment
 from kotune.worker.places import caches, compiled
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-PYTHON = [sys.executable, "-P"]  # -P: neither the current folder nor a script's own is searched for modules
+PYTHON = [
+    sys.executable,
+    "-P",
+]  # -P: neither the current folder nor a script's own is searched for modules
 
 
 def start(
@@ -29,15 +33,22 @@ def start(
     keeps: bool = True,
     **more: Any,
 ) -> "subprocess.Popen[str]":
-    """`command` in `folder`, its output in `log`, a file or subprocess.PIPE. It has a session of its own: Ctrl-C is for kotune
-    alone to act upon. No file of `folder` takes the place of a module: of tether's, of the command's or of its workers'. `over`:
-    variables beside those of every child; `keeps`: whether `folder` may hold its caches."""
+    """`command` in `folder`, its output in `log`, a file or subprocess.PIPE. It has a session of
+    its own: Ctrl-C is for kotune alone to act upon. No file of `folder` takes the place of a
+    module: of tether's, of the command's or of its workers'. `over`: variables beside those of
+    every child; `keeps`: whether `folder` may hold its caches."""
     own = {**environment(), **(caches(folder) if keeps else compiled()), **(over or {})}
     tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(
-        tied, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, text=True,
-        env=own, **{"stdin": subprocess.DEVNULL, **more},
-    )  # fmt: skip
+        tied,
+        cwd=folder,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+        env=own,
+        **{"stdin": subprocess.DEVNULL, **more},
+    )
 
 
 def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:

@@ -1,8 +1,9 @@
-"""The functions behind aihub_dialogue_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions behind aihub_dialogue_ko.yaml: lm_eval loads this file by its path, from wherever
+it runs.
 
-A doc is kodata's record (guid, group, messages, topic), with the four `choices`. The wrong ones are last turns of other
-dialogues of the same set: as the right one is a last turn too, and of that set, neither place nor register tells it.
-"""
+A doc is kodata's record (guid, group, messages, topic), with the four `choices`. The wrong ones are
+last turns of other dialogues of the same set: as the right one is a last turn too, and of that set,
+neither place nor register tells it."""
 
 import importlib.util
 import logging
@@ -28,7 +29,10 @@ SEED = 42  # of which wrong turns a dialogue gets, and where the right one stand
 
 
 def dataset(
-    source: str, data_path: str | dict[str, str] | None = None, test_share: float | None = None, **_: object
+    source: str,
+    data_path: str | dict[str, str] | None = None,
+    test_share: float | None = None,
+    **_: object,
 ) -> dict[str, Any]:
     """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
     import datasets
@@ -40,14 +44,17 @@ def dataset(
     docs = [doc for record in found if (doc := _doc(record, pools[_set(record)]))]
     if not docs:
         raise DataError(
-            f"{source}: path {place(source, data_path)}: its test part has {len(found)} dialogues, and no set among "
-            f"them {CHOICES} of different groups and last turns; give more data"
+            f"{source}: path {place(source, data_path)}: its test part has {len(found)} dialogues,"
+            f" and no set among them {CHOICES} of different groups and last turns; give more data"
         )
     if few := len(found) - len(docs):
         logging.getLogger("lm_eval").warning(
-            "aihub_dialogue_ko: %d of %d dialogues are not asked: their set has no %d other last turns of other groups",
-            few, len(found), CHOICES - 1,
-        )  # fmt: skip
+            "aihub_dialogue_ko: %d of %d dialogues are not asked: their set has no %d other last"
+            " turns of other groups",
+            few,
+            len(found),
+            CHOICES - 1,
+        )
     return {"test": datasets.Dataset.from_list(docs)}
 
 
@@ -56,7 +63,8 @@ def _set(record: Record) -> str:
 
 
 def _doc(record: Record, pool: list[Record]) -> Record | None:
-    """The record with its choices, which depend on the pool but not on --limit; None where the pool has too few."""
+    """The record with its choices, which depend on the pool but not on --limit; None where the pool
+    has too few."""
     rng = random.Random(f"{SEED} {record['guid']}")
     offered = [answer(record)]
     for other in _shuffled(pool, rng):
@@ -64,12 +72,15 @@ def _doc(record: Record, pool: list[Record]) -> Record | None:
             offered.append(answer(other))
         if len(offered) == CHOICES:
             rng.shuffle(offered)
-            return {key: record[key] for key in ("guid", "group", "messages", "topic")} | {"choices": offered}
+            return {key: record[key] for key in ("guid", "group", "messages", "topic")} | {
+                "choices": offered
+            }
     return None
 
 
 def _shuffled(pool: list[Record], rng: random.Random) -> Any:
-    """The pool in random order, without shuffling all of it for the few that are taken: a few draws, then all."""
+    """The pool in random order, without shuffling all of it for the few that are taken: a few
+    draws, then all."""
     yield from (rng.choice(pool) for _ in range(20 * CHOICES))
     yield from rng.sample(pool, len(pool))
 
@@ -85,5 +96,6 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, float]:
-    """Whether the right turn is the likeliest. Raises ValueError where a model gives no finite number."""
+    """Whether the right turn is the likeliest. Raises ValueError where a model gives no finite
+    number."""
     return {"acc": float(chosen(doc, results) == target(doc))}

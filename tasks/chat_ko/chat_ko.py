@@ -1,7 +1,7 @@
 """The functions behind chat_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
 
-A doc is kodata's record: guid, group, messages. The question is all before the last turn, as one user's turn.
-"""
+A doc is kodata's record: guid, group, messages. The question is all before the last turn, as one
+user's turn."""
 
 import importlib.util
 import sys
@@ -19,11 +19,13 @@ __all__ = ["answer", "dataset", "process_results", "question"]
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
-    """exact_match: the same characters, white space counted as one space. chrf: sacrebleu's chrF2 of this answer, 0-1:
-    characters 1- to 6-grams. Popović 2015, https://aclanthology.org/W15-3049. Thoughts are no part of an answer.
-    """
+    """exact_match: the same characters, white space counted as one space. chrf: sacrebleu's chrF2
+    of this answer, 0-1: characters 1- to 6-grams. Popović 2015, https://aclanthology.org/W15-3049.
+    Thoughts are no part of an answer."""
     import sacrebleu
 
-    said, expected = (" ".join(clean(text).split()) for text in (final_answer(results[0]) or "", answer(doc)))
+    said, expected = (
+        " ".join(clean(text).split()) for text in (final_answer(results[0]) or "", answer(doc))
+    )
     score = sacrebleu.sentence_chrf(said, [expected]).score
     return {"exact_match": float(said == expected), "chrf": score / 100}

@@ -1,9 +1,10 @@
-"""Writes hard_guids.txt, the items behind acc_hard: python -m kotune_tasks.klue_nli_ko.hard [FOLDER]
+"""Writes hard_guids.txt, the items behind acc_hard: python -m kotune_tasks.klue_nli_ko.hard
+[FOLDER]
 
-They are the items of KLUE-NLI's dev file that a classifier gets wrong which sees the hypothesis alone and is trained on
-the official train file: what is left is not to be guessed from a word such as 않. FOLDER is a local copy, else the hub.
-The same scikit-learn gives the same file; another version may differ in some items near the line.
-"""
+They are the items of KLUE-NLI's dev file that a classifier gets wrong which sees the hypothesis
+alone and is trained on the official train file: what is left is not to be guessed from a word such
+as 않. FOLDER is a local copy, else the hub. The same scikit-learn gives the same file; another
+version may differ in some items near the line."""
 
 import sys
 from importlib.metadata import version
@@ -21,12 +22,14 @@ def rendered(path: str | None) -> str:
     """The file's text: a header that says how it was made, and a guid a line."""
     test = list(records_of(klue_nli.read("test", path)))
     said = Classifier(records_of(klue_nli.read("train", path)), "hypothesis_only").predict(test)
-    wrong = [record["guid"] for record, label in zip(test, said, strict=True) if label != record["label"]]
+    wrong = [
+        record["guid"] for record, label in zip(test, said, strict=True) if label != record["label"]
+    ]
     header = (
-        "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a classifier of the hypothesis alone\n"
-        "# gets wrong. Written by: python -m kotune_tasks.klue_nli_ko.hard\n"
-        f"# scikit-learn {version('scikit-learn')}, accuracy {1 - len(wrong) / len(test):.4f}, "
-        f"{len(wrong):,} of {len(test):,} items.\n"
+        "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a classifier of"
+        " the hypothesis alone\n# gets wrong. Written by: python -m"
+        f" kotune_tasks.klue_nli_ko.hard\n# scikit-learn {version('scikit-learn')}, accuracy"
+        f" {1 - len(wrong) / len(test):.4f}, {len(wrong):,} of {len(test):,} items.\n"
     )
     return header + "".join(f"{guid}\n" for guid in wrong)
 

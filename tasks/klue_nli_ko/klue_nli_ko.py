@@ -1,8 +1,8 @@
-"""The functions behind klue_nli_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions behind klue_nli_ko.yaml: lm_eval loads this file by its path, from wherever it
+runs.
 
-A doc is kodata's record: guid, source, premise, hypothesis, label and, where the data tells it, agreement. The choices
-stand in the order of kodata's LABELS.
-"""
+A doc is kodata's record: guid, source, premise, hypothesis, label and, where the data tells it,
+agreement. The choices stand in the order of kodata's LABELS."""
 
 import importlib.util
 import math
@@ -19,14 +19,29 @@ from kodata.klue_nli import LABELS, question
 from kodata.metrics.metrics import aggregation
 from kodata.scored import chosen, dataset
 
-__all__ = ["choices", "dataset", "ece", "macro_f1", "process_results", "question", "target", "triple_acc"]
+__all__ = [
+    "choices",
+    "dataset",
+    "ece",
+    "macro_f1",
+    "process_results",
+    "question",
+    "target",
+    "triple_acc",
+]
 
 macro_f1, triple_acc, ece = map(aggregation, ("macro_f1", "triple_acc", "ece"))
 HARD = Path(__file__).with_name("hard_guids.txt")  # made by hard.py
 BREAKDOWNS = frozenset(
     {"acc_hard", "acc_votes_3", "acc_votes_4", "acc_votes_5"}
-    | {f"acc_{source}" for source in ("airbnb", "nsmc", "policy", "wikinews", "wikipedia", "wikitree")}  # KLUE-NLI's
-    | {f"acc_{kind}" for kind in ("comparison", "hypernym", "negation", "quantity", "roles", "time")}  # nli_sample's
+    | {
+        f"acc_{source}"
+        for source in ("airbnb", "nsmc", "policy", "wikinews", "wikipedia", "wikitree")
+    }  # KLUE-NLI's
+    | {
+        f"acc_{kind}"
+        for kind in ("comparison", "hypernym", "negation", "quantity", "roles", "time")
+    }  # nli_sample's
 )
 
 
@@ -41,7 +56,8 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-    """Per-item values from the three log-likelihoods. Raises ValueError where a model gives no finite number."""
+    """Per-item values from the three log-likelihoods. Raises ValueError where a model gives no
+    finite number."""
     gold, predicted = target(doc), chosen(doc, results)
     acc, likelihoods = float(gold == predicted), [likelihood for likelihood, _ in results]
     return {
@@ -55,10 +71,12 @@ def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[
 
 
 def brier(gold: int, likelihoods: Sequence[float]) -> float:
-    """Squared distance of the choices' probabilities from the truth: 0 is certain and right, 2 certain and wrong,
-    2/3 an even guess among three. Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
-    """
-    return sum((share - (choice == gold)) ** 2 for choice, share in enumerate(probabilities(likelihoods)))
+    """Squared distance of the choices' probabilities from the truth: 0 is certain and right, 2
+    certain and wrong, 2/3 an even guess among three. Brier 1950,
+    doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
+    return sum(
+        (share - (choice == gold)) ** 2 for choice, share in enumerate(probabilities(likelihoods))
+    )
 
 
 def probabilities(likelihoods: Sequence[float]) -> list[float]:
@@ -69,14 +87,16 @@ def probabilities(likelihoods: Sequence[float]) -> list[float]:
 
 
 def breakdowns(doc: Record) -> frozenset[str]:
-    """The kinds of item that a doc is one of: its text's source, how many of its five votes are its label, hard or not.
-    A source that is neither KLUE-NLI's nor the sample's has no metric of its own."""
+    """The kinds of item that a doc is one of: its text's source, how many of its five votes are its
+    label, hard or not. A source that is neither KLUE-NLI's nor the sample's has no metric of its
+    own."""
     kinds = {f"acc_{doc['source'].lower()}", f"acc_votes_{doc.get('agreement')}"}
     return BREAKDOWNS & (kinds | {"acc_hard"} if doc["guid"] in hard_guids() else kinds)
 
 
 @cache
 def hard_guids() -> frozenset[str]:
-    """The items of KLUE-NLI's dev file that a classifier of the hypothesis alone gets wrong (hard.py)."""
+    """The items of KLUE-NLI's dev file that a classifier of the hypothesis alone gets wrong
+    (hard.py)."""
     lines = HARD.read_text(encoding="utf-8").splitlines()
     return frozenset(line for line in lines if not line.startswith("#"))

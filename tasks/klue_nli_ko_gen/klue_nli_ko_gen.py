@@ -1,7 +1,8 @@
-"""The functions behind klue_nli_ko_gen.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions behind klue_nli_ko_gen.yaml: lm_eval loads this file by its path, from wherever it
+runs.
 
-A doc is kodata's record, as in klue_nli_ko; here the model writes its answer, after a thought if it thinks.
-"""
+A doc is kodata's record, as in klue_nli_ko; here the model writes its answer, after a thought if it
+thinks."""
 
 import importlib.util
 import re
@@ -21,13 +22,14 @@ __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]
 
 macro_f1 = aggregation("macro_f1")
 WORDS = list(LABELS.values())
-LONGEST = 300  # characters: what is longer argues, or is a thought that the template opened and that was cut off
+# characters: what is longer argues, or is a thought that the template opened and that was cut off
+LONGEST = 300
 _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but not 포함의
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
-    """Per-item values. What is no valid answer is wrong; an item without a thought is not asked how long it is and in
-    which language."""
+    """Per-item values. What is no valid answer is wrong; an item without a thought is not asked how
+    long it is and in which language."""
     said, thinking, gold = final_answer(results[0]), thought(results[0]), WORDS.index(answer(doc))
     told, mentioned = strict(said or ""), flexible(said or "")
     values: dict[str, Any] = {
@@ -47,7 +49,8 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
 
 
 def strict(said: str) -> int | None:
-    """The index of the word that an answer is, but for white space and signs after it; None where it is no such word."""
+    """The index of the word that an answer is, but for white space and signs after it; None where
+    it is no such word."""
     end = len(said)
     while end and not said[end - 1].isalnum():
         end -= 1
@@ -56,8 +59,9 @@ def strict(said: str) -> int | None:
 
 
 def flexible(said: str) -> int | None:
-    """The index of the only one of the three words that begins a word of the answer, whatever follows it (중립입니다);
-    None where none or several do, or it is longer than LONGEST: a cut thought has no tag to be known by. A denial (모순이
-    아니다) is not understood: it counts as the word."""
+    """The index of the only one of the three words that begins a word of the answer, whatever
+    follows it (중립입니다); None where none or several do, or it is longer than LONGEST: a cut
+    thought has no tag to be known by. A denial (모순이 아니다) is not understood: it counts as the
+    word."""
     found = set(_MENTION.findall(said)) if len(said) <= LONGEST else set()
     return WORDS.index(found.pop()) if len(found) == 1 else None

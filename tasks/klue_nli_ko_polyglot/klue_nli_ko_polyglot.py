@@ -1,7 +1,8 @@
-"""The prompt of klue_nli_ko_polyglot.yaml: that of polyglot-ko's own evaluation, character by character.
+"""The prompt of klue_nli_ko_polyglot.yaml: that of polyglot-ko's own evaluation, character by
+character.
 
-From the polyglot branch of EleutherAI/lm-evaluation-harness, lm_eval/tasks/klue.py, class NLI. The rest is klue_nli_ko's.
-"""
+From the polyglot branch of EleutherAI/lm-evaluation-harness, lm_eval/tasks/klue.py, class NLI. The
+rest is klue_nli_ko's."""
 
 import importlib.util
 import sys
@@ -13,7 +14,11 @@ from kodata.card import Record
 
 __all__ = ["choices", "question"]
 
-WORDS = {"entailment": "참", "neutral": "중립", "contradiction": "거짓"}  # in the order of kodata's LABELS
+WORDS = {
+    "entailment": "참",
+    "neutral": "중립",
+    "contradiction": "거짓",
+}  # in the order of kodata's LABELS
 
 
 def question(doc: Record) -> str:

@@ -1,9 +1,10 @@
-"""The functions behind klue_nli_write_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions behind klue_nli_write_ko.yaml: lm_eval loads this file by its path, from wherever
+it runs.
 
-A doc is kodata's record with `corpus`, the source whose train split made the judge: a classifier (kodata/metrics/nli_judge.py),
-whose word on what people wrote for the same premise and relation stands beside its word on the model (human_...).
-Without a train split nothing is said of relations and novelty.
-"""
+A doc is kodata's record with `corpus`, the source whose train split made the judge: a classifier
+(kodata/metrics/nli_judge.py), whose word on what people wrote for the same premise and relation
+stands beside its word on the model (human_...). Without a train split nothing is said of relations
+and novelty."""
 
 import importlib.util
 import re
@@ -25,12 +26,16 @@ from kodata.text import folded
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 
 rate, void = aggregation("hangul"), aggregation("void")  # all signals are summed up alike
-SIGNALS = frozenset(NAMES) - {"speech_asked"}  # a sentence on its own is asked for in no speech level
+SIGNALS = frozenset(NAMES) - {
+    "speech_asked"
+}  # a sentence on its own is asked for in no speech level
 LONGEST = 1_000  # characters of an answer that are judged, five times the longest premise
 _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
 
 
-def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
+def dataset(
+    source: str, data_path: str | dict[str, str] | None = None, **_: object
+) -> dict[str, Any]:
     """The scored split, as kodata.scored.dataset() tells; each doc says which source it is from."""
     nli_judge.prepare(source, scored.place(source, data_path))
     found = scored.dataset(source, data_path)
@@ -48,8 +53,8 @@ def answer(doc: Record) -> str:
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
-    """Per-item values. A sentence that is degenerate stands in no relation, whatever the classifier would say; where more
-    than a tenth are, the signals of naturalness say nothing."""
+    """Per-item values. A sentence that is degenerate stands in no relation, whatever the classifier
+    would say; where more than a tenth are, the signals of naturalness say nothing."""
     said = final_answer(results[0])
     text = " ".join((said or "")[:LONGEST].split())
     faults = {
@@ -60,7 +65,11 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
     degenerate = bool(max(faults.values()))
     return {
         **judged(doc, text, degenerate),
-        **{name: item for name, item in items(doc["guid"], text, degenerate).items() if name in SIGNALS},
+        **{
+            name: item
+            for name, item in items(doc["guid"], text, degenerate).items()
+            if name in SIGNALS
+        },
         "void": (doc["guid"], degenerate),
         **faults,
         "degenerate": float(degenerate),
@@ -69,7 +78,8 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
 
 
 def judged(doc: Record, text: str, degenerate: bool) -> dict[str, float]:
-    """What the judge says of the sentence and of the one that a person wrote; nothing where there is no judge."""
+    """What the judge says of the sentence and of the one that a person wrote; nothing where there
+    is no judge."""
     judge = nli_judge.judge(doc.get("corpus"))
     if judge is None:
         return {}

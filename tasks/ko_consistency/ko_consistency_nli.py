@@ -1,9 +1,10 @@
-"""The functions behind ko_consistency_nli.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions behind ko_consistency_nli.yaml: lm_eval loads this file by its path, from wherever
+it runs.
 
-A doc is kodata's record (guid, source, premise, hypothesis, label) with `item`, the record's own guid, and `prompt`, one
-of PROMPTS. One thing is varied at a time, so that what a model trips over has a name: the wording, with the labels in
-their usual order; the order, in the usual wording; and, for contradictions, which sentence is the premise.
-"""
+A doc is kodata's record (guid, source, premise, hypothesis, label) with `item`, the record's own
+guid, and `prompt`, one of PROMPTS. One thing is varied at a time, so that what a model trips over
+has a name: the wording, with the labels in their usual order; the order, in the usual wording; and,
+for contradictions, which sentence is the premise."""
 
 import importlib.util
 import sys
@@ -21,43 +22,74 @@ from kodata.metrics.metrics import aggregation
 from kodata.records import drawer
 from kodata.scored import chosen
 
-agreement, wording_agreement, order_agreement = map(aggregation, ("agreement", "wording_agreement", "order_agreement"))
+agreement, wording_agreement, order_agreement = map(
+    aggregation, ("agreement", "wording_agreement", "order_agreement")
+)
 pair_agreement, fleiss_kappa = aggregation("pair_agreement"), aggregation("fleiss_kappa")
 consistent_and_right = aggregation("consistent_and_right")
 three_labels, triple_acc = aggregation("three_labels"), aggregation("triple_acc")
-swap_consistent, swap_contradiction = aggregation("swap_consistent"), aggregation("swap_contradiction")
+swap_consistent, swap_contradiction = (
+    aggregation("swap_consistent"),
+    aggregation("swap_contradiction"),
+)
 
-USUAL, SWAP = "usual", "swap"  # the prompt of klue_nli_ko; the same with premise and hypothesis exchanged
+USUAL, SWAP = (
+    "usual",
+    "swap",
+)  # the prompt of klue_nli_ko; the same with premise and hypothesis exchanged
 WORDED = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
-ORDERED = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}  # turned: each label is first once
-PROMPTS = {USUAL: (0, 0), **WORDED, **ORDERED, SWAP: (0, 0)}  # name: which of WORDINGS, which of LABELS comes first
+ORDERED = {
+    f"order_{number}": (0, number) for number in range(1, len(LABELS))
+}  # turned: each label is first once
+PROMPTS = {
+    USUAL: (0, 0),
+    **WORDED,
+    **ORDERED,
+    SWAP: (0, 0),
+}  # name: which of WORDINGS, which of LABELS comes first
 UNCHANGED = (USUAL, *WORDED, *ORDERED)
 
 # Which prompts a metric compares.
 COMPARED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("agreement", "pair_agreement", "fleiss_kappa", "consistent_and_right"), UNCHANGED),
+    **dict.fromkeys(
+        ("agreement", "pair_agreement", "fleiss_kappa", "consistent_and_right"), UNCHANGED
+    ),
     "wording_agreement": (USUAL, *WORDED),
     "order_agreement": (USUAL, *ORDERED),
     **dict.fromkeys(("swap_consistent", "swap_contradiction"), (USUAL, SWAP)),
 }
 
 
-def dataset(source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object) -> dict[str, Any]:
-    """So many premises of the scored split, those of the lowest draws, whatever --limit says; premise by premise, item by
-    item. `data_path` as in kodata.scored.dataset()."""
+def dataset(
+    source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object
+) -> dict[str, Any]:
+    """So many premises of the scored split, those of the lowest draws, whatever --limit says;
+    premise by premise, item by item. `data_path` as in kodata.scored.dataset()."""
     import datasets
 
     found = scored.dataset(source, data_path)["test"]
-    groups = {premise: list(items) for premise, items in groupby(found, key=lambda record: record["premise"])}
+    groups = {
+        premise: list(items)
+        for premise, items in groupby(found, key=lambda record: record["premise"])
+    }
     drawn = sorted(groups, key=drawer("ko_consistency"))[:premises]
-    return {"test": datasets.Dataset.from_list([doc for premise in drawn for doc in _docs(groups[premise])])}
+    return {
+        "test": datasets.Dataset.from_list(
+            [doc for premise in drawn for doc in _docs(groups[premise])]
+        )
+    }
 
 
 def _docs(items: list[Record]) -> Iterator[Record]:
     for record in items:
         for prompt in PROMPTS:
             if prompt != SWAP or record["label"] == "contradiction":
-                yield {**record, "item": record["guid"], "guid": f"{record['guid']} {prompt}", "prompt": prompt}
+                yield {
+                    **record,
+                    "item": record["guid"],
+                    "guid": f"{record['guid']} {prompt}",
+                    "prompt": prompt,
+                }
 
 
 def question(doc: Record) -> str:
@@ -73,12 +105,14 @@ def choices(doc: Record) -> list[str]:
 
 
 def target(doc: Record) -> int:
-    """The index of the right choice. Of a contradiction turned round it is taken to be the same (tasks/README.md)."""
+    """The index of the right choice. Of a contradiction turned round it is taken to be the same
+    (tasks/README.md)."""
     return list(LABELS).index(doc["label"])
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-    """What the doc gives to each metric that it is asked for. Raises ValueError where a model gives no finite number."""
+    """What the doc gives to each metric that it is asked for. Raises ValueError where a model gives
+    no finite number."""
     gold, predicted, prompt = target(doc), chosen(doc, results), doc["prompt"]
     turned = doc["label"] == "contradiction"
     found: dict[str, Any] = {

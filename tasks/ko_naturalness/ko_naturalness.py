@@ -1,7 +1,8 @@
-"""The functions behind ko_naturalness*.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions behind ko_naturalness*.yaml: lm_eval loads this file by its path, from wherever it
+runs.
 
-A doc is kodata's record: guid, kind, level, prompt. What the signals are: kodata/metrics/naturalness/signals.py.
-"""
+A doc is kodata's record: guid, kind, level, prompt. What the signals are:
+kodata/metrics/naturalness/signals.py."""
 
 import importlib.util
 import sys
@@ -23,8 +24,8 @@ rate, void = aggregation("hangul"), aggregation("void")  # all signals are summe
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
-    """The signals, each (guid, count, out of, empty). `unfinished`: a thought was opened and not closed, which counts as
-    empty. `length` in characters. Thoughts are no part of an answer."""
+    """The signals, each (guid, count, out of, empty). `unfinished`: a thought was opened and not
+    closed, which counts as empty. `length` in characters. Thoughts are no part of an answer."""
     finished = final_answer(results[0])
     said = finished or ""
     empty = is_empty_or_label(said)

@@ -1,10 +1,10 @@
-"""The functions behind naver_news_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions behind naver_news_ko.yaml: lm_eval loads this file by its path, from wherever it
+runs.
 
-A doc is kodata's record: guid, document, summary and, where they are known, date, category, press, title. ROUGE is
-rouge_score's F-measure (Lin 2004, https://aclanthology.org/W04-1013/) over tokens of ours: its own tokenizer deletes
-all Hangul. Of an answer the first LONGEST characters are scored. Every score stands beside that of lead-3, the first three
-sentences of the article.
-"""
+A doc is kodata's record: guid, document, summary and, where they are known, date, category, press,
+title. ROUGE is rouge_score's F-measure (Lin 2004, https://aclanthology.org/W04-1013/) over tokens
+of ours: its own tokenizer deletes all Hangul. Of an answer the first LONGEST characters are scored.
+Every score stands beside that of lead-3, the first three sentences of the article."""
 
 import importlib.util
 import re
@@ -24,14 +24,15 @@ from kodata.scored import dataset, final_answer
 __all__ = ["answer", "dataset", "lead", "process_results", "question", "rouge"]
 
 TYPES = ("rouge1", "rouge2", "rougeL")
-LONGEST = (
-    5_000  # several times what 512 tokens hold: an endless answer is scored in a second, and near 0 as it would be
-)
+# several times what 512 tokens hold: an endless answer is scored in a second, and near 0 as it
+# would be
+LONGEST = 5_000
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)\]])\s+|\n+")
 
 
 class Characters:
-    """Each character that is no white space is a token: spacing, which Korean writers vary, does not count."""
+    """Each character that is no white space is a token: spacing, which Korean writers vary, does
+    not count."""
 
     def tokenize(self, text: str) -> list[str]:
         return list("".join(text.split()))
@@ -45,7 +46,8 @@ class Words:
 
 
 class Morphemes:
-    """Each morpheme as it stands in the text, signs among them; none is left out. So particles count apart from nouns."""
+    """Each morpheme as it stands in the text, signs among them; none is left out. So particles
+    count apart from nouns."""
 
     def tokenize(self, text: str) -> list[str]:
         return surfaces(text)
@@ -55,7 +57,8 @@ UNITS = {"char": Characters, "word": Words, "morph": Morphemes}
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
-    """Per-item values, each between 0 and 1. `unfinished`: the model was still thinking when it was stopped."""
+    """Per-item values, each between 0 and 1. `unfinished`: the model was still thinking when it was
+    stopped."""
     said = final_answer(results[0])
     return {
         **rouge(said or "", doc["summary"]),
@@ -87,6 +90,7 @@ def _scorer(unit: str) -> Any:
 
 
 def lead(document: str, sentences: int = 3) -> str:
-    """The first sentences. One ends with . ! ? or … (and a closing quote or bracket) before white space, or at a line end."""
+    """The first sentences. One ends with . ! ? or … (and a closing quote or bracket) before white
+    space, or at a line end."""
     found = [part.strip() for part in _SENTENCE_END.split(document) if part.strip()]
     return " ".join(found[:sentences])

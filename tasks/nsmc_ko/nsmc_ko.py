@@ -32,6 +32,7 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-    """Per-item values from the two log-likelihoods. Raises ValueError where a model gives no finite number."""
+    """Per-item values from the two log-likelihoods. Raises ValueError where a model gives no finite
+    number."""
     gold, predicted = target(doc), chosen(doc, results)
     return {"acc": float(gold == predicted), "macro_f1": (gold, predicted)}

@@ -1,8 +1,9 @@
-"""Kill a run at random times and at every file boundary of a checkpoint, go on each time, and tell what survived.
+"""Kill a run at random times and at every file boundary of a checkpoint, go on each time, and tell
+what survived.
 
-`python -m tests.chaos [--seed N] [--training N] [--preparing N] [--scoring N] [--boundaries N]`. One run is killed again and
-again: each start has to go on from what the kill before it left, and the last one has to end with the adapter and the scores
-of the run that nobody killed, bit for bit.
+`python -m tests.chaos [--seed N] [--training N] [--preparing N] [--scoring N] [--boundaries N]`.
+One run is killed again and again: each start has to go on from what the kill before it left, and
+the last one has to end with the adapter and the scores of the run that nobody killed, bit for bit.
 """
 
 import argparse
@@ -42,28 +43,48 @@ def training_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> I
         after, before = draw.uniform(0, most), victim.step()
         if not victim.kill(after, "--until", "train") or victim.is_done("train"):
             same = victim.digest(ADAPTER) == whole.digest(ADAPTER)
-            yield Outcome("training", f"{after:.1f} s", same, "it had ended; bit-equal" if same else "ANOTHER ADAPTER")
+            yield Outcome(
+                "training",
+                f"{after:.1f} s",
+                same,
+                "it had ended; bit-equal" if same else "ANOTHER ADAPTER",
+            )
             victim = fresh.copied(place / f"training-{number}")
             continue
         left = victim.left()
         lost = victim.reached() - victim.step()
-        fine = lost <= SAVED and victim.step() >= before and not left and _none_other(ADAPTER, victim, whole)
+        fine = (
+            lost <= SAVED
+            and victim.step() >= before
+            and not left
+            and _none_other(ADAPTER, victim, whole)
+        )
         yield Outcome(
-            "training", f"{after:.1f} s", fine, f"step {victim.step()} kept, {lost} lost, {len(left)} orphans"
+            "training",
+            f"{after:.1f} s",
+            fine,
+            f"step {victim.step()} kept, {lost} lost, {len(left)} orphans",
         )
     victim.finish("--until", "train")
     same = victim.digest(ADAPTER) == whole.digest(ADAPTER) and victim.losses() == whole.losses()
-    yield Outcome("training", "the end", same, "adapter and losses bit-equal" if same else "ANOTHER ADAPTER")
+    yield Outcome(
+        "training", "the end", same, "adapter and losses bit-equal" if same else "ANOTHER ADAPTER"
+    )
 
 
 def preparing_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> Iterator[Outcome]:
     """kill -9 while data are converted, start-up included; the data are the same afterwards."""
     for number in range(n):
-        victim, after = Victim(place / f"preparing-{number}"), draw.uniform(0, seconds(whole, "prepare") + 1)
+        victim, after = (
+            Victim(place / f"preparing-{number}"),
+            draw.uniform(0, seconds(whole, "prepare") + 1),
+        )
         victim.kill(after, "--until", "prepare")
         victim.finish("--until", "prepare")
         same = victim.digest(*PREPARED) == whole.digest(*PREPARED)
-        yield Outcome("preparing", f"{after:.1f} s", same, "data bit-equal" if same else "OTHER DATA")
+        yield Outcome(
+            "preparing", f"{after:.1f} s", same, "data bit-equal" if same else "OTHER DATA"
+        )
 
 
 def scoring_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> Iterator[Outcome]:
@@ -74,7 +95,12 @@ def scoring_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> It
         after, before = draw.uniform(0, seconds(whole, "score")), victim.notes()
         if not victim.kill(after, "--until", "score"):
             same = victim.digest("scores.json") == whole.digest("scores.json")
-            yield Outcome("scoring", f"{after:.1f} s", same, "it had ended; scores equal" if same else "OTHER SCORES")
+            yield Outcome(
+                "scoring",
+                f"{after:.1f} s",
+                same,
+                "it had ended; scores equal" if same else "OTHER SCORES",
+            )
             victim.forget("score")
             continue
         fine = victim.notes() >= before and _none_other("scores.json", victim, whole)
@@ -85,7 +111,8 @@ def scoring_kills(whole: Victim, place: Path, draw: random.Random, n: int) -> It
 
 
 def boundary_kills(whole: Victim, place: Path, n: int) -> Iterator[Outcome]:
-    """Ends before, and in the middle of, everything that a start does to a file up to its first whole checkpoint."""
+    """Ends before, and in the middle of, everything that a start does to a file up to its first
+    whole checkpoint."""
     victim, inputs, log = whole.copied(place / "boundaries"), {"chaos": 1}, place / "boundaries.log"
     victim.forget("train", "score", "report")
     root = victim.root
@@ -111,13 +138,14 @@ def boundary_kills(whole: Victim, place: Path, n: int) -> Iterator[Outcome]:
 
 
 def _none_other(name: str, victim: Victim, whole: Victim) -> bool:
-    """A result is not there yet, or is what it has to be: a kill may come when only its record is missing."""
+    """A result is not there yet, or is what it has to be: a kill may come when only its record is
+    missing."""
     return not (victim.root / name).exists() or victim.digest(name) == whole.digest(name)
 
 
 def _started(root: Path, inputs: dict[str, int], at: int, mode: str, log: Path) -> bool:
-    """One start of training that ends at file boundary `at`, or with 0 at its own end, which it has to reach; whether it
-    did."""
+    """One start of training that ends at file boundary `at`, or with 0 at its own end, which it has
+    to reach; whether it did."""
     training.COMMAND = faulty.command("boundary", at, mode, log)
     try:
         list(training.train(root, inputs))
@@ -134,17 +162,29 @@ def table(outcomes: list[Outcome]) -> str:
     lines = ["| killed in | kills | survived | lost | in the end |", "|---|---|---|---|---|"]
     for kind in kinds:
         ours = [outcome for outcome in outcomes if outcome.kind == kind]
-        kills, ends = [o for o in ours if o.at != "the end"], [o.told for o in ours if o.at == "the end"]
+        kills, ends = (
+            [o for o in ours if o.at != "the end"],
+            [o.told for o in ours if o.at == "the end"],
+        )
         good = sum(o.survived for o in kills)
-        lines.append(f"| {kind} | {len(kills)} | {good} | {len(kills) - good} | {'; '.join(ends) or 'see each'} |")
+        lines.append(
+            f"| {kind} | {len(kills)} | {good} | {len(kills) - good} |"
+            f" {'; '.join(ends) or 'see each'} |"
+        )
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Print every kill as it happens, then the table, also of what was done when it is interrupted; 1 where a kill lost
-    anything."""
+    """Print every kill as it happens, then the table, also of what was done when it is interrupted;
+    1 where a kill lost anything."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
-    for name, count in (("seed", 0), ("training", 20), ("preparing", 5), ("scoring", 5), ("boundaries", 1000)):
+    for name, count in (
+        ("seed", 0),
+        ("training", 20),
+        ("preparing", 5),
+        ("scoring", 5),
+        ("boundaries", 1000),
+    ):
         parser.add_argument(f"--{name}", type=int, default=count)
     asked = parser.parse_args()
     print(f"seed {asked.seed}; kills: {vars(asked)}", flush=True)
@@ -153,7 +193,13 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="kotune-chaos-") as folder:
             for outcome in _kills(asked, Path(folder)):
                 outcomes.append(outcome)
-                print("survived" if outcome.survived else "LOST", *outcome[:2], outcome.told, sep="  ", flush=True)
+                print(
+                    "survived" if outcome.survived else "LOST",
+                    *outcome[:2],
+                    outcome.told,
+                    sep="  ",
+                    flush=True,
+                )
     except KeyboardInterrupt:
         print("interrupted")
     print(f"\nseed {asked.seed}\n\n{table(outcomes)}")

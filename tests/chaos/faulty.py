@@ -1,9 +1,8 @@
 """Axolotl with a fault: `python tests/chaos/faulty.py FAULT [VALUE ...] -- AXOLOTL'S ARGUMENTS`.
 
-`boundary N MODE LOG`: ends as a kill does at the Nth thing done to a file below checkpoints/ (0: never), `before` it or with
-the file half written (`torn`); LOG gets a line for each. `memory N`: no room for micro-batches of more than N. `nan N`: the
-loss is NaN from the Nth micro-batch on.
-"""
+`boundary N MODE LOG`: ends as a kill does at the Nth thing done to a file below checkpoints/ (0:
+never), `before` it or with the file half written (`torn`); LOG gets a line for each. `memory N`: no
+room for micro-batches of more than N. `nan N`: the loss is NaN from the Nth micro-batch on."""
 
 import runpy
 import sys
@@ -15,7 +14,14 @@ from typing import Any
 def boundary(number: str, mode: str, log: str) -> None:
     from ckpt_chaos import inject
 
-    inject.arm("checkpoints", crash_at=int(number) or None, mode=mode, log_path=log, lazy_native=True, torn_python=True)
+    inject.arm(
+        "checkpoints",
+        crash_at=int(number) or None,
+        mode=mode,
+        log_path=log,
+        lazy_native=True,
+        torn_python=True,
+    )
 
 
 def memory(most: str) -> None:
@@ -52,9 +58,7 @@ def _around_step(fault: Callable[[Any, Callable[[], Any]], Any]) -> None:
 
 def command(fault: str, *values: object) -> list[str]:
     """What training.COMMAND is to be for the fault; options may follow it."""
-    return [
-        sys.executable, __file__, fault, *map(str, values), "--", "train", "axolotl.yml"
-    ]  # fmt: skip
+    return [sys.executable, __file__, fault, *map(str, values), "--", "train", "axolotl.yml"]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A short sample of `make chaos`, and the faults that it does not draw: signals, NaN, memory, a full disk."""
+"""A short sample of `make chaos`, and the faults that it does not draw: signals, NaN, memory, a
+full disk."""
 
 import os
 import shutil
@@ -39,7 +40,9 @@ def victim(whole: Victim, tmp_path: Path) -> Iterator[Victim]:
 
 
 @pytest.mark.slow
-def test_a_training_killed_after_its_last_checkpoint_makes_no_step_more(whole: Victim, victim: Victim) -> None:
+def test_a_training_killed_after_its_last_checkpoint_makes_no_step_more(
+    whole: Victim, victim: Victim
+) -> None:
     code, _ = victim.stop(signal.SIGKILL, lambda: victim.step() == STEPS, "--until", "train")
     assert code == -signal.SIGKILL
     assert f"goes on from step {STEPS}" in victim.finish("--until", "train")
@@ -86,7 +89,9 @@ def test_a_killed_training_loses_at_most_save_steps_and_goes_on_to_the_same_adap
 
 
 @pytest.mark.slow
-def test_a_killed_scoring_keeps_what_is_scored_and_ends_with_the_same_scores(whole: Victim, tmp_path: Path) -> None:
+def test_a_killed_scoring_keeps_what_is_scored_and_ends_with_the_same_scores(
+    whole: Victim, tmp_path: Path
+) -> None:
     victim = whole.copied(tmp_path / "place")
     victim.forget("score", "report")
     victim.stop(signal.SIGKILL, lambda: victim.notes() == 1)
@@ -107,7 +112,11 @@ def test_the_same_recipe_and_seed_give_the_same_adapter_scores_and_report_but_fo
     assert again.digest(ADAPTER, "scores.json") == whole.digest(ADAPTER, "scores.json")
     timed = ("seconds", "a second", "memory", "a minute")
     texts = [
-        [line for line in (one.root / "report.md").read_text().splitlines() if not any(word in line for word in timed)]
+        [
+            line
+            for line in (one.root / "report.md").read_text().splitlines()
+            if not any(word in line for word in timed)
+        ]
         for one in (whole, again)
     ]
     assert texts[0] == texts[1]
@@ -118,7 +127,9 @@ def test_a_loss_that_is_nan_stops_training_at_the_step_that_logs_it(
     victim: Victim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "COMMAND", faulty.command("nan", SAVED + 2))
-    with pytest.raises(StageError, match=f"loss is nan at step {SAVED + 2} .*it was a number at step {SAVED + 1}"):
+    with pytest.raises(
+        StageError, match=f"loss is nan at step {SAVED + 2} .*it was a number at step {SAVED + 1}"
+    ):
         list(training.train(victim.root, {"fault": "nan"}))
     assert victim.step() == SAVED
     assert read_metrics(victim.root / "metrics.jsonl")[-1]["step"] == SAVED + 2
@@ -135,7 +146,9 @@ def test_out_of_memory_goes_on_with_smaller_micro_batches_to_the_same_number_of_
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_told_and_with_room_the_run_ends_with_the_same_adapter(whole: Victim, victim: Victim) -> None:
+def test_a_full_disk_is_told_and_with_room_the_run_ends_with_the_same_adapter(
+    whole: Victim, victim: Victim
+) -> None:
     """A small tmpfs at the run's place, in a mount namespace of its own."""
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this machine allows no mount namespace, in which a small disk can be made")
@@ -149,15 +162,21 @@ def test_a_full_disk_is_told_and_with_room_the_run_ends_with_the_same_adapter(wh
         "subprocess.run(['mount', '-o', 'remount,size=64m', 'runs'], check=True)\n"
         "victim.finish('--until', 'train')\nprint(victim.digest('model/adapter_model.safetensors'))"
     )
-    script = f'mount -t tmpfs -o size={ROOM}k tmpfs runs && cp -a prepared/. runs && exec "$0" -c "$1"'
+    script = (
+        f'mount -t tmpfs -o size={ROOM}k tmpfs runs && cp -a prepared/. runs && exec "$0" -c "$1"'
+    )
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script, sys.executable, code], cwd=victim.place, capture_output=True, text=True,
-        env={**os.environ, **ENVIRONMENT}, check=False,
-    )  # fmt: skip
+        ["unshare", "-rm", "sh", "-c", script, sys.executable, code],
+        cwd=victim.place,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **ENVIRONMENT},
+        check=False,
+    )
     said = done.stdout
     assert said.startswith(f"1 {SAVED} error: "), said + done.stderr
     assert (
-        f"the disk is full; free some space. Whole checkpoints are kept: the same command goes on from step {SAVED}"
-        in said
+        "the disk is full; free some space. Whole checkpoints are kept: the same command goes on"
+        f" from step {SAVED}" in said
     )
     assert said.split()[-1] == whole.digest(ADAPTER)

@@ -11,9 +11,17 @@ from tests.chaos.victim import ADAPTER, SAVED, Victim
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 TOGETHER = (
-    "--set", "axolotl.micro_batch_size=8", "--set", "axolotl.gradient_accumulation_steps=1", "--until", "train",
-    "--launcher", "torchrun", "--", "--nproc_per_node=2",
-)  # fmt: skip
+    "--set",
+    "axolotl.micro_batch_size=8",
+    "--set",
+    "axolotl.gradient_accumulation_steps=1",
+    "--until",
+    "train",
+    "--launcher",
+    "torchrun",
+    "--",
+    "--nproc_per_node=2",
+)
 
 
 def of_rank(victim: Victim, rank: int) -> int:
@@ -21,7 +29,9 @@ def of_rank(victim: Victim, rank: int) -> int:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             is_here = (process / "cwd").resolve() == victim.root.resolve()
-            if is_here and f"RANK={rank}".encode() in (process / "environ").read_bytes().split(b"\0"):
+            if is_here and f"RANK={rank}".encode() in (process / "environ").read_bytes().split(
+                b"\0"
+            ):
                 return int(process.name)
         except OSError:
             continue
@@ -46,7 +56,10 @@ def test_a_sigterm_that_reaches_one_process_stops_all_at_one_step_with_a_whole_c
         said = run.communicate()[1]
     assert run.returncode == 143, said
     assert victim.step() > SAVED and victim.step() == victim.reached() and not victim.left()
-    parts = {file.name for file in (victim.root / "checkpoints" / f"checkpoint-{victim.step()}").iterdir()}
+    parts = {
+        file.name
+        for file in (victim.root / "checkpoints" / f"checkpoint-{victim.step()}").iterdir()
+    }
     assert {"rng_state_0.pth", "rng_state_1.pth", "optimizer.pt", "trainer_state.json"} <= parts
     assert f"goes on from step {victim.step()}" in victim.finish(*TOGETHER)
     assert (victim.root / ADAPTER).exists()

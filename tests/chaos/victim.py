@@ -1,4 +1,5 @@
-"""One short run of the quickstart recipe in a folder of its own, to be started, killed and looked at."""
+"""One short run of the quickstart recipe in a folder of its own, to be started, killed and looked
+at."""
 
 import json
 import os
@@ -18,10 +19,21 @@ from kotune.train.checkpoints import last_good_step
 from tests.conftest import ROOT
 
 STEPS, SAVED = 12, 3
-SHORT = {"axolotl.max_steps": STEPS, "axolotl.save_steps": SAVED, "axolotl.logging_steps": 1, "data.0.samples": 200}
+SHORT = {
+    "axolotl.max_steps": STEPS,
+    "axolotl.save_steps": SAVED,
+    "axolotl.logging_steps": 1,
+    "data.0.samples": 200,
+}
 ADAPTER = "model/adapter_model.safetensors"
-# One thread: the number of threads changes the order of additions, and so the last bits of an adapter.
-ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+# One thread: the number of threads changes the order of additions, and so the last bits of an
+# adapter.
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": str(ROOT),
+}
 
 
 @dataclass(frozen=True)
@@ -34,12 +46,25 @@ class Victim:
         """The command line, as a user starts it."""
         settings = [word for key, value in SHORT.items() for word in ("--set", f"{key}={value}")]
         recipe = ROOT / "recipes" / "quickstart_llama.yml"
-        command = [sys.executable, str(ROOT / "cli.py"), "run", str(recipe), *settings, "--limit", "6", *words]
+        command = [
+            sys.executable,
+            str(ROOT / "cli.py"),
+            "run",
+            str(recipe),
+            *settings,
+            "--limit",
+            "6",
+            *words,
+        ]
         self.place.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            command, cwd=self.place, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command,
+            cwd=self.place,
+            env={**os.environ, **ENVIRONMENT},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-        )  # fmt: skip
+        )
 
     def finish(self, *words: str) -> str:
         """Run it to its end; what it said."""
@@ -49,7 +74,8 @@ class Victim:
         return said
 
     def stop(self, number: int, when: Callable[[], bool], *words: str) -> tuple[int | None, str]:
-        """Send the signal once `when()` holds; the exit code, None where the run had ended by itself, and its stderr."""
+        """Send the signal once `when()` holds; the exit code, None where the run had ended by
+        itself, and its stderr."""
         with self.start(*words) as run:
             while run.poll() is None and not when():
                 time.sleep(0.02)
@@ -76,7 +102,13 @@ class Victim:
     def forget(self, *stages: str) -> None:
         """As if these stages had not been done."""
         run = Run(self.root)
-        run.update(stages={name: record for name, record in run.record()["stages"].items() if name not in stages})
+        run.update(
+            stages={
+                name: record
+                for name, record in run.record()["stages"].items()
+                if name not in stages
+            }
+        )
         gone = {
             "train": ("model", "metrics.jsonl"),
             "score": ("samples", "scores.json"),
@@ -87,17 +119,22 @@ class Victim:
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
 
     def is_done(self, stage: str) -> bool:
-        """Whether the stage is on record: a kill may come when only the command's end is missing."""
+        """Whether the stage is on record: a kill may come when only the command's end is
+        missing."""
         return stage in Run(self.root).record()["stages"]
 
     def step(self) -> int:
         return last_good_step(self.root / "checkpoints")
 
     def reached(self) -> int:
-        return max((int(event["step"]) for event in read_metrics(self.root / "metrics.jsonl")), default=0)
+        return max(
+            (int(event["step"]) for event in read_metrics(self.root / "metrics.jsonl")), default=0
+        )
 
     def losses(self) -> list[tuple[int, float]]:
-        return [(e["step"], e["loss"]) for e in read_metrics(self.root / "metrics.jsonl") if "loss" in e]
+        return [
+            (e["step"], e["loss"]) for e in read_metrics(self.root / "metrics.jsonl") if "loss" in e
+        ]
 
     def digest(self, *names: str) -> str:
         return sha256(*(self.root / name for name in names))
@@ -107,7 +144,8 @@ class Victim:
         return len(list((self.root / "scored").glob("*/*.json")))
 
     def left(self, seconds: float = 10) -> list[str]:
-        """The workers that are still there so long after a kill: on a busy machine a large process takes its time to end."""
+        """The workers that are still there so long after a kill: on a busy machine a large process
+        takes its time to end."""
         end = time.monotonic() + seconds
         while (found := self.workers()) and time.monotonic() < end:
             time.sleep(0.1)

@@ -39,7 +39,9 @@ def test_each_part_is_the_comparison_of_its_items_alone() -> None:
         alone = paired.compare(MEAN, *sides, [clusters[place] for place in at])
         assert part[:3] == pytest.approx(alone[:3])
         assert (part.n, part.groups) == (alone.n, alone.groups)
-        assert (part.ci_low, part.ci_high) == pytest.approx((alone.ci_low, alone.ci_high), abs=0.012)
+        assert (part.ci_low, part.ci_high) == pytest.approx(
+            (alone.ci_low, alone.ci_high), abs=0.012
+        )
 
 
 def test_a_kind_within_one_cluster_has_no_interval() -> None:
@@ -64,13 +66,23 @@ def test_lengths_are_told_in_thirds_and_equal_ones_stay_together(
 
 
 def test_a_comparison_is_broken_down_by_source_length_and_votes(tmp_path: Path) -> None:
-    runs = load([finished(tmp_path / "a", MADE), finished(tmp_path / "b", Made(**{**vars(MADE), "model": "other"}))])
+    runs = load(
+        [
+            finished(tmp_path / "a", MADE),
+            finished(tmp_path / "b", Made(**{**vars(MADE), "model": "other"})),
+        ]
+    )
     found = comparisons(runs)
     told = list(breakdowns(found))
     assert [(one.kind, one.value) for one in told[:7]] == [
-        ("source", "cat"), ("source", "door"), ("length", "31-31"), ("length", "32-32"),
-        ("agreement", "3"), ("agreement", "4"), ("agreement", "5"),
-    ]  # fmt: skip
+        ("source", "cat"),
+        ("source", "door"),
+        ("length", "31-31"),
+        ("length", "32-32"),
+        ("agreement", "3"),
+        ("agreement", "4"),
+        ("agreement", "5"),
+    ]
     assert len(told) == 3 * 7
     for kind, n in (("source", 120), ("length", 120), ("agreement", 120)):
         some = [one.part for one in told[:7] if one.kind == kind]
@@ -89,9 +101,13 @@ def test_what_all_items_share_is_no_kind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_each_task_has_one_table_that_says_its_intervals_are_not_adjusted(tmp_path: Path, language: str) -> None:
+def test_each_task_has_one_table_that_says_its_intervals_are_not_adjusted(
+    tmp_path: Path, language: str
+) -> None:
     result = Result.of(load([finished(tmp_path / "a", MADE)]))
-    assert [row["kind"] for row in result.as_json()["breakdowns"]] == [one.kind for one in result.broken_down]
+    assert [row["kind"] for row in result.as_json()["breakdowns"]] == [
+        one.kind for one in result.broken_down
+    ]
     say = Phrases(language)
     (table,) = [
         table

@@ -1,4 +1,5 @@
-"""Runs are compared on the items that both were asked; what is not the same is told, what cannot be compared is refused."""
+"""Runs are compared on the items that both were asked; what is not the same is told, what cannot be
+compared is refused."""
 
 import json
 import re
@@ -46,7 +47,9 @@ def test_base_is_compared_with_tuned_and_then_tuned_with_tuned(tmp_path: Path) -
     found = comparisons(two(tmp_path))
     metrics = ["acc", "macro_f1", "triple_acc", "brier"]
     sides = [("a base", "a tuned"), ("b base", "b tuned"), ("a tuned", "b tuned")]
-    assert [(one.metric, one.a.name, one.b.name) for one in found] == [(m, *pair) for pair in sides for m in metrics]
+    assert [(one.metric, one.a.name, one.b.name) for one in found] == [
+        (m, *pair) for pair in sides for m in metrics
+    ]
     scores = read_json(tmp_path / "a" / "scores.json")["nli_sample_ko"]
     assert found[0].found.value_a == pytest.approx(scores["base"]["acc"]["value"])
     assert found[0].found.value_b == pytest.approx(scores["tuned"]["acc"]["value"])
@@ -54,7 +57,9 @@ def test_base_is_compared_with_tuned_and_then_tuned_with_tuned(tmp_path: Path) -
     assert [one.is_lower_better for one in found[:4]] == [False, False, False, True]
 
 
-def test_holm_adjusts_over_the_primary_metrics_of_all_comparisons_and_no_others(tmp_path: Path) -> None:
+def test_holm_adjusts_over_the_primary_metrics_of_all_comparisons_and_no_others(
+    tmp_path: Path,
+) -> None:
     found = comparisons(two(tmp_path))
     primaries = [one for one in found if one.metric == "acc"]
     expected = paired.holm([one.found.p_value for one in primaries])
@@ -71,9 +76,13 @@ def test_only_items_that_both_were_asked_are_compared_and_the_rest_is_told(tmp_p
     assert told == {"nli_sample_ko items that the other was not asked": (30, 60)}
 
 
-@pytest.mark.parametrize("b", [Made(first=1000), Made(asked="무엇입니까?")], ids=["other items", "another question"])
+@pytest.mark.parametrize(
+    "b", [Made(first=1000), Made(asked="무엇입니까?")], ids=["other items", "another question"]
+)
 def test_runs_with_nothing_in_common_are_refused(tmp_path: Path, b: Made) -> None:
-    with pytest.raises(KotuneError, match=r"a and .*b: no item in common; compare runs that share a task"):
+    with pytest.raises(
+        KotuneError, match=r"a and .*b: no item in common; compare runs that share a task"
+    ):
         comparisons(two(tmp_path, b=b))
 
 
@@ -90,26 +99,50 @@ def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
         ),
     )
     config = read_json(tmp_path / "b" / "axolotl.yml")
-    write_json(tmp_path / "b" / "axolotl.yml", {**config, "base_model": "x", "learning_rate": 0.002})
+    write_json(
+        tmp_path / "b" / "axolotl.yml", {**config, "base_model": "x", "learning_rate": 0.002}
+    )
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     manifest["entries"][0]["kept"]["train"] = 399
     write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
     told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
-    assert set(told) == {"seed", "limit", "launcher", "axolotl", "axolotl.learning_rate", "training data"}
-    assert (told["seed"], told["limit"], told["axolotl.learning_rate"]) == ((42, 43), (None, 120), (0.001, 0.002))
+    assert set(told) == {
+        "seed",
+        "limit",
+        "launcher",
+        "axolotl",
+        "axolotl.learning_rate",
+        "training data",
+    }
+    assert (told["seed"], told["limit"], told["axolotl.learning_rate"]) == (
+        (42, 43),
+        (None, 120),
+        (0.001, 0.002),
+    )
 
 
 @pytest.mark.parametrize(
     ("dtype", "model", "sizes", "is_told"),
-    [("bfloat16", "x", [128, 256], True), ("float16", "x", [64], True), ("float32", "x", [128], False),
-     ("bfloat16", "x", [256], False), ("bfloat16", "another", [128], False), ("bfloat16", "x", [], False)],
-)  # fmt: skip
+    [
+        ("bfloat16", "x", [128, 256], True),
+        ("float16", "x", [64], True),
+        ("float32", "x", [128], False),
+        ("bfloat16", "x", [256], False),
+        ("bfloat16", "another", [128], False),
+        ("bfloat16", "x", [], False),
+    ],
+)
 def test_batches_of_answers_are_a_difference_where_they_can_change_one(
     tmp_path: Path, dtype: str, model: str, sizes: list[int], is_told: bool
 ) -> None:
-    """In 16 bits two tokens may be as likely. Another model has others by nature, and earlier versions do not say."""
+    """In 16 bits two tokens may be as likely. Another model has others by nature, and earlier
+    versions do not say."""
     record = {"compute_dtype": dtype}
-    runs = two(tmp_path, replace(LLAMA, model="x", record=record), replace(LLAMA, model=model, record=record))
+    runs = two(
+        tmp_path,
+        replace(LLAMA, model="x", record=record),
+        replace(LLAMA, model=model, record=record),
+    )
     for run, found in zip(runs, ([256], sizes), strict=True):
         run.scores["nli_sample_ko"]["batches"] = {"base": [32], "tuned": found}
     told = [("nli_sample_ko batches of answers", [256], sizes)] if is_told else []
@@ -148,40 +181,131 @@ def unknown_task(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
-        (cut, f"{SAMPLES}: missing or changed since it was scored; remove b/scores.json and run `./cli.py run recipes/made"),
+        (
+            cut,
+            (
+                f"{SAMPLES}: missing or changed since it was scored; remove b/scores.json and run"
+                " `./cli.py run recipes/made"
+            ),
+        ),
         (edited, f"{SAMPLES}: missing or changed since it was scored"),
-        (lambda folder: (folder / SAMPLES).unlink(), f"{SAMPLES}: missing or changed since it was scored"),
+        (
+            lambda folder: (folder / SAMPLES).unlink(),
+            f"{SAMPLES}: missing or changed since it was scored",
+        ),
         (unscored, "b: not scored yet; go on with `./cli.py run recipes/made.yml`"),
-        (older, "b: scored by another version of kotune; run `./cli.py run recipes/made.yml` again"),
+        (
+            older,
+            "b: scored by another version of kotune; run `./cli.py run recipes/made.yml` again",
+        ),
         (unknown_task, "b: scored by another version of kotune"),
-        (lambda folder: write_text(folder / "run.json", '{"seed": '), "run.json: missing or not whole; no run folder"),
-        (lambda folder: write_text(folder / "scores.json", "[1]"), "scores.json: missing or not whole; run `./cli.py"),
+        (
+            lambda folder: write_text(folder / "run.json", '{"seed": '),
+            "run.json: missing or not whole; no run folder",
+        ),
+        (
+            lambda folder: write_text(folder / "scores.json", "[1]"),
+            "scores.json: missing or not whole; run `./cli.py",
+        ),
         (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml: missing or not whole"),
-        (lambda folder: write_json(folder / "parity.json", {}), "parity.json: missing or not whole; remove it and run"),
-        (lambda folder: write_text(folder / "metrics.jsonl", "{torn\n"), "metrics.jsonl: missing or not whole"),
-        (lambda folder: (folder / "metrics.jsonl").write_bytes(b"\xff\n"), "metrics.jsonl: missing or not whole"),
-        (lambda folder: write_json(folder / "data" / "manifest.json", []), "manifest.json: missing or not whole"),
-        (lambda folder: write_json(folder / "run.json", {"stages": RECORD["stages"]}), "scored by another version"),
-        (lambda folder: write_json(folder / "run.json", {**RECORD, "versions": None}), "scored by another version"),
-        (lambda folder: write_json(folder / "run.json", {**RECORD, "stages": None}), "not scored yet"),
+        (
+            lambda folder: write_json(folder / "parity.json", {}),
+            "parity.json: missing or not whole; remove it and run",
+        ),
+        (
+            lambda folder: write_text(folder / "metrics.jsonl", "{torn\n"),
+            "metrics.jsonl: missing or not whole",
+        ),
+        (
+            lambda folder: (folder / "metrics.jsonl").write_bytes(b"\xff\n"),
+            "metrics.jsonl: missing or not whole",
+        ),
+        (
+            lambda folder: write_json(folder / "data" / "manifest.json", []),
+            "manifest.json: missing or not whole",
+        ),
+        (
+            lambda folder: write_json(folder / "run.json", {"stages": RECORD["stages"]}),
+            "scored by another version",
+        ),
+        (
+            lambda folder: write_json(folder / "run.json", {**RECORD, "versions": None}),
+            "scored by another version",
+        ),
+        (
+            lambda folder: write_json(folder / "run.json", {**RECORD, "stages": None}),
+            "not scored yet",
+        ),
         (lambda folder: write_json(folder / "scores.json", {}), "scored by another version"),
-        (lambda folder: write_json(folder / "scores.json", {"nli_sample_ko": None}), "scored by another version"),
-        (lambda folder: write_json(folder / "parity.json", {**PARITY, "labels": None}), "parity.json: missing or not whole"),
-        (lambda folder: write_json(folder / "data" / "manifest.json", {**MANIFEST, "entries": [{}]}), "manifest.json: missing"),
-        (lambda folder: write_json(folder / "data" / "manifest.json", {**MANIFEST, "entries": []}), "manifest.json: missing"),
-        (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "loss": 1}\n'), "metrics.jsonl: missing or not"),
-        (lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "step": 1, "loss": null}\n'), "metrics.jsonl"),
-        (lambda folder: write_text(folder / "recipe.yml", "adapter: lora\n"), "recipe.yml: missing or not whole"),
-        (lambda folder: write_text(folder / "axolotl.yml", "a: [b"), "axolotl.yml: missing or not whole; remove it and run"),
+        (
+            lambda folder: write_json(folder / "scores.json", {"nli_sample_ko": None}),
+            "scored by another version",
+        ),
+        (
+            lambda folder: write_json(folder / "parity.json", {**PARITY, "labels": None}),
+            "parity.json: missing or not whole",
+        ),
+        (
+            lambda folder: write_json(
+                folder / "data" / "manifest.json", {**MANIFEST, "entries": [{}]}
+            ),
+            "manifest.json: missing",
+        ),
+        (
+            lambda folder: write_json(
+                folder / "data" / "manifest.json", {**MANIFEST, "entries": []}
+            ),
+            "manifest.json: missing",
+        ),
+        (
+            lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "loss": 1}\n'),
+            "metrics.jsonl: missing or not",
+        ),
+        (
+            lambda folder: write_text(
+                folder / "metrics.jsonl", '{"event": "log", "step": 1, "loss": null}\n'
+            ),
+            "metrics.jsonl",
+        ),
+        (
+            lambda folder: write_text(folder / "recipe.yml", "adapter: lora\n"),
+            "recipe.yml: missing or not whole",
+        ),
+        (
+            lambda folder: write_text(folder / "axolotl.yml", "a: [b"),
+            "axolotl.yml: missing or not whole; remove it and run",
+        ),
         (shutil.rmtree, "b: neither a run folder nor a recipe"),
     ],
     ids=[
-        "cut", "edited", "gone", "unscored", "older", "unknown task", "run.json", "scores.json", "axolotl.yml",
-        "torn axolotl.yml", "parity.json", "metrics.jsonl", "bytes", "manifest.json", "bare record", "null versions",
-        "null stages", "no scores", "null scores", "null labels", "bare entry", "no entry", "no step", "null loss",
-        "no model", "no folder",
+        "cut",
+        "edited",
+        "gone",
+        "unscored",
+        "older",
+        "unknown task",
+        "run.json",
+        "scores.json",
+        "axolotl.yml",
+        "torn axolotl.yml",
+        "parity.json",
+        "metrics.jsonl",
+        "bytes",
+        "manifest.json",
+        "bare record",
+        "null versions",
+        "null stages",
+        "no scores",
+        "null scores",
+        "null labels",
+        "bare entry",
+        "no entry",
+        "no step",
+        "null loss",
+        "no model",
+        "no folder",
     ],
-)  # fmt: skip
+)
 def test_a_run_that_cannot_be_compared_is_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Any, told: str
 ) -> None:
@@ -224,27 +348,38 @@ def test_a_recipe_without_a_run_names_the_command_that_makes_one(tmp_path: Path)
     made = f"`./cli.py run {QUICK} --runs-dir {tmp_path}` makes one"
     assert str(caught.value) == f"{QUICK}: no scored run of it as it stands in {tmp_path}; {made}"
     other = finished(tmp_path / f"{QUICK.stem}-01234567")
-    with pytest.raises(RecipeError, match=f"or name one that was made with other settings: {re.escape(str(other))}$"):
+    with pytest.raises(
+        RecipeError,
+        match=f"or name one that was made with other settings: {re.escape(str(other))}$",
+    ):
         find(QUICK, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["scores.json", "metrics.jsonl", "data/manifest.json", "parity.json"])
+@pytest.mark.parametrize(
+    "name", ["scores.json", "metrics.jsonl", "data/manifest.json", "parity.json"]
+)
 def test_an_edited_file_of_a_run_is_told(tmp_path: Path, name: str) -> None:
     folder = finished(tmp_path / "a")
     text = (folder / name).read_text(encoding="utf-8")
     made = {name: sha256(folder / name)}
-    stages = {**RECORD["stages"], "score": {"inputs": {}, "made": made, "seconds": 1.0, "finished": 1}}
+    stages = {
+        **RECORD["stages"],
+        "score": {"inputs": {}, "made": made, "seconds": 1.0, "finished": 1},
+    }
     write_json(folder / "run.json", {**RECORD, "stages": stages})
     write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
     write_text(folder / name, text.replace("1", "2", 1))
     with pytest.raises(
-        KotuneError, match=f"{name}: changed since it was made; run `./cli.py run recipes/made.yml` again"
+        KotuneError,
+        match=f"{name}: changed since it was made; run `./cli.py run recipes/made.yml` again",
     ):
         write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
 
 
 def test_fifty_runs_are_compared_in_seconds(tmp_path: Path) -> None:
-    folders = [finished(tmp_path / f"run-{number}", Made(seed=number, premises=10)) for number in range(50)]
+    folders = [
+        finished(tmp_path / f"run-{number}", Made(seed=number, premises=10)) for number in range(50)
+    ]
     begun = time.process_time()
     found = comparisons(load(folders))
     assert len(found) == (50 + 49) * 4
@@ -260,16 +395,29 @@ def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
     keys = (
-        "task metric a b value_a value_b difference ci_low ci_high p_value p_holm p_mcnemar n groups detectable seeds"
+        "task metric a b value_a value_b difference ci_low ci_high p_value p_holm p_mcnemar n"
+        " groups detectable seeds"
     )
     assert all(list(row) and set(row) == set(keys.split()) for row in told["comparisons"])
     assert len(told["comparisons"]) == 12
     assert (told["comparisons"][0]["ci_low"], told["comparisons"][0]["detectable"]) == (None, None)
-    assert told["differences"] == [{"a": "a", "b": "b", "what": "seed", "value_a": 42, "value_b": 1}]
+    assert told["differences"] == [
+        {"a": "a", "b": "b", "what": "seed", "value_a": 42, "value_b": 1}
+    ]
     cost = told["efficiency"][0]
-    assert (cost["run"], cost["tokens_per_second"], cost["samples_per_second"]) == ("a", 500.0, 10.0)
-    assert cost["padding"] == 1.75  # 20,000 tokens with half as many of padding, and 20,000 with as many
-    assert (cost["seconds"]["train"], cost["trainable_parameters"], cost["steps"]) == (60.0, 163_840, 40)
+    assert (cost["run"], cost["tokens_per_second"], cost["samples_per_second"]) == (
+        "a",
+        500.0,
+        10.0,
+    )
+    assert (
+        cost["padding"] == 1.75
+    )  # 20,000 tokens with half as many of padding, and 20,000 with as many
+    assert (cost["seconds"]["train"], cost["trainable_parameters"], cost["steps"]) == (
+        60.0,
+        163_840,
+        40,
+    )
 
 
 def test_a_run_is_held_against_its_reference_lines_item_by_item(tmp_path: Path) -> None:
@@ -281,17 +429,29 @@ def test_a_run_is_held_against_its_reference_lines_item_by_item(tmp_path: Path) 
         ("acc", "a hypothesis_only", "a tuned"),
     ]
     assert told[0].found.value_a == pytest.approx(1 / 3)
-    assert told[0].found.value_b == pytest.approx(runs[0].scores["nli_sample_ko"]["tuned"]["acc"]["value"])
+    assert told[0].found.value_b == pytest.approx(
+        runs[0].scores["nli_sample_ko"]["tuned"]["acc"]["value"]
+    )
     assert (told[0].found.n, told[0].found.groups) == (120, 40)
     assert [one.p_holm for one in told] == paired.holm([one.found.p_value for one in told])
     before = [one.p_holm for one in comparisons(load([finished(tmp_path / "c"), tmp_path / "b"]))]
-    assert [one.p_holm for one in comparisons(runs)] == before  # the lines do not cost the models' comparisons anything
+    assert [
+        one.p_holm for one in comparisons(runs)
+    ] == before  # the lines do not cost the models' comparisons anything
 
 
-def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_what_is_absent(tmp_path: Path) -> None:
+def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_what_is_absent(
+    tmp_path: Path,
+) -> None:
     folders = finished(tmp_path / "a", Made(lines=("overlap",))), finished(tmp_path / "b", OTHER)
     scores = read_json(folders[1] / "scores.json")
-    figure = {"name": "Some-BERT", "metric": "acc", "value": 0.875, "split": "dev", "source": "https://example.org"}
+    figure = {
+        "name": "Some-BERT",
+        "metric": "acc",
+        "value": 0.875,
+        "split": "dev",
+        "source": "https://example.org",
+    }
     scores["nli_sample_ko"]["published"] = [figure, {**figure, "metric": "macro_f1"}]
     scores["nli_sample_ko"]["references"] = {"rows": 0, "absent": "not trained", "lines": {}}
     write_json(folders[1] / "scores.json", scores)
@@ -306,12 +466,15 @@ def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_wha
     assert table.rows[3][9] == "https://example.org (dev)"
     assert {len(row) for row in table.rows} == {len(table.head)}
     absent = (
-        "quickstart-deepseek, LoRA, nli_sample_ko: no line is made here: the run did not train on the task's source."
+        "quickstart-deepseek, LoRA, nli_sample_ko: no line is made here: the run did not train on"
+        " the task's source."
     )
     assert table.notes[1:] == [absent]
 
 
-def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: Cli, tmp_path: Path) -> None:
+def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(
+    cli: Cli, tmp_path: Path
+) -> None:
     finished(tmp_path / "a")
     finished(tmp_path / "b", Made(model="quickstart-deepseek", record={"seed": 1}))
     done = cli("compare", "a", "b", "--html", "kept.html")
@@ -325,11 +488,14 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: 
     assert not re.search(r"<script|<link|url\((?!data:)|(?:src|href)=", page)
     assert page.index('<section class="alert">') > page.index("NOT THE SAME")
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("Reasoning (nli_sample_ko, acc): tuning made quickstart-llama, LoRA better by ")
+    assert lines[0].startswith(
+        "Reasoning (nli_sample_ko, acc): tuning made quickstart-llama, LoRA better by "
+    )
     assert "NOT THE SAME" in done.stdout
     assert [line.split() for line in lines if line.split()[:1] == ["seed"]] == [["seed", "42", "1"]]
     assert (
-        "추론(nli_sample_ko, acc): quickstart-llama, LoRA 모델은 튜닝 뒤" in cli("compare", "a", "--lang", "ko").stdout
+        "추론(nli_sample_ko, acc): quickstart-llama, LoRA 모델은 튜닝 뒤"
+        in cli("compare", "a", "--lang", "ko").stdout
     )
 
 
@@ -344,6 +510,8 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(cli: 
         (["."], 2, "run.json: missing or not whole; no run folder"),
     ],
 )
-def test_a_mistake_is_one_message(cli: Cli, tmp_path: Path, words: list[Any], code: int, told: str) -> None:
+def test_a_mistake_is_one_message(
+    cli: Cli, tmp_path: Path, words: list[Any], code: int, told: str
+) -> None:
     finished(tmp_path / "a")
     assert_one_message(cli("compare", *words), code, told)

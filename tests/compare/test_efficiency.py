@@ -38,7 +38,9 @@ def test_points_are_told_by_minutes_won_and_examples(tmp_path: Path) -> None:
     folder = finished(tmp_path / "a", MADE)
     fact, gained = told(folder, Price(3600))
     task = "nli_sample_ko"
-    assert fact["points_per_minute"][task] == pytest.approx(gained, rel=1e-3)  # training took a minute
+    assert fact["points_per_minute"][task] == pytest.approx(
+        gained, rel=1e-3
+    )  # training took a minute
     assert fact["points_per_won"][task] == pytest.approx(gained / 60, rel=1e-3)  # at a won a second
     assert fact["samples"] == 800  # two epochs of 400 rows
     assert fact["points_per_thousand_samples"][task] == pytest.approx(gained / 0.8, rel=1e-3)
@@ -54,17 +56,25 @@ def test_money_is_that_of_all_stages_and_dollars_need_a_rate(tmp_path: Path) -> 
     assert told(folder)[0]["points_per_won"] == {}
     won = {"won_per_hour": 3600, "won_per_dollar": None, "won": 240.0, "dollars": None}
     assert told(folder, Price(3600))[0]["cost"] == won
-    assert told(folder, Price(3600, 1200))[0]["cost"] == {**won, "won_per_dollar": 1200, "dollars": 0.2}
+    assert told(folder, Price(3600, 1200))[0]["cost"] == {
+        **won,
+        "won_per_dollar": 1200,
+        "dollars": 0.2,
+    }
 
 
-@pytest.mark.parametrize("given", [(0, None), (-1, None), (math.nan, None), (math.inf, None), (1, 0), (None, 1400)])
+@pytest.mark.parametrize(
+    "given", [(0, None), (-1, None), (math.nan, None), (math.inf, None), (1, 0), (None, 1400)]
+)
 def test_what_is_no_price_is_refused(given: tuple[float | None, float | None]) -> None:
     with pytest.raises(RecipeError, match=r"--price|--won-per-dollar"):
         Price.of(*given)
     assert Price.of(None, None) is None
 
 
-def test_tokens_a_character_are_those_counted_before_training_and_no_number_for_an_older_run(tmp_path: Path) -> None:
+def test_tokens_a_character_are_those_counted_before_training_and_no_number_for_an_older_run(
+    tmp_path: Path,
+) -> None:
     folder = finished(tmp_path / "a", MADE)
     assert told(folder)[0]["tokens_per_character"] == 0.529
     parity = read_json(folder / "parity.json")
@@ -78,9 +88,9 @@ def test_losses_stand_over_tokens_and_seconds_and_only_numbers_are_told(tmp_path
     assert found[0] == {"step": 5, "tokens": 5000, "seconds": 10.0, "loss": 0.8}
     assert found[-1] == {"step": 40, "tokens": 40_000, "seconds": 80.0, "eval_loss": 0.25}
     log = {"event": "log", "step": 1, "tokens": 9, "tokens_per_second": 9.0}
-    assert losses([{**log, "loss": math.nan}, {**log, "eval_loss": math.inf}, {**log, "loss": 1.0}]) == [
-        {"step": 1, "tokens": 9, "seconds": 1.0, "loss": 1.0}
-    ]
+    assert losses(
+        [{**log, "loss": math.nan}, {**log, "eval_loss": math.inf}, {**log, "loss": 1.0}]
+    ) == [{"step": 1, "tokens": 9, "seconds": 1.0, "loss": 1.0}]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -99,7 +109,9 @@ def test_the_table_says_how_money_was_counted(
     say = Phrases(language)
     table = costs(Result.of(load([finished(tmp_path / "a", MADE)]), price), say)
     assert note in table.notes[1]
-    assert [row[1] for row in table.rows if row[0] in (say("cost_won"), say("cost_dollars"))] == money
+    assert [
+        row[1] for row in table.rows if row[0] in (say("cost_won"), say("cost_dollars"))
+    ] == money
 
 
 def test_the_command_line_takes_a_price(cli: Cli, tmp_path: Path) -> None:
@@ -108,14 +120,22 @@ def test_the_command_line_takes_a_price(cli: Cli, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["efficiency"][0]["cost"]["dollars"] == 0.2
     assert cli("report", "a", "--price", "3600").returncode == 0
     assert "3,600 won an hour" in (tmp_path / "a" / "report.md").read_text(encoding="utf-8")
-    assert_one_message(cli("report", "a", "--price", "0"), 2, "--price 0.0: give a number of won above 0")
-    assert_one_message(cli("compare", "a", "--won-per-dollar", "1400"), 2, "--won-per-dollar: give what an hour")
+    assert_one_message(
+        cli("report", "a", "--price", "0"), 2, "--price 0.0: give a number of won above 0"
+    )
+    assert_one_message(
+        cli("compare", "a", "--won-per-dollar", "1400"), 2, "--won-per-dollar: give what an hour"
+    )
 
 
-def test_a_run_whose_base_model_was_not_asked_says_so_where_it_tells_seconds(tmp_path: Path) -> None:
+def test_a_run_whose_base_model_was_not_asked_says_so_where_it_tells_seconds(
+    tmp_path: Path,
+) -> None:
     asked, taken = finished(tmp_path / "a", MADE), finished(tmp_path / "b", MADE)
     scores = read_json(taken / "scores.json")
-    write_json(taken / "scores.json", {task: {**entry, "base_from": "a"} for task, entry in scores.items()})
+    write_json(
+        taken / "scores.json", {task: {**entry, "base_from": "a"} for task, entry in scores.items()}
+    )
     result = Result.of(load([asked, taken]), None)
     assert [fact["base_from"] for fact in result.efficiency()] == [[], ["a"]]
     notes = [note for note in costs(result, Phrases("en")).notes if "was known from a" in note]

@@ -1,4 +1,5 @@
-"""The statistics of a comparison: against scipy and statsmodels on tables, and by simulation of a world with no difference."""
+"""The statistics of a comparison: against scipy and statsmodels on tables, and by simulation of a
+world with no difference."""
 
 import math
 import random
@@ -16,8 +17,8 @@ SIDES = tuple[list[float], list[float], list[int]]
 
 
 def world(premises: int, together: float, rates: tuple[float, float], seed: int) -> SIDES:
-    """Two models' right and wrong answers to three items a premise. `together`: the share of premises whose three items
-    are right or wrong as one, for each model apart."""
+    """Two models' right and wrong answers to three items a premise. `together`: the share of
+    premises whose three items are right or wrong as one, for each model apart."""
     rng = np.random.default_rng(seed)
     sides = []
     for rate in rates:
@@ -32,23 +33,31 @@ def test_the_sign_flip_p_value_is_scipys_permutation_test() -> None:
     a, b, clusters = world(60, 0.5, (0.5, 0.62), seed=1)
     sums = [np.array(side).reshape(-1, 3).sum(axis=1) for side in (a, b)]
     expected = stats.permutation_test(
-        sums, lambda x, y, axis: (y - x).mean(axis=axis), vectorized=True, permutation_type="samples", n_resamples=20_000,
+        sums,
+        lambda x, y, axis: (y - x).mean(axis=axis),
+        vectorized=True,
+        permutation_type="samples",
+        n_resamples=20_000,
         rng=np.random.default_rng(2),
-    ).pvalue  # fmt: skip
+    ).pvalue
     assert paired.compare(MEAN, a, b, clusters).p_value == pytest.approx(expected, abs=0.015)
 
 
 def test_mcnemar_is_statsmodels_exact_test() -> None:
     mcnemar = pytest.importorskip("statsmodels.stats.contingency_tables").mcnemar
     a, b, _ = world(200, 0, (0.5, 0.6), seed=3)
-    table = [[sum(x == i and y == j for x, y in zip(a, b, strict=True)) for j in (0, 1)] for i in (0, 1)]
+    table = [
+        [sum(x == i and y == j for x, y in zip(a, b, strict=True)) for j in (0, 1)] for i in (0, 1)
+    ]
     assert paired.mcnemar(a, b) == pytest.approx(mcnemar(table, exact=True).pvalue)
     assert paired.mcnemar([1, 0], [1, 0]) == 1
     assert paired.mcnemar([0.5, 0], [1, 0]) is None
 
 
 def test_holm_is_worked_by_hand_and_leaves_the_undefined_out() -> None:
-    assert paired.holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx([0.03, 0.06, math.nan, 0.06], nan_ok=True)
+    assert paired.holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx(
+        [0.03, 0.06, math.nan, 0.06], nan_ok=True
+    )
     assert paired.holm([]) == []
     multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
     some = np.random.default_rng(9).random(30) ** 3
@@ -61,7 +70,9 @@ def test_the_interval_of_independent_pairs_is_the_textbooks() -> None:
     half = 1.96 * differences.std(ddof=1) / math.sqrt(len(a))
     found = paired.compare(MEAN, a, b, range(len(a)))
     assert found.difference == pytest.approx(differences.mean())
-    assert (found.ci_low, found.ci_high) == pytest.approx((found.difference - half, found.difference + half), abs=0.002)
+    assert (found.ci_low, found.ci_high) == pytest.approx(
+        (found.difference - half, found.difference + half), abs=0.002
+    )
     assert found.detectable == pytest.approx(2.8016 * half / 1.96, rel=0.03)
     assert (found.n, found.groups) == (3_000, 2_000 + 1_000)
 
@@ -69,7 +80,9 @@ def test_the_interval_of_independent_pairs_is_the_textbooks() -> None:
 def test_premises_that_move_together_widen_the_interval_and_fool_mcnemar() -> None:
     a, b, clusters = world(300, 1, (0.5, 0.55), seed=5)
     grouped, alone = paired.compare(MEAN, a, b, clusters), paired.compare(MEAN, a, b, range(len(a)))
-    assert (grouped.ci_high - grouped.ci_low) / (alone.ci_high - alone.ci_low) == pytest.approx(math.sqrt(3), rel=0.1)
+    assert (grouped.ci_high - grouped.ci_low) / (alone.ci_high - alone.ci_low) == pytest.approx(
+        math.sqrt(3), rel=0.1
+    )
     assert grouped.p_mcnemar is not None
     assert grouped.p_mcnemar < grouped.p_value
 
@@ -92,11 +105,21 @@ def test_macro_f1_and_triples_are_compared_as_they_are_defined() -> None:
 def test_the_same_run_twice_is_no_difference_at_all() -> None:
     a, _, clusters = world(50, 0, (0.5, 0.5), seed=7)
     found = paired.compare(MEAN, a, a, clusters)
-    assert (found.difference, found.ci_low, found.ci_high, found.p_value, found.p_mcnemar) == (0, 0, 0, 1, 1)
+    assert (found.difference, found.ci_low, found.ci_high, found.p_value, found.p_mcnemar) == (
+        0,
+        0,
+        0,
+        1,
+        1,
+    )
 
 
 def test_where_no_resample_differs_nothing_is_said_of_what_would_have_been_seen() -> None:
-    a, b, clusters = [1.0, 0.0, 0.0] * 20, [1.0, 1.0, 0.0] * 20, [number // 3 for number in range(60)]
+    a, b, clusters = (
+        [1.0, 0.0, 0.0] * 20,
+        [1.0, 1.0, 0.0] * 20,
+        [number // 3 for number in range(60)],
+    )
     found = paired.compare(MEAN, a, b, clusters)
     assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((1 / 3,) * 3)
     assert math.isnan(found.detectable)
@@ -126,11 +149,17 @@ def test_more_clusters_than_units_are_pooled_without_losing_an_item() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("together", [0, 0.5, 0.8, 1])
-def test_a_world_without_a_difference_is_called_different_one_time_in_twenty(together: float) -> None:
-    """Size of the sign-flip test at .05 over 2,000 worlds of 300 premises: .04 to .06; McNemar's grows with `together`."""
+def test_a_world_without_a_difference_is_called_different_one_time_in_twenty(
+    together: float,
+) -> None:
+    """Size of the sign-flip test at .05 over 2,000 worlds of 300 premises: .04 to .06; McNemar's
+    grows with `together`."""
     worlds = [world(300, together, (0.6, 0.6), seed) for seed in range(2_000)]
     tables = [[np.array(side).reshape(-1, 3) for side in (a, b)] for a, b, _ in worlds]
-    sums = [[np.column_stack([table.sum(axis=1), np.full(len(table), 3.0)]) for table in pair] for pair in tables]
+    sums = [
+        [np.column_stack([table.sum(axis=1), np.full(len(table), 3.0)]) for table in pair]
+        for pair in tables
+    ]
     size = np.mean([paired.sign_flip(MEAN, *pair, resamples=999) <= 0.05 for pair in sums])
     assert 0.04 <= size <= 0.06
     fooled = np.mean([paired.mcnemar(a, b) <= 0.05 for a, b, _ in worlds])
@@ -139,9 +168,9 @@ def test_a_world_without_a_difference_is_called_different_one_time_in_twenty(tog
 
 @pytest.mark.slow
 def test_pairing_finds_differences_that_the_unpaired_z_test_of_lm_eval_misses() -> None:
-    """Power at .05 over 1,000 worlds of 900 items on which two models of .60 and .63 agree 91 times of 100.
-    lm-evaluation-harness's scripts/model_comparator.py divides the difference by both standard errors together, as if each
-    model had been asked other items."""
+    """Power at .05 over 1,000 worlds of 900 items on which two models of .60 and .63 agree 91 times
+    of 100. lm-evaluation-harness's scripts/model_comparator.py divides the difference by both
+    standard errors together, as if each model had been asked other items."""
     rng, found = np.random.default_rng(10), {"sign-flip": 0, "unpaired": 0}
     for _ in range(1_000):
         a = rng.random((300, 3)) < 0.60
@@ -154,35 +183,44 @@ def test_pairing_finds_differences_that_the_unpaired_z_test_of_lm_eval_misses() 
 
 
 def test_an_exchange_that_leaves_a_metric_undefined_is_no_evidence() -> None:
-    """Two models with 9 empty answers of 100 each: half of the exchanges give one of them more than a tenth."""
+    """Two models with 9 empty answers of 100 each: half of the exchanges give one of them more than
+    a tenth."""
     a = [(str(n), 1.0, 1.0, n < 9) for n in range(100)]
     b = [(str(n), 1.0 + n % 2 / 50, 1.0, n >= 91) for n in range(100)]
     undefined = paired.compare(METRICS["pronouns"], a, b, range(100))
     full = paired.compare(
-        METRICS["pronouns"], [(*one[:3], False) for one in a], [(*one[:3], False) for one in b], range(100)
+        METRICS["pronouns"],
+        [(*one[:3], False) for one in a],
+        [(*one[:3], False) for one in b],
+        range(100),
     )
     assert full.p_value < 0.01 and 0.2 < undefined.p_value <= 1
 
 
 def calibrated(items: int, overconfident: float, seed: int) -> list[list[tuple[float, float]]]:
-    """(confidence, right) of a model that is so much too sure of itself, and of one that is as sure as it may be."""
+    """(confidence, right) of a model that is so much too sure of itself, and of one that is as sure
+    as it may be."""
     rng = np.random.default_rng(seed)
     right = rng.uniform(0.34, 0.85, items)
     sides = [(right + more, rng.random(items) < right) for more in (overconfident, 0)]
-    return [list(zip(sure.tolist(), hit.astype(float).tolist(), strict=True)) for sure, hit in sides]
+    return [
+        list(zip(sure.tolist(), hit.astype(float).tolist(), strict=True)) for sure, hit in sides
+    ]
 
 
 def test_the_interval_of_a_calibration_error_counts_what_noise_adds_to_it_once_and_not_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A calibrated model's ECE is all noise: over 40 worlds the truth, -.149, is in the interval, and was not in half of
-    the percentile ones."""
+    """A calibrated model's ECE is all noise: over 40 worlds the truth, -.149, is in the interval,
+    and was not in half of the percentile ones."""
     monkeypatch.setattr(paired, "RESAMPLES", 1_000)
     inside = {"ci": 0, "percentiles": 0}
     for seed in range(40):
         a, b = calibrated(300, 0.149, seed)
         ece = METRICS["ece"]
-        found = [paired.compare(metric, a, b, range(300)) for metric in (ece, ece._replace(biased=False))]
+        found = [
+            paired.compare(metric, a, b, range(300)) for metric in (ece, ece._replace(biased=False))
+        ]
         for name, one in zip(inside, found, strict=True):
             inside[name] += one.ci_low <= -0.149 <= one.ci_high
         assert found[0].p_value == found[1].p_value
@@ -196,11 +234,14 @@ def test_the_interval_of_a_calibration_error_counts_what_noise_adds_to_it_once_a
 def test_intervals_of_a_calibration_error_cover_the_truth_as_often_as_they_say(
     items: int, overconfident: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The share of 300 worlds in whose interval the true difference lies: .90 to .98; percentiles: under .50 of .149."""
+    """The share of 300 worlds in whose interval the true difference lies: .90 to .98; percentiles:
+    under .50 of .149."""
     monkeypatch.setattr(paired, "RESAMPLES", 1_000)
     covered = 0
     for seed in range(300):
-        found = paired.compare(METRICS["ece"], *calibrated(items, overconfident, seed), range(items))
+        found = paired.compare(
+            METRICS["ece"], *calibrated(items, overconfident, seed), range(items)
+        )
         covered += found.ci_low <= -overconfident <= found.ci_high
     assert 0.90 <= covered / 300 <= 0.98
 
@@ -212,10 +253,16 @@ def test_an_ece_is_compared_with_itself_without_an_interval_made_of_nothing() ->
 
 
 def test_there_is_no_interval_where_more_than_a_twentieth_of_the_resamples_are_undefined() -> None:
-    """Of 100 answers 9 are empty: a third of the resamples has more than a tenth of them and is void."""
+    """Of 100 answers 9 are empty: a third of the resamples has more than a tenth of them and is
+    void."""
     for empties, known in ((9, False), (2, True)):
-        a, b = ([(str(n), 1.0 + rate * (n % 2), 1.0, n < empties) for n in range(100)] for rate in (0, 0.1))
+        a, b = (
+            [(str(n), 1.0 + rate * (n % 2), 1.0, n < empties) for n in range(100)]
+            for rate in (0, 0.1)
+        )
         found = paired.compare(METRICS["pronouns"], a, b, range(100))
         assert found.difference == pytest.approx(0.05)
-        assert [math.isfinite(end) for end in (found.ci_low, found.ci_high, found.detectable)] == [known] * 3
+        assert [math.isfinite(end) for end in (found.ci_low, found.ci_high, found.detectable)] == [
+            known
+        ] * 3
         assert math.isfinite(stderr(METRICS["pronouns"], b, range(100))) == known

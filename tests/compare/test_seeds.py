@@ -1,4 +1,5 @@
-"""Several seeds of a recipe are one model: how sure a difference is counts in the seeds, and only then models are spoken of."""
+"""Several seeds of a recipe are one model: how sure a difference is counts in the seeds, and only
+then models are spoken of."""
 
 import math
 from pathlib import Path
@@ -31,17 +32,22 @@ def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(folder: Path, seed: int, model: str = "quickstart-llama", **more: Any) -> Path:
     """A run of a model with this seed."""
-    return finished(folder / f"{model}-{seed}", Made(model=model, seed=seed, kinds=True, record={"seed": seed, **more}))
+    return finished(
+        folder / f"{model}-{seed}",
+        Made(model=model, seed=seed, kinds=True, record={"seed": seed, **more}),
+    )
 
 
 def three(folder: Path, *others: Path) -> list[Finished]:
     return load([*(run(folder, seed) for seed in SEEDS), *others])
 
 
-def world(prng: Any, count: int, noise: float) -> tuple[list[list[float]], list[list[float]], list[int]]:
-    """Right and wrong answers to three items of 150 premises by `count` seeds of each of two models that are equally good.
-    Items are harder or easier, for both models and for one; a seed is better or worse by `noise` (in logits of an item), and
-    also on single premises and items."""
+def world(
+    prng: Any, count: int, noise: float
+) -> tuple[list[list[float]], list[list[float]], list[int]]:
+    """Right and wrong answers to three items of 150 premises by `count` seeds of each of two models
+    that are equally good. Items are harder or easier, for both models and for one; a seed is better
+    or worse by `noise` (in logits of an item), and also on single premises and items."""
     hard = prng.normal(0, 0.8, (150, 1)) + prng.normal(0, 0.8, (150, 3))
     sides = []
     for _ in range(2):
@@ -74,7 +80,11 @@ def test_three_seeds_are_their_mean_with_the_spread_of_items_and_of_seeds() -> N
     assert of_a == pytest.approx([np.mean(side) for side in a])
     assert told.difference == pytest.approx(np.mean(b) - np.mean(a))
     sums = (np.mean(b, axis=0) - np.mean(a, axis=0)).reshape(-1, 3).mean(axis=1)
-    parts = [(sums.var(ddof=1) / 150, 149), (np.var(of_a, ddof=1) / 3, 2), (np.var(of_b, ddof=1) / 3, 2)]
+    parts = [
+        (sums.var(ddof=1) / 150, 149),
+        (np.var(of_a, ddof=1) / 3, 2),
+        (np.var(of_b, ddof=1) / 3, 2),
+    ]
     assert told[3:6] == pytest.approx(interval(told.difference, parts)[:3], rel=0.1, abs=0.002)
     assert (told.n, told.groups, told.p_mcnemar) == (450, 150, None)
 
@@ -94,23 +104,39 @@ def test_with_two_seeds_on_a_side_items_alone_are_counted_in() -> None:
 def test_what_is_no_mean_is_combined_too_and_the_undefined_stays_undefined() -> None:
     a, b, clusters = world(np.random.default_rng(3), 3, noise=0.3)
     told, of_a, _ = compare(
-        METRICS["macro_f1"], *([[(1, int(x)) for x in run] for run in side] for side in (a, b)), clusters
+        METRICS["macro_f1"],
+        *([[(1, int(x)) for x in run] for run in side] for side in (a, b)),
+        clusters,
     )
-    assert told.value_a == pytest.approx(np.mean(of_a)) and told.ci_low < told.difference < told.ci_high
+    assert (
+        told.value_a == pytest.approx(np.mean(of_a))
+        and told.ci_low < told.difference < told.ci_high
+    )
     part = [[("p", 0, 0), ("q", 1, 1)]] * 3
     undefined, *_ = compare(METRICS["triple_acc"], part, part, ["p", "q"])
     assert math.isnan(undefined.p_value) and math.isnan(undefined.ci_low)
     single, *_ = compare(MEAN, [[0.0]] * 3, [[1.0]] * 3, ["p"])
-    assert (single.difference, math.isnan(single.ci_low), math.isnan(single.p_value)) == (1, True, True)
+    assert (single.difference, math.isnan(single.ci_low), math.isnan(single.p_value)) == (
+        1,
+        True,
+        True,
+    )
 
 
 def test_seeds_of_a_recipe_are_one_group_and_nothing_else_is(tmp_path: Path) -> None:
     again = finished(tmp_path / "again", Made(record={"seed": 7}))
-    limited, coded, other = run(tmp_path, 9, limit=5), run(tmp_path, 10), run(tmp_path, 8, "quickstart-deepseek")
+    limited, coded, other = (
+        run(tmp_path, 9, limit=5),
+        run(tmp_path, 10),
+        run(tmp_path, 8, "quickstart-deepseek"),
+    )
     stages = read_json(coded / "run.json")["stages"]
     write_json(
         coded / "run.json",
-        {**read_json(coded / "run.json"), "stages": {**stages, "score": {**stages["score"], "inputs": {"code": "x"}}}},
+        {
+            **read_json(coded / "run.json"),
+            "stages": {**stages, "score": {**stages["score"], "inputs": {"code": "x"}}},
+        },
     )
     data = run(tmp_path, 11)
     manifest = read_json(data / "data" / "manifest.json")
@@ -118,10 +144,19 @@ def test_seeds_of_a_recipe_are_one_group_and_nothing_else_is(tmp_path: Path) -> 
     write_json(data / "data" / "manifest.json", manifest)
     rated = run(tmp_path, 12)
     write_text(
-        rated / "recipe.yml", (rated / "recipe.yml").read_text(encoding="utf-8") + "axolotl: {learning_rate: 1}\n"
+        rated / "recipe.yml",
+        (rated / "recipe.yml").read_text(encoding="utf-8") + "axolotl: {learning_rate: 1}\n",
     )
     found = groups(three(tmp_path, again, limited, coded, other, data, rated))
-    assert [[one.record["seed"] for one in group] for group in found] == [[42, 7, 8], [7], [9], [10], [8], [11], [12]]
+    assert [[one.record["seed"] for one in group] for group in found] == [
+        [42, 7, 8],
+        [7],
+        [9],
+        [10],
+        [8],
+        [11],
+        [12],
+    ]
 
 
 def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path) -> None:
@@ -130,11 +165,16 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
     assert [len(side.runs) for one in result.found for side in (one.a, one.b)] == [3] * 2 * 3 * 4
     row = result.as_json()["comparisons"][0]
     values = [one.scores["nli_sample_ko"]["tuned"]["acc"]["value"] for one in runs[:3]]
-    assert row["seeds"]["b"] == [{"seed": s, "value": pytest.approx(v)} for s, v in zip(SEEDS, values, strict=True)]
+    assert row["seeds"]["b"] == [
+        {"seed": s, "value": pytest.approx(v)} for s, v in zip(SEEDS, values, strict=True)
+    ]
     assert row["value_b"] == pytest.approx(np.mean(values))
     assert len(row["seeds"]["a"]) == 3
     (table,) = seeds(result, Phrases("en"))
-    assert [line[:3] for line in table.rows] == [("1+2+3", "nli_sample_ko", "acc"), ("4+5+6", "nli_sample_ko", "acc")]
+    assert [line[:3] for line in table.rows] == [
+        ("1+2+3", "nli_sample_ko", "acc"),
+        ("4+5+6", "nli_sample_ko", "acc"),
+    ]
     told = ", ".join(f"{s}: {v:.3f}" for s, v in zip(SEEDS, values, strict=True))
     assert table.rows[0][3:] == (
         told,
@@ -151,7 +191,9 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
     assert whole == pytest.approx(row["difference"]) and sum(part.n for part in parts) == 120
     gains = [fact["points_per_minute"]["nli_sample_ko"] for fact in result.efficiency()]
     bases = [one.scores["nli_sample_ko"]["base"]["acc"]["value"] for one in runs[:3]]
-    assert gains[:3] == pytest.approx([100 * (v - b) for v, b in zip(values, bases, strict=True)], rel=1e-3)
+    assert gains[:3] == pytest.approx(
+        [100 * (v - b) for v, b in zip(values, bases, strict=True)], rel=1e-3
+    )
 
 
 def test_only_three_seeds_speak_of_the_model(tmp_path: Path) -> None:
@@ -162,7 +204,9 @@ def test_only_three_seeds_speak_of_the_model(tmp_path: Path) -> None:
     ):
         say = Phrases(language)
         enough, some, two = (Result.of(part) for part in (runs[:3], runs, runs[:2]))
-        assert any(models in note for note in notes(enough, say)) and adapters not in " ".join(notes(enough, say))
+        assert any(models in note for note in notes(enough, say)) and adapters not in " ".join(
+            notes(enough, say)
+        )
         assert "(seed=42, 7, 8)" in verdicts(enough, say)[0].text
         assert any(adapters in note and "(seed=42, 7, 8)" in note for note in notes(some, say))
         assert any(adapters in note for note in notes(two, say)) and not any(
@@ -171,18 +215,23 @@ def test_only_three_seeds_speak_of_the_model(tmp_path: Path) -> None:
 
 
 def test_other_seeds_of_another_recipe_are_told(tmp_path: Path) -> None:
-    result = Result.of(three(tmp_path, *(run(tmp_path, seed, "quickstart-deepseek") for seed in (1, 2, 3))))
+    result = Result.of(
+        three(tmp_path, *(run(tmp_path, seed, "quickstart-deepseek") for seed in (1, 2, 3)))
+    )
     told = [[row["what"] for row in rows] for rows in result.differences.values()]
     assert told == [[], [], ["seed"], ["seed"], ["seed"]]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_report_shows_the_seeds_and_whose_answers_are_quoted(tmp_path: Path, language: str) -> None:
+def test_a_report_shows_the_seeds_and_whose_answers_are_quoted(
+    tmp_path: Path, language: str
+) -> None:
     say = Phrases(language)
     report = Report(Result.of(three(tmp_path)), say)
     assert say("seeds_title") in [table.title for table in report.judged()]
     assert [report.sides(found) for found in report.changes] == [
-        f"nli_sample_ko: 1\u00a0{say.word('variants', 'base')}\u00a0→\u00a01\u00a0{say.word('variants', 'tuned')}"
+        "nli_sample_ko:"
+        f" 1\u00a0{say.word('variants', 'base')}\u00a0→\u00a01\u00a0{say.word('variants', 'tuned')}"
     ]
     assert [one.b.others for one in comparisons(report.result.runs[:1])] == [()] * 4
     assert list(seeds(Result.of(report.result.runs[:1]), say)) == []
@@ -193,8 +242,9 @@ def test_a_report_shows_the_seeds_and_whose_answers_are_quoted(tmp_path: Path, l
 def test_equally_good_models_are_called_different_one_time_in_twenty_however_their_seeds_fall(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Size at .05 over 1,000 worlds: .03 to .07. With items alone, as for one seed, it is beyond .35, and an interval that
-    should hold the difference 95 times of 100 holds it fewer than 65 times. Without luck of seeds it is .05 at most."""
+    """Size at .05 over 1,000 worlds: .03 to .07. With items alone, as for one seed, it is beyond
+    .35, and an interval that should hold the difference 95 times of 100 holds it fewer than 65
+    times. Without luck of seeds it is .05 at most."""
     prng, wrong = np.random.default_rng(count), {"seeds": 0, "items": 0, "no luck": 0}
     monkeypatch.setattr(paired, "RESAMPLES", 200)
     for _ in range(1_000):
@@ -206,8 +256,11 @@ def test_equally_good_models_are_called_different_one_time_in_twenty_however_the
     assert 30 <= wrong["seeds"] <= 70 and wrong["items"] > 350 and wrong["no luck"] <= 65, wrong
 
 
-def test_a_calibration_error_over_seeds_has_the_interval_of_a_biased_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two seeds of a model that is .149 too sure against two of a calibrated one, in ten worlds of 300 items."""
+def test_a_calibration_error_over_seeds_has_the_interval_of_a_biased_metric(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two seeds of a model that is .149 too sure against two of a calibrated one, in ten worlds of
+    300 items."""
     monkeypatch.setattr("kotune.compare.paired.RESAMPLES", 500)
     inside = {"biased": 0, "as if it were not": 0}
     for world in range(10):
@@ -217,7 +270,9 @@ def test_a_calibration_error_over_seeds_has_the_interval_of_a_biased_metric(monk
             list(zip(right + more, (rng.random(300) < right).astype(float), strict=True))
             for more in (0.149,) * 2 + (0,) * 2
         ]
-        for name, metric in zip(inside, (METRICS["ece"], METRICS["ece"]._replace(biased=False)), strict=True):
+        for name, metric in zip(
+            inside, (METRICS["ece"], METRICS["ece"]._replace(biased=False)), strict=True
+        ):
             found, *_ = compare(metric, runs[:2], runs[2:], range(300))
             inside[name] += found.ci_low <= -0.149 <= found.ci_high
     assert inside["biased"] >= 9 > 7 >= inside["as if it were not"], inside

@@ -31,12 +31,22 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
     return load([finished(folder / "a"), finished(folder / "b", Made(model="quickstart-deepseek"))])
 
 
-def found(runs: list[Finished], metric: str = "acc", between: bool = True, **told: Any) -> Comparison:
+def found(
+    runs: list[Finished], metric: str = "acc", between: bool = True, **told: Any
+) -> Comparison:
     """A comparison of nli_sample_ko with these figures: acc .50 against .53, and clear."""
     figures = {
-        "value_a": 0.5, "value_b": 0.531, "difference": 0.031, "ci_low": 0.012, "ci_high": 0.05, "p_value": 0.001,
-        "p_mcnemar": 0.002, "n": 3000, "groups": 1000, "detectable": 0.026,
-    }  # fmt: skip
+        "value_a": 0.5,
+        "value_b": 0.531,
+        "difference": 0.031,
+        "ci_low": 0.012,
+        "ci_high": 0.05,
+        "p_value": 0.001,
+        "p_mcnemar": 0.002,
+        "n": 3000,
+        "groups": 1000,
+        "detectable": 0.026,
+    }
     p_holm = told.pop("p_holm", 0.003)
     b = Side(runs[1] if between else runs[0], "tuned")
     a = Side(runs[0], "tuned" if between else "base")
@@ -48,20 +58,24 @@ def said(runs: list[Finished], one: Comparison, language: str = "en") -> str:
 
 
 def test_a_clear_difference_is_told_in_points_with_its_interval(runs: list[Finished]) -> None:
-    assert said(runs, found(runs)) == (
-        "Reasoning (nli_sample_ko, acc): quickstart-deepseek, LoRA is better than quickstart-llama, LoRA by 3.1 points "
-        "(1.2 to 5.0), p = .003, n = 3,000."
+    assert (
+        said(runs, found(runs))
+        == "Reasoning (nli_sample_ko, acc): quickstart-deepseek, LoRA is better than"
+        " quickstart-llama, LoRA by 3.1 points (1.2 to 5.0), p = .003, n = 3,000."
     )
-    assert said(runs, found(runs), "ko") == (
-        "추론(nli_sample_ko, acc): quickstart-deepseek, LoRA 쪽이 quickstart-llama, LoRA 쪽보다 3.1점 더 좋습니다(1.2~5.0). "
-        "p = .003, n = 3,000."
+    assert (
+        said(runs, found(runs), "ko")
+        == "추론(nli_sample_ko, acc): quickstart-deepseek, LoRA 쪽이 quickstart-llama, LoRA 쪽보다"
+        " 3.1점 더 좋습니다(1.2~5.0). p = .003, n = 3,000."
     )
     assert "tuning made quickstart-llama, LoRA better by 3.1 points (1.2 to 5.0)" in said(
         runs, found(runs, between=False)
     )
 
 
-def test_a_lower_figure_is_worse_and_its_sizes_are_told_without_a_sign(runs: list[Finished]) -> None:
+def test_a_lower_figure_is_worse_and_its_sizes_are_told_without_a_sign(
+    runs: list[Finished],
+) -> None:
     lower = found(runs, difference=-0.031, ci_low=-0.05, ci_high=-0.012)
     assert "is worse than quickstart-llama, LoRA by 3.1 points (1.2 to 5.0)" in said(runs, lower)
     brier = found(runs, "brier", difference=-0.031, ci_low=-0.05, ci_high=-0.012)
@@ -72,27 +86,62 @@ def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> N
     unclear = found(runs, difference=-0.003, ci_low=-0.02, ci_high=0.014, p_holm=0.71)
     assert "no difference found" in said(runs, unclear)
     told = (
-        "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; would have seen 2.6 points or more in 80% of cases, before the"
+        "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; would have seen 2.6 points or more in 80%"
+        " of cases, before the"
     )
     assert told in said(runs, unclear)
-    assert "차이가 2.6점 이상이었다면 열에 여덟 번은 찾았을 것입니다(보정 전)" in said(runs, unclear, "ko")
+    assert "차이가 2.6점 이상이었다면 열에 여덟 번은 찾았을 것입니다(보정 전)" in said(
+        runs, unclear, "ko"
+    )
 
 
-def test_where_all_groups_differ_alike_what_would_have_been_seen_is_said_to_be_unknown(runs: list[Finished]) -> None:
-    alike = found(runs, difference=0.0, ci_low=0.0, ci_high=0.0, p_holm=1.0, groups=2, n=4, detectable=math.nan)
-    assert "n = 4; how large a difference would have been seen is not known, for all 2 groups" in said(runs, alike)
+def test_where_all_groups_differ_alike_what_would_have_been_seen_is_said_to_be_unknown(
+    runs: list[Finished],
+) -> None:
+    alike = found(
+        runs,
+        difference=0.0,
+        ci_low=0.0,
+        ci_high=0.0,
+        p_holm=1.0,
+        groups=2,
+        n=4,
+        detectable=math.nan,
+    )
+    assert (
+        "n = 4; how large a difference would have been seen is not known, for all 2 groups"
+        in said(runs, alike)
+    )
 
 
 def test_what_is_undefined_is_said_to_be(runs: list[Finished]) -> None:
-    void = found(runs, value_b=math.nan, difference=math.nan, ci_low=math.nan, ci_high=math.nan, p_holm=math.nan)
-    assert (outcome(void), "over a tenth of the answers were empty" in said(runs, void)) == ("void", True)
+    void = found(
+        runs,
+        value_b=math.nan,
+        difference=math.nan,
+        ci_low=math.nan,
+        ci_high=math.nan,
+        p_holm=math.nan,
+    )
+    assert (outcome(void), "over a tenth of the answers were empty" in said(runs, void)) == (
+        "void",
+        True,
+    )
     assert "10%를 넘었거나" in said(runs, void, "ko")
     one_group = found(runs, ci_low=math.nan, ci_high=math.nan)
     assert "nothing can be said" in said(runs, one_group)
 
 
 def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> None:
-    told = found(runs, value_a=0.01, value_b=0.05, difference=0.04, ci_low=0.0125, ci_high=0.11, detectable=5.0)
+    told = found(
+        runs,
+        value_a=0.01,
+        value_b=0.05,
+        difference=0.04,
+        ci_low=0.0125,
+        ci_high=0.11,
+        detectable=5.0,
+    )
     assert "by 4.0 points (1.2 to 11.0)" in said(runs, told)
     profile = replace(told, task="ko_naturalness", metric="function_profile")
     assert "by 0.040 (0.013 to 0.110)" in said(runs, profile)  # a logarithm, whatever its size
@@ -106,8 +155,16 @@ def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> N
             "adjustment",
             ("not adjusted for the number", "비교 수에 맞춰 보정한 것이 아니며"),
         ),
-        ({"p_value": 0.07, "p_holm": 0.07, "groups": 12}, "test", ("(p = .070 before", "묶음이 12개일 때")),
-        ({"ci_low": -0.001, "p_holm": 0.04}, "interval", ("0 lies in the interval", "구간에 0이 들어 있습니다")),
+        (
+            {"p_value": 0.07, "p_holm": 0.07, "groups": 12},
+            "test",
+            ("(p = .070 before", "묶음이 12개일 때"),
+        ),
+        (
+            {"ci_low": -0.001, "p_holm": 0.04},
+            "interval",
+            ("0 lies in the interval", "구간에 0이 들어 있습니다"),
+        ),
         ({}, None, ()),
         ({"ci_low": -0.01, "p_value": 0.3, "p_holm": 0.3}, None, ()),
         ({"ci_low": math.nan, "ci_high": math.nan}, None, ()),
@@ -125,7 +182,18 @@ def test_where_interval_and_p_disagree_nothing_is_claimed_and_the_sentence_says_
 
 
 def test_ten_groups_can_have_an_interval_without_0_that_the_test_does_not_carry() -> None:
-    gains = [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]  # five groups of ten: the sign-flip test cannot be below 2 / 2**5
+    gains = [
+        1,
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]  # five groups of ten: the sign-flip test cannot be below 2 / 2**5
     told = compare(MEAN, [0] * 10, gains, range(10))
     assert told.ci_low > 0 and told.p_value > 0.05
 
@@ -133,7 +201,9 @@ def test_ten_groups_can_have_an_interval_without_0_that_the_test_does_not_carry(
 FINITE = st.floats(-1, 1)
 
 
-@given(FINITE, FINITE, FINITE, st.floats(0, 1) | st.just(math.nan), st.sampled_from(["acc", "brier"]))
+@given(
+    FINITE, FINITE, FINITE, st.floats(0, 1) | st.just(math.nan), st.sampled_from(["acc", "brier"])
+)
 def test_nothing_is_claimed_without_support(
     runs: list[Finished], difference: float, low: float, high: float, p_holm: float, metric: str
 ) -> None:
@@ -146,7 +216,9 @@ def test_nothing_is_claimed_without_support(
         assert ("(0.0 to" in text or "(0.0~" in text) <= (not supported)
 
 
-def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(runs: list[Finished]) -> None:
+def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
+    runs: list[Finished],
+) -> None:
     def line(name: str, **told: Any) -> Comparison:
         return replace(found(runs, between=False, **told), a=Side(runs[0], name))
 
@@ -156,21 +228,32 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(runs:
     result = Result(runs, [], titles(runs), {}, lines=[below, unclear, clear])
     (told,) = verdicts(result, SAY["en"])
     assert told.outcome == "worse"
-    assert told.text == (
-        "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, held against its reference lines "
-        "(differences in brackets): better than always the commonest label (+33.1); no difference found from classifier of the "
-        "hypothesis alone (+2.0); worse than classifier of both sentences' overlap (-3.3)."
+    assert (
+        told.text
+        == "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, held against its"
+        " reference lines (differences in brackets): better than always the commonest label"
+        " (+33.1); no difference found from classifier of the hypothesis alone (+2.0); worse"
+        " than classifier of both sentences' overlap (-3.3)."
     )
     (korean,) = verdicts(result, SAY["ko"])
     assert korean.text.index("+33.1") < korean.text.index("+2.0") < korean.text.index("-3.3")
-    assert verdicts(Result(runs, [], titles(runs), {}, lines=[clear]), SAY["en"])[0].outcome == "better"
+    assert (
+        verdicts(Result(runs, [], titles(runs), {}, lines=[clear]), SAY["en"])[0].outcome
+        == "better"
+    )
 
 
-def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(runs: list[Finished]) -> None:
-    one, both = (notes(Result(some, [found(runs)], titles(some), {}), SAY["en"]) for some in (runs[:1], runs))
+def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(
+    runs: list[Finished],
+) -> None:
+    one, both = (
+        notes(Result(some, [found(runs)], titles(some), {}), SAY["en"]) for some in (runs[:1], runs)
+    )
     assert any("this adapter, not of the model" in note for note in one)
     assert any("these adapters, not of the models" in note for note in both)
-    unlike = Result(runs, [found(runs)], titles(runs), {runs[1].folder: [{"what": "seed", "a": 1, "b": 2}]})
+    unlike = Result(
+        runs, [found(runs)], titles(runs), {runs[1].folder: [{"what": "seed", "a": 1, "b": 2}]}
+    )
     assert notes(unlike, SAY["en"])[0].startswith("NOT THE SAME")
 
 
@@ -185,5 +268,15 @@ def test_titles_are_model_and_adapter_and_the_folder_where_two_are_alike(tmp_pat
 
 
 def test_figures_are_written_as_people_read_them() -> None:
-    assert [p_text(p) for p in (0.0312, 0.0004, 1.0, None, math.nan)] == [".031", "< .001", "1.000", "-", "-"]
-    assert (amount(0.031, 100), amount(0.031, 100, nearest=0.0002), amount(-0.0001, 100)) == ("3.1", "3.10", "0.0")
+    assert [p_text(p) for p in (0.0312, 0.0004, 1.0, None, math.nan)] == [
+        ".031",
+        "< .001",
+        "1.000",
+        "-",
+        "-",
+    ]
+    assert (amount(0.031, 100), amount(0.031, 100, nearest=0.0002), amount(-0.0001, 100)) == (
+        "3.1",
+        "3.10",
+        "0.0",
+    )

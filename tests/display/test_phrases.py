@@ -1,4 +1,5 @@
-"""Phrases are filled where they are ours; a name of a stranger's is text, whatever places stand in it."""
+"""Phrases are filled where they are ours; a name of a stranger's is text, whatever places stand in
+it."""
 
 import ast
 
@@ -13,7 +14,9 @@ HOSTILE = ("{kind:>2000000000}", "{kind.__class__.__mro__}", "{kind!r}", "{", "{
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_name_that_we_have_no_word_for_is_shown_and_never_filled(name: str, language: str) -> None:
+def test_a_name_that_we_have_no_word_for_is_shown_and_never_filled(
+    name: str, language: str
+) -> None:
     say = Phrases(language)
     assert say.word("doubts", name) == say.told("doubts", name, kind=name, step=3) == name
     assert doubts({"warnings": [{"kind": name, "step": 3, "self": 1, "key": 2}]}, say) == [name]
@@ -29,7 +32,9 @@ def test_only_phrases_and_constants_are_filled() -> None:
     for path in sorted((ROOT / "kotune").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in ("format", "format_map"):
-                assert _is_ours(node.value) or path.parent.name == "phrases", f"{path}:{node.lineno}"
+                assert _is_ours(node.value) or path.parent.name == "phrases", (
+                    f"{path}:{node.lineno}"
+                )
 
 
 def _is_ours(phrase: ast.expr) -> bool:

@@ -1,4 +1,5 @@
-"""Plots are drawn without a network, the same in every process, and say nothing that a page would take for its own."""
+"""Plots are drawn without a network, the same in every process, and say nothing that a page would
+take for its own."""
 
 import hashlib
 import subprocess
@@ -24,14 +25,22 @@ GROUPS = [
 ]
 SERIES = [
     plots.Series(
-        "가", [plots.PlotPoint(100, 0.4, 0.3, 0.5), plots.PlotPoint(1000, 0.6, 0.5, 0.7)], plots.colour(0), marked=True
+        "가",
+        [plots.PlotPoint(100, 0.4, 0.3, 0.5), plots.PlotPoint(1000, 0.6, 0.5, 0.7)],
+        plots.colour(0),
+        marked=True,
     ),
     plots.Series("가", [plots.PlotPoint(1000, 0.65)], plots.colour(0), dashed=True),
     plots.Series(HOSTILE, [plots.PlotPoint(100, 0.5), plots.PlotPoint(1000, 0.7)], plots.colour(7)),
 ]
 SPECS: dict[str, plots.Spec] = {
     "intervals": plots.intervals(GROUPS, plots.Axis("점", form="+~f"), (-1, 6), zero=0),
-    "lines": plots.lines(SERIES, plots.Axis("예시", log=True), plots.Axis("acc", log=True, form="~g"), {HOSTILE: 0.55}),
+    "lines": plots.lines(
+        SERIES,
+        plots.Axis("예시", log=True),
+        plots.Axis("acc", log=True, form="~g"),
+        {HOSTILE: 0.55},
+    ),
     "confusion": plots.confusion(["함의", HOSTILE], [[9, 1], [0, 1000]], ("답", HOSTILE)),
     "reliability": plots.reliability(
         {"base": [plots.Dot(0.4, 0.3, 0.2), plots.Dot(0.9, 0.8, 0.8)], "tuned": []}, ("가", "나")
@@ -40,7 +49,9 @@ SPECS: dict[str, plots.Spec] = {
 
 
 @pytest.mark.parametrize("kind", SPECS)
-def test_a_plot_is_an_element_of_its_own_that_takes_its_colours_and_size_from_the_page(kind: str) -> None:
+def test_a_plot_is_an_element_of_its_own_that_takes_its_colours_and_size_from_the_page(
+    kind: str,
+) -> None:
     drawn = plots.svg(SPECS[kind], f"0.5 {HOSTILE}")
     assert drawn.startswith('<svg class="drawn" role="img" aria-label="0.5 &lt;script&gt;')
     attributes = {name for element in fromstring(drawn).iter() for name in element.attrib}
@@ -52,8 +63,13 @@ def test_a_plot_is_an_element_of_its_own_that_takes_its_colours_and_size_from_th
 
 
 def test_what_is_drawn_is_the_same_in_another_process() -> None:
-    program = "import hashlib, tests.display.test_plots as t\nprint(hashlib.sha256(t.drawn().encode()).hexdigest())"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    program = (
+        "import hashlib, tests.display.test_plots as"
+        " t\nprint(hashlib.sha256(t.drawn().encode()).hexdigest())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == hashlib.sha256(drawn().encode()).hexdigest()
 
 
@@ -62,7 +78,10 @@ def drawn() -> str:
 
 
 def test_a_plot_asks_nothing_of_the_network_and_makes_no_ids() -> None:
-    spec: dict[str, Any] = {"mark": "point", "encoding": {"x": {"field": "x", "type": "quantitative"}}}
+    spec: dict[str, Any] = {
+        "mark": "point",
+        "encoding": {"x": {"field": "x", "type": "quantitative"}},
+    }
     with pytest.raises(ValueError, match=r"example\.com"):
         plots.svg({"data": {"url": "https://example.com/x.json"}, **spec}, "")
     clipped = {"data": {"values": [{"x": 1}]}, **spec, "mark": {"type": "point", "clip": True}}
@@ -74,7 +93,9 @@ def test_names_of_references_that_would_touch_stand_on_lines_of_their_own() -> N
     def height(*values: float) -> float:
         held = {f"a rather long name {at}": value for at, value in enumerate(values)}
         row = plots.PlotRow("", "", [plots.Interval(0.5, 0.4, 0.6, "tuned")])
-        return float(plots.intervals([plots.Group("", [row], held)], plots.Axis(""), (0, 1))["height"])
+        return float(
+            plots.intervals([plots.Group("", [row], held)], plots.Axis(""), (0, 1))["height"]
+        )
 
     assert height(0.1, 0.9) == height(0.1) < height(0.1, 0.11) < height(0.1, 0.11, 0.12)
 
@@ -82,7 +103,9 @@ def test_names_of_references_that_would_touch_stand_on_lines_of_their_own() -> N
 def test_a_logarithmic_axis_counts_in_ones_twos_and_fives() -> None:
     def ticks(*values: float) -> list[float] | None:
         line = plots.Series("", [plots.PlotPoint(1, value) for value in values], plots.colour(0))
-        up = plots.lines([line], plots.Axis(""), plots.Axis("", log=True))["layer"][0]["encoding"]["y"]
+        up = plots.lines([line], plots.Axis(""), plots.Axis("", log=True))["layer"][0]["encoding"][
+            "y"
+        ]
         found: list[float] | None = up["axis"].get("values")
         return found
 
@@ -93,7 +116,10 @@ def test_a_logarithmic_axis_counts_in_ones_twos_and_fives() -> None:
 def test_names_of_lines_across_keep_apart_from_each_other() -> None:
     far, near = {"a": 0.2, "b": 0.5, "c": 0.8}, {"d": 0.8, "c": 0.24, "a": 0.2, "b": 0.22}
     room = 0.6 / 190 * 15  # of a line of text
-    for references, told in ((far, far), (near, {"c": 0.22 + room, "b": 0.22, "a": 0.22 - room, "d": 0.8})):
+    for references, told in (
+        (far, far),
+        (near, {"c": 0.22 + room, "b": 0.22, "a": 0.22 - room, "d": 0.8}),
+    ):
         spec = plots.lines(SERIES, plots.Axis("", log=True), plots.Axis("acc"), references)
         (names,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
         assert {row["text"]: row["y"] for row in names["data"]["values"]} == pytest.approx(told)

@@ -8,14 +8,22 @@ from rich.console import Console
 from kotune.display.table import Table, show
 
 WIDE = Table(
-    "Reasoning", ("task", "metric", *(f"figure {at}" for at in range(10))),
-    [("nli_sample_ko", metric, *(f"{metric[0]}.{at:03}" for at in range(10))) for metric in ("acc *", "brier")], 2,
-)  # fmt: skip
+    "Reasoning",
+    ("task", "metric", *(f"figure {at}" for at in range(10))),
+    [
+        ("nli_sample_ko", metric, *(f"{metric[0]}.{at:03}" for at in range(10)))
+        for metric in ("acc *", "brier")
+    ],
+    2,
+)
 
 
 def printed(table: Table, width: int) -> list[str]:
     out = io.StringIO()
-    show(table, Console(file=out, width=width, force_terminal=True, color_system=None, highlight=False))
+    show(
+        table,
+        Console(file=out, width=width, force_terminal=True, color_system=None, highlight=False),
+    )
     return out.getvalue().splitlines()
 
 
@@ -37,11 +45,17 @@ def test_words_that_leave_no_room_are_folded_and_none_is_lost() -> None:
 
 
 def test_words_that_many_rows_share_are_told_once() -> None:
-    rows = [("nli", compared, metric, "0.5") for compared in ("1 → 2", "1 → 3") for metric in ("acc", "brier")]
+    rows = [
+        ("nli", compared, metric, "0.5")
+        for compared in ("1 → 2", "1 → 3")
+        for metric in ("acc", "brier")
+    ]
     table = Table("", ("task", "compared", "metric", "value"), rows, 3)
     assert table.grouped() == [(("nli", "1 → 2"), rows[:2]), (("nli", "1 → 3"), rows[2:])]
     apart = [("nli", f"1 → {at}", "acc", "0.5") for at in range(4)]
-    assert Table("", table.head, apart, 3).grouped() == [(("nli",), apart)]  # two words would spare no line
+    assert Table("", table.head, apart, 3).grouped() == [
+        (("nli",), apart)
+    ]  # two words would spare no line
     alone = [(task, "1 → 2", "acc", "0.5") for task in ("nli", "qa")]
     assert Table("", table.head, alone, 3).grouped() == [((), alone)]
     assert Table("", ("task", "value"), [("nli", "0.5"), ("nli", "0.6")], 1).grouped()[0][0] == ()

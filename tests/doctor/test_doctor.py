@@ -1,4 +1,5 @@
-"""Each check says ok, warning or fix with what to do; the hub is a stand-in on loopback; a token is never shown."""
+"""Each check says ok, warning or fix with what to do; the hub is a stand-in on loopback; a token is
+never shown."""
 
 import json
 import re
@@ -34,18 +35,29 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
         yield server
 
 
-def found(hub: StandInHub | str, token: str | None = None, **environment: str) -> dict[str, Finding]:
+def found(
+    hub: StandInHub | str, token: str | None = None, **environment: str
+) -> dict[str, Finding]:
     """What is found about the hub, by name."""
     endpoint = hub if isinstance(hub, str) else hub.endpoint
-    return {one.name: one for one in hub_checks.findings({"HF_ENDPOINT": endpoint, **environment}, token)}
+    return {
+        one.name: one
+        for one in hub_checks.findings({"HF_ENDPOINT": endpoint, **environment}, token)
+    }
 
 
 def states(findings: dict[str, Finding]) -> dict[str, str]:
     return {name: one.state for name, one in findings.items()}
 
 
-def test_a_hub_that_gives_everything_is_ok_and_asked_for_nothing_but_two_heads(hub: StandInHub) -> None:
-    assert states(found(hub, "hf_token", HF_TOKEN="hf_token")) == {"token": "ok", "hub": "ok", "llama": "ok"}
+def test_a_hub_that_gives_everything_is_ok_and_asked_for_nothing_but_two_heads(
+    hub: StandInHub,
+) -> None:
+    assert states(found(hub, "hf_token", HF_TOKEN="hf_token")) == {
+        "token": "ok",
+        "hub": "ok",
+        "llama": "ok",
+    }
     assert hub.asked == [("HEAD", f"/{model}/resolve/main/config.json") for model in (OPEN, GATED)]
 
 
@@ -69,8 +81,12 @@ def test_permission_for_a_gated_model_is_told(
     assert re.search(do, told["llama"].do)
 
 
-@pytest.mark.parametrize(("fault", "why"), [(Fault(503), "answers HTTP 503"), (Fault("silent"), "cannot be reached")])
-def test_a_hub_in_trouble_is_a_warning_in_bounded_time(hub: StandInHub, fault: Fault, why: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "why"), [(Fault(503), "answers HTTP 503"), (Fault("silent"), "cannot be reached")]
+)
+def test_a_hub_in_trouble_is_a_warning_in_bounded_time(
+    hub: StandInHub, fault: Fault, why: str
+) -> None:
     hub.faults = [Fault(fault.kind)]
     before = time.monotonic()
     told = found(hub)["hub"]
@@ -84,7 +100,9 @@ def test_no_hub_at_all_is_a_warning_and_is_not_asked_for_a_gated_model() -> None
     assert "127.0.0.1 cannot be reached" in told["hub"].told
 
 
-def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_server_that_never_answers_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(hub_checks, "PATIENCE", 0.2)
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(3) or [])
     before = time.monotonic()
@@ -99,7 +117,9 @@ def test_offline_asks_nobody_and_says_so(hub: StandInHub, value: str) -> None:
     assert hub.asked == []
 
 
-@pytest.mark.parametrize("endpoint", ["hub.example", "ftp://hub.example", "http://[", "https://hub.example:port", ""])
+@pytest.mark.parametrize(
+    "endpoint", ["hub.example", "ftp://hub.example", "http://[", "https://hub.example:port", ""]
+)
 def test_an_endpoint_that_is_no_address_is_to_be_fixed(endpoint: str) -> None:
     assert found(endpoint)["hub"] == Finding(
         "hub", "fix", "HF_ENDPOINT is no address", "give one that begins with https://, or unset it"
@@ -134,7 +154,9 @@ def test_the_token_is_the_one_that_the_hubs_own_client_would_send(
     assert hub_checks.token_at_hand() == "hf_of_environment"
 
 
-@pytest.mark.parametrize(("version", "state"), [((3, 10), "fix"), ((3, 11), "ok"), ((3, 12), "ok"), ((3, 13), "fix")])
+@pytest.mark.parametrize(
+    ("version", "state"), [((3, 10), "fix"), ((3, 11), "ok"), ((3, 12), "ok"), ((3, 13), "fix")]
+)
 def test_python_is_one_that_the_lock_is_for(version: tuple[int, int], state: str) -> None:
     assert machine.python(version).state == state
 
@@ -146,13 +168,28 @@ def test_python_is_one_that_the_lock_is_for(version: tuple[int, int], state: str
         (("2.13.0+cpu", None, False), [], "ok", "CPU build"),
         (("2.13.0+cpu", None, False), [CARD], "fix", "CPU build, but there is an NVIDIA GPU"),
         (("2.13.0", "13.0", True), [CARD], "ok", "CUDA 13.0, driver 580.65.06"),
-        (("2.13.0", "13.0", False), [InstalledGpu("L4", "550.1", 1, 1)], "fix", "driver 550.1: the driver's own words"),
-        (("2.13.0", "13.0", True), [InstalledGpu("L4", "550.1", 1, 1)], "ok", "driver 550.1"),  # with cuda-compat
+        (
+            ("2.13.0", "13.0", False),
+            [InstalledGpu("L4", "550.1", 1, 1)],
+            "fix",
+            "driver 550.1: the driver's own words",
+        ),
+        (
+            ("2.13.0", "13.0", True),
+            [InstalledGpu("L4", "550.1", 1, 1)],
+            "ok",
+            "driver 550.1",
+        ),  # with cuda-compat
         (("2.12.0", "12.8", True), [InstalledGpu("L4", "550.1", 1, 1)], "ok", "driver 550.1"),
         (("2.13.0", "13.0", False), [CARD], "fix", "driver 580.65.06: torch finds no GPU"),
-        ("libcudart.so.13: cannot open shared object file", [CARD], "fix", "cannot be imported: libcudart"),
+        (
+            "libcudart.so.13: cannot open shared object file",
+            [CARD],
+            "fix",
+            "cannot be imported: libcudart",
+        ),
     ],
-)  # fmt: skip
+)
 def test_torch_its_cuda_and_the_driver_must_match(
     monkeypatch: pytest.MonkeyPatch, build: Any, cards: list[InstalledGpu], state: str, told: str
 ) -> None:
@@ -169,8 +206,9 @@ def test_gpus_are_those_of_nvidia_smi_and_none_where_it_fails() -> None:
         return machine.gpus(lambda *_, **__: subprocess.CompletedProcess([], code, text, ""))
 
     assert said("NVIDIA L4, 580.65.06, 23034, 22500\nNVIDIA L4, 580.65.06, 23034, 100\n") == [
-        CARD, InstalledGpu("NVIDIA L4", "580.65.06", 23034, 100)
-    ]  # fmt: skip
+        CARD,
+        InstalledGpu("NVIDIA L4", "580.65.06", 23034, 100),
+    ]
     assert said("NVIDIA-SMI has failed", 9) == []
     assert said("GRID, 1, [N/A], [N/A]\n") == []
 
@@ -188,7 +226,9 @@ def test_a_gpu_that_somebody_uses_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(("free", "state"), [(1, "fix"), (10, "warning"), (100, "ok")])
-def test_room_on_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
+def test_room_on_the_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(200 * GIB, 0, free * GIB))
     assert machine.disk("disk (runs)", tmp_path).state == state
     monkeypatch.setattr("os.access", lambda *_: False)
@@ -216,27 +256,50 @@ def test_versions_are_held_against_the_lock(monkeypatch: pytest.MonkeyPatch) -> 
     assert {"torch", "transformers", "click"} <= lock.keys()
     assert machine.locked({"torch": f"{version}+cpu"}).state == "ok"
     other = machine.locked({"torch": "1.0.0"})
-    assert (other.state, other.told) == ("warning", f"other versions: torch 1.0.0 (locked: {version})")
+    assert (other.state, other.told) == (
+        "warning",
+        f"other versions: torch 1.0.0 (locked: {version})",
+    )
     monkeypatch.setattr(machine, "find_spec", lambda name: None)
-    assert "light install" in machine.locked({"torch": None, "click": next(iter(lock["click"]))}).told
+    assert (
+        "light install" in machine.locked({"torch": None, "click": next(iter(lock["click"]))}).told
+    )
     monkeypatch.setattr(machine, "find_spec", lambda name: object())
     assert machine.locked({"torch": None}).state == "fix"
 
 
 def test_what_is_asked_for_is_what_the_project_names() -> None:
     installed = machine.installed()
-    assert {"axolotl", "torch", "bitsandbytes", "lm-eval", "click", "pylopdf-fonts-ko"} <= installed.keys()
+    assert {
+        "axolotl",
+        "torch",
+        "bitsandbytes",
+        "lm-eval",
+        "click",
+        "pylopdf-fonts-ko",
+    } <= installed.keys()
 
 
-def test_the_command_line_ends_with_zero_where_nothing_must_be_fixed(cli: Cli, tmp_path: Path) -> None:
+def test_the_command_line_ends_with_zero_where_nothing_must_be_fixed(
+    cli: Cli, tmp_path: Path
+) -> None:
     done = cli("doctor", "--json", HF_TOKEN="hf_secretsecretsecret")
     told = json.loads(done.stdout)
     names = [one["name"] for one in told["checks"]]
     assert names == [
-        "python", "packages", "torch", "gpu", "compiler", "memory", "disk (runs)", "disk (cache)", "shared memory",
-        "font", "token",
+        "python",
+        "packages",
+        "torch",
+        "gpu",
+        "compiler",
+        "memory",
+        "disk (runs)",
+        "disk (cache)",
+        "shared memory",
+        "font",
+        "token",
         "hub",
-    ]  # fmt: skip
+    ]
     assert told["ok"] == all(one["state"] != "fix" for one in told["checks"])
     assert done.returncode == (0 if told["ok"] else 1)
     assert "hf_secret" not in done.stdout + done.stderr
@@ -246,5 +309,7 @@ def test_the_command_line_ends_with_zero_where_nothing_must_be_fixed(cli: Cli, t
 def test_the_command_line_ends_with_one_where_something_must_be(cli: Cli) -> None:
     done = cli("doctor", HF_HUB_OFFLINE="0", HF_ENDPOINT="nowhere")
     assert done.returncode == 1
-    assert re.search(r"^fix +hub +HF_ENDPOINT is no address\n +-> give one", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^fix +hub +HF_ENDPOINT is no address\n +-> give one", done.stdout, re.MULTILINE
+    )
     assert "Traceback" not in done.stderr

@@ -1,4 +1,5 @@
-"""Every kind of file that people bring becomes exactly what its folder says, or is refused with the words that it says.
+"""Every kind of file that people bring becomes exactly what its folder says, or is refused with the
+words that it says.
 
 `python -m tests.field.test_field` writes the expectations anew.
 """
@@ -21,10 +22,13 @@ SIDES = ("train", "validation")
 
 
 def made(name: str, out: Path) -> tuple[dict[str, Any], str]:
-    """The manifest of a case, without what another machine has otherwise, and the message where there is none."""
+    """The manifest of a case, without what another machine has otherwise, and the message where
+    there is none."""
     told = json.loads((CASES / name / "case.json").read_text(encoding="utf-8"))
     source, data = find_source(told["source"]), CASES / name / "data"
-    entry = Entry(source.CARD.name, told.get("form", source.FORMS[0]), data, test_share=told.get("test_share"))
+    entry = Entry(
+        source.CARD.name, told.get("form", source.FORMS[0]), data, test_share=told.get("test_share")
+    )
     try:
         manifest = convert([entry], out, 1, scored(entry))
     except DataError as error:
@@ -51,7 +55,10 @@ def test_a_kind_of_data_becomes_what_its_folder_says(name: str, tmp_path: Path) 
     manifest, refused = made(name, tmp_path / "out")
     if refused:
         assert refused + "\n" == (CASES / name / "refused.txt").read_text(encoding="utf-8")
-        assert not (CASES / name / "manifest.json").exists() and not (tmp_path / "out" / "manifest.json").exists()
+        assert (
+            not (CASES / name / "manifest.json").exists()
+            and not (tmp_path / "out" / "manifest.json").exists()
+        )
     else:
         assert manifest == json.loads((CASES / name / "manifest.json").read_text(encoding="utf-8"))
         assert not (CASES / name / "refused.txt").exists()
@@ -63,7 +70,9 @@ def test_every_row_is_trained_on_scored_or_counted(name: str, tmp_path: Path) ->
     manifest, refused = made(name, tmp_path / "out")
     if not refused:
         (part,) = manifest["entries"]
-        assert sum(part["read"].values()) == sum(part["kept"].values()) + sum(part["dropped"].values())
+        assert sum(part["read"].values()) == sum(part["kept"].values()) + sum(
+            part["dropped"].values()
+        )
         for side in SIDES:
             lines = (tmp_path / "out" / f"{side}.jsonl").read_bytes().count(b"\n")
             assert lines == part["kept"][side] == manifest["rows"][side]
@@ -73,7 +82,12 @@ def test_each_case_says_why_it_is_there() -> None:
     assert len(NAMES) > 90
     for name in NAMES:
         told = json.loads((CASES / name / "case.json").read_text(encoding="utf-8"))
-        assert told["why"].endswith(".") and told.keys() <= {"why", "source", "form", "test_share"}, name
+        assert told["why"].endswith(".") and told.keys() <= {
+            "why",
+            "source",
+            "form",
+            "test_share",
+        }, name
 
 
 def main() -> None:

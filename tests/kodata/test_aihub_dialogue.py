@@ -1,4 +1,5 @@
-"""AI Hub dialogues: six shapes told apart by content, zips read in place, and no dialogue in both train and test."""
+"""AI Hub dialogues: six shapes told apart by content, zips read in place, and no dialogue in both
+train and test."""
 
 import io
 import json
@@ -30,12 +31,18 @@ from kodata.reading.json_rows import decoded, json_rows
 from tests.conftest import REAL
 
 TWO = [("1", "이사 날짜 정했어?"), ("2", "다음 달로 잡았어")]
-CHAT = [{"role": "user", "content": "이사 날짜 정했어?"}, {"role": "assistant", "content": "다음 달로 잡았어"}]
+CHAT = [
+    {"role": "user", "content": "이사 날짜 정했어?"},
+    {"role": "assistant", "content": "다음 달로 잡았어"},
+]
 Said = list[tuple[str, str]]
 
 
 def daily(said: Said = TWO, name: str = "KAKAO_1_01.txt") -> dict[str, Any]:
-    lines = [{"norm_text": text, "text": f"{who} : {text}", "speaker": {"id": f"{who}번"}} for who, text in said]
+    lines = [
+        {"norm_text": text, "text": f"{who} : {text}", "speaker": {"id": f"{who}번"}}
+        for who, text in said
+    ]
     info = [{"filename": name, "annotations": {"subject": "주거와 생활", "lines": lines}}]
     return {"dataset": {"name": "예시", "data": [1]}, "version": "1.0", "info": info}
 
@@ -43,17 +50,31 @@ def daily(said: Said = TWO, name: str = "KAKAO_1_01.txt") -> dict[str, Any]:
 def sns(said: Said = TWO, name: str = "d1", summary: str | None = None) -> dict[str, Any]:
     lines = [{"participantID": f"P0{who}", "utterance": text} for who, text in said]
     header = {"dialogueInfo": {"dialogueID": name, "topic": "여가 생활"}}
-    return {"header": header, "body": lines if summary is None else {"dialogue": lines, "summary": summary}}
+    return {
+        "header": header,
+        "body": lines if summary is None else {"dialogue": lines, "summary": summary},
+    }
 
 
 def feeling(profile: str = "Pro_1", talk: str = "Pro_1_1", **content: str) -> dict[str, Any]:
-    said = content or {"HS01": "이사 날짜 정했어?", "SS01": "다음 달로 잡았어", "HS02": "", "SS02": ""}
+    said = content or {
+        "HS01": "이사 날짜 정했어?",
+        "SS01": "다음 달로 잡았어",
+        "HS02": "",
+        "SS02": "",
+    }
     emotion = {"profile": {"emotion": {"type": "E35"}}}
     return {**emotion, "talk": {"id": {"profile-id": profile, "talk-id": talk}, "content": said}}
 
 
 def squad(answers: list[str]) -> dict[str, Any]:
-    qas = [{"id": "q1", "question": "어떤 강인가?", "answers": [{"text": text, "answer_start": 0} for text in answers]}]
+    qas = [
+        {
+            "id": "q1",
+            "question": "어떤 강인가?",
+            "answers": [{"text": text, "answer_start": 0} for text in answers],
+        }
+    ]
     return {"data": [{"title": "강", "paragraphs": [{"context": "한강은 강이다.", "qas": qas}]}]}
 
 
@@ -66,7 +87,11 @@ def many(count: int) -> dict[str, Any]:
 
 def put(path: Path, value: object, encoding: str = "utf-8") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode(encoding))
+    path.write_bytes(
+        value
+        if isinstance(value, bytes)
+        else json.dumps(value, ensure_ascii=False).encode(encoding)
+    )
     return path
 
 
@@ -86,7 +111,11 @@ def packed(path: Path, *members: tuple[str, object], encoding: str = "utf-8") ->
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, value in members:
-            content = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode(encoding)
+            content = (
+                value
+                if isinstance(value, bytes)
+                else json.dumps(value, ensure_ascii=False).encode(encoding)
+            )
             file.writestr(name, content)
     return path
 
@@ -100,7 +129,9 @@ def good(folder: Path, split: str | None = None) -> list[Record]:
 
 
 def refused(folder: Path) -> Counter[str]:
-    return Counter(row.reason for row in aihub_dialogue.read("train", folder) if isinstance(row, Refused))
+    return Counter(
+        row.reason for row in aihub_dialogue.read("train", folder) if isinstance(row, Refused)
+    )
 
 
 def fault(folder: Path) -> str:
@@ -131,7 +162,11 @@ SHAPES: list[tuple[Any, str | None]] = [
 def suited(value: Any) -> tuple[str, object]:
     """The file name and content of a shape: sheets are workbooks."""
     is_sheet = isinstance(value, list) and isinstance(value[0], list)
-    return ("이름이 말하지 않는 파일.xlsx", book(value)) if is_sheet else ("이름이 말하지 않는 파일.json", value)
+    return (
+        ("이름이 말하지 않는 파일.xlsx", book(value))
+        if is_sheet
+        else ("이름이 말하지 않는 파일.json", value)
+    )
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -183,8 +218,16 @@ def test_the_headers_of_the_real_workbooks_are_known(tmp_path: Path, name: str) 
     assert [len(record["messages"]) for record in good(tmp_path)] == [2]
 
 
-def test_utterances_in_a_row_are_one_turn_and_the_user_has_not_the_last_word(tmp_path: Path) -> None:
-    said = [("2", "주말에 뭐 해?"), ("2", "등산 갈래?"), ("1", " 좋지 "), ("1", ""), ("2", "그럼 갈게")]
+def test_utterances_in_a_row_are_one_turn_and_the_user_has_not_the_last_word(
+    tmp_path: Path,
+) -> None:
+    said = [
+        ("2", "주말에 뭐 해?"),
+        ("2", "등산 갈래?"),
+        ("1", " 좋지 "),
+        ("1", ""),
+        ("2", "그럼 갈게"),
+    ]
     put(tmp_path / "a.json", [sns(said)])
     (record,) = good(tmp_path)
     assert record["messages"] == [
@@ -194,22 +237,40 @@ def test_utterances_in_a_row_are_one_turn_and_the_user_has_not_the_last_word(tmp
 
 
 def test_an_empty_turn_of_the_system_joins_what_the_person_says(tmp_path: Path) -> None:
-    put(tmp_path / "a.json", [feeling(HS01="잠이 안 와", SS01="", HS02="걱정이야", SS02="그렇군요")])
-    assert [turn["content"] for turn in good(tmp_path)[0]["messages"]] == ["잠이 안 와\n걱정이야", "그렇군요"]
+    put(
+        tmp_path / "a.json", [feeling(HS01="잠이 안 와", SS01="", HS02="걱정이야", SS02="그렇군요")]
+    )
+    assert [turn["content"] for turn in good(tmp_path)[0]["messages"]] == [
+        "잠이 안 와\n걱정이야",
+        "그렇군요",
+    ]
 
 
-def test_a_sentence_id_of_one_begins_a_dialogue_and_a_clerk_who_speaks_first_is_not_trained(tmp_path: Path) -> None:
-    more = [["점원", "어서 오세요", "카페", 1], ["고객", "라떼 주세요", "카페", 2], ["점원", "네", "카페", 3]]
+def test_a_sentence_id_of_one_begins_a_dialogue_and_a_clerk_who_speaks_first_is_not_trained(
+    tmp_path: Path,
+) -> None:
+    more = [
+        ["점원", "어서 오세요", "카페", 1],
+        ["고객", "라떼 주세요", "카페", 2],
+        ["점원", "네", "카페", 3],
+    ]
     put(tmp_path / "a.xlsx", book([*CLERK_SHEET, *more]))
     chats = [record["messages"] for record in good(tmp_path)]
     assert sorted(chats, key=str) == sorted(
-        [CHAT, [{"role": "user", "content": "라떼 주세요"}, {"role": "assistant", "content": "네"}]], key=str
+        [
+            CHAT,
+            [{"role": "user", "content": "라떼 주세요"}, {"role": "assistant", "content": "네"}],
+        ],
+        key=str,
     )
 
 
 def test_what_is_no_dialogue_of_two_is_dropped_and_counted(tmp_path: Path) -> None:
     three = [("1", "안녕"), ("2", "안녕"), ("3", "안녕")]
-    put(tmp_path / "a.json", [sns(three), sns([("1", "저기")]), sns([("1", " "), ("2", "\x00")]), sns()])
+    put(
+        tmp_path / "a.json",
+        [sns(three), sns([("1", "저기")]), sns([("1", " "), ("2", "\x00")]), sns()],
+    )
     put(tmp_path / "b.json", [sns(name="d2")])
     counts = {"more than two speakers": 1, "fewer than two turns": 2, "the same dialogue again": 1}
     assert refused(tmp_path) == counts
@@ -218,7 +279,10 @@ def test_what_is_no_dialogue_of_two_is_dropped_and_counted(tmp_path: Path) -> No
 
 def test_text_is_composed_and_free_of_control_characters(tmp_path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "이사 날짜 정했어?")
-    put(tmp_path / "a.json", [sns([("1", f"\x07{decomposed}\x9b\r\n"), ("2", "다음 달로\x00 잡았어")])])
+    put(
+        tmp_path / "a.json",
+        [sns([("1", f"\x07{decomposed}\x9b\r\n"), ("2", "다음 달로\x00 잡았어")])],
+    )
     assert good(tmp_path)[0]["messages"] == CHAT
     half = json.dumps([sns([("1", "이사 날짜 정했어?\ud83d"), ("2", "다음 달로 잡았어")])])
     put(tmp_path / "a.json", half.encode())
@@ -233,7 +297,10 @@ def test_each_form_asks_for_its_own_answer(tmp_path: Path) -> None:
     assert aihub_dialogue.messages(record, "next") == [
         {
             "role": "user",
-            "content": "대화:\nA: 이사 날짜 정했어?\nB: 다음 달로 잡았어\nA: 어디로?\n\n이 대화에 이어질 B의 말을 쓰세요.",
+            "content": (
+                "대화:\nA: 이사 날짜 정했어?\nB: 다음 달로 잡았어\nA: 어디로?\n\n이 대화에 이어질"
+                " B의 말을 쓰세요."
+            ),
         },
         {"role": "assistant", "content": "서울로"},
     ]
@@ -244,15 +311,25 @@ def test_each_form_asks_for_its_own_answer(tmp_path: Path) -> None:
     assert aihub_dialogue.texts(record) == ("\n".join(text for _, text in said[:-1]),)
 
 
-def test_dialogues_without_a_summary_are_dropped_and_counted_before_the_draw(tmp_path: Path) -> None:
-    rows = [sns([("1", f"질문 {n}"), ("2", "네")], f"d{n}", summary=f"요약 {n}") for n in range(200)]
+def test_dialogues_without_a_summary_are_dropped_and_counted_before_the_draw(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        sns([("1", f"질문 {n}"), ("2", "네")], f"d{n}", summary=f"요약 {n}") for n in range(200)
+    ]
     put(tmp_path / "data" / "a.json", {"data": rows + many(100)["data"]})
     for samples in (None, 50):
-        manifest = convert([Entry("aihub_dialogue", "summary", tmp_path / "data", samples)], tmp_path / "out", seed=1)
+        manifest = convert(
+            [Entry("aihub_dialogue", "summary", tmp_path / "data", samples)],
+            tmp_path / "out",
+            seed=1,
+        )
         entry = manifest["entries"][0]
         assert 80 < entry["dropped"]["no summary"] <= 100
         assert entry["labels"] == {"train": {}, "validation": {}}
-        assert sum(entry["read"].values()) == sum(manifest["rows"].values()) + sum(entry["dropped"].values())
+        assert sum(entry["read"].values()) == sum(manifest["rows"].values()) + sum(
+            entry["dropped"].values()
+        )
     assert manifest["rows"]["train"] == 50
 
 
@@ -268,7 +345,10 @@ def test_dialogues_without_a_summary_are_dropped_and_counted_before_the_draw(tmp
 )
 def test_test_is_what_lies_under_validation(tmp_path: Path, training: str, validation: str) -> None:
     members: dict[Path, list[tuple[str, object]]] = {}
-    for name, value in ((training, [sns(name="a")]), (validation, [sns([("1", "뭐 해?"), ("2", "일해")], "b")])):
+    for name, value in (
+        (training, [sns(name="a")]),
+        (validation, [sns([("1", "뭐 해?"), ("2", "일해")], "b")]),
+    ):
         if ".zip/" in name:
             outer, inner = name.split(".zip/")
             members.setdefault(tmp_path / f"{outer}.zip", []).append((inner, value))
@@ -278,13 +358,18 @@ def test_test_is_what_lies_under_validation(tmp_path: Path, training: str, valid
         packed(path, *found)
     assert [record["guid"] for record in good(tmp_path, "train")] == ["sns:a"]
     assert [record["guid"] for record in good(tmp_path, "test")] == ["sns:b"]
-    names = {split: [file.name for file in aihub_dialogue.files(split, tmp_path)] for split in aihub_dialogue.SPLITS}
+    names = {
+        split: [file.name for file in aihub_dialogue.files(split, tmp_path)]
+        for split in aihub_dialogue.SPLITS
+    }
     assert all(names.values()) and ("한국어" in training or len(names["train"]) == 1)
 
 
 def test_a_dialogue_or_a_profile_of_the_test_part_is_not_trained_on(tmp_path: Path) -> None:
     put(tmp_path / "Validation" / "a.json", [feeling("Pro_1", "Pro_1_1")])
-    again, same, other = (feeling(f"Pro_{n}", f"Pro_{n}_2", HS01=f"질문 {n}", SS01="네") for n in (2, 1, 3))
+    again, same, other = (
+        feeling(f"Pro_{n}", f"Pro_{n}_2", HS01=f"질문 {n}", SS01="네") for n in (2, 1, 3)
+    )
     again["talk"]["content"] = feeling()["talk"]["content"]
     put(tmp_path / "Training" / "a.json", [again, same, other])
     assert [record["guid"] for record in good(tmp_path, "train")] == ["emotional:Pro_3_2"]
@@ -304,13 +389,21 @@ def test_the_same_set_as_json_and_as_workbook_is_read_once(tmp_path: Path) -> No
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 40)), min_size=2, max_size=80), st.randoms(), st.booleans()
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 40)), min_size=2, max_size=80),
+    st.randoms(),
+    st.booleans(),
 )
 def test_no_group_and_no_dialogue_is_in_both_train_and_test(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int]], rng: random.Random, folders: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, int]],
+    rng: random.Random,
+    folders: bool,
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    made = [feeling(f"Pro_{p}", f"Pro_{p}_{n}", HS01=f"질문 {q}", SS01="네") for n, (p, q) in enumerate(rows)]
+    made = [
+        feeling(f"Pro_{p}", f"Pro_{p}_{n}", HS01=f"질문 {q}", SS01="네")
+        for n, (p, q) in enumerate(rows)
+    ]
     rng.shuffle(made)
     middle = len(made) // 2
     put(folder / ("Validation" if folders else "Other") / "a.json", made[:middle])
@@ -318,9 +411,13 @@ def test_no_group_and_no_dialogue_is_in_both_train_and_test(
     train = good(folder, "train")
     test = good(folder)[len(train) :]
     assert not {record["group"] for record in train} & {record["group"] for record in test}
-    assert not {str(record["messages"]) for record in train} & {str(record["messages"]) for record in test}
+    assert not {str(record["messages"]) for record in train} & {
+        str(record["messages"]) for record in test
+    }
     seen = [str(record["messages"]) for record in train + test]
-    assert len(seen) == len(set(seen)) and (folders or len(seen) == len({str(m["talk"]["content"]) for m in made}))
+    assert len(seen) == len(set(seen)) and (
+        folders or len(seen) == len({str(m["talk"]["content"]) for m in made})
+    )
 
 
 def test_a_twentieth_is_held_out_whatever_the_order_and_the_files(tmp_path: Path) -> None:
@@ -328,12 +425,16 @@ def test_a_twentieth_is_held_out_whatever_the_order_and_the_files(tmp_path: Path
     put(tmp_path / "one" / "a.json", rows)
     put(tmp_path / "two" / "a.json", rows[::-2])
     packed(tmp_path / "two" / "b.zip", ("b.json", rows[0::2]))
-    one, two = ({record["guid"] for record in good(tmp_path / name, "test")} for name in ("one", "two"))
+    one, two = (
+        {record["guid"] for record in good(tmp_path / name, "test")} for name in ("one", "two")
+    )
     assert one == two and 60 < len(one) < 140
 
 
 def test_without_a_path_or_files_it_is_said_where_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no path; path must name the folder .* https://aihub\.or\.kr"):
+    with pytest.raises(
+        DataError, match=r"no path; path must name the folder .* https://aihub\.or\.kr"
+    ):
         list(aihub_dialogue.read("train"))
     with pytest.raises(DataError, match=r"absent: no such folder; .* https://aihub\.or\.kr"):
         list(aihub_dialogue.read("train", tmp_path / "absent"))
@@ -351,7 +452,11 @@ def test_without_a_path_or_files_it_is_said_where_to_get_them(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.json", {"data": [{"질문": "?"}]}, "row 1: an unknown shape ('질문'); looked for info[].annotations.lines"),
+        (
+            "a.json",
+            {"data": [{"질문": "?"}]},
+            "row 1: an unknown shape ('질문'); looked for info[].annotations.lines",
+        ),
         ("a.json", {"articles": []}, "no dialogue in it; looked for info[]"),
         ("a.json", [3], "row 1: an unknown shape (3)"),
         ("a.json", b"", "no dialogue in it; looked for info[]"),
@@ -362,9 +467,17 @@ def test_without_a_path_or_files_it_is_said_where_to_get_them(tmp_path: Path) ->
         ("a.json", b'["\xff\xff"]', "neither UTF-8 nor CP949"),
         ("a.json", '[{"가나다'.encode("cp949")[:-1], "row 1: the file is cut short"),
         ("a.json", b"[" * 100_000, "nested too deeply"),
-        ("a.json", [{"header": {}, "body": []}], "row 1: header.dialogueInfo.dialogueID is missing; mend"),
+        (
+            "a.json",
+            [{"header": {}, "body": []}],
+            "row 1: header.dialogueInfo.dialogueID is missing; mend",
+        ),
         ("a.json", [sns([("1", ["x"])])], "body.0: utterance is ['x'], which is not text"),  # type: ignore[list-item]
-        ("a.json", [{"annotations": {"lines": {}}}], "row 1: annotations.lines is {}, which is not a list"),
+        (
+            "a.json",
+            [{"annotations": {"lines": {}}}],
+            "row 1: annotations.lines is {}, which is not a list",
+        ),
         ("a.json", [feeling(HS01=["x"])], "talk.content: HS01 is ['x'], which is not text"),  # type: ignore[arg-type]
         ("a.xlsx", b"PK not a zip", "cut short or damaged"),
     ],
@@ -381,12 +494,20 @@ def test_a_file_that_is_not_understood_is_named_with_what_was_looked_for(
     ("rows", "words"),
     [
         ([["이름", "나이"], ["가", 1]], "sheet Sheet has the columns 이름, 나이; looked for"),
-        ([CLERK_SHEET[0], ["손님", "네", "", 1]], "sheet Sheet: row 2: SPEAKER is '손님', not 고객 or 점원"),
-        ([CLERK_SHEET[0], ["고객", "네", "", "하나"]], "sheet Sheet: row 2: SENTENCEID is '하나', not a number"),
+        (
+            [CLERK_SHEET[0], ["손님", "네", "", 1]],
+            "sheet Sheet: row 2: SPEAKER is '손님', not 고객 or 점원",
+        ),
+        (
+            [CLERK_SHEET[0], ["고객", "네", "", "하나"]],
+            "sheet Sheet: row 2: SENTENCEID is '하나', not a number",
+        ),
         ([[]], "no dialogue in it"),
     ],
 )
-def test_a_sheet_that_is_not_understood_is_named(tmp_path: Path, rows: list[list[object]], words: str) -> None:
+def test_a_sheet_that_is_not_understood_is_named(
+    tmp_path: Path, rows: list[list[object]], words: str
+) -> None:
     put(tmp_path / "a.xlsx", book(rows))
     assert words in fault(tmp_path)
 
@@ -394,15 +515,25 @@ def test_a_sheet_that_is_not_understood_is_named(tmp_path: Path, rows: list[list
 def test_a_sheet_with_a_row_far_below_is_refused_at_once(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(book(CLERK_SHEET))) as sound:
         members = [(info.filename, sound.read(info)) for info in sound.infolist()]
-    packed(tmp_path / "a.xlsx", *((name, text.replace(b'r="3"', b'r="99999999999"')) for name, text in members))
-    assert "sheet Sheet: not a whole xlsx file (a row past row 1,048,576); download or copy it again" in fault(tmp_path)
+    packed(
+        tmp_path / "a.xlsx",
+        *((name, text.replace(b'r="3"', b'r="99999999999"')) for name, text in members),
+    )
+    assert (
+        "sheet Sheet: not a whole xlsx file (a row past row 1,048,576); download or copy it again"
+        in fault(tmp_path)
+    )
 
 
-def test_without_openpyxl_a_workbook_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_openpyxl_a_workbook_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(tmp_path / "a.xlsx", book(CLERK_SHEET))
     monkeypatch.setattr(columns, "find_spec", lambda _: None)
-    assert fault(tmp_path) == (
-        f"{tmp_path / 'a.xlsx'}: reading .xlsx needs openpyxl, which the light install lacks; README.md has the whole one"
+    assert (
+        fault(tmp_path)
+        == f"{tmp_path / 'a.xlsx'}: reading .xlsx needs openpyxl, which the light install lacks;"
+        " README.md has the whole one"
     )
 
 
@@ -410,23 +541,33 @@ def test_without_openpyxl_a_workbook_is_one_message(tmp_path: Path, monkeypatch:
 def test_a_workbook_of_many_texts_is_one_message_in_bounded_time_and_memory(tmp_path: Path) -> None:
     space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     texts = "".join(f"<si><t>{number % 4096:x}</t></si>" for number in range(8_000_000))
-    made = packed(tmp_path / "a.xlsx", ("xl/sharedStrings.xml", f'<sst xmlns="{space}">{texts}</sst>'.encode()))
+    made = packed(
+        tmp_path / "a.xlsx",
+        ("xl/sharedStrings.xml", f'<sst xmlns="{space}">{texts}</sst>'.encode()),
+    )
     del texts
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
     said = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'.encode()
-    with zipfile.ZipFile(io.BytesIO(book(CLERK_SHEET))) as sound, zipfile.ZipFile(made, "a") as file:
+    with (
+        zipfile.ZipFile(io.BytesIO(book(CLERK_SHEET))) as sound,
+        zipfile.ZipFile(made, "a") as file,
+    ):
         for name in sound.namelist():
             file.writestr(name, sound.read(name).replace(b"</Types>", said))
     before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     told = fault(tmp_path)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Which of its two bounds ends the reader, memory or CPU time, depends on the machine.
-    assert "a.xlsx: not a whole xlsx file" in told and "takes over 512 MiB" in told and len(told) < 400, told
+    assert (
+        "a.xlsx: not a whole xlsx file" in told and "takes over 512 MiB" in told and len(told) < 400
+    ), told
     assert time.monotonic() - begun < 180 and after - before < 64 << 10
 
 
 @pytest.mark.parametrize("name", ["../../밖.json", "/밖.json", "..\\..\\밖.json", "C:\\밖.json"])
-def test_a_member_that_points_outside_is_read_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+def test_a_member_that_points_outside_is_read_and_nothing_is_written(
+    tmp_path: Path, name: str
+) -> None:
     packed(tmp_path / "data" / "in" / "a.zip", (name, [sns()]))
     assert len(good(tmp_path / "data" / "in")) == 1
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.zip"]
@@ -460,7 +601,9 @@ def test_a_workbook_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
 def test_a_nested_an_encrypted_and_a_truncated_zip_are_told(tmp_path: Path) -> None:
     inner = packed(tmp_path / "inner.bin", ("a.json", [sns()])).read_bytes()
     packed(tmp_path / "nested" / "a.zip", ("속.zip", inner))
-    assert "속.zip: a zip inside a zip is not read; unpack the outer one" in fault(tmp_path / "nested")
+    assert "속.zip: a zip inside a zip is not read; unpack the outer one" in fault(
+        tmp_path / "nested"
+    )
     locked = bytearray(inner)
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         locked[locked.index(mark) + offset] |= 1
@@ -489,12 +632,20 @@ def test_hidden_files_and_other_kinds_are_passed_over(tmp_path: Path) -> None:
     put(tmp_path / "a.json", [sns()])
     put(tmp_path / "._a.json", b"\x00\x05")
     put(tmp_path / "~$b.xlsx", b"x")
-    packed(tmp_path / "b.zip", ("__MACOSX/._a.json", b"\x00"), ("설명.txt", b"x"), ("c.json", [sns(name="e")]))
+    packed(
+        tmp_path / "b.zip",
+        ("__MACOSX/._a.json", b"\x00"),
+        ("설명.txt", b"x"),
+        ("c.json", [sns(name="e")]),
+    )
     assert len(good(tmp_path)) == 1
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5)), st.integers(1, 40))
+@given(
+    st.lists(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5)),
+    st.integers(1, 40),
+)
 def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], size: int) -> None:
     for value in (values, {"number": 12, "a": {"data": [1]}, "info": values}):
         text = json.dumps(value, ensure_ascii=False).encode()
@@ -505,7 +656,11 @@ def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], siz
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
 @pytest.mark.parametrize("size", [1, 2, 7, 63, 64, 65, 4096])
 def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) -> None:
-    values = [{"latin": "a" * 150}, "친구야 좋은 날", "끝"]  # the bytes of 친 in CP949 are also a letter in UTF-8
+    values = [
+        {"latin": "a" * 150},
+        "친구야 좋은 날",
+        "끝",
+    ]  # the bytes of 친 in CP949 are also a letter in UTF-8
     text = json.dumps(values, ensure_ascii=False).encode(encoding)
     pieces = (text[at : at + size] for at in range(0, len(text), size))
     assert list(json_rows(decoded(pieces, ("utf-8-sig", "cp949")))) == values
@@ -514,11 +669,17 @@ def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) 
 def test_the_columns_named_again_in_a_sheet_are_refused(tmp_path: Path) -> None:
     """With the row as a spreadsheet counts it, and however many cells the line has."""
     put(tmp_path / "a.xlsx", book([*FEELING_SHEET, [], FEELING_SHEET[0] + [None, None]]))
-    assert "a.xlsx: sheet Sheet: row 4: the names of the columns stand here again" in fault(tmp_path)
+    assert "a.xlsx: sheet Sheet: row 4: the names of the columns stand here again" in fault(
+        tmp_path
+    )
 
 
 def left_out(folder: Path, source: Any = aihub_dialogue) -> dict[str, int]:
-    return {found.what: found.rows for found in source.read("train", folder) if isinstance(found, Rewritten)}
+    return {
+        found.what: found.rows
+        for found in source.read("train", folder)
+        if isinstance(found, Rewritten)
+    }
 
 
 def test_what_is_left_out_of_a_dialogue_is_counted(tmp_path: Path) -> None:
@@ -531,17 +692,24 @@ def test_what_is_left_out_of_a_dialogue_is_counted(tmp_path: Path) -> None:
     ]
     put(tmp_path / "a.json", rows)
     assert left_out(tmp_path) == {EMPTY: 1, UNASKED: 1, UNANSWERED: 2}
-    assert {found.key for found in aihub_dialogue.read("train", tmp_path) if isinstance(found, NotRead)} == set()
+    assert {
+        found.key for found in aihub_dialogue.read("train", tmp_path) if isinstance(found, NotRead)
+    } == set()
 
 
 def test_other_answers_and_other_arrays_are_counted(tmp_path: Path) -> None:
-    put(tmp_path / "a.json", {**squad(["한강", "강"]), "more": [{}], "version": "1", "none": [], "made": {"by": "x"}})
+    put(
+        tmp_path / "a.json",
+        {**squad(["한강", "강"]), "more": [{}], "version": "1", "none": [], "made": {"by": "x"}},
+    )
     assert left_out(tmp_path) == {OTHER_ANSWERS: 1}
     found = {each for each in aihub_dialogue.read("train", tmp_path) if isinstance(each, NotRead)}
     assert found == {NotRead("more", 1), NotRead("made", 1)}
 
 
 def test_a_key_nested_deep_is_told(tmp_path: Path) -> None:
-    text = json.dumps([sns()], ensure_ascii=False)[:-2] + ', "extra": ' + "[" * 900 + "]" * 900 + "}]"
+    text = (
+        json.dumps([sns()], ensure_ascii=False)[:-2] + ', "extra": ' + "[" * 900 + "]" * 900 + "}]"
+    )
     put(tmp_path / "a.json", text.encode())
     assert NotRead("extra", 1) in [*aihub_dialogue.read("train", tmp_path)]

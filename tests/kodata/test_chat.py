@@ -1,4 +1,5 @@
-"""A user's own chats: each shape of a line, each fault with its place, and no group in two splits."""
+"""A user's own chats: each shape of a line, each fault with its place, and no group in two
+splits."""
 
 import gzip
 import json
@@ -22,7 +23,8 @@ from kodata.prepare.output import SIDES, doc_of
 from kodata.scored import dataset as scored_documents
 
 U, A, S = (
-    {"role": role, "content": text} for role, text in (("user", "비 와?"), ("assistant", "응"), ("system", "짧게"))
+    {"role": role, "content": text}
+    for role, text in (("user", "비 와?"), ("assistant", "응"), ("system", "짧게"))
 )
 
 
@@ -58,15 +60,35 @@ INDENTED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("shape", INDENTED)
-def test_the_indent_of_what_is_said_is_content_in_training_and_in_scoring(tmp_path: Path, shape: str) -> None:
+def test_the_indent_of_what_is_said_is_content_in_training_and_in_scoring(
+    tmp_path: Path, shape: str
+) -> None:
     folder = put(put(tmp_path / "in", INDENTED[shape]), INDENTED[shape], name="test.jsonl")
-    other = {"prompt": "  이어서", "answer": " 1. 첫째\n 2. 둘째"}  # of another group, which stays in training
-    more = {"instruction": " 고쳐요", "input": f"\n\n{CODE}", "output": "네", "history": [["  가", "\t나"]]}
+    other = {
+        "prompt": "  이어서",
+        "answer": " 1. 첫째\n 2. 둘째",
+    }  # of another group, which stays in training
+    more = {
+        "instruction": " 고쳐요",
+        "input": f"\n\n{CODE}",
+        "output": "네",
+        "history": [["  가", "\t나"]],
+    }
     put(folder, other, more)
     convert([Entry("chat", "chat", folder)], tmp_path / "out", seed=1)
-    sides = [(tmp_path / "out" / f"{side}.jsonl").read_text("utf-8").splitlines() for side in ("train", "validation")]
-    trained = [[turn["content"] for turn in json.loads(line)["messages"]] for lines in sides for line in lines]
-    assert sorted(trained) == [["  가", "\t나", f" 고쳐요\n\n{CODE}", "네"], ["  이어서", " 1. 첫째\n 2. 둘째"]]
+    sides = [
+        (tmp_path / "out" / f"{side}.jsonl").read_text("utf-8").splitlines()
+        for side in ("train", "validation")
+    ]
+    trained = [
+        [turn["content"] for turn in json.loads(line)["messages"]]
+        for lines in sides
+        for line in lines
+    ]
+    assert sorted(trained) == [
+        ["  가", "\t나", f" 고쳐요\n\n{CODE}", "네"],
+        ["  이어서", " 1. 첫째\n 2. 둘째"],
+    ]
     (scored,) = good(folder, "test")
     assert [turn["content"] for turn in scored["messages"]] == ["짧게", CODE, CODE]
     alone = {**scored, "messages": scored["messages"][1:]}
@@ -81,9 +103,12 @@ def test_a_thought_and_the_answer_after_it_keep_their_indent(tmp_path: Path) -> 
 
 def test_white_space_at_the_end_is_taken_away_and_counted_but_for_line_ends(tmp_path: Path) -> None:
     rows = [
-        {"prompt": f"질문 {number}", "answer": said} for number, said in enumerate(("가 ", "나\n \n", "다\n\n", "라"))
+        {"prompt": f"질문 {number}", "answer": said}
+        for number, said in enumerate(("가 ", "나\n \n", "다\n\n", "라"))
     ]
-    entry = convert([Entry("chat", "chat", put(tmp_path / "in", *rows))], tmp_path / "out", seed=1)["entries"][0]
+    entry = convert([Entry("chat", "chat", put(tmp_path / "in", *rows))], tmp_path / "out", seed=1)[
+        "entries"
+    ][0]
     assert entry["rewritten"] == {SPACED: 2}
     assert {chat.answer(record) for record in everything(tmp_path / "in")} == set("가나다라")
 
@@ -95,10 +120,16 @@ def test_white_space_at_the_end_is_taken_away_and_counted_but_for_line_ends(tmp_
         {"messages": [U, A]},
         {"prompt": "비 와?", "answer": "응"},
         {"instruction": "비 와?", "output": "응", "input": ""},
-        {"prompt": f"\x07\r\n \n{unicodedata.normalize('NFD', '비 와?')} \r\n", "answer": "응\x00", "category": "날씨"},
+        {
+            "prompt": f"\x07\r\n \n{unicodedata.normalize('NFD', '비 와?')} \r\n",
+            "answer": "응\x00",
+            "category": "날씨",
+        },
     ],
 )
-def test_each_shape_of_a_line_becomes_the_same_chat(tmp_path: Path, row: dict[str, Any], name: str) -> None:
+def test_each_shape_of_a_line_becomes_the_same_chat(
+    tmp_path: Path, row: dict[str, Any], name: str
+) -> None:
     (record,) = everything(put(tmp_path, row, name=name))
     assert record == {"guid": f"{name}:1", "group": "비 와?", "messages": [U, A]}
     assert chat.messages(record, "chat") == [U, A]
@@ -106,25 +137,40 @@ def test_each_shape_of_a_line_becomes_the_same_chat(tmp_path: Path, row: dict[st
 
 
 def test_an_input_stands_under_its_instruction(tmp_path: Path) -> None:
-    (record,) = everything(put(tmp_path, {"instruction": "요약하세요.", "input": "긴 글", "output": "글"}))
+    (record,) = everything(
+        put(tmp_path, {"instruction": "요약하세요.", "input": "긴 글", "output": "글"})
+    )
     assert record["messages"][0]["content"] == "요약하세요.\n\n긴 글"
 
 
 def test_a_line_may_name_itself_its_group_and_its_split(tmp_path: Path) -> None:
     row = {"guid": 7, "prompt": "질문", "answer": "네"}
-    put(tmp_path, *({**row, "group": f"모임 {number}", "split": split} for number, split in enumerate(chat.SPLITS)))
+    put(
+        tmp_path,
+        *(
+            {**row, "group": f"모임 {number}", "split": split}
+            for number, split in enumerate(chat.SPLITS)
+        ),
+    )
     for number, split in enumerate(chat.SPLITS):
         (record,) = good(tmp_path, split)
         assert (record["guid"], record["group"]) == ("7", f"모임 {number}")
 
 
-def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(tmp_path: Path) -> None:
+def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
+    tmp_path: Path,
+) -> None:
     more = [S, U, A, {"role": "user", "content": "많이?"}, {"role": "assistant", "content": "조금"}]
-    put(tmp_path, {"messages": [U, A], "group": "a", "guid": "a"}, {"messages": more, "group": "b", "guid": "b"})
+    put(
+        tmp_path,
+        {"messages": [U, A], "group": "a", "guid": "a"},
+        {"messages": more, "group": "b", "guid": "b"},
+    )
     one, several = sorted(everything(tmp_path), key=lambda record: str(record["guid"]))
     assert (chat.question(one), chat.answer(one)) == ("비 와?", "응")
-    assert chat.question(several) == (
-        "대화:\n안내: 짧게\nA: 비 와?\nB: 응\nA: 많이?\n\n이 대화에 이어질 B의 말을 쓰세요."
+    assert (
+        chat.question(several)
+        == "대화:\n안내: 짧게\nA: 비 와?\nB: 응\nA: 많이?\n\n이 대화에 이어질 B의 말을 쓰세요."
     )
     assert chat.answer(several) == "조금"
     assert chat.texts(several) == ("비 와?\n응\n많이?",)
@@ -142,13 +188,22 @@ def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
         ({"messages": []}, "messages is []; it must be a list"),
         ({"messages": "안녕"}, "messages is '안녕'; it must be a list"),
         ({"messages": ["안녕"]}, "messages.0 is '안녕'; it must be an object"),
-        ({"messages": [{"role": "asistant", "content": "네"}]}, "messages.0.role is 'asistant'; mend it; did you mean assist"),
+        (
+            {"messages": [{"role": "asistant", "content": "네"}]},
+            "messages.0.role is 'asistant'; mend it; did you mean assist",
+        ),
         ({"messages": [{"role": ["user"], "content": "네"}]}, "messages.0.role is ['user']"),
         ({"messages": [U, {"role": "assistant"}]}, "messages.1.content is missing"),
         ({"messages": [A, U]}, "messages.0.role is assistant, but here must be user"),
         ({"messages": [{**S, "content": ""}]}, "messages has an empty system turn alone"),
-        ({"messages": [{**S, "content": ""}, U, U, A]}, "messages.2.role is user, but here must be assistant"),
-        ({"messages": [U, U, A], "system": "짧게"}, "messages.1.role is user, but here must be assistant"),
+        (
+            {"messages": [{**S, "content": ""}, U, U, A]},
+            "messages.2.role is user, but here must be assistant",
+        ),
+        (
+            {"messages": [U, U, A], "system": "짧게"},
+            "messages.1.role is user, but here must be assistant",
+        ),
         ({"messages": [U, {**S, "content": ""}, A]}, "messages.1.content is empty"),
         ({"messages": [U, {**A, "content": "\u200b"}]}, "messages.1.content is empty: '\\u200b'"),
         ({"prompt": "\u3164\ufe0f \u2800", "answer": "네"}, "prompt is empty"),
@@ -159,12 +214,20 @@ def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
         ({"messages": [U, A, U]}, "messages.2.role is user, but the last turn must be assistant"),
         ({"messages": [S]}, "messages.0.role is system, but the last turn must be assistant"),
         ({"messages": [S, A]}, "messages.1.role is assistant, but here must be user"),
-        ({"prompt": "네?", "answer": "네", "split": "tset"}, "split is 'tset'; leave it out or say which; did you mean test?"),
-        ({"prompt": "네?", "answer": "네", "guid": 1.5}, "guid is 1.5; it must be text or a whole number"),
+        (
+            {"prompt": "네?", "answer": "네", "split": "tset"},
+            "split is 'tset'; leave it out or say which; did you mean test?",
+        ),
+        (
+            {"prompt": "네?", "answer": "네", "guid": 1.5},
+            "guid is 1.5; it must be text or a whole number",
+        ),
         ([1], "[1] is not an object"),
     ],
-)  # fmt: skip
-def test_a_bad_line_is_told_with_file_row_field_and_value(tmp_path: Path, row: object, words: str) -> None:
+)
+def test_a_bad_line_is_told_with_file_row_field_and_value(
+    tmp_path: Path, row: object, words: str
+) -> None:
     assert words in fault(tmp_path, row)
 
 
@@ -172,17 +235,23 @@ def test_a_missing_path_folder_or_file_says_what_must_lie_there(tmp_path: Path) 
     for split in chat.SPLITS:
         with pytest.raises(DataError, match=r"no path; path must name a folder with train\.jsonl"):
             list(chat.read(split))
-    with pytest.raises(DataError, match=r"absent: no such folder; path must name a folder with train\.jsonl"):
+    with pytest.raises(
+        DataError, match=r"absent: no such folder; path must name a folder with train\.jsonl"
+    ):
         list(chat.read("train", tmp_path / "absent"))
     with pytest.raises(DataError, match=r"no train\.jsonl there"):
         list(chat.read("train", tmp_path))
     put(tmp_path, {"prompt": "안녕", "answer": "네"})
-    with pytest.raises(NoTestError, match=r"no test\.jsonl there, and 1 groups are too few to keep a part of them"):
+    with pytest.raises(
+        NoTestError, match=r"no test\.jsonl there, and 1 groups are too few to keep a part of them"
+    ):
         list(chat.read("test", tmp_path))
     with pytest.raises(DataError, match="no split 'dev'; known: test, train, validation"):
         list(chat.read("dev", tmp_path))
     put(tmp_path, {}, name="train.jsonl.gz")
-    with pytest.raises(DataError, match=r"train\.jsonl and train\.jsonl\.gz are both there; keep one"):
+    with pytest.raises(
+        DataError, match=r"train\.jsonl and train\.jsonl\.gz are both there; keep one"
+    ):
         list(chat.read("train", tmp_path))
 
 
@@ -191,10 +260,17 @@ def test_test_alone_can_be_scored(tmp_path: Path) -> None:
     assert len(good(tmp_path, "test")) == 1
 
 
-def test_without_a_validation_file_a_twentieth_of_the_groups_is_cut_from_train(tmp_path: Path) -> None:
-    put(tmp_path / "data", *({"prompt": f"질문 {n // 2}", "answer": f"대답 {n}"} for n in range(2_000)))
+def test_without_a_validation_file_a_twentieth_of_the_groups_is_cut_from_train(
+    tmp_path: Path,
+) -> None:
+    put(
+        tmp_path / "data",
+        *({"prompt": f"질문 {n // 2}", "answer": f"대답 {n}"} for n in range(2_000)),
+    )
     manifest = convert([Entry("chat", "chat", tmp_path / "data")], tmp_path / "out", seed=1)
-    assert manifest["rows"]["train"] + manifest["rows"]["validation"] == 1_800  # the rest is kept for scoring
+    assert (
+        manifest["rows"]["train"] + manifest["rows"]["validation"] == 1_800
+    )  # the rest is kept for scoring
     assert 50 < manifest["rows"]["validation"] < 130
     assert manifest["entries"][0]["labels"] == {"train": {}, "validation": {}}
     assert [file["file"] for file in manifest["entries"][0]["files"]] == ["train.jsonl"]
@@ -204,15 +280,20 @@ def test_without_a_validation_file_a_twentieth_of_the_groups_is_cut_from_train(t
 
 
 def lines(number: int, groups: int) -> list[dict[str, object]]:
-    return [{"prompt": f"질문 {n % groups}", "answer": f"대답 {n}", "guid": n} for n in range(number)]
+    return [
+        {"prompt": f"질문 {n % groups}", "answer": f"대답 {n}", "guid": n} for n in range(number)
+    ]
 
 
 def guids(folder: Path, split: str, share: float | None = None) -> set[str]:
-    return {record["guid"] for record in records_of(kodata.source("chat", share).read(split, folder))}
+    return {
+        record["guid"] for record in records_of(kodata.source("chat", share).read(split, folder))
+    }
 
 
 def test_a_tenth_of_the_groups_is_kept_for_scoring_whatever_else_is_there(tmp_path: Path) -> None:
-    """By names of groups alone: the order of lines, further lines of known groups and the recipe move none of it."""
+    """By names of groups alone: the order of lines, further lines of known groups and the recipe
+    move none of it."""
     put(tmp_path / "a", *lines(300, 100))
     kept = {record["group"] for record in good(tmp_path / "a", "test")}
     assert len(kept) == 10 and len(good(tmp_path / "a", "test")) == 30
@@ -223,7 +304,9 @@ def test_a_tenth_of_the_groups_is_kept_for_scoring_whatever_else_is_there(tmp_pa
     for seed, samples in ((1, None), (2, 50)):
         convert([Entry("chat", "chat", tmp_path / "a", samples)], tmp_path / "out", seed=seed)
         rows = [
-            json.loads(line) for side in SIDES for line in (tmp_path / "out" / f"{side}.jsonl").open(encoding="utf-8")
+            json.loads(line)
+            for side in SIDES
+            for line in (tmp_path / "out" / f"{side}.jsonl").open(encoding="utf-8")
         ]
         assert not {doc_of(row)["group"] for row in rows} & kept
 
@@ -236,14 +319,21 @@ def test_more_is_kept_of_a_larger_share_and_what_was_kept_stays(tmp_path: Path) 
     assert len(guids(tmp_path, "train", 0.5)) == 100
 
 
-def test_of_few_groups_and_of_a_share_of_0_nothing_is_kept_and_all_is_trained(tmp_path: Path) -> None:
+def test_of_few_groups_and_of_a_share_of_0_nothing_is_kept_and_all_is_trained(
+    tmp_path: Path,
+) -> None:
     put(tmp_path / "few", *lines(300, 59))
     put(tmp_path / "none", *lines(60, 60))
-    assert len(guids(tmp_path / "few", "train")) == 300 and len(guids(tmp_path / "none", "train", 0.0)) == 60
+    assert (
+        len(guids(tmp_path / "few", "train")) == 300
+        and len(guids(tmp_path / "none", "train", 0.0)) == 60
+    )
     with pytest.raises(NoTestError, match="59 groups are too few to keep a part of them") as caught:
         guids(tmp_path / "few", "test")
     assert caught.value.groups == 59
-    with pytest.raises(NoTestError, match="test_share is 0, so nothing is kept for scoring") as caught:
+    with pytest.raises(
+        NoTestError, match="test_share is 0, so nothing is kept for scoring"
+    ) as caught:
         guids(tmp_path / "none", "test", 0.0)
     assert caught.value.groups is None
     assert len(guids(tmp_path / "none", "test")) == 6
@@ -287,16 +377,29 @@ def test_what_is_scored_or_chosen_on_is_not_trained_on(tmp_path: Path) -> None:
     groups = {split: [record["group"] for record in good(tmp_path, split)] for split in chat.SPLITS}
     assert groups == {"train": ["질문 3"], "validation": ["질문 0"], "test": ["질문 1", "질문 2"]}
     reasons = [row.reason for row in chat.read("train", tmp_path) if isinstance(row, Refused)]
-    assert reasons == [f"its group is in the {other} part" for other in ("validation", "validation", "test")]
+    assert reasons == [
+        f"its group is in the {other} part" for other in ("validation", "validation", "test")
+    ]
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(chat.SPLITS), st.sampled_from(chat.SPLITS), st.integers(0, 20)), min_size=1))
-def test_no_group_is_in_two_splits(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(chat.SPLITS), st.sampled_from(chat.SPLITS), st.integers(0, 20)),
+        min_size=1,
+    )
+)
+def test_no_group_is_in_two_splits(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, int]]
+) -> None:
     folder = tmp_path_factory.mktemp("any")
     put(folder, {"prompt": "처음", "answer": "네"})
     for file in chat.SPLITS:
-        made = [{"prompt": f"질문 {n}", "answer": "네", "split": split} for name, split, n in rows if name == file]
+        made = [
+            {"prompt": f"질문 {n}", "answer": "네", "split": split}
+            for name, split, n in rows
+            if name == file
+        ]
         extra = [{"prompt": "처음", "answer": "네"}] if file == "train" else []
         if made or extra:
             put(folder, *made, *extra, name=f"{file}.jsonl")
@@ -319,7 +422,10 @@ def test_no_group_is_in_two_splits(tmp_path_factory: pytest.TempPathFactory, row
             [U, A, {"role": "user", "content": "많이?"}, {"role": "assistant", "content": "조금"}],
         ),
         ({"messages": [U, {**A, "weight": 0}, U, A]}, [U, {**A, "train": False}, U, A]),
-        ({"messages": [U, {**A, "loss": False}, U, {**A, "train": 1}]}, [U, {**A, "train": False}, U, A]),
+        (
+            {"messages": [U, {**A, "loss": False}, U, {**A, "train": 1}]},
+            [U, {**A, "train": False}, U, A],
+        ),
         ({"messages": [U, A, U, {**A, "weight": 0}]}, [U, A]),
         (
             {"messages": [U, {**A, "reasoning_content": "하늘을 본다."}]},
@@ -328,18 +434,25 @@ def test_no_group_is_in_two_splits(tmp_path_factory: pytest.TempPathFactory, row
         ({"messages": [{**U, "reasoning_content": ""}, {**A, "tool_calls": None}]}, [U, A]),
     ],
 )
-def test_what_other_keys_mean_is_done(tmp_path: Path, row: dict[str, Any], turns: list[dict[str, Any]]) -> None:
+def test_what_other_keys_mean_is_done(
+    tmp_path: Path, row: dict[str, Any], turns: list[dict[str, Any]]
+) -> None:
     (record,) = everything(put(tmp_path, row))
     assert record["messages"] == turns
     assert chat.answer(record) == turns[-1]["content"].split("\n")[-1]
 
 
 @pytest.mark.parametrize(
-    "row", [{"prompt": "네?", "answer": "네", "weight": 0}, {"messages": [S, U, {**A, "weight": 0}]}]
+    "row",
+    [{"prompt": "네?", "answer": "네", "weight": 0}, {"messages": [S, U, {**A, "weight": 0}]}],
 )
-def test_a_line_that_is_marked_bad_is_left_out_and_counted(tmp_path: Path, row: dict[str, Any]) -> None:
+def test_a_line_that_is_marked_bad_is_left_out_and_counted(
+    tmp_path: Path, row: dict[str, Any]
+) -> None:
     rows = [{"prompt": f"질문 {number}", "answer": "네"} for number in range(9)]
-    manifest = convert([Entry("chat", "chat", put(tmp_path / "data", row, *rows))], tmp_path / "out", seed=1)
+    manifest = convert(
+        [Entry("chat", "chat", put(tmp_path / "data", row, *rows))], tmp_path / "out", seed=1
+    )
     assert manifest["entries"][0]["dropped"] == {"marked as not to be trained": 1}
     assert sum(manifest["rows"].values()) == 9
 
@@ -347,22 +460,48 @@ def test_a_line_that_is_marked_bad_is_left_out_and_counted(tmp_path: Path, row: 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"messages": [U, A], "tools": [{"name": "weather"}]}, "tools is [{'name': 'weather'}]; calls of tools are not trained"),
-        ({"messages": [U, {**A, "tool_calls": [{}]}]}, "messages.1: tool_calls is [{}]; calls of tools"),
-        ({"messages": [U, {"role": "tool", "content": "맑음"}, A]}, "messages.1.role is tool; calls of tools"),
-        ({"messages": [U, {**A, "weight": 0.5}]}, "messages.1: weight is 0.5; say 1 (train on it) or 0 (do not)"),
+        (
+            {"messages": [U, A], "tools": [{"name": "weather"}]},
+            "tools is [{'name': 'weather'}]; calls of tools are not trained",
+        ),
+        (
+            {"messages": [U, {**A, "tool_calls": [{}]}]},
+            "messages.1: tool_calls is [{}]; calls of tools",
+        ),
+        (
+            {"messages": [U, {"role": "tool", "content": "맑음"}, A]},
+            "messages.1.role is tool; calls of tools",
+        ),
+        (
+            {"messages": [U, {**A, "weight": 0.5}]},
+            "messages.1: weight is 0.5; say 1 (train on it) or 0 (do not)",
+        ),
         ({"prompt": "네?", "answer": "네", "weight": "0"}, "weight is '0'; say 1"),
-        ({"messages": [S, U, A], "system": "길게"}, "system is '길게', and messages.0 is another system turn; keep one"),
+        (
+            {"messages": [S, U, A], "system": "길게"},
+            "system is '길게', and messages.0 is another system turn; keep one",
+        ),
         ({"prompt": "네?", "answer": "네", "system": 3}, "system is 3, which is not text"),
-        ({"prompt": "네?", "answer": "네", "history": "안녕"}, "history is '안녕'; it must be a list of lists"),
-        ({"prompt": "네?", "answer": "네", "history": [["안녕"]]}, "history.0 is ['안녕']; it must be a list of lists"),
+        (
+            {"prompt": "네?", "answer": "네", "history": "안녕"},
+            "history is '안녕'; it must be a list of lists",
+        ),
+        (
+            {"prompt": "네?", "answer": "네", "history": [["안녕"]]},
+            "history.0 is ['안녕']; it must be a list of lists",
+        ),
         ({"prompt": "네?", "answer": "네", "history": [["안녕", ""]]}, "history.0.1 is empty"),
         (
-            {"messages": [U, {"role": "assistant", "content": "<think>음</think>응", "reasoning": "음"}]},
+            {
+                "messages": [
+                    U,
+                    {"role": "assistant", "content": "<think>음</think>응", "reasoning": "음"},
+                ]
+            },
             "messages.1: reasoning and a thought in <think> tags stand beside each other; keep one",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_changes_the_meaning_and_is_not_done_here_is_refused_by_name(
     tmp_path: Path, row: object, words: str
 ) -> None:
@@ -372,7 +511,9 @@ def test_what_changes_the_meaning_and_is_not_done_here_is_refused_by_name(
 def test_a_guid_stands_once_in_a_split(tmp_path: Path) -> None:
     rows = [{"guid": "a", "prompt": f"질문 {number}", "answer": "네"} for number in range(2)]
     put(tmp_path, *rows)
-    with pytest.raises(DataError, match=r"row 2: guid 'a' stands in .*row 1 too; give each its own, or none"):
+    with pytest.raises(
+        DataError, match=r"row 2: guid 'a' stands in .*row 1 too; give each its own, or none"
+    ):
         everything(tmp_path)
     put(tmp_path, rows[0])
     put(tmp_path, rows[1], name="test.jsonl")
@@ -380,9 +521,15 @@ def test_a_guid_stands_once_in_a_split(tmp_path: Path) -> None:
 
 
 def test_chats_that_begin_alike_are_not_one_group(tmp_path: Path) -> None:
-    hello = [{"role": "user", "content": "안녕하세요"}, {"role": "assistant", "content": "네, 안녕하세요."}]
+    hello = [
+        {"role": "user", "content": "안녕하세요"},
+        {"role": "assistant", "content": "네, 안녕하세요."},
+    ]
     rows = [
-        {"messages": [*hello, {"role": "user", "content": f"{number}번 버스는 언제 와요?"}, A], "guid": number}
+        {
+            "messages": [*hello, {"role": "user", "content": f"{number}번 버스는 언제 와요?"}, A],
+            "guid": number,
+        }
         for number in range(40)
     ]
     put(tmp_path, *rows[:30])
@@ -391,24 +538,37 @@ def test_chats_that_begin_alike_are_not_one_group(tmp_path: Path) -> None:
 
 
 def test_a_system_turn_is_merged_where_it_is_said(tmp_path: Path) -> None:
-    data = put(tmp_path / "data", *({"messages": [S, {**U, "content": f"질문 {n}"}, A]} for n in range(9)))
+    data = put(
+        tmp_path / "data", *({"messages": [S, {**U, "content": f"질문 {n}"}, A]} for n in range(9))
+    )
     convert([Entry("chat", "chat", data, system="merge")], tmp_path / "out", seed=1)
-    (row, *_) = map(json.loads, (tmp_path / "out" / "train.jsonl").read_text("utf-8").splitlines())
+    row, *_ = map(json.loads, (tmp_path / "out" / "train.jsonl").read_text("utf-8").splitlines())
     assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
     assert row["messages"][0]["content"].startswith("짧게\n\n질문 ")
 
 
-def test_rows_of_any_source_have_one_form_for_datasets_however_many_come_before(tmp_path: Path) -> None:
+def test_rows_of_any_source_have_one_form_for_datasets_however_many_come_before(
+    tmp_path: Path,
+) -> None:
     """datasets takes the form of the first megabytes for that of all rows."""
     datasets = pytest.importorskip("datasets")
-    long = [{"prompt": f"질문 {n} " + "가" * 3_000, "answer": "네", "guid": n} for n in range(1_500)]
+    long = [
+        {"prompt": f"질문 {n} " + "가" * 3_000, "answer": "네", "guid": n} for n in range(1_500)
+    ]
     marked = {"messages": [U, {**A, "weight": 0}, U, {**A, "content": "그래"}], "guid": "z"}
     data = put(tmp_path / "data", *long, marked)
     put(tmp_path / "data", {"prompt": "확인", "answer": "네"}, name="validation.jsonl")
-    convert([Entry("chat", "chat", data), Entry("nli_sample", "label", samples=5)], tmp_path / "out", seed=1)
+    convert(
+        [Entry("chat", "chat", data), Entry("nli_sample", "label", samples=5)],
+        tmp_path / "out",
+        seed=1,
+    )
     assert (tmp_path / "out" / "train.jsonl").stat().st_size > 12_000_000
     loaded = datasets.load_dataset(
-        "json", data_files=str(tmp_path / "out" / "train.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
+        "json",
+        data_files=str(tmp_path / "out" / "train.jsonl"),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
     )
     assert len(loaded) == 1_506 - 150  # kept for scoring
     marks = [[turn.get("train") for turn in row["messages"]] for row in loaded]
@@ -417,18 +577,28 @@ def test_rows_of_any_source_have_one_form_for_datasets_however_many_come_before(
 
 
 def test_what_is_for_test_but_cannot_be_used_does_not_make_a_test_part(tmp_path: Path) -> None:
-    """Neither a file's name nor a line that is left out: else there is nothing to score, and nothing is kept for it."""
-    for name, row in (("marked", {"weight": 0}), ("empty", {"answer": "<|eot_id|>"}), ("train", {"split": "train"})):
+    """Neither a file's name nor a line that is left out: else there is nothing to score, and
+    nothing is kept for it."""
+    for name, row in (
+        ("marked", {"weight": 0}),
+        ("empty", {"answer": "<|eot_id|>"}),
+        ("train", {"split": "train"}),
+    ):
         data = put(tmp_path / name, *lines(60, 60))
         put(data, {"prompt": "어?", "answer": "네", **row}, name="test.jsonl")
-        assert chat.is_cut(data) and len(scored_documents("chat", str(data), skip_empty=True)["test"]) == 6, name
+        assert (
+            chat.is_cut(data)
+            and len(scored_documents("chat", str(data), skip_empty=True)["test"]) == 6
+        ), name
         few = put(tmp_path / f"few {name}", *lines(9, 9))
         put(few, {"prompt": "어?", "answer": "네", **row}, name="test.jsonl")
         with pytest.raises(NoTestError, match="groups are too few"):
             guids(few, "test")
 
 
-def test_chats_for_validation_that_cannot_be_used_do_not_make_a_validation_part(tmp_path: Path) -> None:
+def test_chats_for_validation_that_cannot_be_used_do_not_make_a_validation_part(
+    tmp_path: Path,
+) -> None:
     for name, row in (("marked", {"weight": 0}), ("train", {"split": "train"})):
         data = put(tmp_path / name, *lines(20, 20))
         put(data, {"prompt": "어?", "answer": "네", **row}, name="validation.jsonl")
@@ -445,12 +615,24 @@ def test_answers_that_are_emptied_are_neither_kept_for_scoring_nor_scored(tmp_pa
     scored = guids(data, "test")
     assert len(scored) == 6 and not scored & {str(row["guid"]) for row in emptied}
     place = DataPlace("chat", data)
-    manifest = convert([Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place}))
+    manifest = convert(
+        [Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place})
+    )
     assert manifest["entries"][0]["dropped"] == {"empty field": 60}
-    put(data, {"prompt": "어?", "answer": "<|eot_id|>"}, {"prompt": "응?", "answer": "네\u0007"}, name="test.jsonl")
-    manifest = convert([Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place}))
+    put(
+        data,
+        {"prompt": "어?", "answer": "<|eot_id|>"},
+        {"prompt": "응?", "answer": "네\u0007"},
+        name="test.jsonl",
+    )
+    manifest = convert(
+        [Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place})
+    )
     told = manifest["scored"]["chat_ko"]
-    assert told["left_out"] == {"empty field": 1} and told["rewritten"] == {"end of turn": 1, "control character": 1}
+    assert told["left_out"] == {"empty field": 1} and told["rewritten"] == {
+        "end of turn": 1,
+        "control character": 1,
+    }
     docs = scored_documents("chat", str(data), skip_empty=True)["test"]
     assert [doc["messages"][0]["content"] for doc in docs] == ["응?"]
 
@@ -458,17 +640,33 @@ def test_answers_that_are_emptied_are_neither_kept_for_scoring_nor_scored(tmp_pa
 def test_no_guid_is_no_guid_however_it_is_written(tmp_path: Path) -> None:
     put(
         tmp_path,
-        *({"guid": name, "prompt": f"질문 {n}", "answer": "네"} for n, name in enumerate([None, None, "", ""])),
+        *(
+            {"guid": name, "prompt": f"질문 {n}", "answer": "네"}
+            for n, name in enumerate([None, None, "", ""])
+        ),
     )
     assert len(everything(tmp_path)) == 4
-    put(tmp_path, *({"guid": name, "prompt": f"질문 {n}", "answer": "네"} for n, name in enumerate(["가", " 가 "])))
+    put(
+        tmp_path,
+        *(
+            {"guid": name, "prompt": f"질문 {n}", "answer": "네"}
+            for n, name in enumerate(["가", " 가 "])
+        ),
+    )
     with pytest.raises(DataError, match="guid '가' stands in"):
         everything(tmp_path)
 
 
 def test_rows_of_which_some_alone_have_a_group_are_refused(tmp_path: Path) -> None:
-    put(tmp_path, {"prompt": "질문", "answer": "네", "group": "a"}, {"prompt": "질문", "answer": "응"})
-    with pytest.raises(DataError, match=r"row 2 has no group, and .*row 1 has one; give each row its group, or none"):
+    put(
+        tmp_path,
+        {"prompt": "질문", "answer": "네", "group": "a"},
+        {"prompt": "질문", "answer": "응"},
+    )
+    with pytest.raises(
+        DataError,
+        match=r"row 2 has no group, and .*row 1 has one; give each row its group, or none",
+    ):
         everything(tmp_path)
 
 
@@ -481,25 +679,39 @@ def test_rows_of_which_some_alone_have_a_group_are_refused(tmp_path: Path) -> No
         ({"messages": [{**S, "content": None}, U, A], "system": "짧게"}, [S, U, A]),
     ],
 )
-def test_what_exporters_write_for_nothing_is_nothing(tmp_path: Path, row: dict[str, Any], made: list[Any]) -> None:
+def test_what_exporters_write_for_nothing_is_nothing(
+    tmp_path: Path, row: dict[str, Any], made: list[Any]
+) -> None:
     (record,) = everything(put(tmp_path, row))
     assert record["messages"] == made
 
 
 def test_a_whole_number_with_a_point_names_the_same_group(tmp_path: Path) -> None:
     rows = [
-        {"prompt": f"질문 {n}", "answer": "네", "group": group, "guid": 2.0 + n} for n, group in enumerate((3, 3.0))
+        {"prompt": f"질문 {n}", "answer": "네", "group": group, "guid": 2.0 + n}
+        for n, group in enumerate((3, 3.0))
     ]
     records = everything(put(tmp_path, *rows))
-    assert {record["group"] for record in records} == {"3"} and {record["guid"] for record in records} == {"2", "3"}
-    assert "group is nan" in fault(tmp_path, {"prompt": "질문", "answer": "네", "group": float("nan")})
+    assert {record["group"] for record in records} == {"3"} and {
+        record["guid"] for record in records
+    } == {"2", "3"}
+    assert "group is nan" in fault(
+        tmp_path, {"prompt": "질문", "answer": "네", "group": float("nan")}
+    )
 
 
 def test_only_an_answer_has_a_thought(tmp_path: Path) -> None:
-    """Neither is the sign of a thought in a question the end of one, nor what stands beside it the thought of the row."""
+    """Neither is the sign of a thought in a question the end of one, nor what stands beside it the
+    thought of the row."""
     asked = {"role": "user", "content": "앞 </think>", "reasoning_content": "음"}
-    (record,) = everything(put(tmp_path, {"messages": [asked, {**A, "content": "<think>음</think>네"}]}))
-    assert chat.group(record) == "앞 </think>" and chat.texts(record) == ("앞 </think>",) and "thought" not in record
+    (record,) = everything(
+        put(tmp_path, {"messages": [asked, {**A, "content": "<think>음</think>네"}]})
+    )
+    assert (
+        chat.group(record) == "앞 </think>"
+        and chat.texts(record) == ("앞 </think>",)
+        and "thought" not in record
+    )
     (record,) = everything(put(tmp_path, {"messages": [asked, {**A, "thinking": "음"}]}))
     assert record["thought"] == "thinking"
 
@@ -515,8 +727,15 @@ def test_of_a_turn_that_is_no_answer_marks_and_thoughts_are_told(tmp_path: Path)
         {**U, "content": "나", "train": True, "reasoning": "음"},
         {**U, "content": "다", "weight": "많이", "loss": 0.5},
     ]
-    folder = put(tmp_path / "in", *({"messages": [{**S, "thinking": "왜"}, turn, A]} for turn in turns))
-    names = {"messages[].loss": 1, "messages[].reasoning": 1, "messages[].thinking": 3, "messages[].train": 1}
+    folder = put(
+        tmp_path / "in", *({"messages": [{**S, "thinking": "왜"}, turn, A]} for turn in turns)
+    )
+    names = {
+        "messages[].loss": 1,
+        "messages[].reasoning": 1,
+        "messages[].thinking": 3,
+        "messages[].train": 1,
+    }
     assert told(folder, tmp_path / "out")["not_read"] == {**names, "messages[].weight": 1}
 
 
@@ -536,17 +755,26 @@ def test_last_answers_that_are_not_trained_are_left_out_and_counted(tmp_path: Pa
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_copy_that_trains_another_answer_is_no_duplicate(tmp_path: Path, first: int) -> None:
     last = [{**U, "content": "많이?"}, {**A, "content": "조금"}]
-    rows = [{"messages": [U, {**A, "weight": weight}, *last]} for weight in (first, 1 - first, first)]
+    rows = [
+        {"messages": [U, {**A, "weight": weight}, *last]} for weight in (first, 1 - first, first)
+    ]
     folder = put(tmp_path / "in", *rows, {"prompt": "안녕", "answer": "네"})
     assert told(folder, tmp_path / "out")["dropped"] == {"duplicate": 1}
 
 
 def test_questions_that_are_alike_once_they_are_plain_are_one_group(tmp_path: Path) -> None:
     """One of them may be kept for scoring, the other trained on."""
-    marked = [f"질문 {number}?{'<|eot_id|>' * (number % 2)}{' ' * (number % 3)}" for number in range(60)]
-    rows = [{"prompt": text, "answer": f"{number}"} for number, text in enumerate([*marked, *map(plain_of, marked)])]
+    marked = [
+        f"질문 {number}?{'<|eot_id|>' * (number % 2)}{' ' * (number % 3)}" for number in range(60)
+    ]
+    rows = [
+        {"prompt": text, "answer": f"{number}"}
+        for number, text in enumerate([*marked, *map(plain_of, marked)])
+    ]
     put(tmp_path, *rows)
-    sides = {split: {record["group"] for record in good(tmp_path, split)} for split in ("train", "test")}
+    sides = {
+        split: {record["group"] for record in good(tmp_path, split)} for split in ("train", "test")
+    }
     assert sides["test"] and not sides["train"] & sides["test"]
     assert len(sides["train"] | sides["test"]) == 60
 

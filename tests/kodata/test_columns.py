@@ -1,4 +1,5 @@
-"""Parquet and Arrow: a file of some kilobytes that stands for gigabytes is one message, in bounded time and memory."""
+"""Parquet and Arrow: a file of some kilobytes that stands for gigabytes is one message, in bounded
+time and memory."""
 
 import datetime
 import os
@@ -32,17 +33,24 @@ def parquet(path: Path, column: Any, **more: Any) -> None:
 def arrow(path: Path, column: Any, packed: str | None = None) -> None:
     batch = pyarrow.record_batch({"text": column})
     options = pyarrow.ipc.IpcWriteOptions(compression=packed)
-    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, batch.schema, options=options) as out:
+    with (
+        pyarrow.OSFile(str(path), "wb") as file,
+        pyarrow.ipc.new_stream(file, batch.schema, options=options) as out,
+    ):
         out.write_batch(batch)
 
 
 def named(times: int) -> Any:
     """One long text, named so many times."""
-    return pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * times, pyarrow.int16()), pyarrow.array([LONG]))
+    return pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array([0] * times, pyarrow.int16()), pyarrow.array([LONG])
+    )
 
 
 def runs(length: int) -> Any:
-    return pyarrow.RunEndEncodedArray.from_arrays(pyarrow.array([length], pyarrow.int32()), pyarrow.array(["가" * 99]))
+    return pyarrow.RunEndEncodedArray.from_arrays(
+        pyarrow.array([length], pyarrow.int32()), pyarrow.array(["가" * 99])
+    )
 
 
 def long_list(length: int) -> Any:
@@ -58,9 +66,15 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None]]] = {
         lambda path: parquet(path, pyarrow.array(["a" * 600_000_000]), use_dictionary=False),
     ),
     "a list of 100 million": ("parquet", lambda path: parquet(path, long_list(100_000_000))),
-    "9 million empty rows": ("parquet", lambda path: parquet(path, pyarrow.nulls(9_000_000, pyarrow.string()))),
+    "9 million empty rows": (
+        "parquet",
+        lambda path: parquet(path, pyarrow.nulls(9_000_000, pyarrow.string())),
+    ),
     "a text that is named 20,000 times": ("arrow", lambda path: arrow(path, named(20_000))),
-    "a packed text": ("arrow", lambda path: arrow(path, pyarrow.array(["a" * 600_000_000]), "zstd")),
+    "a packed text": (
+        "arrow",
+        lambda path: arrow(path, pyarrow.array(["a" * 600_000_000]), "zstd"),
+    ),
     "two billion nulls": ("arrow", lambda path: arrow(path, pyarrow.nulls(2_000_000_000))),
     "a run of two billion": ("arrow", lambda path: arrow(path, runs(2_000_000_000))),
 }
@@ -73,17 +87,20 @@ def test_a_bomb_is_one_message_in_bounded_time_and_memory(name: str, tmp_path: P
     make(path := tmp_path / f"bomb.{kind}")
     assert path.stat().st_size < 6_000_000
     code = (
-        "import resource, sys; from pathlib import Path; from kodata.reading import files\n"
-        "try: print(sum(1 for _ in files.rows(Path(sys.argv[1]))))\n"
-        "except files.DataError as error: print(error)\n"
-        "own = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
-        "print(int(own.split()[1]) >> 10, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)"
+        "import resource, sys; from pathlib import Path; from kodata.reading import files\ntry:"
+        " print(sum(1 for _ in files.rows(Path(sys.argv[1]))))\nexcept files.DataError as error:"
+        " print(error)\nown = next(line for line in open('/proc/self/status') if"
+        " line.startswith('VmHWM'))\nprint(int(own.split()[1]) >> 10,"
+        " resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)"
     )
     begun = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     told, used = done.stdout.splitlines()
     assert "download or copy it again" in told and str(path) in told and len(told) < 400
     ours, reader = map(int, used.split())
@@ -98,14 +115,29 @@ def test_a_row_longer_than_any_is_named(tmp_path: Path) -> None:
         list(files.rows(tmp_path / "long.parquet"))
 
 
-def test_values_of_every_type_come_through_and_none_that_is_no_text_becomes_one(tmp_path: Path) -> None:
+def test_values_of_every_type_come_through_and_none_that_is_no_text_becomes_one(
+    tmp_path: Path,
+) -> None:
     rows = [
-        {"text": "가\x00\u2028", "bytes": b"\xff", "number": 2**63 - 1, "share": 0.5, "yes": True, "none": None,
-         "list": ["나"], "inner": {"day": datetime.date(2026, 1, 2)}, "price": Decimal("1.50")},
-    ]  # fmt: skip
+        {
+            "text": "가\x00\u2028",
+            "bytes": b"\xff",
+            "number": 2**63 - 1,
+            "share": 0.5,
+            "yes": True,
+            "none": None,
+            "list": ["나"],
+            "inner": {"day": datetime.date(2026, 1, 2)},
+            "price": Decimal("1.50"),
+        },
+    ]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "all.parquet")
     (read,) = files.rows(tmp_path / "all.parquet")
-    assert read == {**rows[0], "inner": {"day": ["datetime.date(2026, 1, 2)"]}, "price": ["Decimal('1.50')"]}
+    assert read == {
+        **rows[0],
+        "inner": {"day": ["datetime.date(2026, 1, 2)"]},
+        "price": ["Decimal('1.50')"],
+    }
     plain = {key: rows[0][key] for key in ("text", "bytes", "share", "none", "list")}
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([plain]), tmp_path / "plain.parquet")
     assert list(files.rows(tmp_path / "plain.parquet")) == [plain]
@@ -125,7 +157,9 @@ def test_the_process_ends_with_its_reader(tmp_path: Path, monkeypatch: pytest.Mo
     next(rows)
     rows.close()  # type: ignore[attr-defined]
     assert made[0].poll() is not None
-    assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY, "the limits are the process's own"
+    assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY, (
+        "the limits are the process's own"
+    )
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -133,5 +167,7 @@ def test_a_feather_file_is_told_by_its_name(tmp_path: Path, version: int) -> Non
     from pyarrow import feather
 
     feather.write_feather(pyarrow.table({"text": ["가"]}), tmp_path / "a.arrow", version=version)
-    with pytest.raises(DataError, match="a Feather file, which is not what datasets' save_to_disk writes"):
+    with pytest.raises(
+        DataError, match="a Feather file, which is not what datasets' save_to_disk writes"
+    ):
         list(files.rows(tmp_path / "a.arrow"))

@@ -65,11 +65,16 @@ def test_training_and_scoring_have_the_same_text_and_it_is_counted(tmp_path: Pat
         (data / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
     entry = convert([Entry("chat", "chat", data)], tmp_path / "out", seed=1)["entries"][0]
     assert entry["rewritten"] == {ENDED: 6, REWRITTEN: 6}
-    trained = "".join((tmp_path / "out" / f"{side}.jsonl").read_text("utf-8") for side in ("train", "validation"))
+    trained = "".join(
+        (tmp_path / "out" / f"{side}.jsonl").read_text("utf-8") for side in ("train", "validation")
+    )
     assert "<|" not in trained and "< |eot_id|>< |start_header_id|>assistant" in trained
     scored = list(records_of(chat.read("test", data)))
     assert {chat.answer(record) for record in scored} == {"네"}
-    assert all("< |eot_id|>" in chat.question(record) and "<|" not in chat.question(record) for record in scored)
+    assert all(
+        "< |eot_id|>" in chat.question(record) and "<|" not in chat.question(record)
+        for record in scored
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def test_a_file_is_read_once_until_it_changes(large: Path, reads: list[Path]) ->
     assert len(reads) == 1
     stat = large.stat()
     large.write_text("two", encoding="utf-8")
-    os.utime(large, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # the same size, and set back to the same time
+    os.utime(
+        large, ns=(stat.st_atime_ns, stat.st_mtime_ns)
+    )  # the same size, and set back to the same time
     assert digests.digest(large) == sha256(large) != one
 
 
@@ -59,7 +61,9 @@ def test_a_damaged_cache_is_no_matter(large: Path, text: str) -> None:
     digests.cache_file().parent.mkdir(parents=True)
     digests.cache_file().write_text(text, encoding="utf-8")
     assert digests.digest(large) == sha256(large)
-    assert json.loads(digests.cache_file().read_text(encoding="utf-8"))[str(large)][-1] == sha256(large)
+    assert json.loads(digests.cache_file().read_text(encoding="utf-8"))[str(large)][-1] == sha256(
+        large
+    )
 
 
 def test_without_a_place_for_the_cache_every_file_is_read(

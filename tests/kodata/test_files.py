@@ -1,4 +1,5 @@
-"""Reading data files: what is accepted, and that every fault is one clear message with file and row."""
+"""Reading data files: what is accepted, and that every fault is one clear message with file and
+row."""
 
 import gzip
 import json
@@ -67,11 +68,16 @@ def test_an_array_is_read_whole_whatever_the_piece_size(
 
 @given(
     st.lists(
-        st.dictionaries(st.text(), st.none() | st.text() | st.integers(-(2**63), 2**63 - 1) | st.lists(st.booleans())),
+        st.dictionaries(
+            st.text(),
+            st.none() | st.text() | st.integers(-(2**63), 2**63 - 1) | st.lists(st.booleans()),
+        ),
         min_size=1,
     )
 )
-def test_any_array_of_objects_reads_as_json_reads_it(tmp_path_factory: pytest.TempPathFactory, rows: object) -> None:
+def test_any_array_of_objects_reads_as_json_reads_it(
+    tmp_path_factory: pytest.TempPathFactory, rows: object
+) -> None:
     path = tmp_path_factory.mktemp("any") / "data.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
     assert read(path) == rows
@@ -85,7 +91,11 @@ def test_rows_with_objects_inside_are_read(tmp_path: Path, monkeypatch: pytest.M
 
 def test_json_lines_parquet_and_arrow_give_the_same_rows(tmp_path: Path) -> None:
     lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
-    for path in (written(tmp_path, lines, "data.jsonl"), parquet_file(tmp_path), arrow_file(tmp_path)):
+    for path in (
+        written(tmp_path, lines, "data.jsonl"),
+        parquet_file(tmp_path),
+        arrow_file(tmp_path),
+    ):
         assert read(path) == ROWS
 
 
@@ -112,7 +122,10 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         ('[{"a": "가"} {"a": "나"}]', "row 2: not valid JSON: expected a comma"),
         ('[{"a": "가"}]]', "row 2: not valid JSON"),
         ('[{"a": "가"},]', "row 2: not valid JSON: Expecting value near"),
-        ('[{"a": "가"}, {"a" "나"}, {"a": "다"}]', "row 2: not valid JSON: Expecting ':' delimiter"),
+        (
+            '[{"a": "가"}, {"a" "나"}, {"a": "다"}]',
+            "row 2: not valid JSON: Expecting ':' delimiter",
+        ),
         ('[{"a": "\\ud800"}]', "row 1: half a character"),
         ("[" * 100_000, "nested too deeply"),
         ('[{"a": ' + "9" * 5_000 + "}]", "a number too long"),
@@ -135,20 +148,29 @@ def test_a_file_in_cp949_is_named_with_the_command_that_mends_it(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
-def test_a_damaged_letter_is_told_with_its_row_and_what_stands_before_it(tmp_path: Path, name: str) -> None:
+def test_a_damaged_letter_is_told_with_its_row_and_what_stands_before_it(
+    tmp_path: Path, name: str
+) -> None:
     lines = [json.dumps(row, ensure_ascii=False).encode() for row in ROWS]
     lines[1_200] = lines[1_200].replace("문".encode(), "문".encode()[1:])
     whole = b"[" + b", ".join(lines) + b"]" if name.endswith(".json") else b"\n".join(lines)
     assert re.search(
-        r"row 1201: not UTF-8 after '.*\"text\": \"'; mend or remove the row", fault(written(tmp_path, whole, name))
+        r"row 1201: not UTF-8 after '.*\"text\": \"'; mend or remove the row",
+        fault(written(tmp_path, whole, name)),
     )
 
 
-def test_white_space_without_end_and_a_file_that_unpacks_to_far_more_are_refused(tmp_path: Path) -> None:
+def test_white_space_without_end_and_a_file_that_unpacks_to_far_more_are_refused(
+    tmp_path: Path,
+) -> None:
     blank = b'{"a": 1}\n' + b"\n" * 5_000_000
-    assert "row 2: over 4,000,000 characters of nothing but white space" in fault(written(tmp_path, blank, "a.jsonl"))
+    assert "row 2: over 4,000,000 characters of nothing but white space" in fault(
+        written(tmp_path, blank, "a.jsonl")
+    )
     packed = gzip.compress(json.dumps(ROWS).encode() + b" " * 50_000_000)
-    assert "row 2001: unpacks to over 200 times its size" in fault(written(tmp_path, packed, "data.json.gz"))
+    assert "row 2001: unpacks to over 200 times its size" in fault(
+        written(tmp_path, packed, "data.json.gz")
+    )
 
 
 def test_an_arrow_file_with_offsets_beyond_its_text_is_refused(tmp_path: Path) -> None:
@@ -178,7 +200,9 @@ def test_broken_lines_parquet_and_arrow_files_are_named(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in fault(tmp_path / "absent.json")
-    assert "known: .json, .jsonl, .csv, .tsv, .txt, .parquet, .arrow" in fault(written(tmp_path, "a", "data.xlsx"))
+    assert "known: .json, .jsonl, .csv, .tsv, .txt, .parquet, .arrow" in fault(
+        written(tmp_path, "a", "data.xlsx")
+    )
 
 
 @pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
@@ -194,15 +218,21 @@ def test_a_row_without_end_is_refused_in_bounded_memory(tmp_path: Path, name: st
 def test_a_record_that_goes_over_millions_of_lines_is_not_gathered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which takes many times its bytes. The limit of one field, which Python has, does not hold for a row of many."""
+    """Which takes many times its bytes. The limit of one field, which Python has, does not hold for
+    a row of many."""
     monkeypatch.setattr(delimited, "MAX_ROW", 100_000)
     endless = written(tmp_path, 'a,b\n"x' + '\n","' * 1_000_000, "a.csv")
     tracemalloc.start()
     told = fault(endless)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert "row 1: a row of over 100,000 characters: a quote without an end?" in told and peak < 8_000_000
-    two_lines = written(tmp_path, "a,b\n" + '"x\ny",z\n\n' * 20_000, "b.csv")  # rows of two lines are no long one
+    assert (
+        "row 1: a row of over 100,000 characters: a quote without an end?" in told
+        and peak < 8_000_000
+    )
+    two_lines = written(
+        tmp_path, "a,b\n" + '"x\ny",z\n\n' * 20_000, "b.csv"
+    )  # rows of two lines are no long one
     assert len(read(two_lines)) == 20_000
 
 
@@ -223,36 +253,50 @@ def test_a_key_that_stands_twice_is_refused_since_one_of_its_values_would_be_los
     rows = [sound, row, sound]
     text = "\n".join(rows) if name.endswith("l") else f"[{', '.join(rows)}]"
     (tmp_path / name).write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=f"{name}: row 2: key {key} stands twice in one object; keep one of them"):
+    with pytest.raises(
+        DataError, match=f"{name}: row 2: key {key} stands twice in one object; keep one of them"
+    ):
         list(files.rows(tmp_path / name))
     (tmp_path / name).write_text(text.replace(row, sound), encoding="utf-8")
     assert len(list(files.rows(tmp_path / name))) == 3
 
 
-@pytest.mark.parametrize(("name", "mark"), [("rows.csv", ","), ("rows.tsv", "\t"), ("rows.txt", "\t")])
+@pytest.mark.parametrize(
+    ("name", "mark"), [("rows.csv", ","), ("rows.tsv", "\t"), ("rows.txt", "\t")]
+)
 def test_a_column_that_stands_twice_is_refused_since_one_of_its_values_would_be_lost(
     tmp_path: Path, name: str, mark: str
 ) -> None:
     (tmp_path / name).write_text(f"id{mark}글{mark}id\n1{mark}가{mark}2\n", encoding="utf-8")
-    with pytest.raises(DataError, match="row 1: column 'id' stands twice in the first line; rename or remove one"):
+    with pytest.raises(
+        DataError, match="row 1: column 'id' stands twice in the first line; rename or remove one"
+    ):
         list(files.rows(tmp_path / name))
 
 
-@pytest.mark.parametrize(("name", "mark"), [("rows.csv", ","), ("rows.tsv", "\t"), ("rows.txt", "\t")])
+@pytest.mark.parametrize(
+    ("name", "mark"), [("rows.csv", ","), ("rows.tsv", "\t"), ("rows.txt", "\t")]
+)
 @pytest.mark.parametrize("again", ["id{}text", "\ufeffid{}text", " id{}text", "id{}text\r"])
-def test_the_names_of_the_columns_again_are_no_row(tmp_path: Path, name: str, mark: str, again: str) -> None:
+def test_the_names_of_the_columns_again_are_no_row(
+    tmp_path: Path, name: str, mark: str, again: str
+) -> None:
     """As where two files were put one after another, the second with a byte order mark perhaps."""
     file = written(tmp_path, f"id{mark}text\n1{mark}text\n{again.format(mark)}\n2{mark}나\n", name)
     with pytest.raises(
-        DataError, match=r"row 2: the names of the columns stand here again \(id, text\); remove the row"
+        DataError,
+        match=r"row 2: the names of the columns stand here again \(id, text\); remove the row",
     ):
         list(files.rows(file))
 
 
 def test_arrays_and_objects_beside_those_that_are_read_are_named(tmp_path: Path) -> None:
     text = (
-        '{"version": "1", "more": [{"a": 1}], "data": [{"a": 2}], "none": [], "about": {"by": "x"}, "data": [{"a": 3}]}'
+        '{"version": "1", "more": [{"a": 1}], "data": [{"a": 2}], "none": [], "about": {"by": "x"},'
+        ' "data": [{"a": 3}]}'
     )
     passed: list[str] = []
-    assert [row["a"] for row in files.rows(written(tmp_path, text, "a.json"), ("data",), passed=passed)] == [2, 3]
+    assert [
+        row["a"] for row in files.rows(written(tmp_path, text, "a.json"), ("data",), passed=passed)
+    ] == [2, 3]
     assert passed == ["more", "about"]

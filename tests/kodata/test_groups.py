@@ -1,4 +1,5 @@
-"""No group of any source is on both sides of a split, however the rows lie and however a recipe takes them."""
+"""No group of any source is on both sides of a split, however the rows lie and however a recipe
+takes them."""
 
 import json
 import random
@@ -35,12 +36,15 @@ def same(text: str) -> str:
 
 
 def drawn_items(rng: random.Random, groups: int, splits: tuple[str, ...]) -> list[Item]:
-    """Two to four rows a group, in any order, written in different ways, some of them twice, in any of the splits."""
+    """Two to four rows a group, in any order, written in different ways, some of them twice, in any
+    of the splits."""
     items = []
     for group in range(groups):
         for number in range(rng.randint(2, 4)):
             text = rng.choice(VARIANTS)(f"film {group}번 이야기")
-            items.append(Item(text, f"{group}번의 {number}번째 말", rng.randrange(2), rng.choice(splits)))
+            items.append(
+                Item(text, f"{group}번의 {number}번째 말", rng.randrange(2), rng.choice(splits))
+            )
     items += rng.choices(items, k=groups // 10)
     rng.shuffle(items)
     return items
@@ -78,21 +82,33 @@ def test_no_group_is_on_both_sides(
     except DataError as error:
         assert "too few rows" in str(error) or "only" in str(error)
         assume(False)  # by chance one side has no row, or fewer than the sample
-    found = {side: (folder / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines() for side in SIDES}
-    on = {side: {same(source.group(doc_of(json.loads(line)))) for line in lines} for side, lines in found.items()}
+    found = {
+        side: (folder / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
+        for side in SIDES
+    }
+    on = {
+        side: {same(source.group(doc_of(json.loads(line)))) for line in lines}
+        for side, lines in found.items()
+    }
     assert on["train"] and on["validation"]
     assert not on["train"] & on["validation"]
 
 
 def test_a_text_that_is_a_group_of_two_sources_is_on_one_side(tmp_path: Path) -> None:
-    """KLUE-NLI has premises that are reviews of NSMC, and NSMC is so large that less of it is cut for validation."""
+    """KLUE-NLI has premises that are reviews of NSMC, and NSMC is so large that less of it is cut
+    for validation."""
     items = drawn_items(random.Random(1), 1_500, ("train",))
-    entries = [Entry(name, path=WRITERS[name](tmp_path / name, items)) for name in ("klue_nli", "nsmc")]
+    entries = [
+        Entry(name, path=WRITERS[name](tmp_path / name, items)) for name in ("klue_nli", "nsmc")
+    ]
     for order in (entries, entries[::-1]):
         convert(list(order), tmp_path / "out", seed=3)
         on: dict[str, set[str]] = {}
         for side in SIDES:
-            rows = map(json.loads, (tmp_path / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines())
+            rows = map(
+                json.loads,
+                (tmp_path / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines(),
+            )
             on[side] = {same(kodata.SOURCES[row["source"]].group(doc_of(row))) for row in rows}
         assert len(on["validation"]) > 5
         assert not on["train"] & on["validation"]

@@ -1,8 +1,8 @@
-"""A hub, or a mirror in its place, that means harm: nothing is written outside the cache, nothing goes on without end, no
-token goes elsewhere, and no password of an address is said.
+"""A hub, or a mirror in its place, that means harm: nothing is written outside the cache, nothing
+goes on without end, no token goes elsewhere, and no password of an address is said.
 
-The tests that begin with `huggingface_hub` show the fault in the installed version: where they fail, its guard can go.
-"""
+The tests that begin with `huggingface_hub` show the fault in the installed version: where they
+fail, its guard can go."""
 
 import json
 import os
@@ -28,7 +28,8 @@ from tests.hub import MOVING, Fault, StandInHub, all_files, running
 constants = pytest.importorskip("huggingface_hub.constants")
 MODEL = "some/model"
 CONFIG = b'{"model_type": "llama"}'
-# Of no tensors. The stand-in hub takes what begins as PAR1 for a large file: a header of 0x31524150 bytes would be too large.
+# Of no tensors. The stand-in hub takes what begins as PAR1 for a large file: a header of 0x31524150
+# bytes would be too large.
 WEIGHTS = b"\2" + b"\0" * 7 + b"{}" + b"weights" * 1000
 
 
@@ -39,7 +40,9 @@ def files() -> dict[tuple[str, str], bytes]:
 
 
 @pytest.fixture
-def hub(files: dict[tuple[str, str], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+def hub(
+    files: dict[tuple[str, str], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StandInHub]:
     with running(files) as server:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
@@ -54,7 +57,11 @@ def hub(files: dict[tuple[str, str], bytes], tmp_path: Path, monkeypatch: pytest
 def address(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """What HF_ENDPOINT does when huggingface_hub is imported."""
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(
+        constants,
+        "HUGGINGFACE_CO_URL_TEMPLATE",
+        endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+    )
     monkeypatch.setattr(guard._State, "login", None)
 
 
@@ -82,7 +89,16 @@ def test_what_is_meant_well_passes(hub: StandInHub, ask) -> None:  # type: ignor
     assert set(hub.logins) == {"Bearer hf_secret"} or "Bearer hf_secret" in hub.logins
 
 
-HOSTILE = ["/{}/outside", "../../../outside", "a" * 39, "a" * 41, "A" * 40, "g" * 64, "", "a" * 40 + "/x"]
+HOSTILE = [
+    "/{}/outside",
+    "../../../outside",
+    "a" * 39,
+    "a" * 41,
+    "A" * 40,
+    "g" * 64,
+    "",
+    "a" * 40 + "/x",
+]
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -96,14 +112,20 @@ def test_an_etag_or_commit_that_is_none_is_refused_before_anything_is_written(
 ) -> None:
     value = value.format(tmp_path)
     names = ("ETag", "X-Linked-ETag") if header == "ETag" else (header,)
-    hub.faults = [Fault("headers", headers=dict.fromkeys(names, f'"{value}"' if header == "ETag" else value))]
-    with pytest.raises(HubDeniedError, match=r"not to be trusted: its (ETag|commit) is '.*look at HF_ENDPOINT"):
+    hub.faults = [
+        Fault("headers", headers=dict.fromkeys(names, f'"{value}"' if header == "ETag" else value))
+    ]
+    with pytest.raises(
+        HubDeniedError, match=r"not to be trusted: its (ETag|commit) is '.*look at HF_ENDPOINT"
+    ):
         ask()
     assert [path for path in written(tmp_path) if "refs" not in path.parts] == []
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_a_models_commit_that_is_none_is_refused_too(hub: StandInHub, tmp_path: Path, value: str) -> None:
+def test_a_models_commit_that_is_none_is_refused_too(
+    hub: StandInHub, tmp_path: Path, value: str
+) -> None:
     hub.faults = [Fault("sha", method="GET", headers={"sha": value.format(tmp_path)})]
     with pytest.raises(HubDeniedError, match="its commit is"):
         model_hub.fetch(MODEL)
@@ -113,11 +135,21 @@ def test_a_models_commit_that_is_none_is_refused_too(hub: StandInHub, tmp_path: 
 PLAIN = "import huggingface_hub; huggingface_hub.hf_hub_download('some/model', 'config.json')"
 
 
-def alone(hub: StandInHub, home: Path, script: str = PLAIN, **more: str) -> "subprocess.CompletedProcess[str]":
+def alone(
+    hub: StandInHub, home: Path, script: str = PLAIN, **more: str
+) -> "subprocess.CompletedProcess[str]":
     """A script in a process of its own, without a guard."""
-    env = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT), "HF_TOKEN": "hf_secret"}
+    env = {
+        **os.environ,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+        "PYTHONPATH": str(ROOT),
+        "HF_TOKEN": "hf_secret",
+    }
     env |= {"HF_ENDPOINT": hub.endpoint, **more}
-    return subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False
+    )
 
 
 def test_huggingface_hub_writes_where_an_etag_says(hub: StandInHub, tmp_path: Path) -> None:
@@ -132,7 +164,8 @@ def test_huggingface_hub_sends_its_token_over_http(hub: StandInHub, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "to", ["http://hub.example/x", "http://169.254.169.254/x", "ftp://127.0.0.1/x", "http://[", "//x"]
+    "to",
+    ["http://hub.example/x", "http://169.254.169.254/x", "ftp://127.0.0.1/x", "http://[", "//x"],
 )
 def test_nobody_is_asked_over_http_and_no_redirect_leads_there(
     hub: StandInHub, monkeypatch: pytest.MonkeyPatch, to: str
@@ -144,7 +177,9 @@ def test_nobody_is_asked_over_http_and_no_redirect_leads_there(
     if to.startswith("http://h"):
         address(monkeypatch, "http://hub.example")
         for asked in ASK.values():
-            with pytest.raises(HubDeniedError, match=r"hub.example is asked over http.*; use https \(HF_ENDPOINT\)"):
+            with pytest.raises(
+                HubDeniedError, match=r"hub.example is asked over http.*; use https \(HF_ENDPOINT\)"
+            ):
                 asked()
 
 
@@ -161,7 +196,9 @@ def test_another_host_gets_no_token(hub: StandInHub, files: dict[tuple[str, str]
         path.resolve().unlink()
         path.unlink()
         hub.logins.clear()
-        hub.faults = [Fault("headers", headers={"Location": f"{elsewhere.endpoint}/store/{digest}"})]
+        hub.faults = [
+            Fault("headers", headers={"Location": f"{elsewhere.endpoint}/store/{digest}"})
+        ]
         klue_nli.files("test")
         assert set(hub.logins) == {"Bearer hf_secret"}
         assert elsewhere.logins == [None]
@@ -170,7 +207,9 @@ def test_another_host_gets_no_token(hub: StandInHub, files: dict[tuple[str, str]
 @pytest.mark.parametrize("size", ["20000000001", "9" * 5000, "-1", "x"])
 def test_a_file_that_is_announced_too_large_is_not_begun(hub: StandInHub, size: str) -> None:
     hub.faults = [Fault("headers", headers={"X-Linked-Size": size})]
-    with pytest.raises(HubDeniedError, match=r"announces .* bytes, and a file may have 20,000,000,000"):
+    with pytest.raises(
+        HubDeniedError, match=r"announces .* bytes, and a file may have 20,000,000,000"
+    ):
         klue_nli.files("test")
     assert len(hub.asked) == 1
 
@@ -183,7 +222,9 @@ def test_an_endless_answer_ends(hub: StandInHub, monkeypatch: pytest.MonkeyPatch
     assert hub.sent < 50_000_000
 
 
-@pytest.mark.parametrize(("kind", "method"), [("drip", "GET"), ("slow", "GET"), ("slow", "HEAD"), ("silent", "GET")])
+@pytest.mark.parametrize(
+    ("kind", "method"), [("drip", "GET"), ("slow", "GET"), ("slow", "HEAD"), ("silent", "GET")]
+)
 @pytest.mark.few(3)
 def test_an_answer_byte_by_byte_ends(
     hub: StandInHub,
@@ -195,7 +236,9 @@ def test_an_answer_byte_by_byte_ends(
     monkeypatch.setattr(guard, "GRACE", 0.5)
     hub.faults = [Fault(kind, method=method)]
     began = time.monotonic()
-    with pytest.raises(HubError, match=r"\((ReadError|ReadTimeout|RemoteProtocolError)\); try again"):
+    with pytest.raises(
+        HubError, match=r"\((ReadError|ReadTimeout|RemoteProtocolError)\); try again"
+    ):
         ask()
     assert time.monotonic() - began < 15
 
@@ -227,9 +270,17 @@ ODD: dict[str, object] = {
     "a file without a name": {"id": MODEL, "sha": SHA, "siblings": [{"x": 1}]},
     "a file that is a number": {"id": MODEL, "sha": SHA, "siblings": [5]},
     "a name that is a number": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": 5}]},
-    "a name that leads out": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": "../../../../outside.json"}]},
+    "a name that leads out": {
+        "id": MODEL,
+        "sha": SHA,
+        "siblings": [{"rfilename": "../../../../outside.json"}],
+    },
     "a name with a NUL": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": "a\0.json"}]},
-    "a name that is too long": {"id": MODEL, "sha": SHA, "siblings": [{"rfilename": "a" * 5000 + ".json"}]},
+    "a name that is too long": {
+        "id": MODEL,
+        "sha": SHA,
+        "siblings": [{"rfilename": "a" * 5000 + ".json"}],
+    },
     "a list": [1],
     "a word": "x",
     "nothing": None,
@@ -239,7 +290,9 @@ ODD: dict[str, object] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_answer_about_a_model_that_makes_no_sense_is_one_message(hub: StandInHub, tmp_path: Path, name: str) -> None:
+def test_an_answer_about_a_model_that_makes_no_sense_is_one_message(
+    hub: StandInHub, tmp_path: Path, name: str
+) -> None:
     hub.faults = [Fault("says", method="GET", says=lambda _: ODD[name])]
     with pytest.raises(DataError, match=r"^model some/model: ") as caught:
         model_hub.fetch(MODEL)
@@ -247,8 +300,12 @@ def test_an_answer_about_a_model_that_makes_no_sense_is_one_message(hub: StandIn
     assert [path for path in written(tmp_path) if not {"refs", ".locks"} & {*path.parts}] == []
 
 
-@pytest.mark.parametrize("header", ["Retry-After", "RateLimit", "Content-Length", "ETag", "Location"])
-@pytest.mark.parametrize("value", ["9" * 5000, "\u0669", '"r";r=0;t=' + "9" * 5000, "-1", "\x1b[31m", "http://[", " "])
+@pytest.mark.parametrize(
+    "header", ["Retry-After", "RateLimit", "Content-Length", "ETag", "Location"]
+)
+@pytest.mark.parametrize(
+    "value", ["9" * 5000, "\u0669", '"r";r=0;t=' + "9" * 5000, "-1", "\x1b[31m", "http://[", " "]
+)
 def test_a_header_that_makes_no_sense_is_one_message(
     hub: StandInHub,
     monkeypatch: pytest.MonkeyPatch,
@@ -278,16 +335,22 @@ def test_doctor_tells_of_an_answer_that_makes_no_sense(monkeypatch: pytest.Monke
 
 def test_a_traceback_of_our_own_reaches_no_terminal_with_what_acts_on_it(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom kotune import cli\n"
-        "def broken(*_, **__): raise ValueError('\\x1b]0;x\\x07 https://me:S3cretWord@hub.example')\n"
-        "cli.check.callback = broken\nsys.argv = ['kotune', 'check', 'a.yml']\ncli.main()"
+        "import sys\nfrom kotune import cli\ndef broken(*_, **__): raise ValueError('\\x1b]0;x\\x07"
+        " https://me:S3cretWord@hub.example')\ncli.check.callback = broken\nsys.argv = ['kotune',"
+        " 'check', 'a.yml']\ncli.main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True,
-        check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 1 and done.stderr.startswith("Traceback (most recent call last):\n")
-    assert done.stderr.endswith("ValueError: \\u001b]0;x\\u0007 https://***@hub.example\n"), done.stderr
+    assert done.stderr.endswith("ValueError: \\u001b]0;x\\u0007 https://***@hub.example\n"), (
+        done.stderr
+    )
 
 
 def test_a_list_of_files_without_end_ends(hub: StandInHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,10 +362,16 @@ def test_a_list_of_files_without_end_ends(hub: StandInHub, monkeypatch: pytest.M
             "says",
             method="GET",
             headers={"Link": f'<{hub.endpoint}/api/models/{MODEL}/tree/main?cursor=x>; rel="next"'},
-            says=lambda path: [{"type": "file", "path": "a", "size": 1, "oid": "b"}] if "/tree/" in path else about,
+            says=lambda path: (
+                [{"type": "file", "path": "a", "size": 1, "oid": "b"}]
+                if "/tree/" in path
+                else about
+            ),
         )
     ]
-    with pytest.raises(HubDeniedError, match="the hub's answers lead to over 50 requests; look at HF_ENDPOINT"):
+    with pytest.raises(
+        HubDeniedError, match="the hub's answers lead to over 50 requests; look at HF_ENDPOINT"
+    ):
         model_hub.fetch(MODEL)
     assert len(hub.asked) < 60
     hub.faults = []
@@ -315,20 +384,32 @@ def test_what_the_hub_says_of_a_model_does_not_fill_the_memory(
 ) -> None:
     """In one answer, however much of it is announced, or in all of them."""
     monkeypatch.setattr(guard, "ANSWERS", 300_000)
-    files = [{"type": "file", "path": f"{at:090}", "size": 1, "oid": "b" * 40} for at in range(2_500 // pages)]
+    files = [
+        {"type": "file", "path": f"{at:090}", "size": 1, "oid": "b" * 40}
+        for at in range(2_500 // pages)
+    ]
     about = {"id": MODEL, "sha": SHA, "siblings": []}
     link = f'<{hub.endpoint}/api/models/{MODEL}/tree/main?cursor=x>; rel="next"'
     hub.faults = [
-        Fault("says", method="GET", headers={"Link": link}, says=lambda path: files if "/tree/" in path else about)
+        Fault(
+            "says",
+            method="GET",
+            headers={"Link": link},
+            says=lambda path: files if "/tree/" in path else about,
+        )
     ]
-    with pytest.raises(HubDeniedError, match="the hub says over 300,000 bytes of what is to be fetched"):
+    with pytest.raises(
+        HubDeniedError, match="the hub says over 300,000 bytes of what is to be fetched"
+    ):
         model_hub.fetch(MODEL)
     assert len(hub.asked) <= 1 + 2 * pages
 
 
 def test_a_redirect_hides_no_commit(hub: StandInHub, tmp_path: Path) -> None:
     """The answer to what was asked of a model, wherever it comes from."""
-    hub.files["a/b", "x"] = json.dumps({"id": MODEL, "sha": "../../../outside", "siblings": []}).encode()
+    hub.files["a/b", "x"] = json.dumps(
+        {"id": MODEL, "sha": "../../../outside", "siblings": []}
+    ).encode()
     hub.faults = [Fault(307, times=1, method="GET", headers={"Location": f"/a/b/resolve/{SHA}/x"})]
     try:
         with pytest.raises(HubDeniedError, match=r"its commit is .\.\./\.\./\.\./outside."):
@@ -355,15 +436,21 @@ def test_a_file_below_folders_named_as_the_hubs_own_is_no_answer_about_a_model(
     assert guard._is_about(mirror + path) == is_about
 
 
-def test_a_warning_of_the_hubs_reaches_no_terminal_with_what_acts_on_it(hub: StandInHub, tmp_path: Path) -> None:
+def test_a_warning_of_the_hubs_reaches_no_terminal_with_what_acts_on_it(
+    hub: StandInHub, tmp_path: Path
+) -> None:
     done = alone(hub, tmp_path, FETCH.replace("'https://me", "'\\x1b[31m\\x07 https://me"))
-    assert "asked \\u001b[31m\\u0007 https://***@hub.example/x" in done.stderr and "\x1b" not in done.stderr
+    assert (
+        "asked \\u001b[31m\\u0007 https://***@hub.example/x" in done.stderr
+        and "\x1b" not in done.stderr
+    )
 
 
 FETCH = (
-    "import logging, kodata.reading.hub as hub\nhub.PAUSES = (0,)\nfrom kotune.models.hub import fetch\n"
-    "try: fetch('some/model')\nexcept Exception as error: print(type(error).__name__, error)\n"
-    "logging.getLogger('huggingface_hub.x').warning('asked %s', 'https://me:S3cretWord@hub.example/x')"
+    "import logging, kodata.reading.hub as hub\nhub.PAUSES = (0,)\nfrom kotune.models.hub import"
+    " fetch\ntry: fetch('some/model')\nexcept Exception as error: print(type(error).__name__,"
+    " error)\nlogging.getLogger('huggingface_hub.x').warning('asked %s',"
+    " 'https://me:S3cretWord@hub.example/x')"
 )
 
 
@@ -383,21 +470,31 @@ FETCH = (
     ],
 )
 @pytest.mark.few(2)
-def test_a_password_in_an_address_is_never_said(hub: StandInHub, tmp_path: Path, variable: str, value: str) -> None:
+def test_a_password_in_an_address_is_never_said(
+    hub: StandInHub, tmp_path: Path, variable: str, value: str
+) -> None:
     more = {"HF_ENDPOINT": "https://hub.example", variable: value}
     done = alone(hub, tmp_path, FETCH, **more)
     assert "S3cretWord" not in done.stdout + done.stderr
-    assert done.stdout.startswith(("HubError model some/model: ", "HubDeniedError model some/model: ")), done.stdout
+    assert done.stdout.startswith(
+        ("HubError model some/model: ", "HubDeniedError model some/model: ")
+    ), done.stdout
     assert "Traceback" not in done.stderr and "asked https://***@hub.example/x" in done.stderr
     doctor = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), "doctor"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        [sys.executable, str(ROOT / "cli.py"), "doctor"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "", **more},
-    )  # fmt: skip
+    )
     assert "S3cretWord" not in doctor.stdout + doctor.stderr and "Traceback" not in doctor.stderr
 
 
 def test_a_login_in_the_hubs_address_is_sent_to_it_alone(hub: StandInHub, tmp_path: Path) -> None:
-    done = alone(hub, tmp_path, FETCH, HF_ENDPOINT=hub.endpoint.replace("//", "//me:S3cret%40Word@"))
+    done = alone(
+        hub, tmp_path, FETCH, HF_ENDPOINT=hub.endpoint.replace("//", "//me:S3cret%40Word@")
+    )
     assert "Error" not in done.stdout, done.stdout
     assert set(hub.logins) == {"Basic bWU6UzNjcmV0QFdvcmQ="}
 
@@ -406,11 +503,10 @@ def test_a_child_of_kotune_asks_through_the_guard(hub: StandInHub, tmp_path: Pat
     """A mirror may offer a file that it did not have when the model was fetched."""
     hub.faults = [Fault("headers", headers={"ETag": f'"{tmp_path}/outside"'})]
     script = (
-        "import sys, types, io, huggingface_hub\nfrom kotune.worker import jobs\nsys.stdin = io.StringIO('{}')\n"
-        "job = types.ModuleType('kotune.made.job')\n"
-        "job.run = lambda _: huggingface_hub.hf_hub_download('some/model', 'config.json')\n"
-        "sys.modules['kotune.made'], sys.modules['kotune.made.job'] = types.ModuleType('kotune.made'), job\n"
-        "jobs.main('made')"
+        "import sys, types, io, huggingface_hub\nfrom kotune.worker import jobs\nsys.stdin ="
+        " io.StringIO('{}')\njob = types.ModuleType('kotune.made.job')\njob.run = lambda _:"
+        " huggingface_hub.hf_hub_download('some/model', 'config.json')\nsys.modules['kotune.made'],"
+        " sys.modules['kotune.made.job'] = types.ModuleType('kotune.made'), job\njobs.main('made')"
     )
     assert (
         "kotune-error: \"the hub's answer is not to be trusted: its ETag is"

@@ -1,4 +1,5 @@
-"""Data from the hub: a stand-in on loopback serves the four data sets, says no, breaks off and falls silent."""
+"""Data from the hub: a stand-in on loopback serves the four data sets, says no, breaks off and
+falls silent."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +29,9 @@ def files() -> dict[tuple[str, str], bytes]:
 
 
 @pytest.fixture
-def hub(files: dict[tuple[str, str], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+def hub(
+    files: dict[tuple[str, str], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StandInHub]:
     """The hub for this process, with an empty cache."""
     from huggingface_hub import constants
 
@@ -54,7 +57,11 @@ def address(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(
+        constants,
+        "HUGGINGFACE_CO_URL_TEMPLATE",
+        endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+    )
 
 
 def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,18 +74,28 @@ def expected(hub: StandInHub, name: str = "klue_nli", split: str = "test") -> by
 
 
 def test_the_hub_is_asked_for_these_commits_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kodata_hub, "download", lambda hub_id, file, revision: Path(f"{hub_id}@{revision}", file))
+    monkeypatch.setattr(
+        kodata_hub, "download", lambda hub_id, file, revision: Path(f"{hub_id}@{revision}", file)
+    )
     assert {name: str(source.files("test")[0]) for name, source in SOURCES.items()} == {
-        "klue_nli": "klue/klue@349481ec73fff722f88e0453ca05c77a447d967c/nli/validation-00000-of-00001.parquet",
-        "korquad": "KorQuAD/squad_kor_v1@01aad23853355e5f4f6317eeaaa8186811424834/"
-        "squad_kor_v1/validation-00000-of-00001.parquet",
+        "klue_nli": (
+            "klue/klue@349481ec73fff722f88e0453ca05c77a447d967c/nli/validation-00000-of-00001.parquet"
+        ),
+        "korquad": (
+            "KorQuAD/squad_kor_v1@01aad23853355e5f4f6317eeaaa8186811424834/"
+            "squad_kor_v1/validation-00000-of-00001.parquet"
+        ),
         "nsmc": "e9t/nsmc@refs/convert/parquet/default/test/0000.parquet",
-        "naver_news": "daekeun-ml/naver-news-summarization-ko@fa6ec90a7beb96d182372f09b04b96797ea6588a/test.csv",
+        "naver_news": (
+            "daekeun-ml/naver-news-summarization-ko@fa6ec90a7beb96d182372f09b04b96797ea6588a/test.csv"
+        ),
     }
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_what_comes_from_the_hub_is_what_the_official_files_give(hub: StandInHub, tmp_path: Path, name: str) -> None:
+def test_what_comes_from_the_hub_is_what_the_official_files_give(
+    hub: StandInHub, tmp_path: Path, name: str
+) -> None:
     put_official(name, tmp_path / "official")
     local = convert([Entry(name, FORM[name], tmp_path / "official")], tmp_path / "local", seed=1)
     remote = convert([Entry(name, FORM[name])], tmp_path / "remote", seed=1)
@@ -87,11 +104,14 @@ def test_what_comes_from_the_hub_is_what_the_official_files_give(hub: StandInHub
         assert made and made == (tmp_path / "local" / f"{side}.jsonl").read_bytes()
     card = SOURCES[name].CARD
     assert remote["entries"][0]["from"] == {
-        "kind": "hub", "hub_id": card.hub_id, "revision": MOVING if name == "nsmc" else card.revision,
-    }  # fmt: skip
+        "kind": "hub",
+        "hub_id": card.hub_id,
+        "revision": MOVING if name == "nsmc" else card.revision,
+    }
     places = ("from", "path", "files")
     kept = [
-        {key: made["entries"][0][key] for key in made["entries"][0] if key not in places} for made in (local, remote)
+        {key: made["entries"][0][key] for key in made["entries"][0] if key not in places}
+        for made in (local, remote)
     ]
     assert kept[0] == kept[1]
 
@@ -107,27 +127,79 @@ def test_what_comes_from_the_hub_is_what_the_official_files_give(hub: StandInHub
             "gated; ask for access at https://huggingface.co/datasets/klue/klue, then set HF_TOKEN",
             [],
         ),
-        (Fault(404, headers={"X-Error-Code": "RepoNotFound"}), HubDeniedError, "nothing there .*; check https://", []),
-        (Fault(404, headers={"X-Error-Code": "EntryNotFound"}), HubDeniedError, "nothing there", []),
-        (Fault(404, headers={"X-Error-Code": "RevisionNotFound"}), HubDeniedError, "nothing there", []),
+        (
+            Fault(404, headers={"X-Error-Code": "RepoNotFound"}),
+            HubDeniedError,
+            "nothing there .*; check https://",
+            [],
+        ),
+        (
+            Fault(404, headers={"X-Error-Code": "EntryNotFound"}),
+            HubDeniedError,
+            "nothing there",
+            [],
+        ),
+        (
+            Fault(404, headers={"X-Error-Code": "RevisionNotFound"}),
+            HubDeniedError,
+            "nothing there",
+            [],
+        ),
         (Fault(429), HubError, r"cannot be reached \(it answered HTTP 429\); try again", [1, 2, 4]),
-        (Fault(429, headers={"Retry-After": "9"}), HubError, "HTTP 429.*try in 9 seconds", [9, 9, 9]),
-        (Fault(429, headers={"Retry-After": "3600"}), HubError, "HTTP 429.*try in 3,600 seconds", []),
-        (Fault(429, headers={"RateLimit": '"resolvers";r=0;t=55'}), HubError, "try in 55 seconds", [55, 55, 55]),
+        (
+            Fault(429, headers={"Retry-After": "9"}),
+            HubError,
+            "HTTP 429.*try in 9 seconds",
+            [9, 9, 9],
+        ),
+        (
+            Fault(429, headers={"Retry-After": "3600"}),
+            HubError,
+            "HTTP 429.*try in 3,600 seconds",
+            [],
+        ),
+        (
+            Fault(429, headers={"RateLimit": '"resolvers";r=0;t=55'}),
+            HubError,
+            "try in 55 seconds",
+            [55, 55, 55],
+        ),
         (Fault(500), HubError, "HTTP 500.*try again", [1, 2, 4]),
         (Fault(502), HubError, "HTTP 502.*try again", [1, 2, 4]),
-        (Fault(503, headers={"Retry-After": "2"}), HubError, "HTTP 503.*try in 2 seconds", [2, 2, 4]),
+        (
+            Fault(503, headers={"Retry-After": "2"}),
+            HubError,
+            "HTTP 503.*try in 2 seconds",
+            [2, 2, 4],
+        ),
         (Fault("silent"), HubError, r"cannot be reached \(ReadTimeout\); try again", [1, 2, 4]),
-        (Fault(200), HubError, r"cannot be reached \(no whole answer\); try again", [1, 2, 4]),  # some other web page
+        (
+            Fault(200),
+            HubError,
+            r"cannot be reached \(no whole answer\); try again",
+            [1, 2, 4],
+        ),  # some other web page
         (Fault(503, method="GET"), HubError, "HTTP 503.*try again", [1, 2, 4]),
         (Fault("silent", method="GET"), HubError, r"\(ReadTimeout\); try again", [1, 2, 4]),
         (Fault("cut", method="GET"), HubError, r"\(RemoteProtocolError\); try again", [1, 2, 4]),
-        (Fault("damaged", method="GET"), HubError, "damaged on its way .* and removed; try again", [1, 2, 4]),
+        (
+            Fault("damaged", method="GET"),
+            HubError,
+            "damaged on its way .* and removed; try again",
+            [1, 2, 4],
+        ),
     ],
-    ids=lambda value: f"{value.method} {value.kind} {dict(value.headers)}" if isinstance(value, Fault) else "",
-)  # fmt: skip
+    ids=lambda value: (
+        f"{value.method} {value.kind} {dict(value.headers)}" if isinstance(value, Fault) else ""
+    ),
+)
 def test_what_the_hub_does_wrong_is_one_message_after_a_bounded_number_of_tries(
-    hub: StandInHub, waits: list[float], fault: Fault, error: type[DataError], told: str, pauses: list[float]
+    hub: StandInHub,
+    waits: list[float],
+    fault: Fault,
+    error: type[DataError],
+    told: str,
+    pauses: list[float],
 ) -> None:
     hub.faults = [fault]
     with pytest.raises(error, match=told) as caught:
@@ -138,7 +210,9 @@ def test_what_the_hub_does_wrong_is_one_message_after_a_bounded_number_of_tries(
     assert klue_nli.files("test")[0].read_bytes() == expected(hub)
 
 
-def test_a_token_opens_a_gated_data_set_as_the_message_says(hub: StandInHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_opens_a_gated_data_set_as_the_message_says(
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub.faults = [Fault("gated")]
     with pytest.raises(HubDeniedError, match=r"gated; .* set HF_TOKEN"):
         klue_nli.files("test")
@@ -160,7 +234,12 @@ def test_a_token_opens_a_gated_data_set_as_the_message_says(hub: StandInHub, mon
     ids=lambda value: str(value.kind) if isinstance(value, Fault) else "",
 )
 def test_a_passing_fault_is_waited_out(
-    hub: StandInHub, waits: list[float], name: str, fault: Fault, pauses: list[float], caplog: pytest.LogCaptureFixture
+    hub: StandInHub,
+    waits: list[float],
+    name: str,
+    fault: Fault,
+    pauses: list[float],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     hub.faults = [Fault(fault.kind, fault.times, fault.method, fault.headers)]
     assert SOURCES[name].files("test")[0].read_bytes() == expected(hub, name)
@@ -173,10 +252,15 @@ def test_a_cut_download_goes_on_where_it_was_cut_and_a_damaged_piece_is_found(
 ) -> None:
     hub.faults = [Fault("cut", times=1, method="GET"), Fault("damaged", times=1, method="GET")]
     assert klue_nli.files("test")[0].read_bytes() == expected(hub)
-    assert waits == [
-        1,
-        2,
-    ]  # two halves of the right length, the second damaged: thrown away, and all of it asked for again
+    assert (
+        waits
+        == [
+            1,
+            2,
+        ]
+        # two halves of the right length, the second damaged: thrown away, and all of it asked for
+        # again
+    )
 
 
 def test_what_an_earlier_try_left_behind_may_be_longer_than_the_file(
@@ -191,23 +275,38 @@ def test_what_an_earlier_try_left_behind_may_be_longer_than_the_file(
     assert klue_nli.files("test")[0].read_bytes() == expected(hub)
 
 
-@pytest.mark.parametrize("change", [lambda content: content[:-9], lambda content: b"\0" + content[1:]])
-def test_a_cached_file_that_is_not_whole_is_never_used(hub: StandInHub, waits: list[float], change) -> None:
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-9], lambda content: b"\0" + content[1:]]
+)
+def test_a_cached_file_that_is_not_whole_is_never_used(
+    hub: StandInHub, waits: list[float], change
+) -> None:
     (cached,) = klue_nli.files("test")
     cached.resolve().write_bytes(change(expected(hub)))
     assert klue_nli.files("test")[0].read_bytes() == expected(hub)
     assert waits == [1]
 
 
-def test_a_cache_without_links_holds_plain_files_whose_digest_is_not_known(hub: StandInHub, tmp_path: Path) -> None:
-    cached = tmp_path / "cache" / "datasets--klue--klue" / "snapshots" / str(klue_nli.CARD.revision) / FILE
+def test_a_cache_without_links_holds_plain_files_whose_digest_is_not_known(
+    hub: StandInHub, tmp_path: Path
+) -> None:
+    cached = (
+        tmp_path
+        / "cache"
+        / "datasets--klue--klue"
+        / "snapshots"
+        / str(klue_nli.CARD.revision)
+        / FILE
+    )
     cached.parent.mkdir(parents=True)
     cached.write_bytes(expected(hub))
     assert klue_nli.files("test") == [cached]
     assert hub.asked == []
 
 
-def test_nothing_is_written_where_a_file_could_not_be_had(hub: StandInHub, waits: list[float], tmp_path: Path) -> None:
+def test_nothing_is_written_where_a_file_could_not_be_had(
+    hub: StandInHub, waits: list[float], tmp_path: Path
+) -> None:
     hub.faults = [Fault("cut", method="GET")]
     with pytest.raises(HubError):
         convert([Entry("naver_news", "summary")], tmp_path / "out", seed=1)
@@ -235,7 +334,10 @@ def test_offline_with_a_cold_cache_says_so_at_once(
     hub: StandInHub, waits: list[float], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     go_offline(monkeypatch)
-    with pytest.raises(HubDeniedError, match="not in the hub's cache, and HF_HUB_OFFLINE is set; run once without it"):
+    with pytest.raises(
+        HubDeniedError,
+        match="not in the hub's cache, and HF_HUB_OFFLINE is set; run once without it",
+    ):
         SOURCES[name].files("test")
     assert (hub.asked, waits) == ([], [])
 
@@ -244,24 +346,36 @@ def test_without_a_network_the_message_says_try_again(
     hub: StandInHub, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address(monkeypatch, "http://127.0.0.1:9")
-    with pytest.raises(HubError, match=r"cannot be reached \(ConnectError\); try again, or give a local copy"):
+    with pytest.raises(
+        HubError, match=r"cannot be reached \(ConnectError\); try again, or give a local copy"
+    ):
         klue_nli.files("test")
     assert waits == [1, 2, 4]
 
 
-def test_a_moving_reference_is_looked_up_once_so_that_train_and_test_are_of_one_commit(hub: StandInHub) -> None:
+def test_a_moving_reference_is_looked_up_once_so_that_train_and_test_are_of_one_commit(
+    hub: StandInHub,
+) -> None:
     (train,) = SOURCES["nsmc"].files("train")
     hub.commit = "6" * 40  # the hub's reference moves on
     (test,) = SOURCES["nsmc"].files("test")
     assert [kodata_hub.commit(file) for file in (train, test)] == [MOVING, MOVING]
-    assert [path for method, path in hub.asked if method == "HEAD"][-1].split("/resolve/")[1].startswith(MOVING)
+    assert (
+        [path for method, path in hub.asked if method == "HEAD"][-1]
+        .split("/resolve/")[1]
+        .startswith(MOVING)
+    )
 
 
-def test_a_commit_given_by_the_user_is_the_one_that_is_read(hub: StandInHub, tmp_path: Path) -> None:
+def test_a_commit_given_by_the_user_is_the_one_that_is_read(
+    hub: StandInHub, tmp_path: Path
+) -> None:
     mine = "7" * 40
     manifest = convert([Entry("nsmc", "label", mine)], tmp_path, seed=1)
     assert manifest["entries"][0]["from"] == {"kind": "hub", "hub_id": "e9t/nsmc", "revision": mine}
-    assert {path.split("/resolve/")[1][:40] for _, path in hub.asked if "/resolve/" in path} == {mine}
+    assert {path.split("/resolve/")[1][:40] for _, path in hub.asked if "/resolve/" in path} == {
+        mine
+    }
 
 
 @pytest.mark.parametrize("commit", [None, Path("8" * 40)])
@@ -276,7 +390,10 @@ def test_the_tasks_score_what_is_on_the_hub(
         docs = [dict(doc) for doc in loaded.task.dataset["test"]]
         assert docs == list(source.read("test", commit)) and len(docs) == 3, name
     asked = {path.split("/resolve/")[1] for _, path in hub.asked if "/resolve/" in path}
-    wanted = {f"{commit or source.CARD.revision}/{source._PLACES.hub['test']}" for source in SOURCES.values()}
+    wanted = {
+        f"{commit or source.CARD.revision}/{source._PLACES.hub['test']}"
+        for source in SOURCES.values()
+    }
     assert asked == wanted
 
 
@@ -287,7 +404,11 @@ RECIPE = "model: quickstart-llama\ndata:\n  - source: {}\n"
     ("fault", "code", "told"),
     [
         (Fault(403, headers={"X-Error-Code": "GatedRepo"}), 1, "ask for access at"),
-        (Fault(404, headers={"X-Error-Code": "EntryNotFound"}), 1, "the hub has nothing there (HTTP 404)"),
+        (
+            Fault(404, headers={"X-Error-Code": "EntryNotFound"}),
+            1,
+            "the hub has nothing there (HTTP 404)",
+        ),
         (Fault(429, headers={"Retry-After": "3600"}), 75, "try in 3,600 seconds"),
     ],
 )
@@ -303,7 +424,9 @@ def test_a_run_ends_with_one_message_and_an_exit_code(
     assert not list((tmp_path / "runs").glob("*"))
 
 
-def test_a_run_reads_the_commit_of_its_recipe_and_then_works_offline(cli: Cli, hub: StandInHub, tmp_path: Path) -> None:
+def test_a_run_reads_the_commit_of_its_recipe_and_then_works_offline(
+    cli: Cli, hub: StandInHub, tmp_path: Path
+) -> None:
     commit = "9" * 40
     recipe = write_recipe(tmp_path, RECIPE.format("nsmc") + f"    revision: '{commit}'\n")
     online = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0"}
@@ -314,19 +437,29 @@ def test_a_run_reads_the_commit_of_its_recipe_and_then_works_offline(cli: Cli, h
         made = json.loads(manifest.read_text())
         origin = {"kind": "hub", "hub_id": "e9t/nsmc", "revision": commit}
         none = {"test_share": None, "left_out": {}, "not_read": {}, "rewritten": {}}
-        assert (made["entries"][0]["from"], made["scored"]) == (origin, {"nsmc_ko": {**origin, **none}})
-    assert {path.split("/resolve/")[1][:40] for _, path in hub.asked if "/resolve/" in path} == {commit}  # test, too
+        assert (made["entries"][0]["from"], made["scored"]) == (
+            origin,
+            {"nsmc_ko": {**origin, **none}},
+        )
+    assert {path.split("/resolve/")[1][:40] for _, path in hub.asked if "/resolve/" in path} == {
+        commit
+    }  # test, too
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_cache_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     tmp_path.joinpath("cache").write_text("a file, where the hub's cache should be a folder")
     with pytest.raises(
-        DataError, match=r"the hub's cache cannot be written: .*cache.*; set HF_HOME to a folder with room"
+        DataError,
+        match=r"the hub's cache cannot be written: .*cache.*; set HF_HOME to a folder with room",
     ):
         list(klue_nli.read("test", None))
 
 
 def test_a_full_cache_is_told_as_one_that_cannot_be_written() -> None:
-    told = kodata_hub.explained(OSError(28, "No space left on device"), "klue/klue", "https://huggingface.co/klue/klue")
-    assert isinstance(told, DataError) and "No space left on device; set HF_HOME to a folder with room" in str(told)
+    told = kodata_hub.explained(
+        OSError(28, "No space left on device"), "klue/klue", "https://huggingface.co/klue/klue"
+    )
+    assert isinstance(
+        told, DataError
+    ) and "No space left on device; set HF_HOME to a folder with room" in str(told)

@@ -1,4 +1,5 @@
-"""KLUE-NLI and the shipped sample: records, prompts, where files are found, and what is said of bad rows."""
+"""KLUE-NLI and the shipped sample: records, prompts, where files are found, and what is said of bad
+rows."""
 
 import gzip
 import json
@@ -22,7 +23,13 @@ ROW = {
     "hypothesis": "땅이 젖는다.",
     "gold_label": "neutral",
 }
-RECORD = {"guid": "g1", "source": "wikitree", "premise": "비가 온다.", "hypothesis": "땅이 젖는다.", "label": "neutral"}
+RECORD = {
+    "guid": "g1",
+    "source": "wikitree",
+    "premise": "비가 온다.",
+    "hypothesis": "땅이 젖는다.",
+    "label": "neutral",
+}
 TRAIN, DEV = "klue-nli-v1.1_train.json", "klue-nli-v1.1_dev.json"
 
 
@@ -46,8 +53,10 @@ def test_the_label_form_asks_for_one_of_three_words() -> None:
     assert klue_nli.messages(RECORD, "label") == [
         {
             "role": "user",
-            "content": "전제: 비가 온다.\n가설: 땅이 젖는다.\n"
-            "전제가 참일 때 가설은 함의, 중립, 모순 중 어느 것입니까? 한 단어로 답하세요.",
+            "content": (
+                "전제: 비가 온다.\n가설: 땅이 젖는다.\n"
+                "전제가 참일 때 가설은 함의, 중립, 모순 중 어느 것입니까? 한 단어로 답하세요."
+            ),
         },
         {"role": "assistant", "content": "중립"},
     ]
@@ -57,14 +66,19 @@ def test_the_write_form_asks_for_the_hypothesis() -> None:
     assert klue_nli.messages(RECORD, "write") == [
         {
             "role": "user",
-            "content": "전제: 비가 온다.\n관계: 중립\n전제와 이 관계에 있는 문장을 자연스러운 한국어로 하나만 쓰세요.",
+            "content": (
+                "전제: 비가 온다.\n관계: 중립\n"
+                "전제와 이 관계에 있는 문장을 자연스러운 한국어로 하나만 쓰세요."
+            ),
         },
         {"role": "assistant", "content": "땅이 젖는다."},
     ]
 
 
 @pytest.mark.parametrize("name", [TRAIN, TRAIN + ".gz", "klue-nli-v1.1/" + TRAIN])
-def test_train_is_read_plain_gzipped_or_one_level_down_with_its_genre_key(tmp_path: Path, name: str) -> None:
+def test_train_is_read_plain_gzipped_or_one_level_down_with_its_genre_key(
+    tmp_path: Path, name: str
+) -> None:
     put(tmp_path / name, {**ROW, "genre": ROW["source"], "source": "unused"})
     assert list(klue_nli.read("train", tmp_path)) == [RECORD, NotRead("source", 1)]
 
@@ -73,8 +87,13 @@ def test_train_is_read_plain_gzipped_or_one_level_down_with_its_genre_key(tmp_pa
 def test_a_copy_of_the_hubs_set_is_read_with_its_number_labels(tmp_path: Path, kind: str) -> None:
     datasets = pytest.importorskip("datasets")
     labels = datasets.ClassLabel(names=list(klue_nli.LABELS))
-    features = datasets.Features({**dict.fromkeys(list(ROW)[:4], datasets.Value("string")), "label": labels})
-    rows = [{**{key: ROW[key] for key in list(ROW)[:4]}, "guid": str(label), "label": label} for label in range(3)]
+    features = datasets.Features(
+        {**dict.fromkeys(list(ROW)[:4], datasets.Value("string")), "label": labels}
+    )
+    rows = [
+        {**{key: ROW[key] for key in list(ROW)[:4]}, "guid": str(label), "label": label}
+        for label in range(3)
+    ]
     made = datasets.Dataset.from_list(rows, features=features)
     if kind == "parquet":
         (tmp_path / "nli").mkdir()
@@ -103,13 +122,21 @@ def test_a_bad_row_is_named_with_field_and_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", ["entailmnt", True, 1.0, -1, 3, ["neutral"]])
 def test_an_unknown_label_is_named_with_the_allowed_ones(tmp_path: Path, label: object) -> None:
     message = fault(tmp_path, gold_label=label)
-    assert f"gold_label is {label!r}, not entailment, neutral, contradiction (or 0, 1, 2)" in message
+    assert (
+        f"gold_label is {label!r}, not entailment, neutral, contradiction (or 0, 1, 2)" in message
+    )
     assert "; did you mean entailment?" in message or label != "entailmnt"
 
 
 def test_a_folder_that_lacks_the_files_says_what_was_looked_for(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "absent", put(tmp_path / "x" / "data.json", ROW) / "data.json"):
-        with pytest.raises(DataError, match=r"looked for klue-nli-v1\.1_train\.json, .*train-\*\.parquet"):
+    for path in (
+        tmp_path,
+        tmp_path / "absent",
+        put(tmp_path / "x" / "data.json", ROW) / "data.json",
+    ):
+        with pytest.raises(
+            DataError, match=r"looked for klue-nli-v1\.1_train\.json, .*train-\*\.parquet"
+        ):
             list(klue_nli.read("train", path))
 
 
@@ -132,10 +159,13 @@ def test_every_source_has_a_card_of_its_own_name() -> None:
 
 def test_every_source_offers_what_convert_the_tasks_and_a_leak_check_ask_for() -> None:
     for name, source in kodata.SOURCES.items():
-        assert source.CARD.forms == source.FORMS and set(source.CARD.rows) <= set(source.SPLITS), name
-        assert all(callable(getattr(source, word)) for word in ("question", "answer", "texts", "group", "messages")), (
+        assert source.CARD.forms == source.FORMS and set(source.CARD.rows) <= set(source.SPLITS), (
             name
         )
+        assert all(
+            callable(getattr(source, word))
+            for word in ("question", "answer", "texts", "group", "messages")
+        ), name
 
 
 def test_importing_kodata_imports_no_heavy_library() -> None:
@@ -165,7 +195,9 @@ def test_the_real_files_have_their_known_counts_and_clean_prompts(real_klue: Pat
         records = list(klue_nli.read(split, real_klue))
         counts[split] = (len(records), Counter(record["label"] for record in records))
         for form in klue_nli.FORMS:
-            texts = [turn["content"] for record in records for turn in klue_nli.messages(record, form)]
+            texts = [
+                turn["content"] for record in records for turn in klue_nli.messages(record, form)
+            ]
             assert all(texts) and texts == [text.strip() for text in texts]
     assert counts == {
         "train": (24_998, {"entailment": 8_561, "neutral": 7_948, "contradiction": 8_489}),

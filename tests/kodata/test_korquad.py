@@ -1,4 +1,5 @@
-"""KorQuAD: records from the official and the hub's shape, prompts, and what is said of bad files."""
+"""KorQuAD: records from the official and the hub's shape, prompts, and what is said of bad
+files."""
 
 import gzip
 import json
@@ -33,7 +34,10 @@ RECORD = {
 
 
 def squad(*qas: object, context: object = CONTEXT, title: object = "달빛 도서관") -> dict[str, Any]:
-    return {"version": "KorQuAD_v1.0", "data": [{"title": title, "paragraphs": [{"context": context, "qas": qas}]}]}
+    return {
+        "version": "KorQuAD_v1.0",
+        "data": [{"title": title, "paragraphs": [{"context": context, "qas": qas}]}],
+    }
 
 
 def put(path: Path, content: object) -> Path:
@@ -57,8 +61,10 @@ def test_the_question_holds_the_passage_and_the_answer_is_a_piece_of_it() -> Non
     asked, answered = korquad.messages(RECORD, "answer")
     assert asked == {
         "role": "user",
-        "content": f"지문: {CONTEXT}\n질문: 달빛 도서관의 관장은?\n"
-        "지문에서 답이 되는 말을 찾아 그대로 옮겨 쓰세요. 답만 쓰세요.",
+        "content": (
+            f"지문: {CONTEXT}\n질문: 달빛 도서관의 관장은?\n"
+            "지문에서 답이 되는 말을 찾아 그대로 옮겨 쓰세요. 답만 쓰세요."
+        ),
     }
     assert answered == {"role": "assistant", "content": "이하늘"}
     assert korquad.group(RECORD) == CONTEXT
@@ -66,7 +72,9 @@ def test_the_question_holds_the_passage_and_the_answer_is_a_piece_of_it() -> Non
 
 
 @pytest.mark.parametrize("name", [DEV, DEV + ".gz", "KorQuAD/" + DEV])
-def test_the_official_file_is_read_plain_gzipped_or_one_level_down(tmp_path: Path, name: str) -> None:
+def test_the_official_file_is_read_plain_gzipped_or_one_level_down(
+    tmp_path: Path, name: str
+) -> None:
     put(tmp_path / name, squad(QA))
     assert list(korquad.read("test", tmp_path)) == [RECORD]
 
@@ -75,7 +83,9 @@ def test_the_official_file_is_read_plain_gzipped_or_one_level_down(tmp_path: Pat
 def test_a_copy_of_the_hubs_set_is_read(tmp_path: Path, kind: str) -> None:
     datasets = pytest.importorskip("datasets")
     row = {"id": "1-0", "title": "달빛 도서관", "context": CONTEXT, "question": QA["question"]}
-    made = datasets.Dataset.from_list([{**row, "answers": {"text": ["이하늘"], "answer_start": [25]}}])
+    made = datasets.Dataset.from_list(
+        [{**row, "answers": {"text": ["이하늘"], "answer_start": [25]}}]
+    )
     if kind == "parquet":
         (tmp_path / "squad_kor_v1").mkdir()
         made.to_parquet(tmp_path / "squad_kor_v1" / "validation-00000-of-00001.parquet")
@@ -85,7 +95,10 @@ def test_a_copy_of_the_hubs_set_is_read(tmp_path: Path, kind: str) -> None:
 
 
 def test_text_is_composed_and_stripped(tmp_path: Path) -> None:
-    qa = {**QA, "answers": [{"text": unicodedata.normalize("NFD", " 이하늘\n"), "answer_start": 24}]}
+    qa = {
+        **QA,
+        "answers": [{"text": unicodedata.normalize("NFD", " 이하늘\n"), "answer_start": 24}],
+    }
     put(tmp_path / DEV, squad(qa, context=unicodedata.normalize("NFD", CONTEXT) + " "))
     assert list(korquad.read("test", tmp_path)) == [RECORD]
 
@@ -102,7 +115,9 @@ def test_text_is_composed_and_stripped(tmp_path: Path) -> None:
         ({"answers": "이하늘"}, "answers is '이하늘'"),
     ],
 )
-def test_a_bad_question_is_named_with_field_and_value(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+def test_a_bad_question_is_named_with_field_and_value(
+    tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
     put(tmp_path / DEV, squad(QA, {**QA, **changes}))
     assert told in fault(tmp_path)
 
@@ -110,7 +125,10 @@ def test_a_bad_question_is_named_with_field_and_value(tmp_path: Path, changes: d
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ({"data": [{"paragraphs": [{"qas": [QA]}]}]}, "data[0].paragraphs[0] is not as in KorQuAD 1.0 ('context')"),
+        (
+            {"data": [{"paragraphs": [{"qas": [QA]}]}]},
+            "data[0].paragraphs[0] is not as in KorQuAD 1.0 ('context')",
+        ),
         ({"data": [{"title": "가"}]}, "data[0] is not as in KorQuAD 1.0 ('paragraphs')"),
         ({"data": [[]]}, "row 1: [] is not an object with named fields"),
         ([QA], "data[0] is not as in KorQuAD 1.0"),
@@ -130,7 +148,9 @@ def test_a_file_that_is_cut_empty_damaged_or_cp949_is_one_message(tmp_path: Path
     for end in (len(whole) // 3, len(whole) // 2, len(whole) - 1):
         assert "the file is cut short here" in fault(tmp_path, whole[:end])
     assert "no rows in it" in fault(tmp_path, b"")
-    assert "row 1: not valid JSON: Expecting ':' delimiter near" in fault(tmp_path, whole.replace(b'"qas":', b'"qas"='))
+    assert "row 1: not valid JSON: Expecting ':' delimiter near" in fault(
+        tmp_path, whole.replace(b'"qas":', b'"qas"=')
+    )
     assert "CP949, not UTF-8; re-encode" in fault(tmp_path, whole.decode().encode("cp949"))
     assert "half a character" in fault(tmp_path, json.dumps(squad({**QA, "id": "\ud800"})).encode())
     (tmp_path / DEV).unlink()
@@ -140,43 +160,59 @@ def test_a_file_that_is_cut_empty_damaged_or_cp949_is_one_message(tmp_path: Path
 
 
 def test_a_folder_without_the_file_and_an_unknown_split_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no train data there; looked for KorQuAD_v1\.0_train\.json"):
+    with pytest.raises(
+        DataError, match=r"no train data there; looked for KorQuAD_v1\.0_train\.json"
+    ):
         korquad.files("train", tmp_path)
     with pytest.raises(DataError, match="no split 'dev'; known: test, train"):
         korquad.files("dev", tmp_path)
 
 
 def test_conversion_keeps_every_field_and_counts_no_labels(tmp_path: Path) -> None:
-    articles = [squad({**QA, "id": f"{n}-0"}, context=f"{n}번 글. {CONTEXT}")["data"][0] for n in range(80)]
+    articles = [
+        squad({**QA, "id": f"{n}-0"}, context=f"{n}번 글. {CONTEXT}")["data"][0] for n in range(80)
+    ]
     put(tmp_path / TRAIN, {"data": articles})
     manifest = convert([Entry("korquad", "answer", tmp_path)], tmp_path / "out", seed=1)
     assert sum(manifest["rows"].values()) == 80
     assert manifest["entries"][0]["labels"] == {"train": {}, "validation": {}}
     rows = [
-        json.loads(line) for side in ("train", "validation") for line in (tmp_path / "out" / f"{side}.jsonl").open()
+        json.loads(line)
+        for side in ("train", "validation")
+        for line in (tmp_path / "out" / f"{side}.jsonl").open()
     ]
     read = {record["guid"]: record for record in korquad.read("train", tmp_path)}
     assert {row["guid"]: doc_of(row) for row in rows} == read
     assert all(row["messages"] == korquad.messages(doc_of(row), "answer") for row in rows)
 
 
-@pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")
+@pytest.mark.skipif(
+    not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad"
+)
 def test_the_real_dev_file_has_its_known_counts_and_answers_that_stand_in_the_passage() -> None:
     raw = json.loads((REAL / "korquad" / DEV).read_text(encoding="utf-8"))
     records = list(korquad.read("test", REAL / "korquad"))
     assert len(records) == korquad.CARD.rows["test"] == 5_774
     assert sum(len(article["paragraphs"]) for article in raw["data"]) == 964
-    assert len({korquad.group(record) for record in records}) == 960  # 3 texts occur twice, 1 more after NFC
+    assert (
+        len({korquad.group(record) for record in records}) == 960
+    )  # 3 texts occur twice, 1 more after NFC
     assert all(record["answer"] and record["answer"] in record["context"] for record in records)
-    assert sum(record["context"].count(record["answer"]) > 1 for record in records) in range(1_450, 1_600)
-    theirs = {qa["id"]: qa["question"] for a in raw["data"] for p in a["paragraphs"] for qa in p["qas"]}
+    assert sum(record["context"].count(record["answer"]) > 1 for record in records) in range(
+        1_450, 1_600
+    )
+    theirs = {
+        qa["id"]: qa["question"] for a in raw["data"] for p in a["paragraphs"] for qa in p["qas"]
+    }
     assert {record["guid"] for record in records} == set(theirs)
     for record in records:
         assert record["question"] == unicodedata.normalize("NFC", theirs[record["guid"]]).strip()
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")
+@pytest.mark.skipif(
+    not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad"
+)
 def test_josa_of_the_real_answers_are_taken_away_as_often_as_the_readme_says() -> None:
     pytest.importorskip("kiwipiepy")
     from tasks.korquad_ko.korquad_ko import _SIGNS, exact_match, no_josa
@@ -210,7 +246,11 @@ def test_josa_of_the_real_answers_are_taken_away_as_often_as_the_readme_says() -
             text, end = told["text"], told["answer_start"] + len(told["text"])
             lost += no_josa(text) != text.rstrip(_SIGNS)
             tail = re.match("[가-힣]*", paragraph["context"][end:])
-            if tail and tail[0] in common and paragraph["context"][told["answer_start"] : end] == text:
+            if (
+                tail
+                and tail[0] in common
+                and paragraph["context"][told["answer_start"] : end] == text
+            ):
                 followed.append((text + tail[0], text))
     assert (len(followed), lost) == (3_031, 48)
     assert sum(exact_match(*pair) for pair in followed) == 0

@@ -1,4 +1,5 @@
-"""Leaks: what is equal is always found, what is near is found and is near, and what it means for a recipe."""
+"""Leaks: what is equal is always found, what is near is found and is near, and what it means for a
+recipe."""
 
 from __future__ import annotations
 
@@ -55,7 +56,9 @@ def test_width_case_and_composition_are_folded() -> None:
 
 
 def test_every_task_that_holds_the_text_is_named_with_its_own_kind() -> None:
-    tests = TestTexts([("one", TEXT), ("two", TEXT + "."), ("three", TEXT + " 정말로"), ("four", "다른 글")])
+    tests = TestTexts(
+        [("one", TEXT), ("two", TEXT + "."), ("three", TEXT + " 정말로"), ("four", "다른 글")]
+    )
     assert tests.find(TEXT) == {"one": "exact", "two": "folded", "three": "near"}
 
 
@@ -63,10 +66,14 @@ WRITTEN = st.text(alphabet="가나다라마바사 .,", max_size=60)
 
 
 @given(st.lists(WRITTEN, max_size=8), WRITTEN)
-def test_equal_texts_and_parts_are_always_found_and_near_ones_are_near(tests: list[str], text: str) -> None:
+def test_equal_texts_and_parts_are_always_found_and_near_ones_are_near(
+    tests: list[str], text: str
+) -> None:
     found = TestTexts(("task", test) for test in tests).find(text)
     own, known = folded(text), {folded(test) for test in tests} - {""}
-    longer = [(own in test or test in own) and min(len(own), len(test)) >= SHORTEST for test in known]
+    longer = [
+        (own in test or test in own) and min(len(own), len(test)) >= SHORTEST for test in known
+    ]
     if own in known:
         assert found["task"] in KINDS[:2]
     elif found == {"task": "near"}:
@@ -89,7 +96,9 @@ def test_texts_that_begin_alike_are_told_apart(tests: list[str], text: str) -> N
 @given(st.sets(st.text(alphabet="ab", max_size=6), min_size=1), st.text(alphabet="ab", max_size=8))
 def test_all_that_a_text_begins_with_is_among_the_candidates(texts: set[str], text: str) -> None:
     found = list(Prefixes(texts).candidates(text))
-    assert {one for one in found if text.startswith(one)} == {one for one in texts if text.startswith(one)}
+    assert {one for one in found if text.startswith(one)} == {
+        one for one in texts if text.startswith(one)
+    }
     assert len(found) == len(set(found)) and set(found) <= texts
 
 
@@ -98,14 +107,22 @@ def test_thousands_of_test_texts_that_begin_alike_cost_no_time() -> None:
     tests = TestTexts(("task", f"{'a' * SHORTEST}{number:05}") for number in range(2_000))
     assert tests.find("a" * 20_000) == {}
     assert tests.find(f"{TEXT}{'a' * 20_000}01999{TEXT[::-1]}") == {"task": "inside"}
-    assert time.process_time() - begun < 5  # a second on an idle machine; one by one they would take ten
+    assert (
+        time.process_time() - begun < 5
+    )  # a second on an idle machine; one by one they would take ten
 
 
-def test_a_text_that_would_be_compared_without_end_counts_as_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_would_be_compared_without_end_counts_as_a_leak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Rather than as none."""
     same = "가나다라마바사아자차카타파하" * 3
-    alike = [same + "".join(chr(0xAC00 + at * 97 + more * 31) for more in range(4)) for at in range(20)]
-    tests = TestTexts([*(("alike", text) for text in alike), ("inside", "a" * 900 + TEXT[::-1]), ("other", TEXT)])
+    alike = [
+        same + "".join(chr(0xAC00 + at * 97 + more * 31) for more in range(4)) for at in range(20)
+    ]
+    tests = TestTexts(
+        [*(("alike", text) for text in alike), ("inside", "a" * 900 + TEXT[::-1]), ("other", TEXT)]
+    )
     near, inside = same + "끝이다른", "a" * 2_000
     assert tests._find(near) == tests._find(inside) == {}
     monkeypatch.setattr(leaks, "MOST", 500)
@@ -116,16 +133,24 @@ def test_a_text_that_would_be_compared_without_end_counts_as_a_leak(monkeypatch:
 
 def premises(folder: Path, *texts: str) -> Path:
     """KLUE-NLI's files with three hypotheses a premise in train, and another premise in dev."""
-    train = [Item(text, f"{number}번 가설 {label}", label) for number, text in enumerate(texts) for label in range(3)]
+    train = [
+        Item(text, f"{number}번 가설 {label}", label)
+        for number, text in enumerate(texts)
+        for label in range(3)
+    ]
     return klue(folder, [*train, Item("아무 데도 없는 시험 문장입니다.", "가설", split="test")])
 
 
 def made(tmp_path: Path, leaks: str) -> Any:
     others = [f"{n}번 버스는 {n * 7}분마다 온다." for n in range(80)]
     data = premises(tmp_path / "nli", *others, TEXT)
-    tests = reviews(tmp_path / "nsmc", [Item(text, "", split="test") for text in (f"{TEXT}...", "다른 감상")])
+    tests = reviews(
+        tmp_path / "nsmc", [Item(text, "", split="test") for text in (f"{TEXT}...", "다른 감상")]
+    )
     entry = Entry("klue_nli", "label", data)
-    return convert([entry], tmp_path / "out", 1, Scored({"nsmc_ko": DataPlace("nsmc", tests)}, leaks))
+    return convert(
+        [entry], tmp_path / "out", 1, Scored({"nsmc_ko": DataPlace("nsmc", tests)}, leaks)
+    )
 
 
 def test_leaks_are_dropped_and_counted_by_source_task_and_kind(tmp_path: Path) -> None:
@@ -134,14 +159,20 @@ def test_leaks_are_dropped_and_counted_by_source_task_and_kind(tmp_path: Path) -
     assert manifest["leaks"] == {"policy": "drop", "found": [leak], "between_tests": []}
     assert manifest["entries"][0]["dropped"] == {"leak": 3}
     rows = [
-        json.loads(line) for side in ("train", "validation") for line in (tmp_path / "out" / f"{side}.jsonl").open()
+        json.loads(line)
+        for side in ("train", "validation")
+        for line in (tmp_path / "out" / f"{side}.jsonl").open()
     ]
     assert len(rows) == 80 * 3
     assert TEXT not in {doc_of(row)["premise"] for row in rows}
 
 
-def test_leaks_are_refused_with_the_counts_and_an_example_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"3 rows of klue_nli \(folded\) in nsmc_ko.*for example guid .*leaks: drop"):
+def test_leaks_are_refused_with_the_counts_and_an_example_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(
+        DataError, match=r"3 rows of klue_nli \(folded\) in nsmc_ko.*for example guid .*leaks: drop"
+    ):
         made(tmp_path, "refuse")
     assert not list((tmp_path / "out").iterdir())
 
@@ -164,21 +195,29 @@ def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
         "korquad_ko": DataPlace("korquad", quiz),
     }
 
-    def leaks(entry: Entry, scored: Scored) -> tuple[dict[tuple[str, str], int], list[dict[str, object]]]:
+    def leaks(
+        entry: Entry, scored: Scored
+    ) -> tuple[dict[tuple[str, str], int], list[dict[str, object]]]:
         told = convert([entry], tmp_path / "out", 1, scored)["leaks"]
-        return {(leak["task"], leak["kind"]): leak["texts"] for leak in told["found"]}, told["between_tests"]
+        return {(leak["task"], leak["kind"]): leak["texts"] for leak in told["found"]}, told[
+            "between_tests"
+        ]
 
     nli_leaks, between = leaks(Entry("klue_nli", "label", klue), Scored(scored))
     from_films = {"exact": 856, "folded": 3, "near": 9, "inside": 366}
     others = {("klue_nli_ko", "near"): 1, ("korquad_ko", "inside"): 2}
-    assert nli_leaks == {**{("nsmc_ko", kind): texts for kind, texts in from_films.items()}, **others}
+    assert nli_leaks == {
+        **{("nsmc_ko", kind): texts for kind, texts in from_films.items()},
+        **others,
+    }
     assert {"source": "nsmc", "task": "klue_nli_ko", "texts": 82} in between
     only_klue = Scored({"klue_nli_ko": DataPlace("klue_nli", klue)})
     film_leaks, between = leaks(Entry("nsmc", "label", film), only_klue)
     assert (film_leaks, between) == ({}, [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}])
     own_leaks, _ = leaks(Entry("nsmc", "label", film), Scored({"nsmc_ko": DataPlace("nsmc", film)}))
     assert own_leaks == {
-        ("nsmc_ko", kind): n for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))
+        ("nsmc_ko", kind): n
+        for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))
     }
 
 
@@ -186,7 +225,10 @@ def test_nsmcs_own_repeats_are_found() -> None:
     film = REAL / "nsmc"
     if not film.is_dir():
         pytest.skip("the real NSMC files are not at ../shared/data/nsmc")
-    train, test = ([spaced(record["document"]) for record in nsmc.read(split, film)] for split in ("train", "test"))
+    train, test = (
+        [spaced(record["document"]) for record in nsmc.read(split, film)]
+        for split in ("train", "test")
+    )
     known = set(train)
     assert sum(text in known for text in test) == 1571  # three of them are empty
     assert sum(text in known for text in test if text) == 1568

@@ -1,7 +1,8 @@
-"""Spoilt files: of each source, hundreds are converted with every row counted, or refused in one message, and nothing else.
+"""Spoilt files: of each source, hundreds are converted with every row counted, or refused in one
+message, and nothing else.
 
-A failure names the form and the number of the mutation; `mutated.spoilt(form, number)` makes that file again.
-"""
+A failure names the form and the number of the mutation; `mutated.spoilt(form, number)` makes that
+file again."""
 
 import json
 import os
@@ -35,7 +36,9 @@ RUNS = 300  # files of each source: over 2,000 in all
 PARTS = 5  # of these runs; the first is in every run of the tests
 SECONDS = 20  # for one file; the slowest takes a second on a quiet machine
 GROWTH = 200  # MB of peak memory over all the files of a source
-FORMS = {source: [form for form in source_forms.forms() if form.source == source] for source in TRAINED}
+FORMS = {
+    source: [form for form in source_forms.forms() if form.source == source] for source in TRAINED
+}
 
 
 def test_every_source_is_tried_and_two_thousand_files_in_all() -> None:
@@ -59,7 +62,9 @@ def test_a_spoilt_file_is_converted_with_all_rows_counted_or_refused_in_one_mess
             told = f"{source}: {form.name} {number}"
             outcomes[outcome(form, mutated.spoilt(form, number), work, seeds[form.name], told)] += 1
     assert outcomes.total() == RUNS // PARTS
-    assert min(outcomes["dropped"], outcomes["refused"]) > 1  # of all parts together some 5% and more
+    assert (
+        min(outcomes["dropped"], outcomes["refused"]) > 1
+    )  # of all parts together some 5% and more
 
 
 STRANGE: dict[str, Callable[[Path], None]] = {
@@ -77,7 +82,9 @@ STRANGE: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("form", source_forms.forms(), ids=lambda form: f"{form.source}-{form.name}")
+@pytest.mark.parametrize(
+    "form", source_forms.forms(), ids=lambda form: f"{form.source}-{form.name}"
+)
 def test_what_is_no_data_file_at_all_is_refused(form: Form, tmp_path: Path) -> None:
     for name, make in STRANGE.items():
         assert outcome(form, make, tmp_path / "work", 1, f"{form.name}: {name}") == "refused", name
@@ -107,12 +114,21 @@ ARCHIVES: dict[str, tuple[str, list[tuple[zipfile.ZipInfo, bytes]]]] = {
     "a drive": ("dropped", [(entry("C:\\밖.json"), SNS.content)]),
     "a link": ("refused", [(LINK, b"/etc/passwd"), (entry("a.json"), SNS.content)]),
     "a zip in it": ("refused", [(entry("a.zip"), SNS.file), (entry("a.json"), SNS.content)]),
-    "the same name twice": ("dropped", [(entry("a.json"), SNS.content), (entry("a.json"), SNS.content)]),
-    "a folder called .json": ("dropped", [(entry("a.json/"), b""), (entry("a.json/b.json"), SNS.content)]),
+    "the same name twice": (
+        "dropped",
+        [(entry("a.json"), SNS.content), (entry("a.json"), SNS.content)],
+    ),
+    "a folder called .json": (
+        "dropped",
+        [(entry("a.json/"), b""), (entry("a.json/b.json"), SNS.content)],
+    ),
     "no data": ("refused", [(entry("설명.txt"), b"x")]),
     "nothing": ("refused", []),
     "white space": ("refused", [(entry("a.json"), b" " * (64 << 20))]),
-    "a bomb beside data": ("refused", [(entry("a.json"), SNS.content), (entry("b.json"), b"[" + b"0," * (32 << 20))]),
+    "a bomb beside data": (
+        "refused",
+        [(entry("a.json"), SNS.content), (entry("b.json"), b"[" + b"0," * (32 << 20))],
+    ),
     "a workbook that is none": ("refused", [(entry("a.xlsx"), SNS.content)]),
     "a damaged workbook": ("refused", [(entry("a.xlsx"), SPOILT_ZIP)]),
     "a workbook that is a bomb": (
@@ -167,28 +183,37 @@ except DataError as error:
 
 
 def in_little_memory(form: Form, folder: Path) -> str:
-    """What conversion says in a process that may have 400 MB of address space, Python's own 100 among them."""
+    """What conversion says in a process that may have 400 MB of address space, Python's own 100
+    among them."""
     words = (form.source, form.form, str(folder / "data"), str(folder / "out"))
     command = [sys.executable, "-c", IN_LITTLE_MEMORY, *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr[-2_000:]
     assert len(done.stdout.splitlines()) == 1
     return done.stdout
 
 
 @pytest.mark.parametrize(
-    "source", ["chat", *(pytest.param(name, marks=pytest.mark.slow) for name in HEADS if name != "chat")]
+    "source",
+    ["chat", *(pytest.param(name, marks=pytest.mark.slow) for name in HEADS if name != "chat")],
 )
 def test_a_line_of_200_mb_is_refused_in_bounded_memory(source: str, tmp_path: Path) -> None:
     form, (head, tail) = FORMS[source][0], HEADS[source]
     put(form, tmp_path / "data", b"")
     with (tmp_path / "data" / form.name).open("wb") as file:
         file.writelines([head, *[MEGABYTE] * 200, tail])
-    assert re.search(r"row 1: .*(over 4,000,000 characters|over 131,072 characters)", in_little_memory(form, tmp_path))
+    assert re.search(
+        r"row 1: .*(over 4,000,000 characters|over 131,072 characters)",
+        in_little_memory(form, tmp_path),
+    )
     (tmp_path / "data" / form.name).unlink()
 
 
-@pytest.mark.parametrize("form", [form for form in source_forms.forms() if form.name.endswith((".gz", ".zip"))])
+@pytest.mark.parametrize(
+    "form", [form for form in source_forms.forms() if form.name.endswith((".gz", ".zip"))]
+)
 @pytest.mark.parametrize("filling", [b"\n", b"[[["])
 def test_a_file_that_unpacks_to_half_a_gigabyte_is_refused_in_bounded_memory(
     form: Form, filling: bytes, tmp_path: Path
@@ -200,12 +225,18 @@ def test_a_file_that_unpacks_to_half_a_gigabyte_is_refused_in_bounded_memory(
 
 
 def seed_for(form: Form, root: Path) -> int:
-    """A seed that puts something of the sound file on either side. Something is dropped there too."""
-    return next(seed for seed in range(100) if outcome(form, form.file, root, seed, "sound") == "dropped")
+    """A seed that puts something of the sound file on either side. Something is dropped there
+    too."""
+    return next(
+        seed for seed in range(100) if outcome(form, form.file, root, seed, "sound") == "dropped"
+    )
 
 
-def outcome(form: Form, content: bytes | Callable[[Path], None], root: Path, seed: int, told: str) -> str:
-    """What becomes of a form's file with this content. Everything that may not be is an AssertionError with `told`."""
+def outcome(
+    form: Form, content: bytes | Callable[[Path], None], root: Path, seed: int, told: str
+) -> str:
+    """What becomes of a form's file with this content. Everything that may not be is an
+    AssertionError with `told`."""
     data, out = root / "data", root / "out"
     put(form, data, content)
     before = tree(root)
@@ -213,9 +244,15 @@ def outcome(form: Form, content: bytes | Callable[[Path], None], root: Path, see
         with time_limit(told):
             manifest = convert([Entry(form.source, form.form, data)], out, seed)
     except DataError as error:
-        assert Path(form.name).name in str(error) or str(data) in str(error), f"{told}: no file is named: {error}"
-        assert "\n" not in str(error) and len(str(error)) < 1_500, f"{told}: not one short message: {error}"
-        assert not out.exists() or not list(out.iterdir()), f"{told}: something half-written is left"
+        assert Path(form.name).name in str(error) or str(data) in str(error), (
+            f"{told}: no file is named: {error}"
+        )
+        assert "\n" not in str(error) and len(str(error)) < 1_500, (
+            f"{told}: not one short message: {error}"
+        )
+        assert not out.exists() or not list(out.iterdir()), (
+            f"{told}: something half-written is left"
+        )
         found = "refused"
     except Exception as error:
         raise AssertionError(f"{told}: {type(error).__name__}: {error!s:.300}") from error
@@ -242,10 +279,20 @@ def counted(out: Path, manifest: dict, told: str) -> str:
     """Checks that every row that was read is written or dropped with a reason."""
     (entry,) = manifest["entries"]
     kept, dropped = sum(entry["kept"].values()), sum(entry["dropped"].values())
-    assert sum(entry["read"].values()) == kept + dropped, f"{told}: rows are lost: {entry['read']}, {kept}, {dropped}"
+    assert sum(entry["read"].values()) == kept + dropped, (
+        f"{told}: rows are lost: {entry['read']}, {kept}, {dropped}"
+    )
     assert all(entry["dropped"]), f"{told}: a drop without a reason"
-    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "train.jsonl", "validation.jsonl"], told
-    written = [json.loads(line) for side in manifest["rows"] for line in (out / f"{side}.jsonl").open(encoding="utf-8")]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "manifest.json",
+        "train.jsonl",
+        "validation.jsonl",
+    ], told
+    written = [
+        json.loads(line)
+        for side in manifest["rows"]
+        for line in (out / f"{side}.jsonl").open(encoding="utf-8")
+    ]
     assert len(written) == kept, f"{told}: {len(written)} rows written, {kept} counted"
     return "dropped" if dropped else "kept"
 
@@ -253,7 +300,9 @@ def counted(out: Path, manifest: dict, told: str) -> str:
 def tree(root: Path) -> set[tuple[str, int, int]]:
     """Everything below a folder's parent with its size and time of change."""
     found = (path for path in root.parent.rglob("*") if not path.is_dir())
-    return {(str(path), info.st_size, info.st_mtime_ns) for path in found for info in [path.lstat()]}
+    return {
+        (str(path), info.st_size, info.st_mtime_ns) for path in found for info in [path.lstat()]
+    }
 
 
 class Slow(BaseException):
@@ -276,7 +325,9 @@ def time_limit(told: str) -> Iterator[None]:
 
 @contextmanager
 def bounded_memory() -> Iterator[None]:
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: other tests may have had a higher one
+    Path("/proc/self/clear_refs").write_text(
+        "5"
+    )  # the peak begins anew: other tests may have had a higher one
     before = peak()
     yield
     assert peak() - before < GROWTH, f"peak memory grew by {peak() - before} MB"

@@ -1,4 +1,5 @@
-"""Naver news: records from CSV and copies of the hub's set, prompts, and what is said of bad files."""
+"""Naver news: records from CSV and copies of the hub's set, prompts, and what is said of bad
+files."""
 
 import csv
 import gzip
@@ -53,7 +54,10 @@ def fault(folder: Path) -> str:
 
 def test_the_question_holds_the_article_and_the_answer_is_its_summary() -> None:
     assert naver_news.messages(RECORD, "summary") == [
-        {"role": "user", "content": f"기사: {ROW['document']}\n이 기사의 핵심 내용을 두세 문장으로 요약하세요."},
+        {
+            "role": "user",
+            "content": f"기사: {ROW['document']}\n이 기사의 핵심 내용을 두세 문장으로 요약하세요.",
+        },
         {"role": "assistant", "content": "달빛시가 새 다리를 연다."},
     ]
     assert naver_news.group(RECORD) == ROW["document"]
@@ -62,7 +66,12 @@ def test_the_question_holds_the_article_and_the_answer_is_its_summary() -> None:
 
 @pytest.mark.parametrize(
     ("split", "name"),
-    [("train", "train.csv"), ("validation", "valid.csv"), ("validation", "validation.csv"), ("test", "test.csv.gz")],
+    [
+        ("train", "train.csv"),
+        ("validation", "valid.csv"),
+        ("validation", "validation.csv"),
+        ("test", "test.csv.gz"),
+    ],
 )
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_csv_is_read_with_newlines_quotes_commas_and_a_byte_order_mark(
@@ -74,7 +83,9 @@ def test_csv_is_read_with_newlines_quotes_commas_and_a_byte_order_mark(
     assert second == {**RECORD, "guid": "https://example.org/article/2"}
 
 
-def test_line_ends_of_windows_become_those_of_unix_and_a_column_too_many_is_told(tmp_path: Path) -> None:
+def test_line_ends_of_windows_become_those_of_unix_and_a_column_too_many_is_told(
+    tmp_path: Path,
+) -> None:
     put(tmp_path, text({**ROW, "index": "0"}, columns=["index", *ROW]).replace("\n", "\r\n"))
     assert list(naver_news.read("test", tmp_path)) == [RECORD, NotRead("index", 1)]
 
@@ -87,28 +98,43 @@ def test_a_parquet_copy_is_read(tmp_path: Path) -> None:
 
 def test_text_is_composed_and_what_is_not_known_is_left_out(tmp_path: Path) -> None:
     put(tmp_path, text({**ROW, "title": unicodedata.normalize("NFD", ROW["title"]), "press": " "}))
-    assert list(naver_news.read("test", tmp_path)) == [{key: RECORD[key] for key in RECORD if key != "press"}]
+    assert list(naver_news.read("test", tmp_path)) == [
+        {key: RECORD[key] for key in RECORD if key != "press"}
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (text(ROW, columns=list(ROW)[:-1]), "row 1 (guid https://example.org/article/1): summary is missing"),
+        (
+            text(ROW, columns=list(ROW)[:-1]),
+            "row 1 (guid https://example.org/article/1): summary is missing",
+        ),
         (text(ROW, columns=list(ROW)[:-2]), "row 1 (guid missing): link is missing"),
         (text(ROW) + "a,b\n", "row 2: 2 columns, not these 7 (date, category"),
         (text(ROW, ROW)[:-20], "row 2: 6 columns, not these 7"),
-        (text(ROW) + 'a,b,c,d,"e', "row 2: the file is cut short here; download or copy it again (a quoted field has no end)"),
+        (
+            text(ROW) + 'a,b,c,d,"e',
+            (
+                "row 2: the file is cut short here; download or copy it again (a quoted field has"
+                " no end)"
+            ),
+        ),
         (text(ROW) + 'a,"b"c,d,e,f,g,h\n', "row 2: not valid CSV at line"),
         (text(ROW) + 'a,"' + "가" * 200_000, "row 2: a field over 131,072 characters"),
         (text(), "no rows in it"),
         ("", "no rows in it"),
     ],
-)  # fmt: skip
-def test_a_bad_file_is_one_message_with_row_and_field(tmp_path: Path, content: str, told: str) -> None:
+)
+def test_a_bad_file_is_one_message_with_row_and_field(
+    tmp_path: Path, content: str, told: str
+) -> None:
     assert told in fault(put(tmp_path, content))
 
 
-def test_a_file_that_is_cut_inside_a_character_damaged_or_cp949_is_one_message(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_inside_a_character_damaged_or_cp949_is_one_message(
+    tmp_path: Path,
+) -> None:
     assert "CP949, not UTF-8; re-encode" in fault(put(tmp_path, text(ROW).encode("cp949")))
     assert "cut short here" in fault(put(tmp_path, text({**ROW, "summary": "다리"}).encode()[:-2]))
     (tmp_path / "test.csv").unlink()
@@ -117,7 +143,10 @@ def test_a_file_that_is_cut_inside_a_character_damaged_or_cp949_is_one_message(t
 
 
 def test_its_own_validation_split_is_used_and_every_field_kept(tmp_path: Path) -> None:
-    rows = [{**ROW, "document": f"{n}번째 기사다.", "link": f"https://example.org/{n}"} for n in range(12)]
+    rows = [
+        {**ROW, "document": f"{n}번째 기사다.", "link": f"https://example.org/{n}"}
+        for n in range(12)
+    ]
     put(tmp_path, text(*rows[:10], {**ROW, "summary": " "}), "train.csv")
     put(tmp_path, text(*rows[10:]), "valid.csv")
     manifest = convert([Entry("naver_news", "summary", tmp_path)], tmp_path / "out", seed=1)
@@ -129,15 +158,21 @@ def test_its_own_validation_split_is_used_and_every_field_kept(tmp_path: Path) -
 
 
 def test_a_folder_without_the_file_and_an_unknown_split_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no validation data there; looked for validation\.csv, .*valid\.csv"):
+    with pytest.raises(
+        DataError, match=r"no validation data there; looked for validation\.csv, .*valid\.csv"
+    ):
         naver_news.files("validation", tmp_path)
     with pytest.raises(DataError, match=r"no split 'valid'; did you mean validation\?"):
         naver_news.files("valid", tmp_path)
 
 
-@pytest.mark.skipif(not (REAL / "naver-news").is_dir(), reason="the example is not at ../shared/data/naver-news")
+@pytest.mark.skipif(
+    not (REAL / "naver-news").is_dir(), reason="the example is not at ../shared/data/naver-news"
+)
 def test_the_columns_of_the_example_are_read(tmp_path: Path) -> None:
-    example = json.loads((REAL / "naver-news" / "example_invented.json").read_text(encoding="utf-8"))
+    example = json.loads(
+        (REAL / "naver-news" / "example_invented.json").read_text(encoding="utf-8")
+    )
     put(tmp_path, text(example, columns=list(example)))
     (record,) = naver_news.read("test", tmp_path)
     assert record["guid"] == example["link"]

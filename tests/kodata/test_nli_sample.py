@@ -1,4 +1,5 @@
-"""The written sample: reproducible, split by premise, three labels a premise, and no label to be read off a hypothesis."""
+"""The written sample: reproducible, split by premise, three labels a premise, and no label to be
+read off a hypothesis."""
 
 from __future__ import annotations
 
@@ -34,8 +35,12 @@ def test_generator_reproduces_the_committed_file(part: str) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_rows_have_the_shape_of_klue_nli(part: str) -> None:
     rows = rows_of(part)
-    assert {tuple(row) for row in rows} == {("guid", "source", "premise", "hypothesis", "gold_label")}
-    assert [row["guid"] for row in rows] == [f"nli-sample-v1_{part}_{number:05}" for number in range(len(rows))]
+    assert {tuple(row) for row in rows} == {
+        ("guid", "source", "premise", "hypothesis", "gold_label")
+    }
+    assert [row["guid"] for row in rows] == [
+        f"nli-sample-v1_{part}_{number:05}" for number in range(len(rows))
+    ]
     assert {row["source"] for row in rows} == {make.__name__ for make in scenes.TYPES}
 
 
@@ -99,7 +104,8 @@ def test_bounds_stand_in_the_relation_that_their_numbers_have(label: str, up: bo
 
 
 def test_what_a_scene_says_of_single_words_is_what_its_hypotheses_say() -> None:
-    """Pretraining reads the facts, the sample the hypotheses: they must not teach two different things."""
+    """Pretraining reads the facts, the sample the hypotheses: they must not teach two different
+    things."""
     rng = random.Random(1)
     for _ in range(200):
         scene = scenes.quantity(rng)
@@ -141,6 +147,8 @@ def test_no_sentence_of_the_sample_has_a_wrong_particle() -> None:
 
 
 def test_a_group_member_belongs_to_one_group_only() -> None:
-    members = [member for groups in words.KINDS.values() for found in groups.values() for member in found]
+    members = [
+        member for groups in words.KINDS.values() for found in groups.values() for member in found
+    ]
     groups = [group for found in words.KINDS.values() for group in found]
     assert len(members) == len(set(members)) and len(groups) == len(set(groups))

@@ -1,4 +1,5 @@
-"""NSMC: records from the official text files and the hub's shape, prompts, and what is said of bad files."""
+"""NSMC: records from the official text files and the hub's shape, prompts, and what is said of bad
+files."""
 
 import gzip
 import json
@@ -42,7 +43,12 @@ def fault(folder: Path) -> str:
 
 def test_the_question_asks_for_one_of_two_words() -> None:
     assert nsmc.messages(RECORDS[1], "label") == [
-        {"role": "user", "content": "영화 감상: 졸렸다, 정말\n이 감상은 긍정입니까, 부정입니까? 한 단어로 답하세요."},
+        {
+            "role": "user",
+            "content": (
+                "영화 감상: 졸렸다, 정말\n이 감상은 긍정입니까, 부정입니까? 한 단어로 답하세요."
+            ),
+        },
         {"role": "assistant", "content": "부정"},
     ]
     assert nsmc.answer(RECORDS[0]) == "긍정"
@@ -51,12 +57,16 @@ def test_the_question_asks_for_one_of_two_words() -> None:
 
 
 @pytest.mark.parametrize("name", ["ratings_test.txt", "ratings_test.txt.gz"])
-@pytest.mark.parametrize("text", [TEXT, TEXT.replace("\n", "\r\n"), "\ufeff" + TEXT, TEXT.rstrip("\n"), TEXT + "\n"])
+@pytest.mark.parametrize(
+    "text", [TEXT, TEXT.replace("\n", "\r\n"), "\ufeff" + TEXT, TEXT.rstrip("\n"), TEXT + "\n"]
+)
 def test_quotes_are_text_and_empty_documents_are_read(tmp_path: Path, name: str, text: str) -> None:
     assert list(nsmc.read("test", put(tmp_path, text, name))) == RECORDS
 
 
-def test_rows_are_the_same_whatever_the_piece_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_the_same_whatever_the_piece_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(tmp_path, TEXT)
     for size in (1, 7, 64):
         monkeypatch.setattr(files, "CHUNK", size)
@@ -67,10 +77,17 @@ def test_rows_are_the_same_whatever_the_piece_size(tmp_path: Path, monkeypatch: 
 def test_a_copy_of_the_hubs_set_is_read(tmp_path: Path, names: bool) -> None:
     datasets = pytest.importorskip("datasets")
     label = datasets.ClassLabel(names=list(nsmc.LABELS)) if names else datasets.Value("int64")
-    features = datasets.Features({"id": datasets.Value("string"), "document": datasets.Value("string"), "label": label})
-    rows = [{"id": r["guid"], "document": r["document"], "label": int(r["label"] == "positive")} for r in RECORDS]
+    features = datasets.Features(
+        {"id": datasets.Value("string"), "document": datasets.Value("string"), "label": label}
+    )
+    rows = [
+        {"id": r["guid"], "document": r["document"], "label": int(r["label"] == "positive")}
+        for r in RECORDS
+    ]
     (tmp_path / "default" / "test").mkdir(parents=True)
-    datasets.Dataset.from_list(rows, features=features).to_parquet(tmp_path / "default" / "test" / "0000.parquet")
+    datasets.Dataset.from_list(rows, features=features).to_parquet(
+        tmp_path / "default" / "test" / "0000.parquet"
+    )
     assert list(nsmc.read("test", tmp_path)) == RECORDS
     assert list(nsmc.read("test", tmp_path / "default")) == RECORDS
 
@@ -96,7 +113,9 @@ def test_text_is_composed_and_stripped(tmp_path: Path) -> None:
         ("", "no rows in it"),
     ],
 )
-def test_a_bad_file_is_one_message_with_row_field_and_value(tmp_path: Path, text: str, told: str) -> None:
+def test_a_bad_file_is_one_message_with_row_field_and_value(
+    tmp_path: Path, text: str, told: str
+) -> None:
     assert told in fault(put(tmp_path, text))
 
 
@@ -113,7 +132,9 @@ def test_a_file_that_is_cut_damaged_or_cp949_is_one_message(tmp_path: Path) -> N
 
 def test_memory_grows_by_a_number_a_row(tmp_path: Path) -> None:
     """By the hash of its guid, in a set: some 80 bytes."""
-    put(tmp_path, HEAD + "".join(f"{number}\t졸렸다, 정말 졸렸다\t0\n" for number in range(100_000)))
+    put(
+        tmp_path, HEAD + "".join(f"{number}\t졸렸다, 정말 졸렸다\t0\n" for number in range(100_000))
+    )
     tracemalloc.start()
     assert sum(1 for _ in nsmc.read("test", tmp_path)) == 100_000
     peak = tracemalloc.get_traced_memory()[1]
@@ -129,22 +150,31 @@ def test_conversion_counts_empty_documents_and_keeps_every_field(tmp_path: Path)
     assert manifest["entries"][0]["dropped"] == {"empty field": 2}
     assert Counter(manifest["entries"][0]["labels"]["train"]).total() == manifest["rows"]["train"]
     sides = [
-        [json.loads(line) for line in (tmp_path / "out" / f"{side}.jsonl").open()] for side in ("train", "validation")
+        [json.loads(line) for line in (tmp_path / "out" / f"{side}.jsonl").open()]
+        for side in ("train", "validation")
     ]
     assert [doc_of(row) for row in sides[0] + sides[1]] != []
     read = {record["guid"]: record for record in nsmc.read("train", tmp_path) if record["document"]}
     assert {row["guid"]: doc_of(row) for rows in sides for row in rows} == read
 
 
-@pytest.mark.skipif(not (REAL / "nsmc").is_dir(), reason="the real NSMC files are not at ../shared/data/nsmc")
+@pytest.mark.skipif(
+    not (REAL / "nsmc").is_dir(), reason="the real NSMC files are not at ../shared/data/nsmc"
+)
 def test_the_real_files_have_their_known_counts_and_lose_nothing() -> None:
     for split, empty in (("train", 5), ("test", 3)):
         rows, nothing = 0, 0
-        with gzip.open(REAL / "nsmc" / f"ratings_{split}.txt.gz", "rt", encoding="utf-8", newline="\n") as file:
+        with gzip.open(
+            REAL / "nsmc" / f"ratings_{split}.txt.gz", "rt", encoding="utf-8", newline="\n"
+        ) as file:
             next(file)
             for line, record in zip(file, nsmc.read(split, REAL / "nsmc"), strict=True):
                 guid, document, label = line.rstrip("\n").split("\t")
                 found = (record["guid"], record["document"], record["label"])
-                assert found == (guid, unicodedata.normalize("NFC", document).strip(), list(nsmc.LABELS)[int(label)])
+                assert found == (
+                    guid,
+                    unicodedata.normalize("NFC", document).strip(),
+                    list(nsmc.LABELS)[int(label)],
+                )
                 rows, nothing = rows + 1, nothing + (not record["document"])
         assert (rows, nothing) == (nsmc.CARD.rows[split], empty)

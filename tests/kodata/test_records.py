@@ -48,7 +48,9 @@ def test_draws_are_even_and_those_of_two_seeds_independent() -> None:
     first, second = ([drawer(seed)(text) for text in texts] for seed in (1, 2))
     assert abs(sum(first) / len(first) - 0.5) < 0.01
     assert sum(drawn < 0.05 for drawn in first) == pytest.approx(1_000, rel=0.1)
-    assert sum(a < 0.1 and b < 0.1 for a, b in zip(first, second, strict=True)) == pytest.approx(200, rel=0.25)
+    assert sum(a < 0.1 and b < 0.1 for a, b in zip(first, second, strict=True)) == pytest.approx(
+        200, rel=0.25
+    )
 
 
 def test_draws_stay_what_they_are_from_one_machine_to_another() -> None:

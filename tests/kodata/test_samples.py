@@ -1,4 +1,5 @@
-"""The small sets in kodata/samples: in each source's own form, whole, and nothing of a test part in a train part."""
+"""The small sets in kodata/samples: in each source's own form, whole, and nothing of a test part in
+a train part."""
 
 import json
 import re
@@ -46,9 +47,13 @@ def test_every_set_is_counted_here() -> None:
 def test_a_set_has_the_rows_that_its_readme_states(name: str) -> None:
     assert {split: len(records(name, split)) for split in kodata.SOURCES[name].SPLITS} == ROWS[name]
     row = next(
-        line for line in (SAMPLES / "README.md").read_text("utf-8").splitlines() if line.startswith(f"| `{name}`")
+        line
+        for line in (SAMPLES / "README.md").read_text("utf-8").splitlines()
+        if line.startswith(f"| `{name}`")
     )
-    assert [int(number) for number in re.findall(r"\b\d+\b", row.split("|")[3])] == list(ROWS[name].values())
+    assert [int(number) for number in re.findall(r"\b\d+\b", row.split("|")[3])] == list(
+        ROWS[name].values()
+    )
 
 
 @pytest.mark.parametrize(("name", "form"), FORMS)
@@ -57,8 +62,13 @@ def test_a_set_is_trained_on_whole_and_has_something_to_validate_on_with_any_see
 ) -> None:
     for seed in range(5):
         manifest = convert.convert([Entry(name, form, SAMPLES / name)], tmp_path, seed)
-        assert sum(manifest["rows"].values()) == sum(rows for split, rows in ROWS[name].items() if split != "test")
-        assert manifest["rows"]["train"] > 5 * manifest["rows"]["validation"] or "validation" in ROWS[name]
+        assert sum(manifest["rows"].values()) == sum(
+            rows for split, rows in ROWS[name].items() if split != "test"
+        )
+        assert (
+            manifest["rows"]["train"] > 5 * manifest["rows"]["validation"]
+            or "validation" in ROWS[name]
+        )
         assert manifest["entries"][0]["dropped"] == {}
 
 
@@ -70,7 +80,9 @@ def test_no_training_text_stands_in_any_test_part(tmp_path: Path) -> None:
     assert leaks["found"] == [] and leaks["between_tests"] == []
 
 
-@pytest.mark.parametrize("file", [path for path in SAMPLES.rglob("*") if path.is_file()], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "file", [path for path in SAMPLES.rglob("*") if path.is_file()], ids=lambda path: path.name
+)
 def test_a_file_is_composed_text_without_faults(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert unicodedata.is_normalized("NFC", text)
@@ -78,21 +90,29 @@ def test_a_file_is_composed_text_without_faults(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("part", "paragraphs", "questions"), [("train", 8, 3), ("dev", 10, 4)])
-def test_korquad_answers_stand_where_the_file_says(part: str, paragraphs: int, questions: int) -> None:
-    articles = json.loads((SAMPLES / "korquad" / f"KorQuAD_v1.0_{part}.json").read_text("utf-8"))["data"]
+def test_korquad_answers_stand_where_the_file_says(
+    part: str, paragraphs: int, questions: int
+) -> None:
+    articles = json.loads((SAMPLES / "korquad" / f"KorQuAD_v1.0_{part}.json").read_text("utf-8"))[
+        "data"
+    ]
     found = [paragraph for article in articles for paragraph in article["paragraphs"]]
     assert [len(paragraph["qas"]) for paragraph in found] == [questions] * paragraphs
     for paragraph in found:
         for qa in paragraph["qas"]:
             (answer,) = qa["answers"]
             start = answer["answer_start"]
-            assert paragraph["context"][start : start + len(answer["text"])] == answer["text"], qa["id"]
+            assert paragraph["context"][start : start + len(answer["text"])] == answer["text"], qa[
+                "id"
+            ]
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_reviews_are_balanced_and_quotes_are_text(split: str) -> None:
     found = records("nsmc", split)
-    assert Counter(record["label"] for record in found) == dict.fromkeys(nsmc.LABELS, len(found) // 2)
+    assert Counter(record["label"] for record in found) == dict.fromkeys(
+        nsmc.LABELS, len(found) // 2
+    )
     assert any('"""' in record["document"] for record in found)
 
 
@@ -112,7 +132,9 @@ def test_dialogues_have_turns_groups_and_summaries(split: str) -> None:
 
 
 def test_every_dialogue_of_the_test_part_has_four_turns_to_choose_from() -> None:
-    spec = spec_from_file_location("aihub_dialogue_ko", ROOT / "tasks" / "aihub_dialogue_ko" / "aihub_dialogue_ko.py")
+    spec = spec_from_file_location(
+        "aihub_dialogue_ko", ROOT / "tasks" / "aihub_dialogue_ko" / "aihub_dialogue_ko.py"
+    )
     assert spec and spec.loader
     spec.loader.exec_module(task := module_from_spec(spec))
     docs = task.dataset("aihub_dialogue", str(SAMPLES / "aihub_dialogue"))["test"]
@@ -121,7 +143,10 @@ def test_every_dialogue_of_the_test_part_has_four_turns_to_choose_from() -> None
 
 def test_chats_are_of_every_shape_and_some_of_several_turns() -> None:
     for split in ("train", "test"):
-        rows = [json.loads(line) for line in (SAMPLES / "chat" / f"{split}.jsonl").read_text("utf-8").splitlines()]
+        rows = [
+            json.loads(line)
+            for line in (SAMPLES / "chat" / f"{split}.jsonl").read_text("utf-8").splitlines()
+        ]
         assert {next(iter(row)) for row in rows} == {"messages", "prompt", "instruction"}
         assert any("input" in row for row in rows)
         assert max(len(record["messages"]) for record in records("chat", split)) >= 4

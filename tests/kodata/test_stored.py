@@ -12,16 +12,30 @@ from tests.conftest import write_recipe
 
 @pytest.mark.parametrize(("stored", "typed"), [("NFD", "NFC"), ("NFC", "NFD")])
 def test_a_path_is_found_however_it_is_typed(tmp_path: Path, stored: str, typed: str) -> None:
-    there = tmp_path / unicodedata.normalize(stored, "대화 자료") / unicodedata.normalize(stored, "받은 것")  # type: ignore[arg-type]
+    there = (
+        tmp_path
+        / unicodedata.normalize(stored, "대화 자료")
+        / unicodedata.normalize(stored, "받은 것")
+    )  # type: ignore[arg-type]
     there.mkdir(parents=True)
-    asked = tmp_path / unicodedata.normalize(typed, "대화 자료") / unicodedata.normalize(typed, "받은 것")  # type: ignore[arg-type]
+    asked = (
+        tmp_path
+        / unicodedata.normalize(typed, "대화 자료")
+        / unicodedata.normalize(typed, "받은 것")
+    )  # type: ignore[arg-type]
     assert not asked.exists() and as_stored(asked) == there
     (there / "train.jsonl").write_text('{"prompt": "가", "answer": "나"}\n')
     text = f"model: quickstart-llama\ndata: [{{source: chat, path: '{asked}'}}]\n"
     recipe = load(write_recipe(tmp_path, text))
     assert recipe.data[0].path == there
     write_recipe(there, "model: quickstart-llama\ndata: [{source: nli_sample}]\n")
-    assert load(asked / write_recipe(there, "model: quickstart-llama\ndata: [{source: nli_sample}]\n").name).seed == 42
+    assert (
+        load(
+            asked
+            / write_recipe(there, "model: quickstart-llama\ndata: [{source: nli_sample}]\n").name
+        ).seed
+        == 42
+    )
 
 
 @pytest.mark.parametrize("name", ["없는 것", "가\x00나", "가" * 5_000, "/", "."])

@@ -1,4 +1,5 @@
-"""Text in the form in which it is stored: composed, in a time that grows with its length, whatever somebody wrote into it."""
+"""Text in the form in which it is stored: composed, in a time that grows with its length, whatever
+somebody wrote into it."""
 
 import itertools
 import sys
@@ -15,7 +16,11 @@ from kodata.scored import final_answer, thought
 from kodata.text import RUN, clean, composed, content, folded, or_nothing, spaced
 
 MANY = 12_000  # of each of two marks: a second of unicodedata.normalize(), four for twice as many
-HOSTILE = ["a" + "\u0315" * MANY + "\u0316" * MANY, "a" + "\u0f73" * MANY, "가" + "\u3099\u0315\u0316" * MANY]
+HOSTILE = [
+    "a" + "\u0315" * MANY + "\u0316" * MANY,
+    "a" + "\u0f73" * MANY,
+    "가" + "\u3099\u0315\u0316" * MANY,
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=["marks", "letters made of marks", "mixed"])
@@ -54,7 +59,9 @@ def test_a_run_that_any_language_writes_is_composed_as_unicode_says() -> None:
         ("", ""),
     ],
 )
-def test_what_somebody_wrote_keeps_its_own_white_space_and_no_blank_lines_around_it(text: str, made: str) -> None:
+def test_what_somebody_wrote_keeps_its_own_white_space_and_no_blank_lines_around_it(
+    text: str, made: str
+) -> None:
     assert content(text) == made and content(made) == made.rstrip("\n")
 
 
@@ -64,12 +71,27 @@ def test_a_long_run_of_white_space_takes_no_time() -> None:
     assert time.process_time() - begun < 1
 
 
-# Format characters that show: signs of Arabic, Syriac and Kaithi numbers, and how hieroglyphs are put together.
-SHOWN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
+# Format characters that show: signs of Arabic, Syriac and Kaithi numbers, and how hieroglyphs are
+# put together.
+SHOWN = {
+    *range(0x600, 0x606),
+    0x6DD,
+    0x70F,
+    0x890,
+    0x891,
+    0x8E2,
+    0x110BD,
+    0x110CD,
+    *range(0x13430, 0x13440),
+}
 
 
 def test_a_text_without_anything_visible_is_empty() -> None:
-    hidden = [chr(code) for code in range(sys.maxunicode) if category(chr(code)) == "Cf" and code not in SHOWN]
+    hidden = [
+        chr(code)
+        for code in range(sys.maxunicode)
+        if category(chr(code)) == "Cf" and code not in SHOWN
+    ]
     assert len(hidden) > 100
     for mark in [*hidden, "\u3164", "\uffa0", "\u2800", "\ufe0f", "\u034f"]:
         assert clean(f" {mark} ") == content(f"\n {mark}\n") == "", hex(ord(mark))
@@ -77,6 +99,8 @@ def test_a_text_without_anything_visible_is_empty() -> None:
     assert all(or_nothing(chr(code)) == "" for code in range(sys.maxunicode) if chr(code).isspace())
 
 
-@pytest.mark.parametrize("text", ["👨\u200d👩\u200d👧", "한\u200b국", "\ufeff글", "می\u200cروم", "❤\ufe0f", "."])
+@pytest.mark.parametrize(
+    "text", ["👨\u200d👩\u200d👧", "한\u200b국", "\ufeff글", "می\u200cروم", "❤\ufe0f", "."]
+)
 def test_invisible_marks_of_a_visible_text_stay(text: str) -> None:
     assert clean(text) == content(text) == text

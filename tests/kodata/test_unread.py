@@ -1,5 +1,5 @@
-"""Nothing of a user's data is passed over in silence: a key of any row or turn is used, told, or refused by name, and so is a
-file."""
+"""Nothing of a user's data is passed over in silence: a key of any row or turn is used, told, or
+refused by name, and so is a file."""
 
 import csv
 import io
@@ -27,7 +27,10 @@ SAMPLES = ROOT / "kodata" / "samples"
 NLI = ROOT / "kodata" / "nli_sample"
 # A file of each source that is changed, and the folder that it lies in.
 FILES = {
-    "aihub_dialogue": (SAMPLES / "aihub_dialogue", next((SAMPLES / "aihub_dialogue").rglob("Training/**/*.json"))),
+    "aihub_dialogue": (
+        SAMPLES / "aihub_dialogue",
+        next((SAMPLES / "aihub_dialogue").rglob("Training/**/*.json")),
+    ),
     "chat": (SAMPLES / "chat", SAMPLES / "chat" / "train.jsonl"),
     "klue_nli": (NLI, NLI / "train.json"),
     "korquad": (SAMPLES / "korquad", SAMPLES / "korquad" / "KorQuAD_v1.0_train.json"),
@@ -35,10 +38,43 @@ FILES = {
     "nsmc": (SAMPLES / "nsmc", SAMPLES / "nsmc" / "ratings_train.txt"),
 }
 NAMES = [
-    "system", "history", "tools", "functions", "tool_calls", "weight", "train", "loss", "reasoning_content", "thinking", "name",
-    "lang", "id", "guid", "group", "split", "label", "messages", "conversations", "input", "rejected", "새 열", "a.b", "",
-]  # fmt: skip
-VALUES: list[Any] = ["말", "0", 0, 1, 1.5, True, False, [["안녕?", "네"]], [{"role": "user", "content": "x"}], {"a": 1}]
+    "system",
+    "history",
+    "tools",
+    "functions",
+    "tool_calls",
+    "weight",
+    "train",
+    "loss",
+    "reasoning_content",
+    "thinking",
+    "name",
+    "lang",
+    "id",
+    "guid",
+    "group",
+    "split",
+    "label",
+    "messages",
+    "conversations",
+    "input",
+    "rejected",
+    "새 열",
+    "a.b",
+    "",
+]
+VALUES: list[Any] = [
+    "말",
+    "0",
+    0,
+    1,
+    1.5,
+    True,
+    False,
+    [["안녕?", "네"]],
+    [{"role": "user", "content": "x"}],
+    {"a": 1},
+]
 
 
 def nested(value: Any, times: int) -> Any:
@@ -48,7 +84,8 @@ def nested(value: Any, times: int) -> Any:
 
 
 def objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a JSON value but the outermost ones that hold arrays of rows, and those that are told whole."""
+    """Every object in a JSON value but the outermost ones that hold arrays of rows, and those that
+    are told whole."""
     if isinstance(value, dict):
         if not {"data", "info"} & value.keys():
             yield value
@@ -61,16 +98,24 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def changed(file: Path, key: str, value: Any, draw: Any) -> tuple[str, bool]:
-    """The text of a file with a key or column more, and whether that says what is done anyway: a line or answer is trained on
-    without a mark, another turn is not, and nobody has tools."""
+    """The text of a file with a key or column more, and whether that says what is done anyway: a
+    line or answer is trained on without a mark, another turn is not, and nobody has tools."""
     text = file.read_text("utf-8")
     if file.suffix in (".csv", ".txt"):
         rows = list(csv.reader(io.StringIO(text), delimiter="," if file.suffix == ".csv" else "\t"))
         told = io.StringIO()
-        out = csv.writer(told, delimiter="," if file.suffix == ".csv" else "\t", lineterminator="\n")
-        out.writerows([[*row, key if not number else str(value)] for number, row in enumerate(rows)])
+        out = csv.writer(
+            told, delimiter="," if file.suffix == ".csv" else "\t", lineterminator="\n"
+        )
+        out.writerows(
+            [[*row, key if not number else str(value)] for number, row in enumerate(rows)]
+        )
         return told.getvalue(), False
-    lines = [json.loads(line) for line in text.splitlines()] if file.suffix == ".jsonl" else [json.loads(text)]
+    lines = (
+        [json.loads(line) for line in text.splitlines()]
+        if file.suffix == ".jsonl"
+        else [json.loads(text)]
+    )
     place = draw(st.sampled_from(list(objects(lines))))
     if key in place:
         key += " 2"
@@ -86,7 +131,9 @@ def made_of(name: str, folder: Path, out: Path) -> tuple[set[str], str]:
     source = "klue_nli" if name == "klue_nli" else name
     manifest = convert([Entry(source, kodata.SOURCES[source].FORMS[0], folder)], out, seed=1)
     told = {key for entry in manifest["entries"] for key in entry["not_read"]}
-    return told, "".join((out / f"{side}.jsonl").read_text("utf-8") for side in ("train", "validation"))
+    return told, "".join(
+        (out / f"{side}.jsonl").read_text("utf-8") for side in ("train", "validation")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +149,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 target.write_bytes(file.read_bytes())
     train = made["klue_nli"] / "train.json"
     few = json.loads(train.read_text("utf-8"))[:60]
-    train.with_name("klue-nli-v1.1_train.json").write_text(json.dumps(few, ensure_ascii=False), encoding="utf-8")
+    train.with_name("klue-nli-v1.1_train.json").write_text(
+        json.dumps(few, ensure_ascii=False), encoding="utf-8"
+    )
     train.unlink()
     return made
 
@@ -115,12 +164,23 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     data=st.data(),
 )
 def test_a_key_more_is_used_told_or_refused(
-    name: str, key: str, value: Any, data: Any, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    name: str,
+    key: str,
+    value: Any,
+    data: Any,
+    folders: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder, file = FILES[name]
     own = folders[name]
-    changing = own / ("klue-nli-v1.1_train.json" if name == "klue_nli" else file.relative_to(folder))
-    key = "".join(character for character in key if character.isprintable()) if file.suffix in (".csv", ".txt") else key
+    changing = own / (
+        "klue-nli-v1.1_train.json" if name == "klue_nli" else file.relative_to(folder)
+    )
+    key = (
+        "".join(character for character in key if character.isprintable())
+        if file.suffix in (".csv", ".txt")
+        else key
+    )
     out = tmp_path_factory.mktemp("out")
     original = changing.read_bytes()
     told_before, before = made_of(name, own, out)
@@ -160,7 +220,11 @@ def test_members_of_a_zip_that_no_reader_opens_are_named(tmp_path: Path) -> None
             archive.writestr("__MACOSX/._x.txt", "x")
     (data / "안내.pdf").write_bytes(b"%PDF")
     entry = convert([Entry("aihub_dialogue", "next", data)], tmp_path / "out", seed=1)["entries"][0]
-    assert entry["unread_files"] == ["Training.zip/Training/원문.txt", "Validation.zip/Validation/원문.txt", "안내.pdf"]
+    assert entry["unread_files"] == [
+        "Training.zip/Training/원문.txt",
+        "Validation.zip/Validation/원문.txt",
+        "안내.pdf",
+    ]
 
 
 def test_a_key_of_which_nothing_is_known_is_looked_into() -> None:
@@ -178,7 +242,11 @@ def test_shipped_data_have_nothing_that_is_not_read(tmp_path: Path) -> None:
 def test_names_of_keys_are_told_on_one_line_and_up_to_a_number(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    odd = ["x\nerror: paste your token", "k" * 3_000_000, *(f"key {number}" for number in range(1_500))]
+    odd = [
+        "x\nerror: paste your token",
+        "k" * 3_000_000,
+        *(f"key {number}" for number in range(1_500)),
+    ]
     rows = [{"prompt": f"질문 {number}", "answer": "네", key: 1} for number, key in enumerate(odd)]
     (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "out"
@@ -207,27 +275,41 @@ def test_control_characters_are_seen_wherever_they_stand(value: object, has_some
 def test_a_key_is_told_however_deep_it_is_nested() -> None:
     unread = Unread()
     unread.look({"a": nested({"b": 1}, 2_000), "c": nested("\x07", 2_000)}, known(a=known("x")))
-    assert [*unread.told()] == [NotRead("a" + "[]" * 39 + "[...", 1), NotRead("c", 1), Rewritten(CONTROLS, 1)]
+    assert [*unread.told()] == [
+        NotRead("a" + "[]" * 39 + "[...", 1),
+        NotRead("c", 1),
+        Rewritten(CONTROLS, 1),
+    ]
 
 
 def test_names_may_depend_on_what_stands_beside_them() -> None:
     names = known(turns=lambda turn: known("who", "mark") if turn["who"] == "a" else known("who"))
-    assert [*others({"turns": [{"who": "a", "mark": 1}, {"who": "b", "mark": 1}]}, names)] == ["turns[].mark"]
+    assert [*others({"turns": [{"who": "a", "mark": 1}, {"who": "b", "mark": 1}]}, names)] == [
+        "turns[].mark"
+    ]
 
 
-CELLS = st.sampled_from(["가", "나\n", "\x07", "", None, 3, True, ["\x00"], {"b": "\x01"}, [{"c": 1}]])
-ROWS = st.lists(st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), CELLS, max_size=4), max_size=40)
+CELLS = st.sampled_from(
+    ["가", "나\n", "\x07", "", None, 3, True, ["\x00"], {"b": "\x01"}, [{"c": 1}]]
+)
+ROWS = st.lists(
+    st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), CELLS, max_size=4), max_size=40
+)
 BY_ROW = {
     "flat": known("a", "b"),
     "nested": known("a", c=known("c")),
-    "shortened": KnownOfShortened(known("a", "b", "c", "d"), lambda row: ["cut"] if "d" in row else []),
+    "shortened": KnownOfShortened(
+        known("a", "b", "c", "d"), lambda row: ["cut"] if "d" in row else []
+    ),
     "by the row's keys": lambda row: known("a", "b", "c") if "b" in row else known("a"),
 }
 
 
 @pytest.mark.parametrize("names", BY_ROW.values(), ids=BY_ROW)
 @given(rows=ROWS)
-def test_a_look_at_many_rows_tells_what_looks_at_each_tell(names: Any, rows: list[dict[str, Any]]) -> None:
+def test_a_look_at_many_rows_tells_what_looks_at_each_tell(
+    names: Any, rows: list[dict[str, Any]]
+) -> None:
     together, single = Unread(), Unread()
     for begin in range(0, len(rows), 8):
         together.look_at(rows[begin : begin + 8], names)

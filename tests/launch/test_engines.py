@@ -1,4 +1,5 @@
-"""launch: one file, the exact command, the engine's own command line, and no token in any of them."""
+"""launch: one file, the exact command, the engine's own command line, and no token in any of
+them."""
 
 import json
 import os
@@ -20,7 +21,9 @@ from kotune.recipe.reading import load
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.test_cli import assert_one_message
 
-RECIPES = tuple(Path("recipes") / f"{name}.yml" for name in ("quickstart_llama", "llama_qlora", "deepseek_lora"))
+RECIPES = tuple(
+    Path("recipes") / f"{name}.yml" for name in ("quickstart_llama", "llama_qlora", "deepseek_lora")
+)
 BUCKET = "s3://my-runs"
 CANARY = "hf_CanaryForNoFileAndNoCommandLine00"
 
@@ -36,7 +39,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def prepared(engine: str, *recipes: Path, overrides: tuple[str, ...] = (), **options: Any) -> Launch:
+def prepared(
+    engine: str, *recipes: Path, overrides: tuple[str, ...] = (), **options: Any
+) -> Launch:
     bucket = {"bucket": BUCKET} if engine == "sky" else {}
     submissions = [Submission(recipe, overrides) for recipe in recipes or RECIPES[:1]]
     return engines.prepare(submissions, engine, LaunchOptions(**{**bucket, **options}))
@@ -45,17 +50,23 @@ def prepared(engine: str, *recipes: Path, overrides: tuple[str, ...] = (), **opt
 def fake(folder: Path, program: str, code: int = 0) -> str:
     """A PATH with nothing but a program that writes down how it was called."""
     folder.mkdir(exist_ok=True)
-    script = f'#!/bin/sh\nprintf "%s\\n" "$@" >> {shlex.quote(str(folder / "called"))}\nexit {code}\n'
+    script = (
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >> {shlex.quote(str(folder / "called"))}\nexit {code}\n'
+    )
     (folder / program).write_text(script)
     (folder / program).chmod(0o755)
     return str(folder)
 
 
 @pytest.mark.parametrize("engine", engines.ENGINES)
-def test_a_dry_run_writes_the_file_tells_the_command_and_starts_nothing(cli: Cli, here: Path, engine: str) -> None:
+def test_a_dry_run_writes_the_file_tells_the_command_and_starts_nothing(
+    cli: Cli, here: Path, engine: str
+) -> None:
     bucket = ["--bucket", BUCKET] if engine == "sky" else []
     path = fake(here / "bin", engines.ENGINES[engine].program)
-    done = cli("launch", RECIPES[0], "--on", engine, *bucket, "--dry-run", "--", "--more=1", PATH=path)
+    done = cli(
+        "launch", RECIPES[0], "--on", engine, *bucket, "--dry-run", "--", "--more=1", PATH=path
+    )
     assert done.returncode == 0, done.stderr
     file = here / done.stdout.split()[1]
     assert file.parent == here / "runs" / "launch" and file.is_file()
@@ -63,7 +74,9 @@ def test_a_dry_run_writes_the_file_tells_the_command_and_starts_nothing(cli: Cli
     assert not (here / "bin" / "called").exists()
 
 
-@pytest.mark.parametrize(("engine", "program"), [("docker", "docker"), ("slurm", "sbatch"), ("sky", "sky")])
+@pytest.mark.parametrize(
+    ("engine", "program"), [("docker", "docker"), ("slurm", "sbatch"), ("sky", "sky")]
+)
 def test_the_engines_own_command_line_is_started_with_what_was_told(
     cli: Cli, here: Path, engine: str, program: str
 ) -> None:
@@ -83,7 +96,13 @@ def test_the_engines_own_command_line_is_started_with_what_was_told(
 def test_an_engine_that_is_not_there_or_fails_is_one_message(
     cli: Cli, here: Path, engine: str, program: str, page: str
 ) -> None:
-    words = ("launch", RECIPES[0], "--on", engine, *(["--bucket", BUCKET] if engine == "sky" else []))
+    words = (
+        "launch",
+        RECIPES[0],
+        "--on",
+        engine,
+        *(["--bucket", BUCKET] if engine == "sky" else []),
+    )
     (here / "empty").mkdir()
     absent = cli(*words, PATH=str(here / "empty"))
     assert_one_message(absent, 2, f"`{program}` is not on the PATH", f"(docs/{page}.md)")
@@ -94,20 +113,36 @@ def test_an_engine_that_is_not_there_or_fails_is_one_message(
 
 def test_bad_words_are_one_message_and_write_nothing(cli: Cli, here: Path) -> None:
     recipe = RECIPES[0]
-    assert_one_message(cli("launch", recipe, "--on", "slrum"), 2, "--on slrum: unknown engine; did you mean slurm?")
+    assert_one_message(
+        cli("launch", recipe, "--on", "slrum"), 2, "--on slrum: unknown engine; did you mean slurm?"
+    )
     assert_one_message(cli("launch", "no.yml", "--on", "slurm"), 2, "no.yml")
-    assert_one_message(cli("launch", recipe, "--on", "slurm", "--set", "adapter=lra"), 2, "did you mean lora?")
+    assert_one_message(
+        cli("launch", recipe, "--on", "slurm", "--set", "adapter=lra"), 2, "did you mean lora?"
+    )
     assert_one_message(cli("launch", recipe, "--on", "sky"), 2, "--bucket s3://NAME")
-    assert_one_message(cli("launch", recipe, "--on", "sky", "--bucket", "runs"), 2, "--bucket s3://NAME")
-    assert_one_message(cli("launch", recipe, "--on", "docker", "--bucket", BUCKET), 2, "only SkyPilot takes one")
-    assert_one_message(cli("launch", ROOT / recipe, "--on", "sky", "--bucket", BUCKET), 2, "is sent this folder alone")
+    assert_one_message(
+        cli("launch", recipe, "--on", "sky", "--bucket", "runs"), 2, "--bucket s3://NAME"
+    )
+    assert_one_message(
+        cli("launch", recipe, "--on", "docker", "--bucket", BUCKET), 2, "only SkyPilot takes one"
+    )
+    assert_one_message(
+        cli("launch", ROOT / recipe, "--on", "sky", "--bucket", BUCKET),
+        2,
+        "is sent this folder alone",
+    )
     (here / "cli.py").unlink()
-    assert_one_message(cli("launch", recipe, "--on", "sky", "--bucket", BUCKET), 2, "cli.py is not in it")
+    assert_one_message(
+        cli("launch", recipe, "--on", "sky", "--bucket", BUCKET), 2, "cli.py is not in it"
+    )
     assert not (here / "runs").exists()
 
 
 @pytest.mark.parametrize("engine", engines.ENGINES)
-def test_tokens_are_named_and_their_values_stand_nowhere(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+def test_tokens_are_named_and_their_values_stand_nowhere(
+    monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
     for name in ("HF_TOKEN", "WANDB_API_KEY"):
         monkeypatch.setenv(name, CANARY)
     launched = prepared(engine, *RECIPES)
@@ -121,7 +156,9 @@ def test_tokens_are_named_and_their_values_stand_nowhere(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("engine", engines.ENGINES)
 def test_settings_reach_the_run(engine: str) -> None:
-    launched = prepared(engine, *RECIPES, overrides=("axolotl.max_steps=6", "seed=7"), limit="quick", lang="ko")
+    launched = prepared(
+        engine, *RECIPES, overrides=("axolotl.max_steps=6", "seed=7"), limit="quick", lang="ko"
+    )
     told = launched.text + "".join(shlex.join(command) + "\n" for command in launched.commands)
     words = "--set axolotl.max_steps=6 --set seed=7 --limit quick --lang ko"
     assert told.count(words) == 3
@@ -138,11 +175,19 @@ def test_docker_gets_gpus_shared_memory_and_the_recipe_and_data_of_this_machine(
     (command,) = prepared("docker", recipe).commands
     assert command[-3:] == ["kotune", "run", "recipes/recipe.yml"]
     words = shlex.join(command)
-    for part in ("--gpus all", "--shm-size 10g", "--ulimit memlock=-1", "--env-file runs/launch/docker.env"):
+    for part in (
+        "--gpus all",
+        "--shm-size 10g",
+        "--ulimit memlock=-1",
+        "--env-file runs/launch/docker.env",
+    ):
         assert part in words
     assert mounts(command) == [
-        "kotune-cache:/cache", f"{here}/runs:/inputs/runs", f"{here}/{recipe}:/inputs/{recipe}:ro", f"{here}/data:/inputs/data:ro"
-    ]  # fmt: skip
+        "kotune-cache:/cache",
+        f"{here}/runs:/inputs/runs",
+        f"{here}/{recipe}:/inputs/{recipe}:ro",
+        f"{here}/data:/inputs/data:ro",
+    ]
 
 
 @pytest.mark.parametrize("path", [".", "kotune", "kodata", "runs/..", "workspace"])
@@ -155,7 +200,9 @@ def test_no_recipe_lays_a_folder_over_the_code_in_the_container(here: Path, path
     except RecipeError as error:
         assert path == "runs/.." and "below this folder alone" in str(error)
         return
-    assert command[command.index("--workdir") + 1] == "/inputs" and command[-1] == "/recipe/recipe.yml"
+    assert (
+        command[command.index("--workdir") + 1] == "/inputs" and command[-1] == "/recipe/recipe.yml"
+    )
     targets = [Path(mount.split(":")[1]) for mount in mounts(command)]
     assert all(target.parts[1] in ("inputs", "recipe", "cache") for target in targets)
 
@@ -165,9 +212,13 @@ def test_docker_is_given_nothing_from_outside_this_folder(here: Path, path: str)
     """An absolute path would be laid over the container's own folder of that name."""
     for folder in (here.parent / "outside", here / "data"):
         folder.mkdir(exist_ok=True)
-    text = f"model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: {path.format(here=here)}\n"
+    text = (
+        "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path:"
+        f" {path.format(here=here)}\n"
+    )
     with pytest.raises(
-        RecipeError, match=r"a container is given what lies below this folder alone; copy it here, or link"
+        RecipeError,
+        match=r"a container is given what lies below this folder alone; copy it here, or link",
     ):
         prepared("docker", write_recipe(here, text))
 
@@ -186,7 +237,10 @@ def test_what_a_recipe_names_of_this_machines_files_is_found(here: Path) -> None
         (here / name).mkdir()
     (here / "model" / "config.json").write_text("{}")
     (here / "own.jinja").write_text("{{ messages }}")
-    text = "model: model\ntemplate: own.jinja\ndata:\n  - source: nli_sample\ntasks: [nli_sample_ko, nsmc_ko]\n"
+    text = (
+        "model: model\ntemplate: own.jinja\ndata:\n  - source: nli_sample\ntasks: [nli_sample_ko,"
+        " nsmc_ko]\n"
+    )
     recipe = load(write_recipe(here, text + "data_path: {nsmc: nsmc}\n"))
     assert local_places(recipe) == [Path("nsmc"), Path("model"), Path("own.jinja")]
     assert local_places(load(RECIPES[0])) == []
@@ -197,33 +251,44 @@ def test_an_image_has_no_names_no_secret_and_nothing_that_is_not_asked_for() -> 
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001:10001"]
     assert json.loads(lines[-1].removeprefix("ENTRYPOINT "))[-1] == "/kotune/cli.py"
-    assert 'VOLUME ["/cache"]' in lines and not any(name in line for line in lines for name in TOKENS)
+    assert 'VOLUME ["/cache"]' in lines and not any(
+        name in line for line in lines for name in TOKENS
+    )
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert ignored[1] == "*"
     assert all((ROOT / line[1:]).exists() for line in ignored if line.startswith("!"))
 
 
 def test_dockers_own_command_line_takes_the_words() -> None:
-    """Its client reads options and the file of names before it asks for its daemon, which need not be there."""
+    """Its client reads options and the file of names before it asks for its daemon, which need not
+    be there."""
     if not shutil.which("docker"):
         pytest.skip("docker is not on the PATH")
     launched = prepared("docker")
     engines.write(launched)
     env = {**os.environ, "DOCKER_HOST": "unix:///nowhere.sock"}
     (command,) = launched.commands
-    for words, told in ((command, "nowhere.sock"), ([*command[:2], "--no-such-word", *command[2:]], "unknown flag")):
+    for words, told in (
+        (command, "nowhere.sock"),
+        ([*command[:2], "--no-such-word", *command[2:]], "unknown flag"),
+    ):
         done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
         assert done.returncode and told in done.stderr, done.stderr
 
 
 def sbatch(launched: Launch, folder: Path, code: int, state: str, **more: str) -> tuple[int, str]:
-    """The script as SLURM would run it, around a run that ends with `code`; its exit code, and what scontrol was told."""
-    script = launched.text.replace(f"{ROOT}/cli.py run", "sh -c 'echo ran $0 $*; exit $CODE'").replace("sleep 60", ":")
+    """The script as SLURM would run it, around a run that ends with `code`; its exit code, and what
+    scontrol was told."""
+    script = launched.text.replace(
+        f"{ROOT}/cli.py run", "sh -c 'echo ran $0 $*; exit $CODE'"
+    ).replace("sleep 60", ":")
     path = fake(folder / "bin", "scontrol") + ":/usr/bin:/bin"
     (folder / "bin" / "squeue").write_text(f"#!/bin/sh\necho {state}\n")
     (folder / "bin" / "squeue").chmod(0o755)
     env = {"PATH": path, "CODE": str(code), "SLURM_JOB_ID": "5", **more}
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", script], env=env, capture_output=True, text=True, check=False
+    )
     called = folder / "bin" / "called"
     return done.returncode, done.stdout + (called.read_text() if called.exists() else "")
 
@@ -252,18 +317,26 @@ def test_several_recipes_are_an_array_of_slurms_and_one_is_none(here: Path) -> N
     array = prepared("slurm", *RECIPES)
     assert "#SBATCH --array=0-2\n" in array.text and "--array" not in prepared("slurm").text
     for index, recipe in enumerate(RECIPES):
-        assert f"ran {recipe}" in sbatch(array, here, 0, "RUNNING", SLURM_ARRAY_TASK_ID=str(index))[1]
+        assert (
+            f"ran {recipe}" in sbatch(array, here, 0, "RUNNING", SLURM_ARRAY_TASK_ID=str(index))[1]
+        )
 
 
-def test_the_slurm_script_passes_sigterm_to_the_run_and_waits_for_its_checkpoint(here: Path) -> None:
+def test_the_slurm_script_passes_sigterm_to_the_run_and_waits_for_its_checkpoint(
+    here: Path,
+) -> None:
     launched = prepared("slurm")
     run = 'trap "echo told; sleep 0.3; exit 143" TERM; echo ready; while :; do sleep 0.05; done'
-    script = launched.text.replace(f"{ROOT}/cli.py run", f"bash -c '{run}'").replace("sleep 60", ":")
+    script = launched.text.replace(f"{ROOT}/cli.py run", f"bash -c '{run}'").replace(
+        "sleep 60", ":"
+    )
     path = fake(here / "bin", "scontrol") + ":/usr/bin:/bin"
     (here / "bin" / "squeue").write_text("#!/bin/sh\necho RUNNING\n")
     (here / "bin" / "squeue").chmod(0o755)
     env = {"PATH": path, "SLURM_JOB_ID": "5"}
-    with subprocess.Popen(["bash", "-c", script], env=env, stdout=subprocess.PIPE, text=True) as job:
+    with subprocess.Popen(
+        ["bash", "-c", script], env=env, stdout=subprocess.PIPE, text=True
+    ) as job:
         assert job.stdout and job.stdout.readline() == "ready\n"
         job.terminate()
         said = job.communicate(timeout=20)[0]
@@ -284,15 +357,22 @@ def test_a_sky_task_goes_on_after_a_preemption_and_costs_nothing_when_idle() -> 
     assert launched.after == f"aws s3 sync {BUCKET} runs"
 
 
-@pytest.mark.parametrize(("code", "started", "ended"), [(1, 3, 1), (0, 3, 0), (75, 1, 75), (143, 1, 143)])
+@pytest.mark.parametrize(
+    ("code", "started", "ended"), [(1, 3, 1), (0, 3, 0), (75, 1, 75), (143, 1, 143)]
+)
 def test_a_run_that_fails_stops_no_other_on_the_same_machine_but_a_preemption_stops_all(
     here: Path, code: int, started: int, ended: int
 ) -> None:
     launched = prepared("sky", *RECIPES)
-    (here / "cli.py").write_text(f"#!/bin/sh\necho ran\ncase $2 in *quickstart*) exit {code} ;; esac\n")
+    (here / "cli.py").write_text(
+        f"#!/bin/sh\necho ran\ncase $2 in *quickstart*) exit {code} ;; esac\n"
+    )
     (here / "cli.py").chmod(0o755)
     done = subprocess.run(
-        ["bash", "-c", yaml.safe_load(launched.text)["run"]], capture_output=True, text=True, check=False
+        ["bash", "-c", yaml.safe_load(launched.text)["run"]],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.stdout.count("ran\n"), done.returncode) == (started, ended), done.stderr
     path = fake(here / "bin", "docker", code)
@@ -307,26 +387,37 @@ def test_a_run_that_fails_stops_no_other_on_the_same_machine_but_a_preemption_st
     assert (here / "bin" / "called").read_text().splitlines().count("run") == 2 * started
 
 
-def test_skypilots_own_parser_takes_the_task_and_refuses_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skypilots_own_parser_takes_the_task_and_refuses_a_wrong_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sky = shutil.which("sky")
     if not sky:
-        pytest.skip("sky is not on the PATH (make sky-check brings it, in an environment of its own)")
+        pytest.skip(
+            "sky is not on the PATH (make sky-check brings it, in an environment of its own)"
+        )
     monkeypatch.setenv("HF_TOKEN", CANARY)
     launched = prepared("sky", *RECIPES)
     code = (
-        "import sys, sky, yaml; text = sys.stdin.read()\n"
-        "task = sky.Task.from_yaml_config(yaml.safe_load(text), secrets_overrides=[('HF_TOKEN', 'x')])\n"
-        "one = list(task.resources)[0]\n"
-        "print(len(task.resources), one.use_spot, one.job_recovery['recover_on_exit_codes'], one.autostop_config.down)\n"
-        "try: sky.Task.from_yaml_config(yaml.safe_load(text.replace('use_spot', 'use_spto')))\n"
-        "except Exception as error: print('refused')\n"
+        "import sys, sky, yaml; text = sys.stdin.read()\ntask ="
+        " sky.Task.from_yaml_config(yaml.safe_load(text), secrets_overrides=[('HF_TOKEN',"
+        " 'x')])\none = list(task.resources)[0]\nprint(len(task.resources), one.use_spot,"
+        " one.job_recovery['recover_on_exit_codes'], one.autostop_config.down)\ntry:"
+        " sky.Task.from_yaml_config(yaml.safe_load(text.replace('use_spot', 'use_spto')))\nexcept"
+        " Exception as error: print('refused')\n"
     )
     python = Path(sky).resolve().with_name("python")
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        [python, "-c", code], input=launched.text, env=env, capture_output=True, text=True, check=False
+        [python, "-c", code],
+        input=launched.text,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert done.stdout.splitlines()[-2:] == ["2 True [75, 143] True", "refused"], done.stdout + done.stderr
+    assert done.stdout.splitlines()[-2:] == ["2 True [75, 143] True", "refused"], (
+        done.stdout + done.stderr
+    )
 
 
 @pytest.mark.parametrize("name", ["한국어.yml", "a b.yml", "UPPER_lower.yml", "$(touch x).yml"])
@@ -344,7 +435,15 @@ def test_a_recipe_of_any_name_is_quoted(here: Path, engine: str, name: str) -> N
     "words",
     [
         ["launch", str(RECIPES[0]), "--on", "slurm", "--dry-run"],
-        ["study", "recipes/studies/few_data.yml", "--dry-run", "--gpu", "a100-40", "--price", "3000"],
+        [
+            "study",
+            "recipes/studies/few_data.yml",
+            "--dry-run",
+            "--gpu",
+            "a100-40",
+            "--price",
+            "3000",
+        ],
     ],
     ids=lambda words: words[0],
 )
@@ -353,14 +452,21 @@ def test_a_dry_run_needs_the_light_install_alone(here: Path, words: list[str]) -
     code = (
         f"import runpy, sys; sys.argv = {['cli.py', *words]!r}\n"
         f"try: runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\n"
-        f"except SystemExit as stop: assert not stop.code\n"
+        "except SystemExit as stop: assert not stop.code\n"
         f"assert not [name for name in {heavy} if name in sys.modules]"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-BROKEN = ("a\nfile_mounts: {x: y}.yml", "a\r.yml", "a\x1b[2J.yml", "a:b.yml", "a\u2028b.yml", "a\x85b.yml")
+BROKEN = (
+    "a\nfile_mounts: {x: y}.yml",
+    "a\r.yml",
+    "a\x1b[2J.yml",
+    "a:b.yml",
+    "a\u2028b.yml",
+    "a\x85b.yml",
+)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -370,7 +476,9 @@ def test_a_name_that_an_engine_would_read_as_more_than_a_name_is_one_message(
 ) -> None:
     shutil.copy(RECIPES[0], here / name)
     (here / "d:d").mkdir()
-    data = write_recipe(here, "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: 'd:d'\n")
+    data = write_recipe(
+        here, "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: 'd:d'\n"
+    )
     for recipe in (Path(name), data.relative_to(here)):
         with pytest.raises(RecipeError, match="a colon or a control character in a path") as caught:
             prepared(engine, recipe)
@@ -378,7 +486,9 @@ def test_a_name_that_an_engine_would_read_as_more_than_a_name_is_one_message(
 
 
 @pytest.mark.parametrize("engine", engines.ENGINES)
-def test_this_folders_own_name_is_looked_at_too(here: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+def test_this_folders_own_name_is_looked_at_too(
+    here: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
     inside = here / "a:b"
     shutil.copytree(here / "recipes", inside / "recipes")
     monkeypatch.chdir(inside)

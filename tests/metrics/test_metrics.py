@@ -1,4 +1,5 @@
-"""Metrics as functions of sums: equal to the definitions they name, with standard errors that know of clusters."""
+"""Metrics as functions of sums: equal to the definitions they name, with standard errors that know
+of clusters."""
 
 import json
 import math
@@ -20,7 +21,9 @@ def drawn(number: int, seed: int = 1) -> list[tuple[int, int]]:
     return [(rng.randrange(3), rng.randrange(3)) for _ in range(number)]
 
 
-@pytest.mark.parametrize("items", [drawn(200), [(0, 0)], [(0, 1), (0, 1)], [(0, 0), (1, 0), (1, 2)]])
+@pytest.mark.parametrize(
+    "items", [drawn(200), [(0, 0)], [(0, 1), (0, 1)], [(0, 0), (1, 0), (1, 2)]]
+)
 def test_macro_f1_is_scikit_learns(items: list[tuple[int, int]]) -> None:
     f1_score = pytest.importorskip("sklearn.metrics").f1_score
     golds, predictions = zip(*items, strict=True)
@@ -40,7 +43,9 @@ def test_a_calibrated_model_has_a_small_ece_and_a_boastful_one_a_large() -> None
     honest = [(p, float(rng.random() < p)) for p in (rng.uniform(0.34, 1) for _ in range(20_000))]
     boastful = [(0.99, right) for _, right in honest]
     assert aggregation("ece")(honest) < 0.02
-    assert aggregation("ece")(boastful) == pytest.approx(0.99 - sum(r for _, r in honest) / len(honest))
+    assert aggregation("ece")(boastful) == pytest.approx(
+        0.99 - sum(r for _, r in honest) / len(honest)
+    )
 
 
 def test_triple_acc_needs_a_whole_premise() -> None:
@@ -64,19 +69,25 @@ def test_items_that_move_together_count_once() -> None:
     clusters = [number // 3 for number in range(len(items))]
     alone = stderr(MEAN, premises, range(500))
     assert stderr(MEAN, items, clusters) == pytest.approx(alone)
-    assert stderr(MEAN, items, range(len(items))) < 0.65 * alone  # what lm_eval would print: 1 / sqrt(3) of it
+    assert (
+        stderr(MEAN, items, range(len(items))) < 0.65 * alone
+    )  # what lm_eval would print: 1 / sqrt(3) of it
 
 
 def test_a_bootstrap_agrees_with_another_sample_of_the_world() -> None:
     """The standard error of macro-F1 from one sample against the spread over 400 samples."""
     values = [aggregation("macro_f1")(drawn(300, seed)) for seed in range(400)]
     items = drawn(300, 1_000)
-    assert stderr(METRICS["macro_f1"], items, range(300)) == pytest.approx(float(np.std(values)), rel=0.2)
+    assert stderr(METRICS["macro_f1"], items, range(300)) == pytest.approx(
+        float(np.std(values)), rel=0.2
+    )
 
 
 def test_the_same_data_has_the_same_standard_error_and_one_cluster_has_none() -> None:
     items = drawn(60)
-    assert stderr(METRICS["macro_f1"], items, range(60)) == stderr(METRICS["macro_f1"], items, range(60))
+    assert stderr(METRICS["macro_f1"], items, range(60)) == stderr(
+        METRICS["macro_f1"], items, range(60)
+    )
     assert math.isnan(stderr(MEAN, [1.0, 0.0], ["a", "a"]))
 
 
@@ -98,10 +109,17 @@ def test_every_task_has_a_card() -> None:
         assert all(0 <= chance <= 1 for chance in card.chance.values())
 
 
-def test_standard_errors_of_a_plain_lm_eval_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_errors_of_a_plain_lm_eval_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "samples_klue_nli_ko_2026-01-01T00-00-00.jsonl"
     samples = [
-        {"doc": {"premise": str(n // 3)}, "metrics": ["acc", "macro_f1"], "acc": float(n % 2), "macro_f1": [n % 3, 0]}
+        {
+            "doc": {"premise": str(n // 3)},
+            "metrics": ["acc", "macro_f1"],
+            "acc": float(n % 2),
+            "macro_f1": [n % 3, 0],
+        }
         for n in range(30)
     ]
     path.write_text("".join(json.dumps(sample) + "\n" for sample in samples), encoding="utf-8")

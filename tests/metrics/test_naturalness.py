@@ -1,4 +1,5 @@
-"""The signals of natural Korean: tables worked by hand, our own pairs and lines, and the page that says what they are worth."""
+"""The signals of natural Korean: tables worked by hand, our own pairs and lines, and the page that
+says what they are worth."""
 
 import json
 import math
@@ -16,7 +17,15 @@ from benchmarks import naturalness as page
 from kodata import DataError, naturalness
 from kodata.metrics.metrics import METRICS, VOID, aggregation
 from kodata.metrics.naturalness import fluency, references, scripts, translationese
-from kodata.metrics.naturalness.signals import LEVELS, LONGEST, NAMES, Signal, is_empty_or_label, measure, profile
+from kodata.metrics.naturalness.signals import (
+    LEVELS,
+    LONGEST,
+    NAMES,
+    Signal,
+    is_empty_or_label,
+    measure,
+    profile,
+)
 from kodata.metrics.resampling import stderr
 from tests.conftest import REAL
 
@@ -24,7 +33,11 @@ from tests.conftest import REAL
 def counts(text: str) -> dict[str, int]:
     """What of translationese is in a text."""
     found = translationese.read(text).morphemes
-    return {name: number for name, count in translationese.TRANSLATIONESE.items() if (number := count(found))}
+    return {
+        name: number
+        for name, count in translationese.TRANSLATIONESE.items()
+        if (number := count(found))
+    }
 
 
 # ---- scripts
@@ -33,7 +46,15 @@ def counts(text: str) -> dict[str, int]:
 def test_every_leaky_line_is_found_and_no_line_with_foreign_letters_of_right() -> None:
     rows = page.written("leaky")
     assert sum(bool(row["leaky"]) for row in rows) >= 40
-    assert {row["script"] for row in rows} == {"vietnamese", "han", "kana", "cyrillic", "latin", "other", "none"}
+    assert {row["script"] for row in rows} == {
+        "vietnamese",
+        "han",
+        "kana",
+        "cyrillic",
+        "latin",
+        "other",
+        "none",
+    }
     wrong = [row["text"] for row in rows if bool(scripts.leaky(str(row["text"]))) != row["leaky"]]
     assert wrong == []
 
@@ -60,15 +81,21 @@ def test_hangul_is_a_share_of_letters(text: str, share: tuple[int, int]) -> None
 
 
 def test_only_the_words_with_the_leak_are_told() -> None:
-    assert scripts.leaky("요즘은 다양한 lĩnh vực에서 컴퓨터(computer)를 쓴다. (必要)") == ["lĩnh", "vực에서"]
+    assert scripts.leaky("요즘은 다양한 lĩnh vực에서 컴퓨터(computer)를 쓴다. (必要)") == [
+        "lĩnh",
+        "vực에서",
+    ]
 
 
 # ---- fluency
 
 
 def test_the_model_is_a_probability_distribution() -> None:
-    """After the same text, the chances of all characters that the model knows come to just under 1."""
-    letters = [chr(code) for code in [*range(0x20, 0x7F), *range(0x3131, 0x318F), *range(0xAC00, 0xD7A4)]]
+    """After the same text, the chances of all characters that the model knows come to just under
+    1."""
+    letters = [
+        chr(code) for code in [*range(0x20, 0x7F), *range(0x3131, 0x318F), *range(0xAC00, 0xD7A4)]
+    ]
     for before in ("", "이", "이 영화 정말 재미있"):
         chances = fluency.chances("".join(f"\n{before}{letter}" for letter in letters))
         assert 0.95 < chances[len(before) + 1 :: len(before) + 2].sum() < 1.001
@@ -83,7 +110,9 @@ def test_a_sentence_is_likelier_than_its_letters_in_another_order() -> None:
     assert fluency.bits("") == (0.0, 0)
 
 
-def test_a_tiny_model_has_the_probabilities_of_a_table_worked_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tiny_model_has_the_probabilities_of_a_table_worked_by_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fluency, "LEAST", (1,) * fluency.ORDER)
     table = fluency.train(["가나", "가다"])
     monkeypatch.setattr(fluency, "_table", lambda: table)
@@ -107,7 +136,9 @@ def test_training_again_gives_the_shipped_model() -> None:
 
     if not (REAL / "nsmc").is_dir():
         pytest.skip("the real NSMC files are not at ../shared/data/nsmc")
-    texts = [record["document"] for record in nsmc.read("train", REAL / "nsmc") if record["document"]]
+    texts = [
+        record["document"] for record in nsmc.read("train", REAL / "nsmc") if record["document"]
+    ]
     for made, shipped in zip(fluency.train(texts), fluency._table(), strict=True):
         assert np.array_equal(made, shipped)
 
@@ -155,7 +186,9 @@ def test_translationese_is_counted_where_it_stands(text: str, expected: dict[str
         ("물 두 컵", set()),
     ],
 )
-def test_speech_levels_are_those_of_sentence_ends_outside_quotes(text: str, expected: set[str]) -> None:
+def test_speech_levels_are_those_of_sentence_ends_outside_quotes(
+    text: str, expected: set[str]
+) -> None:
     assert translationese.read(text).registers == expected
 
 
@@ -191,8 +224,11 @@ def test_an_endless_loop_is_all_repetition() -> None:
 
 
 def test_the_profile_is_the_difference_of_two_distances() -> None:
-    """A weight is the log ratio of two shares, so its mean over a text is KL(text, translated) - KL(text, native)."""
-    native, translated = (references.occurrences([text] * 20) for text in ("밥을 먹고 갔다.", "밥을 먹으면 간다."))
+    """A weight is the log ratio of two shares, so its mean over a text is KL(text, translated) -
+    KL(text, native)."""
+    native, translated = (
+        references.occurrences([text] * 20) for text in ("밥을 먹고 갔다.", "밥을 먹으면 간다.")
+    )
     weights = references.fit(native, translated)
     assert weights["을/JKO"] == 0
     assert weights["고/EC"] == pytest.approx(math.log2(21), abs=1e-3) == -weights["으면/EC"]
@@ -220,7 +256,9 @@ def test_weights_and_references_are_those_of_the_real_text(real_klue: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_profile_is_fitted_on_text_that_no_reference_value_is_taken_from(real_klue: Path) -> None:
+def test_the_profile_is_fitted_on_text_that_no_reference_value_is_taken_from(
+    real_klue: Path,
+) -> None:
     assert not set(references.translated(REAL, True)) & set(references.translated(REAL, False))
     assert profile() == references.fit(
         page.native_occurrences(REAL),
@@ -282,7 +320,9 @@ def test_a_rate_is_a_ratio_of_sums() -> None:
 
 
 @pytest.mark.parametrize(("empties", "void"), [(0, False), (10, False), (11, True), (100, True)])
-def test_signals_are_void_where_over_a_tenth_of_the_answers_say_nothing(empties: int, void: bool) -> None:
+def test_signals_are_void_where_over_a_tenth_of_the_answers_say_nothing(
+    empties: int, void: bool
+) -> None:
     assert VOID == 0.1
     items = [(str(n), 1.0, 2.0, n < empties) for n in range(100)]
     assert aggregation("void")([(item[0], item[3]) for item in items]) == void
@@ -298,7 +338,11 @@ def test_signals_are_void_where_over_a_tenth_of_the_answers_say_nothing(empties:
 def test_the_prompts_are_a_hundred_or_more_of_every_kind() -> None:
     records = list(naturalness.read("test"))
     assert len(records) == naturalness.CARD.rows["test"] >= 100
-    assert len({record["prompt"] for record in records}) == len({record["guid"] for record in records}) == len(records)
+    assert (
+        len({record["prompt"] for record in records})
+        == len({record["guid"] for record in records})
+        == len(records)
+    )
     kinds = [record["kind"] for record in records]
     assert len(set(kinds)) == len(set(kinds[:8])) == 8
     assert {record["level"] for record in records} == set(naturalness.LEVELS)
@@ -323,11 +367,15 @@ def test_a_bad_row_of_own_prompts_is_told(tmp_path: Path, row: dict[str, Any], t
 
 
 def test_own_prompts_need_no_level_and_absent_ones_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such file; path must name a folder with prompts\.jsonl"):
+    with pytest.raises(
+        DataError, match=r"no such file; path must name a folder with prompts\.jsonl"
+    ):
         naturalness.files("test", tmp_path)
     with pytest.raises(DataError, match="for scoring only"):
         naturalness.files("train")
-    (tmp_path / "prompts.jsonl").write_text('{"guid": "a", "kind": "k", "prompt": "뭐 해요?"}\n', encoding="utf-8")
+    (tmp_path / "prompts.jsonl").write_text(
+        '{"guid": "a", "kind": "k", "prompt": "뭐 해요?"}\n', encoding="utf-8"
+    )
     assert list(naturalness.read("test", tmp_path)) == [
         {"guid": "a", "kind": "k", "level": "any", "prompt": "뭐 해요?"}
     ]

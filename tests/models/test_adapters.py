@@ -1,4 +1,5 @@
-"""A stranger's adapter_config.json: nothing that it names is imported, matched without end or made as large as it says."""
+"""A stranger's adapter_config.json: nothing that it names is imported, matched without end or made
+as large as it says."""
 
 import json
 import shutil
@@ -37,7 +38,10 @@ def written(root: Path, **said: Any) -> Path:
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"target_modules": r"(([a-z_0-9]+\.?)+)+!"}, "target_modules: .*may be matched without end"),
+        (
+            {"target_modules": r"(([a-z_0-9]+\.?)+)+!"},
+            "target_modules: .*may be matched without end",
+        ),
         ({"exclude_modules": "(a*)*!"}, "exclude_modules: "),
         ({"modules_to_save": ["(a*)*!"]}, "modules_to_save: "),
         ({"layers_pattern": ["(a*)*!"], "layers_to_transform": [0]}, "layers_pattern: "),
@@ -59,7 +63,10 @@ def written(root: Path, **said: Any) -> Path:
         ({"lora_dropout": "x"}, "says `lora_dropout: 'x'`"),
         ({"alpha_pattern": {"q_proj": "x"}}, "says `alpha_pattern: "),
         ({"peft_version": {"a": 1}}, "says `peft_version: "),
-        ({"trainable_token_indices": {"embed_tokens": [10**12]}}, "says `trainable_token_indices: "),
+        (
+            {"trainable_token_indices": {"embed_tokens": [10**12]}},
+            "says `trainable_token_indices: ",
+        ),
         ({"layers_to_transform": [0] * 1_000_000}, "says `layers_to_transform: "),
         ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "says `megatron_config: "),
         ({"auto_mapping": {"parent_library": "antigravity"}}, "says `auto_mapping: "),
@@ -71,7 +78,11 @@ def written(root: Path, **said: Any) -> Path:
 def test_what_no_training_writes_is_refused_before_peft_reads_it(
     tmp_path: Path, said: dict[str, Any], told: str
 ) -> None:
-    base = {"model": presets.PRESETS["quickstart-llama"].base, "base_precision": "auto", "compute_dtype": "auto"}
+    base = {
+        "model": presets.PRESETS["quickstart-llama"].base,
+        "base_precision": "auto",
+        "compute_dtype": "auto",
+    }
     with pytest.raises(RecipeError, match=told) as caught:
         adapters.refuse_saved("run/model", written(tmp_path, **said) / "model")
     assert "\n" not in str(caught.value)
@@ -90,14 +101,24 @@ def test_one_that_is_no_json_is_one_message(tmp_path: Path, text: str) -> None:
 def test_what_training_writes_passes(tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     made = peft.LoraConfig(
-        r=16, target_modules=["q_proj"], task_type="CAUSAL_LM", modules_to_save=["lm_head"], rank_pattern={"q_proj": 4},
-        layers_to_transform=[0, 1], layers_pattern=["layers"], use_dora=True, base_model_name_or_path="a/b",
-        trainable_token_indices={"embed_tokens": [1]}, loftq_config={"loftq_bits": 4},
-    )  # fmt: skip
+        r=16,
+        target_modules=["q_proj"],
+        task_type="CAUSAL_LM",
+        modules_to_save=["lm_head"],
+        rank_pattern={"q_proj": 4},
+        layers_to_transform=[0, 1],
+        layers_pattern=["layers"],
+        use_dora=True,
+        base_model_name_or_path="a/b",
+        trainable_token_indices={"embed_tokens": [1]},
+        loftq_config={"loftq_bits": 4},
+    )
     (tmp_path / "model").mkdir()
     made.save_pretrained(tmp_path / "model")
     adapters.refuse_saved("run/model", tmp_path / "model")
-    peft.LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear").save_pretrained(tmp_path / "model")
+    peft.LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear").save_pretrained(
+        tmp_path / "model"
+    )
     adapters.refuse_saved("run/model", tmp_path / "model")
 
 
@@ -105,7 +126,9 @@ def saved(root: Path, **said: Any) -> Path:
     """A run folder with an adapter of a quickstart model, as peft saves it, and its tokenizer."""
     torch, peft = pytest.importorskip("torch"), pytest.importorskip("peft")
     base = model.load_base(BASE["model"], {**BASE, "model_revision": None})
-    config = peft.LoraConfig(task_type="CAUSAL_LM", **{"r": 2, "target_modules": ["q_proj"], **said})
+    config = peft.LoraConfig(
+        task_type="CAUSAL_LM", **{"r": 2, "target_modules": ["q_proj"], **said}
+    )
     made = peft.get_peft_model(base, config)
     with torch.no_grad():
         for name, tensor in made.named_parameters():
@@ -118,15 +141,19 @@ def saved(root: Path, **said: Any) -> Path:
 
 
 BASE: dict[str, Any] = {
-    "model": str(presets.PRESETS["quickstart-llama"].base), "base_precision": "auto", "compute_dtype": "auto",
-}  # fmt: skip
+    "model": str(presets.PRESETS["quickstart-llama"].base),
+    "base_precision": "auto",
+    "compute_dtype": "auto",
+}
 
 
 @pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
 @pytest.mark.parametrize(
     "said", [{}, {"target_modules": ["q_proj", "embed_tokens"]}, {"init_lora_weights": "gaussian"}]
 )
-def test_an_honest_adapter_leaves_the_base_model_as_it_is(tmp_path: Path, said: dict[str, Any]) -> None:
+def test_an_honest_adapter_leaves_the_base_model_as_it_is(
+    tmp_path: Path, said: dict[str, Any]
+) -> None:
     import torch
 
     held = model.load_model(saved(tmp_path, **said), {**BASE, "model_revision": None}).model
@@ -142,7 +169,8 @@ def test_an_honest_adapter_leaves_the_base_model_as_it_is(tmp_path: Path, said: 
 def test_an_adapter_that_changes_the_base_model_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """As if nobody had refused its configuration. A tensor of the base in the file leaves its place and is loaded over it."""
+    """As if nobody had refused its configuration. A tensor of the base in the file leaves its place
+    and is loaded over it."""
     root = saved(tmp_path)
     if way == "in the file":
         from safetensors.torch import load_file, save_file
@@ -157,13 +185,17 @@ def test_an_adapter_that_changes_the_base_model_is_refused(
         file.write_text(json.dumps({**json.loads(file.read_text()), "init_lora_weights": way}))
         monkeypatch.setattr(model, "refuse_saved", lambda *_: None)
     with pytest.raises(
-        StageError, match=r"its adapter changes \d+ tensors of the base model \(model\..*weight, \.\.\.\)"
+        StageError,
+        match=r"its adapter changes \d+ tensors of the base model \(model\..*weight, \.\.\.\)",
     ):
         model.load_model(root, {**BASE, "model_revision": None})
 
 
-def test_a_runs_tokenizer_is_bounded_where_it_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It need not be the one that was proven: 25 rules that double a letter took 8 GB, and more would take the machine."""
+def test_a_runs_tokenizer_is_bounded_where_it_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not be the one that was proven: 25 rules that double a letter took 8 GB, and more
+    would take the machine."""
     root, file = saved(tmp_path), tmp_path / "model" / "tokenizer.json"
     told = json.loads(file.read_text("utf-8"))
     double = {"type": "Replace", "pattern": {"String": "니"}, "content": "니니"}

@@ -1,4 +1,5 @@
-"""Presets, templates, and models from a hub: a stand-in hub on loopback gives the real client's errors."""
+"""Presets, templates, and models from a hub: a stand-in hub on loopback gives the real client's
+errors."""
 
 import json
 import os
@@ -23,7 +24,10 @@ from tests.test_cli import assert_one_message
 MESSAGES = [{"role": "user", "content": "  질문"}, {"role": "assistant", "content": "\t답"}]
 RENDERED = {
     "llama3": (
-        "<B><|start_header_id|>user<|end_header_id|>\n\n  질문<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        (
+            "<B><|start_header_id|>user<|end_header_id|>\n\n "
+            " 질문<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+        ),
         "\t답<|eot_id|>",
     ),
     "deepseek_r1": ("<B><｜User｜>  질문<｜Assistant｜><think>\n\n</think>\n\n", "\t답<E>"),
@@ -35,14 +39,20 @@ RENDERED = {
 @pytest.mark.parametrize("name", sorted(presets.TEMPLATES))
 def test_a_template_of_ours_renders_prompt_and_answer_as_one_text(name: str) -> None:
     jinja2 = pytest.importorskip("jinja2")
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)  # as transformers renders
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True
+    )  # as transformers renders
     template = environment.from_string(presets.TEMPLATES[name].read_text(encoding="utf-8"))
     whole = template.render(messages=MESSAGES, bos_token="<B>", eos_token="<E>")
-    prompt = template.render(messages=MESSAGES[:1], bos_token="<B>", eos_token="<E>", add_generation_prompt=True)
+    prompt = template.render(
+        messages=MESSAGES[:1], bos_token="<B>", eos_token="<E>", add_generation_prompt=True
+    )
     assert (prompt, whole) == (RENDERED[name][0], "".join(RENDERED[name]))
 
 
-def test_a_template_behind_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_behind_a_link_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its target's text would lie in the run folder and stand in every prompt."""
     monkeypatch.chdir(tmp_path)
     for folder in ("outside", "theirs"):
@@ -51,10 +61,18 @@ def test_a_template_behind_a_link_is_refused(tmp_path: Path, monkeypatch: pytest
     Path("theirs/own.jinja").write_text("{{ messages }}")
     Path("theirs/file.jinja").symlink_to(tmp_path / "outside" / "secret.jinja")
     Path("theirs/folder").symlink_to("../outside")
-    for name in ("theirs/file.jinja", "theirs/folder/secret.jinja", f"{tmp_path}/theirs/folder/secret.jinja"):
+    for name in (
+        "theirs/file.jinja",
+        "theirs/folder/secret.jinja",
+        f"{tmp_path}/theirs/folder/secret.jinja",
+    ):
         told = presets.unreadable(Path(name))
         assert "is a symbolic link" in told and f"`{name}`" in told
-    assert presets.unreadable(Path("theirs/own.jinja")) == presets.unreadable(Path("theirs/own.jinja").resolve()) == ""
+    assert (
+        presets.unreadable(Path("theirs/own.jinja"))
+        == presets.unreadable(Path("theirs/own.jinja").resolve())
+        == ""
+    )
     Path("recipe.yml").write_text(
         "model: quickstart-llama\ntemplate: theirs/file.jinja\ndata: [{source: nli_sample}]\n"
     )
@@ -76,7 +94,11 @@ def test_the_recipes_template_wins_over_the_presets(tmp_path: Path) -> None:
     ("fault", "code", "told"),
     [
         (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "ask for access at"),
-        (Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}), 1, "has nothing there"),
+        (
+            Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}),
+            1,
+            "has nothing there",
+        ),
         (Fault(401, method="GET"), 1, "HF_TOKEN"),
         (Fault(500, method="GET"), 75, "try again"),
         (None, 75, "try again"),
@@ -88,7 +110,9 @@ def test_a_model_that_cannot_be_had_is_one_message_and_an_exit_code(
     with running({}) as hub:
         hub.faults = [fault] if fault else []
         done = fetch(hub.endpoint if fault else "http://127.0.0.1:9", tmp_path)
-        assert (done.returncode, "model some/model: " in done.stdout) == (code, True), done.stdout + done.stderr
+        assert (done.returncode, "model some/model: " in done.stdout) == (code, True), (
+            done.stdout + done.stderr
+        )
         assert told in done.stdout
         tries = 4 if code == 75 else 1
         assert not fault or len(hub.asked) == tries
@@ -97,12 +121,21 @@ def test_a_model_that_cannot_be_had_is_one_message_and_an_exit_code(
 def fetch(endpoint: str, home: Path) -> "subprocess.CompletedProcess[str]":
     """In a process of its own, because the hub's address is read when its library is imported."""
     script = (
-        "import kodata.reading.hub\nkodata.reading.hub.PAUSES = (0, 0, 0)\nimport sys\nfrom kotune.models import hub\n"
-        "from kotune.errors import exit_code\n"
-        "try: hub.fetch('some/model')\nexcept Exception as error: print(error); sys.exit(exit_code(error))"
+        "import kodata.reading.hub\nkodata.reading.hub.PAUSES = (0, 0, 0)\nimport sys\nfrom"
+        " kotune.models import hub\nfrom kotune.errors import exit_code\ntry:"
+        " hub.fetch('some/model')\nexcept Exception as error: print(error);"
+        " sys.exit(exit_code(error))"
     )
-    env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "0"}
-    return subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    env = {
+        **os.environ,
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "0",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_tokenizer_without_a_template_is_told(tmp_path: Path) -> None:
@@ -155,11 +188,18 @@ def folder(path: Path, config: dict[str, object], *files: str) -> Path:
     return path
 
 
-def test_weights_that_come_as_pickles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_come_as_pickles_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     huggingface_hub = pytest.importorskip("huggingface_hub")
     assert presets.pickled(folder(tmp_path / "old", {}, "pytorch_model.bin")) == "pytorch_model.bin"
-    assert presets.pickled(folder(tmp_path / "both", {}, "pytorch_model.bin", "model.safetensors")) is None
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "old"))
+    assert (
+        presets.pickled(folder(tmp_path / "both", {}, "pytorch_model.bin", "model.safetensors"))
+        is None
+    )
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "old")
+    )
     with pytest.raises(RecipeError, match="model some/model: the hub has no safetensors of it"):
         model_hub.fetch("some/model")
     assert model_hub.fetch("some/model", weights=False) == "old"
@@ -175,8 +215,13 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_
     with pytest.raises(RecipeError, match="names code of its own"):
         model_hub.fetch(str(mine))
     with pytest.raises(RecipeError, match="names code of its own"):
-        model.load_base(str(mine), {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None})
-    known = folder(tmp_path / "known", {"model_type": "llama", "auto_map": code}, "model.safetensors")
+        model.load_base(
+            str(mine),
+            {"base_precision": "float32", "compute_dtype": "float32", "model_revision": None},
+        )
+    known = folder(
+        tmp_path / "known", {"model_type": "llama", "auto_map": code}, "model.safetensors"
+    )
     assert model_hub.fetch(str(known)) is None  # transformers has it, and uses its own
     assert not (tmp_path / "ran").exists()
 
@@ -193,10 +238,19 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_
         (" " * 10_000_001, "config.json has over 10,000,000 bytes"),
         (None, "config.json is not there"),
         ('{"attn_implementation": "evil/attention"}', "attn_implementation: 'evil/attention'"),
-        ('{"_attn_implementation": "evil/attention@main:run"}', "a kernel that a model names is never run"),
-        ('{"_attn_implementation_internal": "paged|evil/attention"}', "a kernel that a model names is never run"),
+        (
+            '{"_attn_implementation": "evil/attention@main:run"}',
+            "a kernel that a model names is never run",
+        ),
+        (
+            '{"_attn_implementation_internal": "paged|evil/attention"}',
+            "a kernel that a model names is never run",
+        ),
         ('{"attn_implementation": {"": "sdpa", "text_config": "evil/attention"}}', "never run"),
-        ('{"text_config": {"experts_implementation": "evil/experts"}}', "experts_implementation: 'evil/experts'"),
+        (
+            '{"text_config": {"experts_implementation": "evil/experts"}}',
+            "experts_implementation: 'evil/experts'",
+        ),
         ('{"layers": [{"_experts_implementation": "evil:experts"}]}', "never run"),
         ('{"text_config": {"attn_implementation": "evil/attention"}, "auto_map": {}}', "never run"),
     ],
@@ -212,8 +266,12 @@ def test_a_config_that_is_none_or_asks_for_code_from_the_hub_is_refused_by_name(
     assert str(caught.value).startswith(f"model {mine}: ") and len(str(caught.value)) < 400
 
 
-@pytest.mark.parametrize("name", ["generation_config.json", "tokenizer_config.json", "model.safetensors.index.json"])
-def test_other_files_of_a_model_that_are_not_json_are_refused_too(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["generation_config.json", "tokenizer_config.json", "model.safetensors.index.json"]
+)
+def test_other_files_of_a_model_that_are_not_json_are_refused_too(
+    tmp_path: Path, name: str
+) -> None:
     mine = folder(tmp_path / "mine", {"model_type": "llama"}, name)
     with pytest.raises(RecipeError, match=f"{name} is not JSON"):
         model_hub.fetch(str(mine))
@@ -222,13 +280,19 @@ def test_other_files_of_a_model_that_are_not_json_are_refused_too(tmp_path: Path
 @pytest.mark.parametrize("file", ["../other/model.safetensors", "/etc/passwd", 3])
 def test_an_index_that_names_files_elsewhere_is_refused(tmp_path: Path, file: object) -> None:
     mine = folder(tmp_path / "mine", {"model_type": "llama"})
-    (mine / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": file}}))
+    (mine / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"lm_head.weight": file}})
+    )
     with pytest.raises(RecipeError, match="which is no file of it"):
         model_hub.fetch(str(mine))
 
 
 def test_an_adapter_inside_a_model_is_refused(tmp_path: Path) -> None:
-    mine = folder(tmp_path / "mine", {"model_type": "llama", "attn_implementation": "sdpa"}, "model.safetensors")
+    mine = folder(
+        tmp_path / "mine",
+        {"model_type": "llama", "attn_implementation": "sdpa"},
+        "model.safetensors",
+    )
     assert model_hub.fetch(str(mine)) is None
     (mine / "adapter_config.json").write_text('{"base_model_name_or_path": "evil/model"}')
     with pytest.raises(RecipeError, match=r"it brings adapter_config\.json"):
@@ -238,9 +302,17 @@ def test_an_adapter_inside_a_model_is_refused(tmp_path: Path) -> None:
 def test_what_a_model_asks_for_when_it_writes_is_told(tmp_path: Path) -> None:
     mine = folder(tmp_path / "mine", {"model_type": "llama"})
     assert unused_settings(str(mine), None) == {}
-    asked = {"eos_token_id": [1, 2], "pad_token_id": 0, "temperature": 0.6, "max_time": 1.0, "top_k": None}
+    asked = {
+        "eos_token_id": [1, 2],
+        "pad_token_id": 0,
+        "temperature": 0.6,
+        "max_time": 1.0,
+        "top_k": None,
+    }
     asked |= {"use_cache": True, "output_attentions": True, "renormalize_logits": False}
-    (mine / "generation_config.json").write_text(json.dumps({**asked, "transformers_version": "5.16.1"}))
+    (mine / "generation_config.json").write_text(
+        json.dumps({**asked, "transformers_version": "5.16.1"})
+    )
     assert unused_settings(str(mine), None) == {"max_time": 1.0, "temperature": 0.6}
 
 
@@ -248,8 +320,8 @@ def test_what_a_model_asks_for_when_it_writes_is_told(tmp_path: Path) -> None:
 def test_a_folder_of_the_hubs_name_is_either_what_is_judged_and_loaded_or_is_not_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """A preset is the hub's, whatever lies in the current folder; a folder that a recipe names is the folder, wherever children
-    are started."""
+    """A preset is the hub's, whatever lies in the current folder; a folder that a recipe names is
+    the folder, wherever children are started."""
     huggingface_hub = pytest.importorskip("huggingface_hub")
     monkeypatch.chdir(tmp_path)
     base = presets.find(name, None).base
@@ -273,22 +345,34 @@ def own_model(tmp_path: Path) -> Path:
     return Path(shutil.copytree(presets.PRESETS["quickstart-llama"].base, tmp_path / "theirs"))
 
 
-@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer.json", "additional_chat_templates/tools.jinja"])
-@pytest.mark.parametrize("command", [("check",), ("preview", "--items", "1"), ("plan",), ("run", "--until", "render")])
+@pytest.mark.parametrize(
+    "name", ["chat_template.jinja", "tokenizer.json", "additional_chat_templates/tools.jinja"]
+)
+@pytest.mark.parametrize(
+    "command", [("check",), ("preview", "--items", "1"), ("plan",), ("run", "--until", "render")]
+)
 @pytest.mark.few(4)
-def test_a_link_in_a_model_folder_is_never_read(tmp_path: Path, cli: Cli, name: str, command: tuple[str, ...]) -> None:
-    """/proc/self/environ in place of a template would print HF_TOKEN and copy it into the run folder."""
+def test_a_link_in_a_model_folder_is_never_read(
+    tmp_path: Path, cli: Cli, name: str, command: tuple[str, ...]
+) -> None:
+    """/proc/self/environ in place of a template would print HF_TOKEN and copy it into the run
+    folder."""
     model = own_model(tmp_path)
     (model / name).unlink(missing_ok=True)
     (model / name).parent.mkdir(exist_ok=True)
     (model / name).symlink_to("/proc/self/environ")
     recipe = write_recipe(
         tmp_path,
-        f"model: {model}\ntemplate: own\ndata: [{{source: nli_sample, samples: 50}}]\ntasks: [nli_sample_ko]\n",
+        f"model: {model}\ntemplate: own\ndata: [{{source: nli_sample, samples: 50}}]\ntasks:"
+        " [nli_sample_ko]\n",
     )
     done = cli(command[0], recipe, *command[1:], HF_TOKEN="hf_Canary123456")
     assert_one_message(done, 2, "is a symbolic link; put the file itself there")
-    assert not any(b"hf_Canary" in file.read_bytes() for file in (tmp_path / "runs").rglob("*") if file.is_file())
+    assert not any(
+        b"hf_Canary" in file.read_bytes()
+        for file in (tmp_path / "runs").rglob("*")
+        if file.is_file()
+    )
 
 
 def test_a_model_in_the_hubs_cache_may_be_given_by_its_folder(tmp_path: Path) -> None:
@@ -310,15 +394,20 @@ def test_a_model_in_the_hubs_cache_may_be_given_by_its_folder(tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", ["pipe", "index", "pickle"])
 def test_weights_that_are_not_the_models_own_files_are_refused(tmp_path: Path, kind: str) -> None:
-    """transformers 5.16 loads what `transformers_weights` names: another index, which may name any file, or a pickle."""
+    """transformers 5.16 loads what `transformers_weights` names: another index, which may name any
+    file, or a pickle."""
     model = own_model(tmp_path)
     config = json.loads((model / "config.json").read_text("utf-8"))
     if kind == "pipe":
         os.mkfifo(model / "extra.json")
     elif kind == "index":
-        (model / "x.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "../outside/w.safetensors"}}))
+        (model / "x.safetensors.index.json").write_text(
+            json.dumps({"weight_map": {"a": "../outside/w.safetensors"}})
+        )
     else:
-        (model / "config.json").write_text(json.dumps({**config, "transformers_weights": "adapter_model.bin"}))
+        (model / "config.json").write_text(
+            json.dumps({**config, "transformers_weights": "adapter_model.bin"})
+        )
     told = {
         "pipe": "extra.json is a pipe",
         "index": "names '../outside",
@@ -331,11 +420,19 @@ def test_weights_that_are_not_the_models_own_files_are_refused(tmp_path: Path, k
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("tokenizer_config.json", {"chat_template": [{"name": "a", "template": "x"}]}, "chat template"),
+        (
+            "tokenizer_config.json",
+            {"chat_template": [{"name": "a", "template": "x"}]},
+            "chat template",
+        ),
         ("tokenizer.json", {"model": {"type": "nothing"}}, "its tokenizer cannot be loaded"),
-        ("tokenizer_config.json", {"tokenizer_class": "NoSuchTokenizer", "chat_template": 5}, "cannot be loaded|template is"),
+        (
+            "tokenizer_config.json",
+            {"tokenizer_class": "NoSuchTokenizer", "chat_template": 5},
+            "cannot be loaded|template is",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_tokenizer_or_template_of_another_form_is_one_message(
     tmp_path: Path, name: str, content: dict[str, object], told: str
 ) -> None:
@@ -352,11 +449,18 @@ def test_a_tokenizer_or_template_of_another_form_is_one_message(
     [
         {"attribute_map": {"transformers_weights": "zzz"}, "zzz": "sub/x.safetensors.index.json"},
         {"text_config": {"attribute_map": {"_attn_implementation": "www"}}},
-        {"to_dict": 1}, {"save_pretrained": 1}, {"get_text_config": "x"}, {"sub_configs": {}}, {"validate": 3},
+        {"to_dict": 1},
+        {"save_pretrained": 1},
+        {"get_text_config": "x"},
+        {"sub_configs": {}},
+        {"validate": 3},
     ],
-)  # fmt: skip
-def test_a_config_that_changes_how_it_is_read_is_refused(tmp_path: Path, more: dict[str, object]) -> None:
-    """transformers 5.16 takes them as attributes: another key was read in the place of one that is refused by name."""
+)
+def test_a_config_that_changes_how_it_is_read_is_refused(
+    tmp_path: Path, more: dict[str, object]
+) -> None:
+    """transformers 5.16 takes them as attributes: another key was read in the place of one that is
+    refused by name."""
     model = own_model(tmp_path)
     config = json.loads((model / "config.json").read_text("utf-8"))
     (model / "config.json").write_text(json.dumps({**config, **more}))
@@ -366,7 +470,9 @@ def test_a_config_that_changes_how_it_is_read_is_refused(tmp_path: Path, more: d
 
 def test_a_model_folder_of_a_thousand_folders_in_each_other_is_one_message(tmp_path: Path) -> None:
     model = own_model(tmp_path)
-    subprocess.run(["sh", "-c", "for n in $(seq 30); do mkdir a && cd a; done"], cwd=model, check=True)
+    subprocess.run(
+        ["sh", "-c", "for n in $(seq 30); do mkdir a && cd a; done"], cwd=model, check=True
+    )
     with pytest.raises(RecipeError, match="10 folders deep"):
         refuse(str(model), model)
 
@@ -374,6 +480,8 @@ def test_a_model_folder_of_a_thousand_folders_in_each_other_is_one_message(tmp_p
 def test_an_index_in_a_folder_below_is_looked_at_too(tmp_path: Path) -> None:
     model = own_model(tmp_path)
     (model / "sub").mkdir()
-    (model / "sub" / "x.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "/etc/w.bin"}}))
+    (model / "sub" / "x.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": "/etc/w.bin"}})
+    )
     with pytest.raises(RecipeError, match=r"names '/etc/w\.bin'"):
         refuse(str(model), model)

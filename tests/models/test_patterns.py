@@ -13,17 +13,42 @@ from kotune.models.patterns import trouble
 
 NAME = "model.language_model.layers.127.block_sparse_moe.experts.63.self_attn.q_proj.base_layer"
 TAKEN = [
-    "q_proj", "all-linear", "all_linear", "", "model.layers.0.self_attn.q_proj", "q_proj|v_proj",
+    "q_proj",
+    "all-linear",
+    "all_linear",
+    "",
+    "model.layers.0.self_attn.q_proj",
+    "q_proj|v_proj",
     r"model.layers.[\d]+.mlp.(gate|up|down)_proj",
     r"model\.layers\.\d+\.(mlp|self_attn)\..*",
     r".*\.layers\.(1[0-9]|2[0-3])\.self_attn\.(q|k|v|o)_proj$",
-    r"model\.language_model\.layers\.[\d]+\.(_checkpoint_wrapped_module\.)?(mlp|self_attn)\.(up|down|gate|q|k|v|o)_proj",
+    r"model\.language_model\.layers\.[\d]+\.(_checkpoint_wrapped_module\.)?"
+    r"(mlp|self_attn)\.(up|down|gate|q|k|v|o)_proj",
     r"^.*layers.[\d]+.(mlp|cross_attn|self_attn).(up|down|gate|q|k|v|o)_proj$",
-]  # fmt: skip
+]
 REFUSED = [
-    r"(([a-z_0-9]+\.?)+)+!", "(a*)*", "(a|a)+!", "(a|a)" * 40 + "!", "a?" * 40 + "!", ".*.*.*!", "a**", "a{1,99}", "((a))", "[",
-    "[9-0]", r"(a)\1", r"\1", "(?!a)b", "(?i)a", "*a", "a b", "가", "a/b", "~", ".*" * 1_000,
-]  # fmt: skip
+    r"(([a-z_0-9]+\.?)+)+!",
+    "(a*)*",
+    "(a|a)+!",
+    "(a|a)" * 40 + "!",
+    "a?" * 40 + "!",
+    ".*.*.*!",
+    "a**",
+    "a{1,99}",
+    "((a))",
+    "[",
+    "[9-0]",
+    r"(a)\1",
+    r"\1",
+    "(?!a)b",
+    "(?i)a",
+    "*a",
+    "a b",
+    "가",
+    "a/b",
+    "~",
+    ".*" * 1_000,
+]
 
 
 @pytest.mark.parametrize("pattern", TAKEN)
@@ -52,7 +77,23 @@ def test_such_a_pattern_does_not_end_in_python() -> None:
 
 
 PARTS = st.sampled_from(
-    ["a", ".", r"\.", r"\d", "[a-z_]", "(a|.)", "(a|a|ab)", "(a.|.a)?", ".*", "[a-z.]+", r"\w+", "a?", "|", "^", "$"]
+    [
+        "a",
+        ".",
+        r"\.",
+        r"\d",
+        "[a-z_]",
+        "(a|.)",
+        "(a|a|ab)",
+        "(a.|.a)?",
+        ".*",
+        "[a-z.]+",
+        r"\w+",
+        "a?",
+        "|",
+        "^",
+        "$",
+    ]
 )
 
 

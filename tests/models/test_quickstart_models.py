@@ -42,7 +42,9 @@ def tokenizer(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def model(name: str) -> Any:
-    return transformers.AutoModelForCausalLM.from_pretrained(ROOM / name, dtype=torch.float32).eval()
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        ROOM / name, dtype=torch.float32
+    ).eval()
 
 
 def premises() -> list[str]:
@@ -65,14 +67,19 @@ def test_weights_fit_the_size_that_may_be_shipped(name: str, model: Any) -> None
 def test_vocabulary_and_matrices_suit_four_bit_loading(model: Any, tokenizer: Any) -> None:
     assert model.config.vocab_size == len(tokenizer)
     sizes = {
-        size for m in model.modules() if isinstance(m, torch.nn.Linear) for size in (m.in_features, m.out_features)
+        size
+        for m in model.modules()
+        if isinstance(m, torch.nn.Linear)
+        for size in (m.in_features, m.out_features)
     }
     assert sizes and all(size % 32 == 0 for size in sizes), sizes
 
 
 def test_special_tokens_are_single_and_padding_is_not_the_end_of_turn(tokenizer: Any) -> None:
     for token in tokenizer.all_special_tokens:
-        assert tokenizer.encode(token, add_special_tokens=False) == [tokenizer.convert_tokens_to_ids(token)]
+        assert tokenizer.encode(token, add_special_tokens=False) == [
+            tokenizer.convert_tokens_to_ids(token)
+        ]
     assert len({tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}) == 3
     assert tokenizer.encode("가")[0] == tokenizer.bos_token_id
     assert tokenizer.bos_token_id not in tokenizer.encode("가", add_special_tokens=False)
@@ -109,9 +116,12 @@ STAGES = [(pretrain.SEED + stage, shares) for stage, (shares, _) in enumerate(pr
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "shares"), STAGES)
-def test_corpus_is_the_same_for_a_seed_and_never_holds_the_task(seed: int, shares: tuple[int, ...]) -> None:
+def test_corpus_is_the_same_for_a_seed_and_never_holds_the_task(
+    seed: int, shares: tuple[int, ...]
+) -> None:
     texts, again = (
-        [corpus.plain(document) for document in islice(corpus.documents(seed, shares), DOCUMENTS)] for _ in range(2)
+        [corpus.plain(document) for document in islice(corpus.documents(seed, shares), DOCUMENTS)]
+        for _ in range(2)
     )
     assert texts == again
     whole = "\n".join(texts)
@@ -126,7 +136,9 @@ def test_label_words_occur_in_word_tasks_alone(seed: int, shares: tuple[int, ...
     for document in islice(corpus.documents(seed, shares), DOCUMENTS):
         if any(word in corpus.plain(document) for word in klue_nli.LABELS.values()):
             ((asked, _),) = document.turns
-            assert re.fullmatch(r"낱말: (\S+, ){2}\S+\n(첫째|둘째|셋째|마지막) 낱말은 무엇입니까\?", asked)
+            assert re.fullmatch(
+                r"낱말: (\S+, ){2}\S+\n(첫째|둘째|셋째|마지막) 낱말은 무엇입니까\?", asked
+            )
             found += 1
     assert found > DOCUMENTS / 50
 
@@ -144,12 +156,18 @@ def loss_of(model: Any, tokenizer: Any, texts: list[str]) -> float:
 def test_is_pretrained_on_such_sentences(model: Any, tokenizer: Any) -> None:
     untrained = transformers.AutoModelForCausalLM.from_config(model.config).eval()
     texts = premises()[:40]
-    assert math.exp(loss_of(model, tokenizer, texts)) < 0.01 * math.exp(loss_of(untrained, tokenizer, texts))
+    assert math.exp(loss_of(model, tokenizer, texts)) < 0.01 * math.exp(
+        loss_of(untrained, tokenizer, texts)
+    )
 
 
 def test_thought_tags_are_text_that_decoding_keeps() -> None:
-    """As in DeepSeek-R1-Distill, whose tokenizer.json calls neither of them special: lm_eval drops special tokens."""
+    """As in DeepSeek-R1-Distill, whose tokenizer.json calls neither of them special: lm_eval drops
+    special tokens."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(ROOM / "quickstart_deepseek")
     ids = tokenizer.encode("<think>가</think>함의", add_special_tokens=False)
-    assert [ids.count(tokenizer.convert_tokens_to_ids(tag)) for tag in ("<think>", "</think>")] == [1, 1]
+    assert [ids.count(tokenizer.convert_tokens_to_ids(tag)) for tag in ("<think>", "</think>")] == [
+        1,
+        1,
+    ]
     assert tokenizer.decode(ids, skip_special_tokens=True) == "<think>가</think>함의"

@@ -1,4 +1,5 @@
-"""A config.json that tells of a larger model than its weights are of is one message, before anything of that size is made."""
+"""A config.json that tells of a larger model than its weights are of is one message, before
+anything of that size is made."""
 
 import json
 import os
@@ -44,7 +45,10 @@ HUGE: list[tuple[dict[str, Any], str]] = [
 ]
 MORE_THAN_ITS_WEIGHTS: list[tuple[dict[str, Any], str]] = [
     ({"num_hidden_layers": 1_000}, r"num_hidden_layers: 1,000, and its weights are \d\d tensors"),
-    ({"vocab_size": 10**7}, r"tells of 1,280,000,000 numbers or more, and its weights have 3,\d{3},\d{3} bytes"),
+    (
+        {"vocab_size": 10**7},
+        r"tells of 1,280,000,000 numbers or more, and its weights have 3,\d{3},\d{3} bytes",
+    ),
     ({"hidden_size": 10**6}, r"tells of 1,\d{3},000,000 numbers or more"),
 ]
 
@@ -69,9 +73,13 @@ def test_without_weights_there_are_ceilings(model: Path, keys: dict[str, Any], t
 
 def test_check_and_plan_say_so(model: Path, tmp_path: Path, cli: Cli) -> None:
     says(model, num_hidden_layers=10**8)
-    recipe = write_recipe(tmp_path, f"model: {model}\ntemplate: llama3\ndata: [{{source: nli_sample}}]\n")
+    recipe = write_recipe(
+        tmp_path, f"model: {model}\ntemplate: llama3\ndata: [{{source: nli_sample}}]\n"
+    )
     for command in ("check", "plan"):
-        assert_one_message(cli(command, recipe), 2, "num_hidden_layers: 100000000, and no model has over 1,024")
+        assert_one_message(
+            cli(command, recipe), 2, "num_hidden_layers: 100000000, and no model has over 1,024"
+        )
 
 
 def test_a_model_that_its_weights_do_not_make_so_large_is_not_made(model: Path) -> None:
@@ -83,7 +91,10 @@ def test_a_model_that_its_weights_do_not_make_so_large_is_not_made(model: Path) 
     load_base(str(model), plain)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for keys in ({"intermediate_size": 10**8}, {"intermediate_size": 384, "head_dim": 10**7}):
-        with pytest.raises(RecipeError, match=r"tells of \d+,\d{3},\d{3},\d{3} numbers or more, and its weights have"):
+        with pytest.raises(
+            RecipeError,
+            match=r"tells of \d+,\d{3},\d{3},\d{3} numbers or more, and its weights have",
+        ):
             load_base(str(says(model, **keys)), plain)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
@@ -138,7 +149,10 @@ def test_what_weights_say_of_themselves_is_read_up_to_a_number_of_bytes(model: P
 
 def test_indexes_without_end_are_one_message(model: Path) -> None:
     """Of 300 links to one of 9.6 MB each was read, for minutes."""
-    names = {f"model.layers.{number}.self_attn.q_proj.weight": "model.safetensors" for number in range(120_000)}
+    names = {
+        f"model.layers.{number}.self_attn.q_proj.weight": "model.safetensors"
+        for number in range(120_000)
+    }
     index = model / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": names}))
     begun = time.process_time()
@@ -146,7 +160,9 @@ def test_indexes_without_end_are_one_message(model: Path) -> None:
     (model / "sub").mkdir()
     for number in range(300):
         os.link(index, model / "sub" / f"{number}.index.json")
-    with pytest.raises(RecipeError, match=r"301 indexes of weights \(\*\.index\.json\), and a model may have 8"):
+    with pytest.raises(
+        RecipeError, match=r"301 indexes of weights \(\*\.index\.json\), and a model may have 8"
+    ):
         refuse(str(model), model)
     shutil.rmtree(model / "sub")
     index.write_text(json.dumps({"weight_map": {str(number): "a" for number in range(200_001)}}))

@@ -47,7 +47,9 @@ def test_ordinary_questions_pass(tokenizer: Any, tmp_path: Path) -> None:
 def test_a_name_that_only_this_model_knows_is_told_with_its_chat(
     odd: list[dict[str, str]], tokenizer: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(StageError, match=r"chat_ko: guid chat 2: what is asked has '\[환자\]' in it"):
+    with pytest.raises(
+        StageError, match=r"chat_ko: guid chat 2: what is asked has '\[환자\]' in it"
+    ):
         check_texts([task(tmp_path, chat("안녕?"), odd)], tokenizer)
 
 

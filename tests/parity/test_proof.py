@@ -1,4 +1,5 @@
-"""Parity from the engines' own ids: it holds with our templates, and it fails with each known way to break it."""
+"""Parity from the engines' own ids: it holds with our templates, and it fails with each known way
+to break it."""
 
 import json
 import shutil
@@ -27,21 +28,29 @@ TASK = "nli_sample_ko"
 HEADER = "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
 # What matters of Llama 3.2's shipped template: a system turn that holds today's date.
 LLAMA_DATED = (
-    "{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nToday Date: {{ strftime_now('%d %b %Y') }}\n\n<|eot_id|>"
-    "{% for message in messages %}" + HEADER + "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nToday Date: {{ strftime_now('%d"
+    " %b %Y') }}\n\n<|eot_id|>{% for message in messages %}"
+    + HEADER
+    + "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
-# What matters of DeepSeek-R1-Distill's: reasoning is cut from past answers, and generation starts inside a thought.
+# What matters of DeepSeek-R1-Distill's: reasoning is cut from past answers, and generation starts
+# inside a thought.
 DEEPSEEK_SHIPPED = (
-    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}<｜User｜>{{ message['content'] }}"
-    "{% else %}<｜Assistant｜>{{ message['content'].split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}<｜User｜>{{"
+    " message['content'] }}{% else %}<｜Assistant｜>{{ message['content'].split('</think>')[-1]"
+    " }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}{% if add_generation_prompt"
+    " %}<｜Assistant｜><think>\n{% endif %}"
 )
-PROMPT = "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+PROMPT = (
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
 LLAMA_OURS = presets.TEMPLATES["llama3"].read_text(encoding="utf-8")
 
 
-def run_folder(root: Path, name: str, template: str | None = None, forms: tuple[str, ...] = ("label",)) -> Path:
+def run_folder(
+    root: Path, name: str, template: str | None = None, forms: tuple[str, ...] = ("label",)
+) -> Path:
     """A run folder as the render stage finds it, with another template where one is given."""
     loaded = reading.load(ROOT / "recipes" / f"quickstart_{name}.yml")
     own = presets.find(loaded.model, None).template
@@ -65,7 +74,9 @@ def run_folder(root: Path, name: str, template: str | None = None, forms: tuple[
     return root
 
 
-def prove(root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)) -> dict[str, Any]:
+def prove(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)
+) -> dict[str, Any]:
     monkeypatch.chdir(root)
     return parity.prove(root, dict.fromkeys(tasks, TaskData()), [TASK])[1]
 
@@ -80,12 +91,21 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
     sides = parity.train_side(strategy, read_rows(root / "data" / "train.jsonl", shapes.ITEMS))
     longest = max(len(side.ids) for side in sides)
     assert counted | {"longest_guid": ""} == {
-        "rows": 24, "longest": longest, "longest_guid": "", "sequence_len": 1024, "too_long": 0,
+        "rows": 24,
+        "longest": longest,
+        "longest_guid": "",
+        "sequence_len": 1024,
+        "too_long": 0,
         "trimmed": 0,
-    }  # fmt: skip
+    }
     config = root / "axolotl.yml"
-    write_text(config, config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {longest - 1}"))
-    with pytest.raises(StageError, match=f"of 24 examples are longer.*{longest} tokens.*sequence_len={longest}"):
+    write_text(
+        config,
+        config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {longest - 1}"),
+    )
+    with pytest.raises(
+        StageError, match=f"of 24 examples are longer.*{longest} tokens.*sequence_len={longest}"
+    ):
         prove(root, monkeypatch)
     write_text(config, config.read_text("utf-8").replace("strategy: raise", "strategy: drop"))
     assert prove(root, monkeypatch)["lengths"]["too_long"] >= 2
@@ -97,7 +117,10 @@ def test_our_templates_train_and_score_on_the_same_ids(
 ) -> None:
     proof = prove(run_folder(tmp_path, name), monkeypatch, (TASK, "klue_nli_ko"))
     side = proof["tasks"][TASK]
-    assert (side["status"], side["items"]) == ("equal", 24)  # of both parts, which are the same here
+    assert (side["status"], side["items"]) == (
+        "equal",
+        24,
+    )  # of both parts, which are the same here
     assert proof["labels"] == {"rows": 24, "checked": 24, "status": "answer and end of turn only"}
     assert proof["shapes"]["rows_kept"] == 24
     assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}
@@ -132,17 +155,34 @@ def test_the_prompt_of_a_written_answer_is_the_trained_one(
 ) -> None:
     root = run_folder(tmp_path / "run", name)
     docs = [
-        {"guid": str(n), "title": "글", "context": f"{n}년에 비가 왔다.", "question": "언제?", "answer": f"{n}년"}
+        {
+            "guid": str(n),
+            "title": "글",
+            "context": f"{n}년에 비가 왔다.",
+            "question": "언제?",
+            "answer": f"{n}년",
+        }
         for n in range(5)
     ]
-    rows = [{"guid": doc["guid"], "source": "korquad", "form": "answer", "doc": json.dumps(doc)} for doc in docs]
-    told = [{**row, "messages": korquad.messages(doc, "answer")} for row, doc in zip(rows, docs, strict=True)]
-    write_text(root / "data" / "train.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told))
+    rows = [
+        {"guid": doc["guid"], "source": "korquad", "form": "answer", "doc": json.dumps(doc)}
+        for doc in docs
+    ]
+    told = [
+        {**row, "messages": korquad.messages(doc, "answer")}
+        for row, doc in zip(rows, docs, strict=True)
+    ]
+    write_text(
+        root / "data" / "train.jsonl",
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told),
+    )
     qas = [{"id": "0", "question": "언제?", "answers": [{"text": "0년"}]}]
     dev = {"data": [{"title": "글", "paragraphs": [{"context": "0년에 비가 왔다.", "qas": qas}]}]}
     write_text(tmp_path / "KorQuAD_v1.0_dev.json", json.dumps(dev))
     monkeypatch.chdir(root)
-    side = parity.prove(root, {"korquad_ko": TaskData(tmp_path)}, ["korquad_ko"])[1]["tasks"]["korquad_ko"]
+    side = parity.prove(root, {"korquad_ko": TaskData(tmp_path)}, ["korquad_ko"])[1]["tasks"][
+        "korquad_ko"
+    ]
     assert (side["status"], side["items"]) == ("equal", 5)
     example = side["example"]
     assert example["trained_ids"][: len(example["scored_ids"])] == example["scored_ids"]
@@ -163,11 +203,20 @@ def test_the_prompts_of_written_words_and_written_hypotheses_are_the_trained_one
 ODD = "바늘"  # a word of one late row, which templates below wait for
 LATE: dict[str, tuple[str, str]] = {
     "words before an answer with a thought": (
-        "{% if m['role'] == 'assistant' and '</think>' in m['content'] %}답: {% endif %}{{ m['content'] }}<|eot_id|>",
-        r"PART\.jsonl:218 \(guid 217\): the template changes an answer: .*, trained is '답: <think>",
+        (
+            "{% if m['role'] == 'assistant' and '</think>' in m['content'] %}답: {% endif %}{{"
+            " m['content'] }}<|eot_id|>"
+        ),
+        (
+            r"PART\.jsonl:218 \(guid 217\): the template changes an answer: .*, trained is '답:"
+            r" <think>"
+        ),
     ),
     "words before a question of several lines, where it is trained": (
-        "{% if loop.first and '\n' in m.content and not add_generation_prompt %}자세히: {% endif %}{{ m.content }}<|eot_id|>",
+        (
+            "{% if loop.first and '\n' in m.content and not add_generation_prompt %}자세히: {%"
+            " endif %}{{ m.content }}<|eot_id|>"
+        ),
         r"chat_ko: 217: the model would be scored on another prompt than it is trained on",
     ),
 }
@@ -187,7 +236,10 @@ def late_row(root: Path, template: str, part: str = "train") -> None:
     ]
     for name in ("train", "validation"):
         own = rows if name == part else rows[:3]
-        write_text(root / "data" / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in own))
+        write_text(
+            root / "data" / f"{name}.jsonl",
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in own),
+        )
     write_text(root / "chats" / "test.jsonl", json.dumps({"messages": chats[0]}) + "\n")
 
 
@@ -203,7 +255,11 @@ def test_what_a_template_does_to_one_late_row_alone_stops_the_run(
 ) -> None:
     turn, told = LATE[name]
     header = HEADER.replace("message", "m")
-    late_row(tmp_path, "{{ bos_token }}{% for m in messages %}" + header + turn + "{% endfor %}" + PROMPT, part)
+    late_row(
+        tmp_path,
+        "{{ bos_token }}{% for m in messages %}" + header + turn + "{% endfor %}" + PROMPT,
+        part,
+    )
     with pytest.raises(StageError, match=told.replace("PART", part)):
         prove_chats(tmp_path, monkeypatch)
 
@@ -219,7 +275,10 @@ def test_labels_of_all_rows_are_looked_at_and_beyond_the_bound_those_of_every_sh
     seen: list[str] = []
     monkeypatch.setattr(labels, "check", lambda row, *_: seen.append(row.guid))
     proof = prove_chats(tmp_path, monkeypatch)
-    assert (proof["labels"]["rows"], proof["labels"]["checked"]) == (403, proof["shapes"]["rows_kept"])
+    assert (proof["labels"]["rows"], proof["labels"]["checked"]) == (
+        403,
+        proof["shapes"]["rows_kept"],
+    )
     assert "217" in seen and "216" not in seen
 
 
@@ -229,7 +288,10 @@ def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path
     end = tokenizer.eos_token_id
 
     def told(*made: int) -> str:
-        said = [{"role": "user", "content": "비 와?"}, {"role": "assistant", "content": "네, 비가 와요"}]
+        said = [
+            {"role": "user", "content": "비 와?"},
+            {"role": "assistant", "content": "네, 비가 와요"},
+        ]
         ids = [7, *made]
         with pytest.raises(StageError) as caught:
             labels.check(Trained("g", said, ids, [-100, *made]), tokenizer, {end}, "train.jsonl:3")
@@ -238,8 +300,8 @@ def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path
     answer = tokenizer.encode("네, 비가 와요", add_special_tokens=False)
     changed = told(*tokenizer.encode("네, 비가", add_special_tokens=False), end)
     assert (
-        "train.jsonl:3 (guid g): the template changes an answer: the row says '네, 비가 와요', trained is '네, 비가'"
-        in changed
+        "train.jsonl:3 (guid g): the template changes an answer: the row says '네, 비가 와요',"
+        " trained is '네, 비가'" in changed
     )
     assert "end-of-turn" not in changed
     for made, how in (
@@ -248,7 +310,9 @@ def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path
     ):
         text = told(*made)
         assert (
-            f"one end-of-turn token (<|eot_id|>), and {how}" in text and "changes" not in text and "비가 와요" in text
+            f"one end-of-turn token (<|eot_id|>), and {how}" in text
+            and "changes" not in text
+            and "비가 와요" in text
         )
 
 
@@ -271,7 +335,13 @@ def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
         ("llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "scored on another prompt"),
         ("llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn"),
     ],
-    ids=["date in the prompt", "prefilled thought", "doubled BOS", "BOS only when scored", "no end of turn"],
+    ids=[
+        "date in the prompt",
+        "prefilled thought",
+        "doubled BOS",
+        "BOS only when scored",
+        "no end of turn",
+    ],
 )
 def test_a_template_that_breaks_parity_stops_the_run(
     name: str, template: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -280,9 +350,15 @@ def test_a_template_that_breaks_parity_stops_the_run(
         prove(run_folder(tmp_path, name, template), monkeypatch)
 
 
-def test_an_unlabelled_end_of_turn_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unlabelled_end_of_turn_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = run_folder(tmp_path, "llama")
-    config = (root / "axolotl.yml").read_text(encoding="utf-8").replace("train_on_eos: turn", "train_on_eos: none")
+    config = (
+        (root / "axolotl.yml")
+        .read_text(encoding="utf-8")
+        .replace("train_on_eos: turn", "train_on_eos: none")
+    )
     write_text(root / "axolotl.yml", config)
     with pytest.raises(StageError, match="end-of-turn"):
         prove(root, monkeypatch)
@@ -295,7 +371,9 @@ def test_a_mismatch_shows_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "<think>" in str(caught.value).split("scored: ")[1]
 
 
-def test_a_tokenizer_that_drops_korean_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_drops_korean_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = run_folder(tmp_path, "llama")
     folder = tmp_path / "model"
     shutil.copytree(presets.PRESETS["quickstart-llama"].base, folder)
@@ -303,7 +381,9 @@ def test_a_tokenizer_that_drops_korean_stops_the_run(tmp_path: Path, monkeypatch
     tokenizer["normalizer"] = {"type": "Replace", "pattern": {"Regex": "[가-힣]"}, "content": ""}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     config = (root / "axolotl.yml").read_text(encoding="utf-8")
-    write_text(root / "axolotl.yml", config.replace(presets.PRESETS["quickstart-llama"].base, str(folder)))
+    write_text(
+        root / "axolotl.yml", config.replace(presets.PRESETS["quickstart-llama"].base, str(folder))
+    )
     with pytest.raises(StageError, match="Korean does not survive"):
         prove(root, monkeypatch)
 
@@ -326,11 +406,20 @@ def test_an_answer_that_is_marked_is_not_trained_and_the_others_are(
     assert len(parity.train_side(strategy, [row])[0].turns()) == 2
 
 
-INDENTS = ("    return x\n\n    # 끝", "  1. 첫째\n  2. 둘째", "\t가", " - 나", "\u3000다", "  (라)", " 1")
+INDENTS = (
+    "    return x\n\n    # 끝",
+    "  1. 첫째\n  2. 둘째",
+    "\t가",
+    " - 나",
+    "\u3000다",
+    "  (라)",
+    " 1",
+)
 
 
 def indented_chats(root: Path, name: str, template: str) -> Path:
-    """A run folder that is trained on the chats of a user's file: questions and answers that begin with white space."""
+    """A run folder that is trained on the chats of a user's file: questions and answers that begin
+    with white space."""
     data = root.parent / "chats"
     data.mkdir()
     rows = [{"prompt": f"{said} {number}?", "answer": said} for number, said in enumerate(INDENTS)]
@@ -347,7 +436,12 @@ def indented_chats(root: Path, name: str, template: str) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "template"),
-    [("llama", "llama3"), ("llama", "plain"), ("deepseek", "deepseek_r1"), ("deepseek", "deepseek_r1_think")],
+    [
+        ("llama", "llama3"),
+        ("llama", "plain"),
+        ("deepseek", "deepseek_r1"),
+        ("deepseek", "deepseek_r1_think"),
+    ],
 )
 def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
     name: str, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -357,7 +451,10 @@ def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
     monkeypatch.chdir(root)
     tokenizer, proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])
     rows = read_rows(root / "data" / "train.jsonl", shapes.ITEMS)
-    assert proof["tasks"]["chat_ko"]["status"] == "equal" and proof["tasks"]["chat_ko"]["items"] > len(INDENTS) // 2
+    assert (
+        proof["tasks"]["chat_ko"]["status"] == "equal"
+        and proof["tasks"]["chat_ko"]["items"] > len(INDENTS) // 2
+    )
     assert proof["lengths"]["trimmed"] == 0 and proof["labels"]["rows"] >= len(rows)
     _, strategy = parity.load_strategy(root / "axolotl.yml")
     for side in parity.train_side(strategy, rows):
@@ -372,8 +469,14 @@ def test_rows_that_a_template_trims_are_counted_and_so_are_those_of_which_it_tri
     data = indented_chats(root, "llama", trims)
     monkeypatch.chdir(root)
     proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1]
-    assert (proof["tasks"]["chat_ko"]["status"], proof["lengths"]["trimmed"]) == ("equal", proof["lengths"]["rows"])
-    last = "(message['content'] | trim if loop.last and not add_generation_prompt else message['content'])"
+    assert (proof["tasks"]["chat_ko"]["status"], proof["lengths"]["trimmed"]) == (
+        "equal",
+        proof["lengths"]["rows"],
+    )
+    last = (
+        "(message['content'] | trim if loop.last and not add_generation_prompt else"
+        " message['content'])"
+    )
     write_text(root / "chat_template.jinja", LLAMA_OURS.replace("message['content']", last))
     assert parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1]["lengths"]["trimmed"] > 0
 

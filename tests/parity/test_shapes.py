@@ -1,4 +1,5 @@
-"""The rows that are compared: the first of each data entry, and some of every shape, in bound memory."""
+"""The rows that are compared: the first of each data entry, and some of every shape, in bound
+memory."""
 
 import json
 from typing import Any
@@ -13,12 +14,17 @@ SYSTEM = {"role": "system", "content": "짧게"}
 
 
 def row(*said: str, label: str = "", system: bool = False, **of_answer: object) -> dict[str, Any]:
-    turns = [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(said)]
+    turns = [
+        {"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(said)
+    ]
     turns[-1] = {**turns[-1], **of_answer}
     return {
-        "guid": "g", "source": "chat", "form": "chat", "doc": json.dumps({"label": label} if label else {}),
+        "guid": "g",
+        "source": "chat",
+        "form": "chat",
+        "doc": json.dumps({"label": label} if label else {}),
         "messages": [SYSTEM] * system + turns,
-    }  # fmt: skip
+    }
 
 
 PLAIN = row("질문 하나?", "대답 하나")
@@ -27,13 +33,30 @@ PLAIN = row("질문 하나?", "대답 하나")
 @pytest.mark.parametrize(
     "other",
     [
-        row("질문 하나?", "대답 하나", system=True), row("질문?", "네", "또?", "대답 하나"), row("질문?", "대답\n하나"),
-        row("질문?", with_thought("음", "네")), row("질문?", "대답 하나", train=False), row("질문 하나?", "대답 하나 "),
-        row("질문 하나?", "대답 하나", label="neutral"), row("질문 하나?" * 9, "대답 하나"), {**PLAIN, "form": "other"},
+        row("질문 하나?", "대답 하나", system=True),
+        row("질문?", "네", "또?", "대답 하나"),
+        row("질문?", "대답\n하나"),
+        row("질문?", with_thought("음", "네")),
+        row("질문?", "대답 하나", train=False),
+        row("질문 하나?", "대답 하나 "),
+        row("질문 하나?", "대답 하나", label="neutral"),
+        row("질문 하나?" * 9, "대답 하나"),
+        {**PLAIN, "form": "other"},
         {**PLAIN, "source": "other"},
     ],
-    ids=["system", "turns", "lines", "thought", "not trained", "space", "label", "length", "form", "source"],
-)  # fmt: skip
+    ids=[
+        "system",
+        "turns",
+        "lines",
+        "thought",
+        "not trained",
+        "space",
+        "label",
+        "length",
+        "form",
+        "source",
+    ],
+)
 def test_rows_that_are_rendered_in_another_way_have_another_shape(other: dict[str, Any]) -> None:
     assert shape_of(other) != shape_of(PLAIN) == shape_of(row("질문 열 개?", "대답 열 개"))
 

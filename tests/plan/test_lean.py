@@ -1,4 +1,5 @@
-"""A run leaves gradient checkpointing out where the GPU at hand has the memory, whatever GPU that is, and trains the same."""
+"""A run leaves gradient checkpointing out where the GPU at hand has the memory, whatever GPU that
+is, and trains the same."""
 
 import json
 from pathlib import Path
@@ -20,10 +21,16 @@ GB = 10**9
 
 
 def decided(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *memories: int, longest: int = 250, sets: Any = ()
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *memories: int,
+    longest: int = 250,
+    sets: Any = (),
 ) -> bool:
     (tmp_path / PARITY).write_text(json.dumps({"lengths": {"longest": longest}}))
-    monkeypatch.setattr(driver, "look", lambda: Driver((13, 0), [(8, 0)] * len(memories), "", memories))
+    monkeypatch.setattr(
+        driver, "look", lambda: Driver((13, 0), [(8, 0)] * len(memories), "", memories)
+    )
     recipe = load(ROOT / "recipes" / "llama_lora.yml", tuple(sets))
     return lean.is_lean(Job(recipe, Run(tmp_path), "cuda", None))
 
@@ -35,7 +42,11 @@ def decided(
         ((8 * GB,), {}, False),
         ((80 * GB, 8 * GB), {}, False),  # each of several trains
         ((40 * GB,), {"longest": 1024}, False),
-        ((40 * GB,), {"longest": 9999}, False),  # no row is longer than sequence_len, where longer ones are left out
+        (
+            (40 * GB,),
+            {"longest": 9999},
+            False,
+        ),  # no row is longer than sequence_len, where longer ones are left out
         ((80 * GB,), {"longest": 1024}, True),
         ((80 * GB,), {"longest": 9999}, True),
         ((40 * GB,), {"sets": ["axolotl.sample_packing=true"]}, False),
@@ -48,7 +59,11 @@ def decided(
     ],
 )
 def test_what_a_run_decides(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memories: tuple[int, ...], more: dict[str, Any], is_lean: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    memories: tuple[int, ...],
+    more: dict[str, Any],
+    is_lean: bool,
 ) -> None:
     assert decided(tmp_path, monkeypatch, *memories, **more) == is_lean
 
@@ -57,7 +72,9 @@ def test_without_a_gpu_or_a_known_kind_of_model_nothing_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    assert not decided(tmp_path, monkeypatch, 80 * GB, sets=[f"model={tmp_path}", "template=llama3"])
+    assert not decided(
+        tmp_path, monkeypatch, 80 * GB, sets=[f"model={tmp_path}", "template=llama3"]
+    )
     recipe = load(ROOT / "recipes" / "llama_lora.yml")
     monkeypatch.setattr(driver, "look", lambda: pytest.fail("the driver is asked"))
     assert not lean.is_lean(Job(recipe, Run(tmp_path), "cpu", None))
@@ -66,13 +83,16 @@ def test_without_a_gpu_or_a_known_kind_of_model_nothing_is_left_out(
 def test_the_commit_that_is_trained_is_looked_up_and_the_hub_is_not_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run goes on where the hub's cache holds that commit alone, and no name `main`, as on a node without a network."""
+    """A run goes on where the hub's cache holds that commit alone, and no name `main`, as on a node
+    without a network."""
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(hub, "fetch", lambda *_, **__: pytest.fail("the hub is asked"))
     commit = "a" * 40
     sizes = dict.fromkeys(shapes.NEEDED, 64)
     config = {"model_type": "llama", **sizes, "num_attention_heads": 2}
-    write_json(tmp_path / "hub" / "models--some--body" / "snapshots" / commit / "config.json", config)
+    write_json(
+        tmp_path / "hub" / "models--some--body" / "snapshots" / commit / "config.json", config
+    )
     write_json(tmp_path / "run.json", {"stages": {}, "model_revision": commit})
     assert decided(tmp_path, monkeypatch, 80 * GB, sets=["model=some/body", "template=llama3"])

@@ -1,4 +1,5 @@
-"""The script for a GPU that is lent: tried on a CPU, so that the GPU's minutes are not spent on its mistakes."""
+"""The script for a GPU that is lent: tried on a CPU, so that the GPU's minutes are not spent on its
+mistakes."""
 
 import json
 import os
@@ -20,8 +21,18 @@ from tests.conftest import ROOT
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 ABSENT = (
-    "axolotl", "lm_eval", "datasets", "bitsandbytes", "click", "rich", "pydantic", "kotune", "kodata", "tests", "kernels"
-)  # fmt: skip
+    "axolotl",
+    "lm_eval",
+    "datasets",
+    "bitsandbytes",
+    "click",
+    "rich",
+    "pydantic",
+    "kotune",
+    "kodata",
+    "tests",
+    "kernels",
+)
 LLAMA, QWEN = on_a_gpu.MODELS
 
 
@@ -39,12 +50,17 @@ def bench(**more: Any) -> Bench:
 
 
 def test_the_command_runs_from_a_checkout_on_a_bare_machine(tmp_path: Path) -> None:
-    """Nothing of ours is installed, and nothing but torch, transformers and peft can be imported."""
-    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}))")
+    """Nothing of ours is installed, and nothing but torch, transformers and peft can be
+    imported."""
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}))"
+    )
     env = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     command = [sys.executable, str(ROOT / "benchmarks" / "on_a_gpu.py"), "--tiny", "figures.json"]
     env |= {"PYTHONPATH": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads((tmp_path / "figures.json").read_text())
     assert [path.name for path in tmp_path.glob("*.json*")] == ["figures.json"]
@@ -52,7 +68,12 @@ def test_the_command_runs_from_a_checkout_on_a_bare_machine(tmp_path: Path) -> N
     assert [row["name"] for row in rows] == ["train"] * 8 + ["score"] * 4 + ["write"] * 8
     assert told["unequal"] == [] and all(row["figures"] and not row["note"] for row in rows)
     assert {row["figures"]["allocated_gib"] for row in rows if row["name"] != "score"} == {None}
-    assert all(value > 0 for row in rows for key, value in row["figures"].items() if key in ("seconds", "ms_own"))
+    assert all(
+        value > 0
+        for row in rows
+        for key, value in row["figures"].items()
+        if key in ("seconds", "ms_own")
+    )
     assert done.stdout.count("not measured") >= len(rows)
     assert len({json.dumps(row["setting"]) for row in rows}) == len(rows)
 
@@ -67,20 +88,28 @@ def test_without_a_gpu_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.M
 def test_real_architectures_and_adapters_are_those_of_the_plan(name: str) -> None:
     model, shape = on_a_gpu.adapted(name, "meta", Scale()), shapes.find(name)
     assert sum(weight.numel() for weight in on_a_gpu.trainable(model)) == shape.trainable(16)
-    assert sum(weight.numel() for weight in model.parameters()) == shape.parameters + shape.trainable(16)
+    assert sum(
+        weight.numel() for weight in model.parameters()
+    ) == shape.parameters + shape.trainable(16)
     assert {weight.dtype for weight in on_a_gpu.trainable(model)} == {torch.float32}
     assert model.get_base_model().lm_head.weight.dtype == torch.bfloat16
 
 
 def trained(at: Bench, name: str) -> list[Row]:
     """Rows of both heads, with and without checkpointing."""
-    wanted = [one for one in on_a_gpu.measurements(at.scale) if one[0] == "train" and one[1]["model"] == name]
+    wanted = [
+        one
+        for one in on_a_gpu.measurements(at.scale)
+        if one[0] == "train" and one[1]["model"] == name
+    ]
     return [on_a_gpu.measured(at, one) for one in wanted]
 
 
 @pytest.mark.parametrize("name", on_a_gpu.MODELS)
 @pytest.mark.few(1)
-def test_both_heads_give_one_loss_and_one_gradient_with_and_without_checkpointing(name: str) -> None:
+def test_both_heads_give_one_loss_and_one_gradient_with_and_without_checkpointing(
+    name: str,
+) -> None:
     rows = trained(bench(dtype="float32"), name)
     assert len(rows) == 4 and not any(row.note for row in rows)
     assert on_a_gpu.differences(rows, "float32") == []
@@ -88,7 +117,10 @@ def test_both_heads_give_one_loss_and_one_gradient_with_and_without_checkpointin
 
 def test_a_head_on_other_positions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     right = on_a_gpu.loss_on_trained
-    wrong = {**on_a_gpu.LOSSES, "trained positions": lambda model, ids, labels: right(model, ids, labels.roll(1, 1))}
+    wrong = {
+        **on_a_gpu.LOSSES,
+        "trained positions": lambda model, ids, labels: right(model, ids, labels.roll(1, 1)),
+    }
     monkeypatch.setattr(on_a_gpu, "LOSSES", wrong)
     assert len(on_a_gpu.differences(trained(bench(), LLAMA), "bfloat16")) == 2
 
@@ -118,7 +150,13 @@ def test_choices_differ_and_a_lift_makes_them_likely() -> None:
 def test_writing_stops_at_no_token_and_says_where_it_would() -> None:
     at = bench()
     figures = on_a_gpu.write(at, QWEN, 2, True)
-    assert set(figures) == {"ms_a_step", "tokens_per_second", "prompt_ms", "allocated_gib", "reserved_gib"}
+    assert set(figures) == {
+        "ms_a_step",
+        "tokens_per_second",
+        "prompt_ms",
+        "allocated_gib",
+        "reserved_gib",
+    }
     at.model(QWEN).get_base_model().generation_config.eos_token_id = [*range(512)]
     with pytest.raises(RuntimeError, match="1 tokens were written, not 5"):
         on_a_gpu.write(at, QWEN, 2, True)

@@ -1,4 +1,5 @@
-"""A run that would take days without a GPU ends with one message before anything is written; --device cpu goes on."""
+"""A run that would take days without a GPU ends with one message before anything is written;
+--device cpu goes on."""
 
 import os
 from pathlib import Path
@@ -40,8 +41,12 @@ def job(recipe: Path, root: Path, *overrides: str) -> Job:
     return Job(load(recipe, overrides), Run(root), "cpu", None)
 
 
-def test_days_on_a_cpu_are_told_in_one_line_and_nothing_is_written(begun: list[str], tmp_path: Path) -> None:
-    with pytest.raises(StageError, match=r"about \d+ (days|hours) on the CPU .*--device cpu") as told:
+def test_days_on_a_cpu_are_told_in_one_line_and_nothing_is_written(
+    begun: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        StageError, match=r"about \d+ (days|hours) on the CPU .*--device cpu"
+    ) as told:
         pipeline.run(REAL, RunOptions(runs_dir=tmp_path / "runs"), Silent())
     assert "\n" not in str(told.value) and not begun and not (tmp_path / "runs").exists()
 
@@ -81,7 +86,10 @@ def test_the_prediction_is_of_what_is_to_come_on_the_cores_there_are(
     assert on_cpu.seconds(halved, "train") == pytest.approx(trained / 4, rel=0.1)
     limited = Job(real.recipe, real.run, "cpu", "quick")
     assert on_cpu.seconds(limited, "report") < on_cpu.seconds(real, "report")
-    write_json(tmp_path / "run.json", {"stages": {"train": {"inputs": {}, "made": {}, "seconds": 1.0, "finished": 1}}})
+    write_json(
+        tmp_path / "run.json",
+        {"stages": {"train": {"inputs": {}, "made": {}, "seconds": 1.0, "finished": 1}}},
+    )
     assert on_cpu.seconds(real, "report") == pytest.approx((whole - trained) / 2)
 
 
@@ -89,11 +97,20 @@ def test_a_kind_of_model_that_plan_does_not_know_is_taken_for_llamas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_cpu, "cores", lambda: 2)
-    shape = {"vocab_size": 150_000, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28}
-    write_json(tmp_path / "m" / "config.json", {"model_type": "qwen3", **shape, "num_attention_heads": 16})
+    shape = {
+        "vocab_size": 150_000,
+        "hidden_size": 2048,
+        "intermediate_size": 6144,
+        "num_hidden_layers": 28,
+    }
+    write_json(
+        tmp_path / "m" / "config.json", {"model_type": "qwen3", **shape, "num_attention_heads": 16}
+    )
     monkeypatch.setattr(on_cpu.shapes.presets, "is_folder", lambda _: True)
     real = job(REAL, tmp_path)
-    other = Job(real.recipe.model_copy(update={"model": str(tmp_path / "m")}), real.run, "cpu", None)
+    other = Job(
+        real.recipe.model_copy(update={"model": str(tmp_path / "m")}), real.run, "cpu", None
+    )
     assert on_cpu.seconds(other, "train") > on_cpu.seconds(real, "train")
 
 
@@ -118,7 +135,9 @@ def test_the_cpu_that_is_meant_hides_the_gpu_from_every_child_and_only_meanwhile
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     seen: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        pipeline, "_stage", lambda job, *_: seen.append((job.device, environment()["CUDA_VISIBLE_DEVICES"]))
+        pipeline,
+        "_stage",
+        lambda job, *_: seen.append((job.device, environment()["CUDA_VISIBLE_DEVICES"])),
     )
     pipeline.run(QUICK, RunOptions(runs_dir=tmp_path / "runs", device="cpu"), Silent())
     assert set(seen) == {("cpu", "")} and os.environ["CUDA_VISIBLE_DEVICES"] == "1"

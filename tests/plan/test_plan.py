@@ -1,4 +1,5 @@
-"""A plan is arithmetic that real models confirm, counts that the data confirm, and predictions that say so."""
+"""A plan is arithmetic that real models confirm, counts that the data confirm, and predictions that
+say so."""
 
 import dataclasses
 import json
@@ -34,22 +35,54 @@ from tests.test_cli import assert_one_message
 
 RECIPES = ROOT / "recipes"
 QUICK = RECIPES / "quickstart_llama.yml"
-PRESETS = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b", "quickstart-llama", "quickstart-deepseek")
-BIASED = Shape(500, 64, 96, 2, heads=4, kv_heads=2, head_dim=32, tied=False, qkv_bias=True, o_bias=True, mlp_bias=True)
-# As the config.json of Gemma 3 270M says it: https://huggingface.co/google/gemma-3-270m/blob/main/config.json
-GEMMA = {"model_type": "gemma3_text", "vocab_size": 262144, "hidden_size": 640, "intermediate_size": 2048,
-         "num_hidden_layers": 18, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 256}  # fmt: skip
-SHORT = Counted(rows=1_000, validation=50, lengths=[100] * 90 + [150] * 10, exact=False, why="made up")
+PRESETS = (
+    "llama-3.2-1b-instruct",
+    "deepseek-r1-distill-qwen-1.5b",
+    "quickstart-llama",
+    "quickstart-deepseek",
+)
+BIASED = Shape(
+    500,
+    64,
+    96,
+    2,
+    heads=4,
+    kv_heads=2,
+    head_dim=32,
+    tied=False,
+    qkv_bias=True,
+    o_bias=True,
+    mlp_bias=True,
+)
+# As the config.json of Gemma 3 270M says it:
+# https://huggingface.co/google/gemma-3-270m/blob/main/config.json
+GEMMA = {
+    "model_type": "gemma3_text",
+    "vocab_size": 262144,
+    "hidden_size": 640,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 18,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 1,
+    "head_dim": 256,
+}
+SHORT = Counted(
+    rows=1_000, validation=50, lengths=[100] * 90 + [150] * 10, exact=False, why="made up"
+)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting starts a process with a tokenizer; what is not about it takes an estimate."""
     if "counted" not in request.keywords:
-        monkeypatch.setattr(counting, "count", lambda recipe: counting.estimated(recipe, "not asked here"))
+        monkeypatch.setattr(
+            counting, "count", lambda recipe: counting.estimated(recipe, "not asked here")
+        )
 
 
-def made(recipe: str = "llama_lora", *names: str, sets: tuple[str, ...] = (), price: Price | None = None) -> plans.Plan:
+def made(
+    recipe: str = "llama_lora", *names: str, sets: tuple[str, ...] = (), price: Price | None = None
+) -> plans.Plan:
     """The plan of one of our recipes."""
     return plans.make(RECIPES / f"{recipe}.yml", sets, names, price)
 
@@ -61,7 +94,9 @@ def kind_of(name: str) -> str:
 
 def shape_of(name: str) -> Shape:
     """A preset's, or one that no preset has."""
-    return {"biased llama": BIASED, "gemma": shapes.of(GEMMA, "gemma")}.get(name) or shapes.find(name)
+    return {"biased llama": BIASED, "gemma": shapes.of(GEMMA, "gemma")}.get(name) or shapes.find(
+        name
+    )
 
 
 @pytest.mark.parametrize("name", [*PRESETS, "biased llama", "gemma"])
@@ -74,8 +109,12 @@ def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
     from tests.tensors import on_meta
 
     model = on_meta(shape, kind_of(name), r, list(targets) if targets else "all-linear")
-    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    frozen = sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad)
+    trainable = sum(
+        parameter.numel() for parameter in model.parameters() if parameter.requires_grad
+    )
+    frozen = sum(
+        parameter.numel() for parameter in model.parameters() if not parameter.requires_grad
+    )
     assert (shape.parameters, shape.trainable(r, targets)) == (frozen, trainable)
     if targets is None:
         linear = [module for name, module in model.named_modules() if name.endswith("base_layer")]
@@ -84,13 +123,18 @@ def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
-def test_every_preset_has_its_shape_without_a_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shapes, "_of_hub", lambda base, _: pytest.fail(f"{base} was looked for on the hub"))
+def test_every_preset_has_its_shape_without_a_network(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        shapes, "_of_hub", lambda base, _: pytest.fail(f"{base} was looked for on the hub")
+    )
     assert shapes.find(name).parameters > 900_000
 
 
 def test_published_sizes_are_met() -> None:
-    """Meta's card says 1.23 billion parameters; the hub counts 1.78 billion for the untied DeepSeek-R1-Distill-Qwen-1.5B."""
+    """Meta's card says 1.23 billion parameters; the hub counts 1.78 billion for the untied
+    DeepSeek-R1-Distill-Qwen-1.5B."""
     assert [round(shapes.find(name).parameters / 1e9, 2) for name in PRESETS[:2]] == [1.24, 1.78]
 
 
@@ -110,9 +154,18 @@ def test_stored_bytes_are_those_of_the_loaded_model(name: str) -> None:
         tensors: list[Any] = []
         for parameter in model.parameters():
             state = getattr(parameter, "quant_state", None)
-            tensors += [parameter] if state is None else [
-                parameter, state.absmax, state.code, state.offset, state.state2.absmax, state.state2.code
-            ]  # fmt: skip
+            tensors += (
+                [parameter]
+                if state is None
+                else [
+                    parameter,
+                    state.absmax,
+                    state.code,
+                    state.offset,
+                    state.state2.absmax,
+                    state.state2.code,
+                ]
+            )
         assert all(isinstance(tensor, torch.Tensor) for tensor in tensors)
         assert memory.weights(shapes.find(name), bits) == sum(tensor.nbytes for tensor in tensors)
 
@@ -124,8 +177,12 @@ def test_adapter_gradients_and_optimizer_have_the_bytes_of_their_tensors() -> No
 
     from kotune.models.presets import PRESETS as KNOWN
 
-    base = AutoModelForCausalLM.from_pretrained(KNOWN["quickstart-llama"].base, dtype=torch.bfloat16)
-    model = peft.get_peft_model(base, peft.LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM"))
+    base = AutoModelForCausalLM.from_pretrained(
+        KNOWN["quickstart-llama"].base, dtype=torch.bfloat16
+    )
+    model = peft.get_peft_model(
+        base, peft.LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained)
     ids = torch.zeros(2, 8, dtype=torch.long)
@@ -134,7 +191,9 @@ def test_adapter_gradients_and_optimizer_have_the_bytes_of_their_tensors() -> No
     optimizer.step()
     shape = shapes.find("quickstart-llama")
     found = memory.peak(shape, Method(16, shape.trainable(16), 16, False), 16, 16, 0)
-    moments = [state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    moments = [
+        state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")
+    ]
     assert found.adapter == sum(parameter.nbytes for parameter in trained)
     assert found.gradients == sum(parameter.grad.nbytes for parameter in trained)
     assert found.optimizer == sum(moment.nbytes for moment in moments)
@@ -146,16 +205,23 @@ def test_adapter_gradients_and_optimizer_have_the_bytes_of_their_tensors() -> No
 def test_activations_and_logits_are_those_of_every_tensor_that_torch_makes(
     name: str, checkpointing: bool, layers: int, trained: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Full width, fewer layers; the whole depth is tried by `python -m benchmarks.plan --tensors`."""
+    """Full width, fewer layers; the whole depth is tried by `python -m benchmarks.plan
+    --tensors`."""
     pytest.importorskip("torch")
     from tests.tensors import of_step, on_meta
 
     shape = dataclasses.replace(shape_of(name), layers=layers)
-    stored, added = of_step(on_meta(shape, kind_of(name)), 4, 256, checkpointing, trained, monkeypatch)
+    stored, added = of_step(
+        on_meta(shape, kind_of(name)), 4, 256, checkpointing, trained, monkeypatch
+    )
     method = Method(16, shape.trainable(16), 16, checkpointing)
     told = memory.peak(shape, method, 4 * 256, min(trained, head.CHUNK), 0)
-    assert told.weights + told.adapter == pytest.approx(stored, rel=1e-4)  # the model's tables of angles
-    assert told.activations + told.logits == pytest.approx(added, rel=0.04 if name == "gemma" else 0.02)
+    assert told.weights + told.adapter == pytest.approx(
+        stored, rel=1e-4
+    )  # the model's tables of angles
+    assert told.activations + told.logits == pytest.approx(
+        added, rel=0.04 if name == "gemma" else 0.02
+    )
 
 
 @pytest.mark.counted
@@ -163,18 +229,30 @@ def test_examples_are_counted_with_the_models_own_tokenizer(cli: Cli) -> None:
     pytest.importorskip("transformers")
     told = json.loads(cli("plan", QUICK, "--gpu", "l4", "--json").stdout)
     assert told["tokens"] == {
-        "exact": True, "why": "", "rows": 2412, "validation_rows": 250, "epoch": 150_369,
-        "mean": pytest.approx(150_369 / 2412, abs=0.01), "longest": 64,
-    }  # fmt: skip
-    # What metrics.jsonl of a run says: tokens after an epoch (step 151), max_steps, trainable_parameters.
-    assert (told["tokens"]["epoch"], told["steps"], told["trainable_parameters"]) == (150_369, 377, 163_840)
+        "exact": True,
+        "why": "",
+        "rows": 2412,
+        "validation_rows": 250,
+        "epoch": 150_369,
+        "mean": pytest.approx(150_369 / 2412, abs=0.01),
+        "longest": 64,
+    }
+    # What metrics.jsonl of a run says: tokens after an epoch (step 151), max_steps,
+    # trainable_parameters.
+    assert (told["tokens"]["epoch"], told["steps"], told["trainable_parameters"]) == (
+        150_369,
+        377,
+        163_840,
+    )
     assert told["measured"] is False
     assert set(told["gpus"]) == {"l4"}
 
 
 @pytest.mark.counted
 @pytest.mark.slow  # imports transformers twice
-def test_a_hub_model_is_read_from_the_hubs_cache_and_counted_with_the_tokenizer_there(cli: Cli, tmp_path: Path) -> None:
+def test_a_hub_model_is_read_from_the_hubs_cache_and_counted_with_the_tokenizer_there(
+    cli: Cli, tmp_path: Path
+) -> None:
     pytest.importorskip("transformers")
     cached = tmp_path / "hf" / "hub" / "models--some--model"
     snapshot = cached / "snapshots" / ("1" * 40)
@@ -183,12 +261,20 @@ def test_a_hub_model_is_read_from_the_hubs_cache_and_counted_with_the_tokenizer_
     (cached / "refs" / "main").write_text("1" * 40)
     for file in (ROOT / "kotune" / "models" / "quickstart_llama").glob("*.json"):
         shutil.copy(file, snapshot)
-    recipe = write_recipe(tmp_path, "model: some/model\ntemplate: llama3\ndata:\n  - source: nli_sample\n")
+    recipe = write_recipe(
+        tmp_path, "model: some/model\ntemplate: llama3\ndata:\n  - source: nli_sample\n"
+    )
     told = json.loads(cli("plan", recipe, "--gpu", "t4", "--json").stdout)
-    assert (told["tokens"]["exact"], told["tokens"]["rows"], told["parameters"]) == (True, 2412, 996_480)
+    assert (told["tokens"]["exact"], told["tokens"]["rows"], told["parameters"]) == (
+        True,
+        2412,
+        996_480,
+    )
     assert told["gpus"]["t4"]["seconds"]["download"] > 0
     absent = write_recipe(tmp_path, "model: other/model\ndata:\n  - source: nli_sample\n")
-    assert_one_message(cli("plan", absent), 1, "other/model: not in the hub's cache, and HF_HUB_OFFLINE is set")
+    assert_one_message(
+        cli("plan", absent), 1, "other/model: not in the hub's cache, and HF_HUB_OFFLINE is set"
+    )
 
 
 @pytest.mark.counted
@@ -209,13 +295,17 @@ def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_fil
     published = counting.estimated(load(recipe), "")
     read = counting.estimated(load(recipe, (f"data.0.path={real_klue}",)), "")
     assert published.rows == read.rows
-    assert published.mean == pytest.approx(read.mean, rel=0.05)  # eleven percentiles stand for 25,000 lengths
+    assert published.mean == pytest.approx(
+        read.mean, rel=0.05
+    )  # eleven percentiles stand for 25,000 lengths
     assert published.longest == pytest.approx(read.longest, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
 def test_the_readmes_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    (shown,) = re.findall(r"```\n(PREDICTED.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    (shown,) = re.findall(
+        r"```\n(PREDICTED.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL
+    )
     screen.show(made("deepseek_lora", "a100-40", "l4", "t4"))
     said = [line.split() for line in capsys.readouterr().out.splitlines()]
     lines = [line.split() for line in shown.splitlines() if line.strip(" .─")]
@@ -239,25 +329,40 @@ def test_padding_is_that_of_batches_drawn_at_random(micro: int, pad_to: int) -> 
     lengths = sorted(draw.randint(20, 400) for _ in range(500))
     batches = [draw.choices(lengths, k=micro) for _ in range(20_000)]
     drawn = sum(micro * memory.padded(max(batch), pad_to) for batch in batches) / len(batches)
-    assert clock.batch_tokens(Counted(500, 1, lengths, True), micro, pad_to) == pytest.approx(drawn, rel=0.01)
+    assert clock.batch_tokens(Counted(500, 1, lengths, True), micro, pad_to) == pytest.approx(
+        drawn, rel=0.01
+    )
 
 
 def test_padding_is_what_the_configuration_says() -> None:
-    coarse, fine = (made("llama_lora", "l4", sets=(f"axolotl.pad_to_multiple_of={to}",)) for to in (64, 8))
+    coarse, fine = (
+        made("llama_lora", "l4", sets=(f"axolotl.pad_to_multiple_of={to}",)) for to in (64, 8)
+    )
     assert fine.on[0].memory.activations < coarse.on[0].memory.activations
     assert fine.on[0].seconds["training"] < coarse.on[0].seconds["training"]
     assert fine.schedule.pad_to == 8
 
 
 def test_a_smaller_micro_batch_that_fits_is_named_and_keeps_the_examples_of_a_step() -> None:
-    packed = ("axolotl.micro_batch_size=16", "axolotl.sample_packing=true", "axolotl.sequence_len=4096")
+    packed = (
+        "axolotl.micro_batch_size=16",
+        "axolotl.sample_packing=true",
+        "axolotl.sequence_len=4096",
+    )
     plan = made("llama_lora", "t4", "h200", sets=packed)
     small, large = plan.on
     assert small.micro and small.micro == small.used < 16
-    assert f"micro_batch_size 16 does not fit: --set axolotl.micro_batch_size={small.micro}" in small.notes
+    assert (
+        f"micro_batch_size 16 does not fit: --set axolotl.micro_batch_size={small.micro}"
+        in small.notes
+    )
     assert large.used == 16  # the recipe's own where it fits
     for one in plan.on:
-        assert one.micro and plan.schedule.batch_size % one.micro == 0 and math.log2(one.micro).is_integer()
+        assert (
+            one.micro
+            and plan.schedule.batch_size % one.micro == 0
+            and math.log2(one.micro).is_integer()
+        )
         assert one.memory.peak <= one.usable
     assert plans._memory(plan, small.gpu, 2 * small.micro).peak > small.usable
 
@@ -273,16 +378,21 @@ def test_each_lever_lowers_the_memory_that_it_is_for() -> None:
     assert of("axolotl.lora_r=8").optimizer * 2 == plain.optimizer
 
 
-def test_gradient_checkpointing_is_left_out_where_memory_does_without_it_and_the_recipe_leaves_it_to_the_run() -> None:
+def test_gradient_checkpointing_is_left_out_where_memory_does_without_it() -> None:
     room = made("llama_lora", "l4", "t4").on
     assert all("without gradient checkpointing" in one.notes[-1] for one in room)
     assert all(one.memory.training <= memory.LEAN * one.gpu.memory for one in room)
-    (packed,) = made("llama_lora", "l4", sets=("axolotl.sample_packing=true",)).on  # 16 rows of 1,024
+    (packed,) = made(
+        "llama_lora", "l4", sets=("axolotl.sample_packing=true",)
+    ).on  # 16 rows of 1,024
     assert not packed.notes and packed.memory.activations < 5e9
     for asked in ("true", "false"):
         (one,) = made("llama_lora", "h200", sets=(f"axolotl.gradient_checkpointing={asked}",)).on
         assert not one.notes
-    slow, fast = (made("llama_lora", "l4", sets=sets).on[0] for sets in (("axolotl.gradient_checkpointing=true",), ()))
+    slow, fast = (
+        made("llama_lora", "l4", sets=sets).on[0]
+        for sets in (("axolotl.gradient_checkpointing=true",), ())
+    )
     assert fast.seconds["training"] == pytest.approx(slow.seconds["training"] * 2 / 3, rel=0.01)
 
 
@@ -294,11 +404,17 @@ def test_training_goes_by_the_peak_until_the_host_is_the_slower_one() -> None:
     small = made("llama_lora", "h100", "a100-40", sets=("axolotl.micro_batch_size=1", always))
     fast, slow = (one.seconds["training"] for one in small.on)
     assert fast == slow  # each micro-batch waits for Python
-    steps = small.schedule.steps + 2 * small.counted.validation / 16 / 3  # validation is read forward, once an epoch
-    assert fast == pytest.approx(steps * 16 * 16 * 5.2e-3, rel=0.01)  # micro-batches, layers, seconds
+    steps = (
+        small.schedule.steps + 2 * small.counted.validation / 16 / 3
+    )  # validation is read forward, once an epoch
+    assert fast == pytest.approx(
+        steps * 16 * 16 * 5.2e-3, rel=0.01
+    )  # micro-batches, layers, seconds
 
 
-def test_writing_takes_python_s_time_on_a_fast_gpu_and_that_of_the_bandwidth_on_a_slow_one() -> None:
+def test_writing_takes_python_s_time_on_a_fast_gpu_and_that_of_the_bandwidth_on_a_slow_one() -> (
+    None
+):
     shape, tuned = shapes.find("llama-3.2-1b-instruct"), 16 * 1.5e-3
     fast, slow = (clock.speed_of(gpu, False) for gpu in gpus.chosen(("h100", "l4")))
     assert clock.token(shape, fast, 2.5e9, 128, "tuned") == pytest.approx(tuned)
@@ -308,7 +424,9 @@ def test_writing_takes_python_s_time_on_a_fast_gpu_and_that_of_the_bandwidth_on_
     assert clock.generation(shape, fast, 2.5e9, [(task, 128)], "tuned") == pytest.approx(
         3 * 100 * tuned
     )  # three batches
-    assert clock.generation(shape, fast, 2.5e9, [(task, 256)], "tuned") == pytest.approx(2 * 100 * tuned)
+    assert clock.generation(shape, fast, 2.5e9, [(task, 256)], "tuned") == pytest.approx(
+        2 * 100 * tuned
+    )
 
 
 def test_the_base_model_has_its_own_share_of_scoring() -> None:
@@ -318,15 +436,22 @@ def test_the_base_model_has_its_own_share_of_scoring() -> None:
 
 
 def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
-    """A micro-batch through 1.236 billion parameters, forward and backward: written out once by hand."""
+    """A micro-batch through 1.236 billion parameters, forward and backward: written out once by
+    hand."""
     shape = shapes.find("llama-3.2-1b-instruct")
     tokens, speed = 1_000_000, clock.Speed(312, 1e12)
-    operations = tokens * 6 * 1_235_746_816  # forward, anew, and backward of activations: two a parameter each
-    less = 970_000 * 6 * 128_256 * 2048  # where only 30,000 are trained, the others do not need the head
+    operations = (
+        tokens * 6 * 1_235_746_816
+    )  # forward, anew, and backward of activations: two a parameter each
+    less = (
+        970_000 * 6 * 128_256 * 2048
+    )  # where only 30,000 are trained, the others do not need the head
     assert shape.in_products(1, 1) == 1_235_746_816
     for checkpointing, share in ((True, 1), (False, 2 / 3)):
         method = Method(16, 0, 16, checkpointing)
-        whole, some = (clock.micro_step(shape, speed, method, tokens, trained) for trained in (tokens, 30_000))
+        whole, some = (
+            clock.micro_step(shape, speed, method, tokens, trained) for trained in (tokens, 30_000)
+        )
         assert whole == pytest.approx(share * operations / (312e12 * 0.28))
         assert some == pytest.approx(share * (operations - less) / (312e12 * 0.28))
         assert clock.micro_step(shape, speed, method, 1, 1) == pytest.approx(share * 16 * 5.2e-3)
@@ -335,25 +460,38 @@ def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
 @pytest.mark.parametrize("choices", [0, 2, 5])
 def test_a_prompt_is_read_once_for_all_its_choices_by_base_and_tuned(choices: int) -> None:
     work = Work("klue_nli_ko", 300_000, choices, 0, 90.0, 200)
-    operations = 300_000 * 90 * 2 * 973_078_528  # the linear maps of llama-3.2-1b: 16 layers of 60,817,408
+    operations = (
+        300_000 * 90 * 2 * 973_078_528
+    )  # the linear maps of llama-3.2-1b: 16 layers of 60,817,408
     shape, speed = shapes.find("llama-3.2-1b-instruct"), clock.Speed(312, 1e12)
     for variant, layer in (("base", 0.8e-3), ("tuned", 1.5e-3)):
-        assert clock.likelihood(shape, speed, [work], variant) == pytest.approx(operations / (312e12 * 0.30))
-        few = dataclasses.replace(work, items=3)  # and Python takes its time for a batch, however small
+        assert clock.likelihood(shape, speed, [work], variant) == pytest.approx(
+            operations / (312e12 * 0.30)
+        )
+        few = dataclasses.replace(
+            work, items=3
+        )  # and Python takes its time for a batch, however small
         assert clock.likelihood(shape, speed, [few], variant) == pytest.approx(16 * layer)
 
 
 def test_memory_of_scoring_choices_is_that_of_a_batch() -> None:
-    """Written out once by hand: 16 layers of 8 heads of 64, hidden and queries 2,048, intermediate 8,192, 128,256 words."""
+    """Written out once by hand: 16 layers of 8 heads of 64, hidden and queries 2,048, intermediate
+    8,192, 128,256 words."""
     shape, room = shapes.find("llama-3.2-1b-instruct"), Room(8192, 32768, 512)
-    kept, read, logits = 40_960 * 32_768, 8192 * (26 * 2048 + 10 * 512 + 8 * 8192), 512 * 128_256 * 6
+    kept, read, logits = (
+        40_960 * 32_768,
+        8192 * (26 * 2048 + 10 * 512 + 8 * 8192),
+        512 * 128_256 * 6,
+    )
     assert memory.chosen(shape, False, room, 200) == kept + read + logits
     assert memory.chosen(shape, False, room, 50_000) > memory.chosen(shape, False, room, 200)
     assert memory.chosen(shape, True, room, 200) == 2 * (kept + read) + 512 * 128_256 * 8
 
 
 def test_packing_fills_rows_of_the_sequence_length() -> None:
-    packed = made("llama_lora", "h200", sets=("axolotl.sample_packing=true", "axolotl.micro_batch_size=4"))
+    packed = made(
+        "llama_lora", "h200", sets=("axolotl.sample_packing=true", "axolotl.micro_batch_size=4")
+    )
     plain = made("llama_lora", "h200")
     assert packed.schedule.steps < plain.schedule.steps / 5
     assert packed.on[0].memory.logits == memory.LOSS * head.CHUNK * packed.shape.vocab
@@ -362,7 +500,10 @@ def test_packing_fills_rows_of_the_sequence_length() -> None:
 
 def test_full_precision_takes_twice_the_memory_and_is_said() -> None:
     always = "axolotl.gradient_checkpointing=true"
-    plain, full = (made("llama_lora", "l4", sets=(always, *sets)).on[0] for sets in ((), ("axolotl.bf16=false",)))
+    plain, full = (
+        made("llama_lora", "l4", sets=(always, *sets)).on[0]
+        for sets in ((), ("axolotl.bf16=false",))
+    )
     assert full.memory.weights == 2 * plain.memory.weights
     assert full.memory.activations >= 2 * plain.memory.activations
     assert "fp32" in full.notes[0] and full.seconds["training"] > 3 * plain.seconds["training"]
@@ -376,14 +517,18 @@ def test_another_optimizer_than_adamw_is_told() -> None:
 
 
 def test_max_steps_ends_training_early_or_late() -> None:
-    whole, short = made("llama_lora", "l4"), made("llama_lora", "l4", sets=("axolotl.max_steps=60",))
+    whole, short = (
+        made("llama_lora", "l4"),
+        made("llama_lora", "l4", sets=("axolotl.max_steps=60",)),
+    )
     assert short.schedule.steps == 60
     assert short.on[0].seconds["training"] < whole.on[0].seconds["training"] / 20
     assert made("llama_lora", "l4", sets=("axolotl.max_steps=9000",)).schedule.steps == 9000
 
 
 @pytest.mark.parametrize(
-    ("rows", "epochs", "batch_size"), [(2412, 2.5, 16), (2412, 2.0, 16), (23_748, 2.0, 16), (5, 1.0, 16), (100, 0.3, 7)]
+    ("rows", "epochs", "batch_size"),
+    [(2412, 2.5, 16), (2412, 2.0, 16), (23_748, 2.0, 16), (5, 1.0, 16), (100, 0.3, 7)],
 )
 def test_steps_are_those_that_axolotl_takes(rows: int, epochs: float, batch_size: int) -> None:
     trainer = pytest.importorskip("axolotl.utils.trainer")
@@ -418,7 +563,9 @@ def test_an_old_gpu_is_that_of_its_capability(name: str) -> None:
 def test_gemma_is_planned_in_fp32_on_an_old_gpu_alone(tmp_path: Path, adapter: str) -> None:
     """Its numbers are too large for fp16."""
     (tmp_path / "config.json").write_text(json.dumps(GEMMA), encoding="utf-8")
-    recipe = write_recipe(tmp_path, f"model: {tmp_path}\nadapter: {adapter}\ndata:\n  - source: nli_sample\n")
+    recipe = write_recipe(
+        tmp_path, f"model: {tmp_path}\nadapter: {adapter}\ndata:\n  - source: nli_sample\n"
+    )
     old, new = plans.make(recipe, ("axolotl.gradient_checkpointing=true",), ("t4", "l4")).on
     shape, bits = shapes.of(GEMMA, "gemma"), {"lora": (32, 16), "qlora": (4, 4)}[adapter]
     assert old.memory.weights == memory.weights(shape, bits[0], in_fp32=True)
@@ -431,12 +578,19 @@ def test_gemma_is_planned_in_fp32_on_an_old_gpu_alone(tmp_path: Path, adapter: s
 
 
 def test_the_pages_say_how_long_gemma_takes(tmp_path: Path) -> None:
-    config = {**GEMMA, "hidden_size": 1152, "intermediate_size": 6912, "num_hidden_layers": 26}  # Gemma 3 1B's
+    config = {
+        **GEMMA,
+        "hidden_size": 1152,
+        "intermediate_size": 6912,
+        "num_hidden_layers": 26,
+    }  # Gemma 3 1B's
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     plan = made("llama_lora", "t4", "l4", sets=(f"model={tmp_path}",))
     for page in ("plan.md", "plan.ko.md"):
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-        for minutes in (figure / 60 for one in plan.on for figure in (one.seconds["training"], one.total)):
+        for minutes in (
+            figure / 60 for one in plan.on for figure in (one.seconds["training"], one.total)
+        ):
             assert re.search(rf"\b{minutes:.0f}(?!\d)", text), minutes
 
 
@@ -449,7 +603,9 @@ def test_a_hub_model_s_kind_is_read_from_the_cache_where_its_precision_follows_f
     (snapshot / "config.json").write_text(json.dumps(GEMMA), encoding="utf-8")
 
     def cached(name: str, file: str, revision: str | None = None, **_: object) -> str | None:
-        return str(snapshot / file) if file == "config.json" and revision in (None, "1" * 40) else None
+        return (
+            str(snapshot / file) if file == "config.json" and revision in (None, "1" * 40) else None
+        )
 
     monkeypatch.setattr(hub, "try_to_load_from_cache", cached)
     recipe = write_recipe(tmp_path, "model: google/gemma-3-270m\ndata:\n  - source: nli_sample\n")
@@ -469,14 +625,20 @@ def test_every_task_has_its_work(task: str) -> None:
 
 @pytest.mark.parametrize(
     ("task", "folder"),
-    [("klue_nli_ko", ""), ("ko_consistency_nli", "ko_consistency"), ("ko_consistency_questions", "ko_consistency"),
-     ("ko_naturalness", "")],
-)  # fmt: skip
+    [
+        ("klue_nli_ko", ""),
+        ("ko_consistency_nli", "ko_consistency"),
+        ("ko_consistency_questions", "ko_consistency"),
+        ("ko_naturalness", ""),
+    ],
+)
 def test_items_and_choices_are_those_of_the_task_itself(task: str, folder: str) -> None:
     pytest.importorskip("datasets")
     module = loaded(task, folder)
     source = "nli_sample" if "nli" in task else cards()[task].source
-    name = {"klue_nli_ko": "nli_sample_ko", "ko_consistency_nli": "nli_sample_consistency_ko"}.get(task, task)
+    name = {"klue_nli_ko": "nli_sample_ko", "ko_consistency_nli": "nli_sample_consistency_ko"}.get(
+        task, task
+    )
     options = {"premises": 60} if task == "ko_consistency_nli" else {}
     docs = module.dataset(source, **options)["test"]
     (found,) = work.of_recipe(load(QUICK, (f"tasks=[{name}]",)), SHORT)
@@ -487,7 +649,9 @@ def test_items_and_choices_are_those_of_the_task_itself(task: str, folder: str) 
 
 @pytest.mark.parametrize("name", ["a100", "H1OO", "v100", "x" * 500, "\x1b[31m"])
 def test_an_unknown_gpu_is_refused_with_the_ones_that_are_known(name: str) -> None:
-    with pytest.raises(RecipeError, match=r"--gpu .*: unknown GPU; .*plan knows a100-40, a100-80, l4, t4") as caught:
+    with pytest.raises(
+        RecipeError, match=r"--gpu .*: unknown GPU; .*plan knows a100-40, a100-80, l4, t4"
+    ) as caught:
         gpus.chosen((name,))
     assert len(str(caught.value)) < 300 and "\x1b" not in str(caught.value)
 
@@ -507,7 +671,9 @@ def test_money_is_the_hours_at_the_price() -> None:
     told = as_json(plan)["gpus"]["l4"]
     assert told["cost"]["won"] == pytest.approx(told["total_seconds"], abs=0.1)  # a won a second
     assert told["cost"]["dollars"] == pytest.approx(told["cost"]["won"] / 1200, abs=1e-3)
-    assert f"{told['cost']['won']:,.0f} won (${told['cost']['dollars']:,.2f})" in screen.verdict(plan, plan.on[0])
+    assert f"{told['cost']['won']:,.0f} won (${told['cost']['dollars']:,.2f})" in screen.verdict(
+        plan, plan.on[0]
+    )
 
 
 def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
@@ -516,7 +682,10 @@ def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
     assert screen.PREDICTED.startswith("PREDICTED")
     assert any("Assumed: 30%" in note for note in notes)
     assert any("an assumption" in note for note in notes)
-    for page, word in (("plan.md", "predictions, not measured"), ("plan.ko.md", "예측이며 실제로 재지 않았습니다")):
+    for page, word in (
+        ("plan.md", "predictions, not measured"),
+        ("plan.ko.md", "예측이며 실제로 재지 않았습니다"),
+    ):
         assert word in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
 
 
@@ -529,25 +698,40 @@ def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
         (["--won-per-dollar", "1400"], 2, "--won-per-dollar: give what an hour"),
         (["--set", "data.0.path=absent"], 2, "data.0.path: `absent` does not exist"),
         (
-            ["--gpu", "t4", "--set", "axolotl.sample_packing=true", "--set", "axolotl.sequence_len=131072"],
+            [
+                "--gpu",
+                "t4",
+                "--set",
+                "axolotl.sample_packing=true",
+                "--set",
+                "axolotl.sequence_len=131072",
+            ],
             1,
             "does not fit",
         ),
     ],
 )
 @pytest.mark.few(3)
-def test_bad_input_is_one_message(cli: Cli, tmp_path: Path, words: list[str], code: int, told: str) -> None:
+def test_bad_input_is_one_message(
+    cli: Cli, tmp_path: Path, words: list[str], code: int, told: str
+) -> None:
     assert_one_message(cli("plan", RECIPES / "llama_lora.yml", *words), code, told)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_fit_is_told_with_what_makes_it_fit() -> None:
-    packed = ("axolotl.sample_packing=true", "axolotl.sequence_len=8192", "axolotl.gradient_checkpointing=false")
+    packed = (
+        "axolotl.sample_packing=true",
+        "axolotl.sequence_len=8192",
+        "axolotl.gradient_checkpointing=false",
+    )
     plan = made("llama_lora", "t4", sets=packed)
     assert not plan.fits
     assert screen.verdict(plan, plan.on[0]) == "t4: does not fit"
     assert as_json(plan)["advice"] == plan.advice
-    settings = re.findall(r"--set (axolotl\.[\w.]+=\w+|adapter=\w+)(?: --set (adapter=qlora))?", plan.advice)
+    settings = re.findall(
+        r"--set (axolotl\.[\w.]+=\w+|adapter=\w+)(?: --set (adapter=qlora))?", plan.advice
+    )
     assert settings
     for words in settings:
         assert made("llama_lora", "t4", sets=(*packed, *filter(None, words))).fits, words
@@ -565,25 +749,45 @@ def test_four_bits_make_nothing_quicker_to_write() -> None:
 
 def test_an_example_that_is_too_long_for_the_recipe_is_told() -> None:
     plan = made("llama_lora", "l4", sets=("axolotl.sequence_len=128",))
-    assert re.search(r"longest examples are about \d+ tokens, more than sequence_len 128: .* is raise", plan.notes[0])
+    assert re.search(
+        r"longest examples are about \d+ tokens, more than sequence_len 128: .* is raise",
+        plan.notes[0],
+    )
     assert made("llama_lora", "l4").notes == []
 
 
-WHOLE = {"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
-         "num_attention_heads": 1}  # fmt: skip
+WHOLE = {
+    "model_type": "llama",
+    "vocab_size": 9,
+    "hidden_size": 8,
+    "intermediate_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+}
 
 
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"model_type": "gemma3"}, "of kind `gemma3`, whose memory plan cannot count; it knows llama, mistral, qwen2"),
+        (
+            {"model_type": "gemma3"},
+            "of kind `gemma3`, whose memory plan cannot count; it knows llama, mistral, qwen2",
+        ),
         ({"model_type": "llama", "vocab_size": 100}, "hidden_size must be a number above 0"),
-        ({**WHOLE, "head_dim": "x"}, "head_dim must be a number above 0 and up to 100,000,000, not x"),
-        ({**WHOLE, "num_key_value_heads": 1e308}, r"num_key_value_heads: 1e\+308, and no model has over 65,536"),
+        (
+            {**WHOLE, "head_dim": "x"},
+            "head_dim must be a number above 0 and up to 100,000,000, not x",
+        ),
+        (
+            {**WHOLE, "num_key_value_heads": 1e308},
+            r"num_key_value_heads: 1e\+308, and no model has over 65,536",
+        ),
         ({**WHOLE, "hidden_size": 10**400}, "hidden_size: 10.*, and no model has over 100,000,000"),
     ],
 )
-def test_a_model_whose_arithmetic_is_not_known_is_refused(tmp_path: Path, config: dict[str, Any], told: str) -> None:
+def test_a_model_whose_arithmetic_is_not_known_is_refused(
+    tmp_path: Path, config: dict[str, Any], told: str
+) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     recipe = write_recipe(tmp_path, f"model: {tmp_path}\ndata:\n  - source: nli_sample\n")
     with pytest.raises(RecipeError, match=told):
@@ -591,8 +795,14 @@ def test_a_model_whose_arithmetic_is_not_known_is_refused(tmp_path: Path, config
 
 
 def test_a_folder_is_read_by_its_own_configuration(tmp_path: Path) -> None:
-    config = json.loads((ROOT / "kotune" / "models" / "quickstart_llama" / "config.json").read_text(encoding="utf-8"))
-    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 8}), encoding="utf-8")
+    config = json.loads(
+        (ROOT / "kotune" / "models" / "quickstart_llama" / "config.json").read_text(
+            encoding="utf-8"
+        )
+    )
+    (tmp_path / "config.json").write_text(
+        json.dumps({**config, "num_hidden_layers": 8}), encoding="utf-8"
+    )
     assert shapes.find(str(tmp_path)).layers == 8
 
 
@@ -620,9 +830,16 @@ def test_what_the_benchmark_would_run_is_a_good_recipe_and_has_a_plan() -> None:
         assert {one.schedule.steps for one in plan} == {benchmark.STEPS}
 
 
-def test_the_benchmark_reads_the_highest_peak_of_a_run_and_judges_it_by_its_bound(tmp_path: Path) -> None:
-    events = [{"event": "log", "step": step, "peak_memory_gib": gib} for step, gib in ((1, 9.0), (2, 11.5), (3, 11.4))]
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+def test_the_benchmark_reads_the_highest_peak_of_a_run_and_judges_it_by_its_bound(
+    tmp_path: Path,
+) -> None:
+    events = [
+        {"event": "log", "step": step, "peak_memory_gib": gib}
+        for step, gib in ((1, 9.0), (2, 11.5), (3, 11.4))
+    ]
+    (tmp_path / "metrics.jsonl").write_text(
+        "".join(json.dumps(event) + "\n" for event in events), encoding="utf-8"
+    )
     assert benchmark.peak_of(tmp_path) == 11.5
     assert benchmark.compared(10.5, 11.5, "x").kept
     assert not benchmark.compared(9.0, 11.5, "x").kept

@@ -1,4 +1,5 @@
-"""A plan's arithmetic beside what others published of GPUs: how far it is off is known, row by row, and said on the page."""
+"""A plan's arithmetic beside what others published of GPUs: how far it is off is known, row by row,
+and said on the page."""
 
 import pytest
 
@@ -11,7 +12,9 @@ ROWS = [*published.training(), *published.generation()]
 
 def named(row: published.Trained | published.Written) -> str:
     """For pytest's list."""
-    return "-".join((row.model, *((row.method, row.tokens) if isinstance(row, published.Trained) else ())))
+    return "-".join(
+        (row.model, *((row.method, row.tokens) if isinstance(row, published.Trained) else ()))
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=named)
@@ -26,7 +29,9 @@ def test_predictions_are_as_far_off_as_they_were_when_they_were_last_looked_at(
 def test_what_was_fitted_is_met_and_what_is_only_tested_within_what_the_page_says() -> None:
     runs = [row for row in published.training() if row.time]
     assert all(0.95 < row.time.ratio < 1.05 for row in runs if row.time and row.is_fitted)
-    peft = [row.time.ratio for row in runs if row.source == "qwen" and not row.is_fitted and row.time]
+    peft = [
+        row.time.ratio for row in runs if row.source == "qwen" and not row.is_fitted and row.time
+    ]
     assert len(peft) == 9 and min(peft) > 1 / 1.65 and max(peft) < 1.6
     compiled = [row.time.ratio for row in runs if row.source.startswith("torchtune") and row.time]
     assert len(compiled) == 4 and min(compiled) > 1.7  # slower than torch.compile, never faster

@@ -1,4 +1,5 @@
-"""A preview shows what Axolotl will train on, escapes what comes from data, and says the same in both languages."""
+"""A preview shows what Axolotl will train on, escapes what comes from data, and says the same in
+both languages."""
 
 import html
 import io
@@ -35,20 +36,34 @@ SCRIPT = "<script>alert(1)</script>"
 def seen(recipe: str, tokens: int, too_long: int = 0, strategy: str = "raise") -> Seen:
     """A model that needs so many tokens for 100 characters, and one example."""
     examples = {
-        "number": 10, "median": 20.5, "p95": 30, "longest": 40, "sequence_len": 35, "too_long": too_long,
+        "number": 10,
+        "median": 20.5,
+        "p95": 30,
+        "longest": 40,
+        "sequence_len": 35,
+        "too_long": too_long,
         "excess_length_strategy": strategy,
-    }  # fmt: skip
-    pieces = [["<s>", 1, False, True], ["뷁\n\n", 3, False, False], [SCRIPT, 2, True, False], ["<e>", 1, True, True]]
+    }
+    pieces = [
+        ["<s>", 1, False, True],
+        ["뷁\n\n", 3, False, False],
+        [SCRIPT, 2, True, False],
+        ["<e>", 1, True, True],
+    ]
     shown = [{"guid": SCRIPT, "source": "klue_nli", "form": "label", "pieces": pieces}]
     content = {"tokens": tokens, "characters": 100}
-    return Seen(recipe, f"model-{recipe}", "own", {"content": content, "examples": examples, "shown": shown})
+    return Seen(
+        recipe, f"model-{recipe}", "own", {"content": content, "examples": examples, "shown": shown}
+    )
 
 
 def data(*sides: Seen, policy: str = "drop") -> PreparedData:
     entry = {
-        "source": "klue_nli", "kept": {"train": 8, "validation": 2}, "dropped": {"duplicate": 3, "leak": 1234},
+        "source": "klue_nli",
+        "kept": {"train": 8, "validation": 2},
+        "dropped": {"duplicate": 3, "leak": 1234},
         "labels": {"train": {SCRIPT: 6, "neutral": 2}, "validation": {"neutral": 2}},
-    }  # fmt: skip
+    }
     leak = {"source": "klue_nli", "task": "nsmc_ko", "kind": "folded", "rows": 9, "texts": 3}
     between = [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}]
     leaks = {"policy": policy, "found": [leak], "between_tests": between}
@@ -87,12 +102,19 @@ def test_the_trained_tokens_are_the_labels_of_the_data_that_axolotl_prepares(
 
     def sides(row: dict[str, Any]) -> tuple[str, str, int, int]:
         answer = [label for label in row["labels"] if label != -100]
-        return tokenizer.decode(row["input_ids"]), tokenizer.decode(answer), len(row["input_ids"]), len(answer)
+        return (
+            tokenizer.decode(row["input_ids"]),
+            tokenizer.decode(answer),
+            len(row["input_ids"]),
+            len(answer),
+        )
 
     def shown(example: dict[str, Any]) -> tuple[str, str, int, int]:
         trained = [piece for piece in example["pieces"] if piece.trained]
         texts = ("".join(piece.text for piece in pieces) for pieces in (example["pieces"], trained))
-        return *texts, *(sum(piece.tokens for piece in pieces) for pieces in (example["pieces"], trained))
+        return *texts, *(
+            sum(piece.tokens for piece in pieces) for pieces in (example["pieces"], trained)
+        )
 
     assert len(looked["shown"]) == 12
     assert sorted(map(shown, looked["shown"])) == sorted(map(sides, prepared))
@@ -107,23 +129,39 @@ def test_lengths_and_tokens_a_character_are_those_of_every_example(
     monkeypatch.chdir(run_folder(tmp_path, "llama"))
     config = tmp_path / "axolotl.yml"
     tokenizer, strategy = load_strategy(config)
-    rows = read_rows(tmp_path / "data" / "train.jsonl", 12) * 2  # the validation part of this folder is the same
+    rows = (
+        read_rows(tmp_path / "data" / "train.jsonl", 12) * 2
+    )  # the validation part of this folder is the same
     known = sorted(len(side.ids) for side in train_side(strategy, rows))
-    write_text(config, config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {known[-1] - 1}"))
+    write_text(
+        config,
+        config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {known[-1] - 1}"),
+    )
     looked = tokens.look(tmp_path, 1)
     assert looked["examples"] == {
-        "number": 24, "median": (known[11] + known[12]) / 2, "p95": known[22], "longest": known[-1],
-        "sequence_len": known[-1] - 1, "too_long": known.count(known[-1]), "excess_length_strategy": "raise",
-    }  # fmt: skip
+        "number": 24,
+        "median": (known[11] + known[12]) / 2,
+        "p95": known[22],
+        "longest": known[-1],
+        "sequence_len": known[-1] - 1,
+        "too_long": known.count(known[-1]),
+        "excess_length_strategy": "raise",
+    }
     said = [message["content"] for row in rows for message in row["messages"]]
     alone = sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in said)
     assert looked["content"] == {"tokens": alone, "characters": sum(map(len, said))}
     monkeypatch.setattr(lengths, "SAMPLE", 9)  # of 24: every third one
-    some = [message["content"] for row in [*rows[:12:3], *rows[12::3]] for message in row["messages"]]
-    assert lengths.of_contents(tmp_path, tokenizer)["characters"] == sum(map(len, some)) < sum(map(len, said))
+    some = [
+        message["content"] for row in [*rows[:12:3], *rows[12::3]] for message in row["messages"]
+    ]
+    assert (
+        lengths.of_contents(tmp_path, tokenizer)["characters"]
+        == sum(map(len, some))
+        < sum(map(len, said))
+    )
 
 
-def test_a_syllable_of_several_tokens_is_one_piece_and_none_lies_across_the_border_of_what_is_trained() -> None:
+def test_a_syllable_of_several_tokens_is_one_piece_on_one_side_of_the_border() -> None:
     transformers = pytest.importorskip("transformers")
     from kotune.models import presets
     from kotune.preview import tokens
@@ -161,16 +199,23 @@ def test_a_text_of_what_half_a_character_decodes_to_is_cut_in_time() -> None:
             self.decoded += len(ids)
             return str(self.tokenizer.decode(ids, **more))
 
-    tokenizer = Counting(transformers.AutoTokenizer.from_pretrained(presets.PRESETS["quickstart-llama"].base))
+    tokenizer = Counting(
+        transformers.AutoTokenizer.from_pretrained(presets.PRESETS["quickstart-llama"].base)
+    )
     text = "비가 온다" + "\ufffd" * 1_000 + "뷁"
     ids = tokenizer.encode(text, add_special_tokens=False)
     cut = list(tokens.pieces(Trained("g", [], ids, [-100] * len(ids)), tokenizer))
-    assert "".join(piece.text for piece in cut) == text and sum(piece.tokens for piece in cut) == len(ids) > 3_000
+    assert (
+        "".join(piece.text for piece in cut) == text
+        and sum(piece.tokens for piece in cut) == len(ids) > 3_000
+    )
     assert tokenizer.decoded < 3 * tokens.MOST * len(ids)  # not their square
 
 
 def test_rows_that_a_weight_repeats_are_shown_once(tmp_path: Path) -> None:
-    rows = [{"source": "s", "form": "f", "guid": guid, "messages": [], "doc": "{}"} for guid in "aabbcc"]
+    rows = [
+        {"source": "s", "form": "f", "guid": guid, "messages": [], "doc": "{}"} for guid in "aabbcc"
+    ]
     write_text(tmp_path / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     assert [row["guid"] for row in read_rows(tmp_path / "train.jsonl", 2)] == ["a", "b"]
 
@@ -189,7 +234,9 @@ def test_recipes_with_the_same_data_share_it_and_others_do_not(tmp_path: Path) -
 
 def test_the_cost_of_korean_is_said_only_for_the_same_data() -> None:
     one, other, same = seen("a", 80), seen("b", 100), seen("c", 80)
-    assert "model-b needs 1.25 times the tokens of model-a for the same text." in screen([data(one, other)])
+    assert "model-b needs 1.25 times the tokens of model-a for the same text." in screen(
+        [data(one, other)]
+    )
     assert "model-c and model-a need about as many tokens" in screen([data(one, same)])
     apart = screen([data(one), data(other)])
     assert "times the tokens" not in apart
@@ -204,15 +251,20 @@ def test_the_cost_of_korean_is_said_only_for_the_same_data() -> None:
         ("truncate", "cut off"),
     ],
 )
-def test_examples_that_do_not_fit_are_told_with_what_will_happen_to_them(strategy: str, told: str) -> None:
+def test_examples_that_do_not_fit_are_told_with_what_will_happen_to_them(
+    strategy: str, told: str
+) -> None:
     assert re.search(
-        f"a: 7 examples are longer than sequence_len 35.*{told}", screen([data(seen("a", 80, 7, strategy))])
+        f"a: 7 examples are longer than sequence_len 35.*{told}",
+        screen([data(seen("a", 80, 7, strategy))]),
     )
     assert "are longer than" not in screen([data(seen("a", 80))])
 
 
 def test_counts_stand_in_the_tables() -> None:
-    tokens, labels, dropped, leaks = tables([data(seen("a", 80), seen("b", 100), policy="keep")], Phrases("en"))
+    tokens, labels, dropped, leaks = tables(
+        [data(seen("a", 80), seen("b", 100), policy="keep")], Phrases("en")
+    )
     figures = {row[0]: row[1:] for row in tokens.rows}
     assert tokens.head == ("recipe", "a", "b")
     assert figures["tokens a character"] == ("0.800", "1.000")
@@ -223,16 +275,23 @@ def test_counts_stand_in_the_tables() -> None:
         ("klue_nli", "all", "8", "2"),
     ]
     assert ("klue_nli", "stands in the test text of a scored task", "1,234") in dropped.rows
-    assert leaks.rows == [("klue_nli", "nsmc_ko", "equal but for spacing, punctuation, width and case", "9", "3")]
+    assert leaks.rows == [
+        ("klue_nli", "nsmc_ko", "equal but for spacing, punctuation, width and case", "9", "3")
+    ]
     assert "too good" in leaks.notes[0]
 
 
 def test_what_is_trained_is_marked_without_colour_too() -> None:
     sets = [data(seen("a", 80))]
-    for plain in (screen(sets), screen(sets, force_terminal=True, color_system="standard", no_color=True)):
+    for plain in (
+        screen(sets),
+        screen(sets, force_terminal=True, color_system="standard", no_color=True),
+    ):
         assert f"<s>▏뷁↵↵₃▏\n[[{SCRIPT}₂▏<e>]]" in plain
         assert "\x1b[3" not in plain
-    assert f"\x1b[1;4;32m{SCRIPT}₂\x1b[0m" in screen(sets, force_terminal=True, color_system="standard")
+    assert f"\x1b[1;4;32m{SCRIPT}₂\x1b[0m" in screen(
+        sets, force_terminal=True, color_system="standard"
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -244,23 +303,36 @@ def test_the_page_escapes_data_and_needs_no_network(language: str) -> None:
     assert f'<html lang="{language}">' in made
     assert made.count('<mark class="token trained">&lt;script&gt;') == 2
     assert "뷁↵↵<sub>3</sub></span>\n<mark" in made
-    assert len(re.findall(r"<th\b", made)) == len(re.findall(r'<th scope="(?:col|row(?:group)?)"', made))
+    assert len(re.findall(r"<th\b", made)) == len(
+        re.findall(r'<th scope="(?:col|row(?:group)?)"', made)
+    )
 
 
 def test_the_pages_colours_can_be_read() -> None:
-    """WCAG 2.1's contrast ratio of text on its ground: 4.5 or more, in every one of the palettes."""
+    """WCAG 2.1's contrast ratio of text on its ground: 4.5 or more, in every one of the
+    palettes."""
     style = (ROOT / "kotune" / "display" / "pages" / "base.html.jinja").read_text(encoding="utf-8")
     palettes = [
-        dict(re.findall(r"--([\w-]+): #(\w{6})", found)) for found in re.findall(r":root \{(.*?)\}", style, re.S)
+        dict(re.findall(r"--([\w-]+): #(\w{6})", found))
+        for found in re.findall(r":root \{(.*?)\}", style, re.S)
     ]
 
     def luminance(colour: str) -> float:
         parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+        linear = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        ]
+        return sum(
+            weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+        )
 
     pairs = [(text, ground) for text in ("text", "quiet") for ground in ("page", "block")]
-    pairs += [("special", "page"), ("special", "block"), ("trained", "trained-back"), ("quiet", "trained-back")]
+    pairs += [
+        ("special", "page"),
+        ("special", "block"),
+        ("trained", "trained-back"),
+        ("quiet", "trained-back"),
+    ]
     pairs += [("bad", "page"), ("bad", "block"), ("good", "page"), ("good", "block")]
     assert len(palettes) == 3
     for palette in palettes:
@@ -272,22 +344,36 @@ def test_the_pages_colours_can_be_read() -> None:
 def test_all_languages_have_the_same_phrases_and_places() -> None:
     def places(phrases: dict[str, Any]) -> dict[str, Any]:
         return {
-            key: places(said) if isinstance(said, dict) else {name for _, name, _, _ in Formatter().parse(said) if name}
+            key: (
+                places(said)
+                if isinstance(said, dict)
+                else {name for _, name, _, _ in Formatter().parse(said) if name}
+            )
             for key, said in phrases.items()
         }
 
     english, korean = (
-        strict_yaml.load(ROOT / "kotune" / "display" / "phrases" / f"{language}.yml", 100_000) for language in LANGUAGES
+        strict_yaml.load(ROOT / "kotune" / "display" / "phrases" / f"{language}.yml", 100_000)
+        for language in LANGUAGES
     )
-    assert (english.pop("card"), len(korean.pop("card")) > 0) == ({}, True)  # cards are English themselves
+    assert (english.pop("card"), len(korean.pop("card")) > 0) == (
+        {},
+        True,
+    )  # cards are English themselves
     assert places(english) == places(korean)
-    assert sorted(path.stem for path in (ROOT / "kotune" / "display" / "phrases").glob("*.yml")) == sorted(LANGUAGES)
+    assert sorted(
+        path.stem for path in (ROOT / "kotune" / "display" / "phrases").glob("*.yml")
+    ) == sorted(LANGUAGES)
 
 
 def test_every_reason_for_which_a_row_is_left_out_has_its_words() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "kodata").rglob("*.py")))
+    source = "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / "kodata").rglob("*.py"))
+    )
     reasons = set(re.findall(r'Refused\("([^"]+)"\)|dropped\["([^"]+)"', source))
-    told = strict_yaml.load(ROOT / "kotune" / "display" / "phrases" / "en.yml", limit=1_000_000)["reasons"]
+    told = strict_yaml.load(ROOT / "kotune" / "display" / "phrases" / "en.yml", limit=1_000_000)[
+        "reasons"
+    ]
     assert len(reasons) >= 8
     assert {one or other for one, other in reasons} <= told.keys()
 
@@ -297,19 +383,34 @@ def test_recipes_are_shown_side_by_side_as_the_readme_says_and_kept_as_a_page(
 ) -> None:
     pytest.importorskip("axolotl")
     rows = [
-        {"guid": f"g{at}", "genre": "x", "premise": f"{at}번째 비가 온다. {SCRIPT}", "hypothesis": "날이 맑다.",
-         "gold_label": "contradiction"}
+        {
+            "guid": f"g{at}",
+            "genre": "x",
+            "premise": f"{at}번째 비가 온다. {SCRIPT}",
+            "hypothesis": "날이 맑다.",
+            "gold_label": "contradiction",
+        }
         for at in range(40)
-    ]  # fmt: skip
+    ]
     for part, some in (("train", rows), ("dev", [{**rows[0], "premise": "딴 글이다."}])):
         write_text(tmp_path / "data" / f"klue-nli-v1.1_{part}.json", json.dumps(some))
     own = write_recipe(tmp_path, NO_DATA.replace("absent", "data"))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    done = cli("preview", QUICK, QUICK.with_stem("quickstart_deepseek"), own, "--items", "1", "--html", "kept.html")
+    done = cli(
+        "preview",
+        QUICK,
+        QUICK.with_stem("quickstart_deepseek"),
+        own,
+        "--items",
+        "1",
+        "--html",
+        "kept.html",
+    )
     assert (done.returncode, done.stderr) == (0, "")
     english, korean = (
-        shown_in(ROOT / name, title) for name, title in (("README.md", "Tokens"), ("README.ko.md", "토큰"))
+        shown_in(ROOT / name, title)
+        for name, title in (("README.md", "Tokens"), ("README.ko.md", "토큰"))
     )
     said = [line.split() for line in done.stdout.splitlines()]
     for words in map(str.split, english):  # a table may have more columns than in the README
@@ -348,7 +449,9 @@ def numbers(lines: list[str]) -> list[str]:
 def test_a_mistake_is_one_message_and_leaves_nothing(
     cli: Cli, tmp_path: Path, words: list[Any], code: int, told: str
 ) -> None:
-    given = [write_recipe(tmp_path, word) if str(word).startswith("model:") else word for word in words]
+    given = [
+        write_recipe(tmp_path, word) if str(word).startswith("model:") else word for word in words
+    ]
     before = sorted(tmp_path.iterdir())
     assert_one_message(cli("preview", *given), code, told)
     assert sorted(tmp_path.iterdir()) == before

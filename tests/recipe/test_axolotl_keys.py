@@ -1,4 +1,5 @@
-"""Every key of Axolotl's is judged: allowed with what it may hold, followed from the recipe, or refused with a reason."""
+"""Every key of Axolotl's is judged: allowed with what it may hold, followed from the recipe, or
+refused with a reason."""
 
 import json
 from collections.abc import Iterator
@@ -16,11 +17,20 @@ from tests.conftest import ROOT
 SCHEMA = axolotl_schema.load()
 KEYS = SCHEMA["properties"]
 ALIAS = {"revision_of_model"}  # Axolotl's validation knows it, its schema does not
-ELSEWHERE = ("/etc/passwd", "../x", "~/x", "https://example.org/x", "owner/name", "C:\\x", "hdfs://x")
+ELSEWHERE = (
+    "/etc/passwd",
+    "../x",
+    "~/x",
+    "https://example.org/x",
+    "owner/name",
+    "C:\\x",
+    "hdfs://x",
+)
 
 
 def test_every_key_of_axolotls_stands_in_one_group() -> None:
-    """A new Axolotl's new key fails here until somebody has looked at what it does, a boolean one as well."""
+    """A new Axolotl's new key fails here until somebody has looked at what it does, a boolean one
+    as well."""
     said = [key for keys in GROUPS.values() for key in keys.split()] + [*OWNED, *REFUSED]
     assert sorted(said) == sorted(set(said)), "a key stands in two groups"
     assert set(said) == set(KEYS) | ALIAS
@@ -39,13 +49,18 @@ def test_a_key_that_nobody_has_judged_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """A schema and every schema inside it; models are entered, of the kinds of `datasets` only the one that is trained."""
+    """A schema and every schema inside it; models are entered, of the kinds of `datasets` only the
+    one that is trained."""
     if isinstance(schema, dict):
         yield schema
         if "$ref" in schema:
             yield from nodes(SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
         inner = [part for key in ("anyOf", "allOf", "prefixItems") for part in schema.get(key, ())]
-        inner += [schema.get("items"), schema.get("additionalProperties"), *schema.get("properties", {}).values()]
+        inner += [
+            schema.get("items"),
+            schema.get("additionalProperties"),
+            *schema.get("properties", {}).values(),
+        ]
         for part in inner:
             yield from nodes(part)
 
@@ -65,7 +80,8 @@ def test_a_new_key_inside_a_model_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("key", sorted(ALLOWED))
 def test_an_allowed_key_takes_no_path_and_no_address(key: str) -> None:
-    """As a value, in a list, as a name or a value in a mapping: the type is refused, or the text."""
+    """As a value, in a list, as a name or a value in a mapping: the type is refused, or the
+    text."""
     if key in TEXT:  # for the model: opened by nobody
         return
     for text in ELSEWHERE:
@@ -74,8 +90,15 @@ def test_an_allowed_key_takes_no_path_and_no_address(key: str) -> None:
 
 
 def test_only_mappings_whose_keys_were_judged_are_free() -> None:
-    free = {key for key in ALLOWED for node in nodes(KEYS[key]) if node.get("additionalProperties") is True}
-    assert free - {"datasets", "deepspeed"} == {key for key, names in MAPPINGS.items() if key in free}
+    free = {
+        key
+        for key in ALLOWED
+        for node in nodes(KEYS[key])
+        if node.get("additionalProperties") is True
+    }
+    assert free - {"datasets", "deepspeed"} == {
+        key for key, names in MAPPINGS.items() if key in free
+    }
     assert set(MAPPINGS) | set(CHOICES) | set(TEXT) | set(PATTERNS) | {
         key for one in CEILINGS for key in one.keys.split()
     } <= set(ALLOWED)
@@ -85,37 +108,95 @@ def test_only_mappings_whose_keys_were_judged_are_free() -> None:
     ("block", "told"),
     [
         ({"do_causal_lm_eval": True}, "do_causal_lm_eval: runs code"),
-        ({"mlflow_tracking_uri": "http://evil:5000"}, "mlflow_tracking_uri: names where metrics go, and only the environment"),
-        ({"comet_experiment_config": {"log_code": True}}, "comet_experiment_config: names where metrics go"),
+        (
+            {"mlflow_tracking_uri": "http://evil:5000"},
+            "mlflow_tracking_uri: names where metrics go, and only the environment",
+        ),
+        (
+            {"comet_experiment_config": {"log_code": True}},
+            "comet_experiment_config: names where metrics go",
+        ),
         ({"comet_api_key": "x"}, "comet_api_key: a secret has no place"),
         ({"generate_samples": True}, "generate_samples: would send"),
-        ({"flex_attn_compile_kwargs": {"options": {"cpp.cxx": "x"}}}, "flex_attn_compile_kwargs: runs code"),
-        ({"torch_compile_options": {"cpp.cxx": "evil"}}, "torch_compile_options.cpp.cxx: only combo_kernels, "),
-        ({"torch_compile_options": {"trace.enabled": True}}, "torch_compile_options.trace.enabled: only combo_kernels, "),
-        ({"lr_scheduler_kwargs": {"num_cycles": {"a": 1}}}, "lr_scheduler_kwargs.num_cycles: must be a plain value"),
-        ({"gradient_checkpointing_kwargs": {"context_fn": "x"}}, "gradient_checkpointing_kwargs.context_fn: only use_reentrant"),
-        ({"deepspeed": "deepspeed_configs/zero3.json"}, "deepspeed: a file that no hash of the run covers"),
-        ({"deepspeed": {"autotuning": {"enabled": True}}}, "deepspeed.autotuning: DeepSpeed may be told"),
-        ({"deepspeed": {"tensorboard": {"output_path": "/x"}}}, "deepspeed.tensorboard: DeepSpeed may be told"),
         (
-            {"deepspeed": {"zero_optimization": {"offload_param": {"device": "nvme", "nvme_path": "/mnt"}}}},
-            "deepspeed.zero_optimization.offload_param.nvme_path: must be a number, true, false or one of auto, cpu, none",
+            {"flex_attn_compile_kwargs": {"options": {"cpp.cxx": "x"}}},
+            "flex_attn_compile_kwargs: runs code",
         ),
-        ({"deepspeed": {"zero_optimization": {"stage": [{"x": "/mnt"}]}}}, "zero_optimization.stage.0.x: must be a number"),
+        (
+            {"torch_compile_options": {"cpp.cxx": "evil"}},
+            "torch_compile_options.cpp.cxx: only combo_kernels, ",
+        ),
+        (
+            {"torch_compile_options": {"trace.enabled": True}},
+            "torch_compile_options.trace.enabled: only combo_kernels, ",
+        ),
+        (
+            {"lr_scheduler_kwargs": {"num_cycles": {"a": 1}}},
+            "lr_scheduler_kwargs.num_cycles: must be a plain value",
+        ),
+        (
+            {"gradient_checkpointing_kwargs": {"context_fn": "x"}},
+            "gradient_checkpointing_kwargs.context_fn: only use_reentrant",
+        ),
+        (
+            {"deepspeed": "deepspeed_configs/zero3.json"},
+            "deepspeed: a file that no hash of the run covers",
+        ),
+        (
+            {"deepspeed": {"autotuning": {"enabled": True}}},
+            "deepspeed.autotuning: DeepSpeed may be told",
+        ),
+        (
+            {"deepspeed": {"tensorboard": {"output_path": "/x"}}},
+            "deepspeed.tensorboard: DeepSpeed may be told",
+        ),
+        (
+            {
+                "deepspeed": {
+                    "zero_optimization": {"offload_param": {"device": "nvme", "nvme_path": "/mnt"}}
+                }
+            },
+            (
+                "deepspeed.zero_optimization.offload_param.nvme_path: must be a number, true, false"
+                " or one of auto, cpu, none"
+            ),
+        ),
+        (
+            {"deepspeed": {"zero_optimization": {"stage": [{"x": "/mnt"}]}}},
+            "zero_optimization.stage.0.x: must be a number",
+        ),
         ({"fsdp": ["full_shard", "/x"]}, "fsdp: must be one of full_shard"),
         ({"fsdp": "zero3.json"}, "fsdp: expected array"),
-        ({"flash_attention": True}, "flash_attention: is fetched from the hub as code where flash_attn is not installed"),
+        (
+            {"flash_attention": True},
+            "flash_attention: is fetched from the hub as code where flash_attn is not installed",
+        ),
         ({"attn_implementation": "flash_attention_2"}, "kotune takes flash attention by itself"),
-        ({"save_safetensors": False}, "save_safetensors: must be true: a file of another form is a pickle"),
-        ({"trackio_project_name": "../../x"}, "trackio_project_name: is a name of at most 200 characters"),
+        (
+            {"save_safetensors": False},
+            "save_safetensors: must be true: a file of another form is a pickle",
+        ),
+        (
+            {"trackio_project_name": "../../x"},
+            "trackio_project_name: is a name of at most 200 characters",
+        ),
         ({"wandb_entity": "x" * 201}, "wandb_entity: is a name of at most 200"),
-        ({"default_system_message": "x" * 2_001}, "default_system_message: 2,001 characters, and at most 2,000"),
-        ({"lora_rank_pattern": {"layers.0": 99_999}}, "lora_rank_pattern.layers.0: at most 1,024 (no longer low rank)"),
+        (
+            {"default_system_message": "x" * 2_001},
+            "default_system_message: 2,001 characters, and at most 2,000",
+        ),
+        (
+            {"lora_rank_pattern": {"layers.0": 99_999}},
+            "lora_rank_pattern.layers.0: at most 1,024 (no longer low rank)",
+        ),
         ({"lr_groups": [{"lr": float("inf")}]}, "lr_groups.0.lr: must be a finite number"),
-        ({"weight_decay": 1e13}, "weight_decay: at most 1,000,000,000,000 (no setting is that large)"),
+        (
+            {"weight_decay": 1e13},
+            "weight_decay: at most 1,000,000,000,000 (no setting is that large)",
+        ),
         ({"dataloader_num_workers": -1}, "dataloader_num_workers: must be 0 or more"),
     ],
-)  # fmt: skip
+)
 def test_what_a_block_may_not_say_is_told(block: dict[str, Any], told: str) -> None:
     assert any(told in problem for problem in problems(block)), problems(block)
 
@@ -125,7 +206,11 @@ def test_a_pattern_that_may_be_matched_without_end_is_refused(key: str) -> None:
     """As one, in a list, and as a name in a mapping, wherever the key takes such a value."""
     endless, taken = (
         r"(([a-z_0-9]+\.?)+)+!",
-        [form for form in ("q_proj", ["q_proj"], {"q_proj": 8}, {"q_proj": [8]}) if not problems({key: form})],
+        [
+            form
+            for form in ("q_proj", ["q_proj"], {"q_proj": 8}, {"q_proj": [8]})
+            if not problems({key: form})
+        ],
     )
     assert taken
     for value in taken:
@@ -134,10 +219,13 @@ def test_a_pattern_that_may_be_matched_without_end_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "most"), [(key, int(ceiling.most)) for ceiling in CEILINGS for key in ceiling.keys.split()]
+    ("key", "most"),
+    [(key, int(ceiling.most)) for ceiling in CEILINGS for key in ceiling.keys.split()],
 )
 def test_a_number_is_taken_up_to_its_ceiling(key: str, most: int) -> None:
-    value, above = ({"q_proj": most}, {"q_proj": most + 1}) if key.endswith("_pattern") else (most, most + 1)
+    value, above = (
+        ({"q_proj": most}, {"q_proj": most + 1}) if key.endswith("_pattern") else (most, most + 1)
+    )
     assert problems({key: value}) == []
     assert any(f": at most {most:,} (" in problem for problem in problems({key: above}))
 
@@ -145,23 +233,48 @@ def test_a_number_is_taken_up_to_its_ceiling(key: str, most: int) -> None:
 @pytest.mark.parametrize(
     "block",
     [
-        {"deepspeed": {"bf16": {"enabled": "auto"}, "zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}}}},
-        {"fsdp": ["full_shard", "auto_wrap"], "fsdp_config": {"transformer_layer_cls_to_wrap": "LlamaDecoderLayer"}},
-        {"optim_args": {"rank": 64}, "lr_scheduler_kwargs": {"num_cycles": 0.5}, "device_map": {"": 0}},
+        {
+            "deepspeed": {
+                "bf16": {"enabled": "auto"},
+                "zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}},
+            }
+        },
+        {
+            "fsdp": ["full_shard", "auto_wrap"],
+            "fsdp_config": {"transformer_layer_cls_to_wrap": "LlamaDecoderLayer"},
+        },
+        {
+            "optim_args": {"rank": 64},
+            "lr_scheduler_kwargs": {"num_cycles": 0.5},
+            "device_map": {"": 0},
+        },
         {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}},
-        {"lora_target_modules": r"model\.layers\.\d+\.(mlp|self_attn)\..*", "special_tokens": {"pad_token": "</s>"}},
-        {"attn_implementation": "flex_attention", "optimizer": "adamw_bnb_8bit", "max_memory": {"cpu": "10GiB"}},
+        {
+            "lora_target_modules": r"model\.layers\.\d+\.(mlp|self_attn)\..*",
+            "special_tokens": {"pad_token": "</s>"},
+        },
+        {
+            "attn_implementation": "flex_attention",
+            "optimizer": "adamw_bnb_8bit",
+            "max_memory": {"cpu": "10GiB"},
+        },
         {"torch_compile_options": {"max_autotune": True, "triton.cudagraphs": True}},
-        {"peft_init_lora_weights": "gaussian", "datasets": [{"train_on_eos": "all"}], "wandb_project": "한국어 NLI"},
+        {
+            "peft_init_lora_weights": "gaussian",
+            "datasets": [{"train_on_eos": "all"}],
+            "wandb_project": "한국어 NLI",
+        },
     ],
-)  # fmt: skip
+)
 def test_what_tuning_needs_is_allowed(block: dict[str, Any]) -> None:
     assert problems(block) == []
 
 
 def test_what_every_recipe_starts_from_is_allowed() -> None:
     base = defaults()
-    assert [key for part in (base.axolotl, base.cpu, base.cuda) for key in part if key not in ALLOWED] == []
+    assert [
+        key for part in (base.axolotl, base.cpu, base.cuda) for key in part if key not in ALLOWED
+    ] == []
 
 
 def test_the_table_of_ceilings_is_the_one_that_recipes_readme_shows() -> None:
@@ -173,13 +286,16 @@ def test_the_table_of_ceilings_is_the_one_that_recipes_readme_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    "way", ["pissa", "pissa_niter_100000000", "olora", "loftq", "eva", "corda", "lora_ga", "/etc/passwd"]
+    "way",
+    ["pissa", "pissa_niter_100000000", "olora", "loftq", "eva", "corda", "lora_ga", "/etc/passwd"],
 )
 def test_no_way_to_begin_an_adapter_changes_the_base_model(way: str) -> None:
-    """peft takes what these put into the adapter out of the base model, where it stays when the adapter is switched off."""
+    """peft takes what these put into the adapter out of the base model, where it stays when the
+    adapter is switched off."""
     (told,) = problems({"peft_init_lora_weights": way})
     assert told.startswith(
-        "axolotl.peft_init_lora_weights: must be one of true, false, gaussian: the others put other numbers"
+        "axolotl.peft_init_lora_weights: must be one of true, false, gaussian: the others put other"
+        " numbers"
     )
     (told,) = problems({"peft": {"loftq_config": {"loftq_bits": 4}}})
     assert told.startswith("axolotl.peft: puts other numbers into the base model")

@@ -1,4 +1,5 @@
-"""No recipe brings more than one clear message: not a traceback, not the machine's memory, not its secrets."""
+"""No recipe brings more than one clear message: not a traceback, not the machine's memory, not its
+secrets."""
 
 import os
 import resource
@@ -25,8 +26,12 @@ def test_the_corpus_is_large_and_the_same_every_time() -> None:
     assert corpus() == CORPUS
 
 
-@pytest.mark.parametrize(("content", "told"), [case[1:] for case in CORPUS], ids=[case[0] for case in CORPUS])
-def test_a_bad_recipe_is_one_message_that_names_the_place(tmp_path: Path, content: bytes, told: str | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"), [case[1:] for case in CORPUS], ids=[case[0] for case in CORPUS]
+)
+def test_a_bad_recipe_is_one_message_that_names_the_place(
+    tmp_path: Path, content: bytes, told: str | None
+) -> None:
     path = tmp_path / "recipe.yml"
     path.write_bytes(content)
     if told is None:
@@ -51,26 +56,36 @@ def test_the_command_line_tells_it_and_exits_with_2(cli: Cli, tmp_path: Path, na
 
 def test_bombs_stay_within_half_a_gibibyte(tmp_path: Path) -> None:
     """All floods, a file of 50 MB and one without an end, in one process that may not have more."""
-    bombs = [content for name, content, _ in CORPUS if "laughs" in name or "number" in name or len(content) > 8_000]
+    bombs = [
+        content
+        for name, content, _ in CORPUS
+        if "laughs" in name or "number" in name or len(content) > 8_000
+    ]
     for index, content in enumerate([*bombs, b"a: [" + b"x, " * 17_000_000]):
         (tmp_path / f"{index}.yml").write_bytes(content)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom kotune.recipe import reading as recipe\n"
-        "from kotune.errors import RecipeError\n"
-        "for path in map(Path, sys.argv[1:]):\n try: recipe.load(path)\n except RecipeError: print('refused')\n"
+        "import sys\nfrom pathlib import Path\nfrom kotune.recipe import reading as recipe\nfrom"
+        " kotune.errors import RecipeError\nfor path in map(Path, sys.argv[1:]):\n try:"
+        " recipe.load(path)\n except RecipeError: print('refused')\n"
     )
     files = [*map(str, tmp_path.glob("*.yml")), "/dev/zero"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *files], capture_output=True, text=True, check=False, cwd=ROOT,
+        [sys.executable, "-c", code, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (GIB // 2, GIB // 2)),
-    )  # fmt: skip
+    )
     assert done.stdout.split() == ["refused"] * len(files), done.stderr
     assert len(files) >= 15
 
 
 @pytest.mark.parametrize("override", [f"axolotl.wandb_name={TOKEN}", TOKEN])
-def test_a_secret_on_the_command_line_is_refused_and_not_shown(cli: Cli, tmp_path: Path, override: str) -> None:
+def test_a_secret_on_the_command_line_is_refused_and_not_shown(
+    cli: Cli, tmp_path: Path, override: str
+) -> None:
     done = cli("run", ROOT / "recipes" / "quickstart_llama.yml", "--set", override)
     assert_one_message(done, 2)
     assert TOKEN not in done.stdout + done.stderr
@@ -80,7 +95,9 @@ def test_a_secret_on_the_command_line_is_refused_and_not_shown(cli: Cli, tmp_pat
 @pytest.mark.parametrize("key", SECRETS)
 def test_a_secrets_value_is_not_shown(tmp_path: Path, key: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        recipe.load(write_recipe(tmp_path, f"{GOOD}adapter: full\naxolotl:\n  {key}: {SECRETS[key]}\n"))
+        recipe.load(
+            write_recipe(tmp_path, f"{GOOD}adapter: full\naxolotl:\n  {key}: {SECRETS[key]}\n")
+        )
     assert str(SECRETS[key]) not in str(caught.value).replace(str(tmp_path), "") or key == TOKEN
     assert TOKEN not in str(caught.value)
 
@@ -88,16 +105,22 @@ def test_a_secrets_value_is_not_shown(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "wandb_name: llama-3.2-1b-lora-klue-nli-2026-11-22-a-long-name", "wandb_run_id: 3f9a1c2e",
-        "special_tokens: {pad_token: <pad>}", "eot_tokens: [<|eot_id|>]", "mlflow_experiment_name: example.org",
-        "default_system_message: 사용자@예시", "comet_project_name: hf_llama",
+        "wandb_name: llama-3.2-1b-lora-klue-nli-2026-11-22-a-long-name",
+        "wandb_run_id: 3f9a1c2e",
+        "special_tokens: {pad_token: <pad>}",
+        "eot_tokens: [<|eot_id|>]",
+        "mlflow_experiment_name: example.org",
+        "default_system_message: 사용자@예시",
+        "comet_project_name: hf_llama",
     ],
-)  # fmt: skip
+)
 def test_what_only_resembles_a_secret_is_accepted(tmp_path: Path, value: str) -> None:
     assert recipe.load(write_recipe(tmp_path, f"{GOOD}axolotl:\n  {value}\n")).axolotl
 
 
-@pytest.mark.parametrize("override", [f"data.{'9' * 5000}=1", "a" + ".a" * 5000 + "=1", "data.٣=1", "a=" + "[" * 5000])
+@pytest.mark.parametrize(
+    "override", [f"data.{'9' * 5000}=1", "a" + ".a" * 5000 + "=1", "data.٣=1", "a=" + "[" * 5000]
+)
 def test_a_nasty_override_is_told(tmp_path: Path, override: str) -> None:
     with pytest.raises(RecipeError) as caught:
         recipe.load(write_recipe(tmp_path, GOOD), (override,))

@@ -12,7 +12,9 @@ SHIPPED = sorted(path for path in (ROOT / "recipes").glob("*.yml") if path.name 
 OWN_DATA = [path for path in SHIPPED if path.stem.endswith(("_dialogue_lora", "_chat_lora"))]
 THINKING = ROOT / "recipes" / "deepseek_think_lora.yml"
 OTHERS = (*OWN_DATA, THINKING)
-PRODUCT = [path for path in SHIPPED if not path.name.startswith("quickstart") and path not in OTHERS]
+PRODUCT = [
+    path for path in SHIPPED if not path.name.startswith("quickstart") and path not in OTHERS
+]
 GOOD = "model: quickstart-llama\ndata:\n  - source: nli_sample\n"
 
 
@@ -34,13 +36,21 @@ def test_product_recipes_of_a_source_differ_only_in_model_adapter_and_form() -> 
             entry.pop("form")
         kept.setdefault(whole["data"][0]["source"], []).append(whole)
     assert {source: len(wholes) for source, wholes in kept.items()} == {
-        "klue_nli": 6, "korquad": 2, "naver_news": 2, "nsmc": 2
-    }  # fmt: skip
+        "klue_nli": 6,
+        "korquad": 2,
+        "naver_news": 2,
+        "nsmc": 2,
+    }
     assert all(whole == wholes[0] for wholes in kept.values() for whole in wholes)
 
 
-def test_the_recipe_for_a_model_that_thinks_differs_from_the_plain_one_in_template_and_tasks() -> None:
-    thinks, plain = (reading.load(path).model_dump() for path in (THINKING, ROOT / "recipes" / "deepseek_lora.yml"))
+def test_the_recipe_for_a_model_that_thinks_differs_from_the_plain_one_in_template_and_tasks() -> (
+    None
+):
+    thinks, plain = (
+        reading.load(path).model_dump()
+        for path in (THINKING, ROOT / "recipes" / "deepseek_lora.yml")
+    )
     assert (thinks.pop("template"), plain.pop("template")) == ("deepseek_r1_think", None)
     assert thinks.pop("tasks") == ("klue_nli_ko_gen", "klue_nli_ko") != plain.pop("tasks")
     assert thinks == plain
@@ -58,11 +68,15 @@ def test_a_form_left_out_and_the_same_form_named_are_one_experiment(tmp_path: Pa
     left_out, named, other = (
         reading.load(path, words) for words in ((), ("data.0.form=label",), ("data.0.form=write",))
     )
-    assert reading.digest(left_out, None) == reading.digest(named, None) != reading.digest(other, None)
+    assert (
+        reading.digest(left_out, None) == reading.digest(named, None) != reading.digest(other, None)
+    )
 
 
 @pytest.mark.parametrize("source", ["chat", "aihub_dialogue"])
-def test_a_source_that_is_nowhere_without_a_path_says_what_must_lie_there(tmp_path: Path, source: str) -> None:
+def test_a_source_that_is_nowhere_without_a_path_says_what_must_lie_there(
+    tmp_path: Path, source: str
+) -> None:
     path = write_recipe(tmp_path, f"model: quickstart-llama\ndata: [{{source: {source}}}]\n")
     with pytest.raises(RecipeError, match=rf"data\.0\.path: {source}: no path; path must name"):
         reading.load(path)
@@ -73,20 +87,26 @@ def test_recipes_for_ones_own_data_differ_only_in_model_and_tell_a_missing_folde
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for path in OWN_DATA:
-        with pytest.raises(RecipeError, match=r"data\.0\.path: `data/(aihub|my_chat)` does not exist; give the folder"):
+        with pytest.raises(
+            RecipeError,
+            match=r"data\.0\.path: `data/(aihub|my_chat)` does not exist; give the folder",
+        ):
             reading.load(path)
     for name in ("aihub", "my_chat"):
         (tmp_path / "data" / name).mkdir(parents=True)
     for kind in ("dialogue", "chat"):
         llama, deepseek = (
-            reading.load(ROOT / "recipes" / f"{model}_{kind}_lora.yml").model_dump() for model in ("llama", "deepseek")
+            reading.load(ROOT / "recipes" / f"{model}_{kind}_lora.yml").model_dump()
+            for model in ("llama", "deepseek")
         )
         assert llama.pop("model") != deepseek.pop("model")
         assert llama == deepseek
 
 
 def test_llama_recipes_mean_the_instruct_model() -> None:
-    assert {reading.load(path).model for path in PRODUCT if path.name.startswith("llama")} == {"llama-3.2-1b-instruct"}
+    assert {reading.load(path).model for path in PRODUCT if path.name.startswith("llama")} == {
+        "llama-3.2-1b-instruct"
+    }
 
 
 @pytest.mark.parametrize(
@@ -98,25 +118,48 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "axolotl:\n  use_cpu: true\n", "axolotl.use_cpu: Axolotl has no such key"),
         (
             GOOD + "axolotl:\n  datasets:\n    - role_to_train: [assistant]\n",
-            "axolotl.datasets.0.role_to_train: Axolotl has no such key and would ignore it; did you mean roles_to_train?",
+            (
+                "axolotl.datasets.0.role_to_train: Axolotl has no such key and would ignore it; did"
+                " you mean roles_to_train?"
+            ),
         ),
-        (GOOD + "axolotl:\n  lora_r: many\n", "axolotl.lora_r: expected integer or null, found `many`"),
-        (GOOD + "axolotl:\n  peft:\n    loftq: {}\n", "axolotl.peft.loftq: Axolotl has no such key"),
-        (GOOD + "axolotl:\n  bf16: sometimes\n", "axolotl.bf16: expected `auto` or boolean or null"),
-        (GOOD + "axolotl:\n  base_model: x\n", "axolotl.base_model: kotune sets this from the recipe; use `model`"),
+        (
+            GOOD + "axolotl:\n  lora_r: many\n",
+            "axolotl.lora_r: expected integer or null, found `many`",
+        ),
+        (
+            GOOD + "axolotl:\n  peft:\n    loftq: {}\n",
+            "axolotl.peft.loftq: Axolotl has no such key",
+        ),
+        (
+            GOOD + "axolotl:\n  bf16: sometimes\n",
+            "axolotl.bf16: expected `auto` or boolean or null",
+        ),
+        (
+            GOOD + "axolotl:\n  base_model: x\n",
+            "axolotl.base_model: kotune sets this from the recipe; use `model`",
+        ),
         (GOOD + "axolotl:\n  plugins: [os]\n", "axolotl.plugins: a plugin runs foreign code"),
         (GOOD + "axolotl: 3\n", "axolotl: must be a mapping of `key: value` lines, found `3`"),
         (GOOD + "seed: early\n", "seed: input should be a valid integer"),
         (GOOD + "adapter: full\n", "adapter: unknown value `full`; known: lora, qlora"),
         (GOOD + "adapter: qlor\n", "adapter: unknown value `qlor`; did you mean qlora?"),
         (GOOD + "leaks: drp\n", "leaks: unknown value `drp`; did you mean drop?"),
-        (GOOD + "tasks: nli_sample_ko\n", "tasks: must be a list, as in [a, b], found `nli_sample_ko`"),
+        (
+            GOOD + "tasks: nli_sample_ko\n",
+            "tasks: must be a list, as in [a, b], found `nli_sample_ko`",
+        ),
         (
             GOOD + "axolotl:\n  excess_length_strategy: trunkate\n",
-            "axolotl.excess_length_strategy: expected one of drop, truncate, raise or null, found `trunkate`; "
-            "did you mean truncate?",
+            (
+                "axolotl.excess_length_strategy: expected one of drop, truncate, raise or null,"
+                " found `trunkate`; did you mean truncate?"
+            ),
         ),
-        (GOOD + "axolotl:\n  batch_size: 16.0\n", "axolotl.batch_size: expected integer or null, found `16.0`"),
+        (
+            GOOD + "axolotl:\n  batch_size: 16.0\n",
+            "axolotl.batch_size: expected integer or null, found `16.0`",
+        ),
         (GOOD.replace("quickstart-llama", "quickstart-lama"), "did you mean quickstart-llama?"),
         (
             GOOD.replace("nli_sample", "nli_sampel"),
@@ -130,7 +173,10 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
             GOOD.replace("nli_sample", "nsmc") + "    revision: main\n",
             "data.0.revision: `main` is no commit of the hub; give its 40",
         ),
-        (GOOD + f"    revision: {'a' * 40}\n", "data.0.revision: nli_sample is not on the hub; leave it out"),
+        (
+            GOOD + f"    revision: {'a' * 40}\n",
+            "data.0.revision: nli_sample is not on the hub; leave it out",
+        ),
         (
             GOOD.replace("nli_sample", "nsmc") + f"    path: .\n    revision: {'a' * 40}\n",
             "data.0.revision: a local copy has no commit; leave out `path` or `revision`",
@@ -152,28 +198,58 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "    path: recipe.yml\n", "data.0.path: `recipe.yml` "),
         (GOOD + "tasks: [klue_nli_ko, klue_nli_ko]\n", "tasks: a task is named twice"),
         (GOOD + "  - source: nli_sample\n", "data: two entries have the same source and form"),
-        (GOOD + "axolotl:\n  micro_batch_size: 5\n", "axolotl.micro_batch_size: 5 does not divide the 16 examples"),
-        (GOOD + "axolotl:\n  micro_batch_size: -4\n", "axolotl.micro_batch_size: must be a number above 0, found `-4`"),
+        (
+            GOOD + "axolotl:\n  micro_batch_size: 5\n",
+            "axolotl.micro_batch_size: 5 does not divide the 16 examples",
+        ),
+        (
+            GOOD + "axolotl:\n  micro_batch_size: -4\n",
+            "axolotl.micro_batch_size: must be a number above 0, found `-4`",
+        ),
         (GOOD + "axolotl:\n  max_steps: 0\n", "axolotl.max_steps: must be a number above 0"),
-        (GOOD + "axolotl:\n  learning_rate: fast\n", "axolotl.learning_rate: must be a number above 0, found `fast`"),
-        (GOOD + "axolotl:\n  learning_rate: .nan\n", "axolotl.learning_rate: must be a number above 0, found `nan`"),
+        (
+            GOOD + "axolotl:\n  learning_rate: fast\n",
+            "axolotl.learning_rate: must be a number above 0, found `fast`",
+        ),
+        (
+            GOOD + "axolotl:\n  learning_rate: .nan\n",
+            "axolotl.learning_rate: must be a number above 0, found `nan`",
+        ),
         (GOOD + "axolotl:\n  comet_api_key: x\n", "axolotl.comet_api_key: a secret has no place"),
-        (GOOD + "axolotl:\n  trust_remote_code: true\n", "axolotl.trust_remote_code: code that comes with a model"),
-        (GOOD + "axolotl:\n  datasets:\n    - type: alpaca\n", "axolotl.datasets.0.type: follows from `data`; only"),
+        (
+            GOOD + "axolotl:\n  trust_remote_code: true\n",
+            "axolotl.trust_remote_code: code that comes with a model",
+        ),
+        (
+            GOOD + "axolotl:\n  datasets:\n    - type: alpaca\n",
+            "axolotl.datasets.0.type: follows from `data`; only",
+        ),
         (GOOD + "axolotl:\n  datasets: alpaca\n", "axolotl.datasets: expected array"),
         (
             GOOD + "axolotl:\n  gradient_accumulation_steps: 2\n  batch_size: 8\n",
             "axolotl.batch_size: follows from micro_batch_size and gradient_accumulation_steps",
         ),
-        (GOOD + "data_path: {korquat: .}\n", "data_path: unknown source `korquat`; did you mean korquad?"),
-        (GOOD + "data_path: {korquad: .}\n", "data_path: no task of the recipe scores korquad; leave it out"),
+        (
+            GOOD + "data_path: {korquat: .}\n",
+            "data_path: unknown source `korquat`; did you mean korquad?",
+        ),
+        (
+            GOOD + "data_path: {korquad: .}\n",
+            "data_path: no task of the recipe scores korquad; leave it out",
+        ),
         (
             GOOD + "tasks: [korquad_ko]\ndata_path: {korquad: nowhere}\n",
             "data_path: `nowhere` does not exist; give the folder",
         ),
-        (GOOD + "data_path: {nli_sample: .}\n", "data_path: nli_sample is trained on; give `path` in its entry"),
+        (
+            GOOD + "data_path: {nli_sample: .}\n",
+            "data_path: nli_sample is trained on; give `path` in its entry",
+        ),
         (GOOD + "data_path: .\n", "data_path: must be a mapping of `key: value` lines, found `.`"),
-        (GOOD + "template: lama3\n", "template: `lama3` is no template of ours and no file; did you mean llama3?"),
+        (
+            GOOD + "template: lama3\n",
+            "template: `lama3` is no template of ours and no file; did you mean llama3?",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_key(tmp_path: Path, text: str, told: str) -> None:
@@ -189,7 +265,9 @@ def test_a_misread_number_is_told_with_the_other_problems(tmp_path: Path) -> Non
     with pytest.raises(RecipeError) as caught:
         reading.load(path)
     first, second = str(caught.value).splitlines()
-    assert first.endswith("axolotl.learning_rate: YAML reads `2e-4` as text, not a number; write 2.0e-4")
+    assert first.endswith(
+        "axolotl.learning_rate: YAML reads `2e-4` as text, not a number; write 2.0e-4"
+    )
     assert second == f"{path}: sead: unknown key; did you mean seed?"
 
 
@@ -202,14 +280,18 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["someone/some-model", "Qwen/Qwen2.5-0.5B-Instruct"])
 def test_any_hub_id_is_a_model(tmp_path: Path, name: str) -> None:
-    assert reading.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", name))).model == name
+    assert (
+        reading.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", name))).model == name
+    )
 
 
 def test_any_folder_with_a_model_is_a_model(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no model folder"):
         reading.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path))))
     (tmp_path / "config.json").write_text("{}")
-    assert reading.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path)))).model == str(tmp_path)
+    assert reading.load(
+        write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path)))
+    ).model == str(tmp_path)
 
 
 def test_a_key_without_a_value_says_nothing(tmp_path: Path) -> None:
@@ -234,7 +316,11 @@ def test_tasks_default_to_the_task_of_the_source(tmp_path: Path) -> None:
 def test_set_changes_one_key_under_the_same_strict_rules(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, GOOD)
     changed = reading.load(path, ("axolotl.max_steps=60", "adapter=qlora", "data.0.samples=10"))
-    assert (changed.axolotl["max_steps"], changed.adapter, changed.data[0].samples) == (60, "qlora", 10)
+    assert (changed.axolotl["max_steps"], changed.adapter, changed.data[0].samples) == (
+        60,
+        "qlora",
+        10,
+    )
 
 
 @pytest.mark.parametrize(
@@ -242,7 +328,10 @@ def test_set_changes_one_key_under_the_same_strict_rules(tmp_path: Path) -> None
     [
         ("seed", "expected key=value"),
         ("=3", "expected key=value"),
-        ("axolotl.learning_rate=2e-4", "--set axolotl.learning_rate:1: .*text, not a number; write 2.0e-4"),
+        (
+            "axolotl.learning_rate=2e-4",
+            "--set axolotl.learning_rate:1: .*text, not a number; write 2.0e-4",
+        ),
         ("data.7.samples=3", "--set data.7: the list has items 0 to 0"),
         ("data.first.samples=3", "--set data.first: the list has items"),
         ("model.name=x", "there is nothing inside a plain value"),

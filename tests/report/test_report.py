@@ -1,4 +1,5 @@
-"""A report says the same on its page and in Markdown, stands on the run folder alone, and asks nothing of the network."""
+"""A report says the same on its page and in Markdown, stands on the run folder alone, and asks
+nothing of the network."""
 
 import html
 import math
@@ -63,7 +64,9 @@ def both(tmp_path: Path, b: Made = OTHER, language: str = "en") -> Report:
 
 @pytest.mark.parametrize("several", [False, True], ids=["a run", "a comparison"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str, several: bool) -> None:
+def test_page_and_markdown_hold_the_same_figures(
+    tmp_path: Path, language: str, several: bool
+) -> None:
     if several:
         files = write_as(both(tmp_path, language=language), tmp_path / "c.html", tmp_path / "c.md")
         page, text = (path.read_text(encoding="utf-8") for path in files)
@@ -77,7 +80,7 @@ def test_page_and_markdown_hold_the_same_figures(tmp_path: Path, language: str, 
         assert told in text
 
 
-def test_the_verdict_comes_first_then_the_criteria_that_were_asked_about_and_the_names_of_the_others(
+def test_the_verdict_comes_first_then_the_criteria_asked_about_then_other_names(
     tmp_path: Path,
 ) -> None:
     page, text = written(finished(tmp_path / "a", MADE))
@@ -109,19 +112,30 @@ def test_won_lost_and_confused_items_are_those_of_the_samples(tmp_path: Path) ->
     assert [confusion.side.variant for confusion in found.confusions] == ["base", "tuned"]
     for variant, rows in zip(found.confusions, (base, tuned), strict=True):
         assert sum(map(sum, variant.counts)) == 60
-        assert sum(variant.counts[at][at] for at in range(3)) == sum(row["metrics"]["acc"] for row in rows)
+        assert sum(variant.counts[at][at] for at in range(3)) == sum(
+            row["metrics"]["acc"] for row in rows
+        )
     by_guid = {row["guid"]: row for row in tuned}
     for example in found.examples:
         assert (
-            "".join(text for text, _ in example.b) == found.confusions[0].choices[by_guid[example.guid]["prediction"]]
+            "".join(text for text, _ in example.b)
+            == found.confusions[0].choices[by_guid[example.guid]["prediction"]]
         )
 
 
-def test_an_answer_is_said_to_be_right_or_wrong_where_it_is_one_or_the_other(tmp_path: Path) -> None:
+def test_an_answer_is_said_to_be_right_or_wrong_where_it_is_one_or_the_other(
+    tmp_path: Path,
+) -> None:
     page, text = written(finished(tmp_path / "a", MADE))
     found = changed(tmp_path / "a")
-    assert [example.right for example in found.examples] == [(False, True)] * 3 + [(True, False)] * 3
-    assert page.count('<span class="right">, right</span>') == page.count('<span class="wrong">, wrong</span>') == 6
+    assert [example.right for example in found.examples] == [(False, True)] * 3 + [
+        (True, False)
+    ] * 3
+    assert (
+        page.count('<span class="right">, right</span>')
+        == page.count('<span class="wrong">, wrong</span>')
+        == 6
+    )
     assert text.count("- before, wrong: ") == text.count("- after, right: ") == 3
     assert answers._is_right({"metrics": {"acc": 0.5}}) is None
     assert answers._is_right({"metrics": {}}) is None
@@ -130,8 +144,15 @@ def test_an_answer_is_said_to_be_right_or_wrong_where_it_is_one_or_the_other(tmp
 def test_no_confusion_where_the_choices_of_the_items_differ(tmp_path: Path) -> None:
     folder = finished(tmp_path / "a", MADE)
     path = folder / "samples" / "items" / "nli_sample_ko.jsonl"
-    write_text(path, path.read_text(encoding="utf-8").replace('["함의", "중립", "모순"]', '["가", "나", "다"]', 1))
-    with pytest.raises(KotuneError, match=r"items/nli_sample_ko.jsonl: missing or changed since it was scored"):
+    write_text(
+        path,
+        path.read_text(encoding="utf-8").replace(
+            '["함의", "중립", "모순"]', '["가", "나", "다"]', 1
+        ),
+    )
+    with pytest.raises(
+        KotuneError, match=r"items/nli_sample_ko.jsonl: missing or changed since it was scored"
+    ):
         changed(folder)
     scores = read_json(folder / "scores.json")
     scores["nli_sample_ko"]["sha256"]["items"] = sha256(path)
@@ -139,12 +160,16 @@ def test_no_confusion_where_the_choices_of_the_items_differ(tmp_path: Path) -> N
     assert changed(folder).confusions == []
 
 
-def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_right(tmp_path: Path) -> None:
+def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_right(
+    tmp_path: Path,
+) -> None:
     made = Made(premises=20, task="nli_sample_consistency_ko", whole=True)
     found = changed(finished(tmp_path / "a", made))
     assert (found.metric, found.n) == ("acc", 60)
     base, tuned, items = read_samples(Finished(tmp_path / "a"))
-    a, b = ({key: {**sample, "metrics": {}} for key, sample in side.items()} for side in (base, tuned))
+    a, b = (
+        {key: {**sample, "metrics": {}} for key, sample in side.items()} for side in (base, tuned)
+    )
     other = _changes(found.one, a, b, items)
     assert (other.won, other.lost, other.other > 0) == (0, 0, True)
     assert [example.outcome for example in other.examples] == ["other"] * 3
@@ -164,7 +189,10 @@ def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items(
     }
     assert score_lines(scores) == [
         "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
-        "ko_naturalness function_profile: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in the report",
+        (
+            "ko_naturalness function_profile: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in"
+            " the report"
+        ),
     ]
 
 
@@ -173,13 +201,18 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
         {
             "labels": {"rows": 2_718, "checked": 2_718},
             "lengths": {"trimmed": 3},
-            "tasks": {"nli_sample_ko": {"status": "equal", "items": 1_140}, "nsmc_ko": {"status": "not trained"}},
+            "tasks": {
+                "nli_sample_ko": {"status": "equal", "items": 1_140},
+                "nsmc_ko": {"status": "not trained"},
+            },
         }
     )
     assert list(told) == [
         "parity labels: the answer and its end of turn alone, in 2,718 of 2,718 rows",
-        "the model's chat template takes away the white space before a turn in 3 rows, as in scoring; a `template` of ours "
-        "leaves it",
+        (
+            "the model's chat template takes away the white space before a turn in 3 rows, as in"
+            " scoring; a `template` of ours leaves it"
+        ),
         "parity nli_sample_ko: 1,140 prompts equal, id by id",
         "parity nsmc_ko: not trained on this prompt",
     ]
@@ -187,17 +220,29 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
     found = {"labels": {"rows": 9_000, "checked": 300}, "lengths": {"trimmed": 0}}
     told = lines.proven({**found, "tasks": {"aihub_dialogue_ko": unproven}})
     assert list(told) == [
-        "parity labels: the answer and its end of turn alone, in 300 of 9,000 rows; the others were looked at as text alone",
-        "parity aihub_dialogue_ko: NOT PROVEN: no task asks aihub_dialogue as it is trained (reply)",
+        (
+            "parity labels: the answer and its end of turn alone, in 300 of 9,000 rows; the others"
+            " were looked at as text alone"
+        ),
+        (
+            "parity aihub_dialogue_ko: NOT PROVEN: no task asks aihub_dialogue as it is trained"
+            " (reply)"
+        ),
     ]
-    score = {metric: {"acc": {"value": 0.5, "stderr": None, "n": 9}} for metric in ("base", "tuned")}
+    score = {
+        metric: {"acc": {"value": 0.5, "stderr": None, "n": 9}} for metric in ("base", "tuned")
+    }
     assert score_lines({"nli_sample_ko": {**score, "proven": "not proven"}}) == [
-        "nli_sample_ko acc: base 0.500, tuned 0.500 (+0.000, n = 9); NOT PROVEN: not asked as it is trained"
+        "nli_sample_ko acc: base 0.500, tuned 0.500 (+0.000, n = 9); NOT PROVEN: not asked as it is"
+        " trained"
     ]
 
 
 NOT_PROVEN = {
-    "en": ("NOT PROVEN, quickstart-llama, LoRA: nli_sample_ko.", "NOT PROVEN: no task asks as it is trained"),
+    "en": (
+        "NOT PROVEN, quickstart-llama, LoRA: nli_sample_ko.",
+        "NOT PROVEN: no task asks as it is trained",
+    ),
     "ko": (
         "증명되지 않음, quickstart-llama, LoRA: nli_sample_ko.",
         "증명되지 않음: 학습한 프롬프트로 채점하는 태스크가 없음",
@@ -211,11 +256,19 @@ def test_a_task_that_is_not_proven_is_told_on_both_and_how_many_rows_labels_were
 ) -> None:
     folder = finished(tmp_path / "a", MADE)
     page, text = written(folder, language)
-    assert not any(NOT_PROVEN[language][0] in told for told in (html.unescape(page), text.replace("\\", "")))
+    assert not any(
+        NOT_PROVEN[language][0] in told for told in (html.unescape(page), text.replace("\\", ""))
+    )
     parity = read_json(folder / "parity.json")
     parity["tasks"]["nli_sample_ko"] = {"status": "not proven", "trained": ["reply"]}
-    write_json(folder / "parity.json", {**parity, "labels": {**parity["labels"], "rows": 1_440, "checked": 128}})
-    scores = {task: {**entry, "proven": "not proven"} for task, entry in read_json(folder / "scores.json").items()}
+    write_json(
+        folder / "parity.json",
+        {**parity, "labels": {**parity["labels"], "rows": 1_440, "checked": 128}},
+    )
+    scores = {
+        task: {**entry, "proven": "not proven"}
+        for task, entry in read_json(folder / "scores.json").items()
+    }
     write_json(folder / "scores.json", scores)
     page, text = written(folder, language)
     of_rows = {
@@ -231,7 +284,9 @@ def test_doubts_and_smaller_batches_are_told_on_both(tmp_path: Path, language: s
     folder = finished(tmp_path / "a", MADE)
     record = read_json(folder / "run.json")
     record["halvings"] = [{"step": 31, "micro_batch_size": 8, "gradient_accumulation_steps": 2}]
-    record["warnings"] = [{"kind": kind, "step": 17, "n": 23} for kind in ("zero_gradient", "flat_loss")]
+    record["warnings"] = [
+        {"kind": kind, "step": 17, "n": 23} for kind in ("zero_gradient", "flat_loss")
+    ]
     write_json(folder / "run.json", record)
     told = doubts(record, Phrases(language))
     assert ["17" in line and "23" in line for line in told] == [True, True, False]
@@ -243,11 +298,15 @@ def test_doubts_and_smaller_batches_are_told_on_both(tmp_path: Path, language: s
 
 
 def read_samples(run: Finished) -> tuple[Samples, Samples, Samples]:
-    base, tuned, items = (run.samples("nli_sample_consistency_ko", kind) for kind in ("base", "tuned", "items"))
+    base, tuned, items = (
+        run.samples("nli_sample_consistency_ko", kind) for kind in ("base", "tuned", "items")
+    )
     return base, tuned, items
 
 
-def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_asked(tmp_path: Path) -> None:
+def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_asked(
+    tmp_path: Path,
+) -> None:
     report = both(tmp_path, replace(OTHER, first=5))
     *_, found = report.changes
     assert (found.is_tuning, found.n, found.confusions) == (False, 45, [])
@@ -255,13 +314,19 @@ def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_
     for example in found.examples:
         right = [side == [(example.gold, True)] for side in (example.a, example.b)]
         assert right == {"won": [False, True], "lost": [True, False]}[example.outcome]
-    assert "Better with quickstart-deepseek, LoRA: made-" in report.outcome(found, found.examples[0])
+    assert "Better with quickstart-deepseek, LoRA: made-" in report.outcome(
+        found, found.examples[0]
+    )
 
 
-def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ(tmp_path: Path) -> None:
+def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ(
+    tmp_path: Path,
+) -> None:
     report = both(tmp_path)
     for axis in ("tokens", "seconds"):
-        told = [(series.label[:1], series.dashed, len(series.points)) for series in curves(report, axis)]
+        told = [
+            (series.label[:1], series.dashed, len(series.points)) for series in curves(report, axis)
+        ]
         assert told == [("1", False, 8), ("1", True, 1), ("2", False, 8), ("2", True, 1)]
     card, parity, machine = report.made()[0], *report.made()[-2:]
     names = tuple(report.result.names.values())
@@ -270,11 +335,18 @@ def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ
     assert (card.title, len(report.made())) == ("Training data", 6)
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
-    titles = [table.title for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()]
-    assert [title for title in titles if title.startswith("Training data")] == [f"Training data: {n}" for n in names]
+    titles = [
+        table.title
+        for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()
+    ]
+    assert [title for title in titles if title.startswith("Training data")] == [
+        f"Training data: {n}" for n in names
+    ]
 
 
-def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(tmp_path: Path) -> None:
+def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(
+    tmp_path: Path,
+) -> None:
     made = [replace(one, lines=("majority", "overlap")) for one in (MADE, OTHER)]
     folders = [finished(tmp_path / name, one) for name, one in zip("ab", made, strict=True)]
     scores = read_json(folders[1] / "scores.json")
@@ -286,16 +358,24 @@ def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(tmp
     report = Report(Result.of(load(folders)), Phrases("en"))
     ((title, (group,)),) = strips(report).items()
     assert (title, group.title) == ("nli_sample_ko", "acc")
-    assert [row.label for row in group.rows] == ["1 quickstart-llama, LoRA", "2 quickstart-deepseek, LoRA"]
+    assert [row.label for row in group.rows] == [
+        "1 quickstart-llama, LoRA",
+        "2 quickstart-deepseek, LoRA",
+    ]
     assert [one.kind for one in group.rows[0].intervals] == ["base", "tuned"]
     third, overlap = 0.3333, "classifier of both sentences' overlap"
     assert group.references == {
-        "chance": third, "always the commonest label": pytest.approx(third, abs=1e-4),
-        f"{overlap} (1)": pytest.approx(third, abs=1e-4), f"{overlap} (2)": 0.55, "one annotator (2)": 0.9,
-    }  # fmt: skip
+        "chance": third,
+        "always the commonest label": pytest.approx(third, abs=1e-4),
+        f"{overlap} (1)": pytest.approx(third, abs=1e-4),
+        f"{overlap} (2)": 0.55,
+        "one annotator (2)": 0.9,
+    }
     ((criterion, (group,)),) = spans(report).items()
     assert (criterion, group.title) == ("Reasoning", "nli_sample_ko acc")
-    assert [row.figures for row in group.rows] == [f"{100 * one.found.difference:+.1f}" for one in _judged(report)]
+    assert [row.figures for row in group.rows] == [
+        f"{100 * one.found.difference:+.1f}" for one in _judged(report)
+    ]
 
 
 def _judged(report: Report) -> list[Comparison]:
@@ -305,7 +385,9 @@ def _judged(report: Report) -> list[Comparison]:
 def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
     report = both(tmp_path)
     empty = [
-        replace(one, found=one.found._replace(value_b=math.nan)) for one in report.result.found if one.metric != "acc"
+        replace(one, found=one.found._replace(value_b=math.nan))
+        for one in report.result.found
+        if one.metric != "acc"
     ]
     result = replace(report.result, found=[*_judged(report), *empty])
     for language in LANGUAGES:
@@ -349,7 +431,15 @@ def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
     (table,) = signals(Result([run], [], {}, {}), Phrases("en"))
     native, translated, hypotheses = (kind["genitive"] for kind in reference_values().values())
     assert native < translated
-    row = ("ko_naturalness", "genitive", "50.500", "-", f"{native:.3f}", f"{translated:.3f}", f"{hypotheses:.3f}")
+    row = (
+        "ko_naturalness",
+        "genitive",
+        "50.500",
+        "-",
+        f"{native:.3f}",
+        f"{translated:.3f}",
+        f"{hypotheses:.3f}",
+    )
     assert (table.rows, table.head[:4]) == ([row], ("task", "metric", "base", "tuned"))
     run.scores = {"nli_sample_ko": entry}
     assert list(signals(Result([run], [], {}, {}), Phrases("ko"))) == []
@@ -359,7 +449,9 @@ def test_the_bins_of_a_calibration_plot_are_those_of_its_error(tmp_path: Path) -
     (found,) = calibrations(load([finished(tmp_path / "a", MADE)]))
     for error, side in zip(found.errors, (found.base, found.tuned), strict=True):
         assert sum(one.n for one in side) == 60
-        assert sum(one.n * abs(one.right - one.confidence) for one in side) / 60 == pytest.approx(error)
+        assert sum(one.n * abs(one.right - one.confidence) for one in side) / 60 == pytest.approx(
+            error
+        )
     assert bins([(1.0, 1.0), (0.95, 0.0), (0.5, 1.0)]) == [(0.5, 1.0, 1), (0.975, 0.5, 2)]
     assert list(calibrations(load([finished(tmp_path / "b", replace(MADE, sure=False))]))) == []
 

@@ -1,5 +1,5 @@
-"""Odd values all over a stranger's run folder, whose digests are right: a report and a comparison end with a result or with one
-message. KOTUNE_FUZZ=1000 tries so many values instead of some."""
+"""Odd values all over a stranger's run folder, whose digests are right: a report and a comparison
+end with a result or with one message. KOTUNE_FUZZ=1000 tries so many values instead of some."""
 
 import json
 import math
@@ -22,11 +22,44 @@ from tests.finished import Made, finished
 
 TRIED = int(os.environ.get("KOTUNE_FUZZ", "40"))
 ODD: tuple[Any, ...] = (
-    5, -1, 0, True, None, [], {}, "x", "", math.nan, math.inf, -math.inf, 1e308, 5e-324, 10**400, 2**53 + 1, ["x"], [[1]],
-    [{}], {"a": 1}, {"kind": "halved"}, "가" * 100_000, ' id="', "{kind.__class__}", "\ud800", "</svg><script>", "../../x",
-)  # fmt: skip
+    5,
+    -1,
+    0,
+    True,
+    None,
+    [],
+    {},
+    "x",
+    "",
+    math.nan,
+    math.inf,
+    -math.inf,
+    1e308,
+    5e-324,
+    10**400,
+    2**53 + 1,
+    ["x"],
+    [[1]],
+    [{}],
+    {"a": 1},
+    {"kind": "halved"},
+    "가" * 100_000,
+    ' id="',
+    "{kind.__class__}",
+    "\ud800",
+    "</svg><script>",
+    "../../x",
+)
 TASK = "nli_sample_ko"
-FILES = ("run.json", "scores.json", "data/manifest.json", "parity.json", "axolotl.yml", "recipe.yml", "metrics.jsonl")
+FILES = (
+    "run.json",
+    "scores.json",
+    "data/manifest.json",
+    "parity.json",
+    "axolotl.yml",
+    "recipe.yml",
+    "metrics.jsonl",
+)
 SAMPLES = tuple(f"samples/{kind}/{TASK}.jsonl" for kind in ("items", "base", "tuned", "majority"))
 COMMANDS = (
     ["report"],
@@ -59,13 +92,23 @@ KNOWN: tuple[tuple[str, tuple[Any, ...], Any], ...] = (  # found by a reviewer o
     ("samples/tuned/nli_sample_ko.jsonl", (0, "metrics", "macro_f1"), [10**30, {}]),
     ("samples/tuned/nli_sample_ko.jsonl", (0, "prediction"), []),
 )
-MORE = {"warnings": [{"kind": "flat_loss", "step": 3, "n": 4}], "generation_unused": {"top_k": 3}, "halvings": None}
+MORE = {
+    "warnings": [{"kind": "flat_loss", "step": 3, "n": 4}],
+    "generation_unused": {"top_k": 3},
+    "halvings": None,
+}
 MADE = Made(record=MORE, lines=("majority",), whole=True, kinds=True, sure=True, premises=4)
 
 
 def places(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where a value may stand: every key, and two of a list's items."""
-    keys = value if isinstance(value, dict) else range(min(len(value), 2)) if isinstance(value, list) else ()
+    keys = (
+        value
+        if isinstance(value, dict)
+        else range(min(len(value), 2))
+        if isinstance(value, list)
+        else ()
+    )
     for key in keys:
         yield (*before, key)
         yield from places(value[key], (*before, key))
@@ -81,7 +124,11 @@ def read(path: Path) -> Any:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in text.split("\n") if line]
-    return {"model": "x", "adapter": "lora", "tasks": [TASK]} if path.name == "recipe.yml" else json.loads(text)
+    return (
+        {"model": "x", "adapter": "lora", "tasks": [TASK]}
+        if path.name == "recipe.yml"
+        else json.loads(text)
+    )
 
 
 def write(path: Path, value: Any) -> None:
@@ -102,7 +149,9 @@ def spoilt(folder: Path, name: str, place: tuple[Any, ...], new: Any) -> None:
     for file in FILES[1:]:
         write(folder / file, whole[file])
     with suppress(TypeError, KeyError):
-        whole["run.json"]["stages"]["score"]["made"] = {file: sha256(folder / file) for file in FILES[1:]}
+        whole["run.json"]["stages"]["score"]["made"] = {
+            file: sha256(folder / file) for file in FILES[1:]
+        }
     write(folder / "run.json", whole["run.json"])
 
 
@@ -119,7 +168,10 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def check(words: list[str], what: str) -> bool:
     """Run a command on the run in `a`; whether there was a result."""
     done = CliRunner().invoke(cli, [words[0], "a", *words[1:]])
-    assert done.exception is None or isinstance(done.exception, SystemExit), (what, repr(done.exception))
+    assert done.exception is None or isinstance(done.exception, SystemExit), (
+        what,
+        repr(done.exception),
+    )
     assert done.exit_code == 0 or done.stderr.count("error: ") == 1, (what, done.stderr)
     if "--json" in words and done.exit_code == 0:
         json.loads(done.stdout, parse_constant=pytest.fail)
@@ -157,7 +209,9 @@ def test_samples_lie_in_the_run_folder(shop: Path) -> None:
 def test_odd_values_end_in_a_result_or_one_message(shop: Path) -> None:
     finished(shop / "a", MADE)
     rng, results = random.Random(18), 0
-    everywhere = [(name, place) for name in (*FILES, *SAMPLES) for place in places(read(shop / "a" / name))]
+    everywhere = [
+        (name, place) for name in (*FILES, *SAMPLES) for place in places(read(shop / "a" / name))
+    ]
     for number in range(TRIED):
         name, place = rng.choice(everywhere)
         new, words = rng.choice(ODD), COMMANDS[number % len(COMMANDS)]
@@ -176,7 +230,9 @@ def test_an_honest_run_is_told_without_doubt(shop: Path) -> None:
 def test_a_fault_of_our_own_can_be_seen(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finished(shop / "a")
     monkeypatch.setattr("kotune.report.writing.Report", lambda *_: {}["ours"])
-    with pytest.raises(KotuneError, match=r"a: not as this version of kotune writes it \(KeyError: 'ours'\)") as told:
+    with pytest.raises(
+        KotuneError, match=r"a: not as this version of kotune writes it \(KeyError: 'ours'\)"
+    ) as told:
         from kotune.display.phrases import Phrases
         from kotune.report.writing import write as report
 

@@ -1,4 +1,5 @@
-"""The command that a report tells to type is kotune's own, whatever a stranger wrote into run.json."""
+"""The command that a report tells to type is kotune's own, whatever a stranger wrote into
+run.json."""
 
 import shlex
 from pathlib import Path
@@ -13,7 +14,8 @@ from kotune.runs.folder import read_json, write_json
 from kotune.runs.job import LAUNCHERS
 from tests.finished import finished
 
-# Each option of torchrun and accelerate that names a machine, or what is done there: torchrun loads pickles from such a place.
+# Each option of torchrun and accelerate that names a machine, or what is done there: torchrun loads
+# pickles from such a place.
 ELSEWHERE = [
     f"--{name}={value}"
     for words in (
@@ -47,7 +49,12 @@ ELSEWHERE = [
 ]
 OPTIONS = [
     RunOptions(),
-    RunOptions(overrides=("seed=7", "axolotl.max_steps=60"), limit=300, lang="ko", runs_dir=Path("/kotune-runs")),
+    RunOptions(
+        overrides=("seed=7", "axolotl.max_steps=60"),
+        limit=300,
+        lang="ko",
+        runs_dir=Path("/kotune-runs"),
+    ),
     RunOptions(device="cpu", lang="ko"),
     RunOptions(limit="quick", launcher=("torchrun", "--nproc_per_node=2", "--master_port=29501")),
     RunOptions(launcher=("accelerate", "--num_processes=2", "--num-machines=1")),
@@ -70,11 +77,25 @@ def test_what_a_run_says_of_itself_is_said_again(options: RunOptions) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "rm -rf ~", "./cli.py run recipes/a.yml; rm -rf ~", "./cli.py run recipes/a.yml\nrm -rf ~", "./cli.py run $(rm -rf ~)",
-        "curl https://example.com | sh", "./cli.py run --runs-dir", "run", "", "'", None, 7, ["rm"], "./cli.py run `rm`", "& rm",
-        "./cli.py run \x1b]0;rm\x07", "./cli.py run \u202egpj.mr", "./cli.py run a --runs-dir '; rm -rf ~'",
+        "rm -rf ~",
+        "./cli.py run recipes/a.yml; rm -rf ~",
+        "./cli.py run recipes/a.yml\nrm -rf ~",
+        "./cli.py run $(rm -rf ~)",
+        "curl https://example.com | sh",
+        "./cli.py run --runs-dir",
+        "run",
+        "",
+        "'",
+        None,
+        7,
+        ["rm"],
+        "./cli.py run `rm`",
+        "& rm",
+        "./cli.py run \x1b]0;rm\x07",
+        "./cli.py run \u202egpj.mr",
+        "./cli.py run a --runs-dir '; rm -rf ~'",
     ],
-)  # fmt: skip
+)
 def test_a_strangers_command_is_at_most_a_recipe_of_another_name(command: object) -> None:
     told = again({"command": command})
     assert told.isprintable()
@@ -86,11 +107,16 @@ def test_a_strangers_command_is_at_most_a_recipe_of_another_name(command: object
 @pytest.mark.parametrize(
     "launcher",
     [
-        ["torchrun", "--no-python", "rm", "-rf", "~"], ["torchrun", "--no_python"], ["accelerate", "-m"],
-        ["accelerate", "--config_file=/tmp/x"], ["torchrun", "--run_path"], ["torchrun", "--rdzv_conf=a b"],
-        ["torchrun", "--log-dir=/etc"], *([name, "--nnodes=1", word] for name in LAUNCHERS for word in ELSEWHERE),
+        ["torchrun", "--no-python", "rm", "-rf", "~"],
+        ["torchrun", "--no_python"],
+        ["accelerate", "-m"],
+        ["accelerate", "--config_file=/tmp/x"],
+        ["torchrun", "--run_path"],
+        ["torchrun", "--rdzv_conf=a b"],
+        ["torchrun", "--log-dir=/etc"],
+        *([name, "--nnodes=1", word] for name in LAUNCHERS for word in ELSEWHERE),
     ],
-)  # fmt: skip
+)
 def test_a_launchers_arguments_name_no_program_and_no_machine(launcher: list[str]) -> None:
     told = again({"command": "./cli.py run a.yml", "launcher": launcher})
     assert told == f"./cli.py run a.yml --launcher {launcher[0]} -- ARGUMENTS"
@@ -99,7 +125,14 @@ def test_a_launchers_arguments_name_no_program_and_no_machine(launcher: list[str
 
 
 @pytest.mark.parametrize(
-    "field", [{"overrides": "rm"}, {"overrides": [7]}, {"overrides": ["a\n"]}, {"limit": [1]}, {"limit": "; rm"}]
+    "field",
+    [
+        {"overrides": "rm"},
+        {"overrides": [7]},
+        {"overrides": ["a\n"]},
+        {"limit": [1]},
+        {"limit": "; rm"},
+    ],
 )
 def test_other_fields_of_another_shape_are_left_out(field: dict[str, Any]) -> None:
     assert again({"command": "./cli.py run a.yml", **field}) == "./cli.py run a.yml"

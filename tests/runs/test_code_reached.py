@@ -1,4 +1,5 @@
-"""What a stage really calls is among what its digest covers: the code as it is written held against the code as it runs."""
+"""What a stage really calls is among what its digest covers: the code as it is written held against
+the code as it runs."""
 
 import os
 import sys
@@ -48,24 +49,32 @@ def known(*roots: str | Path, **cut: tuple[str, ...]) -> set[tuple[str, str]]:
 
 
 def test_whatever_preparing_calls_is_known(tmp_path: Path) -> None:
-    """The digest is made from the code as it is written; this holds it against the code as it runs."""
+    """The digest is made from the code as it is written; this holds it against the code as it
+    runs."""
     entries = [Entry("nli_sample"), Entry("nli_sample", "write", samples=30, weight=1.5)]
     scored = Scored({"nli_sample_ko": DataPlace("nli_sample")}, "drop")
-    convert.convert([Entry("nli_sample")], tmp_path / "first", 42, scored)  # what is cached is called once
+    convert.convert(
+        [Entry("nli_sample")], tmp_path / "first", 42, scored
+    )  # what is cached is called once
     found = called(lambda: convert.convert(entries, tmp_path / "data", 42, scored))
     assert len(found) > 30
     assert found <= known("kodata.prepare.convert.convert", kodata__SOURCES=("nli_sample",))
 
 
-@pytest.mark.parametrize("task", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko", "ko_naturalness"])
+@pytest.mark.parametrize(
+    "task", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko", "ko_naturalness"]
+)
 def test_whatever_scoring_calls_is_known(tmp_path: Path, task: str) -> None:
-    """A task's items through lm_eval, their baselines and metrics, with a rule instead of a model."""
+    """A task's items through lm_eval, their baselines and metrics, with a rule instead of a
+    model."""
     pytest.importorskip("lm_eval")
     from kotune.score import harness, scoring
     from kotune.score.baselines import References
 
     convert.convert([Entry("nli_sample", samples=200)], tmp_path / "data", 42)
-    model = rule_model()(lambda prompt, *_: "함의" if "gen" in task or "natural" in task else float(-len(prompt)))
+    model = rule_model()(
+        lambda prompt, *_: "함의" if "gen" in task or "natural" in task else float(-len(prompt))
+    )
 
     def score() -> None:
         loaded = harness.load_task(task)
@@ -87,14 +96,20 @@ def test_whatever_a_models_answers_call_is_known(task: str) -> None:
 
     loaded, model = harness.load_task(task), random_models.ours(random_models.made("llama"))
     found = called(lambda: scoring.evaluated(loaded, model, 2))
-    assert {name for file, name in found if "/kotune/score/" in file} >= {"model_class", "within_memory"}
+    assert {name for file, name in found if "/kotune/score/" in file} >= {
+        "model_class",
+        "within_memory",
+    }
     assert found <= known("kotune.score.job.run") | of_task(task)
 
 
 def of_task(task: str) -> set[tuple[str, str]]:
     """What stages.meaning_of_task covers."""
     metrics = tuple(metric["metric"] for metric in card.settings(task)["metric_list"])
-    cut = {"kodata__SOURCES": (card.cards()[task].source,), stages.METRICS_TABLE.replace(".", "__"): metrics}
+    cut = {
+        "kodata__SOURCES": (card.cards()[task].source,),
+        stages.METRICS_TABLE.replace(".", "__"): metrics,
+    }
     return known(card.file(task), stages.METRICS_TABLE, **cut)
 
 

@@ -1,4 +1,5 @@
-"""The run folder: a record that is written last, files that are whole, inputs that decide what is done again."""
+"""The run folder: a record that is written last, files that are whole, inputs that decide what is
+done again."""
 
 import os
 from pathlib import Path
@@ -47,7 +48,9 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
         write_text(tmp_path / "deep" / "file.txt", text)
     with pytest.raises(TypeError):
         write_json(tmp_path / "deep" / "file.txt", {"not": object()})
-    assert [(path.name, path.read_text()) for path in (tmp_path / "deep").iterdir()] == [("file.txt", "two")]
+    assert [(path.name, path.read_text()) for path in (tmp_path / "deep").iterdir()] == [
+        ("file.txt", "two")
+    ]
 
 
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:
@@ -76,25 +79,46 @@ def test_a_digest_depends_on_contents_and_their_order(tmp_path: Path) -> None:
 
 
 def test_a_stage_answers_for_files_of_its_own_alone(tmp_path: Path) -> None:
-    """A record that names others is a stranger's: they may lie anywhere, and some of the system's have no end."""
+    """A record that names others is a stranger's: they may lie anywhere, and some of the system's
+    have no end."""
     run = Run(tmp_path / "run")
     write_text(tmp_path / "outside", "1")
     write_text(run.path("a.json"), "1")
-    for name, is_done in (("a.json", True), ("../outside", False), (str(tmp_path / "outside"), False)):
+    for name, is_done in (
+        ("a.json", True),
+        ("../outside", False),
+        (str(tmp_path / "outside"), False),
+    ):
         digest = sha256(run.path(name))
-        run.update(stages={"prepare": {"inputs": {}, "seconds": 1, "finished": 1, "made": {name: digest}}})
+        run.update(
+            stages={"prepare": {"inputs": {}, "seconds": 1, "finished": 1, "made": {name: digest}}}
+        )
         assert run.is_done("prepare", {}, ("a.json",)) is is_done
-    run.update(stages={"prepare": {"inputs": {}, "seconds": 1, "finished": 1, "made": {"/proc/self/pagemap": "x"}}})
+    run.update(
+        stages={
+            "prepare": {
+                "inputs": {},
+                "seconds": 1,
+                "finished": 1,
+                "made": {"/proc/self/pagemap": "x"},
+            }
+        }
+    )
     assert not run.is_done("prepare", {}, ("a.json",))
 
 
 def test_a_digest_ends(tmp_path: Path) -> None:
-    """Whatever a file says of its size: a hole of terabytes, or one of the system's that is endless and says 0."""
+    """Whatever a file says of its size: a hole of terabytes, or one of the system's that is endless
+    and says 0."""
     write_text(tmp_path / "a", "12")
     assert sha256(tmp_path / "a", most=2) == sha256(tmp_path / "a")
     (tmp_path / "hole").touch()
     os.truncate(tmp_path / "hole", 4 << 40)
-    for path, most in ((tmp_path / "hole", None), (tmp_path / "a", 1), (Path("/proc/self/maps"), 10)):
+    for path, most in (
+        (tmp_path / "hole", None),
+        (tmp_path / "a", 1),
+        (Path("/proc/self/maps"), 10),
+    ):
         with pytest.raises(OSError, match=r"over .* bytes") as told:
             sha256(path, **({"most": most} if most else {}))
         assert told.value.filename == str(path)

@@ -1,4 +1,5 @@
-"""A stranger's run folder: nothing in it is followed, waited for or written over, and what is written is its owner's alone."""
+"""A stranger's run folder: nothing in it is followed, waited for or written over, and what is
+written is its owner's alone."""
 
 import os
 import socket
@@ -63,7 +64,9 @@ def listening(path: Path) -> None:
         socket.socket(socket.AF_UNIX).bind(path.name)
 
 
-@pytest.mark.parametrize("make", [link, os.mkfifo, device, listening, owned_by_another], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [link, os.mkfifo, device, listening, owned_by_another], ids=lambda make: make.__name__
+)
 def test_what_no_run_leaves_in_its_folder_is_refused_wherever_it_lies(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
@@ -102,9 +105,14 @@ def test_a_file_of_terabytes_is_refused_before_it_is_digested(tmp_path: Path) ->
         folder = finished(tmp_path / name.replace("/", "-"))
         os.truncate(folder / name, 4 << 40)
         for refuses in (guard.check, guard.check_own, Finished):
-            with pytest.raises(KotuneError, match=f"{name}: a file of over 20,000,000,000 bytes, which no run leaves"):
+            with pytest.raises(
+                KotuneError,
+                match=f"{name}: a file of over 20,000,000,000 bytes, which no run leaves",
+            ):
                 refuses(folder)
-        os.truncate(folder / name, 1 << 33)  # an adapter may be so large; what a report reads may not
+        os.truncate(
+            folder / name, 1 << 33
+        )  # an adapter may be so large; what a report reads may not
         guard.check(folder)
         begun = time.process_time()
         if name != "data/manifest.json":
@@ -123,7 +131,12 @@ def test_every_command_refuses_with_one_message(tmp_path: Path, cli: Cli) -> Non
     run = tmp_path / said.splitlines()[0].rpartition(" -> ")[2]
     run.mkdir(parents=True)
     os.mkfifo(run / "run.json")
-    for words in (["run", QUICK], ["run", QUICK, "--dry-run"], ["report", QUICK], ["compare", QUICK]):
+    for words in (
+        ["run", QUICK],
+        ["run", QUICK, "--dry-run"],
+        ["report", QUICK],
+        ["compare", QUICK],
+    ):
         assert_one_message(cli(*words), 1, "run.json: no file and no folder")
     study = tmp_path / "one.yml"
     study.write_text(f"recipes: [{QUICK}]\nvary: {{seed: [42]}}\n")
@@ -150,21 +163,28 @@ def test_one_bad_folder_does_not_hide_a_good_run(tmp_path: Path) -> None:
 BASE = "evil/model"
 
 
-@pytest.mark.parametrize("make", [link, os.mkfifo, Path.mkdir, Path.touch], ids=lambda make: make.__name__)
-def test_nothing_in_a_run_folder_has_the_name_of_the_hubs_model(tmp_path: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "make", [link, os.mkfifo, Path.mkdir, Path.touch], ids=lambda make: make.__name__
+)
+def test_nothing_in_a_run_folder_has_the_name_of_the_hubs_model(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     """Children are started there, and transformers takes a folder of that name for the model."""
     for base in (BASE, "data/model", "wandb/x", "samples/base"):
         folder = tmp_path / base.replace("/", "-")
         (folder / base).parent.mkdir(parents=True)
         make(folder / base)
-        with pytest.raises(KotuneError, match=f"{folder / base}: what has the name of the hub's model {base}"):
+        with pytest.raises(
+            KotuneError, match=f"{folder / base}: what has the name of the hub's model {base}"
+        ):
             guard.refuse_namesake(folder, base)
         with pytest.raises(KotuneError):
             guard.check_run(folder, base)
 
 
 def test_a_run_folder_has_no_folders_but_a_runs(tmp_path: Path) -> None:
-    """A data set or a metric of the hub would be taken from there: `evaluate` runs the file in a metric's folder."""
+    """A data set or a metric of the hub would be taken from there: `evaluate` runs the file in a
+    metric's folder."""
     folder = finished(tmp_path / "a")
     for name in ("wandb", "mlruns", ".cometml-runs", "checkpoints", "prepared", "scored", "model"):
         (folder / name).mkdir(exist_ok=True)
@@ -183,10 +203,14 @@ def test_run_refuses_a_namesake_before_anything_and_again_before_each_stage(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = tmp_path / "own.yml"
-    recipe.write_text(f"model: {BASE}\ntemplate: llama3\ndata: [{{source: nli_sample, samples: 60}}]\n")
+    recipe.write_text(
+        f"model: {BASE}\ntemplate: llama3\ndata: [{{source: nli_sample, samples: 60}}]\n"
+    )
     run = tmp_path / cli("run", recipe, "--dry-run").stdout.splitlines()[0].rpartition(" -> ")[2]
     (run / BASE).mkdir(parents=True)
-    assert_one_message(cli("run", recipe, "--dry-run"), 1, f"{BASE}: what has the name of the hub's model")
+    assert_one_message(
+        cli("run", recipe, "--dry-run"), 1, f"{BASE}: what has the name of the hub's model"
+    )
     assert_one_message(cli("run", recipe), 1, f"{BASE}: what has the name of the hub's model")
     (run / BASE).rmdir()
     (run / BASE).parent.rmdir()
@@ -212,11 +236,26 @@ def trap(folder: Path, *names: str) -> Path:
     return outside
 
 
-def test_nothing_that_is_written_follows_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_that_is_written_follows_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    old = ("report.md", ".report.md.partial", "train.log", "parity.log", "metrics.jsonl", ".metrics.jsonl.partial")
-    data = ("train.jsonl", "train.jsonl.part", "validation.jsonl", "manifest.json", "manifest.json.part")
+    old = (
+        "report.md",
+        ".report.md.partial",
+        "train.log",
+        "parity.log",
+        "metrics.jsonl",
+        ".metrics.jsonl.partial",
+    )
+    data = (
+        "train.jsonl",
+        "train.jsonl.part",
+        "validation.jsonl",
+        "manifest.json",
+        "manifest.json.part",
+    )
     outside = trap(folder, *old, *data)
     write_text(folder / "report.md", "ours")
     keep_metrics_until(folder / "metrics.jsonl", 0)
@@ -227,10 +266,17 @@ def test_nothing_that_is_written_follows_a_link(tmp_path: Path, monkeypatch: pyt
         output.finish({})
     assert outside.read_text() == "mine"
     left = {path.name for path in folder.iterdir() if path.is_symlink()}
-    assert left == {".report.md.partial", ".metrics.jsonl.partial", "train.jsonl.part", "manifest.json.part"}
+    assert left == {
+        ".report.md.partial",
+        ".metrics.jsonl.partial",
+        "train.jsonl.part",
+        "manifest.json.part",
+    }
 
 
-def test_logs_of_jobs_and_of_training_follow_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_of_jobs_and_of_training_follow_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     outside = trap(folder, "nowhere.log", "train.log")
@@ -259,7 +305,9 @@ def test_the_plugin_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         plugin._write(state, event="log")
 
 
-def test_a_draft_has_another_name_each_time_and_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
+def test_a_draft_has_another_name_each_time_and_leaves_nothing_when_it_fails(
+    tmp_path: Path,
+) -> None:
     seen = set()
     for _ in range(20):
         with pytest.raises(RuntimeError), drafts.draft(tmp_path / "a"):
@@ -268,13 +316,19 @@ def test_a_draft_has_another_name_each_time_and_leaves_nothing_when_it_fails(tmp
     assert len(seen) == 20 and not list(tmp_path.iterdir())
 
 
-def test_what_a_killed_run_left_is_taken_away_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_taken_away_and_what_is_being_written_is_not(
+    tmp_path: Path,
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("mine")
     run = tmp_path / "run"
     (run / "deep" / ".model.abc.partial").mkdir(parents=True)
-    for name in (".run.json.old.partial", ".run.json.new.partial", "deep/.model.abc.partial/weights"):
+    for name in (
+        ".run.json.old.partial",
+        ".run.json.new.partial",
+        "deep/.model.abc.partial/weights",
+    ):
         (run / name).write_text("")
     for name in (".run.json.old.partial", "deep/.model.abc.partial"):
         os.utime(run / name, (0, 0))
@@ -282,7 +336,9 @@ def test_what_a_killed_run_left_is_taken_away_and_what_is_being_written_is_not(t
     assert sorted(path.name for path in run.rglob("*")) == [".run.json.new.partial", "deep"]
 
 
-def test_a_run_is_its_owners_alone_unless_they_say_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_its_owners_alone_unless_they_say_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = os.umask(0o022)
     try:
         options = pipeline.RunOptions(until="prepare", runs_dir=tmp_path / "runs")

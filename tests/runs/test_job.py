@@ -19,7 +19,8 @@ def job(folder: Path, groups: int, more: str = "") -> Job:
     data = folder / "chats"
     data.mkdir(parents=True)
     rows = (
-        json.dumps({"prompt": f"질문 {n}", "answer": f"대답 {n}"}, ensure_ascii=False) + "\n" for n in range(groups)
+        json.dumps({"prompt": f"질문 {n}", "answer": f"대답 {n}"}, ensure_ascii=False) + "\n"
+        for n in range(groups)
     )
     (data / "train.jsonl").write_text("".join(rows), encoding="utf-8")
     text = f"model: quickstart-llama\ndata:\n  - source: chat\n    path: {data}\n{more}"
@@ -33,10 +34,15 @@ def test_chats_without_a_test_part_are_scored_on_a_part_that_is_kept(tmp_path: P
     manifest = found.prepare()
     assert manifest["scored"]["chat_ko"]["test_share"] == 0.25 and manifest["not_scored"] == {}
     assert sum(manifest["rows"].values()) == 60
-    assert TaskData.told(json.loads(json.dumps(found.tasks, default=str))["chat_ko"]) == found.tasks["chat_ko"]
+    assert (
+        TaskData.told(json.loads(json.dumps(found.tasks, default=str))["chat_ko"])
+        == found.tasks["chat_ko"]
+    )
 
 
-@pytest.mark.parametrize(("groups", "more", "told"), [(59, "", 59), (80, "    test_share: 0\n", None)])
+@pytest.mark.parametrize(
+    ("groups", "more", "told"), [(59, "", 59), (80, "    test_share: 0\n", None)]
+)
 def test_what_cannot_be_scored_is_trained_on_whole_and_recorded(
     tmp_path: Path, groups: int, more: str, told: int | None
 ) -> None:
@@ -44,7 +50,9 @@ def test_what_cannot_be_scored_is_trained_on_whole_and_recorded(
     assert list(found.tasks) == ["nli_sample_ko"] and found.not_scored == {"chat_ko": told}
     manifest = found.prepare()
     assert manifest["not_scored"] == {"chat_ko": {"groups": told, "needed": 60}}
-    assert list(manifest["scored"]) == ["nli_sample_ko"] and sum(manifest["rows"].values()) == groups
+    assert (
+        list(manifest["scored"]) == ["nli_sample_ko"] and sum(manifest["rows"].values()) == groups
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,10 @@ def test_a_share_that_is_none_is_refused(tmp_path: Path, key: str, words: str) -
 
 def test_a_share_of_a_source_with_a_test_part_is_refused(tmp_path: Path) -> None:
     text = "model: quickstart-llama\ndata:\n  - {source: nli_sample, test_share: 0.1}\n"
-    with pytest.raises(RecipeError, match=r"data\.0\.test_share: nli_sample has a test part of its own; leave it out"):
+    with pytest.raises(
+        RecipeError,
+        match=r"data\.0\.test_share: nli_sample has a test part of its own; leave it out",
+    ):
         reading.load(write_recipe(tmp_path, text))
 
 
@@ -77,14 +88,23 @@ def test_validation_rows_that_are_no_number_of_rows_are_refused(tmp_path: Path, 
 def test_validation_rows_are_enough_for_every_entry(tmp_path: Path) -> None:
     entries = "[{source: nli_sample}, {source: klue_nli}]"
     with pytest.raises(
-        RecipeError, match="validation_rows: 1 for 2 data entries, each of which gives one row at least; say 2"
+        RecipeError,
+        match="validation_rows: 1 for 2 data entries, each of which gives one row at least; say 2",
     ):
-        reading.load(write_recipe(tmp_path, f"model: quickstart-llama\ndata: {entries}\nvalidation_rows: 1\n"))
-    assert reading.load(write_recipe(tmp_path, f"model: quickstart-llama\ndata: {entries}\nvalidation_rows: 2\n"))
+        reading.load(
+            write_recipe(
+                tmp_path, f"model: quickstart-llama\ndata: {entries}\nvalidation_rows: 1\n"
+            )
+        )
+    assert reading.load(
+        write_recipe(tmp_path, f"model: quickstart-llama\ndata: {entries}\nvalidation_rows: 2\n")
+    )
 
 
 def test_a_share_beside_chats_for_test_is_told_where_the_data_are_read(tmp_path: Path) -> None:
     found = job(tmp_path, 80, "    test_share: 0.25\n")
-    (tmp_path / "chats" / "test.jsonl").write_text('{"prompt": "시험", "answer": "네"}\n', encoding="utf-8")
+    (tmp_path / "chats" / "test.jsonl").write_text(
+        '{"prompt": "시험", "answer": "네"}\n', encoding="utf-8"
+    )
     with pytest.raises(DataError, match="test_share, but there are chats for test; leave it out"):
         found.prepare()

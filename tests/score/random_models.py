@@ -1,4 +1,5 @@
-"""Small models of several classes with random weights and the quickstart model's tokenizer, behind lm_eval's HF model class."""
+"""Small models of several classes with random weights and the quickstart model's tokenizer, behind
+lm_eval's HF model class."""
 
 from functools import cache
 from typing import Any
@@ -10,8 +11,11 @@ from kotune.train.upstream import exact_softmax
 WINDOW = 8  # ids that a sliding layer sees
 SLIDING = ["sliding_attention", "full_attention", "sliding_attention"]
 KINDS: dict[str, dict[str, Any]] = {
-    "llama": {}, "qwen2": {}, "qwen3": {}, "gemma3_text": {"sliding_window": WINDOW, "layer_types": SLIDING},
-}  # fmt: skip
+    "llama": {},
+    "qwen2": {},
+    "qwen3": {},
+    "gemma3_text": {"sliding_window": WINDOW, "layer_types": SLIDING},
+}
 
 
 @cache
@@ -26,15 +30,25 @@ def tokenizer() -> Any:
 
 
 def made(kind: str, **more: Any) -> Any:
-    """A model of transformers' `kind`, three layers deep. Its weights are large, so that its answers are far apart."""
+    """A model of transformers' `kind`, three layers deep. Its weights are large, so that its
+    answers are far apart."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(3)
     config = AutoConfig.for_model(
-        kind, vocab_size=len(tokenizer()), hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=16, initializer_range=0.3, pad_token_id=0, **more,
-    )  # fmt: skip
+        kind,
+        vocab_size=len(tokenizer()),
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        initializer_range=0.3,
+        pad_token_id=0,
+        **more,
+    )
     return AutoModelForCausalLM.from_config(config).eval()
 
 
@@ -47,7 +61,9 @@ def plain(model: Any, **more: Any) -> Any:
     """lm_eval's own."""
     from lm_eval.models.huggingface import HFLM
 
-    return HFLM(pretrained=model, tokenizer=tokenizer(), **{"batch_size": 4, **exact_softmax(), **more})
+    return HFLM(
+        pretrained=model, tokenizer=tokenizer(), **{"batch_size": 4, **exact_softmax(), **more}
+    )
 
 
 def ours(model: Any, batch_size: int = 2, max_length: int | None = None) -> Any:

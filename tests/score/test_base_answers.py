@@ -1,5 +1,5 @@
-"""Base answers are taken over from a run beside this one only where the same base model was asked the same, by this user, and
-where the run's records agree with its files."""
+"""Base answers are taken over from a run beside this one only where the same base model was asked
+the same, by this user, and where the run's records agree with its files."""
 
 import os
 import shutil
@@ -35,17 +35,23 @@ SAMPLES = f"samples/base/{TASK}.jsonl"
 
 def sealed(folder: Path) -> None:
     """Write a made run's records anew, so that they agree with each other and with its files."""
-    made = {"prepare": {TRAIN: "d", VALIDATION: "v"}, "render": {CONFIG: sha256(folder / CONFIG)}, "train": {}}
+    made = {
+        "prepare": {TRAIN: "d", VALIDATION: "v"},
+        "render": {CONFIG: sha256(folder / CONFIG)},
+        "train": {},
+    }
     made["score"] = {SCORES: sha256(folder / SCORES)}
     inputs = {"train": {"model": "m", **made["prepare"], **made["render"]}, "score": INPUTS}
     kept = {
-        name: {**stage, "made": made[name], "inputs": inputs.get(name, {})} for name, stage in RECORD["stages"].items()
+        name: {**stage, "made": made[name], "inputs": inputs.get(name, {})}
+        for name, stage in RECORD["stages"].items()
     }
     write_json(folder / "run.json", {**RECORD, "stages": kept})
 
 
 def rewritten(folder: Path, **changed: Any) -> None:
-    """Write what scores.json says of the task anew, with the digest of the base samples as they are now."""
+    """Write what scores.json says of the task anew, with the digest of the base samples as they are
+    now."""
     scores = read_json(folder / SCORES)
     sums = {**scores[TASK]["sha256"], "base": sha256(folder / SAMPLES)}
     write_json(folder / SCORES, {TASK: {**scores[TASK], "sha256": sums, **changed}})
@@ -72,9 +78,15 @@ def test_the_same_base_asked_the_same_gives_its_answers_and_its_name(root: Path)
     assert taken(root)
     scores = read_json(root.parent / "other" / "scores.json")[TASK]
     note = _done(root, TASK, "base")
-    assert note and note["from"] == "other" and note["n"] == scores["n"] and note["values"] == scores["base"]
     assert (
-        samples_path(root, "base", TASK).read_bytes() == samples_path(root.parent / "other", "base", TASK).read_bytes()
+        note
+        and note["from"] == "other"
+        and note["n"] == scores["n"]
+        and note["values"] == scores["base"]
+    )
+    assert (
+        samples_path(root, "base", TASK).read_bytes()
+        == samples_path(root.parent / "other", "base", TASK).read_bytes()
     )
 
 
@@ -99,7 +111,8 @@ def test_another_question_is_asked_anew(root: Path, changed: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "changed", [{"base_precision": "nf4"}, {"compute_dtype": "bfloat16"}, {"model_revision": "1" * 40}]
+    "changed",
+    [{"base_precision": "nf4"}, {"compute_dtype": "bfloat16"}, {"model_revision": "1" * 40}],
 )
 def test_another_base_model_is_asked_anew(root: Path, changed: dict[str, Any]) -> None:
     Run(root).update(**changed)
@@ -113,7 +126,9 @@ def test_a_run_whose_model_was_edited_is_not_taken_from(root: Path, file: str) -
 
 
 def test_whatever_scoring_depends_on_is_compared_or_is_of_the_adapter(root: Path) -> None:
-    job = Job(SimpleNamespace(data=(), data_path={}, tasks=(), leaks="drop"), Run(root), "cpu", None)  # type: ignore[arg-type]
+    job = Job(
+        SimpleNamespace(data=(), data_path={}, tasks=(), leaks="drop"), Run(root), "cpu", None
+    )  # type: ignore[arg-type]
     known = {*base_answers.ASKED, *base_answers.PER_TASK, *base_answers.TRAINED}
     assert stages.inputs(job, "score").keys() == known
 
@@ -185,12 +200,18 @@ def pipe(other: Path) -> None:
 @pytest.mark.parametrize(
     ("forge", "told"),
     [
-        (forged_samples, "changed since it was scored"), (forged_samples_and_digest, "changed since it was made"),
-        (forged_scores, "changed since it was made"), (no_digest_of_scores, "does not say what it made"),
-        (other_data, "of train is not what prepare made"), (other_adapter, "is not what was scored"),
-        (link_of_run, "a link"), (link_of_samples, "a symbolic link"), (open_to_all, "open for everybody"), (pipe, "a pipe"),
+        (forged_samples, "changed since it was scored"),
+        (forged_samples_and_digest, "changed since it was made"),
+        (forged_scores, "changed since it was made"),
+        (no_digest_of_scores, "does not say what it made"),
+        (other_data, "of train is not what prepare made"),
+        (other_adapter, "is not what was scored"),
+        (link_of_run, "a link"),
+        (link_of_samples, "a symbolic link"),
+        (open_to_all, "open for everybody"),
+        (pipe, "a pipe"),
     ],
-)  # fmt: skip
+)
 def test_a_run_whose_files_and_records_disagree_is_named_and_not_taken_from(
     root: Path, forge: Callable[[Path], None], told: str
 ) -> None:
@@ -225,19 +246,26 @@ def test_nothing_is_said_of_runs_that_are_of_no_use(root: Path) -> None:
     assert base_answers.take_over(root, {**INPUTS, "code": "of today"}) == []
 
 
-def test_a_run_that_is_removed_meanwhile_is_no_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_removed_meanwhile_is_no_error(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def gone(*_: object) -> None:
         raise FileNotFoundError
 
     for name in ("opened", "_trusted", "_require_own"):
         with monkeypatch.context() as patch:
             patch.setattr(base_answers, name, gone)
-            assert base_answers.take_over(root, INPUTS) == [] and not note_path(root, TASK, "base").exists()
+            assert (
+                base_answers.take_over(root, INPUTS) == []
+                and not note_path(root, TASK, "base").exists()
+            )
     shutil.rmtree(root.parent / "other")
     assert not taken(root)
 
 
-def test_a_copy_that_was_cut_short_is_not_what_scoring_finds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_was_cut_short_is_not_what_scoring_finds(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def copy(_: object, place: Any) -> None:
         place.write(b"{")
         raise KeyboardInterrupt
@@ -263,8 +291,12 @@ def test_answers_that_were_taken_over_keep_the_name_of_the_run_that_gave_them(ro
     assert note["from"] == "first" and "thinking_tokens" not in note["values"]
 
 
-def test_the_batches_of_answers_that_were_taken_over_are_those_of_the_run_that_gave_them(root: Path) -> None:
-    assert taken(root) and read_json(note_path(root, TASK, "base"))["batches"] == []  # a run of an earlier version
+def test_the_batches_of_answers_that_were_taken_over_are_those_of_the_run_that_gave_them(
+    root: Path,
+) -> None:
+    assert (
+        taken(root) and read_json(note_path(root, TASK, "base"))["batches"] == []
+    )  # a run of an earlier version
     note_path(root, TASK, "base").unlink()
     rewritten(root.parent / "other", batches={"base": [64, 256], "tuned": [32]})
     assert taken(root) and read_json(note_path(root, TASK, "base"))["batches"] == [64, 256]

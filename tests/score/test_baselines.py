@@ -1,4 +1,5 @@
-"""Reference lines: made of the run's own training rows, asked exactly what the model was asked, scored by the task itself."""
+"""Reference lines: made of the run's own training rows, asked exactly what the model was asked,
+scored by the task itself."""
 
 import json
 from pathlib import Path
@@ -26,7 +27,9 @@ pytest.importorskip("lm_eval")
 def write_rows(folder: Path, records: list[Any]) -> None:
     """Training rows, as far as lines are made of them."""
     row = {"guid": "g", "source": "nli_sample", "form": "label", "messages": []}
-    lines = [json.dumps({**row, "doc": json.dumps(record)}, ensure_ascii=False) for record in records]
+    lines = [
+        json.dumps({**row, "doc": json.dumps(record)}, ensure_ascii=False) for record in records
+    ]
     write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
 
 
@@ -37,15 +40,23 @@ def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> Refere
     return References(folder, most)
 
 
-def found(lines: References, name: str, items: int = 171, path: Path | None = None) -> tuple[Loaded, Lines]:
+def found(
+    lines: References, name: str, items: int = 171, path: Path | None = None
+) -> tuple[Loaded, Lines]:
     task = load_task(name, TaskData(path))
     docs = list(task.task.eval_docs)[:items]
     return task, lines.of(
-        task, [{"doc_id": at, "cluster": doc[task.card.cluster], "metrics": {}} for at, doc in enumerate(docs)]
+        task,
+        [
+            {"doc_id": at, "cluster": doc[task.card.cluster], "metrics": {}}
+            for at, doc in enumerate(docs)
+        ],
     )
 
 
-@pytest.mark.parametrize("name", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko"])
+@pytest.mark.parametrize(
+    "name", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko"]
+)
 def test_a_line_is_right_where_its_classifier_is(tmp_path: Path, name: str) -> None:
     task, lines = found(trained(tmp_path), name)
     assert (lines.rows, lines.absent) == (600, None)
@@ -70,13 +81,17 @@ def test_probabilities_of_a_classifier_are_scored_as_a_models_are(tmp_path: Path
     assert scores["overlap"]["acc_time"]["n"] < scores["overlap"]["acc"]["n"] == 171  # type: ignore[operator]
 
 
-def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why(tmp_path: Path) -> None:
+def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why(
+    tmp_path: Path,
+) -> None:
     path = ROOT / "kodata" / "samples" / "nsmc"
     assert found(trained(tmp_path), "nsmc_ko", path=path)[1] == Lines({}, 0, "not trained")
     assert found(trained(tmp_path, rows=1), "nli_sample_ko")[1] == Lines({}, 1, "too few")
 
 
-def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scoring(tmp_path: Path) -> None:
+def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scoring(
+    tmp_path: Path,
+) -> None:
     neutral = [record for record in nli_sample.read("train") if record["label"] == "neutral"][:50]
     write_rows(tmp_path, neutral)
     assert found(References(tmp_path), "nli_sample_ko")[1] == Lines({}, 50, "one label")
@@ -93,7 +108,10 @@ def test_a_task_whose_answer_is_no_label_has_no_line(tmp_path: Path, items: int)
 
 @pytest.mark.parametrize(
     ("name", "line", "prefix", "said"),
-    [("naver_news_ko", "lead3", "lead3_", ""), ("nli_sample_write_ko", "human_sentences", "human_", "비가 온다.")],
+    [
+        ("naver_news_ko", "lead3", "lead3_", ""),
+        ("nli_sample_write_ko", "human_sentences", "human_", "비가 온다."),
+    ],
 )
 def test_what_a_task_scores_beside_every_answer_is_a_line(
     tmp_path: Path, name: str, line: str, prefix: str, said: str
@@ -102,15 +120,22 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
     task, primary = load_task(name, TaskData(path)), cards()[name].primary
     samples = [
         {
-            "doc_id": at, "guid": doc["guid"], "cluster": str(at), "prediction": said,
+            "doc_id": at,
+            "guid": doc["guid"],
+            "cluster": str(at),
+            "prediction": said,
             "metrics": dict(task.task.process_results(doc, [said])),
         }
         for at, doc in enumerate(list(task.task.eval_docs)[:5])
-    ]  # fmt: skip
+    ]
     lines = References(tmp_path).of(task, samples)
     assert (list(lines.samples), lines.absent) == ([line], None)
     for told, sample in zip(lines.samples[line], samples, strict=True):
-        assert (told["doc_id"], told["guid"], told["cluster"]) == (sample["doc_id"], sample["guid"], sample["cluster"])
+        assert (told["doc_id"], told["guid"], told["cluster"]) == (
+            sample["doc_id"],
+            sample["guid"],
+            sample["cluster"],
+        )
         assert told["metrics"][primary] == sample["metrics"][f"{prefix}{primary}"]
         assert set(told["metrics"]) < set(sample["metrics"])
     value = metrics({}, lines.samples[line])[primary]["value"]
@@ -124,7 +149,10 @@ def test_every_line_that_a_task_tells_of_has_the_judged_metric() -> None:
     assert set(told) == {"naver_news_ko", "klue_nli_write_ko", "nli_sample_write_ko"}
     for name, lines in told.items():
         text = (
-            ROOT / "tasks" / name.replace("nli_sample", "klue_nli") / f"{name.replace('nli_sample', 'klue_nli')}.yaml"
+            ROOT
+            / "tasks"
+            / name.replace("nli_sample", "klue_nli")
+            / f"{name.replace('nli_sample', 'klue_nli')}.yaml"
         )
         for prefix in lines.values():
             assert f"metric: {prefix}{cards()[name].primary}," in text.read_text(encoding="utf-8")
@@ -132,7 +160,8 @@ def test_every_line_that_a_task_tells_of_has_the_judged_metric() -> None:
 
 def test_reviews_have_a_line_of_their_own() -> None:
     records = [
-        {"guid": str(n), "document": f"{'재미' if n % 2 else '지루'} {n}", "label": str(n % 2)} for n in range(40)
+        {"guid": str(n), "document": f"{'재미' if n % 2 else '지루'} {n}", "label": str(n % 2)}
+        for n in range(40)
     ]
     assert views(records[0]) == ["ngrams"]
     assert Classifier(records, "ngrams").predict(records) == [record["label"] for record in records]

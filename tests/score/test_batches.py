@@ -1,4 +1,5 @@
-"""How many answers fit beside the weights follows from what torch itself makes of them, and a product task's fit in hundreds."""
+"""How many answers fit beside the weights follows from what torch itself makes of them, and a
+product task's fit in hundreds."""
 
 import dataclasses
 import itertools
@@ -18,13 +19,18 @@ from kotune.score.model import BATCH_SIZE, harness_model, load_base
 from tests.conftest import ROOT
 
 NAMES = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b")
-COUNTED = Counted(rows=1_000, validation=50, lengths=[100] * 90 + [150] * 10, exact=False, why="made up")
+COUNTED = Counted(
+    rows=1_000, validation=50, lengths=[100] * 90 + [150] * 10, exact=False, why="made up"
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("prompt", "written"), [(512, 16), (8, 2048)])
-def test_what_an_answer_holds_is_what_torch_makes_of_it(name: str, prompt: int, written: int) -> None:
-    """Full width, fewer layers; a long prompt is at its most when it is read, a long answer at its end."""
+def test_what_an_answer_holds_is_what_torch_makes_of_it(
+    name: str, prompt: int, written: int
+) -> None:
+    """Full width, fewer layers; a long prompt is at its most when it is read, a long answer at its
+    end."""
     pytest.importorskip("peft")
     from tests.tensors import of_answers, on_meta
 
@@ -40,7 +46,9 @@ def test_what_an_answer_holds_is_what_torch_makes_of_it(name: str, prompt: int, 
 def test_keys_and_values_of_the_product_models(name: str) -> None:
     per_token = {"llama-3.2-1b-instruct": 32 * 2**10, "deepseek-r1-distill-qwen-1.5b": 28 * 2**10}
     assert batches.cached(memory.sizes_of(shapes.find(name)), 1) == per_token[name]
-    assert batches.cached(memory.sizes_of(shapes.find(name), in_fp32=True), 1) == 2 * per_token[name]
+    assert (
+        batches.cached(memory.sizes_of(shapes.find(name), in_fp32=True), 1) == 2 * per_token[name]
+    )
 
 
 def test_answers_at_once_are_a_power_of_two_that_fits_and_twice_as_many_do_not() -> None:
@@ -48,7 +56,11 @@ def test_answers_at_once_are_a_power_of_two_that_fits_and_twice_as_many_do_not()
     one = batches.of_answer(sizes, 100, 128)
     for free in (0, one / 2, one, 3.9 * one, 100 * one, 255.9 * one):
         number = batches.at_once(sizes, free, 100, 128)
-        assert number.bit_count() == 1 and (number * one <= free or number == 1) and 2 * number * one > free
+        assert (
+            number.bit_count() == 1
+            and (number * one <= free or number == 1)
+            and 2 * number * one > free
+        )
     assert batches.at_once(sizes, 1e15, 100, 128) == batches.MOST
     assert batches.at_once(sizes, -1e9, 100, 128) == 1  # the weights alone are too large
 
@@ -72,7 +84,10 @@ PROMPTS = [
     "네",
     "아니요",
 ]
-ASKED = [SimpleNamespace(args=(prompt, {"until": ["\n"], "max_gen_toks": 8, "do_sample": False})) for prompt in PROMPTS]
+ASKED = [
+    SimpleNamespace(args=(prompt, {"until": ["\n"], "max_gen_toks": 8, "do_sample": False}))
+    for prompt in PROMPTS
+]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +103,8 @@ def lm() -> Any:
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[tuple[int, int]]]:
-    """lm-eval's own writing replaced by one that has room for so many answers: (batch size, requests) of each call."""
+    """lm-eval's own writing replaced by one that has room for so many answers: (batch size,
+    requests) of each call."""
 
     def with_room(room: int) -> list[tuple[int, int]]:
         calls: list[tuple[int, int]] = []
@@ -136,7 +152,9 @@ def test_out_of_memory_halves_the_batches_of_answers_and_leaves_those_of_choices
     fresh: Any, monkeypatch: pytest.MonkeyPatch, tried: Callable[[int], list[tuple[int, int]]]
 ) -> None:
     in_parts(monkeypatch, (64, [2]), (256, [0, 1, 3, 4, 5]))
-    task: Any = SimpleNamespace(name="korquad_ko", evaluate=lambda model, _: {"answers": model.generate_until(ASKED)})
+    task: Any = SimpleNamespace(
+        name="korquad_ko", evaluate=lambda model, _: {"answers": model.generate_until(ASKED)}
+    )
     calls = tried(100)
     told = scoring._result(task, fresh, None)["answers"]
     assert told == [f"답 {prompt}" for prompt in PROMPTS]
@@ -150,9 +168,13 @@ def test_a_gpu_that_has_no_room_for_one_answer_is_told_with_advice(
     fresh: Any, monkeypatch: pytest.MonkeyPatch, tried: Callable[[int], list[tuple[int, int]]]
 ) -> None:
     in_parts(monkeypatch, (4, [*range(6)]))
-    task: Any = SimpleNamespace(name="korquad_ko", evaluate=lambda model, _: model.generate_until(ASKED))
+    task: Any = SimpleNamespace(
+        name="korquad_ko", evaluate=lambda model, _: model.generate_until(ASKED)
+    )
     calls = tried(0)
-    with pytest.raises(StageError, match="score korquad_ko: the GPU's memory is too small even for one question"):
+    with pytest.raises(
+        StageError, match="score korquad_ko: the GPU's memory is too small even for one question"
+    ):
         scoring._result(task, fresh, None)
     assert [size for size, _ in calls] == [4, 2, 1]
 
@@ -172,12 +194,21 @@ def test_a_gpu_writes_short_prompts_in_larger_batches_than_long_ones(
         batch_size_per_gpu=32,
     )
     found = batches.parts(gpu, ASKED, batches.MOST)
-    assert list(found) == sizes and sorted(itertools.chain(*found.values())) == [*range(len(PROMPTS))]
-    longest = [max(len(fresh.tok_encode(PROMPTS[number])) for number in numbers) for numbers in found.values()]
+    assert list(found) == sizes and sorted(itertools.chain(*found.values())) == [
+        *range(len(PROMPTS))
+    ]
+    longest = [
+        max(len(fresh.tok_encode(PROMPTS[number])) for number in numbers)
+        for numbers in found.values()
+    ]
     assert longest == sorted(longest, reverse=True)
     assert batches.parts(gpu, ASKED, 1) == {1: [*range(len(PROMPTS))]}
-    gpu.model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: SimpleNamespace(hidden_size=8)))
-    assert list(batches.parts(gpu, ASKED, batches.MOST)) == [32]  # nobody knows what its answers hold
+    gpu.model = SimpleNamespace(
+        config=SimpleNamespace(get_text_config=lambda: SimpleNamespace(hidden_size=8))
+    )
+    assert list(batches.parts(gpu, ASKED, batches.MOST)) == [
+        32
+    ]  # nobody knows what its answers hold
 
 
 def test_a_loaded_model_has_the_sizes_that_its_shape_says(fresh: Any) -> None:

@@ -1,5 +1,5 @@
-"""Base answers of another run are believed only where they follow from each other and the base model gives them again: that
-alone finds a run all of whose files were edited together."""
+"""Base answers of another run are believed only where they follow from each other and the base
+model gives them again: that alone finds a run all of whose files were edited together."""
 
 import json
 import random
@@ -45,14 +45,22 @@ def model() -> Any:
     return made
 
 
-def lent(root: Path, model: Any, task: str = TASK, forge: Callable[[list[Sample]], None] | None = None) -> Any:
-    """A run folder that has taken over base answers: those of the model, or forged ones, with scores that follow."""
+def lent(
+    root: Path, model: Any, task: str = TASK, forge: Callable[[list[Sample]], None] | None = None
+) -> Any:
+    """A run folder that has taken over base answers: those of the model, or forged ones, with
+    scores that follow."""
     loaded = load_task(task)
     values, samples = scoring.evaluated(loaded, model, ITEMS)
     if forge:
         forge(samples)
         values = scoring.metrics({}, samples)
-    note = {"n": ITEMS, "values": values, "sha256": write_samples(root, "base", task, samples), "from": "other"}
+    note = {
+        "n": ITEMS,
+        "values": values,
+        "sha256": write_samples(root, "base", task, samples),
+        "from": "other",
+    }
     write_json(note_path(root, task, "base"), note)
     model.asked.clear()
     return loaded
@@ -73,7 +81,9 @@ def test_answers_that_the_model_gives_again_are_believed_and_it_is_kept_which(
     assert not scoring._is_unchecked(tmp_path, task) and scoring._done(tmp_path, task, "base")
     told = base_answers.checked(tmp_path, [task])[task]
     assert told["from"] == "other" and len(set(told["checked"])) == borrowed.LEAST
-    assert len({args[0] for args in model.asked}) == borrowed.LEAST, "no more items than these are asked"
+    assert len({args[0] for args in model.asked}) == borrowed.LEAST, (
+        "no more items than these are asked"
+    )
 
 
 def metrics_alone(samples: list[Sample]) -> None:
@@ -129,7 +139,17 @@ def no_numbers(samples: list[Sample]) -> None:
         sample["logprobs"] = ["a", None, {}]
 
 
-ALL = [metrics_alone, one_metric, likelihoods, other_question, other_prompt, fewer, twice, extra, no_numbers]
+ALL = [
+    metrics_alone,
+    one_metric,
+    likelihoods,
+    other_question,
+    other_prompt,
+    fewer,
+    twice,
+    extra,
+    no_numbers,
+]
 
 
 @pytest.mark.parametrize(("task", "forge"), [*((TASK, forge) for forge in ALL), (TEXT, texts)])
@@ -141,7 +161,9 @@ def test_a_run_all_of_whose_files_were_edited_together_is_found(
         path, note = samples_path(tmp_path, "base", task), note_path(tmp_path, task, "base")
         samples = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         no_numbers(samples)
-        write_json(note, {**read_json(note), "sha256": write_samples(tmp_path, "base", task, samples)})
+        write_json(
+            note, {**read_json(note), "sha256": write_samples(tmp_path, "base", task, samples)}
+        )
     (told,) = check(tmp_path, model, loaded)
     assert told.startswith(f"{task}: base answers of other are not used: ")
     assert scoring._done(tmp_path, task, "base") is None, "it is scored anew"
@@ -178,7 +200,11 @@ def test_likelihoods_may_move_as_far_as_batching_moves_them(tmp_path: Path, mode
             del lent_note["from"]
             write_json(note_path(tmp_path, TASK, "base"), {**lent_note, "from": "other"})
     assert borrowed.tolerance(PRECISE) == borrowed.NEAR
-    for coarse in ({**PRECISE, "base_precision": "nf4"}, {**PRECISE, "compute_dtype": "bfloat16"}, {}):
+    for coarse in (
+        {**PRECISE, "base_precision": "nf4"},
+        {**PRECISE, "compute_dtype": "bfloat16"},
+        {},
+    ):
         assert borrowed.tolerance(coarse) == borrowed.COARSE
 
 
@@ -191,7 +217,14 @@ def test_answers_that_are_drawn_are_not_borrowed(tmp_path: Path) -> None:
 
 
 def test_a_fiftieth_is_asked_at_least_twenty_and_each_time_others() -> None:
-    assert [len(borrowed.drawn(items)) for items in (5, 20, 900, 1000, 1001, 25_000)] == [5, 20, 20, 20, 21, 500]
+    assert [len(borrowed.drawn(items)) for items in (5, 20, 900, 1000, 1001, 25_000)] == [
+        5,
+        20,
+        20,
+        20,
+        21,
+        500,
+    ]
     draws = [borrowed.drawn(900) for _ in range(5)]
     assert all(draw == sorted(set(draw)) for draw in draws)
     assert len({tuple(draw) for draw in draws}) == 5
@@ -201,7 +234,9 @@ def test_a_fiftieth_is_asked_at_least_twenty_and_each_time_others() -> None:
     assert borrowed.drawn(900) != first, "no seed that a forger could know"
 
 
-def test_a_scoring_believes_says_or_scores_anew(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scoring_believes_says_or_scores_anew(
+    tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lent(tmp_path, model, forge=likelihoods)
     monkeypatch.setattr(scoring, "load_model", lambda *_: model)
     lines = SimpleNamespace(samples={}, rows=0, absent=None)

@@ -35,15 +35,21 @@ def needs(room: int, tried: list[int], model: Any, error: Exception) -> Any:
         ("auto", 20, [64, 32, 16]),
     ],
 )
-@pytest.mark.parametrize("words", [TOO_SMALL, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"])
-def test_batches_are_halved_until_they_fit(start: int | str, room: int, sizes: list[int], words: str) -> None:
+@pytest.mark.parametrize(
+    "words", [TOO_SMALL, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"]
+)
+def test_batches_are_halved_until_they_fit(
+    start: int | str, room: int, sizes: list[int], words: str
+) -> None:
     model, tried = SimpleNamespace(batch_size_per_gpu=start, max_batch_size=64), list[int]()
     error = torch.OutOfMemoryError(words) if words == TOO_SMALL else RuntimeError(words)
     assert memory.within_memory(model, needs(room, tried, model, error)) == "done"
     assert tried == sizes and memory.batch_size(model) == sizes[-1]
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError(TOO_SMALL), RuntimeError("an index is out of range")])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError(TOO_SMALL), RuntimeError("an index is out of range")]
+)
 def test_what_smaller_batches_do_not_help_is_raised(error: Exception) -> None:
     model, tried = SimpleNamespace(batch_size_per_gpu=4), list[int]()
     with pytest.raises(type(error), match=str(error)):
@@ -52,10 +58,16 @@ def test_what_smaller_batches_do_not_help_is_raised(error: Exception) -> None:
 
 
 class Full:
-    """A model's forward pass that once, at its `fails`th call, has no memory. `read`: the rows of ids that it did read."""
+    """A model's forward pass that once, at its `fails`th call, has no memory. `read`: the rows of
+    ids that it did read."""
 
     def __init__(self, model: Any, fails: int) -> None:
-        self.forward, self.fails, self.calls, self.read = model.forward, fails, 0, list[tuple[int, ...]]()
+        self.forward, self.fails, self.calls, self.read = (
+            model.forward,
+            fails,
+            0,
+            list[tuple[int, ...]](),
+        )
 
     def __call__(self, *ids: Any, **named: Any) -> Any:
         self.calls += 1
@@ -71,21 +83,32 @@ def full(model: Any, fails: int) -> Full:
 
 
 def questions(number: int) -> list[Any]:
-    """Contexts of one length, with two choices that part at once; the first ids say whose they are."""
-    return [((f"{at}", str(choice)), [at + 1, *range(40)], [choice, 3]) for at in range(number) for choice in (5, 6)]
+    """Contexts of one length, with two choices that part at once; the first ids say whose they
+    are."""
+    return [
+        ((f"{at}", str(choice)), [at + 1, *range(40)], [choice, 3])
+        for at in range(number)
+        for choice in (5, 6)
+    ]
 
 
 @pytest.mark.parametrize("fails", [1, 2, 3, 4])
 def test_log_likelihoods_of_finished_batches_are_kept(fails: int) -> None:
     model, requests = random_models.made("llama"), questions(9)
     made = ours(model, batch_size=4)
-    expected = made._loglikelihood_tokens(requests, disable_tqdm=True)  # two passes for each three contexts
+    expected = made._loglikelihood_tokens(
+        requests, disable_tqdm=True
+    )  # two passes for each three contexts
     now = full(model, fails)
     found = made._loglikelihood_tokens(requests, disable_tqdm=True)
     assert made.batch_size_per_gpu == 2
-    assert [value for value, _ in found] == pytest.approx([value for value, _ in expected], abs=1e-4)
+    assert [value for value, _ in found] == pytest.approx(
+        [value for value, _ in expected], abs=1e-4
+    )
     contexts = [row[0] for row in now.read if len(row) > 1]
-    again = 3 if fails in (2, 4) else 0  # where the second pass of a batch fails, its contexts were read already
+    again = (
+        3 if fails in (2, 4) else 0
+    )  # where the second pass of a batch fails, its contexts were read already
     assert len(contexts) == 9 + again and set(contexts) == {*range(1, 10)}
 
 
@@ -93,7 +116,10 @@ def test_log_likelihoods_of_finished_batches_are_kept(fails: int) -> None:
 def test_answers_of_finished_batches_are_kept(repeats: int) -> None:
     """The fault comes after the first batch of lm_eval's was written to its end."""
     model = random_models.made("llama")
-    made, settings = ours(model, batch_size=2), {"until": ["###"], "max_gen_toks": 3, "do_sample": False}
+    made, settings = (
+        ours(model, batch_size=2),
+        {"until": ["###"], "max_gen_toks": 3, "do_sample": False},
+    )
     texts = [f"{'비' * length}가 온다" for length in (6, 5, 4, 3)]
     requests = [SimpleNamespace(args=(text, settings)) for text in texts for _ in range(repeats)]
     expected = made.generate_until(requests, disable_tqdm=True)
@@ -109,11 +135,16 @@ def test_answers_of_finished_batches_are_kept(repeats: int) -> None:
     model.generate = once_too_large
     hook = made.cache_hook
     assert made.generate_until(requests, disable_tqdm=True) == expected
-    assert (made.most, made.batch_size_per_gpu) == (1, 2)  # answers alone have smaller batches from here on
+    assert (made.most, made.batch_size_per_gpu) == (
+        1,
+        2,
+    )  # answers alone have smaller batches from here on
     assert made.written == [2, 1]  # both sizes gave answers
     assert made.cache_hook is hook
     assert [len(batch) for batch in asked] == [2, 2] + [1] * (4 * repeats - 2)
-    assert [text for batch in asked[2:] for text in batch] == [text for text in texts for _ in range(repeats)][2:]
+    assert [text for batch in asked[2:] for text in batch] == [
+        text for text in texts for _ in range(repeats)
+    ][2:]
 
 
 def test_a_model_that_shares_nothing_keeps_its_answers_too() -> None:
@@ -123,7 +154,9 @@ def test_a_model_that_shares_nothing_keeps_its_answers_too() -> None:
     expected = made._loglikelihood_tokens(requests, disable_tqdm=True)
     now = full(model, 3)
     found = made._loglikelihood_tokens(requests, disable_tqdm=True)
-    assert [value for value, _ in found] == pytest.approx([value for value, _ in expected], abs=1e-4)
+    assert [value for value, _ in found] == pytest.approx(
+        [value for value, _ in expected], abs=1e-4
+    )
     assert len(now.read) == len(requests) and made.batch_size_per_gpu == 1
 
 

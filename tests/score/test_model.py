@@ -14,7 +14,11 @@ from kotune.score.model import load_base
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
-PLAIN: dict[str, str | None] = {"base_precision": "auto", "compute_dtype": "auto", "model_revision": None}
+PLAIN: dict[str, str | None] = {
+    "base_precision": "auto",
+    "compute_dtype": "auto",
+    "model_revision": None,
+}
 NF4 = {**PLAIN, "base_precision": "nf4", "compute_dtype": "float32"}
 
 
@@ -36,17 +40,22 @@ def without(model: Path, *names: str) -> None:
 
     (file,) = model.glob("*.safetensors")
     tensors = load_file(file)
-    save_file({name: tensors[name] for name in tensors if name not in names}, file, {"format": "pt"})
+    save_file(
+        {name: tensors[name] for name in tensors if name not in names}, file, {"format": "pt"}
+    )
 
 
 @pytest.mark.parametrize("base", [PLAIN, NF4])
-def test_weights_that_lack_tensors_are_refused_by_name(model: Path, base: dict[str, str | None]) -> None:
+def test_weights_that_lack_tensors_are_refused_by_name(
+    model: Path, base: dict[str, str | None]
+) -> None:
     if base is NF4:
         pytest.importorskip("bitsandbytes")
     load_base(str(model), base)
     without(model, "model.norm.weight", "model.layers.0.mlp.up_proj.weight")
     with pytest.raises(
-        StageError, match=r"lack 2 tensors of the model \(model.layers.0.mlp.up_proj.weight, model.norm"
+        StageError,
+        match=r"lack 2 tensors of the model \(model.layers.0.mlp.up_proj.weight, model.norm",
     ):
         load_base(str(model), base)
 
@@ -59,7 +68,13 @@ def test_what_a_config_says_of_attention_is_not_done(model: Path, key: str) -> N
 
 @pytest.mark.parametrize("name", ["generation_config.json", "config.json"])
 def test_settings_for_writing_are_the_same_for_every_model(model: Path, name: str) -> None:
-    asked = {"repetition_penalty": 5.0, "max_time": 1e-9, "min_length": 9, "suppress_tokens": [1], "num_beams": 2}
+    asked = {
+        "repetition_penalty": 5.0,
+        "max_time": 1e-9,
+        "min_length": 9,
+        "suppress_tokens": [1],
+        "num_beams": 2,
+    }
     plain = load_base(str(model), PLAIN)
     change(model, name, **asked)
     change(model, "generation_config.json", eos_token_id=[2, 5])
@@ -67,20 +82,26 @@ def test_settings_for_writing_are_the_same_for_every_model(model: Path, name: st
     assert other.generation_config.eos_token_id == [2, 5]
     assert {key: getattr(other.generation_config, key) for key in asked} == dict.fromkeys(asked)
     prompt = torch.tensor([[3, 4, 6, 7]])
-    written = [made.generate(prompt, max_new_tokens=12, do_sample=False, eos_token_id=[0]) for made in (plain, other)]
+    written = [
+        made.generate(prompt, max_new_tokens=12, do_sample=False, eos_token_id=[0])
+        for made in (plain, other)
+    ]
     assert torch.equal(*written)
 
 
 def test_the_base_is_the_recipes_whatever_lies_beside_the_adapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """adapter_config.json of a stranger's run folder may name other weights as those that it was trained on."""
+    """adapter_config.json of a stranger's run folder may name other weights as those that it was
+    trained on."""
     peft = pytest.importorskip("peft")
     (tmp_path / "model").mkdir()
     named = json.dumps({"base_model_name_or_path": "/somewhere/else", "peft_type": "LORA"})
     (tmp_path / "model" / "adapter_config.json").write_text(named)
     asked: list[str] = []
-    monkeypatch.setattr(score_model, "load_base", lambda name, _: asked.append(name) or torch.nn.Identity())
+    monkeypatch.setattr(
+        score_model, "load_base", lambda name, _: asked.append(name) or torch.nn.Identity()
+    )
     monkeypatch.setattr(score_model, "harness_model", lambda *_: None)
     monkeypatch.setattr(peft.PeftModel, "from_pretrained", lambda *_: torch.nn.Identity())
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: None)

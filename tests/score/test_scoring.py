@@ -1,4 +1,5 @@
-"""Scoring that was killed goes on: what is noted as scored, and still there, is not scored again."""
+"""Scoring that was killed goes on: what is noted as scored, and still there, is not scored
+again."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,14 +36,17 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         def __exit__(self, *_: object) -> None:
             base.on = False
 
-    def evaluated(task: Any, model: Any, limit: int | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def evaluated(
+        task: Any, model: Any, limit: int | None
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         done.append((task.name, base.on))
         model.written = [256, 64, 256]
         return {"acc": {"value": float(base.on), "stderr": None, "n": 1}}, [{"doc_id": 0, "acc": 1}]
 
     def task(name: str, _: TaskData) -> Any:
         return SimpleNamespace(
-            name=name, card=SimpleNamespace(version=1, criterion="reasoning", chance={}, published=())
+            name=name,
+            card=SimpleNamespace(version=1, criterion="reasoning", chance={}, published=()),
         )
 
     model = SimpleNamespace(model=SimpleNamespace(disable_adapter=Adapter))
@@ -62,7 +66,9 @@ def test_a_variant_of_a_task_that_was_scored_is_not_scored_again(
     monkeypatch.setattr(
         scoring,
         "write_samples",
-        lambda root, kind, task, rows: _killed() if len(scored) > 2 else whole(root, kind, task, rows),
+        lambda root, kind, task, rows: (
+            _killed() if len(scored) > 2 else whole(root, kind, task, rows)
+        ),
     )
     with pytest.raises(KeyboardInterrupt):
         scoring.score(tmp_path, TASKS, {}, None)
@@ -72,7 +78,9 @@ def test_a_variant_of_a_task_that_was_scored_is_not_scored_again(
     scoring.score(tmp_path, TASKS, {}, None)
     assert scored == [("nsmc_ko", True), ("nsmc_ko", False)]
     scores = read_json(tmp_path / "scores.json")
-    assert [scores[task][variant]["acc"]["value"] for task in TASKS for variant in ("base", "tuned")] == [1.0, 0.0] * 2
+    assert [
+        scores[task][variant]["acc"]["value"] for task in TASKS for variant in ("base", "tuned")
+    ] == [1.0, 0.0] * 2
 
 
 @pytest.mark.parametrize("found", [None, "{", "{}"], ids=["none", "torn", "no tasks"])
@@ -93,13 +101,17 @@ def test_scores_say_what_the_proof_says_of_each_task_and_nothing_where_there_is_
     assert proven(tmp_path) == {}
 
 
-def test_scores_say_in_which_batches_answers_were_written(scored: list[tuple[str, bool]], tmp_path: Path) -> None:
+def test_scores_say_in_which_batches_answers_were_written(
+    scored: list[tuple[str, bool]], tmp_path: Path
+) -> None:
     scoring.score(tmp_path, TASKS, {}, None)
     told = [entry["batches"] for entry in read_json(tmp_path / "scores.json").values()]
     assert told == [{"base": [64, 256], "tuned": [64, 256]}] * 2
 
 
-def test_samples_that_were_edited_since_are_scored_again(scored: list[tuple[str, bool]], tmp_path: Path) -> None:
+def test_samples_that_were_edited_since_are_scored_again(
+    scored: list[tuple[str, bool]], tmp_path: Path
+) -> None:
     scoring.score(tmp_path, TASKS, {}, None)
     scored.clear()
     scoring.score(tmp_path, TASKS, {}, None)
@@ -123,7 +135,12 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
     monkeypatch: pytest.MonkeyPatch, prompt: str, said: str, read: str
 ) -> None:
     class Silent:
-        batch_size_per_gpu, device, model, cache_hook = BATCH_SIZE, SimpleNamespace(type="cpu"), None, None
+        batch_size_per_gpu, device, model, cache_hook = (
+            BATCH_SIZE,
+            SimpleNamespace(type="cpu"),
+            None,
+            None,
+        )
 
         def __init__(self, **_: object) -> None:
             pass
@@ -137,7 +154,9 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
     assert (final_answer(read) is None) == (read == "<think>비가")
 
 
-def test_a_rehearsal_goes_as_far_as_the_reference_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_rehearsal_goes_as_far_as_the_reference_lines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     asked: list[Any] = []
 
     def lines(root: Path, rows: int) -> Any:
@@ -153,14 +172,18 @@ def test_a_rehearsal_goes_as_far_as_the_reference_lines(monkeypatch: pytest.Monk
 
 
 def test_tokens_that_the_base_model_lacks_are_told_before_training(tmp_path: Path) -> None:
-    """Axolotl would make the embedding larger, and the adapter could not be loaded once it was trained."""
+    """Axolotl would make the embedding larger, and the adapter could not be loaded once it was
+    trained."""
     transformers = pytest.importorskip("transformers")
     base = str(presets.PRESETS["quickstart-llama"].base)
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     tokenizer.add_tokens(["<새말>", "[환자]"])
     with pytest.raises(
         StageError,
-        match=r"its embedding has 1,120 tokens, .* what the recipe adds, 1,122 .*<새말>.*added_tokens_overrides",
+        match=(
+            r"its embedding has 1,120 tokens, .* what the recipe adds, 1,122"
+            r" .*<새말>.*added_tokens_overrides"
+        ),
     ):
         scoring.rehearse(tmp_path, base, None, tokenizer, [])
 
@@ -172,7 +195,10 @@ def test_memory_that_is_too_small_for_one_question_is_one_message(words: str) ->
 
     task = SimpleNamespace(name="korquad_ko", evaluate=evaluate)
     said = "score korquad_ko: the GPU's memory is too small even for one question; end what"
-    with pytest.raises(StageError if "memory" in words else RuntimeError, match=said if "memory" in words else words):
+    with pytest.raises(
+        StageError if "memory" in words else RuntimeError,
+        match=said if "memory" in words else words,
+    ):
         scoring._result(task, None, None)
 
 

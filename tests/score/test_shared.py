@@ -1,4 +1,5 @@
-"""Log-likelihoods with shared contexts are lm_eval's own: ids, order, values, and what its cache is told."""
+"""Log-likelihoods with shared contexts are lm_eval's own: ids, order, values, and what its cache is
+told."""
 
 import random
 from collections.abc import Iterator
@@ -25,14 +26,16 @@ pytest.importorskip("lm_eval")
 NATS = 1e-4  # in float32
 SAMPLES = ROOT / "kodata" / "samples"
 CHOSEN = [
-    card for card in cards().values()
+    card
+    for card in cards().values()
     if settings(card.name)["output_type"] == "multiple_choice"
     and ((SAMPLES / card.source).is_dir() or SOURCES[card.source].CARD.hub_id is None)
-]  # fmt: skip
+]
 
 
 def asked(seed: int = 1) -> list[Request]:
-    """Questions of one to four choices, short and longer than a window; some begin alike, some are asked twice."""
+    """Questions of one to four choices, short and longer than a window; some begin alike, some are
+    asked twice."""
     rng, found = random.Random(seed), list[Request]()
     words = range(len(random_models.tokenizer()))
     for number in range(16):
@@ -55,8 +58,12 @@ def greedy(model: Any, context: list[int], length: int) -> list[int]:
 
 
 def assert_same(ours: list[Any], theirs: list[Any]) -> None:
-    assert [is_likeliest for _, is_likeliest in ours] == [is_likeliest for _, is_likeliest in theirs]
-    assert [value for value, _ in ours] == pytest.approx([value for value, _ in theirs], abs=NATS, rel=0)
+    assert [is_likeliest for _, is_likeliest in ours] == [
+        is_likeliest for _, is_likeliest in theirs
+    ]
+    assert [value for value, _ in ours] == pytest.approx(
+        [value for value, _ in theirs], abs=NATS, rel=0
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,7 +76,9 @@ def test_answers_are_those_of_lm_eval(kind: str, max_length: int | None) -> None
     assert mine.shares
     assert_same(found, theirs._loglikelihood_tokens(requests, disable_tqdm=True))
     assert sum(is_likeliest for _, is_likeliest in found) >= 2
-    assert len({round(value, 2) for value, _ in found}) > 30  # no model that answers everything alike
+    assert (
+        len({round(value, 2) for value, _ in found}) > 30
+    )  # no model that answers everything alike
 
 
 @pytest.mark.parametrize("card", CHOSEN, ids=lambda card: card.name)
@@ -80,8 +89,12 @@ def test_every_task_with_choices_is_scored_as_by_lm_eval(card: Any) -> None:
     task = load_task(card.name, TaskData(folder if folder.is_dir() else None))
     for kind in KINDS:
         model = random_models.model(kind)
-        scored = [task.evaluate(made, 4)["samples"][card.name] for made in (ours(model), plain(model))]
-        mine, theirs = ([answer for item in items for answer in item["filtered_resps"]] for items in scored)
+        scored = [
+            task.evaluate(made, 4)["samples"][card.name] for made in (ours(model), plain(model))
+        ]
+        mine, theirs = (
+            [answer for item in items for answer in item["filtered_resps"]] for items in scored
+        )
         assert len(mine) > 4
         assert_same(mine, theirs)
         assert [item["acc"] for item in scored[0]] == [item["acc"] for item in scored[1]]
@@ -89,7 +102,9 @@ def test_every_task_with_choices_is_scored_as_by_lm_eval(card: Any) -> None:
 
 def test_the_adapter_counts_where_it_is_on_and_only_there() -> None:
     peft = pytest.importorskip("peft")
-    config = peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    config = peft.LoraConfig(
+        r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False
+    )
     model = peft.get_peft_model(random_models.made("llama"), config).eval()
     mine, theirs, found = ours(model), plain(model), []
     for is_on in (True, False):
@@ -130,12 +145,17 @@ def test_the_cache_is_told_of_every_answer_once() -> None:
 
 @contextmanager
 def watched(model: Any) -> Iterator[tuple[list[Any], list[int]]]:
-    """The ids [row, id] of each forward pass, and at how many positions of it the vocabulary is predicted."""
+    """The ids [row, id] of each forward pass, and at how many positions of it the vocabulary is
+    predicted."""
     ids: list[Any] = []
     heads: list[int] = []
     hooks = [
-        model.register_forward_pre_hook(lambda _, __, named: ids.append(named["input_ids"]), with_kwargs=True),
-        model.lm_head.register_forward_pre_hook(lambda _, given: heads.append(given[0].shape[:2].numel())),
+        model.register_forward_pre_hook(
+            lambda _, __, named: ids.append(named["input_ids"]), with_kwargs=True
+        ),
+        model.lm_head.register_forward_pre_hook(
+            lambda _, given: heads.append(given[0].shape[:2].numel())
+        ),
     ]
     try:
         yield ids, heads
@@ -163,7 +183,9 @@ def test_a_context_is_read_once_and_the_vocabulary_is_predicted_where_it_counts(
 ) -> None:
     model = random_models.model("llama")
     made, requests = ours(model), [(None, [*range(1, 21)], choice) for choice in choices]
-    made._loglikelihood_tokens(requests[:1], disable_tqdm=True)  # it finds out that contexts can be shared
+    made._loglikelihood_tokens(
+        requests[:1], disable_tqdm=True
+    )  # it finds out that contexts can be shared
     with watched(model) as (ids, heads):
         found = made._loglikelihood_tokens(requests, disable_tqdm=True)
     assert [tuple(one.shape) for one in ids] == passes and heads == predicted
@@ -190,7 +212,12 @@ def recurrent() -> Any:
 
     torch.manual_seed(3)
     return MambaForCausalLM(
-        MambaConfig(vocab_size=len(random_models.tokenizer()), hidden_size=32, num_hidden_layers=2, state_size=4)
+        MambaConfig(
+            vocab_size=len(random_models.tokenizer()),
+            hidden_size=32,
+            num_hidden_layers=2,
+            state_size=4,
+        )
     ).eval()
 
 
@@ -212,15 +239,20 @@ def with_an_encoder() -> Any:
 
 
 def prompt_tuned() -> Any:
-    """An adapter that puts rows of its own before what is read, where no position of ours is right."""
+    """An adapter that puts rows of its own before what is read, where no position of ours is
+    right."""
     peft = pytest.importorskip("peft")
     torch.manual_seed(3)
     config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
     return peft.get_peft_model(random_models.made("llama"), config).eval()
 
 
-@pytest.mark.parametrize("build", [recurrent, with_an_encoder, prompt_tuned], ids=lambda build: build.__name__)
-def test_a_model_that_cannot_share_is_scored_by_plain_lm_eval(build: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "build", [recurrent, with_an_encoder, prompt_tuned], ids=lambda build: build.__name__
+)
+def test_a_model_that_cannot_share_is_scored_by_plain_lm_eval(
+    build: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, requests = build(), asked()[:9]
     made = ours(model)
     for _ in range(2):
@@ -228,7 +260,9 @@ def test_a_model_that_cannot_share_is_scored_by_plain_lm_eval(build: Any, capsys
             model, batch_size=2
         )._loglikelihood_tokens(requests, disable_tqdm=True)
     assert not made.shares
-    assert len([line for line in capsys.readouterr().out.splitlines() if "plain lm_eval" in line]) == 1
+    assert (
+        len([line for line in capsys.readouterr().out.splitlines() if "plain lm_eval" in line]) == 1
+    )
 
 
 def test_a_model_that_goes_on_wrongly_is_not_believed() -> None:
@@ -242,33 +276,51 @@ def test_a_model_that_goes_on_wrongly_is_not_believed() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "sizes"),
-    [("gpt2", {"n_positions": 64}), ("mpt", {"max_seq_len": 64, "d_model": 64, "n_heads": 4, "n_layers": 2})],
+    [
+        ("gpt2", {"n_positions": 64}),
+        ("mpt", {"max_seq_len": 64, "d_model": 64, "n_heads": 4, "n_layers": 2}),
+    ],
 )
-def test_no_padding_is_at_a_position_that_a_model_does_not_have(kind: str, sizes: dict[str, Any]) -> None:
-    """A long context with short choices, and a short one with choices that would reach beyond the end if they came after it."""
+def test_no_padding_is_at_a_position_that_a_model_does_not_have(
+    kind: str, sizes: dict[str, Any]
+) -> None:
+    """A long context with short choices, and a short one with choices that would reach beyond the
+    end if they came after it."""
     model = random_models.made(kind, **sizes)
     requests: list[Request] = [(None, [*range(1, 61)], [first, 1]) for first in (5, 6)]
     requests += [(None, [*range(1, 21)], [first] * 12) for first in (7, 8)]
     made = ours(model, batch_size=32, max_length=64)
     found = made._loglikelihood_tokens(requests, disable_tqdm=True)
     assert made.shares
-    assert_same(found, plain(model, max_length=64)._loglikelihood_tokens(requests, disable_tqdm=True))
+    assert_same(
+        found, plain(model, max_length=64)._loglikelihood_tokens(requests, disable_tqdm=True)
+    )
 
 
 LEARNT = 24  # ids, beyond which a scaled RoPE turns all keys otherwise
 SCALED = {
     "llama": {"rope_type": "dynamic", "factor": 4.0},
-    "phi3": {"rope_type": "longrope", "factor": 4.0, "short_factor": [1.0] * 8, "long_factor": [4.0] * 8},
-}  # fmt: skip
+    "phi3": {
+        "rope_type": "longrope",
+        "factor": 4.0,
+        "short_factor": [1.0] * 8,
+        "long_factor": [4.0] * 8,
+    },
+}
 
 
 @pytest.mark.parametrize("kind", SCALED)
-@pytest.mark.parametrize(("contexts", "shares"), [([5, 18], True), ([2, 19, 22], False), ([5, 40], False)])
+@pytest.mark.parametrize(
+    ("contexts", "shares"), [([5, 18], True), ([2, 19, 22], False), ([5, 40], False)]
+)
 def test_keys_that_depend_on_the_length_of_a_text_are_not_kept_beyond_it(
     kind: str, contexts: list[int], shares: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rope = {"rope_theta": 1e4, "original_max_position_embeddings": LEARNT, **SCALED[kind]}
-    sizes = {"max_position_embeddings": LEARNT if kind == "llama" else 96, "original_max_position_embeddings": LEARNT}
+    sizes = {
+        "max_position_embeddings": LEARNT if kind == "llama" else 96,
+        "original_max_position_embeddings": LEARNT,
+    }
     model = random_models.made(kind, rope_parameters=rope, **sizes)
     mine, theirs = ours(model, batch_size=4, max_length=96), plain(model, max_length=96)
     mine._loglikelihood_tokens([(None, [1], [2])], disable_tqdm=True)
@@ -278,14 +330,18 @@ def test_keys_that_depend_on_the_length_of_a_text_are_not_kept_beyond_it(
         for first, more in ((5, 1), (6, 4 if length < LEARNT - 5 else 1))
     ]
     calls, original = [], shared.loglikelihoods
-    monkeypatch.setattr(shared, "loglikelihoods", lambda *told: calls.append(told) or original(*told))
+    monkeypatch.setattr(
+        shared, "loglikelihoods", lambda *told: calls.append(told) or original(*told)
+    )
     found = mine._loglikelihood_tokens(requests, disable_tqdm=True)
     assert_same(found, theirs._loglikelihood_tokens(requests, disable_tqdm=True))
     assert bool(calls) == shares
 
 
 @pytest.mark.parametrize(("context", "continuation"), [([1], []), ([], [1]), ([1], [*range(17)])])
-def test_a_choice_that_cannot_be_read_is_one_message(context: list[int], continuation: list[int]) -> None:
+def test_a_choice_that_cannot_be_read_is_one_message(
+    context: list[int], continuation: list[int]
+) -> None:
     made = ours(random_models.model("llama"), max_length=16)
     with pytest.raises(StageError, match=r"score: a choice has .* tokens after a context of"):
         made._loglikelihood_tokens([(None, context, continuation)], disable_tqdm=True)
@@ -300,14 +356,22 @@ def test_lm_eval_knows_the_model_by_its_name(tmp_path: Path) -> None:
     in_lm_eval.register()
     random_models.model("llama").save_pretrained(tmp_path)
     random_models.tokenizer().save_pretrained(tmp_path)
-    named = {"model_args": f"pretrained={tmp_path},dtype=float32", "device": "cpu", "batch_size": 8, "limit": 6}
+    named = {
+        "model_args": f"pretrained={tmp_path},dtype=float32",
+        "device": "cpu",
+        "batch_size": 8,
+        "limit": 6,
+    }
     manager = TaskManager(include_path=str(ROOT / "tasks"), include_defaults=False)
     scored = [
-        lm_eval.simple_evaluate(name, tasks=["nli_sample_ko"], task_manager=manager, apply_chat_template=True, **named)
+        lm_eval.simple_evaluate(
+            name, tasks=["nli_sample_ko"], task_manager=manager, apply_chat_template=True, **named
+        )
         for name in ("kotune", "hf")
     ]
     mine, theirs = (
-        [answer for item in one["samples"]["nli_sample_ko"] for answer in item["filtered_resps"]] for one in scored
+        [answer for item in one["samples"]["nli_sample_ko"] for answer in item["filtered_resps"]]
+        for one in scored
     )
     assert_same(mine, theirs)
     assert len({one["results"]["nli_sample_ko"]["acc,none"] for one in scored}) == 1

@@ -1,6 +1,5 @@
-"""The stated intervals of a fitted law and of a crossing hold the truth as often as they say, on scores from a known law, and
-so does what is told of targets and of two arms that are alike.
-"""
+"""The stated intervals of a fitted law and of a crossing hold the truth as often as they say, on
+scores from a known law, and so does what is told of targets and of two arms that are alike."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -36,8 +35,9 @@ CASES = 1_000
 
 
 class Scenario(NamedTuple):
-    """Two laws (c, a, b); how far one seed lies from another, and how much of that it has in common at all sizes; premises.
-    Beside them stand their base models, which are right in BASE of the cases."""
+    """Two laws (c, a, b); how far one seed lies from another, and how much of that it has in common
+    at all sizes; premises. Beside them stand their base models, which are right in BASE of the
+    cases."""
 
     laws: tuple[tuple[float, float, float], ...]
     noise: float
@@ -71,8 +71,9 @@ SCENARIOS = {
 
 
 def scored(of: Scenario, rng: Any) -> Measured:
-    """One study: right and wrong answers of both arms at all sizes. Premises and items are hard or easy for all cells, for one
-    arm, for one cell, for one run, in the shares `mixed`; over items and seeds each point's mean is its law's value."""
+    """One study: right and wrong answers of both arms at all sizes. Premises and items are hard or
+    easy for all cells, for one arm, for one cell, for one run, in the shares `mixed`; over items
+    and seeds each point's mean is its law's value."""
     shape = (2, len(of.sizes), of.seeds, of.premises, TOGETHER)
     law = np.array([[of.value(arm, size) for size in of.sizes] for arm in (0, 1)])[..., None]
     common = rng.normal(size=(2, 1, of.seeds))
@@ -80,14 +81,21 @@ def scored(of: Scenario, rng: Any) -> Measured:
     likely = (law + of.noise * luck).clip(1e-3, 1 - 1e-3)
     kept = ((3,), (3, 4), (0, 3, 4), (0, 1, 3, 4), (0, 1, 2, 3, 4))
     hard = sum(
-        math.sqrt(share) * rng.normal(size=[length if at in axes else 1 for at, length in enumerate(shape)])
+        math.sqrt(share)
+        * rng.normal(size=[length if at in axes else 1 for at, length in enumerate(shape)])
         for share, axes in zip(of.mixed, kept, strict=True)
     )
-    right = (hard < special.ndtri(likely)[..., None, None]).mean(axis=-1).reshape(-1, of.seeds, of.premises)
+    right = (
+        (hard < special.ndtri(likely)[..., None, None])
+        .mean(axis=-1)
+        .reshape(-1, of.seeds, of.premises)
+    )
     base = np.full((2, of.seeds, of.premises), np.nan)
     base[:, 0] = (rng.random((2, of.premises, TOGETHER)) < BASE).mean(axis=-1)
     right = np.concatenate([right, base])
-    draws = rng.multinomial(of.premises, np.full(of.premises, 1 / of.premises), size=300) / of.premises
+    draws = (
+        rng.multinomial(of.premises, np.full(of.premises, 1 / of.premises), size=300) / of.premises
+    )
     found = np.einsum("rg,psg->rps", draws, right, optimize=True)
     return measured(right.mean(axis=-1), found, of.arms, of.premises)
 
@@ -97,10 +105,13 @@ def findings(of: Scenario, case: Measured) -> Findings:
     runs = [(SimpleNamespace(recipe={"model": arm}),) * of.seeds for arm in (0, 1)]
     points: Any = [
         SimpleNamespace(arm=f"{arm}", rows=size, runs=runs[arm], side=None, seconds=size / 10)
-        for arm in (0, 1) for size in of.sizes
-    ]  # fmt: skip
+        for arm in (0, 1)
+        for size in of.sizes
+    ]
     values = np.full((len(case.means), 1), np.nan)
-    return Findings(Scores("nli_sample_ko", points, (), values, case, of.premises * TOGETHER, of.premises))
+    return Findings(
+        Scores("nli_sample_ko", points, (), values, case, of.premises * TOGETHER, of.premises)
+    )
 
 
 def zero(law: Law, most: float, signs: Sequence[float] = (1,)) -> Place:
@@ -117,8 +128,8 @@ def stacked(cases: list[Measured]) -> Measured:
 
 
 def covers(of: Scenario, cases: list[Measured]) -> dict[str, float]:
-    """The share of cases whose interval holds the truth: of each law at the measured sizes, at twice the largest, and of what
-    doubling adds; and of where the laws may cross."""
+    """The share of cases whose interval holds the truth: of each law at the measured sizes, at
+    twice the largest, and of what doubling adds; and of where the laws may cross."""
     told = {}
     for arm, place in enumerate(of.arms):
         pick = np.eye(12)[place]
@@ -136,8 +147,12 @@ def covers(of: Scenario, cases: list[Measured]) -> dict[str, float]:
         each = [crossings(both(case)) for case in cases]
         sure = [[place for place in places if place.is_sure] for places in each]
         told["crossing"] = share(each, crossing)
-        told["crossing, where anything is told"] = share([places for places in each if places != [OPEN]], crossing)
-        told["crossing, where it is said that there is one"] = share([places for places in sure if places], crossing)
+        told["crossing, where anything is told"] = share(
+            [places for places in each if places != [OPEN]], crossing
+        )
+        told["crossing, where it is said that there is one"] = share(
+            [places for places in sure if places], crossing
+        )
     return told
 
 
@@ -155,7 +170,11 @@ def true_crossing(of: Scenario) -> float | None:
 
     ends = (SIZES[0], SIZES[-1])
     apart = [of.value(0, size) - of.value(1, size) for size in ends]
-    return float(brentq(lambda size: of.value(0, size) - of.value(1, size), *ends)) if apart[0] * apart[1] < 0 else None
+    return (
+        float(brentq(lambda size: of.value(0, size) - of.value(1, size), *ends))
+        if apart[0] * apart[1] < 0
+        else None
+    )
 
 
 def share(each: Sequence[Sequence[Place]], size: float) -> float:
@@ -168,7 +187,8 @@ def holds(places: Sequence[Place], size: float) -> bool:
 
 
 def claims(of: Scenario, cases: list[Measured]) -> dict[str, float]:
-    """The share of cases in which what is told of each arm and target is so; and in which a law is refused although it is one."""
+    """The share of cases in which what is told of each arm and target is so; and in which a law is
+    refused although it is one."""
     best = max(of.value(arm, SIZES[-1]) for arm in (0, 1))
     right = {(arm, share): 0 for arm in ("0", "1") for share in ("80", "90")}
     misfits = 0
@@ -177,7 +197,10 @@ def claims(of: Scenario, cases: list[Measured]) -> dict[str, float]:
         misfits += sum(curve.why == "misfit" for curve in found.curves.values())
         for one in found.passings:
             target = BASE + float(one.target.name) / 100 * (best - BASE)
-            right[one.arm, one.target.name] += is_so(one.place, lambda size: of.value(int(one.arm), size) - target)  # noqa: B023
+            right[one.arm, one.target.name] += is_so(
+                one.place,
+                lambda size: of.value(int(one.arm), size) - target,  # noqa: B023
+            )
     told = {f"{arm}, {share}%": count / len(cases) for (arm, share), count in right.items()}
     return {**told, "misfit": misfits / len(cases) / 2}
 
@@ -202,7 +225,9 @@ def test_what_is_told_of_targets_is_so_in_90_of_100_studies(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 2, 3])
 def test_two_arms_that_are_alike_are_seldom_called_different(seeds: int) -> None:
-    alike = Scenario((CROSSING[0], CROSSING[0]), 0.05 if seeds > 1 else 0.0, sizes=(75, 300, 1_200), seeds=seeds)
+    alike = Scenario(
+        (CROSSING[0], CROSSING[0]), 0.05 if seeds > 1 else 0.0, sizes=(75, 300, 1_200), seeds=seeds
+    )
     rng, claimed = np.random.default_rng(22), 0
     for _ in range(CASES):
         (pair,) = findings(alike, scored(alike, rng)).pairs
@@ -216,7 +241,9 @@ def test_the_stated_intervals_hold_the_truth_in_90_to_98_of_100_studies(name: st
     rng = np.random.default_rng(20)
     told = covers(SCENARIOS[name], [scored(SCENARIOS[name], rng) for _ in range(CASES)])
     narrower = [told.pop(key, 1.0) for key in [*told] if key.startswith("crossing,")]
-    assert min(narrower, default=1.0) >= 0.8  # no promise: what docs/study.md says of the studies that tell something
+    assert (
+        min(narrower, default=1.0) >= 0.8
+    )  # no promise: what docs/study.md says of the studies that tell something
     assert all(0.90 <= share <= 0.98 for share in told.values()), told
 
 
@@ -273,12 +300,16 @@ def test_a_crossing_is_between_two_sizes_open_at_an_end_or_nowhere() -> None:
     lower = [power(size, 0.70, 1.2, 0.4) for size in SIZES]
     truth = (0.8 / 0.1) ** (1 / 0.4)
     place = zero(fit([SIZES, SIZES], known(first + lower, error=1e-2)), SIZES[-1], (1, -1))
-    assert (place.low, place.first, place.last) == (None, 0, 1) and place.high and place.high > truth
+    assert (
+        (place.low, place.first, place.last) == (None, 0, 1) and place.high and place.high > truth
+    )
     truth = (2.0 / 0.2) ** (1 / 0.4)
     place = zero(fit([SIZES], known([value - 0.6 for value in first])), SIZES[-1])
     assert place.low and place.high and place.low < truth < place.high < 1.2 * place.low
     assert place.is_sure and state(place) == "between"
-    assert zero(fit([SIZES], known([value - 0.9 for value in first])), SIZES[-1]) == Place(None, None, -1, -1)
+    assert zero(fit([SIZES], known([value - 0.9 for value in first])), SIZES[-1]) == Place(
+        None, None, -1, -1
+    )
 
 
 def test_below_five_sizes_a_place_is_bracketed_by_measured_ones() -> None:
@@ -295,13 +326,18 @@ def test_below_five_sizes_a_place_is_bracketed_by_measured_ones() -> None:
 @pytest.mark.parametrize(
     ("sides", "told"),
     [
-        ("+ + +", []), ("0 0", [OPEN]), ("- + +", [Place(0, 1, -1, 1)]), ("- 0 -", [Place(0, 2, -1, -1)]),
+        ("+ + +", []),
+        ("0 0", [OPEN]),
+        ("- + +", [Place(0, 1, -1, 1)]),
+        ("- 0 -", [Place(0, 2, -1, -1)]),
         ("0 + 0", [Place(None, 1, 0, 1), Place(1, None, 1, 0)]),
         ("0 + 0 - -", [Place(None, 1, 0, 1), Place(1, 3, 1, -1)]),
         ("+ - 0 0 - + +", [Place(0, 1, 1, -1), Place(1, 4, -1, -1), Place(4, 5, -1, 1)]),
     ],
-)  # fmt: skip
-def test_curves_may_cross_in_every_range_that_is_not_surely_on_one_side(sides: str, told: list[Place]) -> None:
+)
+def test_curves_may_cross_in_every_range_that_is_not_surely_on_one_side(
+    sides: str, told: list[Place]
+) -> None:
     assert ranges(*between(sides)) == told
 
 
@@ -314,11 +350,19 @@ def between(sides: str) -> tuple[list[float], list[tuple[float, float]]]:
 @pytest.mark.parametrize(
     ("sides", "told", "is_sure"),
     [
-        ("- - 0 +", "between", True), ("- 0 -", "between or not", False), ("- - 0", "above", False),
-        ("0 + +", "below", False), ("+ + +", "always", False), ("+ 0 +", "always", False), ("+ 0 0", "always", False),
-        ("+ 0 -", "falls", True), ("- - -", "never", False), ("0 - -", "open", False), ("0 + 0", "open", False),
+        ("- - 0 +", "between", True),
+        ("- 0 -", "between or not", False),
+        ("- - 0", "above", False),
+        ("0 + +", "below", False),
+        ("+ + +", "always", False),
+        ("+ 0 +", "always", False),
+        ("+ 0 0", "always", False),
+        ("+ 0 -", "falls", True),
+        ("- - -", "never", False),
+        ("0 - -", "open", False),
+        ("0 + 0", "open", False),
     ],
-)  # fmt: skip
+)
 def test_what_is_told_of_a_target_says_no_more_than_where_the_curve_begins_and_ends(
     sides: str, told: str, is_sure: bool
 ) -> None:
@@ -331,7 +375,7 @@ def test_intervals_around_others_hold_them_all_and_are_unknown_where_one_is() ->
     assert math.isnan(around([[(0.1, 0.2)], [(math.nan, math.nan)]])[0][0])
 
 
-def test_what_a_seed_has_in_common_at_all_sizes_is_found_and_noise_of_items_is_not_counted_twice() -> None:
+def test_what_a_seed_has_in_common_is_found_and_noise_of_items_not_counted_twice() -> None:
     rng = np.random.default_rng(5)
     common, apart = rng.normal(0, 0.03, (4_000, 1, 3)), rng.normal(0, 0.02, (4_000, 5, 3))
     noise = rng.normal(0, 0.01, (4_000, 5, 3))

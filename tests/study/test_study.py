@@ -1,4 +1,5 @@
-"""Studies: their cells, what cannot be a study, running and going on, cost, and handing over. Runs are stand-ins here."""
+"""Studies: their cells, what cannot be a study, running and going on, cost, and handing over. Runs
+are stand-ins here."""
 
 import errno
 import math
@@ -53,7 +54,8 @@ def grid(write: Callable[[str], Path]) -> Study:
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was run, in turn, by runs that are finished at once; a cell whose error stands in `runs.errors` raises it."""
+    """What was run, in turn, by runs that are finished at once; a cell whose error stands in
+    `runs.errors` raises it."""
 
     class Runs(list[str]):
         errors: dict[str, BaseException] = {}  # noqa: RUF012  (one instance)
@@ -93,14 +95,21 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[str]
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_study_is_good_and_says_what_it_asks(path: Path) -> None:
     found, first = file.load(path), path.read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("# ") and "?" in first and first.endswith(f"   ./cli.py study recipes/studies/{path.name}")
+    assert (
+        first.startswith("# ")
+        and "?" in first
+        and first.endswith(f"   ./cli.py study recipes/studies/{path.name}")
+    )
     assert len({cell.name for cell in found.cells}) == len(found.cells) > 10
     assert len({cell.arm for cell in found.cells}) > 1
 
 
 def test_cells_are_the_product_with_the_first_seed_and_small_sizes_first(grid: Study) -> None:
     assert [cell.name for cell in grid.cells] == [
-        f"{name} data.0.samples={size} seed={seed}" for seed in (2, 1) for size in (80, "all") for name in "ab"
+        f"{name} data.0.samples={size} seed={seed}"
+        for seed in (2, 1)
+        for size in (80, "all")
+        for name in "ab"
     ]
     last = grid.cells[-1]
     assert (last.arm, last.samples, last.seed, last.choice) == ("b", None, 1, ())
@@ -109,20 +118,31 @@ def test_cells_are_the_product_with_the_first_seed_and_small_sizes_first(grid: S
 
 
 def test_roles_are_arm_size_seed_and_choice(write: Callable[[str], Path]) -> None:
-    text = "recipes: [a.yml]\nlimit: 30\nvary:\n  adapter: [qlora]\n  axolotl.learning_rate: [1.0e-5, 2.0e-4]\n"
+    text = (
+        "recipes: [a.yml]\nlimit: 30\nvary:\n  adapter: [qlora]\n  axolotl.learning_rate: [1.0e-5,"
+        " 2.0e-4]\n"
+    )
     found = file.load(write(text))
     assert [cell.arm for cell in found.cells] == ["a, qlora"] * 2
-    assert [cell.choice for cell in found.cells] == [(("axolotl.learning_rate", rate),) for rate in (1e-5, 2e-4)]
-    assert [cell.resolved.axolotl for cell in found.cells] == [{"learning_rate": rate} for rate in (1e-5, 2e-4)]
+    assert [cell.choice for cell in found.cells] == [
+        (("axolotl.learning_rate", rate),) for rate in (1e-5, 2e-4)
+    ]
+    assert [cell.resolved.axolotl for cell in found.cells] == [
+        {"learning_rate": rate} for rate in (1e-5, 2e-4)
+    ]
     assert {(cell.samples, cell.seed) for cell in found.cells} == {(None, 42)}
     assert found.limit == 30
 
 
-def test_a_cell_is_the_run_that_its_overrides_make(grid: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_is_the_run_that_its_overrides_make(
+    grid: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
     screen = SimpleNamespace(header=lambda folder, _: told.append(str(folder)), say=lambda _: None)
     for cell in grid.cells:
-        pipeline.run(cell.recipe, pipeline.RunOptions(overrides=cell.overrides, dry_run=True), screen)  # type: ignore[arg-type]
+        pipeline.run(
+            cell.recipe, pipeline.RunOptions(overrides=cell.overrides, dry_run=True), screen
+        )  # type: ignore[arg-type]
     assert told == [str(grid.folder(cell, RUNS)) for cell in grid.cells]
 
 
@@ -134,22 +154,43 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
     [
         ("", "the file is empty"),
         ("recipes: []\nvary: {}", "recipes: must be one entry or more, found `[]`"),
-        ("recipes: a.yml\nvary: {seed: [3]}", "recipes: must be a list, as in [a, b], found `a.yml`"),
+        (
+            "recipes: a.yml\nvary: {seed: [3]}",
+            "recipes: must be a list, as in [a, b], found `a.yml`",
+        ),
         ("recipes: [3]\nvary: {seed: [3]}", "recipes.0: must be a path, found `3`"),
         ("recipes: [a.yml]\nvary: [seed]", "vary: must be a mapping of `key: value` lines"),
         ("recipes: [a.yml]\nvary: {seed: []}", "vary.seed: must be one entry or more"),
         ("recipes: [a.yml]\nvary: {seed: 3}", "vary.seed: must be a list, as in [a, b], found `3`"),
         ("recipes: [a.yml]\nvarry: {seed: [3]}", "varry: unknown key; did you mean vary?"),
-        ("recipes: [a.yml]\nvary: {seed: [3]}\nlimit: all", "limit: `all` is neither a number of items"),
-        ("recipes: [a.yml]\nvary: {seed: [[3]]}", "vary.seed.0: must be a plain value, found `[3]`"),
-        ("recipes: [a.yml]\nvary: {sead: [3]}", "grid.yml: a sead=3: a.yml: sead: unknown key; did you mean seed?"),
-        ("recipes: [a.yml]\nvary: {adapter: [lra]}", "adapter: unknown value `lra`; did you mean lora?"),
+        (
+            "recipes: [a.yml]\nvary: {seed: [3]}\nlimit: all",
+            "limit: `all` is neither a number of items",
+        ),
+        (
+            "recipes: [a.yml]\nvary: {seed: [[3]]}",
+            "vary.seed.0: must be a plain value, found `[3]`",
+        ),
+        (
+            "recipes: [a.yml]\nvary: {sead: [3]}",
+            "grid.yml: a sead=3: a.yml: sead: unknown key; did you mean seed?",
+        ),
+        (
+            "recipes: [a.yml]\nvary: {adapter: [lra]}",
+            "adapter: unknown value `lra`; did you mean lora?",
+        ),
         ("recipes: [a.yml]\nvary: {data.1.samples: [3]}", "the list has items 0 to 0"),
         ("recipes: [a.yml]\nvary: {axolotl.learning_rate: [2e-4]}", "YAML reads `2e-4` as text"),
         ("recipes: [aa.yml]\nvary: {seed: [3]}", "aa.yml: no such file; did you mean a.yml?"),
-        ("recipes: [aa.yml, a.yml]\nvary: {seed: [3]}", "aa.yml: no such file; did you mean a.yml?"),
+        (
+            "recipes: [aa.yml, a.yml]\nvary: {seed: [3]}",
+            "aa.yml: no such file; did you mean a.yml?",
+        ),
         ("recipes: [a.yml]\nvary: {seed: [1, 1]}", "`a seed=1` and `a seed=1` are the same run"),
-        ("recipes: [a.yml]\nvary: {data.0.samples: [all, null]}", "are the same run; keep one of them"),
+        (
+            "recipes: [a.yml]\nvary: {data.0.samples: [all, null]}",
+            "are the same run; keep one of them",
+        ),
         (
             "recipes: [a.yml]\nvary: {leaks: [drop, keep]}",
             "vary.leaks: runs that differ in it cannot be compared; vary",
@@ -158,12 +199,21 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
             "recipes: [a.yml, write.yml]\nvary: {seed: [1]}",
             "a.yml and write.yml cannot be compared: they differ in data.0",
         ),
-        ("recipes: [a.yml]\nvary: {seed: [1]}\ntarget_task: nli_sample", "target_task: `nli_sample` scores none"),
+        (
+            "recipes: [a.yml]\nvary: {seed: [1]}\ntarget_task: nli_sample",
+            "target_task: `nli_sample` scores none",
+        ),
         (
             f"recipes: [a.yml]\nvary: {{seed: [{NUMBERS}], data.0.samples: [{NUMBERS}]}}",
-            "vary: 10,000 cells (recipes 1 x vary.seed 100 x vary.data.0.samples 100), and at most 500 are taken",
+            (
+                "vary: 10,000 cells (recipes 1 x vary.seed 100 x vary.data.0.samples 100), and at"
+                " most 500 are taken"
+            ),
         ),
-        ("recipes: [a.yml]\nvary: {data.0.samples: [1], data.1.samples: [1]}", "both vary, and a study has one size"),
+        (
+            "recipes: [a.yml]\nvary: {data.0.samples: [1], data.1.samples: [1]}",
+            "both vary, and a study has one size",
+        ),
         (
             "recipes: [a.yml]\nvary: {axolotl.sequence_len: [64, 128]}",
             "axolotl.sequence_len: validation losses with diff",
@@ -182,14 +232,18 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         ),
     ],
 )
-def test_what_is_no_study_is_told_before_anything_is_run(write: Callable[[str], Path], text: str, told: str) -> None:
+def test_what_is_no_study_is_told_before_anything_is_run(
+    write: Callable[[str], Path], text: str, told: str
+) -> None:
     with pytest.raises(RecipeError) as error:
         file.load(write(text))
     assert told in str(error.value) and str(error.value).startswith("grid.yml")
 
 
 def test_a_study_tells_a_recipe_whose_name_breaks_the_line(write: Callable[[str], Path]) -> None:
-    with pytest.raises(RecipeError, match=r"recipes: `a\\n\.yml` has a control character in its name") as caught:
+    with pytest.raises(
+        RecipeError, match=r"recipes: `a\\n\.yml` has a control character in its name"
+    ) as caught:
         file.load(write('recipes: ["a\\n.yml"]\nvary: {seed: [1, 2]}\n'))
     assert str(caught.value).isprintable()
 
@@ -223,10 +277,17 @@ def test_a_cell_that_fails_stops_no_other_and_is_told_at_the_end(
     grid: Study, runs: Any, reported: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs.errors = {"b data.0.samples=null seed=2": StageError("train: no room")}
-    with pytest.raises(KotuneError, match=r"grid.yml: 1 of 8 cells failed; .*\nb data.0.samples=all seed=2: train: no"):
+    with pytest.raises(
+        KotuneError,
+        match=r"grid.yml: 1 of 8 cells failed; .*\nb data.0.samples=all seed=2: train: no",
+    ):
         command.start(grid.file, command.StudyOptions(), print)
     assert "failed, and the others go on: train: no room" in capsys.readouterr().out
-    assert len(runs) == 2 + 8 and len(reported[0][0]) == 7 and reported[0][1] == ["b data.0.samples=all seed=2"]
+    assert (
+        len(runs) == 2 + 8
+        and len(reported[0][0]) == 7
+        and reported[0][1] == ["b data.0.samples=all seed=2"]
+    )
 
 
 OPTIONS = command.StudyOptions(
@@ -239,11 +300,15 @@ OPTIONS = command.StudyOptions(
     device="cpu",
 )
 WORDS = "--gpu a100-40 --price 0.5 --won-per-dollar 1400.25"
-AGAIN = f"./cli.py study grid.yml --budget 1234567 {WORDS} --device cpu --lang ko --runs-dir 'my runs'"
+AGAIN = (
+    f"./cli.py study grid.yml --budget 1234567 {WORDS} --device cpu --lang ko --runs-dir 'my runs'"
+)
 FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("stop", [HubError("the hub is out of reach"), KeyboardInterrupt(), Preempted(), FULL_DISK])
+@pytest.mark.parametrize(
+    "stop", [HubError("the hub is out of reach"), KeyboardInterrupt(), Preempted(), FULL_DISK]
+)
 def test_what_would_stop_every_cell_stops_the_study(
     grid: Study, done: list[Cell], runs: Any, stop: BaseException
 ) -> None:
@@ -269,7 +334,9 @@ def test_a_size_above_what_exists_is_told_before_anything_is_trained(
         monkeypatch.setattr(sizes, "is_here", lambda *_: False)
 
 
-TOO_LARGE = r"grid\.yml: a data\.0\.samples=9000: .*samples is 9,000, but there are only 2,412 train rows"
+TOO_LARGE = (
+    r"grid\.yml: a data\.0\.samples=9000: .*samples is 9,000, but there are only 2,412 train rows"
+)
 
 
 @pytest.mark.parametrize("options", [{"dry_run": True}, {"engine": "slurm"}])
@@ -289,14 +356,23 @@ def test_a_size_is_counted_in_a_folder_too_before_weights(write: Callable[[str],
     write_text(Path("a.yml"), f"{RECIPE.format('llama')}    path: mine\n    weight: 0.5\n")
     path = write("recipes: [a.yml]\nvary: {data.0.samples: [60, 91]}")
     with pytest.raises(
-        RecipeError, match=r"grid\.yml: a data\.0\.samples=91: nli_sample: samples is 91, but there are only 90 train"
+        RecipeError,
+        match=(
+            r"grid\.yml: a data\.0\.samples=91: nli_sample: samples is 91, but there are only 90"
+            r" train"
+        ),
     ):
         command.start(path, command.StudyOptions(dry_run=True), print)
 
 
-def test_a_size_that_is_all_of_the_rows_is_the_same_run_as_all(write: Callable[[str], Path]) -> None:
+def test_a_size_that_is_all_of_the_rows_is_the_same_run_as_all(
+    write: Callable[[str], Path],
+) -> None:
     path = write("recipes: [a.yml]\nvary: {data.0.samples: [2412, all]}")
-    with pytest.raises(RecipeError, match=r"`a data\.0\.samples=2412` and `a data\.0\.samples=all` are the same run"):
+    with pytest.raises(
+        RecipeError,
+        match=r"`a data\.0\.samples=2412` and `a data\.0\.samples=all` are the same run",
+    ):
         command.start(path, command.StudyOptions(dry_run=True), print)
 
 
@@ -316,17 +392,27 @@ def test_a_report_is_written_of_what_is_there_and_says_what_is_missing(
 def test_a_cell_that_cannot_even_begin_stops_no_other(
     grid: Study, runs: Any, reported: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = ("b data.0.samples=80 seed=2", "b data.0.samples=80 seed=1")  # those that are prepared first
+    first, second = (
+        "b data.0.samples=80 seed=2",
+        "b data.0.samples=80 seed=1",
+    )  # those that are prepared first
     runs.errors = {
         first: StageError("runs/b: another run works in this folder"),
         second: FileExistsError(17, "File exists", "runs/b"),
     }
-    with pytest.raises(KotuneError, match=r"(?s)2 of 8 cells failed.*another run works.*runs/b: File exists"):
+    with pytest.raises(
+        KotuneError, match=r"(?s)2 of 8 cells failed.*another run works.*runs/b: File exists"
+    ):
         command.start(grid.file, command.StudyOptions(), print)
     assert len(runs) == 2 + 8 and len(reported[0][0]) == 6
 
 
-NO_RECORDS = ["{", "[]", '{"device": "tpu", "launcher": 3, "stages": {}}', '{"stages": {"prepare": {"inputs": 3}}}']
+NO_RECORDS = [
+    "{",
+    "[]",
+    '{"device": "tpu", "launcher": 3, "stages": {}}',
+    '{"stages": {"prepare": {"inputs": 3}}}',
+]
 
 
 @pytest.mark.parametrize("record", [*NO_RECORDS, None])
@@ -338,13 +424,20 @@ def test_a_record_that_makes_no_sense_is_listed_as_missing_and_fails_its_cell_al
         write_text(folder if record is None else folder / "run.json", record or "a file")
     command.start(grid.file, command.StudyOptions(dry_run=True), print)
     assert "8 cells, 8 of them missing" in capsys.readouterr().out
-    with pytest.raises(KotuneError, match=r"8 of 8 cells failed; .*\na data.0.samples=80 seed=2: .*runs/a-"):
+    with pytest.raises(
+        KotuneError, match=r"8 of 8 cells failed; .*\na data.0.samples=80 seed=2: .*runs/a-"
+    ):
         command.start(grid.file, command.StudyOptions(), print)
     assert reported == []
 
 
 @pytest.mark.parametrize(
-    "name", ["samples/tuned/nli_sample_ko.jsonl", "samples/items/nli_sample_ko.jsonl", "data/manifest.json"]
+    "name",
+    [
+        "samples/tuned/nli_sample_ko.jsonl",
+        "samples/items/nli_sample_ko.jsonl",
+        "data/manifest.json",
+    ],
 )
 def test_a_cell_whose_files_were_edited_or_lost_is_not_in_the_report_of_the_others(
     grid: Study, reported: list[Any], name: str
@@ -364,15 +457,29 @@ def test_a_command_that_is_told_does_the_same_again(
 ) -> None:
     assert command.again(grid, OPTIONS) == AGAIN
     handed = replace(
-        OPTIONS, runs_dir=RUNS, device=None, engine="slurm", dry_run=True, passed=("--time=1",), budget=1e9
+        OPTIONS,
+        runs_dir=RUNS,
+        device=None,
+        engine="slurm",
+        dry_run=True,
+        passed=("--time=1",),
+        budget=1e9,
     )
-    assert command.again(grid, handed).endswith(f"{WORDS} --on slurm --dry-run --lang ko -- --time=1")
+    assert command.again(grid, handed).endswith(
+        f"{WORDS} --on slurm --dry-run --lang ko -- --time=1"
+    )
     command.start(grid.file, handed, print)
-    assert f"the report: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n" in capsys.readouterr().out
+    assert (
+        f"the report: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n"
+        in capsys.readouterr().out
+    )
     with pytest.raises(
-        KotuneError, match=r"no cell is scored yet; run `./cli.py study grid.yml --price 0.5 --lang ko`"
+        KotuneError,
+        match=r"no cell is scored yet; run `./cli.py study grid.yml --price 0.5 --lang ko`",
     ):
-        command.start(grid.file, command.StudyOptions(report_only=True, price=0.5, lang="ko"), print)
+        command.start(
+            grid.file, command.StudyOptions(report_only=True, price=0.5, lang="ko"), print
+        )
 
 
 def test_a_report_is_not_written_over_a_run_or_over_that_of_another_study(
@@ -381,15 +488,20 @@ def test_a_report_is_not_written_over_a_run_or_over_that_of_another_study(
     write_json(RUNS / "grid" / "study.json", {"file": str(grid.file)})
     write_text(Path("other/grid.yml"), GRID.replace("a.yml, b.yml", "../a.yml"))
     with pytest.raises(
-        RecipeError, match=r"other/grid\.yml: runs/grid holds the report of grid\.yml, which has the same name"
+        RecipeError,
+        match=r"other/grid\.yml: runs/grid holds the report of grid\.yml, which has the same name",
     ):
         command.start(Path("other/grid.yml"), command.StudyOptions(), print)
     named = Path(f"{grid.folder(grid.cells[0], RUNS).name}.yml")
     write_text(named, GRID)
-    with pytest.raises(RecipeError, match=r"its report would lie in runs/a-\w+, which is a run's folder; rename"):
+    with pytest.raises(
+        RecipeError, match=r"its report would lie in runs/a-\w+, which is a run's folder; rename"
+    ):
         command.start(named, command.StudyOptions(), print)
     assert runs == []
-    command.start(grid.file.absolute(), command.StudyOptions(), print)  # the same file by another name
+    command.start(
+        grid.file.absolute(), command.StudyOptions(), print
+    )  # the same file by another name
     Path("grid.yml").unlink()  # and a name that nobody has any more
     command.start(Path("other/grid.yml"), command.StudyOptions(), print)
 
@@ -413,7 +525,9 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     return cells
 
 
-def test_data_are_counted_once_for_each_model_and_less_data_take_less_time(grid: Study, done: list[Cell]) -> None:
+def test_data_are_counted_once_for_each_model_and_less_data_take_less_time(
+    grid: Study, done: list[Cell]
+) -> None:
     done.append(grid.cells[0])
     found = cost.predict(grid, RUNS, "a100-40")
     assert len(COUNTS) == 2 and all(recipe.data[0].samples is None for recipe in COUNTS)  # type: ignore[attr-defined]
@@ -433,29 +547,45 @@ def test_the_list_has_every_cell_with_time_and_won_and_a_total(
     assert [line[3] for line in lines] == ["done"] + ["missing"] * 7
     assert [line[4] for line in lines] == [str(grid.folder(cell, RUNS)) for cell in grid.cells]
     (total,) = [line for line in said.splitlines() if "8 cells, 7 of them missing" in line]
-    assert float(total.split()[-1].replace(",", "")) == pytest.approx(sum(float(line[6]) for line in lines[1:]), abs=7)
+    assert float(total.split()[-1].replace(",", "")) == pytest.approx(
+        sum(float(line[6]) for line in lines[1:]), abs=7
+    )
     assert "PREDICTED" in said and not RUNS.exists()
 
 
 def test_what_is_estimated_or_not_counted_is_told_once(
-    grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    grid: Study,
+    done: list[Cell],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(counting, "count", lambda recipe: Counted(9, 9, [9], exact=False, why="no tokenizer"))
+    monkeypatch.setattr(
+        counting, "count", lambda recipe: Counted(9, 9, [9], exact=False, why="no tokenizer")
+    )
     command.start(grid.file, command.StudyOptions(dry_run=True, gpu="a100-40"), print)
     assert capsys.readouterr().out.count("Tokens are ESTIMATED: no tokenizer.") == 1
 
 
-def test_without_a_gpu_nothing_is_predicted(grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_gpu_nothing_is_predicted(
+    grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str]
+) -> None:
     command.start(grid.file, command.StudyOptions(dry_run=True), print)
     assert "not for a CPU: give --gpu NAME" in capsys.readouterr().out and not COUNTS
 
 
-def test_a_budget_that_is_too_small_starts_nothing(grid: Study, done: list[Cell], runs: list[str]) -> None:
+def test_a_budget_that_is_too_small_starts_nothing(
+    grid: Study, done: list[Cell], runs: list[str]
+) -> None:
     found = cost.predict(grid, RUNS, "a100-40")
     needed = sum(one.seconds for one in found) / 3600 * 6000
     cost.check(grid, found, needed + 1, Price(6000))
-    with pytest.raises(RecipeError, match=r"its 8 missing cells are predicted to cost [\d,]+ won, more than --budget"):
-        command.start(grid.file, command.StudyOptions(budget=needed - 1, gpu="a100-40", price=6000), print)
+    with pytest.raises(
+        RecipeError,
+        match=r"its 8 missing cells are predicted to cost [\d,]+ won, more than --budget",
+    ):
+        command.start(
+            grid.file, command.StudyOptions(budget=needed - 1, gpu="a100-40", price=6000), print
+        )
     with pytest.raises(RecipeError, match="more than --budget"):
         cost.check(grid, found, float("nan"), Price(6000))
     assert runs == []
@@ -476,7 +606,12 @@ def test_a_base_model_that_was_asked_is_not_counted_again_unless_cells_start_at_
 ) -> None:
     study = file.load(write(GRID + "  adapter: [lora, qlora]\n"))
     in_turn, at_once = (cost.predict(study, RUNS, "a100-40", at) for at in (False, True))
-    assert [one.cell.arm for one in in_turn if one.asks_base] == ["a, lora", "a, qlora", "b, lora", "b, qlora"]
+    assert [one.cell.arm for one in in_turn if one.asks_base] == [
+        "a, lora",
+        "a, qlora",
+        "b, lora",
+        "b, qlora",
+    ]
     assert all(one.asks_base and one.on and one.seconds == one.on.total for one in at_once)
     for one in in_turn[4:]:
         assert one.on and one.seconds == one.on.total - one.on.base and one.on.base > 0
@@ -508,8 +643,14 @@ def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: lis
         ({"budget": 9.0, "gpu": "a100-40"}, "--budget 9: needs --gpu NAME and --price WON"),
         ({"gpu": "a1000"}, "--gpu a1000: unknown GPU"),
         ({"report_only": True, "gpu": ""}, "--gpu : unknown GPU"),
-        ({"budget": math.nan, "gpu": "a100-40", "price": 6000.0}, "--budget nan: give a number of won, 0 or more"),
-        ({"budget": math.inf, "gpu": "a100-40", "price": 6000.0}, "--budget inf: give a number of won, 0 or more"),
+        (
+            {"budget": math.nan, "gpu": "a100-40", "price": 6000.0},
+            "--budget nan: give a number of won, 0 or more",
+        ),
+        (
+            {"budget": math.inf, "gpu": "a100-40", "price": 6000.0},
+            "--budget inf: give a number of won, 0 or more",
+        ),
         ({"price": math.nan}, "--price nan: give a number of won above 0"),
         ({"dry_run": True, "price": -1.0}, "--price -1.0: give a number of won above 0"),
         ({"report_only": True, "engine": "slurm"}, "--report-only: runs nothing"),
@@ -535,7 +676,11 @@ def test_the_missing_cells_are_handed_to_an_engine(
     done += grid.cells[:6]
     write_text(Path("cli.py"), "")
     bucket = "s3://mine" if engine == "sky" else None
-    command.start(grid.file, command.StudyOptions(engine=engine, bucket=bucket, dry_run=True, lang="ko"), print)
+    command.start(
+        grid.file,
+        command.StudyOptions(engine=engine, bucket=bucket, dry_run=True, lang="ko"),
+        print,
+    )
     said, place = (
         capsys.readouterr().out,
         {"docker": "docker.env", "slurm": "kotune-grid.sbatch", "sky": "kotune-grid.sky.yaml"},
@@ -543,7 +688,10 @@ def test_the_missing_cells_are_handed_to_an_engine(
     told = said + (RUNS / "launch" / place[engine]).read_text(encoding="utf-8")
     for name in "ab":
         assert told.count(f"{name}.yml --set data.0.samples=null --set seed=1 --lang ko") == 1
-    assert "data.0.samples=80 --" not in told and "the report: ./cli.py study grid.yml --report-only" in said
+    assert (
+        "data.0.samples=80 --" not in told
+        and "the report: ./cli.py study grid.yml --report-only" in said
+    )
 
 
 def test_nothing_is_handed_over_where_nothing_is_missing(
@@ -563,7 +711,10 @@ def test_a_done_cell_is_known_by_its_record_whatever_machine_it_ran_on(grid: Stu
     assert (job.device, job.launcher) == ("cuda", ("torchrun",))
     for stage in ("prepare", "render", "train", "score"):
         for name in OUTPUTS[stage]:
-            write_text(job.run.path(name) / "x" if name.startswith("samples/") else job.run.path(name), "{}")
+            write_text(
+                job.run.path(name) / "x" if name.startswith("samples/") else job.run.path(name),
+                "{}",
+            )
         inputs = stages.inputs(job, stage)
         with Run(job.run.root).stage(stage, inputs):
             pass
@@ -572,7 +723,11 @@ def test_a_done_cell_is_known_by_its_record_whatever_machine_it_ran_on(grid: Stu
     assert not running.is_done(grid, cell, RUNS)
 
 
-def test_a_bad_study_is_one_message_of_the_command_line(cli: Cli, write: Callable[[str], Path]) -> None:
+def test_a_bad_study_is_one_message_of_the_command_line(
+    cli: Cli, write: Callable[[str], Path]
+) -> None:
     assert_one_message(cli("study", "gird.yml"), 2, "gird.yml: no such file")
     path = write("recipes: [a.yml]\nvary: {sead: [1]}")
-    assert_one_message(cli("study", path, "--dry-run"), 2, "a sead=1: a.yml: sead: unknown key; did you mean seed?")
+    assert_one_message(
+        cli("study", path, "--dry-run"), 2, "a sead=1: a.yml: sead: unknown key; did you mean seed?"
+    )

@@ -1,4 +1,5 @@
-"""A real study that is killed again and again ends with the scores and the table of one that nobody disturbed."""
+"""A real study that is killed again and again ends with the scores and the table of one that nobody
+disturbed."""
 
 import json
 import os
@@ -28,9 +29,14 @@ def start(place: Path) -> "subprocess.Popen[str]":
     write_text(place / "tiny.yml", RECIPE)
     write_text(place / "grid.yml", GRID)
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), "study", "grid.yml"], cwd=place, env={**os.environ, **ENVIRONMENT},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, str(ROOT / "cli.py"), "study", "grid.yml"],
+        cwd=place,
+        env={**os.environ, **ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def finish(place: Path) -> float:
@@ -43,7 +49,8 @@ def finish(place: Path) -> float:
 
 
 def kill(place: Path, seconds: float) -> bool:
-    """kill -9 for everything that the study has started, so many seconds after its start; whether it was still running."""
+    """kill -9 for everything that the study has started, so many seconds after its start; whether
+    it was still running."""
     with start(place) as study:
         try:
             study.communicate(timeout=seconds)
@@ -79,7 +86,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     return place, finish(place)
 
 
-def test_a_study_that_is_killed_five_times_ends_with_the_same_table(tmp_path: Path, whole: tuple[Path, float]) -> None:
+def test_a_study_that_is_killed_five_times_ends_with_the_same_table(
+    tmp_path: Path, whole: tuple[Path, float]
+) -> None:
     rng = random.Random(8)
     killed = [kill(tmp_path, rng.uniform(0.05, 0.6) * whole[1]) for _ in range(KILLS)]
     finish(tmp_path)
@@ -100,7 +109,10 @@ def test_base_answers_that_were_taken_over_are_those_that_the_base_model_gives(
     (tmp_path / "runs" / name / "scores.json").unlink()
     _, *words = shlex.split(read_json(tmp_path / "runs" / name / "run.json")["command"])
     subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), *words], cwd=tmp_path, env={**os.environ, **ENVIRONMENT}, check=True
+        [sys.executable, str(ROOT / "cli.py"), *words],
+        cwd=tmp_path,
+        env={**os.environ, **ENVIRONMENT},
+        check=True,
     )
     asked = read_json(tmp_path / "runs" / name / "scores.json")["nli_sample_ko"]
     assert asked == {**taken, "base_from": None}

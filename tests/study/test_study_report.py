@@ -1,4 +1,5 @@
-"""A study's report says first what was asked, the same on its page and in Markdown, and no more than its cells carry."""
+"""A study's report says first what was asked, the same on its page and in Markdown, and no more
+than its cells carry."""
 
 import html
 import json
@@ -63,17 +64,25 @@ def found_in(of: report.StudyReport) -> Findings:
 
 def test_points_are_the_means_over_seeds_on_the_items_that_all_runs_share(tmp_path: Path) -> None:
     study, cells = made(tmp_path / "a", Grid())
-    fewer = finished(tmp_path / "b", Made(premises=30, seed=1, record={"seed": 1}, rates=(0.35, 0.5)))
+    fewer = finished(
+        tmp_path / "b", Made(premises=30, seed=1, record={"seed": 1}, rates=(0.35, 0.5))
+    )
     cells[0] = (cells[0][0], Finished(fewer))
     found = scores(TASK, points(tried(cells)))
     assert (found.n, found.groups, len(study.cells)) == (90, 30, 12)
     for point, mean in zip(found.points, found.measured.means[:6], strict=True):
         right = [
-            [row["metrics"]["acc"] for row in [*run.samples(TASK, "tuned").values()] if int(row["cluster"]) < 30]
+            [
+                row["metrics"]["acc"]
+                for row in [*run.samples(TASK, "tuned").values()]
+                if int(row["cluster"]) < 30
+            ]
             for run in point.runs
         ]
         assert mean == pytest.approx(np.mean(right))
-    assert [(one.arm, one.rows) for one in found.points[:3]] == [("llama", rows) for rows in (250, 1000, 4000)]
+    assert [(one.arm, one.rows) for one in found.points[:3]] == [
+        ("llama", rows) for rows in (250, 1000, 4000)
+    ]
     assert found.sizes("deepseek") == [250, 1000, 4000]
 
 
@@ -84,7 +93,9 @@ def test_studies_whose_runs_share_no_item_are_refused(tmp_path: Path) -> None:
         scores(TASK, points(tried([cells[0], (cells[1][0], Finished(other))])))
 
 
-def test_a_choice_is_made_on_validation_loss_and_the_others_test_scores_are_not_told(tmp_path: Path) -> None:
+def test_a_choice_is_made_on_validation_loss_and_the_others_test_scores_are_not_told(
+    tmp_path: Path,
+) -> None:
     study, cells = made(tmp_path, Grid((250, 1000), (1, 2), rates=(2e-3, 1e-4)))
     found = tried(cells)
     assert len(found) == 8 and [one.is_chosen for one in found] == [False, True] * 4
@@ -96,10 +107,14 @@ def test_a_choice_is_made_on_validation_loss_and_the_others_test_scores_are_not_
     assert all(name in text.replace("\\", "") for name in reported) and not any(
         name in text.replace("\\", "") for name in others
     )
-    assert "| llama | axolotl.learning_rate=0.002 | 1: 0.4000, 2: 0.4000 |  | 250 | 0.4000 |" in text
+    assert (
+        "| llama | axolotl.learning_rate=0.002 | 1: 0.4000, 2: 0.4000 |  | 250 | 0.4000 |" in text
+    )
 
 
-def test_a_choice_without_a_validation_loss_is_not_made_and_seeds_are_the_same_for_all(tmp_path: Path) -> None:
+def test_a_choice_without_a_validation_loss_is_not_made_and_seeds_are_the_same_for_all(
+    tmp_path: Path,
+) -> None:
     _, cells = made(tmp_path, Grid((250,), (1, 2), arms=("llama",), rates=(1e-4, 2e-3)))
     lost = cells[0][1].folder / "metrics.jsonl"
     write_text(lost, "")
@@ -109,23 +124,37 @@ def test_a_choice_without_a_validation_loss_is_not_made_and_seeds_are_the_same_f
     assert dict(lowest[0].choice)["axolotl.learning_rate"] == 1e-4  # by seed 2, which both have
 
 
-def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said(tmp_path: Path) -> None:
+def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said(
+    tmp_path: Path,
+) -> None:
     study, cells = made(tmp_path, Grid((250, 1000), (1, 2), rates=(1e-4, 2e-3)))
     lost = [(cell, run) for cell, run in cells if cell.samples == 250 and cell.arm == "llama"]
     for _, run in lost:
         write_text(run.folder / "metrics.jsonl", "")
     again = [(cell, Finished(run.folder)) for cell, run in cells]
     told = report.StudyReport(study, (again, []), Phrases("en"), None)
-    assert [(one.arm, one.rows) for one in told.points] == [("llama", 1000), ("deepseek", 250), ("deepseek", 1000)]
+    assert [(one.arm, one.rows) for one in told.points] == [
+        ("llama", 1000),
+        ("deepseek", 250),
+        ("deepseek", 1000),
+    ]
     said = [verdict.text for verdict in told.verdicts()]
-    assert said[0] == "llama: lowest validation loss with axolotl.learning_rate=0.0001 (1,000 rows)."
+    assert (
+        said[0] == "llama: lowest validation loss with axolotl.learning_rate=0.0001 (1,000 rows)."
+    )
     assert said[1].startswith("llama: nothing is chosen and nothing reported with 250 rows")
     for _, run in cells:
         write_text(run.folder / "metrics.jsonl", "")
-    none = report.StudyReport(study, ([(cell, Finished(run.folder)) for cell, run in cells], []), Phrases("ko"), None)
+    none = report.StudyReport(
+        study, ([(cell, Finished(run.folder)) for cell, run in cells], []), Phrases("ko"), None
+    )
     assert not none.points and "아무것도 고르지 않았고" in writing.in_markdown(none)
-    halves = [at for at, (cell, _) in enumerate(cells) if cell.samples == 1000 and cell.arm == "llama"]
-    assert not any(one.is_chosen for one in tried([again[halves[0]], again[halves[3]]]))  # each of another seed
+    halves = [
+        at for at, (cell, _) in enumerate(cells) if cell.samples == 1000 and cell.arm == "llama"
+    ]
+    assert not any(
+        one.is_chosen for one in tried([again[halves[0]], again[halves[3]]])
+    )  # each of another seed
 
 
 def test_a_sample_of_all_rows_and_all_of_them_are_one_size_and_rows_are_of_the_entry_that_varies(
@@ -133,26 +162,43 @@ def test_a_sample_of_all_rows_and_all_of_them_are_one_size_and_rows_are_of_the_e
 ) -> None:
     found = findings(tmp_path / "a", Grid((250, 1000, 4000, 16_000, None), (1, 2, 3)))
     assert found.scores.sizes("llama") == [250, 1000, 4000, 16_000]
-    assert {len(point.runs) for point in found.scores.points} == {3} and found.curves["llama"].why == "few"
+    assert {len(point.runs) for point in found.scores.points} == {3} and found.curves[
+        "llama"
+    ].why == "few"
     _, cells = made(tmp_path / "b", Grid((1000, None), (1,), arms=("llama",)))
     for _, run in cells:
         manifest = read_json(run.folder / "data" / "manifest.json")
-        first = {**manifest["entries"][0], "samples": None, "kept": {"train": 2412, "validation": 1}}
+        first = {
+            **manifest["entries"][0],
+            "samples": None,
+            "kept": {"train": 2412, "validation": 1},
+        }
         write_text(
-            run.folder / "data" / "manifest.json", json.dumps({**manifest, "entries": [first, *manifest["entries"]]})
+            run.folder / "data" / "manifest.json",
+            json.dumps({**manifest, "entries": [first, *manifest["entries"]]}),
         )
     second = [(replace(cell, entry=1), Finished(run.folder)) for cell, run in cells]
     assert [one.rows for one in points(tried(second))] == [1000, 16_000]
 
 
-def test_arms_that_differ_in_two_things_are_not_compared_and_adapters_tuned_with_tuned_alone(tmp_path: Path) -> None:
-    found = findings(tmp_path, Grid((250, 1000), (1,), arms=("llama", "llama qlora", "deepseek", "deepseek qlora")))
+def test_arms_that_differ_in_two_things_are_not_compared_and_adapters_tuned_with_tuned_alone(
+    tmp_path: Path,
+) -> None:
+    found = findings(
+        tmp_path,
+        Grid((250, 1000), (1,), arms=("llama", "llama qlora", "deepseek", "deepseek qlora")),
+    )
     assert [(pair.a, pair.b, pair.more is None) for pair in found.pairs] == [
-        ("llama", "llama qlora", True), ("llama", "deepseek", False), ("llama qlora", "deepseek qlora", False),
+        ("llama", "llama qlora", True),
+        ("llama", "deepseek", False),
+        ("llama qlora", "deepseek qlora", False),
         ("deepseek", "deepseek qlora", True),
-    ]  # fmt: skip
+    ]
     told = [verdict.text for verdict in Sentences(found, Phrases("en"), None).verdicts()]
-    assert sum("learned" in text for text in told) == 2 and sum("held against" in text for text in told) == 4
+    assert (
+        sum("learned" in text for text in told) == 2
+        and sum("held against" in text for text in told) == 4
+    )
     apart = findings(tmp_path / "b", Grid((250,), (1,), arms=("llama", "deepseek qlora")))
     assert len(apart.pairs) == 1  # nothing stands between them
 
@@ -163,14 +209,18 @@ def test_seeds_that_curves_count_in_are_counted_in_arm_against_arm(tmp_path: Pat
     (one,) = [one for rows, one in pair.sizes if rows == 1000]
     of = found.scores
     at, other = (of.arms[arm][1] for arm in ("llama", "deepseek"))
-    assert (one.found.ci_low, one.found.ci_high) == of.measured.through(of.sum({other: 1, at: -1})[None]).interval(0)
+    assert (one.found.ci_low, one.found.ci_high) == of.measured.through(
+        of.sum({other: 1, at: -1})[None]
+    ).interval(0)
     items, *seeds_of_each = of.measured.parts
     assert len(seeds_of_each) == 2
     of_items = items[0][at, at] + items[0][other, other] - 2 * items[0][at, other]
     assert one.found.ci_high - one.found.ci_low > 2 * 1.96 * math.sqrt(of_items)
 
 
-def test_five_sizes_and_three_seeds_have_a_law_and_fewer_have_none(full: report.StudyReport, tmp_path: Path) -> None:
+def test_five_sizes_and_three_seeds_have_a_law_and_fewer_have_none(
+    full: report.StudyReport, tmp_path: Path
+) -> None:
     found = found_in(full)
     assert {curve.why for curve in found.curves.values()} == {""}
     for arm, at in found.scores.arms.items():
@@ -198,20 +248,26 @@ def test_where_nothing_rises_no_exponent_is_told(full: report.StudyReport) -> No
     assert row[1:4] == ("fitted; no rise found", "-", "-")
 
 
-def test_targets_are_a_line_and_shares_of_the_best_gain_on_the_same_items(full: report.StudyReport) -> None:
+def test_targets_are_a_line_and_shares_of_the_best_gain_on_the_same_items(
+    full: report.StudyReport,
+) -> None:
     found = found_in(full)
     means, of = found.scores.measured.means, found.scores
     line, eighty, ninety = found.targets
     assert line.value == means[of.line("hypothesis_only")] == pytest.approx(1 / 3)
     best, start = means[of.arms["llama"][-1]], np.mean([means[of.base(arm)] for arm in of.arms])
     assert best == max(means[at[-1]] for at in of.arms.values())
-    assert (eighty.value, ninety.value) == pytest.approx((start + 0.8 * (best - start), start + 0.9 * (best - start)))
+    assert (eighty.value, ninety.value) == pytest.approx(
+        (start + 0.8 * (best - start), start + 0.9 * (best - start))
+    )
     assert len(ninety.weights) == 1  # the other arm is surely not the best
     told = {(one.arm, one.target.name): one for one in found.passings}
     passed = told["llama", "90"]
     assert passed.is_fitted and passed.place.low and passed.place.high
     assert 1_000 < passed.place.low < passed.place.high < 16_000
-    assert passed.seconds == pytest.approx((60 + passed.place.low / 10, 60 + passed.place.high / 10))
+    assert passed.seconds == pytest.approx(
+        (60 + passed.place.low / 10, 60 + passed.place.high / 10)
+    )
     assert told["deepseek", "90"].place == Place(None, None, -1, -1)
 
 
@@ -220,25 +276,45 @@ def test_the_cost_of_a_target_is_told_between_measured_sizes_alone(tmp_path: Pat
     words = Sentences(found, Phrases("en"), Price(3600))
     (one,) = [one for one in found.passings if (one.arm, one.target.name) == ("llama", "90")]
     sure, later = Place(250, 1000, -1, 1), Place(250, None, -1, 0)
-    assert words.spent(replace(one, place=sure, seconds=(60.0, 120.0))) == "1.0 ~ 2.0 minutes of training, 60 ~ 120 won"
-    assert words.spent(replace(one, place=later, seconds=(60.0, None))) == "more than 1.0 minutes of training, 60 won"
-    assert words.spent(replace(one, place=Place(250, 4000, -1, -1), seconds=(60.0, 120.0))) == ""  # it may never pass
+    assert (
+        words.spent(replace(one, place=sure, seconds=(60.0, 120.0)))
+        == "1.0 ~ 2.0 minutes of training, 60 ~ 120 won"
+    )
+    assert (
+        words.spent(replace(one, place=later, seconds=(60.0, None)))
+        == "more than 1.0 minutes of training, 60 won"
+    )
+    assert (
+        words.spent(replace(one, place=Place(250, 4000, -1, -1), seconds=(60.0, 120.0))) == ""
+    )  # it may never pass
     assert words.spent(replace(one, place=sure, seconds=(None, None))) == ""
     assert found._seconds("llama", 1_000) == pytest.approx(160)
     assert found._seconds("llama", 5_000) is None and found._seconds("llama", 200) is None
 
 
-def test_targets_of_which_the_same_is_to_be_said_are_told_together(full: report.StudyReport) -> None:
+def test_targets_of_which_the_same_is_to_be_said_are_told_together(
+    full: report.StudyReport,
+) -> None:
     found = Findings(found_in(full).scores)
-    found.__dict__["passings"] = [replace(one, place=Place(250, None, -1, 0)) for one in found.passings]
-    (told,) = [one.text for one in Sentences(found, Phrases("en"), None).verdicts() if "deepseek passes" in one.text]
+    found.__dict__["passings"] = [
+        replace(one, place=Place(250, None, -1, 0)) for one in found.passings
+    ]
+    (told,) = [
+        one.text
+        for one in Sentences(found, Phrases("en"), None).verdicts()
+        if "deepseek passes" in one.text
+    ]
     assert re.search(
-        r"alone \(0\.\d+\), 80% of the best gain \(.*\), 90% of the best gain \(.*\): not with up to 250", told
+        r"alone \(0\.\d+\), 80% of the best gain \(.*\), 90% of the best gain \(.*\): not with up"
+        r" to 250",
+        told,
     )
     assert told.count("cannot be told") == 1
 
 
-def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(full: report.StudyReport) -> None:
+def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(
+    full: report.StudyReport,
+) -> None:
     (pair,) = found_in(full).pairs
     raw, adjusted = ([getattr(one, key) for _, one in pair.sizes] for key in ("found", "p_holm"))
     assert adjusted == pytest.approx(paired.holm([one.p_value for one in raw]))
@@ -259,19 +335,31 @@ MAY = Place(None, 320, 0, 1)
         ([], "The curves do not cross between 250 and 16,000 rows."),
         ([OPEN], "Where the curves cross, if they do, cannot be told."),
         ([MAY], "If the curves cross, then below 320 rows."),
-        ([MAY, Place(9_000.0, None, 1, 0)], "If the curves cross, then below 320 or above 9,000 rows."),
-        ([MAY, Place(1_234.5, 7_000, 1, -1)],
-         "The curves cross between 1,200 and 7,000 rows. They may also cross below 320 rows."),
-        ([Place(250, 1_000, 1, -1), Place(1_000, 4_000, -1, 1)],
-         "The curves cross between 250 and 1,000 and between 1,000 and 4,000 rows."),
+        (
+            [MAY, Place(9_000.0, None, 1, 0)],
+            "If the curves cross, then below 320 or above 9,000 rows.",
+        ),
+        (
+            [MAY, Place(1_234.5, 7_000, 1, -1)],
+            "The curves cross between 1,200 and 7,000 rows. They may also cross below 320 rows.",
+        ),
+        (
+            [Place(250, 1_000, 1, -1), Place(1_000, 4_000, -1, 1)],
+            "The curves cross between 250 and 1,000 and between 1,000 and 4,000 rows.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_range_in_which_curves_may_cross_is_told(
     full: report.StudyReport, crossings: list[Place], told: str
 ) -> None:
     (pair,) = found_in(full).pairs
-    assert Sentences(found_in(full), Phrases("en"), None).crosses(replace(pair, crossings=crossings)) == told
-    in_korean = Sentences(found_in(full), Phrases("ko"), None).crosses(replace(pair, crossings=crossings))
+    assert (
+        Sentences(found_in(full), Phrases("en"), None).crosses(replace(pair, crossings=crossings))
+        == told
+    )
+    in_korean = Sentences(found_in(full), Phrases("ko"), None).crosses(
+        replace(pair, crossings=crossings)
+    )
     assert re.findall(r"[\d,]+\d", in_korean) == re.findall(r"[\d,]+\d", told)
 
 
@@ -289,19 +377,28 @@ def test_verdicts_come_first_and_say_what_was_asked(full: report.StudyReport) ->
     assert "with 16,000 rows deepseek learned less than llama" in told[0]
     assert "worse with 1,000, 4,000, 8,000, 16,000" in told[1]
     assert any(
-        re.search(r"llama passes .* 90% of the best gain \(0\.\d+\): between [\d,]+ and [\d,]+ rows \(.* won\)", one)
+        re.search(
+            r"llama passes .* 90% of the best gain \(0\.\d+\): between [\d,]+ and [\d,]+ rows \(.*"
+            r" won\)",
+            one,
+        )
         for one in told
     )
     assert any(
-        re.search(r"deepseek passes .* 90% of the best gain \(0\.\d+\): not with up to 16,000", one) for one in told
+        re.search(r"deepseek passes .* 90% of the best gain \(0\.\d+\): not with up to 16,000", one)
+        for one in told
     )
     assert any("32,000 rows instead of 16,000 would gain" in one for one in told)
     assert full.notes() == [Phrases("en")("study_how_sure")]
 
 
-def test_nothing_is_said_first_where_not_all_cells_have_the_target_task(full: report.StudyReport) -> None:
+def test_nothing_is_said_first_where_not_all_cells_have_the_target_task(
+    full: report.StudyReport,
+) -> None:
     study, cells = full.study, (full.scored, full.failed)
-    other = report.StudyReport(replace(study, target_task="klue_nli_ko"), cells, Phrases("en"), None)
+    other = report.StudyReport(
+        replace(study, target_task="klue_nli_ko"), cells, Phrases("en"), None
+    )
     assert other.verdicts() == []
     assert "not all cells were scored on the target task klue_nli_ko" in other.notes()[0]
 
@@ -325,7 +422,10 @@ def test_page_markdown_and_json_hold_the_same_figures(tmp_path: Path, language: 
     figures = set(re.findall(r"\d[\d,.]*\d|\d", text.replace("\\", "")))
     assert figures <= set(re.findall(r"\d[\d,.]*\d|\d", read))
     assert "<script" not in page and "&lt;script" in page and "\\<script" in text
-    assert "KLUE-NLI v1.1" in text and "./cli.py study recipes/studies/made.yml --price 3000" in text.replace("\\", "")
+    assert (
+        "KLUE-NLI v1.1" in text
+        and "./cli.py study recipes/studies/made.yml --price 3000" in text.replace("\\", "")
+    )
     found = json.loads(told)
     assert len(found["cells"]) == 11 and len(found["failed"]) == 1
     point = found["tasks"][TASK]["points"][0]
@@ -340,28 +440,46 @@ def test_the_next_step_lists_what_is_not_trained_on_with_leaks_that_are_counted_
     assert found.keys() == {"aihub_dialogue", "chat", "klue_nli", "korquad", "naver_news", "nsmc"}
     assert {step.leaks for name, step in found.items()} == {None}
     nsmc, mine = found["nsmc"], found["chat"]
-    assert nsmc.plan and nsmc.alone and nsmc.plan.counted.rows > 140_000 > nsmc.plan.counted.rows - 150_000
+    assert (
+        nsmc.plan
+        and nsmc.alone
+        and nsmc.plan.counted.rows > 140_000 > nsmc.plan.counted.rows - 150_000
+    )
     assert nsmc.tokens == nsmc.plan.counted.tokens - nsmc.alone.counted.tokens > 0
     assert nsmc.seconds == nsmc.plan.on[0].total - nsmc.alone.on[0].total > 0
     assert mine.plan is None and mine.tokens is mine.seconds is mine.training_steps is None
     (table,) = [tables.next_steps([nsmc, mine], PRICE, Phrases("en"), [])]
     assert table.rows[0][1] == "CC0-1.0" and "premises of KLUE-NLI train" in table.rows[0][2]
     told = tables.next_steps([nsmc, mine], PRICE, Phrases("ko"), []).rows
-    assert "KLUE-NLI 학습 데이터의 전제" in told[0][2] and told[1][:2] == ("직접 가져온 대화", "직접 확인해야 함")
+    assert "KLUE-NLI 학습 데이터의 전제" in told[0][2] and told[1][:2] == (
+        "직접 가져온 대화",
+        "직접 확인해야 함",
+    )
     assert table.rows[1][3:] == ("your own", "-", "-", "-", "-")
-    assert tables._step(replace(nsmc, leaks={TASK: 12}), None, Phrases("en"))[2] == f"{TASK}: 12 rows"
+    assert (
+        tables._step(replace(nsmc, leaks={TASK: 12}), None, Phrases("en"))[2] == f"{TASK}: 12 rows"
+    )
 
 
 def test_leaks_are_counted_in_the_files_that_are_here(tmp_path: Path) -> None:
     for name in ("ratings_train.txt", "ratings_test.txt"):
-        write_text(tmp_path / name, (ROOT / "kodata" / "samples" / "nsmc" / name).read_text(encoding="utf-8"))
-    recipe: Any = SimpleNamespace(data=(), data_path={"nsmc": tmp_path}, tasks=("nsmc_ko", "klue_nli_ko"), leaks="drop")
+        write_text(
+            tmp_path / name,
+            (ROOT / "kodata" / "samples" / "nsmc" / name).read_text(encoding="utf-8"),
+        )
+    recipe: Any = SimpleNamespace(
+        data=(), data_path={"nsmc": tmp_path}, tasks=("nsmc_ko", "klue_nli_ko"), leaks="drop"
+    )
     before = next_step._leaks(recipe, "nsmc")
     assert before is not None and before.keys() == {"nsmc_ko"}
     asked = (tmp_path / "ratings_test.txt").read_text(encoding="utf-8").splitlines()[1:3]
     train = tmp_path / "ratings_train.txt"
     write_text(
-        train, train.read_text(encoding="utf-8").rstrip("\n") + "\n" + "\n".join(f"9{line}" for line in asked) + "\n"
+        train,
+        train.read_text(encoding="utf-8").rstrip("\n")
+        + "\n"
+        + "\n".join(f"9{line}" for line in asked)
+        + "\n",
     )
     assert next_step._leaks(recipe, "nsmc") == {"nsmc_ko": before["nsmc_ko"] + 2}
     assert next_step._leaks(recipe, "klue_nli") is None
@@ -373,9 +491,14 @@ def test_a_plot_joins_points_without_a_law_and_follows_a_law_to_twice_the_larges
     drawn = list(series(found_in(full)))
     laws = [one for one in drawn if one.dashed]
     assert [one.label for one in laws] == ["llama", "deepseek"] and len(drawn) == 2 * (5 + 1)
-    assert [point.x for point in (laws[0].points[0], laws[0].points[-1])] == pytest.approx([250, 32_000])
+    assert [point.x for point in (laws[0].points[0], laws[0].points[-1])] == pytest.approx(
+        [250, 32_000]
+    )
     few = list(series(findings(tmp_path, Grid())))
-    assert [(one.label, len(one.points), one.marked) for one in few] == [("llama", 3, True), ("deepseek", 3, True)]
+    assert [(one.label, len(one.points), one.marked) for one in few] == [
+        ("llama", 3, True),
+        ("deepseek", 3, True),
+    ]
     assert all(point.low is not None for one in few for point in one.points)
 
 
@@ -385,7 +508,9 @@ def test_a_value_that_is_not_known_is_a_dash() -> None:
 
 @needs_browser
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_is_quiet_runs_nothing_and_fits_a_phone_and_paper(tmp_path: Path, language: str) -> None:
+def test_the_page_is_quiet_runs_nothing_and_fits_a_phone_and_paper(
+    tmp_path: Path, language: str
+) -> None:
     page, *_ = write(tmp_path, language, Grid(FULL.sizes, FULL.seeds, premises=30))
     with Browser() as browser:
         browser.open(page, width=375)

@@ -1,4 +1,5 @@
-"""ko_consistency: what agrees, what is right, and that a model which always says one word shows as what it is."""
+"""ko_consistency: what agrees, what is right, and that a model which always says one word shows as
+what it is."""
 
 import functools
 import hashlib
@@ -41,13 +42,19 @@ Evaluate = Callable[..., dict[str, Any]]
 
 def scores(result: dict[str, Any]) -> dict[str, float]:
     """What lm_eval itself reports."""
-    found = {key.removesuffix(",none"): number for key, number in result["scores"].items() if key.endswith(",none")}
+    found = {
+        key.removesuffix(",none"): number
+        for key, number in result["scores"].items()
+        if key.endswith(",none")
+    }
     return {name: number for name, number in found.items() if not name.endswith("_stderr")}
 
 
 @functools.cache
 def docs(task: str) -> list[Record]:
-    return list((nli.dataset("nli_sample", 60) if task == NLI else questions.dataset("paraphrases"))["test"])
+    return list(
+        (nli.dataset("nli_sample", 60) if task == NLI else questions.dataset("paraphrases"))["test"]
+    )
 
 
 def items(task: str, rule: Callable[..., Any]) -> dict[str, list[tuple[Any, str]]]:
@@ -65,14 +72,18 @@ def items(task: str, rule: Callable[..., Any]) -> dict[str, list[tuple[Any, str]
 
 def judged(task: str, rule: Callable[..., Any]) -> dict[str, float]:
     return {
-        name: value(METRICS.get(name, MEAN), *zip(*given, strict=True)) for name, given in items(task, rule).items()
+        name: value(METRICS.get(name, MEAN), *zip(*given, strict=True))
+        for name, given in items(task, rule).items()
     }
 
 
 @functools.cache
 def gold() -> dict[str, str]:
     """The right word for every prompt of the shipped sample."""
-    return {nli.question(doc): nli.choices(doc)[nli.target(doc)] for doc in nli._docs(list(nli_sample.read("test")))}
+    return {
+        nli.question(doc): nli.choices(doc)[nli.target(doc)]
+        for doc in nli._docs(list(nli_sample.read("test")))
+    }
 
 
 def knows(prompt: str, choice: str) -> float:
@@ -91,12 +102,20 @@ def guesses(prompt: str, choice: str) -> float:
     return hashlib.blake2b(f"{prompt}{choice}".encode()).digest()[0]
 
 
-def test_a_model_that_always_says_neutral_is_consistent_and_a_third_right(evaluate: Evaluate) -> None:
+def test_a_model_that_always_says_neutral_is_consistent_and_a_third_right(
+    evaluate: Evaluate,
+) -> None:
     result = evaluate(NLI, says("중립"))
     found = scores(result)
     assert found == pytest.approx(judged(NLI, says("중립")), nan_ok=True)
     assert [sample["doc"] for sample in result["samples"]] == docs(NLI)
-    for metric in ("agreement", "wording_agreement", "order_agreement", "pair_agreement", "swap_consistent"):
+    for metric in (
+        "agreement",
+        "wording_agreement",
+        "order_agreement",
+        "pair_agreement",
+        "swap_consistent",
+    ):
         assert found[metric] == 1, metric
     assert math.isnan(found["fleiss_kappa"])
     assert found["consistent_and_right"] == found["acc"] == pytest.approx(1 / 3)
@@ -117,11 +136,17 @@ def test_a_model_that_follows_the_order_of_the_labels_is_found_out() -> None:
         4 * 3 / (6 * 5)
     )  # four prompts begin with 함의, one with each other
     assert found["fleiss_kappa"] == pytest.approx((0.4 - 0.5) / (1 - 0.5))
-    assert (found["consistent_and_right"], found["three_labels"], found["swap_consistent"]) == (0, 0, 1)
+    assert (found["consistent_and_right"], found["three_labels"], found["swap_consistent"]) == (
+        0,
+        0,
+        1,
+    )
 
 
 def test_a_model_that_trips_over_one_wording_keeps_its_order_agreement() -> None:
-    trips = lambda prompt, choice: (knows if "첫째 문장" not in prompt else says("중립"))(prompt, choice)  # noqa: E731
+    trips = lambda prompt, choice: (knows if "첫째 문장" not in prompt else says("중립"))(
+        prompt, choice
+    )
     found = judged(NLI, trips)
     assert (found["order_agreement"], found["triple_acc"]) == (1, 1)
     assert found["wording_agreement"] == found["consistent_and_right"] == pytest.approx(1 / 3)
@@ -130,8 +155,10 @@ def test_a_model_that_trips_over_one_wording_keeps_its_order_agreement() -> None
 
 def test_contradictions_turned_round_are_compared_with_themselves_alone() -> None:
     usual = {klue_nli.question(record) for record in nli_sample.read("test")}
-    unsure = lambda prompt, choice: (  # noqa: E731
-        says("중립") if prompt not in usual and prompt.startswith("전제") and "함의, 중립, 모순" in prompt else knows
+    unsure = lambda prompt, choice: (
+        says("중립")
+        if prompt not in usual and prompt.startswith("전제") and "함의, 중립, 모순" in prompt
+        else knows
     )(prompt, choice)
     found = judged(NLI, unsure)
     assert (found["swap_consistent"], found["swap_contradiction"]) == (0, 0)
@@ -144,17 +171,35 @@ def test_chance_is_what_a_guess_at_every_prompt_scores() -> None:
     assert cards()["ko_consistency_nli"].chance == chance
     for metric, expected in chance.items():
         assert found[metric] == pytest.approx(expected, abs=0.12), metric
-    exact = {"agreement": 3 / 3**6, "wording_agreement": 3 / 3**4, "order_agreement": 3 / 3**3, "three_labels": 6 / 27}
+    exact = {
+        "agreement": 3 / 3**6,
+        "wording_agreement": 3 / 3**4,
+        "order_agreement": 3 / 3**3,
+        "three_labels": 6 / 27,
+    }
     exact |= {"consistent_and_right": 3**-6, "triple_acc": 3**-3, "swap_contradiction": 1 / 9}
-    assert {metric: round(number, 4) for metric, number in exact.items()} == {key: chance[key] for key in exact}
+    assert {metric: round(number, 4) for metric, number in exact.items()} == {
+        key: chance[key] for key in exact
+    }
 
 
-def test_every_metric_has_a_standard_error_and_two_items_go_the_whole_way(evaluate: Evaluate) -> None:
-    knows_some = lambda prompt, choice: (knows if guesses(prompt, "") % 8 else says("중립"))(prompt, choice)  # noqa: E731
-    said = [lambda doc: doc["answers"][0], lambda doc: "", lambda doc: "<think>", lambda doc: doc["guid"]]
+def test_every_metric_has_a_standard_error_and_two_items_go_the_whole_way(
+    evaluate: Evaluate,
+) -> None:
+    knows_some = lambda prompt, choice: (knows if guesses(prompt, "") % 8 else says("중립"))(
+        prompt, choice
+    )
+    said = [
+        lambda doc: doc["answers"][0],
+        lambda doc: "",
+        lambda doc: "<think>",
+        lambda doc: doc["guid"],
+    ]
     rules = {NLI: knows_some, QUESTIONS: lambda _, doc: said[len(doc["group"]) % 4](doc)}
     for task, rule in rules.items():
-        for name, given in json.loads(json.dumps(items(task, rule))).items():  # as samples hold them
+        for name, given in json.loads(
+            json.dumps(items(task, rule))
+        ).items():  # as samples hold them
             assert 0 < stderr(METRICS.get(name, MEAN), *zip(*given, strict=True)) < 0.1, name
         result = evaluate(task, rule, limit=2)
         harness_task = load_task(task)
@@ -164,17 +209,32 @@ def test_every_metric_has_a_standard_error_and_two_items_go_the_whole_way(evalua
 
 
 def test_the_prompts_vary_one_thing_at_a_time() -> None:
-    record = {"guid": "g", "premise": "{비}가 온다.", "hypothesis": "땅이 {0} 젖는다.", "label": "contradiction"}
+    record = {
+        "guid": "g",
+        "premise": "{비}가 온다.",
+        "hypothesis": "땅이 {0} 젖는다.",
+        "label": "contradiction",
+    }
     docs = {doc["prompt"]: nli.question(doc) for doc in nli._docs([record])}
     assert docs["usual"] == klue_nli.question(record)
     assert len(set(docs.values())) == 4 + 2 + 1
     ordered = [docs[name] for name in ("usual", "order_1", "order_2")]
-    assert len({text.replace(", ", "").translate({ord(c): None for c in "".join(LABELS)}) for text in ordered}) == 1
+    assert (
+        len(
+            {
+                text.replace(", ", "").translate({ord(c): None for c in "".join(LABELS)})
+                for text in ordered
+            }
+        )
+        == 1
+    )
     assert {min(LABELS, key=text.index) for text in ordered} == set(LABELS)
     for name, text in docs.items():
         assert text.count(record["premise"]) == text.count(record["hypothesis"]) == 1, name
         assert text == text.strip() and all(text.count(label) == 1 for label in LABELS), name
-    assert [name for name, text in docs.items() if text.index("{비}") > text.index("{0}")] == ["swap"]
+    assert [name for name, text in docs.items() if text.index("{비}") > text.index("{0}")] == [
+        "swap"
+    ]
     assert len(list(nli._docs([{**record, "label": "neutral"}]))) == 6
 
 
@@ -183,14 +243,21 @@ def test_the_same_whole_premises_are_drawn_whatever_the_limit(evaluate: Evaluate
     assert [len({doc["premise"] for doc in asked[at : at + 19]}) for at in (0, 19)] == [1, 1]
     assert asked == docs(NLI)[:38] == list(nli.dataset("nli_sample", 2)["test"])
     assert len({doc["guid"] for doc in docs(NLI)}) == len(docs(NLI)) == 60 * 19
-    assert all(card.quick % 19 == 0 for name, card in cards().items() if name in (NLI, "ko_consistency_nli"))
+    assert all(
+        card.quick % 19 == 0
+        for name, card in cards().items()
+        if name in (NLI, "ko_consistency_nli")
+    )
 
 
 def test_the_real_dev_file_gives_250_premises(real_klue: Path) -> None:
     docs = nli.dataset("klue_nli", 250, {"klue_nli": str(real_klue)})["test"]
     assert len(docs) == 250 * 19
     assert len(set(docs["premise"])) == 250
-    assert Counter(doc["prompt"] for doc in docs) == {**dict.fromkeys(nli.UNCHANGED, 750), "swap": 250}
+    assert Counter(doc["prompt"] for doc in docs) == {
+        **dict.fromkeys(nli.UNCHANGED, 750),
+        "swap": 250,
+    }
     known = {record["guid"] for record in klue_nli.read("test", real_klue)}
     assert len(set(docs["item"]) & known) == 750
 
@@ -200,14 +267,20 @@ RATINGS = [(0, 0, 0), (0, 0, 1), (1, 1, 1), (0, 1, 2)]
 
 
 def rated(ratings: list[tuple[int, ...]]) -> list[tuple[Any, ...]]:
-    return [(f"c{at // 2}", at, len(said), 0, label) for at, said in enumerate(ratings) for label in said]
+    return [
+        (f"c{at // 2}", at, len(said), 0, label)
+        for at, said in enumerate(ratings)
+        for label in said
+    ]
 
 
 def test_fleiss_kappa_matches_a_table_worked_by_hand() -> None:
     # pairs that agree: 1, 1/3, 1, 0; labels: 6, 5 and 1 of 12
     agreed, chance = (1 + 1 / 3 + 1 + 0) / 4, (36 + 25 + 1) / 144
     assert aggregation("pair_agreement")(rated(RATINGS)) == pytest.approx(agreed)
-    assert aggregation("fleiss_kappa")(rated(RATINGS)) == pytest.approx((agreed - chance) / (1 - chance))
+    assert aggregation("fleiss_kappa")(rated(RATINGS)) == pytest.approx(
+        (agreed - chance) / (1 - chance)
+    )
     assert aggregation("agreement")(rated(RATINGS)) == 2 / 4
     assert aggregation("consistent_and_right")(rated(RATINGS)) == 1 / 4
 
@@ -217,7 +290,9 @@ def test_fleiss_kappa_is_statsmodels() -> None:
     rng = random.Random(1)
     ratings = [tuple(rng.choices(range(3), (at % 3 + 1, 1, 1), k=6)) for at in range(40)]
     table, _ = inter_rater.aggregate_raters(np.array(ratings))
-    assert aggregation("fleiss_kappa")(rated(ratings)) == pytest.approx(inter_rater.fleiss_kappa(table, "fleiss"))
+    assert aggregation("fleiss_kappa")(rated(ratings)) == pytest.approx(
+        inter_rater.fleiss_kappa(table, "fleiss")
+    )
 
 
 def test_one_label_alone_has_no_kappa_and_an_item_cut_through_does_not_count() -> None:
@@ -239,7 +314,9 @@ def test_the_standard_error_of_kappa_agrees_with_another_sample_of_the_world() -
 
     spread = float(np.std([aggregation("fleiss_kappa")(world(seed)) for seed in range(300)]))
     items = world(1_000)
-    assert stderr(METRICS["fleiss_kappa"], items, [item[0] for item in items]) == pytest.approx(spread, rel=0.25)
+    assert stderr(METRICS["fleiss_kappa"], items, [item[0] for item in items]) == pytest.approx(
+        spread, rel=0.25
+    )
 
 
 def overlaps(answers: list[tuple[str, ...]]) -> list[float]:
@@ -257,10 +334,14 @@ def cosine(one: str, other: str) -> float:
 
 def test_overlap_is_the_mean_cosine_of_bigrams_within_and_between_groups() -> None:
     answers = [("24시간", "24시간입니다", "스물네시간"), ("서울", "서울입니다", "서울이에요")]
-    pairs = [cosine(a, b) for texts in answers for at, a in enumerate(texts) for b in texts[at + 1 :]]
+    pairs = [
+        cosine(a, b) for texts in answers for at, a in enumerate(texts) for b in texts[at + 1 :]
+    ]
     crossed = [cosine(a, b) for a in answers[0] for b in answers[1]]
     within, between, gain = overlaps(answers)
-    assert within == pytest.approx(sum(pairs) / len(pairs), abs=0.02)  # buckets shared by chance move it a little
+    assert within == pytest.approx(
+        sum(pairs) / len(pairs), abs=0.02
+    )  # buckets shared by chance move it a little
     assert between == pytest.approx(sum(crossed) / len(crossed), abs=0.02)
     assert gain == pytest.approx(within - between)
 
@@ -272,7 +353,8 @@ def test_answers_that_never_change_overlap_between_groups_too_and_empty_ones_now
 
 
 def test_a_group_that_is_drawn_twice_is_no_pair_of_two_groups() -> None:
-    """The mean over resamples is the value, which it was not when a group was crossed with itself."""
+    """The mean over resamples is the value, which it was not when a group was crossed with
+    itself."""
     rng = random.Random(5)
     answers = ["".join(rng.choices("가나다라마바사", k=6)) for _ in range(10)]
     items = [(f"g{at}", 2, text) for at, said in enumerate(answers) for text in (said, said)]
@@ -283,7 +365,9 @@ def test_a_group_that_is_drawn_twice_is_no_pair_of_two_groups() -> None:
         assert seen.mean() == pytest.approx(value(metric, items, clusters), abs=0.005), name
 
 
-def test_groups_that_are_pooled_are_crossed_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_that_are_pooled_are_crossed_with_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = random.Random(6)
     items = [(at // 2, 2, "".join(rng.choices("가나다라", k=5))) for at in range(400)]
     metric, clusters = METRICS["answer_overlap_between"], [item[0] for item in items]
@@ -302,7 +386,12 @@ def test_a_model_that_knows_the_answers_is_right_in_whichever_form(evaluate: Eva
     result = evaluate(QUESTIONS, right_form)
     found = scores(result)
     assert found == pytest.approx(judged(QUESTIONS, right_form))
-    assert (found["acc"], found["consistent_and_right"], found["empty"], found["unfinished"]) == (1, 1, 0, 0)
+    assert (found["acc"], found["consistent_and_right"], found["empty"], found["unfinished"]) == (
+        1,
+        1,
+        0,
+        0,
+    )
     assert 0 < found["same_answer"] < 1
     assert found["answer_overlap_gain"] > 0.2
     assert (
@@ -317,12 +406,24 @@ def test_a_model_that_knows_the_answers_is_right_in_whichever_form(evaluate: Eva
 
 @pytest.mark.parametrize(
     ("said", "same"),
-    [("모릅니다.", 1), ("", 0), ("</think>", 0), ("<think>하루는 24시간", 0), ("!?", 0), ("I do not know.", 1)],
+    [
+        ("모릅니다.", 1),
+        ("", 0),
+        ("</think>", 0),
+        ("<think>하루는 24시간", 0),
+        ("!?", 0),
+        ("I do not know.", 1),
+    ],
 )
-def test_one_answer_to_all_is_never_right_and_an_empty_one_is_not_even_consistent(said: str, same: int) -> None:
+def test_one_answer_to_all_is_never_right_and_an_empty_one_is_not_even_consistent(
+    said: str, same: int
+) -> None:
     found = judged(QUESTIONS, lambda *_: said)
     assert (found["same_answer"], found["acc"], found["consistent_and_right"]) == (same, 0, 0)
-    assert (found["answer_overlap"], found["answer_overlap_between"]) == (pytest.approx(same), pytest.approx(same))
+    assert (found["answer_overlap"], found["answer_overlap_between"]) == (
+        pytest.approx(same),
+        pytest.approx(same),
+    )
     assert found["empty"] == 1 - same
     assert found["unfinished"] == float(said.startswith("<think>"))
 
@@ -354,25 +455,47 @@ def test_a_model_that_repeats_the_question_or_writes_without_end_is_not_right() 
         ("가" * 100 + "7", ["7"], False),
     ],
 )
-def test_a_right_answer_is_short_and_holds_an_accepted_form(said: str, forms: list[str], right: bool) -> None:
+def test_a_right_answer_is_short_and_holds_an_accepted_form(
+    said: str, forms: list[str], right: bool
+) -> None:
     assert questions.holds(said, forms) is right
 
 
 @pytest.mark.parametrize(
     ("said", "form"),
     [
-        ("열네 개", "네 개"), ("열 네 개입니다.", "네 개"), ("답은 열네 개", "네 개"), ("백네 개", "네 개"), ("십칠", "칠"),
-        ("십 칠", "칠"), ("칠십", "칠"), ("쉰다섯 명", "다섯"), ("열세 개", "세 개"), ("백오십 퍼센트", "오십 퍼센트"),
-        ("이백 년", "백 년"), ("스물다섯 마리", "스물"), ("이십사", "십사"), ("칠판", "칠"), ("인터넷", "넷"),
-        ("넷플릭스", "넷"), ("스물네 분", "스물네 시간"), ("오십육", "오십"),
+        ("열네 개", "네 개"),
+        ("열 네 개입니다.", "네 개"),
+        ("답은 열네 개", "네 개"),
+        ("백네 개", "네 개"),
+        ("십칠", "칠"),
+        ("십 칠", "칠"),
+        ("칠십", "칠"),
+        ("쉰다섯 명", "다섯"),
+        ("열세 개", "세 개"),
+        ("백오십 퍼센트", "오십 퍼센트"),
+        ("이백 년", "백 년"),
+        ("스물다섯 마리", "스물"),
+        ("이십사", "십사"),
+        ("칠판", "칠"),
+        ("인터넷", "넷"),
+        ("넷플릭스", "넷"),
+        ("스물네 분", "스물네 시간"),
+        ("오십육", "오십"),
     ],
-)  # fmt: skip
-def test_a_larger_number_another_word_and_another_unit_are_no_right_answer(said: str, form: str) -> None:
+)
+def test_a_larger_number_another_word_and_another_unit_are_no_right_answer(
+    said: str, form: str
+) -> None:
     assert not questions.holds(said, [form])
 
 
-@pytest.mark.parametrize(("said", "right"), [("24분", False), ("24 시간", True), ("24", True), ("24입니다", True)])
-def test_a_bare_number_is_right_but_for_a_unit_that_no_accepted_form_has(said: str, right: bool) -> None:
+@pytest.mark.parametrize(
+    ("said", "right"), [("24분", False), ("24 시간", True), ("24", True), ("24입니다", True)]
+)
+def test_a_bare_number_is_right_but_for_a_unit_that_no_accepted_form_has(
+    said: str, right: bool
+) -> None:
     assert questions.holds(said, ["24시간", "24"]) is right
     assert questions.holds(said, ["24"])  # where no form has a unit none is asked for
 
@@ -380,12 +503,23 @@ def test_a_bare_number_is_right_but_for_a_unit_that_no_accepted_form_has(said: s
 @pytest.mark.parametrize(
     ("said", "form"),
     [
-        ("모두 네 개", "네 개"), ("네, 네 개예요.", "네 개"), ("한 시간이 육십 분", "육십 분"), ("답은칠입니다", "칠"),
-        ("넷이 있다", "넷"), ("모두 넷뿐이다", "넷"), ("6일 것입니다", "6"), ("26글자", "26"), ("오십육이에요", "오십육"),
-        ("하루가 이십사 시간", "이십사 시간"), ("24 시간", "24시간"), ("일곱 가지", "일곱"),
+        ("모두 네 개", "네 개"),
+        ("네, 네 개예요.", "네 개"),
+        ("한 시간이 육십 분", "육십 분"),
+        ("답은칠입니다", "칠"),
+        ("넷이 있다", "넷"),
+        ("모두 넷뿐이다", "넷"),
+        ("6일 것입니다", "6"),
+        ("26글자", "26"),
+        ("오십육이에요", "오십육"),
+        ("하루가 이십사 시간", "이십사 시간"),
+        ("24 시간", "24시간"),
+        ("일곱 가지", "일곱"),
     ],
-)  # fmt: skip
-def test_words_that_only_look_like_numerals_take_nothing_from_a_right_answer(said: str, form: str) -> None:
+)
+def test_words_that_only_look_like_numerals_take_nothing_from_a_right_answer(
+    said: str, form: str
+) -> None:
     assert questions.holds(said, [form])
 
 
@@ -412,12 +546,18 @@ def kept(path: Path | None = None) -> Iterator[Record]:
     return (row for row in paraphrases.read("test", path) if not isinstance(row, Refused))
 
 
-def test_the_shipped_groups_are_whole_and_no_question_stands_twice_or_gives_its_answer_away() -> None:
+def test_the_shipped_groups_are_whole_and_no_question_stands_twice_or_gives_its_answer_away() -> (
+    None
+):
     rows = list(kept())
     sizes = Counter(row["group"] for row in rows)
     assert len(rows) == paraphrases.CARD.rows["test"]
     assert len(sizes) >= 60 and min(sizes.values()) >= 4
-    assert len({folded(row["question"]) for row in rows}) == len({row["guid"] for row in rows}) == len(rows)
+    assert (
+        len({folded(row["question"]) for row in rows})
+        == len({row["guid"] for row in rows})
+        == len(rows)
+    )
     for row in rows:
         assert not questions.holds(row["question"], row["answers"]), row
         assert all(folded(form) for form in row["answers"]) and row["answers"], row
@@ -429,7 +569,10 @@ def test_what_is_for_scoring_only_is_refused_as_training_data(tmp_path: Path) ->
         convert([Entry("paraphrases")], tmp_path / "out", seed=1)
     assert not (tmp_path / "out").exists()
     text = "model: quickstart-llama\ndata: [{source: paraphrases}]\n"
-    with pytest.raises(RecipeError, match=r"data\.0\.source: `paraphrases` is for scoring only; name ko_consistency_q"):
+    with pytest.raises(
+        RecipeError,
+        match=r"data\.0\.source: `paraphrases` is for scoring only; name ko_consistency_q",
+    ):
         reading.load(write_recipe(tmp_path, text))
     with pytest.raises(DataError, match="no split 'train': it is for scoring only"):
         list(paraphrases.read("train"))
@@ -445,13 +588,20 @@ def put(folder: Path, rows: list[str]) -> Path:
     return folder
 
 
-def test_parakqcs_form_is_read_and_what_does_not_mark_one_group_is_left_out(tmp_path: Path, evaluate: Evaluate) -> None:
+def test_parakqcs_form_is_read_and_what_does_not_mark_one_group_is_left_out(
+    tmp_path: Path, evaluate: Evaluate
+) -> None:
     one, two, three = block(1), block(2), block(3, intent="2")
     two[3] = two[4]
     three[0] = one[0].replace("\t1\t", "\t2\t")
     put(tmp_path, [*one, *two, *three])
-    reasons = Counter(row.reason for row in paraphrases.read("test", tmp_path) if isinstance(row, Refused))
-    assert reasons == {"its group says a sentence twice": 10, "the sentence stands in two groups": 2}
+    reasons = Counter(
+        row.reason for row in paraphrases.read("test", tmp_path) if isinstance(row, Refused)
+    )
+    assert reasons == {
+        "its group says a sentence twice": 10,
+        "the sentence stands in two groups": 2,
+    }
     assert Counter(row["group"] for row in kept(tmp_path)) == {"0000": 9, "0002": 9}
     result = evaluate(QUESTIONS, lambda prompt, _: prompt[:2], {"paraphrases": str(tmp_path)})
     found = scores(result)
@@ -464,7 +614,10 @@ def test_parakqcs_form_is_read_and_what_does_not_mark_one_group_is_left_out(tmp_
     ("rows", "told"),
     [
         (block(1)[:9], r"paraKQC_v1\.txt: 9 rows, 9 more than whole groups of 10"),
-        (block(1)[:5] + block(2, intent="3")[5:], "rows 1 to 10 are no group of one topic and intent"),
+        (
+            block(1)[:5] + block(2, intent="3")[5:],
+            "rows 1 to 10 are no group of one topic and intent",
+        ),
         ([*block(1)[:9], "0\t1\t "], "row 10: sentence is empty"),
         ([*block(1), "0\t1"], r"row 11: 2 columns, not these 3 \(topic, intent, sentence\)"),
     ],
@@ -477,14 +630,23 @@ def test_a_damaged_file_is_one_message(tmp_path: Path, rows: list[str], told: st
 def test_a_folder_without_parakqc_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no test data there; looked for paraKQC\*\.txt"):
         questions.dataset("paraphrases", str(tmp_path))
-    with pytest.raises(DataError, match=r"0{40} is a commit, but it is not on the hub; give a folder"):
+    with pytest.raises(
+        DataError, match=r"0{40} is a commit, but it is not on the hub; give a folder"
+    ):
         questions.dataset("paraphrases", "0" * 40)
 
 
-@pytest.mark.skipif(not (REAL / "parakqc").is_dir(), reason="the real ParaKQC file is not at ../shared/data/parakqc")
+@pytest.mark.skipif(
+    not (REAL / "parakqc").is_dir(), reason="the real ParaKQC file is not at ../shared/data/parakqc"
+)
 def test_the_real_parakqc_has_its_known_counts() -> None:
-    reasons = Counter(row.reason for row in paraphrases.read("test", REAL / "parakqc") if isinstance(row, Refused))
-    assert reasons == {"its group says a sentence twice": 5 * 10, "the sentence stands in two groups": 8 * 2}
+    reasons = Counter(
+        row.reason for row in paraphrases.read("test", REAL / "parakqc") if isinstance(row, Refused)
+    )
+    assert reasons == {
+        "its group says a sentence twice": 5 * 10,
+        "the sentence stands in two groups": 8 * 2,
+    }
     docs = questions.dataset("paraphrases", {"paraphrases": str(REAL / "parakqc")})["test"]
     assert (len(docs), len(set(docs["group"]))) == (10_000 - 50 - 16, 995)
     assert Counter(docs["ways"]) == {10: 9_870, 9: 6 * 9, 5: 2 * 5}
@@ -494,7 +656,9 @@ def test_the_group_names_its_tasks_for_lm_eval_and_for_a_recipe(tmp_path: Path) 
     task_manager = pytest.importorskip("lm_eval.tasks").TaskManager
     (tmp_path / "stubs").mkdir()
     for path in TASKS.glob("ko_consistency/*.yaml"):  # as kotune_tasks.install writes them
-        (tmp_path / "stubs" / path.name).write_text(f"include: {json.dumps(str(path))}\n", encoding="utf-8")
+        (tmp_path / "stubs" / path.name).write_text(
+            f"include: {json.dumps(str(path))}\n", encoding="utf-8"
+        )
     row = {
         "guid": "g",
         "source": "s",
@@ -507,11 +671,18 @@ def test_the_group_names_its_tasks_for_lm_eval_and_for_a_recipe(tmp_path: Path) 
     for folder in (str(TASKS), str(tmp_path / "stubs")):
         manager = task_manager(include_path=folder, include_defaults=False, metadata=metadata)
         ((group, tasks),) = manager.load_task_or_group("ko_consistency").items()
-        assert (group.group, sorted(tasks)) == ("ko_consistency", sorted(groups()["ko_consistency"]))
+        assert (group.group, sorted(tasks)) == (
+            "ko_consistency",
+            sorted(groups()["ko_consistency"]),
+        )
         assert [len(tasks[name].eval_docs) for name in sorted(tasks)] == [6, 372]
     text = "model: quickstart-llama\ndata: [{source: klue_nli}]\ntasks: "
     path = write_recipe(tmp_path, text + "[klue_nli_ko, ko_consistency]\n")
-    assert reading.load(path).tasks == ("klue_nli_ko", "ko_consistency_nli", "ko_consistency_questions")
+    assert reading.load(path).tasks == (
+        "klue_nli_ko",
+        "ko_consistency_nli",
+        "ko_consistency_questions",
+    )
     for tasks, told in (
         ("[ko_consistency, ko_consistency_nli]", "a task is named twice: ko_consistency_nli"),
         ("[ko_consistency, ko_consistency]", "a task is named twice: ko_consistency_nli"),

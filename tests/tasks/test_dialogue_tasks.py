@@ -1,4 +1,5 @@
-"""aihub_dialogue_ko and chat_ko through lm_eval's own loader: the prompt is the trained one, chance is a quarter."""
+"""aihub_dialogue_ko and chat_ko through lm_eval's own loader: the prompt is the trained one, chance
+is a quarter."""
 
 import json
 import math
@@ -24,24 +25,44 @@ def download(tmp_path: Path) -> Path:
     """An AI Hub download whose Validation has 40 dialogues of people and 40 of feelings."""
     rows: list[dict[str, Any]] = []
     for number in range(40):
-        said = [("P1", f"질문 {number}"), ("P2", "음"), ("P1", "그래서?"), ("P2", f"사람의 대답 {number}")]
+        said = [
+            ("P1", f"질문 {number}"),
+            ("P2", "음"),
+            ("P1", "그래서?"),
+            ("P2", f"사람의 대답 {number}"),
+        ]
         body = [{"participantID": who, "utterance": text} for who, text in said]
         rows.append({"header": {"dialogueInfo": {"dialogueID": f"d{number}"}}, "body": body})
     for number in range(40):
         content = {"HS01": f"마음 {number}", "SS01": f"기계의 대답 {number}"}
-        rows.append({"talk": {"id": {"profile-id": f"p{number // 2}", "talk-id": f"t{number}"}, "content": content}})
+        rows.append(
+            {
+                "talk": {
+                    "id": {"profile-id": f"p{number // 2}", "talk-id": f"t{number}"},
+                    "content": content,
+                }
+            }
+        )
     for part in ("Training", "Validation"):
         (tmp_path / "in" / part).mkdir(parents=True)
     (tmp_path / "in" / "Validation" / "a.json").write_text(json.dumps(rows), encoding="utf-8")
-    rows[0]["header"]["dialogueInfo"]["dialogueID"], rows[0]["body"][0]["utterance"] = "other", "다른 질문"
+    rows[0]["header"]["dialogueInfo"]["dialogueID"], rows[0]["body"][0]["utterance"] = (
+        "other",
+        "다른 질문",
+    )
     (tmp_path / "in" / "Training" / "a.json").write_text(json.dumps(rows[:1]), encoding="utf-8")
     return tmp_path / "in"
 
 
 @pytest.fixture
 def chats(tmp_path: Path) -> Path:
-    several = [{"role": role, "content": f"말 {n}"} for n, role in enumerate(["user", "assistant"] * 2)]
-    rows: list[object] = [{"prompt": "서울의 강은?", "answer": "한강입니다."}, {"messages": several}]
+    several = [
+        {"role": role, "content": f"말 {n}"} for n, role in enumerate(["user", "assistant"] * 2)
+    ]
+    rows: list[object] = [
+        {"prompt": "서울의 강은?", "answer": "한강입니다."},
+        {"messages": several},
+    ]
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return tmp_path
 
@@ -64,16 +85,30 @@ def test_the_right_turn_is_asked_for_exactly_as_in_training(
 def test_a_model_that_prefers_no_turn_scores_about_a_quarter(
     evaluate: Callable[..., dict[str, Any]], download: Path
 ) -> None:
-    same = evaluate("aihub_dialogue_ko", lambda *_: -1.0, download, apply_chat_template=True)["scores"]["acc,none"]
+    same = evaluate("aihub_dialogue_ko", lambda *_: -1.0, download, apply_chat_template=True)[
+        "scores"
+    ]["acc,none"]
     assert 0.1 < same < 0.4
-    right = {aihub_dialogue.question(doc): aihub_dialogue.answer(doc) for doc in aihub_dialogue.read("test", download)}  # type: ignore[arg-type]
-    knows = lambda prompt, said: float(right[prompt[len("<user>") : -len("<assistant>")]] == said)  # noqa: E731
-    assert evaluate("aihub_dialogue_ko", knows, download, apply_chat_template=True)["scores"]["acc,none"] == 1
+    right = {
+        aihub_dialogue.question(doc): aihub_dialogue.answer(doc)
+        for doc in aihub_dialogue.read("test", download)
+    }  # type: ignore[arg-type]
+    knows = lambda prompt, said: float(right[prompt[len("<user>") : -len("<assistant>")]] == said)
+    assert (
+        evaluate("aihub_dialogue_ko", knows, download, apply_chat_template=True)["scores"][
+            "acc,none"
+        ]
+        == 1
+    )
 
 
-def test_choices_are_last_turns_of_other_groups_of_the_same_set_and_always_the_same(download: Path) -> None:
+def test_choices_are_last_turns_of_other_groups_of_the_same_set_and_always_the_same(
+    download: Path,
+) -> None:
     task = loaded("aihub_dialogue_ko")
-    docs = list(task.dataset("aihub_dialogue", {"aihub_dialogue": str(download)}, version=1.0)["test"])
+    docs = list(
+        task.dataset("aihub_dialogue", {"aihub_dialogue": str(download)}, version=1.0)["test"]
+    )
     groups = {aihub_dialogue.answer(doc): doc["group"] for doc in docs}
     for doc in docs:
         assert len(set(doc["choices"])) == 4
@@ -84,10 +119,18 @@ def test_choices_are_last_turns_of_other_groups_of_the_same_set_and_always_the_s
     assert set(Counter(task.target(doc) for doc in docs)) == {0, 1, 2, 3}
 
 
-def test_dialogues_that_cannot_be_asked_are_told(download: Path, caplog: pytest.LogCaptureFixture) -> None:
-    question = {"id": "q", "question": "가장 긴 강은?", "answers": [{"text": "압록강", "answer_start": 0}]}
+def test_dialogues_that_cannot_be_asked_are_told(
+    download: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    question = {
+        "id": "q",
+        "question": "가장 긴 강은?",
+        "answers": [{"text": "압록강", "answer_start": 0}],
+    }
     article = {"title": "강", "paragraphs": [{"context": "압록강은 길다.", "qas": [question]}]}
-    (download / "Validation" / "b.json").write_text(json.dumps({"data": [article]}), encoding="utf-8")
+    (download / "Validation" / "b.json").write_text(
+        json.dumps({"data": [article]}), encoding="utf-8"
+    )
     every = [*aihub_dialogue.read("test", download)]
     asked = loaded("aihub_dialogue_ko").dataset("aihub_dialogue", str(download))["test"]
     assert len(asked) == len(every) - 1
@@ -106,11 +149,17 @@ def test_too_few_dialogues_and_a_broken_model_are_errors(tmp_path: Path) -> None
     (tmp_path / "Validation").mkdir()
     talk = {"id": {"profile-id": "p"}, "content": {"HS01": "마음", "SS01": "대답"}}
     (tmp_path / "Validation" / "a.json").write_text(json.dumps([{"talk": talk}]), encoding="utf-8")
-    with pytest.raises(DataError, match=r"its test part has 1 dialogues, and no set among them 4 of different groups"):
+    with pytest.raises(
+        DataError,
+        match=r"its test part has 1 dialogues, and no set among them 4 of different groups",
+    ):
         task.dataset("aihub_dialogue", str(tmp_path))
     with pytest.raises(DataError, match=r"no path; .* https://aihub\.or\.kr"):
         task.dataset("aihub_dialogue")
-    doc: Record = {"guid": "g7", "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    doc: Record = {
+        "guid": "g7",
+        "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+    }
     with pytest.raises(ValueError, match="guid g7: the model's log-likelihoods"):
         task.process_results(doc, [(math.nan, False)])
 
@@ -132,7 +181,10 @@ def test_a_chat_of_one_turn_is_asked_as_trained_and_a_longer_one_as_one_text(
 def test_the_chat_scores_of_one_answer(chats: Path) -> None:
     task = loaded("chat_ko")
     doc = next(iter(task.dataset("chat", {"chat": str(chats)})["test"]))
-    assert task.process_results(doc, ["한강입니다.\n"]) == {"exact_match": 1, "chrf": pytest.approx(1)}
+    assert task.process_results(doc, ["한강입니다.\n"]) == {
+        "exact_match": 1,
+        "chrf": pytest.approx(1),
+    }
     near, far = (task.process_results(doc, [said]) for said in ("한강이에요.", "몰라"))
     assert near["exact_match"] == far["exact_match"] == 0
     assert 1 > near["chrf"] > far["chrf"] == 0
@@ -143,7 +195,9 @@ def test_the_chat_scores_of_one_answer(chats: Path) -> None:
 
 def test_a_missing_test_file_is_told_by_the_task(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"prompt": "가", "answer": "나"}', encoding="utf-8")
-    with pytest.raises(DataError, match=r"no test\.jsonl there, and 1 groups are too few .*; put the chats in it"):
+    with pytest.raises(
+        DataError, match=r"no test\.jsonl there, and 1 groups are too few .*; put the chats in it"
+    ):
         loaded("chat_ko").dataset("chat", str(tmp_path))
 
 
@@ -156,7 +210,8 @@ def proven(
     merge: bool = False,
     trained: bool = True,
 ) -> dict[str, Any]:
-    """parity.json's content for rows (form, doc, messages) of a source, with a quickstart model's tokenizer."""
+    """parity.json's content for rows (form, doc, messages) of a source, with a quickstart model's
+    tokenizer."""
     pytest.importorskip("axolotl")
     from kotune.models import presets
     from kotune.parity import proof as parity
@@ -170,7 +225,13 @@ def proven(
     write_text(root / "chat_template.jinja", template.read_text(encoding="utf-8"))
     write_text(root / "axolotl.yml", axolotl_config.render(loaded_recipe, "cpu"))
     made = [
-        {"guid": doc["guid"], "source": source, "form": form, "doc": json.dumps(doc), "messages": messages}
+        {
+            "guid": doc["guid"],
+            "source": source,
+            "form": form,
+            "doc": json.dumps(doc),
+            "messages": messages,
+        }
         for form, doc, messages in rows
     ]
     for part in ("train", "validation"):
@@ -185,7 +246,11 @@ def test_the_proof_of_parity_holds_for_dialogues_and_every_turn_of_a_reply_is_tr
 ) -> None:
     monkeypatch.chdir(tmp_path)
     docs = [doc for doc in aihub_dialogue.read("test", download) if isinstance(doc, dict)]
-    rows = [(form, doc, aihub_dialogue.messages(doc, form)) for form in ("next", "reply") for doc in docs]
+    rows = [
+        (form, doc, aihub_dialogue.messages(doc, form))
+        for form in ("next", "reply")
+        for doc in docs
+    ]
     proof = proven(tmp_path, name, "aihub_dialogue", download, rows)
     side = proof["tasks"]["aihub_dialogue_ko"]
     assert (side["status"], side["items"], proof["labels"]["rows"]) == ("equal", 128, 320)
@@ -213,15 +278,30 @@ def test_chats_are_scored_in_the_turns_that_are_trained(
     user, said = {"role": "user", "content": "비 와?"}, {"role": "assistant", "content": "응"}
     chats = [
         {"system": "짧게 답하세요.", "prompt": "안녕?", "answer": "네"},
-        {"messages": [user, said, {"role": "user", "content": "많이?"}, {"role": "assistant", "content": "조금"}]},
+        {
+            "messages": [
+                user,
+                said,
+                {"role": "user", "content": "많이?"},
+                {"role": "assistant", "content": "조금"},
+            ]
+        },
         {"messages": [user, {**said, "weight": 0}, {"role": "user", "content": "정말?"}, said]},
         {"prompt": "이름이 뭐예요?", "answer": "몰라요"},
     ]
     (data / "train.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
     (data / "test.jsonl").write_text(json.dumps({"prompt": "다른 말", "answer": "네"}))
-    manifest = convert([Entry("chat", "chat", data, system="merge" if merge else "refuse")], tmp_path / "data", seed=1)
+    manifest = convert(
+        [Entry("chat", "chat", data, system="merge" if merge else "refuse")],
+        tmp_path / "data",
+        seed=1,
+    )
     assert manifest["rows"] == {"train": 3, "validation": 1}
-    rows = [json.loads(line) for side in SIDES for line in (tmp_path / "data" / f"{side}.jsonl").open(encoding="utf-8")]
+    rows = [
+        json.loads(line)
+        for side in SIDES
+        for line in (tmp_path / "data" / f"{side}.jsonl").open(encoding="utf-8")
+    ]
     made = [(row["form"], json.loads(row["doc"]), row["messages"]) for row in rows]
     side = proven(tmp_path, name, "chat", data, made, merge)["tasks"]["chat_ko"]
     assert (side["status"], side["items"]) == ("equal", 8)  # of both parts, which are the same here
@@ -229,7 +309,13 @@ def test_chats_are_scored_in_the_turns_that_are_trained(
 
 def test_every_task_names_its_source_and_version() -> None:
     yaml = pytest.importorskip("lm_eval.utils")
-    for name, module, version in (("aihub_dialogue_ko", aihub_dialogue, 1.0), ("chat_ko", chat, 1.2)):
+    for name, module, version in (
+        ("aihub_dialogue_ko", aihub_dialogue, 1.0),
+        ("chat_ko", chat, 1.2),
+    ):
         config = yaml.load_yaml_config(str(TASKS / name / f"{name}.yaml"))
         assert module.CARD.task == config["task"] == name
-        assert (config["metadata"]["source"], config["metadata"]["version"]) == (module.CARD.name, version)
+        assert (config["metadata"]["source"], config["metadata"]["version"]) == (
+            module.CARD.name,
+            version,
+        )

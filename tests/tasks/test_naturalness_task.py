@@ -1,4 +1,5 @@
-"""ko_naturalness through lm_eval's own loader, with a model that is a rule for each extreme, and with a shipped model."""
+"""ko_naturalness through lm_eval's own loader, with a model that is a rule for each extreme, and
+with a shipped model."""
 
 import functools
 import json
@@ -33,10 +34,16 @@ def evaluate() -> Evaluate:
     """A run's own way through lm_eval with a model that is a rule: (prompt, doc) -> answer."""
     tasks = functools.cache(load_task)
 
-    def run(task: str, rule: Callable[..., str], path: Path | None = None, limit: int | None = None) -> dict[str, Any]:
+    def run(
+        task: str, rule: Callable[..., str], path: Path | None = None, limit: int | None = None
+    ) -> dict[str, Any]:
         model = rule_model()(rule)
         result = tasks(task, TaskData(path)).evaluate(model, limit)
-        return {"asked": model.asked, "scores": result["results"][task], "samples": result["samples"][task]}
+        return {
+            "asked": model.asked,
+            "scores": result["results"][task],
+            "samples": result["samples"][task],
+        }
 
     return run
 
@@ -46,7 +53,9 @@ def values(scores: dict[str, Any]) -> dict[str, float]:
     return {key.partition(",")[0]: value for key, value in scores.items() if key.endswith(",none")}
 
 
-def said(evaluate: Evaluate, rule: Callable[[str, dict[str, str]], str], **options: Any) -> dict[str, float]:
+def said(
+    evaluate: Evaluate, rule: Callable[[str, dict[str, str]], str], **options: Any
+) -> dict[str, float]:
     """The task's values for a model that answers by a rule of prompt and doc."""
     return values(evaluate("ko_naturalness", rule, **options)["scores"])
 
@@ -64,7 +73,14 @@ def test_the_sampled_task_differs_in_its_sampling_alone(evaluate: Evaluate) -> N
     sampled = evaluate("ko_naturalness_sampled", lambda *_: GOOD, limit=2)
     greedy = evaluate("ko_naturalness", lambda *_: GOOD, limit=2)
     assert [asked[0] for asked in sampled["asked"]] == [asked[0] for asked in greedy["asked"]]
-    setting = {"do_sample": True, "temperature": 0.7, "top_p": 0.95, "top_k": 0, "max_gen_toks": 256, "until": []}
+    setting = {
+        "do_sample": True,
+        "temperature": 0.7,
+        "top_p": 0.95,
+        "top_k": 0,
+        "max_gen_toks": 256,
+        "until": [],
+    }
     assert sampled["asked"][0][1] == setting
     assert values(sampled["scores"]) == pytest.approx(values(greedy["scores"]), nan_ok=True)
 
@@ -89,8 +105,12 @@ def test_a_leaking_translating_looping_model_shows_in_the_signals(evaluate: Eval
     assert scores["hangul"] < 1
 
 
-@pytest.mark.parametrize("answer", ["", "함의", "<think>비가 오니까", "<think>생각</think>중립", "모순입니다."])
-def test_a_model_that_says_nothing_or_a_label_has_no_naturalness(evaluate: Evaluate, answer: str) -> None:
+@pytest.mark.parametrize(
+    "answer", ["", "함의", "<think>비가 오니까", "<think>생각</think>중립", "모순입니다."]
+)
+def test_a_model_that_says_nothing_or_a_label_has_no_naturalness(
+    evaluate: Evaluate, answer: str
+) -> None:
     scores = said(evaluate, lambda *_: answer)
     assert (scores["void"], scores["empty_or_label"]) == (1, 1)
     assert scores["unfinished"] == float(answer == "<think>비가 오니까")
@@ -99,43 +119,69 @@ def test_a_model_that_says_nothing_or_a_label_has_no_naturalness(evaluate: Evalu
 
 @pytest.mark.parametrize(("labels", "void"), [(12, False), (13, True)])
 def test_a_tenth_of_120_answers_may_be_labels(evaluate: Evaluate, labels: int, void: bool) -> None:
-    first = {record["guid"] for record, _ in zip(naturalness.read("test"), range(labels), strict=False)}
+    first = {
+        record["guid"] for record, _ in zip(naturalness.read("test"), range(labels), strict=False)
+    }
     scores = said(evaluate, lambda _, doc: "중립" if doc["guid"] in first else GOOD)
     assert scores["empty_or_label"] == pytest.approx(labels / 120)
-    assert (labels / 120 > VOID) == void == bool(scores["void"]) == math.isnan(scores["lm_bits_per_char"])
+    assert (
+        (labels / 120 > VOID)
+        == void
+        == bool(scores["void"])
+        == math.isnan(scores["lm_bits_per_char"])
+    )
 
 
 def test_thoughts_are_no_part_of_an_answer_and_another_language_is_told(evaluate: Evaluate) -> None:
     thinking = said(evaluate, lambda *_: f"<think>let me think 重要한</think>\n{GOOD}", limit=8)
     assert thinking == pytest.approx(said(evaluate, lambda *_: GOOD, limit=8), nan_ok=True)
-    english = said(evaluate, lambda *_: "It rained, so I stayed at home and cooked some noodles.", limit=8)
+    english = said(
+        evaluate, lambda *_: "It rained, so I stayed at home and cooked some noodles.", limit=8
+    )
     assert english["hangul"] == 0 and english["void"] == 0
     assert math.isnan(english["pronouns"]) and math.isnan(english["speech_mixed"])
 
 
 def test_a_run_has_standard_errors_and_none_where_there_is_no_value(evaluate: Evaluate) -> None:
     task = load_task("ko_naturalness")
-    answers = {record["guid"]: GOOD * (1 + number % 3) for number, record in enumerate(naturalness.read("test"))}
+    answers = {
+        record["guid"]: GOOD * (1 + number % 3)
+        for number, record in enumerate(naturalness.read("test"))
+    }
     result = evaluate("ko_naturalness", lambda _, doc: answers[doc["guid"]], limit=16)
     samples = [sample_of(sample, task) for sample in result["samples"]]
     metrics = scoring.metrics(result["scores"], json.loads(json.dumps(samples)))
     assert metrics["lm_bits_per_char"]["stderr"] and metrics["length"]["stderr"]
     assert metrics["hangul"] == {"value": 1.0, "stderr": 0.0, "n": 16}
-    void = evaluate("ko_naturalness", lambda _, doc: GOOD if doc["kind"] == "explain" else "", limit=16)
+    void = evaluate(
+        "ko_naturalness", lambda _, doc: GOOD if doc["kind"] == "explain" else "", limit=16
+    )
     samples = [sample_of(sample, task) for sample in void["samples"]]
-    assert scoring.metrics(void["scores"], samples)["hangul"] == {"value": None, "stderr": None, "n": 16}
+    assert scoring.metrics(void["scores"], samples)["hangul"] == {
+        "value": None,
+        "stderr": None,
+        "n": 16,
+    }
 
 
-def test_standard_errors_of_a_plain_run_are_for_both_tasks(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_standard_errors_of_a_plain_run_are_for_both_tasks(
+    evaluate: Evaluate, tmp_path: Path
+) -> None:
     for task in ("ko_naturalness", "ko_naturalness_sampled"):
         result = evaluate(task, lambda *_: GOOD, limit=8)
         path = tmp_path / f"samples_{task}_2026-01-01T00-00-00.jsonl"
-        path.write_text("".join(json.dumps(sample) + "\n" for sample in result["samples"]), encoding="utf-8")
-        assert table(path)["lm_bits_per_char"][0] == pytest.approx(result["scores"]["lm_bits_per_char,none"])
+        path.write_text(
+            "".join(json.dumps(sample) + "\n" for sample in result["samples"]), encoding="utf-8"
+        )
+        assert table(path)["lm_bits_per_char"][0] == pytest.approx(
+            result["scores"]["lm_bits_per_char,none"]
+        )
 
 
 def test_own_prompts_are_answered_from_a_folder(evaluate: Evaluate, tmp_path: Path) -> None:
-    (tmp_path / "prompts.jsonl").write_text('{"guid": "a", "kind": "k", "prompt": "뭐 해요?"}\n', encoding="utf-8")
+    (tmp_path / "prompts.jsonl").write_text(
+        '{"guid": "a", "kind": "k", "prompt": "뭐 해요?"}\n', encoding="utf-8"
+    )
     result = evaluate("ko_naturalness", lambda *_: GOOD, tmp_path)
     assert [asked[0] for asked in result["asked"]] == ["<user>뭐 해요?<assistant>"]
 
@@ -147,7 +193,9 @@ def test_sampled_answers_are_the_same_in_two_runs_and_not_the_greedy_ones() -> N
     folder = ROOT / "kotune" / "models" / "quickstart_llama"
     plain = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = (folder.parent / "templates" / "llama3.jinja").read_text(encoding="utf-8")
+    tokenizer.chat_template = (folder.parent / "templates" / "llama3.jinja").read_text(
+        encoding="utf-8"
+    )
     model = HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=2)
 
     def answers(task: str) -> list[str]:
@@ -166,11 +214,17 @@ def test_both_tasks_answer_the_question_of_naturalness_and_train_on_nothing() ->
 
 
 def test_a_recipe_may_score_the_prompts_but_not_train_on_them(cli: Cli, tmp_path: Path) -> None:
-    recipe = "model: quickstart-llama\ndata: [{{source: {}}}]\ntasks: [ko_naturalness, ko_naturalness_sampled]\n"
+    recipe = (
+        "model: quickstart-llama\ndata: [{{source: {}}}]\ntasks: [ko_naturalness,"
+        " ko_naturalness_sampled]\n"
+    )
     assert cli("check", write_recipe(tmp_path, recipe.format("nli_sample"))).returncode == 0
     refused = cli("check", write_recipe(tmp_path, recipe.format("naturalness")))
     assert refused.returncode == 2
-    assert "data.0.source: `naturalness` is for scoring only; name ko_naturalness in `tasks` instead" in refused.stderr
+    assert (
+        "data.0.source: `naturalness` is for scoring only; name ko_naturalness in `tasks` instead"
+        in refused.stderr
+    )
 
 
 def test_the_yaml_asks_for_every_signal() -> None:

@@ -1,4 +1,5 @@
-"""KLUE-NLI chosen, written and thought about: the published prompt, breakdowns, hard items, answers read from free text."""
+"""KLUE-NLI chosen, written and thought about: the published prompt, breakdowns, hard items, answers
+read from free text."""
 
 import json
 import time
@@ -17,7 +18,13 @@ from kotune.score.samples import sample_of
 from kotune_tasks.card import _Loader, cards
 from tests.conftest import TASKS, loaded
 
-DOC = {"guid": "g", "source": "NSMC", "premise": "비가 온다.", "hypothesis": "맑다", "label": "contradiction"}
+DOC = {
+    "guid": "g",
+    "source": "NSMC",
+    "premise": "비가 온다.",
+    "hypothesis": "맑다",
+    "label": "contradiction",
+}
 Evaluate = Callable[..., dict[str, Any]]
 
 
@@ -28,7 +35,13 @@ def listed(task: str) -> set[str]:
 
 def test_every_breakdown_is_a_metric_that_lm_eval_knows() -> None:
     functions = loaded("klue_nli_ko")
-    assert listed("klue_nli_ko") == functions.BREAKDOWNS | {"acc", "macro_f1", "triple_acc", "brier", "ece"}
+    assert listed("klue_nli_ko") == functions.BREAKDOWNS | {
+        "acc",
+        "macro_f1",
+        "triple_acc",
+        "brier",
+        "ece",
+    }
 
 
 @pytest.mark.parametrize(
@@ -45,27 +58,48 @@ def test_every_breakdown_is_a_metric_that_lm_eval_knows() -> None:
         ({**DOC, "guid": "klue-nli-v1_dev_00002"}, {"acc_nsmc", "acc_hard"}),
     ],
 )
-def test_an_item_counts_for_its_source_its_votes_and_the_hard_ones(doc: dict[str, Any], kinds: set[str]) -> None:
+def test_an_item_counts_for_its_source_its_votes_and_the_hard_ones(
+    doc: dict[str, Any], kinds: set[str]
+) -> None:
     assert loaded("klue_nli_ko").breakdowns(doc) == kinds
 
 
 def test_a_part_has_the_accuracy_of_its_items(evaluate: Evaluate) -> None:
     """A model that is right on items of two kinds alone."""
     known = {klue_nli.question(doc): doc for doc in nli_sample.read("test")}
-    right = lambda doc, word: klue_nli.answer(doc) == word and doc["source"] in ("time", "roles")  # noqa: E731
-    scores = evaluate("nli_sample_ko", lambda asked, word: 9.0 * right(known[asked], word.strip()))["scores"]
-    kinds = {key.removesuffix(",none"): value for key, value in scores.items() if key.startswith("acc_")}
+    right = lambda doc, word: (
+        klue_nli.answer(doc) == word
+        and doc["source"]
+        in (
+            "time",
+            "roles",
+        )
+    )
+    scores = evaluate("nli_sample_ko", lambda asked, word: 9.0 * right(known[asked], word.strip()))[
+        "scores"
+    ]
+    kinds = {
+        key.removesuffix(",none"): value for key, value in scores.items() if key.startswith("acc_")
+    }
     kinds = {name: value for name, value in kinds.items() if "stderr" not in name}
     assert set(kinds) == {f"acc_{kind}" for kind in {doc["source"] for doc in known.values()}}
     assert kinds["acc_time"] == kinds["acc_roles"] == 1
-    assert kinds["acc_negation"] == kinds["acc_quantity"] == pytest.approx(1 / 3)  # of equal choices the first
+    assert (
+        kinds["acc_negation"] == kinds["acc_quantity"] == pytest.approx(1 / 3)
+    )  # of equal choices the first
 
 
-def test_a_sure_and_right_model_is_calibrated_and_a_sure_constant_one_is_not(evaluate: Evaluate) -> None:
+def test_a_sure_and_right_model_is_calibrated_and_a_sure_constant_one_is_not(
+    evaluate: Evaluate,
+) -> None:
     known = {klue_nli.question(doc): klue_nli.answer(doc) for doc in nli_sample.read("test")}
-    sure = evaluate("nli_sample_ko", lambda asked, word: 50.0 * (known[asked] == word.strip()), limit=60)["scores"]
+    sure = evaluate(
+        "nli_sample_ko", lambda asked, word: 50.0 * (known[asked] == word.strip()), limit=60
+    )["scores"]
     assert sure["ece,none"] == pytest.approx(0, abs=1e-9)
-    constant = evaluate("nli_sample_ko", lambda _, word: 50.0 * (word == " 중립"), limit=60)["scores"]
+    constant = evaluate("nli_sample_ko", lambda _, word: 50.0 * (word == " 중립"), limit=60)[
+        "scores"
+    ]
     assert constant["ece,none"] == pytest.approx(2 / 3)
     even = evaluate("nli_sample_ko", lambda *_: -5.0, limit=60)["scores"]
     assert even["ece,none"] == pytest.approx(0, abs=1e-9)
@@ -77,7 +111,13 @@ def test_a_single_item_is_scored(evaluate: Evaluate) -> None:
 
 def test_votes_are_counted_where_the_file_has_all_five(tmp_path: Path) -> None:
     basis = {"source": "s", "premise": "비", "hypothesis": "물", "gold_label": "neutral"}
-    votes = {"author": "neutral", "label2": "neutral", "label3": "entailment", "label4": "neutral", "label5": "neutral"}
+    votes = {
+        "author": "neutral",
+        "label2": "neutral",
+        "label3": "entailment",
+        "label4": "neutral",
+        "label5": "neutral",
+    }
     rows = [
         {**basis, "guid": "whole", **votes},
         {**basis, "guid": "none"},
@@ -87,15 +127,25 @@ def test_votes_are_counted_where_the_file_has_all_five(tmp_path: Path) -> None:
     ]
     (tmp_path / "klue-nli-v1.1_dev.json").write_text(json.dumps(rows), encoding="utf-8")
     found = {record["guid"]: record.get("agreement") for record in klue_nli.read("test", tmp_path)}
-    assert found == {"whole": "4", "none": None, "one missing": None, "empty": None, "no label": None}
+    assert found == {
+        "whole": "4",
+        "none": None,
+        "one missing": None,
+        "empty": None,
+        "no label": None,
+    }
     docs = loaded("klue_nli_ko").dataset("klue_nli", str(tmp_path))["test"]
     assert [doc.get("agreement") for doc in docs] == ["4", None, None, None, None]
 
 
 def test_the_real_dev_file_has_its_votes_sources_and_hard_items(real_klue: Path) -> None:
     functions = loaded("klue_nli_ko")
-    kinds = Counter(kind for doc in klue_nli.read("test", real_klue) for kind in functions.breakdowns(doc))
-    theirs = set(json.loads((real_klue / "dev_hyp_only_wrong_guids.json").read_text(encoding="utf-8")))
+    kinds = Counter(
+        kind for doc in klue_nli.read("test", real_klue) for kind in functions.breakdowns(doc)
+    )
+    theirs = set(
+        json.loads((real_klue / "dev_hyp_only_wrong_guids.json").read_text(encoding="utf-8"))
+    )
     assert kinds == {
         "acc_votes_3": 183,
         "acc_votes_4": 527,
@@ -108,7 +158,9 @@ def test_the_real_dev_file_has_its_votes_sources_and_hard_items(real_klue: Path)
         "acc_wikipedia": 450,
         "acc_wikitree": 450,
     }
-    assert len(theirs & functions.hard_guids()) > 0.95 * max(len(theirs), len(functions.hard_guids()))
+    assert len(theirs & functions.hard_guids()) > 0.95 * max(
+        len(theirs), len(functions.hard_guids())
+    )
 
 
 @pytest.mark.slow
@@ -136,21 +188,40 @@ def test_the_command_that_lists_hard_items_tells_a_users_mistake(
 
 
 @pytest.mark.parametrize("chat", [False, True])
-def test_the_published_prompt_is_asked_character_by_character(evaluate: Evaluate, tmp_path: Path, chat: bool) -> None:
+def test_the_published_prompt_is_asked_character_by_character(
+    evaluate: Evaluate, tmp_path: Path, chat: bool
+) -> None:
     rows = [
-        {"guid": hypothesis, "source": "s", "premise": "비가 온다.", "hypothesis": hypothesis, "gold_label": label}
-        for hypothesis, label in (("맑다", "contradiction"), ("비다.", "entailment"), ("춥다!", "neutral"))
+        {
+            "guid": hypothesis,
+            "source": "s",
+            "premise": "비가 온다.",
+            "hypothesis": hypothesis,
+            "gold_label": label,
+        }
+        for hypothesis, label in (
+            ("맑다", "contradiction"),
+            ("비다.", "entailment"),
+            ("춥다!", "neutral"),
+        )
     ]
     (tmp_path / "klue-nli-v1.1_dev.json").write_text(json.dumps(rows), encoding="utf-8")
     right = {"맑다": "거짓", "비다": "참", "춥다": "중립"}
-    rule = lambda asked, word: float(right[asked.split("질문: ")[1][:2]] == word.strip())  # noqa: E731
+    rule = lambda asked, word: float(right[asked.split("질문: ")[1][:2]] == word.strip())
     result = evaluate("klue_nli_ko_polyglot", rule, tmp_path, apply_chat_template=chat)
     asked = [text for text, word in result["asked"] if word.strip() == "참"]
-    plain = [f"비가 온다.\n질문: {said} 참, 거짓, 중립 중 무엇인가요?\n정답:" for said in ("맑다.", "비다.", "춥다!.")]
+    plain = [
+        f"비가 온다.\n질문: {said} 참, 거짓, 중립 중 무엇인가요?\n정답:"
+        for said in ("맑다.", "비다.", "춥다!.")
+    ]
     assert asked == ([f"<user>{text}<assistant>" for text in plain] if chat else plain)
     words = ["참", "중립", "거짓"] if chat else [" 참", " 중립", " 거짓"]
     assert [word for _, word in result["asked"][:3]] == words
-    assert [result["scores"][f"{metric},none"] for metric in ("acc", "macro_f1", "triple_acc")] == [1, 1, 1]
+    assert [result["scores"][f"{metric},none"] for metric in ("acc", "macro_f1", "triple_acc")] == [
+        1,
+        1,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +248,9 @@ def test_the_published_prompt_is_asked_character_by_character(evaluate: Evaluate
         ("함의함의", None, 0),
     ],
 )
-def test_a_written_answer_is_a_word_strictly_or_flexibly(said: str, strict: int | None, flexible: int | None) -> None:
+def test_a_written_answer_is_a_word_strictly_or_flexibly(
+    said: str, strict: int | None, flexible: int | None
+) -> None:
     functions = loaded("klue_nli_ko_gen")
     assert (functions.strict(said), functions.flexible(said)) == (strict, flexible)
 
@@ -187,7 +260,11 @@ def test_a_thought_that_was_cut_off_without_a_tag_is_no_answer() -> None:
     for length, invalid in ((300, 0), (301, 1)):
         said = "중립일까".ljust(length, "음")
         found = functions.process_results({"label": "neutral"}, [said])
-        assert (found["acc_flexible"], found["invalid_flexible"], found["invalid"]) == (1 - invalid, invalid, 1)
+        assert (found["acc_flexible"], found["invalid_flexible"], found["invalid"]) == (
+            1 - invalid,
+            invalid,
+            1,
+        )
 
 
 @pytest.mark.parametrize(
@@ -229,10 +306,20 @@ def test_a_written_answer_is_scored_with_its_thought() -> None:
         "thinking_korean": pytest.approx(1 / 5),
     }
     loose = functions.process_results(DOC, ["모순입니다"])
-    assert (loose["acc"], loose["acc_flexible"], loose["invalid"], loose["macro_f1"]) == (0, 1, 1, (2, NO_ANSWER))
+    assert (loose["acc"], loose["acc_flexible"], loose["invalid"], loose["macro_f1"]) == (
+        0,
+        1,
+        1,
+        (2, NO_ANSWER),
+    )
     assert loose["thinking"] == 0 and not {"thinking_korean", "thinking_characters"} & set(loose)
     endless = functions.process_results(DOC, ["<think>모순? 모순!"])
-    assert (endless["acc"], endless["acc_flexible"], endless["unfinished"], endless["invalid"]) == (0, 0, 1, 1)
+    assert (endless["acc"], endless["acc_flexible"], endless["unfinished"], endless["invalid"]) == (
+        0,
+        0,
+        1,
+        1,
+    )
     assert set(right) == listed("klue_nli_ko_gen")
 
 
@@ -259,18 +346,27 @@ def test_a_model_that_always_writes_the_same(
 
 def test_a_model_that_writes_the_answers_gets_full_marks(evaluate: Evaluate) -> None:
     scores = evaluate("nli_sample_ko_gen", lambda _, doc: klue_nli.answer(doc), limit=30)["scores"]
-    assert [scores[f"{metric},none"] for metric in ("acc", "acc_flexible", "macro_f1", "invalid")] == [1, 1, 1, 0]
+    assert [
+        scores[f"{metric},none"] for metric in ("acc", "acc_flexible", "macro_f1", "invalid")
+    ] == [1, 1, 1, 0]
 
 
-def test_a_run_counts_a_thoughts_tokens_and_gives_base_and_tuned_the_same_metrics(evaluate: Evaluate) -> None:
+def test_a_run_counts_a_thoughts_tokens_and_gives_base_and_tuned_the_same_metrics(
+    evaluate: Evaluate,
+) -> None:
     class Loaded:
         name, card, generates = "nli_sample_ko_gen", cards()["nli_sample_ko_gen"], True
         question = staticmethod(klue_nli.question)
 
         def evaluate(self, model: Any, limit: int | None) -> dict[str, Any]:
-            said = lambda _, doc: "<think>비 옴 끝</think>함의" if doc["label"] == "neutral" else "함의"  # noqa: E731
+            said = lambda _, doc: (
+                "<think>비 옴 끝</think>함의" if doc["label"] == "neutral" else "함의"
+            )
             result = evaluate(self.name, said, limit=limit)
-            return {"results": {self.name: result["scores"]}, "samples": {self.name: result["samples"]}}
+            return {
+                "results": {self.name: result["scores"]},
+                "samples": {self.name: result["samples"]},
+            }
 
     class Model:
         class tokenizer:  # noqa: N801
@@ -294,7 +390,13 @@ def test_an_item_is_the_same_with_and_without_its_votes() -> None:
         card, question = cards()["klue_nli_ko"], staticmethod(klue_nli.question)
 
     def hashed(**notes: object) -> str:
-        lm_evals = {"doc_id": 0, "prompt_hash": "", "target_hash": "", "filtered_resps": ["함의"], "target": "함의"}
+        lm_evals = {
+            "doc_id": 0,
+            "prompt_hash": "",
+            "target_hash": "",
+            "filtered_resps": ["함의"],
+            "target": "함의",
+        }
         sample = sample_of({**lm_evals, "doc": {**DOC, **notes}, "metrics": []}, Loaded())  # type: ignore[arg-type]
         return str(sample["doc_hash"])
 
@@ -303,7 +405,8 @@ def test_an_item_is_the_same_with_and_without_its_votes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["함의 " * 20_000, "가" * 100_000, "<think>" * 15_000, "." * 100_000, "</think>" * 12_000]
+    "text",
+    ["함의 " * 20_000, "가" * 100_000, "<think>" * 15_000, "." * 100_000, "</think>" * 12_000],
 )
 def test_an_answer_of_100000_characters_is_scored_at_once(text: str) -> None:
     started = time.process_time()

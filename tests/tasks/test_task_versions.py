@@ -1,7 +1,8 @@
-"""What a task asks is pinned beside its version: scores of one version are of the same questions, choices and right answers.
+"""What a task asks is pinned beside its version: scores of one version are of the same questions,
+choices and right answers.
 
-After a change that is meant, raise the version in the task's YAML and run `python -m tests.tasks.test_task_versions`.
-"""
+After a change that is meant, raise the version in the task's YAML and run `python -m
+tests.tasks.test_task_versions`."""
 
 import json
 import re
@@ -33,7 +34,8 @@ def told(task: str) -> dict[str, Any]:
 
 
 def asked(task: str) -> dict[str, Any]:
-    """What a task asks of the first docs of data that ships with the project: the sample in the place of KLUE-NLI."""
+    """What a task asks of the first docs of data that ships with the project: the sample in the
+    place of KLUE-NLI."""
     settings, source = told(task), cards()[task].source.replace("klue_nli", "nli_sample")
     path = SAMPLES / source if (SAMPLES / source).is_dir() else None
     file, make = settings["custom_dataset"].split(".")
@@ -51,7 +53,9 @@ def asked(task: str) -> dict[str, Any]:
 def _rendered(settings: dict[str, Any], functions: Any, doc: Record) -> list[Any]:
     """Question, choices and right answer."""
     names = ("doc_to_text", "doc_to_choice", "doc_to_target")
-    return [getattr(functions, settings[name].split(".")[1])(doc) for name in names if name in settings]
+    return [
+        getattr(functions, settings[name].split(".")[1])(doc) for name in names if name in settings
+    ]
 
 
 def now() -> dict[str, dict[str, Any]]:
@@ -59,7 +63,10 @@ def now() -> dict[str, dict[str, Any]]:
     found = {}
     for task, card in cards().items():
         text = json.dumps(asked(task), ensure_ascii=False, sort_keys=True)
-        found[task] = {"version": card.version, "prompts": blake2b(text.encode(), digest_size=8).hexdigest()}
+        found[task] = {
+            "version": card.version,
+            "prompts": blake2b(text.encode(), digest_size=8).hexdigest(),
+        }
     return found
 
 
@@ -68,8 +75,13 @@ def problems(pinned: dict[str, dict[str, Any]], found: dict[str, dict[str, Any]]
     told = []
     for task in sorted({*pinned, *found}):
         before, after = pinned.get(task, {}), found.get(task, {})
-        if before.get("version") == after.get("version") and before.get("prompts") != after.get("prompts"):
-            told.append(f"the prompt of {task} changed: raise its version and run `{WRITE}` to write the file anew")
+        if before.get("version") == after.get("version") and before.get("prompts") != after.get(
+            "prompts"
+        ):
+            told.append(
+                f"the prompt of {task} changed: raise its version and run `{WRITE}` to write the"
+                " file anew"
+            )
         elif before != after:
             told.append(f"{task} has another version: run `{WRITE}` to write the file anew")
     return told
@@ -80,14 +92,22 @@ def test_no_prompt_changes_without_its_version() -> None:
     assert problems(json.loads(PINNED.read_text(encoding="utf-8")), now()) == []
 
 
-def test_a_changed_prompt_is_told_until_its_version_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_prompt_is_told_until_its_version_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("datasets")
     before = asked("nli_sample_ko")
-    monkeypatch.setattr("kodata.klue_nli.LABELS", {"entailment": "참", "neutral": "중립", "contradiction": "모순"})
+    monkeypatch.setattr(
+        "kodata.klue_nli.LABELS", {"entailment": "참", "neutral": "중립", "contradiction": "모순"}
+    )
     assert asked("nli_sample_ko") != before
     pinned = {"a": {"version": 1.0, "prompts": "x"}}
-    assert problems(pinned, {"a": {"version": 1.0, "prompts": "y"}})[0].startswith("the prompt of a changed: raise")
-    assert problems(pinned, {"a": {"version": 1.1, "prompts": "y"}})[0].startswith("a has another version: run")
+    assert problems(pinned, {"a": {"version": 1.0, "prompts": "y"}})[0].startswith(
+        "the prompt of a changed: raise"
+    )
+    assert problems(pinned, {"a": {"version": 1.1, "prompts": "y"}})[0].startswith(
+        "a has another version: run"
+    )
     assert problems(pinned, pinned) == []
     assert problems(pinned, {})
 

@@ -1,4 +1,5 @@
-"""The lm-eval tasks: lm_eval's own loader, request builder and tables over the real YAML, with a model that is a rule."""
+"""The lm-eval tasks: lm_eval's own loader, request builder and tables over the real YAML, with a
+model that is a rule."""
 
 import functools
 import importlib.util
@@ -35,7 +36,11 @@ def functions() -> ModuleType:
 
 def right(prompt: str, choice: str) -> float:
     """Knows the answers of the shipped sample."""
-    return 0.0 if answers()[prompt.removeprefix("<user>").removesuffix("<assistant>")] == choice.strip() else -20.0
+    return (
+        0.0
+        if answers()[prompt.removeprefix("<user>").removesuffix("<assistant>")] == choice.strip()
+        else -20.0
+    )
 
 
 @functools.cache
@@ -44,7 +49,9 @@ def answers() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("chat", [False, True])
-def test_the_prompt_is_kodatas_and_the_choices_follow_it(evaluate: Callable[..., dict[str, Any]], chat: bool) -> None:
+def test_the_prompt_is_kodatas_and_the_choices_follow_it(
+    evaluate: Callable[..., dict[str, Any]], chat: bool
+) -> None:
     result = evaluate("nli_sample_ko", right, limit=6, apply_chat_template=chat)
     doc = result["samples"][0]["doc"]
     prompt = f"<user>{klue_nli.question(doc)}<assistant>" if chat else klue_nli.question(doc)
@@ -52,7 +59,9 @@ def test_the_prompt_is_kodatas_and_the_choices_follow_it(evaluate: Callable[...,
     assert set(doc) == {"guid", "source", "premise", "hypothesis", "label"}
 
 
-def test_a_model_that_knows_the_answers_gets_full_marks(evaluate: Callable[..., dict[str, Any]]) -> None:
+def test_a_model_that_knows_the_answers_gets_full_marks(
+    evaluate: Callable[..., dict[str, Any]],
+) -> None:
     scores = evaluate("nli_sample_ko", right)["scores"]
     assert [scores[f"{metric},none"] for metric in ("acc", "macro_f1", "triple_acc")] == [1, 1, 1]
     assert scores["brier,none"] == pytest.approx(0, abs=1e-9)
@@ -62,7 +71,9 @@ def test_a_model_that_knows_the_answers_gets_full_marks(evaluate: Callable[..., 
 def test_a_model_that_always_says_one_word_scores_chance_and_no_premise(
     evaluate: Callable[..., dict[str, Any]],
 ) -> None:
-    scores = evaluate("nli_sample_ko", lambda _, choice: 0.0 if "중립" in choice else -1.0)["scores"]
+    scores = evaluate("nli_sample_ko", lambda _, choice: 0.0 if "중립" in choice else -1.0)[
+        "scores"
+    ]
     assert scores["acc,none"] == pytest.approx(1 / 3)
     assert scores["macro_f1,none"] == pytest.approx(1 / 6)
     assert scores["triple_acc,none"] == 0
@@ -78,29 +89,47 @@ def test_limit_keeps_premises_whole_on_the_real_dev_file(
     assert result["scores"]["brier,none"] == pytest.approx(2 / 3)
 
 
-def test_few_shot_examples_are_never_taken_from_the_scored_split(evaluate: Callable[..., dict[str, Any]]) -> None:
+def test_few_shot_examples_are_never_taken_from_the_scored_split(
+    evaluate: Callable[..., dict[str, Any]],
+) -> None:
     result = evaluate("nli_sample_ko", right, limit=3, num_fewshot=2)
     assert result["asked"][0][0] == klue_nli.question(result["samples"][0]["doc"])
 
 
 def test_the_real_dev_split_is_scored_whole(functions: ModuleType, real_klue: Path) -> None:
-    docs = functions.dataset("klue_nli", str(real_klue), version=1.0, pretrained="other metadata")["test"]
+    docs = functions.dataset("klue_nli", str(real_klue), version=1.0, pretrained="other metadata")[
+        "test"
+    ]
     assert len(docs) == 3_000
-    assert {doc["guid"] for doc in docs} == {doc["guid"] for doc in klue_nli.read("test", real_klue)}
+    assert {doc["guid"] for doc in docs} == {
+        doc["guid"] for doc in klue_nli.read("test", real_klue)
+    }
 
 
-def test_docs_of_a_premise_follow_each_other_in_file_order(functions: ModuleType, tmp_path: Path) -> None:
+def test_docs_of_a_premise_follow_each_other_in_file_order(
+    functions: ModuleType, tmp_path: Path
+) -> None:
     basis = {"source": "s", "hypothesis": "물", "gold_label": "neutral"}
-    rows = [{**basis, "guid": guid, "premise": guid[0]} for guid in ("b1", "a1", "b2", "c1", "a2", "b3")]
+    rows = [
+        {**basis, "guid": guid, "premise": guid[0]} for guid in ("b1", "a1", "b2", "c1", "a2", "b3")
+    ]
     (tmp_path / "klue-nli-v1.1_dev.json").write_text(json.dumps(rows), encoding="utf-8")
     docs = functions.dataset("klue_nli", str(tmp_path))["test"]
     assert docs["guid"][:] == ["b1", "b2", "b3", "a1", "a2", "c1"]
 
 
-def test_a_missing_folder_and_an_item_without_text_are_refused(functions: ModuleType, tmp_path: Path) -> None:
+def test_a_missing_folder_and_an_item_without_text_are_refused(
+    functions: ModuleType, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match="no such folder"):
         functions.dataset("klue_nli", str(tmp_path / "absent"))
-    row = {"guid": "g7", "source": "s", "premise": "비가 온다.", "hypothesis": " ", "gold_label": "neutral"}
+    row = {
+        "guid": "g7",
+        "source": "s",
+        "premise": "비가 온다.",
+        "hypothesis": " ",
+        "gold_label": "neutral",
+    }
     (tmp_path / "klue-nli-v1.1_dev.json").write_text(json.dumps([row]), encoding="utf-8")
     with pytest.raises(DataError, match="guid g7: an empty hypothesis cannot be scored"):
         functions.dataset("klue_nli", str(tmp_path))
@@ -120,7 +149,9 @@ def test_macro_f1_matches_a_table_worked_by_hand(functions: ModuleType) -> None:
     assert functions.macro_f1(items) == pytest.approx((class_0 + class_1 + 0) / 3)
 
 
-def test_triple_acc_counts_premises_that_have_all_labels_and_no_error(functions: ModuleType) -> None:
+def test_triple_acc_counts_premises_that_have_all_labels_and_no_error(
+    functions: ModuleType,
+) -> None:
     right_one = [("a", label, label) for label in range(3)]
     one_wrong = [("b", 0, 0), ("b", 1, 1), ("b", 2, 1)]
     four_of_which_one_wrong = [("c", 0, 0), ("c", 1, 1), ("c", 2, 2), ("c", 2, 0)]
@@ -140,13 +171,17 @@ def test_brier_is_the_squared_distance_from_the_truth(functions: ModuleType) -> 
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_model_without_finite_likelihoods_is_an_error_and_not_a_third(functions: ModuleType, bad: float) -> None:
+def test_a_model_without_finite_likelihoods_is_an_error_and_not_a_third(
+    functions: ModuleType, bad: float
+) -> None:
     doc = {"guid": "g7", "premise": "비", "hypothesis": "물", "label": "entailment"}
     with pytest.raises(ValueError, match="guid g7"):
         functions.process_results(doc, [(bad, False)] * 3)
 
 
-def test_the_installed_stub_gives_lm_eval_the_same_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_installed_stub_gives_lm_eval_the_same_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     utils = pytest.importorskip("lm_eval.utils")
     package = tmp_path / "lm_eval"
     (package / "tasks" / install.STUBS).mkdir(parents=True)
@@ -172,8 +207,13 @@ def test_install_without_lm_eval_is_one_message(
 
 @pytest.mark.parametrize("task", ASKING)
 def test_a_task_file_finds_kodata_from_any_folder(tmp_path: Path, task: str) -> None:
-    code = f"import runpy; print(callable(runpy.run_path({str(TASKS / task / f'{task}.py')!r})['question']))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    code = (
+        "import runpy;"
+        f" print(callable(runpy.run_path({str(TASKS / task / f'{task}.py')!r})['question']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "True"
 
 
@@ -181,7 +221,8 @@ def test_a_task_file_finds_kodata_from_any_folder(tmp_path: Path, task: str) -> 
 def few(tmp_path: Path) -> Path:
     """A few invented test rows of each of the three newer sources, in one folder."""
     qas = [
-        {"id": f"q{n}", "question": f"{n}번 문은 언제 열었나?", "answers": [{"text": f"198{n}년"}]} for n in range(3)
+        {"id": f"q{n}", "question": f"{n}번 문은 언제 열었나?", "answers": [{"text": f"198{n}년"}]}
+        for n in range(3)
     ]
     paragraphs = [{"context": "0번 문은 1980년, 1번은 1981년, 2번은 1982년에 열었다.", "qas": qas}]
     squad = {"data": [{"title": "문", "paragraphs": paragraphs}]}
@@ -190,7 +231,9 @@ def few(tmp_path: Path) -> Path:
     (tmp_path / "ratings_test.txt").write_text(reviews, encoding="utf-8")
     article = "첫 문장이다. 둘째다. 셋째다. 넷째다."
     columns = "date,category,press,title,document,link,summary\n"
-    (tmp_path / "test.csv").write_text(f"{columns}d,c,p,t,{article},l,첫 문장이다.\n", encoding="utf-8")
+    (tmp_path / "test.csv").write_text(
+        f"{columns}d,c,p,t,{article},l,첫 문장이다.\n", encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -199,7 +242,9 @@ def few(tmp_path: Path) -> Path:
 def test_the_newer_tasks_ask_what_kodata_asks(
     evaluate: Callable[..., dict[str, Any]], few: Path, source: Any, chat: bool
 ) -> None:
-    result = evaluate(source.CARD.task, lambda *_: -1.0 if source is nsmc else "", few, apply_chat_template=chat)
+    result = evaluate(
+        source.CARD.task, lambda *_: -1.0 if source is nsmc else "", few, apply_chat_template=chat
+    )
     docs = [sample["doc"] for sample in result["samples"]]
     assert docs == [record for record in source.read("test", few) if all(record.values())]
     asked = f"<user>{source.question(docs[0])}<assistant>" if chat else source.question(docs[0])
@@ -211,24 +256,34 @@ def test_a_model_that_knows_the_reviews_gets_full_marks_and_one_word_gets_its_sh
     evaluate: Callable[..., dict[str, Any]], few: Path
 ) -> None:
     known = {nsmc.question(doc): nsmc.answer(doc) for doc in nsmc.read("test", few)}
-    scores = evaluate("nsmc_ko", lambda prompt, word: float(known[prompt] == word.strip()), few)["scores"]
+    scores = evaluate("nsmc_ko", lambda prompt, word: float(known[prompt] == word.strip()), few)[
+        "scores"
+    ]
     assert (scores["acc,none"], scores["macro_f1,none"]) == (1, 1)
     result = evaluate("nsmc_ko", lambda _, word: float("긍정" in word), few)
     assert [word for _, word in result["asked"][:2]] == [" 부정", " 긍정"]
-    assert result["scores"]["acc,none"] == pytest.approx(2 / 3)  # of three: the empty review is left out
+    assert result["scores"]["acc,none"] == pytest.approx(
+        2 / 3
+    )  # of three: the empty review is left out
     assert result["scores"]["macro_f1,none"] == pytest.approx((2 * 2 / (2 * 2 + 1)) / 2)
 
 
-def test_written_answers_stop_only_at_the_models_own_end(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
+def test_written_answers_stop_only_at_the_models_own_end(
+    evaluate: Callable[..., dict[str, Any]], few: Path
+) -> None:
     for task in ("korquad_ko", "naver_news_ko"):
-        (_, options) = evaluate(task, lambda *_: "", few)["asked"][0]
+        _, options = evaluate(task, lambda *_: "", few)["asked"][0]
         assert (options["until"], options["do_sample"]) == ([], False)
 
 
 def test_a_thought_is_no_part_of_an_answer_and_an_unfinished_one_is_counted(
     evaluate: Callable[..., dict[str, Any]], few: Path
 ) -> None:
-    said = {"q0": "<think>\n음.\n\n1989년?</think>\n\n1980년", "q1": "<think>\n1981년", "q2": "1982년"}
+    said = {
+        "q0": "<think>\n음.\n\n1989년?</think>\n\n1980년",
+        "q1": "<think>\n1981년",
+        "q2": "1982년",
+    }
     scores = evaluate("korquad_ko", lambda _, doc: said[doc["guid"]], few)["scores"]
     for metric, expected in (("exact_match", 2 / 3), ("f1", 2 / 3), ("unfinished", 1 / 3)):
         assert scores[f"{metric},none"] == pytest.approx(expected)
@@ -276,7 +331,12 @@ def test_the_final_answer_is_what_follows_the_last_thought(text: str, said: str 
         ("!?", "말", 0, 0),
         ("《'달빛'(月光)》", "달빛 月光", 1, 1),  # signs within signs
         ("<<달빛>>", "‘'달빛'’", 1, 1),
-        ("（달빛）", "달빛", 0, 2 * 2 / (4 + 2)),  # full-width brackets and digits are other characters
+        (
+            "（달빛）",
+            "달빛",
+            0,
+            2 * 2 / (4 + 2),
+        ),  # full-width brackets and digits are other characters
         ("１９８７년", "1987년", 0, 2 * 1 / (5 + 5)),
         ("NaSa", "nASA", 1, 1),
         ("1,234,567.5원", "12345675원", 1, 1),  # a comma and a point are punctuation
@@ -286,7 +346,9 @@ def test_the_final_answer_is_what_follows_the_last_thought(text: str, said: str 
         ("Straße", "STRASSE", 0, 2 * 5 / (6 + 7)),  # lower(), not casefold()
     ],
 )
-def test_exact_match_and_f1_are_those_of_korquads_script(said: str, gold: str, exact: float, f1: float) -> None:
+def test_exact_match_and_f1_are_those_of_korquads_script(
+    said: str, gold: str, exact: float, f1: float
+) -> None:
     functions = loaded("korquad_ko")
     assert functions.exact_match(said, gold) == exact
     assert functions.character_f1(said, gold) == pytest.approx(f1)
@@ -311,13 +373,38 @@ def test_exact_match_and_f1_are_those_of_korquads_script(said: str, gold: str, e
         ("고려의", "고려"),
         *(
             (word, word)
-            for word in ["사과", "고려", "회의", "동의", "나이", "바나나", "제주도", "강원도", "종로", "을지로"]
+            for word in [
+                "사과",
+                "고려",
+                "회의",
+                "동의",
+                "나이",
+                "바나나",
+                "제주도",
+                "강원도",
+                "종로",
+                "을지로",
+            ]
         ),
         *(
             (word, word)
-            for word in ["김정은", "공자", "모나리자", "결과", "피아노", "이이", "보아", "유로", "도", "허준"]
+            for word in [
+                "김정은",
+                "공자",
+                "모나리자",
+                "결과",
+                "피아노",
+                "이이",
+                "보아",
+                "유로",
+                "도",
+                "허준",
+            ]
         ),
-        ("김은", "김"),  # a surname with a particle to Kiwi: what it tags as josa goes, on both sides alike
+        (
+            "김은",
+            "김",
+        ),  # a surname with a particle to Kiwi: what it tags as josa goes, on both sides alike
         ("제주도는", "제주도"),
         ("회의의", "회의"),
         ("이이가", "이이"),
@@ -357,8 +444,12 @@ def test_rouge_matches_tables_worked_by_hand() -> None:
     assert scores["rouge1_word"] == pytest.approx(2 * 2 / (3 + 2))
     assert scores["rouge2_word"] == 0
     assert scores["rougeL_word"] == pytest.approx(2 * 2 / (3 + 2))
-    assert functions.rouge("왔다 비가", "비가 왔다")["rougeL_word"] == pytest.approx(0.5)  # order counts
-    assert functions.rouge("비가왔다", "비가 왔다")["rougeL_char"] == 1  # spacing does not, by characters
+    assert functions.rouge("왔다 비가", "비가 왔다")["rougeL_word"] == pytest.approx(
+        0.5
+    )  # order counts
+    assert (
+        functions.rouge("비가왔다", "비가 왔다")["rougeL_char"] == 1
+    )  # spacing does not, by characters
     assert set(functions.rouge("", "비가 왔다").values()) == {0.0}
 
 
@@ -367,7 +458,10 @@ def test_rouge_matches_tables_worked_by_hand() -> None:
     [
         ("정부가 말했다.", ["정부", "가", "말", "했", "다", "."]),
         ("그가 왔다", ["그", "가", "왔", "다"]),  # 오 and 었 share 왔
-        ("집을 샀고, 1,000원을 냈다", ["집", "을", "샀", "고", ",", "1,000", "원", "을", "냈", "다"]),
+        (
+            "집을 샀고, 1,000원을 냈다",
+            ["집", "을", "샀", "고", ",", "1,000", "원", "을", "냈", "다"],
+        ),
         ("😀그가", ["😀", "그", "가"]),
         ("", []),
         (" \n", []),
@@ -385,16 +479,28 @@ def test_rouge_over_morphemes_sees_a_noun_under_another_particle() -> None:
     assert scores["rouge1_word"] == pytest.approx(1 / 2)
 
 
-@pytest.mark.parametrize("text", ["가나다 " * 25_000, "밥" * 100_000, "a" * 100_000, "나는 밥을 먹었다. " * 10_000])
+@pytest.mark.parametrize(
+    "text", ["가나다 " * 25_000, "밥" * 100_000, "a" * 100_000, "나는 밥을 먹었다. " * 10_000]
+)
 @pytest.mark.parametrize("task", ["korquad_ko", "naver_news_ko"])
-def test_an_endless_answer_is_scored_in_bounded_time_and_is_no_good_one(task: str, text: str) -> None:
+def test_an_endless_answer_is_scored_in_bounded_time_and_is_no_good_one(
+    task: str, text: str
+) -> None:
     functions = loaded(task)
-    doc = {"answer": "나는 밥을 먹었다.", "summary": "나는 밥을 먹었다. " * 10, "document": "첫째다. 둘째다. 셋째다."}
+    doc = {
+        "answer": "나는 밥을 먹었다.",
+        "summary": "나는 밥을 먹었다. " * 10,
+        "document": "첫째다. 둘째다. 셋째다.",
+    }
     functions.process_results(doc, ["준비"])  # loads Kiwi's model
     started = time.process_time()
     values = functions.process_results(doc, [text])
     assert time.process_time() - started < 3
-    assert all(value < 0.2 for name, value in values.items() if not name.startswith("lead3") and "1_char" not in name)
+    assert all(
+        value < 0.2
+        for name, value in values.items()
+        if not name.startswith("lead3") and "1_char" not in name
+    )
 
 
 @pytest.mark.parametrize(
@@ -403,7 +509,10 @@ def test_an_endless_answer_is_scored_in_bounded_time_and_is_no_good_one(task: st
         ("하나다. 둘이다. 셋이다. 넷이다.", "하나다. 둘이다. 셋이다."),
         ("하나다.\n둘\n\n셋이다! 넷", "하나다. 둘 셋이다!"),
         ("값은 3.5% 올랐다. 둘이다", "값은 3.5% 올랐다. 둘이다"),
-        ('"좋다."라고 했다. "그래!" 둘째가 말했다. 셋. 넷', '"좋다."라고 했다. "그래!" 둘째가 말했다.'),
+        (
+            '"좋다."라고 했다. "그래!" 둘째가 말했다. 셋. 넷',
+            '"좋다."라고 했다. "그래!" 둘째가 말했다.',
+        ),
         ("", ""),
     ],
 )
@@ -411,7 +520,9 @@ def test_lead_is_the_first_three_sentences(document: str, first: str) -> None:
     assert loaded("naver_news_ko").lead(document) == first
 
 
-def test_every_summary_stands_beside_lead_3(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
+def test_every_summary_stands_beside_lead_3(
+    evaluate: Callable[..., dict[str, Any]], few: Path
+) -> None:
     functions = loaded("naver_news_ko")
     scores = evaluate("naver_news_ko", lambda _, doc: doc["summary"], few)["scores"]
     baseline = functions.rouge("첫 문장이다. 둘째다. 셋째다.", "첫 문장이다.")
@@ -421,12 +532,16 @@ def test_every_summary_stands_beside_lead_3(evaluate: Callable[..., dict[str, An
         assert scores[f"lead3_{metric},none"] == pytest.approx(value)
 
 
-def test_a_folder_for_each_source_is_read(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
+def test_a_folder_for_each_source_is_read(
+    evaluate: Callable[..., dict[str, Any]], few: Path
+) -> None:
     folders = {"korquad": str(few), "klue_nli": "elsewhere"}
     assert len(evaluate("korquad_ko", lambda *_: "", folders)["samples"]) == 3
 
 
-def test_the_samples_of_written_answers_hold_the_text(evaluate: Callable[..., dict[str, Any]], few: Path) -> None:
+def test_the_samples_of_written_answers_hold_the_text(
+    evaluate: Callable[..., dict[str, Any]], few: Path
+) -> None:
     samples = evaluate("korquad_ko", lambda _, doc: doc["answer"] + "에", few)["samples"]
     task = load_task("korquad_ko", TaskData(few))
     first, *_ = [sample_of(sample, task) for sample in samples]
@@ -436,14 +551,20 @@ def test_the_samples_of_written_answers_hold_the_text(evaluate: Callable[..., di
     assert first["metrics"] == {**whole, "exact_match_no_josa": 1, "f1_no_josa": 1}
 
 
-@pytest.mark.skipif(not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad")
-def test_the_real_answers_of_korquad_score_full_marks(evaluate: Callable[..., dict[str, Any]]) -> None:
+@pytest.mark.skipif(
+    not (REAL / "korquad").is_dir(), reason="the real KorQuAD file is not at ../shared/data/korquad"
+)
+def test_the_real_answers_of_korquad_score_full_marks(
+    evaluate: Callable[..., dict[str, Any]],
+) -> None:
     result = evaluate("korquad_ko", lambda _, doc: doc["answer"], REAL / "korquad")
     assert len(result["samples"]) == 5_774
     assert (result["scores"]["exact_match,none"], result["scores"]["f1,none"]) == (1, 1)
 
 
-@pytest.mark.skipif(not (REAL / "nsmc").is_dir(), reason="the real NSMC files are not at ../shared/data/nsmc")
+@pytest.mark.skipif(
+    not (REAL / "nsmc").is_dir(), reason="the real NSMC files are not at ../shared/data/nsmc"
+)
 def test_the_real_reviews_of_nsmc_are_scored_without_the_three_empty_ones() -> None:
     docs = loaded("nsmc_ko").dataset("nsmc", str(REAL / "nsmc"), skip_empty=True)["test"]
     assert len(docs) == 49_997

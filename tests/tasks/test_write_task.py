@@ -1,4 +1,5 @@
-"""Hypotheses that a model writes: what a judge made of the train split says of them, and what is no sentence at all."""
+"""Hypotheses that a model writes: what a judge made of the train split says of them, and what is no
+sentence at all."""
 
 import json
 import logging
@@ -18,7 +19,13 @@ from kodata.metrics.naturalness.signals import NAMES
 from tests.conftest import loaded
 
 Evaluate = Callable[..., dict[str, Any]]
-DOC = {"guid": "g", "source": "s", "premise": "비가 온다.", "hypothesis": "땅이 젖는다.", "label": "neutral"}
+DOC = {
+    "guid": "g",
+    "source": "s",
+    "premise": "비가 온다.",
+    "hypothesis": "땅이 젖는다.",
+    "label": "neutral",
+}
 FAULTS = ("empty", "premise_copy", "bare_label", "degenerate", "unfinished")
 
 
@@ -43,23 +50,32 @@ FAULTS = ("empty", "premise_copy", "bare_label", "degenerate", "unfinished")
 def test_what_is_no_sentence_is_counted_by_kind(said: str, faults: set[str]) -> None:
     values = loaded("klue_nli_write_ko").process_results(DOC, [said])
     degenerate = {"degenerate"} if faults else set()
-    assert {name: values[name] for name in FAULTS} == {name: float(name in faults | degenerate) for name in FAULTS}
+    assert {name: values[name] for name in FAULTS} == {
+        name: float(name in faults | degenerate) for name in FAULTS
+    }
     assert values["void"] == ("g", bool(faults))
     assert set(values) == {*FAULTS, "void", *NAMES} - {"speech_asked"}
 
 
 def test_a_sentence_has_the_signals_of_naturalness(evaluate: Evaluate) -> None:
-    scores = evaluate("nli_sample_write_ko", lambda *_: "그녀는 important한 것을 가지고 있다.", limit=6)["scores"]
+    scores = evaluate(
+        "nli_sample_write_ko", lambda *_: "그녀는 important한 것을 가지고 있다.", limit=6
+    )["scores"]
     assert scores["foreign_answers,none"] == 1
     assert scores["pronouns,none"] == pytest.approx(1000 / 5)
     assert scores["hangul,none"] == pytest.approx(11 / 20)
 
 
 def test_signals_are_void_where_over_a_tenth_is_no_sentence(evaluate: Evaluate) -> None:
-    bare: Callable[..., str] = lambda _, doc: "중립" if doc["label"] == "neutral" else doc["hypothesis"]  # noqa: E731
+    bare: Callable[..., str] = lambda _, doc: (
+        "중립" if doc["label"] == "neutral" else doc["hypothesis"]
+    )
     scores = evaluate("nli_sample_write_ko", bare, limit=30)["scores"]
     assert (scores["void,none"], scores["bare_label,none"]) == (1, pytest.approx(1 / 3))
-    assert all(math.isnan(scores[f"{name},none"]) for name in ("hangul", "function_profile", "speech_mixed"))
+    assert all(
+        math.isnan(scores[f"{name},none"])
+        for name in ("hangul", "function_profile", "speech_mixed")
+    )
 
 
 @pytest.mark.parametrize("chat", [False, True])
@@ -81,7 +97,11 @@ def test_what_people_wrote_scores_the_reference_line(evaluate: Evaluate) -> None
 
 def test_copies_and_garbage_stand_in_no_relation(evaluate: Evaluate) -> None:
     copied = evaluate("nli_sample_write_ko", lambda _, doc: doc["premise"], limit=30)["scores"]
-    assert (copied["premise_copy,none"], copied["degenerate,none"], copied["relation_acc,none"]) == (1, 1, 0)
+    assert (
+        copied["premise_copy,none"],
+        copied["degenerate,none"],
+        copied["relation_acc,none"],
+    ) == (1, 1, 0)
     memory = next(record["hypothesis"] for record in nli_sample.read("train"))
     same = evaluate("nli_sample_write_ko", lambda *_: memory, limit=30)["scores"]
     assert (same["train_copy,none"], same["novelty,none"], same["degenerate,none"]) == (1, 0, 0)
@@ -92,7 +112,9 @@ def test_copies_and_garbage_stand_in_no_relation(evaluate: Evaluate) -> None:
 
 def put(folder: Path, rows: list[dict[str, str]], *names: str) -> Path:
     for name in names:
-        (folder / name).write_text(json.dumps([{**row, "gold_label": row["label"]} for row in rows]), encoding="utf-8")
+        (folder / name).write_text(
+            json.dumps([{**row, "gold_label": row["label"]} for row in rows]), encoding="utf-8"
+        )
     return folder
 
 
@@ -118,10 +140,15 @@ def test_a_train_split_that_is_broken_or_too_small_is_an_error(tmp_path: Path) -
 
 
 def test_the_classifier_sees_the_premise_only_where_it_may() -> None:
-    """Of words that tell nothing alone: a hypothesis is an entailment where its word stands in the premise."""
+    """Of words that tell nothing alone: a hypothesis is an entailment where its word stands in the
+    premise."""
     words = ["비", "눈", "별", "달", "꽃", "새", "강", "산"]
     rows = [
-        {"premise": f"{one}을 보았다", "hypothesis": f"{two} 있다", "label": "entailment" if one == two else "neutral"}
+        {
+            "premise": f"{one}을 보았다",
+            "hypothesis": f"{two} 있다",
+            "label": "entailment" if one == two else "neutral",
+        }
         for one in words
         for two in (one, words[(words.index(one) + 3) % 8])
     ]
@@ -141,18 +168,26 @@ def test_a_comparison_worked_by_hand() -> None:
 
 
 def test_novelty_is_the_share_of_unknown_grams() -> None:
-    rows = [{**row, "guid": str(n)} for row in ({**DOC, "label": label} for label in klue_nli.LABELS) for n in range(3)]
+    rows = [
+        {**row, "guid": str(n)}
+        for row in ({**DOC, "label": label} for label in klue_nli.LABELS)
+        for n in range(3)
+    ]
     judge = nli_judge.Judge(rows)
     assert judge.novelty("땅이 젖는다!") == 0
-    assert judge.novelty("땅이젖는가나") == pytest.approx(2 / 3)  # 땅이젖는 is known; 이젖는가 and 젖는가나 are not
+    assert judge.novelty("땅이젖는가나") == pytest.approx(
+        2 / 3
+    )  # 땅이젖는 is known; 이젖는가 and 젖는가나 are not
     assert judge.novelty("땅이") is None
     assert judge.is_copy("땅이  젖는다") and not judge.is_copy("땅이 젖는가")
 
 
-@pytest.mark.parametrize("text", ["가나다라 " * 20_000, "a" * 100_000, "<think>" * 15_000, "중립 " * 33_000])
+@pytest.mark.parametrize(
+    "text", ["가나다라 " * 20_000, "a" * 100_000, "<think>" * 15_000, "중립 " * 33_000]
+)
 def test_an_answer_of_100000_characters_is_judged_at_once(text: str) -> None:
     task = loaded("klue_nli_write_ko")
-    (doc, *_) = task.dataset("nli_sample")["test"]
+    doc, *_ = task.dataset("nli_sample")["test"]
     task.process_results(doc, ["준비"])  # makes the judge
     started = time.process_time()
     task.process_results(doc, [text])
@@ -160,7 +195,9 @@ def test_an_answer_of_100000_characters_is_judged_at_once(text: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_judges_classifier_agrees_with_people_as_often_as_the_readme_says(real_klue: Path) -> None:
+def test_the_judges_classifier_agrees_with_people_as_often_as_the_readme_says(
+    real_klue: Path,
+) -> None:
     test = list(klue_nli.read("test", real_klue))
     told = Classifier(klue_nli.read("train", real_klue), "overlap").predict(test)
     agreed = sum(label == doc["label"] for label, doc in zip(told, test, strict=True))

@@ -1,4 +1,5 @@
-"""The rendered Axolotl configuration: Axolotl's own validation accepts it, and both devices get what they can run."""
+"""The rendered Axolotl configuration: Axolotl's own validation accepts it, and both devices get
+what they can run."""
 
 import json
 from pathlib import Path
@@ -21,13 +22,18 @@ RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.yml") if path.name 
 
 def test_the_kept_schema_is_the_installed_axolotls() -> None:
     pytest.importorskip("axolotl")
-    assert json.loads(axolotl_schema.SCHEMA_FILE.read_text(encoding="utf-8")) == axolotl_schema.generate()
+    assert (
+        json.loads(axolotl_schema.SCHEMA_FILE.read_text(encoding="utf-8"))
+        == axolotl_schema.generate()
+    )
 
 
 @pytest.mark.usefixtures("users_data")
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_shipped_recipe_renders_to_keys_that_axolotl_knows(path: Path, device: Device) -> None:
+def test_every_shipped_recipe_renders_to_keys_that_axolotl_knows(
+    path: Path, device: Device
+) -> None:
     config = yaml.safe_load(axolotl_config.render(reading.load(path), device))
     assert axolotl_schema.problems(config) == []
     assert "val_set_size" not in config
@@ -36,21 +42,34 @@ def test_every_shipped_recipe_renders_to_keys_that_axolotl_knows(path: Path, dev
 def test_a_cpu_gets_no_gpu_kernels_and_a_gpu_gets_batches_without_padding() -> None:
     loaded = reading.load(ROOT / "recipes" / "llama_qlora.yml")
     cpu, cuda = axolotl_config.config(loaded, "cpu"), axolotl_config.config(loaded, "cuda")
-    assert (cpu["bf16"], cpu["lora_mlp_kernel"], cpu["attn_implementation"]) == (False, False, "sdpa")
-    assert (cuda["bf16"], cuda["lora_mlp_kernel"], cuda["batch_flattening"]) == ("auto", True, "auto")
+    assert (cpu["bf16"], cpu["lora_mlp_kernel"], cpu["attn_implementation"]) == (
+        False,
+        False,
+        "sdpa",
+    )
+    assert (cuda["bf16"], cuda["lora_mlp_kernel"], cuda["batch_flattening"]) == (
+        "auto",
+        True,
+        "auto",
+    )
     assert cpu["load_in_4bit"] is True
     assert cuda["load_in_4bit"] is True
 
 
 def test_the_recipe_wins_over_the_defaults_of_its_device() -> None:
-    loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", ("axolotl.bf16=true", "axolotl.lora_r=8"))
+    loaded = reading.load(
+        ROOT / "recipes" / "llama_lora.yml", ("axolotl.bf16=true", "axolotl.lora_r=8")
+    )
     config = axolotl_config.config(loaded, "cpu")
     assert (config["bf16"], config["lora_r"]) == (True, 8)
 
 
 def test_another_config_or_template_in_the_run_folder_is_refused(tmp_path: Path) -> None:
     recipe = reading.load(ROOT / "recipes" / "quickstart_llama.yml")
-    text, template = axolotl_config.render(recipe, "cpu"), presets.TEMPLATES["llama3"].read_text("utf-8")
+    text, template = (
+        axolotl_config.render(recipe, "cpu"),
+        presets.TEMPLATES["llama3"].read_text("utf-8"),
+    )
 
     def refuses(config: str | None, jinja: str = template) -> str:
         (tmp_path / "axolotl.yml").unlink(missing_ok=True)
@@ -77,7 +96,9 @@ def test_another_config_or_template_in_the_run_folder_is_refused(tmp_path: Path)
 
 @pytest.mark.parametrize(("micro", "steps"), [(16, 1), (4, 4), (1, 16)])
 def test_a_smaller_micro_batch_is_made_up_for_by_accumulation(micro: int, steps: int) -> None:
-    loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", (f"axolotl.micro_batch_size={micro}",))
+    loaded = reading.load(
+        ROOT / "recipes" / "llama_lora.yml", (f"axolotl.micro_batch_size={micro}",)
+    )
     config = axolotl_config.config(loaded, "cuda")
     assert (config["micro_batch_size"], config["gradient_accumulation_steps"]) == (micro, steps)
 
@@ -112,20 +133,39 @@ def test_axolotls_own_validation_accepts_every_shipped_recipe_and_counts_sixteen
 
 
 def assert_axolotl_accepts(config: dict[str, Any], device: str) -> dict[str, Any]:
-    """Axolotl's own validators, told that they run on an A100 or on no GPU; returns what they make of the config."""
+    """Axolotl's own validators, told that they run on an A100 or on no GPU; returns what they make
+    of the config."""
     pytest.importorskip("axolotl")
     from axolotl.utils.config import validate_config
     from axolotl.utils.dict import DictDefault
 
-    gpu = {"bf16": True, "fp8": False, "n_gpu": 1, "n_node": 1, "compute_capability": "sm_80", "tf32": True}
-    none = {"bf16": False, "fp8": False, "n_gpu": 0, "n_node": 1, "compute_capability": None, "tf32": False}
+    gpu = {
+        "bf16": True,
+        "fp8": False,
+        "n_gpu": 1,
+        "n_node": 1,
+        "compute_capability": "sm_80",
+        "tf32": True,
+    }
+    none = {
+        "bf16": False,
+        "fp8": False,
+        "n_gpu": 0,
+        "n_node": 1,
+        "compute_capability": None,
+        "tf32": False,
+    }
     plain = {key: value for key, value in config.items() if key != "plugins"}
-    result = validate_config(DictDefault(plain), gpu if device == "cuda" else none, {"torch_version": "2.13.0"})
+    result = validate_config(
+        DictDefault(plain), gpu if device == "cuda" else none, {"torch_version": "2.13.0"}
+    )
     return dict(result)
 
 
 def test_data_set_keys_of_a_recipe_are_laid_over_ours() -> None:
-    loaded = reading.load(ROOT / "recipes" / "llama_lora.yml", ("axolotl.datasets=[{train_on_eos: all}]",))
+    loaded = reading.load(
+        ROOT / "recipes" / "llama_lora.yml", ("axolotl.datasets=[{train_on_eos: all}]",)
+    )
     entry = axolotl_config.config(loaded, "cpu")["datasets"][0]
     assert (entry["train_on_eos"], entry["path"]) == ("all", "data/train.jsonl")
 
@@ -133,7 +173,10 @@ def test_data_set_keys_of_a_recipe_are_laid_over_ours() -> None:
 def test_a_few_rows_are_evaluated_once_at_the_end_unless_the_recipe_says_otherwise() -> None:
     path = ROOT / "recipes" / "llama_lora.yml"
     for rows, evaluations in ((None, 1), (500, 1), (499, None)):
-        assert axolotl_config.config(reading.load(path), "cpu", rows=rows).get("evals_per_epoch") == evaluations
+        assert (
+            axolotl_config.config(reading.load(path), "cpu", rows=rows).get("evals_per_epoch")
+            == evaluations
+        )
     told = "A run leaves evals_per_epoch out below 500 training rows"
     assert told in axolotl_config.render(reading.load(path), "cpu")
     assert told not in axolotl_config.render(reading.load(path), "cpu", rows=499)
@@ -148,10 +191,15 @@ def test_a_hidden_gpu_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert detect_device() == "cpu"
 
 
-def test_gradient_checkpointing_is_on_in_the_configuration_of_every_gpu_where_a_run_may_switch_it_off() -> None:
+def test_gradient_checkpointing_is_on_for_every_gpu_where_a_run_may_switch_it_off() -> None:
     def made(*said: str) -> tuple[Any, Any, bool]:
-        recipe = reading.load(ROOT / "recipes" / "llama_lora.yml", tuple(f"axolotl.{word}" for word in said))
-        gpu, cpu = (axolotl_config.config(recipe, device)["gradient_checkpointing"] for device in ("cuda", "cpu"))
+        recipe = reading.load(
+            ROOT / "recipes" / "llama_lora.yml", tuple(f"axolotl.{word}" for word in said)
+        )
+        gpu, cpu = (
+            axolotl_config.config(recipe, device)["gradient_checkpointing"]
+            for device in ("cuda", "cpu")
+        )
         return gpu, cpu, axolotl_config.is_auto(recipe)
 
     assert made() == (True, False, True)
@@ -166,14 +214,22 @@ def test_gradient_checkpointing_is_on_in_the_configuration_of_every_gpu_where_a_
 @pytest.mark.parametrize(
     ("capability", "kind", "precision"),
     [
-        ((7, 5), "llama", (False, True)), ((7, 0), "qwen2", (False, True)), ((7, 5), "gemma3_text", (False, False)),
-        ((8, 0), "llama", ("auto", None)), ((9, 0), "gemma3_text", ("auto", None)), (None, "llama", ("auto", None)),
+        ((7, 5), "llama", (False, True)),
+        ((7, 0), "qwen2", (False, True)),
+        ((7, 5), "gemma3_text", (False, False)),
+        ((8, 0), "llama", ("auto", None)),
+        ((9, 0), "gemma3_text", ("auto", None)),
+        (None, "llama", ("auto", None)),
     ],
-)  # fmt: skip
+)
 def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | None, kind: str, precision: tuple[Any, Any]
+    monkeypatch: pytest.MonkeyPatch,
+    capability: tuple[int, int] | None,
+    kind: str,
+    precision: tuple[Any, Any],
 ) -> None:
-    """torch says that a T4 supports it. The recipe's own word wins, and a render for another machine knows of no GPU here."""
+    """torch says that a T4 supports it. The recipe's own word wins, and a render for another
+    machine knows of no GPU here."""
     found = Driver((13, 0), [capability, (9, 0)], "") if capability else None
     monkeypatch.setattr(driver, "look", lambda: found)
     is_old = driver.is_old()
@@ -185,13 +241,22 @@ def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
     assert made["attn_implementation"] == ("sdpa" if precision[0] is False else "flash_attention_2")
     asked = axolotl_config.config(reading.load(path, ("axolotl.bf16=true",)), "cuda", is_old=is_old)
     assert asked["bf16"] is True and not asked.get("fp16")  # transformers refuses both
-    assert axolotl_config.config(reading.load(path), "cuda")["bf16"] == "auto"  # as a plan for another GPU asks
+    assert (
+        axolotl_config.config(reading.load(path), "cuda")["bf16"] == "auto"
+    )  # as a plan for another GPU asks
     assert axolotl_config.config(reading.load(path), "cpu")["bf16"] is False
 
 
 @pytest.mark.parametrize(
     ("version", "is_there"),
-    [("2.8.3", True), ("2.3.3", True), ("2.3.2", False), ("1.0.9.post1", False), ("x", False), (None, False)],
+    [
+        ("2.8.3", True),
+        ("2.3.3", True),
+        ("2.3.2", False),
+        ("1.0.9.post1", False),
+        ("x", False),
+        (None, False),
+    ],
 )
 def test_flash_attention_is_taken_where_transformers_would_take_it(
     monkeypatch: pytest.MonkeyPatch, version: str | None, is_there: bool

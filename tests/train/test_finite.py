@@ -1,4 +1,5 @@
-"""Whether an adapter's numbers are numbers: of every kind, wherever they stand, in whatever file, in little memory."""
+"""Whether an adapter's numbers are numbers: of every kind, wherever they stand, in whatever file,
+in little memory."""
 
 import json
 import os
@@ -39,7 +40,12 @@ def test_no_number_and_infinity_are_found_wherever_they_stand(
             spoilt = whole.clone()
             spoilt[place] = value
             save_file(
-                {"whole": whole, "spoilt": spoilt, "empty": whole[:0].clone(), "n": torch.ones(3, dtype=torch.int8)},
+                {
+                    "whole": whole,
+                    "spoilt": spoilt,
+                    "empty": whole[:0].clone(),
+                    "n": torch.ones(3, dtype=torch.int8),
+                },
                 path,
             )
             assert not_finite(path) == ["spoilt"]
@@ -91,15 +97,22 @@ def test_a_header_that_would_be_longer_than_the_file_is_an_error(tmp_path: Path)
 
 def test_a_gigabyte_of_nothing_takes_little_memory(tmp_path: Path) -> None:
     size = 3 << 29
-    path = written(tmp_path / "file", {"a": {"dtype": "F16", "shape": [1, size // 2], "data_offsets": [0, size]}}, b"")
+    path = written(
+        tmp_path / "file",
+        {"a": {"dtype": "F16", "shape": [1, size // 2], "data_offsets": [0, size]}},
+        b"",
+    )
     os.truncate(path, path.stat().st_size + size)
     code = (
-        "import sys; from pathlib import Path; from kotune.train.finite import not_finite\n"
-        "assert not_finite(Path(sys.argv[1])) == []\n"
-        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+        "import sys; from pathlib import Path; from kotune.train.finite import not_finite\nassert"
+        " not_finite(Path(sys.argv[1])) == []\nprint(next(line for line in"
+        " open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert int(done.stdout) < 256 << 10

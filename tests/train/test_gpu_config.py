@@ -1,4 +1,5 @@
-"""Every recipe as a GPU would train it: Axolotl's own checks accept its configuration, and make of it what was meant."""
+"""Every recipe as a GPU would train it: Axolotl's own checks accept its configuration, and make of
+it what was meant."""
 
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,16 @@ T4, A100, L4, H100 = (7, 5), (8, 0), (8, 9), (9, 0)
 GEMMA = {"model_type": "gemma3_text", "hidden_size": 64, "num_hidden_layers": 2}
 
 
-def rendered(recipe: Recipe, capability: tuple[int, int], has_flash: bool, patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The configuration that a run writes on a machine with such a GPU, its driver's answer included, as Axolotl reads it."""
+def rendered(
+    recipe: Recipe, capability: tuple[int, int], has_flash: bool, patch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """The configuration that a run writes on a machine with such a GPU, its driver's answer
+    included, as Axolotl reads it."""
     patch.setattr(driver, "look", lambda: Driver((13, 0), [capability], ""))
     patch.setattr(axolotl_config, "_has_flash_attention", lambda: bool(has_flash))
-    keys: dict[str, Any] = yaml.safe_load(axolotl_config.render(recipe, "cuda", is_old=driver.is_old()))
+    keys: dict[str, Any] = yaml.safe_load(
+        axolotl_config.render(recipe, "cuda", is_old=driver.is_old())
+    )
     return keys
 
 
@@ -57,7 +63,11 @@ def test_axolotl_accepts_every_recipe_on_every_gpu_and_trains_it_as_meant(
     assert cfg.batch_flattening is (has_flash and not is_old)  # no padding where it can be left out
     assert (cfg.lora_mlp_kernel, cfg.lora_qkv_kernel, cfg.lora_o_kernel) == (True, True, True)
     assert not cfg.lora_embedding_kernel
-    assert (cfg.gradient_checkpointing, cfg.sample_packing, cfg.torch_compile) == (True, False, None)
+    assert (cfg.gradient_checkpointing, cfg.sample_packing, cfg.torch_compile) == (
+        True,
+        False,
+        None,
+    )
     assert (cfg.adapter, cfg.load_in_4bit) == (recipe.adapter, recipe.adapter == "qlora")
     assert (cfg.lora_target_linear, cfg.lora_dropout) == (True, 0)
     assert (cfg.device, cfg.device_map) == ("cuda:0", {"": 0})
@@ -79,10 +89,14 @@ def test_a_model_whose_numbers_are_too_large_for_fp16_is_trained_in_float32_on_a
 def test_axolotl_takes_bf16_on_an_old_gpu_unless_it_is_told_not_to() -> None:
     """torch says that a T4 has it."""
     with pretended(T4):
-        assert precision(resolved(axolotl_config.config(reading.load(RECIPES[-1]), "cuda")))[:2] == (True, False)
+        assert precision(resolved(axolotl_config.config(reading.load(RECIPES[-1]), "cuda")))[
+            :2
+        ] == (True, False)
 
 
-def test_axolotl_refuses_flash_attention_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_axolotl_refuses_flash_attention_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """So kotune looks for it before it names it, and leaves no choice to `auto`."""
     keys = rendered(reading.load(RECIPES[-1]), A100, True, monkeypatch)
     with pretended(A100), pytest.raises(ValueError, match="no flash-attn build"):

@@ -1,4 +1,5 @@
-"""Where Axolotl puts a model on GPUs, by its own functions and transformers': one process that sees one GPU uses that alone."""
+"""Where Axolotl puts a model on GPUs, by its own functions and transformers': one process that sees
+one GPU uses that alone."""
 
 from typing import Any
 
@@ -19,7 +20,8 @@ MODELS = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b")
 
 
 def placed(model: str, **more: Any) -> set[Any]:
-    """The devices on which Axolotl, on pretended GPUs, would put the tensors of a real architecture. None is made."""
+    """The devices on which Axolotl, on pretended GPUs, would put the tensors of a real
+    architecture. None is made."""
     from axolotl.loaders.model import ModelLoader
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.integrations.accelerate import _get_device_map, check_and_set_device_map
@@ -39,8 +41,11 @@ def placed(model: str, **more: Any) -> set[Any]:
     return set(_get_device_map(made, chosen, None, None).values())
 
 
-def seen(monkeypatch: pytest.MonkeyPatch, installed: int, named: str | None, *launcher: str) -> list[Any]:
-    """The GPUs that torch sees in what kotune starts on a machine with `installed` ones, where the user says `named`."""
+def seen(
+    monkeypatch: pytest.MonkeyPatch, installed: int, named: str | None, *launcher: str
+) -> list[Any]:
+    """The GPUs that torch sees in what kotune starts on a machine with `installed` ones, where the
+    user says `named`."""
     monkeypatch.setattr(device, "_is_loaded", lambda: True)
     monkeypatch.setattr(device, "_installed", lambda: installed)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -48,7 +53,9 @@ def seen(monkeypatch: pytest.MonkeyPatch, installed: int, named: str | None, *la
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     for name, value in training.surroundings(launcher).items():
         monkeypatch.setenv(name, value)
-    return list(torch.cuda._parse_visible_devices()[:installed])  # torch counts 64 where nothing is said
+    return list(
+        torch.cuda._parse_visible_devices()[:installed]
+    )  # torch counts 64 where nothing is said
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -83,8 +90,11 @@ def test_each_process_of_a_launcher_sees_all_gpus_and_has_the_whole_model_on_its
 
 
 @pytest.mark.parametrize(("free", "where"), [(14.0, {0}), (4.5, {0}), (2.0, {0, "cpu"})])
-def test_axolotl_leaves_layers_on_the_cpu_where_a_gpu_has_no_room_for_the_weights(free: float, where: set[Any]) -> None:
-    """DeepSeek-R1-Distill-Qwen-1.5B weighs 3.3 GiB in 16 bits. Ours is out of memory then, and says so."""
+def test_axolotl_leaves_layers_on_the_cpu_where_a_gpu_has_no_room_for_the_weights(
+    free: float, where: set[Any]
+) -> None:
+    """DeepSeek-R1-Distill-Qwen-1.5B weighs 3.3 GiB in 16 bits. Ours is out of memory then, and says
+    so."""
     with pretended(free=(free,)):
         assert placed(MODELS[1], device_map="auto") == where
         assert placed(MODELS[1]) == {0}

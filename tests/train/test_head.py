@@ -1,4 +1,5 @@
-"""Losses and gradients are those of the whole head, for each class that is known, however few tokens are trained."""
+"""Losses and gradients are those of the whole head, for each class that is known, however few
+tokens are trained."""
 
 import os
 from collections.abc import Callable
@@ -14,9 +15,16 @@ from kotune.train import head  # noqa: E402
 
 WORDS, LENGTH = 97, 40
 SIZES: dict[str, Any] = {
-    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "vocab_size": WORDS, "head_dim": 8, "max_position_embeddings": 128, "pad_token_id": 0,
-}  # fmt: skip
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": WORDS,
+    "head_dim": 8,
+    "max_position_embeddings": 128,
+    "pad_token_id": 0,
+}
 MODELS: dict[str, Callable[[], Any]] = {
     "llama, tied": lambda: transformers.LlamaConfig(**SIZES, tie_word_embeddings=True),
     "llama": lambda: transformers.LlamaConfig(**SIZES, tie_word_embeddings=False),
@@ -24,7 +32,9 @@ MODELS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: transformers.Qwen2Config(**SIZES, tie_word_embeddings=False),
     "qwen3, tied": lambda: transformers.Qwen3Config(**SIZES, tie_word_embeddings=True),
     "gemma3": lambda: transformers.Gemma3TextConfig(**SIZES, sliding_window=16),
-    "gemma3, capped": lambda: transformers.Gemma3TextConfig(**SIZES, sliding_window=16, final_logit_softcapping=30.0),
+    "gemma3, capped": lambda: transformers.Gemma3TextConfig(
+        **SIZES, sliding_window=16, final_logit_softcapping=30.0
+    ),
 }
 # Which tokens of two rows are trained.
 TRAINED: dict[str, Callable[[Any], Any]] = {
@@ -52,17 +62,25 @@ def batch(trained: Callable[[Any], Any]) -> dict[str, Any]:
     mask = torch.ones_like(ids)
     mask[0, 30:] = 0
     is_trained = trained(at) & ((mask == 1) | (at > 35))
-    return {"input_ids": ids, "attention_mask": mask, "labels": torch.where(is_trained, ids, head.IGNORED)}
+    return {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "labels": torch.where(is_trained, ids, head.IGNORED),
+    }
 
 
 def learned(made: Any, inputs: dict[str, Any], **more: Any) -> tuple[float, dict[str, Any]]:
     made.zero_grad()
     loss = made(**inputs, **more).loss
     loss.backward()
-    return loss.item(), {name: tensor.grad for name, tensor in made.named_parameters() if tensor.grad is not None}
+    return loss.item(), {
+        name: tensor.grad for name, tensor in made.named_parameters() if tensor.grad is not None
+    }
 
 
-@pytest.mark.parametrize("number", [None, 7, torch.tensor(7)], ids=["mean", "sum", "sum of a tensor"])
+@pytest.mark.parametrize(
+    "number", [None, 7, torch.tensor(7)], ids=["mean", "sum", "sum of a tensor"]
+)
 @pytest.mark.parametrize("chunk", [256, 3])
 @pytest.mark.parametrize("config", MODELS)
 @pytest.mark.few(12)
@@ -79,7 +97,9 @@ def test_losses_and_gradients_are_those_of_the_whole_head(
         assert got == pytest.approx(wanted, rel=1e-5), name
         assert gradients.keys() == found.keys()
         for key, gradient in gradients.items():
-            assert torch.linalg.vector_norm(gradient - found[key]) <= 1e-4 * torch.linalg.vector_norm(gradient), key
+            assert torch.linalg.vector_norm(
+                gradient - found[key]
+            ) <= 1e-4 * torch.linalg.vector_norm(gradient), key
 
 
 @pytest.mark.parametrize("config", ["llama, tied", "qwen2"])
@@ -91,7 +111,9 @@ def test_adapters_are_the_same_after_sixty_steps(config: str) -> None:
     losses: list[list[float]] = []
     for each in made:
         torch.manual_seed(2)
-        optimizer = torch.optim.AdamW([tensor for tensor in each.parameters() if tensor.requires_grad], lr=1e-3)
+        optimizer = torch.optim.AdamW(
+            [tensor for tensor in each.parameters() if tensor.requires_grad], lr=1e-3
+        )
         losses.append([])
         for step in range(60):
             ids = torch.randint(3, WORDS, (4, 24))
@@ -101,14 +123,22 @@ def test_adapters_are_the_same_after_sixty_steps(config: str) -> None:
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     pairs = zip(made[0].named_parameters(), made[1].parameters(), strict=True)
     for (name, wanted), got in pairs:
-        assert torch.linalg.vector_norm(wanted - got) <= 1e-4 * torch.linalg.vector_norm(wanted), name
+        assert torch.linalg.vector_norm(wanted - got) <= 1e-4 * torch.linalg.vector_norm(wanted), (
+            name
+        )
 
 
-@pytest.mark.parametrize("more", [{}, *({"num_items_in_batch": number} for number in (7, 0, torch.tensor(0)))])
-def test_a_batch_without_a_trained_token_costs_nothing_and_teaches_nothing(more: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "more", [{}, *({"num_items_in_batch": number} for number in (7, 0, torch.tensor(0)))]
+)
+def test_a_batch_without_a_trained_token_costs_nothing_and_teaches_nothing(
+    more: dict[str, Any],
+) -> None:
     ours = model(MODELS["llama"]())
     assert head.only_where_trained(ours)
-    loss, gradients = learned(ours, batch(TRAINED["the first token, which nothing predicts"]), **more)
+    loss, gradients = learned(
+        ours, batch(TRAINED["the first token, which nothing predicts"]), **more
+    )
     assert loss == 0
     assert gradients
     assert not any(gradient.any() for gradient in gradients.values())
@@ -117,7 +147,9 @@ def test_a_batch_without_a_trained_token_costs_nothing_and_teaches_nothing(more:
 def test_logits_are_those_of_trained_tokens_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, seen = model(MODELS["qwen2"]()), []
     assert head.only_where_trained(ours)
-    ours.get_base_model().lm_head.register_forward_hook(lambda _, inputs, output: seen.append(len(output)))
+    ours.get_base_model().lm_head.register_forward_hook(
+        lambda _, inputs, output: seen.append(len(output))
+    )
     inputs = batch(TRAINED["answers"])
     ours(**inputs)
     assert seen == [int((inputs["labels"][:, 1:] != head.IGNORED).sum())]
@@ -150,13 +182,19 @@ def test_a_class_that_is_not_known_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("said", ["axolotl", *head.SPLIT])
-def test_the_head_is_whole_where_weights_are_split(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen with two processes (gloo, torch's fully_shard with the head as a unit of its own, 1 and 4 chunks): the plain head
-    trained, ours broke off in the first backward pass."""
+def test_the_head_is_whole_where_weights_are_split(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen with two processes (gloo, torch's fully_shard with the head as a unit of its own, 1 and
+    4 chunks): the plain head trained, ours broke off in the first backward pass."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     if said == "axolotl":
-        trainer, dicts = (pytest.importorskip(f"axolotl.utils.{name}") for name in ("trainer", "dict"))
-        trainer.prepare_optim_env(dicts.DictDefault(fsdp_version=2, fsdp_config={"reshard_after_forward": True}))
+        trainer, dicts = (
+            pytest.importorskip(f"axolotl.utils.{name}") for name in ("trainer", "dict")
+        )
+        trainer.prepare_optim_env(
+            dicts.DictDefault(fsdp_version=2, fsdp_config={"reshard_after_forward": True})
+        )
     else:
         os.environ[said] = "true"
     ours = model(MODELS["llama"]())

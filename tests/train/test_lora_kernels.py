@@ -1,4 +1,5 @@
-"""Axolotl's LoRA kernels, which a GPU trains with, compute what peft's layers do: held on a CPU, in Triton's interpreter."""
+"""Axolotl's LoRA kernels, which a GPU trains with, compute what peft's layers do: held on a CPU, in
+Triton's interpreter."""
 
 import json
 import os
@@ -12,15 +13,20 @@ from kotune.worker.environment import environment
 from tests.conftest import ROOT
 
 pytest.importorskip("axolotl")
-# A relative distance of 1e-4 is 1,700 roundings of float32 (2^-24). Sums of up to 384 products in another order, through two
-# layers and back, take some 100 of them; a scaling that is wrong by 2% in one of 14 maps takes 5,000 in the logits (tried).
+# A relative distance of 1e-4 is 1,700 roundings of float32 (2^-24). Sums of up to 384 products in
+# another order, through two layers and back, take some 100 of them; a scaling that is wrong by 2%
+# in one of 14 maps takes 5,000 in the logits (tried).
 FLOAT32 = 1e-4
 
 
 def stepped(dtype: str) -> dict[str, dict[str, Any]]:
     """What tests/train/interpreted.py finds in a process of its own."""
     env = environment()
-    env |= {"TRITON_INTERPRET": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{env['PYTHONPATH']}"}
+    env |= {
+        "TRITON_INTERPRET": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{env['PYTHONPATH']}",
+    }
     command = [sys.executable, "-m", "tests.train.interpreted", dtype]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -31,8 +37,9 @@ def stepped(dtype: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.few(1)
 def test_axolotls_kernels_give_peft_layers_outputs_and_gradients(dtype: str) -> None:
-    """With checkpointing and a scaled loss, as on a GPU. bf16 is left out: the interpreter cannot be used with it. In float16 the
-    kernels may round where peft's layers do not, so that they are held to peft's own distance from float32."""
+    """With checkpointing and a scaled loss, as on a GPU. bf16 is left out: the interpreter cannot
+    be used with it. In float16 the kernels may round where peft's layers do not, so that they are
+    held to peft's own distance from float32."""
     found = stepped(dtype)
     assert [(at["tied"], at["biases"]) for at in found.values()] == [
         (True, []),

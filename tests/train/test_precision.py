@@ -14,7 +14,9 @@ from kotune.train.upstream import hold_kernels  # noqa: E402
 def layer(bias: bool) -> Any:
     """One NF4 layer with random weights."""
     torch.manual_seed(0)
-    made = bitsandbytes.nn.Linear4bit(64, 64, bias=bias, compute_dtype=torch.float32, quant_type="nf4")
+    made = bitsandbytes.nn.Linear4bit(
+        64, 64, bias=bias, compute_dtype=torch.float32, quant_type="nf4"
+    )
     made.load_state_dict(torch.nn.Linear(64, 64, bias=bias).state_dict())
     made.requires_grad_(False)
     return made.to("cpu")
@@ -47,4 +49,7 @@ def test_precision_is_read_from_the_weights_and_names_how_to_load_them() -> None
     assert (compute_dtype(linear), compute_dtype(layer(False))) == ("bfloat16", "float32")
     assert loading("bfloat16", "bfloat16") == {"dtype": torch.bfloat16}
     quantization = loading("nf4", "float16")["quantization_config"]
-    assert (quantization.bnb_4bit_quant_type, quantization.bnb_4bit_compute_dtype) == ("nf4", torch.float16)
+    assert (quantization.bnb_4bit_quant_type, quantization.bnb_4bit_compute_dtype) == (
+        "nf4",
+        torch.float16,
+    )

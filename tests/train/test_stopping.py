@@ -1,4 +1,5 @@
-"""Processes that train together stop at one step, whichever of them is told: real ones, over gloo, without a model."""
+"""Processes that train together stop at one step, whichever of them is told: real ones, over gloo,
+without a model."""
 
 import json
 import os
@@ -13,14 +14,16 @@ from tests.conftest import ROOT
 
 pytest.importorskip("torch")
 
-# Each process makes ten steps: a step's end, and where it is the fourth an evaluation of three batches or a save that was due.
-# `told`: where the signal comes in the process of rank 1 alone; what a process does is written to its file, line by line.
+# Each process makes ten steps: a step's end, and where it is the fourth an evaluation of three
+# batches or a save that was due. `told`: where the signal comes in the process of rank 1 alone;
+# what a process does is written to its file, line by line.
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-sys.modules["transformers"] = SimpleNamespace(TrainerCallback=object)  # importing it takes longer than all of this
+# Importing it takes longer than all of this.
+sys.modules["transformers"] = SimpleNamespace(TrainerCallback=object)
 from kotune.train.stopping import Stopper
 
 def work(rank, told, folder):
@@ -76,7 +79,9 @@ CASES = {
 def test_all_stop_at_one_step_with_their_part_of_the_checkpoint_written(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), *CASES]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     codes = json.loads(done.stdout.splitlines()[-1])
     for told, (code, lines) in CASES.items():

@@ -1,4 +1,5 @@
-"""Tracking is off unless the recipe's own Axolotl keys switch it on, and then the screen says where metrics go."""
+"""Tracking is off unless the recipe's own Axolotl keys switch it on, and then the screen says where
+metrics go."""
 
 import json
 from pathlib import Path
@@ -24,29 +25,44 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, []),
         ({"use_wandb": False, "wandb_mode": "offline"}, []),
         ({"use_wandb": True}, ["this run sends its metrics to W&B"]),
-        ({"wandb_project": "ko"}, ["this run sends its metrics to W&B"]),  # Axolotl takes a name for a yes
+        (
+            {"wandb_project": "ko"},
+            ["this run sends its metrics to W&B"],
+        ),  # Axolotl takes a name for a yes
         ({"use_wandb": False, "wandb_project": "ko"}, ["this run sends its metrics to W&B"]),
-        ({"use_wandb": True, "wandb_mode": "offline"}, ["this run keeps its metrics for W&B on this machine"]),
+        (
+            {"use_wandb": True, "wandb_mode": "offline"},
+            ["this run keeps its metrics for W&B on this machine"],
+        ),
         ({"use_trackio": True}, ["this run keeps its metrics for trackio on this machine"]),
         ({"use_tensorboard": True}, ["this run keeps its metrics for TensorBoard on this machine"]),
         ({"use_comet": True}, ["this run sends its metrics to Comet"]),
         ({"use_mlflow": True}, ["this run keeps its metrics for MLflow on this machine"]),
-        ({"use_wandb": True, "use_tensorboard": True}, ["this run sends its metrics to W&B",
-                                                        "this run keeps its metrics for TensorBoard on this machine"]),
+        (
+            {"use_wandb": True, "use_tensorboard": True},
+            [
+                "this run sends its metrics to W&B",
+                "this run keeps its metrics for TensorBoard on this machine",
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_service_that_is_on_is_said(block: dict[str, Any], told: list[str]) -> None:
     assert tracking.lines(block) == told
 
 
 def test_a_trackio_that_the_environment_sends_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKIO_SPACE_ID", "me/board")
-    assert tracking.lines({"use_trackio": True}) == ["this run sends its metrics to trackio at me/board"]
+    assert tracking.lines({"use_trackio": True}) == [
+        "this run sends its metrics to trackio at me/board"
+    ]
 
 
 def test_an_mlflow_that_the_environment_names_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://m:5000")
-    assert tracking.lines({"use_mlflow": True}) == ["this run sends its metrics to MLflow at http://m:5000"]
+    assert tracking.lines({"use_mlflow": True}) == [
+        "this run sends its metrics to MLflow at http://m:5000"
+    ]
 
 
 @pytest.mark.parametrize("use", [service for service, name in tracking.NAMED.items() if name])
@@ -68,7 +84,9 @@ def test_the_runs_screen_says_it_and_is_silent_by_default(cli: Cli) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_trackio_keeps_a_runs_losses_on_this_machine_without_a_network(cli: Cli, tmp_path: Path) -> None:
+def test_trackio_keeps_a_runs_losses_on_this_machine_without_a_network(
+    cli: Cli, tmp_path: Path
+) -> None:
     pytest.importorskip("trackio", reason="trackio cannot be imported here")
     import sqlite3
 
@@ -88,6 +106,11 @@ def test_trackio_keeps_a_runs_losses_on_this_machine_without_a_network(cli: Cli,
     with sqlite3.connect(place / "ko.db") as kept:
         told = [json.loads(row) for (row,) in kept.execute("select metrics from metrics")]
     metrics = (tmp_path / "runs").glob("*/metrics.jsonl")
-    losses = [json.loads(line).get("loss") for line in next(metrics).read_text(encoding="utf-8").splitlines()]
-    assert [row["train/loss"] for row in told if "train/loss" in row] == [loss for loss in losses if loss]
+    losses = [
+        json.loads(line).get("loss")
+        for line in next(metrics).read_text(encoding="utf-8").splitlines()
+    ]
+    assert [row["train/loss"] for row in told if "train/loss" in row] == [
+        loss for loss in losses if loss
+    ]
     assert sum(map(bool, losses)) == 4

@@ -33,7 +33,10 @@ def trained(root: Path, events: list[dict[str, Any]], value: float = 1.0) -> Pat
 
     (root / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     (root / "checkpoints").mkdir(exist_ok=True)
-    save_file({"a": torch.ones(2), "b": torch.tensor([1.0, value])}, root / "checkpoints" / "adapter_model.safetensors")
+    save_file(
+        {"a": torch.ones(2), "b": torch.tensor([1.0, value])},
+        root / "checkpoints" / "adapter_model.safetensors",
+    )
     return root
 
 
@@ -47,7 +50,11 @@ def test_a_whole_training_is_believed(tmp_path: Path) -> None:
         (GOOD[:-1], 1.0, "stopped at step 2 before the last one"),
         ([*GOOD[:-1], {"event": "end", "step": 1, "max_steps": 2}], 1.0, "before the last one"),
         ([], 1.0, "stopped at step 0"),
-        ([GOOD[0], {"event": "log", "step": 1, "loss": float("nan")}, *GOOD[2:]], 1.0, "loss is nan at step 1"),
+        (
+            [GOOD[0], {"event": "log", "step": 1, "loss": float("nan")}, *GOOD[2:]],
+            1.0,
+            "loss is nan at step 1",
+        ),
         (GOOD, float("nan"), "b and 0 more tensors hold NaN"),
         (GOOD, float("inf"), "b and 0 more tensors hold NaN"),
     ],
@@ -63,14 +70,22 @@ def test_axolotl_that_exits_zero_without_training_is_a_failure_that_names_its_lo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "print('giving up')"])
-    with pytest.raises(StageError, match=r"stopped at step 0 before the last one: giving up; its log: .*train.log$"):
+    with pytest.raises(
+        StageError, match=r"stopped at step 0 before the last one: giving up; its log: .*train.log$"
+    ):
         list(training.train(tmp_path, INPUTS))
     assert not (tmp_path / "model").exists()
 
 
-def test_axolotl_that_fails_is_told_with_its_cause_on_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"])
-    with pytest.raises(StageError, match=r"^train: axolotl exited with 3: no room; its log: .*train.log$"):
+def test_axolotl_that_fails_is_told_with_its_cause_on_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        training, "COMMAND", [sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"]
+    )
+    with pytest.raises(
+        StageError, match=r"^train: axolotl exited with 3: no room; its log: .*train.log$"
+    ):
         list(training.train(tmp_path, INPUTS))
 
 
@@ -80,7 +95,10 @@ def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_who
     keep_matching(tmp_path / "checkpoints", INPUTS)
     trained(tmp_path, GOOD)
     lines = "".join(json.dumps(event) + "\n" for event in GOOD)
-    code = f"import time\nfor line in {lines!r}.splitlines(True):\n open('metrics.jsonl', 'a').write(line); time.sleep(0.1)"
+    code = (
+        f"import time\nfor line in {lines!r}.splitlines(True):\n open('metrics.jsonl',"
+        " 'a').write(line); time.sleep(0.1)"
+    )
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", code])
     assert list(training.train(tmp_path, INPUTS)) == GOOD
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["adapter_model.safetensors"]
@@ -88,11 +106,14 @@ def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_who
 
 
 def failing(code: str) -> list[str]:
-    """An Axolotl that runs this code instead; `options` are what kotune added to its command line."""
+    """An Axolotl that runs this code instead; `options` are what kotune added to its command
+    line."""
     return [sys.executable, "-c", f"import os, signal, sys; options = sys.argv[1:]\n{code}"]
 
 
-BEGUN = "open('metrics.jsonl', 'w').write('{\"event\": \"start\", \"step\": 0}' + chr(10))\n"  # the model is loaded
+BEGUN = (  # the model is loaded
+    "open('metrics.jsonl', 'w').write('{\"event\": \"start\", \"step\": 0}' + chr(10))\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -118,13 +139,18 @@ def test_what_ended_training_is_told_with_what_to_do(
 
 
 LAUNCHERS_LAST = (
-    "E1130 10:44:29 19187 api.py:1002] failed (exitcode: 143) local_rank: 0 (pid: 19218) of binary: /bin/python"
+    "E1130 10:44:29 19187 api.py:1002] failed (exitcode: 143) local_rank: 0 (pid: 19218) of binary:"
+    " /bin/python"
 )
 
 
 @pytest.mark.parametrize(
     "code",
-    ["sys.exit(143)", "os.kill(os.getpid(), signal.SIGTERM)", f"print({LAUNCHERS_LAST!r}, flush=True); sys.exit(1)"],
+    [
+        "sys.exit(143)",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        f"print({LAUNCHERS_LAST!r}, flush=True); sys.exit(1)",
+    ],
 )
 def test_a_training_that_somebody_else_told_to_stop_is_preempted_not_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
@@ -137,12 +163,20 @@ def test_a_training_that_somebody_else_told_to_stop_is_preempted_not_failed(
 def test_a_loss_that_is_no_number_is_told_with_its_step_and_checkpoints_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = [GOOD[0], GOOD[1], {"event": "log", "step": 2, "loss": float("nan"), "learning_rate": 3.0}]
+    events = [
+        GOOD[0],
+        GOOD[1],
+        {"event": "log", "step": 2, "loss": float("nan"), "learning_rate": 3.0},
+    ]
     lines = "".join(json.dumps(event) + "\n" for event in events)
-    code = f"open('metrics.jsonl', 'w').write({lines!r}); os.mkdir('checkpoints/checkpoint-1'); sys.exit(1)"
+    code = (
+        f"open('metrics.jsonl', 'w').write({lines!r}); os.mkdir('checkpoints/checkpoint-1');"
+        " sys.exit(1)"
+    )
     monkeypatch.setattr(training, "COMMAND", failing(code))
     with pytest.raises(
-        StageError, match=r"loss is nan at step 2 \(it was a number at step 1\)(.|\n)*learning_rate \(3 at"
+        StageError,
+        match=r"loss is nan at step 2 \(it was a number at step 1\)(.|\n)*learning_rate \(3 at",
     ):
         list(training.train(tmp_path, INPUTS))
     assert (tmp_path / "checkpoints" / "checkpoint-1").exists()
@@ -166,9 +200,18 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_room(tmp_path, monkeypatch, "'--micro-batch-size=4' in options")
-    events = [event for event in training.train(tmp_path, INPUTS) if event["event"] == "out_of_memory"]
-    assert [(e["micro_batch_size"], e["gradient_accumulation_steps"]) for e in events] == [(8, 2), (4, 4)]
-    assert out_of_memory.halvings(tmp_path)[-1] == {"step": 0, "micro_batch_size": 4, "gradient_accumulation_steps": 4}
+    events = [
+        event for event in training.train(tmp_path, INPUTS) if event["event"] == "out_of_memory"
+    ]
+    assert [(e["micro_batch_size"], e["gradient_accumulation_steps"]) for e in events] == [
+        (8, 2),
+        (4, 4),
+    ]
+    assert out_of_memory.halvings(tmp_path)[-1] == {
+        "step": 0,
+        "micro_batch_size": 4,
+        "gradient_accumulation_steps": 4,
+    }
     assert (tmp_path / "model").exists()
 
 
@@ -177,35 +220,64 @@ def test_out_of_memory_without_gradient_checkpointing_switches_it_on_before_a_ba
 ) -> None:
     fits = "'--micro-batch-size=8' in options and '--gradient-checkpointing=false' not in options"
     with_room(tmp_path, monkeypatch, fits)
-    events = [event for event in training.train(tmp_path, INPUTS, is_lean=True) if event["event"] == "out_of_memory"]
+    events = [
+        event
+        for event in training.train(tmp_path, INPUTS, is_lean=True)
+        if event["event"] == "out_of_memory"
+    ]
     assert [event.get("micro_batch_size") for event in events] == [None, 8]
     assert [halving["micro_batch_size"] for halving in out_of_memory.halvings(tmp_path)] == [8]
-    assert out_of_memory.options(tmp_path, True) == ["--micro-batch-size=8", "--gradient-accumulation-steps=2"]
+    assert out_of_memory.options(tmp_path, True) == [
+        "--micro-batch-size=8",
+        "--gradient-accumulation-steps=2",
+    ]
 
 
-def test_out_of_memory_with_one_example_gives_up_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_with_one_example_gives_up_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_text(tmp_path / "axolotl.yml", "micro_batch_size: 2\ngradient_accumulation_steps: 8\n")
-    monkeypatch.setattr(training, "COMMAND", failing(f"{BEGUN}sys.exit('torch.OutOfMemoryError: CUDA out of memory.')"))
-    with pytest.raises(StageError, match=r"one example at a time; shorten axolotl\.sequence_len") as told:
+    monkeypatch.setattr(
+        training,
+        "COMMAND",
+        failing(f"{BEGUN}sys.exit('torch.OutOfMemoryError: CUDA out of memory.')"),
+    )
+    with pytest.raises(
+        StageError, match=r"one example at a time; shorten axolotl\.sequence_len"
+    ) as told:
         list(training.train(tmp_path, INPUTS))
     assert exit_code(told.value) == 1
-    assert out_of_memory.options(tmp_path, False) == ["--micro-batch-size=1", "--gradient-accumulation-steps=16"]
+    assert out_of_memory.options(tmp_path, False) == [
+        "--micro-batch-size=1",
+        "--gradient-accumulation-steps=16",
+    ]
 
 
 @pytest.mark.parametrize("micro", range(1, 33))
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])
 def test_a_smaller_micro_batch_never_changes_the_effective_batch(micro: int, steps: int) -> None:
     smaller, more = out_of_memory.smaller(micro, steps)
-    assert (smaller, more) == (0, 0) if micro == 1 else (smaller * more == micro * steps and 1 <= smaller <= micro // 2)
+    assert (
+        (smaller, more) == (0, 0)
+        if micro == 1
+        else (smaller * more == micro * steps and 1 <= smaller <= micro // 2)
+    )
 
 
 def test_a_gradient_of_zero_and_a_flat_loss_are_doubted_and_a_falling_one_is_not() -> None:
     def logs(losses: list[float], norm: float) -> list[dict[str, Any]]:
-        return [{"event": "log", "step": step, "loss": loss, "grad_norm": norm} for step, loss in enumerate(losses, 1)]
+        return [
+            {"event": "log", "step": step, "loss": loss, "grad_norm": norm}
+            for step, loss in enumerate(losses, 1)
+        ]
 
     assert training.warnings(logs([2.0, 1.5, 1.0], 0.3)) == []
-    assert training.warnings(logs([2.0, 1.5, 1.0], 0.0)) == [{"kind": "zero_gradient", "step": 1, "n": 3}]
-    assert training.warnings(logs([2.0, 2.0001, 2.0], 0.3)) == [{"kind": "flat_loss", "step": 3, "n": 3}]
+    assert training.warnings(logs([2.0, 1.5, 1.0], 0.0)) == [
+        {"kind": "zero_gradient", "step": 1, "n": 3}
+    ]
+    assert training.warnings(logs([2.0, 2.0001, 2.0], 0.3)) == [
+        {"kind": "flat_loss", "step": 3, "n": 3}
+    ]
 
 
 def checkpoint(folder: Path, step: int, without: str = "", value: float = 1.0) -> None:
@@ -222,7 +294,9 @@ def checkpoint(folder: Path, step: int, without: str = "", value: float = 1.0) -
 
 
 @pytest.mark.parametrize("missing", FILES)
-def test_a_checkpoint_that_lacks_any_of_its_files_is_not_resumed_from(tmp_path: Path, missing: str) -> None:
+def test_a_checkpoint_that_lacks_any_of_its_files_is_not_resumed_from(
+    tmp_path: Path, missing: str
+) -> None:
     checkpoint(tmp_path, 5)
     checkpoint(tmp_path, 10, without=missing)
     assert drop_unusable(tmp_path) == (5, ["checkpoint-10"])
@@ -239,7 +313,9 @@ def test_a_checkpoint_with_a_torn_file_is_not_resumed_from(tmp_path: Path, name:
     assert drop_unusable(tmp_path) == (5, ["checkpoint-10"])
 
 
-def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(tmp_path: Path) -> None:
+def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(
+    tmp_path: Path,
+) -> None:
     checkpoint(tmp_path, 5, without="rng_state.pth")
     for rank in (0, 1):
         write_text(tmp_path / "checkpoint-5" / f"rng_state_{rank}.pth", "state")
@@ -248,15 +324,25 @@ def test_a_checkpoint_of_several_processes_is_whole_with_a_random_state_of_each(
     assert last_good_step(tmp_path) == 0
 
 
-def test_a_launcher_and_its_arguments_reach_axolotl_unchanged_behind_kotunes_own(tmp_path: Path) -> None:
+def test_a_launcher_and_its_arguments_reach_axolotl_unchanged_behind_kotunes_own(
+    tmp_path: Path,
+) -> None:
     assert training.command(tmp_path, ()) == [*training.COMMAND, "--launcher", "python"]
     write_json(tmp_path / "axolotl.yml", {"micro_batch_size": 8})
     write_json(
-        tmp_path / "checkpoints" / "halved.json", [{"step": 0, "micro_batch_size": 4, "gradient_accumulation_steps": 2}]
+        tmp_path / "checkpoints" / "halved.json",
+        [{"step": 0, "micro_batch_size": 4, "gradient_accumulation_steps": 2}],
     )
     own = ["--micro-batch-size=4", "--gradient-accumulation-steps=2"]
     words = ("torchrun", "--nproc_per_node=2", "--rdzv_endpoint=a b:1")
-    assert training.command(tmp_path, words) == [*training.COMMAND, "--launcher", "torchrun", *own, "--", *words[1:]]
+    assert training.command(tmp_path, words) == [
+        *training.COMMAND,
+        "--launcher",
+        "torchrun",
+        *own,
+        "--",
+        *words[1:],
+    ]
 
 
 def test_axolotls_own_command_line_has_these_launchers_and_takes_arguments_behind_them(
@@ -270,12 +356,16 @@ def test_axolotls_own_command_line_has_these_launchers_and_takes_arguments_behin
     write_text(tmp_path / "axolotl.yml", "{}")
     monkeypatch.chdir(tmp_path)
     for launcher in LAUNCHERS:
-        words = training.command(tmp_path, (launcher, "--nproc_per_node=2", "--x"))[len(tether.PYTHON) + 2 :]
+        words = training.command(tmp_path, (launcher, "--nproc_per_node=2", "--x"))[
+            len(tether.PYTHON) + 2 :
+        ]
         assert CliRunner().invoke(main.cli, words).exit_code == 0
         assert (seen[-1][1], seen[-1][4]) == (launcher, ["--nproc_per_node=2", "--x"])
 
 
-def test_of_several_processes_one_writes_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_several_processes_one_writes_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from types import SimpleNamespace
 
     from kotune.train.plugin import MetricsWriter, Padding
@@ -310,7 +400,8 @@ def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "state", ["[]", "{}", '{"global_step": 1e999}', '{"global_step": -1}', "[" * 100_000, "\ufeff", "5"]
+    "state",
+    ["[]", "{}", '{"global_step": 1e999}', '{"global_step": -1}', "[" * 100_000, "\ufeff", "5"],
 )
 def test_a_checkpoint_whose_state_is_none_is_not_resumed_from(tmp_path: Path, state: str) -> None:
     checkpoint(tmp_path, 5)
@@ -353,11 +444,14 @@ def test_halvings_that_are_none_are_forgotten_and_told(tmp_path: Path, text: str
 
 
 @pytest.mark.parametrize("inputs", ["garbage", "[", "\ufeff{}"])
-def test_unfinished_work_whose_note_is_damaged_is_not_used_and_that_is_told(tmp_path: Path, inputs: str) -> None:
+def test_unfinished_work_whose_note_is_damaged_is_not_used_and_that_is_told(
+    tmp_path: Path, inputs: str
+) -> None:
     checkpoint(tmp_path / "work", 5)
     write_text(tmp_path / "work" / "inputs.json", inputs)
-    assert keep_matching(tmp_path / "work", INPUTS) == (
-        "work/inputs.json: damaged, so the unfinished work beside it is not used"
+    assert (
+        keep_matching(tmp_path / "work", INPUTS)
+        == "work/inputs.json: damaged, so the unfinished work beside it is not used"
     )
     assert keep_matching(tmp_path / "work", INPUTS) == "" and last_good_step(tmp_path / "work") == 0
 
@@ -368,7 +462,10 @@ def test_an_adapter_of_numbers_that_nobody_knows_is_one_message(tmp_path: Path) 
     root = trained(tmp_path, GOOD)
     save_file({"a": torch.ones(2).to(torch.float8_e4m3fn)}, root / "checkpoints" / WEIGHTS)
     with pytest.raises(
-        StageError, match=r"no whole adapter \(numbers of an unknown kind \('F8_E4M3'\)\); run the same command"
+        StageError,
+        match=(
+            r"no whole adapter \(numbers of an unknown kind \('F8_E4M3'\)\); run the same command"
+        ),
     ):
         training.check_finished(root)
 
@@ -394,12 +491,19 @@ def test_metrics_are_kept_up_to_the_checkpoint_that_training_goes_on_from(tmp_pa
 @pytest.mark.parametrize(
     ("line", "step"),
     [
-        ("garbage", 1), ("", 1), ("[]", 2), ('{"event": "log"}', 1), ('{"event": "log", "step": 1e999}', 1),
-        ('{"event": "log", "step": 1, "loss": "x"}', 1), ('{"event": "log", "step": 1, "loss": 1' + "0" * 400 + "}", 1),
-        ('{"event": "out_of_memory", "step": 1}', 1), ("x" * 4_000_001, 1), ("garbage", 0),
+        ("garbage", 1),
+        ("", 1),
+        ("[]", 2),
+        ('{"event": "log"}', 1),
+        ('{"event": "log", "step": 1e999}', 1),
+        ('{"event": "log", "step": 1, "loss": "x"}', 1),
+        ('{"event": "log", "step": 1, "loss": 1' + "0" * 400 + "}", 1),
+        ('{"event": "out_of_memory", "step": 1}', 1),
+        ("x" * 4_000_001, 1),
+        ("garbage", 0),
     ],
     ids=lambda value: str(value)[:40],
-)  # fmt: skip
+)
 def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
     tmp_path: Path, line: str, step: int
 ) -> None:
@@ -409,7 +513,10 @@ def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
     was = metrics.read_bytes()
     told = events.keep_metrics_until(metrics, step)
     used = f", and the whole ones up to step {step} are used" if step else ""
-    assert told == f"metrics.jsonl: not all of its lines are whole; it is kept as metrics.jsonl.damaged{used}"
+    assert (
+        told == "metrics.jsonl: not all of its lines are whole; it is kept as"
+        f" metrics.jsonl.damaged{used}"
+    )
     assert events.read_metrics(metrics) == (GOOD[:2] if step else [])
     assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == was
     assert events.keep_metrics_until(metrics, step) == ""
@@ -421,7 +528,8 @@ def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
 def test_metrics_that_are_damaged_while_training_goes_on_are_one_message(tmp_path: Path) -> None:
     write_text(tmp_path / "metrics.jsonl", "garbage\n")
     with pytest.raises(
-        StageError, match=r"metrics\.jsonl: not whole .*; run the same command again, which keeps the lines"
+        StageError,
+        match=r"metrics\.jsonl: not whole .*; run the same command again, which keeps the lines",
     ):
         training.reached(tmp_path)
 
@@ -431,7 +539,9 @@ def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
     assert events.read_metrics(tmp_path / "metrics.jsonl") == [{"event": "start"}]
 
 
-def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The model is at hand and was judged; a mirror may offer more of it by now."""
     for name in ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
@@ -482,31 +592,41 @@ def test_without_a_gpu_nothing_is_said_of_any(monkeypatch: pytest.MonkeyPatch) -
     assert "CUDA_VISIBLE_DEVICES" not in training.surroundings() and about_gpus(()) == []
 
 
-def test_what_training_makes_lies_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that takes no files: Axolotl's copy of the rows, and what torch compiles, would have no place."""
+def test_what_training_makes_lies_where_it_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home that takes no files: Axolotl's copy of the rows, and what torch compiles, would have
+    no place."""
     monkeypatch.setenv("HOME", "/dev/null/home")
     for name in ("HF_HOME", "XDG_CACHE_HOME", "HF_DATASETS_CACHE", "TORCHINDUCTOR_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "checkpoints").mkdir()
-    script = "import os; print(os.environ['HF_DATASETS_CACHE'], os.environ['TORCHINDUCTOR_CACHE_DIR'])"
+    script = (
+        "import os; print(os.environ['HF_DATASETS_CACHE'], os.environ['TORCHINDUCTOR_CACHE_DIR'])"
+    )
     monkeypatch.setattr(training, "command", lambda *_: [sys.executable, "-c", script])
     assert [*training._axolotl(tmp_path, (), is_lean=False)] == []
     told = (tmp_path / "train.log").read_text().split()
-    assert told == [str(tmp_path / "caches" / name) for name in ("hf_datasets_cache", "torchinductor_cache_dir")]
+    assert told == [
+        str(tmp_path / "caches" / name) for name in ("hf_datasets_cache", "torchinductor_cache_dir")
+    ]
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "RuntimeError: CUDA error: out of memory",
-        "RuntimeError: CUDA driver error: out of memory", "RuntimeError: Triton Error [CUDA]: out of memory",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        "RuntimeError: CUDA error: out of memory",
+        "RuntimeError: CUDA driver error: out of memory",
+        "RuntimeError: Triton Error [CUDA]: out of memory",
         "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
     ],
-)  # fmt: skip
+)
 def test_want_of_gpu_memory_is_known_however_it_is_said(tmp_path: Path, line: str) -> None:
     (tmp_path / "log").write_text(f'Traceback (most recent call last):\n  File "x"\n{line}\n')
     assert out_of_memory.is_exhausted(tmp_path / "log")
     (tmp_path / "log").write_text(
-        "RuntimeError: CUDA error: an illegal memory access was encountered\nout of memory of the host\n"
+        "RuntimeError: CUDA error: an illegal memory access was encountered\nout of memory of the"
+        " host\n"
     )
     assert not out_of_memory.is_exhausted(tmp_path / "log")

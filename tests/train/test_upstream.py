@@ -34,13 +34,26 @@ class Summed(torch.nn.Module):  # type: ignore[misc, name-defined]
 
     def forward(self, number: Any, **_: Any) -> dict[str, Any]:
         self.steps += 1
-        return {"loss": (self.weight * number).mean() * (float("nan") if self.steps in self.nan else 1.0)}
+        return {
+            "loss": (
+                (self.weight * number).mean() * (float("nan") if self.steps in self.nan else 1.0)
+            )
+        }
 
 
 def trainer(folder: Path, model: Any, **more: Any) -> Any:
     """transformers' own, over an epoch of eight steps."""
-    more = {"max_steps": 2, "save_steps": 2, "logging_steps": 1, "report_to": [], "use_cpu": True, **more}
-    arguments = transformers.TrainingArguments(str(folder), per_device_train_batch_size=1, disable_tqdm=True, **more)
+    more = {
+        "max_steps": 2,
+        "save_steps": 2,
+        "logging_steps": 1,
+        "report_to": [],
+        "use_cpu": True,
+        **more,
+    }
+    arguments = transformers.TrainingArguments(
+        str(folder), per_device_train_batch_size=1, disable_tqdm=True, **more
+    )
     rows = [{"number": float(number)} for number in range(8)]
     return transformers.Trainer(model, arguments, train_dataset=rows, eval_dataset=rows)
 
@@ -58,7 +71,9 @@ def test_transformers_makes_a_step_more_than_max_steps_when_it_resumes_there(
 
 
 @pytest.mark.parametrize(("more", "is_hidden"), [({}, True), (upstream.log_every_loss(), False)])
-def test_transformers_hides_a_loss_that_is_nan(more: dict[str, Any], is_hidden: bool, tmp_path: Path) -> None:
+def test_transformers_hides_a_loss_that_is_nan(
+    more: dict[str, Any], is_hidden: bool, tmp_path: Path
+) -> None:
     trained = trainer(tmp_path, Summed(nan=(2,)), save_strategy="no", **more)
     trained.train()
     losses = [torch.tensor(log["loss"]) for log in trained.state.log_history if "loss" in log]
@@ -79,23 +94,45 @@ def test_lm_eval_rounds_the_log_likelihoods_of_a_16_bit_model_so_that_choices_ti
     def answers(dtype: str, **more: Any) -> list[list[float]]:
         plain = load_base(base, {**precise, "base_precision": dtype, "compute_dtype": dtype})
         model = huggingface.HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=32, **more)
-        return [sample["logprobs"] for sample in evaluated(load_task("nli_sample_ko"), model, 90)[1]]
+        return [
+            sample["logprobs"] for sample in evaluated(load_task("nli_sample_ko"), model, 90)[1]
+        ]
 
     def ties(found: list[list[float]]) -> int:
         return sum(len(set(choices)) < len(choices) for choices in found)
 
-    rounded, exact, whole = answers("bfloat16"), answers("bfloat16", **upstream.exact_softmax()), answers("float32")
-    assert ties(rounded) > 10 * ties(exact) and ties(whole) == 0  # the logits themselves are rounded, too
-    best = [[max(range(3), key=choices.__getitem__) for choices in found] for found in (rounded, exact, whole)]
+    rounded, exact, whole = (
+        answers("bfloat16"),
+        answers("bfloat16", **upstream.exact_softmax()),
+        answers("float32"),
+    )
+    assert (
+        ties(rounded) > 10 * ties(exact) and ties(whole) == 0
+    )  # the logits themselves are rounded, too
+    best = [
+        [max(range(3), key=choices.__getitem__) for choices in found]
+        for found in (rounded, exact, whole)
+    ]
     changed = [sum(a != b for a, b in zip(one, best[2], strict=True)) for one in best[:2]]
     assert changed[1] < changed[0]
 
 
-@pytest.mark.parametrize("asked", [{"eval_steps": 0.5}, {"eval_strategy": "epoch"}, {"eval_strategy": "no"}])
+@pytest.mark.parametrize(
+    "asked", [{"eval_steps": 0.5}, {"eval_strategy": "epoch"}, {"eval_strategy": "no"}]
+)
 def test_axolotl_evaluates_before_the_first_step(asked: dict[str, Any]) -> None:
     base = pytest.importorskip("axolotl.core.builders.base")
-    keys = ("save_steps", "save_strategy", "save_total_limit", "val_set_size", "eval_steps", "eval_strategy")
-    builder = SimpleNamespace(cfg=SimpleNamespace(**{**dict.fromkeys(keys), **asked}), eval_dataset=[1])
+    keys = (
+        "save_steps",
+        "save_strategy",
+        "save_total_limit",
+        "val_set_size",
+        "eval_steps",
+        "eval_strategy",
+    )
+    builder = SimpleNamespace(
+        cfg=SimpleNamespace(**{**dict.fromkeys(keys), **asked}), eval_dataset=[1]
+    )
     made: dict[str, Any] = {}
     base.TrainerBuilderBase._configure_save_and_eval_strategy(builder, made)
     assert made["eval_on_start"] and not {**made, **upstream.start_with_training()}["eval_on_start"]
@@ -105,7 +142,11 @@ def test_axolotl_evaluates_before_the_first_step(asked: dict[str, Any]) -> None:
     ("asked", "mended", "steps"),
     [
         ({"eval_strategy": "no"}, False, []),
-        ({"eval_strategy": "no"}, True, [4]),  # as one evaluation an epoch comes to be, where there is one epoch
+        (
+            {"eval_strategy": "no"},
+            True,
+            [4],
+        ),  # as one evaluation an epoch comes to be, where there is one epoch
         ({"eval_strategy": "steps", "eval_steps": 2}, True, [2, 4]),
         ({"eval_strategy": "steps", "eval_steps": 3}, True, [3, 4]),
     ],
@@ -128,7 +169,9 @@ def test_who_says_no_evaluation_has_none_and_an_epochs_end_is_not_evaluated_twic
     for strategy in ("no", False, "epoch"):
         control = SimpleNamespace(should_evaluate=False)
         upstream.evaluate_at_the_end(
-            SimpleNamespace(eval_strategy=strategy), SimpleNamespace(global_step=4, max_steps=4), control
+            SimpleNamespace(eval_strategy=strategy),
+            SimpleNamespace(global_step=4, max_steps=4),
+            control,
         )
         assert not control.should_evaluate
 
@@ -141,7 +184,8 @@ def rendered(template: str) -> str:
 
 
 def test_transformers_lets_a_chat_template_read_todays_date() -> None:
-    """The fact is that templates see the machine's clock; the parity tests show what a dated template would break."""
+    """The fact is that templates see the machine's clock; the parity tests show what a dated
+    template would break."""
     template = "{{ strftime_now('%Y-%m-%d') }}"
     before = rendered(template)
     with upstream.another_day():
@@ -152,7 +196,9 @@ def test_transformers_lets_a_chat_template_read_todays_date() -> None:
     assert (days[2] - days[0]).days in (0, 1)
 
 
-def test_trackio_takes_no_bucket_although_transformers_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trackio_takes_no_bucket_although_transformers_names_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     trackio = pytest.importorskip("trackio", reason="trackio cannot be imported here")
     from transformers.integrations import TrackioCallback
 
@@ -171,7 +217,9 @@ def layer() -> Any:
     """One NF4 layer with random weights."""
     bitsandbytes = pytest.importorskip("bitsandbytes")
     torch.manual_seed(0)
-    made = bitsandbytes.nn.Linear4bit(64, 64, bias=False, compute_dtype=torch.float32, quant_type="nf4")
+    made = bitsandbytes.nn.Linear4bit(
+        64, 64, bias=False, compute_dtype=torch.float32, quant_type="nf4"
+    )
     return made.requires_grad_(False).to("cpu")
 
 
@@ -180,8 +228,12 @@ def test_bitsandbytes_has_a_second_kernel_for_a_cpu() -> None:
     assert hasattr(layer(), "support_avx512bf16_for_cpu")
 
 
-@pytest.mark.parametrize(("mend", "is_lost"), [(lambda _: None, True), (upstream.hold_kernels, False)])
-def test_bitsandbytes_loses_a_layers_gradient_after_an_evaluation(mend: Callable[[Any], None], is_lost: bool) -> None:
+@pytest.mark.parametrize(
+    ("mend", "is_lost"), [(lambda _: None, True), (upstream.hold_kernels, False)]
+)
+def test_bitsandbytes_loses_a_layers_gradient_after_an_evaluation(
+    mend: Callable[[Any], None], is_lost: bool
+) -> None:
     made = layer()
     if not made.support_avx512bf16_for_cpu:
         pytest.skip("only on a CPU with AVX512-BF16")
@@ -197,21 +249,29 @@ ROWS = [{"input_ids": [1, 2], "labels": [1, 2], "attention_mask": [1, 1]}] * 32
 
 @pytest.fixture
 def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Axolotl's own cfg of a recipe that names a project for trackio, without our plugin; `more` keys are laid over it."""
+    """Axolotl's own cfg of a recipe that names a project for trackio, without our plugin; `more`
+    keys are laid over it."""
     pytest.importorskip("axolotl")
     from axolotl.cli.config import load_cfg
     from axolotl.integrations.base import PluginManager
 
-    monkeypatch.setattr(PluginManager, "_instance", None)  # ours may be registered by another test of this process
+    monkeypatch.setattr(
+        PluginManager, "_instance", None
+    )  # ours may be registered by another test of this process
     monkeypatch.chdir(tmp_path)
-    recipe = reading.load(ROOT / "recipes" / "quickstart_llama.yml", ("axolotl.trackio_project_name=ko",))
+    recipe = reading.load(
+        ROOT / "recipes" / "quickstart_llama.yml", ("axolotl.trackio_project_name=ko",)
+    )
     template = presets.find(recipe.model, None).template
     assert template
     write_text(tmp_path / "chat_template.jinja", template.read_text(encoding="utf-8"))
 
     def load(**more: Any) -> Any:
         keys = {**config.config(recipe, "cpu"), "plugins": [], **more}
-        write_text(tmp_path / "axolotl.yml", json.dumps({key: keys[key] for key in keys if keys[key] is not None}))
+        write_text(
+            tmp_path / "axolotl.yml",
+            json.dumps({key: keys[key] for key in keys if keys[key] is not None}),
+        )
         return load_cfg("axolotl.yml")
 
     return load
@@ -227,7 +287,9 @@ def axolotls_trainer(cfg: Any) -> Any:
     return setup_model_and_trainer(cfg, TrainDatasetMeta(rows, rows, 2))[0]
 
 
-@pytest.mark.parametrize(("mend", "is_alike"), [(lambda _: None, False), (upstream.seed_adapter, True)])
+@pytest.mark.parametrize(
+    ("mend", "is_alike"), [(lambda _: None, False), (upstream.seed_adapter, True)]
+)
 @pytest.mark.slow
 def test_axolotl_does_not_seed_the_adapter(
     mend: Callable[[Any], None], is_alike: bool, configured: Callable[..., Any]
@@ -238,12 +300,19 @@ def test_axolotl_does_not_seed_the_adapter(
         cfg = configured()
         mend(cfg)
         model = axolotls_trainer(cfg).model
-        adapters.append({name: weight for name, weight in model.named_parameters() if "lora_A" in name})
+        adapters.append(
+            {name: weight for name, weight in model.named_parameters() if "lora_A" in name}
+        )
     assert adapters[0]
-    assert all(torch.equal(weight, adapters[1][name]) for name, weight in adapters[0].items()) == is_alike
+    assert (
+        all(torch.equal(weight, adapters[1][name]) for name, weight in adapters[0].items())
+        == is_alike
+    )
 
 
-def test_axolotl_hands_neither_trackios_project_nor_losses_that_are_nan_on(configured: Callable[..., Any]) -> None:
+def test_axolotl_hands_neither_trackios_project_nor_losses_that_are_nan_on(
+    configured: Callable[..., Any],
+) -> None:
     pytest.importorskip("trackio", reason="trackio cannot be imported here")
     cfg = configured()
     arguments = axolotls_trainer(cfg).args
@@ -262,16 +331,30 @@ def test_axolotl_ignores_batch_size(configured: Callable[..., Any]) -> None:
 
 @pytest.fixture
 def second_of_two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The environment of the second of two processes without a GPU. The first is not there: a group of one is real."""
+    """The environment of the second of two processes without a GPU. The first is not there: a group
+    of one is real."""
     from accelerate.state import AcceleratorState
 
-    numbers = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    for name, value in {**numbers, "MASTER_ADDR": "nowhere", "MASTER_PORT": "1", "ACCELERATE_USE_CPU": ""}.items():
+    numbers = {
+        "RANK": "1",
+        "LOCAL_RANK": "1",
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "OMP_NUM_THREADS": "1",
+    }
+    for name, value in {
+        **numbers,
+        "MASTER_ADDR": "nowhere",
+        "MASTER_PORT": "1",
+        "ACCELERATE_USE_CPU": "",
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("ACCELERATE_USE_CPU")
     start = torch.distributed.init_process_group
     group = {"store": torch.distributed.HashStore(), "rank": 0, "world_size": 1}
-    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, **__: start("gloo", **group))
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda *_, **__: start("gloo", **group)
+    )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     yield
     torch.distributed.destroy_process_group()
@@ -284,16 +367,25 @@ def test_axolotl_takes_a_rank_for_the_number_of_a_gpu_and_accelerate_leaves_each
 ) -> None:
     cfg = configured()
     assert (cfg.device, cfg.device_map) == ("cpu", {"": 1})
-    assert transformers.TrainingArguments("nowhere", report_to=[]).parallel_mode.name == "NOT_PARALLEL"
+    assert (
+        transformers.TrainingArguments("nowhere", report_to=[]).parallel_mode.name == "NOT_PARALLEL"
+    )
     upstream.train_together_on_cpu(cfg)
     assert cfg.device_map == {"": "cpu"}
-    assert transformers.TrainingArguments("nowhere", report_to=[]).parallel_mode.name == "DISTRIBUTED"
+    assert (
+        transformers.TrainingArguments("nowhere", report_to=[]).parallel_mode.name == "DISTRIBUTED"
+    )
 
 
-def test_torch_restores_nothing_to_a_cpu_that_has_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As transformers asks it to where accelerate numbered the CPUs of processes that train together."""
+def test_torch_restores_nothing_to_a_cpu_that_has_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers asks it to where accelerate numbered the CPUs of processes that train
+    together."""
     torch = pytest.importorskip("torch")
-    monkeypatch.setattr(torch.serialization, "_package_registry", [*torch.serialization._package_registry])
+    monkeypatch.setattr(
+        torch.serialization, "_package_registry", [*torch.serialization._package_registry]
+    )
     torch.save({"step": torch.ones(2)}, tmp_path / "optimizer.pt")
     place = {"map_location": torch.device("cpu:1"), "weights_only": True}
     for alone in ({"world_size": 1, "device": "cpu"}, {"world_size": 2, "device": "cuda:1"}):
@@ -327,6 +419,8 @@ def test_axolotl_saves_its_data_with_worker_processes_although_there_are_to_be_n
 
 
 def test_nothing_heavy_is_imported_with_the_module() -> None:
-    heavy = "{'torch', 'transformers', 'axolotl', 'datasets', 'trackio', 'bitsandbytes', 'accelerate'}"
+    heavy = (
+        "{'torch', 'transformers', 'axolotl', 'datasets', 'trackio', 'bitsandbytes', 'accelerate'}"
+    )
     text = f"import sys, kotune.train.upstream; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", text], cwd=ROOT, check=False).returncode == 0

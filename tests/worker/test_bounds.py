@@ -1,4 +1,5 @@
-"""A template or a tokenizer that waits for a certain text to loop or grow ends within bounds, and an honest one is left alone."""
+"""A template or a tokenizer that waits for a certain text to loop or grow ends within bounds, and
+an honest one is left alone."""
 
 import resource
 import signal
@@ -18,9 +19,14 @@ pytest.importorskip("jinja2")
 WAITS = "{%% if 'needle' in messages[0].content %%}%s{%% endif %%}{{ messages[0].content }}"
 LOOPS = WAITS % "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
 GROWS = {
-    "a wide number": "{{ '%5000000000d' % 1 }}",  # constant: worked out when it is compiled, where there is memory
+    "a wide number": (
+        "{{ '%5000000000d' % 1 }}"
+    ),  # constant: worked out when it is compiled, where there is memory
     "a long text": "{{ messages[0].role * 10**10 }}",
-    "text that doubles": "{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+    "text that doubles": (
+        "{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{%"
+        " endfor %}"
+    ),
 }
 
 
@@ -29,7 +35,9 @@ def bound(monkeypatch: pytest.MonkeyPatch) -> None:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     for name in ("template_class", "from_string"):
-        monkeypatch.setattr(ImmutableSandboxedEnvironment, name, getattr(ImmutableSandboxedEnvironment, name))
+        monkeypatch.setattr(
+            ImmutableSandboxedEnvironment, name, getattr(ImmutableSandboxedEnvironment, name)
+        )
     bounds.bound_templates()
 
 
@@ -37,7 +45,9 @@ def rendered(template: str, text: str) -> str:
     """As transformers does it."""
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    made = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).from_string(template)
+    made = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).from_string(
+        template
+    )
     return str(made.render(messages=[{"role": "user", "content": text}]))
 
 
@@ -60,10 +70,14 @@ def burn(seconds: float) -> None:
 
 
 def test_bounds_inside_others_leave_them_what_is_left() -> None:
-    """A tokenizer is asked while a chat is rendered: the end of the one is not the end of the other's bounds."""
+    """A tokenizer is asked while a chat is rendered: the end of the one is not the end of the
+    other's bounds."""
     with bounds.bounded(1 << 30, 9, seconds=5):
         with bounds.bounded(1 << 30, 100):
-            assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 5.1 and signal.getitimer(signal.ITIMER_PROF)[0] <= 9.1
+            assert (
+                signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 5.1
+                and signal.getitimer(signal.ITIMER_PROF)[0] <= 9.1
+            )
             burn(0.3)
         for timer, most in ((signal.ITIMER_VIRTUAL, 5), (signal.ITIMER_PROF, 9)):
             assert most - 0.6 < signal.getitimer(timer)[0] < most - 0.1
@@ -96,7 +110,9 @@ def test_a_text_that_grows_ends_and_other_code_has_its_memory(name: str) -> None
 def test_a_chat_of_any_honest_length_is_rendered_and_one_of_text_without_end_is_not() -> None:
     text = "가나다라 " * 800_000
     assert rendered(LOOPS, text) == text
-    with pytest.raises(bounds.OverrunError, match=r"it makes over 100,\d{3} characters of one chat"):
+    with pytest.raises(
+        bounds.OverrunError, match=r"it makes over 100,\d{3} characters of one chat"
+    ):
         rendered("{% for i in range(1000) %}{{ 'x' * 1000 }}{% endfor %}", "안녕하세요?")
 
 
@@ -104,14 +120,20 @@ def alone(script: str) -> "subprocess.CompletedProcess[str]":
     """Code in a process of its own, with smaller bounds."""
     small = "from kotune.worker import bounds\nbounds.TOKENIZED, bounds.KILLED = 200 << 20, 1.0\n"
     return subprocess.run(
-        [sys.executable, "-c", small + script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", small + script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
 def test_what_python_cannot_interrupt_is_ended_by_the_kernel() -> None:
     done = alone(
-        "from jinja2.sandbox import ImmutableSandboxedEnvironment as Made\nbounds.bound_templates()\n"
-        "print(Made().from_string('{{ (3 ** (10 ** 9)) % 7 }}').render(messages=[]))"
+        "from jinja2.sandbox import ImmutableSandboxedEnvironment as"
+        " Made\nbounds.bound_templates()\nprint(Made().from_string('{{ (3 ** (10 ** 9)) % 7"
+        " }}').render(messages=[]))"
     )
     assert done.returncode == -signal.SIGPROF, done
 
@@ -122,7 +144,11 @@ from transformers import PreTrainedTokenizerFast
 made = Tokenizer(models.WordLevel({'a': 0, '?': 1}, unk_token='?'))
 made.normalizer = normalizers.Sequence([normalizers.Replace('의', '의의')] * 45)
 tokenizer = bounds.bound_tokenizer(PreTrainedTokenizerFast(tokenizer_object=made, unk_token='?'))
-print(tokenizer(['a', '나'])['input_ids'], tokenizer.encode('a', add_special_tokens=False), flush=True)
+print(
+    tokenizer(['a', '나'])['input_ids'],
+    tokenizer.encode('a', add_special_tokens=False),
+    flush=True,
+)
 """
 
 
@@ -145,6 +171,7 @@ def test_a_process_that_its_bounds_ended_is_told_by_them(
 
     monkeypatch.setattr(call, "_run", ended)
     with pytest.raises(
-        StageError, match=r"parity: the process ended with -\d+: the model's tokenizer, or a chat template"
+        StageError,
+        match=r"parity: the process ended with -\d+: the model's tokenizer, or a chat template",
     ):
         call.call("parity", tmp_path)

@@ -1,4 +1,5 @@
-"""What Triton needs to begin on a GPU is looked for where it looks, before anything is downloaded."""
+"""What Triton needs to begin on a GPU is looked for where it looks, before anything is
+downloaded."""
 
 import inspect
 import sysconfig
@@ -65,18 +66,22 @@ def test_triton_looks_in_the_same_places() -> None:
         assert word in source
 
 
-def test_a_run_ends_before_anything_is_written(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_before_anything_is_written(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pipeline, "detect_device", lambda: "cuda")
     recipe, screen = write_recipe(tmp_path, RECIPE), Silent()
     with pytest.raises(
-        StageError, match=r"no C compiler \(gcc or clang\), .*build-essential.*axolotl\.lora_mlp_kernel=false"
+        StageError,
+        match=r"no C compiler \(gcc or clang\), .*build-essential.*axolotl\.lora_mlp_kernel=false",
     ):
         pipeline.run(recipe, RunOptions(runs_dir=tmp_path / "runs"), screen)
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
-    "others", [{"until": "prepare"}, {"overrides": tuple(f"axolotl.{key}=false" for key in gpu.TRITON)}]
+    "others",
+    [{"until": "prepare"}, {"overrides": tuple(f"axolotl.{key}=false" for key in gpu.TRITON)}],
 )
 def test_who_needs_none_is_asked_for_none(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]
@@ -84,7 +89,9 @@ def test_who_needs_none_is_asked_for_none(
     monkeypatch.setattr(pipeline, "detect_device", lambda: "cuda")
     begun: list[str] = []
     monkeypatch.setattr(pipeline, "_stage", lambda _, stage, *__: begun.append(stage))
-    pipeline.run(write_recipe(tmp_path, RECIPE), RunOptions(runs_dir=tmp_path / "runs", **others), Silent())
+    pipeline.run(
+        write_recipe(tmp_path, RECIPE), RunOptions(runs_dir=tmp_path / "runs", **others), Silent()
+    )
     assert begun[0] == "prepare"
 
 

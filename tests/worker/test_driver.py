@@ -1,4 +1,5 @@
-"""What the driver's library says, by libraries that are made here in its place: no GPU is needed, and no torch is imported."""
+"""What the driver's library says, by libraries that are made here in its place: no GPU is needed,
+and no torch is imported."""
 
 import shutil
 import subprocess
@@ -41,7 +42,9 @@ int cuDeviceGet(int *device, int number) {{ *device = number; return 0; }}
 int cuDeviceGetAttribute(int *value, int attribute, int device) {{
   *value = attribute == 75 ? {major} - device : {minor}; return 0;
 }}
-int cuDeviceTotalMem_v2(unsigned long *bytes, int device) {{ *bytes = (40 - device) * 1000000000ul; return 0; }}
+int cuDeviceTotalMem_v2(unsigned long *bytes, int device) {{
+  *bytes = (40 - device) * 1000000000ul; return 0;
+}}
 """
 GB = 10**9
 Put = Callable[..., None]
@@ -55,9 +58,24 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
-    def made(version: int = 13000, count: int = 1, major: int = 8, minor: int = 0, init: str = "return 0;") -> None:
+    def made(
+        version: int = 13000,
+        count: int = 1,
+        major: int = 8,
+        minor: int = 0,
+        init: str = "return 0;",
+    ) -> None:
         source = STUB.format(version=version, count=count, major=major, minor=minor, init=init)
-        command = [str(GCC), "-shared", "-fPIC", "-x", "c", "-", "-o", str(tmp_path / driver.LIBRARY)]
+        command = [
+            str(GCC),
+            "-shared",
+            "-fPIC",
+            "-x",
+            "c",
+            "-",
+            "-o",
+            str(tmp_path / driver.LIBRARY),
+        ]
         subprocess.run(command, input=source, text=True, check=True)
         driver.look.cache_clear()
 
@@ -77,7 +95,10 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
         ({"init": "return 100;"}, Driver((13, 0), [], "100: no device")),
         ({"init": "return 999;"}, Driver((13, 0), [], "999: an unknown error")),
         ({"init": "return 46;"}, Driver((13, 0), [], "46: see cuda.h")),
-        ({"init": "*(int *)0 = 1; return 0;"}, Driver((0, 0), [], "its library ended the process that asked it (-11)")),
+        (
+            {"init": "*(int *)0 = 1; return 0;"},
+            Driver((0, 0), [], "its library ended the process that asked it (-11)"),
+        ),
     ],
 )
 def test_what_a_driver_says_is_heard(put: Put, stub: dict, found: Driver) -> None:  # type: ignore[type-arg]
@@ -134,13 +155,21 @@ def test_a_driver_without_any_gpu_is_not_blamed_on_the_names(
         ({}, (13, 0), ""),
         ({"version": 13010}, (13, 0), ""),
         ({"version": 12040}, (12, 6), ""),  # within a major version any driver does
-        ({"version": 12040}, (13, 0), "CUDA 12.4, and this torch needs 13.0: .*make setup CUDA=12.6.*cuda-compat-13-0"),
+        (
+            {"version": 12040},
+            (13, 0),
+            "CUDA 12.4, and this torch needs 13.0: .*make setup CUDA=12.6.*cuda-compat-13-0",
+        ),
         (
             {"version": 11080},
             (13, 0),
             "CUDA 11.8, and this torch needs 13.0: update the driver, or on a data-centre card",
         ),
-        ({"version": 12080, "init": "return 3;"}, (13, 0), "supports CUDA 12.8, and this torch needs 13.0"),
+        (
+            {"version": 12080, "init": "return 3;"},
+            (13, 0),
+            "supports CUDA 12.8, and this torch needs 13.0",
+        ),
         ({"count": 0}, (13, 0), r"gives no GPU \(0 GPUs\)"),
         ({"init": "return 999;"}, (13, 0), r"gives no GPU \(999: an unknown error\)"),
         ({}, None, "this torch is the build for CPUs"),
@@ -170,7 +199,9 @@ def test_a_run_ends_with_one_line_before_anything_is_written(
     assert "\n" not in str(caught.value) and not (tmp_path / "runs").exists()
 
 
-def test_a_driver_without_its_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_without_its_library_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As in a container that was not given the GPU."""
     driver.look.cache_clear()
     monkeypatch.setattr(driver, "LIBRARY", "libnone.so.1")
@@ -179,13 +210,17 @@ def test_a_driver_without_its_library_is_told(tmp_path: Path, monkeypatch: pytes
     assert "its library (libnone.so.1) is not here" in str(driver.trouble())
 
 
-def test_the_cuda_of_torch_is_read_without_importing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cuda_of_torch_is_read_without_importing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch = pytest.importorskip("torch")
     expected = tuple(map(int, torch.version.cuda.split("."))) if torch.version.cuda else None
     assert driver.torch_cuda() == expected
     (tmp_path / "torch").mkdir()
     for text in ("cuda: Optional[str] = '13.0'\n", "cuda = '13.0'\n"):
-        (tmp_path / "torch" / "version.py").write_text(f"__version__ = '2.13.0'\n{text}git_version = 'x'\n")
+        (tmp_path / "torch" / "version.py").write_text(
+            f"__version__ = '2.13.0'\n{text}git_version = 'x'\n"
+        )
         spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path / "torch")]})
         monkeypatch.setattr(driver, "find_spec", lambda _, spec=spec: spec)
         assert driver.torch_cuda() == (13, 0)

@@ -1,4 +1,5 @@
-"""Whatever ends a child process, a command says it in one message: the stage, the cause and the log, which has the traceback."""
+"""Whatever ends a child process, a command says it in one message: the stage, the cause and the
+log, which has the traceback."""
 
 import contextlib
 import subprocess
@@ -34,7 +35,10 @@ def killed(root): os.kill(os.getpid(), signal.SIGKILL)
 def crash(root): ctypes.string_at(0)
 def term(root): os.kill(os.getpid(), signal.SIGTERM)
 def deep(root): deep(root)
-for run in (chained, password, key, memory, disk, result, said, nought, gone, killed, crash, term, deep):
+RUNS = (
+    chained, password, key, memory, disk, result, said, nought, gone, killed, crash, term, deep
+)
+for run in RUNS:
     sys.modules[f'kotune.{run.__name__}.job'] = SimpleNamespace(run=run)
 server.IMPORTED = ()
 sys.exit(jobs.main(sys.argv[1])) if sys.argv[1:] else server._serve()
@@ -57,7 +61,9 @@ TOLD = {
 
 
 @pytest.fixture(params=["forked", "alone"])
-def folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+def folder(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Path]:
     """A folder for jobs that fail, each in a process of its own or forked from the server."""
     (tmp_path / "jobs.py").write_text(JOBS)
     start = tether.start
@@ -73,9 +79,13 @@ def folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize("job", TOLD)
-def test_a_fault_of_any_kind_is_one_message_and_its_traceback_is_in_the_log(folder: Path, job: str) -> None:
+def test_a_fault_of_any_kind_is_one_message_and_its_traceback_is_in_the_log(
+    folder: Path, job: str
+) -> None:
     log = folder / f"{job}.log"
-    with pytest.raises(StageError, match=f"^{job}: the process ended with {TOLD[job]}; its log: {log}$") as caught:
+    with pytest.raises(
+        StageError, match=f"^{job}: the process ended with {TOLD[job]}; its log: {log}$"
+    ) as caught:
         call.call(job, folder)
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
     if job in ("chained", "key", "crash", "deep", "disk", "result"):
@@ -105,23 +115,35 @@ def test_a_folder_that_takes_no_log_is_told(folder: Path) -> None:
     ("log", "told"),
     [
         (
-            "[rank1]: Traceback (most recent call last):\n[rank1]:   File 'a'\n[rank1]: ValueError: no such key\nbye\n",
+            (
+                "[rank1]: Traceback (most recent call last):\n[rank1]:   File 'a'\n[rank1]:"
+                " ValueError: no such key\nbye\n"
+            ),
             "ValueError: no such key",
         ),
         (
-            "Traceback (most recent call last):\n  File 'a'\nKeyError: 'x'\nTraceback (most recent call last):\n  File 'b'\n"
-            "subprocess.CalledProcessError: Command 'axolotl' returned non-zero exit status 1.\n", "KeyError: 'x'",
+            (
+                "Traceback (most recent call last):\n  File 'a'\nKeyError: 'x'\nTraceback (most"
+                " recent call last):\n  File 'b'\nsubprocess.CalledProcessError: Command 'axolotl'"
+                " returned non-zero exit status 1.\n"
+            ),
+            "KeyError: 'x'",
         ),
         (
-            "Traceback (most recent call last):\n  File 'b'\nsubprocess.CalledProcessError: Command died with SIGKILL\n",
+            (
+                "Traceback (most recent call last):\n  File 'b'\nsubprocess.CalledProcessError:"
+                " Command died with SIGKILL\n"
+            ),
             "subprocess.CalledProcessError: Command died with SIGKILL",
         ),
         ("one\n\ntwo\n\n", "two"),
         ("", ""),
         ("Traceback (most recent call last):\n  cut", "cut"),
     ],
-)  # fmt: skip
-def test_the_cause_is_the_last_exception_that_is_not_a_launchers(tmp_path: Path, log: str, told: str) -> None:
+)
+def test_the_cause_is_the_last_exception_that_is_not_a_launchers(
+    tmp_path: Path, log: str, told: str
+) -> None:
     (tmp_path / "log").write_text(log)
     assert faults.cause(tmp_path / "log") == told
     assert faults.cause(tmp_path / "none") == ""

@@ -1,4 +1,5 @@
-"""A home or cache that cannot be written to: libraries of a child keep what they make in the folder that the child works in."""
+"""A home or cache that cannot be written to: libraries of a child keep what they make in the folder
+that the child works in."""
 
 import json
 import os
@@ -16,7 +17,14 @@ from kotune.worker.environment import environment
 from kotune.worker.places import COMPILED
 
 NOWHERE = "/dev/null/home"  # takes no file of anybody's, of root's neither
-VARIABLES = ("HF_HOME", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "TRITON_HOME", "MPLCONFIGDIR")
+VARIABLES = (
+    "HF_HOME",
+    "HF_DATASETS_CACHE",
+    "HF_MODULES_CACHE",
+    "TRITON_CACHE_DIR",
+    "TRITON_HOME",
+    "MPLCONFIGDIR",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +37,18 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     ("given", "moved"),
     [
         ({}, set()),
-        ({"HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR", COMPILED}),
+        (
+            {"HOME": NOWHERE},
+            {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR", COMPILED},
+        ),
         ({"HF_HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE"}),
         ({"XDG_CACHE_HOME": NOWHERE}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", COMPILED}),
         ({"HF_DATASETS_CACHE": NOWHERE}, {"HF_DATASETS_CACHE"}),
         ({COMPILED: "relative"}, {COMPILED}),
-        ({"HOME": "~"}, {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR", COMPILED}),
+        (
+            {"HOME": "~"},
+            {"HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR", "MPLCONFIGDIR", COMPILED},
+        ),
     ],
 )
 def test_only_what_cannot_be_written_to_lies_elsewhere(
@@ -49,7 +63,9 @@ def test_only_what_cannot_be_written_to_lies_elsewhere(
     assert all(Path(place).is_relative_to(tmp_path / "caches") for place in found.values())
 
 
-def test_a_folder_of_another_user_in_a_cache_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_user_in_a_cache_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a run by root leaves one in the cache of whoever owns it."""
     (tmp_path / "json").mkdir()
     assert places.is_writable(tmp_path)
@@ -57,11 +73,16 @@ def test_a_folder_of_another_user_in_a_cache_is_seen(tmp_path: Path, monkeypatch
     assert not places.is_writable(tmp_path)
 
 
-def test_a_child_with_no_home_reads_json_as_axolotl_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_with_no_home_reads_json_as_axolotl_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("datasets")
     monkeypatch.setenv("HOME", NOWHERE)
     (tmp_path / "rows.jsonl").write_text(json.dumps({"a": "가"}) + "\n")
-    code = "import datasets; print(datasets.load_dataset('json', data_files='rows.jsonl', split='train')[0])"
+    code = (
+        "import datasets; print(datasets.load_dataset('json', data_files='rows.jsonl',"
+        " split='train')[0])"
+    )
     child = tether.start([sys.executable, "-c", code], tmp_path, subprocess.PIPE)
     said = child.communicate()[0]
     assert child.returncode == 0 and said.endswith("{'a': '가'}\n"), said
@@ -102,7 +123,12 @@ def test_tiktoken_keeps_no_copy_of_a_models_words_below_tmp(tmp_path: Path) -> N
     code = "from tiktoken.load import load_tiktoken_bpe as load; print(load('tokenizer.model'))"
     env = {**environment(), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout == "{b'a': 0}\n", done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]

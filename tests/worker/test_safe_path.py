@@ -1,4 +1,5 @@
-"""No process of ours imports a file of a run folder, of the current folder or of the checkout in the place of a module."""
+"""No process of ours imports a file of a run folder, of the current folder or of the checkout in
+the place of a module."""
 
 import os
 import shutil
@@ -67,12 +68,16 @@ NAMES = [
     "accelerate",
     "kotune_tasks",
 ]
-BUSY = "import abc, ctypes, enum, json, logging, os, random, re, signal, socket, ssl, subprocess, sys, tempfile, typing"
+BUSY = (
+    "import abc, ctypes, enum, json, logging, os, random, re, signal, socket, ssl, subprocess, sys,"
+    " tempfile, typing"
+)
 
 
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A run folder and, the current one, another folder, both full of modules that write down that they were imported."""
+    """A run folder and, the current one, another folder, both full of modules that write down that
+    they were imported."""
     for folder in (tmp_path / "run", tmp_path / "here"):
         plant(folder, tmp_path / "imported")
     monkeypatch.chdir(tmp_path / "here")
@@ -101,13 +106,18 @@ def test_the_modules_that_are_planted_would_be_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("paths", ["", ":", ".", "/nowhere::"], ids=repr)
-def test_tether_its_command_and_what_that_starts(planted: Path, monkeypatch: pytest.MonkeyPatch, paths: str) -> None:
+def test_tether_its_command_and_what_that_starts(
+    planted: Path, monkeypatch: pytest.MonkeyPatch, paths: str
+) -> None:
     """Also where a search path has an empty part, which means the folder that a process is in."""
     if paths != ".":  # here somebody asks for the current folder
         monkeypatch.setenv("PYTHONPATH", paths + os.environ.get("PYTHONPATH", ""))
     monkeypatch.setenv("PATH", f":{os.environ['PATH']}:")
     inner = f"{BUSY}\nsubprocess.run([sys.executable, '-c', {BUSY!r}], check=True)"
-    run_in(planted, [sys.executable, "-c", f"{inner}\nfrom kotune.worker import call; print(call.__file__)"])
+    run_in(
+        planted,
+        [sys.executable, "-c", f"{inner}\nfrom kotune.worker import call; print(call.__file__)"],
+    )
     assert "" not in environment()["PATH"].split(":")
 
 
@@ -116,7 +126,11 @@ def test_a_job_and_the_server_of_jobs(planted: Path, monkeypatch: pytest.MonkeyP
         call.call("nowhere", planted)
     start = tether.start
     light = "from kotune.worker import server; server.IMPORTED = ('ssl', 'random'); server._serve()"
-    monkeypatch.setattr(tether, "start", lambda _, *rest, **more: start([*tether.PYTHON, "-c", light], *rest, **more))
+    monkeypatch.setattr(
+        tether,
+        "start",
+        lambda _, *rest, **more: start([*tether.PYTHON, "-c", light], *rest, **more),
+    )
     monkeypatch.setattr(server, "detect_device", lambda: "cpu")
     with server.up(), pytest.raises(StageError, match=r"No module named 'kotune\.nowhere'"):
         call.call("nowhere", planted)
@@ -132,7 +146,9 @@ def test_a_checkout_full_of_modules(tmp_path: Path) -> None:
     """The command line there, and what it starts."""
     tree, told = tmp_path / "tree", tmp_path / "imported"
     for name in ("kotune", "kodata", "tasks", "recipes"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+        shutil.copytree(
+            ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors")
+        )
     for name in ("cli.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tree)
     plant(tree, told)
@@ -140,20 +156,25 @@ def test_a_checkout_full_of_modules(tmp_path: Path) -> None:
     (tmp_path / "tasks" / "kotune_tasks").symlink_to(tree / "tasks")
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "tasks")}
     child = (
-        "import subprocess, sys; sys.argv = ['cli.py', '--help']\nimport runpy\n"
-        "try: runpy.run_path('cli.py', run_name='__main__')\nexcept SystemExit: pass\n"
-        "from pathlib import Path\nfrom kotune.worker import tether\n"
-        f"code = {BUSY + chr(10) + 'import kotune.worker.call as used; print(used.__file__)'!r}\n"
-        "ended = tether.start([sys.executable, '-c', code], Path('.'), subprocess.PIPE)\nprint(ended.communicate()[0])"
+        "import subprocess, sys; sys.argv = ['cli.py', '--help']\nimport runpy\ntry:"
+        " runpy.run_path('cli.py', run_name='__main__')\nexcept SystemExit: pass\nfrom pathlib"
+        " import Path\nfrom kotune.worker import tether\ncode ="
+        f" {BUSY + chr(10) + 'import kotune.worker.call as used; print(used.__file__)'!r}\nended ="
+        " tether.start([sys.executable, '-c', code], Path('.'),"
+        " subprocess.PIPE)\nprint(ended.communicate()[0])"
     )
     for words in (["cli.py", "check", "recipes/quickstart_llama.yml"], ["-P", "-c", child]):
-        done = subprocess.run([sys.executable, *words], cwd=tree, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tree, env=env, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert not told.exists(), told.read_text()
     assert str(tree / "kotune" / "worker" / "call.py") in done.stdout
 
 
-def test_another_sitecustomize_is_still_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_sitecustomize_is_still_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.theirs = 'was here'\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     assert run_in(tmp_path, [sys.executable, "-c", "print(theirs)"]) == "was here\n"
@@ -187,7 +208,7 @@ def test_a_run_and_a_preview(tmp_path: Path, cli: Cli) -> None:
     assert not told.exists(), told.read_text()
 
 
-def test_what_reads_columns_and_renders_templates_takes_no_module_from_an_empty_part_of_a_search_path(
+def test_reading_and_rendering_take_no_module_from_an_empty_part_of_a_search_path(
     planted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{os.pathsep}{tmp_path / 'nothing'}{os.pathsep}")

@@ -14,22 +14,22 @@ from tests.worker.test_tether import assert_its_child_ends_too
 def up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A server that imports nothing heavy, with jobs of its own; the folder where they run."""
     (tmp_path / "jobs.py").write_text(
-        "import os, sys, time\nfrom types import SimpleNamespace\nfrom kotune.errors import RecipeError\n"
-        "from kotune.worker import server\nimport builtins\nbuiltins.seen = 0\n"
-        "def say(root, word): builtins.seen += 1; print(word, root, builtins.seen)\n"
-        "def refuse(root): raise RecipeError('no such task')\n"
-        "def fall(root): raise ZeroDivisionError('by nought')\n"
-        "def die(root): os.kill(os.getpid(), 9)\n"
-        "def wait(root): open('pid', 'w').write(str(os.getpid())); time.sleep(60)\n"
-        "for run in (say, refuse, fall, die, wait):\n"
-        "    sys.modules[f'kotune.{run.__name__}.job'] = SimpleNamespace(run=run)\n"
-        "server.IMPORTED = ()\nserver._serve()\n"
+        "import os, sys, time\nfrom types import SimpleNamespace\nfrom kotune.errors import"
+        " RecipeError\nfrom kotune.worker import server\nimport builtins\nbuiltins.seen = 0\ndef"
+        " say(root, word): builtins.seen += 1; print(word, root, builtins.seen)\ndef refuse(root):"
+        " raise RecipeError('no such task')\ndef fall(root): raise ZeroDivisionError('by"
+        " nought')\ndef die(root): os.kill(os.getpid(), 9)\ndef wait(root): open('pid',"
+        " 'w').write(str(os.getpid())); time.sleep(60)\nfor run in (say, refuse, fall, die,"
+        " wait):\n    sys.modules[f'kotune.{run.__name__}.job'] ="
+        " SimpleNamespace(run=run)\nserver.IMPORTED = ()\nserver._serve()\n"
     )
     start = tether.start
     monkeypatch.setattr(
         tether,
         "start",
-        lambda command, *rest, **more: start([sys.executable, str(tmp_path / "jobs.py")], *rest, **more),
+        lambda command, *rest, **more: start(
+            [sys.executable, str(tmp_path / "jobs.py")], *rest, **more
+        ),
     )
     monkeypatch.setattr(server, "detect_device", lambda: "cpu")
     return tmp_path
@@ -44,7 +44,9 @@ def test_a_job_has_its_own_folder_log_and_state(up: Path) -> None:
             servers.add(server._server)
         assert len(servers) == 1
     for name in ("a", "b"):
-        assert (up / name / "say.log").read_text(encoding="utf-8") == f"안녕 {up / name} 1\n\nkotune-done\n"
+        assert (up / name / "say.log").read_text(
+            encoding="utf-8"
+        ) == f"안녕 {up / name} 1\n\nkotune-done\n"
     assert not server.is_up()
 
 
@@ -53,10 +55,13 @@ def test_what_a_job_raised_is_raised(up: Path) -> None:
         with pytest.raises(KotuneError, match="no such task") as error:
             call.call("refuse", up)
         assert error.value.exit_code == 2
-        with pytest.raises(StageError, match=r"^fall: .* 1: ZeroDivisionError: by nought; its log: .*fall.log$"):
+        with pytest.raises(
+            StageError, match=r"^fall: .* 1: ZeroDivisionError: by nought; its log: .*fall.log$"
+        ):
             call.call("fall", up)
         with pytest.raises(
-            StageError, match=r"die: the process ended with -9: killed from outside, .*; its log: .*die.log$"
+            StageError,
+            match=r"die: the process ended with -9: killed from outside, .*; its log: .*die.log$",
         ):
             call.call("die", up)
         call.call("say", up, word="still there")
@@ -77,8 +82,14 @@ def test_a_server_that_is_gone_is_told_and_another_one_started(up: Path) -> None
 @pytest.mark.parametrize(
     ("begins", "told"),
     [
-        ("server.IMPORTED = ('no_such_library',)", r"1: ModuleNotFoundError: No module named 'no_such_library'"),
-        ("os.kill(os.getpid(), 9)", "-9: killed from outside, as a machine does that is out of memory"),
+        (
+            "server.IMPORTED = ('no_such_library',)",
+            r"1: ModuleNotFoundError: No module named 'no_such_library'",
+        ),
+        (
+            "os.kill(os.getpid(), 9)",
+            "-9: killed from outside, as a machine does that is out of memory",
+        ),
     ],
 )
 def test_a_server_that_cannot_begin_says_why(up: Path, begins: str, told: str) -> None:
@@ -86,16 +97,21 @@ def test_a_server_that_cannot_begin_says_why(up: Path, begins: str, told: str) -
     (up / "jobs.py").write_text(jobs)
     with server.up():
         for _ in range(2):
-            with pytest.raises(StageError, match=f"^say: the process that starts jobs ended with {told}$"):
+            with pytest.raises(
+                StageError, match=f"^say: the process that starts jobs ended with {told}$"
+            ):
                 call.call("say", up, word="never")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux ends the children of a process that was killed"
+)
 def test_a_job_ends_with_whoever_started_it(up: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom kotune.worker import call, server, tether\nstart = tether.start\n"
-        "tether.start = lambda command, *rest, **more: start([sys.executable, 'jobs.py'], *rest, **more)\n"
-        "server.detect_device = lambda: 'cpu'\nwith server.up(): call.call('wait', Path.cwd())\n"
+        "import sys\nfrom pathlib import Path\nfrom kotune.worker import call, server,"
+        " tether\nstart = tether.start\ntether.start = lambda command, *rest, **more:"
+        " start([sys.executable, 'jobs.py'], *rest, **more)\nserver.detect_device = lambda:"
+        " 'cpu'\nwith server.up(): call.call('wait', Path.cwd())\n"
     )
     assert_its_child_ends_too(code, up)
 

@@ -1,4 +1,5 @@
-"""No child outlives the command that started it, and Ctrl-C and SIGTERM end it with its own exit code and message."""
+"""No child outlives the command that started it, and Ctrl-C and SIGTERM end it with its own exit
+code and message."""
 
 import os
 import signal
@@ -44,7 +45,8 @@ def is_alive(pid: int) -> bool:
 
 
 def has_ended(pid: int, seconds: float = 10) -> bool:
-    """Whether a process has ended so long after it was told to: the kernel takes its time on a busy machine."""
+    """Whether a process has ended so long after it was told to: the kernel takes its time on a busy
+    machine."""
     end = time.monotonic() + seconds
     while is_alive(pid) and time.monotonic() < end:
         time.sleep(0.05)
@@ -52,7 +54,8 @@ def has_ended(pid: int, seconds: float = 10) -> bool:
 
 
 def assert_its_child_ends_too(code: str, folder: Path) -> None:
-    """Kill what runs this code as soon as its child has written its own number to `pid` in the folder."""
+    """Kill what runs this code as soon as its child has written its own number to `pid` in the
+    folder."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=env) as starter:
         child = int(wait_for(folder / "pid"))
@@ -61,12 +64,16 @@ def assert_its_child_ends_too(code: str, folder: Path) -> None:
     assert has_ended(child)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that was killed")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux ends the children of a process that was killed"
+)
 def test_kill_9_ends_the_children_too(tmp_path: Path) -> None:
     assert_its_child_ends_too(STARTER, tmp_path)
 
 
-def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp_path: Path) -> None:
+def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(
+    tmp_path: Path,
+) -> None:
     code = (
         "import os, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
@@ -81,7 +88,11 @@ def test_a_child_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp
 
 @pytest.mark.parametrize(
     ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 143, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 143, "terminated"),
+    ],
 )
 @pytest.mark.parametrize("command", ["run", "preview"])
 @pytest.mark.few(2)
@@ -92,7 +103,13 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "TMPDIR": str(tmp_path)}
     words = [sys.executable, ROOT / "cli.py", command, QUICK]
     with subprocess.Popen(
-        words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
+        words,
+        cwd=tmp_path,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeding,
     ) as run:
         child = wait_for_child(run.pid)
         run.send_signal(number)
@@ -106,12 +123,14 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
 
 def test_a_second_sigterm_does_not_cut_the_last_checkpoint_short(tmp_path: Path) -> None:
     code = (
-        "import time\nfrom kotune.commands.boundary import unwind_when_terminated\n"
-        "unwind_when_terminated()\n"
-        "try: print('ready', flush=True); time.sleep(60)\n"
-        "except KeyboardInterrupt: print('told', flush=True); time.sleep(1); print('saved', flush=True)"
+        "import time\nfrom kotune.commands.boundary import"
+        " unwind_when_terminated\nunwind_when_terminated()\ntry: print('ready', flush=True);"
+        " time.sleep(60)\nexcept KeyboardInterrupt: print('told', flush=True); time.sleep(1);"
+        " print('saved', flush=True)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, preexec_fn=heeding) as run:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, preexec_fn=heeding
+    ) as run:
         assert run.stdout
         for line in ("ready\n", "told\n"):
             assert run.stdout.readline() == line
@@ -121,7 +140,8 @@ def test_a_second_sigterm_does_not_cut_the_last_checkpoint_short(tmp_path: Path)
 
 
 def heeding() -> None:
-    """Signals mean what they mean on a terminal: nohup, or a shell's &, have programs and their children ignore some."""
+    """Signals mean what they mean on a terminal: nohup, or a shell's &, have programs and their
+    children ignore some."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
@@ -131,7 +151,9 @@ def wait_for_child(pid: int, seconds: float = 60) -> int:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            with suppress(FileNotFoundError):  # git, which tells the revision, may have ended meanwhile
+            with suppress(
+                FileNotFoundError
+            ):  # git, which tells the revision, may have ended meanwhile
                 if b"kotune.worker.jobs" in Path(f"/proc/{child}/cmdline").read_bytes():
                     return int(child)
         time.sleep(0.02)

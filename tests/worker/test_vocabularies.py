@@ -1,4 +1,5 @@
-"""The second lock: no child of ours opens a file of the user's in the place of a vocabulary, whoever asks for it."""
+"""The second lock: no child of ours opens a file of the user's in the place of a vocabulary,
+whoever asks for it."""
 
 import json
 import signal
@@ -40,7 +41,11 @@ def child(folder: Path, code: str) -> "subprocess.CompletedProcess[str]":
 def model(folder: Path, **files: dict[str, object]) -> Path:
     """A model whose tokenizer would be loaded, with these files of JSON."""
     folder.mkdir()
-    own = {"config": {"model_type": "bert"}, "tokenizer_config": {"tokenizer_class": "FunnelTokenizer"}, **files}
+    own = {
+        "config": {"model_type": "bert"},
+        "tokenizer_config": {"tokenizer_class": "FunnelTokenizer"},
+        **files,
+    }
     for name, keys in own.items():
         (folder / f"{name}.json").write_text(json.dumps(keys))
     return folder
@@ -50,20 +55,32 @@ def test_a_users_file_is_no_vocabulary(tmp_path: Path) -> None:
     """As if nobody had refused the models: transformers 5.16 reads the file that is named."""
     (tmp_path / "secret.txt").write_text("[UNK]\nhf_Canary123456\n")
     secret = str(tmp_path / "secret.txt")
-    words = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": secret, "max_input_chars_per_word": 9}
+    words = {
+        "type": "WordPiece",
+        "unk_token": "[UNK]",
+        "vocab": secret,
+        "max_input_chars_per_word": 9,
+    }
     words["continuing_subword_prefix"] = "##"
-    model(tmp_path / "by config", tokenizer_config={"tokenizer_class": "FunnelTokenizer", "vocab": secret})
+    model(
+        tmp_path / "by config",
+        tokenizer_config={"tokenizer_class": "FunnelTokenizer", "vocab": secret},
+    )
     model(tmp_path / "by map", special_tokens_map={"vocab": secret})
     model(tmp_path / "by words", tokenizer={"version": "1.0", "added_tokens": [], "model": words})
     done = child(tmp_path, LOAD)
     told = done.stdout.splitlines()
-    assert [line[:8] for line in told] == ["by confi", "by map a", "by words"], done.stdout + done.stderr
+    assert [line[:8] for line in told] == ["by confi", "by map a", "by words"], (
+        done.stdout + done.stderr
+    )
     assert all("named as its vocabulary" in line for line in told), told
 
 
 def test_a_models_own_vocabulary_is_read(tmp_path: Path) -> None:
     for kind in ("BertTokenizer", "FunnelTokenizer"):
-        own = model(tmp_path / kind, tokenizer_config={"tokenizer_class": kind, "do_lower_case": False})
+        own = model(
+            tmp_path / kind, tokenizer_config={"tokenizer_class": kind, "do_lower_case": False}
+        )
         (own / "vocab.txt").write_text(
             "[UNK]\n[PAD]\n[CLS]\n[SEP]\n[MASK]\n<unk>\n<pad>\n<cls>\n<sep>\n<mask>\n<s>\n</s>\n가\n나\n"
         )
@@ -73,24 +90,29 @@ def test_a_models_own_vocabulary_is_read(tmp_path: Path) -> None:
 
 def test_the_locked_classes_are_the_librarys_in_all_else(tmp_path: Path) -> None:
     code = (
-        "import copy, tokenizers\nfrom tokenizers import models\nfrom tokenizers.models import WordLevel\n"
-        "made = tokenizers.Tokenizer(WordLevel({'가': 0}, unk_token='가'))\n"
-        "print(isinstance(made.model, models.WordLevel), isinstance(made.model, models.BPE), WordLevel.__name__,\n"
-        "      copy.deepcopy(made).encode('가').ids, tokenizers.Tokenizer(models.BPE()).get_vocab_size())\n"
-        "for ask in (lambda: models.BPE.from_file('a', 'b'), lambda: WordLevel.read_file('/etc/passwd'),\n"
-        "            lambda: models.WordPiece(vocab='/etc/passwd'), lambda: models.BPE('/etc/passwd', '/etc/passwd'),\n"
-        "            lambda: models.BPE({}, '/dev/ptmx')):\n"
-        "    try:\n        ask()\n    except ValueError as error:\n        print(str(error)[:20])"
+        "import copy, tokenizers\nfrom tokenizers import models\nfrom tokenizers.models import"
+        " WordLevel\nmade = tokenizers.Tokenizer(WordLevel({'가': 0},"
+        " unk_token='가'))\nprint(isinstance(made.model, models.WordLevel), isinstance(made.model,"
+        " models.BPE), WordLevel.__name__,\n      copy.deepcopy(made).encode('가').ids,"
+        " tokenizers.Tokenizer(models.BPE()).get_vocab_size())\nfor ask in (lambda:"
+        " models.BPE.from_file('a', 'b'), lambda: WordLevel.read_file('/etc/passwd'),\n           "
+        " lambda: models.WordPiece(vocab='/etc/passwd'), lambda: models.BPE('/etc/passwd',"
+        " '/etc/passwd'),\n            lambda: models.BPE({}, '/dev/ptmx')):\n    try:\n       "
+        " ask()\n    except ValueError as error:\n        print(str(error)[:20])"
     )
     done = child(tmp_path, code)
-    assert done.stdout.splitlines() == ["True False WordLevel [0] 0", *["a file that is not t"] * 5], done.stderr
+    assert done.stdout.splitlines() == [
+        "True False WordLevel [0] 0",
+        *["a file that is not t"] * 5,
+    ], done.stderr
 
 
 def test_a_read_that_waits_ends_with_its_process() -> None:
     """It takes no CPU time."""
     code = (
-        "import os\nfrom kotune.worker import bounds\nbounds.CLOCK = bounds.SLOWEST = 0.2\nbounds.KILLED = 1.0\n"
-        "with bounds.tokenizing():\n    pass\nend, _ = os.pipe()\nwith bounds.tokenizing():\n    os.read(end, 1)"
+        "import os\nfrom kotune.worker import bounds\nbounds.CLOCK = bounds.SLOWEST ="
+        " 0.2\nbounds.KILLED = 1.0\nwith bounds.tokenizing():\n    pass\nend, _ = os.pipe()\nwith"
+        " bounds.tokenizing():\n    os.read(end, 1)"
     )
     done = child(Path.cwd(), code)
     assert done.returncode == -signal.SIGALRM, done.stderr

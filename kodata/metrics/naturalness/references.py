@@ -4,11 +4,12 @@
 
 Writes profile.yaml and references.yaml.
 
-Native: premises of KLUE-NLI, which people wrote in Korean (news, encyclopedia, reviews). Translated: XNLI's Korean part,
-put into Korean from English by translators. Their genres differ as well, so a difference is not all translation's. The
-profile is fitted on KLUE-NLI's train part and half of XNLI's premises, the values are those of its dev part and the other
-half; the dev part's hypotheses, which people wrote for a premise and a relation, stand beside. Only numbers are kept, no text.
-"""
+Native: premises of KLUE-NLI, which people wrote in Korean (news, encyclopedia, reviews).
+Translated: XNLI's Korean part, put into Korean from English by translators. Their genres differ as
+well, so a difference is not all translation's. The profile is fitted on KLUE-NLI's train part and
+half of XNLI's premises, the values are those of its dev part and the other half; the dev part's
+hypotheses, which people wrote for a premise and a relation, stand beside. Only numbers are kept, no
+text."""
 
 import math
 import sys
@@ -26,13 +27,15 @@ from kodata.records import drawer
 from kodata.text import clean
 
 FILE = Path(__file__).parent / "references.yaml"
-LEAST = 0.01  # a function morpheme with a smaller mean share has no weight: rare ones tell one corpus, not translation
+# a function morpheme with a smaller mean share has no weight: rare ones tell one corpus, not
+# translation
+LEAST = 0.01
 XNLI = "xnli-ko/xnli.dev.ko.tsv"
 
 
 def reference_values() -> dict[str, dict[str, float]]:
-    """What the signals are in `native` and `translated` Korean, and in the `hypotheses` that people wrote: each value by the
-    name of its signal, from references.yaml."""
+    """What the signals are in `native` and `translated` Korean, and in the `hypotheses` that people
+    wrote: each value by the name of its signal, from references.yaml."""
     import yaml
 
     told = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -45,9 +48,11 @@ def native(folder: Path, split: str, field: str = "premise") -> list[str]:
     return sorted({str(record[field]) for record in records})
 
 
-def translated(folder: Path, fitted: bool, field: str = "sentence1", seed: str = "profile") -> list[str]:
-    """The different premises (sentence1) or hypotheses (sentence2) of XNLI-ko's dev file that belong to the half of the
-    premises on which the profile is fitted, or to the other."""
+def translated(
+    folder: Path, fitted: bool, field: str = "sentence1", seed: str = "profile"
+) -> list[str]:
+    """The different premises (sentence1) or hypotheses (sentence2) of XNLI-ko's dev file that
+    belong to the half of the premises on which the profile is fitted, or to the other."""
     rows, drawn = data_files.rows(folder / XNLI), drawer(seed)
     half = {clean(row[field]) for row in rows if (drawn(str(row["sentence1"])) < 0.5) == fitted}
     return sorted(half - {""})
@@ -59,10 +64,18 @@ def occurrences(texts: Iterable[str]) -> Counter[str]:
 
 
 def fit(native: Counter[str], translated: Counter[str]) -> dict[str, float]:
-    """form/tag: binary logarithm of its share in native over that in translated text, one occurrence added to each."""
+    """form/tag: binary logarithm of its share in native over that in translated text, one
+    occurrence added to each."""
     sides = (native, translated)
-    common = sorted(one for one in native | translated if sum(side[one] / side.total() for side in sides) / 2 >= LEAST)
-    shares = [{one: (side[one] + 1) / sum(side[other] + 1 for other in common) for one in common} for side in sides]
+    common = sorted(
+        one
+        for one in native | translated
+        if sum(side[one] / side.total() for side in sides) / 2 >= LEAST
+    )
+    shares = [
+        {one: (side[one] + 1) / sum(side[other] + 1 for other in common) for one in common}
+        for side in sides
+    ]
     return {one: round(math.log2(shares[0][one] / shares[1][one]), 3) for one in common}
 
 
@@ -79,16 +92,26 @@ def rates(measured: Iterable[dict[str, Signal]]) -> dict[str, float]:
 def _write(path: Path, head: str, content: dict[str, Any]) -> None:
     import yaml
 
-    path.write_text(f"# {head}\n" + yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(
+        f"# {head}\n" + yaml.safe_dump(content, allow_unicode=True, sort_keys=False),
+        encoding="utf-8",
+    )
 
 
 def main(folder: str) -> None:
     import kiwipiepy
 
     place = Path(folder)
-    made = {"made_by": "python -m kodata.metrics.naturalness.references", "kiwipiepy": kiwipiepy.__version__}
+    made = {
+        "made_by": "python -m kodata.metrics.naturalness.references",
+        "kiwipiepy": kiwipiepy.__version__,
+    }
     weights = fit(occurrences(native(place, "train")), occurrences(translated(place, fitted=True)))
-    _write(PROFILE, "Function morphemes, log2 of native over translated: references.py", {**made, "weights": weights})
+    _write(
+        PROFILE,
+        "Function morphemes, log2 of native over translated: references.py",
+        {**made, "weights": weights},
+    )
     profile.cache_clear()
     texts = {
         "native": native(place, "test"),
@@ -96,12 +119,16 @@ def main(folder: str) -> None:
         "hypotheses": native(place, "test", "hypothesis"),
     }
     values = {
-        name: {"texts": len(found), **{key: round(rate, 4) for key, rate in rates(map(measure, found)).items()}}
+        name: {
+            "texts": len(found),
+            **{key: round(rate, 4) for key, rate in rates(map(measure, found)).items()},
+        }
         for name, found in texts.items()
     }
     _write(
         FILE,
-        "The signals in native (KLUE-NLI dev premises; and hypotheses) and translated (XNLI-ko premises) text",
+        "The signals in native (KLUE-NLI dev premises; and hypotheses) and translated (XNLI-ko"
+        " premises) text",
         {**made, **values},
     )
 

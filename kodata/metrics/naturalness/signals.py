@@ -1,6 +1,6 @@
-"""An answer as signals of natural Korean, each a count with what it is out of, so that a score over answers is a ratio of
-sums. They stand apart on purpose: no weighing of them into one number has been shown to follow what people find natural.
-"""
+"""An answer as signals of natural Korean, each a count with what it is out of, so that a score over
+answers is a ratio of sums. They stand apart on purpose: no weighing of them into one number has
+been shown to follow what people find natural."""
 
 import re
 from functools import cache
@@ -9,46 +9,85 @@ from typing import NamedTuple
 
 from kodata import klue_nli, nsmc
 from kodata.metrics.naturalness import fluency, scripts
-from kodata.metrics.naturalness.translationese import TRANSLATIONESE, function_morphemes, read, respaced
+from kodata.metrics.naturalness.translationese import (
+    TRANSLATIONESE,
+    function_morphemes,
+    read,
+    respaced,
+)
 from kodata.text import clean
 
 PROFILE = Path(__file__).parent / "profile.yaml"
 LONGEST = 2_000  # characters that Kiwi reads of an answer: more would cost time and change no rate
-SHARES = ("hangul", "foreign_answers", "repetition_4gram", "lm_bits_per_char", "kiwi_score", "function_profile")
-PER_1000 = (  # eojeol; from the third on they are TRANSLATIONESE's, named here so that a name depends on no pattern
-    "foreign_in_word", "spacing_errors", "pronouns", "self_pronouns", "plural_deul", "double_passive", "eui_hae",
-    "compound_josa", "gajida", "geot", "genitive", "adnominal", "counted_of", "jungida", "su_itda",
-)  # fmt: skip
+SHARES = (
+    "hangul",
+    "foreign_answers",
+    "repetition_4gram",
+    "lm_bits_per_char",
+    "kiwi_score",
+    "function_profile",
+)
+# eojeol; from the third on they are TRANSLATIONESE's, named here so that a name depends on no
+# pattern
+PER_1000 = (
+    "foreign_in_word",
+    "spacing_errors",
+    "pronouns",
+    "self_pronouns",
+    "plural_deul",
+    "double_passive",
+    "eui_hae",
+    "compound_josa",
+    "gajida",
+    "geot",
+    "genitive",
+    "adnominal",
+    "counted_of",
+    "jungida",
+    "su_itda",
+)
 LEVELS = ("speech_mixed", "speech_clash", "speech_asked")
 NAMES = (*SHARES, *PER_1000, *LEVELS)
 
 _MARKDOWN = str.maketrans("|", " ", "*#`_~>")
-_LABELS = {*klue_nli.LABELS.values(), *nsmc.LABELS.values(), "참", "거짓", "예", "아니요", "정답", "답"}
+_LABELS = {
+    *klue_nli.LABELS.values(),
+    *nsmc.LABELS.values(),
+    "참",
+    "거짓",
+    "예",
+    "아니요",
+    "정답",
+    "답",
+}
 
 
 class Signal(NamedTuple):
-    """A signal of one answer: the metric is the sum of the amounts over the sum of what they are out of."""
+    """A signal of one answer: the metric is the sum of the amounts over the sum of what they are
+    out of."""
 
     amount: float
     out_of: float
 
 
 def is_empty_or_label(text: str) -> bool:
-    """Whether an answer is nothing, a single word, or only labels of a task that the model was tuned on."""
+    """Whether an answer is nothing, a single word, or only labels of a task that the model was
+    tuned on."""
     said = [re.sub(r"\W", "", word) for word in scripts.words(text)]
     return len(said) < 2 or set(said) <= _LABELS
 
 
 def measure(text: str, level: str = "any") -> dict[str, Signal]:
-    """Every signal of an answer to a prompt that asks for a speech level (kodata.naturalness.LEVELS).
+    """Every signal of an answer to a prompt that asks for a speech level
+    (kodata.naturalness.LEVELS).
 
-    hangul: of letters. foreign_answers: answers with a word of foreign script. repetition_4gram: 4-grams of words that
-    were there before, of all. lm_bits_per_char: fluency.py. kiwi_score: natural logarithm, per morpheme.
-    function_profile: binary logarithm of how much likelier native Korean is than translated Korean to use a function
-    morpheme, per function morpheme that has a reference. PER_1000: per 1,000 eojeol. speech_mixed, speech_clash:
-    answers in several levels, in a plain and a polite one, of those whose sentences end in one. speech_asked: answers in
-    the level asked for and no other, of those to prompts that ask for one.
-    """
+    hangul: of letters. foreign_answers: answers with a word of foreign script. repetition_4gram:
+    4-grams of words that were there before, of all. lm_bits_per_char: fluency.py. kiwi_score:
+    natural logarithm, per morpheme. function_profile: binary logarithm of how much likelier native
+    Korean is than translated Korean to use a function morpheme, per function morpheme that has a
+    reference. PER_1000: per 1,000 eojeol. speech_mixed, speech_clash: answers in several levels, in
+    a plain and a polite one, of those whose sentences end in one. speech_asked: answers in the
+    level asked for and no other, of those to prompts that ask for one."""
     plain = clean(text).translate(_MARKDOWN).strip()
     words = scripts.words(plain)
     leaky = len(scripts.leaky(plain))
@@ -62,7 +101,9 @@ def measure(text: str, level: str = "any") -> dict[str, Signal]:
     }
 
 
-def items(guid: str, text: str, empty: bool, level: str = "any") -> dict[str, tuple[str, float, float, bool]]:
+def items(
+    guid: str, text: str, empty: bool, level: str = "any"
+) -> dict[str, tuple[str, float, float, bool]]:
     """The signals of an answer as their metrics take them (kodata.metrics.metrics): a sum over
     answers then knows how many are empty."""
     return {name: (guid, *part, empty) for name, part in measure(text, level).items()}
@@ -84,7 +125,11 @@ def _read(text: str, level: str) -> dict[str, Signal]:
     reading = read(text)
     thousands = sum(map(scripts.is_korean, text.split())) / 1000
     counts = {name: count(reading.morphemes) for name, count in TRANSLATIONESE.items()}
-    weights = [weight for one in function_morphemes(reading.morphemes) if (weight := profile().get(one)) is not None]
+    weights = [
+        weight
+        for one in function_morphemes(reading.morphemes)
+        if (weight := profile().get(one)) is not None
+    ]
     wanted = {"haera": "plain"}.get(level, level)
     return {
         "kiwi_score": Signal(reading.score, len(reading.morphemes)),
@@ -92,14 +137,17 @@ def _read(text: str, level: str) -> dict[str, Signal]:
         "spacing_errors": Signal(respaced(text), thousands),
         **{name: Signal(count, thousands) for name, count in counts.items()},
         "speech_mixed": Signal(float(len(reading.registers) > 1), float(bool(reading.registers))),
-        "speech_clash": Signal(float(reading.registers > {"plain"}), float(bool(reading.registers))),
+        "speech_clash": Signal(
+            float(reading.registers > {"plain"}), float(bool(reading.registers))
+        ),
         "speech_asked": Signal(float(reading.registers == {wanted}), float(level != "any")),
     }
 
 
 @cache
 def profile() -> dict[str, float]:
-    """form/tag: binary logarithm of its share in native over that in translated Korean, as references.py found it."""
+    """form/tag: binary logarithm of its share in native over that in translated Korean, as
+    references.py found it."""
     import yaml
 
     weights: dict[str, float] = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["weights"]

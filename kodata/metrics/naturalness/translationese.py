@@ -1,8 +1,8 @@
-"""What Kiwi, a morphological analyser, reads in a text: its score, its spacing, what translated Korean has more of than
-native Korean, and the speech level.
+"""What Kiwi, a morphological analyser, reads in a text: its score, its spacing, what translated
+Korean has more of than native Korean, and the speech level.
 
-Each count is a number of places in the text; the version of Kiwi is in references.yaml: another may count otherwise.
-"""
+Each count is a number of places in the text; the version of Kiwi is in references.yaml: another may
+count otherwise."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,8 @@ from kodata.metrics.morphemes import kiwi
 
 
 class Morpheme(NamedTuple):
-    """A form with its part of speech in the Sejong tag set, without Kiwi's marks for irregular stems."""
+    """A form with its part of speech in the Sejong tag set, without Kiwi's marks for irregular
+    stems."""
 
     form: str
     tag: str
@@ -34,7 +35,22 @@ PRONOUNS = ("그", "그녀", "그것", "이것", "저것", "당신")
 SELVES = ("나", "저", "우리", "저희")
 HAVE = ("가지", "갖", "지니")
 PASSIVE_VERBS = {
-    *("쓰이", "읽히", "보이", "불리", "나뉘", "잊히", "닫히", "모이", "놓이", "담기", "잡히", "밀리", "열리", "들리"),
+    *(
+        "쓰이",
+        "읽히",
+        "보이",
+        "불리",
+        "나뉘",
+        "잊히",
+        "닫히",
+        "모이",
+        "놓이",
+        "담기",
+        "잡히",
+        "밀리",
+        "열리",
+        "들리",
+    ),
     *("팔리", "쌓이", "바뀌", "막히", "꼽히", "풀리", "찢기"),
 }
 COMPOUND = {("에", "대하"), ("에", "관하"), *((josa, "통하") for josa in ("을", "를"))}
@@ -68,7 +84,9 @@ def _gaps(text: str) -> set[int]:
 
 # ---- speech levels
 
-_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'")  # what somebody says in the text has its own level
+_QUOTED = re.compile(
+    r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'"
+)  # what somebody says in the text has its own level
 _ENDINGS = (
     ("hapsyo", ("니다", "니까", "시오", "시다")),
     ("haeyo", ("요", "죠")),
@@ -98,8 +116,8 @@ _ENDINGS = (
 
 
 def registers(found: Morphemes) -> frozenset[str]:
-    """haeyo, hapsyo and plain (해라 and 해, which go together), where a sentence ends so; endings that all of them have,
-    such as -ᆯ까, tell nothing."""
+    """haeyo, hapsyo and plain (해라 and 해, which go together), where a sentence ends so; endings
+    that all of them have, such as -ᆯ까, tell nothing."""
     ends = set()
     for one, after in pairwise([*found, Morpheme("", "SF")]):
         if one == ("요", "JX"):
@@ -139,17 +157,25 @@ TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
     "double_passive": _triple(_doubly_passive),
     "eui_hae": _pair(lambda josa, verb: josa.tag == "JKB" and verb.form == "의하"),
     "compound_josa": lambda found: (
-        _pair(lambda josa, verb: (josa.form, verb.form) in COMPOUND and josa.tag.startswith("J"))(found)
+        _pair(lambda josa, verb: (josa.form, verb.form) in COMPOUND and josa.tag.startswith("J"))(
+            found
+        )
         + _single(lambda one: one.form in ("로부터", "으로부터"))(found)
     ),
-    "gajida": _pair(lambda josa, verb: josa.tag == "JKO" and verb.tag == "VV" and verb.form in HAVE),
+    "gajida": _pair(
+        lambda josa, verb: josa.tag == "JKO" and verb.tag == "VV" and verb.form in HAVE
+    ),
     "geot": _single(lambda one: one == _THING),
     "genitive": _single(lambda one: one.tag == "JKG"),
     "adnominal": _single(lambda one: one.tag == "ETM"),
     "counted_of": _triple(  # 한 잔의 커피
-        lambda number, unit, josa: number.tag in ("MM", "NR", "SN") and unit.tag in ("NNB", "NNG") and josa.tag == "JKG"
+        lambda number, unit, josa: (
+            number.tag in ("MM", "NR", "SN") and unit.tag in ("NNB", "NNG") and josa.tag == "JKG"
+        )
     ),
-    "jungida": _triple(lambda verb, noun, be: verb.tag == "ETM" and noun == _MIDST and be.form == "이"),
+    "jungida": _triple(
+        lambda verb, noun, be: verb.tag == "ETM" and noun == _MIDST and be.form == "이"
+    ),
     "su_itda": _pair(lambda way, be: way == _WAY and be.form in ("있", "없")),
 }
 
@@ -157,14 +183,28 @@ TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
 # ---- the profile of function morphemes
 
 FUNCTION = ("J", "EC", "ET", "XS", "VX", "VC")
-DEPENDENT = ("것", "거", "수", "줄", "때문", "데", "바", "뿐", "듯", "만큼", "중", "적")  # and no units: 원, 명, 달러
+DEPENDENT = (
+    "것",
+    "거",
+    "수",
+    "줄",
+    "때문",
+    "데",
+    "바",
+    "뿐",
+    "듯",
+    "만큼",
+    "중",
+    "적",
+)  # and no units: 원, 명, 달러
 
 
 def function_morphemes(found: Morphemes) -> Iterator[str]:
-    """form/tag of particles, connective and adnominal endings, suffixes, auxiliaries, copulas and dependent nouns.
+    """form/tag of particles, connective and adnominal endings, suffixes, auxiliaries, copulas and
+    dependent nouns.
 
-    Sentence endings, which a prompt may ask for, are left out, and pronouns, which are counted apart.
-    """
+    Sentence endings, which a prompt may ask for, are left out, and pronouns, which are counted
+    apart."""
     for one in found:
         if one.tag.startswith(FUNCTION) or (one.tag == "NNB" and one.form in DEPENDENT):
             yield f"{one.form}/{one.tag}"

@@ -1,4 +1,5 @@
-"""What pages and screens say, a file a language with the same keys: text with {places}, or words for words of ours."""
+"""What pages and screens say, a file a language with the same keys: text with {places}, or words
+for words of ours."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ class Phrases:
 
         self.language = language
         self._said: dict[str, Any] = yaml.load(
-            (FOLDER / f"{language}.yml").read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            (FOLDER / f"{language}.yml").read_text(encoding="utf-8"),
+            getattr(yaml, "CSafeLoader", yaml.SafeLoader),
         )
 
     def __call__(self, key: str, /, **places: object) -> str:
@@ -31,6 +33,6 @@ class Phrases:
         return str(self._said[kind].get(name, name))
 
     def told(self, kind: str, name: str, /, **places: object) -> str:
-        """The phrase for one of our own words with its places filled. Where there is none, the name as it stands: it may be a
-        stranger's, and places in it would be looked up and blown up."""
+        """The phrase for one of our own words with its places filled. Where there is none, the name
+        as it stands: it may be a stranger's, and places in it would be looked up and blown up."""
         return str(self._said[kind][name]).format(**places) if name in self._said[kind] else name

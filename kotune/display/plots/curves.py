@@ -4,7 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kotune.display.plots.drawing import DASHED, FITTED, LINE, WIDTH, Axis, Spec, channel, layers, width
+from kotune.display.plots.drawing import (
+    DASHED,
+    FITTED,
+    LINE,
+    WIDTH,
+    Axis,
+    Spec,
+    channel,
+    layers,
+    width,
+)
 
 HIGH = 190  # pixels
 
@@ -19,8 +29,9 @@ class PlotPoint(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line. `label`: in the legend, which is left out where all labels are empty; lines of one label have one colour.
-    `marked`: with a dot at every point; one with a single point is always a dot."""
+    """A line. `label`: in the legend, which is left out where all labels are empty; lines of one
+    label have one colour. `marked`: with a dot at every point; one with a single point is always a
+    dot."""
 
     label: str
     points: Sequence[PlotPoint]
@@ -29,35 +40,60 @@ class Series(NamedTuple):
     marked: bool = False
 
 
-def lines(series: Sequence[Series], x: Axis, y: Axis, references: Mapping[str, float] | None = None) -> Spec:
-    """Lines over a common x, with intervals where points have them; `references`: dashed lines across, by the
-    names at their right ends."""
+def lines(
+    series: Sequence[Series], x: Axis, y: Axis, references: Mapping[str, float] | None = None
+) -> Spec:
+    """Lines over a common x, with intervals where points have them; `references`: dashed lines
+    across, by the names at their right ends."""
     rows = [
-        {**point._asdict(), "label": one.label, "line": at, "stroke": one.colour, "dashed": one.dashed,
-         "dot": one.marked or len(one.points) == 1}
-        for at, one in enumerate(series) for point in one.points
-    ]  # fmt: skip
+        {
+            **point._asdict(),
+            "label": one.label,
+            "line": at,
+            "stroke": one.colour,
+            "dashed": one.dashed,
+            "dot": one.marked or len(one.points) == 1,
+        }
+        for at, one in enumerate(series)
+        for point in one.points
+    ]
     dots = [row for row in rows if row["dot"]]
-    values = [value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None]
+    values = [
+        value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None
+    ]
     held = [{"y": value} for value in (references or {}).values()]
     named = _named(references or {}, values)
-    across, up = _scaled("x", x, [row["x"] for row in rows]), _scaled("y", y, [row["y"] for row in rows])
+    across, up = (
+        _scaled("x", x, [row["x"] for row in rows]),
+        _scaled("y", y, [row["y"] for row in rows]),
+    )
     place = {"x": across, "y": up, "detail": {"field": "line"}, "stroke": _legend(series)}
     dash = {"condition": {"test": "datum.dashed", "value": [5, 4]}, "value": [1, 0]}
     drawn = (
         (held, {"type": "rule", **DASHED}, {"y": up}),
-        ([row for row in dots if row["low"] is not None], {"type": "rule", "strokeWidth": 1.5},
-         {**place, "y": {**up, "field": "low"}, "y2": {"field": "high"}}),
+        (
+            [row for row in dots if row["low"] is not None],
+            {"type": "rule", "strokeWidth": 1.5},
+            {**place, "y": {**up, "field": "low"}, "y2": {"field": "high"}},
+        ),
         (rows, {"type": "line", "strokeCap": "round"}, {**place, "strokeDash": dash}),
-        (dots, {"type": "point", "opacity": 1, "size": 45, "strokeWidth": 2, "fill": "var(--page)"}, place),
-        (named, {"type": "text", "align": "left", "dx": 4, "fill": "var(--bad)"},
-         {"y": up, "x": {"value": "width"}, "text": {"field": "text"}}),
-    )  # fmt: skip
+        (
+            dots,
+            {"type": "point", "opacity": 1, "size": 45, "strokeWidth": 2, "fill": "var(--page)"},
+            place,
+        ),
+        (
+            named,
+            {"type": "text", "align": "left", "dx": 4, "fill": "var(--bad)"},
+            {"y": up, "x": {"value": "width"}, "text": {"field": "text"}},
+        ),
+    )
     return {"width": WIDTH, "height": HIGH, "autosize": FITTED, "layer": layers(drawn)}
 
 
 def _named(references: Mapping[str, float], values: Sequence[float]) -> list[Spec]:
-    """The names of lines across, the higher first where there is no room for one each. `values`: what else the axis holds."""
+    """The names of lines across, the higher first where there is no room for one each. `values`:
+    what else the axis holds."""
     ends = [*references.values(), *values]
     room = LINE / HIGH * (max(ends) - min(ends)) if ends else 0
     named: list[tuple[float, list[str]]] = []
@@ -87,7 +123,8 @@ def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
 
 
 def _legend(series: Sequence[Series]) -> Spec:
-    """The colours of lines, with their names above the plot: beside each other where they are short."""
+    """The colours of lines, with their names above the plot: beside each other where they are
+    short."""
     colours = {one.label: one.colour for one in reversed(series) if one.label}
     if not colours:
         return {"field": "stroke", "scale": None}

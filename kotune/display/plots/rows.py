@@ -1,10 +1,22 @@
-"""Values with their intervals, row by row: differences with a line at 0, scores before and after with what they are held
-against."""
+"""Values with their intervals, row by row: differences with a line at 0, scores before and after
+with what they are held against."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kotune.display.plots.drawing import CLEAR, DASHED, FITTED, KINDS, LINE, WIDTH, Axis, Spec, channel, layers, width
+from kotune.display.plots.drawing import (
+    CLEAR,
+    DASHED,
+    FITTED,
+    KINDS,
+    LINE,
+    WIDTH,
+    Axis,
+    Spec,
+    channel,
+    layers,
+    width,
+)
 
 ROW, GAP = 16, 10  # pixels: for an interval, below a group
 FIGURES = 100  # pixels that the longest figures take
@@ -20,7 +32,8 @@ class Interval(NamedTuple):
 
 
 class PlotRow(NamedTuple):
-    """Intervals on one line, with a label and figures above them; without a label the figures stand beside the title."""
+    """Intervals on one line, with a label and figures above them; without a label the figures stand
+    beside the title."""
 
     label: str
     figures: str
@@ -35,12 +48,19 @@ class Group(NamedTuple):
     references: Mapping[str, float] = {}
 
 
-def intervals(groups: Sequence[Group], axis: Axis, ends: tuple[float, float], zero: float | None = None) -> Spec:
-    """Rows of intervals one below the other over one scale from ends[0] to ends[1]; `zero`: where a dashed line goes
-    through all of them."""
+def intervals(
+    groups: Sequence[Group], axis: Axis, ends: tuple[float, float], zero: float | None = None
+) -> Spec:
+    """Rows of intervals one below the other over one scale from ends[0] to ends[1]; `zero`: where a
+    dashed line goes through all of them."""
     laid = _Layout(groups, ends)
     across = channel("x", axis, {"domain": ends, "nice": False}, domain=False, labelFlush=True)
-    down = {"field": "y", "type": "quantitative", "axis": None, "scale": {"domain": [laid.height, 0], "nice": False}}
+    down = {
+        "field": "y",
+        "type": "quantitative",
+        "axis": None,
+        "scale": {"domain": [laid.height, 0], "nice": False},
+    }
     place, until = {"x": across, "y": down}, {"field": "until"}
     tint = {"stroke": {"field": "stroke", "scale": None}}
     full = {**place, **tint, "fill": {"field": "fill", "scale": None}}
@@ -52,16 +72,24 @@ def intervals(groups: Sequence[Group], axis: Axis, ends: tuple[float, float], ze
         ([*laid.lines, *through], {"type": "rule", **DASHED}, {**place, "y2": until}),
         (laid.dots, {"type": "point", "size": 70, "opacity": 1, "strokeWidth": 2}, full),
         (laid.names, {**CLEAR, **aside}, {**text, "x": across}),
-        (laid.labels, {**CLEAR, "align": "left", "limit": WIDTH - FIGURES}, {**text, "x": {"value": 0}}),
-        (laid.titles, {**CLEAR, "align": "left", "fontWeight": "bold", "limit": WIDTH}, {**text, "x": {"value": 0}}),
+        (
+            laid.labels,
+            {**CLEAR, "align": "left", "limit": WIDTH - FIGURES},
+            {**text, "x": {"value": 0}},
+        ),
+        (
+            laid.titles,
+            {**CLEAR, "align": "left", "fontWeight": "bold", "limit": WIDTH},
+            {**text, "x": {"value": 0}},
+        ),
         (laid.figures, {**CLEAR, "align": "right"}, {**text, "x": {"value": "width"}}),
     )
     return {"width": WIDTH, "height": laid.height, "autosize": FITTED, "layer": layers(drawn)}
 
 
 class _Layout:
-    """Where everything in groups of intervals stands, in pixels from above. The names of references get lines of their own
-    where they would stand on each other."""
+    """Where everything in groups of intervals stands, in pixels from above. The names of references
+    get lines of their own where they would stand on each other."""
 
     def __init__(self, groups: Sequence[Group], ends: tuple[float, float]) -> None:
         self.ends, self.height = ends, 0.0

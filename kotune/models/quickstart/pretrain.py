@@ -1,7 +1,8 @@
-"""Makes one quickstart model from nothing: tokenizer, weights pretrained on generated Korean, configuration.
+"""Makes one quickstart model from nothing: tokenizer, weights pretrained on generated Korean,
+configuration.
 
-Guarantees: the corpus, the initial weights and the order of batches follow from the seed; the task itself is not in the
-corpus (see corpus.py). Runs on one CPU core in about a quarter of an hour.
+Guarantees: the corpus, the initial weights and the order of batches follow from the seed; the task
+itself is not in the corpus (see corpus.py). Runs on one CPU core in about a quarter of an hour.
 
     python -m kotune.models.quickstart.pretrain llama --out kotune/models/quickstart_llama
     python -m kotune.models.quickstart.pretrain qwen --out kotune/models/quickstart_deepseek
@@ -55,7 +56,8 @@ class Row(NamedTuple):
 
 
 def config_of(name: str, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
-    """The family's own configuration class: Llama with a tied head, Qwen2 with its own, as the real models have them."""
+    """The family's own configuration class: Llama with a tied head, Qwen2 with its own, as the real
+    models have them."""
     from transformers import LlamaConfig, Qwen2Config
 
     make, tied = (LlamaConfig, True) if name == "llama" else (Qwen2Config, False)
@@ -73,7 +75,9 @@ class Encoder:
 
     def __init__(self, name: str, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
-        self.template = files("kotune.models").joinpath("templates", TEMPLATES[name]).read_text("utf-8")
+        self.template = (
+            files("kotune.models").joinpath("templates", TEMPLATES[name]).read_text("utf-8")
+        )
         asked, opened = (self.rendered((("x",),), opens) for opens in (False, True))
         self.opening = self.encoded(opened.removeprefix(asked))
 
@@ -101,7 +105,9 @@ class Encoder:
         else:
             ids, opening = self.encoded(self.rendered(document.turns)), self.opening
             closing = [int(self.tokenizer.eos_token_id or 0)]
-        answers = {self.encoded(prefix + word)[0] for prefix in ("", " ") for word in corpus.POLAR.values()}
+        answers = {
+            self.encoded(prefix + word)[0] for prefix in ("", " ") for word in corpus.POLAR.values()
+        }
         weights, answering = [], False
         for index, token in enumerate(ids):
             weights.append(1.0 if answering or token in answers else TEXT_WEIGHT)
@@ -128,13 +134,16 @@ def batches(encoder: Encoder, seed: int, shares: tuple[int, ...]) -> Iterator[li
 
 
 def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
-    """The weighted mean next-token loss of a batch. Rows are padded on the right, so causal attention needs no mask."""
+    """The weighted mean next-token loss of a batch. Rows are padded on the right, so causal
+    attention needs no mask."""
     import torch
     from torch.nn import functional
 
     width = max(len(row.ids) for row in rows)
     ids = torch.tensor([row.ids + [pad] * (width - len(row.ids)) for row in rows])
-    weights = torch.tensor([row.weights + [0.0] * (width - len(row.ids)) for row in rows])[:, 1:].flatten()
+    weights = torch.tensor([row.weights + [0.0] * (width - len(row.ids)) for row in rows])[
+        :, 1:
+    ].flatten()
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
     wanted = weights > 0
     logits = model.lm_head(hidden[wanted])
@@ -143,11 +152,11 @@ def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
 
 
 def start(model: PreTrainedModel) -> None:
-    """Initial weights: linear layers about as wide as 1 / sqrt(hidden size), where transformers' 0.02 is meant for
-    larger models; and half of the heads with equal query and key matrices, so that a token attends to its own earlier
-    occurrence. Such a mimetic start (Trockman and Kolter 2023, arXiv:2305.09828) saves a small model many of the steps
-    in which it would find out how to look something up.
-    """
+    """Initial weights: linear layers about as wide as 1 / sqrt(hidden size), where transformers'
+    0.02 is meant for larger models; and half of the heads with equal query and key matrices, so
+    that a token attends to its own earlier occurrence. Such a mimetic start (Trockman and Kolter
+    2023, arXiv:2305.09828) saves a small model many of the steps in which it would find out how to
+    look something up."""
     import torch
 
     with torch.no_grad():
@@ -166,13 +175,19 @@ def share_of_rate(step: int) -> float:
 
 
 def train(model: PreTrainedModel, encoder: Encoder) -> Iterator[int]:
-    """Train in place through all stages, printing the loss every 100 steps; yields each step's number when it is done."""
+    """Train in place through all stages, printing the loss every 100 steps; yields each step's
+    number when it is done."""
     import torch
 
-    stages = [islice(batches(encoder, SEED + stage, shares), steps) for stage, (shares, steps) in enumerate(STAGES)]
+    stages = [
+        islice(batches(encoder, SEED + stage, shares), steps)
+        for stage, (shares, steps) in enumerate(STAGES)
+    ]
 
     pad, began, recent = int(encoder.tokenizer.pad_token_id or 0), time.monotonic(), 0.0
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share_of_rate)
     for step, rows in enumerate(chain(*stages), start=1):
         loss = loss_of(model, rows, pad)
@@ -194,8 +209,12 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) 
     tokenizer.save_pretrained(out)
     described = out / "tokenizer_config.json"
     settings = json.loads(described.read_text("utf-8"))
-    settings["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that every version of transformers knows
-    described.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    settings["tokenizer_class"] = (
+        "PreTrainedTokenizerFast"  # the name that every version of transformers knows
+    )
+    described.write_text(
+        json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def main() -> None:
@@ -203,7 +222,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=sorted(vocabulary.FAMILIES))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--every", type=int, help="also save after every so many steps, in OUT-STEP")
+    parser.add_argument(
+        "--every", type=int, help="also save after every so many steps, in OUT-STEP"
+    )
     arguments = parser.parse_args()
     import torch
     from transformers import AutoModelForCausalLM

@@ -1,8 +1,9 @@
-"""The two byte-level BPE tokenizers: each family's own split pattern and special tokens, a small vocabulary of ours.
+"""The two byte-level BPE tokenizers: each family's own split pattern and special tokens, a small
+vocabulary of ours.
 
-Guarantees: any text decodes back exactly (bytes are the alphabet), every special token is one id, `add_special_tokens`
-adds one BOS as the real models' tokenizers do, and padding is not the end-of-turn token (which would then go untrained).
-"""
+Guarantees: any text decodes back exactly (bytes are the alphabet), every special token is one id,
+`add_special_tokens` adds one BOS as the real models' tokenizers do, and padding is not the
+end-of-turn token (which would then go untrained)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 VOCABULARY_SIZE = 1120
 TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
 TRAINING_DOCUMENTS = 5_000
-THOUGHT = ("<think>", "</think>")  # as in DeepSeek-R1-Distill one id each, but text: decoding keeps them
+THOUGHT = (
+    "<think>",
+    "</think>",
+)  # as in DeepSeek-R1-Distill one id each, but text: decoding keeps them
 # Beyond the corpus, so that other Korean text is not spelled in bytes alone.
 COMMON_SYLLABLES = (
     "가각간갈감갑강같개거건걸것게겨격견결경계고곡곤골공과관광교구국군굴권귀규그극근글금급기긴길김까께꼭꿈끝나난날남내너널네녀년노녹"
@@ -35,7 +39,8 @@ COMMON_SYLLABLES = (
 
 
 class Family(NamedTuple):
-    """What differs between the two: the pattern that splits text before BPE, and the special tokens."""
+    """What differs between the two: the pattern that splits text before BPE, and the special
+    tokens."""
 
     split: str
     bos: str
@@ -47,7 +52,8 @@ class Family(NamedTuple):
 FAMILIES = {
     "llama": Family(
         split=(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
+            r" ?[^\s\p{L}\p{N}]+[\r\n]*"
             r"|\s*[\r\n]+|\s+(?!\S)|\s+"
         ),
         bos="<|begin_of_text|>",
@@ -83,12 +89,17 @@ FAMILIES = {
 
 
 def pieces() -> Iterator[str]:
-    """The corpus cut at nouns and endings, so that no token joins a noun to its particle or a stem to its ending.
+    """The corpus cut at nouns and endings, so that no token joins a noun to its particle or a stem
+    to its ending.
 
     A model of this size learns a name once, and not again with each particle.
     """
     nouns = "|".join(
-        [*words.every_noun(), *corpus.ABSTRACT, *(word for answers in corpus.ANSWERS for word in answers.values())]
+        [
+            *words.every_noun(),
+            *corpus.ABSTRACT,
+            *(word for answers in corpus.ANSWERS for word in answers.values()),
+        ]
     )
     cut = re.compile(rf"( ?(?:{nouns}))|((?:습니까|지만|다고|라고|보다|다)(?=[ .?]))|([.,:?\n]+)")
     for document in islice(corpus.documents(seed=1), TRAINING_DOCUMENTS):
@@ -104,15 +115,16 @@ def word_merges(room: int) -> tuple[list[str], list[tuple[str, str]]]:
     trainer = trainers.BpeTrainer(vocab_size=room, show_progress=False)  # type: ignore[no-untyped-call]
     tokenizer.train_from_iterator(pieces(), trainer)
     model = json.loads(tokenizer.to_str())["model"]
-    return [token for token in model["vocab"] if len(token) == 1], [tuple(pair) for pair in model["merges"]]
+    return [token for token in model["vocab"] if len(token) == 1], [
+        tuple(pair) for pair in model["merges"]
+    ]
 
 
 def byte_model(special: tuple[str, ...]) -> models.BPE:
     """A byte-level BPE model whose merges build whole syllables first and words of syllables after.
 
-    Merging bytes freely would join the end of one syllable to the start of the next, and cut words differently
-    before different particles.
-    """
+    Merging bytes freely would join the end of one syllable to the start of the next, and cut words
+    differently before different particles."""
     from tokenizers import models, pre_tokenizers
 
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -148,7 +160,9 @@ def trained(family: Family) -> Tokenizer:
 
     tokenizer = Tokenizer(byte_model(family.special))
     tokenizer.add_special_tokens([token for token in family.special if token not in THOUGHT])
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in THOUGHT if token in family.special])
+    tokenizer.add_tokens(
+        [AddedToken(token, normalized=False) for token in THOUGHT if token in family.special]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(family.split), "isolated"),
@@ -158,13 +172,16 @@ def trained(family: Family) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     bos = tokenizer.token_to_id(family.bos)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{family.bos} $A", pair=f"{family.bos} $A {family.bos} $B", special_tokens=[(family.bos, bos)]
+        single=f"{family.bos} $A",
+        pair=f"{family.bos} $A {family.bos} $B",
+        special_tokens=[(family.bos, bos)],
     )
     return tokenizer
 
 
 def build(family: Family) -> PreTrainedTokenizerFast:
-    """The tokenizer as transformers loads it. The class is the plain one: a Llama class would drop Korean bytes."""
+    """The tokenizer as transformers loads it. The class is the plain one: a Llama class would drop
+    Korean bytes."""
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast(
