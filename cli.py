@@ -3,9 +3,8 @@
 
 import sys
 
-# The folder of a script is where Python looks first. That is the checkout, where people work: a
-# file that lies in it and is named as a module of Python, or of a library, must not be imported in
-# that one's place.
+# Python searches the folder of a script first, which is the checkout. A user's file in it, named
+# like a module of Python or of a library, must not be imported instead of that module.
 if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]
 
@@ -15,21 +14,22 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv" / "bin" / "python"
-if sys.prefix == sys.base_prefix and VENV.exists():  # it works without activating what `make` built
+# Use the environment that `make` built, even if it is not activated.
+if sys.prefix == sys.base_prefix and VENV.exists():
     os.execv(VENV, [str(VENV), "-P", str(HERE / "cli.py"), *sys.argv[1:]])
 
 
-class Ours:
-    """Finds the packages of this checkout, before any installed copy, and nothing else that lies
-    here."""
+class CheckoutFinder:
+    """Import finder for the packages of this checkout. They take precedence over an installed copy;
+    nothing else in the checkout can be imported."""
 
     @staticmethod
-    # Untyped: an old Python must get to the message below.
+    # Untyped, so that an old Python reaches the message below.
     def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]
         return PathFinder.find_spec(name, [str(HERE)]) if name in ("kodata", "kotune") else None
 
 
-sys.meta_path.insert(0, Ours)
+sys.meta_path.insert(0, CheckoutFinder)
 
 try:
     from kotune.cli import cli, main

@@ -1,11 +1,11 @@
-"""The command line: one file a command in kotune/commands. `kotune COMMAND --help` tells the
-rest."""
+"""The command line: one file a command in kotune/commands. `kotune COMMAND --help` describes a
+command."""
 
 import os
 
 import click
 
-from kotune.commands.boundary import Commands, say_faults_safely
+from kotune.commands.boundary import Commands, print_tracebacks_safely
 from kotune.commands.check import check
 from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
@@ -26,8 +26,10 @@ from kotune.shipped import PROGRAM
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kotune")
 def cli() -> None:
-    """Which small model is better after fine-tuning on Korean, by how much, at what cost, and is it
-    real?"""
+    """Fine-tune small language models on Korean, and compare them item by item.
+
+    A comparison shows which model is better, by how much, at what cost, and whether the difference
+    is real."""
 
 
 for command in (
@@ -51,14 +53,15 @@ for command in (
 def main() -> None:
     """The command `kotune`, and `./cli.py` in a checkout."""
     never_fail_to_write()
-    say_faults_safely()
-    _have_a_home()
+    print_tracebacks_safely()
+    _set_missing_home()
     cli(prog_name=PROGRAM)
 
 
-def _have_a_home() -> None:
-    """Where HOME is not set and the machine does not know the user, as of `docker run --user 1234`,
-    home is what Docker makes it: else libraries write to a folder called ~ in whatever folder they
-    are in."""
+def _set_missing_home() -> None:
+    """Set HOME to `/`, as Docker does, if the user has no home directory.
+
+    HOME is unset and the user is unknown under `docker run --user 1234`. Libraries would then write
+    to a folder called `~` in the current folder."""
     if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path.home() raises)
         os.environ["HOME"] = "/"

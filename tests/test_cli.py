@@ -2,12 +2,16 @@
 heavy, nothing left behind."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from kotune.cli import cli as program
 from tests.conftest import ROOT, Cli, write_recipe
 
 QUICK = ROOT / "recipes" / "quickstart_llama.yml"
@@ -76,8 +80,6 @@ def test_lm_eval_is_started_with_our_model_where_it_is_named(
 ) -> None:
     from click.testing import CliRunner
 
-    from kotune.cli import cli as program
-
     started: list[list[str]] = []
     monkeypatch.setattr(
         "os.execve",
@@ -90,6 +92,30 @@ def test_lm_eval_is_started_with_our_model_where_it_is_named(
     assert (rest[:2] == ["-m", "kotune.score.in_lm_eval"] and path == str(ROOT)) == (
         "hf" not in words
     )
+
+
+@pytest.mark.parametrize("columns", ["80", "50"])
+def test_help_lists_every_command_with_a_whole_sentence(columns: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": columns},
+    )
+    rows = re.split(r"\n  (?=\w)", done.stdout.partition("\nCommands:")[2])[1:]
+    listed = {name: " ".join(words) for name, *words in map(str.split, rows)}
+    assert sorted(listed) == sorted(program.commands)
+    for name, sentence in listed.items():
+        assert re.fullmatch(r"[A-Z][a-z]+ .*[^.]\.", sentence), sentence
+        assert " ".join((program.commands[name].help or "").split()).startswith(sentence)
+
+
+@pytest.mark.parametrize("command", program.commands)
+def test_help_of_every_option_is_a_sentence(command: str) -> None:
+    for option in program.commands[command].params:
+        if isinstance(option, click.Option):
+            assert re.fullmatch(r"[A-Z][a-z]+ .*\.", option.help or ""), option.name
 
 
 def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:

@@ -1,3 +1,2 @@
-"""The commands, one file each: parse, call one function of a room, print.
-What they share: options, and the boundary where an error becomes one message and an exit code.
-"""
+"""The commands, one file each: parse options, call one function of a room, print the result.
+They share options and a boundary that turns an error into one message and an exit code."""

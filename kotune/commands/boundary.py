@@ -1,5 +1,7 @@
-"""Where errors end: a user's mistake is one message and an exit code, never a traceback."""
+"""The boundary for errors: a user's mistake becomes one message and an exit code, never a
+traceback."""
 
+import inspect
 import os
 import signal
 import sys
@@ -13,7 +15,7 @@ from kotune.display.terminal import echo
 
 
 class Commands(click.Group):
-    """The group of all commands, and the one boundary for every error."""
+    """The group of all commands. It handles every error in one place."""
 
     def invoke(self, ctx: click.Context) -> object:
         from kodata.errors import DataError
@@ -32,12 +34,13 @@ class Commands(click.Group):
         except (KotuneError, DataError) as error:
             echo(f"error: {error}", err=True)
             if error.__cause__ and os.environ.get(TRACEBACK):
-                _tell(type(error.__cause__), error.__cause__, error.__cause__.__traceback__)
+                cause = error.__cause__
+                _print_traceback(type(cause), cause, cause.__traceback__)
             sys.exit(exit_code(error))
         except click.UsageError as error:
-            echo(f"error: {error.format_message()}{_help(error.ctx)}", err=True)
+            echo(f"error: {error.format_message()}{_help_hint(error.ctx)}", err=True)
             sys.exit(error.exit_code)
-        except OSError as error:  # a full disk, a folder that cannot be written
+        except OSError as error:  # for example a full disk, or a folder without write permission
             echo(f"error: {os_error(error)}", err=True)
             sys.exit(KotuneError.exit_code)
         except KeyboardInterrupt as stop:
@@ -56,19 +59,33 @@ class Commands(click.Group):
             raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
-
-def _help(ctx: click.Context | None) -> str:
-    return f"; `{ctx.command_path} --help` tells more" if ctx else ""
-
-
-def say_faults_safely() -> None:
-    """A traceback is our own fault, and holds what a stranger wrote: it reaches no terminal with
-    what acts on one, nor with a password of an address."""
-    sys.excepthook = _tell
-    threading.excepthook = lambda fault: _tell(fault.exc_type, fault.exc_value, fault.exc_traceback)
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List each command with the whole first sentence of its help. click would cut it off."""
+        with formatter.section("Commands"):
+            names = self.list_commands(ctx)
+            formatter.write_dl([(name, _summary(self.commands[name])) for name in names])
 
 
-def _tell(
+def _summary(command: click.Command) -> str:
+    """The first sentence of a command's help, in one line."""
+    sentence, _, _ = inspect.cleandoc(command.help or "").replace("\n", " ").partition(". ")
+    return sentence.rstrip(".") + "."
+
+
+def _help_hint(ctx: click.Context | None) -> str:
+    return f"; see `{ctx.command_path} --help`" if ctx else ""
+
+
+def print_tracebacks_safely() -> None:
+    """Print uncaught exceptions without terminal control characters and without passwords in
+    addresses. A traceback is a bug of ours, but its text may come from a stranger's file."""
+    sys.excepthook = _print_traceback
+    threading.excepthook = lambda args: _print_traceback(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+
+
+def _print_traceback(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
     from kodata.reading.addresses import masked
@@ -77,22 +94,22 @@ def _tell(
 
 
 def unwind_when_terminated() -> None:
-    """SIGTERM, or a terminal that goes away, leaves no process of ours and no temporary folder
-    behind."""
+    """Raise Preempted on SIGTERM and on SIGHUP (a closed terminal), so that no child process and no
+    temporary folder is left behind."""
     from kotune.errors import Preempted
 
-    heeded = [
+    # nohup ignores SIGHUP, and that stays so.
+    handled = [
         number
         for number in (signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) != signal.SIG_IGN
-    ]  # nohup
+    ]
 
     def stop(*_: object) -> None:
-        for number in (
-            heeded
-        ):  # schedulers say it more than once; the last checkpoint is not to be cut short by that
+        # Schedulers repeat the signal; that must not interrupt the last checkpoint.
+        for number in handled:
             signal.signal(number, signal.SIG_IGN)
         raise Preempted
 
-    for number in heeded:
+    for number in handled:
         signal.signal(number, stop)

@@ -12,7 +12,7 @@ from kotune.display.terminal import echo
 @recipe_argument
 @set_option
 def check(recipe: Path, overrides: tuple[str, ...]) -> None:
-    """Read RECIPE strictly and tell every problem at once."""
+    """Check RECIPE and list every problem."""
     from kotune.recipe.reading import load
 
     loaded = load(recipe, overrides)

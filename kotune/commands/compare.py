@@ -36,11 +36,13 @@ def compare(
     md: Path | None,
     **price: float | None,
 ) -> None:
-    """Say what is better, by how much and how sure that is: base against tuned of each RUN, and
-    each RUN against the first.
+    """Compare finished runs item by item.
 
-    RUN is a run folder, or a recipe, whose newest scored run in --runs-dir is meant (over all items
-    before one with --limit)."""
+    Compare the base model with the tuned model of each RUN, and each RUN with the first. The result
+    shows which is better, by how much, and how certain that is.
+
+    RUN is a run folder or a recipe. A recipe stands for its newest scored run in --runs-dir; a run
+    over all items is preferred to one with --limit."""
     import json
 
     from kotune.compare.efficiency import Price
@@ -55,13 +57,13 @@ def compare(
     unwind_when_terminated()
     check_place(html, "--html")
     check_place(md, "--md")
-    hourly, say = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
+    hourly, phrases = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
     folders = [find(run, runs_dir) for run in runs]
     with made_of(*folders):
         result = Result.of(load(folders), hourly)
         if as_json:
             echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
         else:
-            compare_screen.show(result, say)
-        for path in write_as(Report(result, say), html, md) if html or md else ():
-            echo(say("written", path=path), err=as_json)
+            compare_screen.show(result, phrases)
+        for path in write_as(Report(result, phrases), html, md) if html or md else ():
+            echo(phrases("written", path=path), err=as_json)

@@ -14,20 +14,22 @@ from kotune.display.terminal import echo
 @json_option
 @runs_dir_option
 def doctor(as_json: bool, runs_dir: Path) -> None:
-    """Say what this machine lacks, each line ok, warning or fix, with what to do. Exit code 1 where
-    something must be fixed."""
+    """Check this machine: Python, packages, GPU, disk, hub access.
+
+    Each line is marked ok, warning or fix, and a remedy is named. The exit code is 1 if something
+    must be fixed."""
     import json
 
     from kotune.doctor import examine as checks
 
     unwind_when_terminated()
     findings = []
-    for one in checks.examine(runs_dir):
-        findings.append(one)
+    for finding in checks.examine(runs_dir):
+        findings.append(finding)
         if not as_json:
-            echo(one, colour=checks.COLOURS[one.state])
-    told = checks.as_json(findings)
+            echo(finding, colour=checks.COLOURS[finding.state])
+    summary = checks.as_json(findings)
     if as_json:
-        echo(json.dumps(told, ensure_ascii=False, indent=2))
-    if not told["ok"]:
+        echo(json.dumps(summary, ensure_ascii=False, indent=2))
+    if not summary["ok"]:
         sys.exit(1)

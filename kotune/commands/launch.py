@@ -1,4 +1,4 @@
-"""Hand recipes to an engine elsewhere."""
+"""Run recipes with an engine on another machine."""
 
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,28 @@ from kotune.display.terminal import echo
 
 @click.command(cls=PassThrough)
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=RecipeFile())
-@click.option("--on", "engine", required=True, metavar="ENGINE", help="docker, slurm or sky.")
+@click.option(
+    "--on",
+    "engine",
+    required=True,
+    metavar="ENGINE",
+    help="Run with this engine: docker, slurm or sky.",
+)
 @set_option
 @limit_option
 @lang_option
 @click.option(
-    "--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist."
+    "--bucket", metavar="URI", help="Keep SkyPilot's runs in this existing bucket: s3://NAME."
 )
-@click.option("--dry-run", is_flag=True, help="Write the file and tell the command; start nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Write the job file and print the command; start nothing."
+)
 def launch(
     recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], dry_run: bool, **words: Any
 ) -> None:
-    """Hand each RECIPE to an engine that runs it elsewhere; ARGS go to the engine's own command
-    line."""
+    """Run each RECIPE elsewhere: in Docker, on Slurm or in a cloud.
+
+    ARGS are passed to the engine's own command line."""
     from kotune.launch import engines
     from kotune.launch.engine import LaunchOptions, Submission
 

@@ -1,4 +1,4 @@
-"""lm_eval with our tasks and, if it is asked for, our model."""
+"""Runs lm_eval with our tasks and, with `--model kotune`, our model."""
 
 import os
 import sys
@@ -12,27 +12,27 @@ import click
 )
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def lm_eval(words: tuple[str, ...]) -> None:
-    """lm_eval of this environment, which knows our tasks and `--model kotune`; what follows is its
-    own."""
+    """Run lm_eval with kotune's tasks and `--model kotune`.
+
+    All arguments are passed to the lm_eval of this environment."""
     from kodata.children import HERE, python_environment
     from kotune.pipeline import require_engines
     from kotune.shipped import IS_CHECKOUT, TASKS
 
     require_engines()
     plain = [str(Path(sys.executable).with_name("lm_eval"))]
-    program = [sys.executable, "-m", "kotune.score.in_lm_eval"] if _is_ours(words) else plain
-    knows_ours = (
-        IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
-    )  # `make setup`
-    more = [] if knows_ours else ["--include_path", str(TASKS)]
-    os.execve(program[0], [*program, *words, *more], python_environment(HERE))
+    ours = [sys.executable, "-m", "kotune.score.in_lm_eval"]
+    program = ours if _names_our_model(words) else plain
+    # In a checkout, `make setup` has registered the tasks with lm_eval.
+    has_tasks = IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
+    include = [] if has_tasks else ["--include_path", str(TASKS)]
+    os.execve(program[0], [*program, *words, *include], python_environment(HERE))
 
 
-def _is_ours(words: tuple[str, ...]) -> bool:
-    """Whether `kotune` is the model that is named, as `--model kotune`, `-M kotune` or
-    `--model=kotune`."""
-    named = zip(("", *words), words, strict=False)
+def _names_our_model(words: tuple[str, ...]) -> bool:
+    """Whether the model is `kotune`: `--model kotune`, `-M kotune` or `--model=kotune`."""
+    pairs = zip(("", *words), words, strict=False)
     return any(
         word == "--model=kotune" or (before, word) in (("--model", "kotune"), ("-M", "kotune"))
-        for before, word in named
+        for before, word in pairs
     )

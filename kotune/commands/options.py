@@ -10,18 +10,18 @@ from kotune.runs.folder import RUNS
 
 
 class PassThrough(click.Command):
-    """What stands after `--` is for another program's command line and reaches it unchanged."""
+    """A command that passes the arguments after `--` unchanged to another program."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        at = args.index("--") if "--" in args else len(args)
-        ctx.params["passed"] = tuple(args[at + 1 :])
-        return super().parse_args(ctx, args[:at])
+        end = args.index("--") if "--" in args else len(args)
+        ctx.params["passed"] = tuple(args[end + 1 :])
+        return super().parse_args(ctx, args[:end])
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return [*super().collect_usage_pieces(ctx), "[-- ARGS]"]
 
 
-class Limit(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click alone
+class Limit(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """A number of items, or `quick`."""
 
     name = "limit"
@@ -38,8 +38,8 @@ class Limit(click.ParamType):  # type: ignore[type-arg]  # generic in newer vers
 
 
 class RecipeFile(click.Path):
-    """A recipe's file, or the name of one that ships: quickstart_llama. A file that is there
-    wins."""
+    """The path of a recipe, or the name of one that ships with kotune, as quickstart_llama. An
+    existing file takes precedence over a name."""
 
     def __init__(self, folder: str = "") -> None:
         super().__init__(path_type=Path)
@@ -48,11 +48,11 @@ class RecipeFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from kotune.shipped import RECIPES
 
-        given = Path(str(super().convert(value, param, ctx)))
-        shipped = RECIPES / self._folder / f"{given}.yml"
-        is_name = given.name == str(given) and not given.suffix and not given.exists()
+        path = Path(str(super().convert(value, param, ctx)))
+        shipped = RECIPES / self._folder / f"{path}.yml"
+        is_name = path.name == str(path) and not path.suffix and not path.exists()
         if not is_name or not shipped.is_file():
-            return given
+            return path
         return shipped.relative_to(Path.cwd()) if shipped.is_relative_to(Path.cwd()) else shipped
 
 
@@ -68,42 +68,46 @@ limit_option = click.option(
     "--limit",
     type=Limit(),
     metavar="N|quick",
-    help="Score only the first N items of each task, or as many as each calls a quick look.",
+    help="Score only the first N items of each task; `quick`: each task's own small number.",
 )
 html_option = click.option(
     "--html",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write it as a page to keep, too.",
+    help="Also write an HTML page.",
 )
 md_option = click.option(
-    "--md", type=click.Path(path_type=Path), metavar="FILE", help="Write it as Markdown, too."
+    "--md", type=click.Path(path_type=Path), metavar="FILE", help="Also write Markdown."
 )
 price_option = click.option(
     "--price",
     type=float,
     metavar="WON",
-    help="What an hour of the machine costs in won: tells costs in money too.",
+    help="Show costs in won, at this price of a machine hour.",
 )
 rate_option = click.option(
     "--won-per-dollar",
     type=float,
     metavar="WON",
-    help="What a dollar costs: tells costs in dollars too.",
+    help="Also show costs in dollars, at this exchange rate.",
 )
 device_option = click.option(
     "--device",
     type=click.Choice(["cpu"]),
-    help="Use the CPU, whatever GPU there is and however long it takes.",
+    help="Use the CPU even if there is a GPU.",
 )
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print it for a machine instead."
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Use this language.",
 )
-lang_option = click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 runs_dir_option = click.option(
     "--runs-dir",
     type=click.Path(path_type=Path),
     default=RUNS,
     show_default=True,
-    help="Where runs lie.",
+    help="Use this folder of runs.",
 )

@@ -1,4 +1,4 @@
-"""Predict what a recipe takes."""
+"""Predict a recipe's memory, time and cost."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from kotune.display.terminal import echo
     "gpus",
     multiple=True,
     metavar="NAME",
-    help="Plan for this GPU; again for another. All without it.",
+    help="Plan only for this GPU. Can be given several times.",
 )
 @price_option
 @rate_option
@@ -36,8 +36,10 @@ def plan(
     won_per_dollar: float | None,
     as_json: bool,
 ) -> None:
-    """Predict what RECIPE takes before you pay: tokens, steps, memory by part, time and cost on
-    each GPU. Needs no GPU and no weights. Exit code 1 where it fits on none of them."""
+    """Predict tokens, steps, memory, time and cost of RECIPE on each GPU.
+
+    This needs neither a GPU nor the model's weights. The exit code is 1 if RECIPE fits on none of
+    the GPUs."""
     import json
 
     from kotune.compare.efficiency import Price
@@ -47,12 +49,12 @@ def plan(
     from kotune.plan.as_json import as_json as in_json
 
     unwind_when_terminated()
-    made = plans.make(recipe, overrides, gpus, Price.of(price, won_per_dollar))
+    result = plans.make(recipe, overrides, gpus, Price.of(price, won_per_dollar))
     if as_json:
-        echo(json.dumps(in_json(made), ensure_ascii=False, indent=2, allow_nan=False))
+        echo(json.dumps(in_json(result), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        screen.show(made)
-    if not made.fits:
+        screen.show(result)
+    if not result.fits:
         raise KotuneError(
-            f"{recipe}: does not fit, not even one example at a time; change: {made.advice}"
+            f"{recipe}: does not fit, not even with a micro-batch of 1; change: {result.advice}"
         )

@@ -17,15 +17,16 @@ from kotune.display.terminal import echo
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="Examples of each data entry.",
+    help="Show this many examples of each data entry.",
 )
 @html_option
 @lang_option
 def preview(
     recipes: tuple[Path, ...], overrides: tuple[str, ...], items: int, html: Path | None, lang: str
 ) -> None:
-    """Show examples as each RECIPE's model sees them: tokens, what is trained, lengths, labels,
-    what is left out."""
+    """Show training examples as the model of each RECIPE sees them.
+
+    The preview marks which tokens are trained. It also shows lengths, labels and dropped rows."""
     from kotune.display.page import check_place
     from kotune.display.phrases import Phrases
     from kotune.preview import page
@@ -35,10 +36,10 @@ def preview(
 
     unwind_when_terminated()
     check_place(html, "--html")
-    say = Phrases(lang)
-    with preview_screen.waiting(say):
-        found = gather(recipes, overrides, items)
-    preview_screen.show(found, say)
+    phrases = Phrases(lang)
+    with preview_screen.waiting(phrases):
+        data = gather(recipes, overrides, items)
+    preview_screen.show(data, phrases)
     if html:
-        publish(html, page.page(found, say))
-        echo(f"\n{say('written', path=html)}")
+        publish(html, page.page(data, phrases))
+        echo(f"\n{phrases('written', path=html)}")

@@ -1,4 +1,4 @@
-"""List the recipes and studies that ship."""
+"""List the recipes and studies that come with kotune."""
 
 import click
 
@@ -7,7 +7,7 @@ from kotune.display.terminal import echo
 
 @click.command()
 def recipes() -> None:
-    """List the recipes and studies that ship, each with its first line."""
+    """List the recipes and studies that come with kotune."""
     from kotune.shipped import RECIPES
 
     for path in sorted(

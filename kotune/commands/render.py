@@ -14,17 +14,16 @@ from kotune.display.terminal import echo
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
-    help="Render for this device instead of the one at hand.",
+    help="Render for this device instead of this machine's.",
 )
 def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None:
-    """Print the Axolotl configuration of RECIPE."""
+    """Print the Axolotl configuration that RECIPE becomes."""
     from kotune.recipe.reading import load
     from kotune.train import config
     from kotune.worker import driver
     from kotune.worker.device import Device, detect_device
 
     chosen: Device = device or detect_device()  # type: ignore[assignment]
-    is_old = (
-        device is None and chosen == "cuda" and driver.is_old()
-    )  # this machine's own, where no other is meant
+    # Only this machine's own GPU is known to be old; --device stands for any machine.
+    is_old = device is None and chosen == "cuda" and driver.is_old()
     echo(config.render(load(recipe, overrides), chosen, is_old=is_old), nl=False)

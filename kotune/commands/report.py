@@ -24,7 +24,10 @@ from kotune.display.terminal import echo
 def report(
     run: Path, lang: str, runs_dir: Path, price: float | None, won_per_dollar: float | None
 ) -> None:
-    """Write report.html and report.md of RUN again, from its folder alone."""
+    """Write report.html and report.md of RUN again.
+
+    Only files of the run folder are read. RUN is a run folder or a recipe. A recipe stands for its
+    newest scored run in --runs-dir."""
     from kotune.compare.efficiency import Price
     from kotune.display.phrases import Phrases
     from kotune.report.writing import write

@@ -1,4 +1,4 @@
-"""Take a recipe through its stages."""
+"""Run a recipe's stages."""
 
 from pathlib import Path
 from typing import Any
@@ -29,21 +29,22 @@ from kotune.runs.folder import STAGES
 )
 @limit_option
 @runs_dir_option
-@click.option("--dry-run", is_flag=True, help="Say what would be done and write nothing.")
+@click.option("--dry-run", is_flag=True, help="List the stages to do; write nothing.")
 @lang_option
 @device_option
 @click.option(
     "--launcher",
     metavar="NAME",
-    help="Axolotl's own launcher for several GPUs, torchrun or accelerate; ARGS are its.",
+    help="Train on several GPUs with Axolotl's launcher: torchrun or accelerate. It gets ARGS.",
 )
 def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: Any) -> None:
-    """Take RECIPE from Korean data to a scored adapter; done stages are not done again. --lang is
-    the report's language."""
+    """Run RECIPE: prepare data, train an adapter, score it, report.
+
+    Finished stages are not repeated. --lang is the language of the report."""
     from kotune.display.progress import Screen
     from kotune.pipeline import RunOptions
     from kotune.pipeline import run as run_recipe
 
     unwind_when_terminated()
-    started = (launcher or "python", *passed) if launcher or passed else ()
-    run_recipe(recipe, RunOptions(**options, launcher=started), Screen())
+    command = (launcher or "python", *passed) if launcher or passed else ()
+    run_recipe(recipe, RunOptions(**options, launcher=command), Screen())

@@ -21,33 +21,37 @@ from kotune.display.terminal import echo
 @click.command(cls=PassThrough)
 @click.argument("file", metavar="STUDY", type=RecipeFile("studies"))
 @click.option(
-    "--dry-run", is_flag=True, help="List the cells and what they would take; start nothing."
+    "--dry-run",
+    is_flag=True,
+    help="List the cells with their predicted time and cost; run nothing.",
 )
 @click.option(
     "--budget",
     type=click.FloatRange(min=0),
     metavar="WON",
-    help="Start nothing that is predicted to cost more.",
+    help="Start nothing if the predicted cost is higher.",
 )
-@click.option("--gpu", metavar="NAME", help="The GPU for which time and cost are predicted.")
+@click.option("--gpu", metavar="NAME", help="Predict time and cost for this GPU.")
 @price_option
 @rate_option
-@click.option("--report-only", is_flag=True, help="Write the report of what is there; run nothing.")
+@click.option("--report-only", is_flag=True, help="Report on finished cells; run nothing.")
 @click.option(
     "--on",
     "engine",
     metavar="ENGINE",
-    help="Hand what is missing to docker, slurm or sky; ARGS are its.",
+    help="Run missing cells with docker, slurm or sky. It gets ARGS.",
 )
 @click.option(
-    "--bucket", metavar="URI", help="Where SkyPilot keeps runs, as s3://NAME; it must exist."
+    "--bucket", metavar="URI", help="Keep SkyPilot's runs in this existing bucket: s3://NAME."
 )
 @runs_dir_option
 @device_option
 @lang_option
 def study(file: Path, **options: Any) -> None:
-    """Run every cell of STUDY, recipes and what varies over them, and report on all of them; done
-    cells are not done again."""
+    """Run every cell of STUDY and report on all of them.
+
+    A cell is one recipe with one choice of every setting that the study varies. Finished cells are
+    not repeated."""
     from kotune.study import command
 
     unwind_when_terminated()

@@ -1,4 +1,4 @@
-"""Where the tasks for plain lm_eval lie."""
+"""Print the folder of the tasks for plain lm_eval."""
 
 import click
 
@@ -7,7 +7,9 @@ from kotune.display.terminal import echo
 
 @click.command()
 def tasks() -> None:
-    """Print the folder of the tasks, as in lm_eval --include_path "$(kotune tasks)"."""
+    """Print the folder of the lm_eval tasks.
+
+    Use it as in lm_eval --include_path "$(kotune tasks)"."""
     from kotune.shipped import TASKS
 
     echo(TASKS)

@@ -97,10 +97,10 @@ def test_a_user_whom_the_machine_does_not_know_has_a_home(monkeypatch: pytest.Mo
     monkeypatch.setattr("pwd.getpwuid", unknown)
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     assert str(hub.cache()).startswith("~")  # no error, before there is one
-    cli._have_a_home()
+    cli._set_missing_home()
     assert os.environ["HOME"] == "/" and Path.home() == Path("/")
     monkeypatch.setenv("HOME", "/somewhere")
-    cli._have_a_home()
+    cli._set_missing_home()
     assert os.environ["HOME"] == "/somewhere"
 
 
