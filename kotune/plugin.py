@@ -1,5 +1,5 @@
-"""The name of our Axolotl plugin in the axolotl.yml of every run folder, which stays where it
-is."""
+"""The path under which every run folder's axolotl.yml imports our Axolotl plugin. It must not
+change."""
 
 from kotune.train.plugin import KotunePlugin
 

@@ -223,19 +223,19 @@ def test_what_is_whole_is_gone_on_from(honest: Path) -> None:
         (
             "checkpoints/inputs.json",
             "garbage",
-            "checkpoints/inputs.json: damaged, so the unfinished work beside it is not used",
+            "checkpoints/inputs.json: damaged",
         ),
         (
             "checkpoints/halved.json",
             '{"a":1}',
-            "halved.json: damaged, or not of this recipe, so training begins",
+            "halved.json: damaged, or from another recipe",
         ),
         ("checkpoints/halved.json", "[5]", "halved.json: damaged"),
         *(
             (
                 "checkpoints/checkpoint-2/trainer_state.json",
                 text,
-                "checkpoint-2: not whole or not finite, so training does not",
+                "checkpoint-2: incomplete or not finite",
             )
             for text in (
                 "[]",
@@ -248,12 +248,12 @@ def test_what_is_whole_is_gone_on_from(honest: Path) -> None:
         (
             "scored/inputs.json",
             "[",
-            "scored/inputs.json: damaged, so the unfinished work beside it is not used",
+            "scored/inputs.json: damaged",
         ),
         (
             f"scored/base/{TASK}.json",
             '{"checked":[1]}',
-            f"scored/base/{TASK}.json: damaged, so what it tells of is scored again",
+            f"scored/base/{TASK}.json: damaged",
         ),
         (f"scored/base/{TASK}.json", "[", f"scored/base/{TASK}.json: damaged"),
     ],

@@ -163,7 +163,7 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
     monkeypatch.setattr(pipeline.training, "train", lambda root, *_: began.append(root))
     monkeypatch.setitem(pipeline.BODIES, "train", pipeline._train)
     with pytest.raises(
-        StageError, match=r"axolotl\.yml: not what this recipe makes; take the file away"
+        StageError, match=r"axolotl\.yml: not what this recipe makes; remove the file"
     ):
         start()
     assert not began

@@ -70,7 +70,7 @@ class Screen:
         with Progress(*columns, console=self.console) as progress:
             bar = progress.add_task("starting Axolotl", total=None)
             for event in events:
-                self._told(event)
+                self._notes(event)
                 text = _words(event) if "loss" in event else None
                 progress.update(
                     bar, completed=event["step"], total=event.get("max_steps"), description=text
@@ -79,22 +79,22 @@ class Screen:
     def _lines(self, events: Iterable[dict[str, Any]]) -> None:
         every, shown = 1, 0
         for event in events:
-            self._told(event)
+            self._notes(event)
             every = max(1, event.get("max_steps", every * LINES) // LINES)
             if "loss" in event and event["step"] >= shown + every:
                 shown = event["step"]
                 self.say(f"step {event['step']}: {_words(event)}")
 
-    def _told(self, event: dict[str, Any]) -> None:
-        """What is worth a line of its own."""
-        if event["event"] == "told":
+    def _notes(self, event: dict[str, Any]) -> None:
+        """Print lines for events that a user should see."""
+        if event["event"] == "message":
             self.say(event["text"])
         if event["event"] == "start" and event["step"]:
-            self.say(f"goes on from step {event['step']}")
+            self.say(f"resumes from step {event['step']}")
         if event.get("head") == "all":
             self.say(
-                "the head is computed for every token, trained or not: kotune does not know this"
-                " class of models, or the weights are split across processes"
+                "the head is computed for every token, trained or not: kotune does not support this"
+                " model class, or the weights are split across processes"
             )
         if event.get("processes", 1) > 1 and "examples_a_step" in event:
             self.say(
@@ -102,13 +102,13 @@ class Screen:
             )
         if event["event"] == "out_of_memory" and "micro_batch_size" not in event:
             self.say(
-                f"out of GPU memory at step {event['step']}: again with gradient checkpointing"
+                f"out of GPU memory at step {event['step']}: restarting with gradient checkpointing"
             )
         elif event["event"] == "out_of_memory":
             sizes = event["micro_batch_size"], event["gradient_accumulation_steps"]
             self.say(
-                f"out of GPU memory at step {event['step']}: again with micro-batches of"
-                f" {sizes[0]}, {sizes[1]} a step"
+                f"out of GPU memory at step {event['step']}: restarting with micro_batch_size"
+                f" {sizes[0]}, gradient_accumulation_steps {sizes[1]}"
             )
 
 

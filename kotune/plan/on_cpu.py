@@ -13,7 +13,7 @@ from kotune.runs.job import Job
 from kotune.score.scoring import VARIANTS
 from kotune.shipped import PROGRAM
 from kotune.train import config as axolotl_config
-from kotune.train.gpu import is_to_come
+from kotune.train.gpu import is_pending
 
 MOST = 2 * 3600.0  # seconds that a run may take without being asked whether the CPU is meant
 
@@ -35,7 +35,7 @@ def require(job: Job, until: str) -> None:
 def seconds(job: Job, until: str) -> float:
     """The training and reading that are to come up to the stage `until`; 0 where nothing is, or
     nobody can tell. What tasks write is left out: when an answer ends is not known."""
-    trains, scores = (is_to_come(job, stage, until) for stage in ("train", "score"))
+    trains, scores = (is_pending(job, stage, until) for stage in ("train", "score"))
     if not trains and not scores:
         return 0.0
     try:

@@ -1,2 +1,2 @@
-"""Training by Axolotl: its configuration, its process, our plugin in it, checkpoints and what to do
-when memory runs out. What is patched of other projects stands in upstream."""
+"""Training with Axolotl: its configuration, process and checkpoints, our plugin, and recovery from
+running out of memory. Workarounds for faults in other projects are in upstream.py."""

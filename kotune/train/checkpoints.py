@@ -1,5 +1,5 @@
-"""What a killed stage goes on from, and whether it can be believed: whole, finite and of the same
-inputs."""
+"""Unfinished work that an interrupted stage resumes from. A checkpoint is used only if it is
+complete, finite and made from the same inputs."""
 
 import shutil
 from pathlib import Path
@@ -10,41 +10,43 @@ from kotune.runs.folder import write_json
 from kotune.runs.reading import json_of, long_json_of
 from kotune.runs.records import fits
 from kotune.runs.unfinished import TrainerState
-from kotune.train.finite import not_finite
+from kotune.train.finite import nonfinite_tensors
 
 STATE = "trainer_state.json"  # written last
 WHOLE = (
     WEIGHTS,
     "optimizer.pt",
     "scheduler.pt",
-    "rng_state*.pth",
+    "rng_state*.pth",  # one file per process
     STATE,
-)  # each process has a random state of its own
+)
 
 
 def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
-    """Empty a folder of unfinished work where it was made from other inputs. What is to be told:
-    that work is lost since its note cannot be read; else empty."""
-    note, told = folder / "inputs.json", ""
+    """Empty a folder of unfinished work if it was made from other inputs.
+
+    Returns a message if the work is lost because its note cannot be read; otherwise an empty
+    string."""
+    note, message = folder / "inputs.json", ""
     try:
         if json_of(note) == inputs:
             return ""
     except FileNotFoundError:
         pass
     except (OSError, ValueError):
-        told = f"{folder.name}/{note.name}: damaged, so the unfinished work beside it is not used"
+        message = f"{folder.name}/{note.name}: damaged; the unfinished work beside it is not used"
     shutil.rmtree(folder, ignore_errors=True)
     write_json(note, inputs)
-    return told
+    return message
 
 
 def drop_unusable(folder: Path) -> tuple[int, list[str]]:
-    """Remove what training cannot go on from: Axolotl resumes from the highest-numbered folder
-    unchecked.
+    """Remove checkpoints that training cannot resume from. Axolotl would take the highest-numbered
+    folder without a check.
 
-    A kill while a checkpoint is saved, or removed, leaves a part of it; a loss that is no number
-    leaves one that is not finite. Returns the step of the last one that is good, 0 where there is
-    none, and the names of what was removed."""
+    A kill while a checkpoint is saved or removed leaves a part of it. A loss of NaN leaves a
+    checkpoint that is not finite. Returns the step of the last usable checkpoint (0 if there is
+    none) and the names of the removed ones."""
     steps, removed = [0], []
     for checkpoint in sorted(folder.glob("checkpoint-*")):
         if step := good_step(checkpoint):
@@ -59,18 +61,19 @@ def drop_unusable(folder: Path) -> tuple[int, list[str]]:
 
 
 def last_good_step(folder: Path) -> int:
-    """The step that training would go on from; 0 where there is none."""
+    """The step that training would resume from; 0 if there is none."""
     return max((good_step(checkpoint) for checkpoint in folder.glob("checkpoint-*")), default=0)
 
 
 def good_step(checkpoint: Path) -> int:
-    """The step of a checkpoint that is whole and finite, else 0."""
+    """The step of a checkpoint if it is complete and finite, otherwise 0."""
     try:
-        found = [
+        sizes_by_name = [
             [file.is_file() and file.stat().st_size for file in checkpoint.glob(name)]
             for name in WHOLE
         ]
-        if not all(sizes and all(sizes) for sizes in found) or not_finite(checkpoint / WEIGHTS):
+        is_complete = all(sizes and all(sizes) for sizes in sizes_by_name)
+        if not is_complete or nonfinite_tensors(checkpoint / WEIGHTS):
             return 0
         state = long_json_of(checkpoint / STATE)
     except (OSError, ValueError):

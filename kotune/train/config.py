@@ -1,9 +1,9 @@
-"""A recipe as the YAML that `axolotl train` reads. Paths are relative to the run folder, in which
-Axolotl is started.
+"""Renders a recipe as the YAML that `axolotl train` reads. Paths are relative to the run folder, in
+which Axolotl is started.
 
-Order of precedence: recipes/defaults.yml `axolotl`, its `cpu` or `cuda` block, the recipe's own
-`axolotl`, and last what follows from the recipe's other keys (model, adapter, data, seed), which a
-recipe cannot set twice."""
+Later sources override earlier ones: the `axolotl` block of recipes/defaults.yml, its `cpu` or
+`cuda` block, the recipe's own `axolotl` block, and last the keys that follow from the recipe's
+model, adapter, data and seed. A recipe cannot set those twice."""
 
 from importlib import metadata
 from importlib.util import find_spec
@@ -22,16 +22,18 @@ from kotune.recipe.schema import Recipe
 from kotune.train import upstream
 from kotune.worker.device import Device
 
-BUILT_ON_IT = ("activation_offloading", "selective_checkpointing", "gradient_checkpointing_kwargs")
+# Keys of features that need gradient checkpointing.
+NEED_CHECKPOINTING = (
+    "activation_offloading",
+    "selective_checkpointing",
+    "gradient_checkpointing_kwargs",
+)
 FLASH_ATTENTION = "2.3.3"
-SPLIT = (
-    "deepspeed",
-    "fsdp",
-    "fsdp_config",
-)  # keys that split the weights across processes: their memory is not predicted
-OVERFLOWS = ("gemma3",)  # kinds of models whose numbers are too large for fp16
-PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
-# A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.
+# Keys that split the weights across processes; memory is not predicted for them.
+SPLIT = ("deepspeed", "fsdp", "fsdp_config")
+OVERFLOWS = ("gemma3",)  # model types whose activations overflow in fp16
+PLUGIN = "kotune.plugin.KotunePlugin"  # written in run folders, so the module must not move
+# A recipe's key removes a default that Axolotl refuses beside it, or silently prefers to it.
 REPLACES = {
     "gradient_accumulation_steps": "batch_size",
     "save_steps": "saves_per_epoch",
@@ -44,8 +46,8 @@ REPLACES = {
 }
 
 
-# Of these the default is taken away where there are fewer training rows: our plugin evaluates after
-# the last step anyway, and more would cost more than the training.
+# With fewer training rows than FEW, the default of EVALUATIONS is removed. Our plugin evaluates
+# after the last step anyway, and more evaluations would cost more than training.
 EVALUATIONS, FEW = "evals_per_epoch", 500
 
 
@@ -56,19 +58,20 @@ def config(
     rows: int | None = None,
     is_old: bool = False,
 ) -> dict[str, Any]:
-    """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's
-    commit. `rows` that are trained on, None where they are not known yet. `is_old`: the device is a
-    GPU without bf16 of its own."""
+    """The whole Axolotl configuration of a recipe on a device.
+
+    `revision` pins a hub model's commit. `rows`: number of training rows, None if not known yet.
+    `is_old`: the device is a GPU without native bf16."""
     base = defaults()
-    under = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
+    lower = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
-        under |= _of_gpu(presets.find(recipe.model, recipe.template).base, revision, is_old)
+        lower |= _gpu_keys(presets.find(recipe.model, recipe.template).base, revision, is_old)
     if recipe.axolotl.get("bf16"):
-        under.pop("fp16", None)  # of an old GPU: transformers refuses both
+        lower.pop("fp16", None)  # the default of an old GPU; transformers refuses both
     replaced = {REPLACES[key] for key in recipe.axolotl if key in REPLACES}
     if rows is not None and rows < FEW:
         replaced.add(EVALUATIONS)
-    kept = {key: value for key, value in under.items() if key not in replaced}
+    kept = {key: value for key, value in lower.items() if key not in replaced}
     chosen = upstream.split_batch({**kept, **recipe.axolotl})
     overlay = (chosen.pop("datasets", None) or [{}])[0]
     if chosen.get(AUTO[0]) == AUTO[1]:
@@ -77,33 +80,36 @@ def config(
 
 
 def is_auto(recipe: Recipe) -> bool:
-    """Whether a run on a GPU may switch gradient checkpointing off: it changes no result, so that
-    axolotl.yml, which is the same for every GPU, has it on. Not where something else that the
-    recipe asks for builds on it, or splits the weights."""
-    asked = {**defaults().cuda, **recipe.axolotl}
-    return asked.get(AUTO[0]) == AUTO[1] and not any(asked.get(key) for key in BUILT_ON_IT + SPLIT)
+    """Whether a run on a GPU may switch gradient checkpointing off.
+
+    Checkpointing changes no result, so axolotl.yml, which is the same for every GPU, has it on. It
+    stays on if another setting of the recipe needs it or splits the weights."""
+    keys = {**defaults().cuda, **recipe.axolotl}
+    is_needed = any(keys.get(key) for key in NEED_CHECKPOINTING + SPLIT)
+    return keys.get(AUTO[0]) == AUTO[1] and not is_needed
 
 
-def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
-    """What follows from the GPU: below capability 8.0 torch says that bf16 is supported and
-    imitates it, slowly, and flash attention has no kernels."""
+def _gpu_keys(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
+    """Keys that depend on the GPU. Below compute capability 8.0, torch reports bf16 as supported
+    but emulates it slowly, and flash attention has no kernels."""
     if not is_old:
         return {"attn_implementation": "flash_attention_2" if _has_flash_attention() else "sdpa"}
-    is_too_large = generation.kind(base, revision).startswith(OVERFLOWS)
-    return {"attn_implementation": "sdpa", "bf16": False, "fp16": not is_too_large, "tf32": False}
+    overflows = generation.kind(base, revision).startswith(OVERFLOWS)
+    return {"attn_implementation": "sdpa", "bf16": False, "fp16": not overflows, "tf32": False}
 
 
 def _has_flash_attention() -> bool:
-    """As transformers (5.16) looks for it, without importing it: what is called flash_attn may also
-    be its successor, of another interface."""
+    """Whether flash attention is installed. The check is that of transformers (5.16), without the
+    import. The module flash_attn may also be the successor, which has another interface."""
     try:
-        found = metadata.version("flash-attn")
+        installed = metadata.version("flash-attn")
     except metadata.PackageNotFoundError:
         return False
-    from packaging.version import InvalidVersion, Version  # comes with whatever flash-attn runs on
+    from packaging.version import InvalidVersion, Version  # a dependency of torch's environment
 
     try:
-        return Version(found) >= Version(FLASH_ATTENTION) and find_spec("flash_attn") is not None
+        is_recent = Version(installed) >= Version(FLASH_ATTENTION)
+        return is_recent and find_spec("flash_attn") is not None
     except InvalidVersion:
         return False
 
@@ -115,32 +121,34 @@ def render(
     rows: int | None = None,
     is_old: bool = False,
 ) -> str:
-    """The configuration as YAML text, keys in a reader's order."""
+    """The configuration as YAML text, with keys in reading order."""
     head = (
         f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train"
         " axolotl.yml\n"
     )
-    found = config(recipe, device, revision, rows, is_old)
-    if rows is None and EVALUATIONS in found and EVALUATIONS not in recipe.axolotl:
+    keys = config(recipe, device, revision, rows, is_old)
+    if rows is None and EVALUATIONS in keys and EVALUATIONS not in recipe.axolotl:
         head += (
-            f"# A run leaves {EVALUATIONS} out below {FEW} training rows: they are evaluated once,"
+            f"# With fewer than {FEW} training rows a run drops {EVALUATIONS} and evaluates once,"
             " after the last step.\n"
         )
-    return head + yaml.safe_dump(found, sort_keys=False, allow_unicode=True)
+    return head + yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
 
 
 def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
-    """StageError for an axolotl.yml, or a template of ours, in the run folder `root` that is not
-    what the recipe makes, although run.json says that it was made: both may be a stranger's, and an
-    axolotl.yml can say that code is run. `text`: of axolotl.yml, as it is rendered now."""
+    """Raise StageError if axolotl.yml or our chat template in the run folder `root` differs from
+    what the recipe renders to.
+
+    The folder, its run.json included, may come from a stranger, and an axolotl.yml can run code.
+    `text`: the content of axolotl.yml as it is rendered now."""
     template = presets.find(recipe.model, recipe.template).template
-    wanted = {CONFIG: text}
+    expected = {CONFIG: text}
     if template:
-        wanted[TEMPLATE] = template.read_text(encoding="utf-8")
-    for name, text in wanted.items():
+        expected[TEMPLATE] = template.read_text(encoding="utf-8")
+    for name, text in expected.items():
         if not _holds(root / name, text.encode()):
             raise StageError(
-                f"{root / name}: not what this recipe makes; take the file away, and it is made"
+                f"{root / name}: not what this recipe makes; remove the file, and the run writes it"
                 " again"
             )
 
@@ -148,7 +156,7 @@ def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return content(path, len(data)) == data
-    except OSError:  # longer, or no file
+    except OSError:  # longer than expected, or missing
         return False
 
 
@@ -175,14 +183,13 @@ def _data_keys(overlay: dict[str, Any]) -> dict[str, Any]:
         return {
             "ds_type": "json",
             "type": "chat_template",
-            "split": "train",  # the only split that a JSON Lines file has
+            "split": "train",  # the only split of a JSON Lines file
             "field_messages": "messages",
             "message_property_mappings": {"role": "role", "content": "content"},
             "roles_to_train": ["assistant"],
             "train_on_eos": "turn",
-            "message_field_training": (
-                "train"
-            ),  # false where an answer is not to be learned; most rows have none
+            # A row's `train: false` excludes an answer from training; most rows have no such key.
+            "message_field_training": "train",
             **overlay,
             "path": f"data/{part}.jsonl",
         }
@@ -200,8 +207,8 @@ def _run_keys(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "plugins": [PLUGIN],
         "auto_resume_from_checkpoints": True,
-        # Keys that are absent from a config make Axolotl talk to services; named here, they stay
-        # off unless asked for.
+        # Axolotl contacts some services if these keys are absent. Set here, they stay off unless
+        # the recipe switches them on.
         **{
             key: recipe.axolotl.get(key, False)
             for key in ("use_wandb", "use_mlflow", "use_comet", "use_tensorboard")

@@ -1,8 +1,8 @@
-"""Whether the tensors of a safetensors file are finite, read in pieces. The file may be a
-stranger's, or torn: what its header says is believed only where the file's own size agrees.
+"""Checks that the tensors of a safetensors file are finite. The file is read in pieces.
 
-https://huggingface.co/docs/safetensors: the header's length in 8 bytes, the header as JSON, and the
-tensors without a gap."""
+It may come from a stranger or be cut short, so its header is trusted only if it agrees with the
+size of the file. Format (https://huggingface.co/docs/safetensors): the header's length in 8 bytes,
+the header as JSON, then the tensors without gaps."""
 
 import math
 import os
@@ -16,9 +16,9 @@ from kotune.runs.reading import MAX_JSON, loads
 from kotune.runs.records import fits
 from kotune.runs.unfinished import Tensor
 
-PIECE = 8 << 20  # bytes that are looked at together
-# For each kind of numbers the unsigned ones of its size and the bits of its exponent: where all of
-# these are set, it is infinity or no number.
+PIECE = 8 << 20  # bytes checked at a time
+# Each float type with the unsigned integer type of its size and the mask of its exponent. A number
+# whose exponent bits are all set is infinity or NaN.
 EXPONENTS = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000),
     "F32": ("<u4", 0x7F80_0000),
@@ -39,45 +39,45 @@ INTEGERS = {
 }  # always finite
 
 
-def not_finite(weights: Path) -> list[str]:
-    """Names of the tensors that hold NaN or infinity. OSError; ValueError for a file that is not
-    whole or holds numbers of a kind that no adapter of ours has."""
+def nonfinite_tensors(weights: Path) -> list[str]:
+    """Names of the tensors that hold NaN or infinity.
+
+    Raises OSError, or ValueError for an incomplete file or a dtype that our adapters do not use."""
     with opened(weights) as file:
         start, tensors = _header(file)
         return [name for name, tensor in tensors.items() if not _is_finite(file, start, tensor)]
 
 
 def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
-    """Where the tensors begin, and what is said of each. They fill the file, each with as many
-    bytes as its shape asks for."""
+    """The offset of the first tensor, and each tensor's entry in the header.
+
+    Raises ValueError unless the tensors fill the file and the size of each follows from its
+    shape."""
     size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
     if length > min(MAX_JSON, size - 8):
         raise ValueError(f"a header of {length:,} bytes")
-    found = loads(file.read(length))
-    tensors = (
-        {name: told for name, told in found.items() if name != "__metadata__"}
-        if isinstance(found, dict)
-        else found
-    )
+    tensors = loads(file.read(length))
+    if isinstance(tensors, dict):
+        tensors.pop("__metadata__", None)
     if not fits(tensors, dict[str, Tensor]):
-        raise ValueError("a header that tells of no tensors")
-    place, end = 8 + length, 0
+        raise ValueError("a header that does not describe tensors")
+    start, end = 8 + length, 0
     for tensor in sorted(tensors.values(), key=lambda tensor: tuple(tensor["data_offsets"])):
         begin, until = tensor["data_offsets"]
         if begin != end or until - begin != math.prod(tensor["shape"]) * _size(tensor["dtype"]):
-            raise ValueError("a tensor of another size than its shape has")
+            raise ValueError("a tensor whose size does not match its shape")
         end = until
-    if place + end != size:
-        raise ValueError(f"{size:,} bytes, and its header tells of {place + end:,}")
-    return place, tensors
+    if start + end != size:
+        raise ValueError(f"{size:,} bytes, but its header describes {start + end:,}")
+    return start, tensors
 
 
-def _size(kind: str) -> int:
-    """Bytes of a number."""
-    found = {**SIZES, **INTEGERS}.get(kind)
-    if not found:
-        raise ValueError(f"numbers of an unknown kind ({shown(kind)})")
-    return found
+def _size(dtype: str) -> int:
+    """Bytes of one number."""
+    size = {**SIZES, **INTEGERS}.get(dtype)
+    if not size:
+        raise ValueError(f"an unknown dtype ({shown(dtype)})")
+    return size
 
 
 def _is_finite(file: BufferedReader, start: int, tensor: dict[str, Any]) -> bool:
@@ -88,10 +88,9 @@ def _is_finite(file: BufferedReader, start: int, tensor: dict[str, Any]) -> bool
     kind, exponent = EXPONENTS[tensor["dtype"]]
     begin, end = tensor["data_offsets"]
     file.seek(start + begin)
-    for at in range(begin, end, PIECE):
-        numbers = np.frombuffer(
-            file.read(min(PIECE, end - at)), kind
-        )  # ValueError where somebody cuts it short meanwhile
+    for offset in range(begin, end, PIECE):
+        # Raises ValueError if the file is cut short meanwhile.
+        numbers = np.frombuffer(file.read(min(PIECE, end - offset)), kind)
         if ((numbers & exponent) == exponent).any():
             return False
     return True

@@ -1,5 +1,5 @@
-"""The GPUs of this machine before a run begins: what is said of them, and what stops the run before
-anything is downloaded."""
+"""Checks of this machine's GPUs before a run begins: notes for the user, and errors that stop the
+run before anything is downloaded."""
 
 from kotune.errors import StageError
 from kotune.runs.folder import STAGES
@@ -8,51 +8,51 @@ from kotune.train import config, training
 from kotune.worker import compiler, driver
 from kotune.worker.device import visible
 
-TRITON = (
+TRITON = (  # keys that need kernels compiled by Triton
     "lora_mlp_kernel",
     "lora_qkv_kernel",
     "lora_o_kernel",
     "lora_embedding_kernel",
     "torch_compile",
-)  # keys of what it makes
+)
 
 
 def notes(job: Job) -> list[str]:
-    """What is said where a run leaves GPUs alone, or trains otherwise on an old one."""
-    gpus, told = visible(), []
+    """Notes for a run that leaves visible GPUs unused, or whose GPU has no native bf16."""
+    gpus, lines = visible(), []
     if len(gpus) > 1 and training.is_one_process(job.launcher):
-        told = [
+        lines = [
             f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on"
             f" all: --launcher torchrun -- --nproc_per_node={len(gpus)}"
         ]
     if "bf16" not in job.recipe.axolotl and job.is_old_gpu:
-        told.append(
-            "this GPU has no bf16 of its own: trained and scored in fp16, or in float32 where a"
-            " model is too large for that"
+        lines.append(
+            "this GPU has no native bf16: training and scoring use fp16, or float32 if the model"
+            " would overflow in fp16"
         )
-    return told
+    return lines
 
 
 def require(job: Job, until: str) -> None:
-    """StageError where training on a GPU is to come, and its driver gives none to this torch or
-    there is nothing to make Triton's kernels with."""
-    if job.device == "cpu" or not is_to_come(job, "train", until):
+    """Raise StageError if the train stage is pending on a GPU, and this torch cannot use the driver
+    or the compiler that Triton needs is missing."""
+    if job.device == "cpu" or not is_pending(job, "train", until):
         return
-    if told := driver.trouble():
-        raise StageError(str(told))
+    if trouble := driver.trouble():
+        raise StageError(str(trouble))
     if not (missing := compiler.missing()):
         return
-    asked = config.config(job.recipe, job.device, is_old=job.is_old_gpu)
-    if used := [key for key in TRITON if asked.get(key)]:
+    keys = config.config(job.recipe, job.device, is_old=job.is_old_gpu)
+    if used := [key for key in TRITON if keys.get(key)]:
         off = " ".join(f"--set axolotl.{key}=false" for key in used)
         raise StageError(
-            f"{missing}, with which Triton makes the kernels that train on a GPU;"
+            f"{missing}, which Triton needs to compile the training kernels;"
             f" {compiler.INSTALL}; or train without them, more slowly: {off}"
         )
 
 
-def is_to_come(job: Job, stage: str, until: str) -> bool:
-    """Whether a run up to `until` comes to a stage that it has no record of."""
+def is_pending(job: Job, stage: str, until: str) -> bool:
+    """Whether a run up to `until` includes a stage that is not on record yet."""
     return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().get(
         "stages", {}
     )

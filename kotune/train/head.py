@@ -1,16 +1,16 @@
-"""The language model head where a token is trained, and nowhere else: an answer of KLUE-NLI is 3
-tokens of some 90, and each other one would cost as many products as the vocabulary has words.
+"""Computes the language model head only at trained tokens. A KLUE-NLI answer has 3 tokens of about
+90, and the logits of every other token would cost one product per word of the vocabulary.
 
-The same is TRL's `chunked_nll` (1.9, `trl.trainer.sft_trainer._patch_chunked_ce_lm_head`). It is
-not used: it multiplies with a copy of the head in float32, a gigabyte for Llama 3.2 1B, and reads
-the head's weights itself, past whatever wraps them. Axolotl (0.19) has neither."""
+TRL's `chunked_nll` (1.9, `trl.trainer.sft_trainer._patch_chunked_ce_lm_head`) does the same. It is
+not used for two reasons. It multiplies with a float32 copy of the head, a gigabyte for Llama 3.2
+1B. It also reads the head's weights directly, bypassing any wrapper. Axolotl (0.19) has neither."""
 
 import os
 from functools import wraps
 from typing import Any
 
-# Classes whose forward() is the backbone, `lm_head` and a soft cap, if any, and whose loss is
-# cross-entropy of the next token. Of each the test compares losses and gradients with its own.
+# Classes whose forward() is the backbone, `lm_head` and possibly a soft cap, and whose loss is
+# next-token cross-entropy. A test compares losses and gradients of each with the class's own.
 KNOWN = (
     "LlamaForCausalLM",
     "MistralForCausalLM",
@@ -20,14 +20,15 @@ KNOWN = (
 )
 CHUNK = 256  # trained tokens whose logits are in memory at a time
 IGNORED = -100  # the label of a token that is not trained
-# Variables with which Axolotl, or a launcher, tells accelerate that weights are split.
+# Environment variables by which Axolotl or a launcher switches on weight splitting in accelerate.
 SPLIT = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 def only_where_trained(model: Any) -> bool:
-    """Let the loss of a model, with or without an adapter of peft, be computed from the logits of
-    trained tokens alone; its output has no logits then. False, and nothing is changed, for a class
-    that is not among KNOWN, or where weights are split."""
+    """Patch a model, with or without a peft adapter, to compute its loss from the logits of trained
+    tokens alone. The output then has no logits.
+
+    Returns False and changes nothing if the class is not in KNOWN or the weights are split."""
     if is_split():
         return False
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -49,15 +50,17 @@ def only_where_trained(model: Any) -> bool:
 
 
 def is_split() -> bool:
-    """Whether FSDP or DeepSpeed splits the weights across processes. A head that is split is
-    gathered each time it is computed, which all processes must do equally often. Their batches have
-    different numbers of chunks, so that they would fail or hang."""
+    """Whether FSDP or DeepSpeed splits the weights across processes.
+
+    A split head is gathered each time it is computed, and all processes must gather it equally
+    often. Their batches have different numbers of chunks, so they would fail or hang."""
     return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SPLIT)
 
 
 def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> Any:
-    """The model's output with the loss: of trained tokens the mean, or the sum by `number`, as
-    transformers (5.16, loss/loss_utils.py) has it; 0 where none is trained."""
+    """The model's output with the loss over trained tokens: their sum divided by `number`, or their
+    mean if `number` is None, as in transformers (5.16, loss/loss_utils.py). The loss is 0 if no
+    token is trained."""
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
     named.pop("logits_to_keep", None)
@@ -76,13 +79,14 @@ def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> A
 
 
 def positions(targets: Any) -> Any:
-    """Which of these tokens are trained."""
+    """Indices of the trained tokens."""
     return (targets != IGNORED).nonzero().squeeze(1)
 
 
 def _sum(model: Any, hidden: Any, targets: Any) -> Any:
-    """Cross-entropy of `targets` [tokens], after `hidden` [tokens, size]: its sum, in float32. The
-    logits of a chunk are computed anew for its gradient, unless there is one chunk alone."""
+    """The sum of the cross-entropy of `targets` [tokens] given `hidden` [tokens, size], in float32.
+
+    With more than one chunk, the logits of each chunk are recomputed for its gradient."""
     from torch.utils.checkpoint import checkpoint
 
     if len(targets) <= CHUNK:

@@ -1,11 +1,11 @@
-"""Out of GPU memory: the micro-batch is halved and the accumulation doubled, so that a step still
-learns from the same examples. What was found out is kept beside the checkpoints, for a run that is
-killed and goes on.
+"""Recovery from running out of GPU memory.
 
-Where gradient checkpointing was off, it is switched on before that.
+If gradient checkpointing is off, it is switched on. After that the micro-batch is halved and the
+accumulation doubled, so a step still trains on the same examples. The setting is saved beside the
+checkpoints, so a run that is killed resumes with it.
 
-Axolotl's `auto_find_batch_size` would change the examples of a step and so the experiment.
-"""
+Axolotl's `auto_find_batch_size` is not used: it would change the examples of a step and so the
+experiment."""
 
 import math
 import re
@@ -18,60 +18,63 @@ from kotune.runs.folder import write_json
 from kotune.runs.reading import json_of, yaml_of
 from kotune.runs.records import Halved, fits
 
-# How torch, CUDA, Triton and cuBLAS say it; the first of them ends a Python traceback.
+# The messages of torch, CUDA, Triton and cuBLAS; torch's ends a Python traceback.
 EXHAUSTED = re.compile(
     r"OutOfMemoryError|(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of"
     r" memory|CUBLAS_STATUS_ALLOC_FAILED"
 )
-LARGER = "end what else uses it, set adapter=qlora, or take a GPU with more memory"
+LARGER = "end other processes on the GPU, set adapter=qlora, or use a GPU with more memory"
 ADVICE = (
     "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or"
-    " take a GPU with more memory"
+    " use a GPU with more memory"
 )
 Halving = dict[str, Any]
 
 
 def is_exhausted(log: Path) -> bool:
-    """Whether training ended for want of GPU memory; the log is that of its last start."""
+    """Whether training ran out of GPU memory; `log` is the log of its last start."""
     return bool(EXHAUSTED.search(log.read_text(encoding="utf-8", errors="replace")))
 
 
 def halvings(root: Path) -> list[Halving]:
-    """Every halving so far: the last step reached before it, and the batch that it came to. None
-    where the note is damaged, or is another experiment's, whose steps have another number of
-    examples: what it knew is found out again."""
+    """Every halving so far: the last step before it, and the resulting batch.
+
+    Returns an empty list if the file is missing or damaged, or belongs to another experiment, whose
+    effective batch size differs. Training then finds the right micro-batch again."""
     try:
-        found = json_of(_note(root))
-        if not fits(found, list[Halved]):
+        saved = json_of(_note(root))
+        if not fits(saved, list[Halved]):
             return []
-        whole = math.prod(_batch([yaml_of(root / CONFIG)]))
+        batch_size = math.prod(_batch([yaml_of(root / CONFIG)]))
     except (OSError, ValueError):
         return []
-    return list(found) if all(math.prod(_batch([halving])) == whole for halving in found) else []
+    is_same = all(math.prod(_batch([halving])) == batch_size for halving in saved)
+    return list(saved) if is_same else []
 
 
 def damaged(root: Path) -> str:
-    """What to tell where there is a note that cannot be used; else empty."""
+    """A message if the file of halvings exists but cannot be used; otherwise an empty string."""
     if not _note(root).exists() or halvings(root):
         return ""
     return (
-        f"{HALVINGS}: damaged, or not of this recipe, so training begins with the micro-batches of"
-        " the recipe"
+        f"{HALVINGS}: damaged, or from another recipe; training starts with the recipe's"
+        " micro_batch_size"
     )
 
 
 def options(root: Path, is_lean: bool) -> list[str]:
-    """What is added to Axolotl's command line. `is_lean`: without gradient checkpointing, unless
-    the memory was too small."""
+    """Options for Axolotl's command line. `is_lean`: train without gradient checkpointing, unless
+    memory was too small for that before."""
     last = halvings(root)[-1:]
     keys = ("micro_batch_size", "gradient_accumulation_steps")
-    told = [f"--{key.replace('_', '-')}={halving[key]}" for halving in last for key in keys]
-    return [*told, *["--gradient-checkpointing=false"] * (is_lean and not (root / NEEDED).exists())]
+    batch = [f"--{key.replace('_', '-')}={halving[key]}" for halving in last for key in keys]
+    is_off = is_lean and not (root / NEEDED).exists()
+    return [*batch, "--gradient-checkpointing=false"] if is_off else batch
 
 
 def save(root: Path, step: int, is_lean: bool) -> dict[str, Any]:
-    """Note what will save memory in the next start of training: gradient checkpointing, where it
-    was off, else a smaller micro-batch. StageError where there is nothing left."""
+    """Save the setting that lowers memory in the next start of training: gradient checkpointing if
+    it was off, otherwise a smaller micro-batch. Raises StageError if neither is left."""
     if is_lean and not (root / NEEDED).exists():
         write_json(root / NEEDED, {"step": step})
         return {"step": step}
@@ -79,14 +82,14 @@ def save(root: Path, step: int, is_lean: bool) -> dict[str, Any]:
 
 
 def halve(root: Path, step: int) -> Halving:
-    """Note a smaller micro-batch of the same effective batch. StageError where it cannot be
-    smaller."""
+    """Save a smaller micro-batch with the same effective batch size. Raises StageError if it cannot
+    be smaller."""
     config = yaml_of(root / CONFIG)
     micro, steps = smaller(*_batch(halvings(root)[-1:] or [config]))
     if not micro:
         raise StageError(
-            f"train: the GPU's memory is too small after step {step} even for one example at a"
-            f" time; {ADVICE} (Axolotl's own words are in {root / TRAIN_LOG})"
+            f"train: out of GPU memory after step {step}, even with micro_batch_size 1;"
+            f" {ADVICE} (Axolotl's log: {root / TRAIN_LOG})"
         )
     halving = {"step": step, "micro_batch_size": micro, "gradient_accumulation_steps": steps}
     write_json(_note(root), [*halvings(root), halving])
@@ -94,11 +97,11 @@ def halve(root: Path, step: int) -> Halving:
 
 
 def smaller(micro: int, steps: int) -> tuple[int, int]:
-    """The next smaller micro-batch, about half, and the accumulation that keeps their product; (0,
-    0) after 1."""
-    whole = micro * steps
-    found = next((size for size in range(micro // 2, 0, -1) if whole % size == 0), 0)
-    return found, whole // found if found else 0
+    """The next smaller micro-batch, about half, and the accumulation steps that keep the product.
+    Returns (0, 0) after 1."""
+    batch_size = micro * steps
+    size = next((size for size in range(micro // 2, 0, -1) if batch_size % size == 0), 0)
+    return size, batch_size // size if size else 0
 
 
 def _batch(configs: list[dict[str, Any]]) -> tuple[int, int]:

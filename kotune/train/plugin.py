@@ -1,12 +1,11 @@
-"""The one Axolotl plugin of ours: applies our patches and streams what training does to
-`metrics.jsonl`.
+"""Our Axolotl plugin: applies our patches and writes training metrics to `metrics.jsonl`.
 
-Where a hook calls kotune.train.upstream, that module says which fault it mends. Lines of
-metrics.jsonl: `{"event": "start", ...}`, one `{"event": "log", ...}` a logging step (loss,
-learning_rate, grad_norm, tokens_per_second and padding over the interval, peak_memory_gib),
+kotune.train.upstream describes the fault that each of its functions works around. Lines of
+metrics.jsonl: `{"event": "start", ...}`, then one `{"event": "log", ...}` per logging step (loss,
+learning_rate, grad_norm, tokens_per_second and padding over the interval, peak_memory_gib), then
 `{"event": "end", "step": N, "max_steps": N}`.
 
-A loss that is no finite number ends training at the step that logs it. SIGTERM ends it after a
+A loss of NaN or infinity ends training at the step that logs it. SIGTERM ends training after a
 checkpoint."""
 
 import json
@@ -30,21 +29,22 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 
 
 class KotunePlugin(BasePlugin):  # type: ignore[misc]
-    """Registered through `plugins:` of the rendered config, before Axolotl asks the hub for a
-    file."""
+    """Registered by `plugins:` of the rendered config, before Axolotl requests a file from the
+    hub."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Imported by its name, so that an edit of these trains nothing again.
+        # Imported by name, so that these modules are no part of the code digest: an edit of them
+        # causes no retraining.
         import_module("kodata.reading.guard").install()
         import_module("kotune.worker.bounds").bound_templates()
         self.padding = Padding()
         self.head = "all"
-        if "LOCAL_RANK" in os.environ:  # a launcher that is killed would leave its workers at work
+        if "LOCAL_RANK" in os.environ:  # else the workers of a killed launcher would go on
             import_module("kotune.worker.tether").tie(os.getppid())
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
-        """Loads none; it is the hook that comes before the model's place is settled."""
+        """Loads no data set. This hook comes before Axolotl chooses the model's device."""
         upstream.train_together_on_cpu(cfg)
         upstream.restore_on_cpu(cfg)
 
@@ -58,7 +58,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         self.head = "trained" if head.only_where_trained(model) else "all"
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
-        # Counts the tokens of the batches as the model sees them, padding left out.
+        # Count the tokens of batches without padding.
         counted = {"include_num_input_tokens_seen": "non_padding"}
         started = upstream.start_with_training()
         return {
@@ -78,37 +78,36 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
 
 class Padding:
-    """How many tokens this process computes for each that is none of padding."""
+    """The ratio of computed tokens to real ones (without padding) in this process."""
 
     def __init__(self) -> None:
         self._computed, self._real = 0, 0
 
     def watch(self, trainer: Any) -> None:
-        """Count the batches that the trainer learns from."""
+        """Count the tokens of every training batch."""
         step = trainer.training_step
 
         def counted(model: Any, inputs: Any, *more: Any, **named: Any) -> Any:
             self._computed += inputs["input_ids"].numel()
             mask = inputs.get("attention_mask")  # batches without padding (flattened) have none
-            self._real += (
-                inputs["input_ids"].numel() if mask is None else mask.sum()
-            )  # a GPU is not waited for
+            # A tensor's sum is not converted here: that would wait for the GPU.
+            self._real += inputs["input_ids"].numel() if mask is None else mask.sum()
             return step(model, inputs, *more, **named)
 
         trainer.training_step = counted
 
     def since_last(self) -> float:
-        """The ratio over all batches since it was asked for last; 0 where there was none."""
+        """The ratio over all batches since the last call; 0 if there was none."""
         computed, real = self._computed, int(self._real)
         self._computed, self._real = 0, 0
         return round(computed / real, 3) if real else 0.0
 
 
 class MetricsWriter(TrainerCallback):  # type: ignore[misc]
-    """Appends one JSON line an event; a reader never sees half a line because each is one write."""
+    """Appends one JSON line per event, in a single write, so a reader never sees half a line."""
 
     def __init__(self, model: Any, padding: Padding, head: str) -> None:
-        """`head`: the tokens that it is computed for, `trained` or `all`."""
+        """`head`: the tokens for which the head is computed, `trained` or `all`."""
         self.model = model
         self.head = head
         self.padding = padding
@@ -161,7 +160,7 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
 
 
 class Evaluation(TrainerCallback):  # type: ignore[misc]
-    """What is trained has a validation loss, however little it was."""
+    """Makes sure that every training has a validation loss, however short it is."""
 
     def __init__(self, cfg: Any) -> None:
         self.cfg = cfg
@@ -171,7 +170,7 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
 
 
 def peak_memory_gib() -> float:
-    """Peak memory in GiB: of the GPU where there is one, else of this process."""
+    """Peak memory in GiB: of the GPU if there is one, otherwise of this process."""
     import torch
 
     if torch.cuda.is_available():
@@ -180,7 +179,7 @@ def peak_memory_gib() -> float:
 
 
 def _write(state: Any, **event: Any) -> None:
-    if not state.is_world_process_zero:  # of several processes, one speaks
+    if not state.is_world_process_zero:  # only one of several processes writes
         return
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     with os.fdopen(os.open(METRICS, flags, drafts.PRIVATE), "a", encoding="utf-8") as file:

@@ -1,14 +1,13 @@
-"""The precision of the base weights: read from a model that was trained, and given back when it is
-scored.
+"""The precision of the base weights: recorded in training, restored in scoring.
 
-An adapter is scored on the base precision that it was trained on; another one would be another
-model."""
+An adapter is scored on the base precision that it was trained on. Another precision would be
+another model."""
 
 from typing import Any
 
 
 def base_precision(model: Any) -> str:
-    """`nf4` for a 4-bit base, else the dtype of its frozen weights (`float32`, `bfloat16`, ...)."""
+    """`nf4` for a 4-bit base, otherwise the dtype of its frozen weights (`float32`, ...)."""
     if any(hasattr(weight, "quant_state") for weight in model.parameters()):
         return "nf4"
     frozen = next(weight for weight in model.parameters() if not weight.requires_grad)
@@ -16,14 +15,14 @@ def base_precision(model: Any) -> str:
 
 
 def compute_dtype(model: Any) -> str:
-    """The dtype in which a 4-bit layer multiplies, else that of the frozen weights."""
+    """The dtype in which 4-bit layers compute, or the dtype of the frozen weights without any."""
     layers = [layer for layer in model.modules() if hasattr(layer, "compute_dtype")]
     return str(layers[0].compute_dtype).removeprefix("torch.") if layers else base_precision(model)
 
 
 def loading(precision: str, compute: str) -> dict[str, Any]:
-    """Arguments of `from_pretrained` for a base in `nf4`, quantized as Axolotl quantizes for QLoRA,
-    or in a dtype (`auto`: that of its weights)."""
+    """Arguments of `from_pretrained` for a base in `nf4`, quantized as in Axolotl's QLoRA, or in a
+    dtype (`auto`: the dtype of its weights)."""
     import torch
     from transformers import BitsAndBytesConfig
 

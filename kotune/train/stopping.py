@@ -1,9 +1,9 @@
-"""Training that is told to stop keeps a checkpoint first: of one process, and of several that train
-together at one step of all.
+"""Saves a checkpoint before training stops on a signal. Processes that train together stop at the
+same step.
 
 A signal reaches processes at different moments, or only one of them. A process that stopped alone
-would leave the others waiting for its gradients, and a checkpoint that lacks a part. So they agree
-after each step, and during an evaluation after each batch."""
+would leave the others waiting for its gradients, and the checkpoint would be incomplete. So the
+processes agree after each step, and during an evaluation after each batch."""
 
 import os
 import signal
@@ -15,56 +15,58 @@ from kotune.errors import PREEMPTED
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
-    """SIGTERM: a checkpoint after the step that is being done, then the end. Axolotl would keep
-    nothing on SIGTERM, and on Ctrl-C exit 0 with what looks like a finished adapter."""
+    """On SIGTERM or Ctrl-C, saves a checkpoint after the current step and exits.
+
+    Axolotl would save nothing on SIGTERM. On Ctrl-C it would exit with 0 and leave what looks like
+    a finished adapter."""
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
-        # this process; a signal may come at any moment, and changes nothing until all have agreed
-        self.told = False
-        self.agreed = False
+        # This process got a signal. It may come at any moment and has no effect until all agree.
+        self.is_signalled = False
+        self.has_agreed = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._tell)
+            signal.signal(number, self._on_signal)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
 
-    def _tell(self, *_: Any) -> None:
-        self.told = True
+    def _on_signal(self, *_: Any) -> None:
+        self.is_signalled = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.agreed = _any(self.told, args)
-        if self.agreed:
+        self.has_agreed = _any(self.is_signalled, args)
+        if self.has_agreed:
             control.should_save = True
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.agreed = self.agreed or _any(self.told, args)
-        if self.agreed:  # an evaluation may take longer than whoever stops us waits
+        self.has_agreed = self.has_agreed or _any(self.is_signalled, args)
+        if self.has_agreed:  # a scheduler may not wait until the evaluation ends
             self.trainer._save_checkpoint(self.trainer.model, trial=None)
             _leave(args)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.agreed:
+        if self.has_agreed:
             _leave(args)
 
 
-def _any(told: bool, args: Any) -> bool:
-    """Whether one of the processes that train together was told. All of them ask at the same point:
-    each waits for the others."""
+def _any(is_signalled: bool, args: Any) -> bool:
+    """Whether any of the processes that train together got a signal. All of them must call this at
+    the same point, because each waits for the others."""
     if args.world_size == 1:
-        return told
+        return is_signalled
     import torch
 
-    found = torch.tensor(int(told), device=args.device)
-    torch.distributed.all_reduce(found, op=torch.distributed.ReduceOp.MAX)
-    return bool(found.item())
+    flag = torch.tensor(int(is_signalled), device=args.device)
+    torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+    return bool(flag.item())
 
 
 def _leave(args: Any) -> None:
-    """The end, once the last process has written its part: a launcher ends all as soon as one of
-    them is gone."""
+    """Exit once every process has written its part. A launcher ends all processes as soon as one of
+    them exits."""
     _any(False, args)
     os._exit(PREEMPTED)

@@ -1,13 +1,12 @@
-"""What a run shows to services outside it: nothing, unless the recipe's `axolotl:` block asks for
-one, and then it is said aloud.
+"""Experiment trackers. A run sends nothing to any of them unless the recipe's `axolotl:` block
+switches one on, and then it prints a line.
 
-Axolotl's own keys switch them on: `use_<service>: true`, or a project's name alone, which Axolotl
-takes for the same."""
+Axolotl's own keys switch trackers on: `use_<service>: true`, or the name of a project alone."""
 
 import os
 from typing import Any
 
-NAMED = {  # the key whose value switches a service on, with use_<service> or without
+NAMED = {  # the key of a project name, which switches a service on even without use_<service>
     "wandb": "wandb_project",
     "mlflow": "mlflow_experiment_name",
     "comet": "comet_project_name",
@@ -16,14 +15,14 @@ NAMED = {  # the key whose value switches a service on, with use_<service> or wi
 }
 SENDS = "this run sends its metrics to {}"
 KEEPS = "this run keeps its metrics for {} on this machine"
-SPACES = (
+SPACES = (  # environment variables with trackio's destination
     "TRACKIO_SPACE_ID",
     "TRACKIO_SERVER_URL",
-)  # of the environment: where trackio would send to
+)
 
 
 def lines(block: dict[str, Any]) -> list[str]:
-    """A line for each service that an `axolotl:` block switches on."""
+    """One line for each service that an `axolotl:` block switches on."""
     return [
         _line(service, block)
         for service, name in NAMED.items()
@@ -36,9 +35,9 @@ def _line(service: str, block: dict[str, Any]) -> str:
         mode = block.get("wandb_mode") or os.environ.get("WANDB_MODE")
         return (KEEPS if mode in ("offline", "disabled") else SENDS).format("W&B")
     if service == "trackio":
-        place = next((os.environ[name] for name in SPACES if os.environ.get(name)), None)
-        return SENDS.format(f"trackio at {place}") if place else KEEPS.format("trackio")
+        space = next((os.environ[name] for name in SPACES if os.environ.get(name)), None)
+        return SENDS.format(f"trackio at {space}") if space else KEEPS.format("trackio")
     if service == "mlflow":
-        place = os.environ.get("MLFLOW_TRACKING_URI")  # the one place: a recipe may not name it
-        return SENDS.format(f"MLflow at {place}") if place else KEEPS.format("MLflow")
+        server = os.environ.get("MLFLOW_TRACKING_URI")  # a recipe may not name a server
+        return SENDS.format(f"MLflow at {server}") if server else KEEPS.format("MLflow")
     return SENDS.format("Comet") if service == "comet" else KEEPS.format("TensorBoard")

@@ -1,9 +1,9 @@
-"""Training is Axolotl's: its own process in the run folder, watched through metrics.jsonl, believed
-only when proven.
+"""Runs Axolotl in its own process in the run folder, follows it through metrics.jsonl, and verifies
+the result.
 
-Axolotl exits 0 on Ctrl-C and on a run whose weights are all NaN. Here training counts as done when
-the last step equals max_steps and every tensor of the adapter is finite; then the adapter is moved
-to `model/` in one rename. The checkpoints stay until that is on record."""
+Axolotl exits with 0 on Ctrl-C, and also when all weights are NaN. Here training counts as done only
+if the last step equals max_steps and every tensor of the adapter is finite. The adapter is then
+moved to `model/` in one rename. The checkpoints stay until the stage is on record."""
 
 import math
 import os
@@ -32,33 +32,35 @@ from kotune.runs.events import Event, keep_metrics_until, read_metrics
 from kotune.runs.job import LAUNCHERS, Launcher
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step
-from kotune.train.finite import not_finite
+from kotune.train.finite import nonfinite_tensors
 from kotune.train.tracking import SPACES
 from kotune.worker import faults, tether
 from kotune.worker.device import visible
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
-WORK = (CHECKPOINTS, PREPARED)  # of no use once the adapter is on record
+WORK = (CHECKPOINTS, PREPARED)  # not needed once the adapter is on record
 POLL_SECONDS = 0.2
-GRACE = 30.0  # seconds that a training which is told to stop has for its last checkpoint
-FLAT = 1e-3  # losses that differ by less than this share of the largest one show no learning
+GRACE = 30.0  # seconds for the last checkpoint after a signal to stop
+FLAT = 1e-3  # a loss curve is flat if its range is at most this share of the largest loss
 
 
 def train(
     root: Path, inputs: dict[str, Any], launcher: Launcher = (), is_lean: bool = False
 ) -> Generator[Event, None, None]:
-    """Run `axolotl train` in the run folder; yields each metrics event as it is written, then
-    checks the adapter.
+    """Run `axolotl train` in the run folder, yield each metrics event as it is written, then verify
+    the adapter.
 
-    Goes on from a checkpoint only where that was made from the same `inputs`; an event `told` says
-    in its `text` what of an earlier start cannot be used. Where the GPU's memory is too small, it
-    is started again with gradient checkpointing, then with a smaller micro-batch, and the event is
-    `out_of_memory`. StageError when Axolotl fails, stops early or leaves a tensor that is not
-    finite; Preempted when somebody told it to stop. `is_lean`: gradient checkpointing is not
-    needed, as far as can be told beforehand."""
-    for told in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
-        yield from _told(told)
+    Training resumes from a checkpoint only if that was made from the same `inputs`. An event
+    `message` names, in its `text`, work of an earlier start that cannot be used. If GPU memory is
+    too small, training is restarted with gradient checkpointing, then with a smaller micro-batch;
+    each restart yields an event `out_of_memory`. `is_lean`: gradient checkpointing is predicted not
+    to be needed.
+
+    Raises StageError if Axolotl fails, stops early or leaves a tensor that is not finite, and
+    Preempted if it was terminated by a signal."""
+    for message in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
+        yield from _message(message)
     while code := (yield from _axolotl(root, launcher, is_lean)):
         check_losses(root)
         if not out_of_memory.is_exhausted(root / TRAIN_LOG):
@@ -66,27 +68,27 @@ def train(
         if not read_metrics(root / METRICS):
             raise StageError(
                 f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER}"
-                f" (Axolotl's own words are in {root / TRAIN_LOG})"
+                f" (Axolotl's log: {root / TRAIN_LOG})"
             )
-        yield {"event": "out_of_memory", **out_of_memory.save(root, reached(root), is_lean)}
+        yield {"event": "out_of_memory", **out_of_memory.save(root, last_step(root), is_lean)}
     check_finished(root)
     _keep_adapter(root)
 
 
 def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, None, int]:
-    """One start of Axolotl; its exit code."""
+    """Start Axolotl once. Returns its exit code."""
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
     for name in removed:
-        yield from _told(
-            f"{name}: not whole or not finite, so training does not go on from it", step
+        yield from _message(
+            f"{name}: incomplete or not finite; training does not resume from it", step
         )
-    yield from _told(keep_metrics_until(metrics, step), step)
-    if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
+    yield from _message(keep_metrics_until(metrics, step), step)
+    if not step:  # a kill may leave incomplete tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
         child = tether.start(
-            command(root, launcher, is_lean), root, log, over=surroundings(launcher)
+            command(root, launcher, is_lean), root, log, over=environment(launcher)
         )
         try:
             yield from _follow(metrics, child)
@@ -95,74 +97,75 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, 
     return child.returncode
 
 
-def _told(text: str, step: int = 0) -> Iterator[Event]:
-    """An event for the screen alone, where there is something to say."""
+def _message(text: str, step: int = 0) -> Iterator[Event]:
+    """An event with a text for the screen; none if the text is empty."""
     if text:
-        yield {"event": "told", "step": step, "text": text}
+        yield {"event": "message", "step": step, "text": text}
 
 
-def surroundings(launcher: Launcher = ()) -> dict[str, str]:
-    """What Axolotl has beside every child's environment: the model is at hand and was judged, so
-    nobody is asked for more of it; but for a space of trackio's that the user sends metrics to,
-    which lies on the hub. One process sees one GPU: of several, Axolotl (0.19) would spread the
-    model over all (`device_map: auto`), whose kernels then work on the first alone."""
+def environment(launcher: Launcher = ()) -> dict[str, str]:
+    """Environment variables for Axolotl, beside those of every child process.
+
+    The hub is offline, because the model is already downloaded and checked. The exception is a user
+    who sends metrics to a trackio space, which is on the hub. A single process sees one GPU:
+    Axolotl
+    (0.19) would spread the model over several (`device_map: auto`), whose kernels then work on the
+    first alone."""
     offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
-    one = (
-        {"CUDA_VISIBLE_DEVICES": gpus[0]}
-        if is_one_process(launcher) and (gpus := visible())
-        else {}
-    )
-    return {**offline, **one}
+    gpus = visible() if is_one_process(launcher) else []
+    return {**offline, **({"CUDA_VISIBLE_DEVICES": gpus[0]} if gpus else {})}
 
 
 def is_one_process(launcher: Launcher) -> bool:
-    """Whether Axolotl is started as one process, and not by a launcher that starts some for it."""
+    """Whether Axolotl runs as a single process, without a launcher that starts several."""
     return not launcher or launcher[0] == LAUNCHERS[0]
 
 
 def command(root: Path, launcher: Launcher, is_lean: bool = False) -> list[str]:
-    """What starts Axolotl; the launcher's arguments reach it unchanged, behind `--`."""
+    """The command that starts Axolotl. The launcher's own arguments follow `--` unchanged."""
     name, *arguments = launcher or LAUNCHERS[:1]
     options = out_of_memory.options(root, is_lean)
     return [*COMMAND, "--launcher", name, *options, *(["--", *arguments] if arguments else [])]
 
 
 def _failure(root: Path, code: int) -> Exception | Preempted:
-    """What a start of Axolotl that ended with another code than 0 means to the user."""
+    """The exception for an exit code of Axolotl other than 0."""
     log = root / TRAIN_LOG
     if code in (PREEMPTED, -signal.SIGTERM) or faults.is_preempted(log):
         return Preempted()
-    kept = (
-        "checkpoints are kept: the same command goes on from step"
+    resume = (
+        "Complete checkpoints are kept: the same command resumes from step"
         f" {last_good_step(root / CHECKPOINTS)}"
     )
     if faults.is_full(log):
-        return faults.JobFaultError(f"train: the disk is full; free some space. Whole {kept}", log)
+        return faults.JobFaultError(f"train: the disk is full; free some space. {resume}", log)
     if killed := faults.killed(code):
-        return faults.JobFaultError(f"train: axolotl was {killed}. Whole {kept}", log)
+        return faults.JobFaultError(f"train: axolotl was {killed}. {resume}", log)
     return faults.JobFaultError(f"train: axolotl exited with {code}: {faults.cause(log)}", log)
 
 
-def reached(root: Path) -> int:
-    """The last step that metrics.jsonl knows of; 0 where training never began."""
+def last_step(root: Path) -> int:
+    """The last step in metrics.jsonl; 0 if training never began."""
     return max((int(event["step"]) for event in read_metrics(root / METRICS)), default=0)
 
 
 def check_finished(root: Path) -> None:
-    """StageError unless the last step was reached with finite losses and a finite adapter."""
+    """Raise StageError unless training reached its last step with finite losses and a finite
+    adapter."""
     ends = [event for event in read_metrics(root / METRICS) if event["event"] == "end"]
     if not ends or ends[-1]["step"] != ends[-1]["max_steps"]:
         log = root / TRAIN_LOG
         raise faults.JobFaultError(
-            f"train: stopped at step {reached(root)} before the last one: {faults.cause(log)}", log
+            f"train: stopped at step {last_step(root)} before the last one: {faults.cause(log)}",
+            log,
         )
     check_losses(root)
     weights = root / CHECKPOINTS / WEIGHTS
     try:
-        bad = not_finite(weights)
+        bad = nonfinite_tensors(weights)
     except (OSError, ValueError) as error:
         raise StageError(
-            f"train: {weights}: no whole adapter ({error}); run the same command again"
+            f"train: {weights}: not a complete adapter ({error}); run the same command again"
         ) from None
     if bad:
         raise StageError(
@@ -172,35 +175,35 @@ def check_finished(root: Path) -> None:
 
 
 def check_losses(root: Path) -> None:
-    """StageError with the step of the first loss that is no finite number. Checkpoints before it
+    """Raise StageError with the step of the first loss that is NaN or infinite. Earlier checkpoints
     stay."""
-    last = 0
+    last_finite = 0
     for event in read_metrics(root / METRICS):
         if not math.isfinite(loss := event.get("loss", 0.0)):
             raise StageError(
-                f"train: the loss is {loss} at step {event['step']} (it was a number at step"
-                f" {last}); nothing after step {last_good_step(root / CHECKPOINTS)} is kept and"
-                " nothing is scored. Likely causes, the likeliest first: axolotl.learning_rate"
-                f" ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16, whose"
-                " range is small (bf16 is not); examples of which no token is trained"
+                f"train: the loss is {loss} at step {event['step']} (last finite at step"
+                f" {last_finite}); nothing after step {last_good_step(root / CHECKPOINTS)} is kept,"
+                " and nothing is scored. Causes, most likely first: axolotl.learning_rate"
+                f" ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16 overflows"
+                " (bf16 does not); examples without a trained token"
             )
-        last = event["step"] if "loss" in event else last
+        last_finite = event["step"] if "loss" in event else last_finite
 
 
 def warnings(events: list[Event]) -> list[dict[str, Any]]:
-    """What a finished training should be doubted for: `zero_gradient` with the first step,
-    `flat_loss` with the last."""
-    found = []
-    if still := [event["step"] for event in events if event.get("grad_norm") == 0]:
-        found.append({"kind": "zero_gradient", "step": still[0], "n": len(still)})
+    """Signs that a finished training learned nothing: `zero_gradient` with its first step,
+    `flat_loss` with the last step."""
+    signs = []
+    if steps := [event["step"] for event in events if event.get("grad_norm") == 0]:
+        signs.append({"kind": "zero_gradient", "step": steps[0], "n": len(steps)})
     losses = [event["loss"] for event in events if "loss" in event]
     if len(losses) > 2 and max(losses) - min(losses) <= FLAT * abs(max(losses)):
-        found.append({"kind": "flat_loss", "step": events[-1]["step"], "n": len(losses)})
-    return found
+        signs.append({"kind": "flat_loss", "step": events[-1]["step"], "n": len(losses)})
+    return signs
 
 
 def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
-    """Yield each whole line of a growing file until its writer has ended."""
+    """Yield each event of a growing metrics file until its writer has exited."""
     seen = 0
     while True:
         ended = child.poll() is not None
@@ -213,10 +216,10 @@ def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
 
 
 def _keep_adapter(root: Path) -> None:
-    """Adapter, tokenizer and template to model/, whole or not at all."""
-    made, final = root / CHECKPOINTS, root / MODEL
+    """Copy adapter, tokenizer and template to model/, all or nothing."""
+    output, final = root / CHECKPOINTS, root / MODEL
     partial = Path(mkdtemp(drafts.SUFFIX, f".{MODEL}.", root))
-    for file in made.iterdir():
+    for file in output.iterdir():
         if file.is_file() and (
             file.name in KEPT or file.name.startswith(("tokenizer", "special_tokens"))
         ):

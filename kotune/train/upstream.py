@@ -1,24 +1,23 @@
-"""Everything that kotune patches or works around in other projects, one function a fault.
+"""Everything that kotune patches or works around in other projects, one function per fault.
 
-Each docstring says which version has the fault, what goes wrong without the function, and where it
-is applied. tests/train/test_upstream.py shows every fault in the installed version: where such a
-test fails, its function can go.
+Each docstring names the version that has the fault, what goes wrong without the function, and where
+it is applied. tests/train/test_upstream.py demonstrates every fault in the installed version. If
+such a test fails, its function can be removed.
 
-Two more workarounds stand in kotune.worker, which may not import this package:
-AXOLOTL_DATASET_NUM_PROC in its
-environment, and in its startup/sitecustomize.py that nothing can import `kernels`.
+Two more workarounds are in kotune.worker, which may not import this package. One sets
+AXOLOTL_DATASET_NUM_PROC in the environment. The other, in startup/sitecustomize.py, blocks the
+import of `kernels`:
+
     Seen in: transformers 5.16.1 (integrations/hub_kernels.py), which takes `attn_implementation` of
-    a model's config.json for
-    the name of a hub repository and runs its code, with HF_HUB_OFFLINE out of the cache unasked;
-    bitsandbytes 0.50.2
-    (backends/cpu/ops.py), which on a CPU with AVX512-BF16 asks for a kernel, by version and not by
-    commit, when it is imported;
-    both through kernels 0.16.2, with HF_TOKEN. Its telemetry off, bitsandbytes asks all the same;
-    USE_HUB_KERNELS=NO stops
-    neither of them.
-    Without it: code that nobody chose runs in every child. (In Axolotl, bitsandbytes is imported
-    before our plugin is.)
-Nothing heavy is imported before a function needs it.
+    a model's config.json for the name of a hub repository and runs its code. With HF_HUB_OFFLINE it
+    runs the code from the cache, without asking. Also bitsandbytes 0.50.2 (backends/cpu/ops.py): on
+    a CPU with AVX512-BF16 its import requests a kernel by version, not by commit. Both use kernels
+    0.16.2 with HF_TOKEN. Disabled telemetry does not stop bitsandbytes, and USE_HUB_KERNELS=NO
+    stops neither.
+    Without it: every child process runs code that nobody chose. (Axolotl imports bitsandbytes
+    before our plugin.)
+
+No heavy module is imported before a function needs it.
 """
 
 import inspect
@@ -47,67 +46,77 @@ def train_together_on_cpu(cfg: Any) -> None:
     """Let several processes without a GPU train one model. Changes Axolotl's `cfg` and this
     process's environment.
 
-    Seen in: Axolotl 0.19, which takes a process's rank for the number of a GPU, and accelerate
-    1.13, which connects processes without a GPU only where ACCELERATE_USE_CPU is set. Without it:
-    the model is loaded onto a GPU that does not exist, and each process would train alone. Applied
-    in: kotune.train.plugin `load_datasets`, the hook before Axolotl settles the model's device."""
+    Seen in: Axolotl 0.19, which uses a process's rank as the number of a GPU, and accelerate 1.13,
+    which connects processes without a GPU only if ACCELERATE_USE_CPU is set.
+    Without it: the model is loaded onto a GPU that does not exist, and each process would train
+    alone.
+    Applied in: kotune.train.plugin `load_datasets`, the hook before Axolotl chooses the device.
+    """
     if cfg.world_size != 1 and cfg.device == "cpu":
         cfg.device_map = {"": "cpu"}
         os.environ["ACCELERATE_USE_CPU"] = "true"
 
 
 def restore_on_cpu(cfg: Any) -> None:
-    """Let several processes without a GPU go on from a checkpoint. Stays so in this process.
+    """Let several processes without a GPU resume from a checkpoint. Lasts as long as this process.
 
-    Seen in: accelerate 1.13, which numbers such a process's CPU, with transformers 5.16, which
-    restores the optimizer to that device, and torch 2.13, which knows none that is called `cpu:0`.
-    Without it: a training of several processes on a CPU that was stopped never goes on. Applied in:
-    kotune.train.plugin `load_datasets`."""
+    Seen in: accelerate 1.13, which numbers the CPU of such a process, transformers 5.16, which
+    restores the optimizer to that device, and torch 2.13, which has no device `cpu:0`.
+    Without it: an interrupted training of several processes on a CPU cannot resume.
+    Applied in: kotune.train.plugin `load_datasets`.
+    """
     if cfg.world_size != 1 and cfg.device == "cpu":
         import torch
 
         torch.serialization.register_package(
             100,
             lambda _: None,
-            lambda storage, place: storage if place.startswith("cpu:") else None,
+            lambda storage, location: storage if location.startswith("cpu:") else None,
         )
 
 
 def seed_adapter(cfg: Any) -> None:
     """Seed the adapter's initial weights with the `seed` of Axolotl's `cfg`.
 
-    Seen in: Axolotl 0.19 (and up to 0.20), which seeds only when it makes the trainer, after the
-    adapter. Without it: two runs with one seed differ in every tensor of the adapter. Applied in:
-    kotune.train.plugin `pre_model_load`."""
+    Seen in: Axolotl 0.19 (and up to 0.20), which sets the seed only when it builds the trainer,
+    after the adapter.
+    Without it: two runs with the same seed differ in every tensor of the adapter.
+    Applied in: kotune.train.plugin `pre_model_load`.
+    """
     from transformers import set_seed
 
     set_seed(cfg.seed)
 
 
 def log_every_loss() -> dict[str, Any]:
-    """Training arguments with which a loss that is NaN or infinite is logged as such.
+    """Training arguments that log a loss of NaN or infinity as such.
 
-    Seen in: transformers 5.16, which replaces it by the mean of the losses before it; Axolotl 0.19
-    has no key for that. Without it: a training whose weights are all NaN logs a number, and goes on
-    to the end. Applied in: kotune.train.plugin `get_training_args`."""
+    Seen in: transformers 5.16, which logs the mean of the losses before it instead; Axolotl 0.19
+    has no key for this.
+    Without it: a training whose weights are all NaN logs a finite loss and continues to the end.
+    Applied in: kotune.train.plugin `get_training_args`.
+    """
     return {"logging_nan_inf_filter": False}
 
 
 def start_with_training() -> dict[str, Any]:
     """Training arguments without an evaluation before the first step.
 
-    Seen in: Axolotl 0.19, which asks for one wherever eval_steps or eval_strategy is set, `"no"`
-    included. Without it: the untrained model reads all validation rows, for minutes, and nobody
-    looks at what it finds. Applied in: kotune.train.plugin `get_training_args`."""
+    Seen in: Axolotl 0.19, which evaluates first if eval_steps or eval_strategy is set, even to
+    `"no"`.
+    Without it: the untrained model is evaluated on all validation rows, for minutes, and the result
+    is not used.
+    Applied in: kotune.train.plugin `get_training_args`.
+    """
     return {"eval_on_start": False}
 
 
 def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
-    """After the last step, evaluate, unless `eval_strategy` is "no". An epoch's end does so by
+    """Evaluate after the last step, unless `eval_strategy` is "no", or "epoch", which evaluates by
     itself.
 
-    Seen in: Axolotl 0.19, which makes of one evaluation an epoch and one epoch none at all.
-    Without it: a training has no validation loss.
+    Seen in: Axolotl 0.19, which never evaluates with one evaluation per epoch and one epoch.
+    Without it: such a training has no validation loss.
     Applied in: kotune.train.plugin `Evaluation`.
     """
     if state.global_step >= state.max_steps and cfg.eval_strategy not in ("no", False, "epoch"):
@@ -115,23 +124,24 @@ def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
 
 
 def name_trackio_project(cfg: Any) -> dict[str, Any]:
-    """Training arguments with the `trackio_project_name` of Axolotl's `cfg`, empty where it has
-    none.
+    """Training arguments with the `trackio_project_name` of Axolotl's `cfg`; empty without one.
 
-    Seen in: Axolotl 0.19, which only puts the name into an environment variable that nobody reads.
-    Without it: every run's metrics are kept under trackio's project `huggingface`.
+    Seen in: Axolotl 0.19, which only sets an environment variable that is never read.
+    Without it: all metrics go to trackio's project `huggingface`.
     Applied in: kotune.train.plugin `get_training_args`.
     """
     return {"project": cfg.trackio_project_name} if cfg.trackio_project_name else {}
 
 
 def drop_bucket_id() -> None:
-    """Make `trackio.init` accept, and ignore, the argument `bucket_id`. It stays so in this
+    """Make `trackio.init` accept and ignore the argument `bucket_id`. Lasts as long as this
     process.
 
-    Seen in: transformers 5.16, which names a bucket, with trackio 0.19, which Axolotl 0.19 pins and
-    which takes none. Without it: training with `use_trackio` ends with a TypeError before its first
-    step. Applied in: kotune.train.plugin `pre_model_load`, where a recipe asks for trackio."""
+    Seen in: transformers 5.16, which passes a bucket, with trackio 0.19, pinned by Axolotl 0.19,
+    which has no such argument.
+    Without it: training with `use_trackio` ends with a TypeError before its first step.
+    Applied in: kotune.train.plugin `pre_model_load`, if a recipe uses trackio.
+    """
     import trackio
 
     plain = trackio.init
@@ -140,34 +150,40 @@ def drop_bucket_id() -> None:
 
 
 def hold_kernels(model: Any) -> None:
-    """Keep 4-bit layers on one kernel, in training and in evaluation alike.
+    """Keep 4-bit layers on the same kernel in training and in evaluation.
 
-    Seen in: bitsandbytes 0.50, on a CPU with AVX512-BF16. It repacks a 4-bit layer at its first
-    evaluation, and never back. Without it: every later training step runs a kernel without gradient
-    (or fails, where the layer has a bias), and rounds to bfloat16. Applied in: kotune.train.plugin
-    `post_model_load` and kotune.score, on every model that is loaded."""
+    Seen in: bitsandbytes 0.50, on a CPU with AVX512-BF16. It repacks a 4-bit layer at the first
+    evaluation and never unpacks it.
+    Without it: every later training step runs a kernel without gradient and rounds to bfloat16, or
+    fails if the layer has a bias.
+    Applied in: kotune.train.plugin `post_model_load` and kotune.score, on every loaded model.
+    """
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
 
 
 def exact_softmax() -> dict[str, Any]:
-    """Arguments of lm_eval's HF model with which log-likelihoods are computed in float32, whatever
-    the model's own precision.
+    """Arguments of lm_eval's HF model that compute log-likelihoods in float32 for every precision
+    of the model.
 
-    Seen in: lm_eval 0.4.11, whose log-probabilities have the precision of the logits. Without it:
-    those of a bfloat16 model have three digits, so that choices tie, and a tie goes to the first
-    one. Applied in: kotune.score.model."""
+    Seen in: lm_eval 0.4.11, whose log-probabilities have the precision of the logits.
+    Without it: log-probabilities of a bfloat16 model have three digits, so choices tie, and the
+    first choice wins.
+    Applied in: kotune.score.model.
+    """
     return {"softmax_dtype": "float32"}
 
 
 def stop_at_max_steps(trainer: Any) -> None:
-    """End a training that resumes from its last checkpoint at once: it has nothing left to do.
+    """End a training at once if it resumes from its last checkpoint.
 
-    Seen in: transformers 5.16, which asks only after a step whether it was the last one. Without
-    it: such a training makes one step more than `max_steps`, where that lies in the middle of an
-    epoch. Applied in: kotune.train.plugin `add_callbacks_post_trainer`. (The method has no public
-    name.)"""
+    Seen in: transformers 5.16, which checks for the last step only after a step.
+    Without it: such a training makes one step more than `max_steps`, if that is in the middle of an
+    epoch.
+    Applied in: kotune.train.plugin `add_callbacks_post_trainer`. (`_run_epoch` has no public
+    equivalent.)
+    """
     run_epoch = trainer._run_epoch
 
     def unless_done(**words: Any) -> None:
@@ -181,12 +197,14 @@ def stop_at_max_steps(trainer: Any) -> None:
 
 @contextmanager
 def another_day() -> Iterator[None]:
-    """Chat templates see a clock that is 400 days ahead, as when an adapter is scored long after
+    """Move the clock of chat templates 400 days ahead, as if an adapter were scored long after
     training.
 
     Seen in: transformers 5.16, whose `strftime_now` in a chat template reads the machine's clock.
-    Without it: a template that writes the date into the prompt passes the proof of parity, on the
-    day of the training. Applied in: kotune.parity.proof, around lm-eval's requests."""
+    Without it: a template that writes the date into the prompt passes the parity proof on the day
+    of training.
+    Applied in: kotune.parity.asked, around lm-eval's requests.
+    """
     from transformers.utils import chat_template_utils
 
     class Later:

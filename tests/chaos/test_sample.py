@@ -45,7 +45,7 @@ def test_a_training_killed_after_its_last_checkpoint_makes_no_step_more(
 ) -> None:
     code, _ = victim.stop(signal.SIGKILL, lambda: victim.step() == STEPS, "--until", "train")
     assert code == -signal.SIGKILL
-    assert f"goes on from step {STEPS}" in victim.finish("--until", "train")
+    assert f"resumes from step {STEPS}" in victim.finish("--until", "train")
     assert victim.digest(ADAPTER) == whole.digest(ADAPTER)
     assert victim.losses() == whole.losses()
 
@@ -71,7 +71,7 @@ def test_sigterm_saves_a_checkpoint_in_time_and_the_run_goes_on_to_the_same_adap
         not (victim.root / ADAPTER).exists()
         and not (victim.root / "checkpoints" / "adapter_model.safetensors").exists()
     )
-    assert "goes on from step" in victim.finish("--until", "train")
+    assert "resumes from step" in victim.finish("--until", "train")
     assert victim.digest(ADAPTER) == whole.digest(ADAPTER)
     assert victim.losses() == whole.losses()
 
@@ -128,7 +128,7 @@ def test_a_loss_that_is_nan_stops_training_at_the_step_that_logs_it(
 ) -> None:
     monkeypatch.setattr(training, "COMMAND", faulty.command("nan", SAVED + 2))
     with pytest.raises(
-        StageError, match=f"loss is nan at step {SAVED + 2} .*it was a number at step {SAVED + 1}"
+        StageError, match=f"loss is nan at step {SAVED + 2} .*last finite at step {SAVED + 1}"
     ):
         list(training.train(victim.root, {"fault": "nan"}))
     assert victim.step() == SAVED
@@ -176,7 +176,7 @@ def test_a_full_disk_is_told_and_with_room_the_run_ends_with_the_same_adapter(
     said = done.stdout
     assert said.startswith(f"1 {SAVED} error: "), said + done.stderr
     assert (
-        "the disk is full; free some space. Whole checkpoints are kept: the same command goes on"
+        "the disk is full; free some space. Complete checkpoints are kept: the same command resumes"
         f" from step {SAVED}" in said
     )
     assert said.split()[-1] == whole.digest(ADAPTER)

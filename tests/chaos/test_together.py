@@ -61,7 +61,7 @@ def test_a_sigterm_that_reaches_one_process_stops_all_at_one_step_with_a_whole_c
         for file in (victim.root / "checkpoints" / f"checkpoint-{victim.step()}").iterdir()
     }
     assert {"rng_state_0.pth", "rng_state_1.pth", "optimizer.pt", "trainer_state.json"} <= parts
-    assert f"goes on from step {victim.step()}" in victim.finish(*TOGETHER)
+    assert f"resumes from step {victim.step()}" in victim.finish(*TOGETHER)
     assert (victim.root / ADAPTER).exists()
 
 

@@ -177,9 +177,9 @@ def test_a_few_rows_are_evaluated_once_at_the_end_unless_the_recipe_says_otherwi
             axolotl_config.config(reading.load(path), "cpu", rows=rows).get("evals_per_epoch")
             == evaluations
         )
-    told = "A run leaves evals_per_epoch out below 500 training rows"
-    assert told in axolotl_config.render(reading.load(path), "cpu")
-    assert told not in axolotl_config.render(reading.load(path), "cpu", rows=499)
+    note = "a run drops evals_per_epoch"
+    assert note in axolotl_config.render(reading.load(path), "cpu")
+    assert note not in axolotl_config.render(reading.load(path), "cpu", rows=499)
     asked = reading.load(path, ("axolotl.evals_per_epoch=4",))
     assert axolotl_config.config(asked, "cpu", rows=100)["evals_per_epoch"] == 4
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kotune.train import finite
-from kotune.train.finite import not_finite
+from kotune.train.finite import nonfinite_tensors
 from tests.conftest import ROOT
 
 torch = pytest.importorskip("torch")
@@ -48,9 +48,9 @@ def test_no_number_and_infinity_are_found_wherever_they_stand(
                 },
                 path,
             )
-            assert not_finite(path) == ["spoilt"]
+            assert nonfinite_tensors(path) == ["spoilt"]
     save_file({"whole": whole, "one": torch.tensor(1.0, dtype=dtype)}, path)
-    assert not_finite(path) == []
+    assert nonfinite_tensors(path) == []
 
 
 @pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2"])
@@ -58,8 +58,8 @@ def test_numbers_of_an_unknown_kind_are_not_taken_for_good_ones(tmp_path: Path, 
     from safetensors.torch import save_file
 
     save_file({"a": torch.ones(2).to(getattr(torch, kind))}, tmp_path / "file")
-    with pytest.raises(ValueError, match="numbers of an unknown kind"):
-        not_finite(tmp_path / "file")
+    with pytest.raises(ValueError, match="unknown dtype"):
+        nonfinite_tensors(tmp_path / "file")
 
 
 HOSTILE: dict[str, tuple[Any, bytes]] = {
@@ -85,14 +85,14 @@ HOSTILE: dict[str, tuple[Any, bytes]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_file_that_is_not_whole_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError):
-        not_finite(written(tmp_path / "file", *HOSTILE[name]))
+        nonfinite_tensors(written(tmp_path / "file", *HOSTILE[name]))
 
 
 def test_a_header_that_would_be_longer_than_the_file_is_an_error(tmp_path: Path) -> None:
     for data in (b"", b"1234567", b"\xff" * 8, (100).to_bytes(8, "little")):
         (tmp_path / "file").write_bytes(data)
         with pytest.raises(ValueError):
-            not_finite(tmp_path / "file")
+            nonfinite_tensors(tmp_path / "file")
 
 
 def test_a_gigabyte_of_nothing_takes_little_memory(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_gigabyte_of_nothing_takes_little_memory(tmp_path: Path) -> None:
     )
     os.truncate(path, path.stat().st_size + size)
     code = (
-        "import sys; from pathlib import Path; from kotune.train.finite import not_finite\nassert"
-        " not_finite(Path(sys.argv[1])) == []\nprint(next(line for line in"
+        "import sys; from pathlib import Path; from kotune.train.finite import nonfinite_tensors\n"
+        "assert nonfinite_tensors(Path(sys.argv[1])) == []\nprint(next(line for line in"
         " open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     )
     done = subprocess.run(

@@ -51,7 +51,7 @@ def seen(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if named is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    for name, value in training.surroundings(launcher).items():
+    for name, value in training.environment(launcher).items():
         monkeypatch.setenv(name, value)
     return list(
         torch.cuda._parse_visible_devices()[:installed]

@@ -121,11 +121,11 @@ BEGUN = (  # the model is loaded
     [
         (
             "sys.exit('torch.OutOfMemoryError: CUDA out of memory.')",
-            "too small for the model itself; end what else uses it",
+            "too small for the model itself; end other processes on the GPU",
         ),
         (
             "sys.exit('OSError: [Errno 28] No space left on device')",
-            "disk is full; free some space(.|\n)*goes on from step 0",
+            "disk is full; free some space(.|\n)*resumes from step 0",
         ),
         ("os.kill(os.getpid(), signal.SIGKILL)", "killed from outside"),
     ],
@@ -176,7 +176,7 @@ def test_a_loss_that_is_no_number_is_told_with_its_step_and_checkpoints_stay(
     monkeypatch.setattr(training, "COMMAND", failing(code))
     with pytest.raises(
         StageError,
-        match=r"loss is nan at step 2 \(it was a number at step 1\)(.|\n)*learning_rate \(3 at",
+        match=r"loss is nan at step 2 \(last finite at step 1\)(.|\n)*learning_rate \(3 at",
     ):
         list(training.train(tmp_path, INPUTS))
     assert (tmp_path / "checkpoints" / "checkpoint-1").exists()
@@ -243,7 +243,7 @@ def test_out_of_memory_with_one_example_gives_up_with_advice(
         failing(f"{BEGUN}sys.exit('torch.OutOfMemoryError: CUDA out of memory.')"),
     )
     with pytest.raises(
-        StageError, match=r"one example at a time; shorten axolotl\.sequence_len"
+        StageError, match=r"micro_batch_size 1; shorten axolotl\.sequence_len"
     ) as told:
         list(training.train(tmp_path, INPUTS))
     assert exit_code(told.value) == 1
@@ -449,10 +449,7 @@ def test_unfinished_work_whose_note_is_damaged_is_not_used_and_that_is_told(
 ) -> None:
     checkpoint(tmp_path / "work", 5)
     write_text(tmp_path / "work" / "inputs.json", inputs)
-    assert (
-        keep_matching(tmp_path / "work", INPUTS)
-        == "work/inputs.json: damaged, so the unfinished work beside it is not used"
-    )
+    assert keep_matching(tmp_path / "work", INPUTS).startswith("work/inputs.json: damaged")
     assert keep_matching(tmp_path / "work", INPUTS) == "" and last_good_step(tmp_path / "work") == 0
 
 
@@ -463,9 +460,7 @@ def test_an_adapter_of_numbers_that_nobody_knows_is_one_message(tmp_path: Path) 
     save_file({"a": torch.ones(2).to(torch.float8_e4m3fn)}, root / "checkpoints" / WEIGHTS)
     with pytest.raises(
         StageError,
-        match=(
-            r"no whole adapter \(numbers of an unknown kind \('F8_E4M3'\)\); run the same command"
-        ),
+        match=(r"not a complete adapter \(an unknown dtype \('F8_E4M3'\)\); run the same command"),
     ):
         training.check_finished(root)
 
@@ -531,7 +526,7 @@ def test_metrics_that_are_damaged_while_training_goes_on_are_one_message(tmp_pat
         StageError,
         match=r"metrics\.jsonl: not whole .*; run the same command again, which keeps the lines",
     ):
-        training.reached(tmp_path)
+        training.last_step(tmp_path)
 
 
 def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
@@ -545,9 +540,9 @@ def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(
     """The model is at hand and was judged; a mirror may offer more of it by now."""
     for name in ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    assert training.surroundings()["HF_HUB_OFFLINE"] == "1"
+    assert training.environment()["HF_HUB_OFFLINE"] == "1"
     monkeypatch.setenv("TRACKIO_SPACE_ID", "me/space")
-    assert "HF_HUB_OFFLINE" not in training.surroundings()
+    assert "HF_HUB_OFFLINE" not in training.environment()
 
 
 def about_gpus(launcher: tuple[str, ...]) -> list[str]:
@@ -575,7 +570,7 @@ def test_one_process_sees_one_gpu_and_a_launchers_processes_see_all(
     if named:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     for launcher in ((), ("python",)):
-        assert training.surroundings(launcher)["CUDA_VISIBLE_DEVICES"] == seen[0]
+        assert training.environment(launcher)["CUDA_VISIBLE_DEVICES"] == seen[0]
         told = about_gpus(launcher)
         assert (
             told == []
@@ -583,13 +578,13 @@ def test_one_process_sees_one_gpu_and_a_launchers_processes_see_all(
             else f"uses the first ({seen[0]})" in told[0] and f"node={len(seen)}" in told[0]
         )
     for launcher in (("torchrun", "--nproc_per_node=2"), ("accelerate",)):
-        assert "CUDA_VISIBLE_DEVICES" not in training.surroundings(launcher)  # the user's own stays
+        assert "CUDA_VISIBLE_DEVICES" not in training.environment(launcher)  # the user's own stays
         assert about_gpus(launcher) == []
 
 
 def test_without_a_gpu_nothing_is_said_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES" not in training.surroundings() and about_gpus(()) == []
+    assert "CUDA_VISIBLE_DEVICES" not in training.environment() and about_gpus(()) == []
 
 
 def test_what_training_makes_lies_where_it_can_be_written(
