@@ -1,2 +1,2 @@
-"""Training examples as each model will see them, before anything is trained.
-Shown on the screen and as a page."""
+"""Shows training examples as each model will see them, before training.
+The output is a screen or a page."""

@@ -1,9 +1,8 @@
-"""The examples as each model will see them, before anything is trained: for one recipe or for
-several side by side.
+"""Collects the examples of one or several recipes as each model will see them, before training.
 
-PreparedData, configuration and template are made as a run makes them, in a folder that is gone
-afterwards; the models' weights are not fetched. Recipes that prepare the same data share it, and
-their models are compared on it."""
+Data, configuration and template are made as in a run, in a temporary folder. The models' weights
+are not downloaded. Recipes that prepare the same data share it, and their tokenizers are compared
+on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from kotune.worker.device import detect_device
 
 @dataclass(frozen=True)
 class Seen:
-    """One recipe's model over the data; `tokens` is what tokens.look() tells."""
+    """One recipe's model with its view of the data; `tokens`: the result of tokens.describe()."""
 
     recipe: str
     model: str
@@ -31,8 +30,8 @@ class Seen:
 
     @property
     def per_character(self) -> float:
-        """Tokens of all messages' contents, without template and special tokens, by their
-        characters (lengths.of_contents)."""
+        """Tokens per character of all messages' contents, without template and special tokens
+        (lengths.of_contents)."""
         return float(self.tokens["content"]["tokens"] / self.tokens["content"]["characters"])
 
 
@@ -45,11 +44,11 @@ class PreparedData:
 
     @property
     def cheapest(self) -> Seen:
-        """The recipe whose model has the fewest tokens for the text."""
+        """The recipe whose model needs the fewest tokens for the text."""
         return min(self.seen, key=lambda seen: seen.per_character)
 
     def costs(self) -> list[tuple[Seen, float]]:
-        """The other recipes with how many times the cheapest one's tokens they need for the same
+        """Every other recipe with the ratio of its tokens to the cheapest one's, for the same
         text."""
         least = self.cheapest
         return [
@@ -60,10 +59,10 @@ class PreparedData:
 
 
 def examples(sets: list[PreparedData]) -> Iterator[list[tuple[Seen, dict[str, Any]]]]:
-    """Each example that is shown, as each recipe that trains on it sees it."""
+    """Each shown example, as every recipe that trains on it sees it."""
     for data in sets:
-        for sides in zip(*(seen.tokens["shown"] for seen in data.seen), strict=True):
-            yield list(zip(data.seen, sides, strict=True))
+        for views in zip(*(seen.tokens["shown"] for seen in data.seen), strict=True):
+            yield list(zip(data.seen, views, strict=True))
 
 
 def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> list[PreparedData]:
@@ -76,7 +75,7 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
             Job(recipe, Run(root / str(number)), device, None)
             for number, recipe in enumerate(recipes)
         ]
-        # Models first: a hub that does not answer is told before the data are read.
+        # Models first, so that an unreachable hub is reported before the data are read.
         bases = {job.run.root.name: pipeline.configure(job, weights=False).base for job in jobs}
         groups = _prepared(jobs)
         call("preview", root, bases=bases, items=items)
@@ -88,7 +87,8 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
 
 
 def _prepared(jobs: list[Job]) -> list[tuple[Manifest, list[Job]]]:
-    """The data of every job in its run folder, converted once for all that prepare the same."""
+    """Prepare the data of every job in its run folder. Jobs that prepare the same data share one
+    conversion."""
     groups: list[tuple[dict[str, Any], Manifest, list[Job]]] = []
     for job in jobs:
         inputs = stages.inputs(job, "prepare")

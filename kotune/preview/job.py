@@ -1,4 +1,4 @@
-"""A preview's job: the examples of several run folders as each one's model sees them."""
+"""A preview's job: the examples of several run folders as their models see them."""
 
 from contextlib import chdir
 from pathlib import Path
@@ -10,10 +10,11 @@ from kotune.worker import bounds
 
 
 def run(root: Path, bases: dict[str, str], items: int) -> None:
-    """Writes tokens.json into each run folder below `root`. `bases`: the model of each."""
+    """Write tokens.json into each run folder below `root`. `bases`: the base model by folder
+    name."""
     for name, base in bases.items():
         folder = root / name
         with bounds.tokenizing():
             hub.write_own_template(base, folder, Run(folder).record()["model_revision"])
         with chdir(folder):  # Axolotl's paths are relative
-            write_json(folder / "tokens.json", tokens.look(folder, items))
+            write_json(folder / "tokens.json", tokens.describe(folder, items))

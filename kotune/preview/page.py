@@ -1,4 +1,4 @@
-"""A preview as a page to keep."""
+"""Renders a preview as an HTML page."""
 
 from kotune.display.page import render
 from kotune.display.phrases import Phrases
@@ -7,12 +7,12 @@ from kotune.preview.screen import NEWLINE, headline, visible
 from kotune.preview.tables import tables
 
 
-def page(sets: list[PreparedData], say: Phrases) -> str:
-    """The whole page."""
+def page(sets: list[PreparedData], phrases: Phrases) -> str:
+    """The whole page as HTML."""
     return render(
         "preview",
-        say=say,
-        tables=list(tables(sets, say)),
+        phrases=phrases,
+        tables=list(tables(sets, phrases)),
         examples=list(examples(sets)),
         recipes=[seen for data in sets for seen in data.seen],
         headline=headline,

@@ -1,4 +1,4 @@
-"""A preview on the terminal: trained tokens in colour and underlined, or in [[ ]] where there is no
+"""Prints a preview on the terminal. Trained tokens are coloured and underlined, or in [[ ]] without
 colour."""
 
 import re
@@ -16,85 +16,85 @@ from kotune.display.terminal import terminal
 from kotune.preview.gather import PreparedData, Seen, examples
 from kotune.preview.tables import tables
 
-BAR = "▏"  # stands in no Korean text, as · does
+BAR = "▏"  # unlike ·, does not occur in Korean text
 NEWLINE = "↵"
 BREAKS = re.compile("\n+")
 SMALL = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 TRAINED, READ, SPECIAL = "bold underline green", "", "italic"  # rich styles
 
 
-def waiting(say: Phrases) -> Status:
-    """What a person at a terminal sees until the preview is there; a log sees nothing."""
-    return terminal(stderr=True).status(say("working"))
+def waiting(phrases: Phrases) -> Status:
+    """A status line for a terminal until the preview is ready. A log does not get it."""
+    return terminal(stderr=True).status(phrases("working"))
 
 
-def show(sets: list[PreparedData], say: Phrases, console: Console | None = None) -> None:
+def show(sets: list[PreparedData], phrases: Phrases, console: Console | None = None) -> None:
     """Print the tables and then the examples."""
     console = table.unbroken(console)
-    for found in tables(sets, say):
-        table.show(found, console)
-    console.print(Text(say("examples_title"), "bold"))
-    console.print(_legend(say, _is_plain(console)))
-    for number, sides in enumerate(examples(sets), 1):
-        _print_example(number, sides, say, console)
+    for part in tables(sets, phrases):
+        table.show(part, console)
+    console.print(Text(phrases("examples_title"), "bold"))
+    console.print(_legend(phrases, _is_plain(console)))
+    for number, views in enumerate(examples(sets), 1):
+        _print_example(number, views, phrases, console)
 
 
 def _is_plain(console: Console) -> bool:
     return not console.is_terminal or console.no_color or console.color_system is None
 
 
-def _legend(say: Phrases, plain: bool) -> Text:
+def _legend(phrases: Phrases, plain: bool) -> Text:
     lines = [
-        say("legend_bar", bar=BAR),
-        say("legend_newline", newline=NEWLINE),
-        say("legend_pieces"),
+        phrases("legend_bar", bar=BAR),
+        phrases("legend_newline", newline=NEWLINE),
+        phrases("legend_pieces"),
     ]
     if plain:
-        return Text("\n".join([say("legend_brackets"), *lines]))
+        return Text("\n".join([phrases("legend_brackets"), *lines]))
     styled = (
-        (say("legend_trained"), TRAINED),
-        (say("legend_context"), READ),
-        (say("legend_special"), SPECIAL),
+        (phrases("legend_trained"), TRAINED),
+        (phrases("legend_context"), READ),
+        (phrases("legend_special"), SPECIAL),
     )
     return Text("\n").join([*(Text(*line) for line in styled), *map(Text, lines)])
 
 
 def _print_example(
-    number: int, sides: list[tuple[Seen, dict[str, Any]]], say: Phrases, console: Console
+    number: int, views: list[tuple[Seen, dict[str, Any]]], phrases: Phrases, console: Console
 ) -> None:
-    first = sides[0][1]
-    named = say(
+    first = views[0][1]
+    title = phrases(
         "example", number=number, guid=first["guid"], source=first["source"], form=first["form"]
     )
-    console.print(Text(f"\n{named}", "bold"))
-    for seen, example in sides:
-        console.print(Text(headline(seen, example, say)))
+    console.print(Text(f"\n{title}", "bold"))
+    for seen, example in views:
+        console.print(Text(headline(seen, example, phrases)))
         console.print(written(example["pieces"], _is_plain(console)))
 
 
-def headline(seen: Seen, example: dict[str, Any], say: Phrases) -> str:
-    """Whose tokens these are, how many of them are trained, and whether they fit."""
+def headline(seen: Seen, example: dict[str, Any], phrases: Phrases) -> str:
+    """Recipe, model, number of tokens, number of trained tokens, and a note if they do not fit."""
     limit = seen.tokens["examples"]["sequence_len"]
-    whole = sum(tokens for _, tokens, _, _ in example["pieces"])
+    length = sum(tokens for _, tokens, _, _ in example["pieces"])
     trained = sum(tokens for _, tokens, is_trained, _ in example["pieces"] if is_trained)
-    told = say(
+    line = phrases(
         "tokens_of",
         recipe=seen.recipe,
         model=seen.model,
-        tokens=f"{whole:,}",
+        tokens=f"{length:,}",
         trained=f"{trained:,}",
     )
-    return f"{told}; {say('too_long_here', limit=f'{limit:,}')}" if whole > limit else told
+    return f"{line}; {phrases('too_long_here', limit=f'{limit:,}')}" if length > limit else line
 
 
 def visible(text: str) -> tuple[str, str]:
-    """The text of a piece with its line breaks to be seen, and the break that follows the piece."""
-    shown = BREAKS.sub(lambda found: NEWLINE * len(found[0]) + "\n", text)
+    """The text of a piece with visible line breaks, and the line break after the piece."""
+    shown = BREAKS.sub(lambda match: NEWLINE * len(match[0]) + "\n", text)
     return (shown[:-1], "\n") if shown.endswith("\n") else (shown, "")
 
 
 def written(pieces: Iterable[list[Any]], plain: bool) -> Text:
-    """The pieces of an example as text; without styles where `plain`."""
+    """The pieces of an example as text; `plain`: without styles."""
     line, between = Text(), ""
     for trained, run in groupby(pieces, key=lambda piece: bool(piece[2])):
         line.append(between, "dim")

@@ -1,30 +1,29 @@
-"""What a preview counts, as tables with their notes in a reader's language: one piece for the
-terminal and for the page."""
+"""The counts of a preview as tables with notes, in one language. The terminal and the page use the
+same tables."""
 
 from collections.abc import Iterator
 
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
-from kotune.parity import lengths
+from kotune.parity.lengths import SAMPLE
 from kotune.preview.gather import PreparedData, Seen
 from kotune.report import data_tables
 from kotune.report.lines import not_scored
 
 
-def tables(sets: list[PreparedData], say: Phrases) -> Iterator[Table]:
-    """The tokens of all recipes, then for each set of data its labels, what was left out, and
-    leaks."""
-    yield _tokens(sets, say)
+def tables(sets: list[PreparedData], phrases: Phrases) -> Iterator[Table]:
+    """The tokens of all recipes, then labels, dropped rows and leaks of each prepared data set."""
+    yield _tokens(sets, phrases)
     for data in sets:
-        whose = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
-        yield data_tables.labels(data.manifest, say, whose)
-        dropped = data_tables.dropped(data.manifest, say, whose)
-        dropped.notes.extend(not_scored(data.manifest, say))
+        recipes = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
+        yield data_tables.labels(data.manifest, phrases, recipes)
+        dropped = data_tables.dropped(data.manifest, phrases, recipes)
+        dropped.notes.extend(not_scored(data.manifest, phrases))
         yield dropped
-        yield data_tables.leaks(data.manifest, say, whose)
+        yield data_tables.leaks(data.manifest, phrases, recipes)
 
 
-def _tokens(sets: list[PreparedData], say: Phrases) -> Table:
+def _tokens(sets: list[PreparedData], phrases: Phrases) -> Table:
     every = [seen for data in sets for seen in data.seen]
     keys = (
         "model",
@@ -36,29 +35,33 @@ def _tokens(sets: list[PreparedData], say: Phrases) -> Table:
         "sequence_len",
         "over",
     )
-    rows = list(zip(map(say, keys), *(_figures(seen, say) for seen in every), strict=True))
-    notes = [say("other_data")] if len(sets) > 1 else []
-    notes += [note for data in sets for note in _costs(data, say)]
-    notes += [note for seen in every for note in _too_long(seen, say)]
-    notes += [say("definition", sample=f"{lengths.SAMPLE:,}")]
+    rows = list(zip(map(phrases, keys), *(_figures(seen, phrases) for seen in every), strict=True))
+    notes = [phrases("other_data")] if len(sets) > 1 else []
+    notes += [note for data in sets for note in _costs(data, phrases)]
+    notes += [note for seen in every for note in _too_long(seen, phrases)]
+    notes += [phrases("definition", sample=f"{SAMPLE:,}")]
     return Table(
-        say("tokens_title"), (say("recipe"), *(seen.recipe for seen in every)), rows, 1, notes
+        phrases("tokens_title"),
+        (phrases("recipe"), *(seen.recipe for seen in every)),
+        rows,
+        1,
+        notes,
     )
 
 
-def _figures(seen: Seen, say: Phrases) -> Row:
-    found = seen.tokens["examples"]
-    over = say("over_of", n=f"{found['too_long']:,}", number=f"{found['number']:,}")
-    spread = (f"{found[key]:,g}" for key in ("median", "p95", "longest", "sequence_len"))
+def _figures(seen: Seen, phrases: Phrases) -> Row:
+    lengths = seen.tokens["examples"]
+    over = phrases("over_of", n=f"{lengths['too_long']:,}", number=f"{lengths['number']:,}")
+    spread = (f"{lengths[key]:,g}" for key in ("median", "p95", "longest", "sequence_len"))
     return seen.model, seen.template, f"{seen.per_character:.3f}", *spread, over
 
 
-def _costs(data: PreparedData, say: Phrases) -> Iterator[str]:
+def _costs(data: PreparedData, phrases: Phrases) -> Iterator[str]:
     other = data.cheapest.model
     for seen, ratio in data.costs():
         times = f"{ratio:.2f}"
         if seen.model != other:
-            yield say(
+            yield phrases(
                 "costs_alike" if times == "1.00" else "costs",
                 model=seen.model,
                 other=other,
@@ -66,12 +69,13 @@ def _costs(data: PreparedData, say: Phrases) -> Iterator[str]:
             )
 
 
-def _too_long(seen: Seen, say: Phrases) -> Iterator[str]:
-    found = seen.tokens["examples"]
-    if found["too_long"]:
+def _too_long(seen: Seen, phrases: Phrases) -> Iterator[str]:
+    lengths = seen.tokens["examples"]
+    if lengths["too_long"]:
         numbers = {
-            "n": f"{found['too_long']:,}",
-            "limit": f"{found['sequence_len']:,}",
-            "longest": found["longest"],
+            "n": f"{lengths['too_long']:,}",
+            "limit": f"{lengths['sequence_len']:,}",
+            "longest": lengths["longest"],
         }
-        yield say.told("too_long", found["excess_length_strategy"], recipe=seen.recipe, **numbers)
+        strategy = lengths["excess_length_strategy"]
+        yield phrases.phrase("too_long", strategy, recipe=seen.recipe, **numbers)

@@ -1,8 +1,8 @@
-"""Training examples as the model sees them: which tokens there are, which of them are trained, and
-what a text costs.
+"""Describes training examples as the model sees them: their tokens, which of them are trained, and
+how many tokens a text needs.
 
-Ids and labels are Axolotl's own (parity.train_side), lengths those that a run counts before
-training (lengths.py)."""
+Ids and labels come from Axolotl itself (parity.trained), lengths from the same count as in a run
+(parity.lengths)."""
 
 import math
 import statistics
@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 
 from kotune.layout import CONFIG, TRAIN
 from kotune.parity import lengths
-from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
+from kotune.parity.trained import Trained, load_strategy, read_rows, tokenize_rows
 from kotune.runs.reading import yaml_of
 
-# tokens of a piece: whole characters, whether each of them has one token, two, three or four
-MOST = 12
+MOST = 12  # tokens of a piece; whole characters of one, two, three or four tokens fill it
 
 
 class Piece(NamedTuple):
-    """The fewest tokens that make whole characters: a rare Hangul syllable may take three of them.
-    Never over MOST: a text may itself hold what half a character decodes to, thousands of times,
-    and each token is decoded with its piece."""
+    """The fewest tokens that make whole characters. A rare Hangul syllable may take three tokens.
+
+    A piece has at most MOST tokens. A text may itself contain the replacement character, to which
+    half a character decodes, thousands of times, and each token is decoded with its whole piece."""
 
     text: str
     tokens: int
@@ -30,12 +30,12 @@ class Piece(NamedTuple):
     special: bool
 
 
-def look(run: Path, items: int) -> dict[str, Any]:
-    """What tokens.json holds of a run folder, which must be the current directory (Axolotl's paths
-    are relative).
+def describe(run: Path, items: int) -> dict[str, Any]:
+    """The content of tokens.json for a run folder. The folder must be the current directory,
+    because Axolotl's paths are relative.
 
-    `content`: tokens and characters of the messages alone; `examples`: of all examples with their
-    template, how many, and how long in tokens (`p95` by nearest rank); `shown`: the first `items`
+    `content`: tokens and characters of the messages alone. `examples`: number and lengths, in
+    tokens, of all examples with their template (`p95` by nearest rank). `shown`: the first `items`
     examples of each data entry in pieces."""
     tokenizer, strategy = load_strategy(run / CONFIG)
     config = yaml_of(run / CONFIG)
@@ -54,33 +54,32 @@ def look(run: Path, items: int) -> dict[str, Any]:
                 "guid": row["guid"],
                 "source": row["source"],
                 "form": row["form"],
-                "pieces": list(pieces(side, tokenizer)),
+                "pieces": list(pieces(tokens, tokenizer)),
             }
-            for row, side in zip(rows, train_side(strategy, rows), strict=True)
+            for row, tokens in zip(rows, tokenize_rows(strategy, rows), strict=True)
         ],
     }
 
 
 def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
-    """The row cut into pieces that together are its text; a piece is trained as a whole or not at
-    all."""
+    """The row cut into pieces, whose texts together are the row's text. A piece is trained as a
+    whole or not at all."""
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     trained = [label != -100 for label in row.labels]
-    before: list[
-        int
-    ] = []  # the piece before: some tokenizers write a token in another way where a text begins
+    # The previous piece, because some tokenizers decode the first token of a text differently.
+    before: list[int] = []
     own: list[int] = []
-    for at, token in enumerate(row.ids):
+    for i, token in enumerate(row.ids):
         own.append(token)
         text = _text([*before, *own], tokenizer)[len(_text(before, tokenizer)) :]
         ends = (
-            at + 1 == len(row.ids)
-            or trained[at] != trained[at + 1]
-            or row.ids[at + 1] in special
+            i + 1 == len(row.ids)
+            or trained[i] != trained[i + 1]
+            or row.ids[i + 1] in special
             or len(own) == MOST
         )
-        if ends or not text.endswith("\ufffd"):  # what half a character decodes to
-            yield Piece(text, len(own), trained[at], token in special)
+        if ends or not text.endswith("\ufffd"):  # to which half a character decodes
+            yield Piece(text, len(own), trained[i], token in special)
             before, own = own, []
 
 

@@ -35,7 +35,7 @@ def doubts(record: dict[str, Any], say: Phrases) -> list[str]:
         *(record.get("warnings") or []),
         *({"kind": "halved", **h} for h in record.get("halvings") or []),
     ]
-    return [say.told("doubts", fact["kind"], **fact) for fact in found]
+    return [say.phrase("doubts", fact["kind"], **fact) for fact in found]
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:
@@ -155,7 +155,7 @@ def not_scored(manifest: Manifest, say: Phrases) -> Iterator[str]:
         "not_scored", {}
     ).items():  # runs of earlier versions do not say
         kind = "none_kept" if found["groups"] is None else "few_groups"
-        yield say.told(
+        yield say.phrase(
             "not_scored",
             kind,
             task=task,

@@ -38,7 +38,7 @@ def page(report: Report) -> str:
     return render(
         "report",
         report=report,
-        say=report.say,
+        phrases=report.say,
         said=verdicts(report.result, report.say),
         stands_on=notes(report.result, report.say),
         spans=[*_drawn_spans(report)],

@@ -97,7 +97,7 @@ class Report:
         places = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(one.a.run), "b": self.name(one.b.run)}
         word = "items" if found.metric else "words"
-        return self.say.told(
+        return self.say.phrase(
             f"changed_{kind}", word, task=one.task, metric=found.metric, **places, **names
         )
 
@@ -105,7 +105,7 @@ class Report:
         """The heading of an example."""
         kind = "tuning" if found.is_tuning else "runs"
         names = {"a": self.name(found.one.a.run), "b": self.name(found.one.b.run)}
-        return self.say.told(f"example_{kind}", example.outcome, guid=example.guid, **names)
+        return self.say.phrase(f"example_{kind}", example.outcome, guid=example.guid, **names)
 
     def who(self, found: Changes) -> tuple[str, str]:
         """Whose the two answers of an example are."""

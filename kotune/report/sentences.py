@@ -82,7 +82,7 @@ def called(side: Side, names: dict[Path, str]) -> str:
 
 def _verdict(one: Comparison, names: dict[Path, str], say: Phrases) -> Verdict:
     kind, result = "tuning" if one.a.run is one.b.run else "runs", outcome(one)
-    text = say.told(
+    text = say.phrase(
         f"verdict_{kind}", result, **_places(one, names, say), **_figures(one, result, say)
     )
     return Verdict(result, text)
@@ -108,7 +108,8 @@ def _against(lines: Sequence[Comparison], names: dict[Path, str], say: Phrases) 
         by_outcome.setdefault(outcome(line), []).append(line)
     found = [result for result in say.words("verdict_line") if result in by_outcome]
     told = (
-        say.told("verdict_line", result, lines=_named(by_outcome[result], say)) for result in found
+        say.phrase("verdict_line", result, lines=_named(by_outcome[result], say))
+        for result in found
     )
     places = _places(lines[0], names, say)
     return Verdict(found[-1], say("verdict_lines", **places, told="; ".join(told)))
@@ -151,7 +152,9 @@ def _equals(p_value: float | None) -> str:
 def _doubt(one: Comparison, say: Phrases) -> str:
     doubt = doubted_by(one)
     return (
-        say.told("doubted_by", doubt, p=_equals(one.found.p_value), groups=f"{one.found.groups:,}")
+        say.phrase(
+            "doubted_by", doubt, p=_equals(one.found.p_value), groups=f"{one.found.groups:,}"
+        )
         if doubt
         else ""
     )

@@ -21,7 +21,7 @@ BESIDE = 1.04  # from one arm to the next at the same size, so that no interval 
 def page(report: StudyReport) -> str:
     """The whole page."""
     drawn = [(figure(words), tables.of_task(words)) for words in report.words.values()]
-    return render("study", report=report, say=report.say, tasks=drawn)
+    return render("study", report=report, phrases=report.say, tasks=drawn)
 
 
 def figure(words: Sentences) -> Figure:

@@ -45,7 +45,7 @@ class Sentences:
 
     def _learns(self, pair: Pair, more: Estimate) -> Verdict:
         result = _result(more)
-        text = self.say.told(
+        text = self.say.phrase(
             "study_learns",
             result,
             **self.of,
@@ -74,7 +74,7 @@ class Sentences:
             for kind in self.say.words("study_differs")
         }
         told = "; ".join(
-            self.say.told("study_differs", kind, rows=", ".join(f"{rows:,}" for rows in at))
+            self.say.phrase("study_differs", kind, rows=", ".join(f"{rows:,}" for rows in at))
             for kind, at in sizes.items()
             if at
         )
@@ -103,7 +103,9 @@ class Sentences:
 
     def _range(self, place: Place) -> str:
         kind = "between" if place.low and place.high else "above" if place.low else "below"
-        return self.say.told("study_range", kind, low=rounded(place.low), high=rounded(place.high))
+        return self.say.phrase(
+            "study_range", kind, low=rounded(place.low), high=rounded(place.high)
+        )
 
     def _passes(self, arm: str) -> str:
         """With how many rows an arm passes the targets; those of which the same is to be said
@@ -124,7 +126,7 @@ class Sentences:
             self.found.scores.sizes(passing.arm),
             self.spent(passing),
         )
-        return self.say.told(
+        return self.say.phrase(
             "study_passing",
             state(place),
             least=f"{sizes[0]:,}",
@@ -145,7 +147,7 @@ class Sentences:
         told += (
             [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
         )
-        return self.say.told("study_spending", kind, spent=", ".join(told))
+        return self.say.phrase("study_spending", kind, spent=", ".join(told))
 
     def named(self, target: Target) -> str:
         return (
@@ -163,7 +165,7 @@ class Sentences:
         low, high = sorted((better * curve.more.low, better * curve.more.high))
         gain = Estimate(better * curve.more.value, low, high)
         result = _result(gain)
-        text = self.say.told(
+        text = self.say.phrase(
             "study_doubles",
             "flat" if curve.is_flat else result,
             **self.of,

@@ -168,10 +168,15 @@ def test_the_font_of_a_page_has_its_syllables_its_licence_and_little_else() -> N
     from fontTools.ttLib import TTFont
 
     said = "뷁 똠방각하 " + normalize("NFD", "한글")
-    page = render("base", say=Phrases("ko"))
+    page = render("base", phrases=Phrases("ko"))
     assert characters(page) & {ord("뷁"), ord("한")} == set()
     page = render(
-        "preview", say=Phrases("ko"), recipes=[{"recipe": said}], tables=[], examples=[], newline=""
+        "preview",
+        phrases=Phrases("ko"),
+        recipes=[{"recipe": said}],
+        tables=[],
+        examples=[],
+        newline="",
     )
     assert (
         set(map(ord, "뷁똠방각하한글"))

@@ -18,12 +18,12 @@ def test_a_name_that_we_have_no_word_for_is_shown_and_never_filled(
     name: str, language: str
 ) -> None:
     say = Phrases(language)
-    assert say.word("doubts", name) == say.told("doubts", name, kind=name, step=3) == name
+    assert say.word("doubts", name) == say.phrase("doubts", name, kind=name, step=3) == name
     assert doubts({"warnings": [{"kind": name, "step": 3, "self": 1, "key": 2}]}, say) == [name]
 
 
 def test_a_phrase_of_ours_is_filled_once() -> None:
-    told = Phrases("en").told("doubts", "flat_loss", n=4, step="{n}", name="x", kind="flat_loss")
+    told = Phrases("en").phrase("doubts", "flat_loss", n=4, step="{n}", name="x", kind="flat_loss")
     assert "over 4 logged steps, up to step {n};" in told
 
 

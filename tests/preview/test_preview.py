@@ -14,7 +14,7 @@ from rich.console import Console
 
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.parity import lengths
-from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
+from kotune.parity.trained import Trained, load_strategy, read_rows, tokenize_rows
 from kotune.preview import gather
 from kotune.preview import screen as preview_screen
 from kotune.preview.gather import PreparedData, Seen
@@ -96,7 +96,7 @@ def test_the_trained_tokens_are_the_labels_of_the_data_that_axolotl_prepares(
 
     monkeypatch.setenv("AXOLOTL_DATASET_NUM_PROC", "0")
     monkeypatch.chdir(run_folder(tmp_path, name))
-    looked = tokens.look(tmp_path, 12)
+    looked = tokens.describe(tmp_path, 12)
     prepared = load_datasets(cfg=load_cfg("axolotl.yml"), cli_args=TrainerCliArgs()).train_dataset
     tokenizer, _ = load_strategy(tmp_path / "axolotl.yml")
 
@@ -132,12 +132,12 @@ def test_lengths_and_tokens_a_character_are_those_of_every_example(
     rows = (
         read_rows(tmp_path / "data" / "train.jsonl", 12) * 2
     )  # the validation part of this folder is the same
-    known = sorted(len(side.ids) for side in train_side(strategy, rows))
+    known = sorted(len(side.ids) for side in tokenize_rows(strategy, rows))
     write_text(
         config,
         config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {known[-1] - 1}"),
     )
-    looked = tokens.look(tmp_path, 1)
+    looked = tokens.describe(tmp_path, 1)
     assert looked["examples"] == {
         "number": 24,
         "median": (known[11] + known[12]) / 2,

@@ -32,7 +32,7 @@ class Phrases:
         """The word for one of our own words, as in a manifest; itself where there is none."""
         return str(self._said[kind].get(name, name))
 
-    def told(self, kind: str, name: str, /, **places: object) -> str:
+    def phrase(self, kind: str, name: str, /, **places: object) -> str:
         """The phrase for one of our own words with its places filled. Where there is none, the name
         as it stands: it may be a stranger's, and places in it would be looked up and blown up."""
         return str(self._said[kind][name]).format(**places) if name in self._said[kind] else name
