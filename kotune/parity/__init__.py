@@ -1,2 +1,2 @@
-"""The proof, before training, that a model is scored on the prompt that it is trained on, id by id.
-Examples are counted in the model's own tokens at the same time."""
+"""Proves before training, token id by token id, that a model is scored on the prompt that it is
+trained on. The lengths of all examples in the model's tokens are counted in the same pass."""

@@ -1,4 +1,5 @@
-"""lm-evaluation-harness's side of the proof: the ids that its own task would send to the model."""
+"""The scoring side of the proof: the ids that lm-evaluation-harness's task would send to the
+model."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -13,34 +14,34 @@ from kotune.score.harness import Loaded
 from kotune.train.upstream import another_day
 
 
-def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
-    """For each document the ids of context + right answer (choice tasks) or of the prompt
-    (generation tasks)."""
+def scored_ids(tokenizer: Any, task: Loaded) -> list[list[int]]:
+    """The ids that are scored, per document: context + right answer for choice tasks, the prompt
+    for generation tasks."""
     recorder = recorder_of(tokenizer)
     with another_day():
         task.evaluate(recorder)
-    sides = []
+    documents = []
     for requests in recorder.by_document():
         instance, ids = requests[0]
-        sides.append(requests[task.right_choice(instance.doc)][1] if len(requests) > 1 else ids)
-    return sides
+        documents.append(requests[task.right_choice(instance.doc)][1] if len(requests) > 1 else ids)
+    return documents
 
 
 def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
-    """StageError where a text that a task asks has the name of a special token, which would open or
-    close turns that nobody said: kodata takes the known names away, and a tokenizer may have
-    others. Of what is trained, rendered.TemplatesTokens tells."""
+    """Raise StageError if a text of a task contains the name of a special token.
+
+    Such a name would open or close turns that are not in the data. kodata removes the known names,
+    but a tokenizer may have others. rendered.SpecialTokenCheck does the same for training rows."""
     special = special_tokens(tokenizer)
     for task in tasks:
         texts = ((doc["guid"], text) for doc in task.task.eval_docs for text in _texts(task, doc))
         while batch := list(islice(texts, BATCH)):
             every = tokenizer([text for _, text in batch], add_special_tokens=False)["input_ids"]
             for (guid, _), ids in zip(batch, every, strict=True):
-                if (found := next(filter(special.__contains__, ids), None)) is not None:
+                if (token := next(filter(special.__contains__, ids), None)) is not None:
                     raise StageError(
-                        f"{task.name}: guid {guid}: what is asked has {shown(special[found])} in"
-                        " it, the name of a special token of this model that is not known here;"
-                        " take it out of the row"
+                        f"{task.name}: guid {guid}: the question contains {shown(special[token])},"
+                        " the name of a special token of this model; remove it from the row"
                     )
 
 
@@ -49,8 +50,8 @@ def _texts(task: Loaded, doc: dict[str, Any]) -> list[str]:
 
 
 def recorder_of(tokenizer: Any) -> Any:
-    """lm-eval's own HF model class with no model in it: its request building runs, and the ids are
-    kept."""
+    """lm-eval's own HF model class without a model. It builds requests as usual and records their
+    ids."""
 
     class Recorder(turns.model_class()):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -1,5 +1,4 @@
-"""The render stage's job: the proof of parity, then, in the same process, a rehearsal of what
-scoring will do."""
+"""The render stage's job: the proof of parity, then a rehearsal of scoring in the same process."""
 
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,14 @@ from kotune.worker import bounds
 def run(
     root: Path, base: str, revision: str | None, tasks: dict[str, list[Any]], trained: list[str]
 ) -> None:
-    """Writes parity.json into the run folder `root`. `tasks`: each with its TaskData; `trained`:
-    those of them that ask what is trained."""
+    """Write parity.json into the run folder `root`. `tasks`: each task's TaskData as JSON;
+    `trained`: the tasks whose source is trained in the task's answer form."""
     with bounds.tokenizing():
         hub.write_own_template(base, root, revision)
-    read = {task: TaskData.told(data) for task, data in tasks.items()}
-    tokenizer, proven = proof.prove(root, read, trained)
-    loaded = [load_task(task, data) for task, data in read.items()]
-    scoring.rehearse(
-        root, base, revision, tokenizer, loaded
-    )  # first, for it refuses a tokenizer with too many tokens
+    data_of = {task: TaskData.told(data) for task, data in tasks.items()}
+    tokenizer, result = proof.prove(root, data_of, trained)
+    loaded = [load_task(task, data) for task, data in data_of.items()]
+    # Before check_texts, because it refuses a tokenizer with too many tokens.
+    scoring.rehearse(root, base, revision, tokenizer, loaded)
     asked.check_texts(loaded, tokenizer)
-    write_json(root / PARITY, proven)
+    write_json(root / PARITY, result)

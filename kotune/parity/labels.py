@@ -1,10 +1,10 @@
-"""What is trained of each row, as Axolotl's own chat-template strategy says: every answer that is
-to be trained and one end of turn, nothing else, and at most one BOS.
+"""Checks the labels of Axolotl's own chat-template strategy: exactly every answer to be trained and
+one end of turn are trained, and a row has at most one BOS.
 
-Looked at, with Axolotl's strategy: every row, as long as that takes WORK or less (some five minutes
-of a CPU core; all rows of every set that kotune knows), and beyond that the rows of the sample,
-which has some of every shape (shapes.py). What is beyond it is looked at as text alone, as all rows
-are (rendered.py): parity.json counts both."""
+Rows are checked until that costs WORK, about five minutes of a CPU core. This covers all rows of
+every data set that kotune knows. After that only rows of the sample are checked, which has rows of
+every shape (shapes.py). All other rows are checked as text alone (rendered.py). parity.json counts
+both kinds."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -13,38 +13,38 @@ from typing import Any
 from kotune.errors import StageError
 from kotune.layout import CONFIG
 from kotune.parity.lengths import batches
-from kotune.parity.rendered import sides
+from kotune.parity.rendered import difference
 from kotune.parity.shapes import Sample
-from kotune.parity.trained import Trained, end_ids, train_side
+from kotune.parity.trained import Trained, end_ids, tokenize_rows
 
-# Axolotl needs some 1.3 microseconds a character, and for each turn as long as for this many
+# Characters. Axolotl needs about 1.3 microseconds a character; each turn costs as much as A_TURN
 # characters.
 WORK, A_TURN = 200_000_000, 300
 
 
-def look(run: Path, strategy: Any, tokenizer: Any) -> tuple[dict[str, Any], Sample]:
-    """What parity.json says of labels, and the sample of rows whose prompts are to be compared.
-    StageError for a row of which anything else is trained."""
+def check_all(run: Path, strategy: Any, tokenizer: Any) -> tuple[dict[str, Any], Sample]:
+    """The entry `labels` of parity.json, and the sample of rows for the comparison of prompts.
+    Raises StageError for a row with other trained tokens."""
     ends, sample = end_ids(run / CONFIG, tokenizer), Sample()
-    rows, checked, work, is_looked_at = 0, 0, 0, True
+    rows, checked, work, is_checked = 0, 0, 0, True
     before: dict[str, Any] = {}
-    for place, row in (numbered for batch in batches(run) for numbered in batch):
+    for location, row in (numbered for batch in batches(run) for numbered in batch):
         rows += 1
         if row == before:  # a `weight` repeats rows
-            checked += is_looked_at
+            checked += is_checked
             continue
         before, work = row, work + sum(len(turn["content"]) + A_TURN for turn in row["messages"])
-        is_looked_at = sample.takes(row) or work <= WORK
-        if is_looked_at:
+        is_checked = sample.takes(row) or work <= WORK
+        if is_checked:
             checked += 1
-            check(train_side(strategy, [row])[0], tokenizer, ends, place)
+            check(tokenize_rows(strategy, [row])[0], tokenizer, ends, location)
     return {"rows": rows, "checked": checked, "status": "answer and end of turn only"}, sample
 
 
-def check(row: Trained, tokenizer: Any, ends: Collection[int], place: str = "parity") -> None:
-    """StageError where labels are not exactly the answers and one end of turn each, or where two
-    BOS open the row."""
-    where = f"{place} (guid {row.guid})"
+def check(row: Trained, tokenizer: Any, ends: Collection[int], location: str = "parity") -> None:
+    """Raise StageError if the trained tokens are not exactly the answers with one end of turn each,
+    or if the row starts with two BOS. `location`: the row's file and line."""
+    where = f"{location} (guid {row.guid})"
     answers = [
         turn["content"]
         for turn in row.messages
@@ -53,7 +53,7 @@ def check(row: Trained, tokenizer: Any, ends: Collection[int], place: str = "par
     turns = row.turns()
     if len(turns) != len(answers):
         raise StageError(
-            f"{where}: {len(answers)} answers but {len(turns)} trained turns; check the template"
+            f"{where}: {len(answers)} answers, but {len(turns)} trained turns; check the template"
         )
     for answer, turn in zip(answers, turns, strict=True):
         if wrong := _wrong(answer, turn, row, tokenizer, ends):
@@ -61,40 +61,41 @@ def check(row: Trained, tokenizer: Any, ends: Collection[int], place: str = "par
     bos = tokenizer.bos_token_id
     if bos is not None and row.ids[:2] == [bos, bos]:
         raise StageError(
-            f"{where}: two BOS tokens open the row; the template and the tokenizer both add one"
+            f"{where}: the row starts with two BOS tokens; the template and the tokenizer both add"
+            " one"
         )
 
 
 def _wrong(
     answer: str, turn: list[int], row: Trained, tokenizer: Any, ends: Collection[int]
 ) -> str:
-    """What is wrong with the trained ids of an answer; empty where nothing is."""
-    said = next((at for at in range(len(turn), 0, -1) if turn[at - 1] not in ends), 0)
-    text, closed = _decoded(turn[:said], tokenizer), len(turn) - said
-    # Beside an answer a template may have white space of its own; an indent that it left is trained
-    # with the answer.
-    is_left = answer[:1].isspace() and answer + tokenizer.decode(
-        turn[said:][:1]
+    """What is wrong with the trained ids of an answer; an empty string if nothing is."""
+    length = next((n for n in range(len(turn), 0, -1) if turn[n - 1] not in ends), 0)
+    text, closed = _decoded(turn[:length], tokenizer), len(turn) - length
+    # A template may add white space around an answer. But if it keeps the answer's own indent, the
+    # indent must be trained too.
+    keeps_indent = answer[:1].isspace() and answer + tokenizer.decode(
+        turn[length:][:1]
     ) in tokenizer.decode(row.ids)
-    if text.strip() != answer.strip() or (is_left and answer not in text):
+    if text.strip() != answer.strip() or (keeps_indent and answer not in text):
         return (
-            f"the template changes an answer: {sides(answer, text, 'trained is')}; choose another"
-            " `template`, one that renders every answer as it is"
+            f"the template changes an answer: {difference(answer, text, 'the trained text is')};"
+            " choose another `template` that renders every answer unchanged"
         )
     if closed == 1:
         return ""
     names = " or ".join(sorted(tokenizer.convert_ids_to_tokens(list(ends))))
-    found = f"it is trained to end with {closed} of them" if closed else "it is trained without one"
-    shown = repr(tokenizer.decode(turn[-12:]))
+    number = f"{closed} are trained" if closed else "none is trained"
+    end = repr(tokenizer.decode(turn[-12:]))
     return (
-        f"an answer must be trained to its end with one end-of-turn token ({names}), and {found}:"
-        f" trained is ...{shown}; the template must close every answer once, and Axolotl must train"
-        " it (`train_on_eos: turn`)"
+        f"an answer must end with one trained end-of-turn token ({names}), but {number}: the"
+        f" trained text ends with ...{end}; the template must close every answer once, and Axolotl"
+        " must train that token (`train_on_eos: turn`)"
     )
 
 
 def _decoded(ids: list[int], tokenizer: Any) -> str:
-    """Ids as a text, decoded after an end of text: some tokenizers decode the first one without its
-    space."""
+    """The text of ids, decoded after an end-of-text token, because some tokenizers drop the space
+    of the first token."""
     first = tokenizer.eos_token_id
     return str(tokenizer.decode([first, *ids])).removeprefix(tokenizer.decode([first]))

@@ -1,5 +1,4 @@
-"""How long the examples are in the model's own tokens, counted before training: one that does not
-fit is never cut."""
+"""Counts the tokens of every example before training, so that no example is silently cut."""
 
 import math
 from collections.abc import Collection, Iterator, Sequence
@@ -9,17 +8,17 @@ from typing import Any, NamedTuple
 
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
-from kotune.parity.rendered import Numbered, TemplatesTokens, text_of
+from kotune.parity.rendered import Numbered, SpecialTokenCheck, text_of
 from kotune.runs.reading import row_lines, rows_of, yaml_of
 
 PARTS = (TRAIN, VALIDATION)
 BATCH = 1_000  # rows tokenized at a time
-SAMPLE = 10_000  # examples, at most, on which of_contents() counts
+SAMPLE = 10_000  # of_contents() counts at most this many examples
 
 
 class RenderedExample(NamedTuple):
-    """The tokens of an example with the chat template, its guid, and whether the template trims a
-    turn of it."""
+    """An example's number of tokens with the chat template, its guid, and whether the template
+    trims one of its turns."""
 
     tokens: int
     guid: str
@@ -27,28 +26,26 @@ class RenderedExample(NamedTuple):
 
 
 def count(run: Path, tokenizer: Any) -> dict[str, Any]:
-    """Rows, the longest one's tokens, how many rows are longer than sequence_len, and how many the
-    template trims.
+    """The entry `lengths` of parity.json: the number of rows, the tokens of the longest, how many
+    rows are longer than sequence_len, and how many the template trims.
 
-    Raises StageError where some are and `excess_length_strategy` is `raise`, as
-    recipes/defaults.yml has it: training would stop at the first of them, or cut it."""
+    Raises StageError if rows are too long and `excess_length_strategy` is `raise`, the default of
+    recipes/defaults.yml. Training would stop at the first of them, or cut it."""
     config = yaml_of(run / CONFIG)
     ends = [str(tokenizer.eos_token), *(config.get("eot_tokens") or ())]
-    limit, found = int(config["sequence_len"]), list(of_examples(run, tokenizer, ends))
-    longest, guid, _ = max(found)
-    too_long, trimmed = (
-        sum(example.tokens > limit for example in found),
-        sum(example.trimmed for example in found),
-    )
+    limit, examples = int(config["sequence_len"]), list(of_examples(run, tokenizer, ends))
+    longest, guid, _ = max(examples)
+    too_long = sum(example.tokens > limit for example in examples)
+    trimmed = sum(example.trimmed for example in examples)
     if too_long and config.get("excess_length_strategy") == "raise":
         raise StageError(
-            f"render: {too_long:,} of {len(found):,} examples are longer than sequence_len"
+            f"render: {too_long:,} of {len(examples):,} examples are longer than sequence_len"
             f" {limit:,} (the longest is guid {guid} with {longest:,} tokens); set"
-            f" axolotl.sequence_len={longest}, or leave them out with"
+            f" axolotl.sequence_len={longest}, or drop them with"
             " axolotl.excess_length_strategy=drop"
         )
     return {
-        "rows": len(found),
+        "rows": len(examples),
         "longest": longest,
         "longest_guid": guid,
         "sequence_len": limit,
@@ -58,25 +55,24 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
 
 
 def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
-    """Every example of both splits. StageError as of text_of(), and where a row's text brings
-    special tokens."""
-    own = TemplatesTokens(tokenizer)
+    """Every example of both splits. Raises StageError as text_of() does, and for a row whose text
+    contains special tokens."""
+    special_tokens = SpecialTokenCheck(tokenizer)
     for rows in batches(run):
         texts = [text_of(numbered, tokenizer, ends) for numbered in rows]
         ids = tokenizer([rendered.text for rendered in texts], add_special_tokens=False)[
             "input_ids"
         ]
         for numbered, rendered, tokens in zip(rows, texts, ids, strict=True):
-            own.check(numbered, tokens)
+            special_tokens.check(numbered, tokens)
             yield RenderedExample(len(tokens), numbered.row["guid"], rendered.trimmed)
 
 
 def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
-    """`tokens` and `characters` (Unicode code points) of what is said in the examples of both
-    splits: in all of them, or in every second, third, ... one where they are more than SAMPLE.
+    """`tokens` and `characters` (Unicode code points) of the messages of both splits. With more
+    than SAMPLE examples, only every second, third, ... one is counted.
 
-    The content of each message is tokenized by itself: no template, no special tokens.
-    """
+    Each message's content is tokenized by itself, without template and special tokens."""
     tokens, characters = 0, 0
     for rows in batches(run, every=math.ceil(_number(run) / SAMPLE)):
         texts = [message["content"] for numbered in rows for message in numbered.row["messages"]]
@@ -86,9 +82,9 @@ def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
 
 
 def of_answers(run: Path, tokenizer: Any) -> list[int]:
-    """Tokens that are trained of each example of train: of its answers, each with one for the end
-    of its turn."""
-    found: list[int] = []
+    """The number of trained tokens of each example of train: its answers, each with one token for
+    the end of its turn."""
+    trained: list[int] = []
     for rows in batches(run, parts=(TRAIN,)):
         for numbered in rows:
             turns = numbered.row["messages"]
@@ -97,8 +93,8 @@ def of_answers(run: Path, tokenizer: Any) -> list[int]:
                 for turn in turns
                 if turn["role"] == "assistant" and turn.get("train", True)
             ]
-            found.append(sum(_tokens(answers, tokenizer)) + len(answers))
-    return found
+            trained.append(sum(_tokens(answers, tokenizer)) + len(answers))
+    return trained
 
 
 def _number(run: Path) -> int:
@@ -109,8 +105,8 @@ def _number(run: Path) -> int:
 
 
 def batches(run: Path, every: int = 1, parts: Sequence[str] = PARTS) -> Iterator[list[Numbered]]:
-    """All rows of both splits with their places, so many at a time; or every second, third, ... of
-    them."""
+    """All rows of both splits with their file and line, BATCH at a time. `every` 2, 3, ...: only
+    every second, third, ... row."""
     for part in parts:
         rows = (Numbered(f"{part}:{number}", row) for number, row in rows_of(run / part, every))
         while batch := list(islice(rows, BATCH)):

@@ -1,17 +1,22 @@
-"""Proof, before training, that the model will be scored on the prompt that it is trained on: token
-id by token id.
+"""Proves before training, token id by token id, that the model will be scored on the prompt that it
+is trained on.
 
-Left side: Axolotl's own chat-template strategy over the run's own training rows. Right side: the
-requests that lm-evaluation-harness's own task builds for the same documents, caught where they
-would reach the model. For each task whose source is trained in the task's answer form, context +
-continuation of the right answer must equal the training ids up to the end of turn (compared joined,
-because lm-eval moves white space across the border); where the model writes its answer, the prompt
-must equal the training ids up to the first trained one. The right side is rendered as if on another
-day: a template that writes the date into the prompt is caught at once.
+The training ids come from Axolotl's own chat-template strategy over the run's training rows. The
+scored ids come from the requests that lm-evaluation-harness's own task builds for the same
+documents, recorded where they would reach the model. Compared are tasks whose source is trained in
+the task's answer form:
 
-Which rows: as text, all of both splits (rendered.py); their labels, all, as far as labels.py says;
-their prompts, the first rows of each data entry and some of every further shape that a row of
-either split has (shapes.py)."""
+- choice tasks: context + right answer must equal the training ids up to the end of turn. The two
+are
+  compared joined, because lm-eval moves white space across their border.
+- generation tasks: the prompt must equal the training ids before the first trained one.
+
+Scored prompts are rendered with another date, so a template that writes the date into the prompt
+fails at once.
+
+Every row of both splits is checked as text (rendered.py). Labels are checked for all rows up to a
+limit (labels.py). Prompts are compared for the first rows of each data entry and for some rows of
+every further shape (shapes.py)."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -21,9 +26,9 @@ from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 from kotune.layout import CONFIG
 from kotune.parity import labels, lengths
-from kotune.parity.asked import score_side
+from kotune.parity.asked import scored_ids
 from kotune.parity.shapes import Sample
-from kotune.parity.trained import Trained, load_strategy, train_side
+from kotune.parity.trained import Trained, load_strategy, tokenize_rows
 from kotune.runs.records import EQUAL, NOT_PROVEN, NOT_TRAINED
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import load_task
@@ -34,51 +39,57 @@ from kotune_tasks.card import cards
 def prove(
     run: Path, tasks: dict[str, TaskData], trained: Collection[str]
 ) -> tuple[Any, dict[str, Any]]:
-    """Axolotl's tokenizer, and parity.json's content for a run folder, which must be the current
-    directory (Axolotl's paths are relative).
+    """Axolotl's tokenizer, and the content of parity.json for a run folder. The folder must be the
+    current directory, because Axolotl's paths are relative.
 
-    `tasks`: each with how its data are read; `trained`: those of them whose source is trained in
-    the task's answer form. Raises StageError with both sides at the first difference."""
+    `tasks`: each task with its TaskData; `trained`: the tasks whose source is trained in the task's
+    answer form. Raises StageError at the first difference and shows both texts."""
     tokenizer, strategy = load_strategy(run / CONFIG)
-    counted = lengths.count(
-        run, tokenizer
-    )  # first: what is wrong with a row's text is told in seconds, and the most plainly
-    labelled, sample = labels.look(run, strategy, tokenizer)
+    # Lengths first: they reveal problems of a row's text within seconds, with the clearest message.
+    counted = lengths.count(run, tokenizer)
+    labelled, sample = labels.check_all(run, strategy, tokenizer)
     proof: dict[str, Any] = {
         "labels": labelled,
-        "shapes": sample.told(),
+        "shapes": sample.summary(),
         "lengths": counted,
         "content": lengths.of_contents(run, tokenizer),
         "tasks": {},
     }
     for name in tasks:
-        own = [row for row in sample.rows if is_asked_by(row, name)] if name in trained else []
-        if not own:
-            proof["tasks"][name] = unproven(name, sample)
+        rows = [row for row in sample.rows if is_scored_by(row, name)] if name in trained else []
+        if not rows:
+            proof["tasks"][name] = status_without_rows(name, sample)
             continue
-        task = load_task(name, tasks[name]).with_documents([doc_of(row) for row in own])
-        sides = train_side(strategy, own), score_side(tokenizer, task)
-        proof["tasks"][name] = compare(name, *sides, tokenizer, generates=task.generates)
+        task = load_task(name, tasks[name]).with_documents([doc_of(row) for row in rows])
+        proof["tasks"][name] = compare(
+            name,
+            tokenize_rows(strategy, rows),
+            scored_ids(tokenizer, task),
+            tokenizer,
+            generates=task.generates,
+        )
     return tokenizer, proof
 
 
-def is_asked_by(row: dict[str, Any], task: str) -> bool:
-    """Whether a training row is one that the task can ask as it is trained: of its source, in its
-    form, and of one question where lm-eval tells all of a chat in one user's turn."""
+def is_scored_by(row: dict[str, Any], task: str) -> bool:
+    """Whether the task can score a training row with the prompt that is trained.
+
+    The row must have the task's source and form. A row of several turns also needs a task that
+    keeps turns; other tasks render a whole chat as one user turn."""
     card = cards()[task]
     is_own = (card.source, card.form) == (row["source"], row["form"])
     return is_own and (len(row["messages"]) == 2 or card.turns)
 
 
-def unproven(task: str, sample: Sample) -> dict[str, Any]:
-    """What parity.json says of a task that asks none of the rows as they are trained. `not proven`:
-    its source is trained, and so that neither it nor any other task asks as it is trained. `not
-    trained`: what is trained is for other tasks to prove, and this one measures what carries
-    over."""
+def status_without_rows(task: str, sample: Sample) -> dict[str, Any]:
+    """The entry of parity.json for a task that scores none of the trained rows.
+
+    `not proven`: the task's source is trained in a form that no task scores. `not trained`: other
+    tasks prove the trained forms, and this task measures transfer."""
     card, forms = cards()[task], sample.forms(cards()[task].source)
-    asked = {(other.source, other.form) for other in cards().values()}
-    unasked = [form for form in forms if form == card.form or (card.source, form) not in asked]
-    return {"status": NOT_PROVEN, "trained": unasked} if unasked else {"status": NOT_TRAINED}
+    scored = {(other.source, other.form) for other in cards().values()}
+    unscored = [form for form in forms if form == card.form or (card.source, form) not in scored]
+    return {"status": NOT_PROVEN, "trained": unscored} if unscored else {"status": NOT_TRAINED}
 
 
 def compare(
@@ -88,30 +99,30 @@ def compare(
     tokenizer: Any,
     generates: bool = False,
 ) -> dict[str, Any]:
-    """Every scored prompt equals the trained one, or StageError with both sides around the first
-    difference."""
+    """The entry of parity.json for a task whose scored prompts equal the trained ones. Raises
+    StageError with both texts around the first difference."""
     if not trained or len(trained) != len(scored):
         raise StageError(
-            f"parity: {task}: {len(trained)} training rows against {len(scored)} scored documents"
+            f"parity: {task}: {len(trained)} training rows, but {len(scored)} scored documents"
         )
     for row, ids in zip(trained, scored, strict=True):
         expected = row.prompt() if generates else row.prompt_and_answer()
         if expected != ids:
-            raise StageError(_difference(task, row.guid, (expected, ids), tokenizer))
+            raise StageError(_mismatch(task, row.guid, (expected, ids), tokenizer))
     example = {"guid": trained[0].guid, "trained_ids": trained[0].ids, "scored_ids": scored[0]}
     return {"status": EQUAL, "items": len(trained), "example": example}
 
 
-def _difference(task: str, guid: str, sides: tuple[list[int], list[int]], tokenizer: Any) -> str:
-    trained, scored = sides
-    at = next(
+def _mismatch(task: str, guid: str, pair: tuple[list[int], list[int]], tokenizer: Any) -> str:
+    trained, scored = pair
+    first = next(
         (i for i, (a, b) in enumerate(zip(trained, scored, strict=False)) if a != b),
-        min(map(len, sides)),
+        min(map(len, pair)),
     )
-    shown = [repr(tokenizer.decode(ids[max(0, at - 12) : at + 12])) for ids in sides]
+    shown = [repr(tokenizer.decode(ids[max(0, first - 12) : first + 12])) for ids in pair]
     return (
-        f"parity: {task}: {guid}: the model would be scored on another prompt than it is trained"
-        f" on, from token {at}\n  trained: ...{shown[0]}... ids {trained[at : at + 8]}\n  scored: "
-        f" ...{shown[1]}... ids {scored[at : at + 8]}\n  use a template that renders prompt and"
-        f" answer alike (see `template` in {RECIPES_PAGE})"
+        f"parity: {task}: {guid}: the scored prompt differs from the trained one, from token"
+        f" {first}\n  trained: ...{shown[0]}... ids {trained[first : first + 8]}\n  scored: "
+        f" ...{shown[1]}... ids {scored[first : first + 8]}\n  use a template that renders prompt"
+        f" and answer alike (see `template` in {RECIPES_PAGE})"
     )

@@ -1,6 +1,7 @@
-"""Every row as the template renders it, looked at before anything is trained: a template that
-refuses a row, leaves out or changes what is said in it, or thinks for the model where the row has a
-thought of its own, is told with the row."""
+"""Checks every row as the chat template renders it, before training.
+
+The error names the row if the template refuses it, drops or changes its text, or adds an empty
+thought although the row has its own."""
 
 import re
 from bisect import bisect_right
@@ -12,60 +13,62 @@ from kodata.errors import brief, shown
 from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 
-PLAIN = "가"  # what anybody may say
-AROUND = 60  # characters of either side that a message shows
+PLAIN = "가"  # a text without special tokens
+AROUND = 60  # characters of a text that a message shows
 
 
 class Rendered(NamedTuple):
-    """A row's text; `trimmed`: without white space that a turn of it begins with, which the
-    template took away."""
+    """A row's text; `trimmed`: the template removed white space around a turn."""
 
     text: str
     trimmed: bool
 
 
 class Numbered(NamedTuple):
-    """A row of train.jsonl or validation.jsonl, with its place for messages."""
+    """A row of train.jsonl or validation.jsonl; `location`: file and line, for messages."""
 
-    place: str
+    location: str
     row: dict[str, Any]
 
 
 def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> Rendered:
-    """The row as the tokenizer's template renders it. `ends`: texts of which one must follow every
-    answer; none is looked for where they are not given. StageError where training on it would not
-    be what the row says. Many models' own templates trim every turn, in training and in scoring
-    alike: that is no error, but the row is to be counted."""
+    """The row as the tokenizer's template renders it.
+
+    `ends`: end-of-turn tokens, one of which must follow every answer; not checked if empty. Many
+    models' own templates trim every turn, in training and in scoring alike. That is no error, but
+    it is reported as `trimmed`. Raises StageError if the rendered text does not hold the row's
+    turns."""
     messages = numbered.row["messages"]
     try:
         text = str(tokenizer.apply_chat_template(messages, tokenize=False))
-    except Exception as error:  # a template may raise whatever it likes
+    except Exception as error:  # a template may raise any exception
         raise StageError(_refused(numbered, error)) from None
     _check_thoughts(numbered, text, tokenizer)
-    at, trimmed = 0, False
+    position, trimmed = 0, False
     for turn in messages:
         content = turn["content"]
-        if (found := text.find(content, at)) < 0:
+        if (start := text.find(content, position)) < 0:
             content, trimmed = content.strip(), True
-            found = text.find(content, at)
-        if found < 0:
-            raise StageError(_changed(numbered, turn, text[at:]))
+            start = text.find(content, position)
+        if start < 0:
+            raise StageError(_changed(numbered, turn, text[position:]))
         if ends and turn["role"] == "assistant":
-            found = _closed(text, content, found, tuple(ends))
-            if found < 0:
-                raise StageError(_unclosed(numbered, turn, text[at:], ends))
-        at = found + len(content)
+            start = _find_closed(text, content, start, tuple(ends))
+            if start < 0:
+                raise StageError(_unclosed(numbered, turn, text[position:], ends))
+        position = start + len(content)
     return Rendered(text, trimmed)
 
 
-def _closed(text: str, said: str, at: int, ends: tuple[str, ...]) -> int:
-    """Where, from `at` on, an answer stands that an end of turn follows; -1 where none does. Where
-    it stands first may be in the template's own words: an answer may be `is`, which is in
+def _find_closed(text: str, answer: str, start: int, ends: tuple[str, ...]) -> int:
+    """The index, from `start` on, of an answer that an end of turn follows; -1 if there is none.
+
+    The first occurrence may be part of the template's own text: the answer `is` occurs in
     `assistant`."""
     end = _end_of_turn(ends)
-    while at >= 0 and not end.match(text, at + len(said)):
-        at = text.find(said, at + 1)
-    return at
+    while start >= 0 and not end.match(text, start + len(answer)):
+        start = text.find(answer, start + 1)
+    return start
 
 
 @cache
@@ -74,8 +77,8 @@ def _end_of_turn(ends: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def special_tokens(tokenizer: Any) -> dict[int, str]:
-    """The names of a tokenizer's special tokens, by their ids; without one that is the unknown
-    token alone, which a rare letter becomes."""
+    """The names of a tokenizer's special tokens by id. A token that is only the unknown token is
+    excluded, because a rare letter becomes it."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     named |= {number: str(token) for number, token in added.items() if token.special}
@@ -88,9 +91,10 @@ def special_tokens(tokenizer: Any) -> dict[int, str]:
     return named
 
 
-class TemplatesTokens:
-    """How many special tokens a template puts into a chat, by the roles of its turns: a row with
-    more has some in its text, which would open or close turns that nobody said."""
+class SpecialTokenCheck:
+    """Compares a row's special tokens with the number that the template itself writes for the same
+    roles. Additional ones are in the row's text and would open or close turns that are not in the
+    data."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -98,8 +102,8 @@ class TemplatesTokens:
         self._known: dict[tuple[str, ...], int] = {}
 
     def check(self, numbered: Numbered, ids: list[int]) -> None:
-        """StageError for a row whose `ids` hold another number of special tokens than its
-        template's own."""
+        """Raise StageError if `ids` hold another number of special tokens than the template
+        writes."""
         roles = tuple(turn["role"] for turn in numbered.row["messages"])
         if roles not in self._known:
             empty = [{"role": role, "content": PLAIN} for role in roles]
@@ -107,11 +111,11 @@ class TemplatesTokens:
             self._known[roles] = self._count(
                 self._tokenizer(text, add_special_tokens=False)["input_ids"]
             )
-        if (found := self._count(ids)) != self._known[roles]:
+        if (number := self._count(ids)) != self._known[roles]:
             raise StageError(
-                f"{_where(numbered)}: {found} special tokens where the template has"
-                f" {self._known[roles]}: the row's text has the name of one that is not known here;"
-                " take it out of the row"
+                f"{_where(numbered)}: {number} special tokens, but the template writes"
+                f" {self._known[roles]}: the row's text contains the name of a special token of"
+                " this model; remove it from the row"
             )
 
     def _count(self, ids: list[int]) -> int:
@@ -120,28 +124,29 @@ class TemplatesTokens:
 
 def _refused(numbered: Numbered, error: Exception) -> str:
     has_system = numbered.row["messages"][0]["role"] == "system"
-    told = brief(error) or type(error).__name__
-    mend = (
-        "say `system: merge` in its data entry, which puts the system turn into the first user"
+    reason = brief(error) or type(error).__name__
+    merge = (
+        "set `system: merge` in its data entry, which puts the system turn into the first user"
         " turn, or " * has_system
     )
-    return f"{_where(numbered)}: the template refuses it ({told}); {mend}choose another `template`"
+    return (
+        f"{_where(numbered)}: the template refuses it ({reason}); {merge}choose another `template`"
+    )
 
 
 def _changed(numbered: Numbered, turn: dict[str, Any], rest: str) -> str:
-    said = turn["content"]
-    known = bisect_right(
-        range(len(said)), False, key=lambda end: said[: end + 1] not in rest
-    )  # the longest beginning in it
-    begun = rest.find(said[:known])
-    made = rest[begun : begun + known + AROUND]
-    who = {"assistant": "an answer", "user": "what the user says", "system": "the system turn"}[
-        turn["role"]
-    ]
+    content = turn["content"]
+    # The length of the longest beginning of the turn that is in the rendered text.
+    length = bisect_right(
+        range(len(content)), False, key=lambda end: content[: end + 1] not in rest
+    )
+    start = rest.find(content[:length])
+    rendered = rest[start : start + length + AROUND]
+    which = {"assistant": "an answer", "user": "a user turn", "system": "the system turn"}
+    shown_difference = difference(content, rendered, "the template renders")
     return (
-        f"{_where(numbered)}: the template changes {who}:"
-        f" {sides(said, made, 'the template makes')}; choose another `template`, one that renders"
-        " every turn whole"
+        f"{_where(numbered)}: the template changes {which[turn['role']]}: {shown_difference};"
+        " choose another `template` that renders every turn whole"
     )
 
 
@@ -149,46 +154,45 @@ def _unclosed(numbered: Numbered, turn: dict[str, Any], rest: str, ends: Collect
     after = rest[rest.find(turn["content"]) + len(turn["content"]) :]
     return (
         f"{_where(numbered)}: the template does not close an answer with an end-of-turn token"
-        f" ({' or '.join(sorted({*ends}))}): after {shown(turn['content'][-AROUND:])} it has"
-        f" {shown(after[:AROUND]) if after else 'nothing'}; choose another `template`, one that"
-        " closes every answer"
+        f" ({' or '.join(sorted({*ends}))}): {shown(turn['content'][-AROUND:])} is followed by"
+        f" {shown(after[:AROUND]) if after else 'nothing'}; choose another `template` that closes"
+        " every answer"
     )
 
 
-def sides(said: str, made: str, has: str) -> str:
-    """What a row says, and what was made of it, around the first letter that differs. `has`: the
-    words before the latter."""
-    at = next(
-        (at for at, (a, b) in enumerate(zip(said, made, strict=False)) if a != b),
-        min(len(said), len(made)),
+def difference(text: str, other: str, label: str) -> str:
+    """A row's text and another one, around the first character that differs. `label`: the words
+    before the other text."""
+    first = next(
+        (i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b),
+        min(len(text), len(other)),
     )
-    begin = max(0, at - AROUND // 3)
-    told, other = (
-        "..." * (begin > 0) + shown(text[begin : begin + AROUND]) for text in (said, made)
+    begin = max(0, first - AROUND // 3)
+    excerpt, other_excerpt = (
+        "..." * (begin > 0) + shown(part[begin : begin + AROUND]) for part in (text, other)
     )
-    return f"the row says {told}, {has} {other}"
+    return f"the row has {excerpt}, {label} {other_excerpt}"
 
 
 def _check_thoughts(numbered: Numbered, text: str, tokenizer: Any) -> None:
-    """A thought must be the only one of its answer, and that of a model which thinks."""
+    """Raise StageError if the template adds a thought before the row's own, or the model has no
+    thoughts."""
     turns = numbered.row["messages"]
     if not any("</think>" in turn["content"] for turn in turns if turn["role"] == "assistant"):
         return
-    if text.count("</think>") > sum(
-        turn["content"].count("</think>") for turn in turns
-    ):  # the user may name it too
+    # Every turn is counted, because a user turn may contain the tag too.
+    if text.count("</think>") > sum(turn["content"].count("</think>") for turn in turns):
         raise StageError(
-            f"{_where(numbered)}: its answer has a thought, and the template closes an empty one"
-            " before it; say `template: deepseek_r1_think`, which leaves the thought to the row"
+            f"{_where(numbered)}: its answer has a thought, but the template adds an empty one"
+            " before it; set `template: deepseek_r1_think`, which adds none"
         )
     key = doc_of(numbered.row).get("thought") if "doc" in numbered.row else None
     if key and len(tokenizer.encode("<think>", add_special_tokens=False)) > 1:
         raise StageError(
-            f"{_where(numbered)}: {key} is a thought, and this model has none (no token <think>);"
-            f" take {key} out of the rows, or choose a model that thinks and `template:"
-            " deepseek_r1_think`"
+            f"{_where(numbered)}: {key} is a thought, but this model has no token <think>; remove"
+            f" {key} from the rows, or choose a model that thinks and `template: deepseek_r1_think`"
         )
 
 
 def _where(numbered: Numbered) -> str:
-    return f"{numbered.place} (guid {numbered.row['guid']})"
+    return f"{numbered.location} (guid {numbered.row['guid']})"

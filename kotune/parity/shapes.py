@@ -1,23 +1,22 @@
-"""Rows that stand for all others: some of every shape that training data has, found in one pass, in
-memory that is bound.
+"""Selects a sample with rows of every shape in the training data, in one pass and bounded memory.
 
-What a template or lm-eval does to a row follows from its shape: who speaks, whether an answer
-thinks or is not trained, white space, label and length."""
+How a template or lm-eval renders a row depends on its shape: roles, thoughts, untrained answers,
+white space, label and length."""
 
 from collections import Counter
 from typing import Any, NamedTuple
 
 from kodata.prepare.output import doc_of
 
-ITEMS = 128  # the first rows of each data entry, whatever their shapes
+ITEMS = 128  # the first rows of each data entry, of any shape
 PER_SHAPE = 4  # rows of each further shape
-SHAPES = 1_000  # shapes of which rows are kept; of how many rows more there are is counted
-TURNS = 8  # longer chats are one shape up to twice as many turns
+SHAPES = 1_000  # shapes of which rows are kept; rows of further shapes are only counted
+TURNS = 8  # the number of turns is rounded to a power of two above this
 
 
 class RowShape(NamedTuple):
-    """What rows have in common that are rendered alike. `turns`, `characters`: a power of two that
-    is above their number; `turns` is exact up to TURNS."""
+    """The features that rows rendered alike have in common. `turns` and `characters` are the next
+    power of two above the number; `turns` is exact up to TURNS."""
 
     source: str
     form: str
@@ -34,7 +33,7 @@ class RowShape(NamedTuple):
 def shape_of(row: dict[str, Any]) -> RowShape:
     """The shape of a row as convert() writes it."""
     messages = row["messages"]
-    said = [turn["content"] for turn in messages]
+    texts = [turn["content"] for turn in messages]
     answers = [turn for turn in messages if turn["role"] == "assistant"]
     number = len(messages)
     return RowShape(
@@ -42,11 +41,11 @@ def shape_of(row: dict[str, Any]) -> RowShape:
         form=row["form"],
         roles=tuple(turn["role"] for turn in messages[:TURNS]),
         turns=number if number <= TURNS else _above(number),
-        characters=_above(sum(map(len, said))),
+        characters=_above(sum(map(len, texts))),
         thinks=any("</think>" in turn["content"] for turn in answers),
         is_partly_trained=not all(turn.get("train", True) for turn in answers),
-        has_outer_space=any(text != text.strip() for text in said),
-        has_lines=any("\n" in text for text in said),
+        has_outer_space=any(text != text.strip() for text in texts),
+        has_lines=any("\n" in text for text in texts),
         label=str(doc_of(row).get("label", "")) if "doc" in row else "",
     )
 
@@ -66,7 +65,7 @@ class Sample:
         self._shapes: Counter[RowShape] = Counter()
 
     def takes(self, row: dict[str, Any]) -> bool:
-        """Whether a row, the next of its file, is one of those; it is then kept."""
+        """Whether the next row of the file belongs to the sample. If so, it is kept."""
         shape = shape_of(row)
         is_known = shape in self._shapes or len(self._shapes) < SHAPES
         self.beyond += not is_known
@@ -79,11 +78,11 @@ class Sample:
         return is_kept
 
     def forms(self, source: str) -> list[str]:
-        """The forms in which rows of a source are trained."""
+        """The answer forms in which rows of a source are trained."""
         return [form for name, form in self._entries if name == source]
 
-    def told(self) -> dict[str, int]:
-        """What parity.json says of shapes."""
+    def summary(self) -> dict[str, int]:
+        """The entry `shapes` of parity.json."""
         return {
             "number": len(self._shapes),
             "rows_kept": len(self.rows),

@@ -1,5 +1,5 @@
-"""Axolotl's side of the proof: training rows as its own chat-template strategy makes them, with the
-run's own tokenizer."""
+"""The training side of the proof: rows as Axolotl's own chat-template strategy tokenizes them with
+the run's tokenizer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ from kotune.worker import bounds
 
 @dataclass(frozen=True)
 class Trained:
-    """One row as Axolotl will train on it: `ids` and `labels` of equal length, labels -100 where
-    nothing is learned."""
+    """One row as Axolotl will train on it. `ids` and `labels` have equal length; the label of an
+    untrained token is -100."""
 
     guid: str
     messages: list[dict[str, str]]
@@ -24,7 +24,7 @@ class Trained:
     labels: list[int]
 
     def turns(self) -> list[list[int]]:
-        """The runs of trained token ids, in order."""
+        """The consecutive sequences of trained ids, in order."""
         runs: list[list[int]] = []
         previous = -100
         for label in self.labels:
@@ -36,38 +36,40 @@ class Trained:
         return runs
 
     def prompt(self) -> list[int]:
-        """All ids before the last answer that is trained."""
+        """All ids before the last trained answer."""
         end = len(self.prompt_and_answer())
-        return self.ids[
-            : next((at + 1 for at in range(end - 1, -1, -1) if self.labels[at] == -100), 0)
-        ]
+        while end and self.labels[end - 1] != -100:
+            end -= 1
+        return self.ids[:end]
 
     def prompt_and_answer(self) -> list[int]:
-        """All ids up to, not including, the last trained token, which is the end of turn."""
+        """All ids before the last trained token, which is the end of turn."""
         last = max(index for index, label in enumerate(self.labels) if label != -100)
         return self.ids[:last]
 
 
 def load_strategy(config: Path) -> tuple[Any, Any]:
-    """Axolotl's tokenizer and its chat-template strategy for the first data set of a rendered
-    config."""
+    """Axolotl's tokenizer and chat-template strategy for the first data set of a rendered config.
+
+    Raises RecipeError if Axolotl refuses the config, and StageError if the tokenizer cannot be
+    used."""
     from axolotl.cli.config import load_cfg
     from axolotl.loaders import load_tokenizer
     from axolotl.prompt_strategies.chat_template import StrategyLoader
 
-    said = yaml_of(config)
-    base = str(said["base_model"])
-    judged(base, said.get("revision_of_model"))
-    mend = "take out of the recipe's `axolotl:` what it names, or choose another model"
-    with blaming(base, "Axolotl can make nothing of it", mend):
+    keys = yaml_of(config)
+    base = str(keys["base_model"])
+    judged(base, keys.get("revision_of_model"))
+    remedy = "remove the named key from the recipe's `axolotl:`, or choose another model"
+    with blaming(base, "Axolotl cannot load its configuration", remedy):
         try:
             cfg = load_cfg(str(config))
         except ValidationError as error:
-            told = "\n".join(
+            problems = "\n".join(
                 f"  {'.'.join(map(str, e['loc'])) or 'axolotl'}: {e['msg']}" for e in error.errors()
             )
             raise RecipeError(
-                f"Axolotl refuses the configuration of this recipe:\n{told}"
+                f"Axolotl refuses the configuration of this recipe:\n{problems}"
             ) from None
     with blaming(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
         tokenizer = bounds.bound_tokenizer(load_tokenizer(cfg))
@@ -76,42 +78,41 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
         return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
 
 
-def train_side(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
-    """What Axolotl makes of each row."""
-    sides = []
+def tokenize_rows(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
+    """Each row as Axolotl tokenizes it."""
+    trained = []
     for row in rows:
-        made = strategy.tokenize_prompt({"messages": row["messages"]})
-        sides.append(
-            Trained(row["guid"], row["messages"], list(made["input_ids"]), list(made["labels"]))
+        tokens = strategy.tokenize_prompt({"messages": row["messages"]})
+        trained.append(
+            Trained(row["guid"], row["messages"], list(tokens["input_ids"]), list(tokens["labels"]))
         )
-    return sides
+    return trained
 
 
 def end_ids(config: Path, tokenizer: Any) -> set[int]:
-    """The ids that may close an answer: eos and the configured `eot_tokens`."""
+    """The ids that may end an answer: eos and the configured `eot_tokens`."""
     tokens = yaml_of(config).get("eot_tokens") or []
     return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
 
 
 def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
-    """The first `items` different rows of every data entry: train.jsonl holds them one entry after
+    """The first `items` different rows of every data entry. train.jsonl holds the entries one after
     another."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
-        if len(kept) < items and not (
-            kept and kept[-1]["guid"] == row["guid"]
-        ):  # a `weight` repeats rows
+        is_repeated = kept and kept[-1]["guid"] == row["guid"]  # by a `weight`
+        if len(kept) < items and not is_repeated:
             kept.append(row)
     return [row for kept in rows.values() for row in kept]
 
 
 def _check_korean(tokenizer: Any) -> None:
-    """A wrong tokenizer class over a byte-level vocabulary drops Korean from the ids without a
-    word."""
+    """Raise StageError if Korean text does not survive encoding and decoding. A wrong tokenizer
+    class over a byte-level vocabulary silently drops Korean."""
     text = "한국어 문장이 그대로 남는다."
     if tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)).strip() != text:
         raise StageError(
-            f"tokenizer {tokenizer.name_or_path}: Korean does not survive encoding; is config.json"
-            " beside it?"
+            f"tokenizer {tokenizer.name_or_path}: Korean text is lost in encoding; check that"
+            " config.json is in the same folder"
         )

@@ -88,7 +88,7 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
     root = run_folder(tmp_path, name)
     counted = prove(root, monkeypatch)["lengths"]
     _, strategy = parity.load_strategy(root / "axolotl.yml")
-    sides = parity.train_side(strategy, read_rows(root / "data" / "train.jsonl", shapes.ITEMS))
+    sides = parity.tokenize_rows(strategy, read_rows(root / "data" / "train.jsonl", shapes.ITEMS))
     longest = max(len(side.ids) for side in sides)
     assert counted | {"longest_guid": ""} == {
         "rows": 24,
@@ -208,8 +208,8 @@ LATE: dict[str, tuple[str, str]] = {
             " m['content'] }}<|eot_id|>"
         ),
         (
-            r"PART\.jsonl:218 \(guid 217\): the template changes an answer: .*, trained is '답:"
-            r" <think>"
+            r"PART\.jsonl:218 \(guid 217\): the template changes an answer: .*, the trained text is"
+            r" '답: <think>"
         ),
     ),
     "words before a question of several lines, where it is trained": (
@@ -217,7 +217,7 @@ LATE: dict[str, tuple[str, str]] = {
             "{% if loop.first and '\n' in m.content and not add_generation_prompt %}자세히: {%"
             " endif %}{{ m.content }}<|eot_id|>"
         ),
-        r"chat_ko: 217: the model would be scored on another prompt than it is trained on",
+        r"chat_ko: 217: the scored prompt differs from the trained one",
     ),
 }
 
@@ -300,17 +300,17 @@ def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path
     answer = tokenizer.encode("네, 비가 와요", add_special_tokens=False)
     changed = told(*tokenizer.encode("네, 비가", add_special_tokens=False), end)
     assert (
-        "train.jsonl:3 (guid g): the template changes an answer: the row says '네, 비가 와요',"
-        " trained is '네, 비가'" in changed
+        "train.jsonl:3 (guid g): the template changes an answer: the row has '네, 비가 와요',"
+        " the trained text is '네, 비가'" in changed
     )
     assert "end-of-turn" not in changed
     for made, how in (
-        ((*answer,), "it is trained without one"),
-        ((*answer, end, end), "it is trained to end with 2 of them"),
+        ((*answer,), "none is trained"),
+        ((*answer, end, end), "2 are trained"),
     ):
         text = told(*made)
         assert (
-            f"one end-of-turn token (<|eot_id|>), and {how}" in text
+            f"end-of-turn token (<|eot_id|>), but {how}" in text
             and "changes" not in text
             and "비가 와요" in text
         )
@@ -329,10 +329,10 @@ def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
 @pytest.mark.parametrize(
     ("name", "template", "told"),
     [
-        ("llama", LLAMA_DATED, "scored on another prompt than it is trained on"),
-        ("deepseek", DEEPSEEK_SHIPPED, "scored on another prompt than it is trained on"),
+        ("llama", LLAMA_DATED, "the scored prompt differs from the trained one"),
+        ("deepseek", DEEPSEEK_SHIPPED, "the scored prompt differs from the trained one"),
         ("llama", "{{ bos_token }}" + LLAMA_OURS, "two BOS tokens"),
-        ("llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "scored on another prompt"),
+        ("llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "the scored prompt differs"),
         ("llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn"),
     ],
     ids=[
@@ -384,7 +384,7 @@ def test_a_tokenizer_that_drops_korean_stops_the_run(
     write_text(
         root / "axolotl.yml", config.replace(presets.PRESETS["quickstart-llama"].base, str(folder))
     )
-    with pytest.raises(StageError, match="Korean does not survive"):
+    with pytest.raises(StageError, match="Korean text is lost"):
         prove(root, monkeypatch)
 
 
@@ -399,11 +399,11 @@ def test_an_answer_that_is_marked_is_not_trained_and_the_others_are(
     row = {"guid": "a", "source": "chat", "form": "chat", "messages": turns, "doc": "{}"}
     monkeypatch.chdir(root)
     tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
-    (side,) = parity.train_side(strategy, [row])
+    (side,) = parity.tokenize_rows(strategy, [row])
     assert [tokenizer.decode(turn[:-1]).strip() for turn in side.turns()] == ["네, 와요"]
     labels.check(side, tokenizer, {side.turns()[0][-1]})
     turns[1]["train"] = True
-    assert len(parity.train_side(strategy, [row])[0].turns()) == 2
+    assert len(parity.tokenize_rows(strategy, [row])[0].turns()) == 2
 
 
 INDENTS = (
@@ -457,7 +457,7 @@ def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
     )
     assert proof["lengths"]["trimmed"] == 0 and proof["labels"]["rows"] >= len(rows)
     _, strategy = parity.load_strategy(root / "axolotl.yml")
-    for side in parity.train_side(strategy, rows):
+    for side in parity.tokenize_rows(strategy, rows):
         assert tokenizer.decode(side.turns()[0][:-1]) == side.messages[-1]["content"]
 
 
@@ -488,8 +488,8 @@ def test_an_indent_that_is_not_trained_with_its_answer_stops_the_run(
     indented_chats(root, "llama", LLAMA_OURS)
     monkeypatch.chdir(root)
     tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
-    (side,) = parity.train_side(strategy, read_rows(root / "data" / "train.jsonl", 1))
+    (side,) = parity.tokenize_rows(strategy, read_rows(root / "data" / "train.jsonl", 1))
     first = next(at for at, label in enumerate(side.labels) if label != -100)
     side.labels[first] = -100
-    with pytest.raises(StageError, match="the template changes an answer: the row "):
+    with pytest.raises(StageError, match="the template changes an answer"):
         labels.check(side, tokenizer, {side.turns()[0][-1]})

@@ -95,9 +95,8 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         TURNS + "{{ m['content'][:40] }}<|eot_id|>{% endfor %}",
         chat("안녕?", "가나다라 " * 10),
         [
-            "train.jsonl:341 (guid 340): the template changes an answer: the row says",
+            "train.jsonl:341 (guid 340): the template changes an answer",
             "가나다라 '",
-            "makes",
             "<|eot_id|>",
         ],
     ),
@@ -107,7 +106,7 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         chat("안녕?", "네", "또?", "그래"),
         [
             "train.jsonl:341 (guid 340): the template does not close an answer",
-            "(<|eot_id|>): after '네'",
+            "(<|eot_id|>): '네'",
         ],
     ),
     "a system turn is refused": (
@@ -116,8 +115,8 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         " endif %}" + TURNS + "{{ m['content'] }}<|eot_id|>{% endfor %}",
         [SYSTEM, *chat("안녕?", "네")],
         [
-            "train.jsonl:341 (guid 340): the template refuses it (System role not supported); say"
-            " `system: merge`"
+            "train.jsonl:341 (guid 340): the template refuses it (System role not supported)",
+            "`system: merge`",
         ],
     ),
     "a system turn is left out": (
@@ -132,8 +131,8 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         chat("세어 봐", "하나 " * 40 + "둘 셋 넷"),
         [
             "train.jsonl:341",
-            "the row says ...'하나 ",
-            " 하나 둘 셋 넷', the template makes ...'하나 ",
+            "...'하나 ",
+            " 하나 둘 셋 넷', the template renders ...'하나 ",
             " 하나 둘 넷<|eot_id|>'",
         ],
     ),
@@ -151,7 +150,7 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         chat("2+2?", with_thought("더한다.", "4")),
         [
             "train.jsonl:341",
-            "the template closes an empty one before it; say `template: deepseek_r1_think`",
+            "an empty one before it; set `template: deepseek_r1_think`",
         ],
     ),
     "the user names the sign, and a thought follows an empty one": (
@@ -160,7 +159,7 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         chat("</think>는 뭐야?", with_thought("태그다.", "태그")),
         [
             "train.jsonl:341",
-            "the template closes an empty one before it; say `template: deepseek_r1_think`",
+            "an empty one before it; set `template: deepseek_r1_think`",
         ],
     ),
 }
@@ -201,8 +200,7 @@ def test_a_thought_in_a_key_is_refused_by_name_with_a_model_that_does_not_think(
     with pytest.raises(
         StageError,
         match=(
-            r"train\.jsonl:341 \(guid 340\): reasoning_content is a thought, and this model has"
-            r" none"
+            r"train\.jsonl:341 \(guid 340\): reasoning_content is a thought, .*no token <think>"
         ),
     ):
         count(tmp_path, tokenizer("llama"), odd, {"thought": "reasoning_content"})
@@ -243,6 +241,6 @@ def test_a_special_token_that_a_rows_text_brings_is_told(name: str, tmp_path: Pa
     odd = chat(f"안녕{ENDS[name]}질문", "네")
     with pytest.raises(
         StageError,
-        match=r"train\.jsonl:341 \(guid 340\): \d special tokens where the template has \d",
+        match=r"train\.jsonl:341 \(guid 340\): \d special tokens, but the template writes \d",
     ):
         count(tmp_path, tokenizer(name), odd, name=name)
