@@ -132,7 +132,7 @@ def on_gpu() -> Iterator[Figure]:
                 )  # memory is the same on every GPU that holds it
                 found = measured(sets, Path(place) / f"{name}-{adapter}-{packing}")
                 title = f"{name}, {adapter}, {'packed' if packing else 'padded'}"
-                yield compared(told.on[0].memory.training / plan.GIB, found, title)
+                yield compared(told.gpu_plans[0].memory.training / plan.GIB, found, title)
 
 
 def by_tensors() -> Iterator[Figure]:

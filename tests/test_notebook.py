@@ -101,7 +101,7 @@ def test_recipes_and_gpus_that_may_be_chosen_exist() -> None:
         for node in ast.parse(CODE["gpu"]).body
         if ast.unparse(node).startswith("NAMES")
     )
-    assert len(gpus.chosen(list(names.values()))) == len(names)
+    assert len(gpus.select(list(names.values()))) == len(names)
 
 
 class Colab:

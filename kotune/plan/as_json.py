@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kotune.compare.efficiency import Price, cost
-from kotune.plan.plan import On, Plan
+from kotune.plan.plan import GpuPlan, Plan
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -34,13 +34,13 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "notes": list(plan.notes),
         "tasks": [asdict(one) for one in plan.works],
         "gpus": {
-            one.gpu.name: _gpu_json(one, plan.ways[one.gpu.is_old].precision, plan.price)
-            for one in plan.on
+            one.gpu.name: _gpu_json(one, plan.modes[one.gpu.is_old].precision, plan.price)
+            for one in plan.gpu_plans
         },
     }
 
 
-def _gpu_json(one: On, precision: str, price: Price | None) -> dict[str, Any]:
+def _gpu_json(one: GpuPlan, precision: str, price: Price | None) -> dict[str, Any]:
     return {
         "fits": one.micro is not None,
         "micro_batch_size_that_fits": one.micro,

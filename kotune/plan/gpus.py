@@ -48,7 +48,7 @@ def of(name: str, told: Mapping[str, Any]) -> Gpu:
     return Gpu(name=name, **{**told, **units, "capability": tuple(told["capability"])})
 
 
-def chosen(names: Sequence[str]) -> list[Gpu]:
+def select(names: Sequence[str]) -> list[Gpu]:
     """The GPUs of these names in their order, each once; all without names. RecipeError for a name
     that is none."""
     gpus = known()

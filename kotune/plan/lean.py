@@ -7,7 +7,7 @@ from kotune.errors import KotuneError
 from kotune.layout import PARITY
 from kotune.plan import memory, shapes
 from kotune.plan.counting import Counted
-from kotune.plan.plan import schedule_of, way_of
+from kotune.plan.plan import mode_of, schedule_of
 from kotune.runs.folder import read_json
 from kotune.runs.job import Job
 from kotune.train import config as axolotl_config
@@ -31,6 +31,6 @@ def is_lean(job: Job) -> bool:
     longest = int(read_json(job.run.path(PARITY))["lengths"]["longest"])
     schedule = schedule_of(config, Counted(1, 1, [longest], exact=True))
     tokens = int(config["micro_batch_size"]) * schedule.row(longest)
-    method = way_of(job.recipe, shape, config).method
+    method = mode_of(job.recipe, shape, config).method
     told = memory.peak(shape, replace(method, checkpointing=False), tokens, min(tokens, CHUNK), 0)
     return told.training <= min(found.memories) * memory.LEAN

@@ -100,7 +100,7 @@ def peak(shape: Shape, method: Method, tokens: int, headed: int, scored: int) ->
     )
 
 
-def chosen(shape: Shape, in_fp32: bool, room: Room, longest: int) -> int:
+def of_choices(shape: Shape, in_fp32: bool, room: Room, longest: int) -> int:
     """Bytes of a batch of questions whose choices are scored: keys and values, one layer at work,
     logits. `longest`: tokens of the longest question, which is a batch of its own where the batch
     has no room for it."""

@@ -45,7 +45,7 @@ SHORTEST = 64  # tokens of a sequence_len that is advised
 
 
 @dataclass(frozen=True)
-class Way:
+class Mode:
     """How a run does it on a GPU with bf16 of its own, or on one without. `is_asked`: the recipe
     itself names the precision."""
 
@@ -55,7 +55,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class On:
+class GpuPlan:
     """The recipe on one GPU. `micro`: the largest micro-batch that fits, None where none does;
     `memory`: of the micro-batch that is used, the recipe's own where it fits, else the largest that
     does, else of one example; `base`: seconds of the base model's share of scoring; `answers`: of
@@ -83,18 +83,18 @@ class On:
 @dataclass(frozen=True)
 class Plan:
     """A recipe with its arithmetic and what it comes to on each GPU. `micro`: the recipe's own
-    micro-batch; `ways`: on GPUs without bf16 of their own (True) and on others (False); `is_auto`:
+    micro-batch; `modes`: on GPUs without bf16 of their own (True) and on others (False); `is_auto`:
     without gradient checkpointing where it is not needed."""
 
     recipe: Recipe
     name: str
     shape: Shape
-    ways: Mapping[bool, Way]
+    modes: Mapping[bool, Mode]
     schedule: Schedule
     counted: Counted
     works: Sequence[Work]
     micro: int
-    on: Sequence[On]
+    gpu_plans: Sequence[GpuPlan]
     notes: Sequence[str]
     is_auto: bool
     price: Price | None = None
@@ -102,22 +102,22 @@ class Plan:
     @property
     def method(self) -> Method:
         """That of a GPU with bf16 of its own."""
-        return self.ways[False].method
+        return self.modes[False].method
 
     @property
     def fits(self) -> bool:
         """Whether it fits on any of them."""
-        return any(one.micro for one in self.on)
+        return any(one.micro for one in self.gpu_plans)
 
     @property
     def advice(self) -> str:
         """What makes it fit where it does not: each of these does so alone."""
-        asked = [one.gpu for one in self.on]
+        asked = [one.gpu for one in self.gpu_plans]
         tries = [told for told, plan in _levers(self) if any(_fits(plan, gpu, 1) for gpu in asked)]
         if shorter := _shorter(self, asked):
             drop = "" if self.schedule.packing else " with axolotl.excess_length_strategy=drop"
             tries.append(f"--set axolotl.sequence_len={shorter}{drop}")
-        larger = [gpu.name for gpu in gpus.chosen(()) if _fits(self, gpu, 1)]
+        larger = [gpu.name for gpu in gpus.select(()) if _fits(self, gpu, 1)]
         tries += [f"a GPU with more memory ({', '.join(larger)})"] if larger else []
         return ", or ".join(tries) or "choose a smaller model"
 
@@ -131,7 +131,7 @@ def make(
 ) -> Plan:
     """The plan of a recipe file for the GPUs of these names, or for all that are known. `counted`:
     what is known of its data."""
-    asked, recipe = gpus.chosen(names), load(file, overrides)
+    asked, recipe = gpus.select(names), load(file, overrides)
     shape = shapes.find(recipe.model)
     counted = counted or counting.count(recipe)
     configs = _configs(recipe, counted.rows)
@@ -140,7 +140,7 @@ def make(
         recipe,
         file.stem,
         shape,
-        {is_old: way_of(recipe, shape, told) for is_old, told in configs.items()},
+        {is_old: mode_of(recipe, shape, told) for is_old, told in configs.items()},
         schedule_of(config, counted),
         counted,
         work.of_recipe(recipe, counted),
@@ -150,13 +150,13 @@ def make(
         axolotl_config.is_auto(recipe),
         price,
     )
-    return replace(plan, on=[_on(plan, gpu) for gpu in asked])
+    return replace(plan, gpu_plans=[_gpu_plan(plan, gpu) for gpu in asked])
 
 
 def limited(plan: Plan, limit: Limit) -> Plan:
     """The same where each task is asked no more than run's --limit says."""
     shorter = replace(plan, works=[work.limited(one, limit) for one in plan.works])
-    return replace(shorter, on=[_on(shorter, one.gpu) for one in plan.on])
+    return replace(shorter, gpu_plans=[_gpu_plan(shorter, one.gpu) for one in plan.gpu_plans])
 
 
 def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
@@ -169,7 +169,7 @@ def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
     }
 
 
-def way_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
+def mode_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Mode:
     """How an Axolotl configuration of a recipe trains a model of this shape."""
     targets = config.get("lora_target_modules")
     names = (
@@ -185,7 +185,7 @@ def way_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
     method = Method(
         bits, shape.trainable(r, names), r, bool(config.get("gradient_checkpointing")), in_fp32
     )
-    return Way(method, precision, bool({"bf16", "fp16"} & recipe.axolotl.keys()))
+    return Mode(method, precision, bool({"bf16", "fp16"} & recipe.axolotl.keys()))
 
 
 def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
@@ -231,7 +231,7 @@ def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
     return notes
 
 
-def _on(plan: Plan, gpu: Gpu) -> On:
+def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     lean = _with(plan, checkpointing=False)
     is_lean = plan.is_auto and _memory(lean, gpu, plan.micro).training <= gpu.memory * memory.LEAN
     plan = lean if is_lean else plan
@@ -240,37 +240,38 @@ def _on(plan: Plan, gpu: Gpu) -> On:
     ]
     micro = max((size for size in sizes if _fits(plan, gpu, size)), default=None)
     used = plan.micro if _fits(plan, gpu, plan.micro) else micro or 1
-    found, way = _memory(plan, gpu, used), plan.ways[gpu.is_old]
+    found, mode = _memory(plan, gpu, used), plan.modes[gpu.is_old]
     notes = [
-        *_precision_notes(gpu, way),
+        *_precision_notes(gpu, mode),
         *["without gradient checkpointing, which is not needed here"] * is_lean,
     ]
     if micro and used != plan.micro:
         notes.append(
             f"micro_batch_size {plan.micro} does not fit: --set axolotl.micro_batch_size={micro}"
         )
-    is_slow = way.precision == "fp32" or (gpu.is_old and way.precision == "bf16")
+    is_slow = mode.precision == "fp32" or (gpu.is_old and mode.precision == "bf16")
     speed, free = (
         clock.speed_of(gpu, is_slow),
         gpu.memory * batches.USABLE - found.weights - found.adapter,
     )
     answers = {
-        one.task: _at_once(plan, way, free, one.prompt, one.written)
+        one.task: _at_once(plan, mode, free, one.prompt, one.written)
         for one in plan.works
         if one.written
     }
     scoring = {
-        variant: _scoring(plan, speed, way, found.weights, answers, variant) for variant in VARIANTS
+        variant: _scoring(plan, speed, mode, found.weights, answers, variant)
+        for variant in VARIANTS
     }
     seconds = {
-        **_training(plan, speed, way, used),
+        **_training(plan, speed, mode, used),
         **{key: sum(one[key] for one in scoring.values()) for key in SCORED},
     }
-    return On(gpu, micro, used, found, seconds, sum(scoring["base"].values()), answers, notes)
+    return GpuPlan(gpu, micro, used, found, seconds, sum(scoring["base"].values()), answers, notes)
 
 
-def _at_once(plan: Plan, way: Way, free: float, prompt: float, written: int) -> int:
-    return batches.at_once(memory.sizes_of(plan.shape, way.method.in_fp32), free, prompt, written)
+def _at_once(plan: Plan, mode: Mode, free: float, prompt: float, written: int) -> int:
+    return batches.at_once(memory.sizes_of(plan.shape, mode.method.in_fp32), free, prompt, written)
 
 
 def _fits(plan: Plan, gpu: Gpu, micro: int) -> bool:
@@ -278,37 +279,37 @@ def _fits(plan: Plan, gpu: Gpu, micro: int) -> bool:
 
 
 def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
-    way, longest = plan.ways[gpu.is_old], plan.schedule.row(plan.counted.longest)
+    mode, longest = plan.modes[gpu.is_old], plan.schedule.row(plan.counted.longest)
     usable, read, tokens = gpu.memory * batches.USABLE, BATCH_SIZE, micro * longest
     headed = min(
         tokens,
         CHUNK,
         micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens,
     )
-    held = memory.peak(plan.shape, way.method, tokens, headed, _chosen(plan, way, read))
+    held = memory.peak(plan.shape, mode.method, tokens, headed, _chosen(plan, mode, read))
     while held.scoring > usable and read > 1:  # as scoring itself does where it runs out of memory
         read //= 2
-        held = memory.peak(plan.shape, way.method, tokens, headed, _chosen(plan, way, read))
+        held = memory.peak(plan.shape, mode.method, tokens, headed, _chosen(plan, mode, read))
     stored = held.weights + held.adapter
     return replace(
-        held, scoring=max(held.scoring, stored + round(_writing(plan, way, usable - stored)))
+        held, scoring=max(held.scoring, stored + round(_writing(plan, mode, usable - stored)))
     )
 
 
-def _chosen(plan: Plan, way: Way, batch_size: int) -> int:
+def _chosen(plan: Plan, mode: Mode, batch_size: int) -> int:
     """Bytes of the largest batch of questions whose choices are scored."""
     longest = [one.longest for one in plan.works if one.choices]
     room = on_device("cuda", batch_size)
-    return memory.chosen(plan.shape, way.method.in_fp32, room, max(longest)) if longest else 0
+    return memory.of_choices(plan.shape, mode.method.in_fp32, room, max(longest)) if longest else 0
 
 
-def _writing(plan: Plan, way: Way, free: float) -> float:
+def _writing(plan: Plan, mode: Mode, free: float) -> float:
     """Bytes of the answers to each task's longest prompts that are written at once, of the task
     whose answers take most."""
-    sizes = memory.sizes_of(plan.shape, way.method.in_fp32)
+    sizes = memory.sizes_of(plan.shape, mode.method.in_fp32)
     tasks = [(one.longest, one.written) for one in plan.works if one.written]
     return max(
-        (_at_once(plan, way, free, *task) * batches.of_answer(sizes, *task) for task in tasks),
+        (_at_once(plan, mode, free, *task) * batches.of_answer(sizes, *task) for task in tasks),
         default=0,
     )
 
@@ -327,10 +328,11 @@ def _levers(plan: Plan) -> list[tuple[str, Plan]]:
 
 def _with(plan: Plan, **changes: Any) -> Plan:
     """The same with another method."""
-    ways = {
-        age: replace(way, method=replace(way.method, **changes)) for age, way in plan.ways.items()
+    modes = {
+        age: replace(mode, method=replace(mode.method, **changes))
+        for age, mode in plan.modes.items()
     }
-    return replace(plan, ways=ways)
+    return replace(plan, modes=modes)
 
 
 def _shorter(plan: Plan, asked: Sequence[Gpu]) -> int:
@@ -345,20 +347,20 @@ def _shorter(plan: Plan, asked: Sequence[Gpu]) -> int:
     return 0
 
 
-def _precision_notes(gpu: Gpu, way: Way) -> list[str]:
+def _precision_notes(gpu: Gpu, mode: Mode) -> list[str]:
     """What is to be said about the precision on a GPU."""
-    if not gpu.is_old or way.is_asked:
-        if way.precision == "fp32":
+    if not gpu.is_old or mode.is_asked:
+        if mode.precision == "fp32":
             return [
                 "trains in fp32: twice the weights and activations of 16 bits, and no tensor cores"
             ]
-        if gpu.is_old and way.precision == "bf16":
+        if gpu.is_old and mode.precision == "bf16":
             return [
                 f"{OLD}: the bf16 that the recipe asks for is imitated, at no more than fp32's"
                 " speed; leave it to the run"
             ]
         return []
-    if way.precision == "fp32":
+    if mode.precision == "fp32":
         return [
             f"{OLD}, and this model's numbers are too large for fp16: trains and scores in fp32,"
             " without tensor cores"
@@ -366,24 +368,24 @@ def _precision_notes(gpu: Gpu, way: Way) -> list[str]:
     return [f"{OLD}: trains and scores in fp16, whose small range may overflow"]
 
 
-def _training(plan: Plan, speed: Speed, way: Way, micro: int) -> dict[str, float]:
+def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, float]:
     return {
         "download": (
             0.0 if _is_local(plan.recipe) else 2 * plan.shape.parameters / assumptions.DOWNLOAD
         ),
         "start_up": assumptions.START_UP,
         "training": clock.training(
-            plan.shape, speed, way.method, plan.schedule, plan.counted, micro
+            plan.shape, speed, mode.method, plan.schedule, plan.counted, micro
         ),
     }
 
 
 def _scoring(
-    plan: Plan, speed: Speed, way: Way, stored: int, answers: Mapping[str, int], variant: str
+    plan: Plan, speed: Speed, mode: Mode, stored: int, answers: Mapping[str, int], variant: str
 ) -> dict[str, float]:
     """Seconds of a variant's scoring. A token reads the weights; those in 4 bits are read, written
     out in 16, and read again."""
-    weights = stored + (4 * plan.shape.in_linears if way.method.bits == 4 else 0)
+    weights = stored + (4 * plan.shape.in_linears if mode.method.bits == 4 else 0)
     written = [(one, answers[one.task]) for one in plan.works if one.written]
     return {
         "likelihood": clock.likelihood(plan.shape, speed, plan.works, variant),

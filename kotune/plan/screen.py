@@ -10,7 +10,7 @@ from kotune.display import table
 from kotune.display.table import Row, Table
 from kotune.display.words import ADAPTERS
 from kotune.plan import assumptions
-from kotune.plan.plan import GIB, On, Plan
+from kotune.plan.plan import GIB, GpuPlan, Plan
 from kotune.score import batches
 
 PREDICTED = (
@@ -39,7 +39,7 @@ def show(plan: Plan, console: Console | None = None) -> None:
     console.print(Text(PREDICTED, "bold"))
     for found in tables(plan):
         table.show(found, console)
-    for one in plan.on:
+    for one in plan.gpu_plans:
         console.print(Text(verdict(plan, one), "green" if one.micro else "red"))
         for note in one.notes:
             console.print(Text(f"  {note}"))
@@ -47,7 +47,7 @@ def show(plan: Plan, console: Console | None = None) -> None:
 
 def tables(plan: Plan) -> Iterator[Table]:
     """What is trained on, then memory and time."""
-    names = tuple(one.gpu.name for one in plan.on)
+    names = tuple(one.gpu.name for one in plan.gpu_plans)
     yield Table(
         "What is trained", ("recipe", plan.name), list(_counts(plan)), 1, [*_how(plan), *plan.notes]
     )
@@ -55,7 +55,7 @@ def tables(plan: Plan) -> Iterator[Table]:
     yield Table("Time, minutes", ("", *names), list(_time(plan)), 1, list(_time_notes(plan)))
 
 
-def verdict(plan: Plan, one: On) -> str:
+def verdict(plan: Plan, one: GpuPlan) -> str:
     """Whether it fits on one GPU, and what follows."""
     if not one.micro:
         return f"{one.gpu.name}: does not fit"
@@ -102,15 +102,15 @@ def _how(plan: Plan) -> Iterator[str]:
 
 
 def _memory(plan: Plan) -> Iterator[Row]:
-    yield "micro_batch_size", *(str(one.used) for one in plan.on)
+    yield "micro_batch_size", *(str(one.used) for one in plan.gpu_plans)
     for key, name in PARTS.items():
-        yield name, *(_gib(getattr(one.memory, key)) for one in plan.on)
-    yield "training, all of it", *(_gib(one.memory.training) for one in plan.on)
-    if any(one.answers for one in plan.on):
-        yield "answers written at once", *(_range(one.answers.values()) for one in plan.on)
-    yield "scoring, all of it", *(_gib(one.memory.scoring) for one in plan.on)
-    yield "usable", *(_gib(one.usable) for one in plan.on)
-    yield "micro_batch_size that fits", *(str(one.micro or "none") for one in plan.on)
+        yield name, *(_gib(getattr(one.memory, key)) for one in plan.gpu_plans)
+    yield "training, all of it", *(_gib(one.memory.training) for one in plan.gpu_plans)
+    if any(one.answers for one in plan.gpu_plans):
+        yield "answers written at once", *(_range(one.answers.values()) for one in plan.gpu_plans)
+    yield "scoring, all of it", *(_gib(one.memory.scoring) for one in plan.gpu_plans)
+    yield "usable", *(_gib(one.usable) for one in plan.gpu_plans)
+    yield "micro_batch_size that fits", *(str(one.micro or "none") for one in plan.gpu_plans)
 
 
 def _memory_note() -> str:
@@ -123,10 +123,13 @@ def _memory_note() -> str:
 
 def _time(plan: Plan) -> Iterator[Row]:
     for key, name in SPENT.items():
-        yield name, *(f"{one.seconds[key] / 60:,.1f}" for one in plan.on)
-    yield "all of it", *(f"{one.total / 60:,.1f}" for one in plan.on)
+        yield name, *(f"{one.seconds[key] / 60:,.1f}" for one in plan.gpu_plans)
+    yield "all of it", *(f"{one.total / 60:,.1f}" for one in plan.gpu_plans)
     if plan.price:
-        yield "won", *(f"{(cost(one.total, plan.price) or {})['won']:,.0f}" for one in plan.on)
+        yield (
+            "won",
+            *(f"{(cost(one.total, plan.price) or {})['won']:,.0f}" for one in plan.gpu_plans),
+        )
 
 
 def _time_notes(plan: Plan) -> Iterator[str]:
@@ -145,7 +148,7 @@ def _time_notes(plan: Plan) -> Iterator[str]:
             f"Not in the time: {', '.join(unknown)}, whose items cannot be counted before its data"
             " are here."
         )
-    if plan.price and len(plan.on) > 1:
+    if plan.price and len(plan.gpu_plans) > 1:
         yield (
             f"Every GPU is taken to cost {plan.price.won_per_hour:,g} won an hour; ask once for"
             " each: --gpu NAME --price WON."

@@ -113,7 +113,7 @@ def _check(options: StudyOptions) -> None:
         )
     if options.budget is not None and not 0 <= options.budget < math.inf:
         raise RecipeError(f"--budget {options.budget}: give a number of won, 0 or more")
-    gpus.chosen(() if options.gpu is None else (options.gpu,))  # tells an unknown one,
+    gpus.select(() if options.gpu is None else (options.gpu,))  # tells an unknown one,
     _ = options.hourly  # and a bad price
 
 

@@ -14,7 +14,7 @@ from kotune.display.table import Row, Table
 from kotune.errors import RecipeError
 from kotune.plan import counting, plan
 from kotune.plan.counting import Counted
-from kotune.plan.plan import On, Plan
+from kotune.plan.plan import GpuPlan, Plan
 from kotune.plan.screen import PREDICTED
 from kotune.study.file import Cell, Study
 from kotune.study.running import is_done
@@ -41,8 +41,8 @@ class Listed:
     asks_base: bool = True
 
     @property
-    def on(self) -> On | None:
-        return self.plan.on[0] if self.plan else None
+    def on(self) -> GpuPlan | None:
+        return self.plan.gpu_plans[0] if self.plan else None
 
     @property
     def seconds(self) -> float:

@@ -55,9 +55,9 @@ class Step:
     @property
     def seconds(self) -> float | None:
         """That it adds on the GPU that was named."""
-        if not (self.plan and self.alone) or len(self.plan.on) != 1:
+        if not (self.plan and self.alone) or len(self.plan.gpu_plans) != 1:
             return None
-        return self.plan.on[0].total - self.alone.on[0].total
+        return self.plan.gpu_plans[0].total - self.alone.gpu_plans[0].total
 
 
 def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:

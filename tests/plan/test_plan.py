@@ -338,8 +338,8 @@ def test_padding_is_what_the_configuration_says() -> None:
     coarse, fine = (
         made("llama_lora", "l4", sets=(f"axolotl.pad_to_multiple_of={to}",)) for to in (64, 8)
     )
-    assert fine.on[0].memory.activations < coarse.on[0].memory.activations
-    assert fine.on[0].seconds["training"] < coarse.on[0].seconds["training"]
+    assert fine.gpu_plans[0].memory.activations < coarse.gpu_plans[0].memory.activations
+    assert fine.gpu_plans[0].seconds["training"] < coarse.gpu_plans[0].seconds["training"]
     assert fine.schedule.pad_to == 8
 
 
@@ -350,14 +350,14 @@ def test_a_smaller_micro_batch_that_fits_is_named_and_keeps_the_examples_of_a_st
         "axolotl.sequence_len=4096",
     )
     plan = made("llama_lora", "t4", "h200", sets=packed)
-    small, large = plan.on
+    small, large = plan.gpu_plans
     assert small.micro and small.micro == small.used < 16
     assert (
         f"micro_batch_size 16 does not fit: --set axolotl.micro_batch_size={small.micro}"
         in small.notes
     )
     assert large.used == 16  # the recipe's own where it fits
-    for one in plan.on:
+    for one in plan.gpu_plans:
         assert (
             one.micro
             and plan.schedule.batch_size % one.micro == 0
@@ -369,7 +369,7 @@ def test_a_smaller_micro_batch_that_fits_is_named_and_keeps_the_examples_of_a_st
 
 def test_each_lever_lowers_the_memory_that_it_is_for() -> None:
     def of(*sets: str) -> memory.Memory:
-        return made("llama_lora", "h200", sets=sets).on[0].memory
+        return made("llama_lora", "h200", sets=sets).gpu_plans[0].memory
 
     plain = of()
     assert of("adapter=qlora").weights < plain.weights
@@ -379,18 +379,20 @@ def test_each_lever_lowers_the_memory_that_it_is_for() -> None:
 
 
 def test_gradient_checkpointing_is_left_out_where_memory_does_without_it() -> None:
-    room = made("llama_lora", "l4", "t4").on
+    room = made("llama_lora", "l4", "t4").gpu_plans
     assert all("without gradient checkpointing" in one.notes[-1] for one in room)
     assert all(one.memory.training <= memory.LEAN * one.gpu.memory for one in room)
     (packed,) = made(
         "llama_lora", "l4", sets=("axolotl.sample_packing=true",)
-    ).on  # 16 rows of 1,024
+    ).gpu_plans  # 16 rows of 1,024
     assert not packed.notes and packed.memory.activations < 5e9
     for asked in ("true", "false"):
-        (one,) = made("llama_lora", "h200", sets=(f"axolotl.gradient_checkpointing={asked}",)).on
+        (one,) = made(
+            "llama_lora", "h200", sets=(f"axolotl.gradient_checkpointing={asked}",)
+        ).gpu_plans
         assert not one.notes
     slow, fast = (
-        made("llama_lora", "l4", sets=sets).on[0]
+        made("llama_lora", "l4", sets=sets).gpu_plans[0]
         for sets in (("axolotl.gradient_checkpointing=true",), ())
     )
     assert fast.seconds["training"] == pytest.approx(slow.seconds["training"] * 2 / 3, rel=0.01)
@@ -398,11 +400,11 @@ def test_gradient_checkpointing_is_left_out_where_memory_does_without_it() -> No
 
 def test_training_goes_by_the_peak_until_the_host_is_the_slower_one() -> None:
     plan = made("llama_lora", "a100-40", "a100-80", "h100", "h200")
-    forty, eighty, h100, h200 = (one.seconds["training"] for one in plan.on)
+    forty, eighty, h100, h200 = (one.seconds["training"] for one in plan.gpu_plans)
     assert forty == eighty > h100 == h200
     always = "axolotl.gradient_checkpointing=true"
     small = made("llama_lora", "h100", "a100-40", sets=("axolotl.micro_batch_size=1", always))
-    fast, slow = (one.seconds["training"] for one in small.on)
+    fast, slow = (one.seconds["training"] for one in small.gpu_plans)
     assert fast == slow  # each micro-batch waits for Python
     steps = (
         small.schedule.steps + 2 * small.counted.validation / 16 / 3
@@ -416,7 +418,7 @@ def test_writing_takes_python_s_time_on_a_fast_gpu_and_that_of_the_bandwidth_on_
     None
 ):
     shape, tuned = shapes.find("llama-3.2-1b-instruct"), 16 * 1.5e-3
-    fast, slow = (clock.speed_of(gpu, False) for gpu in gpus.chosen(("h100", "l4")))
+    fast, slow = (clock.speed_of(gpu, False) for gpu in gpus.select(("h100", "l4")))
     assert clock.token(shape, fast, 2.5e9, 128, "tuned") == pytest.approx(tuned)
     assert clock.token(shape, fast, 2.5e9, 128, "base") == pytest.approx(16 * 0.8e-3)
     assert clock.token(shape, slow, 6.3e9, 128, "tuned") == pytest.approx(6.3e9 / (300e9 * 0.70))
@@ -430,7 +432,7 @@ def test_writing_takes_python_s_time_on_a_fast_gpu_and_that_of_the_bandwidth_on_
 
 
 def test_the_base_model_has_its_own_share_of_scoring() -> None:
-    (one,) = made("llama_lora", "h100").on
+    (one,) = made("llama_lora", "h100").gpu_plans
     scoring = one.seconds["likelihood"] + one.seconds["generation"]
     assert 0 < one.base < scoring / 2  # no adapter to wait for
 
@@ -483,9 +485,11 @@ def test_memory_of_scoring_choices_is_that_of_a_batch() -> None:
         8192 * (26 * 2048 + 10 * 512 + 8 * 8192),
         512 * 128_256 * 6,
     )
-    assert memory.chosen(shape, False, room, 200) == kept + read + logits
-    assert memory.chosen(shape, False, room, 50_000) > memory.chosen(shape, False, room, 200)
-    assert memory.chosen(shape, True, room, 200) == 2 * (kept + read) + 512 * 128_256 * 8
+    assert memory.of_choices(shape, False, room, 200) == kept + read + logits
+    assert memory.of_choices(shape, False, room, 50_000) > memory.of_choices(
+        shape, False, room, 200
+    )
+    assert memory.of_choices(shape, True, room, 200) == 2 * (kept + read) + 512 * 128_256 * 8
 
 
 def test_packing_fills_rows_of_the_sequence_length() -> None:
@@ -494,14 +498,14 @@ def test_packing_fills_rows_of_the_sequence_length() -> None:
     )
     plain = made("llama_lora", "h200")
     assert packed.schedule.steps < plain.schedule.steps / 5
-    assert packed.on[0].memory.logits == memory.LOSS * head.CHUNK * packed.shape.vocab
-    assert packed.on[0].seconds["training"] < plain.on[0].seconds["training"]
+    assert packed.gpu_plans[0].memory.logits == memory.LOSS * head.CHUNK * packed.shape.vocab
+    assert packed.gpu_plans[0].seconds["training"] < plain.gpu_plans[0].seconds["training"]
 
 
 def test_full_precision_takes_twice_the_memory_and_is_said() -> None:
     always = "axolotl.gradient_checkpointing=true"
     plain, full = (
-        made("llama_lora", "l4", sets=(always, *sets)).on[0]
+        made("llama_lora", "l4", sets=(always, *sets)).gpu_plans[0]
         for sets in ((), ("axolotl.bf16=false",))
     )
     assert full.memory.weights == 2 * plain.memory.weights
@@ -522,7 +526,7 @@ def test_max_steps_ends_training_early_or_late() -> None:
         made("llama_lora", "l4", sets=("axolotl.max_steps=60",)),
     )
     assert short.schedule.steps == 60
-    assert short.on[0].seconds["training"] < whole.on[0].seconds["training"] / 20
+    assert short.gpu_plans[0].seconds["training"] < whole.gpu_plans[0].seconds["training"] / 20
     assert made("llama_lora", "l4", sets=("axolotl.max_steps=9000",)).schedule.steps == 9000
 
 
@@ -543,19 +547,21 @@ def test_steps_are_those_that_axolotl_takes(rows: int, epochs: float, batch_size
 def test_a_gpu_without_bf16_is_planned_as_a_run_there_does_it() -> None:
     always = "axolotl.gradient_checkpointing=true"
     plan = made("llama_lora", "t4", "l4", sets=(always,))
-    old, new = plan.on
-    assert [plan.ways[one.gpu.is_old].precision for one in plan.on] == ["fp16", "bf16"]
+    old, new = plan.gpu_plans
+    assert [plan.modes[one.gpu.is_old].precision for one in plan.gpu_plans] == ["fp16", "bf16"]
     assert "fp16" in old.notes[0] and not new.notes
-    asked = made("llama_lora", "t4", sets=(always, "axolotl.bf16=false", "axolotl.fp16=true")).on[0]
+    asked = made(
+        "llama_lora", "t4", sets=(always, "axolotl.bf16=false", "axolotl.fp16=true")
+    ).gpu_plans[0]
     assert asked.seconds == old.seconds and asked.memory == old.memory and not asked.notes
-    imitated = made("llama_lora", "t4", sets=(always, "axolotl.bf16=true")).on[0]
+    imitated = made("llama_lora", "t4", sets=(always, "axolotl.bf16=true")).gpu_plans[0]
     assert imitated.seconds["training"] == pytest.approx(old.seconds["training"] * 65 / 8.1)
     assert "imitated" in imitated.notes[0]
 
 
 @pytest.mark.parametrize("name", ["t4", "l4"])
 def test_an_old_gpu_is_that_of_its_capability(name: str) -> None:
-    (gpu,) = gpus.chosen((name,))
+    (gpu,) = gpus.select((name,))
     assert gpu.is_old == (gpu.capability < (8, 0)) == (name == "t4")
 
 
@@ -566,7 +572,7 @@ def test_gemma_is_planned_in_fp32_on_an_old_gpu_alone(tmp_path: Path, adapter: s
     recipe = write_recipe(
         tmp_path, f"model: {tmp_path}\nadapter: {adapter}\ndata:\n  - source: nli_sample\n"
     )
-    old, new = plans.make(recipe, ("axolotl.gradient_checkpointing=true",), ("t4", "l4")).on
+    old, new = plans.make(recipe, ("axolotl.gradient_checkpointing=true",), ("t4", "l4")).gpu_plans
     shape, bits = shapes.of(GEMMA, "gemma"), {"lora": (32, 16), "qlora": (4, 4)}[adapter]
     assert old.memory.weights == memory.weights(shape, bits[0], in_fp32=True)
     assert new.memory.weights == memory.weights(shape, bits[1])
@@ -589,7 +595,7 @@ def test_the_pages_say_how_long_gemma_takes(tmp_path: Path) -> None:
     for page in ("plan.md", "plan.ko.md"):
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
         for minutes in (
-            figure / 60 for one in plan.on for figure in (one.seconds["training"], one.total)
+            figure / 60 for one in plan.gpu_plans for figure in (one.seconds["training"], one.total)
         ):
             assert re.search(rf"\b{minutes:.0f}(?!\d)", text), minutes
 
@@ -610,7 +616,7 @@ def test_a_hub_model_s_kind_is_read_from_the_cache_where_its_precision_follows_f
     monkeypatch.setattr(hub, "try_to_load_from_cache", cached)
     recipe = write_recipe(tmp_path, "model: google/gemma-3-270m\ndata:\n  - source: nli_sample\n")
     plan = plans.make(recipe, (), ("t4", "l4"))
-    assert [plan.ways[one.gpu.is_old].precision for one in plan.on] == ["fp32", "bf16"]
+    assert [plan.modes[one.gpu.is_old].precision for one in plan.gpu_plans] == ["fp32", "bf16"]
 
 
 @pytest.mark.parametrize("task", sorted(cards()))
@@ -652,18 +658,18 @@ def test_an_unknown_gpu_is_refused_with_the_ones_that_are_known(name: str) -> No
     with pytest.raises(
         RecipeError, match=r"--gpu .*: unknown GPU; .*plan knows a100-40, a100-80, l4, t4"
     ) as caught:
-        gpus.chosen((name,))
+        gpus.select((name,))
     assert len(str(caught.value)) < 300 and "\x1b" not in str(caught.value)
 
 
 def test_a_gpu_that_is_like_none_is_refused_too() -> None:
     with pytest.raises(RecipeError, match=r"^--gpu zzz: unknown GPU; plan knows a100-40, a100-80"):
-        gpus.chosen(("zzz",))
+        gpus.select(("zzz",))
 
 
 def test_gpus_are_told_once_in_the_order_asked_for_and_have_their_sources() -> None:
-    assert [gpu.name for gpu in gpus.chosen(("H100", "t4", "h100"))] == ["h100", "t4"]
-    assert all("NVIDIA" in gpu.source and gpu.tflops > gpu.tflops_fp32 for gpu in gpus.chosen(()))
+    assert [gpu.name for gpu in gpus.select(("H100", "t4", "h100"))] == ["h100", "t4"]
+    assert all("NVIDIA" in gpu.source and gpu.tflops > gpu.tflops_fp32 for gpu in gpus.select(()))
 
 
 def test_money_is_the_hours_at_the_price() -> None:
@@ -672,7 +678,7 @@ def test_money_is_the_hours_at_the_price() -> None:
     assert told["cost"]["won"] == pytest.approx(told["total_seconds"], abs=0.1)  # a won a second
     assert told["cost"]["dollars"] == pytest.approx(told["cost"]["won"] / 1200, abs=1e-3)
     assert f"{told['cost']['won']:,.0f} won (${told['cost']['dollars']:,.2f})" in screen.verdict(
-        plan, plan.on[0]
+        plan, plan.gpu_plans[0]
     )
 
 
@@ -727,7 +733,7 @@ def test_what_does_not_fit_is_told_with_what_makes_it_fit() -> None:
     )
     plan = made("llama_lora", "t4", sets=packed)
     assert not plan.fits
-    assert screen.verdict(plan, plan.on[0]) == "t4: does not fit"
+    assert screen.verdict(plan, plan.gpu_plans[0]) == "t4: does not fit"
     assert as_json(plan)["advice"] == plan.advice
     settings = re.findall(
         r"--set (axolotl\.[\w.]+=\w+|adapter=\w+)(?: --set (adapter=qlora))?", plan.advice
@@ -742,7 +748,7 @@ def test_what_does_not_fit_is_told_with_what_makes_it_fit() -> None:
 
 
 def test_four_bits_make_nothing_quicker_to_write() -> None:
-    lora, qlora = (made(name, "l4").on[0].seconds for name in ("llama_lora", "llama_qlora"))
+    lora, qlora = (made(name, "l4").gpu_plans[0].seconds for name in ("llama_lora", "llama_qlora"))
     assert qlora["generation"] > lora["generation"]
     assert qlora["training"] == lora["training"]
 

@@ -446,7 +446,7 @@ def test_the_next_step_lists_what_is_not_trained_on_with_leaks_that_are_counted_
         and nsmc.plan.counted.rows > 140_000 > nsmc.plan.counted.rows - 150_000
     )
     assert nsmc.tokens == nsmc.plan.counted.tokens - nsmc.alone.counted.tokens > 0
-    assert nsmc.seconds == nsmc.plan.on[0].total - nsmc.alone.on[0].total > 0
+    assert nsmc.seconds == nsmc.plan.gpu_plans[0].total - nsmc.alone.gpu_plans[0].total > 0
     assert mine.plan is None and mine.tokens is mine.seconds is mine.training_steps is None
     (table,) = [tables.next_steps([nsmc, mine], PRICE, Phrases("en"), [])]
     assert table.rows[0][1] == "CC0-1.0" and "premises of KLUE-NLI train" in table.rows[0][2]
