@@ -1,2 +1,2 @@
-"""What a recipe takes before it is paid for: tokens, steps, memory, time and cost on each GPU.
-Memory and time are predictions."""
+"""Predicts what a recipe needs before it is run: tokens, steps, memory, time and cost on each GPU.
+Memory and time are predictions, not measurements."""

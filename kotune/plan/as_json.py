@@ -1,4 +1,4 @@
-"""A plan for a machine: what --json prints."""
+"""A plan as JSON, as `plan --json` prints it."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +8,7 @@ from kotune.plan.plan import GpuPlan, Plan
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
-    """All of it for a machine: bytes, seconds, won."""
+    """The whole plan. Units are bytes, seconds and won."""
     counted, shape = plan.counted, plan.shape
     return {
         "recipe": plan.name,
@@ -32,26 +32,29 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "fits": plan.fits,
         "advice": None if plan.fits else plan.advice,
         "notes": list(plan.notes),
-        "tasks": [asdict(one) for one in plan.works],
+        "tasks": [asdict(work) for work in plan.works],
         "gpus": {
-            one.gpu.name: _gpu_json(one, plan.modes[one.gpu.is_old].precision, plan.price)
-            for one in plan.gpu_plans
+            gpu_plan.gpu.name: _gpu_json(
+                gpu_plan, plan.modes[gpu_plan.gpu.is_old].precision, plan.price
+            )
+            for gpu_plan in plan.gpu_plans
         },
     }
 
 
-def _gpu_json(one: GpuPlan, precision: str, price: Price | None) -> dict[str, Any]:
+def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> dict[str, Any]:
+    memory = plan.memory
     return {
-        "fits": one.micro is not None,
-        "micro_batch_size_that_fits": one.micro,
-        "micro_batch_size": one.used,
-        "memory": {**asdict(one.memory), "training": one.memory.training, "peak": one.memory.peak},
-        "usable": round(one.usable),
+        "fits": plan.micro is not None,
+        "micro_batch_size_that_fits": plan.micro,
+        "micro_batch_size": plan.used,
+        "memory": {**asdict(memory), "training": memory.training, "peak": memory.peak},
+        "usable": round(plan.usable),
         "precision": precision,
-        "answers_at_once": one.answers,
-        "seconds": {name: round(value, 2) for name, value in one.seconds.items()},
-        "total_seconds": round(one.total, 2),
-        "cost": cost(one.total, price),
-        "notes": one.notes,
-        "source": one.gpu.source,
+        "answers_at_once": plan.answers,
+        "seconds": {name: round(value, 2) for name, value in plan.seconds.items()},
+        "total_seconds": round(plan.total, 2),
+        "cost": cost(plan.total, price),
+        "notes": plan.notes,
+        "source": plan.gpu.source,
     }

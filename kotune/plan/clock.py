@@ -1,14 +1,14 @@
-"""How long a run takes on a GPU, part by part. Predicted: docs/plan.md sets it beside figures that
-others published.
+"""Predicts how long each part of a run takes on a GPU. docs/plan.md compares the predictions with
+published figures.
 
-Each pass through the model takes the longest of what it waits for: the products of its tokens, the
-reading of weights, keys and values where a token is written, and the Python code that starts it
-all, which takes its time whatever the GPU.
+A pass through the model takes as long as its slowest part: multiplying its tokens, reading weights,
+keys and values (when a token is generated), or the Python code that launches the kernels. The time
+of the Python code does not depend on the GPU.
 
-A token costs two operations a parameter that it is multiplied with, forward; two more backward,
-since a LoRA run computes no gradient of the frozen weights; and two again where activations are
-computed anew. Attention's own products are left out: in the published figures a token takes no
-longer in a row of 8,192 than in one of 2,048."""
+A token costs two operations per parameter in the forward pass. The backward pass costs two more,
+because a LoRA run computes no gradients of the frozen weights. Recomputing activations costs two
+more. The products of attention itself are left out: in the published figures a token takes no
+longer in a row of 8,192 tokens than in one of 2,048."""
 
 import math
 from collections.abc import Sequence
@@ -27,8 +27,10 @@ from kotune.score.shared import on_device
 
 @dataclass(frozen=True)
 class Schedule:
-    """`batch_size`: examples (packed: rows of `sequence_len` tokens) a step; `evaluations`: on all
-    of validation; `pad_to`: the length of a padded batch is a multiple of so many tokens."""
+    """How a recipe trains. `batch_size`: examples per step, or packed rows of `sequence_len`
+    tokens.
+    `evaluations`: number of passes over the validation data. `pad_to`: the length of a padded batch
+    is a multiple of this."""
 
     batch_size: int
     steps: int
@@ -38,32 +40,31 @@ class Schedule:
     pad_to: int
 
     def row(self, longest: int) -> int:
-        """Tokens of a row in the largest batch, where the longest example has so many."""
-        return (
-            self.sequence_len
-            if self.packing
-            else padded(min(longest, self.sequence_len), self.pad_to)
-        )
+        """Tokens of a row in the largest batch. `longest`: tokens of the longest example."""
+        if self.packing:
+            return self.sequence_len
+        return padded(min(longest, self.sequence_len), self.pad_to)
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What a run is done with on one GPU: `tflops` in its precision, `bandwidth` in bytes a second.
-    `waits`: for the Python code that starts its work; a CPU does not, which does both."""
+    """The speed of a device. `tflops`: in the run's precision; `bandwidth`: bytes per second.
+    `waits`: the device waits for the Python code that launches its work. A CPU runs that code
+    itself, so it does not."""
 
     tflops: float
     bandwidth: float
     waits: bool = True
 
     def products(self, weights: float, share: float) -> float:
-        """Seconds of one forward pass with so many weights, each token's counted, at this share of
-        the peak."""
+        """Seconds of one forward pass. `weights`: weights multiplied, summed over tokens; `share`:
+        the share of the peak that is reached."""
         return 2 * weights / (self.tflops * 1e12 * share)
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
-    """Optimizer steps, as Axolotl counts them, which leaves transformers no say; `packed`: tokens
-    of a packed row."""
+    """Optimizer steps as Axolotl counts them; it overrides transformers' own count. `packed`:
+    tokens of a packed row, None without packing."""
     if packed is None:
         return max(math.ceil(counted.rows * epochs / batch_size), 1)
     rows = math.ceil(counted.tokens / (packed * assumptions.PACKED))
@@ -71,19 +72,19 @@ def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) 
 
 
 def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
-    """The tokens of a padded micro-batch, on average: each example becomes as long as the longest
-    of them."""
+    """The mean number of tokens of a padded micro-batch. Each example is padded to the longest of
+    its batch, whose expected length follows from the sorted lengths."""
     number = len(counted.lengths)
     longest = sum(
-        padded(length, pad_to) * ((at / number) ** micro - ((at - 1) / number) ** micro)
-        for at, length in enumerate(counted.lengths, 1)
+        padded(length, pad_to) * ((rank / number) ** micro - ((rank - 1) / number) ** micro)
+        for rank, length in enumerate(counted.lengths, 1)
     )
     return micro * longest
 
 
 def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, trained: float) -> float:
-    """Seconds of training on a micro-batch of so many tokens, padding included, of which so many
-    are trained."""
+    """Seconds of training on a micro-batch. `tokens`: all of them, padding included; `trained`: the
+    trained ones."""
     passes = 3 if method.checkpointing else 2
     layer = assumptions.TRAINED_LAYER_4BIT if method.bits == 4 else assumptions.TRAINED_LAYER
     python = speed.waits * layer * shape.layers / 3
@@ -95,8 +96,8 @@ def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, traine
 def training(
     shape: Shape, speed: Speed, method: Method, schedule: Schedule, counted: Counted, micro: int
 ) -> float:
-    """Seconds of all steps, and of validation, which is read forward only: a third of what training
-    costs, or half of it without checkpointing."""
+    """Seconds of all training steps and of validation. Validation is a forward pass only: a third
+    of a training step with checkpointing, half of one without."""
     if schedule.packing:
         tokens = micro * float(schedule.sequence_len)
         trained = tokens * counted.share
@@ -111,20 +112,21 @@ def training(
 
 
 def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) -> float:
-    """Seconds in which a variant reads every prompt once. The few tokens of a choice, and the head
-    at them, are left out."""
+    """Seconds in which a variant (base or tuned) reads every prompt once. The few tokens of each
+    choice and their logits are left out."""
     python = speed.waits * shape.layers * assumptions.PASSED_LAYER[variant]
-    tokens = [(work.items or 0) * work.prompt for work in works]
-    batches_of = [math.ceil(number / on_device("cuda", BATCH_SIZE).read) for number in tokens]
-    read = (speed.products(shape.in_products(number, 0), assumptions.SCORING) for number in tokens)
-    return sum(
-        max(number * python, seconds) for number, seconds in zip(batches_of, read, strict=True)
-    )
+    total = 0.0
+    for work in works:
+        tokens = (work.items or 0) * work.prompt
+        passes = math.ceil(tokens / on_device("cuda", BATCH_SIZE).read)
+        products = speed.products(shape.in_products(tokens, 0), assumptions.SCORING)
+        total += max(passes * python, products)
+    return total
 
 
 def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> float:
-    """Seconds in which a variant writes one token of each answer in a batch. `read`: bytes of
-    weights, keys and values."""
+    """Seconds in which a variant generates one token of each answer in a batch. `read`: bytes of
+    weights, keys and values that are read."""
     python = shape.layers * assumptions.PASSED_LAYER[variant]
     reading = read / (speed.bandwidth * assumptions.BANDWIDTH)
     return max(
@@ -133,13 +135,13 @@ def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> 
 
 
 def generation(
-    shape: Shape, speed: Speed, weights: float, written: Sequence[tuple[Work, int]], variant: str
+    shape: Shape, speed: Speed, weights: float, tasks: Sequence[tuple[Work, int]], variant: str
 ) -> float:
-    """Seconds in which a variant writes, at most: every batch goes on to the task's last token.
-    `weights`: bytes of them that a token reads; `written`: tasks and the answers that are written
-    at once."""
+    """An upper bound of the seconds in which a variant generates its answers: every batch continues
+    to the task's maximum length. `weights`: bytes of weights read per token; `tasks`: tasks, each
+    with its batch size."""
     total = 0.0
-    for work, batch in written:
+    for work, batch in tasks:
         cache = batch * batches.cached(sizes_of(shape), work.prompt + work.written / 2)
         number = math.ceil((work.items or 0) / batch)
         total += number * work.written * token(shape, speed, weights + cache, batch, variant)
@@ -147,5 +149,5 @@ def generation(
 
 
 def speed_of(gpu: Gpu, in_fp32: bool) -> Speed:
-    """In 16 bits, or in fp32 without tensor cores."""
+    """A GPU's speed in 16 bits, or in fp32 without tensor cores."""
     return Speed(gpu.tflops_fp32 if in_fp32 else gpu.tflops, gpu.bandwidth)

@@ -1,8 +1,8 @@
-"""How many examples there are and how long: counted with the real tokenizer where it and the data
-are at hand, else estimated.
+"""Counts the examples of a recipe and their tokens. Without the tokenizer or the data, both are
+estimated.
 
-Nothing is fetched for it: what the hub's cache does not hold is estimated, and the plan says so.
-"""
+Nothing is downloaded. If the hub's cache lacks something, the counts are estimates and the plan
+marks them as such."""
 
 import itertools
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ from kotune.recipe.schema import Data, Recipe
 from kotune.shipped import INSTALL, PROGRAM
 
 CHARACTERS_FILE = Path(__file__).with_name("characters.yml")
-READ = 10_000  # rows of a source, at most, whose characters are counted
+READ = 10_000  # characters are counted in at most this many rows of a source
 
 
 @dataclass(frozen=True)
 class Counted:
-    """`rows` of an epoch and of validation; `lengths`: sorted tokens of all training examples, or
-    of a fair sample of them.
+    """`rows` and `validation`: rows of an epoch and of validation. `lengths`: sorted lengths, in
+    tokens, of all training examples or of a representative sample.
 
-    `trained`: tokens of an example that are trained, on average, and `most` of any; None where
-    nobody can tell, so that all are. `exact`: counted with the model's tokenizer over the data as a
-    run prepares them; `why`: why not, or what is missing."""
+    `trained`, `most`: mean and maximum number of trained tokens of an example. None if unknown; all
+    tokens then count as trained. `exact`: counted with the model's tokenizer over data prepared as
+    in a run. `why`: why the counts are not exact, or what is missing."""
 
     rows: int
     validation: int
@@ -46,12 +46,12 @@ class Counted:
 
     @property
     def share(self) -> float:
-        """Of the tokens that are trained."""
+        """The share of trained tokens."""
         return 1.0 if self.trained is None else min(self.trained / self.mean, 1.0)
 
     @property
     def mean(self) -> float:
-        """Tokens of an example."""
+        """Mean number of tokens of an example."""
         return sum(self.lengths) / len(self.lengths)
 
     @property
@@ -65,43 +65,45 @@ class Counted:
 
 
 def count(recipe: Recipe) -> Counted:
-    """Counted, or estimated with the reason."""
+    """The exact counts, or an estimate with the reason."""
     why = _no_tokenizer(presets.find(recipe.model, recipe.template).base)
     if not why:
-        found = _in_child(recipe)
-        if "absent" not in found:
-            return Counted(**found)
-        why = found["absent"]
-    return estimated(recipe, why)
+        counts = _in_child(recipe)
+        if "absent" not in counts:
+            return Counted(**counts)
+        why = counts["absent"]
+    return estimate(recipe, why)
 
 
-def estimated(recipe: Recipe, why: str) -> Counted:
-    """From the characters of data that lie here, or from those of the source's published files."""
-    rows, held, lengths = [], [], []
+def estimate(recipe: Recipe, why: str) -> Counted:
+    """An estimate from the characters of local data, or of the source's published files."""
+    rows, validation, lengths = [], [], []
     most = max(recipe.validation_rows // len(recipe.data), 1)
     for entry in recipe.data:
-        whole, found = _whole(entry)
+        total, entry_lengths = _train_split(entry)
         own = None if entry.path else kodata.SOURCES[entry.source].CARD.rows.get("validation")
-        cut = 0 if own else min(round(whole * VALIDATION_SHARE), most)
-        rows.append(round(min(whole - cut, entry.samples or whole) * entry.weight))
-        held.append(min(own or cut, most))
-        lengths.append(found)
+        cut = 0 if own else min(round(total * VALIDATION_SHARE), most)
+        rows.append(round(min(total - cut, entry.samples or total) * entry.weight))
+        validation.append(min(own or cut, most))
+        lengths.append(entry_lengths)
     label = LABEL if {entry.form for entry in recipe.data} == {"label"} else None
-    numbers = max(sum(rows), 1), max(sum(held), 1)
+    numbers = max(sum(rows), 1), max(sum(validation), 1)
     return Counted(
         *numbers, sorted(_mixed(rows, lengths)), exact=False, why=why, trained=label, most=label
     )
 
 
 def characters(source: str, form: str | None) -> list[int] | None:
-    """What characters.yml has for a source's form, or for its only one."""
+    """The percentiles in characters.yml for a source and form, or for the source's first form. None
+    if the file has none."""
     forms = _table().get(source, {})
-    found: list[int] | None = forms.get(form, next(iter(forms.values()), None))
-    return found
+    percentiles: list[int] | None = forms.get(form, next(iter(forms.values()), None))
+    return percentiles
 
 
 def in_tokens(number: float) -> int:
-    """Characters of an example as tokens, chat template included: an assumption."""
+    """The assumed number of tokens of an example with this many characters, with its chat
+    template."""
     return round(number * TOKENS_PER_CHARACTER) + TEMPLATE
 
 
@@ -110,9 +112,9 @@ def _table() -> dict[str, Any]:
     return strict_yaml.load(CHARACTERS_FILE)
 
 
-def _whole(entry: Data) -> tuple[int, list[int]]:
-    """Rows of a source's train split, and tokens of a sample of them: read where the data lie here,
-    else published."""
+def _train_split(entry: Data) -> tuple[int, list[int]]:
+    """The number of rows of a source's train split, and the tokens of a sample of them. They come
+    from local data if there are any, otherwise from published figures."""
     source = kodata.SOURCES[entry.source]
     if entry.path or source.CARD.hub_id is None:
         return _read(entry)
@@ -127,44 +129,42 @@ def _read(entry: Data) -> tuple[int, list[int]]:
         if isinstance(record, NotRead | Rewritten):
             continue
         rows += 1
-        made = (
-            record
-            if isinstance(record, Refused) or rows > READ
-            else source.messages(record, str(entry.form))
-        )
-        if isinstance(made, list):
-            turns = len(made) / 2
-            told = sum(len(message["content"]) for message in made)
-            lengths.append(round(told * TOKENS_PER_CHARACTER + TEMPLATE * max(turns, 1)))
+        if isinstance(record, Refused) or rows > READ:
+            continue
+        messages = source.messages(record, str(entry.form))
+        if isinstance(messages, list):
+            turns = len(messages) / 2
+            number = sum(len(message["content"]) for message in messages)
+            lengths.append(round(number * TOKENS_PER_CHARACTER + TEMPLATE * max(turns, 1)))
     return rows, lengths or [TEMPLATE]
 
 
-def _spread(known: list[int]) -> list[float]:
+def _spread(percentiles: list[int]) -> list[float]:
     """A hundred lengths with these percentiles."""
-    steps = len(known) - 1
+    steps = len(percentiles) - 1
     return [
         low + (high - low) * (part + 0.5) / (100 / steps)
-        for low, high in itertools.pairwise(known)
+        for low, high in itertools.pairwise(percentiles)
         for part in range(100 // steps)
-    ] + [known[-1]]
+    ] + [percentiles[-1]]
 
 
 def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
-    """The entries' lengths, each entry by its share of the rows."""
+    """A sample of all entries' lengths. Each entry is represented by its share of the rows, with
+    its longest example included."""
     most = max(rows)
-    for number, found in zip(rows, lengths, strict=True):
-        wanted = max(round(1_000 * number / most), 1)
-        ranked = sorted(found)
-        yield from (
-            ranked[min(at * len(ranked) // wanted, len(ranked) - 1)] for at in range(wanted - 1)
-        )
+    for number, entry_lengths in zip(rows, lengths, strict=True):
+        size = max(round(1_000 * number / most), 1)
+        ranked = sorted(entry_lengths)
+        for i in range(size - 1):
+            yield ranked[min(i * len(ranked) // size, len(ranked) - 1)]
         yield ranked[-1]
 
 
 def _no_tokenizer(base: str) -> str:
-    """Why the model's tokenizer cannot be asked, empty where it can."""
+    """Why the model's tokenizer is not available; an empty string if it is."""
     if not find_spec("transformers"):
-        return f"the light install has no tokenizer; {INSTALL} counts exactly"
+        return f"the light install has no tokenizer; for exact counts, {INSTALL}"
     if presets.is_folder(base):
         return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
     from huggingface_hub import try_to_load_from_cache
@@ -172,7 +172,7 @@ def _no_tokenizer(base: str) -> str:
     if isinstance(try_to_load_from_cache(base, "tokenizer_config.json"), str):
         return ""
     return (
-        f"the tokenizer of {base} is not in the hub's cache; `{PROGRAM} preview` fetches it,"
+        f"the tokenizer of {base} is not in the hub's cache; `{PROGRAM} preview` downloads it,"
         " without the weights"
     )
 
@@ -183,14 +183,15 @@ def _in_child(recipe: Recipe) -> dict[str, Any]:
 
     with temporary("plan") as folder:
         call("plan", folder, recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
-        found: dict[str, Any] = read_json(folder / "counted.json")
-        return found
+        counts: dict[str, Any] = read_json(folder / "counted.json")
+        return counts
 
 
 def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as
-    Counted has them, or `absent`: why they are not at hand. Nothing is asked of the hub: it must be
-    offline()."""
+    """Runs in the child process: prepare the data as in a run, in the folder `run`, and count them.
+
+    Returns the fields of Counted, or `absent` with the reason if the data are not available. The
+    hub must be switched off by offline()."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -200,25 +201,26 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     try:
         try:
             manifest = job.prepare()
-        except (HubError, HubDeniedError):  # a scored task's data: only the leak check needs them
+        except (HubError, HubDeniedError):  # of a scored task; only the leak check needs its data
             why = (
-                "counted before the leak check, since the data of a task are not here: a run may"
-                " leave some rows out"
+                "counted without the leak check, because the data of a task are not on this"
+                " machine: a run may drop some rows"
             )
             manifest = job.prepare(leaks=False)
     except (HubError, HubDeniedError):
         return {
             "absent": (
-                "the data are not here: rows and characters of the published files, not of yours"
+                "the data are not on this machine; rows and characters are those of the published"
+                " files"
             )
         }
     tokenizer = _tokenizer(recipe, run)
-    found = [length for length, *_ in lengths.of_examples(run, tokenizer)]
+    every = [length for length, *_ in lengths.of_examples(run, tokenizer)]
     rows, trained = manifest["rows"]["train"], lengths.of_answers(run, tokenizer)
     return {
         "rows": rows,
         "validation": manifest["rows"]["validation"],
-        "lengths": sorted(found[:rows]),
+        "lengths": sorted(every[:rows]),
         "exact": True,
         "why": why,
         "trained": sum(trained) / len(trained),
@@ -227,14 +229,14 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
 
 
 def _tokenizer(recipe: Recipe, run: Path) -> Any:
-    """The model's tokenizer with the template that the recipe trains with. RecipeError where there
-    is none."""
+    """The model's tokenizer with the template that the recipe trains with. Raises RecipeError if
+    there is no template."""
     from kotune.models import hub
     from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    # In the run's folder: in the user's own, transformers would take a folder that has the hub id's
-    # name for the model.
+    # In the run's folder, because transformers would load a folder named like the hub id from the
+    # user's current folder.
     with chdir(run), bounds.tokenizing():
         tokenizer = hub.tokenizer_of(model.base)
     if model.template:

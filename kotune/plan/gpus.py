@@ -1,4 +1,4 @@
-"""The GPUs that a plan knows, by their data sheets (gpus.yml)."""
+"""The GPUs that a plan supports, with the figures of their data sheets (gpus.yml)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ GPUS_FILE = Path(__file__).with_name("gpus.yml")
 
 @dataclass(frozen=True)
 class Gpu:
-    """`memory` in bytes, `tflops` of dense 16-bit products, `bandwidth` in bytes a second;
-    `capability`: its CUDA compute capability, as (8, 0)."""
+    """`memory`: bytes; `tflops`: of dense 16-bit products; `bandwidth`: bytes per second;
+    `capability`: CUDA compute capability, as (8, 0)."""
 
     name: str
     title: str
@@ -31,36 +31,36 @@ class Gpu:
 
     @property
     def is_old(self) -> bool:
-        """Whether it has no bf16 of its own, as a run asks the driver."""
+        """Whether it lacks native bf16. A run gets the same answer from the driver."""
         return self.capability < BF16
 
 
 @cache
 def known() -> dict[str, Gpu]:
-    """Every GPU by the name that --gpu takes."""
-    found = strict_yaml.load(GPUS_FILE)
-    return {name: of(name, told) for name, told in found.items()}
+    """Every supported GPU by its name for --gpu."""
+    sheets = strict_yaml.load(GPUS_FILE)
+    return {name: of(name, sheet) for name, sheet in sheets.items()}
 
 
-def of(name: str, told: Mapping[str, Any]) -> Gpu:
-    """A GPU as gpus.yml describes it."""
-    units = {key: told[key] * 1e9 for key in ("memory", "bandwidth")}
-    return Gpu(name=name, **{**told, **units, "capability": tuple(told["capability"])})
+def of(name: str, sheet: Mapping[str, Any]) -> Gpu:
+    """A GPU from its entry in gpus.yml."""
+    units = {key: sheet[key] * 1e9 for key in ("memory", "bandwidth")}
+    return Gpu(name=name, **{**sheet, **units, "capability": tuple(sheet["capability"])})
 
 
 def select(names: Sequence[str]) -> list[Gpu]:
-    """The GPUs of these names in their order, each once; all without names. RecipeError for a name
-    that is none."""
+    """GPUs by name, without duplicates; all GPUs if no name is given. Raises RecipeError for an
+    unknown name."""
     gpus = known()
     for name in names:
         if name.lower() not in gpus:
-            begun = " or ".join(gpu for gpu in gpus if name and gpu.startswith(name.lower()))
-            near = (
-                f"; did you mean {begun}?"
-                if begun
+            starting = " or ".join(gpu for gpu in gpus if name and gpu.startswith(name.lower()))
+            hint = (
+                f"; did you mean {starting}?"
+                if starting
                 else did_you_mean(name.lower(), gpus).partition("; known")[0]
             )
             raise RecipeError(
-                f"--gpu {shown(name)}: unknown GPU{near or ';'} plan knows {', '.join(gpus)}"
+                f"--gpu {shown(name)}: unknown GPU{hint or ';'} known are {', '.join(gpus)}"
             )
     return [gpus[name] for name in dict.fromkeys(map(str.lower, names))] or list(gpus.values())

@@ -1,4 +1,4 @@
-"""A plan's job: the examples of a recipe counted with its model's tokenizer. Nothing is fetched."""
+"""A plan's job: counts a recipe's examples with its model's tokenizer. Nothing is downloaded."""
 
 from contextlib import chdir
 from pathlib import Path
@@ -11,7 +11,8 @@ from kotune.runs.folder import write_json
 
 
 def run(root: Path, recipe: dict[str, Any], here: str) -> None:
-    """Writes counted.json into `root`. `here`: the folder that a recipe's paths start from."""
+    """Write counted.json into `root`. `here`: the folder to which the recipe's paths are
+    relative."""
     with chdir(here), offline():
-        found = counting.in_folder(Recipe.model_validate(recipe), root)
-    write_json(root / "counted.json", found)
+        counts = counting.in_folder(Recipe.model_validate(recipe), root)
+    write_json(root / "counted.json", counts)

@@ -1,5 +1,5 @@
-"""Whether training needs gradient checkpointing on the GPU at hand, which computes activations anew
-to keep fewer of them."""
+"""Predicts whether training on this machine's GPU fits without gradient checkpointing, which saves
+memory by recomputing activations."""
 
 from dataclasses import replace
 
@@ -16,21 +16,25 @@ from kotune.worker import driver
 
 
 def is_lean(job: Job) -> bool:
-    """Whether the longest examples of a run, whose lengths are proven by now, fit without it on
-    each GPU that trains. False where the recipe says how it is to be, and where nobody can tell."""
-    found = driver.look() if job.device == "cuda" and axolotl_config.is_auto(job.recipe) else None
-    if not found or not found.memories:
+    """Whether a batch of the run's longest examples fits without checkpointing on every GPU that
+    trains. The lengths come from parity.json.
+
+    False if the recipe sets gradient checkpointing itself, or if the memory cannot be predicted."""
+    is_auto = job.device == "cuda" and axolotl_config.is_auto(job.recipe)
+    gpus = driver.look() if is_auto else None
+    if not gpus or not gpus.memories:
         return False
-    # The commit that is trained is in the cache: the hub is not asked.
+    # The trained commit is in the cache, so the hub is not contacted.
     revision = job.run.record().get("model_revision")
     config = axolotl_config.config(job.recipe, "cuda", revision, is_old=job.is_old_gpu)
     try:
         shape = shapes.find(job.recipe.model, revision)
-    except KotuneError:  # a kind of model whose arithmetic is not known
+    except KotuneError:  # a model type whose arithmetic is not known
         return False
     longest = int(read_json(job.run.path(PARITY))["lengths"]["longest"])
     schedule = schedule_of(config, Counted(1, 1, [longest], exact=True))
     tokens = int(config["micro_batch_size"]) * schedule.row(longest)
     method = mode_of(job.recipe, shape, config).method
-    told = memory.peak(shape, replace(method, checkpointing=False), tokens, min(tokens, CHUNK), 0)
-    return told.training <= min(found.memories) * memory.LEAN
+    lean = replace(method, checkpointing=False)
+    predicted = memory.peak(shape, lean, tokens, min(tokens, CHUNK), 0)
+    return predicted.training <= min(gpus.memories) * memory.LEAN

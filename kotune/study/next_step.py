@@ -88,7 +88,7 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
     try:
         more = (Data(source=name),) if name else ()
         data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})
-        counted = counting.estimated(data, "one set is not counted")
+        counted = counting.estimate(data, "one set is not counted")
         return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
     except (
         ValidationError,

@@ -76,7 +76,7 @@ def _nothing_is_counted(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     """Counting starts a process with a tokenizer; what is not about it takes an estimate."""
     if "counted" not in request.keywords:
         monkeypatch.setattr(
-            counting, "count", lambda recipe: counting.estimated(recipe, "not asked here")
+            counting, "count", lambda recipe: counting.estimate(recipe, "not asked here")
         )
 
 
@@ -289,11 +289,11 @@ def test_what_is_not_at_hand_is_estimated_and_said_so(cli: Cli, tmp_path: Path) 
 def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_files_their_length(
     real_klue: Path,
 ) -> None:
-    quick = counting.estimated(load(QUICK), "")
+    quick = counting.estimate(load(QUICK), "")
     assert (quick.rows, quick.validation, quick.exact) == (2412, 250, False)
     recipe = RECIPES / "llama_lora.yml"
-    published = counting.estimated(load(recipe), "")
-    read = counting.estimated(load(recipe, (f"data.0.path={real_klue}",)), "")
+    published = counting.estimate(load(recipe), "")
+    read = counting.estimate(load(recipe, (f"data.0.path={real_klue}",)), "")
     assert published.rows == read.rows
     assert published.mean == pytest.approx(
         read.mean, rel=0.05
@@ -316,7 +316,7 @@ def test_the_readmes_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixt
 
 def test_samples_and_weights_change_the_rows() -> None:
     def rows(*sets: str) -> int:
-        return counting.estimated(load(RECIPES / "llama_lora.yml", sets), "").rows
+        return counting.estimate(load(RECIPES / "llama_lora.yml", sets), "").rows
 
     assert rows("data.0.samples=1000") == 1000
     assert rows("data.0.samples=1000", "data.0.weight=0.5") == 500
