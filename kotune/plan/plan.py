@@ -1,9 +1,9 @@
-"""What a recipe will take before anything is paid for: tokens, steps, memory by part, time and
-money on each GPU asked for.
+"""Predicts what a recipe needs before it is run: tokens, steps, memory by part, time and cost on
+each GPU.
 
-Nothing is fetched but, for an unknown hub model, its configuration. Counts are counted or said to
-be estimated; memory and time are predictions, compared with figures that others published and not
-with measurements of our own (docs/plan.md)."""
+Nothing is downloaded, except the configuration of a hub model that is not in the cache. Counts are
+exact or marked as estimates. Memory and time are predictions, validated with published figures and
+not with our own measurements (docs/plan.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
 GIB = 2**30
-# Axolotl's keys that change what is trained or kept, which the arithmetic here does not follow.
+# Axolotl's keys that change what is trained or stored, which the arithmetic here ignores.
 NOT_COUNTED = (
     "lora_modules_to_save",
     "lora_target_parameters",
@@ -40,26 +40,28 @@ NOT_COUNTED = (
 
 
 SCORED = ("likelihood", "generation")
-OLD = "no bf16 of its own"
-SHORTEST = 64  # tokens of a sequence_len that is advised
+OLD = "no native bf16"
+SHORTEST = 64  # the smallest sequence_len that is suggested
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How a run does it on a GPU with bf16 of its own, or on one without. `is_asked`: the recipe
-    itself names the precision."""
+    """How a run trains on GPUs with native bf16, or on those without. `is_explicit`: the recipe
+    sets the precision itself."""
 
     method: Method
     precision: Literal["bf16", "fp16", "fp32"]
-    is_asked: bool
+    is_explicit: bool
 
 
 @dataclass(frozen=True)
 class GpuPlan:
-    """The recipe on one GPU. `micro`: the largest micro-batch that fits, None where none does;
-    `memory`: of the micro-batch that is used, the recipe's own where it fits, else the largest that
-    does, else of one example; `base`: seconds of the base model's share of scoring; `answers`: of
-    each task that is written, how many are at once."""
+    """The prediction for one GPU.
+
+    `micro`: the largest micro-batch that fits, None if none does. `used`: the recipe's micro-batch
+    if it fits, otherwise `micro`, otherwise 1; `memory` and `seconds` are for it. `base`: seconds
+    of scoring the base model. `answers`: for each generation task, how many answers are generated
+    at once."""
 
     gpu: Gpu
     micro: int | None
@@ -72,7 +74,7 @@ class GpuPlan:
 
     @property
     def usable(self) -> float:
-        """Bytes that may be planned with."""
+        """Bytes of memory that a run may use."""
         return self.gpu.memory * batches.USABLE
 
     @property
@@ -82,9 +84,9 @@ class GpuPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe with its arithmetic and what it comes to on each GPU. `micro`: the recipe's own
-    micro-batch; `modes`: on GPUs without bf16 of their own (True) and on others (False); `is_auto`:
-    without gradient checkpointing where it is not needed."""
+    """The prediction for a recipe. `micro`: the recipe's own micro-batch. `modes`: for GPUs without
+    native bf16 (True) and for others (False). `is_auto`: gradient checkpointing is switched off if
+    memory allows."""
 
     recipe: Recipe
     name: str
@@ -101,25 +103,27 @@ class Plan:
 
     @property
     def method(self) -> Method:
-        """That of a GPU with bf16 of its own."""
+        """The method on a GPU with native bf16."""
         return self.modes[False].method
 
     @property
     def fits(self) -> bool:
-        """Whether it fits on any of them."""
-        return any(one.micro for one in self.gpu_plans)
+        """Whether the recipe fits on any of the GPUs."""
+        return any(gpu_plan.micro for gpu_plan in self.gpu_plans)
 
     @property
     def advice(self) -> str:
-        """What makes it fit where it does not: each of these does so alone."""
-        asked = [one.gpu for one in self.gpu_plans]
-        tries = [told for told, plan in _levers(self) if any(_fits(plan, gpu, 1) for gpu in asked)]
-        if shorter := _shorter(self, asked):
+        """Changes with which the recipe would fit. Each of them is sufficient."""
+        chosen = [gpu_plan.gpu for gpu_plan in self.gpu_plans]
+        changes = [
+            text for text, plan in _levers(self) if any(_fits(plan, gpu, 1) for gpu in chosen)
+        ]
+        if shorter := _shorter(self, chosen):
             drop = "" if self.schedule.packing else " with axolotl.excess_length_strategy=drop"
-            tries.append(f"--set axolotl.sequence_len={shorter}{drop}")
+            changes.append(f"--set axolotl.sequence_len={shorter}{drop}")
         larger = [gpu.name for gpu in gpus.select(()) if _fits(self, gpu, 1)]
-        tries += [f"a GPU with more memory ({', '.join(larger)})"] if larger else []
-        return ", or ".join(tries) or "choose a smaller model"
+        changes += [f"a GPU with more memory ({', '.join(larger)})"] if larger else []
+        return ", or ".join(changes) or "choose a smaller model"
 
 
 def make(
@@ -129,9 +133,9 @@ def make(
     price: Price | None = None,
     counted: Counted | None = None,
 ) -> Plan:
-    """The plan of a recipe file for the GPUs of these names, or for all that are known. `counted`:
-    what is known of its data."""
-    asked, recipe = gpus.select(names), load(file, overrides)
+    """The plan of a recipe file for the named GPUs, or for all known ones. `counted`: the counts of
+    its data, if they are known already."""
+    chosen, recipe = gpus.select(names), load(file, overrides)
     shape = shapes.find(recipe.model)
     counted = counted or counting.count(recipe)
     configs = _configs(recipe, counted.rows)
@@ -140,7 +144,7 @@ def make(
         recipe,
         file.stem,
         shape,
-        {is_old: mode_of(recipe, shape, told) for is_old, told in configs.items()},
+        {is_old: mode_of(recipe, shape, keys) for is_old, keys in configs.items()},
         schedule_of(config, counted),
         counted,
         work.of_recipe(recipe, counted),
@@ -150,18 +154,19 @@ def make(
         axolotl_config.is_auto(recipe),
         price,
     )
-    return replace(plan, gpu_plans=[_gpu_plan(plan, gpu) for gpu in asked])
+    return replace(plan, gpu_plans=[_gpu_plan(plan, gpu) for gpu in chosen])
 
 
 def limited(plan: Plan, limit: Limit) -> Plan:
-    """The same where each task is asked no more than run's --limit says."""
-    shorter = replace(plan, works=[work.limited(one, limit) for one in plan.works])
-    return replace(shorter, gpu_plans=[_gpu_plan(shorter, one.gpu) for one in plan.gpu_plans])
+    """The plan of a run with --limit."""
+    shorter = replace(plan, works=[work.limited(task, limit) for task in plan.works])
+    chosen = [gpu_plan.gpu for gpu_plan in plan.gpu_plans]
+    return replace(shorter, gpu_plans=[_gpu_plan(shorter, gpu) for gpu in chosen])
 
 
 def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
-    """Axolotl's configuration as a run makes it on a GPU without bf16 of its own (True) and on
-    another (False)."""
+    """The Axolotl configuration of a run on a GPU without native bf16 (True) and on another
+    (False)."""
     commit = shapes.commit(presets.find(recipe.model, recipe.template).base)
     return {
         is_old: axolotl_config.config(recipe, "cuda", commit, rows, is_old)
@@ -170,13 +175,9 @@ def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
 
 
 def mode_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Mode:
-    """How an Axolotl configuration of a recipe trains a model of this shape."""
-    targets = config.get("lora_target_modules")
-    names = (
-        None
-        if config.get("lora_target_linear") or not isinstance(targets, list)
-        else tuple(map(str, targets))
-    )
+    """The mode in which an Axolotl configuration trains a model of this shape."""
+    targets = None if config.get("lora_target_linear") else config.get("lora_target_modules")
+    names = tuple(map(str, targets)) if isinstance(targets, list) else None
     r = int(config["lora_r"])
     precision: Literal["bf16", "fp16", "fp32"] = "fp32" if config.get("bf16") is False else "bf16"
     precision = "fp16" if config.get("fp16") else precision
@@ -189,36 +190,30 @@ def mode_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Mode:
 
 
 def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
-    """How an Axolotl configuration trains on what was counted."""
+    """The training schedule of an Axolotl configuration on counted data."""
     packing, length = bool(config.get("sample_packing")), int(config["sequence_len"])
-    batch_size = int(config["micro_batch_size"]) * int(
-        config.get("gradient_accumulation_steps") or 1
-    )
-    whole = clock.steps(
-        counted, batch_size, float(config["num_epochs"]), length if packing else None
-    )
-    taken = int(
-        config.get("max_steps") or whole
-    )  # more than an epoch has are taken from further ones
-    evaluations = (
-        float(config["num_epochs"]) * taken / whole * float(config.get("evals_per_epoch") or 0)
-    )
+    accumulation = int(config.get("gradient_accumulation_steps") or 1)
+    batch_size = int(config["micro_batch_size"]) * accumulation
+    epochs = float(config["num_epochs"])
+    all_steps = clock.steps(counted, batch_size, epochs, length if packing else None)
+    steps = int(config.get("max_steps") or all_steps)  # max_steps may exceed the epochs
+    evaluations = epochs * steps / all_steps * float(config.get("evals_per_epoch") or 0)
     if config.get("eval_strategy") not in ("no", False):
-        evaluations = max(evaluations, 1.0)  # after the last step
+        evaluations = max(evaluations, 1.0)  # the plugin evaluates after the last step
     pad_to = int(config.get("pad_to_multiple_of") or memory.PAD_TO)
-    return Schedule(batch_size, taken, packing, length, evaluations, pad_to)
+    return Schedule(batch_size, steps, packing, length, evaluations, pad_to)
 
 
 def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
     notes = [
-        f"axolotl.{key} is not counted: more is trained or kept than stands here"
+        f"axolotl.{key} is not counted: more is trained or stored than predicted here"
         for key in NOT_COUNTED
         if config.get(key)
     ]
     if not str(config.get("optimizer")).startswith("adamw_torch"):
         notes.append(
-            f"axolotl.optimizer {config.get('optimizer')}: what AdamW keeps is counted, two fp32"
-            " moments"
+            f"axolotl.optimizer {config.get('optimizer')}: its memory is predicted as AdamW's, two"
+            " fp32 moments"
         )
     if counted.longest > int(config["sequence_len"]):
         word = "are about" if not counted.exact else "has"
@@ -235,39 +230,40 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     lean = _with(plan, checkpointing=False)
     is_lean = plan.is_auto and _memory(lean, gpu, plan.micro).training <= gpu.memory * memory.LEAN
     plan = lean if is_lean else plan
-    sizes = [
-        size for size in (2**power for power in range(20)) if plan.schedule.batch_size % size == 0
-    ]
+    sizes = [2**power for power in range(20) if plan.schedule.batch_size % 2**power == 0]
     micro = max((size for size in sizes if _fits(plan, gpu, size)), default=None)
     used = plan.micro if _fits(plan, gpu, plan.micro) else micro or 1
-    found, mode = _memory(plan, gpu, used), plan.modes[gpu.is_old]
-    notes = [
-        *_precision_notes(gpu, mode),
-        *["without gradient checkpointing, which is not needed here"] * is_lean,
-    ]
+    mode = plan.modes[gpu.is_old]
+    notes = _precision_notes(gpu, mode)
+    if is_lean:
+        notes.append("without gradient checkpointing, which is not needed here")
     if micro and used != plan.micro:
         notes.append(
             f"micro_batch_size {plan.micro} does not fit: --set axolotl.micro_batch_size={micro}"
         )
+    predicted = _memory(plan, gpu, used)
     is_slow = mode.precision == "fp32" or (gpu.is_old and mode.precision == "bf16")
-    speed, free = (
-        clock.speed_of(gpu, is_slow),
-        gpu.memory * batches.USABLE - found.weights - found.adapter,
+    speed = clock.speed_of(gpu, is_slow)
+    answers = _answers(
+        plan, mode, gpu.memory * batches.USABLE - predicted.weights - predicted.adapter
     )
-    answers = {
-        one.task: _at_once(plan, mode, free, one.prompt, one.written)
-        for one in plan.works
-        if one.written
-    }
     scoring = {
-        variant: _scoring(plan, speed, mode, found.weights, answers, variant)
+        variant: _scoring(plan, speed, mode, predicted.weights, answers, variant)
         for variant in VARIANTS
     }
-    seconds = {
-        **_training(plan, speed, mode, used),
-        **{key: sum(one[key] for one in scoring.values()) for key in SCORED},
+    seconds = _training(plan, speed, mode, used)
+    seconds |= {key: sum(scored[key] for scored in scoring.values()) for key in SCORED}
+    base = sum(scoring["base"].values())
+    return GpuPlan(gpu, micro, used, predicted, seconds, base, answers, notes)
+
+
+def _answers(plan: Plan, mode: Mode, free: float) -> dict[str, int]:
+    """For each generation task, how many answers fit into `free` bytes at once."""
+    return {
+        task.task: _at_once(plan, mode, free, task.prompt, task.written)
+        for task in plan.works
+        if task.written
     }
-    return GpuPlan(gpu, micro, used, found, seconds, sum(scoring["base"].values()), answers, notes)
 
 
 def _at_once(plan: Plan, mode: Mode, free: float, prompt: float, written: int) -> int:
@@ -286,28 +282,28 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
         CHUNK,
         micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens,
     )
-    held = memory.peak(plan.shape, mode.method, tokens, headed, _chosen(plan, mode, read))
-    while held.scoring > usable and read > 1:  # as scoring itself does where it runs out of memory
+    held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
+    while held.scoring > usable and read > 1:  # as scoring does when it runs out of memory
         read //= 2
-        held = memory.peak(plan.shape, mode.method, tokens, headed, _chosen(plan, mode, read))
+        held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
     stored = held.weights + held.adapter
     return replace(
         held, scoring=max(held.scoring, stored + round(_writing(plan, mode, usable - stored)))
     )
 
 
-def _chosen(plan: Plan, mode: Mode, batch_size: int) -> int:
+def _choices(plan: Plan, mode: Mode, batch_size: int) -> int:
     """Bytes of the largest batch of questions whose choices are scored."""
-    longest = [one.longest for one in plan.works if one.choices]
+    longest = [task.longest for task in plan.works if task.choices]
     room = on_device("cuda", batch_size)
     return memory.of_choices(plan.shape, mode.method.in_fp32, room, max(longest)) if longest else 0
 
 
 def _writing(plan: Plan, mode: Mode, free: float) -> float:
-    """Bytes of the answers to each task's longest prompts that are written at once, of the task
-    whose answers take most."""
+    """Bytes of the answers that are generated at once, for the task that needs most. Each task is
+    counted with its longest prompts."""
     sizes = memory.sizes_of(plan.shape, mode.method.in_fp32)
-    tasks = [(one.longest, one.written) for one in plan.works if one.written]
+    tasks = [(task.longest, task.written) for task in plan.works if task.written]
     return max(
         (_at_once(plan, mode, free, *task) * batches.of_answer(sizes, *task) for task in tasks),
         default=0,
@@ -315,19 +311,21 @@ def _writing(plan: Plan, mode: Mode, free: float) -> float:
 
 
 def _levers(plan: Plan) -> list[tuple[str, Plan]]:
-    """Settings that lower memory, one and then both; those that are not set yet."""
-    anew, small = "--set axolotl.gradient_checkpointing=true", "--set adapter=qlora"
-    found = [(anew, _with(plan, checkpointing=True))] if not plan.method.checkpointing else []
-    found += [(small, _with(plan, bits=4))] if plan.method.bits > 4 else []
-    return (
-        [*found, (f"{anew} {small}", _with(plan, checkpointing=True, bits=4))]
-        if len(found) == 2
-        else found
-    )
+    """Settings that lower memory and are not set yet, each with its plan: single ones, then both
+    together."""
+    recompute, quantize = "--set axolotl.gradient_checkpointing=true", "--set adapter=qlora"
+    levers = []
+    if not plan.method.checkpointing:
+        levers.append((recompute, _with(plan, checkpointing=True)))
+    if plan.method.bits > 4:
+        levers.append((quantize, _with(plan, bits=4)))
+    if len(levers) == 2:
+        levers.append((f"{recompute} {quantize}", _with(plan, checkpointing=True, bits=4)))
+    return levers
 
 
 def _with(plan: Plan, **changes: Any) -> Plan:
-    """The same with another method."""
+    """The plan with changes of its method."""
     modes = {
         age: replace(mode, method=replace(mode.method, **changes))
         for age, mode in plan.modes.items()
@@ -335,35 +333,35 @@ def _with(plan: Plan, **changes: Any) -> Plan:
     return replace(plan, modes=modes)
 
 
-def _shorter(plan: Plan, asked: Sequence[Gpu]) -> int:
-    """The first half, quarter, ... of sequence_len with which one example fits on one of these
-    GPUs; 0 where none does."""
+def _shorter(plan: Plan, chosen: Sequence[Gpu]) -> int:
+    """The largest half, quarter, ... of sequence_len with which one example fits on one of these
+    GPUs; 0 if none does."""
     length = plan.schedule.sequence_len // 2
     while length >= SHORTEST:
         shorter = replace(plan, schedule=replace(plan.schedule, sequence_len=length))
-        if any(_fits(shorter, gpu, 1) for gpu in asked):
+        if any(_fits(shorter, gpu, 1) for gpu in chosen):
             return length
         length //= 2
     return 0
 
 
 def _precision_notes(gpu: Gpu, mode: Mode) -> list[str]:
-    """What is to be said about the precision on a GPU."""
-    if not gpu.is_old or mode.is_asked:
+    """Notes about the precision on a GPU."""
+    if not gpu.is_old or mode.is_explicit:
         if mode.precision == "fp32":
             return [
                 "trains in fp32: twice the weights and activations of 16 bits, and no tensor cores"
             ]
         if gpu.is_old and mode.precision == "bf16":
             return [
-                f"{OLD}: the bf16 that the recipe asks for is imitated, at no more than fp32's"
-                " speed; leave it to the run"
+                f"{OLD}: the recipe's bf16 is emulated, at most at fp32's speed; remove bf16 from"
+                " the recipe"
             ]
         return []
     if mode.precision == "fp32":
         return [
-            f"{OLD}, and this model's numbers are too large for fp16: trains and scores in fp32,"
-            " without tensor cores"
+            f"{OLD}, and this model overflows in fp16: trains and scores in fp32, without tensor"
+            " cores"
         ]
     return [f"{OLD}: trains and scores in fp16, whose small range may overflow"]
 
@@ -383,10 +381,10 @@ def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, flo
 def _scoring(
     plan: Plan, speed: Speed, mode: Mode, stored: int, answers: Mapping[str, int], variant: str
 ) -> dict[str, float]:
-    """Seconds of a variant's scoring. A token reads the weights; those in 4 bits are read, written
-    out in 16, and read again."""
+    """Seconds of a variant's scoring. Each generated token reads the weights. 4-bit weights are
+    read, written in 16 bits, and read again."""
     weights = stored + (4 * plan.shape.in_linears if mode.method.bits == 4 else 0)
-    written = [(one, answers[one.task]) for one in plan.works if one.written]
+    written = [(task, answers[task.task]) for task in plan.works if task.written]
     return {
         "likelihood": clock.likelihood(plan.shape, speed, plan.works, variant),
         "generation": clock.generation(plan.shape, speed, weights, written, variant),

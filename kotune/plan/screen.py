@@ -1,4 +1,4 @@
-"""A plan on the terminal: what is counted, memory by part, time and money, a column a GPU."""
+"""Prints a plan on the terminal: counts, memory by part, time and cost, with one column per GPU."""
 
 from collections.abc import Collection, Iterator
 
@@ -14,7 +14,7 @@ from kotune.plan.plan import GIB, GpuPlan, Plan
 from kotune.score import batches
 
 PREDICTED = (
-    "PREDICTED: held against published figures, not against our own measurements (docs/plan.md)."
+    "PREDICTED: validated with published figures, not with our own measurements (docs/plan.md)."
 )
 PARTS = {
     "weights": "stored weights",
@@ -28,26 +28,26 @@ SPENT = {
     "download": "download",
     "start_up": "start-up",
     "training": "training",
-    "likelihood": "scoring: reading",
-    "generation": "scoring: writing, at most",
+    "likelihood": "scoring: log-likelihoods",
+    "generation": "scoring: generation, at most",
 }
 
 
 def show(plan: Plan, console: Console | None = None) -> None:
-    """Print all of it."""
+    """Print the whole plan."""
     console = table.unbroken(console)
     console.print(Text(PREDICTED, "bold"))
-    for found in tables(plan):
-        table.show(found, console)
-    for one in plan.gpu_plans:
-        console.print(Text(verdict(plan, one), "green" if one.micro else "red"))
-        for note in one.notes:
+    for part in tables(plan):
+        table.show(part, console)
+    for gpu_plan in plan.gpu_plans:
+        console.print(Text(verdict(plan, gpu_plan), "green" if gpu_plan.micro else "red"))
+        for note in gpu_plan.notes:
             console.print(Text(f"  {note}"))
 
 
 def tables(plan: Plan) -> Iterator[Table]:
-    """What is trained on, then memory and time."""
-    names = tuple(one.gpu.name for one in plan.gpu_plans)
+    """The tables of training data, memory and time."""
+    names = tuple(gpu_plan.gpu.name for gpu_plan in plan.gpu_plans)
     yield Table(
         "What is trained", ("recipe", plan.name), list(_counts(plan)), 1, [*_how(plan), *plan.notes]
     )
@@ -55,16 +55,17 @@ def tables(plan: Plan) -> Iterator[Table]:
     yield Table("Time, minutes", ("", *names), list(_time(plan)), 1, list(_time_notes(plan)))
 
 
-def verdict(plan: Plan, one: GpuPlan) -> str:
-    """Whether it fits on one GPU, and what follows."""
-    if not one.micro:
-        return f"{one.gpu.name}: does not fit"
-    spent = cost(one.total, plan.price)
+def verdict(plan: Plan, gpu_plan: GpuPlan) -> str:
+    """Whether the recipe fits on a GPU, with the largest micro-batch, time and cost."""
+    name = gpu_plan.gpu.name
+    if not gpu_plan.micro:
+        return f"{name}: does not fit"
+    spent = cost(gpu_plan.total, plan.price)
     money = f", {spent['won']:,.0f} won" if spent else ""
     money += f" (${spent['dollars']:,.2f})" if spent and spent["dollars"] is not None else ""
     return (
-        f"{one.gpu.name}: fits, with micro_batch_size up to {one.micro}; about"
-        f" {one.total / 60:,.0f} minutes{money}"
+        f"{name}: fits, with micro_batch_size up to {gpu_plan.micro}; about"
+        f" {gpu_plan.total / 60:,.0f} minutes{money}"
     )
 
 
@@ -72,8 +73,11 @@ def _counts(plan: Plan) -> Iterator[Row]:
     counted, about = plan.counted, "" if plan.counted.exact else "about "
     yield "model, adapter", f"{plan.recipe.model}, {ADAPTERS[plan.recipe.adapter]}"
     yield "training examples, validation", f"{about}{counted.rows:,}, {about}{counted.validation:,}"
-    yield "tokens an epoch", f"{about}{counted.tokens:,}"
-    yield "tokens an example, longest", f"{about}{counted.mean:,.1f}, {about}{counted.longest:,}"
+    yield "tokens per epoch", f"{about}{counted.tokens:,}"
+    yield (
+        "tokens per example, mean and longest",
+        f"{about}{counted.mean:,.1f}, {about}{counted.longest:,}",
+    )
     yield (
         "steps",
         (
@@ -95,36 +99,37 @@ def _how(plan: Plan) -> Iterator[str]:
         )
     else:
         rate = (
-            f"{assumptions.TOKENS_PER_CHARACTER} tokens a character and {assumptions.TEMPLATE} an"
-            " example are assumed"
+            f"Assumed: {assumptions.TOKENS_PER_CHARACTER} tokens per character, and"
+            f" {assumptions.TEMPLATE} more per example"
         )
         yield f"Tokens are ESTIMATED: {plan.counted.why}. {rate}."
 
 
 def _memory(plan: Plan) -> Iterator[Row]:
-    yield "micro_batch_size", *(str(one.used) for one in plan.gpu_plans)
+    plans = plan.gpu_plans
+    yield "micro_batch_size", *(str(one.used) for one in plans)
     for key, name in PARTS.items():
-        yield name, *(_gib(getattr(one.memory, key)) for one in plan.gpu_plans)
-    yield "training, all of it", *(_gib(one.memory.training) for one in plan.gpu_plans)
-    if any(one.answers for one in plan.gpu_plans):
-        yield "answers written at once", *(_range(one.answers.values()) for one in plan.gpu_plans)
-    yield "scoring, all of it", *(_gib(one.memory.scoring) for one in plan.gpu_plans)
-    yield "usable", *(_gib(one.usable) for one in plan.gpu_plans)
-    yield "micro_batch_size that fits", *(str(one.micro or "none") for one in plan.gpu_plans)
+        yield name, *(_gib(getattr(one.memory, key)) for one in plans)
+    yield "training, total", *(_gib(one.memory.training) for one in plans)
+    if any(one.answers for one in plans):
+        yield "answers generated at once", *(_range(one.answers.values()) for one in plans)
+    yield "scoring, total", *(_gib(one.memory.scoring) for one in plans)
+    yield "usable", *(_gib(one.usable) for one in plans)
+    yield "largest micro_batch_size", *(str(one.micro or "none") for one in plans)
 
 
 def _memory_note() -> str:
     return (
-        f"{batches.USABLE:.0%} of a GPU's memory is taken to be usable: an assumption. Stored"
-        " weights, adapter, gradients and optimizer are arithmetic; activations and logits are"
-        " those of the longest examples, padded."
+        f"Assumed: {batches.USABLE:.0%} of a GPU's memory is usable. Stored weights, adapter,"
+        " gradients and optimizer are arithmetic. Activations and logits are those of the longest"
+        " examples, padded."
     )
 
 
 def _time(plan: Plan) -> Iterator[Row]:
     for key, name in SPENT.items():
         yield name, *(f"{one.seconds[key] / 60:,.1f}" for one in plan.gpu_plans)
-    yield "all of it", *(f"{one.total / 60:,.1f}" for one in plan.gpu_plans)
+    yield "total", *(f"{one.total / 60:,.1f}" for one in plan.gpu_plans)
     if plan.price:
         yield (
             "won",
@@ -135,26 +140,27 @@ def _time(plan: Plan) -> Iterator[Row]:
 def _time_notes(plan: Plan) -> Iterator[str]:
     base, tuned = (1e3 * assumptions.PASSED_LAYER[variant] for variant in ("base", "tuned"))
     yield (
-        f"Fitted to Qwen-1.8B's published figures: {assumptions.TRAINING:.0%} of the data sheet's"
-        f" peak in training, and no micro-batch under {1e3 * assumptions.TRAINED_LAYER:g} ms a"
-        f" layer ({1e3 * assumptions.TRAINED_LAYER_4BIT:g} in 4 bits). Assumed:"
-        f" {assumptions.SCORING:.0%} of the peak in reading; a pass takes {base:g} ms a layer at"
-        f" least, {tuned:g} with the adapter, and writing {assumptions.BANDWIDTH:.0%} of the memory"
-        f" bandwidth (every answer is as long as it may be); {assumptions.DOWNLOAD / 1e6:g} MB/s of"
-        f" download, {assumptions.START_UP / 60:g} minutes of start-up."
+        f"Fitted to published figures of Qwen-1.8B: training reaches {assumptions.TRAINING:.0%} of"
+        f" the data sheet's peak, and a micro-batch takes at least"
+        f" {1e3 * assumptions.TRAINED_LAYER:g} ms per layer"
+        f" ({1e3 * assumptions.TRAINED_LAYER_4BIT:g} in 4 bits). Assumed: log-likelihoods reach"
+        f" {assumptions.SCORING:.0%} of the peak; a pass takes at least {base:g} ms per layer,"
+        f" {tuned:g} with the adapter; generation reaches {assumptions.BANDWIDTH:.0%} of the memory"
+        f" bandwidth, and every answer has its maximum length; {assumptions.DOWNLOAD / 1e6:g} MB/s"
+        f" of download; {assumptions.START_UP / 60:g} minutes of start-up."
     )
-    if unknown := [one.task for one in plan.works if one.items is None]:
+    if unknown := [work.task for work in plan.works if work.items is None]:
         yield (
-            f"Not in the time: {', '.join(unknown)}, whose items cannot be counted before its data"
-            " are here."
+            f"Not included in the time: {', '.join(unknown)}. Counting its items needs its data on"
+            " this machine."
         )
     if plan.price and len(plan.gpu_plans) > 1:
         yield (
-            f"Every GPU is taken to cost {plan.price.won_per_hour:,g} won an hour; ask once for"
-            " each: --gpu NAME --price WON."
+            f"Every GPU is assumed to cost {plan.price.won_per_hour:,g} won per hour. For other"
+            " prices plan each GPU by itself: --gpu NAME --price WON."
         )
     if not plan.price:
-        yield "Cost: give what an hour of the machine costs, as --price WON."
+        yield "For the cost, add the price of a machine hour: --price WON."
 
 
 def _gib(number: float) -> str:
@@ -162,5 +168,5 @@ def _gib(number: float) -> str:
 
 
 def _range(numbers: Collection[int]) -> str:
-    """The smallest and the largest of some numbers."""
+    """The smallest and the largest number, or the number if they are equal."""
     return f"{min(numbers)}-{max(numbers)}" if len(set(numbers)) > 1 else str(min(numbers))

@@ -1,8 +1,8 @@
-"""A model's architecture from its config.json alone, and its parameters by arithmetic: no weights,
-no torch.
+"""Reads a model's architecture from its config.json, and computes its number of parameters, without
+weights and without torch.
 
-tests/plan/test_plan.py builds the same architectures with transformers and peft and finds the same
-counts to the last one."""
+tests/plan/test_plan.py builds the same architectures with transformers and peft and compares the
+counts exactly."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ NEEDED = (
     "num_attention_heads",
 )
 OPTIONAL = ("num_key_value_heads", "head_dim")
-LARGEST = 100_000_000  # far above any model's; larger numbers would overflow in the arithmetic
+LARGEST = 100_000_000  # far above any model's; larger numbers would overflow
 Linears = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder with gated MLPs and RMS norms. `qkv_bias`: q, k and v have one; `o_bias`,
-    `mlp_bias` alike; `norms`: of a layer, as wide as the model; `qk_norms`: queries and keys have
-    one, too."""
+    """A decoder with gated MLPs and RMS norms. `qkv_bias`, `o_bias`, `mlp_bias`: these linear
+    layers have biases. `norms`: norms per layer of the model's width. `qk_norms`: queries and keys
+    are normalized, too."""
 
     vocab: int
     hidden: int
@@ -54,7 +54,7 @@ class Shape:
 
     @property
     def linears(self) -> Linears:
-        """(in, out) of the linear maps of one layer, by transformers' names."""
+        """(in, out) of the linear maps of one decoder layer, by transformers' names."""
         query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
         return {
             "q_proj": (self.hidden, query),
@@ -68,18 +68,18 @@ class Shape:
 
     @property
     def in_linears(self) -> int:
-        """Weights of all layers' linear maps: what 4-bit storage shrinks and an adapter is laid
-        over."""
+        """Weights of the linear maps of all layers. These are stored in 4 bits for QLoRA, and
+        adapters attach to them."""
         return self.layers * sum(width * height for width, height in self.linears.values())
 
     @property
     def embeddings(self) -> int:
-        """Parameters of the embedding and, where it is not the same tensor, of the head."""
+        """Parameters of the embedding and, if it is a separate tensor, of the head."""
         return self.vocab * self.hidden * (1 if self.tied else 2)
 
     @property
     def rest(self) -> int:
-        """Norms and biases."""
+        """Parameters of norms and biases."""
         linears = self.linears
         biases = self.qkv_bias * sum(linears[name][1] for name in ("q_proj", "k_proj", "v_proj"))
         biases += self.o_bias * linears["o_proj"][1]
@@ -91,39 +91,39 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All of the base model, a tied head once."""
+        """All parameters of the base model. A tied head counts once."""
         return self.in_linears + self.embeddings + self.rest
 
     @property
     def head(self) -> int:
-        """Weights of the head, which a token is multiplied with where its successor counts."""
+        """Weights of the head. Only tokens whose logits are computed are multiplied with it."""
         return self.vocab * self.hidden
 
     def in_products(self, tokens: float, headed: float) -> float:
-        """Weights that so many tokens are multiplied with: those of the linear maps, and of the
-        head for `headed` of them. Looking up an embedding costs nothing."""
+        """Weights that are multiplied, summed over tokens: all linear maps for `tokens`, the head
+        for `headed` of them. An embedding lookup costs nothing."""
         return self.in_linears * tokens + self.head * headed
 
     def trainable(self, r: int, targets: tuple[str, ...] | None = None) -> int:
-        """Parameters of a LoRA adapter of rank r on the linear maps called `targets`, all without
-        them; never the head."""
-        chosen = [size for name, size in self.linears.items() if targets is None or name in targets]
-        return self.layers * sum(r * (width + height) for width, height in chosen)
+        """Parameters of a LoRA adapter of rank r on the linear maps named in `targets`, or on all
+        of them if it is None. The head has no adapter."""
+        sizes = [size for name, size in self.linears.items() if targets is None or name in targets]
+        return self.layers * sum(r * (width + height) for width, height in sizes)
 
 
 def find(model: str, revision: str | None = None) -> Shape:
     """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id.
     `revision`: a hub model's commit, None for the newest.
 
-    A hub id is looked for in the hub's cache and then on the hub, where all but the weights are
-    fetched: HubError, HubDeniedError. RecipeError for a kind of model whose arithmetic is not
-    known."""
+    The config of a hub model comes from the hub's cache, or else from the hub, which downloads
+    everything but the weights. Raises HubError or HubDeniedError, and RecipeError for a model type
+    whose arithmetic is not known."""
     return of(_config(model, revision), model)
 
 
 def near(model: str) -> Shape:
-    """As find(), but a kind of model whose arithmetic is not known is taken for Llama's: near
-    enough for hours, not for bytes."""
+    """As find(), but an unknown model type is treated as Llama. This is accurate enough for time,
+    not for memory."""
     return of({**_config(model), "model_type": KNOWN[0]}, model)
 
 
@@ -139,23 +139,15 @@ def _config(model: str, revision: str | None = None) -> Mapping[str, Any]:
 
 
 def of(config: Mapping[str, Any], model: str) -> Shape:
-    """The shape that a config.json describes."""
+    """The shape described by a config.json. Raises RecipeError for an unknown model type or a size
+    that is no usable number."""
     kind = config.get("model_type")
     if kind not in KNOWN:
         raise RecipeError(
-            f"model {shown(model)}: its config.json is of kind `{shown(kind)}`, whose memory plan"
-            f" cannot count; it knows {', '.join(KNOWN)}. `run` may know it all the same"
+            f"model {shown(model)}: `plan` cannot predict the memory of model_type `{shown(kind)}`"
+            f" in its config.json; known are {', '.join(KNOWN)}. `run` may still support it"
         )
-    given = [key for key in OPTIONAL if config.get(key) is not None]
-    if wrong := [
-        key
-        for key in (*NEEDED, *given)
-        if type(config.get(key)) is not int or not 1 <= config[key] <= LARGEST
-    ]:
-        raise RecipeError(
-            f"model {shown(model)}: config.json: {wrong[0]} must be a number above 0 and up to"
-            f" {LARGEST:,}, not {shown(config.get(wrong[0]))}; get a whole copy"
-        )
+    _check_numbers(config, model)
     heads, bias, is_gemma = (
         config["num_attention_heads"],
         bool(config.get("attention_bias")),
@@ -169,9 +161,7 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
         heads=heads,
         kv_heads=config.get("num_key_value_heads") or heads,
         head_dim=config.get("head_dim") or config["hidden_size"] // heads,
-        tied=bool(
-            config.get("tie_word_embeddings", is_gemma)
-        ),  # what the kind's own class takes where nothing is said
+        tied=bool(config.get("tie_word_embeddings", is_gemma)),  # the default of each class
         qkv_bias=kind == "qwen2" or bias,
         o_bias=kind in ("llama", "gemma3_text") and bias,
         mlp_bias=bool(config.get("mlp_bias")),
@@ -180,29 +170,39 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
     )
 
 
+def _check_numbers(config: Mapping[str, Any], model: str) -> None:
+    present = [key for key in OPTIONAL if config.get(key) is not None]
+    for key in (*NEEDED, *present):
+        if type(config.get(key)) is not int or not 1 <= config[key] <= LARGEST:
+            raise RecipeError(
+                f"model {shown(model)}: config.json: {key} must be a number above 0 and up to"
+                f" {LARGEST:,}, not {shown(config.get(key))}; get a complete copy"
+            )
+
+
 def commit(base: str) -> str | None:
-    """The commit of a hub model whose config.json is in the hub's cache; None for a folder, or
-    where none is."""
+    """The commit of a hub model whose config.json is in the hub's cache. None for a folder, or if
+    the cache has none."""
     if presets.is_folder(base) or not find_spec("huggingface_hub"):
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(base, CONFIG)
-    return Path(found).parent.name if isinstance(found, str) else None
+    path = try_to_load_from_cache(base, CONFIG)
+    return Path(path).parent.name if isinstance(path, str) else None
 
 
 def _of_hub(base: str, revision: str | None) -> Path:
     if not find_spec("huggingface_hub"):
         raise RecipeError(
-            f"model {base}: the light install cannot ask the hub for its config.json; {INSTALL}, or"
-            " give a folder with it"
+            f"model {base}: the light install cannot download its config.json from the hub;"
+            f" {INSTALL}, or name a folder that has it"
         )
     from huggingface_hub import try_to_load_from_cache
 
     from kotune.models import hub
 
-    found = try_to_load_from_cache(base, CONFIG, revision=revision)
-    if not isinstance(found, str):
+    path = try_to_load_from_cache(base, CONFIG, revision=revision)
+    if not isinstance(path, str):
         fetched = hub.fetch(base, weights=False, revision=revision)
-        found = try_to_load_from_cache(base, CONFIG, revision=fetched)
-    return Path(str(found))
+        path = try_to_load_from_cache(base, CONFIG, revision=fetched)
+    return Path(str(path))

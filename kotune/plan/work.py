@@ -1,5 +1,5 @@
-"""What scoring has to do, task by task: prompts to read and tokens to write, for base and tuned
-each."""
+"""The work of scoring, task by task: prompts to read and tokens to generate. It is the same for the
+base and the tuned model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +17,15 @@ from kotune.runs.job import Job
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards, settings
 
-PROMPTS_OF_PREMISE = (
-    19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
-)
+# Prompts per premise in ko_consistency_nli: three items in six prompts, one of them also reversed.
+PROMPTS_OF_PREMISE = 19
 
 
 @dataclass(frozen=True)
 class Work:
-    """One task: `items`, None where nobody can tell yet; `choices` that are read for each, 0 where
-    the model writes `written` tokens at most; `prompt`: tokens of one, `longest` of the longest."""
+    """The work of one task. `items`: number of items, None if not known yet. `choices`: choices per
+    item, 0 for a generation task. `written`: maximum tokens of a generated answer, 0 for a choice
+    task. `prompt`, `longest`: mean and maximum tokens of a prompt."""
 
     task: str
     items: int | None
@@ -36,55 +36,54 @@ class Work:
 
 
 def of_recipe(recipe: Recipe, counted: Counted) -> list[Work]:
-    """The work of every task that the recipe names and that has something to score."""
+    """The work of every task of the recipe that has items to score."""
     places = Job(recipe, Run(Path()), "cpu", None).scored().tasks
     return [_of_task(task, recipe, counted, place) for task, place in places.items()]
 
 
 def not_scored(recipe: Recipe) -> list[str]:
-    """A note for each task that the recipe names and that has nothing to score."""
-    found = Job(recipe, Run(Path()), "cpu", None).not_scored
+    """A note for each task of the recipe that has no items to score."""
+    tasks = Job(recipe, Run(Path()), "cpu", None).not_scored
     return [
-        f"{task} is not scored: the data have no test part, and none is kept for it"
-        f" ({RECIPES_PAGE})"
-        for task in found
+        f"{task} is not scored: the data have no test part, and none is held out ({RECIPES_PAGE})"
+        for task in tasks
     ]
 
 
 def limited(work: Work, limit: Limit) -> Work:
-    """A task's work where no more of its items are asked."""
+    """A task's work with at most `limit` items."""
     most = cards()[work.task].quick if limit == "quick" else limit
-    return (
-        work if most is None or work.items is None else replace(work, items=min(work.items, most))
-    )
+    if most is None or work.items is None:
+        return work
+    return replace(work, items=min(work.items, most))
 
 
 def _of_task(name: str, recipe: Recipe, counted: Counted, place: DataPlace) -> Work:
-    card, told = cards()[name], settings(name)
+    card, options = cards()[name], settings(name)
     lengths = _lengths(card.source, card.form, recipe, counted)
-    is_written = told["output_type"] == "generate_until"
+    is_generated = options["output_type"] == "generate_until"
     return Work(
         name,
         _items(name, place),
-        0 if is_written else round(1 / card.chance["acc"]),  # chance is an even guess among them
-        told["generation_kwargs"]["max_gen_toks"] if is_written else 0,
+        0 if is_generated else round(1 / card.chance["acc"]),  # chance: 1 / number of choices
+        options["generation_kwargs"]["max_gen_toks"] if is_generated else 0,
         sum(lengths) / len(lengths),
         max(lengths),
     )
 
 
 def _lengths(source: str, form: str | None, recipe: Recipe, counted: Counted) -> Sequence[int]:
-    """Tokens of a task's prompts: as its source's examples have them where that is trained on
-    alone."""
+    """Tokens of a task's prompts. If only the task's source is trained on, these are the lengths of
+    the training examples; otherwise they are estimated from characters.yml."""
     trained = {entry.source for entry in recipe.data}
-    known = counting.characters(source, form)
-    if trained == {source} or known is None:
+    percentiles = counting.characters(source, form)
+    if trained == {source} or percentiles is None:
         return counted.lengths
-    return [counting.in_tokens(number) for number in known]
+    return [counting.in_tokens(number) for number in percentiles]
 
 
 def _items(name: str, place: DataPlace) -> int | None:
-    """How many items a task has."""
+    """A task's number of items, None if not known yet."""
     source = source_at(place)
     options = settings(name).get("dataset_kwargs", {})
     if "premises" in options:
@@ -93,5 +92,5 @@ def _items(name: str, place: DataPlace) -> int | None:
         return source.CARD.rows.get("test")
     try:
         return sum(1 for _ in records_of(source.read("test", place.path)))
-    except DataError:  # a run tells it, with all that is wrong
+    except DataError:  # a run will report it
         return source.CARD.rows.get("test")
