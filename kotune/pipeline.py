@@ -346,7 +346,7 @@ def _score(job: Job, screen: Screen) -> None:
         screen.say(told)
     for line in damaged_notes(job.run.root, job.tasks):
         screen.say(line)
-    for line in base_answers.take_over(job.run.root, inputs):
+    for line in base_answers.reuse(job.run.root, inputs):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
     hub.fetch(model, revision=kept["model_revision"])

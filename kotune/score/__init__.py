@@ -1,3 +1,3 @@
-"""Base and tuned model are scored by lm-evaluation-harness, on the same items and prompts, beside
-baselines that need no model. A base model's answers are reused from a sibling run that asked the
-same."""
+"""Scores the base and the tuned model with lm-evaluation-harness on the same items and prompts, and
+baselines that need no model. The base model's answers are reused from a sibling run with the same
+data, code, versions and device."""

@@ -1,10 +1,8 @@
-"""The base model answers alike whatever is trained on it: what it answered in a run beside this one
-is taken over where it was asked the same by the same code on the same kind of machine. scores.json
-says which run the answers are of (`base_from`).
+"""Reuses the base model's answers of a sibling run with the same data, code, versions and device,
+because they do not depend on training. scores.json names the run that they come from (`base_from`).
 
-A run is taken from only where it is this user's own and its records agree with each other and with
-its files. Scoring then asks the base model a few items again before it believes them
-(kotune.score.borrowed)."""
+A run is used only if it belongs to this user and its records agree with each other and with its
+files. Scoring then asks the base model a few items again (kotune.score.borrowed)."""
 
 import os
 import shutil
@@ -36,6 +34,7 @@ from kotune.runs.reading import MAX_LINES
 from kotune.runs.unfinished import RefusedNote
 from kotune.score.samples import note_path, read_note, refused_path, samples_path
 
+# The score stage's inputs on which base answers depend.
 ASKED = (
     "template",
     "tokenizer",
@@ -46,48 +45,43 @@ ASKED = (
     "device",
     "limit",
     "merge",
-)  # of what the score stage depends on
-PER_TASK = ("test", "tasks")  # test data and meaning of each task
-TRAINED = (
-    "adapter",
-    "adapter_config",
-    "data",
-    "proven",
-    # what remains of it: the adapter, the data that reference lines are made of, and what is proven
-    # of its training
 )
+PER_TASK = ("test", "tasks")  # test data and definition of each task
+# The score stage's other inputs: the adapter, the training data of baselines, and the parity proof.
+TRAINED = ("adapter", "adapter_config", "data", "proven")
 LOADED = ("base_precision", "compute_dtype", "model_revision")
-# What a stage depends on is what an earlier one made: (stage, its input, stage, what that made).
+# A stage's input must be what an earlier stage made: (stage, its input, earlier stage, its output).
 CHAIN = (
     ("train", TRAIN, "prepare", TRAIN),
     ("train", VALIDATION, "prepare", VALIDATION),
     ("train", CONFIG, "render", CONFIG),
     ("score", "data", "prepare", TRAIN),
 )
-STILL_THERE = (
+# Files that are inputs of the score stage. A copied run folder may lack them.
+SCORED_FILES = (
     ("adapter", ADAPTER),
     ("adapter_config", ADAPTER_CONFIG),
     ("template", f"{MODEL}/{TEMPLATE}"),
     ("tokenizer", TOKENIZER),
     ("tokenizer_config", TOKENIZER_CONFIG),
-)  # inputs of the score stage; copies may lack them
+)
 
 
-def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
-    """Put a finished run's base answers where scoring finds a task done (kotune.score.scoring).
-    `inputs`: of this run's score stage. Returns why runs that say that they were asked the same are
-    not taken from, a sentence each.
+def reuse(root: Path, inputs: dict[str, Any]) -> list[str]:
+    """Copy base answers of finished sibling runs to where scoring finds a task done
+    (kotune.score.scoring). `inputs`: of this run's score stage.
 
-    A task that scoring began with itself is left to it."""
+    Returns a message for each run that matches but cannot be used. Tasks that this run began to
+    score itself are skipped."""
     model, doubts = _model(Run(root).record(), inputs), []
     missing = [task for task in inputs["test"] if not note_path(root, task, "base").exists()]
     for folder in sorted(root.parent.iterdir()) if missing else ():
-        if folder == root or not (same := _asked_alike(folder, model, inputs, missing)):
+        if folder == root or not (tasks := _same_tasks(folder, model, inputs, missing)):
             continue
         try:
             run = _trusted(folder)
-            for task in same:
-                _take(run, task, root)
+            for task in tasks:
+                _copy(run, task, root)
                 missing.remove(task)
         except FileNotFoundError:  # removed meanwhile
             continue
@@ -97,8 +91,8 @@ def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
 
 
 def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """For each task whose base answers are another run's: `from`, and `checked`, the items that
-    were asked again."""
+    """For each task with another run's base answers: `from`, that run, and `checked`, the items
+    that were asked again."""
     notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
     keys = ("from", "checked")
     return {
@@ -109,42 +103,38 @@ def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def refused(root: Path, tasks: Iterable[str]) -> list[str]:
-    """Why scoring did not believe answers that were taken over, a sentence each."""
+    """A message for each task whose reused answers scoring rejected, with the reason."""
     notes = {task: read_note(refused_path(root, task), RefusedNote) for task in tasks}
     return [
         f"{task}: base answers of {note['from']} are not used: {note['why']}; the base model was"
-        " asked anew"
+        " scored again"
         for task, note in notes.items()
         if note
     ]
 
 
-def _asked_alike(
+def _same_tasks(
     folder: Path, model: dict[str, Any], inputs: dict[str, Any], missing: list[str]
 ) -> list[str]:
-    """Those of the missing tasks that the run in a folder says it asked of the same base model in
-    the same way."""
+    """The missing tasks for which the record of another run names the same base model and the same
+    inputs."""
     try:
         record = Run(folder).record() if (folder / SCORES).exists() else {}
-        known = (record.get("stages") or {}).get("score", {}).get("inputs")
-        if known is None or _model(record, known) != model:
+        others = (record.get("stages") or {}).get("score", {}).get("inputs")
+        if others is None or _model(record, others) != model:
             return []
         return [
             task
             for task in missing
-            if all(known.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)
+            if all(others.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)
         ]
-    except (
-        KotuneError,
-        OSError,
-        AttributeError,
-        TypeError,
-    ):  # damaged, of another version, or removed meanwhile
+    # A record that is damaged, of another version, or removed meanwhile.
+    except (KotuneError, OSError, AttributeError, TypeError):
         return []
 
 
 def _model(record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
-    """What a base model's answers follow from, but for the task."""
+    """Everything on which a base model's answers depend, except the task."""
     trained = record.get("stages", {}).get("train", {})
     return {
         **{key: inputs.get(key) for key in ASKED},
@@ -154,75 +144,71 @@ def _model(record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _trusted(folder: Path) -> Finished:
-    """A finished run that is this user's own and whose records agree. KotuneError says what does
-    not."""
+    """A finished run that belongs to this user and whose records agree. Raises KotuneError with the
+    first disagreement."""
     for path in (folder, folder / RECORD, folder / SCORES):
         _require_own(path)
     run = Finished(folder)
     made = run.record["stages"]["score"].get("made") or {}
-    if SCORES not in made:  # its digest is what Finished looks at, if it is there
-        raise KotuneError(f"{folder / RECORD}: the score stage does not say what it made")
-    for told in _disagreements(run):
-        raise KotuneError(f"{folder / RECORD}: {told}")
+    if SCORES not in made:  # Finished checks the digest only if it is recorded
+        raise KotuneError(f"{folder / RECORD}: the score stage has no record of its files")
+    for disagreement in _disagreements(run):
+        raise KotuneError(f"{folder / RECORD}: {disagreement}")
     return run
 
 
 def _require_own(path: Path) -> None:
-    """KotuneError for a link, and for what is another user's or may be written by everybody."""
-    found = path.lstat()
-    if stat.S_ISLNK(found.st_mode):
+    """Raise KotuneError for a link, and for a path that belongs to another user or is writable by
+    everybody."""
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
         raise KotuneError(f"{path}: a link")
-    if found.st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH:
-        raise KotuneError(f"{path}: another user's, or open for everybody to write")
+    if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
+        raise KotuneError(f"{path}: belongs to another user, or is writable by everybody")
 
 
 def _disagreements(run: Finished) -> Iterator[str]:
-    """Stages that were not made from each other, or files that are not those which were scored."""
+    """A message for each stage whose input is not what an earlier stage made, and for each file
+    that is not the scored one."""
     stages = run.record["stages"]
     for stage, name, earlier, file in CHAIN:
-        if stages[stage]["inputs"].get(name) != ((stages.get(earlier) or {}).get("made") or {}).get(
-            file, False
-        ):
+        made = (stages.get(earlier) or {}).get("made") or {}
+        if stages[stage]["inputs"].get(name) != made.get(file, False):
             yield f"{file} of {stage} is not what {earlier} made"
-    for name, file in STILL_THERE:
+    for name, file in SCORED_FILES:
         path = run.folder / file
         if path.exists() and sha256(path) != stages["score"]["inputs"].get(name):
             yield f"{file} is not what was scored"
 
 
-def _take(run: Finished, task: str, root: Path) -> None:
-    """Copy the answers, if they are as they were scored; the note, which makes the task done, comes
-    last. KotuneError."""
-    entry, place, source = (
-        run.scores[task],
-        samples_path(root, "base", task),
-        run.folder / samples("base", task),
-    )
+def _copy(run: Finished, task: str, root: Path) -> None:
+    """Copy the answers to a task, then write the note that marks the task as done. Raises
+    KotuneError if the answers changed since they were scored."""
+    entry = run.scores[task]
+    source, target = run.folder / samples("base", task), samples_path(root, "base", task)
     _require_own(source)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with opened(source) as there, drafts.draft(place) as here:
-        if os.fstat(there.fileno()).st_size > MAX_LINES:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with opened(source) as original, drafts.draft(target) as copy:
+        if os.fstat(original.fileno()).st_size > MAX_LINES:
             raise KotuneError(f"{source}: over {MAX_LINES:,} bytes")
-        shutil.copyfileobj(there, here)
-    if (
-        sha256(place) != entry["sha256"]["base"]
-    ):  # nothing takes it for scored before its note is written
-        place.unlink()
+        shutil.copyfileobj(original, copy)
+    # The copy does not count as scored before its note is written.
+    if sha256(target) != entry["sha256"]["base"]:
+        target.unlink()
         raise KotuneError(f"{source}: changed since it was scored")
-    asked = {
-        metric: told for metric, told in entry["base"].items() if told["n"]
-    }  # others the tuned model alone has
-    found = {
+    # Metrics without items are those that only the tuned model has.
+    values = {metric: score for metric, score in entry["base"].items() if score["n"]}
+    note = {
         "n": entry["n"],
-        "values": asked,
+        "values": values,
         "sha256": entry["sha256"]["base"],
-        "from": _whose(entry, run),
+        "from": _origin(entry, run),
+        "batches": entry.get("batches", {}).get("base", []),
     }
-    found["batches"] = entry.get("batches", {}).get("base", [])
-    write_json(note_path(root, task, "base"), found)
+    write_json(note_path(root, task, "base"), note)
 
 
-def _whose(entry: dict[str, Any], run: Finished) -> str:
-    """The name of the run whose answers they are: this one, or the one that it took them from."""
-    told: str | None = entry.get("base_from")
-    return told if told and told.isprintable() and Path(told).name == told else run.folder.name
+def _origin(entry: dict[str, Any], run: Finished) -> str:
+    """The name of the run that computed the answers: this one, or the one that it reused."""
+    name: str | None = entry.get("base_from")
+    return name if name and name.isprintable() and Path(name).name == name else run.folder.name

@@ -1,9 +1,9 @@
-"""What a task's items score without a language model: lines to hold a run against, on exactly the
-items that the model was asked, so that they are compared with it item by item.
+"""Baselines that need no language model. They answer exactly the items that the model was asked, so
+they are compared with it item by item.
 
-Majority and classifiers (kodata/metrics/classifiers.py) are made of the run's own training rows,
-and the task's own code scores what they say. Other lines a task scores itself beside every answer:
-lead-3, or what people wrote (`lines` in its YAML)."""
+The majority baseline and the classifiers (kodata/metrics/classifiers.py) learn from the run's own
+training rows, and the task's own code scores their answers. A task scores further baselines itself,
+beside every answer of the model: lead-3, or texts that people wrote (`lines` in its YAML)."""
 
 from functools import cache
 from pathlib import Path
@@ -17,78 +17,81 @@ from kotune.layout import TRAIN
 from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
 
-# training rows that are looked at, evenly spread: more would cost minutes and change little
+# Training rows that baselines learn from, evenly spread. More would take minutes and change little.
 ROWS = 25_000
-NEVER = -100.0  # the logarithm of a probability: a choice that no training row has
+NEVER = -100.0  # log-probability of a choice that no training row has
 MAJORITY = "majority"
 SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
 Sample = dict[str, Any]
 Known = Majority | Classifier
 
 
-class Lines(NamedTuple):
-    """`samples`: for each line what it made of every item, as a model's samples. `rows`: the
-    training rows that majority and classifiers know. `absent`: why there are none of these, `not
-    trained` on the task's source, `too few` rows, or `one label` in all of them; None where there
-    are some, or where no classifier could answer the task's items at all."""
+class BaselineAnswers(NamedTuple):
+    """`samples`: each baseline's answers, in the form of a model's samples. `rows`: the number of
+    training rows of majority and classifiers. `absent`: why there are no such baselines: `not
+    trained` on the task's source, `too few` rows, or `one label` in all rows. None if there are
+    some, or if no classifier can answer the task."""
 
     samples: dict[str, list[Sample]]
     rows: int
     absent: str | None
 
 
-class References:
-    """The lines of one run folder, made of at most `rows` of a source's training rows; each is made
-    once, whatever the number of tasks."""
+class Baselines:
+    """The baselines of one run folder. They learn from at most `rows` training rows of a source,
+    and only once for all tasks."""
 
     def __init__(self, root: Path, rows: int = ROWS) -> None:
         self._root, self._rows = root, rows
-        self._known = cache(self._made)
+        self._learned = cache(self._learn)
 
-    def of(self, task: Loaded, samples: list[Sample]) -> Lines:
-        """The lines for the items of these samples."""
+    def of(self, task: Loaded, samples: list[Sample]) -> BaselineAnswers:
+        """The baselines' answers to the items of these samples."""
         docs = [task.task.eval_docs[sample["doc_id"]] for sample in samples]
-        given = _given(task, samples)
-        if not docs or not views(docs[0]) or not _tells(task, docs[0]):
-            return Lines(given, 0, None)
-        rows, known, absent = self._known(task.card.source)
-        said = {name: line.likelihoods(docs) for name, line in known.items()}
-        lines = {name: [*map(_answered(task), samples, docs, each)] for name, each in said.items()}
-        return Lines({**lines, **given}, rows, absent)
+        from_task = _scored_by_task(task, samples)
+        if not docs or not views(docs[0]) or not _label_decides(task, docs[0]):
+            return BaselineAnswers(from_task, 0, None)
+        rows, learned, absent = self._learned(task.card.source)
+        answer = _answerer(task)
+        answers = {
+            name: [*map(answer, samples, docs, baseline.likelihoods(docs))]
+            for name, baseline in learned.items()
+        }
+        return BaselineAnswers({**answers, **from_task}, rows, absent)
 
-    def _made(self, source: str) -> tuple[int, dict[str, Known], str | None]:
-        """What was learned of a source's training rows, by the name of its line."""
+    def _learn(self, source: str) -> tuple[int, dict[str, Known], str | None]:
+        """The number of a source's training rows, the baselines learned from them by name, and why
+        there are none."""
         records = self._records(source)
         if not records:
             return 0, {}, "not trained"
         try:
-            made = {name: Classifier(records, name) for name in views(records[0])}
+            classifiers = {name: Classifier(records, name) for name in views(records[0])}
         except DataError:
-            alike = len(records) > 1 and len({record["label"] for record in records}) == 1
-            return len(records), {}, "one label" if alike else "too few"
-        return len(records), {MAJORITY: Majority(records), **made}, None
+            has_one_label = len(records) > 1 and len({record["label"] for record in records}) == 1
+            return len(records), {}, "one label" if has_one_label else "too few"
+        return len(records), {MAJORITY: Majority(records), **classifiers}, None
 
     def _records(self, source: str) -> list[Record]:
-        """The source's training rows, evenly spread where there are too many."""
-        found = [doc_of(row) for _, row in rows_of(self._root / TRAIN) if row["source"] == source]
-        return found[:: -(-len(found) // self._rows) or 1]
+        """The source's training rows, evenly thinned out if there are too many."""
+        records = [doc_of(row) for _, row in rows_of(self._root / TRAIN) if row["source"] == source]
+        return records[:: -(-len(records) // self._rows) or 1]
 
 
-def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
-    """The lines that the task's own metrics tell of: `lead3_rougeL_char` is the rougeL_char of the
-    line lead3."""
-    found = {}
-    for line, prefix in task.card.lines.items():
-        told = [_told(sample, prefix) for sample in samples]
-        if any(
-            sample["metrics"] for sample in told
-        ):  # klue_nli_write_ko without a judge says nothing of people either
-            found[line] = told
-    return found
+def _scored_by_task(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
+    """The baselines that the task's own metrics score: `lead3_rougeL_char` is the rougeL_char of
+    the baseline lead3."""
+    answers = {}
+    for name, prefix in task.card.lines.items():
+        own = [_with_prefix(sample, prefix) for sample in samples]
+        # klue_nli_write_ko without a judge has no metrics of the human sentences.
+        if any(sample["metrics"] for sample in own):
+            answers[name] = own
+    return answers
 
 
-def _told(sample: Sample, prefix: str) -> Sample:
-    """What a line made of an item: nothing but its metrics is known."""
+def _with_prefix(sample: Sample, prefix: str) -> Sample:
+    """A baseline's sample with the metrics of this prefix, which are all that is known."""
     metrics = {
         name.removeprefix(prefix): value
         for name, value in sample["metrics"].items()
@@ -97,22 +100,25 @@ def _told(sample: Sample, prefix: str) -> Sample:
     return {**{key: sample[key] for key in SAME if key in sample}, "metrics": metrics}
 
 
-def _tells(task: Loaded, doc: Record) -> bool:
-    """Whether an item's label decides its right answer; where a model writes a sentence, it does
-    not. All items are looked at: under --limit 1 there is but one label, and one label has one
-    answer in every task."""
+def _label_decides(task: Loaded, doc: Record) -> bool:
+    """Whether an item's label decides its right answer. It does not if the model writes a sentence.
+
+    The labels of all items are used, because --limit 1 leaves one label, which always has a single
+    answer."""
     labels = set(task.task.eval_docs["label"])
     return 1 < len(labels) == len({task.right_answer({**doc, "label": label}) for label in labels})
 
 
-def _answered(task: Loaded) -> Any:
-    """Makes a sample of a model's sample, its doc, and what a line says of the labels."""
+def _answerer(task: Loaded) -> Any:
+    """A function that makes a baseline's sample from a model's sample, its document, and the
+    baseline's likelihoods of the labels."""
 
-    def answered(sample: Sample, doc: Record, likelihoods: dict[str, float]) -> Sample:
+    def answer(sample: Sample, doc: Record, likelihoods: dict[str, float]) -> Sample:
         answers = {
-            task.right_answer({**doc, "label": label}): told for label, told in likelihoods.items()
+            task.right_answer({**doc, "label": label}): likelihood
+            for label, likelihood in likelihoods.items()
         }
-        best = max(answers, key=lambda answer: answers[answer])
+        best = max(answers, key=lambda text: answers[text])
         results: list[Any] = [best]
         if not task.generates:
             results = [
@@ -126,4 +132,4 @@ def _answered(task: Loaded) -> Any:
             "metrics": dict(task.task.process_results(doc, results)),
         }
 
-    return answered
+    return answer

@@ -1,20 +1,20 @@
-"""How many answers a GPU's memory holds at once while a model writes them.
+"""Computes how many answers a model can generate at once in a GPU's memory.
 
-Writing is bound by Python code that takes the same time for a token whatever the batch, so a larger
-batch is almost free. What an answer holds is derived from the operations of transformers' decoder
-and peft's layers, and is compared with every tensor that torch itself makes
+Generation is limited by Python code, which takes the same time per token for every batch size, so a
+larger batch is almost free. The memory of an answer is derived from the operations of transformers'
+decoder and peft's layers. It is compared with every tensor that torch allocates
 (tests/score/test_batches.py)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-MOST = 256  # answers; beyond, the products of one token take a fast GPU longer than Python does
-USABLE = 0.9  # of a GPU's memory: an ASSUMPTION, not measured
+MOST = 256  # answers; above this, a fast GPU's products of one token take longer than Python
+USABLE = 0.9  # share of a GPU's memory: an ASSUMPTION, not measured
 
 
 class Sizes(NamedTuple):
-    """What a decoder's answers take follows from these. `number`: bytes of one in its weights and
-    cache."""
+    """The sizes of a decoder that determine the memory of an answer. `number`: bytes of a number in
+    its weights and cache."""
 
     layers: int
     hidden: int
@@ -27,38 +27,38 @@ class Sizes(NamedTuple):
 
 
 def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
-    """Numbers of the requests that lm-eval's HF model `lm` writes in batches of one size, by that
-    size, the smallest first: those with the longest prompts are the first to run out of memory. At
-    most `most` at once; on a CPU, or with a model whose memory is not known, all in batches of lm's
-    own size. It follows from the GPU, the model and the requests alone, so that it is the same for
-    base and tuned."""
+    """The numbers of the requests by the batch size in which lm-eval's HF model `lm` answers them,
+    the smallest first. Longest prompts come first this way, because they run out of memory first.
+
+    A batch has at most `most` answers. On a CPU, or if the model's memory is not known, all
+    requests have lm's own batch size. The result depends only on the GPU, the model and the
+    requests, so it is the same for base and tuned."""
     sizes = _of_model(lm.model) if lm.device.type == "cuda" else None
     if sizes is None:
         return {min(lm.batch_size_per_gpu, most): [*range(len(requests))]}
-    free, found = _free(lm), dict[int, list[int]]()
+    free, by_size = _free(lm), dict[int, list[int]]()
     for number, request in enumerate(requests):
-        prompt, told = request.args
-        written = int(told.get("max_gen_toks", lm.max_gen_toks))
-        found.setdefault(
-            min(at_once(sizes, free, len(lm.tok_encode(prompt)), written), most), []
-        ).append(number)
-    return dict(sorted(found.items()))
+        prompt, options = request.args
+        written = int(options.get("max_gen_toks", lm.max_gen_toks))
+        size = min(at_once(sizes, free, len(lm.tok_encode(prompt)), written), most)
+        by_size.setdefault(size, []).append(number)
+    return dict(sorted(by_size.items()))
 
 
 def _free(lm: Any) -> float:
-    """Bytes of the GPU's memory that the model leaves."""
+    """Bytes of the GPU's memory beside the model."""
     import torch
 
     tensors = (*lm.model.parameters(), *lm.model.buffers())
     return float(
         torch.cuda.get_device_properties(lm.device).total_memory * USABLE
-        - sum(one.nbytes for one in tensors)
+        - sum(tensor.nbytes for tensor in tensors)
     )
 
 
 def _of_model(model: Any) -> Sizes | None:
-    """The sizes of a loaded model, as its configuration says them; None where it does not."""
-    told = model.config.get_text_config()
+    """The sizes in a loaded model's configuration; None if they are not complete."""
+    config = model.config.get_text_config()
     names = (
         "num_hidden_layers",
         "hidden_size",
@@ -66,26 +66,26 @@ def _of_model(model: Any) -> Sizes | None:
         "num_attention_heads",
         "vocab_size",
     )
-    found: list[Any] = [getattr(told, name, None) for name in names]
-    if not all(type(size) is int and size > 0 for size in found):
+    values: list[Any] = [getattr(config, name, None) for name in names]
+    if not all(type(size) is int and size > 0 for size in values):
         return None
-    layers, hidden, intermediate, heads, vocab = found
-    kv_heads = getattr(told, "num_key_value_heads", None) or heads
-    head_dim = getattr(told, "head_dim", None) or hidden // heads
+    layers, hidden, intermediate, heads, vocab = values
+    kv_heads = getattr(config, "num_key_value_heads", None) or heads
+    head_dim = getattr(config, "head_dim", None) or hidden // heads
     number = model.get_input_embeddings().weight.element_size()
     return Sizes(layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, number)
 
 
 def at_once(sizes: Sizes, free: float, prompt: float, written: int) -> int:
-    """Answers of `written` tokens at most to prompts of so many tokens: the largest power of two,
-    up to MOST, that `free` bytes hold; 1 where they hold none."""
+    """The largest power of two, up to MOST, of answers that fit into `free` bytes; 1 if none fits.
+    `prompt`: tokens of a prompt; `written`: maximum tokens of an answer."""
     fitting = int(max(free, 0) // of_answer(sizes, prompt, written))
     return min(1 << max(fitting.bit_length() - 1, 0), MOST)
 
 
 def of_answer(sizes: Sizes, prompt: float, written: int) -> float:
-    """Bytes of one answer in a batch at the largest of three moments: when its prompt goes through
-    the last layer; when its last token does; and when that token is chosen."""
+    """Peak bytes of one answer in a batch, the largest of three moments: its prompt is in the last
+    layer, its last token is in the last layer, or its last token is chosen."""
     last = prompt + written
     reading = cached(sizes, prompt) + prompt * _of_prompt_token(sizes, prompt)
     return max(
@@ -94,24 +94,24 @@ def of_answer(sizes: Sizes, prompt: float, written: int) -> float:
 
 
 def cached(sizes: Sizes, tokens: float) -> float:
-    """Bytes of the keys and values of so many tokens."""
+    """Bytes of the keys and values of this many tokens."""
     return tokens * 2 * sizes.number * sizes.layers * sizes.kv_heads * sizes.head_dim
 
 
 def _of_prompt_token(sizes: Sizes, prompt: float) -> float:
-    """What one layer's MLP makes of a token: maps of the base in its own precision, the adapter's
-    in fp32, their sum; beside them the residual and a byte of the attention mask for each token of
-    the prompt."""
+    """Bytes of a prompt's token in one layer's MLP: products of the base in its precision, products
+    of the adapter in fp32, their sum, the residual, and one byte of the attention mask for each
+    token of the prompt."""
     return sizes.intermediate * (3 * sizes.number + 8) + 2 * sizes.number * sizes.hidden + prompt
 
 
 def _repeated(sizes: Sizes) -> int:
-    """Keys and values of one layer, repeated for every head, as transformers does for a batch with
-    padding."""
+    """Bytes of a token's keys and values in one layer, repeated for every head. transformers does
+    this for a batch with padding."""
     return 2 * sizes.number * sizes.heads * sizes.head_dim
 
 
 def _logits(sizes: Sizes) -> int:
-    """Of the last position: in the model's precision, in fp32, and once more while the next token
-    is chosen."""
+    """Bytes of the last position's logits: in the model's precision, in fp32, and once more while
+    the next token is chosen."""
     return sizes.vocab * (sizes.number + 8)

@@ -1,10 +1,10 @@
-"""Base answers that lie in another run's folder are believed only after two looks. All of them are
-what the task's own code makes of what the model is said to have answered; and a few, drawn at
-random, are what this run's base model answers now.
+"""Verifies base answers that come from another run's folder, with two checks:
 
-Whoever edits a run knows every digest in it and can write them anew. What the model answers is the
-one thing that cannot be written, and nobody knows beforehand which items it is asked: they are
-drawn from the system's own randomness."""
+- the task's own code must compute the stored samples again from the stored answers, for all items;
+- this run's base model must give the stored answers again, for a few random items.
+
+A person who edits a run can also rewrite every digest in it, but cannot know which answers will be
+checked: the items are drawn with the operating system's random numbers."""
 
 import json
 import math
@@ -17,63 +17,60 @@ from kotune.runs.reading import lines_of
 from kotune.score.harness import Loaded
 from kotune.score.samples import count_thoughts, sample_of
 
-SHARE, LEAST = 0.02, 20  # of the items are asked again, but at least so many, and at most all
-EXACT = 1e-6  # how far a figure may be off that is calculated again from the same answers
-# How far a choice's log-likelihood x may move, as a part of 1 + |x|, where the same question stands
-# among others in a batch.
+# The share of items that are asked again, and the minimum number. A task with fewer items is asked
+# again completely.
+SHARE, LEAST = 0.02, 20
+EXACT = 1e-6  # tolerance of a value that is computed again from the same answers
+# Tolerance of a log-likelihood x, relative to 1 + |x|, if the question is in another batch: in
+# float32, and in anything coarser.
 NEAR, COARSE = 1e-4, 0.03
-LONGEST = 100_000  # characters of an answer; no task lets a model write as much
-LATER = (
-    "logprobs",
-    "metrics",
-    "prediction",
-)  # of a sample: what follows from the answer; the rest is the question's
+LONGEST = 100_000  # characters of an answer; no task allows as many
+FROM_ANSWER = ("logprobs", "metrics", "prediction")  # keys of a sample that depend on the answer
 UNFIT = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
 Sample = dict[str, Any]
 
 
-def drawn(items: int) -> list[int]:
-    """The numbers of the items that are asked again, in rising order."""
-    return sorted(
-        secrets.SystemRandom().sample(
-            range(items), min(items, max(LEAST, math.ceil(SHARE * items)))
-        )
-    )
+def draw_items(items: int) -> list[int]:
+    """Sorted random numbers of the items that are asked again."""
+    number = min(items, max(LEAST, math.ceil(SHARE * items)))
+    return sorted(secrets.SystemRandom().sample(range(items), number))
 
 
 def tolerance(base: dict[str, str | None]) -> float:
-    """How far log-likelihoods may be apart for a base model that is loaded so: in float32, or in
-    anything coarser."""
+    """The tolerance of log-likelihoods for the precision in which the base model is loaded."""
     return NEAR if base.get("base_precision") == base.get("compute_dtype") == "float32" else COARSE
 
 
-def stored(path: Path, items: int) -> list[Sample] | None:
-    """The samples of a file, None where they are not those of the first `items` items, one each."""
+def read_stored(path: Path, items: int) -> list[Sample] | None:
+    """The samples of a file. None unless they are one sample for each of the first `items`
+    items."""
     try:
-        found = lines_of(path)
+        samples = lines_of(path)
     except UNFIT:
         return None
-    whole = all(
-        isinstance(sample, dict) and sample.get("doc_id") == at for at, sample in enumerate(found)
+    is_whole = all(
+        isinstance(sample, dict) and sample.get("doc_id") == i for i, sample in enumerate(samples)
     )
-    return found if whole and len(found) == items else None
+    return samples if is_whole and len(samples) == items else None
 
 
 def is_consistent(samples: list[Sample], task: Loaded, tokenizer: Any) -> bool:
-    """Whether all samples are what scoring makes of their answers: the task's items, and metrics
-    that follow."""
+    """Whether scoring computes the same samples from the stored answers: the task's items and the
+    same metrics."""
     try:
-        made = [_made_again(sample, task) for sample in samples]
+        computed = [_recompute(sample, task) for sample in samples]
         if task.generates:
-            count_thoughts(made, tokenizer)
-        return is_near(json.loads(json.dumps(made)), samples, EXACT)
-    except UNFIT:  # a type, a length or a number that no model gives
+            count_thoughts(computed, tokenizer)
+        return is_near(json.loads(json.dumps(computed)), samples, EXACT)
+    except UNFIT:  # a type, a length or a number that no model produces
         return False
 
 
-def unlike(samples: list[Sample], asked: Sequence[Sample], tolerance: float) -> int | None:
-    """The number of the first item to which the model now gives another answer than is stored; None
-    where it gives none."""
+def first_difference(
+    samples: list[Sample], asked: Sequence[Sample], tolerance: float
+) -> int | None:
+    """The number of the first item whose new answer differs from the stored one; None if no answer
+    differs."""
     fresh: list[Sample] = json.loads(json.dumps(asked))
     return next(
         (new["doc_id"] for new in fresh if not _is_same(samples[new["doc_id"]], new, tolerance)),
@@ -82,18 +79,19 @@ def unlike(samples: list[Sample], asked: Sequence[Sample], tolerance: float) -> 
 
 
 def _is_same(old: Sample, new: Sample, tolerance: float) -> bool:
-    """Which choice is likeliest is not compared: of two that are as likely it may be either, and
-    is_consistent() sees to it that the stored one is that of the stored likelihoods."""
-    question = {key: value for key, value in new.items() if key not in LATER}
-    if question != {key: value for key, value in old.items() if key not in LATER}:
+    """Whether questions and answers are equal. The most likely choice is not compared: of two
+    equally likely choices it may be either. is_consistent() checks that the stored choice follows
+    from the stored likelihoods."""
+    question = {key: value for key, value in new.items() if key not in FROM_ANSWER}
+    if question != {key: value for key, value in old.items() if key not in FROM_ANSWER}:
         return False
     if "logprobs" in new:
         return is_near(new["logprobs"], old.get("logprobs"), tolerance)
     return bool(new["prediction"] == old.get("prediction"))
 
 
-def _made_again(sample: Sample, task: Loaded) -> Sample:
-    """A sample as scoring makes it of a document and of what a model answered to it."""
+def _recompute(sample: Sample, task: Loaded) -> Sample:
+    """The sample that scoring makes from a document and the stored answer."""
     from lm_eval.utils import hash_string
 
     doc = task.task.eval_docs[sample["doc_id"]]
@@ -103,7 +101,7 @@ def _made_again(sample: Sample, task: Loaded) -> Sample:
     if task.generates and not (isinstance(answer[0], str) and len(answer[0]) <= LONGEST):
         raise ValueError("no answer")
     target, metrics = task.task.doc_to_target(doc), task.task.process_results(doc, answer)
-    told = {
+    logged = {
         "doc_id": sample["doc_id"],
         "doc": doc,
         "target": target,
@@ -113,31 +111,25 @@ def _made_again(sample: Sample, task: Loaded) -> Sample:
         "metrics": list(metrics),
         **metrics,
     }
-    return sample_of(told, task)
+    return sample_of(logged, task)
 
 
-def is_near(one: Any, other: Any, tolerance: float) -> bool:
-    """Whether two JSON values are the same, a number x within `tolerance` times 1 + |x|."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(
-            is_near(one[key], other[key], tolerance) for key in one
-        )
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_near, one, other, [tolerance] * len(one)))
-    if _is_number(one) and _is_number(other):
-        return (
-            one == other
-            or abs(one - other) <= tolerance * (1 + abs(one))
-            or (math.isnan(one) and math.isnan(other))
-        )
-    return type(one) is type(other) and bool(one == other)
+def is_near(a: Any, b: Any, tolerance: float) -> bool:
+    """Whether two JSON values are equal, where a number x may differ by `tolerance` * (1 + |x|)."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(is_near(a[key], b[key], tolerance) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(is_near, a, b, [tolerance] * len(a)))
+    if _is_number(a) and _is_number(b):
+        return a == b or abs(a - b) <= tolerance * (1 + abs(a)) or (math.isnan(a) and math.isnan(b))
+    return type(a) is type(b) and bool(a == b)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def doubt(
+def find_doubt(
     path: Path,
     task: Loaded,
     tokenizer: Any,
@@ -145,16 +137,16 @@ def doubt(
     ask: Callable[[list[int]], list[Sample]],
     tolerance: float,
 ) -> tuple[str, list[int]]:
-    """Why the samples in a file are not to be believed, empty where they are; and the items that
-    were asked again. `ask` gives the model's samples of the items with these numbers."""
+    """The reason to reject the samples in a file, or an empty string; and the numbers of the items
+    that were asked again. `ask` returns the model's samples for the given item numbers."""
     if task.draws:
-        return "its answers are drawn at random, so that they cannot be asked for again", []
-    samples = stored(path, items)
+        return "the task samples its answers at random, so they cannot be verified", []
+    samples = read_stored(path, items)
     if samples is None:
-        return "they are not one answer to each item", []
-    chosen = drawn(items)
-    if (wrong := unlike(samples, ask(chosen), tolerance)) is not None:
-        return f"the base model answers item {wrong} otherwise", chosen
+        return "they are not exactly one answer per item", []
+    chosen = draw_items(items)
+    if (wrong := first_difference(samples, ask(chosen), tolerance)) is not None:
+        return f"the base model answers item {wrong} differently", chosen
     if not is_consistent(samples, task, tokenizer):
         return "their metrics or questions do not follow from the answers", chosen
     return "", chosen

@@ -1,7 +1,7 @@
-"""Our lm-evaluation-harness tasks, loaded through the harness's own TaskManager.
+"""Loads our lm-evaluation-harness tasks with the harness's own TaskManager.
 
-Its index of thousands of shipped tasks is left out: it costs seconds and none of them is scored
-here."""
+Its index of thousands of other tasks is not built: that costs seconds, and none of them is
+scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,68 +17,67 @@ from kotune_tasks.card import TaskCard, cards
 
 @dataclass(frozen=True)
 class Loaded:
-    """One task object, by the name that lm-eval knows it by."""
+    """A task object of lm-eval and its name."""
 
     name: str
     task: Any
-    merge: bool = False  # system turns are asked as the beginning of the first user's turn
+    merge: bool = False  # put system turns at the beginning of the first user turn
 
     @property
     def generates(self) -> bool:
-        """Whether the model writes its answer, instead of choosing one."""
+        """Whether the model generates its answer instead of choosing one."""
         return bool(self.task.OUTPUT_TYPE == "generate_until")
 
     @property
     def draws(self) -> bool:
-        """Whether the model's answers are drawn at random, so that asked again it gives others."""
+        """Whether answers are sampled at random, so a second evaluation gives other answers."""
         return self.generates and bool(self.task.config.generation_kwargs.get("do_sample"))
 
     def evaluate(self, model: Any, limit: int | Sequence[int] | None = None) -> dict[str, Any]:
-        """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not
-        lm-eval's to make. `limit`: the first so many items, or those of these numbers, in rising
-        order.
+        """lm-eval's own result for this task: `results[name]`, `samples[name]`, without intervals.
+        `limit`: the number of first items, or the sorted numbers of the items.
 
-        Its simple_evaluate would ask the machine about itself each time, for more than a second,
-        and add nothing else: our tasks have no examples in the prompt to draw."""
+        lm-eval's simple_evaluate is not used: it queries the machine's properties each time, for
+        more than a second, and our tasks need nothing else that it adds (few-shot examples)."""
         from lm_eval.evaluator import evaluate
 
-        tasks, model.told_as = {self.name: self.task}, self._told_as()
-        chosen = (
+        tasks, model.turns_by_text = {self.name: self.task}, self._turns_by_text()
+        items = (
             {"samples": {self.name: list(limit)}}
             if isinstance(limit, Sequence)
             else {"limit": limit}
         )
         result: dict[str, Any] = evaluate(
-            model, tasks, **chosen, apply_chat_template=True, bootstrap_iters=0, log_samples=True
+            model, tasks, **items, apply_chat_template=True, bootstrap_iters=0, log_samples=True
         )
         return result
 
-    def _told_as(self) -> dict[str, list[Message]]:
-        """For each text that is asked, the turns that a model is asked in (kotune.score.turns)."""
+    def _turns_by_text(self) -> dict[str, list[Message]]:
+        """The chat turns of each question's text (kotune.score.turns). Raises StageError if two
+        chats have the same text but other turns."""
         if not self.card.turns:
             return {}
-        told: dict[str, list[Message]] = {}
+        by_text: dict[str, list[Message]] = {}
         for doc in self.task.eval_docs:
             turns = before_answer(doc["messages"], self.merge)
-            if told.setdefault(self.question(doc), turns) != turns:
+            if by_text.setdefault(self.question(doc), turns) != turns:
                 raise StageError(
-                    f"{self.name}: {doc['guid']}: another chat's turns are told as the same text;"
+                    f"{self.name}: {doc['guid']}: another chat has the same text in other turns;"
                     " change or remove one"
                 )
-        return told
+        return by_text
 
     @property
     def card(self) -> TaskCard:
-        """What the task tells about itself."""
+        """The task's card."""
         return cards()[self.name]
 
     def question(self, doc: dict[str, Any]) -> str:
-        """What is asked, before any model's chat template."""
+        """The question's text, before a chat template is applied."""
         return str(self.task.doc_to_text(doc))
 
     def quick(self) -> int:
-        """The items of a quick look, up to the end of the cluster that the last of them belongs
-        to."""
+        """The number of items for `--limit quick`, extended to the end of the last cluster."""
         docs, items = self.task.eval_docs, self.card.quick
         while (
             items < len(docs)
@@ -95,22 +94,22 @@ class Loaded:
         return self
 
     def right_answer(self, doc: dict[str, Any]) -> int | str:
-        """What a document's right answer is: the index of a choice, or text."""
+        """A document's right answer: the index of a choice, or a text."""
         return str(self.task.doc_to_target(doc)) if self.generates else self.right_choice(doc)
 
     def right_choice(self, doc: dict[str, Any]) -> int:
-        """Index of the right answer among a multiple-choice document's choices."""
+        """The index of the right answer among a document's choices."""
         target = self.task.doc_to_target(doc)
         return (
             target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
         )
 
 
-def load_task(name: str, data: TaskData = TaskData()) -> Loaded:  # noqa: B008  (it cannot change)
-    """The task called `name` over these data."""
+def load_task(name: str, data: TaskData = TaskData()) -> Loaded:  # noqa: B008  (immutable)
+    """The task `name` over these data."""
     from lm_eval.tasks import TaskManager
 
-    told = {"data_path": str(data.path) if data.path else None, "test_share": data.test_share}
-    metadata = {key: value for key, value in told.items() if value is not None}
+    options = {"data_path": str(data.path) if data.path else None, "test_share": data.test_share}
+    metadata = {key: value for key, value in options.items() if value is not None}
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
     return Loaded(name, manager.load_task_or_group(name)[name], data.merge)

@@ -1,4 +1,5 @@
-"""lm_eval's own command line with one more model, `kotune`: `hf` with shared contexts
+"""lm_eval's own command line with an additional model, `kotune`: lm_eval's `hf` with shared
+contexts
 (kotune.score.shared) and log-likelihoods in float32. It takes the arguments of `hf`."""
 
 from typing import Any
@@ -10,7 +11,7 @@ MODEL = "kotune"
 
 
 def model_class() -> Any:
-    """The class that lm_eval makes the model of."""
+    """The class of the model `kotune`."""
     from lm_eval.models.huggingface import HFLM
 
     class KotuneModel(shared.model_class(HFLM)):  # type: ignore[misc]
@@ -21,8 +22,8 @@ def model_class() -> Any:
 
 
 def register() -> None:
-    """lm_eval knows the model by its name from here on."""
-    import lm_eval.models  # noqa: F401  (registers its own: get_model() does so only where there is none yet)
+    """Register the model `kotune` with lm_eval."""
+    import lm_eval.models  # noqa: F401  (registers lm_eval's models: get_model() does so only if there is none yet)
     from lm_eval.api.registry import model_registry, register_model
 
     if MODEL not in model_registry:
@@ -30,7 +31,7 @@ def register() -> None:
 
 
 def main() -> None:
-    """lm_eval with the words of this process."""
+    """Run lm_eval with this process's arguments."""
     from lm_eval.__main__ import cli_evaluate
 
     register()

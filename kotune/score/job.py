@@ -9,5 +9,5 @@ from kotune.score import scoring
 
 
 def run(root: Path, tasks: dict[str, list[Any]], base: dict[str, str | None], limit: Limit) -> None:
-    """Scores base and tuned in the run folder `root`. `tasks`: each with its TaskData."""
+    """Score base and tuned in the run folder `root`. `tasks`: each task's TaskData as JSON."""
     scoring.score(root, {task: TaskData.told(data) for task, data in tasks.items()}, base, limit)

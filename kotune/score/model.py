@@ -1,4 +1,4 @@
-"""The models that are scored: base and adapter behind lm-evaluation-harness's own HF class, in the
+"""Loads the models to be scored: base and adapter in lm-evaluation-harness's own HF class, in the
 precision of training."""
 
 from copy import deepcopy
@@ -18,36 +18,38 @@ from kotune.train.upstream import exact_softmax, hold_kernels
 from kotune.worker import bounds
 
 BATCH_SIZE = 32
-ATTENTION = "sdpa"  # never what a model's config.json names; on a CPU training has the same
+ATTENTION = "sdpa"  # overrides config.json; training on a CPU uses the same
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
-    """lm-eval's HF model around base + adapter, with the tokenizer and template that were saved
-    with the adapter. The base is what the recipe says: adapter_config.json, which names one too,
-    may be a stranger's."""
+    """lm-eval's HF model with base and adapter, and with the tokenizer and template saved with the
+    adapter.
+
+    The base comes from the recipe. The base named in adapter_config.json is ignored, because that
+    file may come from a stranger. Raises StageError if a part cannot be loaded."""
     from peft import PeftModel
     from transformers import AutoTokenizer
 
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
     refuse_saved(name, adapter)
     with blaming(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
-        # A stranger's need not be the one that was proven: its rules could double each text as
-        # often as they like.
+        # A stranger's tokenizer may differ from the proven one, and its rules may blow up each
+        # text.
         tokenizer = bounds.bound_tokenizer(
             AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
         )
-    plain = load_base(str(base["model"]), base)
-    before = _digests(plain)
+    base_model = load_base(str(base["model"]), base)
+    before = _digests(base_model)
     with blaming(name, "its adapter cannot be loaded", "move the run folder away and run again"):
-        model = PeftModel.from_pretrained(plain, str(adapter)).eval()
+        model = PeftModel.from_pretrained(base_model, str(adapter)).eval()
     _refuse_changed(name, before)
     return harness_model(model, tokenizer)
 
 
 def _digests(base: Any) -> dict[str, tuple[Any, int]]:
-    """Each tensor of a model with a digest of its numbers: a tenth of a second for each GB,
-    measured on a CPU."""
+    """Each tensor of a model with a digest of its numbers. This takes 0.1 seconds per GB, measured
+    on a CPU."""
     return {
         name: (tensor, _digest(tensor)) for name, tensor in base.state_dict(keep_vars=True).items()
     }
@@ -61,22 +63,25 @@ def _digest(tensor: Any) -> int:
 
 
 def _refuse_changed(name: str, before: dict[str, tuple[Any, int]]) -> None:
-    """StageError where an adapter put other numbers into the base model: they would stay when it is
-    switched off. peft (0.20) does so for some ways to begin an adapter, and for whatever tensor of
-    the base stands in the adapter's file."""
+    """Raise StageError if an adapter changed tensors of the base model, because they would stay
+    changed when the adapter is switched off.
+
+    peft (0.20) changes them for some initializations of an adapter. It also changes every tensor of
+    the base that is in the adapter's file."""
     if changed := [key for key, (tensor, digest) in before.items() if _digest(tensor) != digest]:
         raise StageError(
             f"model {name}: its adapter changes {len(changed):,} tensors of the base model"
-            f" ({changed[0]}, ...), which would then be scored as the base; move the run folder"
-            " away and run again"
+            f" ({changed[0]}, ...), so the base could not be scored; move the run folder away and"
+            " run again"
         )
 
 
 def harness_model(model: Any, tokenizer: Any) -> Any:
-    """lm-eval's HF model around one that is loaded. An answer whose thought the template opened
-    (DeepSeek's own does) has the tag before it: else a thought that was cut off would be read as
-    the answer. Answers have batches of their own (kotune.score.batches): `written` says of which
-    sizes they were, the last time."""
+    """lm-eval's HF model around a loaded model.
+
+    If the template opens a thought, as DeepSeek's own does, answers get the opening tag in front.
+    Otherwise a thought that is cut off would be read as the answer. Generation has its own batch
+    sizes (kotune.score.batches); `written` lists those of the last call."""
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST
@@ -87,12 +92,12 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             answers, self.written, reading = [""] * len(requests), [], self.batch_size_per_gpu
             for size, numbers in batches.parts(self, requests, self.most).items():
                 self.batch_size_per_gpu = size = min(size, self.most)
-                found = super().generate_until(
+                generated = super().generate_until(
                     [requests[number] for number in numbers], disable_tqdm
                 )
                 if self.batch_size_per_gpu < size:  # it ran out of memory
                     self.most = self.batch_size_per_gpu
-                for number, answer in zip(numbers, found, strict=True):
+                for number, answer in zip(numbers, generated, strict=True):
                     answers[number] = opened(requests[number].args[0]) + answer
             self.batch_size_per_gpu = reading
             return answers
@@ -103,22 +108,22 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
 
 
 def load_base(name: str, base: dict[str, str | None]) -> Any:
-    """The base model on the GPU where there is one, in the precision and with the kernels that
-    training used. StageError where its weights lack tensors, which transformers fills with random
+    """The base model, on the GPU if there is one, with the precision and kernels of training.
+
+    Raises StageError if its weights lack tensors, which transformers would fill with random
     numbers."""
     import torch
     from transformers import AutoModelForCausalLM
 
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     precision = loading(str(base["base_precision"]), str(base["compute_dtype"]))
-    where = {"revision": base["model_revision"] or "main", "trust_remote_code": False}
+    source = {"revision": base["model_revision"] or "main", "trust_remote_code": False}
     if file := generation.file_of(name, base["model_revision"], CONFIG):
         sizes.refuse(name, file.parent)  # before transformers reads it
     with blaming(name, "its config.json cannot be used"):
         config = config_of(name, base["model_revision"])
-    config._attn_implementation = (
-        ATTENTION  # as an argument, it would give way to config.json's own (transformers 5.16)
-    )
+    # Set here, because transformers (5.16) prefers config.json's value to an argument.
+    config._attn_implementation = ATTENTION
     with blaming(name, "it cannot be loaded"):
         if file:
             _refuse_larger(name, file.parent, config)
@@ -128,45 +133,48 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
             device_map={"": device},
             use_safetensors=True,
             output_loading_info=True,
-            **where,
+            **source,
             **precision,
         )
     _refuse_missing(name, sorted(loaded["missing_keys"]))
     hold_kernels(model)
     _keep_only_tokens(model)
-    # torch multiplies by a weight that could learn otherwise, to the last bit.
+    # With requires_grad, torch's products differ in the last bit.
     return model.eval().requires_grad_(False)
 
 
 def _refuse_larger(name: str, folder: Path, config: Any) -> None:
-    """RecipeError for a model whose weights do not make it as large as it is, which is told by one
-    on `meta`, without memory."""
+    """Raise RecipeError if the model of a config is larger than its weights. The model is built on
+    the device `meta`, which takes no memory."""
     import torch
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        made = AutoModelForCausalLM.from_config(deepcopy(config), trust_remote_code=False)
-    elements = sum(tensor.numel() for tensor in (*made.parameters(), *made.buffers()))
+        model = AutoModelForCausalLM.from_config(deepcopy(config), trust_remote_code=False)
+    elements = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
     sizes.refuse_elements(name, elements, folder)
 
 
 def _refuse_missing(name: str, missing: list[str]) -> None:
-    """Tied weights are not among the missing ones: transformers has tied them before it tells."""
+    """Raise StageError for missing tensors. Tied weights are not among them, because transformers
+    ties them before it reports."""
     if missing:
         first = ", ".join(missing[:3])
         raise StageError(
             f"model {name}: its weights lack {len(missing):,} tensors of the model"
-            f" ({first}{', ...' * (len(missing) > 3)}), which would be random numbers; fetch the"
+            f" ({first}{', ...' * (len(missing) > 3)}), which would be random numbers; download the"
             " model again, or choose another"
         )
 
 
 def _keep_only_tokens(model: Any) -> None:
-    """How answers are written is the tasks' to say, for every model alike: of a model's own
-    settings (repetition_penalty, temperature, max_time, ...) only the ids of its tokens stay.
-    run.json says what else it asked for."""
+    """Remove a model's own generation settings (repetition_penalty, temperature, max_time, ...)
+    except its token ids.
+
+    The tasks decide how answers are generated, for every model alike. run.json records the removed
+    settings."""
     from transformers import GenerationConfig
 
-    asked = model.generation_config
-    ids = {name: getattr(asked, name) for name in TOKEN_IDS} if asked else {}
+    own = model.generation_config
+    ids = {name: getattr(own, name) for name in TOKEN_IDS} if own else {}
     model.generation_config = GenerationConfig(**ids)

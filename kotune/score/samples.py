@@ -1,4 +1,4 @@
-"""The files of samples/: what was asked, and what each variant made of it."""
+"""Writes the files in samples/: the questions, and each variant's answers."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,9 +14,9 @@ from kotune.runs.records import fits
 from kotune.runs.unfinished import Note
 from kotune.score.harness import Loaded
 
-NOTES = (
-    "agreement",
-)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
+# Fields of a document that are no part of the question. Some copies of the data have them, but the
+# items are the same.
+NOTES = ("agreement",)
 
 
 def _short(text: str) -> str:
@@ -24,7 +24,7 @@ def _short(text: str) -> str:
 
 
 def write_samples(root: Path, kind: str, task: str, rows: list[dict[str, Any]]) -> str:
-    """Write samples/<kind>/<task>.jsonl; its digest."""
+    """Write samples/<kind>/<task>.jsonl. Returns the digest of the file."""
     path = samples_path(root, kind, task)
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return sha256(path)
@@ -39,30 +39,29 @@ def note_path(root: Path, task: str, variant: str) -> Path:
 
 
 def read_note(path: Path, shape: Any = Note) -> dict[str, Any]:
-    """A note in scored/. Empty where there is none, or a damaged one: what it told of is done
-    again."""
+    """A note in scored/. Empty if it is missing or damaged; its task is then scored again."""
     try:
-        found = json_of(path)
+        note = json_of(path)
     except (OSError, ValueError):
         return {}
-    return dict(found) if fits(found, shape) else {}
+    return dict(note) if fits(note, shape) else {}
 
 
 def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
-    """What to tell of notes that are there and cannot be used."""
+    """A message for each damaged note in scored/."""
     for path in (note_path(root, task, variant) for task in tasks for variant in ("base", "tuned")):
         if path.exists() and not read_note(path):
-            yield f"{path.relative_to(root)}: damaged, so what it tells of is scored again"
+            yield f"{path.relative_to(root)}: damaged; its task is scored again"
 
 
 def refused_path(root: Path, task: str) -> Path:
-    """Beside the note on a task's base answers: whose were not believed, and why."""
+    """The file that records which run's base answers were refused for a task, and why."""
     return note_path(root, task, "base").with_suffix(".refused")
 
 
 def item_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
-    """What was asked, for a person to read beside the answers: the same for base and tuned, so it
-    is written once."""
+    """The question of a sample, for people who read the answers. It is the same for base and tuned,
+    so it is written once."""
     doc = task.task.eval_docs[sample["doc_id"]]
     choices = None if task.generates else list(task.task.doc_to_choice(doc))
     notes = {key: doc[key] for key in NOTES if doc.get(key) is not None}
@@ -75,9 +74,10 @@ def item_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
 
 
 def sample_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
-    """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold
-    and each metric's ingredients. Two models' prompts differ by their chat templates, their
-    questions may not."""
+    """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold,
+    and the values from which each metric is computed.
+
+    The prompts of two models differ by their chat templates; the questions must be equal."""
     doc = sample["doc"]
     kept = {key: sample[key] for key in ("doc_id", "prompt_hash", "target_hash")}
     names = {key: doc[key] for key in ("guid", "source") if key in doc}
@@ -95,8 +95,7 @@ def sample_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
 
 
 def _predicted(responses: list[Any]) -> dict[str, Any]:
-    """The text that the model wrote, or the index of the likeliest choice and all
-    log-likelihoods."""
+    """The generated text, or the index of the most likely choice and the log-likelihoods of all."""
     if isinstance(responses[0], str):
         return {"prediction": responses[0]}
     likelihoods = [response[0] for response in responses]
@@ -107,8 +106,8 @@ def _predicted(responses: list[Any]) -> dict[str, Any]:
 
 
 def count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
-    """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the
-    model's own tokens. A task alone cannot, since lm-eval shows it no tokenizer."""
+    """Add `thinking_tokens` to items with a thought: the number of its tokens. The task cannot
+    count them, because lm-eval gives it no tokenizer."""
     for sample in samples:
         if thinking := thought(sample["prediction"]):
             sample["metrics"]["thinking_tokens"] = len(

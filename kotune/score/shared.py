@@ -1,13 +1,14 @@
-"""Log-likelihoods with lm-evaluation-harness's HF model class, the context of a question's choices
-read once.
+"""Computes log-likelihoods with lm-evaluation-harness's HF model class, but reads the context of a
+question's choices only once.
 
-Guarantees lm_eval's token ids, cut of long contexts, order of answers and calls of its cache. In
-float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py). It saves the
-reading of a context for every choice but the first, and the head, the product with the whole
-vocabulary, at every position that predicts nothing of a choice.
+Token ids, truncation of long contexts, order of answers and calls of lm_eval's cache are the same
+as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py).
+Saved are the context of every choice but the first, and the logits at every position that does not
+predict a choice.
 
-Batches are cut by ids, not by items. A model that cannot go on from what it has read is scored by
-lm_eval's own code, and so are texts so long that its RoPE scaling turns all of their keys anew."""
+A batch is limited by its number of ids, not of items. lm_eval's own code is used for a model that
+cannot continue from its cache, and for texts so long that RoPE scaling changes all of their
+keys."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,19 +20,15 @@ from kodata.errors import on_one_line
 from kotune.score import memory
 from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting, questions, slices
 
-# For each item of the batch size. Fewer ids leave a GPU idle between its kernels (not measured);
-# more leave a CPU's caches. An id that is kept costs its keys and values, one that is read all
-# activations of a layer.
+# Limits per item of the batch size. Fewer ids leave a GPU idle between kernels (not measured); more
+# exceed a CPU's caches. A kept id costs its keys and values, a read id all activations of a layer.
 ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
-NEAR, COARSE = (
-    1e-3,
-    0.03,
-)  # how far x may be from lm_eval's own, as a part of 1 + |x|: in float32, in anything coarser
-PROBE: list[
-    Request
-    # two questions of unlike length, whose choices part at once or later, and one of a single
-    # choice
-] = [
+# Tolerance of a log-likelihood x compared with lm_eval's own, relative to 1 + |x|: in float32, and
+# in anything coarser.
+NEAR, COARSE = 1e-3, 0.03
+# Two questions of different length, whose choices differ from the first id or from a later one, and
+# a question with a single choice.
+PROBE: list[Request] = [
     (None, [1, 2, 3, 4, 5, 6, 7], [8, 9]),
     (None, [1, 2, 3, 4, 5, 6, 7], [2, 8, 7]),
     (None, [3, 2], [5, 6, 4]),
@@ -39,11 +36,11 @@ PROBE: list[
     (None, [4], [6]),
 ]
 
-Answer = tuple[float, bool]  # a log-likelihood, and whether each id is the likeliest
+Answer = tuple[float, bool]  # a log-likelihood, and whether each id is the most likely one
 
 
-class Wanted(NamedTuple):
-    """An id whose log-probability is asked of one position of one row of logits."""
+class Target(NamedTuple):
+    """An id, and the row and position of the logits that predict it."""
 
     row: int
     position: int
@@ -51,8 +48,8 @@ class Wanted(NamedTuple):
 
 
 class Trunks(NamedTuple):
-    """What the model has read of a batch of questions: [question, id] left-padded, and its keys and
-    values."""
+    """The trunks that a model has read: the attention mask [question, id], left-padded, and the
+    cache of keys and values."""
 
     mask: Any
     cache: Any
@@ -60,13 +57,13 @@ class Trunks(NamedTuple):
 
 @cache
 def model_class(base: Any) -> Any:
-    """`base`, lm_eval's HF model class or one made of it, with contexts that are shared and batches
-    that fit into memory."""
+    """A subclass of `base` (lm_eval's HF model class or a subclass) with shared contexts and with
+    batches that fit into memory."""
 
     class SharedModel(base):  # type: ignore[misc]
-        shares: bool | None = None  # whether contexts are shared; None: it is not known yet
-        written: list[int] = []  # noqa: RUF012  (batch sizes of answers; set anew by whoever asks for them)
-        reads_alike: float  # ids; requests that may be longer are plain lm_eval's
+        shares: bool | None = None  # whether contexts are shared; None: not tried yet
+        written: list[int] = []  # noqa: RUF012  (batch sizes of answers; replaced by each caller)
+        max_shared: float  # plain lm_eval answers requests of this many ids or more
         tok_encode: Any
 
         def _loglikelihood_tokens(
@@ -77,8 +74,8 @@ def model_class(base: Any) -> Any:
         ) -> list[Answer]:
             if self.shares is None:
                 self.shares = _can_share(self, super()._loglikelihood_tokens)
-                self.reads_alike = _read_alike(self.model) if self.shares else 0
-            if self.shares and _longest(requests) < self.reads_alike:
+                self.max_shared = _max_shared(self.model) if self.shares else 0
+            if self.shares and _longest(requests) < self.max_shared:
                 return loglikelihoods(self, requests, disable_tqdm)
 
             def ask(left: list[Request]) -> list[Answer]:
@@ -86,14 +83,13 @@ def model_class(base: Any) -> Any:
                     super(SharedModel, self)._loglikelihood_tokens(left, disable_tqdm, override_bs)
                 )
 
-            return memory.keeping(
+            return memory.answers_within_memory(
                 self, "loglikelihood", [(request[0], request) for request in requests], ask, []
             )
 
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[Answer]:
-            self.tok_encode = lru_cache(4)(
-                self.tok_encode
-            )  # lm_eval encodes a context for each of its choices
+            # Cached, because lm_eval encodes a context again for each of its choices.
+            self.tok_encode = lru_cache(4)(self.tok_encode)
             try:
                 return list(super().loglikelihood(requests, disable_tqdm))
             finally:
@@ -103,7 +99,7 @@ def model_class(base: Any) -> Any:
             def ask(left: list[Any]) -> list[str]:
                 return list(super(SharedModel, self).generate_until(left, disable_tqdm))
 
-            return memory.keeping(
+            return memory.answers_within_memory(
                 self,
                 "generate_until",
                 [(request.args, request) for request in requests],
@@ -115,76 +111,71 @@ def model_class(base: Any) -> Any:
 
 
 def _can_share(lm: Any, plain: Any) -> bool:
-    """Whether a model can go on from what it has read, which is tried: it must then answer as it
-    does to lm_eval. If not, a line says why."""
+    """Whether a model can continue from its cache. It is tried: the answers must equal lm_eval's.
+    If they do not, a line with the reason is printed."""
     try:
         _require_copies(lm)
-        of = lm.model.dtype
-        apart = _apart(
-            loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True), "float32" in str(of)
-        )
-        why = "its answers differ then" if apart else ""
-    except Exception as error:  # a model's class may raise whatever it likes
+        ours, theirs = loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True)
+        differ = _differ(ours, theirs, "float32" in str(lm.model.dtype))
+        why = "the answers with shared contexts differ" if differ else ""
+    except Exception as error:  # a model's class may raise any exception
         if memory.is_exhausted(error):
             raise
         why = str(error).partition("\n")[0] or type(error).__name__
     if why:
         print(
-            f"contexts are read anew for each choice, by plain lm_eval: {on_one_line(why)}",
+            f"contexts are not shared between choices; plain lm_eval is used: {on_one_line(why)}",
             flush=True,
         )
     return not why
 
 
 def _require_copies(lm: Any) -> None:
-    """TypeError for a model whose keys and values are not known to be right when they are copied to
-    other rows."""
+    """Raise TypeError for a model whose cache may not be copied to other rows: only decoders with
+    known kinds of caches are supported."""
     import torch
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
     if lm.backend != "causal":
         raise TypeError("the model has an encoder")
     ids = torch.tensor([[1]], device=lm.device)
-    made = _forward(
-        lm, ids, torch.ones_like(ids), torch.zeros_like(ids), 1, use_cache=True
-    ).past_key_values
-    kinds = {type(layer) for layer in getattr(made, "layers", ())}
-    if type(made) is not DynamicCache or not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:
+    out = _forward(lm, ids, torch.ones_like(ids), torch.zeros_like(ids), 1, use_cache=True)
+    read = out.past_key_values
+    kinds = {type(layer) for layer in getattr(read, "layers", ())}
+    if type(read) is not DynamicCache or not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:
         raise TypeError(
-            f"{type(made).__name__} of {', '.join(sorted(kind.__name__ for kind in kinds))} is not"
-            " known here"
+            f"a {type(read).__name__} of {', '.join(sorted(kind.__name__ for kind in kinds))} is"
+            " not supported"
         )
 
 
-def _read_alike(model: Any) -> float:
-    """From how many ids on the keys of a model depend on how many it reads, infinite for most. RoPE
-    scaling `dynamic` and `longrope` (transformers' dynamic_rope_update) turn all keys of a longer
-    text otherwise, but not those that are kept."""
+def _max_shared(model: Any) -> float:
+    """The number of ids from which a model's keys depend on the length of the text; infinite for
+    most models.
+
+    The RoPE scalings `dynamic` and `longrope` (transformers' dynamic_rope_update) rotate all keys
+    of a longer text differently, but not the keys already in the cache."""
     bounds = [math.inf]
     for module in model.modules():
         kinds = getattr(module, "rope_type", None)
-        told = kinds.items() if isinstance(kinds, dict) else [(None, kinds)]
-        for layers in (
-            layers for layers, kind in told if kind == "longrope" or "dynamic" in str(kind)
-        ):
-            scaled = (
-                module.config.rope_parameters
-                if layers is None
-                else module.config.rope_parameters[layers]
-            )
+        for layers, kind in kinds.items() if isinstance(kinds, dict) else [(None, kinds)]:
+            if kind != "longrope" and "dynamic" not in str(kind):
+                continue
+            parameters = module.config.rope_parameters
+            scaled = parameters if layers is None else parameters[layers]
             most = module.config.max_position_embeddings
             bounds.append(min(most, scaled.get("original_max_position_embeddings", most)))
     return min(bounds)
 
 
 def _longest(requests: Sequence[Request]) -> int:
-    """Ids that a row may have at most, however questions are put together in batches."""
-    return max((len(ids[1]) for ids in requests), default=0) + max(
-        (len(ids[2]) for ids in requests), default=0
-    )
+    """The maximum ids of a row, for any grouping of questions into batches."""
+    contexts = (len(context) for _, context, _ in requests)
+    continuations = (len(continuation) for _, _, continuation in requests)
+    return max(contexts, default=0) + max(continuations, default=0)
 
 
-def _apart(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
+def _differ(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
     tolerance = NEAR if is_float32 else COARSE
     return any(
         not abs(a - b) <= tolerance * (1 + abs(b))
@@ -193,10 +184,10 @@ def _apart(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
 
 
 def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> list[Answer]:
-    """The answer to each request, in order; lm_eval's cache has been told of it."""
+    """The answer to each request, in order. Each answer is also added to lm_eval's cache."""
     from tqdm import tqdm
 
-    waiting, found = questions(requests, lm.max_length), dict[int, Answer]()
+    waiting, done = questions(requests, lm.max_length), dict[int, Answer]()
     with tqdm(
         total=len(requests),
         disable=disable_tqdm or lm.rank != 0,
@@ -205,26 +196,24 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
         while waiting:
             batch, answers = memory.within_memory(lm, lambda: _next_batch(lm, waiting))  # noqa: B023  (called at once)
             for number, answer in answers.items():
-                if (
-                    asked := requests[number][0]
-                ) is not None:  # None: a part of a text, which lm_eval caches whole
-                    lm.cache_hook.add_partial("loglikelihood", asked, answer)
-            found |= answers
+                texts = requests[number][0]
+                if texts is not None:  # None: a part of a text, which lm_eval caches as a whole
+                    lm.cache_hook.add_partial("loglikelihood", texts, answer)
+            done |= answers
             waiting = waiting[len(batch) :]
             progress.update(len(answers))
-    return [found[number] for number in range(len(requests))]
+    return [done[number] for number in range(len(requests))]
 
 
 def on_device(device: str, batch_size: int) -> Room:
-    """What a batch may have at most, on a device of torch's type `device`."""
+    """The limits of a batch on a device of torch's type `device`."""
     return Room(*(batch_size * most for most in (ON_CPU if device == "cpu" else ON_GPU)))
 
 
 def _next_batch(
     lm: Any, waiting: Sequence[Question]
 ) -> tuple[Sequence[Question], dict[int, Answer]]:
-    """The first of the questions that are one batch, and the answer to each request that is in
-    it."""
+    """The first questions that form one batch, and the answers to its requests."""
     room = on_device(lm.device.type, memory.batch_size(lm))
     batch = waiting[: fitting(waiting, room, lm.max_length)]
     parts: dict[int, list[Answer]] = {
@@ -239,43 +228,42 @@ def _next_batch(
 
 
 def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[int, Answer]]:
-    """(number of the request, the answer for one id of its continuation), for all of them."""
-    goes_on: dict[Row, list[Choice]] = {}  # what is asked of each row
+    """A pair for every id of every continuation: the request's number and the answer for the id."""
+    continued: dict[Row, list[Choice]] = {}  # the choices that each row predicts
     for row, question in enumerate(batch):
         for choice in question.choices:
             if rest := question.rest(choice):
-                goes_on.setdefault((row, rest), []).append(question.after(choice))
-    trunks, answers = _read_trunks(lm, batch, bool(goes_on))
+                continued.setdefault((row, rest), []).append(question.after(choice))
+    trunks, answers = _read_trunks(lm, batch, bool(continued))
     yield from answers
-    rows = sorted(goes_on, key=lambda one: -len(one[1]))
+    rows = sorted(continued, key=lambda row: -len(row[1]))
     for part in slices(rows, trunks.mask.shape[1], room):
-        yield from _read_on(lm, trunks, part, [goes_on[row] for row in part])
+        yield from _read_on(lm, trunks, part, [continued[row] for row in part])
 
 
 def _read_trunks(
     lm: Any, batch: Sequence[Question], use_cache: bool
 ) -> tuple[Trunks, list[tuple[int, Answer]]]:
-    """Reads the trunks of a batch, which answers for the ids of each choice up to the first that is
-    not shared."""
+    """Read the trunks of a batch. The answers are for the ids of each choice up to the first that
+    is not shared."""
     keep = max(question.shared for question in batch) + 1
     ids, mask = _padded([question.trunk for question in batch], lm.device, left=True)
     out = _forward(lm, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), keep, use_cache=use_cache)
-    wanted = [
-        (choice.request, Wanted(row, keep - 1 - question.shared + at, choice.ids[at]))
+    targets = [
+        (choice.request, Target(row, keep - 1 - question.shared + i, choice.ids[i]))
         for row, question in enumerate(batch)
         for choice in question.choices
-        for at in range(question.shared + 1)
+        for i in range(question.shared + 1)
     ]
-    return Trunks(mask, out.past_key_values if use_cache else None), _predicted(
-        lm, out.logits, wanted
-    )
+    trunks = Trunks(mask, out.past_key_values if use_cache else None)
+    return trunks, _predicted(lm, out.logits, targets)
 
 
 def _read_on(
     lm: Any, trunks: Trunks, rows: Sequence[Row], choices: Sequence[Sequence[Choice]]
 ) -> list[tuple[int, Answer]]:
-    """Reads on after copies of trunks. `choices`: for each row, the ids that are asked, one for
-    each that is read."""
+    """Continue copies of trunks. `choices`: for each row, the choices whose ids it predicts, one
+    for each id that is read."""
     import torch
 
     chosen = torch.tensor([row for row, _ in rows], device=lm.device)
@@ -286,27 +274,26 @@ def _read_on(
     out = _forward(
         lm, ids, whole, positions, 0, past_key_values=_copied(trunks.cache, chosen), use_cache=True
     )
-    wanted = [
-        (choice.request, Wanted(row, at, asked))
+    targets = [
+        (choice.request, Target(row, position, target))
         for row, same in enumerate(choices)
         for choice in same
-        for at, asked in enumerate(choice.ids)
+        for position, target in enumerate(choice.ids)
     ]
-    return _predicted(lm, out.logits, wanted)
+    return _predicted(lm, out.logits, targets)
 
 
 def _copied(read: Any, rows: Any) -> Any:
-    """A cache of keys and values with these rows, each as often as it is named. The one that is
-    copied stays as it is: no layer of the kinds that _require_copies() lets through changes a
-    tensor in place."""
-    made = copy(read)
-    made.layers = [copy(layer) for layer in read.layers]
-    made.reorder_cache(rows)
-    return made
+    """A copy of a cache with these rows, which may repeat. The original does not change, because no
+    layer that _require_copies() allows changes a tensor in place."""
+    copied = copy(read)
+    copied.layers = [copy(layer) for layer in read.layers]
+    copied.reorder_cache(rows)
+    return copied
 
 
 def _padded(rows: Sequence[tuple[int, ...]], device: Any, left: bool) -> tuple[Any, Any]:
-    """Ids and attention mask, [row, id], with zeros where a row is shorter than the longest."""
+    """Ids and attention mask [row, id], padded with zeros to the longest row."""
     import torch
 
     width = max(map(len, rows))
@@ -320,8 +307,8 @@ def _padded(rows: Sequence[tuple[int, ...]], device: Any, left: bool) -> tuple[A
 
 
 def _forward(lm: Any, ids: Any, mask: Any, positions: Any, keep: int, **more: Any) -> Any:
-    """The model's output with logits of the last `keep` positions, 0 for all, in the precision that
-    lm_eval would use."""
+    """The model's output with the logits of the last `keep` positions (0: all), in the precision
+    that lm_eval uses."""
     import torch
 
     mixed = lm.mixed_precision_dtype
@@ -332,20 +319,18 @@ def _forward(lm: Any, ids: Any, mask: Any, positions: Any, keep: int, **more: An
 
 
 def _predicted(
-    lm: Any, logits: Any, wanted: Sequence[tuple[int, Wanted]]
+    lm: Any, logits: Any, targets: Sequence[tuple[int, Target]]
 ) -> list[tuple[int, Answer]]:
-    """For each wanted id of `logits` [row, position, word] its log-probability and whether it is
-    the likeliest one."""
+    """For each target its log-probability and whether it is the most likely id. `logits`: [row,
+    position, vocabulary]."""
     import torch
     from torch.nn.functional import log_softmax
 
     every = log_softmax(logits, dim=-1, dtype=lm.softmax_dtype)
-    rows, positions, ids = torch.tensor([asked for _, asked in wanted], device=logits.device).T
-    values, likeliest = (
-        every[rows, positions, ids].tolist(),
-        every.argmax(-1)[rows, positions] == ids,
-    )
+    rows, positions, ids = torch.tensor([target for _, target in targets], device=logits.device).T
+    values = every[rows, positions, ids].tolist()
+    likeliest = (every.argmax(-1)[rows, positions] == ids).tolist()
     return [
         (number, (value, is_likeliest))
-        for (number, _), value, is_likeliest in zip(wanted, values, likeliest.tolist(), strict=True)
+        for (number, _), value, is_likeliest in zip(targets, values, likeliest, strict=True)
     ]

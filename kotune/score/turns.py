@@ -1,9 +1,8 @@
-"""A chat that lm-eval's own tasks can only tell as one text is asked, in a run, in the turns that
-it has: as it is trained.
+"""Renders the questions of chat tasks with their turns, as they are trained.
 
-lm-eval puts one user's turn into a model's chat template. Its HF model is asked for that by
-apply_chat_template(), where the class here finds the turns again. Plain `lm_eval` asks the text.
-"""
+lm-eval renders a question as one user turn, by calling apply_chat_template() of its HF model. The
+class here looks up the turns of the question's text in that method. Plain `lm_eval` renders the
+text."""
 
 from functools import cache
 from typing import Any
@@ -15,27 +14,26 @@ from kotune.errors import StageError
 
 
 def before_answer(messages: list[Message], merge: bool) -> list[Message]:
-    """The turns before the last answer, role and content alone (datasets fills other keys of other
-    rows with None)."""
+    """The turns before the last answer, with role and content alone. `merge`: put the system turn
+    into the first user turn. (datasets adds the keys of other rows with None.)"""
     turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages[:-1]]
     return merged(*turns) if merge and turns[0]["role"] == "system" else turns
 
 
 @cache
 def model_class() -> Any:
-    """lm-eval's HF model class with `told_as`: for a text that is asked, the turns that it tells
-    of."""
+    """lm-eval's HF model class with `turns_by_text`: the turns of each question's text."""
     from lm_eval.models.huggingface import HFLM
 
     class TurnsModel(HFLM):  # type: ignore[misc]
-        told_as: dict[str, list[Message]] = {}  # noqa: RUF012  (set anew by whoever asks)
+        turns_by_text: dict[str, list[Message]] = {}  # noqa: RUF012  (replaced by each caller)
 
         def apply_chat_template(
             self, chat_history: list[Message], add_generation_prompt: bool = True
         ) -> str:
-            """As lm-eval's, but that it would leave out a system turn which a template refuses, and
-            say so in a log alone."""
-            turns = self.told_as.get(chat_history[-1]["content"], chat_history)
+            """As lm-eval's, but raises StageError if the template refuses the turns. lm-eval would
+            drop a refused system turn and only log it."""
+            turns = self.turns_by_text.get(chat_history[-1]["content"], chat_history)
             try:
                 return str(
                     self.tokenizer.apply_chat_template(
@@ -46,12 +44,13 @@ def model_class() -> Any:
                         **self.chat_template_args,
                     )
                 )
-            except Exception as error:  # a template may raise whatever it likes
-                mend = "say `system: merge` in the data entry, or " * (turns[0]["role"] == "system")
-                asked = shown(turns[-1]["content"])
+            except Exception as error:  # a template may raise any exception
+                has_system = turns[0]["role"] == "system"
+                merge = "set `system: merge` in the data entry, or " * has_system
+                question = shown(turns[-1]["content"])
                 raise StageError(
-                    f"the template refuses what a task asks ({brief(error)}): {asked}; {mend}choose"
-                    " another `template`"
+                    f"the template refuses a task's question ({brief(error)}): {question};"
+                    f" {merge}choose another `template`"
                 ) from None
 
     return TurnsModel

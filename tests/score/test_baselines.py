@@ -14,7 +14,7 @@ from kodata.reading import files
 from kotune.runs.folder import write_text
 from kotune.runs.task_data import TaskData
 from kotune.score import baselines
-from kotune.score.baselines import Lines, References
+from kotune.score.baselines import BaselineAnswers, Baselines
 from kotune.score.harness import Loaded, load_task
 from kotune.score.scoring import metrics
 from kotune_tasks.card import cards
@@ -33,16 +33,16 @@ def write_rows(folder: Path, records: list[Any]) -> None:
     write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
 
 
-def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> References:
+def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> Baselines:
     """The lines of a run that trained on the sample's first rows."""
     records = list(nli_sample.read("train"))[:rows]
     write_rows(folder, records)
-    return References(folder, most)
+    return Baselines(folder, most)
 
 
 def found(
-    lines: References, name: str, items: int = 171, path: Path | None = None
-) -> tuple[Loaded, Lines]:
+    lines: Baselines, name: str, items: int = 171, path: Path | None = None
+) -> tuple[Loaded, BaselineAnswers]:
     task = load_task(name, TaskData(path))
     docs = list(task.task.eval_docs)[:items]
     return task, lines.of(
@@ -85,8 +85,10 @@ def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why
     tmp_path: Path,
 ) -> None:
     path = ROOT / "kodata" / "samples" / "nsmc"
-    assert found(trained(tmp_path), "nsmc_ko", path=path)[1] == Lines({}, 0, "not trained")
-    assert found(trained(tmp_path, rows=1), "nli_sample_ko")[1] == Lines({}, 1, "too few")
+    assert found(trained(tmp_path), "nsmc_ko", path=path)[1] == BaselineAnswers(
+        {}, 0, "not trained"
+    )
+    assert found(trained(tmp_path, rows=1), "nli_sample_ko")[1] == BaselineAnswers({}, 1, "too few")
 
 
 def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scoring(
@@ -94,16 +96,16 @@ def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scor
 ) -> None:
     neutral = [record for record in nli_sample.read("train") if record["label"] == "neutral"][:50]
     write_rows(tmp_path, neutral)
-    assert found(References(tmp_path), "nli_sample_ko")[1] == Lines({}, 50, "one label")
+    assert found(Baselines(tmp_path), "nli_sample_ko")[1] == BaselineAnswers({}, 50, "one label")
     with pytest.raises(DataError, match="all of 50 training rows have the label neutral"):
         Classifier(neutral, "overlap")
 
 
 @pytest.mark.parametrize("items", [1, 171])
 def test_a_task_whose_answer_is_no_label_has_no_line(tmp_path: Path, items: int) -> None:
-    assert found(trained(tmp_path), "nli_sample_write_ko", items)[1] == Lines({}, 0, None)
+    assert found(trained(tmp_path), "nli_sample_write_ko", items)[1] == BaselineAnswers({}, 0, None)
     korquad = ROOT / "kodata" / "samples" / "korquad"
-    assert found(trained(tmp_path), "korquad_ko", path=korquad)[1] == Lines({}, 0, None)
+    assert found(trained(tmp_path), "korquad_ko", path=korquad)[1] == BaselineAnswers({}, 0, None)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
         }
         for at, doc in enumerate(list(task.task.eval_docs)[:5])
     ]
-    lines = References(tmp_path).of(task, samples)
+    lines = Baselines(tmp_path).of(task, samples)
     assert (list(lines.samples), lines.absent) == ([line], None)
     for told, sample in zip(lines.samples[line], samples, strict=True):
         assert (told["doc_id"], told["guid"], told["cluster"]) == (
@@ -141,7 +143,7 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
     value = metrics({}, lines.samples[line])[primary]["value"]
     assert value and value > metrics({}, samples)[primary]["value"]  # type: ignore[operator]
     bare = [{**sample, "metrics": {"empty": 0.0}} for sample in samples]
-    assert References(tmp_path).of(task, bare).samples == {}
+    assert Baselines(tmp_path).of(task, bare).samples == {}
 
 
 def test_every_line_that_a_task_tells_of_has_the_judged_metric() -> None:

@@ -102,14 +102,14 @@ def likelihoods(samples: list[Sample]) -> None:
         worst = sample["logprobs"].index(min(sample["logprobs"]))
         wrong = (sample["gold"] + 1) % 3 if worst == sample["gold"] else worst
         sample["logprobs"][wrong] = 0.0
-        sample.update(json.loads(json.dumps(borrowed._made_again(sample, task))))
+        sample.update(json.loads(json.dumps(borrowed._recompute(sample, task))))
 
 
 def texts(samples: list[Sample]) -> None:
     task = load_task(TEXT)
     for sample in samples:
         sample["prediction"] = "중립" if sample["gold"] == "모순" else "모순"
-        sample.update(json.loads(json.dumps(borrowed._made_again(sample, task))))
+        sample.update(json.loads(json.dumps(borrowed._recompute(sample, task))))
 
 
 def other_question(samples: list[Sample]) -> None:
@@ -176,7 +176,7 @@ def test_scores_that_do_not_follow_from_the_samples_are_found(tmp_path: Path, mo
     note["values"]["acc"]["value"] = 0.0
     write_json(note_path(tmp_path, TASK, "base"), note)
     (told,) = check(tmp_path, model, loaded)
-    assert "the scores beside them do not follow" in told
+    assert "scores do not follow" in told
 
 
 @pytest.mark.parametrize("line", [b"{", b"[" * 100_000, b"{}", b"null", b"\xff"])
@@ -186,7 +186,7 @@ def test_samples_that_are_none_are_refused(tmp_path: Path, model: Any, line: byt
     path.write_bytes(line + b"\n")
     write_json(note, {**read_json(note), "sha256": sha256(path)})
     (told,) = check(tmp_path, model, loaded)
-    assert "not one answer to each item" in told
+    assert "not exactly one answer per item" in told
 
 
 def test_likelihoods_may_move_as_far_as_batching_moves_them(tmp_path: Path, model: Any) -> None:
@@ -212,12 +212,12 @@ def test_answers_that_are_drawn_are_not_borrowed(tmp_path: Path) -> None:
     task = load_task("ko_naturalness_sampled")
     assert task.draws
     assert not load_task("ko_naturalness").draws and not load_task(TASK).draws
-    why, asked = borrowed.doubt(tmp_path / "none", task, None, 9, lambda _: [], borrowed.NEAR)
-    assert "drawn at random" in why and asked == []
+    why, asked = borrowed.find_doubt(tmp_path / "none", task, None, 9, lambda _: [], borrowed.NEAR)
+    assert "at random" in why and asked == []
 
 
 def test_a_fiftieth_is_asked_at_least_twenty_and_each_time_others() -> None:
-    assert [len(borrowed.drawn(items)) for items in (5, 20, 900, 1000, 1001, 25_000)] == [
+    assert [len(borrowed.draw_items(items)) for items in (5, 20, 900, 1000, 1001, 25_000)] == [
         5,
         20,
         20,
@@ -225,13 +225,13 @@ def test_a_fiftieth_is_asked_at_least_twenty_and_each_time_others() -> None:
         21,
         500,
     ]
-    draws = [borrowed.drawn(900) for _ in range(5)]
+    draws = [borrowed.draw_items(900) for _ in range(5)]
     assert all(draw == sorted(set(draw)) for draw in draws)
     assert len({tuple(draw) for draw in draws}) == 5
     random.seed(1)
-    first = borrowed.drawn(900)
+    first = borrowed.draw_items(900)
     random.seed(1)
-    assert borrowed.drawn(900) != first, "no seed that a forger could know"
+    assert borrowed.draw_items(900) != first, "no seed that a forger could know"
 
 
 def test_a_scoring_believes_says_or_scores_anew(
@@ -240,7 +240,7 @@ def test_a_scoring_believes_says_or_scores_anew(
     lent(tmp_path, model, forge=likelihoods)
     monkeypatch.setattr(scoring, "load_model", lambda *_: model)
     lines = SimpleNamespace(samples={}, rows=0, absent=None)
-    monkeypatch.setattr(scoring, "References", lambda _: SimpleNamespace(of=lambda *_: lines))
+    monkeypatch.setattr(scoring, "Baselines", lambda _: SimpleNamespace(of=lambda *_: lines))
     scoring.score(tmp_path, {TASK: TaskData()}, dict(PRECISE), ITEMS)
     entry = read_json(tmp_path / "scores.json")[TASK]
     assert entry["base_from"] is None and entry["base"] == entry["tuned"]
