@@ -170,9 +170,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
     try:
         with job.run.lock():
             drafts.clear(root)
-            shutil.rmtree(
-                job.run.path(CACHES), ignore_errors=True
-            )  # of a run that was killed, or a stranger's
+            # Of a run that was killed, or a stranger's.
+            shutil.rmtree(job.run.path(CACHES), ignore_errors=True)
             if os.path.lexists(job.run.path(CACHES)):
                 raise StageError(
                     f"{job.run.path(CACHES)}: cannot be taken away, and libraries would load code"

@@ -18,9 +18,10 @@ def lm_eval(words: tuple[str, ...]) -> None:
     from kotune.shipped import IS_CHECKOUT, TASKS
 
     require_engines()
+    # `make setup`.
     knows_ours = (
         IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
-    )  # `make setup`
+    )
     more = [] if knows_ours else ["--include_path", str(TASKS)]
     program = [sys.executable, "-m", "kotune.score.in_lm_eval"]
     os.execve(program[0], [*program, *words, *more], python_environment(HERE))
