@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -20,19 +19,8 @@ def lm_eval(words: tuple[str, ...]) -> None:
     from kotune.shipped import IS_CHECKOUT, TASKS
 
     require_engines()
-    plain = [str(Path(sys.executable).with_name("lm_eval"))]
-    ours = [sys.executable, "-m", "kotune.score.in_lm_eval"]
-    program = ours if _names_our_model(words) else plain
     # In a checkout, `make setup` has registered the tasks with lm_eval.
     has_tasks = IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
     include = [] if has_tasks else ["--include_path", str(TASKS)]
+    program = [sys.executable, "-m", "kotune.score.in_lm_eval"]
     os.execve(program[0], [*program, *words, *include], python_environment(HERE))
-
-
-def _names_our_model(words: tuple[str, ...]) -> bool:
-    """Whether the model is `kotune`: `--model kotune`, `-M kotune` or `--model=kotune`."""
-    pairs = zip(("", *words), words, strict=False)
-    return any(
-        word == "--model=kotune" or (before, word) in (("--model", "kotune"), ("-M", "kotune"))
-        for before, word in pairs
-    )

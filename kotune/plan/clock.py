@@ -28,9 +28,8 @@ from kotune.score.shared import on_device
 @dataclass(frozen=True)
 class Schedule:
     """How a recipe trains. `batch_size`: examples per step, or packed rows of `sequence_len`
-    tokens.
-    `evaluations`: number of passes over the validation data. `pad_to`: the length of a padded batch
-    is a multiple of this."""
+    tokens. `evaluations`: number of passes over the validation data. `pad_to`: the length of a
+    padded batch is a multiple of this."""
 
     batch_size: int
     steps: int

@@ -1,2 +1,2 @@
-"""Shows training examples as each model will see them, before training.
-The output is a screen or a page."""
+"""Shows training examples as each model will see them, before training. The output is a screen or a
+page."""

@@ -1,6 +1,5 @@
 """lm_eval's own command line with an additional model, `kotune`: lm_eval's `hf` with shared
-contexts
-(kotune.score.shared) and log-likelihoods in float32. It takes the arguments of `hf`."""
+contexts (kotune.score.shared) and log-likelihoods in float32. It takes the arguments of `hf`."""
 
 from typing import Any
 
@@ -21,13 +20,20 @@ def model_class() -> Any:
     return KotuneModel
 
 
+def __getattr__(name: str) -> Any:
+    """`KotuneModel`, created on first access, because importing torch takes seconds."""
+    if name == "KotuneModel":
+        return model_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def register() -> None:
     """Register the model `kotune` with lm_eval."""
-    import lm_eval.models  # noqa: F401  (registers lm_eval's models: get_model() does so only if there is none yet)
-    from lm_eval.api.registry import model_registry, register_model
+    # This import registers lm_eval's own models; get_model() skips it if a model is registered.
+    import lm_eval.models  # noqa: F401
+    from lm_eval.api.registry import model_registry
 
-    if MODEL not in model_registry:
-        register_model(MODEL)(model_class())
+    model_registry.register(MODEL, target="kotune.score.in_lm_eval:KotuneModel")
 
 
 def main() -> None:

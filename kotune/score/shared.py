@@ -39,7 +39,7 @@ PROBE: list[Request] = [
 Answer = tuple[float, bool]  # a log-likelihood, and whether each id is the most likely one
 
 
-class Target(NamedTuple):
+class TargetId(NamedTuple):
     """An id, and the row and position of the logits that predict it."""
 
     row: int
@@ -250,7 +250,7 @@ def _read_trunks(
     ids, mask = _padded([question.trunk for question in batch], lm.device, left=True)
     out = _forward(lm, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), keep, use_cache=use_cache)
     targets = [
-        (choice.request, Target(row, keep - 1 - question.shared + i, choice.ids[i]))
+        (choice.request, TargetId(row, keep - 1 - question.shared + i, choice.ids[i]))
         for row, question in enumerate(batch)
         for choice in question.choices
         for i in range(question.shared + 1)
@@ -275,7 +275,7 @@ def _read_on(
         lm, ids, whole, positions, 0, past_key_values=_copied(trunks.cache, chosen), use_cache=True
     )
     targets = [
-        (choice.request, Target(row, position, target))
+        (choice.request, TargetId(row, position, target))
         for row, same in enumerate(choices)
         for choice in same
         for position, target in enumerate(choice.ids)
@@ -319,7 +319,7 @@ def _forward(lm: Any, ids: Any, mask: Any, positions: Any, keep: int, **more: An
 
 
 def _predicted(
-    lm: Any, logits: Any, targets: Sequence[tuple[int, Target]]
+    lm: Any, logits: Any, targets: Sequence[tuple[int, TargetId]]
 ) -> list[tuple[int, Answer]]:
     """For each target its log-probability and whether it is the most likely id. `logits`: [row,
     position, vocabulary]."""

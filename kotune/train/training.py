@@ -108,9 +108,8 @@ def environment(launcher: Launcher = ()) -> dict[str, str]:
 
     The hub is offline, because the model is already downloaded and checked. The exception is a user
     who sends metrics to a trackio space, which is on the hub. A single process sees one GPU:
-    Axolotl
-    (0.19) would spread the model over several (`device_map: auto`), whose kernels then work on the
-    first alone."""
+    Axolotl (0.19) would spread the model over several (`device_map: auto`), whose kernels then work
+    on the first alone."""
     offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
     gpus = visible() if is_one_process(launcher) else []
     return {**offline, **({"CUDA_VISIBLE_DEVICES": gpus[0]} if gpus else {})}

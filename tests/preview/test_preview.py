@@ -356,10 +356,8 @@ def test_all_languages_have_the_same_phrases_and_places() -> None:
         strict_yaml.load(ROOT / "kotune" / "display" / "phrases" / f"{language}.yml", 100_000)
         for language in LANGUAGES
     )
-    assert (english.pop("card"), len(korean.pop("card")) > 0) == (
-        {},
-        True,
-    )  # cards are English themselves
+    # Cards are English themselves.
+    assert (english.pop("card"), len(korean.pop("card")) > 0) == ({}, True)
     assert places(english) == places(korean)
     assert sorted(
         path.stem for path in (ROOT / "kotune" / "display" / "phrases").glob("*.yml")
