@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kodata import drafts
-from kotune.display.page import check_place
+from kotune.display.page import check_writable
 from kotune.errors import RecipeError
 from kotune.runs.folder import Run, read_json, write_json
 from tests.conftest import ROOT, Cli, write_recipe
@@ -59,12 +59,12 @@ def test_a_folder_that_cannot_be_written_to_is_one_message(tmp_path: Path) -> No
 def test_a_page_that_cannot_be_written_is_told_before_anything_is_done(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_place(tmp_path / "page", option)
+    check_writable(tmp_path / "page", option)
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(
-        RecipeError, match=f"^{option} .*page: the folder .* cannot be written to; name another$"
+        RecipeError, match=f"^{option} .*page: the folder .* is not writable; name another$"
     ):
-        check_place(tmp_path / "page", option)
+        check_writable(tmp_path / "page", option)
 
 
 def test_a_file_that_cannot_be_written_is_told_by_its_own_name(tmp_path: Path) -> None:

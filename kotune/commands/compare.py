@@ -47,7 +47,7 @@ def compare(
 
     from kotune.compare.efficiency import Price
     from kotune.compare.result import Result
-    from kotune.display.page import check_place
+    from kotune.display.page import check_writable
     from kotune.display.phrases import Phrases
     from kotune.report import screen as compare_screen
     from kotune.report.report import Report
@@ -55,8 +55,8 @@ def compare(
     from kotune.runs.finished import find, load, made_of
 
     unwind_when_terminated()
-    check_place(html, "--html")
-    check_place(md, "--md")
+    check_writable(html, "--html")
+    check_writable(md, "--md")
     hourly, phrases = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
     folders = [find(run, runs_dir) for run in runs]
     with made_of(*folders):

@@ -27,7 +27,7 @@ def preview(
     """Show training examples as the model of each RECIPE sees them.
 
     The preview marks which tokens are trained. It also shows lengths, labels and dropped rows."""
-    from kotune.display.page import check_place
+    from kotune.display.page import check_writable
     from kotune.display.phrases import Phrases
     from kotune.preview import page
     from kotune.preview import screen as preview_screen
@@ -35,7 +35,7 @@ def preview(
     from kotune.runs.folder import publish
 
     unwind_when_terminated()
-    check_place(html, "--html")
+    check_writable(html, "--html")
     phrases = Phrases(lang)
     with preview_screen.waiting(phrases):
         data = gather(recipes, overrides, items)

@@ -1,2 +1,2 @@
-"""How anything is drawn: tables, pages, plots, progress, and the phrases of each language.
-Knows no room of the project."""
+"""Draws tables, pages, plots and progress, and holds the phrases of each language. It imports no
+other room of the project."""

@@ -1,11 +1,12 @@
-"""A page as one HTML file that needs nothing else: no network, no script; all that comes from data
-is escaped, and the page's own policy forbids a browser to fetch or to run anything. Text, that of
-plots too, is real text.
+"""Renders a page as one self-contained HTML file, without network and without scripts.
 
-The font is in the page: Noto Sans KR (SIL Open Font License 1.1, with its notice inside), cut down
-to the characters that the page has, so that Korean is no row of boxes anywhere and costs some 30 kB
-instead of megabytes. Bold is its one weight made bolder by the browser. What it has not, other
-scripts that a model may write, comes from the reader's fonts."""
+All text from data is escaped, and the page's content security policy forbids a browser to load or
+run anything. Text is real text, in plots too.
+
+The page contains its font, Noto Sans KR (SIL Open Font License 1.1, with its notice inside),
+reduced to the characters of the page. Korean is thus readable everywhere, for about 30 kB instead
+of megabytes. Bold is synthesized by the browser. Other scripts, which a model may write, use the
+reader's fonts."""
 
 import io
 import os
@@ -18,27 +19,27 @@ from kotune.errors import RecipeError
 
 PAGES = Path(__file__).parent / "pages"
 FONT = "Noto Sans KR of this page"
-NOTICE = [0, 13, 14]  # copyright, licence and its address in a font's table of names
+NOTICE = [0, 13, 14]  # ids of copyright, licence and licence URL in a font's name table
 LAYOUT = ("BASE", "GPOS", "GSUB", "VORG", "vhea", "vmtx")  # kerning, and vertical writing
 
 
-def check_place(path: Path | None, option: str) -> None:
-    """RecipeError, before anything is done, where the file that an option names cannot be
-    written."""
+def check_writable(path: Path | None, option: str) -> None:
+    """Raise RecipeError if the file named by an option cannot be written. Called before any work is
+    done."""
     if path and path.is_dir():
-        raise RecipeError(f"{option} {path}: that is a folder; name a file in it")
+        raise RecipeError(f"{option} {path}: is a folder; name a file in it")
     if path and not path.parent.is_dir():
         raise RecipeError(
-            f"{option} {path}: there is no folder {path.parent}; make it first, or name another"
+            f"{option} {path}: there is no folder {path.parent}; create it, or name another"
         )
     if path and not os.access(path.parent, os.W_OK | os.X_OK):
         raise RecipeError(
-            f"{option} {path}: the folder {path.parent} cannot be written to; name another"
+            f"{option} {path}: the folder {path.parent} is not writable; name another"
         )
 
 
 def render(template: str, **facts: object) -> str:
-    """The page that a template of kotune/display/pages makes of the facts."""
+    """The page of a template in kotune/display/pages. `facts`: the template's variables."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -49,18 +50,18 @@ def render(template: str, **facts: object) -> str:
         lstrip_blocks=True,
     )
     page = environment.get_template(f"{template}.html.jinja").render(facts, font=FONT)
-    page = visible(page)  # nothing in data turns the order of what is read
+    page = visible(page)  # replaces characters that change the reading direction
     # The first tag of its kind stands before all data.
     return page.replace("<style>", f"<style>\n{_face(page)}", 1)
 
 
 def _face(text: str) -> str:
-    """CSS that brings the font with the characters of a text, as WOFF2."""
+    """CSS with the font as WOFF2, reduced to the characters of a text."""
     from fontTools import subset
     from pylopdf_fonts_ko import sans_path
 
-    # Without layout tables a browser still puts Hangul letters together, where the font has the
-    # whole syllable. Subroutines of the whole font cost time and bytes in a small piece of it.
+    # Without layout tables a browser still composes Hangul letters if the font has the syllable.
+    # The font's subroutines would cost time and bytes in a small subset.
     options = subset.Options(
         flavor="woff2", hinting=False, layout_features=[], name_IDs=NOTICE, desubroutinize=True
     )

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines in a log file."""
+"""Shows the progress of a run: a bar on a terminal, plain lines in a log file."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -19,12 +19,12 @@ from rich.progress import (
 
 from kotune.display.terminal import terminal
 
-LINES = 10  # plain progress lines a training
+LINES = 10  # plain progress lines per training
 
 
 @dataclass(frozen=True)
 class Screen:
-    """Everything that a run says on stdout."""
+    """Everything that a run prints on stdout."""
 
     console: Console = field(default_factory=lambda: terminal(soft_wrap=True))
 

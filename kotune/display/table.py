@@ -1,5 +1,5 @@
-"""A table with its notes, cells ready to be read: said once, shown on a terminal, in Markdown and
-on a page."""
+"""A table with notes, shown on a terminal, in Markdown and on a page. Its cells are formatted
+text."""
 
 import re
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Row = tuple[str, ...]
-LOG_WIDTH = 200  # of a table, in columns
-MARKS = re.compile(r"[\\|<*`\[]")  # an underscore inside a word means nothing to Markdown
-BEGINS = re.compile(r"^(#{1,6}(?= )|>|[-+](?= ))")  # of a line: a heading, a quotation, a list
+LOG_WIDTH = 200  # columns of a table in a log file
+MARKS = re.compile(r"[\\|<*`\[]")  # underscores inside a word need no escape in Markdown
+BEGINS = re.compile(r"^(#{1,6}(?= )|>|[-+](?= ))")  # line starts of a heading, quotation or list
 
 
 @dataclass(frozen=True)
 class Table:
-    """The first `words` columns are text, the others numbers. A table may have notes alone.
-    `alert`: it tells of something that is wrong, which a screen and a page show in red."""
+    """The first `words` columns are text, the others numbers. A table may consist of notes alone.
+    `alert`: the table reports a problem and is shown in red."""
 
     title: str
     head: Row
@@ -32,16 +32,17 @@ class Table:
     alert: bool = False
 
     def visible(self) -> "Table":
-        """The same, with nothing in it that a terminal acts on: before the widths of its columns
-        are known."""
+        """The table without control characters. They are replaced before column widths are
+        computed."""
         head, *rows = (tuple(map(visible, row)) for row in (self.head, *self.rows))
         return replace(
             self, title=visible(self.title), head=head, rows=rows, notes=[*map(visible, self.notes)]
         )
 
     def grouped(self) -> list[tuple[Row, list[Row]]]:
-        """Runs of rows under the leading words that all of them share, which are told once where
-        that spares half of the lines: what is left fits a phone. Else all rows under nothing."""
+        """The rows grouped by shared leading words, which are then shown once per group. Rows are
+        grouped only if that saves half of the lines, so the table fits a phone; otherwise there is
+        one group without shared words."""
         for shared in range(self.words - 1, 0, -1):
             groups = [(key, [*rows]) for key, rows in groupby(self.rows, lambda row: row[:shared])]  # noqa: B023
             if 2 * len(groups) <= len(self.rows):
@@ -50,7 +51,7 @@ class Table:
 
 
 def unbroken(console: "Console | None" = None) -> "Console":
-    """The console to print on: one that is no terminal breaks no line."""
+    """The console to print on. Lines are not wrapped unless it is a terminal."""
     console = console or terminal()
     if not console.is_terminal:
         console.soft_wrap, console.width = True, LOG_WIDTH
@@ -87,8 +88,8 @@ def show(table: Table, console: "Console") -> None:
 
 
 def _pieces(table: Table, width: int) -> list[list[int]]:
-    """The columns in as many pieces as a screen of this width needs, each beginning with the words;
-    one piece where these leave no room for a figure."""
+    """The column indices, split into as many pieces as a screen of this width needs. Each piece
+    starts with the text columns. There is one piece if those leave no room for a number."""
     from rich.cells import cell_len
 
     widths = [max(map(cell_len, cells)) + 3 for cells in zip(table.head, *table.rows, strict=True)]
@@ -105,7 +106,7 @@ def _pieces(table: Table, width: int) -> list[list[int]]:
 
 
 def markdown(table: Table) -> str:
-    """The table under its heading."""
+    """The table as Markdown, under its heading."""
     lines = [f"## {escaped(table.title)}", ""]
     if table.rows:
         rule = ["---" if at < table.words else "---:" for at in range(len(table.head))]
@@ -118,6 +119,6 @@ def _line(cells: Row) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line, with nothing that a terminal acts on where
-    the file is read on one."""
+    """Text on one line with Markdown's marks escaped and without control characters, because the
+    file may be read on a terminal."""
     return BEGINS.sub(r"\\\g<0>", " ".join(MARKS.sub(r"\\\g<0>", visible(text)).split()))

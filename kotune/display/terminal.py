@@ -1,6 +1,7 @@
-"""All that kotune itself says on a terminal goes through here: lines by echo(), tables and bars by
-a Terminal. Names, values and logs of a stranger's may hold what a terminal acts upon;
-kodata.errors.visible spells it out."""
+"""All terminal output of kotune: lines with echo(), tables and bars with a Terminal.
+
+Text from a stranger's files may contain terminal control characters. kodata.errors.visible replaces
+them with visible escapes."""
 
 import io
 import sys
@@ -16,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def never_fail_to_write() -> None:
-    """What a terminal or pipe that is not UTF-8 has no sign for is written as \\uXXXX: a run of
-    hours would end with an error."""
+    """Write characters that stdout or stderr cannot encode as \\uXXXX. Otherwise a run of hours
+    would end with an error on a terminal or pipe that is not UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def echo(text: object, err: bool = False, nl: bool = True, colour: str | None = None) -> None:
-    """click.echo() of something that may hold a stranger's words. JSON stays what it is: its
-    strings may have such escapes."""
+    """Like click.echo(), for text that may come from a stranger. JSON stays valid, because its
+    strings may contain these escapes."""
     click.secho(visible(str(text)), fg=colour, err=err, nl=nl)
 
 
 def terminal(**settings: Any) -> "Console":
-    """rich's console, all of whose text is made visible when it is drawn; the codes of its own
-    styles and bars are not text."""
+    """A rich console that replaces control characters in all text. The codes of its own styles and
+    bars are not affected."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 

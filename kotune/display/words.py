@@ -1,4 +1,4 @@
-"""How names and numbers of our own are written, in any language."""
+"""Formats names and numbers that are the same in every language."""
 
 import math
 
@@ -6,8 +6,8 @@ ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
 
 def amount(value: float, scale: int, nearest: float = math.inf) -> str:
-    """A difference as text, in points where `scale` is 100. `nearest`: the end of its interval that
-    is nearest to 0, for which enough digits are shown to see that it is not 0."""
+    """A difference as text, in points if `scale` is 100. `nearest`: the end of its interval nearest
+    to 0. Enough digits are shown to distinguish this end from 0."""
     digits = 1 if scale == 100 else 3
     while digits < 9 and not round(abs(scale * nearest), digits):
         digits += 1

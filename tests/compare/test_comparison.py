@@ -457,7 +457,7 @@ def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_wha
     table = references(Result.of(load(folders)), Phrases("en"))
     assert [(row[0], row[3], row[4]) for row in table.rows] == [
         ("1", "chance", "0.333"),
-        ("1", "classifier of both sentences' overlap", "0.333"),
+        ("1", "classifier on the overlap of both sentences", "0.333"),
         ("2", "chance", "0.333"),
         ("2", "Some-BERT", "0.875"),
     ]
@@ -465,8 +465,8 @@ def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_wha
     assert table.rows[3][9] == "https://example.org (dev)"
     assert {len(row) for row in table.rows} == {len(table.head)}
     absent = (
-        "quickstart-deepseek, LoRA, nli_sample_ko: no line is made here: the run did not train on"
-        " the task's source."
+        "quickstart-deepseek, LoRA, nli_sample_ko: no baseline is computed here: the run did not"
+        " train on the task's source."
     )
     assert table.notes[1:] == [absent]
 
@@ -502,7 +502,7 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(
     ("words", "code", "told"),
     [
         (["a", "a"], 1, "a: the same run as a; give each run once"),
-        (["a", "--html", "."], 2, "--html .: that is a folder; name a file"),
+        (["a", "--html", "."], 2, "--html .: is a folder; name a file"),
         (["absent"], 2, "absent: neither a run folder nor a recipe"),
         ([QUICK], 2, f"no scored run of it as it stands in runs; `./cli.py run {QUICK}` makes one"),
         ([ROOT / "README.md"], 2, "README.md"),

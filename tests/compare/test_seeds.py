@@ -199,7 +199,7 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
 def test_only_three_seeds_speak_of_the_model(tmp_path: Path) -> None:
     runs = three(tmp_path, run(tmp_path, 42, "quickstart-deepseek"))
     for language, models, adapters in (
-        ("en", "speaks of this model as", "these adapters"),
+        ("en", "holds for the model as", "these adapters"),
         ("ko", "모델 자체를 두고", "이 어댑터들을"),
     ):
         say = Phrases(language)

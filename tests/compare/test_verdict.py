@@ -86,8 +86,7 @@ def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> N
     unclear = found(runs, difference=-0.003, ci_low=-0.02, ci_high=0.014, p_holm=0.71)
     assert "no difference found" in said(runs, unclear)
     told = (
-        "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; would have seen 2.6 points or more in 80%"
-        " of cases, before the"
+        "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; minimum detectable difference: 2.6 points"
     )
     assert told in said(runs, unclear)
     assert "차이가 2.6점 이상이었다면 열에 여덟 번은 찾았을 것입니다(보정 전)" in said(
@@ -108,9 +107,8 @@ def test_where_all_groups_differ_alike_what_would_have_been_seen_is_said_to_be_u
         n=4,
         detectable=math.nan,
     )
-    assert (
-        "n = 4; how large a difference would have been seen is not known, for all 2 groups"
-        in said(runs, alike)
+    assert "n = 4; the minimum detectable difference is not known, because all 2 groups" in said(
+        runs, alike
     )
 
 
@@ -129,7 +127,7 @@ def test_what_is_undefined_is_said_to_be(runs: list[Finished]) -> None:
     )
     assert "10%를 넘었거나" in said(runs, void, "ko")
     one_group = found(runs, ci_low=math.nan, ci_high=math.nan)
-    assert "nothing can be said" in said(runs, one_group)
+    assert "cannot be" in said(runs, one_group)
 
 
 def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> None:
@@ -163,7 +161,7 @@ def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> N
         (
             {"ci_low": -0.001, "p_holm": 0.04},
             "interval",
-            ("0 lies in the interval", "구간에 0이 들어 있습니다"),
+            ("the interval contains 0", "구간에 0이 들어 있습니다"),
         ),
         ({}, None, ()),
         ({"ci_low": -0.01, "p_value": 0.3, "p_holm": 0.3}, None, ()),
@@ -230,10 +228,10 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     assert told.outcome == "worse"
     assert (
         told.text
-        == "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, held against its"
-        " reference lines (differences in brackets): better than always the commonest label"
-        " (+33.1); no difference found from classifier of the hypothesis alone (+2.0); worse"
-        " than classifier of both sentences' overlap (-3.3)."
+        == "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, compared with"
+        " baselines (differences in brackets): better than always the most frequent label"
+        " (+33.1); no difference found from classifier on the hypothesis alone (+2.0); worse"
+        " than classifier on the overlap of both sentences (-3.3)."
     )
     (korean,) = verdicts(result, SAY["ko"])
     assert korean.text.index("+33.1") < korean.text.index("+2.0") < korean.text.index("-3.3")
@@ -249,8 +247,8 @@ def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(
     one, both = (
         notes(Result(some, [found(runs)], titles(some), {}), SAY["en"]) for some in (runs[:1], runs)
     )
-    assert any("this adapter, not of the model" in note for note in one)
-    assert any("these adapters, not of the models" in note for note in both)
+    assert any("this adapter, not for the model" in note for note in one)
+    assert any("these adapters, not for the models" in note for note in both)
     unlike = Result(
         runs, [found(runs)], titles(runs), {runs[1].folder: [{"what": "seed", "a": 1, "b": 2}]}
     )

@@ -88,7 +88,7 @@ def test_the_verdict_comes_first_then_the_criteria_asked_about_then_other_names(
         places = [whole.index(f"{name}") for name in ("tuning made quickstart-llama", "one seed")]
         headed = re.search(r"(## |<h2>)Reasoning", whole)
         assert headed
-        absent = whole.index("No task of these runs answers: Accuracy, Consistency, Naturalness.")
+        absent = whole.index("No task of these runs measures: Accuracy, Consistency, Naturalness.")
         order = [*places, headed.start(), absent]
         assert order == sorted(order)
         assert not re.search(r"(## |<h2>)(Accuracy|Consistency|Naturalness)", whole)
@@ -241,7 +241,7 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
 NOT_PROVEN = {
     "en": (
         "NOT PROVEN, quickstart-llama, LoRA: nli_sample_ko.",
-        "NOT PROVEN: no task asks as it is trained",
+        "NOT PROVEN: no task scores the trained prompt",
     ),
     "ko": (
         "증명되지 않음, quickstart-llama, LoRA: nli_sample_ko.",
@@ -272,7 +272,7 @@ def test_a_task_that_is_not_proven_is_told_on_both_and_how_many_rows_labels_were
     write_json(folder / "scores.json", scores)
     page, text = written(folder, language)
     of_rows = {
-        "en": "(128 of 1,440 rows; the others as text alone)",
+        "en": "(128 of 1,440 rows; the others only as text)",
         "ko": "(1,440행 중 128행, 나머지는 텍스트만 확인)",
     }
     for told in (html.unescape(page), text.replace("\\", "")):
@@ -363,10 +363,10 @@ def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(
         "2 quickstart-deepseek, LoRA",
     ]
     assert [one.kind for one in group.rows[0].intervals] == ["base", "tuned"]
-    third, overlap = 0.3333, "classifier of both sentences' overlap"
+    third, overlap = 0.3333, "classifier on the overlap of both sentences"
     assert group.references == {
         "chance": third,
-        "always the commonest label": pytest.approx(third, abs=1e-4),
+        "always the most frequent label": pytest.approx(third, abs=1e-4),
         f"{overlap} (1)": pytest.approx(third, abs=1e-4),
         f"{overlap} (2)": 0.55,
         "one annotator (2)": 0.9,

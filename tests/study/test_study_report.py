@@ -142,7 +142,7 @@ def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said
     assert (
         said[0] == "llama: lowest validation loss with axolotl.learning_rate=0.0001 (1,000 rows)."
     )
-    assert said[1].startswith("llama: nothing is chosen and nothing reported with 250 rows")
+    assert said[1].startswith("llama: no choice and no result with 250 rows")
     for _, run in cells:
         write_text(run.folder / "metrics.jsonl", "")
     none = report.StudyReport(
@@ -307,7 +307,7 @@ def test_targets_of_which_the_same_is_to_be_said_are_told_together(
         r" to 250",
         told,
     )
-    assert told.count("cannot be told") == 1
+    assert told.count("not known") == 1
 
 
 def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(
@@ -331,7 +331,7 @@ MAY = Place(None, 320, 0, 1)
     ("crossings", "told"),
     [
         ([], "The curves do not cross between 250 and 16,000 rows."),
-        ([OPEN], "Where the curves cross, if they do, cannot be told."),
+        ([OPEN], "Whether and where the curves cross is not known."),
         ([MAY], "If the curves cross, then below 320 rows."),
         (
             [MAY, Place(9_000.0, None, 1, 0)],

@@ -1,5 +1,5 @@
-"""What pages and screens say, a file a language with the same keys: text with {places}, or words
-for words of ours."""
+"""The text of pages and screens: one file per language, with the same keys. A key holds a text with
+{placeholders}, or a table of texts for kotune's own names."""
 
 from pathlib import Path
 from typing import Any
@@ -9,30 +9,32 @@ FOLDER = Path(__file__).parent
 
 
 class Phrases:
-    """The words of one language."""
+    """The texts of one language."""
 
     def __init__(self, language: str) -> None:
         import yaml  # `--help` needs only the languages' names
 
         self.language = language
-        self._said: dict[str, Any] = yaml.load(
+        self._texts: dict[str, Any] = yaml.load(
             (FOLDER / f"{language}.yml").read_text(encoding="utf-8"),
             getattr(yaml, "CSafeLoader", yaml.SafeLoader),
         )
 
     def __call__(self, key: str, /, **places: object) -> str:
-        """The phrase with its places filled."""
-        return str(self._said[key]).format(**places)
+        """The text of a key with its placeholders filled."""
+        return str(self._texts[key]).format(**places)
 
     def words(self, kind: str) -> list[str]:
-        """Our own words of a kind that there are words for, in the file's order."""
-        return list(self._said[kind])
+        """The names in a table of texts, in the file's order."""
+        return list(self._texts[kind])
 
     def word(self, kind: str, name: str) -> str:
-        """The word for one of our own words, as in a manifest; itself where there is none."""
-        return str(self._said[kind].get(name, name))
+        """The text for one of kotune's own names, as in a manifest; the name itself if there is
+        none."""
+        return str(self._texts[kind].get(name, name))
 
     def phrase(self, kind: str, name: str, /, **places: object) -> str:
-        """The phrase for one of our own words with its places filled. Where there is none, the name
-        as it stands: it may be a stranger's, and places in it would be looked up and blown up."""
-        return str(self._said[kind][name]).format(**places) if name in self._said[kind] else name
+        """The text for one of kotune's own names with its placeholders filled; the name itself if
+        there is none. Placeholders in the name are not filled, because it may come from a
+        stranger."""
+        return str(self._texts[kind][name]).format(**places) if name in self._texts[kind] else name

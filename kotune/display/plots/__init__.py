@@ -1,8 +1,8 @@
-"""Plots as inline SVG: Vega-Lite specs that vl-convert renders, with no browser and no network.
+"""Plots as inline SVG: Vega-Lite specs rendered by vl-convert, without browser and network.
 
-Colours are the page's own CSS variables, so that a plot follows light, dark and paper; text is real
-text, in the page's font. A plot is WIDTH wide, which is a phone's whole width: a page shows it that
-wide or somewhat larger, never smaller."""
+Colours are the page's CSS variables, so a plot follows the light, dark and print styles. Text is
+real text in the page's font. A plot is WIDTH pixels wide, the width of a phone. A page shows it at
+this width or larger, never smaller."""
 
 from kotune.display.plots.curves import PlotPoint, Series, lines
 from kotune.display.plots.drawing import SHARES, WIDTH, Axis, Spec, colour, svg

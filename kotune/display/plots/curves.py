@@ -20,7 +20,7 @@ HIGH = 190  # pixels
 
 
 class PlotPoint(NamedTuple):
-    """A place on a line, with an interval upwards where there is one."""
+    """A point of a line, with an optional vertical interval."""
 
     x: float
     y: float
@@ -29,9 +29,9 @@ class PlotPoint(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line. `label`: in the legend, which is left out where all labels are empty; lines of one
-    label have one colour. `marked`: with a dot at every point; one with a single point is always a
-    dot."""
+    """A line. `label`: its name in the legend; lines with the same label have the same colour, and
+    there is no legend if all labels are empty. `marked`: draw a dot at every point. A line with a
+    single point is always a dot."""
 
     label: str
     points: Sequence[PlotPoint]
@@ -43,26 +43,26 @@ class Series(NamedTuple):
 def lines(
     series: Sequence[Series], x: Axis, y: Axis, references: Mapping[str, float] | None = None
 ) -> Spec:
-    """Lines over a common x, with intervals where points have them; `references`: dashed lines
-    across, by the names at their right ends."""
+    """Lines over a common x axis, with the points' intervals. `references`: values of dashed
+    horizontal lines, by name. The names are at their right ends."""
     rows = [
         {
             **point._asdict(),
-            "label": one.label,
-            "line": at,
-            "stroke": one.colour,
-            "dashed": one.dashed,
-            "dot": one.marked or len(one.points) == 1,
+            "label": line.label,
+            "line": i,
+            "stroke": line.colour,
+            "dashed": line.dashed,
+            "dot": line.marked or len(line.points) == 1,
         }
-        for at, one in enumerate(series)
-        for point in one.points
+        for i, line in enumerate(series)
+        for point in line.points
     ]
     dots = [row for row in rows if row["dot"]]
     values = [
         value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None
     ]
-    held = [{"y": value} for value in (references or {}).values()]
-    named = _named(references or {}, values)
+    horizontal = [{"y": value} for value in (references or {}).values()]
+    named = _names(references or {}, values)
     across, up = (
         _scaled("x", x, [row["x"] for row in rows]),
         _scaled("y", y, [row["y"] for row in rows]),
@@ -70,7 +70,7 @@ def lines(
     place = {"x": across, "y": up, "detail": {"field": "line"}, "stroke": _legend(series)}
     dash = {"condition": {"test": "datum.dashed", "value": [5, 4]}, "value": [1, 0]}
     drawn = (
-        (held, {"type": "rule", **DASHED}, {"y": up}),
+        (horizontal, {"type": "rule", **DASHED}, {"y": up}),
         (
             [row for row in dots if row["low"] is not None],
             {"type": "rule", "strokeWidth": 1.5},
@@ -91,13 +91,13 @@ def lines(
     return {"width": WIDTH, "height": HIGH, "autosize": FITTED, "layer": layers(drawn)}
 
 
-def _named(references: Mapping[str, float], values: Sequence[float]) -> list[Spec]:
-    """The names of lines across, the higher first where there is no room for one each. `values`:
-    what else the axis holds."""
+def _names(references: Mapping[str, float], values: Sequence[float]) -> list[Spec]:
+    """The names of horizontal lines with their heights. Names without room are stacked, the higher
+    line first. `values`: all other values on the axis."""
     ends = [*references.values(), *values]
     room = LINE / HIGH * (max(ends) - min(ends)) if ends else 0
     named: list[tuple[float, list[str]]] = []
-    for name, value in sorted(references.items(), key=lambda one: one[1]):
+    for name, value in sorted(references.items(), key=lambda item: item[1]):
         last, below = named[-1] if named else (-math.inf, [])
         many = len(below)
         if value - last < room * (many + 1) / 2:
@@ -105,14 +105,14 @@ def _named(references: Mapping[str, float], values: Sequence[float]) -> list[Spe
         else:
             named.append((value, [name]))
     return [
-        {"y": y + room * ((len(names) - 1) / 2 - at), "text": name}
+        {"y": y + room * ((len(names) - 1) / 2 - i), "text": name}
         for y, names in named
-        for at, name in enumerate(names)
+        for i, name in enumerate(names)
     ]
 
 
 def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
-    """An axis of lines; 1, 2 and 5 of each power of ten on a logarithmic one."""
+    """An axis of lines. A logarithmic axis has ticks at 1, 2 and 5 of each power of ten."""
     if axis.log and not axis.ticks:
         powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
         ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
@@ -123,12 +123,11 @@ def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
 
 
 def _legend(series: Sequence[Series]) -> Spec:
-    """The colours of lines, with their names above the plot: beside each other where they are
-    short."""
-    colours = {one.label: one.colour for one in reversed(series) if one.label}
+    """The colours of lines with a legend above the plot. Short names share a row."""
+    colours = {line.label: line.colour for line in reversed(series) if line.label}
     if not colours:
         return {"field": "stroke", "scale": None}
-    names = list(dict.fromkeys(one.label for one in series if one.label))
+    names = list(dict.fromkeys(line.label for line in series if line.label))
     columns = max(1, int(WIDTH // (40 + max(map(width, names)))))
     scale = {"domain": names, "range": [colours[name] for name in names]}
     return {"field": "label", "type": "nominal", "scale": scale, "legend": {"columns": columns}}

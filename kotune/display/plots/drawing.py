@@ -1,5 +1,5 @@
-"""What all plots share: how wide they are, their colours and axes, and how a Vega-Lite spec becomes
-an SVG element."""
+"""Shared by all plots: width, colours, axes, and the conversion of a Vega-Lite spec to an SVG
+element."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 Spec = dict[str, Any]
 
 WIDTH = 344
-TEXT, LINE = 12, 15  # pixels: of a letter, from one line of text to the next
-RUNS = 6  # colours of runs before they begin anew
+TEXT, LINE = 12, 15  # pixels: font size and line height
+RUNS = 6  # number of colours for runs before they repeat
 SHARES = (0, 0.25, 0.5, 0.75, 1)  # ticks of a scale of shares
-# A kind of mark: its colour, and the colour that it is filled with.
+# Line colour and fill colour of each kind of mark.
 KINDS = {
     "base": ("var(--quiet)", "var(--page)"),
     "tuned": ("var(--good)", "var(--good)"),
@@ -23,7 +23,7 @@ KINDS = {
     "same": ("var(--quiet)", "var(--page)"),
 }
 DASHED: Spec = {"strokeDash": [4, 3], "strokeWidth": 1.5, "stroke": "var(--bad)"}
-# Text that no line crosses: the page draws its edge, in the colour behind it, before its letters.
+# Text with an outline in the page's colour, so that lines behind it stay readable.
 CLEAR: Spec = {"type": "text", "stroke": "var(--page)", "strokeWidth": 4, "strokeJoin": "round"}
 CONFIG: Spec = {
     "font": "Noto Sans KR",
@@ -56,12 +56,12 @@ CONFIG: Spec = {
     "text": {"fontSize": TEXT, "fill": "var(--text)", "baseline": "middle"},
     "rule": {"strokeWidth": 2},
 }
-FITTED: Spec = {"type": "fit-x", "contains": "padding"}  # WIDTH is that of plot and axis together
+FITTED: Spec = {"type": "fit-x", "contains": "padding"}  # WIDTH includes the axis
 
 
 class Axis(NamedTuple):
-    """`form`: of its numbers, in d3's notation; `ticks`: where its numbers stand; Vega decides
-    where there are none."""
+    """An axis. `form`: number format in d3's notation; `ticks`: tick positions, chosen by Vega if
+    empty."""
 
     title: str
     log: bool = False
@@ -69,29 +69,29 @@ class Axis(NamedTuple):
     ticks: Sequence[float] = ()
 
 
-def colour(place: int) -> str:
-    """That of a run, by its place from 0."""
-    return f"var(--run{place % RUNS})"
+def colour(index: int) -> str:
+    """The colour of a run, by its index from 0."""
+    return f"var(--run{index % RUNS})"
 
 
 def svg(spec: Spec, label: str) -> str:
-    """The plot as an element to stand in a page. `label`: what it shows in words and figures, for
-    those who do not see it. Ids would be those of other plots too, so no spec may make any:
-    ValueError."""
+    """The plot as an SVG element for a page. `label`: its content as text, for screen readers.
+
+    Raises ValueError if the element contains ids, which could clash with those of other plots."""
     import vl_convert
 
     _font()
     whole = {"background": None, "padding": 0, **spec, "config": CONFIG}
     drawn = vl_convert.vegalite_to_svg(whole, allowed_base_urls=[])
-    if re.search(r'<[^<>]*\sid="', drawn):  # of an element: text may say so too
-        raise ValueError("a plot with ids: leave out clips and gradients")
+    if re.search(r'<[^<>]*\sid="', drawn):  # only inside a tag: text may contain it too
+        raise ValueError("a plot with ids: remove clips and gradients")
     head = f'<svg class="drawn" role="img" aria-label="{escape(label)}" viewBox'
     return re.sub(r"^<svg [^>]*?viewBox", lambda _: head, drawn, count=1)
 
 
 @cache
 def _font() -> None:
-    """Let text be measured by the font that the page brings, whatever this machine has."""
+    """Register the page's font, so that text is measured with it on every machine."""
     import vl_convert
     from pylopdf_fonts_ko import sans_path
 
@@ -99,7 +99,7 @@ def _font() -> None:
 
 
 def layers(layers: Iterable[tuple[Sequence[Spec], Spec, Spec]]) -> list[Spec]:
-    """Rows, mark and encoding of each layer that has a row."""
+    """The layers that have rows. Each is given as rows, mark and encoding."""
     return [
         {"data": {"values": [*rows]}, "mark": mark, "encoding": encoding}
         for rows, mark, encoding in layers
@@ -108,17 +108,17 @@ def layers(layers: Iterable[tuple[Sequence[Spec], Spec, Spec]]) -> list[Spec]:
 
 
 def channel(name: str, axis: Axis, scale: Spec, **shown: object) -> Spec:
-    """One of the two axes with all that is the same in every plot."""
+    """The encoding of one axis, with the settings shared by all plots."""
     ticks = {"values": [*axis.ticks]} if axis.ticks else {}
-    told = {
+    settings = {
         "title": axis.title or None,
         "labelExpr": f"format(datum.value, '{axis.form}')",
         **ticks,
         **shown,
     }
-    return {"field": name, "type": "quantitative", "scale": scale, "axis": told}
+    return {"field": name, "type": "quantitative", "scale": scale, "axis": settings}
 
 
 def width(text: str) -> float:
-    """About how many pixels a text takes."""
+    """The approximate width of a text in pixels."""
     return sum(TEXT if ord(letter) > 0x1100 else 0.54 * TEXT for letter in text)

@@ -1,5 +1,5 @@
-"""Values with their intervals, row by row: differences with a line at 0, scores before and after
-with what they are held against."""
+"""Plots of values with their intervals, row by row: differences with a line at 0, and scores before
+and after tuning with baselines."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,8 +18,8 @@ from kotune.display.plots.drawing import (
     width,
 )
 
-ROW, GAP = 16, 10  # pixels: for an interval, below a group
-FIGURES = 100  # pixels that the longest figures take
+ROW, GAP = 16, 10  # pixels: height of an interval, gap below a group
+FIGURES = 100  # pixels of the longest figures
 
 
 class Interval(NamedTuple):
@@ -32,8 +32,8 @@ class Interval(NamedTuple):
 
 
 class PlotRow(NamedTuple):
-    """Intervals on one line, with a label and figures above them; without a label the figures stand
-    beside the title."""
+    """Intervals with a label and figures above them. Without a label, the figures are beside the
+    group's title."""
 
     label: str
     figures: str
@@ -41,7 +41,7 @@ class PlotRow(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Rows under a title. `references`: dashed lines through them, by their names."""
+    """Rows under a title. `references`: values of dashed vertical lines, by name."""
 
     title: str
     rows: Sequence[PlotRow]
@@ -51,8 +51,8 @@ class Group(NamedTuple):
 def intervals(
     groups: Sequence[Group], axis: Axis, ends: tuple[float, float], zero: float | None = None
 ) -> Spec:
-    """Rows of intervals one below the other over one scale from ends[0] to ends[1]; `zero`: where a
-    dashed line goes through all of them."""
+    """Rows of intervals on one scale from ends[0] to ends[1]. `zero`: the value of a dashed line
+    through all rows."""
     laid = _Layout(groups, ends)
     across = channel("x", axis, {"domain": ends, "nice": False}, domain=False, labelFlush=True)
     down = {
@@ -88,8 +88,8 @@ def intervals(
 
 
 class _Layout:
-    """Where everything in groups of intervals stands, in pixels from above. The names of references
-    get lines of their own where they would stand on each other."""
+    """The positions of all parts of groups of intervals, in pixels from the top. Names of
+    references that would overlap get lines of their own."""
 
     def __init__(self, groups: Sequence[Group], ends: tuple[float, float]) -> None:
         self.ends, self.height = ends, 0.0
@@ -110,29 +110,29 @@ class _Layout:
             self.height += GAP
 
     def _row(self, row: PlotRow, beside: float | None) -> None:
-        """`beside`: where the title stands, if there is room for figures beside it."""
+        """Place a row. `beside`: the title's position, if there is room for figures beside it."""
         y = beside if beside is not None and not row.label else self._down(LINE + 3)
         self.labels += [{"y": y, "text": row.label}] if row.label else []
         self.figures.append({"y": y, "text": row.figures})
-        for one in row.intervals:
-            stroke, fill = KINDS[one.kind]
-            at = {"y": self._down(ROW), "stroke": stroke, "fill": fill}
-            self.marks.append({**at, "x": one.low, "until": one.high})
-            self.dots.append({**at, "x": one.value})
+        for interval in row.intervals:
+            stroke, fill = KINDS[interval.kind]
+            mark = {"y": self._down(ROW), "stroke": stroke, "fill": fill}
+            self.marks.append({**mark, "x": interval.low, "until": interval.high})
+            self.dots.append({**mark, "x": interval.value})
 
     def _down(self, pixels: float) -> float:
-        """The middle of so many pixels more."""
+        """Add this many pixels to the height. Returns the middle of the added part."""
         self.height += pixels
         return self.height - pixels / 2
 
     def _references(self, references: Mapping[str, float], top: float) -> None:
-        lanes: list[list[tuple[float, float]]] = []  # for each line of text what is taken of it
+        lanes: list[list[tuple[float, float]]] = []  # the occupied ranges of each line of text
         bottom = self.height
         for name, value in sorted(references.items(), key=lambda item: item[1]):
             x = WIDTH * (value - self.ends[0]) / (self.ends[1] - self.ends[0])
             wide, is_left = width(name) + 4, x < WIDTH / 2
             taken = (x, x + wide) if is_left else (x - wide, x)
-            lane = next((at for at, used in enumerate(lanes) if _is_free(used, taken)), len(lanes))
+            lane = next((i for i, used in enumerate(lanes) if _is_free(used, taken)), len(lanes))
             lanes += [[]] if lane == len(lanes) else []
             lanes[lane].append(taken)
             y = bottom + LINE * (lane + 0.5)
@@ -142,5 +142,5 @@ class _Layout:
         self.height += LINE * len(lanes)
 
 
-def _is_free(used: Sequence[tuple[float, float]], wanted: tuple[float, float]) -> bool:
-    return all(right <= wanted[0] or wanted[1] <= left for left, right in used)
+def _is_free(used: Sequence[tuple[float, float]], new: tuple[float, float]) -> bool:
+    return all(right <= new[0] or new[1] <= left for left, right in used)

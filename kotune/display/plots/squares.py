@@ -1,4 +1,4 @@
-"""Right answers against given ones, and how often right against how sure."""
+"""Confusion matrices and calibration plots."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from kotune.display.plots.drawing import (
     layers,
 )
 
-CELL, SQUARE = 46, 250  # pixels: of a row of a heat map, of a calibration plot
-FULL = 0.4  # opacity at which text can still be read in light and dark
-DOTS = (16.0, 200.0)  # areas of the dots of few items and of all
+CELL, SQUARE = 46, 250  # pixels: height of a heat map's row, height of a calibration plot
+FULL = 0.4  # highest opacity at which text is readable in light and dark
+DOTS = (16.0, 200.0)  # areas of dots, from no items to all items
 
 
 class Dot(NamedTuple):
-    """A bin of a calibration plot: how sure, how often right, and how many of all items it holds, 0
-    to 1."""
+    """A bin of a calibration plot: mean confidence, accuracy and share of all items, each 0 to
+    1."""
 
     confidence: float
     right: float
@@ -33,20 +33,20 @@ class Dot(NamedTuple):
 def confusion(
     choices: Sequence[str], counts: Sequence[Sequence[int]], axes: tuple[str, str]
 ) -> Spec:
-    """Right answers in rows, given ones in columns: how many, and which share of the row; the
-    fuller a cell, the stronger its colour, which tells right from wrong. `axes`: what columns and
-    rows are called."""
+    """A confusion matrix with right answers in rows and the model's answers in columns. A cell
+    shows the number and the share of its row. Its opacity is the share, its colour right or wrong.
+    `axes`: titles of columns and rows."""
     cells = [
         {
             "y": gold,
-            "x": said,
+            "x": answer,
             "n": f"{n:,}",
             "share": n / (sum(row) or 1),
             "percent": f"{n / (sum(row) or 1):.0%}",
-            "fill": "var(--good)" if gold == said else "var(--bad)",
+            "fill": "var(--good)" if gold == answer else "var(--bad)",
         }
         for gold, row in zip(choices, counts, strict=True)
-        for said, n in zip(choices, row, strict=True)
+        for answer, n in zip(choices, row, strict=True)
     ]
     side = {"type": "ordinal", "sort": [*choices], "scale": {"paddingInner": 0.04}}
     shown = {"domain": False, "labelAngle": 0, "labelLimit": 90, "labelColor": "var(--text)"}
@@ -81,9 +81,9 @@ def confusion(
     }
 
 
-def reliability(sides: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) -> Spec:
-    """How often right against how sure, for each of KINDS; on the dashed line they are the same.
-    `axes`: what across and up are called."""
+def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) -> Spec:
+    """Accuracy by confidence for each variant, one of KINDS. On the dashed line both are equal.
+    `axes`: titles of the horizontal and the vertical axis."""
     rows = [
         {
             "x": dot.confidence,
@@ -93,7 +93,7 @@ def reliability(sides: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) -> Sp
             "stroke": KINDS[kind][0],
             "fill": KINDS[kind][1],
         }
-        for kind, dots in sides.items()
+        for kind, dots in variants.items()
         for dot in dots
     ]
     place = {
