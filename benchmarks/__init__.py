@@ -1,2 +1,2 @@
-"""Performance as ratios measured in one run: `make bench` runs all, `python -m benchmarks.NAME`
-one."""
+"""Performance as ratios measured in one run. `make bench` runs all benchmarks, `python -m
+benchmarks.NAME` runs one."""

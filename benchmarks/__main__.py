@@ -1,4 +1,4 @@
-"""Run every benchmark and end with a failure when one misses its figure."""
+"""Runs every benchmark. The exit code is 1 if a figure misses its bound."""
 
 import subprocess
 import sys

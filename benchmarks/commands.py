@@ -1,5 +1,5 @@
-"""CPU seconds of the light commands, proof that they import nothing heavy, and CPU seconds of the
-slowest bad recipe."""
+"""Measures CPU seconds of the light commands, the number of heavy packages that they import, and
+CPU seconds of the slowest invalid recipe."""
 
 import resource
 import statistics
@@ -29,7 +29,7 @@ RUNS = 5
 
 
 def cpu_seconds(words: list[str]) -> float:
-    """User + system seconds of one command with everything it starts."""
+    """User and system seconds of one command and its child processes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([str(CLI), *words], check=True, stdout=subprocess.DEVNULL, cwd=CLI.parent)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -37,7 +37,7 @@ def cpu_seconds(words: list[str]) -> float:
 
 
 def heavy_imports(words: list[str]) -> int:
-    """How many heavy packages a command leaves in sys.modules."""
+    """The number of heavy packages in sys.modules after a command."""
     code = (
         f"import sys; sys.argv = ['cli.py', *{words!r}]\n"
         "import runpy\n"
@@ -52,7 +52,7 @@ def heavy_imports(words: list[str]) -> int:
 
 
 def slowest_refusal() -> float:
-    """CPU seconds of reading the worst recipe of the tests' corpus of bad ones."""
+    """CPU seconds of reading the slowest recipe in the tests' corpus of invalid recipes."""
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.yml"

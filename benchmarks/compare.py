@@ -1,5 +1,5 @@
-"""CPU seconds of comparing two runs of 3,000 items, all resamples drawn, and of their report; size
-of the page, and how soon Chromium has it; the same of the comparison as a page.
+"""Measures the comparison and the report of two runs of 3,000 items, with all resamples: CPU
+seconds, size of the pages, and their loading time in Chromium.
 
     python -m benchmarks.compare
 """
@@ -14,7 +14,7 @@ from tests.browser import BROWSER, Browser
 from tests.finished import Made, finished
 
 ROUNDS = 3
-# With all that a run on KLUE-NLI has: reference lines, kinds of items, calibration.
+# With everything that a run on KLUE-NLI has: baselines, kinds of items, calibration.
 LINES = ("majority", "hypothesis_only", "overlap")
 A = Made(premises=1000, rates=(0.34, 0.60), lines=LINES, kinds=True, sure=True)
 B = Made(
@@ -28,15 +28,15 @@ B = Made(
 
 
 def opened(page: Path) -> list[Figure]:
-    """Milliseconds until DOMContentLoaded; none where there is no Chromium."""
+    """Milliseconds until DOMContentLoaded; an empty list without Chromium."""
     if BROWSER is None:
         return []
     with Browser() as browser:
         browser.open(page)
-        told = browser.value(
+        milliseconds = browser.value(
             "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
         )
-    return [Figure(f"{page.name}, DOMContentLoaded", float(told), "ms", most=1000)]
+    return [Figure(f"{page.name}, DOMContentLoaded", float(milliseconds), "ms", most=1000)]
 
 
 if __name__ == "__main__":

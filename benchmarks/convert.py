@@ -1,20 +1,18 @@
-"""How fast KLUE-NLI and NSMC become chat examples, and in how much memory: `python -m
+"""Measures time and memory of the conversion of KLUE-NLI and NSMC to chat examples: `python -m
 benchmarks.convert`.
 
-Four measurements a source, in CPU seconds, each in its own process and the best of several, since
-other work on the machine can only slow them down:
+Each source has four measurements in CPU seconds. Each runs in its own process, and the best of
+several counts, because other work on the machine can only slow them down:
 
-    file          kodata from the official file to JSON Lines: read, check, clean, split, write,
-      manifest
-    loaded        the same from rows in memory, which is where datasets.map begins
-    map           datasets.map from the same rows to the same examples (in an Arrow file, where map
-      puts them)
+    file          kodata from the official file to JSON Lines: read, check, clean, split, write
+    loaded        the same from rows in memory, where datasets.map begins
+    map           datasets.map from the same rows to the same examples, in an Arrow file
     map_batched   the same with batched=True
 
-The ratio to datasets.map compares `loaded` with `map`, which neither splits nor looks for repeated
-rows. Rows come from the real train file where ../shared/data has it (else they are written here),
-again and again with another id and text. The leak check is not in these figures:
-benchmarks/leaks.py measures it."""
+The ratio to datasets.map compares `loaded` with `map`, which neither splits nor removes repeated
+rows. Rows come from the real train file if ../shared/data has it, otherwise they are generated.
+They are repeated with other ids and texts. The leak check is not included; benchmarks/leaks.py
+measures it."""
 
 import gc
 import json
@@ -47,16 +45,16 @@ Row = dict[str, Any]
 
 
 def measured(work: Callable[[], object]) -> dict[str, float]:
-    """CPU seconds of the work, children's included, and this process's peak memory in MB."""
-    gc.freeze()  # what is in memory beforehand is no part of the work
+    """CPU seconds of the work, including child processes, and this process's peak memory in MB."""
+    gc.freeze()  # objects that exist before the work are not part of it
     before = _cpu()
     work()
     return {"cpu": _cpu() - before, "rss": peak()}
 
 
 def peak() -> float:
-    """Peak memory in MB since this program began. (Linux hands getrusage's ru_maxrss down from the
-    starting process.)"""
+    """Peak memory of this process in MB. (getrusage's ru_maxrss is inherited from the parent
+    process on Linux.)"""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -67,7 +65,7 @@ def _cpu() -> float:
 
 
 def in_own_process(module: str, *words: object) -> dict[str, float]:
-    """What `python -m MODULE WORDS` prints last, as JSON."""
+    """The last line that `python -m MODULE WORDS` prints, parsed as JSON."""
     command = [sys.executable, "-m", module, *map(str, words)]
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -82,16 +80,16 @@ def of_file(name: str, folder: Path) -> dict[str, float]:
 
 def of_loaded(name: str, folder: Path) -> dict[str, float]:
     source, loaded = _source(name), list(_rows(name, folder))
-    here = SimpleNamespace(**vars(source))  # the source, but its rows are here already
-    here.read = lambda *_: map(source.record, loaded)
-    kodata.SOURCES["loaded"] = cast(Source, here)
+    in_memory = SimpleNamespace(**vars(source))  # the source with its rows already loaded
+    in_memory.read = lambda *_: map(source.record, loaded)
+    kodata.SOURCES["loaded"] = cast(Source, in_memory)
     with tempfile.TemporaryDirectory() as out:
         return measured(lambda: convert([Entry("loaded", path=folder)], Path(out), seed=42))
 
 
 def of_map(name: str, folder: Path, batched: bool = False) -> dict[str, float]:
-    """datasets.map making the same examples from the same rows, which are loaded beforehand: it
-    reads no text file."""
+    """datasets.map making the same examples from the same rows. The rows are loaded before, so no
+    text file is read."""
     import datasets
 
     source = _source(name)
@@ -108,15 +106,15 @@ def of_map(name: str, folder: Path, batched: bool = False) -> dict[str, float]:
         }
 
     def examples(batch: dict[str, list[object]]) -> dict[str, list[object]]:
-        made = [
+        rows = [
             example(dict(zip(batch, values, strict=True)))
             for values in zip(*batch.values(), strict=True)
         ]
-        return {key: [row[key] for row in made] for key in made[0]}
+        return {key: [row[key] for row in rows] for key in rows[0]}
 
     with tempfile.TemporaryDirectory() as cache:
         datasets.Dataset.from_list(list(_rows(name, folder))).save_to_disk(cache)
-        loaded = datasets.load_from_disk(cache)  # memory-mapped, as load_dataset has it
+        loaded = datasets.load_from_disk(cache)  # memory-mapped, as by load_dataset
         function = examples if batched else example
         return measured(
             lambda: loaded.map(function, batched=batched, remove_columns=loaded.column_names)
@@ -140,25 +138,25 @@ def _rows(name: str, folder: Path) -> Iterator[Row]:
 
 
 def written(name: str, size: int, scratch: Path) -> Path:
-    """A folder with a train file of so many rows in the source's official form."""
+    """A folder with a train file of this many rows in the source's official form."""
     folder = scratch / f"{name}_{size}"
     folder.mkdir()
     WRITERS[name](folder, islice(_endless(name), size))
     return folder
 
 
-def _write_klue(folder: Path, found: Iterable[Row]) -> None:
+def _write_klue(folder: Path, rows: Iterable[Row]) -> None:
     with (folder / "klue-nli-v1.1_train.json").open("w", encoding="utf-8") as file:
-        for number, row in enumerate(found):
+        for number, row in enumerate(rows):
             text = json.dumps(row, ensure_ascii=False, indent=4).replace("\n", "\n    ")
             file.write((",\n    " if number else "[\n    ") + text)
         file.write("\n]\n")
 
 
-def _write_nsmc(folder: Path, found: Iterable[Row]) -> None:
+def _write_nsmc(folder: Path, rows: Iterable[Row]) -> None:
     with (folder / "ratings_train.txt").open("w", encoding="utf-8", newline="") as file:
         file.write("id\tdocument\tlabel\n")
-        file.writelines(f"{row['id']}\t{row['document']}\t{row['label']}\n" for row in found)
+        file.writelines(f"{row['id']}\t{row['document']}\t{row['label']}\n" for row in rows)
 
 
 WRITERS = {"klue_nli": _write_klue, "nsmc": _write_nsmc}
@@ -196,10 +194,10 @@ def _invented_klue() -> list[Row]:
 
 def _invented_nsmc() -> list[Row]:
     """Rows as long as the real ones, with their keys."""
-    said = "번째로 다시 보았는데 배우의 연기와 음악이 처음 볼 때보다"
+    text = "번째로 다시 보았는데 배우의 연기와 음악이 처음 볼 때보다"
     words = ("지루했다", "좋았다")
     return [
-        {"id": f"{n}", "document": f"{n}{said} {words[n % 2]}", "label": str(n % 2)}
+        {"id": f"{n}", "document": f"{n}{text} {words[n % 2]}", "label": str(n % 2)}
         for n in range(150_000)
     ]
 
@@ -212,7 +210,7 @@ def figures(name: str, scratch: Path) -> list[Figure]:
     folders = {size: written(name, size, scratch) for size in (SMALL, LARGE)}
     sizes = {what: ROWS[name] if what == "file" else SMALL for what in MEASURES}
     best = dict.fromkeys(MEASURES, float("inf"))  # CPU microseconds a row
-    for _ in range(ROUNDS):  # in turns, so that other work on the machine troubles all alike
+    for _ in range(ROUNDS):  # alternating, so that other work on the machine affects all equally
         for what, size in sizes.items():
             seconds = in_own_process("benchmarks.convert", what, name, folders[size])["cpu"]
             best[what] = min(best[what], seconds / size * 1e6)
@@ -244,10 +242,10 @@ def figures(name: str, scratch: Path) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    if asked := sys.argv[1:]:  # one measurement, for in_own_process
-        what, name, folder = asked
+    if arguments := sys.argv[1:]:  # one measurement, for in_own_process
+        what, name, folder = arguments
         print(json.dumps(MEASURES[what](name, Path(folder))))
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            found = [figure for name in ROWS for figure in figures(name, Path(scratch))]
-        show(f"Conversion, best of {ROUNDS}", found)
+            measured_figures = [figure for name in ROWS for figure in figures(name, Path(scratch))]
+        show(f"Conversion, best of {ROUNDS}", measured_figures)

@@ -1,8 +1,8 @@
-"""How long the leak check takes, and in how much memory: 150,000 training texts against 50,000 test
-texts, on 2 cores.
+"""Measures time and memory of the leak check: 150,000 training texts against 50,000 test texts, on
+2 cores.
 
-The texts are NSMC's where ../shared/data has it, else written here; looked up as convert() does:
-equal, folded and near."""
+The texts are NSMC's if ../shared/data has it, otherwise generated. They are matched as in
+convert(): equal, folded and near."""
 
 import json
 import random
@@ -23,8 +23,8 @@ SIZES = {"train": 150_000, "test": 50_000}
 
 
 def check(folder: Path) -> dict[str, float]:
-    """CPU and wall seconds, peak memory in MB, and how many training rows stand in test text, of
-    one check of a folder."""
+    """One check of a folder: CPU and wall seconds, peak memory in MB, and the number of training
+    rows that occur in test text."""
     begun, dropped = time.monotonic(), Counter[str]()
 
     def work() -> None:
@@ -38,8 +38,8 @@ def check(folder: Path) -> dict[str, float]:
 
 
 def written(folder: Path) -> Path:
-    """NSMC's files with invented reviews: as long as the real ones (35 characters), a tenth of them
-    told again."""
+    """NSMC's files with generated reviews, as long as the real ones (35 characters). A tenth of the
+    reviews are repetitions."""
     draws = random.Random(0)
     # As many as make up most of Korean text.
     syllables = [chr(0xAC00 + draws.randrange(11_172)) for _ in range(600)]
@@ -50,13 +50,13 @@ def written(folder: Path) -> Path:
             for _ in range(draws.randint(3, 15))
         )
 
-    told: list[str] = []
+    earlier: list[str] = []
 
     def lines(size: int) -> Iterator[str]:
         yield "id\tdocument\tlabel\n"
         for number in range(size):
-            text = draws.choice(told) if told and not number % 10 else review()
-            told.append(text)
+            text = draws.choice(earlier) if earlier and not number % 10 else review()
+            earlier.append(text)
             yield f"{number}\t{text}\t{number % 2}\n"
 
     for split, size in SIZES.items():
@@ -66,8 +66,8 @@ def written(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    if asked := sys.argv[1:]:  # one measurement, for in_own_process
-        print(json.dumps(check(Path(asked[0]))))
+    if arguments := sys.argv[1:]:  # one measurement, for in_own_process
+        print(json.dumps(check(Path(arguments[0]))))
     else:
         with tempfile.TemporaryDirectory() as scratch:
             real = REAL / "nsmc"

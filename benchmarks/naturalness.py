@@ -1,8 +1,7 @@
-"""What the signals of ko_naturalness are worth, as tables in tasks/ko_naturalness/README.md: python
--m benchmarks.naturalness
+"""Measures the validity of ko_naturalness's signals, and writes the tables of
+tasks/ko_naturalness/README.md: python -m benchmarks.naturalness
 
-The tables over our own texts are made anywhere, those over real text where ../shared/data is.
-"""
+Tables over our own texts are always written; tables over real text need ../shared/data."""
 
 import json
 import random
@@ -22,10 +21,10 @@ ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "tasks" / "ko_naturalness" / "README.md"
 TEXTS = ROOT / "kodata" / "metrics" / "naturalness"
-SENTENCES, SAMPLES = 30, 300  # of a corpus, in each sample for the AUC; samples of each corpus
-FITS = 12  # profiles fitted on other halves
+SENTENCES, SAMPLES = 30, 300  # sentences per sample for the AUC; samples per corpus
+FITS = 12  # profiles, each fitted on another half
 
-# Which end of a signal is the unnatural one.
+# Whether a higher value of a signal is less natural.
 HIGHER_IS_WORSE = {
     "lm_bits_per_char": True,
     "kiwi_score": False,
@@ -48,13 +47,13 @@ def written(name: str) -> list[dict[str, object]]:
 
 @cache
 def measured(text: str) -> Signals:
-    """Each text is read once for all tables."""
+    """The signals of a text, cached for all tables."""
     return measure(text)
 
 
 def rate(name: str) -> Score:
-    """A signal of one text, turned so that more of it is less natural; 0 where it is out of
-    nothing."""
+    """A function that returns a signal's rate in a text, with the sign that makes higher values
+    less natural. It is 0 if the text has no units of the signal."""
     sign = 1 if HIGHER_IS_WORSE[name] else -1
     return lambda signals: (
         sign * signals[name].amount / signals[name].out_of if signals[name].out_of else 0.0
@@ -62,12 +61,12 @@ def rate(name: str) -> Score:
 
 
 def any_count(signals: Signals) -> float:
-    """All counts of translationese together: for this page alone, no metric."""
+    """The sum of all translationese rates. It is only for this page and not a metric."""
     return sum(rate(name)(signals) for name in TRANSLATIONESE)
 
 
 def length(signals: Signals) -> float:
-    """How long the text is, which should tell nothing: also for this page alone."""
+    """The length of the text, a control that should have no validity. It is only for this page."""
     return signals["lm_bits_per_char"].out_of
 
 
@@ -81,10 +80,10 @@ def scores() -> dict[str, Score]:
 
 
 def ranked(score: Score, pairs: Iterable[tuple[str, str]]) -> tuple[int, int, int]:
-    """Of (natural, unnatural): in how many the unnatural one has more, in how many both have the
-    same, and less."""
-    found = [score(measured(unnatural)) - score(measured(natural)) for natural, unnatural in pairs]
-    return sum(gap > 0 for gap in found), found.count(0), sum(gap < 0 for gap in found)
+    """Numbers of (natural, unnatural) pairs in which the unnatural text scores higher, equal and
+    lower."""
+    gaps = [score(measured(unnatural)) - score(measured(natural)) for natural, unnatural in pairs]
+    return sum(gap > 0 for gap in gaps), gaps.count(0), sum(gap < 0 for gap in gaps)
 
 
 def pairs(held_out: bool) -> list[tuple[str, str]]:
@@ -165,22 +164,22 @@ DAMAGE = (typo, wrong_josa, word_salad, lost_spaces, stray_spaces)
 
 
 def damaged(how: Callable[[str, random.Random], str]) -> list[tuple[str, str]]:
-    """(natural, damaged) for the natural side of all pairs that the damage changes."""
-    found = [
+    """(natural, damaged) for every natural text that the damage changes."""
+    texts = [
         (str(row["natural"]), how(str(row["natural"]), random.Random(str(row["guid"]))))
         for row in written("pairs")
     ]
-    return [(natural, other) for natural, other in found if natural != other]
+    return [(natural, other) for natural, other in texts if natural != other]
 
 
 def damage_table() -> Iterator[str]:
-    """Rank accuracy of the fluency signals on whole against damaged text."""
+    """Rank accuracy of the fluency signals on intact and damaged text."""
     yield f"| damage | texts | {' | '.join(FLUENCY)} |"
     yield "|---|---|" + "---|" * len(FLUENCY)
     for how in DAMAGE:
-        found = damaged(how)
-        cells = [accuracy(ranked(rate(name), found)[0], len(found)) for name in FLUENCY]
-        yield f"| {how.__name__} | {len(found)} | {' | '.join(cells)} |"
+        texts = damaged(how)
+        cells = [accuracy(ranked(rate(name), texts)[0], len(texts)) for name in FLUENCY]
+        yield f"| {how.__name__} | {len(texts)} | {' | '.join(cells)} |"
 
 
 def script_lines() -> Iterator[str]:
@@ -198,8 +197,8 @@ def script_lines() -> Iterator[str]:
 
 
 def separability_table(folder: Path) -> Iterator[str]:
-    """AUC of native against translated text, by sentence and over samples of sentences, for
-    premises and hypotheses."""
+    """AUC of native and translated text, per sentence and over samples of sentences, for premises
+    and hypotheses."""
     corpora = [
         [
             references.native(folder, "test", "premise"),
@@ -227,7 +226,8 @@ def separability_table(folder: Path) -> Iterator[str]:
 
 
 def auc(score: Score, natives: list[Signals], translations: list[Signals]) -> float:
-    """The share of (native, translated) in which the translated one has more, ties counted half."""
+    """The share of (native, translated) pairs in which the translated text scores higher. Ties
+    count half."""
     from sklearn.metrics import roc_auc_score
 
     values = [score(signals) for signals in (*natives, *translations)]
@@ -247,13 +247,13 @@ def auc_of_samples(name: str, natives: list[Signals], translations: list[Signals
 def _summed(name: str, signals: list[Signals]) -> Signals:
     return {
         name: Signal(
-            sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals)
+            sum(text[name].amount for text in signals), sum(text[name].out_of for text in signals)
         )
     }
 
 
 def spread_lines(folder: Path) -> Iterator[str]:
-    """What the pairs say of profiles fitted on other halves of the translated text."""
+    """The accuracy on the pairs of profiles fitted on other halves of the translated text."""
     native = native_occurrences(folder)
     halves = pairs(held_out=False), pairs(held_out=True)
     found: tuple[list[int], list[int]] = ([], [])
@@ -276,12 +276,12 @@ def spread_lines(folder: Path) -> Iterator[str]:
 
 @cache
 def native_occurrences(folder: Path) -> Counter[str]:
-    """What a profile's native side is fitted on."""
+    """Function morphemes of the native text on which profiles are fitted."""
     return references.occurrences(references.native(folder, "train"))
 
 
 def _nativeness(weights: dict[str, float], text: str) -> float:
-    known = [weights[one] for one in occurring(text) if one in weights]
+    known = [weights[morpheme] for morpheme in occurring(text) if morpheme in weights]
     return sum(known) / len(known) if known else 0.0
 
 
@@ -315,7 +315,7 @@ def false_alarms(folder: Path) -> Iterator[str]:
 
 
 def blocks(real: Path | None) -> dict[str, list[str]]:
-    """The generated parts of the page by name; those over real text only where it is."""
+    """The generated parts of the page by name. `real`: the folder of real text, or None."""
     own = {"pairs": [*pair_table()], "damage": [*damage_table()], "scripts": [*script_lines()]}
     return own | (
         {
@@ -329,7 +329,7 @@ def blocks(real: Path | None) -> dict[str, list[str]]:
 
 
 def filled(page: str, found: dict[str, list[str]]) -> str:
-    """The page with its generated parts replaced: each stands between <!-- name --> and <!-- end
+    """The page with its generated parts replaced. Each is between <!-- name --> and <!-- end
     -->."""
     for name, lines in found.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"

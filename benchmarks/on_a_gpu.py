@@ -1,14 +1,12 @@
-"""Memory and time of training, scoring and writing on a GPU that is there for some minutes. NOT RUN
-ON A GPU YET.
+"""Measures memory and time of training, scoring and generation on a GPU that is available for a few
+minutes. NOT RUN ON A GPU YET.
 
-    python benchmarks/on_a_gpu.py                    # about eight minutes at most; a table, and
-      measured_on_gpu.json
-    python benchmarks/on_a_gpu.py --tiny tiny.json   # the same code at toy size on a CPU, to try
-      it: its figures mean nothing
+    python benchmarks/on_a_gpu.py                    # about eight minutes; measured_on_gpu.json
+    python benchmarks/on_a_gpu.py --tiny tiny.json   # a trial at toy size on a CPU
 
-It needs torch, transformers and peft; no network, no weights (they are random), no Axolotl, and
-kotune need not be installed. Measurements come in the order of their worth. None is begun once the
-budget is spent, and one that fails does not end the others."""
+The figures of --tiny mean nothing. The script needs torch, transformers and peft, but no network,
+no weights (they are random), no Axolotl and no installed kotune. The most important measurements
+come first. None starts once the budget is spent, and a failure does not end the others."""
 
 import argparse
 import gc
@@ -43,12 +41,12 @@ METHOD = (
     " AdamW under autocast to bfloat16, gradients clipped; writing: greedy, transformers' generate"
 )
 SEED, IGNORED, GIB = 1, -100, 2**30
-# What counts as an equal loss (nats) and an equal gradient norm (a share of it), by precision. In
-# bf16 the products of 48 rows and of all rows may be summed in another order, and a logit between 2
-# and 4 is rounded to 1/64.
+# Tolerances of the loss (nats) and of the gradient norm (relative), by precision. In bf16 the
+# products of 48 rows and of all rows may be summed in another order, and a logit between 2 and 4 is
+# rounded to 1/64.
 CLOSE = {"bfloat16": (0.02, 0.05), "float32": (1e-5, 1e-4)}
-# Added to the logits of the choices: nothing, as random weights leave them, and as much as makes
-# them likely.
+# Added to the logits of the choices: 0, as random weights give them, and enough to make them
+# likely.
 LIFTS = (0.0, 12.0)
 Figures = dict[str, float | None]  # None: not measured here
 Setting = dict[str, str | int | float | bool]
@@ -56,9 +54,9 @@ Setting = dict[str, str | int | float | bool]
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is computed. A training step has `batch` rows of `length` tokens, the last `trained`
-    of each with a label; `items` rows of logits are scored; `written` tokens follow `prompt` ones.
-    `shape` replaces keys of a model's config.json."""
+    """The size of the measurements. A training step has `batch` rows of `length` tokens, of which
+    the last `trained` have a label. `items` rows of logits are scored. `written` tokens are
+    generated after `prompt` tokens. `shape` replaces keys of a model's config.json."""
 
     batch: int = 16
     length: int = 192
@@ -80,8 +78,7 @@ TINY = Scale(
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: its figures, each with its unit in its name, or a note that says why there
-    are none."""
+    """One measurement: its figures, with units in their names, or a note why there are none."""
 
     name: str
     setting: Setting
@@ -91,7 +88,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds that may be spent, counted from `begun` on the clock `now`."""
+    """A budget of seconds, counted from `begun` on the clock `now`."""
 
     seconds: float
     now: Callable[[], float] = time.monotonic
@@ -105,14 +102,14 @@ class Budget:
 
 
 class Bench:
-    """The device, and one model at a time on it."""
+    """The device, with one model at a time."""
 
     def __init__(self, device: str, scale: Scale, budget: Budget) -> None:
         self.device, self.scale, self.budget = device, scale, budget
         self._name, self._model = "", None
 
     def model(self, name: str) -> Any:
-        """The adapted model of this name; the one before it is let go."""
+        """The model of this name with an adapter. The previous model is freed."""
         if name != self._name:
             self._model = None
             self.forget()
@@ -120,7 +117,7 @@ class Bench:
         return self._model
 
     def forget(self) -> None:
-        """Give the allocator's memory back, so that what is reserved belongs to one measurement."""
+        """Free the allocator's memory, so that each measurement reserves its own."""
         gc.collect()
         if self.on_gpu:
             import torch
@@ -132,7 +129,7 @@ class Bench:
         return self.device == "cuda"
 
     def median(self, work: Callable[[], object], warmups: int, runs: int) -> float:
-        """Median seconds of `work`. Peaks of memory are counted from the end of the warm-up."""
+        """Median seconds of `work`. Memory peaks are counted after the warm-up."""
         for _ in range(warmups):
             work()
         if self.on_gpu:
@@ -156,8 +153,8 @@ class Bench:
         return time.perf_counter() - begun
 
     def peaks(self) -> Figures:
-        """Peak GiB since the last warm-up: of all tensors, and of what torch's allocator took from
-        the GPU."""
+        """Peak GiB since the last warm-up: of all tensors, and of the memory that torch's allocator
+        reserved."""
         import torch
 
         counters = (torch.cuda.max_memory_allocated, torch.cuda.max_memory_reserved)
@@ -165,7 +162,7 @@ class Bench:
         return dict(zip(("allocated_gib", "reserved_gib"), peak, strict=True))
 
     def held(self) -> float | None:
-        """GiB of the tensors that are there now."""
+        """GiB of the current tensors."""
         import torch
 
         return torch.cuda.memory_allocated() / GIB if self.on_gpu else None
@@ -179,9 +176,9 @@ def adapted(name: str, device: str, scale: Scale) -> Any:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-    told = yaml.safe_load(SHAPES.read_text(encoding="utf-8"))[name]
+    keys = yaml.safe_load(SHAPES.read_text(encoding="utf-8"))[name]
     config = AutoConfig.for_model(
-        **told | {key: scale.shape[key] for key in scale.shape if key in told}
+        **keys | {key: scale.shape[key] for key in scale.shape if key in keys}
     )
     torch.manual_seed(SEED)
     with torch.device(device):
@@ -218,19 +215,19 @@ def tokens(model: Any, rows: int, length: int) -> Any:
 
 
 def loss_on_all(model: Any, ids: Any, labels: Any) -> Any:
-    """transformers' own loss: logits of every position, then those with a label."""
+    """transformers' own loss, with logits at every position."""
     return model(input_ids=ids, labels=labels, use_cache=False).loss
 
 
 def loss_on_trained(model: Any, ids: Any, labels: Any) -> Any:
-    """The same loss with logits of the positions alone whose next token has a label."""
+    """The same loss, with logits only at positions whose next token has a label."""
     import torch
 
     base = model.get_base_model()
     hidden = base.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    wanted = labels[:, 1:] != IGNORED
+    is_labelled = labels[:, 1:] != IGNORED
     return torch.nn.functional.cross_entropy(
-        base.lm_head(hidden[wanted]).float(), labels[:, 1:][wanted]
+        base.lm_head(hidden[is_labelled]).float(), labels[:, 1:][is_labelled]
     )
 
 
@@ -238,8 +235,8 @@ LOSSES = {"all positions": loss_on_all, "trained positions": loss_on_trained}
 
 
 class Training:
-    """Steps of AdamW on one batch, as transformers' trainer makes them: under autocast, gradients
-    clipped at 1."""
+    """AdamW steps on one batch as in transformers' trainer: under autocast, with gradients clipped
+    at 1."""
 
     def __init__(self, bench: Bench, name: str, head: str, checkpointing: bool) -> None:
         import torch
@@ -256,7 +253,7 @@ class Training:
         )
 
     def step(self) -> tuple[float, float]:
-        """One step; its loss and the norm of its gradient before clipping."""
+        """Make one step. Returns its loss and the gradient norm before clipping."""
         import torch
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -269,7 +266,7 @@ class Training:
 
 
 def checkpoint(model: Any, is_on: bool) -> None:
-    """Gradient checkpointing as Axolotl sets it (re-entrant), or none."""
+    """Switch gradient checkpointing on as in Axolotl (re-entrant), or off."""
     if is_on:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": True})
         model.enable_input_require_grads()
@@ -279,8 +276,8 @@ def checkpoint(model: Any, is_on: bool) -> None:
 
 
 def train(bench: Bench, name: str, head: str, checkpointing: bool) -> Figures:
-    """Seconds and memory of a step, and loss and gradient of the first one, which starts from the
-    same adapter in every case."""
+    """Seconds and memory of a step, and loss and gradient norm of the first step. Every case starts
+    from the same adapter."""
     import torch
 
     bench.forget()
@@ -309,21 +306,21 @@ def train(bench: Bench, name: str, head: str, checkpointing: bool) -> Figures:
 
 
 def differences(rows: list[Row], dtype: str) -> list[str]:
-    """Where the first step of a model's measured trainings had another loss or gradient than that
-    of its first row."""
+    """A message for each training whose first step has another loss or gradient norm than the first
+    training of the same model."""
     loss, norm = CLOSE[dtype]
     first: dict[Any, Row] = {}
-    found = []
+    messages = []
     for row in (row for row in rows if row.name == "train" and row.figures):
         other = first.setdefault(row.setting["model"], row)
         by_loss, by_norm = (abs(of(row, key) - of(other, key)) for key in ("loss", "gradient_norm"))
         # NaN is not equal either.
         if not (by_loss <= loss and by_norm <= norm * of(other, "gradient_norm")):
-            found.append(
+            messages.append(
                 f"{shown(row.setting)}; {shown(other.setting)}: losses {by_loss:.2g} apart,"
                 f" gradients {by_norm:.2g}"
             )
-    return found
+    return messages
 
 
 def of(row: Row, key: str) -> float:
@@ -331,8 +328,8 @@ def of(row: Row, key: str) -> float:
 
 
 def logits_of(bench: Bench, name: str, lift: float) -> tuple[Any, Any]:
-    """Logits (items, vocabulary) of the model's head over random hidden states, and three choices
-    (items, 3) of each item."""
+    """Logits (items, vocabulary) of the model's head for random hidden states, and three choices
+    (items, 3) per item."""
     import torch
 
     base, items = bench.model(name).get_base_model(), bench.scale.items
@@ -351,18 +348,18 @@ def logits_of(bench: Bench, name: str, lift: float) -> tuple[Any, Any]:
 
 
 def answers(logits: Any, choices: Any, dtype: str | None) -> tuple[int, list[int]]:
-    """Items whose best choice is not the only best one, and the answer to each: the first of the
-    best, as lm-eval takes it."""
+    """The number of items with a tie between best choices, and the answer to each item: the first
+    of the best choices, as in lm-eval."""
     import torch
 
     as_type = getattr(torch, dtype) if dtype else None
-    found = torch.log_softmax(logits, -1, dtype=as_type).gather(1, choices).float().tolist()
-    return sum(row.count(max(row)) > 1 for row in found), [row.index(max(row)) for row in found]
+    rows = torch.log_softmax(logits, -1, dtype=as_type).gather(1, choices).float().tolist()
+    return sum(row.count(max(row)) > 1 for row in rows), [row.index(max(row)) for row in rows]
 
 
 def score(bench: Bench, name: str, lift: float) -> Figures:
-    """A softmax in the logits' own precision, as lm-eval takes by itself, against one in float32,
-    as kotune asks for."""
+    """Compare a softmax in the logits' own precision, lm-eval's default, with one in float32, as in
+    kotune."""
     import torch
 
     bench.forget()
@@ -388,8 +385,8 @@ def score(bench: Bench, name: str, lift: float) -> Figures:
 
 
 def write(bench: Bench, name: str, batch: int, adapter: bool) -> Figures:
-    """Milliseconds of a generated token for the whole batch, greedy, with keys and values kept; the
-    prompt's are not in it."""
+    """Milliseconds per generated token for the whole batch, greedy and with a cache of keys and
+    values. The time of the prompt is not included."""
     import torch
 
     bench.forget()
@@ -401,7 +398,7 @@ def write(bench: Bench, name: str, batch: int, adapter: bool) -> Figures:
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, use_cache=True
         )
         if made.shape[1] != scale.prompt + new:
-            raise RuntimeError(f"{made.shape[1] - scale.prompt} tokens were written, not {new}")
+            raise RuntimeError(f"{made.shape[1] - scale.prompt} tokens generated instead of {new}")
 
     with torch.no_grad(), nullcontext() if adapter else model.disable_adapter():
         short, long = (bench.median(partial(generate, new), 1, 3) for new in (1, 1 + scale.written))
@@ -418,7 +415,7 @@ Measurement = tuple[str, Setting, Callable[[Bench], Figures]]
 
 
 def measurements(scale: Scale) -> Iterator[Measurement]:
-    """All, the most wanted first."""
+    """All measurements, the most important first."""
     size = {"rows": scale.batch, "tokens": scale.length, "trained": scale.trained}
     for name in MODELS:
         for checkpointing in (True, False):
@@ -445,7 +442,7 @@ def measurements(scale: Scale) -> Iterator[Measurement]:
 
 
 def measured(bench: Bench, measurement: Measurement) -> Row:
-    """One row. What fails is noted, so that the GPU's minutes are not lost for the rest."""
+    """One row. A failure becomes a note, so that the other measurements go on."""
     import torch
 
     name, setting, work = measurement
@@ -477,7 +474,7 @@ def line(row: Row) -> str:
 
 
 def machine(device: str) -> dict[str, str]:
-    """What was measured on, and with."""
+    """The machine and the versions."""
     import peft
     import torch
     import transformers
@@ -500,22 +497,25 @@ def machine(device: str) -> dict[str, str]:
 
 
 def keep(file: Path, bench: Bench, rows: list[Row]) -> None:
-    """Write what there is so far, whole or not at all."""
-    told = {
+    """Write all rows so far, in one rename."""
+    content = {
         "machine": machine(bench.device),
         "method": METHOD,
         "scale": asdict(bench.scale),
         "seconds": bench.budget.spent(),
     }
-    told |= {"unequal": differences(rows, bench.scale.dtype), "rows": [asdict(row) for row in rows]}
+    content |= {
+        "unequal": differences(rows, bench.scale.dtype),
+        "rows": [asdict(row) for row in rows],
+    }
     draft = file.with_name(f".{file.name}.draft")
-    draft.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
     draft.replace(file)
 
 
 def measure_all(bench: Bench, file: Path) -> int:
-    """Measure, print and keep; the exit code: 1 where something failed or heads did not give equal
-    losses."""
+    """Measure, print and save. Returns the exit code: 1 if a measurement failed or the losses of
+    both heads differ."""
     rows: list[Row] = []
     print(
         f"{shown(dict(machine(bench.device)))}\n{METHOD}; weights in {bench.scale.dtype}",
@@ -544,26 +544,27 @@ def main(words: list[str] | None = None) -> int:
         nargs="?",
         type=Path,
         default=Path("measured_on_gpu.json"),
-        help="where the figures go, as JSON",
+        help="write the figures to this JSON file",
     )
     parser.add_argument("--tiny", action="store_true", help="try the script at toy size on the CPU")
     parser.add_argument(
         "--budget",
         type=float,
         default=450,
-        help="seconds after which no measurement is begun (450)",
+        help="start no measurement after this many seconds (450)",
     )
-    asked = parser.parse_args(words)
-    budget = Budget(asked.budget)
+    options = parser.parse_args(words)
+    budget = Budget(options.budget)
     import torch
 
-    if not asked.tiny and not torch.cuda.is_available():
+    if not options.tiny and not torch.cuda.is_available():
         print("no GPU: nothing measured; --tiny tries this script on the CPU", file=sys.stderr)
         return 2
-    if asked.tiny:
-        torch.set_num_threads(1)  # toys are too small to be shared out
+    if options.tiny:
+        torch.set_num_threads(1)  # toy models are too small for several threads
     return measure_all(
-        Bench("cpu" if asked.tiny else "cuda", TINY if asked.tiny else Scale(), budget), asked.file
+        Bench("cpu" if options.tiny else "cuda", TINY if options.tiny else Scale(), budget),
+        options.file,
     )
 
 

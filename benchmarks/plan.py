@@ -1,13 +1,12 @@
-"""What `plan` predicts against what is measured. The bound: within 15% for memory.
+"""Compares the memory predicted by `plan` with measurements. The bound is 15%.
 
-On a GPU: both real architectures with random weights train a few steps through `./cli.py run`, as
-LoRA and QLoRA, packed and not, and the peak memory of each is set against its plan. NOT RUN YET:
-there was no GPU. Without one, nothing is measured.
+On a GPU, both real architectures train a few steps with random weights through `./cli.py run`: LoRA
+and QLoRA, packed and padded. The peak memory of each is compared with its plan. NOT RUN YET,
+because there was no GPU. Without a GPU nothing is measured.
 
---tensors needs no GPU: it counts every tensor that torch makes in a training step of both, at full
-  size, without making
-one. That is what the formula for activations and logits was derived from, not a GPU's memory.
-"""
+--tensors needs no GPU. It counts every tensor that torch would allocate in a training step of both
+at full size, without allocating it. The formula for activations and logits was derived from these
+tensors, not from a GPU's memory."""
 
 import json
 import subprocess
@@ -29,16 +28,16 @@ from kotune.worker.device import detect_device
 
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "quickstart_llama.yml"
-# A real architecture, and the quickstart model whose vocabulary stands in for its own: random
-# weights need no licence.
+# A real architecture, and the quickstart model whose tokenizer replaces its own. Random weights
+# need no licence.
 MODELS = {
     "llama-3.2-1b-instruct": ("quickstart-llama", "llama3"),
     "deepseek-r1-distill-qwen-1.5b": ("quickstart-deepseek", "deepseek_r1"),
 }
 STEPS = 12
 BOUND = 0.15
-# Examples, their tokens, with checkpointing or without, and the tokens of each that are trained: of
-# a label, and of an answer.
+# Examples, tokens per example, checkpointing, and trained tokens per example (of a label, or of an
+# answer).
 CASES_OF_TENSORS = [
     (16, 192, True, 3),
     (4, 1024, True, 3),
@@ -70,10 +69,10 @@ def build(name: str, folder: Path) -> None:
 
     from kotune.recipe import strict_yaml
 
-    told: dict[str, Any] = dict(strict_yaml.load(shapes.SHAPES_FILE)[name])
+    keys: dict[str, Any] = dict(strict_yaml.load(shapes.SHAPES_FILE)[name])
     tokenizer = AutoTokenizer.from_pretrained(presets.find(MODELS[name][0], None).base)
     config = AutoConfig.for_model(
-        told.pop("model_type"), **told, eos_token_id=tokenizer.eos_token_id
+        keys.pop("model_type"), **keys, eos_token_id=tokenizer.eos_token_id
     )
     torch.manual_seed(1)
     AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
@@ -81,7 +80,7 @@ def build(name: str, folder: Path) -> None:
 
 
 def measured(sets: tuple[str, ...], runs: Path) -> float:
-    """GiB that torch's allocator held at most in training, as the run itself recorded it."""
+    """Peak GiB of torch's allocator in training, as recorded by the run."""
     words = [
         sys.executable,
         str(ROOT / "cli.py"),
@@ -93,7 +92,7 @@ def measured(sets: tuple[str, ...], runs: Path) -> float:
         str(runs),
     ]
     done = subprocess.run(
-        [*words, *(word for one in sets for word in ("--set", one))],
+        [*words, *(word for setting in sets for word in ("--set", setting))],
         capture_output=True,
         text=True,
         check=False,
@@ -110,32 +109,32 @@ def peak_of(run: Path) -> float:
     )
 
 
-def compared(predicted: float, found: float, name: str, most: float = BOUND) -> Figure:
-    """Measured over predicted, minus one, without sign."""
+def compared(predicted: float, peak: float, name: str, most: float = BOUND) -> Figure:
+    """The relative error of the prediction: |measured / predicted - 1|."""
     return Figure(
-        f"{name}: predicted {predicted:,.2f} GiB, measured {found:,.2f}",
-        abs(found / predicted - 1),
+        f"{name}: predicted {predicted:,.2f} GiB, measured {peak:,.2f}",
+        abs(peak / predicted - 1),
         most=most,
     )
 
 
 def on_gpu() -> Iterator[Figure]:
-    """Every case on the GPU at hand."""
-    with tempfile.TemporaryDirectory() as place:
+    """Every case on this machine's GPU."""
+    with tempfile.TemporaryDirectory() as scratch:
         for name, (_, template) in MODELS.items():
-            folder = Path(place) / name
+            folder = Path(scratch) / name
             build(name, folder)
             for adapter, packing in CASES:
                 sets = settings(folder, template, adapter, packing)
                 # Memory is the same on every GPU that holds it.
-                told = plan.make(RECIPE, sets, ("h200",))
-                found = measured(sets, Path(place) / f"{name}-{adapter}-{packing}")
+                (predicted,) = plan.make(RECIPE, sets, ("h200",)).gpu_plans
+                peak = measured(sets, Path(scratch) / f"{name}-{adapter}-{packing}")
                 title = f"{name}, {adapter}, {'packed' if packing else 'padded'}"
-                yield compared(told.gpu_plans[0].memory.training / plan.GIB, found, title)
+                yield compared(predicted.memory.training / plan.GIB, peak, title)
 
 
 def by_tensors() -> Iterator[Figure]:
-    """Predicted against every tensor of a step, at full size."""
+    """The prediction compared with all tensors of a step, at full size."""
     from pytest import MonkeyPatch
 
     from tests.tensors import of_step, on_meta
@@ -148,8 +147,8 @@ def by_tensors() -> Iterator[Figure]:
                 stored, added = of_step(
                     on_meta(shape, kind), batch, length, checkpointing, batch * trained, patch
                 )
-            told = memory.peak(shape, method, batch * length, min(batch * trained, CHUNK), 0)
-            predicted = told.weights + told.adapter + told.activations + told.logits
+            parts = memory.peak(shape, method, batch * length, min(batch * trained, CHUNK), 0)
+            predicted = parts.weights + parts.adapter + parts.activations + parts.logits
             title = (
                 f"{name}, {batch} x {length}, {trained}"
                 f" trained{', checkpointing' if checkpointing else ''}"
@@ -163,7 +162,7 @@ def by_tensors() -> Iterator[Figure]:
     "--json", "file", type=click.Path(path_type=Path), metavar="FILE", help="Keep the figures, too."
 )
 def main(tensors: bool, file: Path | None) -> None:
-    """Set what `plan` predicts against what is measured."""
+    """Compare the predictions of `plan` with measurements."""
     if not tensors and detect_device() == "cpu":
         click.echo("no GPU: nothing measured")
         return

@@ -1,8 +1,7 @@
-"""What `plan` predicts beside what others published of GPUs (published.yml): needs no GPU, measures
-nothing.
+"""Compares the predictions of `plan` with published figures of GPUs (published.yml). It needs no
+GPU and measures nothing.
 
-It prints the tables of docs/plan.md, which tests hold to what is calculated here.
-"""
+It prints the tables of docs/plan.md. Tests check that the page has the figures computed here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ ANSWER = 2048  # tokens of the published answers
 
 @dataclass(frozen=True)
 class Pair:
-    """A published figure, what is predicted for it, and what the latter over the former was when it
-    was last looked at."""
+    """A published figure, its prediction, and the ratio predicted / published when it was last
+    reviewed."""
 
     published: float
     predicted: float
@@ -39,8 +38,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Trained:
-    """A published training run. `time`: seconds of a step; `held`: GB at the peak; None where
-    nothing was published."""
+    """A published training run. `time`: seconds per step; `held`: peak memory in GB; None if not
+    published."""
 
     source: str
     model: str
@@ -54,7 +53,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Written:
-    """A published generation. `time`: milliseconds of a token."""
+    """A published generation speed. `time`: milliseconds per token."""
 
     source: str
     model: str
@@ -102,7 +101,7 @@ def training() -> Iterator[Trained]:
 
 
 def generation() -> Iterator[Written]:
-    """Every published generation."""
+    """Every published generation speed."""
     for row in table()["generation"]:
         shape, gpu = _shape(row["model"]), _gpu(row["gpu"])
         read = memory.weights(shape, 16) + clock.batches.cached(memory.sizes_of(shape), ANSWER / 2)
@@ -116,11 +115,12 @@ def generation() -> Iterator[Written]:
 
 
 def markdown(fitted: str, tested: str) -> Iterator[str]:
-    """The rows of both tables in docs/plan.md. `fitted`, `tested`: a page's words for them."""
+    """The rows of both tables in docs/plan.md. `fitted`, `tested`: the page's words for rows that
+    went into the fit and for rows that test it."""
     for row in training():
-        told = fitted if row.is_fitted else tested if row.time else "-"
+        use = fitted if row.is_fitted else tested if row.time else "-"
         yield (
-            f"| {row.model} | {row.gpu} | {row.method} | {row.tokens} | {_cells(row.time)} | {told}"
+            f"| {row.model} | {row.gpu} | {row.method} | {row.tokens} | {_cells(row.time)} | {use}"
             f" | {_cells(row.held)} |"
         )
     for line in generation():
@@ -135,7 +135,7 @@ def _cells(pair: Pair | None) -> str:
 
 @click.command()
 def main() -> None:
-    """Print what `plan` predicts beside what was published."""
+    """Print the predictions of `plan` beside published figures."""
     click.echo("\n".join(markdown("fitted", "tested")))
 
 

@@ -1,6 +1,6 @@
-"""The four quickstart runs (two models, LoRA and QLoRA): seconds a stage, and what tuning gained
-over base and over a classifier that sees only the hypothesis, with a 95% interval by a bootstrap
-over premises."""
+"""Measures the four quickstart runs (two models, LoRA and QLoRA): seconds per stage, and the gain
+of tuning over the base model and over a classifier on the hypothesis alone. The 95% interval is a
+bootstrap over premises."""
 
 import json
 import subprocess
@@ -19,15 +19,15 @@ RESAMPLES = 10_000
 
 
 def hypothesis_only() -> dict[str, bool]:
-    """guid: whether the classifier that sees the hypothesis alone is right on the test part."""
+    """For each guid of the test part, whether the classifier on the hypothesis alone is right."""
     test = list(nli_sample.read("test"))
-    said = Classifier(nli_sample.read("train"), "hypothesis_only").predict(test)
-    return {row["guid"]: label == row["label"] for row, label in zip(test, said, strict=True)}
+    labels = Classifier(nli_sample.read("train"), "hypothesis_only").predict(test)
+    return {row["guid"]: label == row["label"] for row, label in zip(test, labels, strict=True)}
 
 
 def gain_interval(tuned: dict[str, bool], other: dict[str, bool]) -> tuple[float, float]:
-    """95% percentile interval of tuned minus other accuracy, resampling premises (each has the same
-    number of items)."""
+    """95% percentile interval of tuned minus other accuracy, from resampled premises. Each premise
+    has the same number of items."""
     premises: dict[str, list[int]] = {}
     for row in nli_sample.read("test"):
         premises.setdefault(row["premise"], []).append(

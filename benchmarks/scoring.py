@@ -1,10 +1,11 @@
-"""Log-likelihoods with shared contexts beside lm_eval's own HF model, the same work in one process:
-base and tuned, one load, CPU seconds of one thread, in turns, the best of each.
+"""Compares log-likelihoods with shared contexts with lm_eval's own HF model, in one process with
+one model load. Base and tuned are scored; the measurements alternate, and the best CPU seconds of
+one thread count.
 
-The quickstart models score a whole task, its requests and tokens included; each choice is one token
-there, which lm_eval too reads once. A model of Llama 3.2 1B's shape, random and cut to a few
-layers, scores random ids, as many as klue_nli_ko has for Llama 3: a context and, for each choice,
-the template's line end and two tokens. There the vocabulary of 128,256 words costs."""
+The quickstart models score a whole task, including requests and tokenization. Each choice is one
+token there, which lm_eval also reads once. A random model of Llama 3.2 1B's shape with fewer layers
+scores random ids with klue_nli_ko's lengths for Llama 3: a context and, for each choice, the
+template's line end and two tokens. There the vocabulary of 128,256 words dominates the cost."""
 
 import os
 import time
@@ -18,7 +19,7 @@ from kotune.score.harness import load_task
 from kotune.score.model import BATCH_SIZE, harness_model
 from kotune.train.upstream import exact_softmax
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported, which is later
+os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported
 
 MODELS = ("quickstart-llama", "quickstart-deepseek")
 TASK, LIMIT, ROUNDS = "nli_sample_ko", 300, 3
@@ -29,12 +30,12 @@ Work = Callable[[Any], Answers]
 
 
 class Compared(NamedTuple):
-    """CPU seconds of both, and how far their answers are apart."""
+    """CPU seconds of both, and the differences of their answers."""
 
     ours: float
     plain: float
     nats: float
-    greedy: int  # answers with another "is the likeliest"
+    greedy: int  # answers whose flag "most likely" differs
 
 
 def with_adapter(model: Any) -> Any:
@@ -48,7 +49,7 @@ def with_adapter(model: Any) -> Any:
 
 
 def compared(model: Any, tokenizer: Any, work: Work, rounds: int) -> Compared:
-    """The same work by both, base and tuned."""
+    """Both do the same work, for base and tuned."""
     from lm_eval.models.huggingface import HFLM
 
     ours = harness_model(model, tokenizer)
@@ -103,7 +104,7 @@ def large_vocabulary() -> Compared:
     model = with_adapter(AutoModelForCausalLM.from_config(config))
     line_end, *words = torch.randint(config.vocab_size, (1 + 6,)).tolist()
     contexts = torch.randint(config.vocab_size, (ITEMS, CONTEXT)).tolist()
-    choices = [[line_end, *words[at : at + 2]] for at in (0, 2, 4)]
+    choices = [[line_end, *words[i : i + 2]] for i in (0, 2, 4)]
     requests = [(None, context, choice) for context in contexts for choice in choices]
     tokenizer = AutoTokenizer.from_pretrained(presets.find(MODELS[0], None).base)
     return compared(
@@ -111,15 +112,14 @@ def large_vocabulary() -> Compared:
     )
 
 
-def figures(name: str, one: Compared, most: float) -> list[Figure]:
+def figures(name: str, result: Compared, most: float) -> list[Figure]:
+    nats = 1e6 * result.nats
     return [
-        Figure(f"{name}: ours", one.ours, "CPU s"),
-        Figure(f"{name}: plain lm_eval", one.plain, "CPU s"),
-        Figure(f"{name}: ours / plain", one.ours / one.plain, most=most),
-        Figure(
-            f"{name}: log-likelihoods apart", 1e6 * one.nats, "millionths of a nat", most=1e6 * NATS
-        ),
-        Figure(f"{name}: likeliest or not, changed", one.greedy, "answers", most=0),
+        Figure(f"{name}: ours", result.ours, "CPU s"),
+        Figure(f"{name}: plain lm_eval", result.plain, "CPU s"),
+        Figure(f"{name}: ours / plain", result.ours / result.plain, most=most),
+        Figure(f"{name}: log-likelihoods differ by", nats, "millionths of a nat", most=1e6 * NATS),
+        Figure(f"{name}: most likely or not, changed", result.greedy, "answers", most=0),
     ]
 
 

@@ -1,9 +1,10 @@
-"""Our train and score stages beside the plain tools doing the same work, in one run on one machine.
+"""Compares our train and score stages with the plain tools doing the same work, in one run on one
+machine.
 
-Train: the stage against `axolotl train` with the same YAML, but for our plugin and the padding,
-which are Axolotl's own there. Score: the stage (base and tuned, one model load) against two plain
-`lm_eval` runs, one of the base model and one with the adapter. Each is measured in turns and its
-best time counts, since other work on the machine can only slow it down."""
+Train: the stage, and `axolotl train` with the same YAML but without our plugin and our padding.
+Score: the stage (base and tuned, one model load), and two plain `lm_eval` runs, one of the base
+model and one with the adapter. The measurements alternate, and the best time counts, because other
+work on the machine can only slow them down."""
 
 import json
 import shutil
@@ -54,7 +55,7 @@ def ours(folder: Path) -> tuple[Path, dict[str, float]]:
 
 
 def plain_train(run: Path) -> float:
-    """`axolotl train` on a copy of the run's config and data, without what is ours in it."""
+    """Seconds of `axolotl train` on a copy of the run's config and data, without our own keys."""
     copy = run.parent / "plain"
     copy.mkdir()
     shutil.copy(run / "chat_template.jinja", copy)
@@ -66,7 +67,7 @@ def plain_train(run: Path) -> float:
 
 
 def plain_score(run: Path) -> float:
-    """Two `lm_eval` runs as the harness's documentation has them, base then adapter."""
+    """Seconds of two `lm_eval` runs as in the harness's documentation, base and then adapter."""
     adapter = run / "model"
     base = json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
     total = 0.0

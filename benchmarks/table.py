@@ -1,4 +1,4 @@
-"""One way to show and judge figures: a row each, with its bound, and an exit status."""
+"""Prints figures as a table with their bounds, and exits with 1 if one misses its bound."""
 
 import sys
 from typing import NamedTuple
@@ -8,8 +8,7 @@ from rich.table import Table
 
 
 class Figure(NamedTuple):
-    """A measured value and the bound that it must keep: at most `most`, at least `least`, or
-    neither."""
+    """A measured value and its bound: at most `most`, at least `least`, or none."""
 
     name: str
     value: float
@@ -35,7 +34,7 @@ class Figure(NamedTuple):
 
 
 def show(title: str, figures: list[Figure]) -> None:
-    """Print the figures as a table and exit with 1 when one is not kept."""
+    """Print the figures as a table and exit with 1 if one misses its bound."""
     table = Table(title=title, title_justify="left")
     for column in ("figure", "measured", "bound", ""):
         table.add_column(column)

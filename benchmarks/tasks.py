@@ -1,6 +1,8 @@
-"""Every task whose data ships with the project, scored by the quickstart models without a network:
-seconds, and whether a score is the same again: in a second run exactly, with another batch size
-within the tolerances that tasks/README.md states."""
+"""Scores every task whose data ships with the project with the quickstart models, without a
+network.
+
+Measured are the seconds and the reproducibility of scores: a second run must give exactly the same,
+another batch size the same within the tolerances of tasks/README.md."""
 
 import os
 import sys
@@ -17,24 +19,24 @@ from kotune.score.model import harness_model, load_base
 from kotune.score.scoring import evaluated
 from kotune_tasks.card import TaskCard, cards
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported, which is later
+os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported
 
 SAMPLES = Path(__file__).parent.parent / "kodata" / "samples"
 MODELS = ("quickstart-llama", "quickstart-deepseek")
 LIMIT = 40
-AGAIN = 8  # of the items whose answers are written: one at a time they take long
+AGAIN = 8  # items of generation tasks, which are slow one at a time
 BATCH_SIZE, OTHER = 32, 1
-SECONDS = 240  # of all tasks with both models, on 2 cores, without the second look
-NATS = 1e-4  # how far a choice's log-likelihood may move with the batch size, in float32 on a CPU
-METRIC = 1e-4  # how far a metric may
+SECONDS = 240  # of all tasks with both models, on 2 cores, without the repeated runs
+NATS = 1e-4  # largest change of a log-likelihood by the batch size, in float32 on a CPU
+METRIC = 1e-4  # largest change of a metric
 
 # Metrics and samples, as scoring.evaluated() gives them.
 Scored = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 class Measured(NamedTuple):
-    """One task with one model: `alike` are two runs of the same; `other` has the other batch
-    size."""
+    """One task with one model. `alike`: two runs with the same settings; `other`: a run with the
+    other batch size."""
 
     task: Loaded
     items: int
@@ -44,7 +46,7 @@ class Measured(NamedTuple):
 
 
 def is_shipped(card: TaskCard) -> bool:
-    """Whether a task can be scored without a download: from a small set, or from what lies with its
+    """Whether a task can be scored without a download, from a shipped sample or from files of its
     source."""
     return (SAMPLES / card.source).is_dir() or SOURCES[card.source].CARD.hub_id is None
 
@@ -66,12 +68,13 @@ def bare(name: str) -> tuple[Any, Any]:
 
 
 def load_model(name: str) -> Any:
-    """A run's model around a bare quickstart model with our template."""
+    """A quickstart model with our template, in the class that runs use."""
     return harness_model(*bare(name))
 
 
 def measure(card: TaskCard, model: Any) -> Measured:
-    """A task timed, then scored twice alike and once with the other batch size."""
+    """Time a task, then score it twice with the same settings and once with the other batch
+    size."""
     folder = SAMPLES / card.source
     begun = time.monotonic()
     task = load_task(card.name, TaskData(folder if folder.is_dir() else None))
@@ -85,13 +88,13 @@ def measure(card: TaskCard, model: Any) -> Measured:
 
 
 def score(task: Loaded, model: Any, limit: int, batch_size: int) -> Scored:
-    """The task with so many examples in a batch."""
+    """Score the task with this batch size."""
     model.batch_size_per_gpu = batch_size
     return evaluated(task, model, limit)
 
 
 def nats_apart(one: Scored, other: Scored) -> float:
-    """The largest difference of a choice's log-likelihood; 0 where there are no choices."""
+    """The largest difference of a log-likelihood; 0 without choices."""
     pairs = zip(
         *([sample.get("logprobs", []) for sample in samples] for _, samples in (one, other)),
         strict=True,
@@ -100,32 +103,32 @@ def nats_apart(one: Scored, other: Scored) -> float:
 
 
 def metrics_apart(one: Scored, other: Scored) -> float:
-    """The largest difference of a metric; infinite where only one of the two has it."""
+    """The largest difference of a metric; infinite if only one of the two has it."""
     if one[0].keys() != other[0].keys():
         return float("inf")
     return max(_apart(value["value"], other[0][name]["value"]) for name, value in one[0].items())
 
 
 def _apart(one: float | None, other: float | None) -> float:
-    """How far two values of a metric are from each other; None is one that could not be told."""
+    """The difference of two values of a metric; None is an undefined value."""
     if one is None or other is None:
         return 0.0 if one is other else float("inf")
     return abs(one - other)
 
 
 def answers_changed(one: Scored, other: Scored) -> int:
-    """How many items have another answer."""
+    """The number of items with another answer."""
     return sum(a["prediction"] != b["prediction"] for a, b in zip(one[1], other[1], strict=True))
 
 
-def figures(name: str, found: list[Measured]) -> list[Figure]:
-    """Of one model: seconds a task, tasks that differ in a second run, and what moves with the
-    batch size."""
-    differ = [one.task.name for one in found if one.alike[0] != one.alike[1]]
-    pairs = [(one.alike[0], one.other) for one in found if one.other]
+def figures(name: str, rows: list[Measured]) -> list[Figure]:
+    """The figures of one model: seconds per task, tasks that differ in a second run, and changes by
+    the batch size."""
+    differ = [row.task.name for row in rows if row.alike[0] != row.alike[1]]
+    pairs = [(row.alike[0], row.other) for row in rows if row.other]
     nats, metric = (max(apart(*pair) for pair in pairs) for apart in (nats_apart, metrics_apart))
     return [
-        *(Figure(f"{name}: {one.task.name}, {one.items} items", one.seconds, "s") for one in found),
+        *(Figure(f"{name}: {row.task.name}, {row.items} items", row.seconds, "s") for row in rows),
         Figure(
             " ".join([f"{name}: differ in a second run:", *differ]), len(differ), "tasks", most=0
         ),
@@ -153,16 +156,16 @@ if __name__ == "__main__":
     begun = time.monotonic()
     loaded = {name: load_model(name) for name in MODELS}
     loading = time.monotonic() - begun
-    found = {
+    rows = {
         name: [measure(card, model) for card in cards().values() if is_shipped(card)]
         for name, model in loaded.items()
     }
-    seconds = loading + sum(one.seconds for measured in found.values() for one in measured)
+    seconds = loading + sum(row.seconds for measured in rows.values() for row in measured)
     show(
         f"Tasks on shipped data, {LIMIT} items each, batches of {BATCH_SIZE} and {OTHER}",
         [
             Figure("libraries and both models", loading, "s"),
-            *(figure for name, measured in found.items() for figure in figures(name, measured)),
+            *(figure for name, measured in rows.items() for figure in figures(name, measured)),
             Figure("all tasks with both models", seconds, "s", most=SECONDS),
         ],
     )

@@ -158,7 +158,7 @@ def test_writing_stops_at_no_token_and_says_where_it_would() -> None:
         "reserved_gib",
     }
     at.model(QWEN).get_base_model().generation_config.eos_token_id = [*range(512)]
-    with pytest.raises(RuntimeError, match="1 tokens were written, not 5"):
+    with pytest.raises(RuntimeError, match="1 tokens generated instead of 5"):
         on_a_gpu.write(at, QWEN, 2, True)
 
 
