@@ -71,15 +71,15 @@ if __name__ == "__main__":
     else:
         with tempfile.TemporaryDirectory() as scratch:
             real = REAL / "nsmc"
-            found = in_own_process(
+            result = in_own_process(
                 "benchmarks.leaks", real if real.is_dir() else written(Path(scratch))
             )
         show(
             "Leak check, {train:,} training texts against {test:,} test texts".format(**SIZES),
             [
-                Figure("wall time", found["wall"], "s", most=60),
-                Figure("CPU time", found["cpu"], "s"),
-                Figure("peak memory", found["rss"], "MB", most=2_000),
-                Figure("training rows found in test text", found["leaks"], least=1),
+                Figure("wall time", result["wall"], "s", most=60),
+                Figure("CPU time", result["cpu"], "s"),
+                Figure("peak memory", result["rss"], "MB", most=2_000),
+                Figure("training rows found in test text", result["leaks"], least=1),
             ],
         )

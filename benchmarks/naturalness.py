@@ -185,12 +185,12 @@ def damage_table() -> Iterator[str]:
 def script_lines() -> Iterator[str]:
     """The script check on our own lines."""
     rows = written("leaky")
-    for leaky, told in (
+    for leaky, label in (
         (True, "leaky lines found"),
         (False, "lines with foreign letters of right taken for leaky"),
     ):
         texts = [str(row["text"]) for row in rows if row["leaky"] == leaky]
-        yield f"- {told}: {sum(bool(scripts.leaky(text)) for text in texts)} of {len(texts)}"
+        yield f"- {label}: {sum(bool(scripts.leaky(text)) for text in texts)} of {len(texts)}"
 
 
 # ---- real text
@@ -215,11 +215,11 @@ def separability_table(folder: Path) -> Iterator[str]:
         " sentence | AUC, 30 |"
     )
     yield "|---|---|---|---|---|---|---|"
-    found = [[list(map(measured, texts)) for texts in sides] for sides in corpora]
+    signals = [[list(map(measured, texts)) for texts in pair] for pair in corpora]
     for name in HIGHER_IS_WORSE:
-        values = [f"{references.rates(side)[name]:.2f}" for side in found[0]]
+        values = [f"{references.rates(side)[name]:.2f}" for side in signals[0]]
         aucs = [
-            f"{auc(rate(name), *sides):.2f} | {auc_of_samples(name, *sides):.2f}" for sides in found
+            f"{auc(rate(name), *pair):.2f} | {auc_of_samples(name, *pair):.2f}" for pair in signals
         ]
         yield f"| {name} | {' | '.join(values)} | {' | '.join(aucs)} |"
     yield f"| sentences | {sizes[0].replace(' / ', ' | ')} | | | {sizes[1]} | |"
@@ -256,18 +256,18 @@ def spread_lines(folder: Path) -> Iterator[str]:
     """The accuracy on the pairs of profiles fitted on other halves of the translated text."""
     native = native_occurrences(folder)
     halves = pairs(held_out=False), pairs(held_out=True)
-    found: tuple[list[int], list[int]] = ([], [])
+    numbers: tuple[list[int], list[int]] = ([], [])
     for number in range(FITS):
         texts = references.translated(folder, True, seed=f"spread {number}")
         weights = references.fit(native, references.occurrences(texts))
-        for right, half in zip(found, halves, strict=True):
+        for right, half in zip(numbers, halves, strict=True):
             right.append(
                 sum(
                     _nativeness(weights, natural) > _nativeness(weights, other)
                     for natural, other in half
                 )
             )
-    for right, half, name in zip(found, halves, ("development", "held out"), strict=True):
+    for right, half, name in zip(numbers, halves, ("development", "held out"), strict=True):
         yield (
             f"- {name}: {min(right)} to {max(right)} right of {len(half)}, {sum(right) / FITS:.1f}"
             " in the mean"
@@ -328,10 +328,10 @@ def blocks(real: Path | None) -> dict[str, list[str]]:
     )
 
 
-def filled(page: str, found: dict[str, list[str]]) -> str:
+def filled(page: str, parts: dict[str, list[str]]) -> str:
     """The page with its generated parts replaced. Each is between <!-- name --> and <!-- end
     -->."""
-    for name, lines in found.items():
+    for name, lines in parts.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         body = "\n".join(lines)
         page, times = re.subn(

@@ -480,7 +480,7 @@ def machine(device: str) -> dict[str, str]:
     import transformers
 
     versions = {module.__name__: str(module.__version__) for module in (torch, transformers, peft)}
-    found = {
+    properties = {
         "device": device,
         "python": platform.python_version(),
         **versions,
@@ -488,12 +488,12 @@ def machine(device: str) -> dict[str, str]:
     }
     if device == "cuda":
         gpu = torch.cuda.get_device_properties(0)
-        found |= {
+        properties |= {
             "gpu": gpu.name,
             "capability": f"{gpu.major}.{gpu.minor}",
             "memory_gib": f"{gpu.total_memory / GIB:.1f}",
         }
-    return found
+    return properties
 
 
 def keep(file: Path, bench: Bench, rows: list[Row]) -> None:

@@ -107,15 +107,18 @@ def _how(plan: Plan) -> Iterator[str]:
 
 def _memory(plan: Plan) -> Iterator[Row]:
     plans = plan.gpu_plans
-    yield "micro_batch_size", *(str(one.used) for one in plans)
+    yield "micro_batch_size", *(str(gpu_plan.used) for gpu_plan in plans)
     for key, name in PARTS.items():
-        yield name, *(_gib(getattr(one.memory, key)) for one in plans)
-    yield "training, total", *(_gib(one.memory.training) for one in plans)
-    if any(one.answers for one in plans):
-        yield "answers generated at once", *(_range(one.answers.values()) for one in plans)
-    yield "scoring, total", *(_gib(one.memory.scoring) for one in plans)
-    yield "usable", *(_gib(one.usable) for one in plans)
-    yield "largest micro_batch_size", *(str(one.micro or "none") for one in plans)
+        yield name, *(_gib(getattr(gpu_plan.memory, key)) for gpu_plan in plans)
+    yield "training, total", *(_gib(gpu_plan.memory.training) for gpu_plan in plans)
+    if any(gpu_plan.answers for gpu_plan in plans):
+        yield (
+            "answers generated at once",
+            *(_range(gpu_plan.answers.values()) for gpu_plan in plans),
+        )
+    yield "scoring, total", *(_gib(gpu_plan.memory.scoring) for gpu_plan in plans)
+    yield "usable", *(_gib(gpu_plan.usable) for gpu_plan in plans)
+    yield "largest micro_batch_size", *(str(gpu_plan.micro or "none") for gpu_plan in plans)
 
 
 def _memory_note() -> str:
@@ -128,12 +131,15 @@ def _memory_note() -> str:
 
 def _time(plan: Plan) -> Iterator[Row]:
     for key, name in SPENT.items():
-        yield name, *(f"{one.seconds[key] / 60:,.1f}" for one in plan.gpu_plans)
-    yield "total", *(f"{one.total / 60:,.1f}" for one in plan.gpu_plans)
+        yield name, *(f"{gpu_plan.seconds[key] / 60:,.1f}" for gpu_plan in plan.gpu_plans)
+    yield "total", *(f"{gpu_plan.total / 60:,.1f}" for gpu_plan in plan.gpu_plans)
     if plan.price:
         yield (
             "won",
-            *(f"{(cost(one.total, plan.price) or {})['won']:,.0f}" for one in plan.gpu_plans),
+            *(
+                f"{(cost(gpu_plan.total, plan.price) or {})['won']:,.0f}"
+                for gpu_plan in plan.gpu_plans
+            ),
         )
 
 

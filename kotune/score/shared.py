@@ -83,9 +83,8 @@ def model_class(base: Any) -> Any:
                     super(SharedModel, self)._loglikelihood_tokens(left, disable_tqdm, override_bs)
                 )
 
-            return memory.answers_within_memory(
-                self, "loglikelihood", [(request[0], request) for request in requests], ask, []
-            )
+            keyed = [(request[0], request) for request in requests]
+            return memory.answers_within_memory(self, "loglikelihood", keyed, ask, [])
 
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[Answer]:
             # Cached, because lm_eval encodes a context again for each of its choices.
@@ -99,13 +98,8 @@ def model_class(base: Any) -> Any:
             def ask(left: list[Any]) -> list[str]:
                 return list(super(SharedModel, self).generate_until(left, disable_tqdm))
 
-            return memory.answers_within_memory(
-                self,
-                "generate_until",
-                [(request.args, request) for request in requests],
-                ask,
-                self.written,
-            )
+            keyed = [(request.args, request) for request in requests]
+            return memory.answers_within_memory(self, "generate_until", keyed, ask, self.written)
 
     return SharedModel
 
