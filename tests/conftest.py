@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,10 @@ from typing import Any
 import colorama
 import pytest
 from hypothesis import settings
+from rich.console import Console
 
+from kodata.card import Found, Record
+from kotune.display.progress import Screen
 from kotune.errors import TRACEBACK
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +57,13 @@ def loaded(task: str, folder: str = "") -> ModuleType:
     return module
 
 
+def only_records(found: Iterable[Found]) -> Iterator[Record]:
+    """The records that a source read. Fails if a row was refused, not read whole or rewritten."""
+    for each in found:
+        assert isinstance(each, dict), each
+        yield each
+
+
 @cache
 def rule_model() -> type:
     """lm_eval's interface around a rule instead of a model: (prompt, choice) -> log-likelihood, or
@@ -61,14 +71,15 @@ def rule_model() -> type:
     pytest.importorskip("lm_eval")
     from lm_eval.api.model import TemplateLM
 
-    class Rule(TemplateLM):  # type: ignore[misc]
+    class Rule(TemplateLM):
         tokenizer_name = "rule"
         eot_token_id = 0
         tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
 
         def __init__(self, rule: Callable[..., Any]) -> None:
             super().__init__()
-            self.rule, self.asked = rule, []
+            self.rule = rule
+            self.asked: list[Any] = []
 
         def loglikelihood(
             self, requests: Any, disable_tqdm: bool = False
@@ -156,6 +167,11 @@ def users_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("aihub", "my_chat"):
         (tmp_path / "data" / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
+
+
+def silent() -> Screen:
+    """What a run is given that shows nothing."""
+    return Screen(Console(quiet=True))
 
 
 def write_recipe(folder: Path, text: str) -> Path:

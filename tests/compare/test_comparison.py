@@ -332,7 +332,7 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
 
 def test_a_recipe_stands_for_its_run_over_all_items_else_for_its_newest(tmp_path: Path) -> None:
     recipe = load_recipe(QUICK)
-    names = {limit: f"{QUICK.stem}-{digest(recipe, limit)}" for limit in (None, 300, "quick")}  # type: ignore[arg-type]
+    names = {limit: f"{QUICK.stem}-{digest(recipe, limit)}" for limit in (None, 300, "quick")}
     for limit, at in ((None, 10), (300, 30), ("quick", 20)):
         stages = {**RECORD["stages"], "score": {"inputs": {}, "seconds": 1.0, "finished": at}}
         finished(tmp_path / names[limit], Made(record={"limit": limit, "stages": stages}))

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections import namedtuple
 from collections.abc import Iterator
@@ -104,10 +105,10 @@ def test_a_name_server_that_never_answers_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hub_checks, "PATIENCE", 0.2)
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(3) or [])
-    before = time.monotonic()
+    answered = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: answered.wait())
     assert "no answer within 0.2 s" in found("https://hub.example")["hub"].told
-    assert time.monotonic() - before < 2
+    answered.set()
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES"])

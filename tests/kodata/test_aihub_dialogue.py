@@ -140,11 +140,11 @@ def fault(folder: Path) -> str:
     return str(caught.value)
 
 
-FEELING_SHEET = [
+FEELING_SHEET: list[list[object]] = [
     ["번호", "감정_대분류", "사람문장1", "시스템응답1", "사람문장2", "시스템응답2"],
     [1, "불안", "이사 날짜 정했어?", "다음 달로 잡았어", None, None],
 ]
-CLERK_SHEET = [
+CLERK_SHEET: list[list[object]] = [
     ["SPEAKER", "SENTENCE", "DOMAIN", "SENTENCEID"],
     ["고객", "이사 날짜 정했어?", "이사", 1],
     ["점원", "다음 달로 잡았어", "이사", "2"],

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kodata.errors import DataError
-from kodata.reading import columns, files
+from kodata.reading import files
 from tests.conftest import ROOT
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -152,7 +152,7 @@ def test_the_process_ends_with_its_reader(tmp_path: Path, monkeypatch: pytest.Mo
         made.append(real(*given, **more))
         return made[-1]
 
-    monkeypatch.setattr(columns.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     rows = files.rows(tmp_path / "many.parquet")
     next(rows)
     rows.close()  # type: ignore[attr-defined]

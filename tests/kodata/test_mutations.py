@@ -67,13 +67,18 @@ def test_a_spoilt_file_is_converted_with_all_rows_counted_or_refused_in_one_mess
     )  # of all parts together some 5% and more
 
 
-STRANGE: dict[str, Callable[[Path], None]] = {
+def folder_with_a_file(path: Path) -> None:
+    path.mkdir()
+    (path / path.name).write_bytes(b"x")
+
+
+STRANGE: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "white space": lambda path: path.write_bytes(b" \n\t\r\n" * 1_000),
     "NULs": lambda path: path.write_bytes(b"\0" * 5_000),
     "a mark alone": lambda path: path.write_bytes(b"\xef\xbb\xbf"),
     "a folder": lambda path: path.mkdir(),
-    "a folder with a file": lambda path: (path.mkdir(), (path / path.name).write_bytes(b"x")),
+    "a folder with a file": folder_with_a_file,
     "a pipe": os.mkfifo,
     "a link to itself": lambda path: path.symlink_to(path),
     "a link to nothing": lambda path: path.symlink_to("/nowhere"),
@@ -233,7 +238,7 @@ def seed_for(form: Form, root: Path) -> int:
 
 
 def outcome(
-    form: Form, content: bytes | Callable[[Path], None], root: Path, seed: int, told: str
+    form: Form, content: bytes | Callable[[Path], object], root: Path, seed: int, told: str
 ) -> str:
     """What becomes of a form's file with this content. Everything that may not be is an
     AssertionError with `told`."""
@@ -264,7 +269,7 @@ def outcome(
     return found
 
 
-def put(form: Form, data: Path, content: bytes | Callable[[Path], None]) -> None:
+def put(form: Form, data: Path, content: bytes | Callable[[Path], object]) -> None:
     path = data / form.name
     path.parent.mkdir(parents=True)
     for name, other in form.others.items():

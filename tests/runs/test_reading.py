@@ -15,6 +15,13 @@ from kotune.errors import StageError
 from kotune.runs import reading
 from tests.conftest import ROOT
 
+
+def sparse(path: Path, size: int) -> None:
+    """A file of this size that takes no space."""
+    path.touch()
+    os.truncate(path, size)
+
+
 DOUBLED = "0: &a0 [x]\n" + "".join(f"{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(40))
 HOSTILE: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str]] = {
     "aliases that double forty times": (
@@ -49,12 +56,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str
     ),
     "JSON of four gigabytes": (
         reading.json_of,
-        lambda path: os.truncate(path.touch() or path, 4 << 30),
+        lambda path: sparse(path, 4 << 30),
         "over 16,777,216",
     ),
     "lines of four gigabytes": (
         reading.lines_of,
-        lambda path: os.truncate(path.touch() or path, 4 << 30),
+        lambda path: sparse(path, 4 << 30),
         "over 268,435,456",
     ),
     "a line of five megabytes": (

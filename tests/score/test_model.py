@@ -11,6 +11,7 @@ from kotune.errors import StageError
 from kotune.models import presets
 from kotune.score import model as score_model
 from kotune.score.model import load_base
+from kotune.worker import bounds
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -99,12 +100,15 @@ def test_the_base_is_the_recipes_whatever_lies_beside_the_adapter(
     named = json.dumps({"base_model_name_or_path": "/somewhere/else", "peft_type": "LORA"})
     (tmp_path / "model" / "adapter_config.json").write_text(named)
     asked: list[str] = []
-    monkeypatch.setattr(
-        score_model, "load_base", lambda name, _: asked.append(name) or torch.nn.Identity()
-    )
+
+    def load_base(name: str, _: object) -> Any:
+        asked.append(name)
+        return torch.nn.Identity()
+
+    monkeypatch.setattr(score_model, "load_base", load_base)
     monkeypatch.setattr(score_model, "harness_model", lambda *_: None)
     monkeypatch.setattr(peft.PeftModel, "from_pretrained", lambda *_: torch.nn.Identity())
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: None)
-    monkeypatch.setattr(score_model.bounds, "bound_tokenizer", lambda tokenizer: tokenizer)
+    monkeypatch.setattr(bounds, "bound_tokenizer", lambda tokenizer: tokenizer)
     score_model.load_model(tmp_path, {**PLAIN, "model": "the/recipes"})
     assert asked == ["the/recipes"]

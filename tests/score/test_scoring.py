@@ -14,7 +14,7 @@ from kotune.runs.folder import read_json, write_json
 from kotune.runs.reading import proven
 from kotune.runs.task_data import TaskData
 from kotune.score import model as models
-from kotune.score import scoring, turns
+from kotune.score import samples, scoring, turns
 from kotune.score.model import BATCH_SIZE
 from tests.finished import PARITY
 
@@ -62,7 +62,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
 def test_a_variant_of_a_task_that_was_scored_is_not_scored_again(
     scored: list[tuple[str, bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = scoring.write_samples
+    whole = samples.write_samples
     monkeypatch.setattr(
         scoring,
         "write_samples",
@@ -167,8 +167,9 @@ def test_a_rehearsal_goes_as_far_as_the_reference_lines(
     monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
     monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
     monkeypatch.setattr(scoring, "_refuse_more_tokens", lambda *_: None)
-    scoring.rehearse(tmp_path, "base", None, None, TASKS)
-    assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]
+    tasks: list[Any] = [*TASKS]
+    scoring.rehearse(tmp_path, "base", None, None, tasks)
+    assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in tasks]
 
 
 def test_tokens_that_the_base_model_lacks_are_told_before_training(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_memory_that_is_too_small_for_one_question_is_one_message(words: str) ->
     def evaluate(*_: object) -> None:
         raise torch.OutOfMemoryError(words) if "memory" in words else RuntimeError(words)
 
-    task = SimpleNamespace(name="korquad_ko", evaluate=evaluate)
+    task: Any = SimpleNamespace(name="korquad_ko", evaluate=evaluate)
     said = "score korquad_ko: the GPU's memory is too small even for one question; end what"
     with pytest.raises(
         StageError if "memory" in words else RuntimeError,
