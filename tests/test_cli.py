@@ -120,9 +120,10 @@ def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
 def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
     code = (
-        f"import runpy, sys; sys.argv = ['cli.py', *{words!r}]\ntry:"
-        f" runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\nexcept SystemExit:"
-        f" pass\nprint('HEAVY', [name for name in {heavy!r} if name in sys.modules])"
+        f"import runpy, sys; sys.argv = ['cli.py', *{words!r}]\n"
+        f"try: runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        f"print('HEAVY', [name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

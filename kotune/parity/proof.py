@@ -110,8 +110,9 @@ def _difference(task: str, guid: str, sides: tuple[list[int], list[int]], tokeni
     )
     shown = [repr(tokenizer.decode(ids[max(0, at - 12) : at + 12])) for ids in sides]
     return (
-        f"parity: {task}: {guid}: the model would be scored on another prompt than it is trained"
-        f" on, from token {at}\n  trained: ...{shown[0]}... ids {trained[at : at + 8]}\n  scored: "
-        f" ...{shown[1]}... ids {scored[at : at + 8]}\n  use a template that renders prompt and"
-        f" answer alike (see `template` in {RECIPES_PAGE})"
+        f"parity: {task}: {guid}: the model would be scored on another prompt than it"
+        f" is trained on, from token {at}\n"
+        f"  trained: ...{shown[0]}... ids {trained[at : at + 8]}\n"
+        f"  scored:  ...{shown[1]}... ids {scored[at : at + 8]}\n"
+        f"  use a template that renders prompt and answer alike (see `template` in {RECIPES_PAGE})"
     )

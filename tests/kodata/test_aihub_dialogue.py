@@ -298,8 +298,11 @@ def test_each_form_asks_for_its_own_answer(tmp_path: Path) -> None:
         {
             "role": "user",
             "content": (
-                "대화:\nA: 이사 날짜 정했어?\nB: 다음 달로 잡았어\nA: 어디로?\n\n이 대화에 이어질"
-                " B의 말을 쓰세요."
+                "대화:\n"
+                "A: 이사 날짜 정했어?\n"
+                "B: 다음 달로 잡았어\n"
+                "A: 어디로?\n\n"
+                "이 대화에 이어질 B의 말을 쓰세요."
             ),
         },
         {"role": "assistant", "content": "서울로"},

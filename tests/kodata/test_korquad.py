@@ -62,7 +62,8 @@ def test_the_question_holds_the_passage_and_the_answer_is_a_piece_of_it() -> Non
     assert asked == {
         "role": "user",
         "content": (
-            f"지문: {CONTEXT}\n질문: 달빛 도서관의 관장은?\n"
+            f"지문: {CONTEXT}\n"
+            "질문: 달빛 도서관의 관장은?\n"
             "지문에서 답이 되는 말을 찾아 그대로 옮겨 쓰세요. 답만 쓰세요."
         ),
     }

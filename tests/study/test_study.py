@@ -119,8 +119,11 @@ def test_cells_are_the_product_with_the_first_seed_and_small_sizes_first(grid: S
 
 def test_roles_are_arm_size_seed_and_choice(write: Callable[[str], Path]) -> None:
     text = (
-        "recipes: [a.yml]\nlimit: 30\nvary:\n  adapter: [qlora]\n  axolotl.learning_rate: [1.0e-5,"
-        " 2.0e-4]\n"
+        "recipes: [a.yml]\n"
+        "limit: 30\n"
+        "vary:\n"
+        "  adapter: [qlora]\n"
+        "  axolotl.learning_rate: [1.0e-5, 2.0e-4]\n"
     )
     found = file.load(write(text))
     assert [cell.arm for cell in found.cells] == ["a, qlora"] * 2

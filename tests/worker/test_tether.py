@@ -123,9 +123,11 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
 
 def test_a_second_sigterm_does_not_cut_the_last_checkpoint_short(tmp_path: Path) -> None:
     code = (
-        "import time\nfrom kotune.commands.boundary import"
-        " unwind_when_terminated\nunwind_when_terminated()\ntry: print('ready', flush=True);"
-        " time.sleep(60)\nexcept KeyboardInterrupt: print('told', flush=True); time.sleep(1);"
+        "import time\n"
+        "from kotune.commands.boundary import unwind_when_terminated\n"
+        "unwind_when_terminated()\n"
+        "try: print('ready', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt: print('told', flush=True); time.sleep(1);"
         " print('saved', flush=True)"
     )
     with subprocess.Popen(
