@@ -40,9 +40,8 @@ def prove(
     `tasks`: each with how its data are read; `trained`: those of them whose source is trained in
     the task's answer form. Raises StageError with both sides at the first difference."""
     tokenizer, strategy = load_strategy(run / CONFIG)
-    counted = lengths.count(
-        run, tokenizer
-    )  # first: what is wrong with a row's text is told in seconds, and the most plainly
+    # First: what is wrong with a row's text is told in seconds, and the most plainly.
+    counted = lengths.count(run, tokenizer)
     labelled, sample = labels.look(run, strategy, tokenizer)
     proof: dict[str, Any] = {
         "labels": labelled,
