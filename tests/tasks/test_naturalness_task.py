@@ -231,8 +231,3 @@ def test_a_recipe_may_score_the_prompts_but_not_train_on_them(cli: Cli, tmp_path
         "data.0.source: `naturalness` is for scoring only; name ko_naturalness in `tasks` instead"
         in refused.stderr
     )
-
-
-def test_the_yaml_asks_for_every_signal() -> None:
-    text = (ROOT / "tasks" / "ko_naturalness" / "ko_naturalness.yaml").read_text(encoding="utf-8")
-    assert [name for name in NAMES if f"metric: {name}," not in text] == []
