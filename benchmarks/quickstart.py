@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.table import Figure, show
 from kodata import nli_sample
+from kodata.control_text import records_of
 from kodata.metrics.classifiers import Classifier
 
 ROOT = Path(__file__).parent.parent
@@ -20,8 +21,8 @@ RESAMPLES = 10_000
 
 def hypothesis_only() -> dict[str, bool]:
     """For each guid of the test part, whether the classifier on the hypothesis alone is right."""
-    test = list(nli_sample.read("test"))
-    labels = Classifier(nli_sample.read("train"), "hypothesis_only").predict(test)
+    test = list(records_of(nli_sample.read("test")))
+    labels = Classifier(records_of(nli_sample.read("train")), "hypothesis_only").predict(test)
     return {row["guid"]: label == row["label"] for row, label in zip(test, labels, strict=True)}
 
 
@@ -29,7 +30,7 @@ def gain_interval(tuned: dict[str, bool], other: dict[str, bool]) -> tuple[float
     """95% percentile interval of tuned minus other accuracy, from resampled premises. Each premise
     has the same number of items."""
     premises: dict[str, list[int]] = {}
-    for row in nli_sample.read("test"):
+    for row in records_of(nli_sample.read("test")):
         premises.setdefault(row["premise"], []).append(
             int(tuned[row["guid"]]) - int(other[row["guid"]])
         )

@@ -34,7 +34,8 @@ def compare(
     runs_dir: Path,
     html: Path | None,
     md: Path | None,
-    **price: float | None,
+    price: float | None,
+    won_per_dollar: float | None,
 ) -> None:
     """Compare finished runs item by item.
 
@@ -57,7 +58,7 @@ def compare(
     unwind_when_terminated()
     check_writable(html, "--html")
     check_writable(md, "--md")
-    hourly, phrases = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
+    hourly, phrases = Price.of(price, won_per_dollar), Phrases(lang)
     folders = [find(run, runs_dir) for run in runs]
     with made_of(*folders):
         result = Result.of(load(folders), hourly)

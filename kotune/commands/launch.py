@@ -1,12 +1,15 @@
 """Run recipes with an engine on another machine."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kotune.commands.options import PassThrough, RecipeFile, lang_option, limit_option, set_option
 from kotune.display.terminal import echo
+
+if TYPE_CHECKING:
+    from kotune.recipe.schema import Limit
 
 
 @click.command(cls=PassThrough)
@@ -28,7 +31,14 @@ from kotune.display.terminal import echo
     "--dry-run", is_flag=True, help="Write the job file and print the command; start nothing."
 )
 def launch(
-    recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], dry_run: bool, **words: Any
+    recipes: tuple[Path, ...],
+    engine: str,
+    overrides: tuple[str, ...],
+    limit: "Limit",
+    lang: str,
+    bucket: str | None,
+    dry_run: bool,
+    passed: tuple[str, ...],
 ) -> None:
     """Run each RECIPE elsewhere: in Docker, on Slurm or in a cloud.
 
@@ -37,5 +47,6 @@ def launch(
     from kotune.launch.engine import LaunchOptions, Submission
 
     submissions = [Submission(recipe, overrides) for recipe in recipes]
-    launched = engines.prepare(submissions, engine, LaunchOptions(**words))
+    options = LaunchOptions(limit, lang, bucket, passed)
+    launched = engines.prepare(submissions, engine, options)
     engines.start(launched, engine, dry_run, echo)

@@ -1,7 +1,7 @@
 """Run a recipe's stages."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,10 @@ from kotune.commands.options import (
     set_option,
 )
 from kotune.runs.folder import STAGES
+from kotune.worker.device import Device
+
+if TYPE_CHECKING:
+    from kotune.recipe.schema import Limit
 
 
 @click.command(cls=PassThrough)
@@ -37,7 +41,18 @@ from kotune.runs.folder import STAGES
     metavar="NAME",
     help="Train on several GPUs with Axolotl's launcher: torchrun or accelerate. It gets ARGS.",
 )
-def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: Any) -> None:
+def run(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    until: str,
+    limit: "Limit",
+    runs_dir: Path,
+    dry_run: bool,
+    lang: str,
+    device: Device | None,
+    launcher: str | None,
+    passed: tuple[str, ...],
+) -> None:
     """Run RECIPE: prepare data, train an adapter, score it, report.
 
     Finished stages are not repeated. --lang is the language of the report."""
@@ -47,4 +62,14 @@ def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: 
 
     unwind_when_terminated()
     command = (launcher or "python", *passed) if launcher or passed else ()
-    run_recipe(recipe, RunOptions(**options, launcher=command), Screen())
+    options = RunOptions(
+        overrides=overrides,
+        until=until,
+        limit=limit,
+        runs_dir=runs_dir,
+        dry_run=dry_run,
+        lang=lang,
+        launcher=command,
+        device=device,
+    )
+    run_recipe(recipe, options, Screen())

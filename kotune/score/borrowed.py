@@ -9,7 +9,7 @@ checked: the items are drawn with the operating system's random numbers."""
 import json
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def draw_items(items: int) -> list[int]:
     return sorted(secrets.SystemRandom().sample(range(items), number))
 
 
-def tolerance(base: dict[str, str | None]) -> float:
+def tolerance(base: Mapping[str, str | None]) -> float:
     """The tolerance of log-likelihoods for the precision in which the base model is loaded."""
     return NEAR if base.get("base_precision") == base.get("compute_dtype") == "float32" else COARSE
 
