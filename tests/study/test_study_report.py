@@ -196,7 +196,7 @@ def test_arms_that_differ_in_two_things_are_not_compared_and_adapters_tuned_with
     told = [verdict.text for verdict in Sentences(found, Phrases("en"), None).verdicts()]
     assert (
         sum("learned" in text for text in told) == 2
-        and sum("held against" in text for text in told) == 4
+        and sum("compared with" in text for text in told) == 4
     )
     apart = findings(tmp_path / "b", Grid((250,), (1,), arms=("llama", "deepseek qlora")))
     assert len(apart.pairs) == 1  # nothing stands between them
