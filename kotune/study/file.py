@@ -22,7 +22,7 @@ from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
 from kotune.recipe import reading as recipes
 from kotune.recipe import strict_yaml
-from kotune.recipe.reading import all_told, listed
+from kotune.recipe.reading import list_problems, validation_problems
 from kotune.recipe.schema import Limit, Recipe, Strict
 from kotune.recipe.schema import limit as parsed_limit
 from kotune.recipe.strict_yaml import shown
@@ -141,14 +141,14 @@ def _asked(path: Path) -> Asked:
     try:
         asked = Asked.model_validate(raw)
     except ValidationError as error:
-        raise RecipeError(listed(path, all_told(error, Asked), misread)) from None
+        raise RecipeError(list_problems(path, validation_problems(error, Asked), misread)) from None
     refuse(path, [*_too_many(asked), *_bad_values(asked.vary)], misread)
     return asked
 
 
 def refuse(path: Path, problems: list[str], misread: Sequence[str] = ()) -> None:
     if problems or misread:
-        raise RecipeError(listed(path, problems, misread))
+        raise RecipeError(list_problems(path, problems, misread))
 
 
 def _too_many(asked: Asked) -> Iterator[str]:

@@ -101,7 +101,7 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
     """Training rows of a set that stand in the test text of each scored task, of those whose data
     are here."""
-    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(
+    places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )
     if not is_here(name, places):

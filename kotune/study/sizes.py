@@ -56,7 +56,7 @@ def _as_whole(study: Study, cell: Cell, rows: list[int]) -> Cell:
 def _rows(recipe: Recipe) -> list[int]:
     """Training rows of each entry with the recipe's seed, by the very preparation that a run makes;
     empty where they cannot be counted here. What is wrong with the data is told by the runs."""
-    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(
+    places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )
     sources = {entry.source for entry in recipe.data} | {
