@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any, NamedTuple
 
-from kotune.models.patterns import trouble
+from kotune.models.patterns import pattern_problem
 from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNREVIEWED
 from kotune.recipe.strict_yaml import shown
 
@@ -268,7 +268,7 @@ def _pattern_problems(key: str, value: Any) -> list[Problem]:
     """Patterns that may take forever to match."""
     if key not in PATTERNS:
         return []
-    message = trouble([leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)])
+    message = pattern_problem([leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)])
     return [(key, message)] if message else []
 
 

@@ -21,7 +21,7 @@ from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.models import sizes
-from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
+from kotune.models.presets import PRESETS, TEMPLATES, pickled_weights, template_file_problem
 from kotune.models.refusals import refuse
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
@@ -155,7 +155,7 @@ class Recipe(Strict):
         if not _exists(Path(name), Path.is_file):
             hint = did_you_mean(name, [*TEMPLATES, "own"])
             message = f"`{shown(name)}` is not a template of kotune's or a file{hint}"
-        elif not (message := unreadable(Path(name))):
+        elif not (message := template_file_problem(Path(name))):
             return name
         raise PydanticCustomError("template", message)
 
@@ -246,7 +246,7 @@ def _refuse_folder(name: str) -> None:
         sizes.refuse(name, Path(name))
     except RecipeError as error:
         raise PydanticCustomError("model", visible(str(error))) from None
-    if weights := pickled(Path(name)):
+    if weights := pickled_weights(Path(name)):
         message = (
             f"`{shown(name)}` has its weights only as {weights}, and a pickle can run code;"
             " convert it to safetensors"

@@ -132,7 +132,7 @@ def test_a_template_that_is_no_text_or_no_template_is_told(tmp_path: Path) -> No
     for name, content, told in (
         ("a.jinja", b"\xff", "not UTF-8"),
         ("b.jinja", b"x" * 100_001, "over 100,000 bytes"),
-        ("c.jinja", wrong, r"c.jinja`, line 2: unexpected '}'; mend the template"),
+        ("c.jinja", wrong, r"c.jinja`, line 2: unexpected '}'; correct the template"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(RecipeError, match=told):

@@ -289,7 +289,7 @@ def test_any_hub_id_is_a_model(tmp_path: Path, name: str) -> None:
 
 
 def test_any_folder_with_a_model_is_a_model(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="not a preset, a hub id .* or a model folder"):
+    with pytest.raises(RecipeError, match="not a preset, a hub id"):
         reading.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path))))
     (tmp_path / "config.json").write_text("{}")
     assert reading.load(
