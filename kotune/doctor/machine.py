@@ -106,7 +106,7 @@ def torch_build(
     told += f", driver {found[0].driver}"
     if usable:  # also where a package of NVIDIA's stands between, as cuda-compat-13-0
         return Finding("torch", "ok", told)
-    what, do = driver.trouble() or (
+    what, do = driver.problem() or (
         "torch finds no GPU",
         "run nvidia-smi, look at CUDA_VISIBLE_DEVICES, restart the machine",
     )

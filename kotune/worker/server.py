@@ -1,9 +1,9 @@
-"""Jobs from one process that has imported the heavy libraries once, for a study: importing them
-takes longer than a small job. Each job is a fork, so it begins as in a process of its own and
-leaves nothing behind.
+"""Runs the jobs of a study as forks of one server process. The server imports the heavy libraries
+once, which takes longer than a small job. A fork starts fresh and leaves nothing behind, as a
+separate process does.
 
-On a CPU alone, since a CUDA that its parent looked at is of no use to a fork. It ends with kotune
-as every child does."""
+Used on a CPU only: a fork cannot use CUDA after its parent has initialized it. The server ends with
+kotune, as every child does."""
 
 import io
 import json
@@ -29,7 +29,7 @@ _server: "subprocess.Popen[str] | None" = None
 
 @contextmanager
 def up() -> Iterator[None]:
-    """Where there is no GPU, jobs are forked in here, from a server that the first of them
+    """Context manager: if there is no GPU, jobs are forked from a server, which the first job
     starts."""
     global _is_up, _server
     _is_up = detect_device() == "cpu"
@@ -46,8 +46,8 @@ def is_up() -> bool:
 
 
 def run(job: str, root: Path, arguments: str) -> int:
-    """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments`
-    as JSON."""
+    """Run a job in the run folder `root` and return its exit code. Its output goes to `<job>.log`
+    there; `arguments` are JSON."""
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
@@ -69,8 +69,8 @@ def run(job: str, root: Path, arguments: str) -> int:
 
 
 def _serve() -> None:
-    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for
-    nobody, but why one fails."""
+    """Fork a job for each line of stdin, and print its exit code. Output of imports is discarded;
+    only an import error is reported."""
     answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)
@@ -90,7 +90,7 @@ def _serve() -> None:
 
 
 def _job(job: str, root: str, arguments: str) -> int:
-    """The fork's side: a job as kotune.worker.jobs has it, whatever happens in it."""
+    """Run a job in the fork, as kotune.worker.jobs does, and return its exit code. Never raises."""
     from kotune.worker import jobs
 
     try:

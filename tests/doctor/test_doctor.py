@@ -19,7 +19,7 @@ from kotune.doctor.finding import Finding
 from kotune.doctor.hub import GATED, OPEN
 from kotune.doctor.machine import GIB, InstalledGpu
 from kotune.worker import driver
-from kotune.worker.driver import GpuTrouble
+from kotune.worker.driver import GpuProblem
 from tests.conftest import Cli
 from tests.hub import Fault, StandInHub, running
 
@@ -194,8 +194,8 @@ def test_torch_its_cuda_and_the_driver_must_match(
     monkeypatch: pytest.MonkeyPatch, build: Any, cards: list[InstalledGpu], state: str, told: str
 ) -> None:
     """What the driver's library says of it stands in tests/worker/test_driver.py."""
-    said = GpuTrouble("the driver's own words", "do") if "own words" in told else None
-    monkeypatch.setattr(driver, "trouble", lambda: said)
+    said = GpuProblem("the driver's own words", "do") if "own words" in told else None
+    monkeypatch.setattr(driver, "problem", lambda: said)
     finding = machine.torch_build(build, cards)
     assert finding.state == state and told in finding.told
     assert bool(finding.do) == (state != "ok")

@@ -358,7 +358,7 @@ def test_no_tokenizer_reads_the_users_environment(
         (
             "tokenizer.json",
             {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}},
-            "cannot take a text",
+            "cannot process a text",
         ),
         ("tokenizer.json", {}, "its tokenizer cannot be loaded"),
         ("config.json", {"hidden_size": "STRANGER"}, "hidden_size"),

@@ -111,7 +111,7 @@ def test_a_chat_of_any_honest_length_is_rendered_and_one_of_text_without_end_is_
     text = "가나다라 " * 800_000
     assert rendered(LOOPS, text) == text
     with pytest.raises(
-        bounds.OverrunError, match=r"it makes over 100,\d{3} characters of one chat"
+        bounds.OverrunError, match=r"it renders one chat to over 100,\d{3} characters"
     ):
         rendered("{% for i in range(1000) %}{{ 'x' * 1000 }}{% endfor %}", "안녕하세요?")
 

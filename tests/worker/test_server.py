@@ -88,7 +88,7 @@ def test_a_server_that_is_gone_is_told_and_another_one_started(up: Path) -> None
         ),
         (
             "os.kill(os.getpid(), 9)",
-            "-9: killed from outside, as a machine does that is out of memory",
+            "-9: killed by another process",
         ),
     ],
 )

@@ -103,7 +103,7 @@ def test_the_locked_classes_are_the_librarys_in_all_else(tmp_path: Path) -> None
     done = child(tmp_path, code)
     assert done.stdout.splitlines() == [
         "True False WordLevel [0] 0",
-        *["a file that is not t"] * 5,
+        *["the model's vocabula"] * 5,
     ], done.stderr
 
 
