@@ -27,9 +27,8 @@ SECRET_NAME = re.compile(
     r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)",
     re.IGNORECASE,
 )
-NOT_SECRET = re.compile(
-    r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token"
-)  # names of special tokens of a tokenizer
+# The names of a tokenizer's special tokens.
+NOT_SECRET = re.compile(r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token")
 
 
 def problems(value: Any, key: str = "") -> Iterator[str]:
