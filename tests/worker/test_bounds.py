@@ -78,7 +78,7 @@ def test_bounds_inside_others_leave_them_what_is_left() -> None:
                 signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 5.1
                 and signal.getitimer(signal.ITIMER_PROF)[0] <= 9.1
             )
-            burn(0.3)
+            burn(0.5)
         for timer, most in ((signal.ITIMER_VIRTUAL, 5), (signal.ITIMER_PROF, 9)):
             assert most - 0.6 < signal.getitimer(timer)[0] < most - 0.1
         with bounds.bounded(1 << 30, 1, seconds=1):
