@@ -1,2 +1,2 @@
-"""What this machine lacks: one finding a check, of the machine and of the hub.
-No finding shows a token."""
+"""Checks this machine and the access to the hub. Each check gives one finding. No finding shows a
+token."""
