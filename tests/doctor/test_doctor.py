@@ -68,8 +68,8 @@ def test_a_hub_that_gives_everything_is_ok_and_asked_for_nothing_but_two_heads(
         (Fault("gated"), "hf_other", "warning", "accept the licence at https://[^,]*$"),
         (Fault("gated"), "hf_token", "ok", ""),
         (Fault(401), None, "warning", "set HF_TOKEN"),
-        (Fault(401), "hf_old", "fix", "make a new one"),
-        (Fault(404), "hf_token", "warning", "look at https://"),
+        (Fault(401), "hf_old", "fix", "create one"),
+        (Fault(404), "hf_token", "warning", "check https://"),
     ],
 )
 def test_permission_for_a_gated_model_is_told(
