@@ -1,4 +1,4 @@
-"""A study's report for a machine: what study.json holds."""
+"""A study's report as JSON values: the content of study.json."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""A study's report as a page: sentences, then for each task its learning curves and tables."""
+"""A study's report as an HTML page: sentences, then the learning curves and tables of each task."""
 
 import math
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from kotune.study.report import StudyReport
 from kotune.study.sentences import Sentences
 from kotune_tasks.card import cards
 
-STEPS = 40  # places of a fitted curve that are drawn
-TICKS = 8  # sizes that find room beside each other
-BESIDE = 1.04  # from one arm to the next at the same size, so that no interval hides another
+STEPS = 40  # segments of a drawn curve
+TICKS = 8  # sizes that fit on the axis
+BESIDE = 1.04  # horizontal shift between arms, so their intervals do not overlap
 
 
 def page(report: StudyReport) -> str:
@@ -25,7 +25,7 @@ def page(report: StudyReport) -> str:
 
 
 def figure(words: Sentences) -> Figure:
-    """The learning curves of a task over its lines."""
+    """The learning curves of a task, with its baselines."""
     found, say, card = words.found, words.say, cards()[words.found.scores.task]
     sizes = sorted({one.rows for one in found.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
@@ -47,11 +47,11 @@ def figure(words: Sentences) -> Figure:
 
 
 def series(found: Findings) -> Iterator[plots.Series]:
-    """Each arm's points with their intervals, joined where no law is fitted; else the law, dashed,
-    as far as it is followed."""
-    for place, (arm, places) in enumerate(found.scores.arms.items()):
-        beside = BESIDE ** (place - (len(found.scores.arms) - 1) / 2)
-        colour, points = plots.colour(place), [_point(found, at, beside) for at in places]
+    """The points of each arm with their intervals, and the fitted law as a dashed curve up to AHEAD
+    times the largest size. Without a law, the points are joined."""
+    for number, (arm, indices) in enumerate(found.scores.arms.items()):
+        beside = BESIDE ** (number - (len(found.scores.arms) - 1) / 2)
+        colour, points = plots.colour(number), [_point(found, index, beside) for index in indices]
         curve = found.curves[arm]
         if curve.law is None:
             yield plots.Series(arm, points, colour, marked=True)
@@ -60,15 +60,14 @@ def series(found: Findings) -> Iterator[plots.Series]:
         first, last = found.scores.sizes(arm)[0], AHEAD * found.scores.sizes(arm)[-1]
         sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
         law = [
-            plots.PlotPoint(size, told.value)
-            for size, told in zip(sizes, curve.at(sizes), strict=True)
+            plots.PlotPoint(size, estimate.value)
+            for size, estimate in zip(sizes, curve.at(sizes), strict=True)
         ]
         yield plots.Series(arm, law, colour, dashed=True)
 
 
-def _point(found: Findings, at: int, beside: float) -> plots.PlotPoint:
-    told, rows = found.estimate(at), found.scores.points[at].rows
-    known = not math.isnan(told.low)
-    return plots.PlotPoint(
-        rows * beside, told.value, *((told.low, told.high) if known else (None, None))
-    )
+def _point(found: Findings, index: int, beside: float) -> plots.PlotPoint:
+    estimate, rows = found.estimate(index), found.scores.points[index].rows
+    is_known = not math.isnan(estimate.low)
+    ends = (estimate.low, estimate.high) if is_known else (None, None)
+    return plots.PlotPoint(rows * beside, estimate.value, *ends)

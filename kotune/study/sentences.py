@@ -1,4 +1,4 @@
-"""What a study's findings on one task say in words."""
+"""Puts a study's findings on one task into sentences."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Sentences:
-    """Of one task, in one language."""
+    """The sentences about one task, in one language."""
 
     found: Findings
     say: Phrases
@@ -25,7 +25,7 @@ class Sentences:
 
     @property
     def of(self) -> dict[str, str]:
-        """What all sentences and titles name."""
+        """The values that all sentences and titles use."""
         task = self.found.scores.task
         criterion = self.say.word("criteria", cards()[task].criterion)
         return {"criterion": criterion, "task": task, "metric": self.found.scores.metric}
@@ -35,8 +35,8 @@ class Sentences:
         return cards()[self.found.scores.task].scale
 
     def verdicts(self) -> Iterator[Verdict]:
-        """Which arm learns more, at which sizes arms differ, whether little data suffices, what
-        more data buys where there is enough to fit a law to."""
+        """Which arm learns more, at which sizes arms differ, how much data the targets need, and
+        what more data would add, if a law could be fitted."""
         found = self.found
         yield from (self._learns(pair, pair.more) for pair in found.pairs if pair.more)
         yield from map(self._differs, found.pairs)
@@ -57,7 +57,7 @@ class Sentences:
         return Verdict(result, text)
 
     def _figures(self, told: Estimate, value: float) -> dict[str, str]:
-        """A difference with its unit, and its interval."""
+        """A difference with its unit, and both ends of its interval."""
         by = amount(value, self.scale)
         low, high = (amount(end, self.scale) for end in (told.low, told.high))
         return {
@@ -67,7 +67,7 @@ class Sentences:
         }
 
     def _differs(self, pair: Pair) -> Verdict:
-        """At which sizes b is better or worse than a, and where that turns."""
+        """The sizes at which b is better or worse than a, and where the curves cross."""
         results = {rows: outcome(one) for rows, one in pair.sizes}
         sizes = {
             kind: [rows for rows, result in results.items() if result == kind]
@@ -83,7 +83,7 @@ class Sentences:
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 
     def crosses(self, pair: Pair) -> str:
-        """Where two curves cross, as a sentence; nothing of one size."""
+        """Where two curves cross, as a sentence; empty for a single size."""
         if len(pair.sizes) < 2:
             return ""
         if not pair.crossings:
@@ -106,8 +106,8 @@ class Sentences:
         return self.say.told("study_range", kind, low=rounded(place.low), high=rounded(place.high))
 
     def _passes(self, arm: str) -> str:
-        """With how many rows an arm passes the targets; those of which the same is to be said
-        together."""
+        """The number of rows with which an arm passes each target. Targets with the same result are
+        named together."""
         same: dict[str, list[str]] = {}
         for one in self.found.passings:
             if one.arm == arm:
@@ -135,7 +135,7 @@ class Sentences:
         )
 
     def spent(self, passing: Passing) -> str:
-        """Minutes and won of training at the ends between which it passes."""
+        """The minutes and won of training at both ends of the range in which it passes."""
         ends = [seconds for seconds in passing.seconds if seconds is not None]
         kind = state(passing.place)
         if not ends or kind not in self.say.words("study_spending"):
@@ -155,7 +155,7 @@ class Sentences:
         )
 
     def doubles(self, curve: Curve) -> Verdict:
-        """What twice the largest size would add."""
+        """What AHEAD times the largest size would add."""
         if curve.why:
             why = self.say.word("study_why", curve.why)
             return Verdict("undefined", self.say("study_no_law", **self.of, arm=curve.arm, why=why))
@@ -185,15 +185,16 @@ STATES = {
 
 
 def state(place: Place) -> str:
-    """Of a curve and a target, both turned so that more is better: where it begins and ends."""
-    if place.sign or place.first == 1 != -place.last:  # above it with the fewest rows already
+    """How a curve passes a target, as a key of the phrases. Both are oriented so that more is
+    better."""
+    if place.sign or place.first == 1 != -place.last:  # above it even with the fewest rows
         return {1: "always", -1: "never"}[place.first]
     return STATES.get((place.first, place.last), "open")
 
 
 def rounded(size: float | None) -> str:
-    """A number of rows: to two digits where it was computed and not measured; empty for an open
-    end."""
+    """A number of rows, rounded to two digits if it was computed and not measured; empty for an
+    open end."""
     if size is None:
         return ""
     return f"{size:,}" if isinstance(size, int) else f"{float(f'{size:.2g}'):,.0f}"
@@ -204,7 +205,7 @@ def _ends(told: list[str]) -> str:
 
 
 def _result(told: Estimate) -> str:
-    """b against a."""
+    """The result of b compared with a."""
     return (
         {1: "better", -1: "worse", 0: "same"}[told.sign]
         if not math.isnan(told.low)

@@ -1,4 +1,4 @@
-"""A study's findings as tables in a reader's language."""
+"""A study's findings as tables, in the reader's language."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,13 +22,13 @@ MADE_WITH = ("device", "precision", "limit", "versions")  # of run_tables.FACTS
 
 
 def of_task(words: Sentences) -> list[Table]:
-    """What is said of one task."""
+    """The tables about one task."""
     made = (curve(words), targets(words), pairs(words), floors(words), laws(words))
     return [table for table in made if table.rows]
 
 
 def curve(words: Sentences) -> Table:
-    """Every point beside its arm's base; what it is held against in the notes."""
+    """Every point, with its arm's base model; the notes have the baselines."""
     found, say = words.found, words.say
     rows = []
     for at, point in enumerate(found.scores.points):
@@ -53,7 +53,7 @@ def curve(words: Sentences) -> Table:
 
 
 def lines(found: Findings, say: Phrases) -> dict[str, float]:
-    """What a curve is held against, by its name on the page."""
+    """The baselines of a curve, by their names on the page."""
     return {
         say("chance") if name == "chance" else say.word("lines", name): at
         for name, at in found.lines.items()
@@ -61,7 +61,7 @@ def lines(found: Findings, say: Phrases) -> dict[str, float]:
 
 
 def in_words(lines: Mapping[str, float]) -> str:
-    """Lines with their values in one line of text."""
+    """Baselines with their values, as one line of text."""
     return "; ".join(f"{name} {number(value)}" for name, value in lines.items())
 
 
@@ -85,7 +85,7 @@ def targets(words: Sentences) -> Table:
 
 
 def pairs(words: Sentences) -> Table:
-    """Every two arms at every size that both have."""
+    """Every pair of arms at every size that both have."""
     found, say = words.found, words.say
     rows = [
         (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(one))
@@ -115,7 +115,7 @@ def _difference(one: Comparison) -> Row:
 
 
 def floors(words: Sentences) -> Table:
-    """How far seeds alone bring runs apart."""
+    """The variation between seeds."""
     say, told = words.say, words.found.floors
     rows = [
         (f.arm, f"{f.degrees}", *(amount(x, words.scale) for x in (f.deviation, f.difference)))
@@ -126,7 +126,7 @@ def floors(words: Sentences) -> Table:
 
 
 def laws(words: Sentences) -> Table:
-    """Each arm's fitted law, or why there is none."""
+    """Each arm's fitted law, or the reason why there is none."""
     found, say, rows = words.found, words.say, []
     for one in found.curves.values():
         exponent = twice = more = NOTHING
@@ -146,7 +146,7 @@ def laws(words: Sentences) -> Table:
 
 
 def choices(found: Sequence[Tried], say: Phrases) -> Iterator[Table]:
-    """Validation losses of every choice, where there was one to make."""
+    """The validation losses of every choice, if there was one to make."""
     rows = [
         (
             one.arm,
@@ -167,8 +167,8 @@ def choices(found: Sequence[Tried], say: Phrases) -> Iterator[Table]:
 
 
 def chosen(found: Sequence[Tried], say: Phrases) -> Iterator[str]:
-    """What was chosen for each arm, a sentence for each choice; and the sizes at which none could
-    be."""
+    """The choices made for each arm, one sentence each, and the sizes at which no choice could be
+    made."""
     for arm in dict.fromkeys(one.arm for one in found):
         of = [one for one in found if one.arm == arm and one.choice]
         made: dict[str, list[int]] = {}
@@ -188,7 +188,7 @@ def _choice(one: Tried) -> str:
 
 
 def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
-    """The cells that have no score, and why."""
+    """The cells without a score, and the reason."""
     if failed:
         rows = [(cell.name, why) for cell, why in failed]
         yield Table(say("study_absent"), (say("study_cell"), say("reason")), rows, 2, alert=True)
@@ -197,7 +197,7 @@ def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
 def next_steps(
     steps: Sequence[Step], price: Price | None, say: Phrases, more: Sequence[str]
 ) -> Table:
-    """Further data sets; `more`: what more of the same data would buy."""
+    """Further data sets. `more` has the sentences about what more of the same data would add."""
     rows = [_step(step, price, say) for step in steps]
     head = (
         "source",
@@ -232,8 +232,7 @@ def _step(step: Step, price: Price | None, say: Phrases) -> Row:
 
 
 def again(command: str, points: Sequence[Point], price: Price | None, say: Phrases) -> Table:
-    """The runs that were reported and what they were made with; `command`: what makes and reports
-    them again."""
+    """The reported runs and how they were made. `command` runs and reports the study again."""
     runs = [(point, run) for point in points for run in point.runs]
     rows = [
         (p.arm, f"{p.rows:,}", run.name, str(run.record["code_revision"] or NOTHING))
