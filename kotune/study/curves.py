@@ -230,7 +230,7 @@ def _solve(sizes: Sequence[Sequence[float]], points: Measured, grids: Sequence["
     design = _design(sizes, start, exponents)
     inverse = np.linalg.inv(sum(part for part, _ in points.parts))[..., None, :, :]
     weighted = np.swapaxes(design, -1, -2) @ inverse
-    covariance = np.linalg.inv(weighted @ design)
+    covariance = np.asarray(np.linalg.inv(weighted @ design), float)
     weights = covariance @ weighted
     coefficients = (weights @ points.means[..., None, :, None])[..., 0]
     rest = points.means[..., None, :] - (design @ coefficients[..., None])[..., 0]

@@ -209,8 +209,8 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         (
             f"recipes: [a.yml]\nvary: {{seed: [{NUMBERS}], data.0.samples: [{NUMBERS}]}}",
             (
-                "vary: 10,000 cells (recipes 1 x vary.seed 100 x vary.data.0.samples 100), and at"
-                " most 500 are taken"
+                "vary: 10,000 cells (recipes 1 x vary.seed 100 x vary.data.0.samples 100), but at"
+                " most 500 are allowed"
             ),
         ),
         (
@@ -497,7 +497,7 @@ def test_a_report_is_not_written_over_a_run_or_over_that_of_another_study(
     write_text(named, GRID)
     with pytest.raises(
         RecipeError,
-        match=r"its report would be written to runs/a-\w+, which is a run's folder; rename",
+        match=r"report would be written to runs/a-\w+, which is a run's folder",
     ):
         command.start(named, command.StudyOptions(), print)
     assert runs == []
