@@ -1,2 +1,2 @@
-"""Hands runs over to an engine (Docker, SLURM, SkyPilot); one module an engine. It starts the
-engine's own command line. Nothing here schedules."""
+"""Hands runs over to an engine: Docker, SLURM or SkyPilot.
+It starts the engine's own command line and schedules nothing itself."""

@@ -1,2 +1,2 @@
-"""Studies: one or more recipes and the values that vary over them. Every combination is an ordinary
-run. One report covers all runs, with learning curves and possible next steps."""
+"""Runs a study: every combination of recipes and varying values, each as an ordinary run.
+One report covers all runs, with learning curves and possible next steps."""

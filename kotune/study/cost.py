@@ -68,8 +68,8 @@ def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False
 
 
 def _base(plan: Plan) -> str:
-    """A key of the base model's answers: the properties by which base_answers distinguishes base
-    models, of those that can differ between cells."""
+    """A key for the base model's answers: cells with the same key can share them (base_answers).
+    It has only the settings that can differ between cells."""
     block = plan.recipe.axolotl
     return json.dumps(
         [

@@ -26,7 +26,7 @@ def page(report: StudyReport) -> str:
 
 def figure(words: Sentences) -> Figure:
     """The learning curves of a task, with its baselines."""
-    found, say, card = words.found, words.say, cards()[words.found.scores.task]
+    found, say, card = words.findings, words.say, cards()[words.findings.scores.task]
     sizes = sorted({one.rows for one in found.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
     down = " ↓" if found.scores.better < 0 else ""

@@ -11,7 +11,7 @@ from kotune.display.table import Table
 from kotune.report.sentences import Verdict
 from kotune.runs.finished import Finished
 from kotune.study import tables
-from kotune.study.as_json import _task_json, _tried_json
+from kotune.study.as_json import task_json, tried_json
 from kotune.study.file import Cell, Study
 from kotune.study.findings import Findings
 from kotune.study.next_step import Step
@@ -85,7 +85,7 @@ class StudyReport:
     def of_all(self) -> Iterator[Table]:
         """The tables that are not about one task."""
         more = (
-            [self.target.doubles(curve).text for curve in self.target.found.curves.values()]
+            [self.target.doubles(curve).text for curve in self.target.findings.curves.values()]
             if self.target
             else []
         )
@@ -101,8 +101,8 @@ class StudyReport:
             "target_task": self.study.target_task,
             "cells": [{"name": cell.name, "run": run.name} for cell, run in self.scored],
             "failed": [{"name": cell.name, "why": why} for cell, why in self.failed],
-            "choices": [_tried_json(one) for one in self.tried],
-            "tasks": {task: _task_json(words) for task, words in self.words.items()},
+            "choices": [tried_json(one) for one in self.tried],
+            "tasks": {task: task_json(words) for task, words in self.words.items()},
             "next": [
                 {
                     "source": step.card.name,

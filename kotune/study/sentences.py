@@ -19,29 +19,29 @@ from kotune_tasks.card import cards
 class Sentences:
     """The sentences about one task, in one language."""
 
-    found: Findings
+    findings: Findings
     say: Phrases
     price: Price | None
 
     @property
     def of(self) -> dict[str, str]:
         """The values that all sentences and titles use."""
-        task = self.found.scores.task
+        task = self.findings.scores.task
         criterion = self.say.word("criteria", cards()[task].criterion)
-        return {"criterion": criterion, "task": task, "metric": self.found.scores.metric}
+        return {"criterion": criterion, "task": task, "metric": self.findings.scores.metric}
 
     @property
     def scale(self) -> int:
-        return cards()[self.found.scores.task].scale
+        return cards()[self.findings.scores.task].scale
 
     def verdicts(self) -> Iterator[Verdict]:
         """Which arm learns more, at which sizes arms differ, how much data the targets need, and
         what more data would add, if a law could be fitted."""
-        found = self.found
-        yield from (self._learns(pair, pair.more) for pair in found.pairs if pair.more)
-        yield from map(self._differs, found.pairs)
-        yield from (Verdict("same", self._passes(arm)) for arm in found.scores.arms)
-        yield from (self.doubles(curve) for curve in found.curves.values() if curve.why != "few")
+        pairs, curves = self.findings.pairs, self.findings.curves.values()
+        yield from (self._learns(pair, pair.more) for pair in pairs if pair.more)
+        yield from map(self._differs, pairs)
+        yield from (Verdict("same", self._passes(arm)) for arm in self.findings.scores.arms)
+        yield from (self.doubles(curve) for curve in curves if curve.why != "few")
 
     def _learns(self, pair: Pair, more: Estimate) -> Verdict:
         result = _result(more)
@@ -93,13 +93,13 @@ class Sentences:
         if OPEN in pair.crossings:
             return self.say("study_crossing_open")
         sure, unsure = (
-            [self._range(one) for one in pair.crossings if one.is_sure is kind]
-            for kind in (True, False)
+            [self._range(place) for place in pair.crossings if place.is_sure is is_sure]
+            for is_sure in (True, False)
         )
-        told = [self.say("study_crossing", where=self.say("and").join(sure))] if sure else []
+        sentences = [self.say("study_crossing", where=self.say("and").join(sure))] if sure else []
         kind = "study_crossing_also" if sure else "study_crossing_if"
-        told += [self.say(kind, where=self.say("or").join(unsure))] if unsure else []
-        return " ".join(told)
+        sentences += [self.say(kind, where=self.say("or").join(unsure))] if unsure else []
+        return " ".join(sentences)
 
     def _range(self, place: Place) -> str:
         kind = "between" if place.low and place.high else "above" if place.low else "below"
@@ -109,19 +109,18 @@ class Sentences:
         """The number of rows with which an arm passes each target. Targets with the same result are
         named together."""
         same: dict[str, list[str]] = {}
-        for one in self.found.passings:
-            if one.arm == arm:
-                named = self.say(
-                    "study_aim", target=self.named(one.target), value=number(one.target.value)
-                )
-                same.setdefault(self._passing(one), []).append(named)
-        told = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
-        return self.say("study_passes", **self.of, arm=arm, told=told)
+        for passing in self.findings.passings:
+            if passing.arm == arm:
+                target = passing.target
+                aim = self.say("study_aim", target=self.named(target), value=number(target.value))
+                same.setdefault(self._passing(passing), []).append(aim)
+        parts = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
+        return self.say("study_passes", **self.of, arm=arm, told=parts)
 
     def _passing(self, passing: Passing) -> str:
         place, sizes, spent = (
             passing.place,
-            self.found.scores.sizes(passing.arm),
+            self.findings.scores.sizes(passing.arm),
             self.spent(passing),
         )
         return self.say.told(
@@ -159,7 +158,7 @@ class Sentences:
         if curve.why:
             why = self.say.word("study_why", curve.why)
             return Verdict("undefined", self.say("study_no_law", **self.of, arm=curve.arm, why=why))
-        most, better = self.found.scores.sizes(curve.arm)[-1], self.found.scores.better
+        most, better = self.findings.scores.sizes(curve.arm)[-1], self.findings.scores.better
         low, high = sorted((better * curve.more.low, better * curve.more.high))
         gain = Estimate(better * curve.more.value, low, high)
         result = _result(gain)
@@ -200,14 +199,12 @@ def rounded(size: float | None) -> str:
     return f"{size:,}" if isinstance(size, int) else f"{float(f'{size:.2g}'):,.0f}"
 
 
-def _ends(told: list[str]) -> str:
-    return " ~ ".join(dict.fromkeys(told))
+def _ends(ends: list[str]) -> str:
+    return " ~ ".join(dict.fromkeys(ends))
 
 
-def _result(told: Estimate) -> str:
+def _result(difference: Estimate) -> str:
     """The result of b compared with a."""
-    return (
-        {1: "better", -1: "worse", 0: "same"}[told.sign]
-        if not math.isnan(told.low)
-        else "undefined"
-    )
+    if math.isnan(difference.low):
+        return "undefined"
+    return {1: "better", -1: "worse", 0: "same"}[difference.sign]
