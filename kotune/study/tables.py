@@ -184,10 +184,10 @@ def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
             yield say(
                 "study_chose", arm=arm, choice=choice, rows=", ".join(f"{size:,}" for size in rows)
             )
-        if left := sorted(
-            {each.rows for each in of_arm} - {size for rows in made.values() for size in rows}
-        ):
-            yield say("study_chose_none", arm=arm, rows=", ".join(f"{size:,}" for size in left))
+        decided = {size for rows in made.values() for size in rows}
+        if undecided := sorted({each.rows for each in of_arm} - decided):
+            sizes = ", ".join(f"{size:,}" for size in undecided)
+            yield say("study_chose_none", arm=arm, rows=sizes)
 
 
 def _choice(one: Tried) -> str:
