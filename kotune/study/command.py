@@ -174,12 +174,16 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
         limit=study.limit, runs_dir=options.runs_dir, lang=options.lang, device=options.device
     )
     failed = [] if options.report_only else _cells(study, options, of_cells)
-    found, absent = running.scored(study, of_cells, failed)
-    if found:
+    scored, absent = running.scored(study, of_cells, failed)
+    if scored:
         out = options.runs_dir / study.name
-        with made_of(*(run.folder for _, run in found)):
+        with made_of(*(run.folder for _, run in scored)):
             made = StudyReport(
-                study, (found, absent), Phrases(options.lang), options.hourly, again(study, options)
+                study,
+                (scored, absent),
+                Phrases(options.lang),
+                options.hourly,
+                again(study, options),
             )
             for path in write(made, out, options.gpu):
                 echo(str(path))

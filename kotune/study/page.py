@@ -26,38 +26,41 @@ def page(report: StudyReport) -> str:
 
 def figure(words: Sentences) -> Figure:
     """The learning curves of a task, with its baselines."""
-    found, say, card = words.findings, words.say, cards()[words.findings.scores.task]
-    sizes = sorted({one.rows for one in found.scores.points})
+    findings, say, card = words.findings, words.say, cards()[words.findings.scores.task]
+    sizes = sorted({point.rows for point in findings.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
-    down = " ↓" if found.scores.better < 0 else ""
-    y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
-    said = "; ".join(
-        f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}"
-        for at, one in enumerate(found.scores.points)
+    down = " ↓" if findings.scores.better < 0 else ""
+    y = plots.Axis(f"{findings.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
+    description = "; ".join(
+        f"{point.arm}, {point.rows:,}: {findings.estimate(index).value:.3f}"
+        for index, point in enumerate(findings.scores.points)
     )
-    held = tables.lines(found, say)
+    baselines = tables.lines(findings, say)
     spec = plots.lines(
-        list(series(found)), x, y, {f"{value:.3f}": value for value in held.values()}
+        list(series(findings)), x, y, {f"{value:.3f}": value for value in baselines.values()}
     )
-    across = say("study_dashed", lines=tables.in_words(held)) if held else ""
+    across = say("study_dashed", lines=tables.in_words(baselines)) if baselines else ""
     return Figure(
-        f"{say('study_axis')}, {found.scores.task} {found.scores.metric}. {across}",
-        plots.svg(spec, said),
+        f"{say('study_axis')}, {findings.scores.task} {findings.scores.metric}. {across}",
+        plots.svg(spec, description),
     )
 
 
-def series(found: Findings) -> Iterator[plots.Series]:
+def series(findings: Findings) -> Iterator[plots.Series]:
     """The points of each arm with their intervals, and the fitted law as a dashed curve up to AHEAD
     times the largest size. Without a law, the points are joined."""
-    for number, (arm, indices) in enumerate(found.scores.arms.items()):
-        beside = BESIDE ** (number - (len(found.scores.arms) - 1) / 2)
-        colour, points = plots.colour(number), [_point(found, index, beside) for index in indices]
-        curve = found.curves[arm]
+    for number, (arm, indices) in enumerate(findings.scores.arms.items()):
+        beside = BESIDE ** (number - (len(findings.scores.arms) - 1) / 2)
+        colour, points = (
+            plots.colour(number),
+            [_point(findings, index, beside) for index in indices],
+        )
+        curve = findings.curves[arm]
         if curve.law is None:
             yield plots.Series(arm, points, colour, marked=True)
             continue
         yield from (plots.Series(arm, [point], colour) for point in points)
-        first, last = found.scores.sizes(arm)[0], AHEAD * found.scores.sizes(arm)[-1]
+        first, last = findings.scores.sizes(arm)[0], AHEAD * findings.scores.sizes(arm)[-1]
         sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
         law = [
             plots.PlotPoint(size, estimate.value)
@@ -66,8 +69,8 @@ def series(found: Findings) -> Iterator[plots.Series]:
         yield plots.Series(arm, law, colour, dashed=True)
 
 
-def _point(found: Findings, index: int, beside: float) -> plots.PlotPoint:
-    estimate, rows = found.estimate(index), found.scores.points[index].rows
+def _point(findings: Findings, index: int, beside: float) -> plots.PlotPoint:
+    estimate, rows = findings.estimate(index), findings.scores.points[index].rows
     is_known = not math.isnan(estimate.low)
     ends = (estimate.low, estimate.high) if is_known else (None, None)
     return plots.PlotPoint(rows * beside, estimate.value, *ends)

@@ -74,12 +74,12 @@ class StudyReport:
 
     def notes(self) -> list[str]:
         """The limits of the verdicts."""
-        few = any(len(one.runs) < ENOUGH for one in self.points)
+        has_few_seeds = any(len(point.runs) < ENOUGH for point in self.points)
         absent = [] if self.target else [self.say("study_no_target", task=self.study.target_task)]
         return [
             *absent,
             self.say("study_how_sure"),
-            *([self.say("study_few_seeds")] if few else []),
+            *([self.say("study_few_seeds")] if has_few_seeds else []),
         ]
 
     def of_all(self) -> Iterator[Table]:
@@ -101,7 +101,7 @@ class StudyReport:
             "target_task": self.study.target_task,
             "cells": [{"name": cell.name, "run": run.name} for cell, run in self.scored],
             "failed": [{"name": cell.name, "why": why} for cell, why in self.failed],
-            "choices": [tried_json(one) for one in self.tried],
+            "choices": [tried_json(each) for each in self.tried],
             "tasks": {task: task_json(words) for task, words in self.words.items()},
             "next": [
                 {

@@ -71,7 +71,7 @@ def _rows(recipe: Recipe) -> list[int]:
     with tempfile.TemporaryDirectory(prefix="kotune-study-") as folder:
         job = Job(recipe.model_copy(update={"data": entries}), Run(Path(folder)), "cpu", None)
         try:
-            found = job.prepare()
+            manifest = job.prepare()
         except DataError:
             return []
-    return [entry["kept"]["train"] for entry in found["entries"]]
+    return [entry["kept"]["train"] for entry in manifest["entries"]]

@@ -121,10 +121,10 @@ def _difference(one: Comparison) -> Row:
 
 def floors(words: Sentences) -> Table:
     """The variation between seeds."""
-    say, told = words.say, words.findings.floors
+    say, seed_floors = words.say, words.findings.floors
     rows = [
         (f.arm, f"{f.degrees}", *(amount(x, words.scale) for x in (f.deviation, f.difference)))
-        for f in told
+        for f in seed_floors
     ]
     head = tuple(map(say, ("study_arm", "study_degrees", "deviation", "study_stays_under")))
     return Table(say("study_floor", **words.of), head, rows, 1, [say("study_floor_note")])
@@ -190,8 +190,8 @@ def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
             yield say("study_chose_none", arm=arm, rows=sizes)
 
 
-def _choice(one: Tried) -> str:
-    return ", ".join(f"{key}={value}" for key, value in one.choice)
+def _choice(tried: Tried) -> str:
+    return ", ".join(f"{key}={value}" for key, value in tried.choice)
 
 
 def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
@@ -247,8 +247,8 @@ def again(command: str, points: Sequence[Point], price: Price | None, say: Phras
     ]
     notes = [say("study_again", command=command)]
     for key in MADE_WITH:
-        told = dict.fromkeys(str(FACTS[key](run, say)) for _, run in runs)
-        notes.append(f"{say(key)}: {' / '.join(told)}")
+        values = dict.fromkeys(str(FACTS[key](run, say)) for _, run in runs)
+        notes.append(f"{say(key)}: {' / '.join(values)}")
     notes.append(say("study_price", won=f"{price.won_per_hour:,g}") if price else say("no_price"))
     return Table(
         say("study_again_title"),
@@ -263,5 +263,7 @@ def _head(say: Phrases, *keys: str) -> Row:
     return tuple(say(key if key == "value" else f"study_{key}") for key in keys)
 
 
-def _interval(told: Estimate, form: str) -> str:
-    return NOTHING if math.isnan(told.low) else f"{told.low:{form}} ~ {told.high:{form}}"
+def _interval(estimate: Estimate, form: str) -> str:
+    if math.isnan(estimate.low):
+        return NOTHING
+    return f"{estimate.low:{form}} ~ {estimate.high:{form}}"
