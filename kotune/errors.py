@@ -5,7 +5,7 @@
 
 import errno
 
-from kodata.errors import HubError
+from kodata.errors import HubError, UserError
 
 TRACEBACK = (  # of the environment: 1 shows where a message of a stranger's files comes from
     "KOTUNE_TRACEBACK"
@@ -18,8 +18,8 @@ class Preempted(KeyboardInterrupt):
     code."""
 
 
-class KotuneError(Exception):
-    """One clear message for the user; never shown with a traceback."""
+class KotuneError(UserError):
+    """The base of kotune's own errors. `exit_code`: see the module's docstring."""
 
     exit_code = 1
 

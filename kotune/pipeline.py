@@ -10,16 +10,15 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from kodata import drafts
-from kodata.errors import did_you_mean
+from kodata.errors import UserError, did_you_mean
 from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
-from kotune.errors import KotuneError, RecipeError, StageError
+from kotune.errors import RecipeError, StageError
 from kotune.layout import (
     CACHES,
     CHECKPOINTS,
@@ -41,9 +40,9 @@ from kotune.report import lines, writing
 from kotune.runs import guard
 from kotune.runs.events import read_metrics
 from kotune.runs.finished import made_of
-from kotune.runs.folder import RUNS, STAGES, Run, command, read_json, read_shaped, said, write_text
+from kotune.runs.folder import RUNS, STAGES, Run, command, read_model, said, write_text
 from kotune.runs.job import LAUNCHERS, Job, Launcher
-from kotune.runs.records import Manifest, fits
+from kotune.runs.records import Manifest, Parity, TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
 from kotune.score import base_answers
 from kotune.score.samples import damaged_notes
@@ -117,7 +116,7 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
             for stage, state in plan(job, options.until):
                 screen.say(f"{stage:8} {state}")
         return job.run
-    facts = {
+    facts: dict[str, object] = {
         "command": options.command(recipe_file),
         "overrides": list(options.overrides),
         "limit": options.limit,
@@ -157,9 +156,10 @@ def _progress(job: Job) -> str:
     return f", training up to step {step}" if step else ""
 
 
-def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
-    """Run the stages up to and including `until`. A folder that never got past its first stage is
-    not left behind."""
+def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> None:
+    """Run the stages up to and including `until`. After a user's mistake, a new folder whose first
+    stage did not finish is removed. After any other error it stays, with what the error came
+    from."""
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
@@ -176,8 +176,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
                 )
             for stage in STAGES[: STAGES.index(until) + 1]:
                 _stage(job, stage, screen, facts)
-    except (KotuneError, ValueError):
-        if fresh and not job.run.record().get("stages"):
+    except UserError:
+        if fresh and not job.run.record().stages:
             shutil.rmtree(root)
         raise
 
@@ -200,7 +200,7 @@ def require_engines() -> None:
         )
 
 
-def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
+def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> None:
     if stages.is_done(job, stage):
         screen.skipped(stage)
         return
@@ -226,7 +226,7 @@ def plan(job: Job, until: str) -> list[tuple[str, str]]:
     return states
 
 
-def _begin(job: Job, facts: dict[str, Any]) -> None:
+def _begin(job: Job, facts: dict[str, object]) -> None:
     """What is true of the machine and the code that run the next stage."""
     write_text(
         job.run.path(RECIPE),
@@ -275,7 +275,7 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 def _rendered(job: Job, revision: str | None) -> str:
     """axolotl.yml, for as many training rows as there are where they are prepared."""
     manifest = job.run.path(MANIFEST)
-    rows = read_shaped(manifest, Manifest)["rows"]["train"] if manifest.exists() else None
+    rows = read_model(manifest, Manifest).rows.train if manifest.exists() else None
     return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
 
 
@@ -291,7 +291,7 @@ def _refuse_beyond_positions(job: Job, positions: float) -> None:
 
 
 def _render(job: Job, screen: Screen) -> None:
-    base, revision = configure(job).base, job.run.record()["model_revision"]
+    base, revision = configure(job).base, job.run.record().model_revision
     call(
         "parity",
         job.run.root,
@@ -300,14 +300,14 @@ def _render(job: Job, screen: Screen) -> None:
         tasks=job.tasks,
         trained=job.trained_tasks(),
     )
-    for line in lines.proven(read_json(job.run.path(PARITY))):
+    for line in lines.proven(read_model(job.run.path(PARITY), Parity)):
         screen.say(line)
 
 
 def _train(job: Job, screen: Screen) -> None:
     base, revision = (
         presets.find(job.recipe.model, job.recipe.template).base,
-        job.run.record().get("model_revision"),
+        job.run.record().model_revision,
     )
     hub.fetch(base, revision=revision)  # judged here too: a stranger's run.json skips stages
     config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
@@ -316,49 +316,59 @@ def _train(job: Job, screen: Screen) -> None:
     ) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
-    # The last one is of this training: those before it may be of one that was killed, in a folder
-    # that is a stranger's.
-    started = [event for event in events if fits(event, Started)][-1]
-    kept = {
-        key: started[key]
-        for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")
-    }
-    kept |= {key: started.get(key) for key in ("gradient_checkpointing", "head")}
-    doubts = training.warnings(events)
+    # The last start is of this training: an earlier one may be of a training that was killed, in a
+    # folder that is a stranger's.
+    starts = (parsed(event.as_json(), Started) for event in events)
+    started = [start for start in starts if start][-1]
+    warnings, halvings = training.warnings(events), out_of_memory.halvings(job.run.root)
     job.run.update(
-        **kept, halvings=out_of_memory.halvings(job.run.root) or None, warnings=doubts or None
+        base_precision=started.base_precision,
+        compute_dtype=started.compute_dtype,
+        trainable_parameters=started.trainable_parameters,
+        examples_a_step=started.examples_a_step,
+        gradient_checkpointing=started.gradient_checkpointing,
+        head=started.head,
+        halvings=[halving.as_json() for halving in halvings] or None,
+        warnings=[warning.as_json() for warning in warnings] or None,
     )
-    for line in lines.doubts(job.run.record(), Phrases(LANGUAGES[0])):
+    for line in lines.doubts(warnings, halvings, Phrases(LANGUAGES[0])):
         screen.say(line)
 
 
 def _score(job: Job, screen: Screen) -> None:
-    record = job.run.record()
-    if not fits(record, TrainedRecord):
-        told = (
-            "does not say how the base model was loaded for training; move the run folder away and"
-            " run again"
-        )
-        raise StageError(f"{job.run.path(RECORD)}: {told}")
-    kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
-    inputs = stages.inputs(job, "score")
-    if told := keep_matching(job.run.path(SCORED), {**inputs, "base": kept}):
-        screen.say(told)
+    base, inputs = _base(job), stages.inputs(job, "score")
+    if message := keep_matching(job.run.path(SCORED), {**inputs, "base": base}):
+        screen.say(message)
     for line in damaged_notes(job.run.root, job.tasks):
         screen.say(line)
-    for line in base_answers.take_over(job.run.root, inputs):
+    for line in base_answers.take_over(job.run.root, inputs, job.tasks):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
-    hub.fetch(model, revision=kept["model_revision"])
-    call("score", job.run.root, tasks=job.tasks, base={**kept, "model": model}, limit=job.limit)
+    hub.fetch(model, revision=base["model_revision"])
+    call("score", job.run.root, tasks=job.tasks, base={**base, "model": model}, limit=job.limit)
     job.run.update(base_checked=base_answers.checked(job.run.root, job.tasks) or None)
     for line in base_answers.refused(job.run.root, job.tasks):
         screen.say(line)
-    scores = read_json(job.run.path(SCORES))
-    for whose in {entry["base_from"]: None for entry in scores.values() if entry["base_from"]}:
-        screen.say(f"what the base model answers is known from {whose}")
+    scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
+    for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):
+        screen.say(f"what the base model answers is known from {run}")
     for line in lines.score_lines(scores):
         screen.say(line)
+
+
+def _base(job: Job) -> dict[str, str | None]:
+    """How the base model was loaded for training. StageError if run.json lacks that."""
+    record = parsed(job.run.record().as_json(), TrainedRecord)
+    if record is None:
+        raise StageError(
+            f"{job.run.path(RECORD)}: does not say how the base model was loaded for training; move"
+            " the run folder away and run again"
+        )
+    return {
+        "base_precision": record.base_precision,
+        "compute_dtype": record.compute_dtype,
+        "model_revision": record.model_revision,
+    }
 
 
 def _report(job: Job, screen: Screen) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from kodata.prepare import convert
 from kodata.prepare.entries import place_of
@@ -34,7 +33,7 @@ from kotune.layout import (
 )
 from kotune.models import presets
 from kotune.runs.code_digest import Code, Cut
-from kotune.runs.folder import sha256
+from kotune.runs.folder import Inputs, sha256
 from kotune.runs.job import Job
 from kotune.runs.reading import proven
 from kotune.shipped import PACKAGE, ROOT, TASKS
@@ -54,7 +53,7 @@ METRICS_TABLE = "kodata.metrics.metrics.METRICS"
 NOTHING: Cut = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
 
 
-def inputs(job: Job, stage: str) -> dict[str, Any]:
+def inputs(job: Job, stage: str) -> Inputs:
     """Everything that a stage's result depends on."""
     return INPUTS[stage](job)
 
@@ -74,7 +73,8 @@ def _added(job: Job, stage: str) -> bool:
     no digest."""
     if stage != "train":
         return False
-    made = job.run.record().get("stages", {}).get(stage, {}).get("made") or {}
+    finished = job.run.record().stages.get(stage)
+    made = finished.files if finished else {}
     return any(name not in made and job.run.path(name).exists() for name in TOKENIZER_FILES)
 
 
@@ -91,7 +91,7 @@ def answered(stage: str) -> tuple[str, ...]:
     return (*own, *beside)
 
 
-def _prepare_inputs(job: Job) -> dict[str, Any]:
+def _prepare_inputs(job: Job) -> Inputs:
     read = {entry.source for entry in job.recipe.data} | {
         cards()[task].source for task in job.recipe.tasks
     }
@@ -108,7 +108,7 @@ def _prepare_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _render_inputs(job: Job) -> dict[str, Any]:
+def _render_inputs(job: Job) -> Inputs:
     model = presets.find(job.recipe.model, job.recipe.template)
     return {
         "config": (
@@ -126,7 +126,7 @@ def _render_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _train_inputs(job: Job) -> dict[str, Any]:
+def _train_inputs(job: Job) -> Inputs:
     names = (CONFIG, TEMPLATE, TRAIN, VALIDATION)
     model = presets.find(job.recipe.model, job.recipe.template)
     return {
@@ -138,7 +138,7 @@ def _train_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _score_inputs(job: Job) -> dict[str, Any]:
+def _score_inputs(job: Job) -> Inputs:
     return {
         "adapter": _known_sha256(job, ADAPTER),
         "template": _known_sha256(job, f"{MODEL}/{TEMPLATE}"),
@@ -162,7 +162,7 @@ def _score_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _report_inputs(job: Job) -> dict[str, Any]:
+def _report_inputs(job: Job) -> Inputs:
     """Everything that the report says is in the run's files, or in the words and pages that it is
     told with."""
     words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
@@ -232,7 +232,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-INPUTS: dict[str, Callable[[Job], dict[str, Any]]] = {
+INPUTS: dict[str, Callable[[Job], Inputs]] = {
     "prepare": _prepare_inputs,
     "render": _render_inputs,
     "train": _train_inputs,

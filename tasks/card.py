@@ -50,6 +50,11 @@ class TaskCard:
     # a doc's `messages` are asked in their turns where a run asks, as one text by plain lm_eval
     turns: bool = False
 
+    @property
+    def is_share(self) -> bool:
+        """Whether `primary` is a share, whose differences are shown in points."""
+        return self.scale == 100
+
 
 # The loader in C takes a tenth of the time.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from kodata.card import Message, Record
+from kodata.card import Message, Record, TrainingRow
 from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
@@ -80,7 +80,7 @@ def _marked(turn: Message) -> Message:
     return {"train": True, **turn} if turn["role"] == "assistant" else turn
 
 
-def doc_of(row: Manifest) -> Record:
+def doc_of(row: TrainingRow) -> Record:
     """The record of a row that convert() wrote."""
     record: Record = json.loads(row["doc"])
     return record

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from typing import Any
+from typing import NamedTuple
 
 from kotune.compare.comparison import Comparison, Side
-from kotune.runs.finished import Sample
+from kotune.compare.matching import shared_items
+from kotune.runs.records import Answer, Answers, Item, Items
 from kotune_tasks.card import cards
 
 EXAMPLES = 3  # won, and as many lost
@@ -16,8 +17,20 @@ LONGEST = 600  # characters of a question or an answer that are shown
 ELLIPSIS = " … "
 
 RIGHT = "acc"
-Samples = dict[str, Sample]
-Piece = tuple[str, bool]  # text, and whether the other answer has it not
+
+
+class Piece(NamedTuple):
+    """A part of an answer. `is_marked`: the other answer lacks it."""
+
+    text: str
+    is_marked: bool
+
+
+class Gain(NamedTuple):
+    """The metric that items are followed by, and how much better each item is with b."""
+
+    metric: str
+    by_item: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -30,9 +43,8 @@ class Example:
     gold: str
     a: list[Piece]
     b: list[Piece]
-    right: tuple[
-        bool | None, bool | None
-    ]  # whether a's and b's answers are; None where that is no question of yes or no
+    right_a: bool | None  # None if answers are neither right nor wrong
+    right_b: bool | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,7 @@ class Changes:
 
     @property
     def is_tuning(self) -> bool:
-        return self.one.a.run is self.one.b.run
+        return self.one.is_tuning
 
 
 def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
@@ -69,9 +81,9 @@ def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
     items. Where both are, no item is won or lost, but answers are other ones. Of several seeds the
     first is shown."""
     for one in map(of_first_seed, found):
-        if one.p_holm is not None:
-            (a, *_), (b, *_) = asked(one)
-            yield _changes(one, a, b, one.a.run.samples(one.task, "items"))
+        if one.is_primary:
+            both = paired_answers(one)
+            yield _changes(one, both.a[0], both.b[0], one.a.run.items(one.task))
 
 
 def of_first_seed(one: Comparison) -> Comparison:
@@ -79,25 +91,28 @@ def of_first_seed(one: Comparison) -> Comparison:
     return replace(one, a=replace(one.a, others=()), b=replace(one.b, others=()))
 
 
-def asked(one: Comparison) -> tuple[list[Samples], list[Samples]]:
-    """What each run of a and each of b made of the items that all were asked, in the same order."""
-    ours, theirs = (side.samples(one.task) for side in (one.a, one.b))
-    first, *rest = (*ours, *theirs)
-    question = {key: first[key]["question_hash"] for key in first}
-    both = [
-        key
-        for key in first
-        if all(key in s and s[key]["question_hash"] == question[key] for s in rest)
-    ]
-    return [{key: s[key] for key in both} for s in ours], [
-        {key: s[key] for key in both} for s in theirs
-    ]
+class PairedAnswers(NamedTuple):
+    """What each run of a and each run of b answered to the same items, in the same order."""
+
+    a: list[Answers]
+    b: list[Answers]
 
 
-def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes:
+def paired_answers(one: Comparison) -> PairedAnswers:
+    """The answers of all runs to the items that they have in common."""
+    a, b = (side.samples(one.task) for side in (one.a, one.b))
+    items = shared_items([*a, *b])
+    return PairedAnswers(_of_items(items, a), _of_items(items, b))
+
+
+def _of_items(items: list[str], side: list[Answers]) -> list[Answers]:
+    return [{key: answers[key] for key in items} for answers in side]
+
+
+def _changes(one: Comparison, a: Answers, b: Answers, items: Items) -> Changes:
     metric, gains = _followed(one, a, b)
     won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
-    other = [] if gains else [key for key in a if a[key]["prediction"] != b[key]["prediction"]]
+    other = [] if gains else [key for key in a if a[key].prediction != b[key].prediction]
     sides = {
         "won": _largest(won, gains),
         "lost": _largest(lost, gains),
@@ -107,23 +122,26 @@ def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes
         _example(name, a[key], b[key], items[key]) for name, keys in sides.items() for key in keys
     ]
     counts = len(gains or a), len(won), len(lost), len(other)
-    confusions = _confusions(one, items, a, b) if one.a.run is one.b.run else []
+    confusions = _confusions(one, items, a, b) if one.is_tuning else []
     return Changes(one, metric, *counts, examples, confusions)
 
 
-def _followed(one: Comparison, a: Samples, b: Samples) -> tuple[str, dict[str, float]]:
-    """The metric that items are followed by, and what each gained."""
+def _followed(one: Comparison, a: Answers, b: Answers) -> Gain:
+    """The gains by the comparison's own metric, or else by `acc`; without any if neither is a
+    number of each item."""
     lower_is_better = cards()[one.task].lower_is_better
-    found = ((metric, _gains(metric, lower_is_better, a, b)) for metric in (one.metric, RIGHT))
-    return next(((metric, gains) for metric, gains in found if gains), ("", {}))
+    for metric in (one.metric, RIGHT):
+        if gains := _gains(metric, lower_is_better, a, b):
+            return Gain(metric, gains)
+    return Gain("", {})
 
 
 def _gains(
-    metric: str, lower_is_better: frozenset[str], a: Samples, b: Samples
+    metric: str, lower_is_better: frozenset[str], a: Answers, b: Answers
 ) -> dict[str, float]:
     """How much better each item is with b; items whose ingredient is no number are left out."""
     sign = -1 if metric in lower_is_better else 1
-    pairs = {key: (a[key]["metrics"].get(metric), b[key]["metrics"].get(metric)) for key in a}
+    pairs = {key: (a[key].metrics.get(metric), b[key].metrics.get(metric)) for key in a}
     return {
         key: sign * (after - before)
         for key, (before, after) in pairs.items()
@@ -137,26 +155,21 @@ def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
     return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
-def _example(outcome: str, a: Sample, b: Sample, item: dict[str, Any]) -> Example:
-    said = marked(
-        *(shortened(_text(side["prediction"], item)) for side in (a, b))
-    )  # comparing takes time by its square
-    right = _is_right(a), _is_right(b)
-    return Example(
-        a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said, right
-    )
+def _example(outcome: str, a: Answer, b: Answer, item: Item) -> Example:
+    # Comparing takes time by the square of the length.
+    pieces = marked(*(shortened(_text(answer.prediction, item)) for answer in (a, b)))
+    question, gold = shortened(item.question), _text(a.gold, item)
+    return Example(a.guid, outcome, question, gold, *pieces, _is_right(a), _is_right(b))
 
 
-def _is_right(sample: Sample) -> bool | None:
-    told = sample["metrics"].get(RIGHT)
-    return bool(told) if told in (0, 1) else None
+def _is_right(answer: Answer) -> bool | None:
+    value = answer.metrics.get(RIGHT)
+    return bool(value) if value in (0, 1) else None
 
 
-def _text(answer: object, item: dict[str, Any]) -> str:
+def _text(answer: int | str | None, item: Item) -> str:
     """An answer as a person reads it: a choice by its words."""
-    return str(
-        item["choices"][answer] if item["choices"] and isinstance(answer, int) else answer
-    ).strip()
+    return str(item.choices[answer] if item.choices and isinstance(answer, int) else answer).strip()
 
 
 def shortened(text: str) -> str:
@@ -166,30 +179,34 @@ def shortened(text: str) -> str:
 
 
 def marked(a: str, b: str) -> tuple[list[Piece], list[Piece]]:
-    """Both texts in pieces, each marked where the other has it not; compared word by word."""
-    words = a.split(" "), b.split(" ")
-    sides: tuple[list[Piece], list[Piece]] = ([], [])
-    for kind, a_from, a_to, b_from, b_to in SequenceMatcher(
-        None, *words, autojunk=False
-    ).get_opcodes():
-        for side, some in zip(sides, (words[0][a_from:a_to], words[1][b_from:b_to]), strict=True):
-            if some:
-                side.append((" ".join(some), kind != "equal"))
-    return sides
+    """Both texts in pieces, each marked if the other text lacks it; compared word by word."""
+    words_a, words_b = a.split(" "), b.split(" ")
+    pieces_a: list[Piece] = []
+    pieces_b: list[Piece] = []
+    matcher = SequenceMatcher(None, words_a, words_b, autojunk=False)
+    for kind, a_from, a_to, b_from, b_to in matcher.get_opcodes():
+        if a_from < a_to:
+            pieces_a.append(Piece(" ".join(words_a[a_from:a_to]), kind != "equal"))
+        if b_from < b_to:
+            pieces_b.append(Piece(" ".join(words_b[b_from:b_to]), kind != "equal"))
+    return pieces_a, pieces_b
 
 
-def _confusions(one: Comparison, items: Samples, a: Samples, b: Samples) -> list[Confusion]:
-    """Of a and b, where all items have the same choices; else none."""
-    choices = {tuple(items[key]["choices"] or ()) for key in a}
+def _confusions(one: Comparison, items: Items, a: Answers, b: Answers) -> list[Confusion]:
+    """Of a and b, if all items have the same choices; else none."""
+    choices = {tuple(items[key].choices or ()) for key in a}
     if len(choices) != 1 or choices == {()}:
         return []
-    named = list(choices.pop())
-    return [_confusion(one.task, side, named, said) for side, said in ((one.a, a), (one.b, b))]
+    names = list(choices.pop())
+    return [_confusion(one.task, one.a, names, a), _confusion(one.task, one.b, names, b)]
 
 
-def _confusion(task: str, side: Side, choices: list[str], samples: Samples) -> Confusion:
-    counts = Counter((sample["gold"], sample["prediction"]) for sample in samples.values())
-    places = range(len(choices))
+def _confusion(task: str, side: Side, choices: list[str], answers: Answers) -> Confusion:
+    counts = Counter((answer.gold, answer.prediction) for answer in answers.values())
+    indices = range(len(choices))
     return Confusion(
-        task, side, choices, [[counts[gold, said] for said in places] for gold in places]
+        task,
+        side,
+        choices,
+        [[counts[gold, predicted] for predicted in indices] for gold in indices],
     )

@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 
 from kodata.metrics.resampling import Metric, resample, vectors
 from kotune.compare import paired
-from kotune.compare.answers import RIGHT, Samples, asked
-from kotune.compare.comparison import Comparison, finite
-from kotune.runs.finished import Sample
+from kotune.compare.answers import RIGHT, PairedAnswers, paired_answers
+from kotune.compare.comparison import Comparison, JsonRow, finite
+from kotune.runs.records import Answers
 
-KINDS = ("source", "length", "agreement")
 MOST = 12  # values of a kind, the commonest ones
 
 
@@ -36,6 +35,13 @@ class Slice(NamedTuple):
     groups: int
 
 
+class Pair(NamedTuple):
+    """An item's share of right answers of a and of b, over their seeds."""
+
+    a: float
+    b: float
+
+
 class Breakdown(NamedTuple):
     """A comparison on the items that have a kind's value. `metric`: by which items are right or
     wrong; `value` of a length: the fewest and the most characters, as in `34-71`; of agreement: the
@@ -47,7 +53,7 @@ class Breakdown(NamedTuple):
     value: str
     part: Slice
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> JsonRow:
         """The breakdown as --json prints it."""
         one, named = self.one, {"metric": self.metric, "kind": self.kind, "value": self.value}
         return {
@@ -63,51 +69,45 @@ def breakdowns(found: Sequence[Comparison]) -> Iterator[Breakdown]:
     """Of each judged comparison whose items are right or wrong; a kind that all items share tells
     nothing and is left out."""
     for one in found:
-        if one.p_holm is not None:
-            a, b = asked(one)
-            metric = next((name for name in (one.metric, RIGHT) if _judges(name, *a, *b)), None)
+        if one.is_primary:
+            both = paired_answers(one)
+            sides = (*both.a, *both.b)
+            metric = next((name for name in (one.metric, RIGHT) if _judges(name, *sides)), None)
             if metric:
-                items = one.a.run.samples(one.task, "items")
-                pairs = [(_right(metric, key, a), _right(metric, key, b)) for key in a[0]]
-                yield from _broken_down(
-                    one, metric, [{**a[0][key], **items[key]} for key in a[0]], pairs
-                )
+                yield from _broken_down(one, metric, both)
 
 
-def _judges(metric: str, *sides: Samples) -> bool:
+def _judges(metric: str, *sides: Answers) -> bool:
     """Whether each item is right or wrong by this metric."""
-    return all(
-        sample["metrics"].get(metric) in (0, 1) for side in sides for sample in side.values()
-    )
+    return all(answer.metrics.get(metric) in (0, 1) for side in sides for answer in side.values())
 
 
-def _right(metric: str, key: str, seeds: list[Samples]) -> float:
+def _right(metric: str, key: str, seeds: list[Answers]) -> float:
     """The share of seeds that are right on an item."""
-    return sum(float(samples[key]["metrics"][metric]) for samples in seeds) / len(seeds)
+    return sum(float(answers[key].metrics[metric]) for answers in seeds) / len(seeds)
 
 
-def _broken_down(
-    one: Comparison, metric: str, items: list[Sample], pairs: list[tuple[float, float]]
-) -> Iterator[Breakdown]:
-    clusters = [item["cluster"] for item in items]
-    for kind in KINDS:
-        values = (
-            lengths([len(item["question"]) for item in items])
-            if kind == "length"
-            else _named(kind, items)
-        )
+def _broken_down(one: Comparison, metric: str, both: PairedAnswers) -> Iterator[Breakdown]:
+    answers, items = both.a[0], one.a.run.items(one.task)
+    pairs = [Pair(_right(metric, key, both.a), _right(metric, key, both.b)) for key in answers]
+    clusters = [answer.cluster for answer in answers.values()]
+    kinds = {
+        "source": _named([answer.source for answer in answers.values()]),
+        "length": lengths([len(items[key].question) for key in answers]),
+        "agreement": _named([items[key].agreement for key in answers]),
+    }
+    for kind, values in kinds.items():
         names = sorted(dict.fromkeys(filter(None, values)), key=_in_order)
         if len(names) > 1:
             for name, part in zip(names, parts(pairs, clusters, values, names), strict=True):
                 yield Breakdown(one, metric, kind, name, part)
 
 
-def _named(kind: str, items: list[Sample]) -> list[str | None]:
-    """What each item is called by its source or its annotators; None for what only few others are
-    called."""
-    values = [str(item[kind]) if item.get(kind) is not None else None for item in items]
-    most = {name for name, _ in Counter(filter(None, values)).most_common(MOST)}
-    return [value if value in most else None for value in values]
+def _named(values: Sequence[int | str | None]) -> list[str | None]:
+    """The name of each value; None if there is no value, or it is not among the MOST commonest."""
+    names = [None if value is None else str(value) for value in values]
+    commonest = {name for name, _ in Counter(filter(None, names)).most_common(MOST)}
+    return [name if name in commonest else None for name in names]
 
 
 def _in_order(name: str) -> tuple[float, str]:
@@ -131,7 +131,7 @@ def lengths(characters: Sequence[int]) -> list[str | None]:
 
 
 def parts(
-    pairs: Sequence[tuple[float, float]],
+    pairs: Sequence[Pair],
     clusters: Sequence[Hashable],
     values: Sequence[str | None],
     names: Sequence[str],

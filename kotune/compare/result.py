@@ -4,11 +4,17 @@ is worded: kotune.report."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kotune.compare.breakdowns import Breakdown, breakdowns
-from kotune.compare.comparison import Comparison, against, comparisons, differences
-from kotune.compare.efficiency import Price, efficiency
+from kotune.compare.comparison import (
+    Comparison,
+    Difference,
+    JsonRow,
+    against,
+    comparisons,
+    differences,
+)
+from kotune.compare.efficiency import Efficiency, Price, efficiency
 from kotune.compare.seeds import SEEDED, groups
 from kotune.display.words import ADAPTERS
 from kotune.runs.finished import Finished
@@ -24,7 +30,7 @@ class Result:
     runs: Sequence[Finished]
     found: Sequence[Comparison]
     names: dict[Path, str]
-    differences: dict[Path, list[dict[str, Any]]]
+    differences: dict[Path, list[Difference]]
     price: Price | None = None
     lines: Sequence[Comparison] = ()
     broken_down: Sequence[Breakdown] = ()
@@ -37,19 +43,19 @@ class Result:
         found = comparisons(runs)
         return cls(runs, found, titles(runs), unlike, price, against(runs), list(breakdowns(found)))
 
-    def efficiency(self) -> list[dict[str, Any]]:
+    def efficiency(self) -> list[Efficiency]:
         return [efficiency(run, self.found, self.price) for run in self.runs]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonRow:
         """What --json prints. `value_a` and `value_b` of a difference are what the two runs
         have."""
         unlike = [
             {
                 "a": self.runs[0].name,
                 "b": run.name,
-                "what": row["what"],
-                "value_a": row["a"],
-                "value_b": row["b"],
+                "what": row.what,
+                "value_a": row.a,
+                "value_b": row.b,
             }
             for run in self.runs[1:]
             for row in self.differences[run.folder]
@@ -58,7 +64,7 @@ class Result:
             "comparisons": [one.row() for one in self.found],
             "references": [one.row() for one in self.lines],
             "breakdowns": [one.row() for one in self.broken_down],
-            "efficiency": self.efficiency(),
+            "efficiency": [facts.row() for facts in self.efficiency()],
             "differences": unlike,
         }
 
@@ -71,21 +77,22 @@ def titles(runs: Sequence[Finished]) -> dict[Path, str]:
     named = {}
     for title, group in zip(every, grouped, strict=True):
         for run in group:
-            seed = f"{title} (seed={run.record['seed']})" if len(group) > 1 else title
+            seed = f"{title} (seed={run.record.seed})" if len(group) > 1 else title
             named[run.folder] = f"{title} ({run.name})" if every.count(title) > 1 else seed
     return {run.folder: named[run.folder] for run in runs}
 
 
 def title_of(run: Finished) -> str:
-    return f"{run.recipe['model']}, {ADAPTERS.get(run.recipe['adapter'], run.recipe['adapter'])}"
+    adapter = run.recipe.adapter
+    return f"{run.recipe.model}, {ADAPTERS.get(adapter, adapter)}"
 
 
-def _unlike(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[dict[str, Any]]:
+def _unlike(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[Difference]:
     """What is not the same between the first run and this one, beside their seeds where both were
     run with the same ones."""
     first, own = grouped[0], next(group for group in grouped if run in group)
-    seeds = [{one.record["seed"] for one in group} for group in (first, own)]
+    seeds = [{one.record.seed for one in group} for group in (first, own)]
     expected = (
         SEEDED if own is first else SEEDED[:2] if len(own) > 1 and seeds[0] == seeds[1] else ()
     )
-    return [row for row in differences(first[0], run) if row["what"] not in expected]
+    return [row for row in differences(first[0], run) if row.what not in expected]

@@ -11,7 +11,7 @@ of a biased metric is moved and widened as that of two runs is (kotune.compare.p
 import json
 import math
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kodata.metrics.resampling import Metric, is_known, vectors
 from kotune.compare import paired
@@ -35,32 +35,43 @@ def groups(runs: Sequence["Finished"]) -> list[tuple["Finished", ...]]:
     """The runs by what they are runs of, in the order of the first of each: a recipe, whatever its
     seed, on the same files, items and code. A seed that comes twice is no other seed: such a run
     stands apart."""
-    found: list[tuple[str, dict[int, Finished]]] = []
+    found: list[_Group] = []
     for run in runs:
-        seed, whose = run.record["seed"], _identity(run)
-        group = next(
-            (group for identity, group in found if identity == whose and seed not in group), None
-        )
+        seed, identity = run.record.seed, _identity(run)
+        same = (group for group in found if group.identity == identity)
+        group = next((group for group in same if seed not in group.runs), None)
         if group is None:
-            found.append((whose, group := {}))
-        group[seed] = run
-    return [tuple(group.values()) for _, group in found]
+            found.append(group := _Group(identity, {}))
+        group.runs[seed] = run
+    return [tuple(group.runs.values()) for group in found]
+
+
+class _Group(NamedTuple):
+    """Runs that differ by their seeds alone, by seed."""
+
+    identity: str
+    runs: dict[int, "Finished"]
 
 
 def _identity(run: "Finished") -> str:
     """What is the same in runs that differ by their seeds alone."""
-    recipe = {key: value for key, value in run.recipe.items() if key != "seed"}
-    files = [file["sha256"] for entry in run.manifest["entries"] for file in entry["files"]]
-    asked = run.record["stages"]["score"]["inputs"]
-    meaning = [
-        asked.get("code"),
-        asked.get("tasks"),
-    ]  # of the code: words that changed between two seeds part nobody
-    tasks = {task: entry["version"] for task, entry in run.scores.items()}
+    recipe = {key: value for key, value in run.recipe.as_json().items() if key != "seed"}
+    files = [file.sha256 for entry in run.manifest.entries for file in entry.files]
+    inputs = run.record.score.inputs
+    # What the code means, not its text: rewording between two seeds does not separate them.
+    meaning = [inputs.get("code"), inputs.get("tasks")]
+    tasks = {task: entry.version for task, entry in run.scores.items()}
     return json.dumps(
-        [recipe, files, run.record.get("limit"), run.record.get("model_revision"), meaning, tasks],
-        default=str,
+        [recipe, files, run.record.limit, run.record.model_revision, meaning, tasks], default=str
     )
+
+
+class OfSeeds(NamedTuple):
+    """A comparison of means over seeds, and each seed's value of a and of b."""
+
+    paired: Paired
+    a: Values
+    b: Values
 
 
 def compare(
@@ -68,10 +79,10 @@ def compare(
     a: Sequence[Sequence[Any]],
     b: Sequence[Sequence[Any]],
     clusters: Sequence[Hashable],
-) -> tuple[Paired, Values, Values]:
-    """The mean over b's seeds minus that over a's, and each seed's value of a and of b. `a`, `b`:
-    for each seed each item's ingredient. With fewer than ENOUGH seeds on a side the interval is one
-    over items alone, and speaks of these seeds."""
+) -> OfSeeds:
+    """The mean over b's seeds minus that over a's. `a`, `b`: for each seed each item's ingredient.
+    With fewer than ENOUGH seeds on a side the interval is over items alone, and holds for these
+    seeds."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (*a, *b)]
@@ -99,7 +110,7 @@ def compare(
         n_groups,
         detectable,
     )
-    return told, of_a, of_b
+    return OfSeeds(told, of_a, of_b)
 
 
 def interval(difference: float, parts: Sequence[Part]) -> tuple[float, float, float, float]:

@@ -28,4 +28,4 @@ def run(
         root, base, revision, tokenizer, loaded
     )  # first, for it refuses a tokenizer with too many tokens
     asked.check_texts(loaded, tokenizer)
-    write_json(root / PARITY, proven)
+    write_json(root / PARITY, proven.as_json())

@@ -199,13 +199,13 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     why = ""
     try:
         try:
-            manifest = job.prepare()
+            rows = job.prepare().rows
         except (HubError, HubDeniedError):  # a scored task's data: only the leak check needs them
             why = (
                 "counted before the leak check, since the data of a task are not here: a run may"
                 " leave some rows out"
             )
-            manifest = job.prepare(leaks=False)
+            rows = job.prepare_unchecked().rows
     except (HubError, HubDeniedError):
         return {
             "absent": (
@@ -214,11 +214,11 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
         }
     tokenizer = _tokenizer(recipe, run)
     found = [length for length, *_ in lengths.of_examples(run, tokenizer)]
-    rows, trained = manifest["rows"]["train"], lengths.of_answers(run, tokenizer)
+    trained = lengths.of_answers(run, tokenizer)
     return {
-        "rows": rows,
-        "validation": manifest["rows"]["validation"],
-        "lengths": sorted(found[:rows]),
+        "rows": rows.train,
+        "validation": rows.validation,
+        "lengths": sorted(found[: rows.train]),
         "exact": True,
         "why": why,
         "trained": sum(trained) / len(trained),

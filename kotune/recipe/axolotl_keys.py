@@ -5,6 +5,10 @@ A key that stands in no group here is refused, so that a new Axolotl brings noth
 looked at; a test names it. The groups are strings of words to stay readable;
 tests/recipe/test_axolotl_keys.py holds them against Axolotl's own schema."""
 
+from typing import Any
+
+AxolotlConfig = dict[str, Any]  # Axolotl's own keys and values, for its own schema to check
+
 # What a recipe may say, by what it is about. Values are held to kotune.recipe.axolotl_values.
 GROUPS = {
     "batch and length": (

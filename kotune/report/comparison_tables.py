@@ -66,7 +66,7 @@ def _without_value(
 
 
 def _named(one: Comparison, numbers: dict[Path, int], say: Phrases) -> Row:
-    marks = ("*" if one.p_holm is not None else "") + (" ↓" if one.is_lower_better else "")
+    marks = ("*" if one.is_primary else "") + (" ↓" if one.is_lower_better else "")
     compared = (sides(one, numbers, say),) if len(numbers) > 1 else ()
     return one.task, *compared, one.metric + marks
 
@@ -91,11 +91,7 @@ def seeds(result: Result, say: Phrases) -> Iterator[Table]:
     """The judged values of each seed where a recipe was run with several, and how far they spread;
     no table where none was."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
-    tuned = [
-        one
-        for one in result.found
-        if one.p_holm is not None and one.a.run is one.b.run and one.b.others
-    ]
+    tuned = [one for one in result.found if one.is_primary and one.is_tuning and one.b.others]
     rows = [(_places(one.b, numbers), one.task, one.metric, *_spread(one)) for one in tuned]
     if rows:
         head = ("runs", "task", "metric", "each_seed", "mean", "deviation", "range")
@@ -107,8 +103,7 @@ def _spread(one: Comparison) -> Row:
     highest."""
     values = one.values[1]
     told = (
-        f"{run.record['seed']}: {number(value)}"
-        for run, value in zip(one.b.runs, values, strict=True)
+        f"{run.record.seed}: {number(value)}" for run, value in zip(one.b.runs, values, strict=True)
     )
     ends = f"{number(min(values))} ~ {number(max(values))}"
     return ", ".join(told), number(mean(values)), number(stdev(values)), ends
@@ -142,7 +137,7 @@ def references(result: Result, say: Phrases) -> Table:
             rows += [
                 (*named, cards()[task].primary, *cells) for cells in _lines(result, run, task, say)
             ]
-            if absent := entry.get("references", {}).get("absent"):
+            if absent := entry.references.absent:
                 why = say.word("no_line", absent)
                 notes.append(say("no_lines", run=result.names[run.folder], task=task, why=why))
     head = (
@@ -166,7 +161,7 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
     """The lines of a task's judged metric: name, value, what the tuned model has more, its
     interval, p, items, source."""
     primary, blank = cards()[task].primary, (NOTHING,) * 4
-    if primary in (chance := run.scores[task]["chance"]):
+    if primary in (chance := run.scores[task].chance):
         yield say("chance"), number(chance[primary]), *blank, NOTHING
     for one in result.lines:
         if one.a.run is run and one.task == task:
@@ -181,10 +176,10 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
                 cells[7],
                 made_of,
             )
-    for told in run.scores[task].get("published", ()):
-        if told["metric"] == primary:
-            where = f"{told['source']} ({told['split']})"
-            yield say.word("lines", told["name"]), number(told["value"]), *blank, where
+    for figure in run.scores[task].published:
+        if figure.metric == primary:
+            source = f"{figure.source} ({figure.split})"
+            yield say.word("lines", figure.name), number(figure.value), *blank, source
 
 
 def signals(result: Result, say: Phrases) -> Iterator[Table]:
@@ -194,9 +189,9 @@ def signals(result: Result, say: Phrases) -> Iterator[Table]:
     for place, run in enumerate(result.runs, 1):
         for task, entry in run.scores.items():
             named = (f"{place}", task) if len(result.runs) > 1 else (task,)
-            for name in entry["base"]:
+            for name in entry.base:
                 if name in kinds["native"] and cards()[task].criterion == "naturalness":
-                    found = [entry[variant][name]["value"] for variant in ("base", "tuned")]
+                    found = [entry.base[name].value, entry.tuned[name].value]
                     beside = [kind.get(name) for kind in kinds.values()]
                     rows += (
                         [(*named, name, *map(number, (*found, *beside)))]
@@ -259,7 +254,7 @@ def not_the_same(result: Result, say: Phrases) -> Iterator[Table]:
     a = result.names[result.runs[0].folder]
     for folder, unlike in result.differences.items():
         b = result.names[folder]
-        rows = [(row["what"], _short(row["a"], say), _short(row["b"], say)) for row in unlike]
+        rows = [(row.what, _short(row.a, say), _short(row.b, say)) for row in unlike]
         yield Table(
             say("not_the_same" if rows else "all_the_same", a=a, b=b),
             (say("what"), a, b),

@@ -1,8 +1,8 @@
 """What runs cost, as a table in a reader's language with a column a run."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from kotune.compare.efficiency import Efficiency
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
@@ -31,7 +31,7 @@ def costs(result: Result, say: Phrases) -> Table:
     facts = result.efficiency()
     columns = [dict(_cost(fact, say)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
-    taken = zip(result.names.values(), (fact["base_from"] for fact in facts), strict=True)
+    taken = zip(result.names.values(), (fact.base_from for fact in facts), strict=True)
     told = [
         say("base_from", run=name, others=", ".join(others)) for name, others in taken if others
     ]
@@ -39,16 +39,17 @@ def costs(result: Result, say: Phrases) -> Table:
     return Table(say("costs_title"), ("", *result.names.values()), rows, 1, notes)
 
 
-def _cost(fact: dict[str, Any], say: Phrases) -> Iterator[tuple[str, str]]:
-    for stage, seconds in fact["seconds"].items():
+def _cost(facts: Efficiency, say: Phrases) -> Iterator[tuple[str, str]]:
+    """A run's column: the name and the text of each figure."""
+    for stage, seconds in facts.seconds.items():
         yield say("seconds_of", stage=say.word("stages", stage)), number(seconds, ",.1f")
     for key, form in FORMS.items():
-        yield say(key), number(fact[key], form)
-    if fact["cost"]:
-        yield say("cost_won"), number(fact["cost"]["won"], ",.0f")
-        yield say("cost_dollars"), number(fact["cost"]["dollars"], ",.2f")
+        yield say(key), number(getattr(facts, key), form)
+    if facts.cost:
+        yield say("cost_won"), number(facts.cost.won, ",.0f")
+        yield say("cost_dollars"), number(facts.cost.dollars, ",.2f")
     for key, form in GAINS.items():
-        for task, points in fact[key].items():
+        for task, points in getattr(facts, key).items():
             yield say(key, task=task), number(points, form)
 
 

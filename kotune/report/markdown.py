@@ -66,10 +66,10 @@ def _calibrations(report: Report) -> Iterator[str]:
 def _example(example: Example, found: Changes, report: Report) -> str:
     who = (
         name + report.judgement(right)
-        for name, right in zip(report.who(found), example.right, strict=True)
+        for name, right in zip(report.who(found), (example.right_a, example.right_b), strict=True)
     )
     said = zip(who, (example.a, example.b), strict=True)
-    answers = [(report.say("right_answer"), [(example.gold, False)]), *said]
+    answers = [(report.say("right_answer"), [Piece(example.gold, False)]), *said]
     lines = [
         f"> {escaped(example.question)}",
         "",

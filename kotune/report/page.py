@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 from kotune.compare.answers import Confusion
 from kotune.compare.calibration import Bin, Calibration
 from kotune.compare.comparison import Comparison
-from kotune.compare.efficiency import LOSSES, Event
+from kotune.compare.efficiency import LOSSES, Kind, Loss
 from kotune.compare.verdict import outcome
 from kotune.display import plots
 from kotune.display.page import render
@@ -16,6 +16,7 @@ from kotune.report import comparison_tables
 from kotune.report.report import Report
 from kotune.report.sentences import notes, verdicts
 from kotune.runs.finished import Finished
+from kotune.runs.records import UNDEFINED, TaskScores
 from kotune_tasks.card import cards
 
 NORMAL = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95% interval
@@ -23,6 +24,8 @@ LEAST = 1e-6  # a loss of 0 has no logarithm
 MARGIN = 0.04  # of a scale, beside the outermost interval
 NAMED = 6  # runs whose names are in a plot's legend; of more, their numbers
 
+LossAxis = Literal["tokens", "seconds"]
+LOSS_AXES: tuple[LossAxis, ...] = ("tokens", "seconds")
 Groups = dict[str, list[plots.Group]]  # by the title of their plot
 
 
@@ -53,7 +56,7 @@ def spans(report: Report) -> Groups:
     """Judged differences in points with their intervals, claimed or not."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
     for one in report.result.found:
-        if one.scale == 100 and outcome(one) not in ("undefined", "void"):
+        if one.is_share and outcome(one) not in ("undefined", "void"):
             titled = rows.setdefault(_criterion(one.task, report), {})
             titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
     return {
@@ -109,20 +112,20 @@ def strips(report: Report) -> Groups:
 
 def _shown(run: Finished, task: str) -> list[str]:
     entry, primary = run.scores[task], cards()[task].primary
-    return [name for name in entry["base"] if name == primary or name in entry["chance"]]
+    return [name for name in entry.base if name == primary or name in entry.chance]
 
 
-def _sides(entry: dict[str, Any], name: str) -> list[plots.Interval]:
-    """Of base and tuned, without what is undefined or no share."""
-    found = []
+def _sides(entry: TaskScores, name: str) -> list[plots.Interval]:
+    """The metric's values of base and tuned, without those that are undefined or no share."""
+    intervals = []
     for kind in ("base", "tuned"):
-        score = entry[kind].get(name, {"value": None})
-        if score["value"] is not None and 0 <= score["value"] <= 1:
-            value, half = score["value"], NORMAL * (score["stderr"] or 0.0)
-            found.append(
+        score = entry.variant(kind).get(name, UNDEFINED)
+        if score.value is not None and 0 <= score.value <= 1:
+            value, half = score.value, NORMAL * (score.stderr or 0.0)
+            intervals.append(
                 plots.Interval(value, max(value - half, 0.0), min(value + half, 1.0), kind)
             )
-    return found
+    return intervals
 
 
 def _label(run: Finished, report: Report) -> str:
@@ -138,33 +141,36 @@ def _references(
 ) -> dict[str, float]:
     """What a metric is held against, by its name; behind it, where it is not the same for all runs,
     whose it is."""
-    whose: dict[tuple[str, float], list[str]] = {}
+    runs_of: dict[Baseline, list[str]] = {}
     for run in runs:
-        for line in _lines(run.scores[task], task, metric, report.say):
-            whose.setdefault(line, []).append(f"{report.numbers[run.folder]}")
-    named = (
-        (name, value, "" if len(of) == len(runs) else f" ({', '.join(of)})")
-        for (name, value), of in whose.items()
-    )
-    return {f"{name}{of}": value for name, value, of in named if 0 <= value <= 1}
+        for baseline in _baselines(run.scores[task], task, metric, report.say):
+            runs_of.setdefault(baseline, []).append(f"{report.numbers[run.folder]}")
+    values = {}
+    for baseline, numbers in runs_of.items():
+        suffix = "" if len(numbers) == len(runs) else f" ({', '.join(numbers)})"
+        if 0 <= baseline.value <= 1:
+            values[f"{baseline.name}{suffix}"] = baseline.value
+    return values
 
 
-def _lines(
-    entry: dict[str, Any], task: str, metric: str, say: Phrases
-) -> Iterator[tuple[str, float]]:
-    """Chance, and of the judged metric the lines that were made here and what is published of
-    people and models."""
-    if metric in entry["chance"]:
-        yield say("chance"), entry["chance"][metric]
+class Baseline(NamedTuple):
+    """A baseline's name on the page, and its value."""
+
+    name: str
+    value: float
+
+
+def _baselines(entry: TaskScores, task: str, metric: str, say: Phrases) -> Iterator[Baseline]:
+    """Chance, and for the primary metric also the run's own baselines and published figures."""
+    if metric in entry.chance:
+        yield Baseline(say("chance"), entry.chance[metric])
     if metric == cards()[task].primary:
-        for name, scores in entry.get("references", {}).get("lines", {}).items():
-            if scores[metric]["value"] is not None:
-                yield say.word("lines", name), scores[metric]["value"]
-        yield from (
-            (say.word("lines", o["name"]), o["value"])
-            for o in entry.get("published", ())
-            if o["metric"] == metric
-        )
+        for name, scores in entry.references.lines.items():
+            if (value := scores[metric].value) is not None:
+                yield Baseline(say.word("lines", name), value)
+        for figure in entry.published:
+            if figure.metric == metric:
+                yield Baseline(say.word("lines", figure.name), figure.value)
 
 
 def _drawn_strips(report: Report) -> Iterator[Figure]:
@@ -186,22 +192,24 @@ def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figur
     )
 
 
-def curves(report: Report, axis: str) -> list[plots.Series]:
+def curves(report: Report, axis: LossAxis) -> list[plots.Series]:
     """The losses of all runs against `tokens` or `seconds`; none where no run logged two."""
-    if not any(sum("loss" in event for event in losses) > 1 for losses in report.losses):
+    if not any(sum(loss.kind == "loss" for loss in losses) > 1 for losses in report.losses):
         return []
     names = _legend(report)
     found = [
-        plots.Series(names[at], _points(losses, axis, key), plots.colour(at), dashed=key != "loss")
-        for at, losses in enumerate(report.losses)
-        for key in LOSSES
+        plots.Series(names[i], _points(losses, axis, kind), plots.colour(i), dashed=kind != "loss")
+        for i, losses in enumerate(report.losses)
+        for kind in LOSSES
     ]
     return [series for series in found if series.points]
 
 
-def _points(losses: Sequence[Event], axis: str, key: str) -> list[plots.PlotPoint]:
+def _points(losses: Sequence[Loss], axis: LossAxis, kind: Kind) -> list[plots.PlotPoint]:
     return [
-        plots.PlotPoint(event[axis], max(event[key], LEAST)) for event in losses if key in event
+        plots.PlotPoint(getattr(loss, axis), max(loss.value, LEAST))
+        for loss in losses
+        if loss.kind == kind
     ]
 
 
@@ -215,7 +223,7 @@ def _legend(report: Report) -> list[str]:
 
 def _drawn_curves(report: Report) -> Iterator[Figure]:
     said = " ".join(f"{report.whose(run)}{report.lost(run)}" for run in report.result.runs)
-    for axis in ("tokens", "seconds"):
+    for axis in LOSS_AXES:
         if found := curves(report, axis):
             title = report.say("loss_against", axis=report.say(f"{axis}_axis"))
             yield Figure(

@@ -2,10 +2,9 @@
 the run folders alone: report.html and report.md of a run, and the page and the Markdown of a
 comparison."""
 
-from typing import Any
-
 from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
+from kotune.compare.efficiency import Loss
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
@@ -24,7 +23,7 @@ class Report:
         self.numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
         self.changes: list[Changes] = list(changes(result.found))
         self.calibrations: list[Calibration] = list(calibrations(result.runs))
-        self.losses: list[list[dict[str, Any]]] = [fact["losses"] for fact in result.efficiency()]
+        self.losses: list[list[Loss]] = [facts.losses for facts in result.efficiency()]
         self.recipes = run_tables.recipes(result.runs)
 
     @property
@@ -120,7 +119,8 @@ class Report:
 
     def calibrated(self, found: Calibration) -> str:
         """The heading of a calibration plot."""
-        base, tuned = (comparison_tables.number(error) for error in found.errors)
+        errors = (found.error_base, found.error_tuned)
+        base, tuned = map(comparison_tables.number, errors)
         return self.say(
             "calibrated", task=f"{self.whose(found.run)}{found.task}", base=base, tuned=tuned
         )
@@ -128,26 +128,26 @@ class Report:
     def lost(self, run: Finished) -> str:
         """The first and last training loss of a run, the last of validation, and what its training
         is doubted for."""
-        return " ".join([self._ends(run), *doubts(run.record, self.say)])
+        return " ".join(
+            [self._ends(run), *doubts(run.record.warnings, run.record.halvings, self.say)]
+        )
 
     def _ends(self, run: Finished) -> str:
         losses = self.losses[self.numbers[run.folder] - 1]
-        trained, validated = ([e for e in losses if key in e] for key in ("loss", "eval_loss"))
-        last = (
-            [self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")]
-            if validated
-            else []
+        trained, validated = (
+            [loss for loss in losses if loss.kind == kind] for kind in ("loss", "eval_loss")
         )
+        last = [self.say("validation_loss", last=f"{validated[-1].value:.4f}")] if validated else []
         return " ".join([self._trained(trained), *last])
 
-    def _trained(self, logged: list[dict[str, Any]]) -> str:
+    def _trained(self, logged: list[Loss]) -> str:
         if not logged:
             return self.say("no_loss")
         first, last = logged[0], logged[-1]
-        places = {"first": f"{first['loss']:.4f}", "last": f"{last['loss']:.4f}"}
+        places = {"first": f"{first.value:.4f}", "last": f"{last.value:.4f}"}
         return self.say(
             "losses" if len(logged) > 1 else "one_loss",
-            at=first["step"],
-            end=last["step"],
+            at=first.step,
+            end=last.step,
             **places,
         )

@@ -32,14 +32,14 @@ def verdicts(result: Result, say: Phrases) -> list[Verdict]:
     held: dict[tuple[Path, str], list[Comparison]] = {}
     for line in result.lines:
         held.setdefault((line.b.run.folder, line.task), []).append(line)
-    found = [_verdict(one, result.names, say) for one in result.found if one.p_holm is not None]
+    found = [_verdict(one, result.names, say) for one in result.found if one.is_primary]
     return [*found, *(_against(lines, result.names, say) for lines in held.values())]
 
 
 def notes(result: Result, say: Phrases) -> list[str]:
     """What the verdicts stand on; that one seed speaks of adapters and never of models; what else
     is not alike."""
-    primaries = sum(one.p_holm is not None for one in result.found)
+    primaries = sum(one.is_primary for one in result.found)
     first = result.names[result.runs[0].folder]
     unlike = [
         say("unlike", a=first, b=result.names[folder], n=len(rows))
@@ -54,7 +54,7 @@ def notes(result: Result, say: Phrases) -> list[str]:
 def _not_proven(result: Result, say: Phrases) -> Iterator[str]:
     """A sentence for each run some of whose tasks ask what it was trained on in another way."""
     for run in result.runs:
-        tasks = [task for task, entry in run.scores.items() if entry.get("proven") == NOT_PROVEN]
+        tasks = [task for task, entry in run.scores.items() if entry.proven == NOT_PROVEN]
         if tasks:
             yield say("not_proven", run=result.names[run.folder], tasks=", ".join(tasks))
 
@@ -77,11 +77,11 @@ def called(side: Side, names: dict[Path, str]) -> str:
     if not side.others:
         return names[run.folder]
     place = f"{run.name}, " if names[run.folder] == f"{title} ({run.name})" else ""
-    return f"{title} ({place}seed={', '.join(str(run.record['seed']) for run in side.runs)})"
+    return f"{title} ({place}seed={', '.join(str(run.record.seed) for run in side.runs)})"
 
 
 def _verdict(one: Comparison, names: dict[Path, str], say: Phrases) -> Verdict:
-    kind, result = "tuning" if one.a.run is one.b.run else "runs", outcome(one)
+    kind, result = "tuning" if one.is_tuning else "runs", outcome(one)
     text = say.told(
         f"verdict_{kind}", result, **_places(one, names, say), **_figures(one, result, say)
     )
@@ -116,30 +116,32 @@ def _against(lines: Sequence[Comparison], names: dict[Path, str], say: Phrases) 
 
 def _named(lines: Sequence[Comparison], say: Phrases) -> str:
     """Reference lines with what the tuned model has more, in points where the metric has them."""
-    return ", ".join(
-        f"{say.word('lines', line.a.variant)}"
-        f" ({line.found.difference * line.scale:+.{1 if line.scale == 100 else 3}f})"
-        for line in lines
-    )
+    return ", ".join(f"{say.word('lines', line.a.variant)} ({_signed(line)})" for line in lines)
+
+
+def _signed(one: Comparison) -> str:
+    """A difference with its sign, in points if the metric is a share."""
+    difference = one.found.difference
+    return f"{100 * difference:+.1f}" if one.is_share else f"{difference:+.3f}"
 
 
 def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
     """The numbers of a sentence: how much better or worse, between what, and how sure. Where
     something is claimed all are above 0."""
-    told, scale = one.found, one.scale
+    told = one.found
     if result in ("undefined", "void"):
         return {}
     by, low, high = told.difference, told.ci_low, told.ci_high
     if result in ("better", "worse") and by < 0:
         by, low, high = -by, -high, -low
     nearest = low if result != "same" else math.inf
-    shown = amount(by, scale, nearest)
+    shown = amount(by, one.is_share, nearest)
     return {
-        "by": say("points", n=shown) if scale == 100 else shown,
-        "low": amount(low, scale, nearest),
-        "high": amount(high, scale, nearest),
+        "by": say("points", n=shown) if one.is_share else shown,
+        "low": amount(low, one.is_share, nearest),
+        "high": amount(high, one.is_share, nearest),
         "p": _equals(one.p_holm),
-        "seen": _doubt(one, say) + _seen(told, scale, say),
+        "seen": _doubt(one, say) + _seen(told, one.is_share, say),
     }
 
 
@@ -157,8 +159,8 @@ def _doubt(one: Comparison, say: Phrases) -> str:
     )
 
 
-def _seen(told: Paired, scale: int, say: Phrases) -> str:
+def _seen(told: Paired, is_share: bool, say: Phrases) -> str:
     if not math.isfinite(told.detectable) or told.detectable <= 0:
         return say("would_have_seen_unknown", groups=f"{told.groups:,}")
-    number = amount(told.detectable, scale)
-    return say("would_have_seen", n=say("points", n=number) if scale == 100 else number)
+    number = amount(told.detectable, is_share)
+    return say("would_have_seen", n=say("points", n=number) if is_share else number)

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kodata import drafts
 from kodata.reading.regular import opened, too_large
@@ -26,9 +26,14 @@ from kotune.runs.guard import MOST
 from kotune.runs.reading import json_of
 from kotune.shipped import PROGRAM, typed
 
+if TYPE_CHECKING:
+    from kotune.runs.records import Begun
+
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
 PIECE = 1 << 20  # bytes that are digested at a time
+Inputs = dict[str, object]  # what a stage's result depends on: any JSON, compared as a whole
+T = TypeVar("T")
 
 
 def command(
@@ -58,44 +63,49 @@ class Run:
     def path(self, *names: str) -> Path:
         return self.root.joinpath(*names)
 
-    def record(self) -> dict[str, Any]:
-        """run.json as a dict; empty where the run has not begun."""
-        from kotune.runs.records import Begun, fits  # pydantic, which --help does without
+    def record(self) -> "Begun":
+        """run.json; without any fact if the run has not begun."""
+        from kotune.runs.records import Begun, parsed  # pydantic, which --help does without
 
-        path = self.path(RECORD)
-        record = read_json(path) if path.exists() else {}
-        if not fits(record, Begun):
+        if (record := parsed(self._facts(), Begun)) is None:
             raise StageError(
-                f"{path}: not a record of this version; move the run folder away and run again"
+                f"{self.path(RECORD)}: not a record of this version; move the run folder away and"
+                " run again"
             )
-        return dict(record)
+        return record
 
-    def update(self, **facts: Any) -> None:
-        """Add facts to run.json."""
-        write_json(self.path(RECORD), {**self.record(), **facts})
+    def _facts(self) -> Any:
+        """The value in run.json, with the keys of any version and in their order."""
+        return read_json(self.path(RECORD)) if self.path(RECORD).exists() else {}
 
-    def is_done(self, stage: str, inputs: dict[str, Any], makes: Collection[str] = ()) -> bool:
-        """Whether `stage` finished with exactly these inputs, and the files that it made are as it
-        left them. `makes`: the files that it answers for; of a record that names others nothing is
-        looked at, for those may lie anywhere."""
-        found = self.record().get("stages", {}).get(stage, {})
-        made = found.get("made") or {}
+    def update(self, **facts: object) -> None:
+        """Add facts to run.json. StageError if it is not a record of this version."""
+        self.record()
+        write_json(self.path(RECORD), {**self._facts(), **facts})
+
+    def is_done(self, stage: str, inputs: Inputs, makes: Collection[str] = ()) -> bool:
+        """Whether `stage` finished with exactly these inputs and the files that it made are
+        unchanged. `makes`: the files that it is responsible for. A record that names other files
+        does not count, and none of them is read: they may lie anywhere."""
+        finished = self.record().stages.get(stage)
         return (
-            bool(found.get("inputs") == inputs)
-            and made.keys() <= set(makes)
-            and not any(self.touched(made))
+            finished is not None
+            and finished.inputs == inputs
+            and finished.files.keys() <= set(makes)
+            and not any(self.touched(finished.files))
         )
 
     def touched(self, made: dict[str, str]) -> Iterator[str]:
-        """Those of a stage's files that are gone or not as it left them."""
+        """Those of a stage's files that are missing or were changed since."""
         for name, digest in made.items():
             if not self.path(name).is_file() or sha256(self.path(name)) != digest:
                 yield name
 
-    def changed(self, stage: str, inputs: dict[str, Any]) -> list[str]:
-        """Names of the inputs that differ from those of a finished `stage`; empty when it never
+    def changed(self, stage: str, inputs: Inputs) -> list[str]:
+        """Names of the inputs that differ from those of a finished `stage`; empty if it never
         finished."""
-        before = self.record().get("stages", {}).get(stage, {}).get("inputs", inputs)
+        finished = self.record().stages.get(stage)
+        before = finished.inputs if finished else inputs
         return sorted(
             name for name in inputs.keys() | before.keys() if inputs.get(name) != before.get(name)
         )
@@ -116,22 +126,23 @@ class Run:
             os.close(folder)
 
     @contextmanager
-    def stage(self, name: str, inputs: dict[str, Any], makes: Iterable[str] = ()) -> Iterator[None]:
-        """Run one stage: its old record goes first, its new one is written when the body has
-        passed. `makes`: the files that it answers for, by their digests.
+    def stage(self, name: str, inputs: Inputs, makes: Iterable[str] = ()) -> Iterator[None]:
+        """Context manager around one stage: removes its old record first, and writes its new one
+        when the body has passed. `makes`: the files that it is responsible for, whose digests are
+        recorded.
 
-        Records of later stages stay: they hold the digests of what they were made from, so they
-        stand or fall by those."""
-        stages = self.record().get("stages", {})
-        stages.pop(name, None)
+        Records of later stages stay: they hold the digests of what they were made from, and so
+        become invalid by themselves."""
+        stages = {
+            stage: record.as_json()
+            for stage, record in self.record().stages.items()
+            if stage != name
+        }
         self.update(stages=stages)
         begun = time.monotonic()
         yield
-        there = [file for file in makes if self.path(file).exists()]
-        seconds, made = (
-            round(time.monotonic() - begun, 2),
-            {file: sha256(self.path(file)) for file in there},
-        )
+        seconds = round(time.monotonic() - begun, 2)
+        made = {file: sha256(self.path(file)) for file in makes if self.path(file).exists()}
         stages[name] = {
             "inputs": inputs,
             "made": made,
@@ -173,18 +184,16 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
-def read_shaped(path: Path, shape: Any) -> dict[str, Any]:
-    """read_json() of a file that a stage made and that has a shape of kotune.runs.records.
-    StageError where it has another."""
-    from kotune.runs.records import fits
+def read_model(path: Path, shape: type[T]) -> T:
+    """The model in a JSON file that a stage made. StageError if it has another shape."""
+    from kotune.runs.records import parsed
 
-    found = read_json(path)
-    if not fits(found, shape):
+    if (model := parsed(read_json(path), shape)) is None:
         raise StageError(
-            f"{path}: not as this version writes it; take the file away and run the same command"
+            f"{path}: not as this version writes it; remove the file and run the same command"
             " again, which makes it anew"
         )
-    return dict(found)
+    return model
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:

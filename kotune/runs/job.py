@@ -7,10 +7,10 @@ from functools import cached_property
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import DataPlace, Entry, Scored, source_at
-from kodata.prepare.output import Manifest
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
+from kotune.runs.records import Manifest, PreparedData
 from kotune.runs.task_data import TaskData
 from kotune.worker import driver
 from kotune.worker.device import Device
@@ -51,17 +51,17 @@ class Job:
             for entry in self.recipe.data
         ]
 
-    def prepare(self, *, leaks: bool = True) -> Manifest:
-        """The run folder's data, and their manifest; `leaks`: whether rows that are scored too are
-        looked for. DataError."""
-        scored = self.scored() if leaks else None
-        return convert(
-            self.entries(),
-            self.run.path("data"),
-            self.recipe.seed,
-            scored,
-            self.recipe.validation_rows,
-        )
+    def prepare(self) -> Manifest:
+        """Write the run folder's data; their manifest. DataError."""
+        return Manifest.model_validate(self._converted(self.scored()))
+
+    def prepare_unchecked(self) -> PreparedData:
+        """prepare() without the leak check, which needs the data of all tasks."""
+        return PreparedData.model_validate(self._converted(None))
+
+    def _converted(self, scored: Scored | None) -> object:
+        folder, recipe = self.run.path("data"), self.recipe
+        return convert(self.entries(), folder, recipe.seed, scored, recipe.validation_rows)
 
     def scored(self) -> Scored:
         """What the recipe is scored on, for kodata's leak check."""

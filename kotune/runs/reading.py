@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kodata.card import TrainingRow
 from kodata.reading.regular import content, opened, too_large
 from kotune.errors import StageError
 from kotune.layout import PARITY
 from kotune.recipe.strict_yaml import plain
-from kotune.runs.records import Parity, fits
-from kotune.runs.unfinished import TrainingRow
+from kotune.runs.records import Parity, fits, parsed
+from kotune.runs.unfinished import RowShape
 
 MAX_JSON = (
     16 << 20
@@ -48,17 +49,13 @@ def long_json_of(path: Path) -> Any:
 
 
 def proven(run: Path) -> dict[str, str]:
-    """What a run's proof says of each task: of records.EQUAL and the words beside it. Nothing where
-    there is no whole proof."""
+    """The status of each task in a run's proof: records.EQUAL or one of the words beside it. Empty
+    if there is no whole proof."""
     try:
-        found = json_of(run / PARITY)
-    except (OSError, ValueError):
+        proof = parsed(json_of(run / PARITY), Parity)
+    except (OSError, ValueError):  # missing, or no JSON
         return {}
-    return (
-        {task: told["status"] for task, told in found["tasks"].items()}
-        if fits(found, Parity)
-        else {}
-    )
+    return {task: found.status for task, found in proof.tasks.items()} if proof else {}
 
 
 def lines_of(path: Path) -> list[Any]:
@@ -84,16 +81,16 @@ def raw_lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
-def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
     """The rows that the prepare stage wrote, or every second, third, ... of them, with the numbers
-    of their lines, one after another. StageError for what is no row."""
+    of their lines, one after another. StageError for a line that is no row."""
     for number, line in row_lines(path):
         if (number - 1) % every == 0:
             try:
                 row = _line(line)
-            except ValueError:
+            except ValueError:  # no JSON
                 row = None
-            if not fits(row, TrainingRow):
+            if not fits(row, RowShape):
                 raise _no_row(path, number)
             yield number, row
 

@@ -1,5 +1,5 @@
-"""What the files hold from which a run goes on, or which stages hand over. records.py has those of
-finished runs, and fits()."""
+"""Frozen models of the files that an unfinished run continues from, or that one stage leaves for
+another. records.py has those of finished runs."""
 
 from typing import Annotated, Literal
 
@@ -51,8 +51,13 @@ class Note(FileModel):
     sha256: str
     items: str | None = None
     batches: list[Count] | None = None
-    origin: str | None = Field(None, alias="from")
+    origin: str | None = Field(default=None, alias="from")
     checked: list[Count] | None = None
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether another run's answers were not compared with this model's yet."""
+        return self.origin is not None and self.checked is None
 
 
 class RefusedNote(FileModel):
@@ -67,8 +72,9 @@ class Turn(FileModel):
     content: str
 
 
-class TrainingRow(FileModel):
-    """A line of data/train.jsonl or data/validation.jsonl."""
+class RowShape(FileModel):
+    """The shape of a line of data/train.jsonl or data/validation.jsonl. A row itself stays a dict
+    (kodata.card.TrainingRow): there are hundreds of thousands."""
 
     guid: str
     source: str

@@ -7,7 +7,7 @@ lead-3, or what people wrote (`lines` in its YAML)."""
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from kodata.card import Record
 from kodata.errors import DataError
@@ -16,13 +16,14 @@ from kodata.prepare.output import doc_of
 from kotune.layout import TRAIN
 from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
+from kotune.score.samples import SampleRow
 
 # training rows that are looked at, evenly spread: more would cost minutes and change little
 ROWS = 25_000
 NEVER = -100.0  # the logarithm of a probability: a choice that no training row has
 MAJORITY = "majority"
+# Fields of a model's sample that a baseline's sample repeats.
 SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
-Sample = dict[str, Any]
 Known = Majority | Classifier
 
 
@@ -32,7 +33,7 @@ class Lines(NamedTuple):
     trained` on the task's source, `too few` rows, or `one label` in all of them; None where there
     are some, or where no classifier could answer the task's items at all."""
 
-    samples: dict[str, list[Sample]]
+    samples: dict[str, list[SampleRow]]
     rows: int
     absent: str | None
 
@@ -45,7 +46,7 @@ class References:
         self._root, self._rows = root, rows
         self._known = cache(self._made)
 
-    def of(self, task: Loaded, samples: list[Sample]) -> Lines:
+    def of(self, task: Loaded, samples: list[SampleRow]) -> Lines:
         """The lines for the items of these samples."""
         docs = [task.task.eval_docs[sample["doc_id"]] for sample in samples]
         given = _given(task, samples)
@@ -74,7 +75,7 @@ class References:
         return found[:: -(-len(found) // self._rows) or 1]
 
 
-def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
+def _given(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
     """The lines that the task's own metrics tell of: `lead3_rougeL_char` is the rougeL_char of the
     line lead3."""
     found = {}
@@ -87,14 +88,18 @@ def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
     return found
 
 
-def _told(sample: Sample, prefix: str) -> Sample:
+def _told(sample: SampleRow, prefix: str) -> SampleRow:
     """What a line made of an item: nothing but its metrics is known."""
     metrics = {
         name.removeprefix(prefix): value
         for name, value in sample["metrics"].items()
         if name.startswith(prefix)
     }
-    return {**{key: sample[key] for key in SAME if key in sample}, "metrics": metrics}
+    return {**_same(sample), "metrics": metrics}
+
+
+def _same(sample: SampleRow) -> SampleRow:
+    return cast(SampleRow, {key: value for key, value in sample.items() if key in SAME})
 
 
 def _tells(task: Loaded, doc: Record) -> bool:
@@ -108,7 +113,7 @@ def _tells(task: Loaded, doc: Record) -> bool:
 def _answered(task: Loaded) -> Any:
     """Makes a sample of a model's sample, its doc, and what a line says of the labels."""
 
-    def answered(sample: Sample, doc: Record, likelihoods: dict[str, float]) -> Sample:
+    def answered(sample: SampleRow, doc: Record, likelihoods: dict[str, float]) -> SampleRow:
         answers = {
             task.right_answer({**doc, "label": label}): told for label, told in likelihoods.items()
         }
@@ -119,9 +124,8 @@ def _answered(task: Loaded) -> Any:
                 (answers.get(choice, NEVER), False)
                 for choice in range(len(task.task.doc_to_choice(doc)))
             ]
-        kept = {key: sample[key] for key in SAME if key in sample}
         return {
-            **kept,
+            **_same(sample),
             "prediction": best,
             "metrics": dict(task.task.process_results(doc, results)),
         }

@@ -1,20 +1,19 @@
 """A study's report for a machine: what study.json holds."""
 
 import math
-from typing import Any
 
-from kotune.compare.comparison import finite
+from kotune.compare.comparison import JsonRow, finite
 from kotune.study.points import Tried
 from kotune.study.sentences import Sentences, state
 
 
-def _tried_json(one: Tried) -> dict[str, Any]:
+def _tried_json(one: Tried) -> JsonRow:
     losses = {str(seed): None if math.isnan(loss) else loss for seed, loss in one.losses.items()}
     told = {"arm": one.arm, "rows": one.rows, "choice": dict(one.choice), "validation_loss": losses}
     return {**told, "chosen": one.is_chosen}
 
 
-def _task_json(words: Sentences) -> dict[str, Any]:
+def _task_json(words: Sentences) -> JsonRow:
     found = words.found
     points = [
         {

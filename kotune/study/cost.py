@@ -185,4 +185,4 @@ def _figures(found: Sequence[Listed], price: Price | None) -> Row:
 
 def _won(found: Sequence[Listed], price: Price | None) -> float:
     spent = cost(sum(one.seconds for one in found), price)
-    return float(spent["won"] or 0) if spent else 0.0
+    return spent.won if spent else 0.0

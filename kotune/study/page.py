@@ -30,7 +30,7 @@ def figure(words: Sentences) -> Figure:
     sizes = sorted({one.rows for one in found.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
     down = " ↓" if found.scores.better < 0 else ""
-    y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
+    y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.is_share else "~g")
     said = "; ".join(
         f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}"
         for at, one in enumerate(found.scores.points)

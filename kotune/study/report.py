@@ -2,8 +2,8 @@
 of its cells alone."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from kotune.compare.comparison import JsonRow
 from kotune.compare.efficiency import Price
 from kotune.compare.seeds import ENOUGH
 from kotune.display.phrases import Phrases
@@ -94,7 +94,7 @@ class StudyReport:
         yield tables.next_steps(self.steps, self.price, self.say, more)
         yield tables.again(self.command, self.points, self.price, self.say)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonRow:
         return {
             "study": self.study.name,
             "file": str(self.study.file),

@@ -4,7 +4,7 @@ that fails stops no other, and a study that was stopped goes on. Nothing is kept
 from dataclasses import replace
 from pathlib import Path
 
-from kodata.errors import DataError, HubDeniedError, HubError, SizeError
+from kodata.errors import HubDeniedError, HubError, SizeError, UserError
 from kotune import pipeline, stages
 from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
@@ -44,7 +44,7 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
     """What went wrong in a cell's run, empty where nothing did."""
     try:
         pipeline.run(cell.recipe, replace(options, overrides=cell.overrides), screen)
-    except (KotuneError, DataError) as error:
+    except UserError as error:
         if exit_code(error) == UNREACHABLE:
             raise
         return str(error)
@@ -74,7 +74,7 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
             raise
         except SizeError as error:
             raise sizes.too_large(study, cell, error) from None
-        except (KotuneError, DataError, OSError) as error:
+        except (UserError, OSError) as error:
             if getattr(error, "errno", None) in FULL:
                 raise
 
@@ -93,7 +93,7 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
     place = Run(study.folder(cell, runs_dir).absolute())
     guard.check_own(place.root)
     record = place.record()
-    device, launcher = record.get("device") or detect_device(), tuple(record.get("launcher") or ())
+    device, launcher = record.device or detect_device(), tuple(record.launcher or ())
     return Job(cell.resolved, place, device, study.limit, launcher=launcher)
 
 

@@ -75,4 +75,4 @@ def _rows(recipe: Recipe) -> list[int]:
             found = job.prepare()
         except DataError:
             return []
-    return [entry["kept"]["train"] for entry in found["entries"]]
+    return [entry.kept.train for entry in found.entries]

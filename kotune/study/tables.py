@@ -33,7 +33,7 @@ def curve(words: Sentences) -> Table:
     rows = []
     for at, point in enumerate(found.scores.points):
         told, base = found.estimate(at), found.estimate(found.scores.base(point.arm))
-        seeds = ", ".join(str(run.record["seed"]) for run in point.runs)
+        seeds = ", ".join(str(run.record.seed) for run in point.runs)
         figures = (number(told.value), _interval(told, ".3f"), number(base.value))
         rows.append((point.arm, seeds, f"{point.rows:,}", *figures, *_spent(point, words.price)))
     notes = [say("study_curve_note", n=f"{found.scores.n:,}", groups=f"{found.scores.groups:,}")]
@@ -67,7 +67,7 @@ def in_words(lines: Mapping[str, float]) -> str:
 
 def _spent(point: Point, price: Price | None) -> Row:
     spent = cost(point.seconds, price)
-    return number(point.seconds / 60, ",.1f"), number(spent["won"] if spent else None, ",.0f")
+    return number(point.seconds / 60, ",.1f"), number(spent.won if spent else None, ",.0f")
 
 
 def targets(words: Sentences) -> Table:
@@ -118,7 +118,7 @@ def floors(words: Sentences) -> Table:
     """How far seeds alone bring runs apart."""
     say, told = words.say, words.found.floors
     rows = [
-        (f.arm, f"{f.degrees}", *(amount(x, words.scale) for x in (f.deviation, f.difference)))
+        (f.arm, f"{f.degrees}", *(amount(x, words.is_share) for x in (f.deviation, f.difference)))
         for f in told
     ]
     head = tuple(map(say, ("study_arm", "study_degrees", "deviation", "study_stays_under")))
@@ -227,7 +227,7 @@ def _step(step: Step, price: Price | None, say: Phrases) -> Row:
         number(step.tokens, ",.0f"),
         number(step.training_steps, ",.0f"),
         number(minutes, ",.1f"),
-        number(spent["won"] if spent else None, ",.0f"),
+        number(spent.won if spent else None, ",.0f"),
     )
 
 
@@ -236,7 +236,7 @@ def again(command: str, points: Sequence[Point], price: Price | None, say: Phras
     them again."""
     runs = [(point, run) for point in points for run in point.runs]
     rows = [
-        (p.arm, f"{p.rows:,}", run.name, str(run.record["code_revision"] or NOTHING))
+        (p.arm, f"{p.rows:,}", run.name, str(run.record.code_revision or NOTHING))
         for p, run in runs
     ]
     notes = [say("study_again", command=command)]

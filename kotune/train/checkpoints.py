@@ -3,12 +3,11 @@ inputs."""
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from kotune.layout import WEIGHTS
-from kotune.runs.folder import write_json
+from kotune.runs.folder import Inputs, write_json
 from kotune.runs.reading import json_of, long_json_of
-from kotune.runs.records import fits
+from kotune.runs.records import parsed
 from kotune.runs.unfinished import TrainerState
 from kotune.train.finite import not_finite
 
@@ -22,7 +21,7 @@ WHOLE = (
 )  # each process has a random state of its own
 
 
-def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
+def keep_matching(folder: Path, inputs: Inputs) -> str:
     """Empty a folder of unfinished work where it was made from other inputs. What is to be told:
     that work is lost since its note cannot be read; else empty."""
     note, told = folder / "inputs.json", ""
@@ -75,4 +74,5 @@ def good_step(checkpoint: Path) -> int:
         state = long_json_of(checkpoint / STATE)
     except (OSError, ValueError):
         return 0
-    return int(state["global_step"]) if fits(state, TrainerState) else 0
+    known = parsed(state, TrainerState)
+    return known.global_step if known else 0
