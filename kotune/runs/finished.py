@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from kodata.errors import UserError, brief
 from kotune import layout
@@ -22,7 +22,7 @@ from kotune.runs import guard
 from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
-from kotune.runs.reading import MAX_LINES, loads, raw_lines, yaml_of
+from kotune.runs.reading import MAX_LINES, raw_lines, yaml_of
 from kotune.runs.records import (
     Answer,
     Answers,
@@ -181,16 +181,8 @@ def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
     """The lines of the samples file that has this digest, by their documents' hashes. ValueError
     for a line of another shape."""
     adapter = TypeAdapter(shape)
-    lines = (_line(line, adapter) for line in raw_lines(path) if line.strip())
+    lines = (adapter.validate_json(line) for line in raw_lines(path) if line.strip())
     return {line.doc_hash: line for line in lines}
-
-
-def _line(line: bytes, adapter: TypeAdapter[Line]) -> Line:
-    """Half a character, which JSON may hold as an escape, is read by Python's json alone."""
-    try:
-        return adapter.validate_json(line)
-    except ValidationError:
-        return adapter.validate_python(loads(line))
 
 
 @contextmanager
