@@ -162,13 +162,8 @@ def records(file: Path) -> Iterator[Found]:
     return checked(file, data_files.rows(file), record, _diagnosis, _keys)
 
 
-_VOTES = (
-    "author",
-    "label2",
-    "label3",
-    "label4",
-    "label5",
-)  # of the official files; the hub's rows have none
+# Of the official files; the hub's rows have none.
+_VOTES = ("author", "label2", "label3", "label4", "label5")
 # The source is called genre in the official train file; the label is gold_label in all official
 # files.
 _READ = {

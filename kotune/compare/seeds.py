@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from kotune.runs.finished import Finished
 
 ENOUGH = 3  # seeds; the spread of two is as good as unknown
-SEEDED = (
-    "seed",
-    "axolotl.seed",
-    "training data",
-)  # what another seed changes: it also draws validation out of train
+# What another seed changes: it also draws validation out of train.
+SEEDED = ("seed", "axolotl.seed", "training data")
 Values = tuple[float, ...]
 Part = tuple[float, float]  # of the variance, and its degrees of freedom
 

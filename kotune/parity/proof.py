@@ -46,9 +46,8 @@ def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tu
     `tasks`: each with how its data are read; `trained`: those of them whose source is trained in
     the task's answer form. Raises StageError with both sides at the first difference."""
     tokenizer, strategy = load_strategy(run / CONFIG)
-    counted = lengths.count(
-        run, tokenizer
-    )  # first: what is wrong with a row's text is told in seconds, and the most plainly
+    # First: what is wrong with a row's text is told in seconds, and the most plainly.
+    counted = lengths.count(run, tokenizer)
     labelled, sample = labels.look(run, strategy, tokenizer)
     content, proofs = lengths.of_contents(run, tokenizer), dict[str, TaskProof]()
     for name in tasks:

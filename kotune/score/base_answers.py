@@ -74,13 +74,14 @@ CHAIN = (
     Link("train", CONFIG, "render", CONFIG),
     Link("score", "data", "prepare", TRAIN),
 )
+# Inputs of the score stage; copies may lack them.
 STILL_THERE = (
     ("adapter", ADAPTER),
     ("adapter_config", ADAPTER_CONFIG),
     ("template", f"{MODEL}/{TEMPLATE}"),
     ("tokenizer", TOKENIZER),
     ("tokenizer_config", TOKENIZER_CONFIG),
-)  # inputs of the score stage; copies may lack them
+)
 
 
 def take_over(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:

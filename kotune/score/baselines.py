@@ -81,9 +81,8 @@ def _given(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]
     found = {}
     for line, prefix in task.card.lines.items():
         told = [_told(sample, prefix) for sample in samples]
-        if any(
-            sample["metrics"] for sample in told
-        ):  # klue_nli_write_ko without a judge says nothing of people either
+        # klue_nli_write_ko without a judge says nothing of people either.
+        if any(sample["metrics"] for sample in told):
             found[line] = told
     return found
 

@@ -86,9 +86,8 @@ def _is_finite(file: BufferedReader, start: int, tensor: Tensor) -> bool:
     begin, end = tensor.data_offsets
     file.seek(start + begin)
     for at in range(begin, end, PIECE):
-        numbers = np.frombuffer(
-            file.read(min(PIECE, end - at)), kind
-        )  # ValueError where somebody cuts it short meanwhile
+        # ValueError where somebody cuts it short meanwhile.
+        numbers = np.frombuffer(file.read(min(PIECE, end - at)), kind)
         if ((numbers & exponent) == exponent).any():
             return False
     return True

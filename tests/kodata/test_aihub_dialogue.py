@@ -659,11 +659,8 @@ def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], siz
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
 @pytest.mark.parametrize("size", [1, 2, 7, 63, 64, 65, 4096])
 def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) -> None:
-    values = [
-        {"latin": "a" * 150},
-        "친구야 좋은 날",
-        "끝",
-    ]  # the bytes of 친 in CP949 are also a letter in UTF-8
+    # The bytes of 친 in CP949 are also a letter in UTF-8.
+    values = [{"latin": "a" * 150}, "친구야 좋은 날", "끝"]
     text = json.dumps(values, ensure_ascii=False).encode(encoding)
     pieces = (text[at : at + size] for at in range(0, len(text), size))
     assert list(json_rows(decoded(pieces, ("utf-8-sig", "cp949")))) == values

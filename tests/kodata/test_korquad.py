@@ -195,9 +195,8 @@ def test_the_real_dev_file_has_its_known_counts_and_answers_that_stand_in_the_pa
     records = list(korquad.read("test", REAL / "korquad"))
     assert len(records) == korquad.CARD.rows["test"] == 5_774
     assert sum(len(article["paragraphs"]) for article in raw["data"]) == 964
-    assert (
-        len({korquad.group(record) for record in records}) == 960
-    )  # 3 texts occur twice, 1 more after NFC
+    # 3 texts occur twice, 1 more after NFC.
+    assert len({korquad.group(record) for record in records}) == 960
     assert all(record["answer"] and record["answer"] in record["context"] for record in records)
     assert sum(record["context"].count(record["answer"]) > 1 for record in records) in range(
         1_450, 1_600

@@ -39,9 +39,8 @@ RENDERED = {
 @pytest.mark.parametrize("name", sorted(presets.TEMPLATES))
 def test_a_template_of_ours_renders_prompt_and_answer_as_one_text(name: str) -> None:
     jinja2 = pytest.importorskip("jinja2")
-    environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True
-    )  # as transformers renders
+    # As transformers renders.
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(presets.TEMPLATES[name].read_text(encoding="utf-8"))
     whole = template.render(messages=MESSAGES, bos_token="<B>", eos_token="<E>")
     prompt = template.render(

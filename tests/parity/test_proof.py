@@ -119,10 +119,8 @@ def test_our_templates_train_and_score_on_the_same_ids(
 ) -> None:
     proof = prove(run_folder(tmp_path, name), monkeypatch, (TASK, "klue_nli_ko"))
     side = proof["tasks"][TASK]
-    assert (side["status"], side["items"]) == (
-        "equal",
-        24,
-    )  # of both parts, which are the same here
+    # Of both parts, which are the same here.
+    assert (side["status"], side["items"]) == ("equal", 24)
     assert proof["labels"] == {"rows": 24, "checked": 24, "status": "answer and end of turn only"}
     assert proof["shapes"]["rows_kept"] == 24
     assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}

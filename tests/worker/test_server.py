@@ -57,6 +57,21 @@ def test_a_job_has_its_own_folder_log_and_state(up: Path) -> None:
     assert not server.is_up()
 
 
+def test_a_run_in_a_study_uses_its_server_and_one_alone_starts_one_in_its_folder(up: Path) -> None:
+    with server.up():
+        call.call("say", up, word="a")
+        first = server._server
+        with server.up(up):
+            call.call("say", up, word="a")
+            assert server._server is first
+        call.call("say", up, word="a")
+        assert server._server is first and first and first.poll() is None
+    with server.up(up):
+        call.call("say", up, word="a")
+        assert server._server
+        assert Path(f"/proc/{server._server.pid}/cwd").resolve() == up.resolve()
+
+
 def test_what_a_job_raised_is_raised(up: Path) -> None:
     with server.up():
         with pytest.raises(KotuneError, match="no such task") as error:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -149,14 +148,27 @@ def heeding() -> None:
 
 
 def wait_for_child(pid: int, seconds: float = 60) -> int:
-    """The first tethered child of a process."""
+    """The process of the first job: a child of `pid`, or one that its server forked."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            with suppress(
-                FileNotFoundError
-            ):  # git, which tells the revision, may have ended meanwhile
-                if b"kotune.worker.jobs" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
+        for child in children(pid):
+            if b"kotune.worker.jobs" in command_of(child):
+                return child
+            if b"kotune.worker.server" in command_of(child) and (forks := children(child)):
+                return forks[0]
         time.sleep(0.02)
     raise AssertionError("no child was started")
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # it ended meanwhile, as git does, which reads the revision
+        return []
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
