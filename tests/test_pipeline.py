@@ -215,7 +215,7 @@ def test_a_failed_stage_is_done_again_and_its_run_folder_stays(
     monkeypatch.setitem(pipeline.BODIES, "score", fail)
     with pytest.raises(StageError):
         start()
-    assert list(Run(folder(tmp_path)).record()["stages"]) == ["prepare", "render", "train"]
+    assert list(Run(folder(tmp_path)).record().stages) == ["prepare", "render", "train"]
     monkeypatch.setitem(pipeline.BODIES, "score", whole)
     assert start() == ["score", "report"]
 
@@ -228,7 +228,7 @@ def test_facts_are_those_of_the_machine_that_ran_last(
     monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cuda")
     monkeypatch.setattr("kotune.train.gpu.require", lambda *_: None)
     assert start() == ["render", "train", "score", "report"]
-    assert Run(folder(tmp_path)).record()["device"] == "cuda"
+    assert Run(folder(tmp_path)).record().device == "cuda"
 
 
 def test_caches_of_a_killed_run_or_a_strangers_are_gone_before_anything_starts(

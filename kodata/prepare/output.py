@@ -1,12 +1,12 @@
 """The files that convert() writes: under temporary names until all of them are whole."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from kodata.card import Message, Record, TrainingRow
+from kodata.card import Message, Record
 from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
@@ -80,9 +80,9 @@ def _marked(turn: Message) -> Message:
     return {"train": True, **turn} if turn["role"] == "assistant" else turn
 
 
-def doc_of(row: TrainingRow) -> Record:
+def doc_of(row: Mapping[str, object]) -> Record:
     """The record of a row that convert() wrote."""
-    record: Record = json.loads(row["doc"])
+    record: Record = json.loads(str(row["doc"]))
     return record
 
 

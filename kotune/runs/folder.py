@@ -11,7 +11,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
 PIECE = 1 << 20  # bytes that are digested at a time
-Inputs = dict[str, object]  # what a stage's result depends on: any JSON, compared as a whole
+Inputs = Mapping[str, object]  # what a stage's result depends on: any JSON, compared as a whole
 T = TypeVar("T")
 
 

@@ -91,7 +91,7 @@ class Doubted(FileModel):
     """A reason to doubt the training, with what its phrase needs."""
 
     kind: str
-    __pydantic_extra__: dict[str, Fact]
+    __pydantic_extra__: dict[str, Fact] = Field(init=False)
 
 
 class Halved(FileModel):
@@ -368,6 +368,16 @@ class Parity(FileModel):
     tasks: dict[str, TaskProof]
 
 
+def _given(value: float | None) -> float | None:
+    if value is None:
+        raise ValueError("null")
+    return value
+
+
+# A number that may be absent, but not null; NaN is a number.
+Given = Annotated[float | None, AfterValidator(_given)]
+
+
 class Event(FileModel):
     """A line of metrics.jsonl: the start of training, a logged step, or its end."""
 
@@ -381,16 +391,16 @@ class Event(FileModel):
     compute_dtype: str | None = None
     gradient_checkpointing: bool | None = None
     head: Literal["trained", "all"] | None = None  # the tokens that it was computed for
-    loss: float | None = None
-    eval_loss: float | None = None
-    learning_rate: float | None = None
-    grad_norm: float | None = None
+    loss: Given = None
+    eval_loss: Given = None
+    learning_rate: Given = None
+    grad_norm: Given = None
     tokens: Count = 0
     epoch: Amount = 0
     tokens_per_second: Amount = 0
     padding: Amount = 0
     peak_memory_gib: Amount = 0
-    __pydantic_extra__: dict[str, str | float]
+    __pydantic_extra__: dict[str, str | float] = Field(init=False)
 
 
 # What an item gives to each metric: a number, or what kodata.metrics.resampling sums up. Which of

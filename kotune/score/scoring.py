@@ -21,7 +21,7 @@ from kotune.runs.records import UNDEFINED, Baselines, Figure, MetricValue, TaskS
 from kotune.runs.task_data import TaskData
 from kotune.runs.unfinished import Note, RefusedNote
 from kotune.score import borrowed
-from kotune.score.baselines import References
+from kotune.score.baselines import Lines, References
 from kotune.score.harness import Loaded, Logged, load_task
 from kotune.score.memory import is_exhausted
 from kotune.score.model import harness_model, load_base, load_model
@@ -202,10 +202,8 @@ def _entry(root: Path, task: Loaded, references: References) -> TaskScores:
     """A task's scores, from the notes on its variants; writes its baselines' samples."""
     base, tuned = (_noted(root, task.name, variant) for variant in VARIANTS)
     card, samples = task.card, lines_of(samples_path(root, "tuned", task.name))
-    baselines = references.of(task, samples)
     digests = {"base": base.sha256, "tuned": tuned.sha256, "items": str(tuned.items)}
-    for name, rows in baselines.samples.items():
-        digests[name] = write_samples(root, name, task.name, rows)
+    baselines = _baselines(root, references.of(task, samples), task.name, digests)
     names = dict.fromkeys((*base.values, *tuned.values))
     return TaskScores(
         version=card.version,
@@ -219,12 +217,16 @@ def _entry(root: Path, task: Loaded, references: References) -> TaskScores:
         base_from=base.origin,
         batches={"base": base.batches or [], "tuned": tuned.batches or []},
         proven=proven(root).get(task.name),
-        references=Baselines(
-            rows=baselines.rows,
-            absent=baselines.absent,
-            lines={name: metrics({}, rows) for name, rows in baselines.samples.items()},
-        ),
+        references=baselines,
     )
+
+
+def _baselines(root: Path, made: Lines, task: str, digests: dict[str, str]) -> Baselines:
+    """The scores of a task's baselines; writes their samples and adds their digests."""
+    for name, rows in made.samples.items():
+        digests[name] = write_samples(root, name, task, rows)
+    lines = {name: metrics({}, rows) for name, rows in made.samples.items()}
+    return Baselines(rows=made.rows, absent=made.absent, lines=lines)
 
 
 def evaluated(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Evaluated:

@@ -72,7 +72,7 @@ def test_only_items_that_both_were_asked_are_compared_and_the_rest_is_told(tmp_p
     runs = two(tmp_path, b=Made(model="other", first=10, premises=50))
     between = comparisons(runs)[-1]
     assert (between.found.n, between.found.groups) == (90, 30)
-    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    told = {row.what: (row.a, row.b) for row in differences(*runs)}
     assert told == {"nli_sample_ko items that the other was not asked": (30, 60)}
 
 
@@ -105,7 +105,7 @@ def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     manifest["entries"][0]["kept"]["train"] = 399
     write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
-    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    told = {row.what: (row.a, row.b) for row in differences(*runs)}
     assert set(told) == {
         "seed",
         "limit",
@@ -146,7 +146,7 @@ def test_batches_of_answers_are_a_difference_where_they_can_change_one(
     for run, found in zip(runs, ([256], sizes), strict=True):
         run.scores["nli_sample_ko"]["batches"] = {"base": [32], "tuned": found}
     told = [("nli_sample_ko batches of answers", [256], sizes)] if is_told else []
-    assert [(row["what"], row["a"], row["b"]) for row in differences(*runs)] == told
+    assert differences(*runs) == told
 
 
 def test_two_models_alone_are_no_difference(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_a_run_is_held_against_its_reference_lines_item_by_item(tmp_path: Path) 
     ]
     assert told[0].found.value_a == pytest.approx(1 / 3)
     assert told[0].found.value_b == pytest.approx(
-        runs[0].scores["nli_sample_ko"]["tuned"]["acc"]["value"]
+        runs[0].scores["nli_sample_ko"].tuned["acc"].value
     )
     assert (told[0].found.n, told[0].found.groups) == (120, 40)
     assert [one.p_holm for one in told] == paired.holm([one.found.p_value for one in told])

@@ -148,7 +148,7 @@ def test_seeds_of_a_recipe_are_one_group_and_nothing_else_is(tmp_path: Path) -> 
         (rated / "recipe.yml").read_text(encoding="utf-8") + "axolotl: {learning_rate: 1}\n",
     )
     found = groups(three(tmp_path, again, limited, coded, other, data, rated))
-    assert [[one.record["seed"] for one in group] for group in found] == [
+    assert [[one.record.seed for one in group] for group in found] == [
         [42, 7, 8],
         [7],
         [9],
@@ -164,7 +164,7 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
     result = Result.of(runs)
     assert [len(side.runs) for one in result.found for side in (one.a, one.b)] == [3] * 2 * 3 * 4
     row = result.as_json()["comparisons"][0]
-    values = [one.scores["nli_sample_ko"]["tuned"]["acc"]["value"] for one in runs[:3]]
+    values = [one.scores["nli_sample_ko"].tuned["acc"].value for one in runs[:3]]
     assert row["seeds"]["b"] == [
         {"seed": s, "value": pytest.approx(v)} for s, v in zip(SEEDS, values, strict=True)
     ]
@@ -189,8 +189,8 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
     parts = [told.part for told in result.broken_down if told.kind == "agreement"][:3]
     whole = sum(part.n * part.difference for part in parts) / 120
     assert whole == pytest.approx(row["difference"]) and sum(part.n for part in parts) == 120
-    gains = [fact["points_per_minute"]["nli_sample_ko"] for fact in result.efficiency()]
-    bases = [one.scores["nli_sample_ko"]["base"]["acc"]["value"] for one in runs[:3]]
+    gains = [facts.points_per_minute["nli_sample_ko"] for facts in result.efficiency()]
+    bases = [one.scores["nli_sample_ko"].base["acc"].value for one in runs[:3]]
     assert gains[:3] == pytest.approx(
         [100 * (v - b) for v, b in zip(values, bases, strict=True)], rel=1e-3
     )
@@ -218,7 +218,7 @@ def test_other_seeds_of_another_recipe_are_told(tmp_path: Path) -> None:
     result = Result.of(
         three(tmp_path, *(run(tmp_path, seed, "quickstart-deepseek") for seed in (1, 2, 3)))
     )
-    told = [[row["what"] for row in rows] for rows in result.differences.values()]
+    told = [[row.what for row in rows] for rows in result.differences.values()]
     assert told == [[], [], ["seed"], ["seed"], ["seed"]]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kodata.metrics.metrics import MEAN
-from kotune.compare.comparison import Comparison, Side
+from kotune.compare.comparison import Comparison, Difference, Side
 from kotune.compare.paired import Paired, compare
 from kotune.compare.result import Result, titles
 from kotune.compare.verdict import doubted_by, outcome
@@ -251,9 +251,7 @@ def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(
     )
     assert any("this adapter, not of the model" in note for note in one)
     assert any("these adapters, not of the models" in note for note in both)
-    unlike = Result(
-        runs, [found(runs)], titles(runs), {runs[1].folder: [{"what": "seed", "a": 1, "b": 2}]}
-    )
+    unlike = Result(runs, [found(runs)], titles(runs), {runs[1].folder: [Difference("seed", 1, 2)]})
     assert notes(unlike, SAY["en"])[0].startswith("NOT THE SAME")
 
 
@@ -275,7 +273,7 @@ def test_figures_are_written_as_people_read_them() -> None:
         "-",
         "-",
     ]
-    assert (amount(0.031, 100), amount(0.031, 100, nearest=0.0002), amount(-0.0001, 100)) == (
+    assert (amount(0.031, True), amount(0.031, True, nearest=0.0002), amount(-0.0001, True)) == (
         "3.1",
         "3.10",
         "0.0",

@@ -165,7 +165,7 @@ def test_a_rehearsal_goes_as_far_as_the_reference_lines(
     monkeypatch.setattr(scoring, "References", lines)
     monkeypatch.setattr(scoring, "load_base", lambda *_: None)
     monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
-    monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
+    monkeypatch.setattr(scoring, "evaluated", lambda *asked: scoring.Evaluated({}, [*asked]))
     monkeypatch.setattr(scoring, "_refuse_more_tokens", lambda *_: None)
     scoring.rehearse(tmp_path, "base", None, None, TASKS)
     assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]

@@ -73,9 +73,9 @@ def test_points_are_the_means_over_seeds_on_the_items_that_all_runs_share(tmp_pa
     for point, mean in zip(found.points, found.measured.means[:6], strict=True):
         right = [
             [
-                row["metrics"]["acc"]
-                for row in [*run.samples(TASK, "tuned").values()]
-                if int(row["cluster"]) < 30
+                answer.metrics["acc"]
+                for answer in run.samples(TASK, "tuned").values()
+                if int(answer.cluster) < 30
             ]
             for run in point.runs
         ]

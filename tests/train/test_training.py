@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from kotune.display.progress import OutOfMemory
 from kotune.errors import Preempted, StageError, exit_code
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
 from kotune.runs.job import LAUNCHERS, Job
+from kotune.runs.records import Event, Halved
 from kotune.train import gpu, out_of_memory, training
 from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
 from kotune.worker import device, tether
@@ -201,18 +203,11 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_room(tmp_path, monkeypatch, "'--micro-batch-size=4' in options")
-    events = [
-        event for event in training.train(tmp_path, INPUTS) if event["event"] == "out_of_memory"
-    ]
-    assert [(e["micro_batch_size"], e["gradient_accumulation_steps"]) for e in events] == [
-        (8, 2),
-        (4, 4),
-    ]
-    assert out_of_memory.halvings(tmp_path)[-1] == {
-        "step": 0,
-        "micro_batch_size": 4,
-        "gradient_accumulation_steps": 4,
-    }
+    events = [e for e in training.train(tmp_path, INPUTS) if isinstance(e, OutOfMemory)]
+    assert events == [OutOfMemory(0, 8, 2), OutOfMemory(0, 4, 4)]
+    assert out_of_memory.halvings(tmp_path)[-1] == Halved(
+        step=0, micro_batch_size=4, gradient_accumulation_steps=4
+    )
     assert (tmp_path / "model").exists()
 
 
@@ -221,13 +216,10 @@ def test_out_of_memory_without_gradient_checkpointing_switches_it_on_before_a_ba
 ) -> None:
     fits = "'--micro-batch-size=8' in options and '--gradient-checkpointing=false' not in options"
     with_room(tmp_path, monkeypatch, fits)
-    events = [
-        event
-        for event in training.train(tmp_path, INPUTS, is_lean=True)
-        if event["event"] == "out_of_memory"
-    ]
-    assert [event.get("micro_batch_size") for event in events] == [None, 8]
-    assert [halving["micro_batch_size"] for halving in out_of_memory.halvings(tmp_path)] == [8]
+    every = training.train(tmp_path, INPUTS, is_lean=True)
+    events = [event for event in every if isinstance(event, OutOfMemory)]
+    assert [event.micro_batch_size for event in events] == [None, 8]
+    assert [halving.micro_batch_size for halving in out_of_memory.halvings(tmp_path)] == [8]
     assert out_of_memory.options(tmp_path, True) == [
         "--micro-batch-size=8",
         "--gradient-accumulation-steps=2",
@@ -266,19 +258,18 @@ def test_a_smaller_micro_batch_never_changes_the_effective_batch(micro: int, ste
 
 
 def test_a_gradient_of_zero_and_a_flat_loss_are_doubted_and_a_falling_one_is_not() -> None:
-    def logs(losses: list[float], norm: float) -> list[dict[str, Any]]:
+    def logs(losses: list[float], norm: float) -> list[Event]:
         return [
-            {"event": "log", "step": step, "loss": loss, "grad_norm": norm}
+            Event(event="log", step=step, loss=loss, grad_norm=norm)
             for step, loss in enumerate(losses, 1)
         ]
 
-    assert training.warnings(logs([2.0, 1.5, 1.0], 0.3)) == []
-    assert training.warnings(logs([2.0, 1.5, 1.0], 0.0)) == [
-        {"kind": "zero_gradient", "step": 1, "n": 3}
-    ]
-    assert training.warnings(logs([2.0, 2.0001, 2.0], 0.3)) == [
-        {"kind": "flat_loss", "step": 3, "n": 3}
-    ]
+    def told(losses: list[float], norm: float) -> list[dict[str, object]]:
+        return [warning.as_json() for warning in training.warnings(logs(losses, norm))]
+
+    assert told([2.0, 1.5, 1.0], 0.3) == []
+    assert told([2.0, 1.5, 1.0], 0.0) == [{"kind": "zero_gradient", "step": 1, "n": 3}]
+    assert told([2.0, 2.0001, 2.0], 0.3) == [{"kind": "flat_loss", "step": 3, "n": 3}]
 
 
 def checkpoint(folder: Path, step: int, without: str = "", value: float = 1.0) -> None:
