@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
+Row = dict[str, Any]  # a row of a file of the user's or of the hub
 Record = dict[str, Any]  # a row of a data set, whose fields are the source's own
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from kotune.doctor import hub, machine
 from kotune.doctor.finding import COLOURS, Finding
@@ -35,7 +34,7 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
     yield from hub.findings(os.environ, token)
 
 
-def as_json(findings: list[Finding]) -> dict[str, Any]:
+def as_json(findings: list[Finding]) -> dict[str, object]:
     """All of it for a machine."""
     return {
         "ok": all(one.state != "fix" for one in findings),

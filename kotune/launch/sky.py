@@ -6,7 +6,6 @@ machine takes all runs."""
 import os
 import shlex
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -94,7 +93,7 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
     )
 
 
-def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, Any]:
+def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, object]:
     """A SkyPilot task; `runs`: a shell's line for each."""
     # Values come with --secret from whoever launches.
     secrets = {"secrets": dict.fromkeys(names)} if names else {}

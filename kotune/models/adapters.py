@@ -21,6 +21,7 @@ from kotune.models.refusals import (
     refuse_strange,
     refuse_tokenizer,
 )
+from kotune.models.tokenizer_files import ModelConfig
 
 MOST = 1_024  # of a rank, as in a recipe
 LARGEST = 100_000_000  # of any other number
@@ -138,7 +139,7 @@ def refuse_saved(name: str, folder: Path) -> None:
         refuse_config(name, object_of(name, folder / "config.json"))
 
 
-def _wrong(config: dict[str, Any]) -> str:
+def _wrong(config: ModelConfig) -> str:
     """What a configuration says that no training of kotune's writes, empty where it says nothing
     such."""
     for key, value in config.items():

@@ -5,9 +5,9 @@ would be in its scores and not in the other's. (kotune.score.model keeps only th
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 from kotune.models.refusals import CONFIG, GENERATION, object_of
+from kotune.models.tokenizer_files import ModelConfig
 
 NO_SETTING = re.compile(
     r"transformers_version|_from_model_config|use_cache|output_\w+|return_dict\w*|\w+_token_id"
@@ -15,7 +15,7 @@ NO_SETTING = re.compile(
 MOST = 20  # settings that are told of one model
 
 
-def unused_settings(base: str, revision: str | None) -> dict[str, Any]:
+def unused_settings(base: str, revision: str | None) -> ModelConfig:
     """The settings of a model's generation_config.json that change answers; of a hub model out of
     the cache."""
     asked = _said(base, revision, GENERATION)
@@ -38,7 +38,7 @@ def kind(base: str, revision: str | None) -> str:
     return str(_said(base, revision, CONFIG).get("model_type") or "")
 
 
-def _said(base: str, revision: str | None, name: str) -> dict[str, Any]:
+def _said(base: str, revision: str | None, name: str) -> ModelConfig:
     """What a JSON file of a model says; nothing where there is none."""
     file = file_of(base, revision, name)
     return object_of(base, file) if file and file.is_file() else {}

@@ -15,6 +15,7 @@ from kodata.errors import on_one_line, shown
 from kodata.reading.regular import NO_FILE, content
 from kotune.errors import RecipeError
 from kotune.models import tokenizer_files
+from kotune.models.tokenizer_files import ModelConfig
 
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
 READ = (CONFIG, GENERATION)
@@ -59,7 +60,7 @@ def refuse(base: str, folder: Path) -> None:
     _refuse_indexes(base, sorted(folder.rglob(INDEX)))
 
 
-def refuse_config(base: str, config: dict[str, Any]) -> None:
+def refuse_config(base: str, config: ModelConfig) -> None:
     """RecipeError for a configuration, as it stands in config.json or as transformers has made it
     of one, that leads to anything but the weights beside it, in transformers' own code."""
     _refuse_class(base, config)
@@ -124,7 +125,7 @@ def refuse_strange(base: str, folder: Path) -> None:
                 raise RecipeError(f"model {base}: {name} is {NO_FILE}; take it away")
 
 
-def object_of(base: str, file: Path) -> dict[str, Any]:
+def object_of(base: str, file: Path) -> ModelConfig:
     """The JSON object in a file of a model's. RecipeError for one that is missing, too large, or
     holds none."""
     where = f"model {base}: {file.name}"
@@ -148,7 +149,7 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
     return value
 
 
-def objects(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def objects(config: ModelConfig) -> Iterator[ModelConfig]:
     """A config.json and every object inside it."""
     waiting: list[Any] = [config]
     while waiting:
@@ -160,7 +161,7 @@ def objects(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             waiting += value
 
 
-def _with_short_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _with_short_keys(pairs: list[tuple[str, Any]]) -> ModelConfig:
     """An object whose keys are names: each is looked for in many patterns."""
     made = dict(pairs)
     if max(map(len, made), default=0) > LONGEST:
@@ -203,7 +204,7 @@ def _refuse_adapter(base: str, folder: Path) -> None:
         )
 
 
-def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
+def _refuse_kernels(base: str, config: ModelConfig) -> None:
     """A name of a repository is what a kernel from the hub has; transformers' own (sdpa, eager,
     ...) are harmless."""
     for key, value in _named(config):
@@ -215,7 +216,7 @@ def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
             )
 
 
-def _refuse_class(base: str, config: dict[str, Any]) -> None:
+def _refuse_class(base: str, config: ModelConfig) -> None:
     """`attribute_map` (transformers 5.16) reads another key in the place of one that is refused
     here."""
     for inner in objects(config):
@@ -247,7 +248,7 @@ def _named(config: Any) -> Iterator[tuple[str, str]]:
             ]
 
 
-def _refuse_kind(base: str, config: dict[str, Any]) -> None:
+def _refuse_kind(base: str, config: ModelConfig) -> None:
     """transformers chooses classes by `model_type`, that of the tokenizer too."""
     for inner in objects(config):
         kind = inner.get("model_type")
@@ -259,7 +260,7 @@ def _refuse_kind(base: str, config: dict[str, Any]) -> None:
             )
 
 
-def _refuse_code(base: str, config: dict[str, Any]) -> None:
+def _refuse_code(base: str, config: ModelConfig) -> None:
     """A model of a kind that transformers does not have: its own code would have to run."""
     if "auto_map" not in config:  # importing transformers takes seconds
         return
@@ -272,7 +273,7 @@ def _refuse_code(base: str, config: dict[str, Any]) -> None:
         )
 
 
-def _refuse_other_weights(base: str, config: dict[str, Any]) -> None:
+def _refuse_other_weights(base: str, config: ModelConfig) -> None:
     """transformers (5.16) loads the file that this key names in place of the weights: an index, or
     a pickle."""
     if config.get("transformers_weights") is not None:
@@ -294,7 +295,7 @@ def _refuse_indexes(base: str, indexes: list[Path]) -> None:
         _refuse_places(base, index.name, object_of(base, index))
 
 
-def _refuse_places(base: str, name: str, index: dict[str, Any]) -> None:
+def _refuse_places(base: str, name: str, index: ModelConfig) -> None:
     """An index of weights names files of its own folder, each for many tensors."""
     told = index.get("weight_map", {})
     files = list(told.values()) if isinstance(told, dict) else [told]

@@ -14,6 +14,7 @@ from kodata.errors import brief, shown
 from kodata.reading.regular import opened
 from kotune.errors import RecipeError
 from kotune.models.refusals import CONFIG, LARGEST, object_of, objects
+from kotune.models.tokenizer_files import ModelConfig
 
 # Kinds of keys, each found in a time that grows with the key's length alone.
 LAYERS = re.compile(r"^(?:(?:num|n)_(?:\w+_)?(?:layers?|blocks)|(?:en|de)coder_layers|depth)$")
@@ -55,7 +56,7 @@ def refuse(base: str, folder: Path, weights: bool = True) -> None:
         refuse_elements(base, largest, folder)
 
 
-def refuse_numbers(base: str, config: dict[str, Any]) -> None:
+def refuse_numbers(base: str, config: ModelConfig) -> None:
     """RecipeError for a config.json with a number that no model has. Some are made into lists by
     the mere reading of it."""
     seen = 0
@@ -85,7 +86,7 @@ def refuse_elements(base: str, elements: int, folder: Path) -> None:
         )
 
 
-def _refuse_more_layers(base: str, config: dict[str, Any], tensors: int) -> None:
+def _refuse_more_layers(base: str, config: ModelConfig, tensors: int) -> None:
     for key, value in config.items():
         if LAYERS.search(key) and _number(value) > tensors:
             raise RecipeError(

@@ -53,9 +53,10 @@ ELSEWHERE = re.compile(
 KEY = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "vocab")
 MERGES = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "merges")
 INSTEAD_OF_WORDS = re.compile(rf'"(?:{KEY}|{MERGES})"\s*:\s*"'.encode(), re.IGNORECASE)
+ModelConfig = dict[str, Any]  # a JSON object of a model's files, whose keys are its library's
 
 
-def unsafe(name: str, found: dict[str, Any]) -> str | None:
+def unsafe(name: str, found: ModelConfig) -> str | None:
     """The first key of a tokenizer's file `name` that says what none should; None where there is
     none."""
     passes = PASSES[name]

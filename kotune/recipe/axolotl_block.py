@@ -5,12 +5,12 @@ types that Axolotl takes, with values that kotune.recipe.axolotl_values takes. O
 from typing import Any
 
 from kotune.recipe import axolotl_schema, axolotl_values
-from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNJUDGED
+from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNJUDGED, AxolotlConfig
 
 AUTO = ("gradient_checkpointing", "auto")
 
 
-def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = None) -> list[str]:
+def problems(block: Any, key: str = "axolotl", under: AxolotlConfig | None = None) -> list[str]:
     """Every `key.path: what; what to do` of the block, which is laid over the defaults `under`.
 
     Values are judged once all keys and types are right.
@@ -34,7 +34,7 @@ def _not_allowed(name: str) -> str | None:
     return None if name in ALLOWED or name not in axolotl_schema.load()["properties"] else UNJUDGED
 
 
-def _step(block: dict[str, Any], under: dict[str, Any]) -> list[tuple[str, str]]:
+def _step(block: AxolotlConfig, under: AxolotlConfig) -> list[tuple[str, str]]:
     """micro_batch_size x gradient_accumulation_steps = batch_size, on one GPU."""
     whole, micro = ({**under, **block}.get(key) for key in ("batch_size", "micro_batch_size"))
     if "gradient_accumulation_steps" in block:

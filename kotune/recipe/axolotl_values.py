@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from kotune.models.patterns import trouble
-from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNJUDGED
+from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNJUDGED, AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
 Problem = tuple[str, str]  # the key's path below the block; what is wrong, and what to do
@@ -189,7 +189,7 @@ WORD = re.compile(r"[^/\\~\n\t]{0,200}")
 LONGEST = 2_000  # characters of a text
 
 
-def problems(block: dict[str, Any]) -> list[Problem]:
+def problems(block: AxolotlConfig) -> list[Problem]:
     """Every value that an allowed key may not hold."""
     return [problem for key, value in block.items() for problem in _judged(key, value)]
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from kodata.metrics.resampling import Ingredients
+
 # Sums and products of a few hundred of these stay finite. Losses have no bound: they may be NaN.
 Count = Annotated[int, Field(ge=0, lt=2**60)]
 Positive = Annotated[int, Field(ge=1, lt=2**60)]
@@ -403,9 +405,6 @@ class Event(FileModel):
     __pydantic_extra__: dict[str, str | float] = Field(init=False)
 
 
-# What an item gives to each metric: a number, or what kodata.metrics.resampling sums up. Which of
-# these is the metric's own matter.
-Ingredients = dict[str, Any]
 _STRICT = ConfigDict(strict=True, extra="ignore")
 
 

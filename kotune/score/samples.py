@@ -6,11 +6,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, TypeVar
 
+from kodata.metrics.resampling import Ingredients
 from kodata.scored import thought
 from kotune import layout
 from kotune.runs.folder import sha256, write_text
 from kotune.runs.reading import json_of
-from kotune.runs.records import Ingredients, parsed
+from kotune.runs.records import parsed
 from kotune.runs.unfinished import Note, RefusedNote
 from kotune.score.harness import Loaded, Logged
 

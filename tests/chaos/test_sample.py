@@ -15,6 +15,7 @@ import pytest
 from kotune.display.progress import OutOfMemory
 from kotune.errors import StageError
 from kotune.runs.events import read_metrics
+from kotune.runs.records import Event
 from kotune.train import training
 from tests.chaos import faulty
 from tests.chaos.victim import ADAPTER, ENVIRONMENT, SAVED, STEPS, Victim
