@@ -40,6 +40,18 @@ from kodata.records import drawer
 from kodata.test_part import FEWEST
 
 
+class Converted(TypedDict):
+    """The part of the manifest about what came out of an entry: rows read by split, kept by side,
+    dropped by reason, not read by key, rewritten by what was done, and kept by side and label."""
+
+    read: dict[str, int]
+    kept: dict[str, int]
+    dropped: dict[str, int]
+    not_read: dict[str, int]
+    rewritten: dict[str, int]
+    labels: dict[str, dict[str, int]]
+
+
 def convert(
     entries: list[Entry],
     out_dir: Path,
@@ -178,18 +190,6 @@ class _Tally(Tally):
     labels: dict[str, Counter[str]] = field(
         default_factory=lambda: {side: Counter() for side in SIDES}
     )
-
-
-class Converted(TypedDict):
-    """The part of the manifest about what came out of an entry: rows read by split, kept by side,
-    dropped by reason, not read by key, rewritten by what was done, and kept by side and label."""
-
-    read: dict[str, int]
-    kept: dict[str, int]
-    dropped: dict[str, int]
-    not_read: dict[str, int]
-    rewritten: dict[str, int]
-    labels: dict[str, dict[str, int]]
 
 
 def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Converted:
