@@ -30,7 +30,7 @@ class LeakCount(TypedDict):
     texts: int
 
 
-class SharedText(TypedDict):
+class TextsInTests(TypedDict):
     """Test text that a task shares with another source's test split."""
 
     source: str
@@ -43,7 +43,7 @@ class LeakCounts(TypedDict):
 
     policy: str
     found: list[LeakCount]
-    between_tests: list[SharedText]
+    between_tests: list[TextsInTests]
 
 
 class LeakGuard:
@@ -114,7 +114,7 @@ class LeakGuard:
             )
         return {"policy": self.policy, "found": found, "between_tests": self._between(entries)}
 
-    def _between(self, entries: Iterable[Entry]) -> list[SharedText]:
+    def _between(self, entries: Iterable[Entry]) -> list[TextsInTests]:
         """Test text, equal or folded, that a scored task shares with another source's test split.
 
         Nothing of it is trained on, but the two scores are not independent.

@@ -19,7 +19,7 @@ ELLIPSIS = " … "
 RIGHT = "acc"
 
 
-class Piece(NamedTuple):
+class AnswerPiece(NamedTuple):
     """A part of an answer. `is_marked`: the other answer lacks it."""
 
     text: str
@@ -41,8 +41,8 @@ class Example:
     outcome: str  # `won` by b, `lost`, or `other` where it has no figure of its own
     question: str
     gold: str
-    a: list[Piece]
-    b: list[Piece]
+    a: list[AnswerPiece]
+    b: list[AnswerPiece]
     right_a: bool | None  # None if answers are neither right nor wrong
     right_b: bool | None
 
@@ -178,17 +178,17 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else text[:half].rstrip() + ELLIPSIS + text[-half:].lstrip()
 
 
-def marked(a: str, b: str) -> tuple[list[Piece], list[Piece]]:
+def marked(a: str, b: str) -> tuple[list[AnswerPiece], list[AnswerPiece]]:
     """Both texts in pieces, each marked if the other text lacks it; compared word by word."""
     words_a, words_b = a.split(" "), b.split(" ")
-    pieces_a: list[Piece] = []
-    pieces_b: list[Piece] = []
+    pieces_a: list[AnswerPiece] = []
+    pieces_b: list[AnswerPiece] = []
     matcher = SequenceMatcher(None, words_a, words_b, autojunk=False)
     for kind, a_from, a_to, b_from, b_to in matcher.get_opcodes():
         if a_from < a_to:
-            pieces_a.append(Piece(" ".join(words_a[a_from:a_to]), kind != "equal"))
+            pieces_a.append(AnswerPiece(" ".join(words_a[a_from:a_to]), kind != "equal"))
         if b_from < b_to:
-            pieces_b.append(Piece(" ".join(words_b[b_from:b_to]), kind != "equal"))
+            pieces_b.append(AnswerPiece(" ".join(words_b[b_from:b_to]), kind != "equal"))
     return pieces_a, pieces_b
 
 

@@ -35,7 +35,7 @@ class Slice(NamedTuple):
     groups: int
 
 
-class Pair(NamedTuple):
+class RightShares(NamedTuple):
     """An item's share of right answers of a and of b, over their seeds."""
 
     a: float
@@ -89,7 +89,9 @@ def _right(metric: str, key: str, seeds: list[Answers]) -> float:
 
 def _broken_down(one: Comparison, metric: str, both: PairedAnswers) -> Iterator[Breakdown]:
     answers, items = both.a[0], one.a.run.items(one.task)
-    pairs = [Pair(_right(metric, key, both.a), _right(metric, key, both.b)) for key in answers]
+    pairs = [
+        RightShares(_right(metric, key, both.a), _right(metric, key, both.b)) for key in answers
+    ]
     clusters = [answer.cluster for answer in answers.values()]
     kinds = {
         "source": _named([answer.source for answer in answers.values()]),
@@ -131,7 +133,7 @@ def lengths(characters: Sequence[int]) -> list[str | None]:
 
 
 def parts(
-    pairs: Sequence[Pair],
+    pairs: Sequence[RightShares],
     clusters: Sequence[Hashable],
     values: Sequence[str | None],
     names: Sequence[str],

@@ -14,7 +14,7 @@ from kotune.score.harness import Loaded
 from kotune.train.upstream import another_day
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """A request of lm-eval's, and the ids that the model would be asked."""
 
     instance: Any
@@ -66,7 +66,7 @@ def recorder_of(tokenizer: Any) -> Any:
             self.custom_prefix_token_id = None
             self.chat_template_args: dict[str, object] = {}
             self._rank, self._world_size = 0, 1
-            self.seen: list[Asked] = []
+            self.seen: list[Request] = []
 
         def loglikelihood(
             self, requests: Any, disable_tqdm: bool = True
@@ -78,12 +78,12 @@ def recorder_of(tokenizer: Any) -> Any:
             for instance, (_text, context, continuation) in zip(
                 self.pending, requests, strict=True
             ):
-                self.seen.append(Asked(instance, context + continuation))
+                self.seen.append(Request(instance, context + continuation))
             return [(0.0, False)] * len(requests)
 
         def generate_until(self, requests: Any, disable_tqdm: bool = True) -> list[str]:
             self.seen += [
-                Asked(instance, self.tok_encode(instance.args[0])) for instance in requests
+                Request(instance, self.tok_encode(instance.args[0])) for instance in requests
             ]
             return [""] * len(requests)
 
@@ -94,8 +94,8 @@ def recorder_of(tokenizer: Any) -> Any:
         def tokenizer_name(self) -> str:
             return str(tokenizer.name_or_path)
 
-        def by_document(self) -> list[list[Asked]]:
-            documents: dict[int, list[Asked]] = {}
+        def by_document(self) -> list[list[Request]]:
+            documents: dict[int, list[Request]] = {}
             for asked in self.seen:
                 documents.setdefault(asked.instance.doc_id, []).append(asked)
             return [documents[doc_id] for doc_id in sorted(documents)]

@@ -29,7 +29,7 @@ from kotune.runs.records import (
     EQUAL,
     NOT_PROVEN,
     NOT_TRAINED,
-    Example,
+    ComparedIds,
     Parity,
     TaskProof,
 )
@@ -102,7 +102,7 @@ def compare(
         if expected != ids:
             raise StageError(_difference(task, row.guid, (expected, ids), tokenizer))
     first = trained[0]
-    example = Example(guid=first.guid, trained_ids=first.ids, scored_ids=scored[0])
+    example = ComparedIds(guid=first.guid, trained_ids=first.ids, scored_ids=scored[0])
     return TaskProof(status=EQUAL, items=len(trained), example=example)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kodata.errors import visible
-from kotune.compare.answers import Changes, Example, Piece
+from kotune.compare.answers import AnswerPiece, Changes, Example
 from kotune.display.table import escaped, markdown
 from kotune.report.report import Report
 from kotune.report.sentences import notes, verdicts
@@ -69,7 +69,7 @@ def _example(example: Example, found: Changes, report: Report) -> str:
         for name, right in zip(report.who(found), (example.right_a, example.right_b), strict=True)
     )
     said = zip(who, (example.a, example.b), strict=True)
-    answers = [(report.say("right_answer"), [Piece(example.gold, False)]), *said]
+    answers = [(report.say("right_answer"), [AnswerPiece(example.gold, False)]), *said]
     lines = [
         f"> {escaped(example.question)}",
         "",
@@ -78,7 +78,7 @@ def _example(example: Example, found: Changes, report: Report) -> str:
     return "\n".join([f"#### {escaped(report.outcome(found, example))}", "", *lines])
 
 
-def _marked(pieces: list[Piece]) -> str:
+def _marked(pieces: list[AnswerPiece]) -> str:
     return " ".join(
         f"**{escaped(text)}**" if mark and text.strip() else escaped(text) for text, mark in pieces
     )

@@ -10,7 +10,7 @@ from kodata.prepare.entries import DataPlace, Entry, Scored, source_at
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
-from kotune.runs.records import Manifest, PreparedData
+from kotune.runs.records import Manifest, UncheckedManifest
 from kotune.runs.task_data import TaskData
 from kotune.worker import driver
 from kotune.worker.device import Device
@@ -55,9 +55,9 @@ class Job:
         """Write the run folder's data; their manifest. DataError."""
         return Manifest.model_validate(self._converted(self.scored()))
 
-    def prepare_unchecked(self) -> PreparedData:
+    def prepare_unchecked(self) -> UncheckedManifest:
         """prepare() without the leak check, which needs the data of all tasks."""
-        return PreparedData.model_validate(self._converted(None))
+        return UncheckedManifest.model_validate(self._converted(None))
 
     def _converted(self, scored: Scored | None) -> object:
         folder, recipe = self.run.path("data"), self.recipe

@@ -15,7 +15,7 @@ from kotune.errors import StageError
 from kotune.layout import PARITY
 from kotune.recipe.strict_yaml import plain
 from kotune.runs.records import Parity, fits, parsed
-from kotune.runs.unfinished import RowShape
+from kotune.runs.unfinished import StoredRow
 
 # Bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory.
 MAX_JSON = 16 << 20
@@ -86,7 +86,7 @@ def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
                 row = _line(line)
             except ValueError:  # no JSON
                 row = None
-            if not fits(row, RowShape):
+            if not fits(row, StoredRow):
                 raise _no_row(path, number)
             yield number, row
 

@@ -160,7 +160,7 @@ Values = dict[str, MetricValue]  # by metric
 UNDEFINED = MetricValue(value=None, stderr=None, n=0)
 
 
-class Figure(FileModel):
+class PublishedFigure(FileModel):
     """A value that others published."""
 
     name: str
@@ -186,7 +186,7 @@ class TaskScores(FileModel):
     version: Number
     criterion: str | None = None
     chance: dict[str, Number]
-    published: list[Figure] = []
+    published: list[PublishedFigure] = []
     sha256: Annotated[dict[Name, str], _with("base", "tuned", "items")]
     n: Count
     base: Values
@@ -287,14 +287,14 @@ class ScoredTask(FileModel):
     rewritten: dict[str, Count] = {}
 
 
-class PreparedData(FileModel):
+class UncheckedManifest(FileModel):
     """data/manifest.json of data that no leak check saw."""
 
     entries: list[ManifestEntry] = Field(min_length=1)
     rows: Rows
 
 
-class Manifest(PreparedData):
+class Manifest(UncheckedManifest):
     """data/manifest.json of a run."""
 
     leaks: Leaks
@@ -343,7 +343,7 @@ class Content(FileModel):
     characters: Count
 
 
-class Example(FileModel):
+class ComparedIds(FileModel):
     """The token ids of one item, as trained and as scored."""
 
     guid: str
@@ -356,7 +356,7 @@ class TaskProof(FileModel):
 
     status: str
     items: Count | None = None
-    example: Example | None = None
+    example: ComparedIds | None = None
     trained: list[str] = []
 
 

@@ -72,7 +72,7 @@ class Turn(FileModel):
     content: str
 
 
-class RowShape(FileModel):
+class StoredRow(FileModel):
     """The shape of a line of data/train.jsonl or data/validation.jsonl. A row itself stays a dict
     (kodata.card.TrainingRow): there are hundreds of thousands."""
 

@@ -17,7 +17,14 @@ from kotune.errors import StageError
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import sha256, write_json
 from kotune.runs.reading import lines_of, proven
-from kotune.runs.records import UNDEFINED, Baselines, Figure, MetricValue, TaskScores, Values
+from kotune.runs.records import (
+    UNDEFINED,
+    Baselines,
+    MetricValue,
+    PublishedFigure,
+    TaskScores,
+    Values,
+)
 from kotune.runs.task_data import TaskData
 from kotune.runs.unfinished import Note, RefusedNote
 from kotune.score import borrowed
@@ -209,7 +216,7 @@ def _entry(root: Path, task: Loaded, references: References) -> TaskScores:
         version=card.version,
         criterion=card.criterion,
         chance=dict(card.chance),
-        published=[Figure(**asdict(figure)) for figure in card.published],
+        published=[PublishedFigure(**asdict(figure)) for figure in card.published],
         sha256=digests,
         n=tuned.n,
         base=_aligned(base.values, names),

@@ -8,7 +8,7 @@ import pytest
 
 from kodata.metrics.metrics import MEAN
 from kotune.compare import paired
-from kotune.compare.breakdowns import Pair, breakdowns, lengths, parts
+from kotune.compare.breakdowns import RightShares, breakdowns, lengths, parts
 from kotune.compare.comparison import comparisons
 from kotune.compare.result import Result
 from kotune.display.phrases import LANGUAGES, Phrases
@@ -32,7 +32,7 @@ def test_each_part_is_the_comparison_of_its_items_alone() -> None:
     kinds = ["x"] * 600 + ["y"] * 300 + [None] * 60
     clusters = [number // 3 for number in range(960)]
     a, b = (rng.random(960) < rate for rate in (0.5, 0.6))
-    pairs = list(map(Pair, map(float, a), map(float, b)))
+    pairs = list(map(RightShares, map(float, a), map(float, b)))
     for name, part in zip("xy", parts(pairs, clusters, kinds, "xy"), strict=True):
         at = [place for place, kind in enumerate(kinds) if kind == name]
         sides: list[list[Any]] = [[pairs[place][side] for place in at] for side in (0, 1)]
@@ -45,7 +45,12 @@ def test_each_part_is_the_comparison_of_its_items_alone() -> None:
 
 
 def test_a_kind_within_one_cluster_has_no_interval() -> None:
-    (part,) = parts([Pair(0, 1), Pair(0, 1), Pair(1, 0)], ["p", "p", "q"], ["x", "x", None], ["x"])
+    (part,) = parts(
+        [RightShares(0, 1), RightShares(0, 1), RightShares(1, 0)],
+        ["p", "p", "q"],
+        ["x", "x", None],
+        ["x"],
+    )
     assert part[:3] == (0, 1, 1)
     assert np.isnan(part.ci_low) and (part.n, part.groups) == (2, 1)
 
