@@ -143,8 +143,9 @@ def test_batches_of_answers_are_a_difference_where_they_can_change_one(
         replace(LLAMA, model="x", record=record),
         replace(LLAMA, model=model, record=record),
     )
-    for run, found in zip(runs, ([256], sizes), strict=True):
-        run.scores["nli_sample_ko"]["batches"] = {"base": [32], "tuned": found}
+    for run, tuned in zip(runs, ([256], sizes), strict=True):
+        batches = {"batches": {"base": [32], "tuned": tuned}}
+        run.scores["nli_sample_ko"] = run.scores["nli_sample_ko"].model_copy(update=batches)
     told = [("nli_sample_ko batches of answers", [256], sizes)] if is_told else []
     assert differences(*runs) == told
 
