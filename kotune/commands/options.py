@@ -33,7 +33,7 @@ class Limit(click.ParamType):  # type: ignore[type-arg]  # generic in newer vers
 
         try:
             return limit(int(value) if str(value).isdecimal() else value)
-        except ValueError as error:
+        except ValueError as error:  # raised by limit() alone
             self.fail(str(error), param, ctx)
 
 

@@ -65,7 +65,7 @@ def _attempt(base: str, weights: bool, revision: str | None) -> Path:
         guard.begin()
         wanted = {"revision": revision} if revision else {}
         return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights, **wanted))
-    except Exception as error:
+    except Exception as error:  # explained() tells a hub's failure from an answer without sense
         raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 

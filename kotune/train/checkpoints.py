@@ -25,7 +25,7 @@ def keep_matching(folder: Path, inputs: Inputs) -> str:
             return ""
     except FileNotFoundError:
         pass
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # unreadable, or no JSON
         told = f"{folder.name}/{note.name}: damaged, so the unfinished work beside it is not used"
     shutil.rmtree(folder, ignore_errors=True)
     write_json(note, inputs)
@@ -67,7 +67,7 @@ def good_step(checkpoint: Path) -> int:
         if not all(sizes and all(sizes) for sizes in found) or not_finite(checkpoint / WEIGHTS):
             return 0
         state = long_json_of(checkpoint / STATE)
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # unreadable, no JSON, or no safetensors
         return 0
     known = parsed(state, TrainerState)
     return known.global_step if known else 0
