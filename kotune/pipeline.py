@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -218,14 +219,21 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> No
         shutil.rmtree(job.run.path(name), ignore_errors=True)
 
 
-def plan(job: Job, until: str) -> list[tuple[str, str]]:
-    """(stage, `done` or `to do`) without writing anything; after the first stage to do, all are to
+class StageState(NamedTuple):
+    """A stage, and `done` or `to do`."""
+
+    stage: str
+    state: str
+
+
+def plan(job: Job, until: str) -> list[StageState]:
+    """The state of each stage, without writing anything. After the first stage to do, all are to
     do."""
-    states: list[tuple[str, str]] = []
+    states: list[StageState] = []
     for stage in STAGES[: STAGES.index(until) + 1]:
-        pending = any(state == "to do" for _, state in states)
+        pending = any(state.state == "to do" for state in states)
         done = not pending and stages.is_done(job, stage)
-        states.append((stage, "done" if done else "to do"))
+        states.append(StageState(stage, "done" if done else "to do"))
     return states
 
 

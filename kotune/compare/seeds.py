@@ -25,7 +25,23 @@ ENOUGH = 3  # seeds; the spread of two is as good as unknown
 # What another seed changes: it also draws validation out of train.
 SEEDED = ("seed", "axolotl.seed", "training data")
 Values = tuple[float, ...]
-Part = tuple[float, float]  # of the variance, and its degrees of freedom
+
+
+class Part(NamedTuple):
+    """A part of a variance, and its degrees of freedom."""
+
+    variance: float
+    degrees: float
+
+
+class Tested(NamedTuple):
+    """A difference's 95% interval, its p, and the smallest difference that is found in 80% of
+    cases."""
+
+    low: float
+    high: float
+    p_value: float
+    detectable: float
 
 
 def groups(runs: Sequence["Finished"]) -> list[tuple["Finished", ...]]:
@@ -87,9 +103,11 @@ def compare(
     of_a, of_b = tuple(values[: len(a)]), tuple(values[len(a) :])
     value_a, value_b = float(np.mean(of_a)), float(np.mean(of_b))
     n_groups, found = len(tables[0]), _resampled(metric, tables, len(a))
-    parts = [(_of_items(found[1] - found[0]), n_groups - 1)]
+    parts = [Part(_of_items(found[1] - found[0]), n_groups - 1)]
     if min(len(a), len(b)) >= ENOUGH:
-        parts += [(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (of_a, of_b)]
+        parts += [
+            Part(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (of_a, of_b)
+        ]
     low, high, p_value, detectable = interval(value_b - value_a, parts)
     if metric.biased and moves(found[1] - found[0]):
         bias_a, bias_b = paired.biases((value_a, value_b), found)
@@ -110,20 +128,20 @@ def compare(
     return OfSeeds(told, of_a, of_b)
 
 
-def interval(difference: float, parts: Sequence[Part]) -> tuple[float, float, float, float]:
-    """Both ends of the 95% interval, p, and the smallest difference that is found in 80% of cases;
-    NaN where unknown."""
+def interval(difference: float, parts: Sequence[Part]) -> Tested:
+    """The test of a difference whose variance has these parts; NaN where unknown."""
     from scipy.special import stdtr, stdtrit
 
-    variance = sum(part for part, _ in parts)
+    variance = sum(part.variance for part in parts)
     if not variance > paired.EQUAL**2 or not math.isfinite(difference):  # none, or NaN
-        nowhere = variance == 0 == difference
-        return (0.0, 0.0, 1.0, math.nan) if nowhere else (math.nan, math.nan, math.nan, math.nan)
+        if variance == 0 == difference:
+            return Tested(0.0, 0.0, 1.0, math.nan)
+        return Tested(math.nan, math.nan, math.nan, math.nan)
     degrees = freedom(parts)
     error, far = math.sqrt(variance), float(stdtrit(degrees, 0.975))
     p_value = 2 * float(stdtr(degrees, -abs(difference) / error))
     seen = (far + float(stdtrit(degrees, 0.8))) * error
-    return difference - far * error, difference + far * error, p_value, seen
+    return Tested(difference - far * error, difference + far * error, p_value, seen)
 
 
 def freedom(parts: Sequence[tuple[Any, float]]) -> Any:

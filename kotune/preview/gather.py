@@ -39,6 +39,13 @@ class Seen:
         return self.tokens.content.tokens / self.tokens.content.characters
 
 
+class Ratio(NamedTuple):
+    """A recipe, and how many times the cheapest one's tokens it needs for the same text."""
+
+    seen: Seen
+    times: float
+
+
 @dataclass(frozen=True)
 class PreparedData:
     """One set of prepared data with every recipe that trains on it."""
@@ -51,12 +58,12 @@ class PreparedData:
         """The recipe whose model has the fewest tokens for the text."""
         return min(self.seen, key=lambda seen: seen.per_character)
 
-    def costs(self) -> list[tuple[Seen, float]]:
+    def costs(self) -> list[Ratio]:
         """The other recipes with how many times the cheapest one's tokens they need for the same
         text."""
         least = self.cheapest
         return [
-            (seen, seen.per_character / least.per_character)
+            Ratio(seen, seen.per_character / least.per_character)
             for seen in self.seen
             if seen is not least
         ]

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from kotune.errors import KotuneError
 from kotune.layout import CACHES, CHECKPOINTS, DATA, MODEL, PREPARED, SAMPLES, SCORED
@@ -33,6 +34,13 @@ FOLDERS = (
 MOST = 20_000_000_000
 # Read by programs that start here: a server, variables.
 SETTINGS = ("wandb/settings", ".comet.config", ".deepspeed_env")
+
+
+class Stranger(NamedTuple):
+    """A file or folder that no run makes, and what it is."""
+
+    path: Path
+    what: str
 
 
 def check(folder: Path) -> None:
@@ -77,7 +85,7 @@ def refuse_namesake(folder: Path, base: str) -> None:
         )
 
 
-def _strange(folder: Path) -> Iterator[tuple[Path, str]]:
+def _strange(folder: Path) -> Iterator[Stranger]:
     waiting = [folder]
     while waiting:
         place = waiting.pop()
@@ -85,7 +93,7 @@ def _strange(folder: Path) -> Iterator[tuple[Path, str]]:
             # A link to a run folder is as good as its name.
             found = place.stat() if place == folder else place.lstat()
             if told := _wrong(place, found, folder):
-                yield place, told
+                yield Stranger(place, told)
             if stat.S_ISDIR(found.st_mode):
                 waiting += place.iterdir()
         except FileNotFoundError:  # there is none, or a run that goes on took it away

@@ -38,6 +38,15 @@ class Lines(NamedTuple):
     absent: str | None
 
 
+class Learned(NamedTuple):
+    """What was learned from a source's training rows: their number, the classifiers by the names of
+    their lines, and why there are none."""
+
+    rows: int
+    known: dict[str, Known]
+    absent: str | None
+
+
 class References:
     """The lines of one run folder, made of at most `rows` of a source's training rows; each is made
     once, whatever the number of tasks."""
@@ -57,17 +66,17 @@ class References:
         lines = {name: [*map(_answered(task), samples, docs, each)] for name, each in said.items()}
         return Lines({**lines, **given}, rows, absent)
 
-    def _made(self, source: str) -> tuple[int, dict[str, Known], str | None]:
+    def _made(self, source: str) -> Learned:
         """What was learned of a source's training rows, by the name of its line."""
         records = self._records(source)
         if not records:
-            return 0, {}, "not trained"
+            return Learned(0, {}, "not trained")
         try:
             made = {name: Classifier(records, name) for name in views(records[0])}
         except DataError:
             alike = len(records) > 1 and len({record["label"] for record in records}) == 1
-            return len(records), {}, "one label" if alike else "too few"
-        return len(records), {MAJORITY: Majority(records), **made}, None
+            return Learned(len(records), {}, "one label" if alike else "too few")
+        return Learned(len(records), {MAJORITY: Majority(records), **made}, None)
 
     def _records(self, source: str) -> list[Record]:
         """The source's training rows, evenly spread where there are too many."""

@@ -21,7 +21,8 @@ from kotune.errors import KotuneError
 from kotune.runs.finished import Finished
 from kotune.study import curves
 from kotune.study.curves import Measured
-from kotune.study.file import ARMS, Cell, Value
+from kotune.study.file import ARMS, Value
+from kotune.study.running import ScoredCell
 from kotune_tasks.card import cards
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Point:
         return float(mean(run.record.train.seconds for run in self.runs))
 
 
-def tried(scored: Sequence[tuple[Cell, Finished]]) -> list[Tried]:
+def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
     """Every choice at every arm and size, arms in the order of the cells, sizes rising."""
     whole: dict[
         str, int

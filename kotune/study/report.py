@@ -9,18 +9,18 @@ from kotune.compare.seeds import ENOUGH
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report.sentences import Verdict
-from kotune.runs.finished import Finished
 from kotune.study import tables
 from kotune.study.as_json import _task_json, _tried_json
-from kotune.study.file import Cell, Study
+from kotune.study.file import Study
 from kotune.study.findings import Findings
 from kotune.study.next_step import Step
 from kotune.study.points import points, scores, tried
+from kotune.study.running import FailedCell, ScoredCell
 from kotune.study.sentences import Sentences
 from kotune_tasks.card import CRITERIA, cards
 
-Scored = Sequence[tuple[Cell, Finished]]
-Failed = Sequence[tuple[Cell, str]]
+Scored = Sequence[ScoredCell]
+Failed = Sequence[FailedCell]
 
 
 class StudyReport:

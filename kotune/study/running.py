@@ -3,6 +3,7 @@ that fails stops no other, and a study that was stopped goes on. Nothing is kept
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from kodata.errors import HubDeniedError, HubError, SizeError, UserError
 from kotune import pipeline, stages
@@ -17,7 +18,22 @@ from kotune.study.file import Cell, Study
 from kotune.worker import server
 from kotune.worker.device import chosen, detect_device
 
-Failed = list[tuple[Cell, str]]
+
+class FailedCell(NamedTuple):
+    """A cell that has no score, and why."""
+
+    cell: Cell
+    why: str
+
+
+class ScoredCell(NamedTuple):
+    """A cell with its run."""
+
+    cell: Cell
+    run: Finished
+
+
+Failed = list[FailedCell]
 
 
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
@@ -35,7 +51,7 @@ def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     for number, cell in enumerate(study.cells, 1):
         screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
         if told := _failure(cell, options, screen):
-            failed.append((cell, told))
+            failed.append(FailedCell(cell, told))
             screen.say(f"failed, and the others go on: {told}")
     return failed
 
@@ -99,7 +115,7 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
 
 def scored(
     study: Study, options: pipeline.RunOptions, failed: Failed
-) -> tuple[list[tuple[Cell, Finished]], Failed]:
+) -> tuple[list[ScoredCell], Failed]:
     """The cells that can be reported, and the others with the reason; `failed`: those whose reason
     is known."""
     told, found = dict(failed), []
@@ -110,11 +126,11 @@ def scored(
                 with made_of(folder):
                     run = Finished(folder)
                     run.check()  # the report of the others is not to fall with this one
-                found.append((cell, run))
+                found.append(ScoredCell(cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)
             told[cell] = str(error) if folder.exists() else f"not run yet: {again}"
-    return found, [(cell, told[cell]) for cell in study.cells if cell in told]
+    return found, [FailedCell(cell, told[cell]) for cell in study.cells if cell in told]
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:

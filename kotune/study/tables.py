@@ -12,10 +12,10 @@ from kotune.display.words import amount, p_text
 from kotune.report.comparison_tables import NOTHING, number
 from kotune.report.run_tables import FACTS
 from kotune.study.curves import AHEAD
-from kotune.study.file import Cell
 from kotune.study.findings import Estimate, Findings
 from kotune.study.next_step import Step
 from kotune.study.points import Point, Tried
+from kotune.study.running import FailedCell
 from kotune.study.sentences import Sentences, rounded, state
 
 MADE_WITH = ("device", "precision", "limit", "versions")  # of run_tables.FACTS
@@ -187,7 +187,7 @@ def _choice(one: Tried) -> str:
     return ", ".join(f"{key}={value}" for key, value in one.choice)
 
 
-def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
+def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
     """The cells that have no score, and why."""
     if failed:
         rows = [(cell.name, why) for cell, why in failed]
