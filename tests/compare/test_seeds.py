@@ -11,7 +11,7 @@ from kodata.metrics.metrics import MEAN, METRICS
 from kotune.compare import paired
 from kotune.compare.comparison import comparisons
 from kotune.compare.result import Result
-from kotune.compare.seeds import compare, groups, interval
+from kotune.compare.seeds import Part, compare, groups, interval
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.report.comparison_tables import criteria, seeds
 from kotune.report.report import Report
@@ -60,7 +60,7 @@ def world(
 
 def test_without_items_the_interval_is_welchs() -> None:
     a, b = [0.61, 0.58, 0.64], [0.66, 0.71, 0.69, 0.70]
-    parts = [(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (a, b)]
+    parts = [Part(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (a, b)]
     low, high, p_value, seen = interval(float(np.mean(b) - np.mean(a)), parts)
     expected = stats.ttest_ind(b, a, equal_var=False)
     assert p_value == pytest.approx(expected.pvalue)
@@ -69,9 +69,9 @@ def test_without_items_the_interval_is_welchs() -> None:
 
 
 def test_no_spread_is_no_difference_or_nothing_known() -> None:
-    assert interval(0.0, [(0.0, 9), (0.0, 2)])[:3] == (0, 0, 1)
-    assert all(map(math.isnan, interval(0.1, [(0.0, 9), (0.0, 2)])))
-    assert all(map(math.isnan, interval(0.1, [(math.nan, 0), (0.1, 2)])))
+    assert interval(0.0, [Part(0.0, 9), Part(0.0, 2)])[:3] == (0, 0, 1)
+    assert all(map(math.isnan, interval(0.1, [Part(0.0, 9), Part(0.0, 2)])))
+    assert all(map(math.isnan, interval(0.1, [Part(math.nan, 0), Part(0.1, 2)])))
 
 
 def test_three_seeds_are_their_mean_with_the_spread_of_items_and_of_seeds() -> None:
@@ -81,9 +81,9 @@ def test_three_seeds_are_their_mean_with_the_spread_of_items_and_of_seeds() -> N
     assert told.difference == pytest.approx(np.mean(b) - np.mean(a))
     sums = (np.mean(b, axis=0) - np.mean(a, axis=0)).reshape(-1, 3).mean(axis=1)
     parts = [
-        (sums.var(ddof=1) / 150, 149),
-        (np.var(of_a, ddof=1) / 3, 2),
-        (np.var(of_b, ddof=1) / 3, 2),
+        Part(sums.var(ddof=1) / 150, 149),
+        Part(float(np.var(of_a, ddof=1)) / 3, 2),
+        Part(float(np.var(of_b, ddof=1)) / 3, 2),
     ]
     assert told[3:6] == pytest.approx(interval(told.difference, parts)[:3], rel=0.1, abs=0.002)
     assert (told.n, told.groups, told.p_mcnemar) == (450, 150, None)
