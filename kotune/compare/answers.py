@@ -62,7 +62,7 @@ class Changes:
     """Items of a comparison that `metric` finds better (won) or worse (lost) with b, or answered in
     other words."""
 
-    one: Comparison
+    comparison: Comparison
     metric: str
     n: int
     won: int
@@ -73,7 +73,7 @@ class Changes:
 
     @property
     def is_tuning(self) -> bool:
-        return self.one.is_tuning
+        return self.comparison.is_tuning
 
 
 def changes(found: Sequence[Comparison]) -> Iterator[Changes]:

@@ -47,7 +47,7 @@ class Breakdown(NamedTuple):
     wrong; `value` of a length: the fewest and the most characters, as in `34-71`; of agreement: the
     number of annotators."""
 
-    one: Comparison
+    comparison: Comparison
     metric: str
     kind: str
     value: str
@@ -55,7 +55,10 @@ class Breakdown(NamedTuple):
 
     def row(self) -> JsonRow:
         """The breakdown as --json prints it."""
-        one, named = self.one, {"metric": self.metric, "kind": self.kind, "value": self.value}
+        one, named = (
+            self.comparison,
+            {"metric": self.metric, "kind": self.kind, "value": self.value},
+        )
         return {
             "task": one.task,
             "a": one.a.name,

@@ -78,7 +78,7 @@ class Comparison:
     metric: str
     a: Side
     b: Side
-    found: Paired
+    paired: Paired
     p_holm: float | None = None
     values: tuple[seeds.Values, seeds.Values] = ((), ())
 
@@ -105,7 +105,7 @@ class Comparison:
         """The comparison as --json prints it."""
         named = {"task": self.task, "metric": self.metric, "a": self.a.name, "b": self.b.name}
         return finite(
-            {**named, **self.found._asdict(), "p_holm": self.p_holm, "seeds": self._seeds()}
+            {**named, **self.paired._asdict(), "p_holm": self.p_holm, "seeds": self._seeds()}
         )
 
     def _seeds(self) -> dict[str, list[JsonRow]]:
@@ -276,7 +276,7 @@ def _adjusted(found: list[Comparison]) -> list[Comparison]:
         number for number, one in enumerate(found) if cards()[one.task].primary == one.metric
     ]
     for number, p_value in zip(
-        primary, holm([found[number].found.p_value for number in primary]), strict=True
+        primary, holm([found[number].paired.p_value for number in primary]), strict=True
     ):
         found[number] = replace(found[number], p_holm=p_value)
     return found

@@ -13,7 +13,7 @@ ALPHA = 0.05
 
 def outcome(found: Comparison) -> str:
     """What may be claimed of a primary metric."""
-    told = found.found
+    told = found.paired
     if not (math.isfinite(told.value_a) and math.isfinite(told.value_b)):
         return "void"
     if found.p_holm is None or not all(
@@ -30,7 +30,7 @@ def doubted_by(found: Comparison) -> str | None:
     """Where interval and p do not agree, so that nothing is claimed, which of them does not carry
     it: Holm's `adjustment`, the `test` itself, or the `interval`. Over few groups a bootstrap's
     interval comes out too narrow; the test is exact there."""
-    told = found.found
+    told = found.paired
     if found.p_holm is None or not all(
         map(math.isfinite, (told.ci_low, told.ci_high, found.p_holm))
     ):

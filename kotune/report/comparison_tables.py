@@ -39,18 +39,18 @@ def criteria(result: Result, say: Phrases) -> list[Table]:
     words = ("task", "compared", "metric") if len(numbers) > 1 else ("task", "metric")
     head, tables = tuple(map(say, (*words, *FIGURES))), []
     for name in CRITERIA:
-        ours = [one for one in result.found if cards()[one.task].criterion == name]
+        ours = [one for one in result.comparisons if cards()[one.task].criterion == name]
         rows = [(*_named(one, numbers, say), *_figures(one)) for one in ours if not _is_void(one)]
         notes = list(_without_value(ours, numbers, say))
         tables += [Table(say.word("criteria", name), head, rows, len(words), notes)] if ours else []
-    asked = {cards()[one.task].criterion for one in result.found}
+    asked = {cards()[one.task].criterion for one in result.comparisons}
     if absent := ", ".join(say.word("criteria", name) for name in CRITERIA if name not in asked):
         tables[-1].notes.append(say("not_asked", criteria=absent))
     return tables
 
 
 def _is_void(one: Comparison) -> bool:
-    return not (math.isfinite(one.found.value_a) and math.isfinite(one.found.value_b))
+    return not (math.isfinite(one.paired.value_a) and math.isfinite(one.paired.value_b))
 
 
 def _without_value(
@@ -91,7 +91,7 @@ def seeds(result: Result, say: Phrases) -> Iterator[Table]:
     """The judged values of each seed where a recipe was run with several, and how far they spread;
     no table where none was."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
-    tuned = [one for one in result.found if one.is_primary and one.is_tuning and one.b.others]
+    tuned = [one for one in result.comparisons if one.is_primary and one.is_tuning and one.b.others]
     rows = [(_places(one.b, numbers), one.task, one.metric, *_spread(one)) for one in tuned]
     if rows:
         head = ("runs", "task", "metric", "each_seed", "mean", "deviation", "range")
@@ -110,7 +110,7 @@ def _spread(one: Comparison) -> Row:
 
 
 def _figures(one: Comparison) -> Row:
-    told, chance = one.found, cards()[one.task].chance.get(one.metric)
+    told, chance = one.paired, cards()[one.task].chance.get(one.metric)
     return (
         number(told.value_a),
         number(told.value_b),
@@ -163,7 +163,7 @@ def _lines(result: Result, run: Finished, task: str, say: Phrases) -> Iterator[R
     primary, blank = cards()[task].primary, (NOTHING,) * 4
     if primary in (chance := run.scores[task].chance):
         yield say("chance"), number(chance[primary]), *blank, NOTHING
-    for one in result.lines:
+    for one in result.baselines:
         if one.a.run is run and one.task == task:
             cells = _figures(one)
             made_of = say("own_items" if one.a.variant in cards()[task].lines else "own_rows")
@@ -219,9 +219,13 @@ def breakdowns(result: Result, say: Phrases) -> Iterator[Table]:
     )
     head = tuple(map(say, (*words, "n", "from", "to", "difference", "interval")))
     tables: dict[tuple[str, str], list[Row]] = {}
-    for told in result.broken_down:
-        named = (sides(told.one, numbers, say), say.word("item_kinds", told.kind), told.value)
-        tables.setdefault((told.one.task, told.metric), []).append(
+    for told in result.breakdowns:
+        named = (
+            sides(told.comparison, numbers, say),
+            say.word("item_kinds", told.kind),
+            told.value,
+        )
+        tables.setdefault((told.comparison.task, told.metric), []).append(
             (*named[-len(words) :], *_part(told.part))
         )
     for (task, metric), rows in tables.items():

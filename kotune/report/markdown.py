@@ -18,13 +18,13 @@ def in_markdown(report: Report) -> str:
         *(f"**{escaped(verdict.text)}**" for verdict in verdicts(result, say)),
         *map(escaped, notes(result, say)),
         *map(markdown, report.judged()),
-        *([escaped(say("columns_note"))] if result.found else []),
+        *([escaped(say("columns_note"))] if result.comparisons else []),
         *map(markdown, (*report.unlike(), *report.spent())),
         f"## {say('loss_title')}",
         "\n".join(
             f"{place}. {escaped(report.lost(run))}" for place, run in enumerate(result.runs, 1)
         ),
-        *(_changes(report) if result.found else ()),
+        *(_changes(report) if result.comparisons else ()),
         *_calibrations(report),
         *map(markdown, report.made()),
         *(_fenced(recipe) for recipe in report.recipes),

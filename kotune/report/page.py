@@ -55,7 +55,7 @@ def page(report: Report) -> str:
 def spans(report: Report) -> Groups:
     """Judged differences in points with their intervals, claimed or not."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
-    for one in report.result.found:
+    for one in report.result.comparisons:
         if one.is_share and outcome(one) not in ("undefined", "void"):
             titled = rows.setdefault(_criterion(one.task, report), {})
             titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
@@ -71,7 +71,7 @@ def _criterion(task: str, report: Report) -> str:
 
 def _span(one: Comparison, report: Report) -> plots.PlotRow:
     value, low, high = (
-        100 * end for end in (one.found.difference, one.found.ci_low, one.found.ci_high)
+        100 * end for end in (one.paired.difference, one.paired.ci_low, one.paired.ci_high)
     )
     label = comparison_tables.sides(one, report.numbers, report.say) if report.several else ""
     return plots.PlotRow(label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(one))])

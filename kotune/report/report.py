@@ -21,7 +21,7 @@ class Report:
         self.result, self.say = result, say
         self.several = len(result.runs) > 1
         self.numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
-        self.changes: list[Changes] = list(changes(result.found))
+        self.changes: list[Changes] = list(changes(result.comparisons))
         self.calibrations: list[Calibration] = list(calibrations(result.runs))
         self.losses: list[list[Loss]] = [facts.losses for facts in result.efficiency()]
         self.recipes = run_tables.recipes(result.runs)
@@ -29,7 +29,7 @@ class Report:
     @property
     def has_seeds(self) -> bool:
         """Whether runs of one recipe stand for it together."""
-        return any(one.a.others or one.b.others for one in self.result.found)
+        return any(one.a.others or one.b.others for one in self.result.comparisons)
 
     @property
     def title(self) -> str:
@@ -41,7 +41,7 @@ class Report:
     def judged(self) -> list[Table]:
         """What was found, criterion by criterion, what it is to be held against, and what it is by
         kinds of items; nothing where nothing was scored."""
-        if not self.result.found:
+        if not self.result.comparisons:
             return []
         criteria = comparison_tables.criteria(self.result, self.say)
         kinds = comparison_tables.breakdowns(self.result, self.say)
@@ -78,7 +78,7 @@ class Report:
 
     def sides(self, found: Changes) -> str:
         """What is compared with what, as in `nli_sample_ko: 1 base → 1 tuned`."""
-        return f"{found.one.task}: {comparison_tables.sides(found.one, self.numbers, self.say)}"
+        return f"{found.comparison.task}: {comparison_tables.sides(found.comparison, self.numbers, self.say)}"
 
     def confusion(self, found: Confusion) -> Table:
         """Right answers in rows, given answers in columns."""
@@ -92,7 +92,7 @@ class Report:
 
     def changed(self, found: Changes) -> str:
         """How many items of a task are better and worse with b than with a."""
-        one, kind = found.one, "tuning" if found.is_tuning else "runs"
+        one, kind = found.comparison, "tuning" if found.is_tuning else "runs"
         places = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(one.a.run), "b": self.name(one.b.run)}
         word = "items" if found.metric else "words"
@@ -103,14 +103,14 @@ class Report:
     def outcome(self, found: Changes, example: Example) -> str:
         """The heading of an example."""
         kind = "tuning" if found.is_tuning else "runs"
-        names = {"a": self.name(found.one.a.run), "b": self.name(found.one.b.run)}
+        names = {"a": self.name(found.comparison.a.run), "b": self.name(found.comparison.b.run)}
         return self.say.told(f"example_{kind}", example.outcome, guid=example.guid, **names)
 
     def who(self, found: Changes) -> tuple[str, str]:
         """Whose the two answers of an example are."""
         if found.is_tuning:
             return self.say("before"), self.say("after")
-        return self.name(found.one.a.run), self.name(found.one.b.run)
+        return self.name(found.comparison.a.run), self.name(found.comparison.b.run)
 
     def judgement(self, is_right: bool | None) -> str:
         """What stands behind whose answer it is; nothing where an answer is neither right nor

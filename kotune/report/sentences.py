@@ -30,16 +30,16 @@ def verdicts(result: Result, say: Phrases) -> list[Verdict]:
     """A sentence for each comparison of a task's primary metric, then one a run and task on its
     reference lines."""
     held: dict[tuple[Path, str], list[Comparison]] = {}
-    for line in result.lines:
+    for line in result.baselines:
         held.setdefault((line.b.run.folder, line.task), []).append(line)
-    found = [_verdict(one, result.names, say) for one in result.found if one.is_primary]
+    found = [_verdict(one, result.names, say) for one in result.comparisons if one.is_primary]
     return [*found, *(_against(lines, result.names, say) for lines in held.values())]
 
 
 def notes(result: Result, say: Phrases) -> list[str]:
     """What the verdicts stand on; that one seed speaks of adapters and never of models; what else
     is not alike."""
-    primaries = sum(one.is_primary for one in result.found)
+    primaries = sum(one.is_primary for one in result.comparisons)
     first = result.names[result.runs[0].folder]
     unlike = [
         say("unlike", a=first, b=result.names[folder], n=len(rows))
@@ -47,7 +47,7 @@ def notes(result: Result, say: Phrases) -> list[str]:
         if rows
     ]
     missing = dict.fromkeys(line for run in result.runs for line in not_scored(run.manifest, say))
-    stand = [_speaks_of(result, say), say("how_sure", n=primaries)] if result.found else []
+    stand = [_speaks_of(result, say), say("how_sure", n=primaries)] if result.comparisons else []
     return [*missing, *unlike, *_not_proven(result, say), *stand]
 
 
@@ -96,7 +96,7 @@ def _places(one: Comparison, names: dict[Path, str], say: Phrases) -> dict[str, 
         "task": one.task,
         "metric": one.metric,
         "criterion": say.word("criteria", cards()[one.task].criterion),
-        "n": f"{one.found.n:,}",
+        "n": f"{one.paired.n:,}",
     }
 
 
@@ -121,14 +121,14 @@ def _named(lines: Sequence[Comparison], say: Phrases) -> str:
 
 def _signed(one: Comparison) -> str:
     """A difference with its sign, in points if the metric is a share."""
-    difference = one.found.difference
+    difference = one.paired.difference
     return f"{100 * difference:+.1f}" if one.is_share else f"{difference:+.3f}"
 
 
 def _figures(one: Comparison, result: str, say: Phrases) -> dict[str, str]:
     """The numbers of a sentence: how much better or worse, between what, and how sure. Where
     something is claimed all are above 0."""
-    told = one.found
+    told = one.paired
     if result in ("undefined", "void"):
         return {}
     by, low, high = told.difference, told.ci_low, told.ci_high
@@ -153,7 +153,9 @@ def _equals(p_value: float | None) -> str:
 def _doubt(one: Comparison, say: Phrases) -> str:
     doubt = doubted_by(one)
     return (
-        say.told("doubted_by", doubt, p=_equals(one.found.p_value), groups=f"{one.found.groups:,}")
+        say.told(
+            "doubted_by", doubt, p=_equals(one.paired.p_value), groups=f"{one.paired.groups:,}"
+        )
         if doubt
         else ""
     )

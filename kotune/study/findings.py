@@ -265,7 +265,7 @@ class Findings:
         if not shared:
             return
         found = [self._against(of[0][n], of[1][n]) for n in shared]
-        adjusted = holm([one.found.p_value for one in found])
+        adjusted = holm([one.paired.p_value for one in found])
         found = [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
         most, told = shared[-1], None
         if scores.kinds[a][ADAPTER] == scores.kinds[b][ADAPTER]:

@@ -102,7 +102,7 @@ def pairs(words: Sentences) -> Table:
 
 
 def _difference(one: Comparison) -> Row:
-    told = one.found
+    told = one.paired
     return (
         number(told.value_a),
         number(told.value_b),

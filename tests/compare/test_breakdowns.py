@@ -93,7 +93,7 @@ def test_a_comparison_is_broken_down_by_source_length_and_votes(tmp_path: Path) 
         some = [one.part for one in told[:7] if one.kind == kind]
         assert sum(part.n for part in some) == n
         whole = sum(part.n * part.difference for part in some) / n
-        assert whole == pytest.approx(found[0].found.difference)
+        assert whole == pytest.approx(found[0].paired.difference)
     row = told[0].row()
     keys = "task a b metric kind value value_a value_b difference ci_low ci_high n groups"
     assert list(row) == keys.split()
@@ -111,7 +111,7 @@ def test_each_task_has_one_table_that_says_its_intervals_are_not_adjusted(
 ) -> None:
     result = Result.of(load([finished(tmp_path / "a", MADE)]))
     assert [row["kind"] for row in result.as_json()["breakdowns"]] == [
-        one.kind for one in result.broken_down
+        one.kind for one in result.breakdowns
     ]
     say = Phrases(language)
     (table,) = [

@@ -31,7 +31,7 @@ def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 def told(folder: Path, price: Price | None = None) -> tuple[Efficiency, float]:
     """The facts of one run, and the points that it gained."""
     result = Result.of(load([folder]), price)
-    return result.efficiency()[0], result.found[0].found.difference * 100
+    return result.efficiency()[0], result.comparisons[0].paired.difference * 100
 
 
 def test_points_are_told_by_minutes_won_and_examples(tmp_path: Path) -> None:

@@ -162,7 +162,9 @@ def test_seeds_of_a_recipe_are_one_group_and_nothing_else_is(tmp_path: Path) -> 
 def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path) -> None:
     runs = three(tmp_path, *(run(tmp_path, seed, "quickstart-deepseek") for seed in SEEDS))
     result = Result.of(runs)
-    assert [len(side.runs) for one in result.found for side in (one.a, one.b)] == [3] * 2 * 3 * 4
+    assert [len(side.runs) for one in result.comparisons for side in (one.a, one.b)] == [
+        3
+    ] * 2 * 3 * 4
     row = result.as_json()["comparisons"][0]
     values = [one.scores["nli_sample_ko"].tuned["acc"].value for one in runs[:3]]
     assert row["seeds"]["b"] == [
@@ -186,7 +188,7 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
         "1+2+3\u00a0base\u00a0→\u00a01+2+3\u00a0tuned"
     }
     assert result.differences == {one.folder: [] for one in runs[1:]}
-    parts = [told.part for told in result.broken_down if told.kind == "agreement"][:3]
+    parts = [told.part for told in result.breakdowns if told.kind == "agreement"][:3]
     whole = sum(part.n * part.difference for part in parts) / 120
     assert whole == pytest.approx(row["difference"]) and sum(part.n for part in parts) == 120
     gains = [facts.points_per_minute["nli_sample_ko"] for facts in result.efficiency()]

@@ -225,7 +225,7 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     clear = line("majority", difference=0.331, ci_low=0.2, ci_high=0.4)
     unclear = line("hypothesis_only", difference=0.02, ci_low=-0.01, ci_high=0.05, p_holm=0.2)
     below = line("overlap", difference=-0.033, ci_low=-0.05, ci_high=-0.012)
-    result = Result(runs, [], titles(runs), {}, lines=[below, unclear, clear])
+    result = Result(runs, [], titles(runs), {}, baselines=[below, unclear, clear])
     (told,) = verdicts(result, SAY["en"])
     assert told.outcome == "worse"
     assert (
@@ -238,7 +238,7 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     (korean,) = verdicts(result, SAY["ko"])
     assert korean.text.index("+33.1") < korean.text.index("+2.0") < korean.text.index("-3.3")
     assert (
-        verdicts(Result(runs, [], titles(runs), {}, lines=[clear]), SAY["en"])[0].outcome
+        verdicts(Result(runs, [], titles(runs), {}, baselines=[clear]), SAY["en"])[0].outcome
         == "better"
     )
 

@@ -171,7 +171,7 @@ def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_righ
     a, b = (
         {key: replace(answer, metrics={}) for key, answer in side.items()} for side in (base, tuned)
     )
-    other = _changes(found.one, a, b, items)
+    other = _changes(found.comparison, a, b, items)
     assert (other.won, other.lost, other.other > 0) == (0, 0, True)
     assert [example.outcome for example in other.examples] == ["other"] * 3
     assert all(example.a != example.b for example in other.examples)
@@ -372,19 +372,19 @@ def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(
     ((criterion, (group,)),) = spans(report).items()
     assert (criterion, group.title) == ("Reasoning", "nli_sample_ko acc")
     assert [row.figures for row in group.rows] == [
-        f"{100 * one.found.difference:+.1f}" for one in _judged(report)
+        f"{100 * one.paired.difference:+.1f}" for one in _judged(report)
     ]
 
 
 def _judged(report: Report) -> list[Comparison]:
-    return [one for one in report.result.found if one.p_holm is not None]
+    return [one for one in report.result.comparisons if one.p_holm is not None]
 
 
 def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
     report = both(tmp_path)
     empty = [
-        replace(one, found=one.found._replace(value_b=math.nan))
-        for one in report.result.found
+        replace(one, found=one.paired._replace(value_b=math.nan))
+        for one in report.result.comparisons
         if one.metric != "acc"
     ]
     result = replace(report.result, found=[*_judged(report), *empty])

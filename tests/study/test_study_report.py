@@ -208,13 +208,13 @@ def test_seeds_that_curves_count_in_are_counted_in_arm_against_arm(tmp_path: Pat
     (one,) = [one for rows, one in pair.sizes if rows == 1000]
     of = found.scores
     at, other = (of.arms[arm][1] for arm in ("llama", "deepseek"))
-    assert (one.found.ci_low, one.found.ci_high) == of.measured.through(
+    assert (one.paired.ci_low, one.paired.ci_high) == of.measured.through(
         of.sum({other: 1, at: -1})[None]
     ).interval(0)
     items, *seeds_of_each = of.measured.parts
     assert len(seeds_of_each) == 2
     of_items = items[0][at, at] + items[0][other, other] - 2 * items[0][at, other]
-    assert one.found.ci_high - one.found.ci_low > 2 * 1.96 * math.sqrt(of_items)
+    assert one.paired.ci_high - one.paired.ci_low > 2 * 1.96 * math.sqrt(of_items)
 
 
 def test_five_sizes_and_three_seeds_have_a_law_and_fewer_have_none(
