@@ -1,5 +1,5 @@
-"""What changed between two models, item by item: won and lost, which answer was mistaken for which,
-and examples to read."""
+"""What changed between two models, item by item: items won and lost, confusions, and examples to
+read."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -35,10 +35,10 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """One item answered twice. `a` and `b`: the answers in pieces."""
+    """One item, answered by two models. `a` and `b`: the answers in pieces."""
 
     guid: str
-    outcome: str  # `won` by b, `lost`, or `other` where it has no figure of its own
+    outcome: str  # `won` by b, `lost`, or `other` if no metric is the item's own
     question: str
     gold: str
     a: list[AnswerPiece]
@@ -59,8 +59,8 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Changes:
-    """Items of a comparison that `metric` finds better (won) or worse (lost) with b, or answered in
-    other words."""
+    """A comparison's items that are better (won) or worse (lost) with b by `metric`, or, without a
+    metric of single items, answered otherwise (other)."""
 
     comparison: Comparison
     metric: str
@@ -76,19 +76,23 @@ class Changes:
         return self.comparison.is_tuning
 
 
-def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
-    """For each judged comparison: by its metric, or by `acc` where that one is made of several
-    items. Where both are, no item is won or lost, but answers are other ones. Of several seeds the
-    first is shown."""
-    for one in map(of_first_seed, found):
-        if one.is_primary:
-            both = paired_answers(one)
-            yield _changes(one, both.a[0], both.b[0], one.a.run.items(one.task))
+def changes(comparisons: Sequence[Comparison]) -> Iterator[Changes]:
+    """The changes of each primary comparison, by its metric, or by `acc` if that metric needs
+    several items. If `acc` does too, no item is won or lost, but answers may differ. Of several
+    seeds the first is shown."""
+    for comparison in map(of_first_seed, comparisons):
+        if comparison.is_primary:
+            both = paired_answers(comparison)
+            yield _changes(
+                comparison, both.a[0], both.b[0], comparison.a.run.items(comparison.task)
+            )
 
 
-def of_first_seed(one: Comparison) -> Comparison:
+def of_first_seed(comparison: Comparison) -> Comparison:
     """The comparison with the first run alone on each side."""
-    return replace(one, a=replace(one.a, others=()), b=replace(one.b, others=()))
+    return replace(
+        comparison, a=replace(comparison.a, others=()), b=replace(comparison.b, others=())
+    )
 
 
 class PairedAnswers(NamedTuple):
@@ -98,9 +102,9 @@ class PairedAnswers(NamedTuple):
     b: list[Answers]
 
 
-def paired_answers(one: Comparison) -> PairedAnswers:
+def paired_answers(comparison: Comparison) -> PairedAnswers:
     """The answers of all runs to the items that they have in common."""
-    a, b = (side.samples(one.task) for side in (one.a, one.b))
+    a, b = (side.samples(comparison.task) for side in (comparison.a, comparison.b))
     items = shared_items([*a, *b])
     return PairedAnswers(_of_items(items, a), _of_items(items, b))
 
@@ -109,8 +113,8 @@ def _of_items(items: list[str], side: list[Answers]) -> list[Answers]:
     return [{key: answers[key] for key in items} for answers in side]
 
 
-def _changes(one: Comparison, a: Answers, b: Answers, items: Items) -> Changes:
-    metric, gains = _followed(one, a, b)
+def _changes(comparison: Comparison, a: Answers, b: Answers, items: Items) -> Changes:
+    metric, gains = _followed(comparison, a, b)
     won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
     other = [] if gains else [key for key in a if a[key].prediction != b[key].prediction]
     sides = {
@@ -122,15 +126,15 @@ def _changes(one: Comparison, a: Answers, b: Answers, items: Items) -> Changes:
         _example(name, a[key], b[key], items[key]) for name, keys in sides.items() for key in keys
     ]
     counts = len(gains or a), len(won), len(lost), len(other)
-    confusions = _confusions(one, items, a, b) if one.is_tuning else []
-    return Changes(one, metric, *counts, examples, confusions)
+    confusions = _confusions(comparison, items, a, b) if comparison.is_tuning else []
+    return Changes(comparison, metric, *counts, examples, confusions)
 
 
-def _followed(one: Comparison, a: Answers, b: Answers) -> Gain:
+def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
     """The gains by the comparison's own metric, or else by `acc`; without any if neither is a
     number of each item."""
-    lower_is_better = cards()[one.task].lower_is_better
-    for metric in (one.metric, RIGHT):
+    lower_is_better = cards()[comparison.task].lower_is_better
+    for metric in (comparison.metric, RIGHT):
         if gains := _gains(metric, lower_is_better, a, b):
             return Gain(metric, gains)
     return Gain("", {})
@@ -139,7 +143,7 @@ def _followed(one: Comparison, a: Answers, b: Answers) -> Gain:
 def _gains(
     metric: str, lower_is_better: frozenset[str], a: Answers, b: Answers
 ) -> dict[str, float]:
-    """How much better each item is with b; items whose ingredient is no number are left out."""
+    """How much better each item is with b, for the items whose ingredient is a number."""
     sign = -1 if metric in lower_is_better else 1
     pairs = {key: (a[key].metrics.get(metric), b[key].metrics.get(metric)) for key in a}
     return {
@@ -150,7 +154,7 @@ def _gains(
 
 
 def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
-    """Those that changed most; among equals, from all over the task."""
+    """The items that changed most; among equals, items from all over the task."""
     spread = keys[:: max(1, len(keys) // EXAMPLES)] + keys
     return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
@@ -173,7 +177,7 @@ def _text(answer: int | str | None, item: Item) -> str:
 
 
 def shortened(text: str) -> str:
-    """At most LONGEST characters, with the middle left out."""
+    """The text, or its beginning and end, LONGEST characters together."""
     half = LONGEST // 2
     return text if len(text) <= LONGEST else text[:half].rstrip() + ELLIPSIS + text[-half:].lstrip()
 
@@ -192,13 +196,16 @@ def marked(a: str, b: str) -> tuple[list[AnswerPiece], list[AnswerPiece]]:
     return pieces_a, pieces_b
 
 
-def _confusions(one: Comparison, items: Items, a: Answers, b: Answers) -> list[Confusion]:
+def _confusions(comparison: Comparison, items: Items, a: Answers, b: Answers) -> list[Confusion]:
     """Of a and b, if all items have the same choices; else none."""
     choices = {tuple(items[key].choices or ()) for key in a}
     if len(choices) != 1 or choices == {()}:
         return []
     names = list(choices.pop())
-    return [_confusion(one.task, one.a, names, a), _confusion(one.task, one.b, names, b)]
+    return [
+        _confusion(comparison.task, comparison.a, names, a),
+        _confusion(comparison.task, comparison.b, names, b),
+    ]
 
 
 def _confusion(task: str, side: Side, choices: list[str], answers: Answers) -> Confusion:

@@ -1,5 +1,5 @@
-"""Whether a model is right as often as it is sure: the bins behind the calibration error
-(kodata.metrics.resampling, `ece`)."""
+"""Probability calibration: the bins behind the expected calibration error (`ece` of
+kodata.metrics.resampling)."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,8 +11,8 @@ ECE = "ece"
 
 
 class Bin(NamedTuple):
-    """Items of like confidence: its mean, the share of them that are right, and how many they
-    are."""
+    """Items of similar confidence: their mean confidence, their share of right answers, and their
+    number."""
 
     confidence: float
     right: float
@@ -38,7 +38,7 @@ class Calibration(NamedTuple):
 
 
 def calibrations(runs: Sequence[Finished]) -> Iterator[Calibration]:
-    """Every task of every run whose samples say how sure the model was."""
+    """Every task of every run whose samples have the model's confidence."""
     for run in runs:
         for task, entry in run.scores.items():
             if ECE in entry.base:

@@ -122,28 +122,28 @@ def _values_of_seeds(side: Side, values: seeds.Values) -> list[JsonRow]:
 
 
 def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
-    """Base against tuned of each run, then every other run's tuned model against the first's; runs
-    that differ by their seeds alone are one. KotuneError where two runs share no item."""
+    """Base against tuned of each run, then every other run's tuned model against the first one's.
+    Runs that differ by their seeds alone count as one. KotuneError if two runs share no item."""
     bases, tuned = (
         [Side(group[0], kind, group[1:]) for group in seeds.groups(runs)]
         for kind in ("base", "tuned")
     )
     sides = [*zip(bases, tuned, strict=True), *((tuned[0], other) for other in tuned[1:])]
-    return _adjusted([found for a, b in sides for found in _pair(a, b)])
+    return _adjusted([comparison for a, b in sides for comparison in _pair(a, b)])
 
 
 def against(runs: Sequence[Finished]) -> list[Comparison]:
-    """Each run's tuned model against its own reference lines, by the tasks' judged metrics; seeds
-    of one recipe are one, as are their lines. Holm's adjustment is over these alone: they are
-    another question than which model is better."""
-    found: list[Comparison] = []
+    """Each run's tuned model against its own baselines, by the tasks' primary metrics. Seeds of one
+    recipe count as one. Holm's adjustment is over these alone: they answer another question than
+    which model is better."""
+    made: list[Comparison] = []
     for run, *others in seeds.groups(runs):
         for task, entry in run.scores.items():
-            for line in entry.references.lines:
-                if all(line in other.scores[task].references.lines for other in others):
-                    a, b = (Side(run, variant, tuple(others)) for variant in (line, "tuned"))
-                    found += _of_task(task, a, b, [cards()[task].primary])
-    return _adjusted(found)
+            for name in entry.references.lines:
+                if all(name in other.scores[task].references.lines for other in others):
+                    a, b = (Side(run, variant, tuple(others)) for variant in (name, "tuned"))
+                    made += _of_task(task, a, b, [cards()[task].primary])
+    return _adjusted(made)
 
 
 class Difference(NamedTuple):
@@ -198,9 +198,9 @@ def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
 
 
 def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]:
-    """The sizes of the batches in which both tuned models wrote their answers. Empty where they
-    change no answer: in float32; and where another base model has others by nature, as more or
-    fewer of its answers fit into the same memory."""
+    """The sizes of the batches in which both tuned models wrote their answers. Empty if they change
+    no answer (in float32), and for different base models: they differ in it by nature, as more or
+    fewer of their answers fit into the same memory."""
     in_float32 = all(run.record.compute_dtype == "float32" for run in (a, b))
     if in_float32 or a.config.get("base_model") != b.config.get("base_model"):
         return [], []
@@ -208,7 +208,7 @@ def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]
 
 
 def finite(row: JsonRow) -> JsonRow:
-    """A row with None for NaN, which JSON does not have."""
+    """The row with None instead of NaN, which JSON does not have."""
     return {
         key: None if isinstance(value, float) and math.isnan(value) else value
         for key, value in row.items()
@@ -222,13 +222,13 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     ]
     compared = False
     for task in shared:
-        # Of the items, not of a model: the same before and after.
-        lines = tuple(cards()[task].lines.values())
-        for found in _of_task(
-            task, a, b, [name for name in a.run.scores[task].base if not name.startswith(lines)]
+        # Metrics of a baseline that the task scores itself: the same before and after tuning.
+        prefixes = tuple(cards()[task].lines.values())
+        for comparison in _of_task(
+            task, a, b, [name for name in a.run.scores[task].base if not name.startswith(prefixes)]
         ):
             compared = True
-            yield found
+            yield comparison
     # A run alone may have nothing to score.
     if not compared and (a.run.scores or a.run is not b.run):
         raise KotuneError(
@@ -237,8 +237,8 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:
-    """These metrics of a task over the items that all runs of both have; none where there is no
-    such item."""
+    """These metrics of a task over the items that all runs of both sides share; none if they share
+    no item."""
     sides = [*a.samples(task), *b.samples(task)]
     items = shared_items(sides)
     common = [[side[key] for key in items] for side in sides]
@@ -248,7 +248,8 @@ def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Co
 
 
 def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
-    """How many items of a task only one of two runs was asked, in these words."""
+    """How many items of a task only one of two runs was asked, with the same question and right
+    answer."""
     common = len(shared_items([a, b]))
     if len(a) > common or len(b) > common:
         what = f"{task} items that the other was not asked"
@@ -257,29 +258,31 @@ def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
 
 def _metric(name: str, samples: list[list[Answer]], of_a: int) -> seeds.OfSeeds | None:
     """One metric over the same items of several runs, the first `of_a` of them a's. None if no item
-    has it in all."""
-    every = [[sample.metrics.get(name) for sample in side] for side in samples]
-    asked = [at for at, items in enumerate(zip(*every, strict=True)) if None not in items]
-    if not asked:
+    has the metric in all runs."""
+    ingredients = [[sample.metrics.get(name) for sample in side] for side in samples]
+    complete = [i for i, items in enumerate(zip(*ingredients, strict=True)) if None not in items]
+    if not complete:
         return None
-    runs = [[items[at] for at in asked] for items in every]
-    metric, clusters = METRICS.get(name, MEAN), [samples[0][at].cluster for at in asked]
+    runs = [[items[i] for i in complete] for items in ingredients]
+    metric, clusters = METRICS.get(name, MEAN), [samples[0][i].cluster for i in complete]
     if len(runs) > 2:
         return seeds.compare(metric, runs[:of_a], runs[of_a:], clusters)
     paired = compare(metric, runs[0], runs[1], clusters)
     return seeds.OfSeeds(paired, (paired.value_a,), (paired.value_b,))
 
 
-def _adjusted(found: list[Comparison]) -> list[Comparison]:
+def _adjusted(made: list[Comparison]) -> list[Comparison]:
     """Holm's adjustment over the primary metric of each task in each comparison."""
     primary = [
-        number for number, one in enumerate(found) if cards()[one.task].primary == one.metric
+        number
+        for number, comparison in enumerate(made)
+        if cards()[comparison.task].primary == comparison.metric
     ]
     for number, p_value in zip(
-        primary, holm([found[number].paired.p_value for number in primary]), strict=True
+        primary, holm([made[number].paired.p_value for number in primary]), strict=True
     ):
-        found[number] = replace(found[number], p_holm=p_value)
-    return found
+        made[number] = replace(made[number], p_holm=p_value)
+    return made
 
 
 def _template(run: Finished) -> object:

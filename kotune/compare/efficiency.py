@@ -105,7 +105,11 @@ def efficiency(
     spent = clock(logs)[-1] if logs else 0.0
     tokens = max((event.tokens for event in logs), default=0)
     samples = max((event.epoch for event in logs), default=0) * run.manifest.rows.train
-    gained = {one.task: _points(one, run) for one in comparisons if _is_tuning_of(one, run)}
+    gained = {
+        comparison.task: _points(comparison, run)
+        for comparison in comparisons
+        if _is_tuning_of(comparison, run)
+    }
     return Efficiency(
         run=run.name,
         seconds=seconds,
@@ -179,14 +183,23 @@ def _won(seconds: float, price: Price | None) -> float:
     return seconds / 3600 * price.won_per_hour if price else 0.0
 
 
-def _is_tuning_of(one: Comparison, run: Finished) -> bool:
-    return one.is_primary and one.is_share and run in one.a.runs and run in one.b.runs
+def _is_tuning_of(comparison: Comparison, run: Finished) -> bool:
+    return (
+        comparison.is_primary
+        and comparison.is_share
+        and run in comparison.a.runs
+        and run in comparison.b.runs
+    )
 
 
-def _points(one: Comparison, run: Finished) -> float:
+def _points(comparison: Comparison, run: Finished) -> float:
     """What this run gained: one of several seeds, or the only one."""
-    seed = one.b.runs.index(run)
-    return (-1 if one.is_lower_better else 1) * (one.values[1][seed] - one.values[0][seed]) * 100
+    seed = comparison.b.runs.index(run)
+    return (
+        (-1 if comparison.is_lower_better else 1)
+        * (comparison.values[1][seed] - comparison.values[0][seed])
+        * 100
+    )
 
 
 def _per(gained: dict[str, float], units: float) -> dict[str, float | None]:

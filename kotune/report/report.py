@@ -76,9 +76,11 @@ class Report:
         only."""
         return f"{self.numbers[run.folder]} " if self.several else ""
 
-    def sides(self, found: Changes) -> str:
+    def sides(self, changes: Changes) -> str:
         """What is compared with what, as in `nli_sample_ko: 1 base → 1 tuned`."""
-        return f"{found.comparison.task}: {comparison_tables.sides(found.comparison, self.numbers, self.say)}"
+        comparison = changes.comparison
+        sides = comparison_tables.sides(comparison, self.numbers, self.say)
+        return f"{comparison.task}: {sides}"
 
     def confusion(self, found: Confusion) -> Table:
         """Right answers in rows, given answers in columns."""
