@@ -78,7 +78,7 @@ def convert(
         if not all(kept.values()):
             raise DataError(_too_few(entries, parts, kept))
         described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
-        manifest: dict[str, object] = {"seed": seed, "rows": kept, "entries": described}
+        manifest: Manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
             manifest["scored"] = {
                 task: {

@@ -10,7 +10,7 @@ from kodata.card import Message, Record, TrainingRow
 from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
-Manifest = Mapping[str, object]  # JSON: what went in and what came out
+Manifest = dict[str, Any]  # JSON to be written; kotune.runs.records.Manifest reads it
 Row = tuple[TrainingRow, Record]  # what is trained and where it is from, and the record
 
 

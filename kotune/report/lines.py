@@ -1,5 +1,4 @@
-"""What a run says on the screen while it goes on: a line a task, and what its training is doubted
-for."""
+"""The lines that a run prints: a line for each task, and reasons to doubt its training."""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,13 +38,13 @@ DONE = {
 
 
 def doubts(
-    warnings: Sequence[Doubted] | None, halvings: Sequence[Halved] | None, say: Phrases
+    warnings: Sequence[Doubted] | None, halvings: Sequence[Halved] | None, phrases: Phrases
 ) -> list[str]:
     """Why a training may be doubted, as run.json has it: warnings, and micro-batches that were made
     smaller. A sentence each."""
     facts = [warning.as_json() for warning in warnings or ()]
     facts += [{"kind": "halved", **halving.as_json()} for halving in halvings or ()]
-    return [say.told("doubts", str(fact["kind"]), **fact) for fact in facts]
+    return [phrases.told("doubts", str(fact["kind"]), **fact) for fact in facts]
 
 
 def score_lines(scores: dict[str, TaskScores]) -> list[str]:
@@ -95,8 +94,8 @@ def proven(proof: Parity) -> Iterator[str]:
             f"the model's chat template takes away the white space before a turn in {trimmed:,}"
             " rows, as in scoring; a `template` of ours leaves it"
         )
-    for task, found in proof.tasks.items():
-        yield f"parity {task}: {_proven(cards()[task].source, found)}"
+    for task, result in proof.tasks.items():
+        yield f"parity {task}: {_proven(cards()[task].source, result)}"
 
 
 def _proven(source: str, proof: TaskProof) -> str:
@@ -131,40 +130,42 @@ def prepared(manifest: Manifest) -> Iterator[str]:
     yield from not_scored(manifest, Phrases(LANGUAGES[0]))
 
 
-def test_parts(manifest: Manifest, say: Phrases) -> Iterator[str]:
-    """What is scored of each task's data: whether some of the groups are kept for it, as there is
-    no test part, and what of its rows is not scored, not read or rewritten. Runs of earlier
-    versions do not say."""
+def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
+    """How each task's test data were made: groups kept for it because there is no test part, and
+    rows that are not scored, not read or rewritten. Runs of earlier versions do not record it."""
     for task, data in manifest.scored.items():
         for reason, n in data.left_out.items():
-            yield say("test_left_out", task=task, n=f"{n:,}", reason=say.word("reasons", reason))
+            yield phrases(
+                "test_left_out", task=task, n=f"{n:,}", reason=phrases.word("reasons", reason)
+            )
         if keys := data.not_read:
             named = ", ".join(
-                say("unread_key", name=key, n=f"{n:,}") for key, n in list(keys.items())[:SHOWN]
+                phrases("unread_key", name=key, n=f"{n:,}") for key, n in list(keys.items())[:SHOWN]
             )
-            yield say("test_unread", task=task, what=named + ", ..." * (len(keys) > SHOWN))
+            yield phrases("test_unread", task=task, what=named + ", ..." * (len(keys) > SHOWN))
         for what, n in data.rewritten.items():
-            yield say("test_rewritten", task=task, n=f"{n:,}", what=say.word("rewriting", what))
+            yield phrases(
+                "test_rewritten", task=task, n=f"{n:,}", what=phrases.word("rewriting", what)
+            )
         if share := data.test_share:
-            yield say("kept_for_test", task=task, share=f"{100 * share:.3g}%")
+            yield phrases("kept_for_test", task=task, share=f"{100 * share:.3g}%")
 
 
-def not_scored(manifest: Manifest, say: Phrases) -> Iterator[str]:
-    """The tasks that a recipe names and that have nothing to score, with the reason."""
+def not_scored(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
+    """The recipe's tasks that have no test rows, with the reason."""
     for task, groups in manifest.not_scored.items():
         counts = {"groups": groups.groups, "needed": groups.needed}
         kind = "none_kept" if groups.groups is None else "few_groups"
         texts = {key: f"{count:,}" for key, count in counts.items() if count}
-        yield say.told("not_scored", kind, task=task, **texts)
+        yield phrases.told("not_scored", kind, task=task, **texts)
 
 
 def _unread(entry: ManifestEntry) -> str:
-    """The first keys and files of a data entry that nothing of a run has, and how many more there
-    are."""
-    found = [f"{key} ({n:,} rows)" for key, n in entry.not_read.items()] + entry.unread_files
+    """The first keys and files of a data entry that were not read, and the number of the others."""
+    unread = [f"{key} ({n:,} rows)" for key, n in entry.not_read.items()] + entry.unread_files
     more = (
-        f" and {len(found) - SHOWN:,} more (data/manifest.json has all)"
-        if len(found) > SHOWN
+        f" and {len(unread) - SHOWN:,} more (data/manifest.json has all)"
+        if len(unread) > SHOWN
         else ""
     )
-    return ", ".join(found[:SHOWN]) + more
+    return ", ".join(unread[:SHOWN]) + more

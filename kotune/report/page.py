@@ -1,4 +1,4 @@
-"""A report as a page: tables, and plots in which each line says what its label says."""
+"""A report as a page of tables and plots. Each plot has its figures as text too."""
 
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
@@ -41,9 +41,9 @@ def page(report: Report) -> str:
     return render(
         "report",
         report=report,
-        say=report.say,
-        said=verdicts(report.result, report.say),
-        stands_on=notes(report.result, report.say),
+        say=report.phrases,
+        said=verdicts(report.result, report.phrases),
+        stands_on=notes(report.result, report.phrases),
         spans=[*_drawn_spans(report)],
         strips=[*_drawn_strips(report)],
         curves=[*_drawn_curves(report)],
@@ -53,48 +53,69 @@ def page(report: Report) -> str:
 
 
 def spans(report: Report) -> Groups:
-    """Judged differences in points with their intervals, claimed or not."""
+    """Differences of primary metrics in points with their intervals, claimed or not."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
-    for one in report.result.comparisons:
-        if one.is_share and outcome(one) not in ("undefined", "void"):
-            titled = rows.setdefault(_criterion(one.task, report), {})
-            titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
+    for comparison in report.result.comparisons:
+        if comparison.is_share and outcome(comparison) not in ("undefined", "void"):
+            titled = rows.setdefault(_criterion(comparison.task, report), {})
+            titled.setdefault(f"{comparison.task} {comparison.metric}", []).append(
+                _span(comparison, report)
+            )
     return {
-        name: [plots.Group(title, some) for title, some in titled.items()]
+        name: [plots.Group(title, rows_of_title) for title, rows_of_title in titled.items()]
         for name, titled in rows.items()
     }
 
 
 def _criterion(task: str, report: Report) -> str:
-    return report.say.word("criteria", cards()[task].criterion)
+    return report.phrases.word("criteria", cards()[task].criterion)
 
 
-def _span(one: Comparison, report: Report) -> plots.PlotRow:
+def _span(comparison: Comparison, report: Report) -> plots.PlotRow:
     value, low, high = (
-        100 * end for end in (one.paired.difference, one.paired.ci_low, one.paired.ci_high)
+        100 * end
+        for end in (
+            comparison.paired.difference,
+            comparison.paired.ci_low,
+            comparison.paired.ci_high,
+        )
     )
-    label = comparison_tables.sides(one, report.numbers, report.say) if report.several else ""
-    return plots.PlotRow(label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(one))])
+    label = (
+        comparison_tables.sides(comparison, report.numbers, report.phrases)
+        if report.has_several
+        else ""
+    )
+    return plots.PlotRow(
+        label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(comparison))]
+    )
 
 
 def _drawn_spans(report: Report) -> Iterator[Figure]:
-    """A plot a criterion, all over the same scale."""
-    found = spans(report)
-    rows = [row for groups in found.values() for group in groups for row in group.rows]
-    ends = [0.0, *(end for row in rows for one in row.intervals for end in (one.low, one.high))]
+    """A plot for each criterion, all with the same scale."""
+    plotted = spans(report)
+    rows = [row for groups in plotted.values() for group in groups for row in group.rows]
+    ends = [
+        0.0,
+        *(
+            end
+            for row in rows
+            for interval in row.intervals
+            for end in (interval.low, interval.high)
+        ),
+    ]
     low, high = min(ends), max(ends)
     margin = MARGIN * (high - low or 1)
-    axis = plots.Axis(report.say("points_axis"), form="+~f")
-    for criterion, groups in found.items():
+    axis = plots.Axis(report.phrases("points_axis"), form="+~f")
+    for criterion, groups in plotted.items():
         yield _drawn(
             criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0)
         )
 
 
 def strips(report: Report) -> Groups:
-    """Of each task the judged metric and those that have a value to stand beside, where they lie
-    between 0 and 1."""
-    runs, found = report.result.runs, dict[str, list[plots.Group]]()
+    """The primary metric of each task, and metrics with a chance value, if they lie between 0 and
+    1."""
+    runs, groups_of = report.result.runs, dict[str, list[plots.Group]]()
     for task, name in dict.fromkeys(
         (of, name) for run in runs for of in run.scores for name in _shown(run, of)
     ):
@@ -106,8 +127,8 @@ def strips(report: Report) -> Groups:
         title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
         rows = [plots.PlotRow(_label(run, report), _figures(sides), sides) for run, sides in scored]
         held = _references([run for run, _ in scored], task, name, report)
-        found.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
-    return {task: groups for task, groups in found.items() if groups}
+        groups_of.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
+    return {task: groups for task, groups in groups_of.items() if groups}
 
 
 def _shown(run: Finished, task: str) -> list[str]:
@@ -129,7 +150,7 @@ def _sides(entry: TaskScores, name: str) -> list[plots.Interval]:
 
 
 def _label(run: Finished, report: Report) -> str:
-    return f"{report.whose(run)}{report.name(run)}" if report.several else ""
+    return f"{report.prefix(run)}{report.name(run)}" if report.has_several else ""
 
 
 def _figures(sides: Sequence[plots.Interval]) -> str:
@@ -139,11 +160,11 @@ def _figures(sides: Sequence[plots.Interval]) -> str:
 def _references(
     runs: Sequence[Finished], task: str, metric: str, report: Report
 ) -> dict[str, float]:
-    """What a metric is held against, by its name; behind it, where it is not the same for all runs,
-    whose it is."""
+    """The values of a metric's baselines by their names, with the numbers of the runs if a baseline
+    is not the same for all."""
     runs_of: dict[Baseline, list[str]] = {}
     for run in runs:
-        for baseline in _baselines(run.scores[task], task, metric, report.say):
+        for baseline in _baselines(run.scores[task], task, metric, report.phrases):
             runs_of.setdefault(baseline, []).append(f"{report.numbers[run.folder]}")
     values = {}
     for baseline, numbers in runs_of.items():
@@ -160,17 +181,17 @@ class Baseline(NamedTuple):
     value: float
 
 
-def _baselines(entry: TaskScores, task: str, metric: str, say: Phrases) -> Iterator[Baseline]:
+def _baselines(entry: TaskScores, task: str, metric: str, phrases: Phrases) -> Iterator[Baseline]:
     """Chance, and for the primary metric also the run's own baselines and published figures."""
     if metric in entry.chance:
-        yield Baseline(say("chance"), entry.chance[metric])
+        yield Baseline(phrases("chance"), entry.chance[metric])
     if metric == cards()[task].primary:
         for name, scores in entry.references.lines.items():
             if (value := scores[metric].value) is not None:
-                yield Baseline(say.word("lines", name), value)
+                yield Baseline(phrases.word("lines", name), value)
         for figure in entry.published:
             if figure.metric == metric:
-                yield Baseline(say.word("lines", figure.name), figure.value)
+                yield Baseline(phrases.word("lines", figure.name), figure.value)
 
 
 def _drawn_strips(report: Report) -> Iterator[Figure]:
@@ -193,7 +214,7 @@ def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figur
 
 
 def curves(report: Report, axis: LossAxis) -> list[plots.Series]:
-    """The losses of all runs against `tokens` or `seconds`; none where no run logged two."""
+    """The losses of all runs against `tokens` or `seconds`; empty if no run logged two."""
     if not any(sum(loss.kind == "loss" for loss in losses) > 1 for losses in report.losses):
         return []
     names = _legend(report)
@@ -214,7 +235,7 @@ def _points(losses: Sequence[Loss], axis: LossAxis, kind: Kind) -> list[plots.Pl
 
 
 def _legend(report: Report) -> list[str]:
-    """What each run's lines are called; nothing where there is one run."""
+    """The name of each run's lines in the legend; empty for a single run."""
     runs = report.result.runs
     if len(runs) > NAMED:
         return [f"{report.numbers[run.folder]}" for run in runs]
@@ -222,46 +243,49 @@ def _legend(report: Report) -> list[str]:
 
 
 def _drawn_curves(report: Report) -> Iterator[Figure]:
-    said = " ".join(f"{report.whose(run)}{report.lost(run)}" for run in report.result.runs)
+    text = " ".join(f"{report.prefix(run)}{report.loss_summary(run)}" for run in report.result.runs)
     for axis in LOSS_AXES:
-        if found := curves(report, axis):
-            title = report.say("loss_against", axis=report.say(f"{axis}_axis"))
+        if series := curves(report, axis):
+            title = report.phrases("loss_against", axis=report.phrases(f"{axis}_axis"))
             yield Figure(
                 title,
                 plots.svg(
-                    plots.lines(found, plots.Axis(""), plots.Axis("", log=True, form="~g")),
-                    f"{title}. {said}",
+                    plots.lines(series, plots.Axis(""), plots.Axis("", log=True, form="~g")),
+                    f"{title}. {text}",
                 ),
             )
 
 
-def _drawn_confusion(report: Report, found: Confusion) -> Figure:
-    table, say = report.confusion(found), report.say
-    said = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
-    spec = plots.confusion(found.choices, found.counts, (say("given_answer"), say("right_answer")))
+def _drawn_confusion(report: Report, confusion: Confusion) -> Figure:
+    table, phrases = report.confusion(confusion), report.phrases
+    text = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
+    spec = plots.confusion(
+        confusion.choices, confusion.counts, (phrases("given_answer"), phrases("right_answer"))
+    )
     return Figure(
-        table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {said}")
+        table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {text}")
     )
 
 
-def _drawn_calibration(report: Report, found: Calibration) -> Figure:
-    title, say = report.calibrated(found), report.say
-    sides = {"base": found.base, "tuned": found.tuned}
+def _drawn_calibration(report: Report, calibration: Calibration) -> Figure:
+    title, phrases = report.calibrated(calibration), report.phrases
+    sides = {"base": calibration.base, "tuned": calibration.tuned}
     spec = plots.reliability(
-        {kind: dots(side) for kind, side in sides.items()}, (say("sure_axis"), say("right_axis"))
+        {kind: dots(side) for kind, side in sides.items()},
+        (phrases("sure_axis"), phrases("right_axis")),
     )
-    said = "; ".join(
-        f"{say.word('variants', kind)} {', '.join(map(_said, side))}"
+    text = "; ".join(
+        f"{phrases.word('variants', kind)} {', '.join(map(_said, side))}"
         for kind, side in sides.items()
     )
-    return Figure(title, plots.svg(spec, f"{title}. {said}"))
+    return Figure(title, plots.svg(spec, f"{title}. {text}"))
 
 
 def dots(bins: Sequence[Bin]) -> list[plots.Dot]:
     """The bins of a calibration plot, each with its share of all items."""
-    whole = sum(one.n for one in bins)
-    return [plots.Dot(one.confidence, one.right, one.n / whole) for one in bins]
+    whole = sum(bin.n for bin in bins)
+    return [plots.Dot(bin.confidence, bin.right, bin.n / whole) for bin in bins]
 
 
-def _said(one: Bin) -> str:
-    return f"{one.confidence:.2f} → {one.right:.2f} (n = {one.n:,})"
+def _said(bin: Bin) -> str:
+    return f"{bin.confidence:.2f} → {bin.right:.2f} (n = {bin.n:,})"

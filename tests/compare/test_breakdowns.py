@@ -116,7 +116,7 @@ def test_each_task_has_one_table_that_says_its_intervals_are_not_adjusted(
     say = Phrases(language)
     (table,) = [
         table
-        for table in Report(result, say).judged()
+        for table in Report(result, say).results()
         if table.title == say("breakdown", task="nli_sample_ko", metric="acc")
     ]
     assert (len(table.rows), len(table.head)) == (7, 7)

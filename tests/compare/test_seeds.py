@@ -230,7 +230,7 @@ def test_a_report_shows_the_seeds_and_whose_answers_are_quoted(
 ) -> None:
     say = Phrases(language)
     report = Report(Result.of(three(tmp_path)), say)
-    assert say("seeds_title") in [table.title for table in report.judged()]
+    assert say("seeds_title") in [table.title for table in report.results()]
     assert [report.sides(found) for found in report.changes] == [
         "nli_sample_ko:"
         f" 1\u00a0{say.word('variants', 'base')}\u00a0→\u00a01\u00a0{say.word('variants', 'tuned')}"

@@ -308,7 +308,7 @@ def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_
     report = both(tmp_path, replace(OTHER, first=5))
     *_, found = report.changes
     assert (found.is_tuning, found.n, found.confusions) == (False, 45, [])
-    assert report.who(found) == ("quickstart-llama, LoRA", "quickstart-deepseek, LoRA")
+    assert report.names_of(found) == ("quickstart-llama, LoRA", "quickstart-deepseek, LoRA")
     for example in found.examples:
         right = [side == [(example.gold, True)] for side in (example.a, example.b)]
         assert right == {"won": [False, True], "lost": [True, False]}[example.outcome]
@@ -326,16 +326,18 @@ def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ
             (series.label[:1], series.dashed, len(series.points)) for series in curves(report, axis)
         ]
         assert told == [("1", False, 8), ("1", True, 1), ("2", False, 8), ("2", True, 1)]
-    card, parity, machine = report.made()[0], *report.made()[-2:]
+    card, parity, machine = report.origins()[0], *report.origins()[-2:]
     names = tuple(report.result.names.values())
-    assert (parity.head[1:], machine.head[1:], report.spent()[0].head[1:]) == (names,) * 3
+    assert (parity.head[1:], machine.head[1:], report.costs()[0].head[1:]) == (names,) * 3
     assert machine.notes == [f"Compared by: ./cli.py compare {tmp_path / 'a'} {tmp_path / 'b'}"]
-    assert (card.title, len(report.made())) == ("Training data", 6)
+    assert (card.title, len(report.origins())) == ("Training data", 6)
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
     titles = [
         table.title
-        for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()
+        for table in Report(
+            Result.of(load([tmp_path / "a", tmp_path / "b"])), report.phrases
+        ).origins()
     ]
     assert [title for title in titles if title.startswith("Training data")] == [
         f"Training data: {n}" for n in names
@@ -383,11 +385,11 @@ def _judged(report: Report) -> list[Comparison]:
 def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
     report = both(tmp_path)
     empty = [
-        replace(one, found=one.paired._replace(value_b=math.nan))
+        replace(one, paired=one.paired._replace(value_b=math.nan))
         for one in report.result.comparisons
         if one.metric != "acc"
     ]
-    result = replace(report.result, found=[*_judged(report), *empty])
+    result = replace(report.result, comparisons=[*_judged(report), *empty])
     for language in LANGUAGES:
         table, *_ = criteria(result, Phrases(language))
         assert [row[2] for row in table.rows] == ["acc*"] * 3
@@ -413,7 +415,7 @@ def test_what_a_card_says_is_said_in_korean_for_every_source(tmp_path: Path) -> 
     manifest = read_json(folder / "data" / "manifest.json")
     manifest["entries"][0]["obliges"] = SOURCES["klue_nli"].CARD.obliges
     write_json(folder / "data" / "manifest.json", manifest)
-    (note,) = Report(Result.of(load([folder])), say).made()[0].notes
+    (note,) = Report(Result.of(load([folder])), say).origins()[0].notes
     assert "출처(KLUE, Park et al. 2021)를 밝히고" in note
 
 
