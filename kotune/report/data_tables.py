@@ -44,8 +44,7 @@ def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
-    """What of an entry's data was not read, or was rewritten. Runs of earlier versions do not record
-    it."""
+    """What of an entry's data was not read, or was rewritten. Runs of earlier versions lack it."""
     unread = [phrases("unread_key", name=key, n=f"{n:,}") for key, n in entry.not_read.items()]
     unread += [phrases("unread_file", name=name) for name in entry.unread_files]
     if unread:

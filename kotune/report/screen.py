@@ -1,4 +1,4 @@
-"""A comparison on the terminal: verdicts, a table for each criterion, costs, and what differs in the
+"""A comparison on the terminal: verdicts, a table for each criterion, costs, and differences of the
 runs."""
 
 from rich.console import Console

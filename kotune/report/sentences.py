@@ -149,8 +149,8 @@ def _signed(comparison: Comparison) -> str:
 
 
 def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str, str]:
-    """The numbers of a sentence: difference, interval and p. If something is claimed, they are those
-    of the winner: difference and interval are above 0."""
+    """The numbers of a sentence: difference, interval and p. If something is claimed, difference
+    and interval are above 0."""
     paired = comparison.paired
     if result in ("undefined", "void"):
         return {}
