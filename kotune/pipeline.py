@@ -1,5 +1,5 @@
-"""The stages of a run in their order: prepare, render, train, score, report. Only what is missing
-or changed is done."""
+"""Runs the stages in their order: prepare, render, train, score, report. Only what is missing or
+changed is done."""
 
 import os
 import platform
@@ -41,7 +41,7 @@ from kotune.report import lines, writing
 from kotune.runs import guard
 from kotune.runs.events import read_metrics
 from kotune.runs.finished import made_of
-from kotune.runs.folder import RUNS, STAGES, Run, command, read_model, said, write_text
+from kotune.runs.folder import RUNS, STAGES, Run, as_options, command, read_model, write_text
 from kotune.runs.job import LAUNCHERS, Job, Launcher
 from kotune.runs.records import Manifest, Parity, TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
@@ -54,9 +54,9 @@ from kotune.worker import server
 from kotune.worker.call import call
 from kotune.worker.device import Device, chosen, detect_device
 
-# What a stage goes on from when it is killed; of no use once its result is on record.
+# What a killed stage continues from; removed once its result is recorded.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
-PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
+PRIVATE = 0o700  # of a new run folder; its owner may give it another mode
 PACKAGES = (
     "axolotl",
     "torch",
@@ -71,20 +71,19 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says beside the recipe; `command` is how to start the same run
-    again."""
+    """The options of the command line beside the recipe. `command()` starts the same run again."""
 
     overrides: tuple[str, ...] = ()
     until: str = "report"
     limit: Limit = None
     runs_dir: Path = RUNS
     dry_run: bool = False
-    lang: str = LANGUAGES[0]  # of the report; the screen speaks English
+    lang: str = LANGUAGES[0]  # of the report; the screen is English
     launcher: Launcher = ()
-    device: Device | None = None  # `cpu`: whatever GPU there is, and however long it takes
+    device: Device | None = None  # `cpu`: without the GPU, however long it takes
 
     def command(self, recipe_file: Path) -> str:
-        words = said(self.overrides, self.limit, self.lang) + (
+        words = as_options(self.overrides, self.limit, self.lang) + (
             ["--device", self.device] if self.device else []
         )
         name, *arguments = self.launcher or ("",)
@@ -93,7 +92,7 @@ class RunOptions:
 
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
-    """Take a recipe through its stages up to `options.until`; the run, whose folder is
+    """Take a recipe through its stages up to `options.until`. Returns the run, whose folder is
     `<runs_dir>/<recipe>-<hash>`."""
     with chosen(options.device):
         return _run(recipe_file, options, screen)
@@ -138,8 +137,8 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 
 def _judged(folder: Path) -> AbstractContextManager[None]:
-    """Around all that is done with a run folder that was there: what its files break is one
-    message. A new one holds nothing but our own, and what breaks there is our fault."""
+    """Context manager around all work in a run folder. In a folder that existed, an error caused by
+    malformed files is one message. A new folder holds our own files alone: an error is our bug."""
     if not folder.exists():
         return nullcontext()
     return made_of(folder, instead="move the folder away and run again")
@@ -187,8 +186,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> N
 
 
 def _require_machine(job: Job, options: RunOptions) -> None:
-    """KotuneError, before anything is written or downloaded, where this machine cannot do what is
-    to come, or takes hours."""
+    """KotuneError if this machine cannot do the stages to come, or takes hours; before anything is
+    written or downloaded."""
     require_engines()
     gpu.require(job, options.until)
     if job.device == "cpu" and not options.device:
@@ -196,7 +195,7 @@ def _require_machine(job: Job, options: RunOptions) -> None:
 
 
 def require_engines() -> None:
-    """RecipeError in the light install, before anything is written."""
+    """RecipeError in the light install."""
     if not find_spec("axolotl"):
         raise RecipeError(
             f"this is the light install, which only checks, renders and plans; {INSTALL} brings"
@@ -238,7 +237,7 @@ def plan(job: Job, until: str) -> list[StageState]:
 
 
 def _begin(job: Job, facts: dict[str, object]) -> None:
-    """What is true of the machine and the code that run the next stage."""
+    """Record the recipe, and facts about the machine and the code that run the next stage."""
     write_text(
         job.run.path(RECIPE),
         "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
@@ -266,11 +265,10 @@ def _prepare(job: Job, screen: Screen) -> None:
 
 
 def configure(job: Job, weights: bool = True) -> presets.Model:
-    """What Axolotl is started with, written into the run folder, once the model is at hand:
-    axolotl.yml and our template.
+    """Fetch the model and write Axolotl's input into the run folder: axolotl.yml and our template.
 
-    The tokenizer's own template, where there is none of ours, is written by whoever loads the
-    tokenizer."""
+    If kotune has no template for the model, the tokenizer's own is written where the tokenizer is
+    loaded."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
     _refuse_beyond_positions(job, generation.positions(model.base, revision))
@@ -284,19 +282,19 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 
 
 def _rendered(job: Job, revision: str | None) -> str:
-    """axolotl.yml, for as many training rows as there are where they are prepared."""
+    """axolotl.yml, for the number of training rows if they are prepared."""
     manifest = job.run.path(MANIFEST)
     rows = read_model(manifest, Manifest).rows.train if manifest.exists() else None
     return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
 
 
 def _refuse_beyond_positions(job: Job, positions: float) -> None:
-    """RecipeError for examples longer than the model was made for, of which it makes something
-    without a word."""
-    wanted = int(config.config(job.recipe, job.device)["sequence_len"])
-    if wanted > positions:
+    """RecipeError for a sequence_len beyond the model's positions, which the model would accept
+    silently."""
+    length = int(config.config(job.recipe, job.device)["sequence_len"])
+    if length > positions:
         raise RecipeError(
-            f"axolotl.sequence_len: {wanted:,} is beyond the {positions:,} positions of"
+            f"axolotl.sequence_len: {length:,} is beyond the {positions:,} positions of"
             f" {job.recipe.model}; give no more"
         )
 
@@ -320,7 +318,7 @@ def _train(job: Job, screen: Screen) -> None:
         presets.find(job.recipe.model, job.recipe.template).base,
         job.run.record().model_revision,
     )
-    hub.fetch(base, revision=revision)  # judged here too: a stranger's run.json skips stages
+    hub.fetch(base, revision=revision)  # checked here too: a stranger's run.json may skip stages
     config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
     with closing(
         training.train(job.run.root, stages.inputs(job, "train"), job.launcher, lean.is_lean(job))
@@ -388,9 +386,9 @@ def _report(job: Job, screen: Screen) -> None:
 
 
 def _revision() -> str | None:
-    """The git commit of this checkout, with `+changes` where it was edited; None outside git, and
-    in an installation."""
-    if not IS_CHECKOUT:  # a git that it lies in is somebody else's
+    """The git commit of this checkout, with `+changes` if it was edited; None outside git, and in
+    an installation."""
+    if not IS_CHECKOUT:  # a git repository around it is somebody else's
         return None
     git = ["git", "-C", str(ROOT)]
     try:

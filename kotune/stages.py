@@ -1,5 +1,5 @@
-"""What each stage depends on and what it makes: a stage is skipped when it finished before with the
-same inputs, so everything that can change its result is named here."""
+"""Inputs and outputs of each stage. A stage is skipped if it finished before with the same inputs,
+so everything that can change its result is listed here."""
 
 import hashlib
 from collections.abc import Callable
@@ -47,8 +47,8 @@ OUTPUTS = {
     "score": (SCORES, *(f"{SAMPLES}/{kind}" for kind in ("base", "tuned", "items"))),
     "report": (REPORT_PAGE, REPORT_MARKDOWN),
 }
-# Dicts that a recipe chooses from: of each only what it chooses counts, which is nothing where a
-# stage does not say.
+# Dicts that a recipe chooses from: only its choices count; nothing counts in a stage that names no
+# choice.
 METRICS_TABLE = "kodata.metrics.metrics.METRICS"
 NOTHING: Cut = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
 
@@ -59,7 +59,7 @@ def inputs(job: Job, stage: str) -> Inputs:
 
 
 def is_done(job: Job, stage: str) -> bool:
-    """Whether a stage finished with the inputs of now and what it made is still there."""
+    """Whether a stage finished with the present inputs and its outputs still exist."""
     there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
     return (
         there
@@ -69,8 +69,7 @@ def is_done(job: Job, stage: str) -> bool:
 
 
 def _added(job: Job, stage: str) -> bool:
-    """Whether a file that a tokenizer is read from lies beside those that training left, which has
-    no digest."""
+    """Whether a tokenizer's file without a digest lies beside those that training wrote."""
     if stage != "train":
         return False
     finished = job.run.record().stages.get(stage)
@@ -79,9 +78,9 @@ def _added(job: Job, stage: str) -> bool:
 
 
 def answered(stage: str) -> tuple[str, ...]:
-    """The files of a stage whose digests its record keeps, where they are there, so that an edited
-    one is made again. Samples have theirs in scores.json; another adapter is scored again; a report
-    may be written again in another language."""
+    """The files of a stage whose digests its record keeps, so that an edited file is made again.
+    Samples have theirs in scores.json. Another adapter is scored again. A report may be written
+    again in another language."""
     beside = (
         (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
         if stage == "train"
@@ -163,8 +162,7 @@ def _score_inputs(job: Job) -> Inputs:
 
 
 def _report_inputs(job: Job) -> Inputs:
-    """Everything that the report says is in the run's files, or in the words and pages that it is
-    told with."""
+    """The report depends on the run's files, and on phrases and page templates."""
     words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
     return {
         "scores": _known_sha256(job, SCORES),
@@ -184,8 +182,8 @@ def _known_sha256(job: Job, name: str) -> str | None:
 
 
 def _model_files(base: str) -> str:
-    """A local folder by its weights and configuration, a hub model by its id (its commit stands in
-    run.json)."""
+    """The digest of a local folder's weights and configuration, or a hub model's id (its commit is
+    in run.json)."""
     if not presets.is_folder(base):
         return base
     files = sorted(
@@ -197,7 +195,7 @@ def _model_files(base: str) -> str:
 
 
 def _test_files(job: Job) -> dict[str, str]:
-    """For each task the identity of what it scores on."""
+    """For each task the identity of its test data."""
     return {task: convert.fingerprint(place, "test") for task, place in job.scored().tasks.items()}
 
 
@@ -215,13 +213,13 @@ def meaning_of_task(name: str) -> str:
 
 @cache
 def code() -> Code:
-    """Our own code by what it means: an edited prompt or metric is never scored with stale results,
-    an edited comment is."""
+    """Our own code by its meaning: after an edited prompt or metric the stage runs again, after an
+    edited comment it does not."""
     return Code({"kodata": ROOT / "kodata", "kotune": PACKAGE, "kotune_tasks": TASKS})
 
 
 def versions(*packages: str) -> dict[str, str | None]:
-    """The installed version of each package, None where it is not installed."""
+    """The installed version of each package, None if it is not installed."""
     return {package: _version(package) for package in packages}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit
-from kotune.runs.folder import RUNS, command, said
+from kotune.runs.folder import RUNS, as_options, command
 from kotune.runs.job import LAUNCHERS
 from kotune.runs.records import fits, parsed
 
@@ -32,7 +32,7 @@ def again(record: object) -> str:
     words = _words(facts.get("command"))
     name, *passed = _launcher(facts.get("launcher"))
     overrides, limit = parsed(facts.get("overrides"), list[str]) or [], facts.get("limit")
-    options = said(
+    options = as_options(
         overrides if all(map(str.isprintable, overrides)) else [],
         limit if fits(limit, Limit) else None,
         lang if (lang := _after("--lang", words)) in LANGUAGES else LANGUAGES[0],

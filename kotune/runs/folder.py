@@ -1,9 +1,9 @@
-"""A run is a folder with fixed names. A stage counts as done only by its record in run.json, which
+"""A run is a folder with fixed file names. A stage is done only if its record is in run.json, which
 is written last.
 
-Every file is written under a temporary name and renamed when whole (kodata.drafts), so that a
-killed run leaves no half-written one and no link is followed. The folder is for its owner alone,
-and so are its files; a mode that the owner gave it stays."""
+Every file is written under a temporary name and renamed when it is whole (kodata.drafts), so that a
+killed run leaves no half-written file and no link is followed. Folder and files are readable by
+their owner alone; a mode that the owner set stays."""
 
 import fcntl
 import hashlib
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
-PIECE = 1 << 20  # bytes that are digested at a time
+PIECE = 1 << 20  # bytes that are hashed at a time
 Inputs = Mapping[str, object]  # what a stage's result depends on: any JSON, compared as a whole
 T = TypeVar("T")
 
@@ -39,16 +39,16 @@ T = TypeVar("T")
 def command(
     recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run"
 ) -> str:
-    """How a recipe is run, or a study, ready for a shell; `words`: further options; `passed`: what
-    goes to the launcher."""
-    place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
+    """The command that runs a recipe or a study, quoted for a shell. `words`: further options;
+    `passed`: arguments for the launcher."""
+    folder = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
     return shlex.join(
-        [PROGRAM, verb, typed(recipe), *words, *place, *(["--", *passed] if passed else [])]
+        [PROGRAM, verb, typed(recipe), *words, *folder, *(["--", *passed] if passed else [])]
     )
 
 
-def said(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
-    """What a command line says of these, as words; nothing where it may stay silent."""
+def as_options(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
+    """These settings as options of a command line, without those that have their default."""
     words = [word for override in overrides for word in ("--set", override)]
     words += ["--limit", str(limit)] if limit else []
     return words + (["--lang", lang] if lang != LANGUAGES[0] else [])
@@ -159,28 +159,28 @@ def write_text(path: Path, text: str) -> None:
 
 
 def publish(path: Path, text: str) -> None:
-    """write_text() of what is made to be shown: others may read it where the umask lets them."""
+    """write_text() for a file to be shown to others, who may read it if the umask allows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode(), drafts.usual())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Half a character, which a stranger's file may hold, is written as JSON spells it: UTF-8 has
-    none."""
+    """Write a JSON file. Half of a surrogate pair, which a stranger's file may hold, is written as
+    an escape: UTF-8 has no such character."""
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
     write_text(path, text.encode(errors="backslashreplace").decode())
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in a file of a run folder. StageError where somebody damaged it."""
+    """The value in a JSON file of a run folder. StageError if it is damaged."""
     try:
         return json_of(path)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else error
         raise StageError(
-            f"{path}: not JSON any more ({told}); move the run folder away and run again"
+            f"{path}: not JSON any more ({reason}); move the run folder away and run again"
         ) from None
 
 
@@ -197,7 +197,7 @@ def read_model(path: Path, shape: type[T]) -> T:
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """One digest over the files' contents, in the order given. OSError for a file of over `most`
+    """One digest over the files' contents, in the given order. OSError for a file of over `most`
     bytes."""
     whole = hashlib.sha256()
     for path in paths:
@@ -206,10 +206,10 @@ def sha256(*paths: Path, most: int = MOST) -> str:
 
 
 def _digest(path: Path, most: int) -> bytes:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with opened(path, most) as file:
         while piece := file.read(PIECE):
-            found.update(piece)
-            if file.tell() > most:  # though it said that it has fewer
+            digest.update(piece)
+            if file.tell() > most:  # although its size said fewer
                 raise too_large(path, most)
-    return found.digest()
+    return digest.digest()

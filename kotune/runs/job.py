@@ -1,4 +1,4 @@
-"""One recipe in its run folder: what goes in, what is scored, and which of that the model is
+"""One recipe in its run folder: its data, the tasks that are scored, and which of them the model is
 trained on."""
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
 LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
-Launcher = tuple[str, ...]  # one of Axolotl's own and its arguments; empty: python, one process
+Launcher = tuple[str, ...]  # one of LAUNCHERS and its arguments; empty: python, one process
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Job:
 
     @property
     def is_old_gpu(self) -> bool:
-        """Whether it runs on a GPU without bf16 of its own."""
+        """Whether it runs on a GPU without native bf16."""
         return self.device == "cuda" and driver.is_old()
 
     def entries(self) -> list[Entry]:
@@ -64,30 +64,31 @@ class Job:
         return convert(self.entries(), folder, recipe.seed, scored, recipe.validation_rows)
 
     def scored(self) -> Scored:
-        """What the recipe is scored on, for kodata's leak check."""
+        """The data that the recipe is scored on, for kodata's leak check."""
         places = {task: self._place(task) for task in self.tasks}
         return Scored(places, self.recipe.leaks, self.not_scored)
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
-        """Every task that is scored, with how its source is read: as the data entry says, or
+        """Every task that is scored, with how its source is read: as in its data entry, or from
         `data_path`."""
         return {task: data for task, data in self._asked.items() if task not in self.not_scored}
 
     @cached_property
     def not_scored(self) -> dict[str, int | None]:
-        """The tasks that the recipe names and that have nothing to score, as Scored has them."""
-        found = {}
+        """The recipe's tasks that have no test rows, as in Scored: the groups that there are, or
+        None."""
+        groups = {}
         for task in self._asked:
             source, path = source_at(self._place(task)), self._asked[task].path
             try:
                 if source.CARD.test_share is not None:
                     source.files("test", path)
             except NoTestError as error:
-                found[task] = error.groups
-            except DataError:  # whoever reads the data tells it
+                groups[task] = error.groups
+            except DataError:  # reported where the data are read
                 continue
-        return found
+        return groups
 
     @cached_property
     def _asked(self) -> dict[str, TaskData]:
@@ -106,7 +107,7 @@ class Job:
         return DataPlace(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
-        """The tasks whose source is trained on the prompt that the task asks."""
+        """The tasks whose source is trained in the form of the task's prompt."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
         return [
             task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained

@@ -1,7 +1,8 @@
-"""Files of a run folder, which may be a stranger's, read within bounds: of size, of depth, of what
-an alias may grow to.
+"""Reads files of a run folder, which may be a stranger's, within bounds: of size, of depth, and of
+what a YAML alias may expand to.
 
-Raises OSError for what is missing, too large or no file at all, ValueError for what is not whole.
+Raises OSError for a file that is missing, too large or no regular file, ValueError for content that
+is not whole.
 """
 
 import json
@@ -40,8 +41,7 @@ def json_of(path: Path) -> Any:
 
 
 def long_json_of(path: Path) -> Any:
-    """The value in a JSON file of many lines that grows with a training, within the bounds of
-    raw_lines()."""
+    """The value in a JSON file that grows with a training, within the bounds of raw_lines()."""
     return loads(b"".join(raw_lines(path)))
 
 
@@ -61,8 +61,8 @@ def lines_of(path: Path) -> list[Any]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Each line with its end, one after another: the file and what is made of it need not lie in
-    memory together. ValueError where they hold more values than are read."""
+    """Each line with its end, one after another, so that the file and what is made of it need not
+    both be in memory. ValueError if the lines hold more than MAX_VALUES values."""
     size, values = 0, 0
     with opened(path, MAX_LINES) as file:
         # splitlines() of text would break at U+2028, which stands in answers.
@@ -92,8 +92,7 @@ def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
 
 
 def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, which begins at 1. StageError for one that is longer than a row
-    can be."""
+    """Each line with its number, from 1. StageError for a line that is longer than a row can be."""
     with opened(path) as file:
         number = 0
         while line := file.readline(MAX_ROW + 1):
@@ -104,11 +103,11 @@ def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _no_row(path: Path, number: int) -> StageError:
-    told = (
+    reason = (
         "no row as the prepare stage writes it; take the file away and run the same command again,"
         " which makes it anew"
     )
-    return StageError(f"{path}:{number}: {told}")
+    return StageError(f"{path}:{number}: {reason}")
 
 
 def yaml_of(path: Path) -> Any:
@@ -117,8 +116,8 @@ def yaml_of(path: Path) -> Any:
 
 
 def _line(line: bytes) -> Any:
-    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson
-    refuses."""
+    """The value of a line of JSON, by orjson if it is installed. orjson refuses NaN; such a line is
+    read by json."""
     try:
         import orjson
 
@@ -128,7 +127,7 @@ def _line(line: bytes) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """The value in a JSON text. ValueError for one that is not whole, or too deep."""
+    """The value in a JSON text. ValueError if it is not whole, or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:

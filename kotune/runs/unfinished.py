@@ -9,7 +9,7 @@ from kotune.runs.records import Count, Event, FileModel, Values
 
 
 class TrainedRecord(FileModel):
-    """What the train stage leaves in run.json for scoring: how the base model is loaded."""
+    """Facts in run.json that the train stage writes for scoring: how the base model is loaded."""
 
     base_precision: str
     compute_dtype: str
@@ -17,7 +17,7 @@ class TrainedRecord(FileModel):
 
 
 class Started(Event):
-    """Its first line in each start of training."""
+    """The first event of each start of training."""
 
     event: Literal["start"]
     base_precision: str
@@ -27,14 +27,14 @@ class Started(Event):
 
 
 class TrainerState(FileModel):
-    """trainer_state.json of a checkpoint, which is Hugging Face's."""
+    """trainer_state.json of a checkpoint, a file of Hugging Face's."""
 
     global_step: Count
 
 
 class Tensor(FileModel):
-    """What the header of a safetensors file says of a tensor; `data_offsets`: where it begins and
-    ends, in bytes after it."""
+    """A tensor in the header of a safetensors file. `data_offsets`: its begin and end, in bytes
+    after the header."""
 
     dtype: str
     shape: Annotated[list[Count], Field(max_length=16)]
@@ -42,9 +42,9 @@ class Tensor(FileModel):
 
 
 class Note(FileModel):
-    """A file of scored/: a variant's samples of a task that are there. `batches`: sizes of those
-    that answers were written in; `origin`: the run that they are taken from, if any, and `checked`,
-    the items that were asked again then."""
+    """A file of scored/: a variant's samples of a task are done. `batches`: the sizes of the
+    batches in which answers were written; `origin`: the run that the samples were copied from, if
+    any; `checked`: the items of it that this model was asked again."""
 
     n: Count
     values: Values
@@ -61,7 +61,7 @@ class Note(FileModel):
 
 
 class RefusedNote(FileModel):
-    """A file of scored/: whose answers were not believed, and why."""
+    """A file of scored/: the run whose answers were not believed, and why."""
 
     origin: str = Field(alias="from")
     why: str
