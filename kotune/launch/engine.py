@@ -8,7 +8,7 @@ from pathlib import Path
 from kotune.display.phrases import LANGUAGES
 from kotune.models.presets import PRESETS
 from kotune.recipe.schema import Limit, Recipe
-from kotune.runs.folder import RUNS
+from kotune.runs.folder import RUNS, as_options
 from kotune.shipped import typed
 
 HERE = Path(__file__).parent
