@@ -103,7 +103,8 @@ def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_who
         " open('metrics.jsonl', 'a').write(line); time.sleep(0.1)"
     )
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", code])
-    assert list(training.train(tmp_path, INPUTS)) == GOOD
+    followed = [e for e in training.train(tmp_path, INPUTS) if isinstance(e, Event)]
+    assert [event.as_json() for event in followed] == GOOD
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["adapter_model.safetensors"]
     assert (tmp_path / "checkpoints").exists()  # until the stage is on record
 
@@ -472,10 +473,14 @@ def test_unfinished_work_of_other_inputs_is_forgotten(tmp_path: Path) -> None:
     assert not (folder / "checkpoint-5").exists()
 
 
+def read(metrics: Path) -> list[dict[str, object]]:
+    return [event.as_json() for event in events.read_metrics(metrics)]
+
+
 def test_metrics_are_kept_up_to_the_checkpoint_that_training_goes_on_from(tmp_path: Path) -> None:
     metrics = trained(tmp_path, GOOD) / "metrics.jsonl"
     events.keep_metrics_until(metrics, 1)
-    assert events.read_metrics(metrics) == GOOD[:2]
+    assert read(metrics) == GOOD[:2]
     events.keep_metrics_until(metrics, 0)
     assert events.read_metrics(metrics) == []
 
@@ -509,7 +514,7 @@ def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
         told == "metrics.jsonl: not all of its lines are whole; it is kept as"
         f" metrics.jsonl.damaged{used}"
     )
-    assert events.read_metrics(metrics) == (GOOD[:2] if step else [])
+    assert read(metrics) == (GOOD[:2] if step else [])
     assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == was
     assert events.keep_metrics_until(metrics, step) == ""
     metrics.write_text("garbage\n")
@@ -527,8 +532,9 @@ def test_metrics_that_are_damaged_while_training_goes_on_are_one_message(tmp_pat
 
 
 def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text('{"event": "start"}\n{"event": "lo')
-    assert events.read_metrics(tmp_path / "metrics.jsonl") == [{"event": "start"}]
+    start = {"event": "start", "step": 0}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(start) + '\n{"event": "lo')
+    assert read(tmp_path / "metrics.jsonl") == [start]
 
 
 def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(
