@@ -314,7 +314,7 @@ def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(
     full: report.StudyReport,
 ) -> None:
     (pair,) = found_in(full).pairs
-    raw, adjusted = ([getattr(one, key) for _, one in pair.sizes] for key in ("found", "p_holm"))
+    raw, adjusted = ([getattr(one, key) for _, one in pair.sizes] for key in ("paired", "p_holm"))
     assert adjusted == pytest.approx(paired.holm([one.p_value for one in raw]))
     assert [rows for rows, _ in pair.sizes] == [250, 1000, 4000, 8000, 16000]
     assert [outcome(one) for _, one in pair.sizes][1:] == ["worse"] * 4
