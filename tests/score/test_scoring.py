@@ -16,7 +16,7 @@ from kotune.runs.task_data import TaskData
 from kotune.score import model as models
 from kotune.score import scoring, turns
 from kotune.score.model import BATCH_SIZE
-from tests.finished import PARITY
+from tests.finished import PARITY, metric
 
 torch = pytest.importorskip("torch")
 
@@ -36,12 +36,10 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         def __exit__(self, *_: object) -> None:
             base.on = False
 
-    def evaluated(
-        task: Any, model: Any, limit: int | None
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def evaluated(task: Any, model: Any, limit: int | None) -> scoring.Evaluated:
         done.append((task.name, base.on))
         model.written = [256, 64, 256]
-        return {"acc": {"value": float(base.on), "stderr": None, "n": 1}}, [{"doc_id": 0, "acc": 1}]
+        return scoring.Evaluated({"acc": metric(float(base.on), 1)}, [{"doc_id": 0}])
 
     def task(name: str, _: TaskData) -> Any:
         return SimpleNamespace(
