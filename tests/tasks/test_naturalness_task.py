@@ -158,11 +158,8 @@ def test_a_run_has_standard_errors_and_none_where_there_is_no_value(evaluate: Ev
         "ko_naturalness", lambda _, doc: GOOD if doc["kind"] == "explain" else "", limit=16
     )
     samples = [sample_of(sample, task) for sample in void["samples"]]
-    assert scoring.metrics(void["scores"], samples)["hangul"] == {
-        "value": None,
-        "stderr": None,
-        "n": 16,
-    }
+    empty = scoring.metrics(void["scores"], samples)["hangul"]
+    assert empty == MetricValue(value=None, stderr=None, n=16)
 
 
 def test_standard_errors_of_a_plain_run_are_for_both_tasks(
