@@ -43,7 +43,9 @@ from kotune.runs.events import read_metrics
 from kotune.runs.finished import made_of
 from kotune.runs.folder import RUNS, STAGES, Run, as_options, command, read_model, write_text
 from kotune.runs.job import LAUNCHERS, Job, Launcher
-from kotune.runs.records import Manifest, Parity, TaskScores, parsed
+from kotune.runs.manifest import Manifest
+from kotune.runs.proof import Parity
+from kotune.runs.records import TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
 from kotune.score import base_answers
 from kotune.score.samples import damaged_notes

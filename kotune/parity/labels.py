@@ -17,7 +17,7 @@ from kotune.parity.lengths import batches
 from kotune.parity.rendered import sides
 from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, end_ids, train_side
-from kotune.runs.records import LabelProof
+from kotune.runs.proof import LabelProof
 
 # Axolotl needs some 1.3 microseconds a character, and for each turn as long as for this many
 # characters.

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
 from kotune.parity.rendered import Numbered, TemplatesTokens, text_of
+from kotune.runs.proof import Content, Lengths
 from kotune.runs.reading import row_lines, rows_of, yaml_of
-from kotune.runs.records import Content, Lengths
 
 PARTS = (TRAIN, VALIDATION)
 BATCH = 1_000  # rows tokenized at a time

@@ -25,14 +25,7 @@ from kotune.parity import labels, lengths
 from kotune.parity.asked import score_side
 from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, load_strategy, train_side
-from kotune.runs.records import (
-    EQUAL,
-    NOT_PROVEN,
-    NOT_TRAINED,
-    ComparedIds,
-    Parity,
-    TaskProof,
-)
+from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, ComparedIds, Parity, TaskProof
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import load_task
 from kotune.shipped import RECIPES_PAGE

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from kodata.card import TrainingRow
 from kodata.prepare.output import doc_of
-from kotune.runs.records import Shapes
+from kotune.runs.proof import Shapes
 
 ITEMS = 128  # the first rows of each data entry, whatever their shapes
 PER_SHAPE = 4  # rows of each further shape

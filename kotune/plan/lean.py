@@ -10,7 +10,7 @@ from kotune.plan.counting import Counted
 from kotune.plan.plan import schedule_of, way_of
 from kotune.runs.folder import read_model
 from kotune.runs.job import Job
-from kotune.runs.records import Parity
+from kotune.runs.proof import Parity
 from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 from kotune.worker import driver

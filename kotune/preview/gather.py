@@ -18,7 +18,7 @@ from kotune.preview.tokens import Shown, Tokens
 from kotune.recipe.reading import load
 from kotune.runs.folder import Inputs, Run, read_json
 from kotune.runs.job import Job
-from kotune.runs.records import Manifest
+from kotune.runs.manifest import Manifest
 from kotune.worker.call import call, temporary
 from kotune.worker.device import detect_device
 

@@ -15,8 +15,8 @@ from kotune.layout import CONFIG, TRAIN
 from kotune.parity import lengths
 from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
 from kotune.recipe.axolotl_keys import AxolotlConfig
+from kotune.runs.proof import Content
 from kotune.runs.reading import yaml_of
-from kotune.runs.records import Content
 
 # tokens of a piece: whole characters, whether each of them has one token, two, three or four
 MOST = 12

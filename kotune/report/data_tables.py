@@ -6,7 +6,7 @@ from kodata.prepare.output import SIDES
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.report.lines import test_parts
-from kotune.runs.records import Manifest, ManifestEntry
+from kotune.runs.manifest import Manifest, ManifestEntry
 
 
 def labels(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:

@@ -8,19 +8,9 @@ from kodata.control_text import ENDED, REWRITTEN, SPACED
 from kodata.dialogue import EMPTY, UNANSWERED, UNASKED
 from kodata.reading.keys import CONTROLS
 from kotune.display.phrases import LANGUAGES, Phrases
-from kotune.runs.records import (
-    EQUAL,
-    NOT_PROVEN,
-    NOT_TRAINED,
-    Doubted,
-    Halved,
-    Manifest,
-    ManifestEntry,
-    MetricValue,
-    Parity,
-    TaskProof,
-    TaskScores,
-)
+from kotune.runs.manifest import Manifest, ManifestEntry
+from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, Parity, TaskProof
+from kotune.runs.records import Doubted, Halved, MetricValue, TaskScores
 from kotune_tasks.card import cards
 
 SHOWN = 5  # of what is not read

@@ -14,8 +14,9 @@ from kotune.display.table import Row, Table
 from kotune.layout import RECIPE
 from kotune.report import data_tables
 from kotune.runs.finished import Finished
+from kotune.runs.manifest import Manifest, ManifestEntry
+from kotune.runs.proof import LabelProof, TaskProof
 from kotune.runs.reading import MAX_YAML
-from kotune.runs.records import LabelProof, Manifest, ManifestEntry, TaskProof
 from kotune.shipped import PROGRAM
 
 NOTHING = "-"

@@ -13,7 +13,7 @@ from kotune.compare.verdict import doubted_by, outcome
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount, p_text
 from kotune.report.lines import not_scored
-from kotune.runs.records import NOT_PROVEN
+from kotune.runs.proof import NOT_PROVEN
 from kotune_tasks.card import cards
 
 

@@ -22,6 +22,8 @@ from kotune.runs import guard
 from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
+from kotune.runs.manifest import Manifest
+from kotune.runs.proof import Parity
 from kotune.runs.reading import MAX_LINES, raw_lines, yaml_of
 from kotune.runs.records import (
     Answer,
@@ -30,8 +32,6 @@ from kotune.runs.records import (
     Event,
     Item,
     Items,
-    Manifest,
-    Parity,
     Record,
     Resolved,
     TaskScores,

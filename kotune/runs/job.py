@@ -10,7 +10,7 @@ from kodata.prepare.entries import DataPlace, Entry, Scored, source_at
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
-from kotune.runs.records import Manifest, UncheckedManifest
+from kotune.runs.manifest import Manifest, UncheckedManifest
 from kotune.runs.task_data import TaskData
 from kotune.worker import driver
 from kotune.worker.device import Device

@@ -15,7 +15,8 @@ from kodata.reading.regular import content, opened, too_large
 from kotune.errors import StageError
 from kotune.layout import PARITY
 from kotune.recipe.strict_yaml import plain
-from kotune.runs.records import Parity, fits, parsed
+from kotune.runs.proof import Parity
+from kotune.runs.records import fits, parsed
 from kotune.runs.unfinished import StoredRow
 
 # Bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory.

@@ -19,7 +19,7 @@ from kotune.parity import proof as parity
 from kotune.parity.trained import Trained, read_rows
 from kotune.recipe import reading
 from kotune.runs.folder import write_text
-from kotune.runs.records import LabelProof, Parity, TaskProof
+from kotune.runs.proof import LabelProof, Parity, TaskProof
 from kotune.runs.task_data import TaskData
 from kotune.train import config as axolotl_config
 from tests.conftest import ROOT

@@ -9,7 +9,7 @@ import pytest
 from kodata.text import with_thought
 from kotune.parity import shapes
 from kotune.parity.shapes import Sample, shape_of
-from kotune.runs.records import Shapes
+from kotune.runs.proof import Shapes
 
 SYSTEM = {"role": "system", "content": "짧게"}
 

@@ -24,7 +24,8 @@ from kotune.recipe import strict_yaml
 from kotune.recipe.reading import load
 from kotune.runs.folder import Run, write_text
 from kotune.runs.job import Job
-from kotune.runs.records import Content, Manifest
+from kotune.runs.manifest import Manifest
+from kotune.runs.proof import Content
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.finished import MANIFEST
 from tests.parity.test_proof import run_folder

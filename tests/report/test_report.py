@@ -29,7 +29,8 @@ from kotune.report.report import Report
 from kotune.report.writing import write, write_as
 from kotune.runs.finished import Finished, load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
-from kotune.runs.records import Answers, Items, LabelProof, Lengths, Parity, TaskProof
+from kotune.runs.proof import LabelProof, Lengths, Parity, TaskProof
+from kotune.runs.records import Answers, Items
 from tests.conftest import Cli
 from tests.finished import Made, finished, metric, samples, task_scores
 from tests.test_cli import assert_one_message

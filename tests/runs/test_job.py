@@ -10,7 +10,7 @@ from kotune.errors import RecipeError
 from kotune.recipe import reading
 from kotune.runs.folder import Run
 from kotune.runs.job import Job
-from kotune.runs.records import NotScored
+from kotune.runs.manifest import NotScored
 from kotune.runs.task_data import TaskData
 from tests.conftest import write_recipe
 
