@@ -1,5 +1,5 @@
-"""run.json, scores.json, metrics.jsonl and samples of a run folder as frozen models, and how a value
-becomes one. manifest.py and proof.py have the other files.
+"""Frozen models of run.json, scores.json, metrics.jsonl and samples of a run folder, and how a
+value becomes one. manifest.py and proof.py have the other files.
 
 A model declares everything that is read of its file. Numbers are bounded, so that sums and products
 of a few hundred of them stay finite. Keys that no model declares are kept and not looked at: other
