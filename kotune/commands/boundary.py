@@ -18,7 +18,7 @@ class Commands(click.Group):
     """The group of all commands. It handles every error in one place."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from kodata.errors import DataError
+        from kodata.errors import UserError
         from kotune.errors import (
             INTERRUPTED,
             PREEMPTED,
@@ -31,7 +31,7 @@ class Commands(click.Group):
 
         try:
             return super().invoke(ctx)
-        except (KotuneError, DataError) as error:
+        except UserError as error:
             echo(f"error: {error}", err=True)
             if error.__cause__ and os.environ.get(TRACEBACK):
                 cause = error.__cause__

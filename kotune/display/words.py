@@ -5,10 +5,10 @@ import math
 ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
 
-def amount(value: float, scale: int, nearest: float = math.inf) -> str:
-    """A difference as text, in points if `scale` is 100. `nearest`: the end of its interval nearest
-    to 0. Enough digits are shown to distinguish this end from 0."""
-    digits = 1 if scale == 100 else 3
+def amount(value: float, is_share: bool, nearest: float = math.inf) -> str:
+    """A difference as text, in points if it is one of shares. `nearest`: the end of its interval
+    nearest to 0. Enough digits are shown to distinguish this end from 0."""
+    scale, digits = (100, 1) if is_share else (1, 3)
     while digits < 9 and not round(abs(scale * nearest), digits):
         digits += 1
     return f"{round(scale * value, digits) + 0:.{digits}f}"

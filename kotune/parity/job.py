@@ -26,4 +26,4 @@ def run(
     # Before check_texts, because it refuses a tokenizer with too many tokens.
     scoring.rehearse(root, base, revision, tokenizer, loaded)
     asked.check_texts(loaded, tokenizer)
-    write_json(root / PARITY, result)
+    write_json(root / PARITY, result.as_json())

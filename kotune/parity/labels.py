@@ -10,24 +10,26 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from kodata.card import TrainingRow
 from kotune.errors import StageError
 from kotune.layout import CONFIG
 from kotune.parity.lengths import batches
 from kotune.parity.rendered import difference
 from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, end_ids, tokenize_rows
+from kotune.runs.proof import LabelProof
 
 # Characters. Axolotl needs about 1.3 microseconds a character; each turn costs as much as A_TURN
 # characters.
 WORK, A_TURN = 200_000_000, 300
 
 
-def check_all(run: Path, strategy: Any, tokenizer: Any) -> tuple[dict[str, Any], Sample]:
+def check_all(run: Path, strategy: Any, tokenizer: Any) -> tuple[LabelProof, Sample]:
     """The entry `labels` of parity.json, and the sample of rows for the comparison of prompts.
     Raises StageError for a row with other trained tokens."""
     ends, sample = end_ids(run / CONFIG, tokenizer), Sample()
     rows, checked, work, is_checked = 0, 0, 0, True
-    before: dict[str, Any] = {}
+    before: TrainingRow | None = None
     for location, row in (numbered for batch in batches(run) for numbered in batch):
         rows += 1
         if row == before:  # a `weight` repeats rows
@@ -38,7 +40,8 @@ def check_all(run: Path, strategy: Any, tokenizer: Any) -> tuple[dict[str, Any],
         if is_checked:
             checked += 1
             check(tokenize_rows(strategy, [row])[0], tokenizer, ends, location)
-    return {"rows": rows, "checked": checked, "status": "answer and end of turn only"}, sample
+    status = "answer and end of turn only"
+    return LabelProof(rows=rows, checked=checked, status=status), sample
 
 
 def check(row: Trained, tokenizer: Any, ends: Collection[int], location: str = "parity") -> None:

@@ -22,6 +22,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from kodata.card import TrainingRow
 from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 from kotune.layout import CONFIG
@@ -29,16 +30,14 @@ from kotune.parity import labels, lengths
 from kotune.parity.asked import scored_ids
 from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, load_strategy, tokenize_rows
-from kotune.runs.records import EQUAL, NOT_PROVEN, NOT_TRAINED
+from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, ComparedIds, Parity, TaskProof
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import load_task
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards
 
 
-def prove(
-    run: Path, tasks: dict[str, TaskData], trained: Collection[str]
-) -> tuple[Any, dict[str, Any]]:
+def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tuple[Any, Parity]:
     """Axolotl's tokenizer, and the content of parity.json for a run folder. The folder must be the
     current directory, because Axolotl's paths are relative.
 
@@ -48,30 +47,26 @@ def prove(
     # Lengths first: they reveal problems of a row's text within seconds, with the clearest message.
     counted = lengths.count(run, tokenizer)
     labelled, sample = labels.check_all(run, strategy, tokenizer)
-    proof: dict[str, Any] = {
-        "labels": labelled,
-        "shapes": sample.summary(),
-        "lengths": counted,
-        "content": lengths.of_contents(run, tokenizer),
-        "tasks": {},
-    }
+    content, proofs = lengths.of_contents(run, tokenizer), dict[str, TaskProof]()
     for name in tasks:
         rows = [row for row in sample.rows if is_scored_by(row, name)] if name in trained else []
         if not rows:
-            proof["tasks"][name] = status_without_rows(name, sample)
+            proofs[name] = status_without_rows(name, sample)
             continue
         task = load_task(name, tasks[name]).with_documents([doc_of(row) for row in rows])
-        proof["tasks"][name] = compare(
+        proofs[name] = compare(
             name,
             tokenize_rows(strategy, rows),
             scored_ids(tokenizer, task),
             tokenizer,
             generates=task.generates,
         )
-    return tokenizer, proof
+    return tokenizer, Parity(
+        labels=labelled, shapes=sample.counts(), lengths=counted, content=content, tasks=proofs
+    )
 
 
-def is_scored_by(row: dict[str, Any], task: str) -> bool:
+def is_scored_by(row: TrainingRow, task: str) -> bool:
     """Whether the task can score a training row with the prompt that is trained.
 
     The row must have the task's source and form. A row of several turns also needs a task that
@@ -81,7 +76,7 @@ def is_scored_by(row: dict[str, Any], task: str) -> bool:
     return is_own and (len(row["messages"]) == 2 or card.turns)
 
 
-def status_without_rows(task: str, sample: Sample) -> dict[str, Any]:
+def status_without_rows(task: str, sample: Sample) -> TaskProof:
     """The entry of parity.json for a task that scores none of the trained rows.
 
     `not proven`: the task's source is trained in a form that no task scores. `not trained`: other
@@ -89,7 +84,9 @@ def status_without_rows(task: str, sample: Sample) -> dict[str, Any]:
     card, forms = cards()[task], sample.forms(cards()[task].source)
     scored = {(other.source, other.form) for other in cards().values()}
     unscored = [form for form in forms if form == card.form or (card.source, form) not in scored]
-    return {"status": NOT_PROVEN, "trained": unscored} if unscored else {"status": NOT_TRAINED}
+    if unscored:
+        return TaskProof(status=NOT_PROVEN, trained=unscored)
+    return TaskProof(status=NOT_TRAINED)
 
 
 def compare(
@@ -98,7 +95,7 @@ def compare(
     scored: list[list[int]],
     tokenizer: Any,
     generates: bool = False,
-) -> dict[str, Any]:
+) -> TaskProof:
     """The entry of parity.json for a task whose scored prompts equal the trained ones. Raises
     StageError with both texts around the first difference."""
     if not trained or len(trained) != len(scored):
@@ -109,8 +106,9 @@ def compare(
         expected = row.prompt() if generates else row.prompt_and_answer()
         if expected != ids:
             raise StageError(_mismatch(task, row.guid, (expected, ids), tokenizer))
-    example = {"guid": trained[0].guid, "trained_ids": trained[0].ids, "scored_ids": scored[0]}
-    return {"status": EQUAL, "items": len(trained), "example": example}
+    first = trained[0]
+    example = ComparedIds(guid=first.guid, trained_ids=first.ids, scored_ids=scored[0])
+    return TaskProof(status=EQUAL, items=len(trained), example=example)
 
 
 def _mismatch(task: str, guid: str, pair: tuple[list[int], list[int]], tokenizer: Any) -> str:

@@ -4,9 +4,11 @@ How a template or lm-eval renders a row depends on its shape: roles, thoughts, u
 white space, label and length."""
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from kodata.card import TrainingRow
 from kodata.prepare.output import doc_of
+from kotune.runs.proof import Shapes
 
 ITEMS = 128  # the first rows of each data entry, of any shape
 PER_SHAPE = 4  # rows of each further shape
@@ -30,7 +32,7 @@ class RowShape(NamedTuple):
     label: str
 
 
-def shape_of(row: dict[str, Any]) -> RowShape:
+def shape_of(row: TrainingRow) -> RowShape:
     """The shape of a row as convert() writes it."""
     messages = row["messages"]
     texts = [turn["content"] for turn in messages]
@@ -59,12 +61,12 @@ class Sample:
     PER_SHAPE."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[TrainingRow] = []
         self.beyond = 0  # rows of shapes after the first SHAPES
         self._entries: Counter[tuple[str, str]] = Counter()
         self._shapes: Counter[RowShape] = Counter()
 
-    def takes(self, row: dict[str, Any]) -> bool:
+    def takes(self, row: TrainingRow) -> bool:
         """Whether the next row of the file belongs to the sample. If so, it is kept."""
         shape = shape_of(row)
         is_known = shape in self._shapes or len(self._shapes) < SHAPES
@@ -81,10 +83,6 @@ class Sample:
         """The answer forms in which rows of a source are trained."""
         return [form for name, form in self._entries if name == source]
 
-    def summary(self) -> dict[str, int]:
-        """The entry `shapes` of parity.json."""
-        return {
-            "number": len(self._shapes),
-            "rows_kept": len(self.rows),
-            "rows_beyond": self.beyond,
-        }
+    def counts(self) -> Shapes:
+        """The numbers of shapes and rows, for parity.json."""
+        return Shapes(number=len(self._shapes), rows_kept=len(self.rows), rows_beyond=self.beyond)

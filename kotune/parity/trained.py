@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kodata.card import Message, TrainingRow
 from kotune.errors import RecipeError, StageError
-from kotune.models.loading import blaming, judged
+from kotune.models.loading import checked_folder, model_errors
 from kotune.runs.reading import rows_of, yaml_of
 from kotune.worker import bounds
 
@@ -19,7 +20,7 @@ class Trained:
     untrained token is -100."""
 
     guid: str
-    messages: list[dict[str, str]]
+    messages: list[Message]
     ids: list[int]
     labels: list[int]
 
@@ -59,9 +60,9 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
 
     keys = yaml_of(config)
     base = str(keys["base_model"])
-    judged(base, keys.get("revision_of_model"))
+    checked_folder(base, keys.get("revision_of_model"))
     remedy = "remove the named key from the recipe's `axolotl:`, or choose another model"
-    with blaming(base, "Axolotl cannot load its configuration", remedy):
+    with model_errors(base, "Axolotl cannot load its configuration", remedy):
         try:
             cfg = load_cfg(str(config))
         except ValidationError as error:
@@ -71,14 +72,14 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
             raise RecipeError(
                 f"Axolotl refuses the configuration of this recipe:\n{problems}"
             ) from None
-    with blaming(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
+    with model_errors(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
         tokenizer = bounds.bound_tokenizer(load_tokenizer(cfg))
-    with blaming(base, "its tokenizer cannot be used"):
+    with model_errors(base, "its tokenizer cannot be used"):
         _check_korean(tokenizer)
         return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
 
 
-def tokenize_rows(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
+def tokenize_rows(strategy: Any, rows: list[TrainingRow]) -> list[Trained]:
     """Each row as Axolotl tokenizes it."""
     trained = []
     for row in rows:
@@ -95,10 +96,10 @@ def end_ids(config: Path, tokenizer: Any) -> set[int]:
     return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
 
 
-def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
+def read_rows(path: Path, items: int) -> list[TrainingRow]:
     """The first `items` different rows of every data entry. train.jsonl holds the entries one after
     another."""
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], list[TrainingRow]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
         is_repeated = kept and kept[-1]["guid"] == row["guid"]  # by a `weight`

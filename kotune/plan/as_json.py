@@ -1,13 +1,13 @@
 """A plan as JSON, as `plan --json` prints it."""
 
 from dataclasses import asdict
-from typing import Any
 
+from kotune.compare.comparison import JsonRow
 from kotune.compare.efficiency import Price, cost
 from kotune.plan.plan import GpuPlan, Plan
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
+def as_json(plan: Plan) -> JsonRow:
     """The whole plan. Units are bytes, seconds and won."""
     counted, shape = plan.counted, plan.shape
     return {
@@ -42,7 +42,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> dict[str, Any]:
+def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> JsonRow:
+    spent = cost(plan.total, price)
     memory = plan.memory
     return {
         "fits": plan.micro is not None,
@@ -54,7 +55,7 @@ def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> dict[str, A
         "answers_at_once": plan.answers,
         "seconds": {name: round(value, 2) for name, value in plan.seconds.items()},
         "total_seconds": round(plan.total, 2),
-        "cost": cost(plan.total, price),
+        "cost": spent._asdict() if spent else None,
         "notes": plan.notes,
         "source": plan.gpu.source,
     }

@@ -65,13 +65,13 @@ class Counted:
 
 
 def count(recipe: Recipe) -> Counted:
-    """The exact counts, or an estimate with the reason."""
+    """Counted, or estimated with the reason."""
     why = _no_tokenizer(presets.find(recipe.model, recipe.template).base)
     if not why:
-        counts = _in_child(recipe)
-        if "absent" not in counts:
-            return Counted(**counts)
-        why = counts["absent"]
+        counted = _in_child(recipe)
+        if isinstance(counted, Counted):
+            return counted
+        why = counted
     return estimate(recipe, why)
 
 
@@ -108,7 +108,7 @@ def in_tokens(number: float) -> int:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _table() -> strict_yaml.Written:
     return strict_yaml.load(CHARACTERS_FILE)
 
 
@@ -164,7 +164,7 @@ def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
 def _no_tokenizer(base: str) -> str:
     """Why the model's tokenizer is not available; an empty string if it is."""
     if not find_spec("transformers"):
-        return f"the light install has no tokenizer; {INSTALL} for exact counts"
+        return f"the light install has no tokenizer; for exact counts, {INSTALL}"
     if presets.is_folder(base):
         return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
     from huggingface_hub import try_to_load_from_cache
@@ -177,21 +177,21 @@ def _no_tokenizer(base: str) -> str:
     )
 
 
-def _in_child(recipe: Recipe) -> dict[str, Any]:
+def _in_child(recipe: Recipe) -> Counted | str:
+    """What in_folder() returns in a process of its own."""
     from kotune.runs.folder import read_json
     from kotune.worker.call import call, temporary
 
     with temporary("plan") as folder:
         call("plan", folder, recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
-        counts: dict[str, Any] = read_json(folder / "counted.json")
-        return counts
+        made = read_json(folder / "counted.json")
+    return str(made["absent"]) if "absent" in made else Counted(**made)
 
 
-def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
+def in_folder(recipe: Recipe, run: Path) -> Counted | str:
     """Runs in the child process: prepare the data as in a run, in the folder `run`, and count them.
 
-    Returns the fields of Counted, or `absent` with the reason if the data are not available. The
-    hub must be switched off by offline()."""
+    Returns the reason if the data are not available. The hub must be switched off by offline()."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -200,32 +200,29 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     why = ""
     try:
         try:
-            manifest = job.prepare()
+            rows = job.prepare().rows
         except (HubError, HubDeniedError):  # of a scored task; only the leak check needs its data
             why = (
                 "counted without the leak check, because the data of a task are not on this"
                 " machine: a run may drop some rows"
             )
-            manifest = job.prepare(leaks=False)
+            rows = job.prepare_unchecked().rows
     except (HubError, HubDeniedError):
-        return {
-            "absent": (
-                "the data are not on this machine; rows and characters are those of the published"
-                " files"
-            )
-        }
+        return (
+            "the data are not on this machine; rows and characters are those of the published files"
+        )
     tokenizer = _tokenizer(recipe, run)
     every = [length for length, *_ in lengths.of_examples(run, tokenizer)]
-    rows, trained = manifest["rows"]["train"], lengths.of_answers(run, tokenizer)
-    return {
-        "rows": rows,
-        "validation": manifest["rows"]["validation"],
-        "lengths": sorted(every[:rows]),
-        "exact": True,
-        "why": why,
-        "trained": sum(trained) / len(trained),
-        "most": max(trained),
-    }
+    trained = lengths.of_answers(run, tokenizer)
+    return Counted(
+        rows=rows.train,
+        validation=rows.validation,
+        lengths=sorted(every[: rows.train]),
+        exact=True,
+        why=why,
+        trained=sum(trained) / len(trained),
+        most=max(trained),
+    )
 
 
 def _tokenizer(recipe: Recipe, run: Path) -> Any:

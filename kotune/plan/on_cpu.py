@@ -3,7 +3,7 @@ anything is written."""
 
 import os
 
-from kodata.errors import DataError, HubDeniedError, HubError
+from kodata.errors import DataError
 from kotune.errors import RecipeError, StageError
 from kotune.plan import assumptions, clock, counting, shapes, work
 from kotune.plan.clock import Speed
@@ -44,7 +44,7 @@ def seconds(job: Job, until: str) -> float:
         shape = shapes.near(job.recipe.model)
         counted = counting.estimate(job.recipe, "")
         works = work.of_recipe(job.recipe, counted) if scores else []
-    except (RecipeError, DataError, HubError, HubDeniedError):  # a stage will report the problem
+    except (RecipeError, DataError):  # a stage will report the problem
         return 0.0
     config = axolotl_config.config(job.recipe, job.device, rows=counted.rows)
     method = Method(32, 0, 0, bool(config.get("gradient_checkpointing")))

@@ -19,6 +19,7 @@ from kotune.plan.gpus import Gpu
 from kotune.plan.memory import Memory, Method
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.reading import load
 from kotune.recipe.schema import Limit, Recipe
 from kotune.score import batches
@@ -164,7 +165,7 @@ def limited(plan: Plan, limit: Limit) -> Plan:
     return replace(shorter, gpu_plans=[_gpu_plan(shorter, gpu) for gpu in chosen])
 
 
-def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
+def _configs(recipe: Recipe, rows: int) -> dict[bool, AxolotlConfig]:
     """The Axolotl configuration of a run on a GPU without native bf16 (True) and on another
     (False)."""
     commit = shapes.commit(presets.find(recipe.model, recipe.template).base)
@@ -174,7 +175,7 @@ def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
     }
 
 
-def mode_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Mode:
+def mode_of(recipe: Recipe, shape: Shape, config: AxolotlConfig) -> Mode:
     """The mode in which an Axolotl configuration trains a model of this shape."""
     targets = None if config.get("lora_target_linear") else config.get("lora_target_modules")
     names = tuple(map(str, targets)) if isinstance(targets, list) else None
@@ -189,7 +190,7 @@ def mode_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Mode:
     return Mode(method, precision, bool({"bf16", "fp16"} & recipe.axolotl.keys()))
 
 
-def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
+def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     """The training schedule of an Axolotl configuration on counted data."""
     packing, length = bool(config.get("sample_packing")), int(config["sequence_len"])
     accumulation = int(config.get("gradient_accumulation_steps") or 1)
@@ -204,7 +205,7 @@ def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
     return Schedule(batch_size, steps, packing, length, evaluations, pad_to)
 
 
-def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
+def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
     notes = [
         f"axolotl.{key} is not counted: more is trained or stored than predicted here"
         for key in NOT_COUNTED

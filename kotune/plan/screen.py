@@ -61,8 +61,8 @@ def verdict(plan: Plan, gpu_plan: GpuPlan) -> str:
     if not gpu_plan.micro:
         return f"{name}: does not fit"
     spent = cost(gpu_plan.total, plan.price)
-    money = f", {spent['won']:,.0f} won" if spent else ""
-    money += f" (${spent['dollars']:,.2f})" if spent and spent["dollars"] is not None else ""
+    money = f", {spent.won:,.0f} won" if spent else ""
+    money += f" (${spent.dollars:,.2f})" if spent and spent.dollars is not None else ""
     return (
         f"{name}: fits, with micro_batch_size up to {gpu_plan.micro}; about"
         f" {gpu_plan.total / 60:,.0f} minutes{money}"
@@ -134,13 +134,8 @@ def _time(plan: Plan) -> Iterator[Row]:
         yield name, *(f"{gpu_plan.seconds[key] / 60:,.1f}" for gpu_plan in plan.gpu_plans)
     yield "total", *(f"{gpu_plan.total / 60:,.1f}" for gpu_plan in plan.gpu_plans)
     if plan.price:
-        yield (
-            "won",
-            *(
-                f"{(cost(gpu_plan.total, plan.price) or {})['won']:,.0f}"
-                for gpu_plan in plan.gpu_plans
-            ),
-        )
+        costs = (cost(gpu_plan.total, plan.price) for gpu_plan in plan.gpu_plans)
+        yield "won", *(f"{spent.won:,.0f}" for spent in costs if spent)
 
 
 def _time_notes(plan: Plan) -> Iterator[str]:

@@ -4,7 +4,6 @@ colour."""
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
 
 from rich.console import Console
 from rich.status import Status
@@ -13,8 +12,9 @@ from rich.text import Text
 from kotune.display import table
 from kotune.display.phrases import Phrases
 from kotune.display.terminal import terminal
-from kotune.preview.gather import PreparedData, Seen, examples
+from kotune.preview.gather import PreparedData, Seen, SeenExample, examples
 from kotune.preview.tables import tables
+from kotune.preview.tokens import Piece, Shown
 
 BAR = "▏"  # unlike ·, does not occur in Korean text
 NEWLINE = "↵"
@@ -60,23 +60,21 @@ def _legend(phrases: Phrases, plain: bool) -> Text:
 
 
 def _print_example(
-    number: int, views: list[tuple[Seen, dict[str, Any]]], phrases: Phrases, console: Console
+    number: int, views: list[SeenExample], phrases: Phrases, console: Console
 ) -> None:
-    first = views[0][1]
-    title = phrases(
-        "example", number=number, guid=first["guid"], source=first["source"], form=first["form"]
-    )
+    first = views[0].example
+    title = phrases("example", number=number, guid=first.guid, source=first.source, form=first.form)
     console.print(Text(f"\n{title}", "bold"))
     for seen, example in views:
         console.print(Text(headline(seen, example, phrases)))
-        console.print(written(example["pieces"], _is_plain(console)))
+        console.print(written(example.pieces, _is_plain(console)))
 
 
-def headline(seen: Seen, example: dict[str, Any], phrases: Phrases) -> str:
+def headline(seen: Seen, example: Shown, phrases: Phrases) -> str:
     """Recipe, model, number of tokens, number of trained tokens, and a note if they do not fit."""
-    limit = seen.tokens["examples"]["sequence_len"]
-    length = sum(tokens for _, tokens, _, _ in example["pieces"])
-    trained = sum(tokens for _, tokens, is_trained, _ in example["pieces"] if is_trained)
+    limit = seen.tokens.examples.sequence_len
+    length = sum(piece.tokens for piece in example.pieces)
+    trained = sum(piece.tokens for piece in example.pieces if piece.trained)
     line = phrases(
         "tokens_of",
         recipe=seen.recipe,
@@ -93,10 +91,10 @@ def visible(text: str) -> tuple[str, str]:
     return (shown[:-1], "\n") if shown.endswith("\n") else (shown, "")
 
 
-def written(pieces: Iterable[list[Any]], plain: bool) -> Text:
+def written(pieces: Iterable[Piece], plain: bool) -> Text:
     """The pieces of an example as text; `plain`: without styles."""
     line, between = Text(), ""
-    for trained, run in groupby(pieces, key=lambda piece: bool(piece[2])):
+    for trained, run in groupby(pieces, key=lambda piece: piece.trained):
         line.append(between, "dim")
         between = "[[" if plain and trained else ""
         for text, tokens, _, special in run:

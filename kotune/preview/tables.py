@@ -50,10 +50,16 @@ def _tokens(sets: list[PreparedData], phrases: Phrases) -> Table:
 
 
 def _figures(seen: Seen, phrases: Phrases) -> Row:
-    lengths = seen.tokens["examples"]
-    over = phrases("over_of", n=f"{lengths['too_long']:,}", number=f"{lengths['number']:,}")
-    spread = (f"{lengths[key]:,g}" for key in ("median", "p95", "longest", "sequence_len"))
-    return seen.model, seen.template, f"{seen.per_character:.3f}", *spread, over
+    spread = seen.tokens.examples
+    over = phrases("over_of", n=f"{spread.too_long:,}", number=f"{spread.number:,}")
+    values = (spread.median, spread.p95, spread.longest, spread.sequence_len)
+    return (
+        seen.model,
+        seen.template,
+        f"{seen.per_character:.3f}",
+        *(f"{length:,g}" for length in values),
+        over,
+    )
 
 
 def _costs(data: PreparedData, phrases: Phrases) -> Iterator[str]:
@@ -70,12 +76,12 @@ def _costs(data: PreparedData, phrases: Phrases) -> Iterator[str]:
 
 
 def _too_long(seen: Seen, phrases: Phrases) -> Iterator[str]:
-    lengths = seen.tokens["examples"]
-    if lengths["too_long"]:
+    spread = seen.tokens.examples
+    if spread.too_long:
         numbers = {
-            "n": f"{lengths['too_long']:,}",
-            "limit": f"{lengths['sequence_len']:,}",
-            "longest": lengths["longest"],
+            "n": f"{spread.too_long:,}",
+            "limit": f"{spread.sequence_len:,}",
+            "longest": spread.longest,
         }
-        strategy = lengths["excess_length_strategy"]
+        strategy = spread.excess_length_strategy
         yield phrases.phrase("too_long", strategy, recipe=seen.recipe, **numbers)

@@ -7,12 +7,15 @@ Ids and labels come from Axolotl itself (parity.trained), lengths from the same 
 import math
 import statistics
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kotune.layout import CONFIG, TRAIN
 from kotune.parity import lengths
 from kotune.parity.trained import Trained, load_strategy, read_rows, tokenize_rows
+from kotune.recipe.axolotl_keys import AxolotlConfig
+from kotune.runs.proof import Content
 from kotune.runs.reading import yaml_of
 
 MOST = 12  # tokens of a piece; whole characters of one, two, three or four tokens fill it
@@ -30,35 +33,67 @@ class Piece(NamedTuple):
     special: bool
 
 
-def describe(run: Path, items: int) -> dict[str, Any]:
-    """The content of tokens.json for a run folder. The folder must be the current directory,
-    because Axolotl's paths are relative.
+@dataclass(frozen=True)
+class Spread:
+    """The lengths of all examples in tokens, with their template. `p95`: by nearest rank."""
 
-    `content`: tokens and characters of the messages alone. `examples`: number and lengths, in
-    tokens, of all examples with their template (`p95` by nearest rank). `shown`: the first `items`
-    examples of each data entry in pieces."""
+    number: int
+    median: float
+    p95: int
+    longest: int
+    sequence_len: int
+    too_long: int
+    excess_length_strategy: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An example in pieces."""
+
+    guid: str
+    source: str
+    form: str
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """tokens.json, which the job writes for the preview. `content`: counts of the messages alone;
+    `shown`: the first examples of each data entry."""
+
+    content: Content
+    examples: Spread
+    shown: list[Shown]
+
+
+def describe(run: Path, items: int) -> Tokens:
+    """The tokens of a run folder. The folder must be the current directory, because Axolotl's paths
+    are relative. `items`: number of examples to show of each data entry."""
     tokenizer, strategy = load_strategy(run / CONFIG)
     config = yaml_of(run / CONFIG)
     rows = read_rows(run / TRAIN, items)
-    return {
-        "content": lengths.of_contents(run, tokenizer),
-        "examples": {
-            **_spread(
-                [length for length, *_ in lengths.of_examples(run, tokenizer)],
-                int(config["sequence_len"]),
-            ),
-            "excess_length_strategy": config.get("excess_length_strategy") or "drop",
-        },
-        "shown": [
-            {
-                "guid": row["guid"],
-                "source": row["source"],
-                "form": row["form"],
-                "pieces": list(pieces(tokens, tokenizer)),
-            }
+    lengths_of = [example.tokens for example in lengths.of_examples(run, tokenizer)]
+    return Tokens(
+        content=lengths.of_contents(run, tokenizer),
+        examples=_spread(lengths_of, config),
+        shown=[
+            Shown(row["guid"], row["source"], row["form"], list(pieces(tokens, tokenizer)))
             for row, tokens in zip(rows, tokenize_rows(strategy, rows), strict=True)
         ],
-    }
+    )
+
+
+def _spread(tokens: list[int], config: AxolotlConfig) -> Spread:
+    ranked, limit = sorted(tokens), int(config["sequence_len"])
+    return Spread(
+        number=len(ranked),
+        median=statistics.median(ranked),
+        p95=ranked[math.ceil(0.95 * len(ranked)) - 1],
+        longest=ranked[-1],
+        sequence_len=limit,
+        too_long=sum(length > limit for length in ranked),
+        excess_length_strategy=config.get("excess_length_strategy") or "drop",
+    )
 
 
 def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
@@ -85,15 +120,3 @@ def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
 
 def _text(ids: list[int], tokenizer: Any) -> str:
     return str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
-
-
-def _spread(tokens: list[int], limit: int) -> dict[str, Any]:
-    ranked = sorted(tokens)
-    return {
-        "number": len(ranked),
-        "median": statistics.median(ranked),
-        "p95": ranked[math.ceil(0.95 * len(ranked)) - 1],
-        "longest": ranked[-1],
-        "sequence_len": limit,
-        "too_long": sum(length > limit for length in ranked),
-    }

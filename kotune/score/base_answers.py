@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from kodata import drafts
 from kodata.reading.regular import opened
@@ -29,10 +29,11 @@ from kotune.layout import (
     samples,
 )
 from kotune.runs.finished import Finished
-from kotune.runs.folder import Run, sha256, write_json
+from kotune.runs.folder import Inputs, Run, sha256, write_json
 from kotune.runs.reading import MAX_LINES
-from kotune.runs.unfinished import RefusedNote
-from kotune.score.samples import note_path, read_note, refused_path, samples_path
+from kotune.runs.records import Begun, TaskScores
+from kotune.runs.unfinished import Note
+from kotune.score.samples import note_path, read_note, read_refused, samples_path
 
 # The score stage's inputs on which base answers depend.
 ASKED = (
@@ -49,13 +50,22 @@ ASKED = (
 PER_TASK = ("test", "tasks")  # test data and definition of each task
 # The score stage's other inputs: the adapter, the training data of baselines, and the parity proof.
 TRAINED = ("adapter", "adapter_config", "data", "proven")
-LOADED = ("base_precision", "compute_dtype", "model_revision")
-# A stage's input must be what an earlier stage made: (stage, its input, earlier stage, its output).
+
+
+class Link(NamedTuple):
+    """An input of a stage that must be the digest of a file made by an earlier stage."""
+
+    stage: str
+    name: str
+    maker: str
+    file: str
+
+
 CHAIN = (
-    ("train", TRAIN, "prepare", TRAIN),
-    ("train", VALIDATION, "prepare", VALIDATION),
-    ("train", CONFIG, "render", CONFIG),
-    ("score", "data", "prepare", TRAIN),
+    Link("train", TRAIN, "prepare", TRAIN),
+    Link("train", VALIDATION, "prepare", VALIDATION),
+    Link("train", CONFIG, "render", CONFIG),
+    Link("score", "data", "prepare", TRAIN),
 )
 # Files that are inputs of the score stage. A copied run folder may lack them.
 SCORED_FILES = (
@@ -67,20 +77,20 @@ SCORED_FILES = (
 )
 
 
-def reuse(root: Path, inputs: dict[str, Any]) -> list[str]:
+def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
     """Copy base answers of finished sibling runs to where scoring finds a task done
-    (kotune.score.scoring). `inputs`: of this run's score stage.
+    (kotune.score.scoring). `inputs`: of this run's score stage; `tasks`: the tasks that it scores.
 
     Returns a message for each run that matches but cannot be used. Tasks that this run began to
     score itself are skipped."""
     model, doubts = _model(Run(root).record(), inputs), []
-    missing = [task for task in inputs["test"] if not note_path(root, task, "base").exists()]
+    missing = [task for task in tasks if not note_path(root, task, "base").exists()]
     for folder in sorted(root.parent.iterdir()) if missing else ():
-        if folder == root or not (tasks := _same_tasks(folder, model, inputs, missing)):
+        if folder == root or not (same := _same_tasks(folder, model, inputs, missing)):
             continue
         try:
             run = _trusted(folder)
-            for task in tasks:
+            for task in same:
                 _copy(run, task, root)
                 missing.remove(task)
         except FileNotFoundError:  # removed meanwhile
@@ -90,56 +100,60 @@ def reuse(root: Path, inputs: dict[str, Any]) -> list[str]:
     return doubts
 
 
-def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """For each task with another run's base answers: `from`, that run, and `checked`, the items
-    that were asked again."""
+def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
+    """For run.json: for each task with another run's base answers, `from`, the name of that run,
+    and `checked`, the items that were asked again."""
     notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
-    keys = ("from", "checked")
     return {
-        task: {key: note[key] for key in keys}
+        task: {"from": note.origin, "checked": note.checked}
         for task, note in notes.items()
-        if all(map(note.get, keys))
+        if note and note.origin and note.checked
     }
 
 
 def refused(root: Path, tasks: Iterable[str]) -> list[str]:
     """A message for each task whose reused answers scoring rejected, with the reason."""
-    notes = {task: read_note(refused_path(root, task), RefusedNote) for task in tasks}
+    notes = {task: read_refused(root, task) for task in tasks}
     return [
-        f"{task}: base answers of {note['from']} are not used: {note['why']}; the base model was"
-        " scored again"
+        f"{task}: base answers of {note.origin} are not used: {note.why}; the base model was scored"
+        " again"
         for task, note in notes.items()
         if note
     ]
 
 
 def _same_tasks(
-    folder: Path, model: dict[str, Any], inputs: dict[str, Any], missing: list[str]
+    folder: Path, model: dict[str, object], inputs: Inputs, missing: list[str]
 ) -> list[str]:
     """The missing tasks for which the record of another run names the same base model and the same
     inputs."""
     try:
-        record = Run(folder).record() if (folder / SCORES).exists() else {}
-        others = (record.get("stages") or {}).get("score", {}).get("inputs")
-        if others is None or _model(record, others) != model:
+        if not (folder / SCORES).exists():
             return []
-        return [
-            task
-            for task in missing
-            if all(others.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)
-        ]
-    # A record that is damaged, of another version, or removed meanwhile.
-    except (KotuneError, OSError, AttributeError, TypeError):
+        record = Run(folder).record()
+    except (KotuneError, OSError):  # damaged, of another version, or removed meanwhile
         return []
+    score = record.stages.get("score")
+    if score is None or _model(record, score.inputs) != model:
+        return []
+    return [task for task in missing if _of_task(score.inputs, task) == _of_task(inputs, task)]
 
 
-def _model(record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+def _of_task(inputs: Inputs, task: str) -> list[object]:
+    """The inputs of the score stage for one task."""
+    values = [inputs.get(key) for key in PER_TASK]
+    return [value.get(task) if isinstance(value, dict) else None for value in values]
+
+
+def _model(record: Begun, inputs: Inputs) -> dict[str, object]:
     """Everything on which a base model's answers depend, except the task."""
-    trained = record.get("stages", {}).get("train", {})
+    train = record.stages.get("train")
     return {
         **{key: inputs.get(key) for key in ASKED},
-        **{key: record.get(key) for key in LOADED},
-        "model": trained.get("inputs", {}).get("model"),
+        "base_precision": record.base_precision,
+        "compute_dtype": record.compute_dtype,
+        "model_revision": record.model_revision,
+        "model": train.inputs.get("model") if train else None,
     }
 
 
@@ -149,8 +163,7 @@ def _trusted(folder: Path) -> Finished:
     for path in (folder, folder / RECORD, folder / SCORES):
         _require_own(path)
     run = Finished(folder)
-    made = run.record["stages"]["score"].get("made") or {}
-    if SCORES not in made:  # Finished checks the digest only if it is recorded
+    if SCORES not in run.record.score.files:  # Finished checks the digest only if it is recorded
         raise KotuneError(f"{folder / RECORD}: the score stage has no record of its files")
     for disagreement in _disagreements(run):
         raise KotuneError(f"{folder / RECORD}: {disagreement}")
@@ -170,14 +183,15 @@ def _require_own(path: Path) -> None:
 def _disagreements(run: Finished) -> Iterator[str]:
     """A message for each stage whose input is not what an earlier stage made, and for each file
     that is not the scored one."""
-    stages = run.record["stages"]
-    for stage, name, earlier, file in CHAIN:
-        made = (stages.get(earlier) or {}).get("made") or {}
-        if stages[stage]["inputs"].get(name) != made.get(file, False):
-            yield f"{file} of {stage} is not what {earlier} made"
+    stages = run.record.stages
+    for link in CHAIN:
+        maker = stages.get(link.maker)
+        made = maker.files.get(link.file) if maker else None
+        if made is None or stages[link.stage].inputs.get(link.name) != made:
+            yield f"{link.file} of {link.stage} is not what {link.maker} made"
     for name, file in SCORED_FILES:
         path = run.folder / file
-        if path.exists() and sha256(path) != stages["score"]["inputs"].get(name):
+        if path.exists() and sha256(path) != run.record.score.inputs.get(name):
             yield f"{file} is not what was scored"
 
 
@@ -193,22 +207,22 @@ def _copy(run: Finished, task: str, root: Path) -> None:
             raise KotuneError(f"{source}: over {MAX_LINES:,} bytes")
         shutil.copyfileobj(original, copy)
     # The copy does not count as scored before its note is written.
-    if sha256(target) != entry["sha256"]["base"]:
+    if sha256(target) != entry.sha256["base"]:
         target.unlink()
         raise KotuneError(f"{source}: changed since it was scored")
     # Metrics without items are those that only the tuned model has.
-    values = {metric: score for metric, score in entry["base"].items() if score["n"]}
+    values = {name: value.as_json() for name, value in entry.base.items() if value.n}
     note = {
-        "n": entry["n"],
+        "n": entry.n,
         "values": values,
-        "sha256": entry["sha256"]["base"],
+        "sha256": entry.sha256["base"],
         "from": _origin(entry, run),
-        "batches": entry.get("batches", {}).get("base", []),
+        "batches": entry.batches.get("base", []),
     }
-    write_json(note_path(root, task, "base"), note)
+    write_json(note_path(root, task, "base"), Note.model_validate(note).as_json())
 
 
-def _origin(entry: dict[str, Any], run: Finished) -> str:
+def _origin(entry: TaskScores, run: Finished) -> str:
     """The name of the run that computed the answers: this one, or the one that it reused."""
-    name: str | None = entry.get("base_from")
+    name = entry.base_from
     return name if name and name.isprintable() and Path(name).name == name else run.folder.name

@@ -7,7 +7,7 @@ beside every answer of the model: lead-3, or texts that people wrote (`lines` in
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from kodata.card import Record
 from kodata.errors import DataError
@@ -16,13 +16,14 @@ from kodata.prepare.output import doc_of
 from kotune.layout import TRAIN
 from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
+from kotune.score.samples import SampleRow
 
 # Training rows that baselines learn from, evenly spread. More would take minutes and change little.
 ROWS = 25_000
 NEVER = -100.0  # log-probability of a choice that no training row has
 MAJORITY = "majority"
+# Fields of a model's sample that a baseline's sample repeats.
 SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
-Sample = dict[str, Any]
 Known = Majority | Classifier
 
 
@@ -32,12 +33,21 @@ class BaselineAnswers(NamedTuple):
     trained` on the task's source, `too few` rows, or `one label` in all rows. None if there are
     some, or if no classifier can answer the task."""
 
-    samples: dict[str, list[Sample]]
+    samples: dict[str, list[SampleRow]]
     rows: int
     absent: str | None
 
 
-class Baselines:
+class Learned(NamedTuple):
+    """The baselines learned from a source's training rows: the number of rows, the baselines by
+    name, and why there are none."""
+
+    rows: int
+    known: dict[str, Known]
+    absent: str | None
+
+
+class BaselineScorer:
     """The baselines of one run folder. They learn from at most `rows` training rows of a source,
     and only once for all tasks."""
 
@@ -45,7 +55,7 @@ class Baselines:
         self._root, self._rows = root, rows
         self._learned = cache(self._learn)
 
-    def of(self, task: Loaded, samples: list[Sample]) -> BaselineAnswers:
+    def of(self, task: Loaded, samples: list[SampleRow]) -> BaselineAnswers:
         """The baselines' answers to the items of these samples."""
         docs = [task.task.eval_docs[sample["doc_id"]] for sample in samples]
         from_task = _scored_by_task(task, samples)
@@ -59,18 +69,18 @@ class Baselines:
         }
         return BaselineAnswers({**answers, **from_task}, rows, absent)
 
-    def _learn(self, source: str) -> tuple[int, dict[str, Known], str | None]:
+    def _learn(self, source: str) -> Learned:
         """The number of a source's training rows, the baselines learned from them by name, and why
         there are none."""
         records = self._records(source)
         if not records:
-            return 0, {}, "not trained"
+            return Learned(0, {}, "not trained")
         try:
             classifiers = {name: Classifier(records, name) for name in views(records[0])}
         except DataError:
             has_one_label = len(records) > 1 and len({record["label"] for record in records}) == 1
-            return len(records), {}, "one label" if has_one_label else "too few"
-        return len(records), {MAJORITY: Majority(records), **classifiers}, None
+            return Learned(len(records), {}, "one label" if has_one_label else "too few")
+        return Learned(len(records), {MAJORITY: Majority(records), **classifiers}, None)
 
     def _records(self, source: str) -> list[Record]:
         """The source's training rows, evenly thinned out if there are too many."""
@@ -78,7 +88,7 @@ class Baselines:
         return records[:: -(-len(records) // self._rows) or 1]
 
 
-def _scored_by_task(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
+def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
     """The baselines that the task's own metrics score: `lead3_rougeL_char` is the rougeL_char of
     the baseline lead3."""
     answers = {}
@@ -90,14 +100,18 @@ def _scored_by_task(task: Loaded, samples: list[Sample]) -> dict[str, list[Sampl
     return answers
 
 
-def _with_prefix(sample: Sample, prefix: str) -> Sample:
+def _with_prefix(sample: SampleRow, prefix: str) -> SampleRow:
     """A baseline's sample with the metrics of this prefix, which are all that is known."""
     metrics = {
         name.removeprefix(prefix): value
         for name, value in sample["metrics"].items()
         if name.startswith(prefix)
     }
-    return {**{key: sample[key] for key in SAME if key in sample}, "metrics": metrics}
+    return {**_same(sample), "metrics": metrics}
+
+
+def _same(sample: SampleRow) -> SampleRow:
+    return cast(SampleRow, {key: value for key, value in sample.items() if key in SAME})
 
 
 def _label_decides(task: Loaded, doc: Record) -> bool:
@@ -113,7 +127,7 @@ def _answerer(task: Loaded) -> Any:
     """A function that makes a baseline's sample from a model's sample, its document, and the
     baseline's likelihoods of the labels."""
 
-    def answer(sample: Sample, doc: Record, likelihoods: dict[str, float]) -> Sample:
+    def answer(sample: SampleRow, doc: Record, likelihoods: dict[str, float]) -> SampleRow:
         answers = {
             task.right_answer({**doc, "label": label}): likelihood
             for label, likelihood in likelihoods.items()
@@ -125,9 +139,8 @@ def _answerer(task: Loaded) -> Any:
                 (answers.get(choice, NEVER), False)
                 for choice in range(len(task.task.doc_to_choice(doc)))
             ]
-        kept = {key: sample[key] for key in SAME if key in sample}
         return {
-            **kept,
+            **_same(sample),
             "prediction": best,
             "metrics": dict(task.task.process_results(doc, results)),
         }

@@ -15,7 +15,7 @@ from typing import Any
 
 from kotune.runs.reading import lines_of
 from kotune.score.harness import Loaded
-from kotune.score.samples import count_thoughts, sample_of
+from kotune.score.samples import SampleRow, count_thoughts, sample_of
 
 # The share of items that are asked again, and the minimum number. A task with fewer items is asked
 # again completely.
@@ -27,7 +27,6 @@ NEAR, COARSE = 1e-4, 0.03
 LONGEST = 100_000  # characters of an answer; no task allows as many
 FROM_ANSWER = ("logprobs", "metrics", "prediction")  # keys of a sample that depend on the answer
 UNFIT = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
-Sample = dict[str, Any]
 
 
 def draw_items(items: int) -> list[int]:
@@ -41,7 +40,7 @@ def tolerance(base: Mapping[str, str | None]) -> float:
     return NEAR if base.get("base_precision") == base.get("compute_dtype") == "float32" else COARSE
 
 
-def read_stored(path: Path, items: int) -> list[Sample] | None:
+def read_stored(path: Path, items: int) -> list[SampleRow] | None:
     """The samples of a file. None unless they are one sample for each of the first `items`
     items."""
     try:
@@ -54,7 +53,7 @@ def read_stored(path: Path, items: int) -> list[Sample] | None:
     return samples if is_whole and len(samples) == items else None
 
 
-def is_consistent(samples: list[Sample], task: Loaded, tokenizer: Any) -> bool:
+def is_consistent(samples: list[SampleRow], task: Loaded, tokenizer: Any) -> bool:
     """Whether scoring computes the same samples from the stored answers: the task's items and the
     same metrics."""
     try:
@@ -67,18 +66,18 @@ def is_consistent(samples: list[Sample], task: Loaded, tokenizer: Any) -> bool:
 
 
 def first_difference(
-    samples: list[Sample], asked: Sequence[Sample], tolerance: float
+    samples: list[SampleRow], asked: Sequence[SampleRow], tolerance: float
 ) -> int | None:
     """The number of the first item whose new answer differs from the stored one; None if no answer
     differs."""
-    fresh: list[Sample] = json.loads(json.dumps(asked))
+    fresh: list[SampleRow] = json.loads(json.dumps(asked))
     return next(
         (new["doc_id"] for new in fresh if not _is_same(samples[new["doc_id"]], new, tolerance)),
         None,
     )
 
 
-def _is_same(old: Sample, new: Sample, tolerance: float) -> bool:
+def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
     """Whether questions and answers are equal. The most likely choice is not compared: of two
     equally likely choices it may be either. is_consistent() checks that the stored choice follows
     from the stored likelihoods."""
@@ -90,7 +89,7 @@ def _is_same(old: Sample, new: Sample, tolerance: float) -> bool:
     return bool(new["prediction"] == old.get("prediction"))
 
 
-def _recompute(sample: Sample, task: Loaded) -> Sample:
+def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
     """The sample that scoring makes from a document and the stored answer."""
     from lm_eval.utils import hash_string
 
@@ -134,7 +133,7 @@ def find_doubt(
     task: Loaded,
     tokenizer: Any,
     items: int,
-    ask: Callable[[list[int]], list[Sample]],
+    ask: Callable[[list[int]], list[SampleRow]],
     tolerance: float,
 ) -> tuple[str, list[int]]:
     """The reason to reject the samples in a file, or an empty string; and the numbers of the items

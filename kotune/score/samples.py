@@ -1,29 +1,60 @@
 """Writes the files in samples/: the questions, and each variant's answers."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, TypeVar
 
+from kodata.metrics.resampling import Ingredients
 from kodata.scored import thought
 from kotune import layout
 from kotune.runs.folder import sha256, write_text
 from kotune.runs.reading import json_of
-from kotune.runs.records import fits
-from kotune.runs.unfinished import Note
-from kotune.score.harness import Loaded
+from kotune.runs.records import parsed
+from kotune.runs.unfinished import Note, RefusedNote
+from kotune.score.harness import Loaded, Logged
 
-# Fields of a document that are no part of the question. Some copies of the data have them, but the
+# A field of a document that is no part of the question. Some copies of the data have it, but the
 # items are the same.
-NOTES = ("agreement",)
+AGREEMENT = "agreement"
+T = TypeVar("T")
+
+
+class ItemRow(TypedDict):
+    """A line of samples/items; records.Item reads it."""
+
+    doc_hash: str
+    question: str
+    choices: list[str] | None
+    agreement: NotRequired[str]
+
+
+class SampleRow(TypedDict, total=False):
+    """A line of samples/base, samples/tuned or a baseline's samples; records.Answer reads it. A
+    baseline's line lacks what it does not know."""
+
+    guid: str
+    source: str
+    doc_hash: str
+    cluster: str
+    question_hash: str
+    doc_id: int
+    prompt_hash: str
+    target_hash: str
+    prediction: int | str
+    logprobs: list[float]
+    gold: int | str
+    metrics: Ingredients
 
 
 def _short(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def write_samples(root: Path, kind: str, task: str, rows: list[dict[str, Any]]) -> str:
+def write_samples(
+    root: Path, kind: str, task: str, rows: Sequence[SampleRow] | Sequence[ItemRow]
+) -> str:
     """Write samples/<kind>/<task>.jsonl. Returns the digest of the file."""
     path = samples_path(root, kind, task)
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
@@ -38,13 +69,21 @@ def note_path(root: Path, task: str, variant: str) -> Path:
     return root / layout.note(variant, task)
 
 
-def read_note(path: Path, shape: Any = Note) -> dict[str, Any]:
-    """A note in scored/. Empty if it is missing or damaged; its task is then scored again."""
+def read_note(path: Path) -> Note | None:
+    """A note in scored/. None if it is missing or damaged; its task is then scored again."""
+    return _read(path, Note)
+
+
+def read_refused(root: Path, task: str) -> RefusedNote | None:
+    """Why another run's base answers were rejected. None if the note is missing or damaged."""
+    return _read(refused_path(root, task), RefusedNote)
+
+
+def _read(path: Path, shape: type[T]) -> T | None:
     try:
-        note = json_of(path)
-    except (OSError, ValueError):
-        return {}
-    return dict(note) if fits(note, shape) else {}
+        return parsed(json_of(path), shape)
+    except (OSError, ValueError):  # missing, or not JSON
+        return None
 
 
 def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
@@ -55,61 +94,61 @@ def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
 
 
 def refused_path(root: Path, task: str) -> Path:
-    """The file that records which run's base answers were refused for a task, and why."""
+    """The file that records which run's base answers were rejected for a task, and why."""
     return note_path(root, task, "base").with_suffix(".refused")
 
 
-def item_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
+def item_of(sample: SampleRow, task: Loaded) -> ItemRow:
     """The question of a sample, for people who read the answers. It is the same for base and tuned,
     so it is written once."""
     doc = task.task.eval_docs[sample["doc_id"]]
     choices = None if task.generates else list(task.task.doc_to_choice(doc))
-    notes = {key: doc[key] for key in NOTES if doc.get(key) is not None}
-    return {
+    row: ItemRow = {
         "doc_hash": sample["doc_hash"],
         "question": task.question(doc),
         "choices": choices,
-        **notes,
     }
+    if doc.get(AGREEMENT) is not None:
+        row["agreement"] = doc[AGREEMENT]
+    return row
 
 
-def sample_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
+def sample_of(sample: Logged, task: Loaded) -> SampleRow:
     """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold,
     and the values from which each metric is computed.
 
     The prompts of two models differ by their chat templates; the questions must be equal."""
     doc = sample["doc"]
-    kept = {key: sample[key] for key in ("doc_id", "prompt_hash", "target_hash")}
-    names = {key: doc[key] for key in ("guid", "source") if key in doc}
-    names["doc_hash"] = _short(json.dumps({key: doc[key] for key in doc if key not in NOTES}))
-    names["cluster"] = _short(str(doc[task.card.cluster]))
-    names["question_hash"] = _short(task.question(doc))
-    metrics = {name: sample[name] for name in sample["metrics"]}
-    return {
-        **names,
-        **kept,
-        **_predicted(sample["filtered_resps"]),
-        "gold": sample["target"],
-        "metrics": metrics,
-    }
+    row: SampleRow = {"guid": doc["guid"]}
+    if "source" in doc:
+        row["source"] = doc["source"]
+    row["doc_hash"] = _short(json.dumps({key: doc[key] for key in doc if key != AGREEMENT}))
+    row["cluster"] = _short(str(doc[task.card.cluster]))
+    row["question_hash"] = _short(task.question(doc))
+    row["doc_id"] = sample["doc_id"]
+    row["prompt_hash"], row["target_hash"] = sample["prompt_hash"], sample["target_hash"]
+    _add_prediction(row, sample["filtered_resps"])
+    row["gold"] = sample["target"]
+    row["metrics"] = {name: sample[name] for name in sample["metrics"]}
+    return row
 
 
-def _predicted(responses: list[Any]) -> dict[str, Any]:
-    """The generated text, or the index of the most likely choice and the log-likelihoods of all."""
+def _add_prediction(row: SampleRow, responses: list[Any]) -> None:
+    """Add the generated text, or the index of the most likely choice and the log-likelihoods of
+    all."""
     if isinstance(responses[0], str):
-        return {"prediction": responses[0]}
+        row["prediction"] = responses[0]
+        return
     likelihoods = [response[0] for response in responses]
-    return {
-        "prediction": max(range(len(likelihoods)), key=likelihoods.__getitem__),
-        "logprobs": likelihoods,
-    }
+    row["prediction"] = max(range(len(likelihoods)), key=likelihoods.__getitem__)
+    row["logprobs"] = likelihoods
 
 
-def count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
+def count_thoughts(samples: list[SampleRow], tokenizer: Any) -> None:
     """Add `thinking_tokens` to items with a thought: the number of its tokens. The task cannot
     count them, because lm-eval gives it no tokenizer."""
     for sample in samples:
-        if thinking := thought(sample["prediction"]):
+        if thinking := thought(str(sample["prediction"])):
             sample["metrics"]["thinking_tokens"] = len(
                 tokenizer.encode(thinking, add_special_tokens=False)
             )

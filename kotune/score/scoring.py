@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kodata.errors import shown
 from kodata.metrics.metrics import MEAN, METRICS
@@ -19,13 +19,23 @@ from kotune.errors import StageError
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import sha256, write_json
 from kotune.runs.reading import lines_of, proven
+from kotune.runs.records import (
+    UNDEFINED,
+    Baselines,
+    MetricValue,
+    PublishedFigure,
+    TaskScores,
+    Values,
+)
 from kotune.runs.task_data import TaskData
+from kotune.runs.unfinished import Note, RefusedNote
 from kotune.score import borrowed
-from kotune.score.baselines import BaselineAnswers, Baselines
-from kotune.score.harness import Loaded, load_task
+from kotune.score.baselines import BaselineAnswers, BaselineScorer
+from kotune.score.harness import Loaded, Logged, load_task
 from kotune.score.memory import is_exhausted
 from kotune.score.model import harness_model, load_base, load_model
 from kotune.score.samples import (
+    SampleRow,
     count_thoughts,
     item_of,
     note_path,
@@ -41,6 +51,13 @@ SEED = 1234  # lm-eval's own, for a task that samples
 VARIANTS = ("base", "tuned")
 REHEARSED = 2  # items of each task that are scored before training
 REHEARSED_ROWS = 300  # training rows from which baselines learn in the rehearsal
+
+
+class Evaluated(NamedTuple):
+    """A task's metrics, and its samples in the form of samples/<variant>/<task>.jsonl."""
+
+    values: Values
+    samples: list[SampleRow]
 
 
 def score(
@@ -65,10 +82,11 @@ def score(
                 _check(root, task, model, limits[task.name], borrowed.tolerance(base))
         for task, variant in _todo(root, loaded):
             with model.model.disable_adapter() if variant == "base" else nullcontext():
-                evaluation = evaluated(task, model, limits[task.name])
-                _write(root, variant, task, evaluation, getattr(model, "written", []))
-    baselines = Baselines(root)
-    write_json(root / layout.SCORES, {task.name: _entry(root, task, baselines) for task in loaded})
+                result = evaluated(task, model, limits[task.name])
+                _write(root, variant, task, result, getattr(model, "written", []))
+    baselines = BaselineScorer(root)
+    entries = {task.name: _entry(root, task, baselines) for task in loaded}
+    write_json(root / layout.SCORES, {name: entry.as_json() for name, entry in entries.items()})
 
 
 def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
@@ -83,41 +101,44 @@ def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
 def _is_unchecked(root: Path, task: str) -> bool:
     """Whether a task's base answers come from another run (base_answers) and are not verified
     yet."""
-    note = _done(root, task, "base") or {}
-    return "from" in note and "checked" not in note
+    note = _done(root, task, "base")
+    return note is not None and note.is_unchecked
 
 
 def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: float) -> None:
     """Verify another run's base answers. Record the items that were asked again, or discard the
     answers and record the reason."""
     path, samples = note_path(root, task.name, "base"), samples_path(root, "base", task.name)
-    note, docs = read_note(path), len(task.task.eval_docs)
+    note, docs = _noted(root, task.name, "base"), len(task.task.eval_docs)
     items = docs if limit is None else min(limit, docs)
     why, asked = borrowed.find_doubt(
         samples,
         task,
         model.tokenizer,
         items,
-        lambda chosen: evaluated(task, model, chosen)[1],
+        lambda chosen: evaluated(task, model, chosen).samples,
         tolerance,
     )
     if not why and not _has_same_scores(note, samples):
         why = "the recorded scores do not follow from them"
     if why:
-        refused = {"from": note["from"], "why": why}
-        print(f"{task.name}: base answers of {note['from']} are not used: {why}", flush=True)
+        refused = RefusedNote.model_validate({"from": note.origin, "why": why})
+        print(f"{task.name}: base answers of {note.origin} are not used: {why}", flush=True)
         path.unlink()
-        write_json(refused_path(root, task.name), refused)
+        write_json(refused_path(root, task.name), refused.as_json())
     else:
-        write_json(path, {**note, "checked": asked})
+        write_json(path, {**note.as_json(), "checked": asked})
 
 
-def _has_same_scores(note: dict[str, Any], path: Path) -> bool:
+def _has_same_scores(note: Note, path: Path) -> bool:
     """Whether the number of items and the scores in a note are those of the samples."""
-    samples = lines_of(path)
-    return bool(note["n"] == len(samples)) and borrowed.is_near(
-        metrics({}, samples), note["values"], borrowed.EXACT
-    )
+    rows = lines_of(path)
+    computed, recorded = (_json(values) for values in (metrics({}, rows), note.values))
+    return note.n == len(rows) and borrowed.is_near(computed, recorded, borrowed.EXACT)
+
+
+def _json(values: Values) -> dict[str, object]:
+    return {name: value.as_json() for name, value in values.items()}
 
 
 def rehearse(
@@ -129,9 +150,9 @@ def rehearse(
         base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision}
     )
     _refuse_more_tokens(base, untrained, tokenizer)
-    model, baselines = harness_model(untrained, tokenizer), Baselines(root, REHEARSED_ROWS)
+    model, baselines = harness_model(untrained, tokenizer), BaselineScorer(root, REHEARSED_ROWS)
     for task in tasks:
-        baselines.of(task, evaluated(task, model, REHEARSED)[1])
+        baselines.of(task, evaluated(task, model, REHEARSED).samples)
 
 
 def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
@@ -153,74 +174,77 @@ def _write(
     root: Path,
     variant: str,
     task: Loaded,
-    evaluation: tuple[dict[str, Any], list[dict[str, Any]]],
+    result: Evaluated,
     written: list[int],
 ) -> None:
     """Write a variant's samples of a task, then their note in scored/. A kill thus costs at most
     one task of one variant. `written`: the batch sizes of generated answers; empty for choice
     tasks."""
-    values, samples = evaluation
-    note = {
-        "n": len(samples),
-        "values": values,
-        "sha256": write_samples(root, variant, task.name, samples),
-        "items": write_samples(
-            root, "items", task.name, [item_of(sample, task) for sample in samples]
-        ),
-        "batches": sorted(set(written)),
-    }
-    write_json(note_path(root, task.name, variant), note)
+    samples = result.samples
+    items = [item_of(sample, task) for sample in samples]
+    note = Note(
+        n=len(samples),
+        values=result.values,
+        sha256=write_samples(root, variant, task.name, samples),
+        items=write_samples(root, "items", task.name, items),
+        batches=sorted(set(written)),
+    )
+    write_json(note_path(root, task.name, variant), note.as_json())
 
 
-def _done(root: Path, task: str, variant: str) -> dict[str, Any] | None:
+def _done(root: Path, task: str, variant: str) -> Note | None:
     """The note on a variant's samples of a task. None if it is missing or does not match the
     samples."""
     note, path = read_note(note_path(root, task, variant)), samples_path(root, variant, task)
     # The tuned model's note also has the digest of the questions.
-    is_complete = note and (variant == "base" or note.get("items"))
-    return note if is_complete and path.exists() and sha256(path) == note["sha256"] else None
+    if note is None or (variant == "tuned" and not note.items):
+        return None
+    return note if path.exists() and sha256(path) == note.sha256 else None
 
 
-def _entry(root: Path, task: Loaded, baselines: Baselines) -> dict[str, Any]:
-    """A task's entry in scores.json, from the notes on its variants. Also writes the baselines'
-    samples."""
-    notes = {variant: read_note(note_path(root, task.name, variant)) for variant in VARIANTS}
-    card, sums = task.card, {variant: note["sha256"] for variant, note in notes.items()}
-    sums["items"] = notes["tuned"]["items"]
-    entry: dict[str, Any] = {
-        "version": card.version,
-        "criterion": card.criterion,
-        "chance": dict(card.chance),
-        "published": [asdict(figure) for figure in card.published],
-        "sha256": sums,
-        "n": notes["tuned"]["n"],
-        **{variant: note["values"] for variant, note in notes.items()},
-    }
-    _align(entry)
-    samples = lines_of(samples_path(root, "tuned", task.name))
-    entry["base_from"] = notes["base"].get("from")  # the run whose base answers are reused
-    entry["batches"] = {variant: note.get("batches", []) for variant, note in notes.items()}
-    entry["proven"] = proven(root).get(task.name)
-    entry["references"] = _references(root, baselines.of(task, samples), task.name, sums)
-    return entry
+def _noted(root: Path, task: str, variant: str) -> Note:
+    """The note on finished samples. Raises StageError if it was removed or damaged meanwhile."""
+    path = note_path(root, task, variant)
+    if (note := read_note(path)) is None:
+        raise StageError(f"{path}: missing or damaged; run the same command again")
+    return note
 
 
-def _references(
-    root: Path, answers: BaselineAnswers, task: str, sums: dict[str, str]
-) -> dict[str, Any]:
-    """The entry `references` of a task in scores.json. Also writes the baselines' samples and adds
-    their digests to `sums`."""
-    for name, samples in answers.samples.items():
-        sums[name] = write_samples(root, name, task, samples)
-    lines = {name: metrics({}, samples) for name, samples in answers.samples.items()}
-    return {"rows": answers.rows, "absent": answers.absent, "lines": lines}
+def _entry(root: Path, task: Loaded, scorer: BaselineScorer) -> TaskScores:
+    """A task's scores, from the notes on its variants. Also writes its baselines' samples."""
+    base, tuned = (_noted(root, task.name, variant) for variant in VARIANTS)
+    card, samples = task.card, lines_of(samples_path(root, "tuned", task.name))
+    digests = {"base": base.sha256, "tuned": tuned.sha256, "items": str(tuned.items)}
+    baselines = _baselines(root, scorer.of(task, samples), task.name, digests)
+    names = dict.fromkeys((*base.values, *tuned.values))
+    return TaskScores(
+        version=card.version,
+        criterion=card.criterion,
+        chance=dict(card.chance),
+        published=[PublishedFigure(**asdict(figure)) for figure in card.published],
+        sha256=digests,
+        n=tuned.n,
+        base=_aligned(base.values, names),
+        tuned=_aligned(tuned.values, names),
+        base_from=base.origin,
+        batches={"base": base.batches or [], "tuned": tuned.batches or []},
+        proven=proven(root).get(task.name),
+        references=baselines,
+    )
 
 
-def evaluated(
-    task: Loaded, model: Any, limit: int | Sequence[int] | None
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A task's metrics, {name: {value, stderr, n}}, and its samples in the form of
-    samples/<variant>/<task>.jsonl. `limit`: as in Loaded.evaluate(). Raises StageError if the GPU's
+def _baselines(
+    root: Path, answers: BaselineAnswers, task: str, digests: dict[str, str]
+) -> Baselines:
+    """The scores of a task's baselines. Also writes their samples and adds their digests."""
+    for name, rows in answers.samples.items():
+        digests[name] = write_samples(root, name, task, rows)
+    lines = {name: metrics({}, rows) for name, rows in answers.samples.items()}
+    return Baselines(rows=answers.rows, absent=answers.absent, lines=lines)
+
+
+def evaluated(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Evaluated:
+    """Score a task with a model. `limit`: as in Loaded.evaluate(). Raises StageError if the GPU's
     memory is too small for one question."""
     import torch
 
@@ -230,10 +254,10 @@ def evaluated(
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
     if task.generates:
         count_thoughts(samples, model.tokenizer)
-    return metrics(result["results"][task.name], samples), samples
+    return Evaluated(metrics(result["results"][task.name], samples), samples)
 
 
-def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict[str, Any]:
+def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Logged:
     """lm-eval's result, in batches that fit into the GPU's memory (kotune.score.memory).
 
     In float32, another batch size changes no answer, and log-likelihoods by less than 1e-4
@@ -248,22 +272,15 @@ def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict
     )
 
 
-def _align(entry: dict[str, Any]) -> None:
-    """Give base and tuned the same metrics, with null for a metric that one of them lacks: one may
-    think and the other not."""
-    names = dict.fromkeys(name for variant in VARIANTS for name in entry[variant])
-    for variant in VARIANTS:
-        entry[variant] = {
-            name: entry[variant].get(name, {"value": None, "stderr": None, "n": 0})
-            for name in names
-        }
+def _aligned(values: Values, names: Iterable[str]) -> Values:
+    """The values of all metrics of base and tuned. A metric that only the other one has is
+    undefined: one may think and the other not."""
+    return {name: values.get(name, UNDEFINED) for name in names}
 
 
-def metrics(
-    result: dict[str, Any], samples: list[dict[str, Any]]
-) -> dict[str, dict[str, float | None]]:
-    """lm-eval's `acc,none` and the samples' other metrics as {metric: {value, stderr, n}}, where
-    `n` is the number of items with the metric.
+def metrics(result: Logged, samples: list[SampleRow]) -> Values:
+    """lm-eval's `acc,none` and the samples' other metrics by name, where `n` is the number of items
+    with the metric.
 
     The standard error is a bootstrap over clusters. lm-eval's own assumes that the items of a
     premise are independent, and exists for means alone. A value or error that is not defined is
@@ -280,7 +297,7 @@ def metrics(
         metric = METRICS.get(name, MEAN)
         mean = reported[name] if name in reported else value(metric, items, clusters)
         error = stderr(metric, items, clusters)
-        values[name] = {"value": _finite(mean), "stderr": _finite(error), "n": len(items)}
+        values[name] = MetricValue(value=_finite(mean), stderr=_finite(error), n=len(items))
     return values
 
 

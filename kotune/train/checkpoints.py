@@ -3,12 +3,11 @@ complete, finite and made from the same inputs."""
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from kotune.layout import WEIGHTS
-from kotune.runs.folder import write_json
+from kotune.runs.folder import Inputs, write_json
 from kotune.runs.reading import json_of, long_json_of
-from kotune.runs.records import fits
+from kotune.runs.records import parsed
 from kotune.runs.unfinished import TrainerState
 from kotune.train.finite import nonfinite_tensors
 
@@ -22,7 +21,7 @@ WHOLE = (
 )
 
 
-def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
+def keep_matching(folder: Path, inputs: Inputs) -> str:
     """Empty a folder of unfinished work if it was made from other inputs.
 
     Returns a message if the work is lost because its note cannot be read; otherwise an empty
@@ -33,7 +32,7 @@ def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
             return ""
     except FileNotFoundError:
         pass
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # unreadable, or no JSON
         message = f"{folder.name}/{note.name}: damaged; the unfinished work beside it is not used"
     shutil.rmtree(folder, ignore_errors=True)
     write_json(note, inputs)
@@ -76,6 +75,7 @@ def good_step(checkpoint: Path) -> int:
         if not is_complete or nonfinite_tensors(checkpoint / WEIGHTS):
             return 0
         state = long_json_of(checkpoint / STATE)
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # unreadable, no JSON, or no safetensors
         return 0
-    return int(state["global_step"]) if fits(state, TrainerState) else 0
+    known = parsed(state, TrainerState)
+    return known.global_step if known else 0

@@ -8,12 +8,11 @@ import math
 import os
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 from kodata.errors import shown
 from kodata.reading.regular import opened
 from kotune.runs.reading import MAX_JSON, loads
-from kotune.runs.records import fits
+from kotune.runs.records import parsed
 from kotune.runs.unfinished import Tensor
 
 PIECE = 8 << 20  # bytes checked at a time
@@ -48,7 +47,7 @@ def nonfinite_tensors(weights: Path) -> list[str]:
         return [name for name, tensor in tensors.items() if not _is_finite(file, start, tensor)]
 
 
-def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
+def _header(file: BufferedReader) -> tuple[int, dict[str, Tensor]]:
     """The offset of the first tensor, and each tensor's entry in the header.
 
     Raises ValueError unless the tensors fill the file and the size of each follows from its
@@ -56,15 +55,16 @@ def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
     size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
     if length > min(MAX_JSON, size - 8):
         raise ValueError(f"a header of {length:,} bytes")
-    tensors = loads(file.read(length))
-    if isinstance(tensors, dict):
-        tensors.pop("__metadata__", None)
-    if not fits(tensors, dict[str, Tensor]):
+    header = loads(file.read(length))
+    if isinstance(header, dict):
+        header.pop("__metadata__", None)
+    tensors = parsed(header, dict[str, Tensor])
+    if tensors is None:
         raise ValueError("a header that does not describe tensors")
     start, end = 8 + length, 0
-    for tensor in sorted(tensors.values(), key=lambda tensor: tuple(tensor["data_offsets"])):
-        begin, until = tensor["data_offsets"]
-        if begin != end or until - begin != math.prod(tensor["shape"]) * _size(tensor["dtype"]):
+    for tensor in sorted(tensors.values(), key=lambda tensor: tensor.data_offsets):
+        begin, until = tensor.data_offsets
+        if begin != end or until - begin != math.prod(tensor.shape) * _size(tensor.dtype):
             raise ValueError("a tensor whose size does not match its shape")
         end = until
     if start + end != size:
@@ -80,13 +80,13 @@ def _size(dtype: str) -> int:
     return size
 
 
-def _is_finite(file: BufferedReader, start: int, tensor: dict[str, Any]) -> bool:
+def _is_finite(file: BufferedReader, start: int, tensor: Tensor) -> bool:
     import numpy as np
 
-    if tensor["dtype"] in INTEGERS:
+    if tensor.dtype in INTEGERS:
         return True
-    kind, exponent = EXPONENTS[tensor["dtype"]]
-    begin, end = tensor["data_offsets"]
+    kind, exponent = EXPONENTS[tensor.dtype]
+    begin, end = tensor.data_offsets
     file.seek(start + begin)
     for offset in range(begin, end, PIECE):
         # Raises ValueError if the file is cut short meanwhile.

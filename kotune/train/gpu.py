@@ -38,7 +38,7 @@ def require(job: Job, until: str) -> None:
     or the compiler that Triton needs is missing."""
     if job.device == "cpu" or not is_pending(job, "train", until):
         return
-    if trouble := driver.trouble():
+    if trouble := driver.problem():
         raise StageError(str(trouble))
     if not (missing := compiler.missing()):
         return
@@ -53,6 +53,4 @@ def require(job: Job, until: str) -> None:
 
 def is_pending(job: Job, stage: str, until: str) -> bool:
     """Whether a run up to `until` includes a stage that is not on record yet."""
-    return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().get(
-        "stages", {}
-    )
+    return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().stages

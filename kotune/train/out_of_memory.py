@@ -10,13 +10,13 @@ experiment."""
 import math
 import re
 from pathlib import Path
-from typing import Any
 
+from kotune.display.progress import OutOfMemory
 from kotune.errors import StageError
 from kotune.layout import CONFIG, HALVINGS, NEEDED, TRAIN_LOG
 from kotune.runs.folder import write_json
 from kotune.runs.reading import json_of, yaml_of
-from kotune.runs.records import Halved, fits
+from kotune.runs.records import Halved, parsed
 
 # The messages of torch, CUDA, Triton and cuBLAS; torch's ends a Python traceback.
 EXHAUSTED = re.compile(
@@ -28,7 +28,6 @@ ADVICE = (
     "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or"
     " use a GPU with more memory"
 )
-Halving = dict[str, Any]
 
 
 def is_exhausted(log: Path) -> bool:
@@ -36,20 +35,19 @@ def is_exhausted(log: Path) -> bool:
     return bool(EXHAUSTED.search(log.read_text(encoding="utf-8", errors="replace")))
 
 
-def halvings(root: Path) -> list[Halving]:
+def halvings(root: Path) -> list[Halved]:
     """Every halving so far: the last step before it, and the resulting batch.
 
     Returns an empty list if the file is missing or damaged, or belongs to another experiment, whose
     effective batch size differs. Training then finds the right micro-batch again."""
     try:
-        saved = json_of(_note(root))
-        if not fits(saved, list[Halved]):
-            return []
-        batch_size = math.prod(_batch([yaml_of(root / CONFIG)]))
-    except (OSError, ValueError):
+        saved = parsed(json_of(_note(root)), list[Halved])
+        batch_size = math.prod(_batch(root))
+    except (OSError, ValueError):  # missing or damaged
         return []
-    is_same = all(math.prod(_batch([halving])) == batch_size for halving in saved)
-    return list(saved) if is_same else []
+    if saved is None or any(math.prod(_sizes(halving)) != batch_size for halving in saved):
+        return []
+    return saved
 
 
 def damaged(root: Path) -> str:
@@ -65,34 +63,35 @@ def damaged(root: Path) -> str:
 def options(root: Path, is_lean: bool) -> list[str]:
     """Options for Axolotl's command line. `is_lean`: train without gradient checkpointing, unless
     memory was too small for that before."""
-    last = halvings(root)[-1:]
-    keys = ("micro_batch_size", "gradient_accumulation_steps")
-    batch = [f"--{key.replace('_', '-')}={halving[key]}" for halving in last for key in keys]
+    sizes: list[str] = []
+    for halving in halvings(root)[-1:]:
+        micro, steps = _sizes(halving)
+        sizes = [f"--micro-batch-size={micro}", f"--gradient-accumulation-steps={steps}"]
     is_off = is_lean and not (root / NEEDED).exists()
-    return [*batch, "--gradient-checkpointing=false"] if is_off else batch
+    return [*sizes, "--gradient-checkpointing=false"] if is_off else sizes
 
 
-def save(root: Path, step: int, is_lean: bool) -> dict[str, Any]:
+def save(root: Path, step: int, is_lean: bool) -> OutOfMemory:
     """Save the setting that lowers memory in the next start of training: gradient checkpointing if
     it was off, otherwise a smaller micro-batch. Raises StageError if neither is left."""
     if is_lean and not (root / NEEDED).exists():
         write_json(root / NEEDED, {"step": step})
-        return {"step": step}
-    return halve(root, step)
+        return OutOfMemory(step)
+    return OutOfMemory(step, *_sizes(halve(root, step)))
 
 
-def halve(root: Path, step: int) -> Halving:
+def halve(root: Path, step: int) -> Halved:
     """Save a smaller micro-batch with the same effective batch size. Raises StageError if it cannot
     be smaller."""
-    config = yaml_of(root / CONFIG)
-    micro, steps = smaller(*_batch(halvings(root)[-1:] or [config]))
+    earlier = halvings(root)
+    micro, steps = smaller(*(_sizes(earlier[-1]) if earlier else _batch(root)))
     if not micro:
         raise StageError(
             f"train: out of GPU memory after step {step}, even with micro_batch_size 1;"
             f" {ADVICE} (Axolotl's log: {root / TRAIN_LOG})"
         )
-    halving = {"step": step, "micro_batch_size": micro, "gradient_accumulation_steps": steps}
-    write_json(_note(root), [*halvings(root), halving])
+    halving = Halved(step=step, micro_batch_size=micro, gradient_accumulation_steps=steps)
+    write_json(_note(root), [each.as_json() for each in (*earlier, halving)])
     return halving
 
 
@@ -104,10 +103,14 @@ def smaller(micro: int, steps: int) -> tuple[int, int]:
     return size, batch_size // size if size else 0
 
 
-def _batch(configs: list[dict[str, Any]]) -> tuple[int, int]:
-    return int(configs[0]["micro_batch_size"]), int(
-        configs[0].get("gradient_accumulation_steps") or 1
-    )
+def _sizes(halving: Halved) -> tuple[int, int]:
+    return halving.micro_batch_size, halving.gradient_accumulation_steps
+
+
+def _batch(root: Path) -> tuple[int, int]:
+    """The micro-batch and the accumulation of the recipe."""
+    config = yaml_of(root / CONFIG)
+    return int(config["micro_batch_size"]), int(config.get("gradient_accumulation_steps") or 1)
 
 
 def _note(root: Path) -> Path:

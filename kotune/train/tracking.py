@@ -4,7 +4,8 @@ switches one on, and then it prints a line.
 Axolotl's own keys switch trackers on: `use_<service>: true`, or the name of a project alone."""
 
 import os
-from typing import Any
+
+from kotune.recipe.axolotl_keys import AxolotlConfig
 
 NAMED = {  # the key of a project name, which switches a service on even without use_<service>
     "wandb": "wandb_project",
@@ -21,7 +22,7 @@ SPACES = (  # environment variables with trackio's destination
 )
 
 
-def lines(block: dict[str, Any]) -> list[str]:
+def lines(block: AxolotlConfig) -> list[str]:
     """One line for each service that an `axolotl:` block switches on."""
     return [
         _line(service, block)
@@ -30,7 +31,7 @@ def lines(block: dict[str, Any]) -> list[str]:
     ]
 
 
-def _line(service: str, block: dict[str, Any]) -> str:
+def _line(service: str, block: AxolotlConfig) -> str:
     if service == "wandb":
         mode = block.get("wandb_mode") or os.environ.get("WANDB_MODE")
         return (KEEPS if mode in ("offline", "disabled") else SENDS).format("W&B")

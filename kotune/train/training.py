@@ -14,9 +14,9 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from kodata import drafts
+from kotune.display.progress import Notice, TrainingEvent
 from kotune.errors import PREEMPTED, Preempted, StageError
 from kotune.layout import (
     CHECKPOINTS,
@@ -28,8 +28,10 @@ from kotune.layout import (
     TRAIN_LOG,
     WEIGHTS,
 )
-from kotune.runs.events import Event, keep_metrics_until, read_metrics
+from kotune.runs.events import keep_metrics_until, read_metrics
+from kotune.runs.folder import Inputs
 from kotune.runs.job import LAUNCHERS, Launcher
+from kotune.runs.records import Doubted, Event
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step
 from kotune.train.finite import nonfinite_tensors
@@ -46,16 +48,15 @@ FLAT = 1e-3  # a loss curve is flat if its range is at most this share of the la
 
 
 def train(
-    root: Path, inputs: dict[str, Any], launcher: Launcher = (), is_lean: bool = False
-) -> Generator[Event, None, None]:
+    root: Path, inputs: Inputs, launcher: Launcher = (), is_lean: bool = False
+) -> Generator[TrainingEvent, None, None]:
     """Run `axolotl train` in the run folder, yield each metrics event as it is written, then verify
     the adapter.
 
-    Training resumes from a checkpoint only if that was made from the same `inputs`. An event
-    `message` names, in its `text`, work of an earlier start that cannot be used. If GPU memory is
-    too small, training is restarted with gradient checkpointing, then with a smaller micro-batch;
-    each restart yields an event `out_of_memory`. `is_lean`: gradient checkpointing is predicted not
-    to be needed.
+    Training resumes from a checkpoint only if that was made from the same `inputs`. A Notice names
+    work of an earlier start that cannot be used. If GPU memory is too small, training is restarted
+    with gradient checkpointing, then with a smaller micro-batch; each restart yields an
+    OutOfMemory. `is_lean`: gradient checkpointing is predicted not to be needed.
 
     Raises StageError if Axolotl fails, stops early or leaves a tensor that is not finite, and
     Preempted if it was terminated by a signal."""
@@ -70,20 +71,18 @@ def train(
                 f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER}"
                 f" (Axolotl's log: {root / TRAIN_LOG})"
             )
-        yield {"event": "out_of_memory", **out_of_memory.save(root, last_step(root), is_lean)}
+        yield out_of_memory.save(root, last_step(root), is_lean)
     check_finished(root)
     _keep_adapter(root)
 
 
-def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, None, int]:
+def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[TrainingEvent, None, int]:
     """Start Axolotl once. Returns its exit code."""
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
     for name in removed:
-        yield from _message(
-            f"{name}: incomplete or not finite; training does not resume from it", step
-        )
-    yield from _message(keep_metrics_until(metrics, step), step)
+        yield from _message(f"{name}: incomplete or not finite; training does not resume from it")
+    yield from _message(keep_metrics_until(metrics, step))
     if not step:  # a kill may leave incomplete tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
@@ -97,10 +96,10 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, 
     return child.returncode
 
 
-def _message(text: str, step: int = 0) -> Iterator[Event]:
-    """An event with a text for the screen; none if the text is empty."""
+def _message(text: str) -> Iterator[Notice]:
+    """A notice with a text for the screen; none if the text is empty."""
     if text:
-        yield {"event": "message", "step": step, "text": text}
+        yield Notice(text)
 
 
 def environment(launcher: Launcher = ()) -> dict[str, str]:
@@ -145,14 +144,14 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
 
 def last_step(root: Path) -> int:
     """The last step in metrics.jsonl; 0 if training never began."""
-    return max((int(event["step"]) for event in read_metrics(root / METRICS)), default=0)
+    return max((event.step for event in read_metrics(root / METRICS)), default=0)
 
 
 def check_finished(root: Path) -> None:
     """Raise StageError unless training reached its last step with finite losses and a finite
     adapter."""
-    ends = [event for event in read_metrics(root / METRICS) if event["event"] == "end"]
-    if not ends or ends[-1]["step"] != ends[-1]["max_steps"]:
+    ends = [event for event in read_metrics(root / METRICS) if event.event == "end"]
+    if not ends or ends[-1].step != ends[-1].max_steps:
         log = root / TRAIN_LOG
         raise faults.JobFaultError(
             f"train: stopped at step {last_step(root)} before the last one: {faults.cause(log)}",
@@ -178,27 +177,33 @@ def check_losses(root: Path) -> None:
     stay."""
     last_finite = 0
     for event in read_metrics(root / METRICS):
-        if not math.isfinite(loss := event.get("loss", 0.0)):
+        if event.loss is None:
+            continue
+        if not math.isfinite(event.loss):
             raise StageError(
-                f"train: the loss is {loss} at step {event['step']} (last finite at step"
+                f"train: the loss is {event.loss} at step {event.step} (last finite at step"
                 f" {last_finite}); nothing after step {last_good_step(root / CHECKPOINTS)} is kept,"
                 " and nothing is scored. Causes, most likely first: axolotl.learning_rate"
-                f" ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16 overflows"
+                f" ({event.learning_rate or 0:.2g} at this step) is too high; fp16 overflows"
                 " (bf16 does not); examples without a trained token"
             )
-        last_finite = event["step"] if "loss" in event else last_finite
+        last_finite = event.step
 
 
-def warnings(events: list[Event]) -> list[dict[str, Any]]:
+def warnings(events: list[Event]) -> list[Doubted]:
     """Signs that a finished training learned nothing: `zero_gradient` with its first step,
-    `flat_loss` with the last step."""
+    `flat_loss` with the last step, each with the number of steps."""
     signs = []
-    if steps := [event["step"] for event in events if event.get("grad_norm") == 0]:
-        signs.append({"kind": "zero_gradient", "step": steps[0], "n": len(steps)})
-    losses = [event["loss"] for event in events if "loss" in event]
+    if steps := [event.step for event in events if event.grad_norm == 0]:
+        signs.append(_sign("zero_gradient", steps[0], len(steps)))
+    losses = [event.loss for event in events if event.loss is not None]
     if len(losses) > 2 and max(losses) - min(losses) <= FLAT * abs(max(losses)):
-        signs.append({"kind": "flat_loss", "step": events[-1]["step"], "n": len(losses)})
+        signs.append(_sign("flat_loss", events[-1].step, len(losses)))
     return signs
+
+
+def _sign(kind: str, step: int, n: int) -> Doubted:
+    return Doubted.model_validate({"kind": kind, "step": step, "n": n})
 
 
 def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:

@@ -27,8 +27,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from kotune.recipe.axolotl_keys import AxolotlConfig
 
-def split_batch(keys: dict[str, Any]) -> dict[str, Any]:
+
+def split_batch(keys: AxolotlConfig) -> AxolotlConfig:
     """An Axolotl configuration with `batch_size` (examples a step on one GPU) as
     `gradient_accumulation_steps`.
 
@@ -88,7 +90,7 @@ def seed_adapter(cfg: Any) -> None:
     set_seed(cfg.seed)
 
 
-def log_every_loss() -> dict[str, Any]:
+def log_every_loss() -> AxolotlConfig:
     """Training arguments that log a loss of NaN or infinity as such.
 
     Seen in: transformers 5.16, which logs the mean of the losses before it instead; Axolotl 0.19
@@ -99,7 +101,7 @@ def log_every_loss() -> dict[str, Any]:
     return {"logging_nan_inf_filter": False}
 
 
-def start_with_training() -> dict[str, Any]:
+def start_with_training() -> AxolotlConfig:
     """Training arguments without an evaluation before the first step.
 
     Seen in: Axolotl 0.19, which evaluates first if eval_steps or eval_strategy is set, even to
@@ -123,7 +125,7 @@ def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
         control.should_evaluate = True
 
 
-def name_trackio_project(cfg: Any) -> dict[str, Any]:
+def name_trackio_project(cfg: Any) -> AxolotlConfig:
     """Training arguments with the `trackio_project_name` of Axolotl's `cfg`; empty without one.
 
     Seen in: Axolotl 0.19, which only sets an environment variable that is never read.
@@ -163,7 +165,7 @@ def hold_kernels(model: Any) -> None:
             layer.support_avx512bf16_for_cpu = False
 
 
-def exact_softmax() -> dict[str, Any]:
+def exact_softmax() -> AxolotlConfig:
     """Arguments of lm_eval's HF model that compute log-likelihoods in float32 for every precision
     of the model.
 

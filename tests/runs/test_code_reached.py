@@ -68,7 +68,7 @@ def test_whatever_scoring_calls_is_known(tmp_path: Path, task: str) -> None:
     model."""
     pytest.importorskip("lm_eval")
     from kotune.score import harness, scoring
-    from kotune.score.baselines import Baselines
+    from kotune.score.baselines import BaselineScorer
 
     convert.convert([Entry("nli_sample", samples=200)], tmp_path / "data", 42)
     model = rule_model()(
@@ -77,9 +77,9 @@ def test_whatever_scoring_calls_is_known(tmp_path: Path, task: str) -> None:
 
     def score() -> None:
         loaded = harness.load_task(task)
-        _, samples = scoring.evaluated(loaded, model, 6)
-        answers = Baselines(tmp_path).of(loaded, samples)
-        scoring._references(tmp_path, answers, task, {})
+        samples = scoring.evaluated(loaded, model, 6).samples
+        answers = BaselineScorer(tmp_path).of(loaded, samples)
+        scoring._baselines(tmp_path, answers, task, {})
 
     score()
     found = called(score)

@@ -14,7 +14,7 @@ from kodata.reading import files
 from kotune.runs.folder import write_text
 from kotune.runs.task_data import TaskData
 from kotune.score import baselines
-from kotune.score.baselines import BaselineAnswers, Baselines
+from kotune.score.baselines import BaselineAnswers, BaselineScorer
 from kotune.score.harness import Loaded, load_task
 from kotune.score.scoring import metrics
 from kotune_tasks.card import cards
@@ -33,15 +33,15 @@ def write_rows(folder: Path, records: list[Any]) -> None:
     write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
 
 
-def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> Baselines:
+def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> BaselineScorer:
     """The lines of a run that trained on the sample's first rows."""
     records = list(only_records(nli_sample.read("train")))[:rows]
     write_rows(folder, records)
-    return Baselines(folder, most)
+    return BaselineScorer(folder, most)
 
 
 def found(
-    lines: Baselines, name: str, items: int = 171, path: Path | None = None
+    lines: BaselineScorer, name: str, items: int = 171, path: Path | None = None
 ) -> tuple[Loaded, BaselineAnswers]:
     task = load_task(name, TaskData(path))
     docs = list(task.task.eval_docs)[:items]
@@ -68,17 +68,17 @@ def test_a_line_is_right_where_its_classifier_is(tmp_path: Path, name: str) -> N
         if "acc" in sample["metrics"]:
             assert sample["metrics"]["acc"] == float(label == doc["label"])
     majority = metrics({}, lines.samples["majority"])["acc"]
-    assert majority["value"] == pytest.approx(1 / 3)
+    assert majority.value == pytest.approx(1 / 3)
     assert len({sample["prediction"] for sample in lines.samples["majority"]}) == 1
 
 
 def test_probabilities_of_a_classifier_are_scored_as_a_models_are(tmp_path: Path) -> None:
     _, lines = found(trained(tmp_path), "nli_sample_ko")
     scores = {name: metrics({}, samples) for name, samples in lines.samples.items()}
-    assert scores["majority"]["brier"]["value"] == pytest.approx(2 / 3)
-    assert scores["majority"]["ece"]["value"] == pytest.approx(0, abs=1e-9)
-    assert 0 < scores["overlap"]["ece"]["value"] < 1  # type: ignore[operator]
-    assert scores["overlap"]["acc_time"]["n"] < scores["overlap"]["acc"]["n"] == 171  # type: ignore[operator]
+    assert scores["majority"]["brier"].value == pytest.approx(2 / 3)
+    assert scores["majority"]["ece"].value == pytest.approx(0, abs=1e-9)
+    assert 0 < scores["overlap"]["ece"].value < 1  # type: ignore[operator]
+    assert scores["overlap"]["acc_time"].n < scores["overlap"]["acc"].n == 171  # type: ignore[operator]
 
 
 def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why(
@@ -98,7 +98,8 @@ def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scor
         record for record in only_records(nli_sample.read("train")) if record["label"] == "neutral"
     ][:50]
     write_rows(tmp_path, neutral)
-    assert found(Baselines(tmp_path), "nli_sample_ko")[1] == BaselineAnswers({}, 50, "one label")
+    _, answers = found(BaselineScorer(tmp_path), "nli_sample_ko")
+    assert answers == BaselineAnswers({}, 50, "one label")
     with pytest.raises(DataError, match="all of 50 training rows have the label neutral"):
         Classifier(neutral, "overlap")
 
@@ -132,7 +133,7 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
         }
         for at, doc in enumerate(list(task.task.eval_docs)[:5])
     ]
-    lines = Baselines(tmp_path).of(task, samples)
+    lines = BaselineScorer(tmp_path).of(task, samples)
     assert (list(lines.samples), lines.absent) == ([line], None)
     for told, sample in zip(lines.samples[line], samples, strict=True):
         assert (told["doc_id"], told["guid"], told["cluster"]) == (
@@ -142,10 +143,10 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
         )
         assert told["metrics"][primary] == sample["metrics"][f"{prefix}{primary}"]
         assert set(told["metrics"]) < set(sample["metrics"])
-    value = metrics({}, lines.samples[line])[primary]["value"]
-    assert value and value > metrics({}, samples)[primary]["value"]  # type: ignore[operator]
+    value = metrics({}, lines.samples[line])[primary].value
+    assert value and value > metrics({}, samples)[primary].value  # type: ignore[operator]
     bare = [{**sample, "metrics": {"empty": 0.0}} for sample in samples]
-    assert Baselines(tmp_path).of(task, bare).samples == {}
+    assert BaselineScorer(tmp_path).of(task, bare).samples == {}
 
 
 def test_every_line_that_a_task_tells_of_has_the_judged_metric() -> None:

@@ -57,7 +57,7 @@ def lent(
         values = scoring.metrics({}, samples)
     note = {
         "n": ITEMS,
-        "values": values,
+        "values": {name: value.as_json() for name, value in values.items()},
         "sha256": write_samples(root, "base", task, samples),
         "from": "other",
     }
@@ -240,7 +240,7 @@ def test_a_scoring_believes_says_or_scores_anew(
     lent(tmp_path, model, forge=likelihoods)
     monkeypatch.setattr(scoring, "load_model", lambda *_: model)
     lines = SimpleNamespace(samples={}, rows=0, absent=None)
-    monkeypatch.setattr(scoring, "Baselines", lambda _: SimpleNamespace(of=lambda *_: lines))
+    monkeypatch.setattr(scoring, "BaselineScorer", lambda _: SimpleNamespace(of=lambda *_: lines))
     scoring.score(tmp_path, {TASK: TaskData()}, dict(PRECISE), ITEMS)
     entry = read_json(tmp_path / "scores.json")[TASK]
     assert entry["base_from"] is None and entry["base"] == entry["tuned"]

@@ -17,11 +17,11 @@ from kotune.runs.reading import proven
 from kotune.runs.task_data import TaskData
 from kotune.score import model as models
 from kotune.score import samples, scoring, turns
-from kotune.score.baselines import BaselineAnswers, Baselines
+from kotune.score.baselines import BaselineAnswers, BaselineScorer
 from kotune.score.harness import Loaded, load_task
 from kotune.score.model import BATCH_SIZE
 from tests.conftest import only_records
-from tests.finished import PARITY
+from tests.finished import PARITY, metric
 from tests.score.test_baselines import write_rows
 
 torch = pytest.importorskip("torch")
@@ -42,12 +42,10 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         def __exit__(self, *_: object) -> None:
             base.on = False
 
-    def evaluated(
-        task: Any, model: Any, limit: int | None
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def evaluated(task: Any, model: Any, limit: int | None) -> scoring.Evaluated:
         done.append((task.name, base.on))
         model.written = [256, 64, 256]
-        return {"acc": {"value": float(base.on), "stderr": None, "n": 1}}, [{"doc_id": 0, "acc": 1}]
+        return scoring.Evaluated({"acc": metric(float(base.on), 1)}, [{"doc_id": 0}])
 
     def task(name: str, _: TaskData) -> Any:
         return SimpleNamespace(
@@ -60,7 +58,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     monkeypatch.setattr(scoring, "load_task", task)
     monkeypatch.setattr(scoring, "evaluated", evaluated)
     lines = SimpleNamespace(samples={}, rows=0, absent=None)
-    monkeypatch.setattr(scoring, "Baselines", lambda _: SimpleNamespace(of=lambda *_: lines))
+    monkeypatch.setattr(scoring, "BaselineScorer", lambda _: SimpleNamespace(of=lambda *_: lines))
     monkeypatch.setattr(scoring, "item_of", lambda *_: {})
     return done
 
@@ -171,13 +169,13 @@ def test_a_rehearsal_goes_as_far_as_the_reference_lines(
     tokenizer.chat_template = preset.template.read_text(encoding="utf-8")
     write_rows(tmp_path, list(islice(only_records(nli_sample.read("train")), 600)))
     made: list[tuple[int, BaselineAnswers]] = []
-    of = Baselines.of
+    of = BaselineScorer.of
 
-    def recorded(self: Baselines, task: Loaded, samples: list[Any]) -> BaselineAnswers:
+    def recorded(self: BaselineScorer, task: Loaded, samples: list[Any]) -> BaselineAnswers:
         made.append((len(samples), of(self, task, samples)))
         return made[-1][1]
 
-    monkeypatch.setattr(Baselines, "of", recorded)
+    monkeypatch.setattr(BaselineScorer, "of", recorded)
     tasks = [load_task(name, TaskData()) for name in ("nli_sample_ko", "nli_sample_ko_gen")]
     scoring.rehearse(tmp_path, str(preset.base), None, tokenizer, tasks)
     assert [(items, lines.rows) for items, lines in made] == [(2, 300)] * 2
