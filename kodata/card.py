@@ -31,7 +31,7 @@ class Rewritten(NamedTuple):
     rows: int
 
 
-Found = Record | Refused | NotRead | Rewritten
+SourceItem = Record | Refused | NotRead | Rewritten
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Source(Protocol):
         commit `path`). Empty where a validation split is not given: it is cut from train then.
         NoTestError where nothing can be scored."""
 
-    def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
+    def read(self, split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
         """The records of a split, one at a time, in file order; Refused for a row that is no
         record; what was not read of them last. kodata.control_text.records_of() has the records
         alone."""

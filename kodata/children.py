@@ -4,7 +4,7 @@ started comes first."""
 import os
 from pathlib import Path
 
-HERE = Path(__file__).parents[1]  # where our packages lie
+PACKAGES = Path(__file__).parents[1]  # where our packages lie
 
 
 def search_path(variable: str, *first: Path) -> str:

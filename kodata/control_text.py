@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from kodata.card import Found, Record
-from kodata.text import or_nothing, spoken
+from kodata.card import Record, SourceItem
+from kodata.text import after_thought, visible_or_empty
 
 # As in Llama 3 and Qwen (<|...|>), DeepSeek (<｜...｜>), Gemma, Mistral and older Llamas.
 _SIGN = re.compile(
@@ -35,7 +35,7 @@ _ENDS = (
 REWRITTEN, ENDED, SPACED = "special token", "end of turn", "space at the end"
 
 
-def plain(text: str) -> tuple[str, tuple[str, ...]]:
+def neutralize(text: str) -> tuple[str, tuple[str, ...]]:
     """The text as it is trained and asked, and what was done to it: of REWRITTEN, ENDED and
     SPACED."""
     done: list[str] = []
@@ -46,7 +46,7 @@ def plain(text: str) -> tuple[str, tuple[str, ...]]:
         return text, tuple(done)
     if (kept := _without_ends(text)) != text:
         done.append(ENDED)
-        kept = or_nothing(kept)
+        kept = visible_or_empty(kept)
     if (made := _SIGN.sub(lambda found: f"{found[0][0]} {found[0][1:]}", kept)) != kept:
         done.append(REWRITTEN)
     return made, tuple(done)
@@ -62,25 +62,25 @@ def _without_ends(text: str) -> str:
     return text[:end]
 
 
-def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:
+def neutralize_record(record: Record) -> tuple[Record, tuple[str, ...]]:
     """A record with all its texts plain, and what was done to any of them."""
     done: set[str] = set()
     made = {key: _value(value, done) for key, value in record.items()}
     return (made, tuple(sorted(done))) if done else (record, ())
 
 
-def is_whole(record: Record) -> bool:
+def is_complete(record: Record) -> bool:
     """Whether no text of a record is empty: of a chat no turn, and not what is said after its last
     thought. Some are empty only when they are made plain."""
     if "" in record.values():
         return False
     turns = record.get("messages")
     return not turns or (
-        all(turn["content"] for turn in turns) and bool(spoken(turns[-1]["content"]))
+        all(turn["content"] for turn in turns) and bool(after_thought(turns[-1]["content"]))
     )
 
 
-def are_sound(found: Sequence[Found]) -> bool:
+def are_ready(found: Sequence[SourceItem]) -> bool:
     """Whether all of these are whole records of clean() texts in which nothing is to be made plain:
     of most, one look at many together tells so. Where it says no, each has its own look."""
     try:
@@ -90,15 +90,15 @@ def are_sound(found: Sequence[Found]) -> bool:
     return "<" not in text and "INST]" not in text and "\0\0" not in f"\0{text}\0"
 
 
-def records_of(found: Iterable[Found]) -> Iterator[Record]:
+def records_of(found: Iterable[SourceItem]) -> Iterator[Record]:
     """The records among what a source reads, made plain: as they are scored, and as convert()
     trains on them."""
-    return (made_plain(each)[0] for each in found if isinstance(each, dict))
+    return (neutralize_record(each)[0] for each in found if isinstance(each, dict))
 
 
 def _value(value: Any, done: set[str]) -> Any:
     if isinstance(value, str):
-        text, changes = plain(value)
+        text, changes = neutralize(value)
         done.update(changes)
         return text
     if isinstance(value, list):

@@ -28,7 +28,7 @@ class Utterance(NamedTuple):
     text: str
 
 
-class Said(NamedTuple):
+class Conversation(NamedTuple):
     """A dialogue as chat messages, and what was left out of it: of EMPTY, UNASKED and
     UNANSWERED."""
 
@@ -36,7 +36,7 @@ class Said(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def messages_of(utterances: list[Utterance], named: bool) -> Said | Refused:
+def messages_of(utterances: list[Utterance], named: bool) -> Conversation | Refused:
     """The utterances as chat messages. `named`: speakers are names, and the first to speak is the
     user; else roles.
 
@@ -63,11 +63,11 @@ def messages_of(utterances: list[Utterance], named: bool) -> Said | Refused:
         UNASKED: begin > 0,
         UNANSWERED: end < len(turns),
     }
-    made = Said(turns[begin:end], tuple(what for what, is_so in left_out.items() if is_so))
+    made = Conversation(turns[begin:end], tuple(what for what, is_so in left_out.items() if is_so))
     return made if made.messages else Refused("fewer than two turns")
 
 
-def told(messages: Iterable[Message]) -> str:
+def transcript(messages: Iterable[Message]) -> str:
     """The messages as one text: a line begins with A for the user and B for the assistant."""
     return "\n".join(f"{_SPEAKERS[turn['role']]}: {turn['content']}" for turn in messages)
 
@@ -75,7 +75,7 @@ def told(messages: Iterable[Message]) -> str:
 def next_turn(messages: list[Message]) -> str:
     """The question for the last turn of a dialogue, which is not shown: one user's turn that holds
     all before it."""
-    return f"대화:\n{told(messages[:-1])}\n\n이 대화에 이어질 B의 말을 쓰세요."
+    return f"대화:\n{transcript(messages[:-1])}\n\n이 대화에 이어질 B의 말을 쓰세요."
 
 
 def digest(messages: Iterable[Message]) -> int:

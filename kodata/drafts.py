@@ -16,7 +16,9 @@ from typing import BinaryIO, TextIO
 
 PRIVATE = 0o600  # of its owner alone
 SUFFIX = ".partial"
-LEFT = 60.0  # seconds after which a draft has no writer any more but the one who holds the folder
+STALE_AFTER = (
+    60.0  # seconds after which a draft has no writer any more but the one who holds the folder
+)
 
 
 @contextmanager
@@ -45,14 +47,14 @@ def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
         file.write(data)
 
 
-def usual() -> int:
+def default_mode() -> int:
     """The mode of a new file by this process's umask: of one that is made to be shown to others."""
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask
 
 
-def fresh(path: Path) -> TextIO:
+def open_new(path: Path) -> TextIO:
     """A new text file to write, for its owner alone, in the place of whatever has this name."""
     path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -63,7 +65,7 @@ def clear(folder: Path) -> None:
     """Remove what killed processes left behind in a folder that nobody else writes to now, and
     below it."""
     for left in folder.rglob(f".*{SUFFIX}"):
-        if not left.exists() or time.time() - left.lstat().st_mtime < LEFT:
+        if not left.exists() or time.time() - left.lstat().st_mtime < STALE_AFTER:
             continue
         if left.is_dir():
             shutil.rmtree(left)

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record
+from kodata.card import Card, Message, Record, SourceItem
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import Known, known
-from kodata.records import asked, checked, named_once, not_text
+from kodata.records import as_chat, describe_non_text, parse_rows, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -42,7 +42,7 @@ CARD = Card(
     ),
 )
 
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={
         "train": "nli/train-00000-of-00001.parquet",
@@ -120,7 +120,7 @@ def answer(record: Record, form: str = "label") -> str:
 
 def messages(record: Record, form: str) -> list[Message]:
     """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+    return as_chat(question(record, form), answer(record, form))
 
 
 def group(record: Record) -> str:
@@ -134,26 +134,26 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["premise"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC,
     stripped. From the official files also `agreement`: how many of an item's five votes are its
     label, "3" to "5" in the dev file.
 
     From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises
     DataError."""
-    yield from named_once(files(split, path), records)
+    yield from with_unique_guids(files(split, path), records)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The files of a split: found in the folder `path` or one level below it, else brought from the
     hub."""
-    return _PLACES.files(split, path)
+    return _FINDER.files(split, path)
 
 
-def records(file: Path) -> Iterator[Found]:
+def records(file: Path) -> Iterator[SourceItem]:
     """The records of one file in the official or the hub's shape, and the keys of its rows that are
     not read. Raises DataError with file, row, guid and field."""
-    return checked(file, data_files.rows(file), record, _diagnosis, _keys)
+    return parse_rows(file, data_files.rows(file), record, _diagnosis, _keys)
 
 
 _VOTES = (
@@ -203,7 +203,7 @@ def _keys(row: data_files.Row) -> Known:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := not_text(
+    if wrong := describe_non_text(
         row, "guid", "genre" if "genre" in row else "source", "premise", "hypothesis"
     ):
         return wrong

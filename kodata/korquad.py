@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata.card import Card, Found, Message, NotRead, Record, Refused
+from kodata.card import Card, Message, NotRead, Record, Refused, SourceItem
 from kodata.errors import DataError, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import known
-from kodata.records import asked, checked, named_once, not_text
+from kodata.records import as_chat, describe_non_text, parse_rows, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -48,7 +48,7 @@ CARD = Card(
     ),
 )
 
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={
         "train": "squad_kor_v1/train-00000-of-00001.parquet",
@@ -89,7 +89,7 @@ def answer(record: Record, form: str = "answer") -> str:
 
 def messages(record: Record, form: str) -> list[Message]:
     """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+    return as_chat(question(record, form), answer(record, form))
 
 
 def group(record: Record) -> str:
@@ -102,17 +102,17 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["context"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid, title, context, question, answer; NFC, stripped.
 
     From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises
     DataError."""
-    yield from named_once(files(split, path), _records)
+    yield from with_unique_guids(files(split, path), _records)
 
 
-def _records(file: Path) -> Iterator[Found]:
+def _records(file: Path) -> Iterator[SourceItem]:
     nested = file.name.removesuffix(".gz").endswith(".json")
-    return checked(
+    return parse_rows(
         file, _official(file) if nested else data_files.rows(file), record, _diagnosis, _KEYS
     )
 
@@ -120,7 +120,7 @@ def _records(file: Path) -> Iterator[Found]:
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The files of a split: found in the folder `path` or one level below it, else brought from the
     hub."""
-    return _PLACES.files(split, path)
+    return _FINDER.files(split, path)
 
 
 def _official(file: Path) -> Iterator[data_files.Row | NotRead]:
@@ -187,7 +187,7 @@ def _answers(answers: Any) -> tuple[str]:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := not_text(row, "id", "title", "context", "question"):
+    if wrong := describe_non_text(row, "id", "title", "context", "question"):
         return wrong
     if row.get("answers") is None:
         return "answers is missing; mend or remove the row"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record
+from kodata.card import Card, Message, Record, SourceItem
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import known
-from kodata.records import asked, checked, named_apart, not_text
+from kodata.records import as_chat, describe_non_text, parse_rows, with_numbered_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -43,7 +43,7 @@ CARD = Card(
 _FIELDS = ("link", "date", "category", "press", "title", "document", "summary")
 _NEEDED = ("guid", "document", "summary")
 _NAMES = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={split: f"{split}.csv" for split in SPLITS},
     patterns={
@@ -69,7 +69,7 @@ def answer(record: Record, form: str = "summary") -> str:
 
 def messages(record: Record, form: str) -> list[Message]:
     """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+    return as_chat(question(record, form), answer(record, form))
 
 
 def group(record: Record) -> str:
@@ -82,23 +82,23 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["document"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid (the article's link; LINK#2 for one that comes again), date,
     category, press, title, document, summary; NFC, stripped.
 
     From the hub, or from a folder with the same CSV files or a copy as parquet or arrow. Raises
     DataError."""
     every = (
-        checked(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
+        parse_rows(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
         for file in files(split, path)
     )
-    yield from named_apart(chain.from_iterable(every))
+    yield from with_numbered_guids(chain.from_iterable(every))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The files of a split: found in the folder `path` or one level below it, else brought from the
     hub."""
-    return _PLACES.files(split, path)
+    return _FINDER.files(split, path)
 
 
 def record(row: data_files.Row) -> Record:
@@ -112,4 +112,4 @@ def record(row: data_files.Row) -> Record:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    return not_text(row, *_FIELDS)
+    return describe_non_text(row, *_FIELDS)

@@ -7,12 +7,12 @@ in test) are read as they are."""
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record
+from kodata.card import Card, Message, Record, SourceItem
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import known
-from kodata.records import asked, checked, named_once, not_text
+from kodata.records import as_chat, describe_non_text, parse_rows, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -43,7 +43,7 @@ CARD = Card(
     ),
 )
 
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={"train": "default/train/0000.parquet", "test": "default/test/0000.parquet"},
     patterns={
@@ -71,7 +71,7 @@ def answer(record: Record, form: str = "label") -> str:
 
 def messages(record: Record, form: str) -> list[Message]:
     """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+    return as_chat(question(record, form), answer(record, form))
 
 
 def group(record: Record) -> str:
@@ -84,17 +84,17 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["document"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid, document (may be empty), label (a key of LABELS); NFC,
     stripped.
 
     From the hub, or from a folder with the official text files or a copy of the hub's set. Raises
     DataError."""
-    yield from named_once(files(split, path), _records)
+    yield from with_unique_guids(files(split, path), _records)
 
 
-def _records(file: Path) -> Iterator[Found]:
-    return checked(
+def _records(file: Path) -> Iterator[SourceItem]:
+    return parse_rows(
         file, data_files.rows(file), record, _diagnosis, known("id", "document", "label")
     )
 
@@ -102,7 +102,7 @@ def _records(file: Path) -> Iterator[Found]:
 def files(split: str, path: str | Path | None = None) -> list[Path]:
     """The files of a split: found in the folder `path` or one level below it, else brought from the
     hub."""
-    return _PLACES.files(split, path)
+    return _FINDER.files(split, path)
 
 
 _LABEL_OF: dict[object, str] = {
@@ -127,7 +127,7 @@ def record(row: data_files.Row) -> Record:
 
 def _diagnosis(row: data_files.Row) -> str:
     """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := not_text(row, "id", "document"):
+    if wrong := describe_non_text(row, "id", "document"):
         return wrong
     if row.get("label") is None:
         return "label is missing; it must be 0 (negative) or 1 (positive)"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from pathlib import Path
 
-from kodata.card import Found, Message, NotRead, Record, Refused
+from kodata.card import Message, NotRead, Record, Refused, SourceItem
 from kodata.errors import DataError, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, Unread
@@ -14,7 +14,7 @@ from kodata.reading.keys import Known, Unread
 BATCH = 32
 
 
-def drawer(seed: int | str) -> Callable[[str], float]:
+def make_draw(seed: int | str) -> Callable[[str], float]:
     """Draws for a seed or a purpose: a number in [0, 1) for a text, which depends on nothing
     else."""
     from xxhash import (
@@ -25,18 +25,18 @@ def drawer(seed: int | str) -> Callable[[str], float]:
     return lambda text: digest(text.encode(), begun) * 2.0**-64
 
 
-def asked(question: str, answer: str) -> list[Message]:
+def as_chat(question: str, answer: str) -> list[Message]:
     """One question with its answer as a chat."""
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
-def checked(
+def parse_rows(
     path: Path,
     found: Iterable[Row | NotRead],
     make: Callable[[Row], Record | Refused],
     explain: Callable[[Row], str],
     names: Known | Callable[[Row], Known],
-) -> Iterator[Found]:
+) -> Iterator[SourceItem]:
     """make() of every row, then what it did not read of them, which is all but `names`. Where it
     raises KeyError or TypeError, a DataError with the row's place and explain()."""
     unread = Unread()
@@ -55,14 +55,16 @@ def checked(
             raise DataError(f"{path}: row {number} (guid {named}): {explain(row)}") from None
         waiting.append(row)
         if len(waiting) == BATCH:
-            unread.look_at(waiting, names)
+            unread.count_rows(waiting, names)
             waiting.clear()
         yield made
-    unread.look_at(waiting, names)
-    yield from unread.told()
+    unread.count_rows(waiting, names)
+    yield from unread.results()
 
 
-def named_once(files: list[Path], read: Callable[[Path], Iterator[Found]]) -> Iterator[Found]:
+def with_unique_guids(
+    files: list[Path], read: Callable[[Path], Iterator[SourceItem]]
+) -> Iterator[SourceItem]:
     """What `read` finds in the files of a split, one after another. DataError where two rows have
     one guid, with both places.
 
@@ -84,7 +86,7 @@ def named_once(files: list[Path], read: Callable[[Path], Iterator[Found]]) -> It
 
 
 def _refuse_again(
-    files: list[Path], read: Callable[[Path], Iterator[Found]], guids: set[str]
+    files: list[Path], read: Callable[[Path], Iterator[SourceItem]], guids: set[str]
 ) -> None:
     """DataError for the first of these guids that two rows have."""
     first: dict[str, tuple[Path, int]] = {}
@@ -103,7 +105,7 @@ def _refuse_again(
                 first[guid] = file, number
 
 
-def named_apart(found: Iterable[Found]) -> Iterator[Found]:
+def with_numbered_guids(found: Iterable[SourceItem]) -> Iterator[SourceItem]:
     """Records of a set that nobody but its publisher can mend and that may give two rows one guid:
     the second is called GUID#2, a third one GUID#3."""
     seen: set[int] = set()
@@ -118,7 +120,7 @@ def named_apart(found: Iterable[Found]) -> Iterator[Found]:
         yield each
 
 
-def not_text(row: Row, *fields: str) -> str:
+def describe_non_text(row: Row, *fields: str) -> str:
     """What is wrong with the first of these fields that holds no text; empty where all do."""
     for field in fields:
         value = row.get(field)

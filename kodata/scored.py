@@ -10,7 +10,7 @@ from typing import Any
 
 from kodata import source as find_source
 from kodata.card import Record
-from kodata.control_text import is_whole, records_of
+from kodata.control_text import is_complete, records_of
 from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 from kodata.text import composed
@@ -36,7 +36,7 @@ def dataset(
     group_of = find_source(source).group
     groups: dict[str, list[Record]] = {}
     for record in records(source, data_path, test_share):
-        if is_whole(record):
+        if is_complete(record):
             groups.setdefault(group_of(record), []).append(record)
         elif not skip_empty:
             empty = next((field for field, text in record.items() if not text), "turn")
@@ -45,7 +45,7 @@ def dataset(
             )
     if not groups:
         raise DataError(
-            f"{source}: path {place(source, data_path)}: no row of its test part can be scored;"
+            f"{source}: path {path_of(source, data_path)}: no row of its test part can be scored;"
             " give some"
         )
     return {"test": datasets.Dataset.from_list([doc for docs in groups.values() for doc in docs])}
@@ -59,16 +59,16 @@ def records(
         find_source(source).CARD.test_share is not None
     )  # the metadata are the same for all tasks
     return records_of(
-        find_source(source, test_share if cuts else None).read("test", place(source, data_path))
+        find_source(source, test_share if cuts else None).read("test", path_of(source, data_path))
     )
 
 
-def place(source: str, data_path: str | dict[str, str] | None) -> str | None:
+def path_of(source: str, data_path: str | dict[str, str] | None) -> str | None:
     """Where a source's data lies, of lm_eval's `data_path`; None: on the hub, or shipped."""
     return data_path.get(source) if isinstance(data_path, dict) else data_path
 
 
-def chosen(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
+def likeliest(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
     """The index of the likeliest choice. Raises ValueError where a model gives no finite number.
 
     Without this check a broken model, all of whose likelihoods are NaN, would score the share of
@@ -104,7 +104,7 @@ def thought(text: str) -> str:
     return composed(thoughts.replace("<think>", " ").replace("</think>", " ")).strip()
 
 
-def opened(prompt: str) -> str:
+def opened_thought(prompt: str) -> str:
     """The tag of a thought that a prompt opens for its answer, empty where it opens none; to be put
     before the answer."""
     return "<think>" if prompt.rstrip().endswith("<think>") else ""

@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from kodata.card import Card, Found, Source
+from kodata.card import Card, Source, SourceItem
 from kodata.errors import DataError, NoTestError
-from kodata.records import drawer
+from kodata.records import make_draw
 
 FEWEST = 60  # groups; a tenth of fewer says nothing about a model, and would be missed in training
 
 
-_drawer = cache(drawer)
+_drawer = cache(make_draw)
 
 
 def draw(group: str) -> float:
@@ -29,7 +29,7 @@ def share_of(card: Card, asked: float | None) -> float:
     return (card.test_share or 0.0) if asked is None else asked
 
 
-def lowest(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
+def kept_draws(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
     """The lowest of different draws, whose groups are kept: of all of them the share, and at least
     one. NoTestError where there are too few, which says what data lack a test part (`lacks`) and
     what to do (`mend`)."""
@@ -62,6 +62,6 @@ class _Shared:
         found: list[Path] = self._source.files(split, path, self._share)
         return found
 
-    def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
-        found: Iterator[Found] = self._source.read(split, path, self._share)
+    def read(self, split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
+        found: Iterator[SourceItem] = self._source.read(split, path, self._share)
         return found

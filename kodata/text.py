@@ -83,10 +83,12 @@ def clean(text: str) -> str:
     """The text of a field: composed (NFC), with Unix line ends, without control characters and
     outer white space. Empty where nothing of it is visible."""
     made = _readable(text).strip()
-    return or_nothing(made) if made[:1] in _HIDDEN else made  # a call for each text costs a third
+    return (
+        visible_or_empty(made) if made[:1] in _HIDDEN else made
+    )  # a call for each text costs a third
 
 
-def or_nothing(text: str) -> str:
+def visible_or_empty(text: str) -> str:
     """The text, empty where nothing of it is visible: a zero-width space alone is neither a
     question nor an answer."""
     return "" if text[:1] in _HIDDEN and all(map(_HIDDEN.__contains__, text)) else text
@@ -97,7 +99,7 @@ def content(text: str) -> str:
     the indent of its first line too. Blank lines before the first go, and line ends after the last.
     A template stands there, whose own line ends a tokenizer would join with them: to tokens that no
     prompt ends with. Empty where nothing visible is left."""
-    made = or_nothing(_readable(text).rstrip("\n"))
+    made = visible_or_empty(_readable(text).rstrip("\n"))
     start = len(made) - len(made.lstrip())
     return made[made.rfind("\n", 0, start) + 1 :] if start < len(made) else ""
 
@@ -145,7 +147,7 @@ def with_thought(thought: str, answer: str) -> str:
     return f"<think>\n{thought}\n</think>\n\n{answer}"
 
 
-def spoken(text: str) -> str:
+def after_thought(text: str) -> str:
     """What is said after the thought, if there is one."""
     return text.rpartition("</think>")[2].strip()
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from kodata import test_part
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
-from kodata.card import Card, Found, Message, Record, Refused, Rewritten
-from kodata.control_text import is_whole, made_plain
-from kodata.dialogue import digest, messages_of, next_turn, told
+from kodata.card import Card, Message, Record, Refused, Rewritten, SourceItem
+from kodata.control_text import is_complete, neutralize_record
+from kodata.dialogue import digest, messages_of, next_turn, transcript
 from kodata.errors import DataError, NoTestError, did_you_mean
 from kodata.reading.folder import users_folder
-from kodata.records import asked, named_apart
+from kodata.records import as_chat, with_numbered_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -62,11 +62,11 @@ def messages(record: Record, form: str) -> list[Message] | Refused:
     if form == "reply":
         return list(record["messages"])
     if form == "next":
-        return asked(question(record), answer(record))
+        return as_chat(question(record), answer(record))
     if "summary" not in record:
         return Refused("no summary")
-    wanted = f"대화:\n{told(record['messages'])}\n\n이 대화를 한두 문장으로 요약하세요."
-    return asked(wanted, record["summary"])
+    wanted = f"대화:\n{transcript(record['messages'])}\n\n이 대화를 한두 문장으로 요약하세요."
+    return as_chat(wanted, record["summary"])
 
 
 def question(record: Record) -> str:
@@ -159,17 +159,17 @@ def _folder(path: str | Path | None) -> Path:
 
 def read(
     split: str, path: str | Path | None = None, test_share: float | None = None
-) -> Iterator[Found]:
+) -> Iterator[SourceItem]:
     """The records of a split: guid (GUID#2 for one that comes again), group, messages, topic (or
     None), and summary where the set has one.
 
     Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was
     already read. Memory grows by some 120 bytes a dialogue, to know it and its guid again. Raises
     DataError."""
-    return named_apart(_read(split, path, test_share))
+    return with_numbered_guids(_read(split, path, test_share))
 
 
-def _read(split: str, path: str | Path | None, test_share: float | None) -> Iterator[Found]:
+def _read(split: str, path: str | Path | None, test_share: float | None) -> Iterator[SourceItem]:
     chosen, root = files(split, path, test_share), _folder(path)
     seen: set[int] = set()
     if is_cut(root):
@@ -195,21 +195,21 @@ def _kept(root: Path, test_share: float | None) -> frozenset[float]:
     states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.found(root))
     draws, share = _draws(root, tuple(states)), test_part.share_of(CARD, test_share)
     lacks = f"{CARD.name}: path {root}: no Validation part"
-    return test_part.lowest(draws, share, lacks, "add the Validation part of your download")
+    return test_part.kept_draws(draws, share, lacks, "add the Validation part of your download")
 
 
 @lru_cache(maxsize=2)
 def _draws(root: Path, _states: tuple[tuple[int, int], ...]) -> frozenset[float]:
     """The draws of all groups, once until a file changes: every dialogue is read for them."""
     records = (
-        made_plain(each)[0]
+        neutralize_record(each)[0]
         for each in _records(archive.found(root), root)
         if isinstance(each, dict)
     )
-    return frozenset(test_part.draw(record["group"]) for record in records if is_whole(record))
+    return frozenset(test_part.draw(record["group"]) for record in records if is_complete(record))
 
 
-def _cut(records: Iterable[Found], split: str, kept: frozenset[float]) -> Iterator[Found]:
+def _cut(records: Iterable[SourceItem], split: str, kept: frozenset[float]) -> Iterator[SourceItem]:
     """One side of a set that has no Validation part; what is refused or not read counts on the
     train side."""
     for record in records:
@@ -220,7 +220,7 @@ def _cut(records: Iterable[Found], split: str, kept: frozenset[float]) -> Iterat
             yield record
 
 
-def _once(records: Iterable[Found], seen: set[int]) -> Iterator[Found]:
+def _once(records: Iterable[SourceItem], seen: set[int]) -> Iterator[SourceItem]:
     """Each dialogue the first time that it comes: sets are shipped in two formats, and people
     unpack beside the zip."""
     for record in records:
@@ -231,7 +231,9 @@ def _once(records: Iterable[Found], seen: set[int]) -> Iterator[Found]:
         yield record
 
 
-def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> Iterator[Found]:
+def _records(
+    chosen: list[Path], root: Path, validation: bool | None = None
+) -> Iterator[SourceItem]:
     """The records of files, or of one side in them."""
     for file in chosen:
         for part in archive.parts(file, root):
@@ -239,7 +241,7 @@ def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> 
                 yield from _records_of(part)
 
 
-def _records_of(part: archive.ArchivePart) -> Iterator[Found]:
+def _records_of(part: archive.ArchivePart) -> Iterator[SourceItem]:
     """The records of a part, then what was not read of them and what was left out of them."""
     left_out: Counter[str] = Counter()
     for found in dialogues(part):

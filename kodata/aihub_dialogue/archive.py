@@ -17,7 +17,7 @@ from typing import IO, BinaryIO, cast
 
 from kodata.errors import DataError, brief
 from kodata.reading.columns import MAX_RATIO, SMALL
-from kodata.reading.links import not_astray
+from kodata.reading.links import refuse_stray_link
 from kodata.text import composed
 
 KINDS = (".json", ".xlsx")
@@ -85,7 +85,7 @@ def found(root: Path) -> list[Path]:
         for path in sorted(root.rglob("*"))
         if path.suffix.lower() in wanted and _is_data(path.name)
     ]
-    files = [not_astray(path, root) for path in files if path.is_file()]
+    files = [refuse_stray_link(path, root) for path in files if path.is_file()]
     if not files:
         raise DataError(
             f"{root}: no .json, .xlsx or .zip in it; put the files there as AI Hub gives them"

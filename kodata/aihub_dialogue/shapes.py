@@ -52,7 +52,7 @@ def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
         yield dialogue
     if not count:
         raise DataError(f"{part.place}: no dialogue in it; {LOOKED_FOR}")
-    yield from unread.told()
+    yield from unread.results()
 
 
 def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
@@ -66,7 +66,7 @@ def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
             )
     except FaultError as fault:
         raise DataError(f"{part.place}: row {number + 1}: {fault}") from None
-    unread.add(passed)
+    unread.count_keys(passed)
 
 
 def _of_row(at: "_Place", name: str, unread: Unread) -> Iterator[Dialogue]:
@@ -74,7 +74,7 @@ def _of_row(at: "_Place", name: str, unread: Unread) -> Iterator[Dialogue]:
     for key, (names, made) in _SHAPES.items():
         if key in row:
             yield from made(at, name)
-            unread.look(row, names)
+            unread.count_row(row, names)
             return
     keys = ", ".join(map(repr, row)) if row else shown(at.value)
     raise DataError(f"{at.place}: an unknown shape ({keys:.120}); {LOOKED_FOR}")
@@ -158,9 +158,9 @@ def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
             place = f"{part.place}: sheet {title}"
             name = f"{part.name}#{title}"
             if "사람문장1" in columns:
-                spoken = _in_turn(columns, _COLUMNS)
-                names = known("감정_대분류", *(column for column, _ in spoken))
-                yield from _emotional_rows(_looked_at(rows, names, unread), name, spoken)
+                turn_columns = _in_turn(columns, _COLUMNS)
+                names = known("감정_대분류", *(column for column, _ in turn_columns))
+                yield from _emotional_rows(_looked_at(rows, names, unread), name, turn_columns)
             elif {"SPEAKER", "SENTENCE", "SENTENCEID"} <= set(columns):
                 yield from _clerk_rows(_looked_at(rows, _CLERK_COLUMNS, unread), name, place)
             else:
@@ -175,16 +175,16 @@ def _looked_at(
     rows: Iterable[tuple[int, Row]], names: Known, unread: Unread
 ) -> Iterator[tuple[int, Row]]:
     for number, row in rows:
-        unread.look(row, names)
+        unread.count_row(row, names)
         yield number, row
 
 
 def _emotional_rows(
-    rows: Iterable[tuple[int, Row]], name: str, spoken: list[tuple[str, str]]
+    rows: Iterable[tuple[int, Row]], name: str, turn_columns: list[tuple[str, str]]
 ) -> Iterator[Dialogue]:
     for number, row in rows:
         identity = f"emotional:{name}:{number}"
-        said = _filled(Utterance(role, str(row.get(column, ""))) for column, role in spoken)
+        said = _filled(Utterance(role, str(row.get(column, ""))) for column, role in turn_columns)
         yield Dialogue(identity, identity, str(row.get("감정_대분류", "")), said, False)
 
 

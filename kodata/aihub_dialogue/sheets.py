@@ -9,7 +9,7 @@ from typing import IO, Any
 from kodata.aihub_dialogue.archive import MAX_XLSX, check, told
 from kodata.errors import DataError, FaultError
 from kodata.reading import columns
-from kodata.reading.delimited import once, refuse_names
+from kodata.reading.delimited import refuse_repeated_header, require_unique_names
 
 Row = dict[str, Any]
 Line = tuple[int, str, int, tuple[Any, ...]]  # as kodata.reading.column_rows has it
@@ -61,7 +61,7 @@ def _filled(names: list[str]) -> list[str]:
 
 def _once(names: list[str], place: str) -> None:
     try:
-        once([name for name in names if name])
+        require_unique_names([name for name in names if name])
     except FaultError as fault:
         raise DataError(f"{place}: {fault}") from None
 
@@ -71,7 +71,7 @@ def _rows(lines: Iterator[Line], names: list[str], place: str) -> Iterator[tuple
     read."""
     for _, _, number, cells in lines:
         try:
-            refuse_names(_filled(_names(cells)), _filled(names))
+            refuse_repeated_header(_filled(_names(cells)), _filled(names))
         except FaultError as fault:
             raise DataError(f"{place}: row {number}: {fault}") from None
         told = zip_longest(names, cells)

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kodata import test_part
-from kodata.card import Card, Found, Message, Record, Refused
+from kodata.card import Card, Message, Record, Refused, SourceItem
 from kodata.chat.turns import KEYS, SHAPES, shape, thought_key, turns
-from kodata.control_text import is_whole, made_plain
+from kodata.control_text import is_complete, neutralize_record
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import users_folder
 from kodata.reading.keys import Unread
-from kodata.reading.links import own_file
-from kodata.text import clean, spoken, unspaced
+from kodata.reading.links import require_data_file
+from kodata.text import after_thought, clean, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)
@@ -67,7 +67,7 @@ def question(record: Record) -> str:
 
 def answer(record: Record) -> str:
     """The last turn, which is the assistant's, without its thought."""
-    return spoken(record["messages"][-1]["content"])
+    return after_thought(record["messages"][-1]["content"])
 
 
 def group(record: Record) -> str:
@@ -129,7 +129,7 @@ def _file(folder: Path, split: str) -> Path | None:
     there = [file for file in both if os.path.lexists(file)]
     if len(there) > 1:
         raise DataError(f"{CARD.name}: {there[0]} and {there[1].name} are both there; keep one")
-    return own_file(there[0], folder) if there else None
+    return require_data_file(there[0], folder) if there else None
 
 
 class _Look(NamedTuple):
@@ -153,7 +153,7 @@ def _look(file: Path, own: str, _state: tuple[int, ...]) -> _Look:
     said, splits, draws = set(), set(), set()
     for side, record, _ in _lines_of(file, own):
         said.add(side)
-        if isinstance(record, dict) and is_whole(made_plain(record)[0]):
+        if isinstance(record, dict) and is_complete(neutralize_record(record)[0]):
             splits.add(side)
             if side == "train":
                 draws.add(test_part.draw(unspaced(record["group"])))
@@ -174,12 +174,12 @@ def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
     draws = {draw for look in looks for draw in look.draws}
     lacks = f"{CARD.name}: path {folder}: no test.jsonl there"
     share = test_part.share_of(CARD, test_share)
-    return test_part.lowest(draws, share, lacks, "put the chats in it that are to be scored")
+    return test_part.kept_draws(draws, share, lacks, "put the chats in it that are to be scored")
 
 
 def read(
     split: str, path: str | Path | None = None, test_share: float | None = None
-) -> Iterator[Found]:
+) -> Iterator[SourceItem]:
     """The records of a split: guid, group, messages; `thought`, the key in which thoughts stood,
     where they did. Raises DataError with file, row, field and value, and NoTestError as files()
     does.
@@ -198,10 +198,10 @@ def read(
         is_kept = group != "" and bool(kept) and test_part.draw(group) in kept
         side = "test" if is_kept and side == "train" else side
         if side == split:
-            unread.look(row, KEYS[shape(row, "")])
+            unread.count_row(row, KEYS[shape(row, "")])
             other = later.get(group) or ("test" if is_kept and split == "validation" else "")
             yield Refused(f"its group is in the {other} part") if other else record
-    yield from unread.told()
+    yield from unread.results()
 
 
 def _groups_of(folder: Path, splits: tuple[str, ...]) -> dict[str, str]:
@@ -270,7 +270,8 @@ def _record(row: data_files.Row, place: str, guid: str) -> Record | Refused:
         "guid": _name(row, "guid", place) or guid,
         # Of plain turns: two questions may differ in nothing but a sign that is taken away.
         "group": (
-            _name(row, "group", place) or _before(made_plain({"messages": made})[0]["messages"])
+            _name(row, "group", place)
+            or _before(neutralize_record({"messages": made})[0]["messages"])
         ),
         "messages": made,
     }
@@ -282,7 +283,7 @@ def _before(made: list[Message]) -> str:
     said = (turn for turn in made[:-1] if turn["role"] != "system")
     # Only an answer has a thought: who asks about </think> means the sign itself.
     return "\n".join(
-        spoken(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip()
+        after_thought(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip()
         for turn in said
     )
 

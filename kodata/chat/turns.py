@@ -7,8 +7,8 @@ from typing import Any
 from kodata.card import Message
 from kodata.errors import DataError, did_you_mean, shown
 from kodata.reading.files import Row
-from kodata.reading.keys import Known, KnownOfShortened, known
-from kodata.records import asked
+from kodata.reading.keys import Known, KnownOfPartialRows, known
+from kodata.records import as_chat
 from kodata.text import content, with_thought
 
 ROLES = ("system", "user", "assistant")
@@ -61,7 +61,7 @@ def _shortened(row: Row) -> Iterable[str]:
 
 # Of rows with `messages`, and of rows with a question and its answer.
 KEYS: dict[str, Known] = {
-    "messages": KnownOfShortened(known(*_ROW, *TOOLS, messages=_keys_of), _shortened),
+    "messages": KnownOfPartialRows(known(*_ROW, *TOOLS, messages=_keys_of), _shortened),
     **{key: known(*_ROW, *TOOLS, *THOUGHTS, key, said, "history") for key, said in PAIRS.items()},
 }
 KEYS["instruction"] = {**KEYS["instruction"], "input": None}
@@ -148,7 +148,7 @@ def _paired(row: Row, prompt: str, place: str) -> list[Message]:
     if prompt == "instruction" and row.get("input") not in (None, ""):
         question += "\n\n" + text(row, "input", place)
     answer = _with_thought(row, text(row, PAIRS[prompt], place), place, "assistant")
-    return [*_history(row.get("history"), place), *asked(question, answer)]
+    return [*_history(row.get("history"), place), *as_chat(question, answer)]
 
 
 def _history(value: Any, place: str) -> Iterator[Message]:
@@ -162,7 +162,7 @@ def _history(value: Any, place: str) -> Iterator[Message]:
         if not isinstance(pair, list) or len(pair) != 2:
             raise DataError(f"{place}: history.{number} is {shown(pair)}; {wanted}")
         said = dict(zip(("0", "1"), pair, strict=True))
-        yield from asked(*(text(said, key, f"{place}: history.{number}.") for key in said))
+        yield from as_chat(*(text(said, key, f"{place}: history.{number}.") for key in said))
 
 
 def _with_system(row: Row, made: list[Message], place: str) -> list[Message]:

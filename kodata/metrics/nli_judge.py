@@ -19,7 +19,7 @@ from kodata.reading import hub
 from kodata.text import folded
 
 GRAM = 4  # characters
-_PLACES: dict[
+_PATHS: dict[
     str, str | Path | None
 ] = {}  # where the train split of a source lies: lm_eval's process_results is not told
 
@@ -52,19 +52,19 @@ class Judge:
 def prepare(source: str, path: str | Path | None) -> None:
     """Says where the judge of a source is to find its train split. A folder without one is no
     error: there is no judge then."""
-    _PLACES[source] = path
+    _PATHS[source] = path
     try:
         find_source(source).files("train", path)
     except DataError as error:
         if path is None or hub.is_commit(path):
             raise
-        del _PLACES[source]
+        del _PATHS[source]
         logging.getLogger(__name__).warning("relations and novelty are not judged: %s", error)
 
 
 def judge(source: str | None) -> Judge | None:
     """The judge of a source that prepare() found; None for any other."""
-    return _judge(source, _PLACES[source]) if source in _PLACES else None
+    return _judge(source, _PATHS[source]) if source in _PATHS else None
 
 
 @cache

@@ -8,12 +8,12 @@ are worth: tasks/ko_naturalness/README.md."""
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record, Refused
+from kodata.card import Card, Message, Record, Refused, SourceItem
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
 from kodata.reading.keys import known
-from kodata.reading.links import not_astray
-from kodata.records import checked, named_once, not_text
+from kodata.reading.links import refuse_stray_link
+from kodata.records import describe_non_text, parse_rows, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("test",)
@@ -73,17 +73,17 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
         raise DataError(
             f"{CARD.name}: {file}: no such file; path must name a folder with {SHIPPED.name}"
         )
-    return [not_astray(file, file.parent)]
+    return [refuse_stray_link(file, file.parent)]
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The prompts, one of each kind in turn, so that a few of them are of every kind. Raises
     DataError."""
-    yield from named_once(files(split, path), _records)
+    yield from with_unique_guids(files(split, path), _records)
 
 
-def _records(file: Path) -> Iterator[Found]:
-    return checked(
+def _records(file: Path) -> Iterator[SourceItem]:
+    return parse_rows(
         file, data_files.rows(file), _record, _diagnosis, known("guid", "kind", "level", "prompt")
     )
 
@@ -99,6 +99,6 @@ def _record(row: data_files.Row) -> Record:
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    if wrong := not_text(row, "guid", "kind", "prompt"):
+    if wrong := describe_non_text(row, "guid", "kind", "prompt"):
         return wrong
     return f"level is {row['level']!r:.80}, not one of {', '.join(LEVELS)}; mend it or leave it out"

@@ -19,7 +19,7 @@ from kodata.card import Record, Source
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
 from kodata.prepare.entries import (
-    DataPlace,
+    DataLocation,
     Entry,
     Scored,
     share_kept,
@@ -29,13 +29,13 @@ from kodata.prepare.entries import (
 )
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.prepare.output import SIDES, Manifest, Output
-from kodata.prepare.sound import Tally, sound
 from kodata.prepare.split import VALIDATION_ROWS, Cut, cut_of, side_of
 from kodata.prepare.unread import unread_files
+from kodata.prepare.usable import Tally, usable_records
 from kodata.reading import hub
 from kodata.reading.digests import digest
 from kodata.reading.files import sha256
-from kodata.records import drawer
+from kodata.records import make_draw
 from kodata.test_part import FEWEST
 
 
@@ -73,7 +73,7 @@ def convert(
                     **_origin(source_at(place), place.path, "test"),
                     "test_share": share_kept(place),
                     "left_out": dict(guard.tallies[task].dropped),
-                    **guard.tallies[task].told(),
+                    **guard.tallies[task].counts(),
                 }
                 for task, place in scored.tasks.items()
             }
@@ -112,7 +112,7 @@ def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) 
     return f"{places}: too few rows to train and to validate on: {kept}{why}; {mend}"
 
 
-def fingerprint(place: DataPlace, split: str | None = None) -> str:
+def fingerprint(place: DataLocation, split: str | None = None) -> str:
     """The identity of what is trained on of a source, or of one split of it, without the network:
     the hub commit; or name and content of each file."""
     source, path = source_at(place), place.path
@@ -206,7 +206,7 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
         for side, counts in count.items()
     }
     told = {"read": dict(tally.read), "kept": kept, "dropped": dict(tally.dropped)}
-    return {**told, **tally.told(), "labels": labels}
+    return {**told, **tally.counts(), "labels": labels}
 
 
 def _sided(
@@ -217,7 +217,7 @@ def _sided(
     which_side = side_of("validation" in splits, cut)
     for split in splits:
         last, side = None, split
-        for record in sound(source.read(split, path), split, tally):
+        for record in usable_records(source.read(split, path), split, tally):
             # Rows of one group mostly follow each other.
             if split == "train" and (group := source.group(record)) != last:
                 last, side = group, which_side(group)
@@ -234,7 +234,7 @@ def _drawn(found: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> I
     """As many examples of train as entry.samples says and of validation as the cut has place for:
     those of the lowest draws, last. Those of train come in the order of their draws, so that a
     smaller sample is the beginning of a larger one."""
-    draw, most = drawer(cut.seed), {"train": entry.samples, "validation": cut.rows}
+    draw, most = make_draw(cut.seed), {"train": entry.samples, "validation": cut.rows}
     # The highest draw on top; the number keeps equal draws in file order.
     heaps: dict[str, list[tuple[float, int, Example]]] = {
         side: [] for side, rows in most.items() if rows is not None
@@ -265,7 +265,7 @@ def _weighed(
 ) -> Iterator[Example]:
     """Train examples as often as the weight says, whole times for all and the rest of it for a
     share of them."""
-    draw = drawer(seed)
+    draw = make_draw(seed)
     whole, share = divmod(weight, 1)
     for example in found:
         side, record, _ = example

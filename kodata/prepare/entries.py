@@ -12,7 +12,7 @@ from kodata.prepare.output import SIDES
 from kodata.test_part import share_of
 
 
-class DataPlace(NamedTuple):
+class DataLocation(NamedTuple):
     """A source, where it lies (None: the hub, or shipped), and the share of its groups that is kept
     for scoring where it brings no test part (None: its card's)."""
 
@@ -30,7 +30,7 @@ class Scored:
     `leaks` says what happens to a row whose text stands there: `drop` it, `refuse` the recipe, or
     `keep` it and say so."""
 
-    tasks: Mapping[str, DataPlace]
+    tasks: Mapping[str, DataLocation]
     leaks: str = "drop"
     not_scored: Mapping[str, int | None] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Entry:
     """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or
     shipped. `samples`: so many training rows, drawn by the seed; None means all. `weight`: how
     often an epoch has each of them: 2 twice, 0.5 every second one, drawn by the seed. `system`:
-    `merge` puts a system turn into the first user's turn. `test_share`: as DataPlace."""
+    `merge` puts a system turn into the first user's turn. `test_share`: as DataLocation."""
 
     source: str
     form: str = "label"
@@ -54,15 +54,15 @@ class Entry:
     test_share: float | None = None
 
 
-def place_of(entry: Entry) -> DataPlace:
-    return DataPlace(entry.source, entry.path, entry.test_share)
+def location_of(entry: Entry) -> DataLocation:
+    return DataLocation(entry.source, entry.path, entry.test_share)
 
 
-def source_at(place: DataPlace) -> Source:
+def source_at(place: DataLocation) -> Source:
     return find_source(place.source, place.test_share)
 
 
-def share_kept(place: DataPlace) -> float | None:
+def share_kept(place: DataLocation) -> float | None:
     """The share of the groups that is kept for scoring; None where the source brings what is
     scored."""
     source = source_at(place)
@@ -72,7 +72,7 @@ def share_kept(place: DataPlace) -> float | None:
 
 
 def source_of(entry: Entry) -> Source:
-    source = source_at(place_of(entry))
+    source = source_at(location_of(entry))
     if "train" not in source.SPLITS:
         raise DataError(f"{entry.source}: it is for scoring only; leave it out")
     if entry.form not in source.FORMS:

@@ -12,9 +12,9 @@ from typing import Any
 
 from kodata.card import Record, Source
 from kodata.errors import DataError
-from kodata.prepare.entries import DataPlace, Entry, place_of, source_at
+from kodata.prepare.entries import DataLocation, Entry, location_of, source_at
 from kodata.prepare.leaks import TestTexts
-from kodata.prepare.sound import Tally, sound
+from kodata.prepare.usable import Tally, usable_records
 from kodata.text import folded
 
 Key = tuple[str, str, str]  # source, task, kind
@@ -23,7 +23,7 @@ Key = tuple[str, str, str]  # source, task, kind
 class LeakGuard:
     """Looks every training row up in the test text of the scored tasks."""
 
-    def __init__(self, tasks: Mapping[str, DataPlace], policy: str) -> None:
+    def __init__(self, tasks: Mapping[str, DataLocation], policy: str) -> None:
         """`tasks`: for each task the source that it scores. Raises DataError where test text cannot
         be read."""
         self.policy, self._tasks = policy, tasks
@@ -93,7 +93,7 @@ class LeakGuard:
 
         Nothing of it is trained on, but the two scores are not independent.
         """
-        places = [*self._tasks.values(), *map(place_of, entries)]
+        places = [*self._tasks.values(), *map(location_of, entries)]
         shared: dict[tuple[str, str], set[str]] = defaultdict(set)
         for place in dict.fromkeys(places):
             for text in _readable(place):
@@ -106,14 +106,14 @@ class LeakGuard:
         ]
 
 
-def test_texts(place: DataPlace, tally: Tally | None = None) -> Iterator[str]:
+def test_texts(place: DataLocation, tally: Tally | None = None) -> Iterator[str]:
     """Every text that a leak check compares, of a source's test split. `tally` counts its rows."""
     source = source_at(place)
-    for record in sound(source.read("test", place.path), "test", tally or Tally()):
+    for record in usable_records(source.read("test", place.path), "test", tally or Tally()):
         yield from source.texts(record)
 
 
-def _readable(place: DataPlace) -> Iterator[str]:
+def _readable(place: DataLocation) -> Iterator[str]:
     """The test texts of a source that is trained on; none where its test split is not at hand."""
     try:
         yield from test_texts(place)

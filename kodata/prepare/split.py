@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kodata.card import Record
-from kodata.control_text import is_whole, records_of
+from kodata.control_text import is_complete, records_of
 from kodata.prepare.cleaning import examples
 from kodata.prepare.entries import Entry, source_of, splits_of
 from kodata.prepare.leak_guard import LeakGuard
-from kodata.records import drawer
+from kodata.records import make_draw
 from kodata.text import unspaced
 
 VALIDATION_SHARE = (
@@ -42,7 +42,7 @@ def side_of(has_validation: bool, cut: Cut) -> Callable[[str], str]:
     that stands in a validation split that a source brings. A source that brings one has no
     other."""
     draw, share, named, taken = (
-        drawer(cut.seed),
+        make_draw(cut.seed),
         0.0 if has_validation else cut.share,
         cut.named,
         cut.taken,
@@ -64,7 +64,7 @@ def side_of(has_validation: bool, cut: Cut) -> Callable[[str], str]:
 def cut_of(entries: Sequence[Entry], seed: int, rows: int, guard: LeakGuard | None) -> Cut:
     """The cut of a recipe's entries: each that brings no validation split gives `rows` to it, a
     twentieth of its groups at most and one group at least. What comes beyond `rows` is left out."""
-    draw, shares, lowest = drawer(seed), [VALIDATION_SHARE], []
+    draw, shares, lowest = make_draw(seed), [VALIDATION_SHARE], []
     taken: set[str] = set()
     for entry in entries:
         source = source_of(entry)
@@ -88,7 +88,7 @@ def cut_of(entries: Sequence[Entry], seed: int, rows: int, guard: LeakGuard | No
 
 
 def _whole(entry: Entry) -> Iterator[Record]:
-    return filter(is_whole, records_of(source_of(entry).read("train", entry.path)))
+    return filter(is_complete, records_of(source_of(entry).read("train", entry.path)))
 
 
 def _left(entry: Entry, guard: LeakGuard | None) -> Iterator[str]:

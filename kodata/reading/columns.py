@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from kodata.children import HERE, python_environment
+from kodata.children import PACKAGES, python_environment
 from kodata.errors import FaultError
 from kodata.reading.column_rows import CPU_SECONDS, HEAD, MEMORY, main
 from kodata.reading.delimited import MAX_ROW
@@ -68,7 +68,7 @@ def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
             f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; README.md has"
             " the whole one"
         )
-    env = {**python_environment(HERE), "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    env = {**python_environment(PACKAGES), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     command = [sys.executable, "-m", main.__module__, kind]
     return subprocess.Popen(
         command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env

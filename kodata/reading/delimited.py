@@ -38,7 +38,7 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
     """One row a line, no quoting: a `"` is text like any other. Blank lines are passed over.
     `names` stand for a first line that does not name the columns."""
     named = lines(pieces)
-    names = names or once(next(named, "").removesuffix("\r").split("\t"))
+    names = names or require_unique_names(next(named, "").removesuffix("\r").split("\t"))
     last = names[-1]
     for line in named:
         line = line.removesuffix("\r")
@@ -48,7 +48,7 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
                 continue
             raise FaultError(_columns(values, names))
         if values[-1] == last:  # of hardly any row; the call costs a tenth of the time
-            refuse_names(values, names)
+            refuse_repeated_header(values, names)
         # Of equal length already; strict= costs a tenth of the time.
         yield dict(zip(names, values))  # noqa: B905
 
@@ -71,12 +71,12 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
 
     found = csv.reader(counted(), strict=True)
     try:
-        names = once(next(found, []))
+        names = require_unique_names(next(found, []))
         size = 0
         for values in found:
             size = 0
             if len(values) == len(names):
-                refuse_names(values, names)
+                refuse_repeated_header(values, names)
                 yield dict(zip(names, values, strict=True))
             elif values:
                 raise FaultError(_columns(values, names))
@@ -84,7 +84,7 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
         raise FaultError(_reason(str(error), found.line_num)) from None
 
 
-def once(names: list[str]) -> list[str]:
+def require_unique_names(names: list[str]) -> list[str]:
     """The names of columns, of which none stands there twice: the values of one would be lost."""
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise FaultError(
@@ -93,7 +93,7 @@ def once(names: list[str]) -> list[str]:
     return names
 
 
-def refuse_names(values: Sequence[str], names: Sequence[str]) -> None:
+def refuse_repeated_header(values: Sequence[str], names: Sequence[str]) -> None:
     """FaultError for a row that has the names of the columns again, as where files were put one
     after another."""
     if values[-1:] == names[-1:] and [value.strip("\ufeff ") for value in values] == [

@@ -18,7 +18,7 @@ from kodata.errors import DataError, FaultError, shown
 from kodata.reading import columns
 from kodata.reading.columns import MAX_RATIO, SMALL
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
-from kodata.reading.json_rows import decoded, json_rows, once, reason
+from kodata.reading.json_rows import decoded, json_rows, reason, require_unique_keys
 from kodata.reading.regular import opened
 
 Row = dict[str, Any]
@@ -138,7 +138,7 @@ def _runs(path: Path) -> Iterator[list[Any]]:
             if run.count(b'":') != sum(
                 map(_keys, values)
             ):  # a key may stand twice; or a text holds these two characters
-                json.loads(b"[" + run[1:] + b"]", object_pairs_hook=once)
+                json.loads(b"[" + run[1:] + b"]", object_pairs_hook=require_unique_keys)
             yield values
             lead = b","
         elif len(rest) > MAX_ROW:
@@ -192,7 +192,7 @@ def _lines(path: Path) -> Iterator[Any]:
 
 def _line(line: str) -> Any:
     try:
-        value = json.loads(line, object_pairs_hook=once)
+        value = json.loads(line, object_pairs_hook=require_unique_keys)
         return _whole(value) if "\\u" in line else value  # half a character can only be written so
     except (ValueError, RecursionError) as error:
         raise FaultError(f"not valid JSON: {reason(error)}") from None

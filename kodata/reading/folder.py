@@ -8,11 +8,11 @@ from pathlib import Path
 from kodata.card import Card
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import hub
-from kodata.reading.links import own_file
+from kodata.reading.links import require_data_file
 
 
 @dataclass(frozen=True)
-class Places:
+class FileFinder:
     """For each split the name of its file on the hub and the patterns of its files in a folder (the
     first that matches there counts, then in the folders inside it)."""
 
@@ -44,7 +44,7 @@ class Places:
         for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
             for pattern in self.patterns[split]:
                 if found := sorted(place.glob(pattern)):
-                    return [own_file(path, folder) for path in found]
+                    return [require_data_file(path, folder) for path in found]
         raise DataError(
             f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}"
         )

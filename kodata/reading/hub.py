@@ -46,10 +46,10 @@ def commit(file: Path) -> str:
 def download(hub_id: str, file: str, revision: str) -> Path:
     """The local path of the file. Raises HubError (try again), or DataError or HubDeniedError (that
     does not help)."""
-    return patiently(lambda: _attempt(hub_id, file, revision))
+    return with_retries(lambda: _attempt(hub_id, file, revision))
 
 
-def patiently(ask: Callable[[], Answer]) -> Answer:
+def with_retries(ask: Callable[[], Answer]) -> Answer:
     """ask(), again after a pause where it raises a HubError; the last one is raised."""
     for pause in PAUSES:
         try:
@@ -82,7 +82,7 @@ def _attempt(hub_id: str, file: str, revision: str) -> Path:
             return path
         path.resolve().unlink()
     except Exception as error:
-        raise explained(error, what, f"https://huggingface.co/datasets/{hub_id}") from None
+        raise explain_error(error, what, f"https://huggingface.co/datasets/{hub_id}") from None
     raise HubError(
         f"{what}: damaged on its way or in the cache (not the hub's digest), and removed; try again"
     )
@@ -129,7 +129,7 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def explained(error: Exception, what: str, page: str) -> DataError:
+def explain_error(error: Exception, what: str, page: str) -> DataError:
     """The error in a user's words. `page` is where to ask. Whatever else a library raises over an
     answer, or this module over its headers, means that the answer makes no sense: a field that is
     missing or of another kind, a name that is none."""

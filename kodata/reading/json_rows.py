@@ -14,7 +14,7 @@ from kodata.errors import FaultError, shown
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW
 
 
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def require_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys stand there once each. JSON lets one stand twice and does not say which
     value holds: every parser drops one of them."""
     made = dict(pairs)
@@ -25,7 +25,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-_decode = json.JSONDecoder(object_pairs_hook=once).raw_decode
+_decode = json.JSONDecoder(object_pairs_hook=require_unique_keys).raw_decode
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 

@@ -24,7 +24,7 @@ def known(*names: str, **inside: Inside) -> Known:
     return {**dict.fromkeys(names), **inside}
 
 
-class KnownOfShortened(dict[str, Any]):
+class KnownOfPartialRows(dict[str, Any]):
     """Known keys of rows that are not always used whole: `shortened` tells what of a row is left
     out."""
 
@@ -42,7 +42,7 @@ class Unread:
         self._done: Counter[str] = Counter()
         self._flat: dict[tuple[str, ...], bool] = {}
 
-    def look_at(
+    def count_rows(
         self, rows: Sequence[dict[str, Any]], names: Known | Callable[[dict[str, Any]], Known]
     ) -> None:
         """Counts what rows have beside `names`, which may follow from a row's own keys. Most rows
@@ -54,7 +54,7 @@ class Unread:
             except TypeError:  # some value is no text
                 pass
         for row in rows:
-            self.look(row, names(row) if callable(names) else names)
+            self.count_row(row, names(row) if callable(names) else names)
 
     def _is_flat(
         self, row: dict[str, Any], names: Known | Callable[[dict[str, Any]], Known]
@@ -62,15 +62,15 @@ class Unread:
         """Whether of rows with such keys all values are read, whole."""
         if (keys := tuple(row)) not in self._flat:
             known = names(row) if callable(names) else names
-            is_flat = row.keys() <= known.keys() and not isinstance(known, KnownOfShortened)
+            is_flat = row.keys() <= known.keys() and not isinstance(known, KnownOfPartialRows)
             self._flat[keys] = is_flat and all(known[key] is None for key in keys)
         return self._flat[keys]
 
-    def look(self, row: Any, names: Known) -> None:
+    def count_row(self, row: Any, names: Known) -> None:
         """Counts what one row has beside `names`."""
         if has_unwanted(row):
             self._done[CONTROLS] += 1
-        if isinstance(names, KnownOfShortened):
+        if isinstance(names, KnownOfPartialRows):
             self._done.update({*names.shortened(row)})
         if (
             isinstance(row, dict)
@@ -78,9 +78,9 @@ class Unread:
             and [*names.values()].count(None) == len(names)
         ):
             return  # most rows; going through them costs a seventh of reading KLUE-NLI
-        self.add(others(row, names))
+        self.count_keys(others(row, names))
 
-    def add(self, keys: Iterable[str]) -> None:
+    def count_keys(self, keys: Iterable[str]) -> None:
         """Counts keys that one row, or one file around its rows, has and that are not read."""
         if found := {*keys}:
             self._rows.update({self._name(key) for key in found})
@@ -91,7 +91,7 @@ class Unread:
         short = on_one_line(key[:LONGEST]) + "..." * (len(key) > LONGEST)
         return short if short in self._rows or len(self._rows) < MOST else OTHERS
 
-    def told(self) -> Iterator[NotRead | Rewritten]:
+    def results(self) -> Iterator[NotRead | Rewritten]:
         """What was counted, in the order of the keys' names."""
         yield from (NotRead(key, rows) for key, rows in sorted(self._rows.items()))
         yield from (Rewritten(what, rows) for what, rows in sorted(self._done.items()))

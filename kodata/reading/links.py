@@ -6,7 +6,7 @@ from pathlib import Path
 from kodata.errors import DataError
 
 
-def own_file(path: Path, folder: Path) -> Path:
+def require_data_file(path: Path, folder: Path) -> Path:
     """What lies in a folder of data under the name of its file. DataError where it is no file, or a
     link that leads astray."""
     if path.is_symlink() and not path.exists():
@@ -16,10 +16,10 @@ def own_file(path: Path, folder: Path) -> Path:
         )
     if not path.is_file():
         raise DataError(f"{path}: a folder or a device, not a file; put the data's file there")
-    return not_astray(path, folder)
+    return refuse_stray_link(path, folder)
 
 
-def not_astray(file: Path, folder: Path) -> Path:
+def refuse_stray_link(file: Path, folder: Path) -> Path:
     """The file in a folder of data. DataError where it is, or lies behind, a link that leads out of
     the folder to a file of another kind by its name, as /proc/self/environ or a key is, or into a
     hidden folder, as to ~/.docker/config.json. The hub's cache links into its own `blobs`."""

@@ -14,7 +14,7 @@ import click
 def lm_eval(words: tuple[str, ...]) -> None:
     """lm_eval of this environment, which knows our tasks and `--model kotune`; what follows is its
     own."""
-    from kodata.children import HERE, python_environment
+    from kodata.children import PACKAGES, python_environment
     from kotune.pipeline import require_engines
     from kotune.shipped import IS_CHECKOUT, TASKS
 
@@ -25,7 +25,7 @@ def lm_eval(words: tuple[str, ...]) -> None:
         IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
     )  # `make setup`
     more = [] if knows_ours else ["--include_path", str(TASKS)]
-    os.execve(program[0], [*program, *words, *more], python_environment(HERE))
+    os.execve(program[0], [*program, *words, *more], python_environment(PACKAGES))
 
 
 def _is_ours(words: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from kodata import drafts
 from kodata.errors import shown
 from kodata.reading import guard
-from kodata.reading.hub import explained, patiently
+from kodata.reading.hub import explain_error, with_retries
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
 from kotune.models import sizes
@@ -39,7 +39,7 @@ def fetch(base: str, weights: bool = True, revision: str | None = None) -> str |
     folder = (
         Path(base)
         if local
-        else _known(base, revision) or patiently(lambda: _attempt(base, weights, revision))
+        else _known(base, revision) or with_retries(lambda: _attempt(base, weights, revision))
     )
     if weights and not local and not any(folder.glob("*.safetensors")):
         raise RecipeError(
@@ -66,7 +66,7 @@ def _attempt(base: str, weights: bool, revision: str | None) -> Path:
         wanted = {"revision": revision} if revision else {}
         return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights, **wanted))
     except Exception as error:
-        raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None
+        raise explain_error(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
 def write_own_template(base: str, root: Path, revision: str | None = None) -> None:

@@ -14,7 +14,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from kodata.children import HERE, python_environment
+from kodata.children import PACKAGES, python_environment
 
 SECONDS = 0.25  # of CPU time for all chats; the templates on the hub need some thousandths
 MEMORY = 256 << 20  # bytes
@@ -58,7 +58,7 @@ def _rendered_elsewhere(template: str) -> int:
         done = subprocess.run(
             [sys.executable, "-m", render.__module__],
             input=template.encode(),
-            env=python_environment(HERE),
+            env=python_environment(PACKAGES),
             timeout=PATIENCE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -150,7 +150,7 @@ def write_text(path: Path, text: str) -> None:
 def publish(path: Path, text: str) -> None:
     """write_text() of what is made to be shown: others may read it where the umask lets them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    drafts.write(path, text.encode(), drafts.usual())
+    drafts.write(path, text.encode(), drafts.default_mode())
 
 
 def write_json(path: Path, value: Any) -> None:

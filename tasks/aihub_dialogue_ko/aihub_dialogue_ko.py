@@ -18,9 +18,9 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record
-from kodata.control_text import is_whole
+from kodata.control_text import is_complete
 from kodata.errors import DataError
-from kodata.scored import chosen, place, records
+from kodata.scored import likeliest, path_of, records
 
 __all__ = ["choices", "dataset", "process_results", "question", "target"]
 
@@ -37,14 +37,15 @@ def dataset(
     """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
     import datasets
 
-    found = [record for record in records(source, data_path, test_share) if is_whole(record)]
+    found = [record for record in records(source, data_path, test_share) if is_complete(record)]
     pools: dict[str, list[Record]] = defaultdict(list)
     for record in found:
         pools[_set(record)].append(record)
     docs = [doc for record in found if (doc := _doc(record, pools[_set(record)]))]
     if not docs:
         raise DataError(
-            f"{source}: path {place(source, data_path)}: its test part has {len(found)} dialogues,"
+            f"{source}: path {path_of(source, data_path)}: its test part has "
+            f"{len(found)} dialogues,"
             f" and no set among them {CHOICES} of different groups and last turns; give more data"
         )
     if few := len(found) - len(docs):
@@ -98,4 +99,4 @@ def target(doc: Record) -> int:
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, float]:
     """Whether the right turn is the likeliest. Raises ValueError where a model gives no finite
     number."""
-    return {"acc": float(chosen(doc, results) == target(doc))}
+    return {"acc": float(likeliest(doc, results) == target(doc))}

@@ -17,7 +17,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
 from kodata.card import Record
 from kodata.klue_nli import LABELS, question
 from kodata.metrics.metrics import aggregation
-from kodata.scored import chosen, dataset
+from kodata.scored import dataset, likeliest
 
 __all__ = [
     "choices",
@@ -58,7 +58,7 @@ def target(doc: Record) -> int:
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
     """Per-item values from the three log-likelihoods. Raises ValueError where a model gives no
     finite number."""
-    gold, predicted = target(doc), chosen(doc, results)
+    gold, predicted = target(doc), likeliest(doc, results)
     acc, likelihoods = float(gold == predicted), [likelihood for likelihood, _ in results]
     return {
         "acc": acc,

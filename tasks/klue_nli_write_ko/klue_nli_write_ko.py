@@ -37,7 +37,7 @@ def dataset(
     source: str, data_path: str | dict[str, str] | None = None, **_: object
 ) -> dict[str, Any]:
     """The scored split, as kodata.scored.dataset() tells; each doc says which source it is from."""
-    nli_judge.prepare(source, scored.place(source, data_path))
+    nli_judge.prepare(source, scored.path_of(source, data_path))
     found = scored.dataset(source, data_path)
     return {split: docs.add_column("corpus", [source] * len(docs)) for split, docs in found.items()}
 

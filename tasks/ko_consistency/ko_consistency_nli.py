@@ -19,8 +19,8 @@ from kodata import scored
 from kodata.card import Record
 from kodata.klue_nli import LABELS, WORDINGS, worded
 from kodata.metrics.metrics import aggregation
-from kodata.records import drawer
-from kodata.scored import chosen
+from kodata.records import make_draw
+from kodata.scored import likeliest
 
 agreement, wording_agreement, order_agreement = map(
     aggregation, ("agreement", "wording_agreement", "order_agreement")
@@ -72,7 +72,7 @@ def dataset(
         premise: list(items)
         for premise, items in groupby(found, key=lambda record: record["premise"])
     }
-    drawn = sorted(groups, key=drawer("ko_consistency"))[:premises]
+    drawn = sorted(groups, key=make_draw("ko_consistency"))[:premises]
     return {
         "test": datasets.Dataset.from_list(
             [doc for premise in drawn for doc in _docs(groups[premise])]
@@ -113,7 +113,7 @@ def target(doc: Record) -> int:
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
     """What the doc gives to each metric that it is asked for. Raises ValueError where a model gives
     no finite number."""
-    gold, predicted, prompt = target(doc), chosen(doc, results), doc["prompt"]
+    gold, predicted, prompt = target(doc), likeliest(doc, results), doc["prompt"]
     turned = doc["label"] == "contradiction"
     found: dict[str, Any] = {
         metric: (doc["premise"], doc["item"], len(prompts), gold, predicted)

@@ -14,7 +14,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: it stands besid
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
 from kodata.nsmc import LABELS, question
-from kodata.scored import chosen, dataset
+from kodata.scored import dataset, likeliest
 
 __all__ = ["choices", "dataset", "macro_f1", "process_results", "question", "target"]
 
@@ -34,5 +34,5 @@ def target(doc: Record) -> int:
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
     """Per-item values from the two log-likelihoods. Raises ValueError where a model gives no finite
     number."""
-    gold, predicted = target(doc), chosen(doc, results)
+    gold, predicted = target(doc), likeliest(doc, results)
     return {"acc": float(gold == predicted), "macro_f1": (gold, predicted)}

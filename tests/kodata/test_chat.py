@@ -18,7 +18,7 @@ from kodata.chat.turns import UNTRAINED_END
 from kodata.control_text import SPACED, records_of
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import DataPlace, Entry, Scored
+from kodata.prepare.entries import DataLocation, Entry, Scored
 from kodata.prepare.output import SIDES, doc_of
 from kodata.scored import dataset as scored_documents
 
@@ -614,7 +614,7 @@ def test_answers_that_are_emptied_are_neither_kept_for_scoring_nor_scored(tmp_pa
     data = put(tmp_path / "data", *emptied, *rows[60:])
     scored = guids(data, "test")
     assert len(scored) == 6 and not scored & {str(row["guid"]) for row in emptied}
-    place = DataPlace("chat", data)
+    place = DataLocation("chat", data)
     manifest = convert(
         [Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place})
     )

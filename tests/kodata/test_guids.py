@@ -123,7 +123,7 @@ def test_articles_of_one_link_keep_apart_and_none_is_lost(tmp_path: Path) -> Non
 
 
 def test_twenty_thousand_rows_of_one_name_take_no_time() -> None:
-    found = list(records.named_apart({"guid": "a"} for _ in range(20_000)))
+    found = list(records.with_numbered_guids({"guid": "a"} for _ in range(20_000)))
     assert len({record["guid"] for record in found if isinstance(record, dict)}) == 20_000
 
 

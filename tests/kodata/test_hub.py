@@ -19,7 +19,7 @@ from tests.hub import MOVING, SOURCES, Fault, StandInHub, all_files, put_officia
 pytest.importorskip("huggingface_hub")
 pytest.importorskip("datasets")
 
-FILE = klue_nli._PLACES.hub["test"]
+FILE = klue_nli._FINDER.hub["test"]
 FORM = {"klue_nli": "label", "korquad": "answer", "nsmc": "label", "naver_news": "summary"}
 
 
@@ -70,7 +70,7 @@ def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def expected(hub: StandInHub, name: str = "klue_nli", split: str = "test") -> bytes:
     """The bytes that the hub has for a split."""
-    return hub.files[str(SOURCES[name].CARD.hub_id), SOURCES[name]._PLACES.hub[split]]
+    return hub.files[str(SOURCES[name].CARD.hub_id), SOURCES[name]._FINDER.hub[split]]
 
 
 def test_the_hub_is_asked_for_these_commits_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +391,7 @@ def test_the_tasks_score_what_is_on_the_hub(
         assert docs == list(source.read("test", commit)) and len(docs) == 3, name
     asked = {path.split("/resolve/")[1] for _, path in hub.asked if "/resolve/" in path}
     wanted = {
-        f"{commit or source.CARD.revision}/{source._PLACES.hub['test']}"
+        f"{commit or source.CARD.revision}/{source._FINDER.hub['test']}"
         for source in SOURCES.values()
     }
     assert asked == wanted
@@ -457,7 +457,7 @@ def test_a_cache_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
 
 
 def test_a_full_cache_is_told_as_one_that_cannot_be_written() -> None:
-    told = kodata_hub.explained(
+    told = kodata_hub.explain_error(
         OSError(28, "No space left on device"), "klue/klue", "https://huggingface.co/klue/klue"
     )
     assert isinstance(

@@ -13,7 +13,7 @@ import pytest
 from kodata.aihub_dialogue.archive import side
 from kodata.metrics.naturalness.scripts import leaky
 from kodata.scored import final_answer, thought
-from kodata.text import RUN, clean, composed, content, folded, or_nothing, spaced
+from kodata.text import RUN, clean, composed, content, folded, spaced, visible_or_empty
 
 MANY = 12_000  # of each of two marks: a second of unicodedata.normalize(), four for twice as many
 HOSTILE = [
@@ -95,8 +95,10 @@ def test_a_text_without_anything_visible_is_empty() -> None:
     assert len(hidden) > 100
     for mark in [*hidden, "\u3164", "\uffa0", "\u2800", "\ufe0f", "\u034f"]:
         assert clean(f" {mark} ") == content(f"\n {mark}\n") == "", hex(ord(mark))
-    assert or_nothing("\u200b" * 1_000_000) == ""
-    assert all(or_nothing(chr(code)) == "" for code in range(sys.maxunicode) if chr(code).isspace())
+    assert visible_or_empty("\u200b" * 1_000_000) == ""
+    assert all(
+        visible_or_empty(chr(code)) == "" for code in range(sys.maxunicode) if chr(code).isspace()
+    )
 
 
 @pytest.mark.parametrize(

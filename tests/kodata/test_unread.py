@@ -19,7 +19,7 @@ from kodata.chat.turns import TOOLS, TRAINED
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.reading.keys import CONTROLS, KnownOfShortened, Unread, known, others
+from kodata.reading.keys import CONTROLS, KnownOfPartialRows, Unread, known, others
 from kodata.text import has_unwanted
 from tests.conftest import ROOT
 
@@ -298,7 +298,7 @@ ROWS = st.lists(
 BY_ROW = {
     "flat": known("a", "b"),
     "nested": known("a", c=known("c")),
-    "shortened": KnownOfShortened(
+    "shortened": KnownOfPartialRows(
         known("a", "b", "c", "d"), lambda row: ["cut"] if "d" in row else []
     ),
     "by the row's keys": lambda row: known("a", "b", "c") if "b" in row else known("a"),

@@ -20,7 +20,7 @@ from kodata.errors import DataError
 from kodata.metrics.metrics import MEAN, METRICS, aggregation
 from kodata.metrics.resampling import resample, stderr, value, vectors
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import DataPlace, Entry
+from kodata.prepare.entries import DataLocation, Entry
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.text import folded
 from kotune.errors import RecipeError
@@ -693,6 +693,6 @@ def test_the_group_names_its_tasks_for_lm_eval_and_for_a_recipe(tmp_path: Path) 
 
 
 def test_two_tasks_of_one_source_share_their_test_text_without_a_note() -> None:
-    place = DataPlace("nli_sample")
+    place = DataLocation("nli_sample")
     guard = LeakGuard({"nli_sample_ko": place, NLI: place}, "drop")
     assert guard.verdict([Entry("nli_sample")])["between_tests"] == []

@@ -23,7 +23,7 @@ from kodata.control_text import records_of
 from kodata.metrics.naturalness.signals import LEVELS, NAMES, PROFILE, Signal, measure, profile
 from kodata.metrics.naturalness.translationese import function_morphemes, read
 from kodata.reading import files as data_files
-from kodata.records import drawer
+from kodata.records import make_draw
 from kodata.text import clean
 
 FILE = Path(__file__).parent / "references.yaml"
@@ -53,7 +53,7 @@ def translated(
 ) -> list[str]:
     """The different premises (sentence1) or hypotheses (sentence2) of XNLI-ko's dev file that
     belong to the half of the premises on which the profile is fitted, or to the other."""
-    rows, drawn = data_files.rows(folder / XNLI), drawer(seed)
+    rows, drawn = data_files.rows(folder / XNLI), make_draw(seed)
     half = {clean(row[field]) for row in rows if (drawn(str(row["sentence1"])) < 0.5) == fitted}
     return sorted(half - {""})
 

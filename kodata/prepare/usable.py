@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, cast
 
-from kodata.card import Found, NotRead, Record, Refused, Rewritten
-from kodata.control_text import are_sound, is_whole, made_plain
+from kodata.card import NotRead, Record, Refused, Rewritten, SourceItem
+from kodata.control_text import are_ready, is_complete, neutralize_record
 from kodata.records import BATCH
 
 EMPTY = "empty field"
@@ -27,24 +27,24 @@ class Tally:
         default_factory=Counter
     )  # by the key that they have and no record holds
 
-    def told(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         """As the manifest has it, but for `read` and `dropped`."""
         return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
 
 
-def sound(found: Iterable[Found], split: str, tally: Tally) -> Iterator[Record]:
+def usable_records(found: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
     """The whole records of a split, made plain; `tally` counts the others, and what was done."""
     every = iter(found)
     tally.read[split] += 0  # told of an empty split too
     while batch := list(islice(every, BATCH)):
-        if are_sound(batch):
+        if are_ready(batch):
             tally.read[split] += len(batch)
             yield from cast(list[Record], batch)
         else:
-            yield from _sound(batch, split, tally)
+            yield from _usable_records(batch, split, tally)
 
 
-def _sound(found: Iterable[Found], split: str, tally: Tally) -> Iterator[Record]:
+def _usable_records(found: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
     for each in found:
         if isinstance(each, NotRead):
             tally.not_read[each.key] += each.rows
@@ -56,9 +56,9 @@ def _sound(found: Iterable[Found], split: str, tally: Tally) -> Iterator[Record]
         if isinstance(each, Refused):
             tally.dropped[each.reason] += 1
             continue
-        record, changes = made_plain(each)
+        record, changes = neutralize_record(each)
         tally.rewritten.update(changes)
-        if is_whole(record):
+        if is_complete(record):
             yield record
         else:
             tally.dropped[EMPTY] += 1
