@@ -254,16 +254,15 @@ def _records_of(part: archive.ArchivePart) -> Iterator[SourceItem]:
 
 def _record(dialogue: Dialogue, left_out: Counter[str]) -> Record | Refused:
     """`left_out` counts what the record does not have of the dialogue."""
-    said = messages_of(dialogue.utterances, dialogue.named)
-    if isinstance(said, Refused):
-        return said
-    made = said.messages
-    left_out.update(said.left_out + dialogue.left_out)
+    conversation = messages_of(dialogue.utterances, dialogue.named)
+    if isinstance(conversation, Refused):
+        return conversation
+    left_out.update(conversation.dropped + dialogue.left_out)
     topic = clean(dialogue.topic or "") or None
     record = {
         "guid": clean(dialogue.guid),
         "group": clean(dialogue.group),
-        "messages": made,
+        "messages": conversation.messages,
         "topic": topic,
     }
     summary = clean(dialogue.summary or "")

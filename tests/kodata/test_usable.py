@@ -1,4 +1,4 @@
-"""Rows are looked at many together, and each is told as if it were looked at by itself."""
+"""Checking rows in batches gives the same result as checking each row by itself."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ OTHERS = st.sampled_from([Refused("no reason"), NotRead("key", 2), Rewritten("ma
 
 
 @given(found=st.lists(RECORDS | OTHERS, max_size=80))
-def test_many_together_are_told_as_each_by_itself(found: list[SourceItem]) -> None:
+def test_a_batch_gives_the_same_records_and_counts_as_single_rows(found: list[SourceItem]) -> None:
     together, single = Tally(), Tally()
     made = [*usable_records(iter(found), "train", together)]
     assert made == [record for each in found for record in usable_records([each], "train", single)]
@@ -33,7 +33,7 @@ def test_many_together_are_told_as_each_by_itself(found: list[SourceItem]) -> No
         == single.read["train"]
         == sum(isinstance(each, (dict, Refused)) for each in found)
     )
-    assert (together.dropped, together.told()) == (single.dropped, single.told())
+    assert (together.dropped, together.counts()) == (single.dropped, single.counts())
 
 
 @given(records=st.lists(RECORDS, min_size=1, max_size=4))

@@ -371,7 +371,7 @@ def test_a_module_that_moves_redoes_nothing(copied: Tree, before: dict[str, obje
 def test_a_function_that_moves_under_another_name_redoes_nothing(
     copied: Tree, before: dict[str, object]
 ) -> None:
-    moved = replaced(copied, r"\bnot_text\b", "without_text")
+    moved = replaced(copied, r"\bdescribe_non_text\b", "without_text")
     records = moved["kodata/records.py"]
     start = records.index("def without_text")
     end = records.index('    return ""\n', start) + len('    return ""\n')
