@@ -1,5 +1,5 @@
-"""What a source reads becomes records that can be used, alike for training and for scoring, and all
-else is counted."""
+"""Selects and neutralizes the usable records of a source, the same way for training and scoring.
+Everything else is counted."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,27 +16,24 @@ EMPTY = "empty field"
 
 @dataclass
 class Tally:
-    """What happened to rows."""
+    """Counts of what happened to rows: `read` by split, `dropped` by reason, `rewritten` by kind of
+    change, and `not_read` by key."""
 
-    read: Counter[str] = field(default_factory=Counter)  # by split
-    dropped: Counter[str] = field(default_factory=Counter)  # by reason
-    rewritten: Counter[str] = field(
-        default_factory=Counter
-    )  # by what was done to a text of theirs (control_text)
-    not_read: Counter[str] = field(
-        default_factory=Counter
-    )  # by the key that they have and no record holds
+    read: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    rewritten: Counter[str] = field(default_factory=Counter)
+    not_read: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> dict[str, Any]:
-        """As the manifest has it, but for `read` and `dropped`."""
+        """`not_read` and `rewritten` as the manifest has them."""
         return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
 
 
-def usable_records(found: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
-    """The whole records of a split, made plain; `tally` counts the others, and what was done."""
-    every = iter(found)
-    tally.read[split] += 0  # told of an empty split too
-    while batch := list(islice(every, BATCH)):
+def usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
+    """The complete records of a split, neutralized. `tally` counts rows, drops and changes."""
+    iterator = iter(items)
+    tally.read[split] += 0  # an empty split also gets a count
+    while batch := list(islice(iterator, BATCH)):
         if are_ready(batch):
             tally.read[split] += len(batch)
             yield from cast(list[Record], batch)
@@ -44,19 +41,20 @@ def usable_records(found: Iterable[SourceItem], split: str, tally: Tally) -> Ite
             yield from _usable_records(batch, split, tally)
 
 
-def _usable_records(found: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
-    for each in found:
-        if isinstance(each, NotRead):
-            tally.not_read[each.key] += each.rows
+def _usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
+    """Like usable_records(), checking each item by itself."""
+    for item in items:
+        if isinstance(item, NotRead):
+            tally.not_read[item.key] += item.rows
             continue
-        if isinstance(each, Rewritten):
-            tally.rewritten[each.what] += each.rows
+        if isinstance(item, Rewritten):
+            tally.rewritten[item.what] += item.rows
             continue
         tally.read[split] += 1
-        if isinstance(each, Refused):
-            tally.dropped[each.reason] += 1
+        if isinstance(item, Refused):
+            tally.dropped[item.reason] += 1
             continue
-        record, changes = neutralize_record(each)
+        record, changes = neutralize_record(item)
         tally.rewritten.update(changes)
         if is_complete(record):
             yield record
