@@ -274,7 +274,9 @@ def test_control_characters_are_seen_wherever_they_stand(value: object, has_some
 
 def test_a_key_is_told_however_deep_it_is_nested() -> None:
     unread = Unread()
-    unread.count_row({"a": nested({"b": 1}, 2_000), "c": nested("\x07", 2_000)}, known(a=known("x")))
+    unread.count_row(
+        {"a": nested({"b": 1}, 2_000), "c": nested("\x07", 2_000)}, known(a=known("x"))
+    )
     assert [*unread.results()] == [
         NotRead("a" + "[]" * 39 + "[...", 1),
         NotRead("c", 1),
