@@ -17,7 +17,7 @@ from kodata.card import Card, Message, Record, Refused, Rewritten, SourceItem
 from kodata.control_text import is_complete, neutralize_record
 from kodata.dialogue import digest, messages_of, next_turn, transcript
 from kodata.errors import DataError, NoTestError, did_you_mean
-from kodata.reading.folder import users_folder
+from kodata.reading.folder import user_folder
 from kodata.records import as_chat, with_numbered_guids
 from kodata.text import clean
 
@@ -154,7 +154,7 @@ def is_cut(path: str | Path | None = None) -> bool:
 
 
 def _folder(path: str | Path | None) -> Path:
-    return users_folder(CARD, path, _GET_IT)
+    return user_folder(CARD, path, _GET_IT)
 
 
 def read(

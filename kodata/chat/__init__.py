@@ -23,7 +23,7 @@ from kodata.control_text import is_complete, neutralize_record
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import users_folder
+from kodata.reading.folder import user_folder
 from kodata.reading.keys import Unread
 from kodata.reading.links import require_data_file
 from kodata.text import after_thought, clean, unspaced
@@ -117,7 +117,7 @@ def _is_given(split: str, folder: Path) -> bool:
 
 
 def _folder(path: str | Path | None) -> Path:
-    return users_folder(CARD, path, _WANTED)
+    return user_folder(CARD, path, _WANTED)
 
 
 def _given(folder: Path) -> dict[str, Path]:

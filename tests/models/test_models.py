@@ -93,7 +93,7 @@ def test_the_recipes_template_wins_over_the_presets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "code", "told"),
     [
-        (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "ask for access at"),
+        (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "request access at"),
         (
             Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}),
             1,

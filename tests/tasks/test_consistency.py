@@ -619,7 +619,7 @@ def test_parakqcs_form_is_read_and_what_does_not_mark_one_group_is_left_out(
             "rows 1 to 10 are no group of one topic and intent",
         ),
         ([*block(1)[:9], "0\t1\t "], "row 10: sentence is empty"),
-        ([*block(1), "0\t1"], r"row 11: 2 columns, not these 3 \(topic, intent, sentence\)"),
+        ([*block(1), "0\t1"], r"row 11: 2 columns instead of 3 \(topic, intent, sentence\)"),
     ],
 )
 def test_a_damaged_file_is_one_message(tmp_path: Path, rows: list[str], told: str) -> None:
@@ -631,7 +631,7 @@ def test_a_folder_without_parakqc_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no test data there; looked for paraKQC\*\.txt"):
         questions.dataset("paraphrases", str(tmp_path))
     with pytest.raises(
-        DataError, match=r"0{40} is a commit, but it is not on the hub; give a folder"
+        DataError, match=r"0{40} is a commit, but this source is not on the hub; give a folder"
     ):
         questions.dataset("paraphrases", "0" * 40)
 
