@@ -196,7 +196,8 @@ def test_the_chat_scores_of_one_answer(chats: Path) -> None:
 def test_a_missing_test_file_is_told_by_the_task(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"prompt": "가", "answer": "나"}', encoding="utf-8")
     with pytest.raises(
-        DataError, match=r"no test\.jsonl there, and 1 groups are too few .*; put the chats in it"
+        DataError,
+        match=r"no test\.jsonl there, and 1 groups are too few .*; put the chats to score in it",
     ):
         loaded("chat_ko").dataset("chat", str(tmp_path))
 
