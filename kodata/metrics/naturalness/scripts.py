@@ -11,17 +11,15 @@ from unicodedata import name
 
 from kodata.text import composed
 
-_BRACKETED = re.compile(
-    r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*』"
-)  # a gloss or a title: 한자(漢字), 초밥[すし]
+# A gloss or a title: 한자(漢字), 초밥[すし].
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*』")
 _ADDRESS = re.compile(r"[@/\\]|www\.|\.\w+\.|\.(com|net|org|kr)\b", re.IGNORECASE)
 _HAN_INSIDE = re.compile(r"[가-힣][一-鿿]|[一-鿿]{2}")  # but 前장관, 美정부
 _LATIN_AFTER = re.compile(r"[가-힣]([a-z]{2,})(?![a-zA-Z0-9])")
 _LATIN_BEFORE = re.compile(r"(?<![a-zA-Z0-9])[a-z]{4,}([가-힣]+)")
 _VOWEL = re.compile("[aeiouy]")  # cg, tv and kbs, written small, are no words
-_PARTICLE = re.compile(
-    "[은는이가을를의에와과도로만랑나서까부보처마조라들님]|입니|인"
-)  # what a foreign name may take
+# What a foreign name may take.
+_PARTICLE = re.compile("[은는이가을를의에와과도로만랑나서까부보처마조라들님]|입니|인")
 
 
 def words(text: str) -> list[str]:
