@@ -121,7 +121,7 @@ def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
     path, count = "data", 0
     unread: list[str] = []
     try:
-        for number, article in enumerate(data_files.rows(file, ("data",), passed=unread)):
+        for number, article in enumerate(data_files.rows(file, ("data",), other_keys=unread)):
             path = f"data[{number}]"
             for inner, paragraph in enumerate(article["paragraphs"]):
                 path = f"data[{number}].paragraphs[{inner}]"

@@ -247,7 +247,8 @@ def _lines_of(
 
 def _check_grouped(row: data_files.Row, where: str, first: dict[tuple[str, str], str]) -> None:
     """Raises DataError if only some rows have a group: the same question, once with and once
-    without a group, could be in two splits."""
+    without a group, could be in two splits. `first` also has the first row with a group, under
+    ("", "True"), and the first without, under ("", "False")."""
     is_grouped = bool(_name(row, "group", where))
     first.setdefault(("", str(is_grouped)), where)
     if other := first.get(("", str(not is_grouped))):

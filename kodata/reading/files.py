@@ -31,18 +31,20 @@ def rows(
     path: Path,
     inside: tuple[str, ...] = (),
     names: Sequence[str] = (),
-    passed: list[str] | None = None,
+    other_keys: list[str] | None = None,
 ) -> Iterator[Row]:
     """The rows of a file. Raises DataError with the row, counted from 1, and for a file without
     rows.
 
     `inside`: the rows of a .json file are in arrays with these names in an outer object, as SQuAD's
-    are in `data`; the other keys of this object are appended to `passed`. `names`: the columns of a
-    tab-separated file whose first line is already a row."""
+    are in `data`. Names of its other arrays and objects, unless empty, are appended to
+    `other_keys`. `names`: the columns of a tab-separated file whose first line is already a row."""
     number = 0
     try:
         values = (
-            map(_whole, json_rows(_text(path), inside, passed)) if inside else _values(path, names)
+            map(_require_whole_characters, json_rows(_text(path), inside, other_keys))
+            if inside
+            else _values(path, names)
         )
         for number, row in enumerate(values, 1):
             if not isinstance(row, dict):
@@ -120,7 +122,7 @@ def _array(path: Path) -> Iterator[Any]:
             yield from values
             done += len(values)
     except (FaultError, ValueError, RecursionError):
-        yield from islice(map(_whole, json_rows(_text(path))), done, None)
+        yield from islice(map(_require_whole_characters, json_rows(_text(path))), done, None)
 
 
 def _runs(path: Path) -> Iterator[list[Any]]:
@@ -170,7 +172,7 @@ def _loads(run: bytes) -> Any:
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def _whole(value: Any) -> Any:
+def _require_whole_characters(value: Any) -> Any:
     """The value unchanged. Raises FaultError if it contains a lone surrogate, which UTF-8 cannot
     encode."""
     try:
@@ -192,7 +194,9 @@ def _lines(path: Path) -> Iterator[Any]:
 def _line(line: str) -> Any:
     try:
         value = json.loads(line, object_pairs_hook=require_unique_keys)
-        return _whole(value) if "\\u" in line else value  # a lone surrogate needs an escape
+        return (
+            _require_whole_characters(value) if "\\u" in line else value
+        )  # a lone surrogate needs an escape
     except (ValueError, RecursionError) as error:
         raise FaultError(f"not valid JSON: {reason(error)}") from None
 

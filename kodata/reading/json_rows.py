@@ -86,19 +86,19 @@ def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
 
 
 def json_rows(
-    pieces: Iterator[str], inside: tuple[str, ...] = (), passed: list[str] | None = None
+    pieces: Iterator[str], inside: tuple[str, ...] = (), other_keys: list[str] | None = None
 ) -> Iterator[Any]:
     """The elements of the outer array, or of those arrays in the outer object whose key is in
     `inside`. An object without such an array has no rows, and neither has an empty text.
 
-    Keys of other non-empty arrays and objects in the outer object are appended to `passed`. Keys of
-    texts and numbers are not, since these describe the file."""
+    Keys of other non-empty arrays and objects in the outer object are appended to `other_keys`.
+    Keys of texts and numbers are not, since these describe the file."""
     text = _Text(pieces)
     first = text.peek()
     if first == "[":
         yield from _array(text)
     elif first == "{" and inside:
-        yield from _object(text, inside, [] if passed is None else passed)
+        yield from _object(text, inside, [] if other_keys is None else other_keys)
     elif first:
         raise FaultError(f"not a JSON array of rows but {text.shown()}")
     if text.peek():
@@ -113,7 +113,7 @@ def _array(text: "_Text") -> Iterator[Any]:
         mark = text.take(",]")
 
 
-def _object(text: "_Text", inside: tuple[str, ...], passed: list[str]) -> Iterator[Any]:
+def _object(text: "_Text", inside: tuple[str, ...], other_keys: list[str]) -> Iterator[Any]:
     text.take("{")
     mark = text.take("}") if text.peek() == "}" else ","
     while mark == ",":
@@ -123,7 +123,7 @@ def _object(text: "_Text", inside: tuple[str, ...], passed: list[str]) -> Iterat
         if key in inside and text.peek() == "[":
             yield from _array(text)
         elif isinstance(value := text.value(), (list, dict)) and value:
-            passed.append(key)
+            other_keys.append(key)
         mark = text.take(",}")
 
 

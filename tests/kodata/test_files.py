@@ -294,8 +294,9 @@ def test_arrays_and_objects_beside_those_that_are_read_are_named(tmp_path: Path)
         '{"version": "1", "more": [{"a": 1}], "data": [{"a": 2}], "none": [], "about": {"by": "x"},'
         ' "data": [{"a": 3}]}'
     )
-    passed: list[str] = []
+    other_keys: list[str] = []
     assert [
-        row["a"] for row in files.rows(written(tmp_path, text, "a.json"), ("data",), passed=passed)
+        row["a"]
+        for row in files.rows(written(tmp_path, text, "a.json"), ("data",), other_keys=other_keys)
     ] == [2, 3]
-    assert passed == ["more", "about"]
+    assert other_keys == ["more", "about"]
