@@ -334,10 +334,10 @@ def filled(page: str, found: dict[str, list[str]]) -> str:
     for name, lines in found.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         body = "\n".join(lines)
-        page, times = re.subn(
-            pattern, lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", page, flags=re.S
-        )
-        assert times == 1, f"{PAGE}: no place for {name}"
+        parts = re.split(pattern, page, flags=re.S)
+        assert len(parts) == 4, f"{PAGE}: no place for {name}"
+        before, begin, end, after = parts
+        page = f"{before}{begin}\n{body}\n\n{end}{after}"
     return page
 
 
