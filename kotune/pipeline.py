@@ -265,7 +265,7 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     tokenizer."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
-    _refuse_beyond_positions(job, generation.positions(model.base, revision))
+    _refuse_beyond_positions(job, generation.max_positions(model.base, revision))
     unused = generation.unused_settings(model.base, revision)
     job.run.update(model_revision=revision, generation_unused=unused or None)
     write_text(job.run.path(CONFIG), _rendered(job, revision))

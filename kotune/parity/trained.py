@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kotune.errors import RecipeError, StageError
-from kotune.models.loading import blaming, judged
+from kotune.models.loading import checked_folder, model_errors
 from kotune.runs.reading import rows_of, yaml_of
 from kotune.worker import bounds
 
@@ -57,9 +57,9 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
 
     said = yaml_of(config)
     base = str(said["base_model"])
-    judged(base, said.get("revision_of_model"))
+    checked_folder(base, said.get("revision_of_model"))
     mend = "take out of the recipe's `axolotl:` what it names, or choose another model"
-    with blaming(base, "Axolotl can make nothing of it", mend):
+    with model_errors(base, "Axolotl can make nothing of it", mend):
         try:
             cfg = load_cfg(str(config))
         except ValidationError as error:
@@ -69,9 +69,9 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
             raise RecipeError(
                 f"Axolotl refuses the configuration of this recipe:\n{told}"
             ) from None
-    with blaming(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
+    with model_errors(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
         tokenizer = bounds.bound_tokenizer(load_tokenizer(cfg))
-    with blaming(base, "its tokenizer cannot be used"):
+    with model_errors(base, "its tokenizer cannot be used"):
         _check_korean(tokenizer)
         return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
 

@@ -42,7 +42,7 @@ class Job:
             Entry(
                 entry.source,
                 str(entry.form),
-                entry.place,
+                entry.location,
                 entry.samples,
                 entry.weight,
                 entry.system,
@@ -96,7 +96,7 @@ class Job:
         }
         for entry in self.recipe.data:
             # Entries of one source say the same, but for what becomes of system turns.
-            path = entry.path.resolve() if entry.path else entry.place
+            path = entry.path.resolve() if entry.path else entry.location
             merge = entry.system == "merge" or places.get(entry.source, TaskData()).merge
             places[entry.source] = TaskData(path, entry.test_share, merge)
         return {task: places.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}

@@ -1,9 +1,9 @@
-"""The cells of a study as points: an arm at a size, its runs with several seeds, and what they
-scored on the items that all share.
+"""Groups the cells of a study into points: an arm at a size, with a run for each seed, and their
+scores on the items that all runs share.
 
-Choices (a learning rate, epochs) are made here, on validation loss alone: an arm at a size is the
-runs of the choice with the lowest mean over the seeds that all its choices have, none where no
-choice has such a loss. Test scores of the others are not looked at."""
+Choices (a learning rate, epochs) are made here, by validation loss only. The choice with the lowest
+mean loss wins; the mean is over the seeds that all choices have. If no choice has such a loss,
+there is no point. Test scores of the other choices are not used."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ Ingredients = dict[tuple[str, str, str], tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class Tried:
-    """A choice of an arm at a size, with the last validation loss of each seed; NaN where none was
+    """A choice of an arm at a size, with the last validation loss of each seed; NaN if none was
     logged."""
 
     arm: str
@@ -46,7 +46,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Point:
-    """An arm at a size, `rows` of training data: a run a seed."""
+    """An arm at a size, with one run for each seed. `rows` is the number of training rows."""
 
     arm: str
     rows: int
@@ -58,12 +58,12 @@ class Point:
 
     @property
     def seconds(self) -> float:
-        """Of the training stage, the mean over the seeds."""
+        """The seconds of the training stage, averaged over the seeds."""
         return float(mean(run.record["stages"]["train"]["seconds"] for run in self.runs))
 
 
 def tried(scored: Sequence[tuple[Cell, Finished]]) -> list[Tried]:
-    """Every choice at every arm and size, arms in the order of the cells, sizes rising."""
+    """Every choice at every arm and size. Arms are in the order of the cells, sizes ascend."""
     whole: dict[
         str, int
         # rows of all of an arm's data: the most of any run, for seeds cut validation differently
@@ -113,15 +113,15 @@ def _loss(run: Finished) -> float:
 
 
 def points(found: Sequence[Tried]) -> list[Point]:
-    """What is reported: the runs of each choice that was made."""
+    """The points to report: the runs of the chosen values."""
     return [Point(one.arm, one.rows, one.runs) for one in found if one.is_chosen]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A task's judged metric at every point, over the items that all runs were asked. In `measured`
-    stand the points, then each arm's base model, then reference lines: those of the first arm's run
-    on the most rows, which knows most."""
+    """A task's primary metric at every point, on the items that all runs share. `measured` has the
+    points, then each arm's base model, then the baselines. The baselines are those of the first
+    arm's run on the most rows, because they are fitted to the most data."""
 
     task: str
     points: Sequence[Point]
@@ -137,12 +137,12 @@ class Scores:
 
     @property
     def better(self) -> int:
-        """1, or -1 where lower is better."""
+        """1, or -1 if lower is better."""
         return -1 if self.metric in cards()[self.task].lower_is_better else 1
 
     @cached_property
     def arms(self) -> dict[str, list[int]]:
-        """The places of each arm's points."""
+        """The indices of each arm's points."""
         return {
             arm: [at for at, one in enumerate(self.points) if one.arm == arm]
             for arm in _arms(self.points)
@@ -157,18 +157,18 @@ class Scores:
         }
 
     def base(self, arm: str) -> int:
-        """The place of an arm's base model."""
+        """The index of an arm's base model."""
         return len(self.points) + [*self.arms].index(arm)
 
     def line(self, name: str) -> int:
-        """The place of a reference line."""
+        """The index of a baseline."""
         return len(self.points) + len(self.arms) + self.lines.index(name)
 
     def sizes(self, arm: str) -> list[int]:
         return [self.points[at].rows for at in self.arms[arm]]
 
     def sum(self, weights: dict[int, float]) -> "Array":
-        """A row of weights for Measured.through: of the points at these places."""
+        """A row of weights for Measured.through, from the weights of points by index."""
         import numpy as np
 
         row = np.zeros(len(self.measured.means))
@@ -237,14 +237,14 @@ def _sides(
 
 
 def _slices(found: Sequence[Point]) -> list[slice]:
-    """The places of each arm's points, which follow each other."""
+    """The indices of each arm's points, which are contiguous."""
     counts = [sum(one.arm == arm for one in found) for arm in _arms(found)]
     return [slice(sum(counts[:at]), sum(counts[: at + 1])) for at in range(len(counts))]
 
 
 def _known(found: "Array") -> "Array":
-    """Resamples of a metric, all unknown where too many are, and where few are the mean of the
-    others in their place."""
+    """Resamples of a metric without NaN: a few NaN are replaced by the mean of the others. If too
+    many are NaN, all are."""
     import numpy as np
 
     return (

@@ -1,5 +1,6 @@
-"""The cells of a study one after another, each an ordinary run: what is done is not done again, one
-that fails stops no other, and a study that was stopped goes on. Nothing is kept but the runs."""
+"""Runs the cells of a study one after another, each as an ordinary run. Finished cells are skipped,
+so an interrupted study continues. A failed cell does not stop the others. No state is stored except
+the runs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +22,10 @@ Failed = list[tuple[Cell, str]]
 
 
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
-    """Run what is missing; the cells that failed, with what they said. What would stop every cell
-    is raised: Ctrl-C, SIGTERM, a hub that is out of reach, a full disk, a size above what the data
-    hold."""
+    """Run the missing cells and return those that failed, with their messages.
+
+    Raises errors that would stop every cell: Ctrl-C, SIGTERM, an unreachable hub, a full disk, and
+    a size above the number of rows."""
     with chosen(options.device):
         _check_sizes(study, options, screen)
         with server.up():
@@ -36,12 +38,12 @@ def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
         screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
         if told := _failure(cell, options, screen):
             failed.append((cell, told))
-            screen.say(f"failed, and the others go on: {told}")
+            screen.say(f"failed; the other cells continue: {told}")
     return failed
 
 
 def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
-    """What went wrong in a cell's run, empty where nothing did."""
+    """Run a cell and return its error message; empty if it succeeded."""
     try:
         pipeline.run(cell.recipe, replace(options, overrides=cell.overrides), screen)
     except (KotuneError, DataError) as error:
@@ -58,8 +60,8 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
 
 
 def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> None:
-    """Prepare the largest size of each seed first, so that one above what exists is told before
-    anything is trained. What else is wrong with those cells is told in their turn."""
+    """Prepare the largest size of each seed first, so a size above the number of rows is reported
+    before any training. Other errors of those cells are reported when they run."""
     sized = sorted(
         (cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0
     )
@@ -80,8 +82,8 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
 
 
 def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> bool:
-    """Whether a cell is done up to a stage and nothing has changed since, whatever the machine that
-    it ran on. A record that cannot be read or makes no sense is none."""
+    """Whether a cell is done up to a stage and unchanged since, on any machine. A record that
+    cannot be read counts as missing."""
     try:
         job = _job(study, cell, runs_dir)
         return all(stages.is_done(job, stage) for stage in STAGES[: STAGES.index(until) + 1])
@@ -100,8 +102,8 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
 def scored(
     study: Study, options: pipeline.RunOptions, failed: Failed
 ) -> tuple[list[tuple[Cell, Finished]], Failed]:
-    """The cells that can be reported, and the others with the reason; `failed`: those whose reason
-    is known."""
+    """The cells that can be reported, and the others with the reason why not. `failed` has the
+    cells whose reason is already known."""
     told, found = dict(failed), []
     for cell in study.cells:
         folder = study.folder(cell, options.runs_dir)
@@ -109,7 +111,7 @@ def scored(
             if cell not in told:
                 with made_of(folder):
                     run = Finished(folder)
-                    run.check()  # the report of the others is not to fall with this one
+                    run.check()  # so an error here does not stop the report of the other cells
                 found.append((cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)
@@ -118,9 +120,9 @@ def scored(
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:
-    """What is said at the end where cells failed."""
-    told = "".join(f"\n{cell.name}: {why}" for cell, why in failed)
+    """The error at the end of a study with failed cells."""
+    lines = "".join(f"\n{cell.name}: {why}" for cell, why in failed)
     return KotuneError(
-        f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; the same command tries"
-        f" them again{told}"
+        f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; run the same command to"
+        f" try them again{lines}"
     )

@@ -86,7 +86,7 @@ def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
     imitates it, slowly, and flash attention has no kernels."""
     if not is_old:
         return {"attn_implementation": "flash_attention_2" if _has_flash_attention() else "sdpa"}
-    is_too_large = generation.kind(base, revision).startswith(OVERFLOWS)
+    is_too_large = generation.model_type(base, revision).startswith(OVERFLOWS)
     return {"attn_implementation": "sdpa", "bf16": False, "fp16": not is_too_large, "tf32": False}
 
 

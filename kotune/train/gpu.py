@@ -39,7 +39,7 @@ def require(job: Job, until: str) -> None:
     there is nothing to make Triton's kernels with."""
     if job.device == "cpu" or not is_to_come(job, "train", until):
         return
-    if told := driver.trouble():
+    if told := driver.problem():
         raise StageError(str(told))
     if not (missing := compiler.missing()):
         return

@@ -1,8 +1,8 @@
-"""The child's side of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
+"""The child process of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
 current folder.
 
-Its arguments come as JSON on stdin. A user's error goes back as a marked last line and an exit
-code; a job that came to its end says so, since an exit code of 0 may be anybody's."""
+The arguments are JSON on stdin. A user's error is printed as a marked last line, with an exit code.
+A finished job prints DONE, because an exit code of 0 alone could come from any library."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ MARK, DONE = "kotune-error: ", "kotune-done"
 
 
 def main(room: str) -> int:
-    """Do the job of a room; its exit code."""
+    """Run a room's job and return its exit code."""
     arguments = json.load(sys.stdin)
     try:
         guard.begin()

@@ -80,7 +80,7 @@ def test_a_template_that_waits_for_one_row_to_loop_is_told_with_the_row(
     loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     waits = "{% if 'needle' in messages[0].content %}" + loops + "{% endif %}"
     own = waits + presets.TEMPLATES["llama3"].read_text("utf-8")
-    assert rendering.harm(own) == ""
+    assert rendering.template_problem(own) == ""
     with pytest.raises(
         StageError,
         match=r"train.jsonl:341 \(guid 340\): the template refuses it \(it takes over 0.2 s",

@@ -59,7 +59,7 @@ def findings(folder: Path, grid: Grid) -> Findings:
 
 def found_in(of: report.StudyReport) -> Findings:
     assert of.target
-    return of.target.found
+    return of.target.findings
 
 
 def test_points_are_the_means_over_seeds_on_the_items_that_all_runs_share(tmp_path: Path) -> None:

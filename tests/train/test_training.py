@@ -129,7 +129,7 @@ BEGUN = (  # the model is loaded
             "sys.exit('OSError: [Errno 28] No space left on device')",
             "disk is full; free some space(.|\n)*goes on from step 0",
         ),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "killed from outside"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed by another process"),
     ],
 )
 def test_what_ended_training_is_told_with_what_to_do(
