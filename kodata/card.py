@@ -3,10 +3,29 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
-Record = dict[str, Any]
-Message = dict[str, Any]  # role and content; `train` is False for an answer that is not trained on
+Row = dict[str, Any]  # a row of a file of the user's or of the hub
+Record = dict[str, Any]  # a row of a data set, with the source's own fields
+
+
+class Message(TypedDict):
+    """A turn of a chat. `train`: False for an answer that is not trained on."""
+
+    role: str
+    content: str
+    train: NotRequired[bool]
+
+
+class TrainingRow(TypedDict):
+    """A row of train.jsonl or validation.jsonl. `doc`: the record as JSON, added when the row is
+    written."""
+
+    messages: list[Message]
+    guid: str
+    source: str
+    form: str
+    doc: NotRequired[str]
 
 
 class Refused(NamedTuple):

@@ -7,7 +7,14 @@ from difflib import get_close_matches
 from reprlib import Repr
 
 
-class DataError(ValueError):
+class UserError(Exception):
+    """A mistake that the user can correct: one clear message, never a traceback. All other
+    exceptions that reach a user are our bugs.
+
+    It is not a ValueError, so that code which catches errors of a library does not catch it."""
+
+
+class DataError(UserError):
     """Something is wrong with the data. The message names file, row, field, value, and what to
     do."""
 

@@ -15,6 +15,8 @@ from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 from kodata.text import composed
 
+Splits = dict[str, Any]  # datasets.Dataset by split, as lm_eval expects
+
 
 def dataset(
     source: str,
@@ -22,7 +24,7 @@ def dataset(
     skip_empty: bool = False,
     test_share: float | None = None,
     **_: object,
-) -> dict[str, Any]:
+) -> Splits:
     """The scored split of a source.
 
     `data_path` and `test_share` come from lm_eval's --metadata; its other keys are ignored.

@@ -5,7 +5,7 @@ interrupted. 143: preempted."""
 
 import errno
 
-from kodata.errors import HubError
+from kodata.errors import HubError, UserError
 
 TRACEBACK = "KOTUNE_TRACEBACK"  # environment variable: 1 shows a traceback for malformed run files
 UNREACHABLE, INTERRUPTED, PREEMPTED = 75, 130, 143  # 75 is EX_TEMPFAIL of sysexits.h
@@ -15,7 +15,7 @@ class Preempted(KeyboardInterrupt):
     """SIGTERM, or the terminal was closed. Handled as Ctrl-C, but with another exit code."""
 
 
-class KotuneError(Exception):
+class KotuneError(UserError):
     """An error with one clear message for the user; never shown with a traceback."""
 
     exit_code = 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+TaskFile = dict[str, Any]  # the content of a YAML file of lm_eval
 FOLDER = Path(__file__).resolve().parent
 CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
 
@@ -46,6 +47,11 @@ class TaskCard:
     # Whether a run asks a doc's `messages` as turns. Plain lm_eval asks them as one text.
     turns: bool = False
 
+    @property
+    def is_share(self) -> bool:
+        """Whether `primary` is a share, whose differences are shown in points."""
+        return self.scale == 100
+
 
 # The C loader takes a tenth of the time.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -67,7 +73,7 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {name: tuple(yml["task"]) for name, yml in _files().items() if _is_group(yml)}
 
 
-def settings(name: str) -> dict[str, Any]:
+def settings(name: str) -> TaskFile:
     """The content of a task's file, merged over the content of the file that it includes."""
     own = _files()[name]
     return {**_files().get(Path(own.get("include", "")).stem, {}), **own}
@@ -78,18 +84,18 @@ def file(name: str) -> Path:
     return next(FOLDER.glob(f"*/{name}.yaml"))
 
 
-def _is_group(yml: dict[str, Any]) -> bool:
+def _is_group(yml: TaskFile) -> bool:
     return isinstance(yml["task"], list)
 
 
 @cache
-def _files() -> dict[str, dict[str, Any]]:
+def _files() -> dict[str, TaskFile]:
     """The content of every YAML file, by the name of the file, which is the task or group."""
     paths = sorted(FOLDER.glob("*/*.yaml"))
     return {path.stem: yaml.load(path.read_text(encoding="utf-8"), _Loader) for path in paths}
 
 
-def _card(name: str, yml: dict[str, Any]) -> TaskCard:
+def _card(name: str, yml: TaskFile) -> TaskCard:
     metrics = settings(name)["metric_list"]
     lower = frozenset(metric["metric"] for metric in metrics if not metric["higher_is_better"])
     published = tuple(Published(**result) for result in yml["metadata"].get("published", ()))

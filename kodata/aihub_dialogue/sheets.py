@@ -7,11 +7,11 @@ from operator import itemgetter
 from typing import IO, Any
 
 from kodata.aihub_dialogue.archive import MAX_XLSX, check, explained
+from kodata.card import Row
 from kodata.errors import DataError, FaultError
 from kodata.reading import columns
 from kodata.reading.delimited import refuse_repeated_header, require_unique_names
 
-Row = dict[str, Any]
 Line = tuple[int, str, int, tuple[Any, ...]]  # see kodata.reading.column_rows._xlsx
 
 

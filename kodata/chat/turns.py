@@ -207,7 +207,7 @@ def _is_trained(row: Row, where: str) -> bool:
     return all(weights.values())
 
 
-def text(row: dict[str, Any], field: str, where: str) -> str:
+def text(row: Row, field: str, where: str) -> str:
     """The content() of a field. Raises DataError if it is missing, not text, or empty. `where` ends
     with "." for a field of a turn."""
     name = f"{where}{field}" if where.endswith(".") else f"{where}: {field}"

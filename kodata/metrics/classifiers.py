@@ -63,7 +63,7 @@ class Classifier:
                 for grams, text in zip(self._grams, self._view.texts, strict=True)
             ]
             self._model.fit(self._features(counted, train), labels)
-        except ValueError as error:
+        except ValueError as error:  # of sklearn: no n-gram left, or only one label
             raise DataError(
                 f"{len(train)} training rows are too few for a classifier ({error}); use all"
                 " training rows"

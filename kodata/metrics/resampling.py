@@ -22,6 +22,9 @@ SINGLE = 2**24  # integers below this are exact in single precision
 AT_ONCE = 100  # resamples drawn at a time
 # If a larger share of resamples is undefined, the others do not represent all of them.
 MISSING = 0.05
+# The value of one item for each metric, as lm_eval's process_results() returns it: a number, or
+# what the metric sums up. The metric defines which.
+Ingredients = dict[str, Any]
 
 
 class Metric(NamedTuple):

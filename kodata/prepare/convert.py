@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from kodata.card import Record, Source
 from kodata.errors import DataError, SizeError
@@ -40,6 +41,18 @@ from kodata.reading.digests import digest
 from kodata.reading.files import sha256
 from kodata.records import make_draw
 from kodata.test_part import FEWEST
+
+
+class Converted(TypedDict):
+    """The part of the manifest about the rows of an entry: read by split, kept by side, dropped by
+    reason, not_read by key, rewritten by change, and labels by side and label."""
+
+    read: dict[str, int]
+    kept: dict[str, int]
+    dropped: dict[str, int]
+    not_read: dict[str, int]
+    rewritten: dict[str, int]
+    labels: dict[str, dict[str, int]]
 
 
 def convert(
@@ -67,7 +80,7 @@ def convert(
         if not all(kept.values()):
             raise DataError(_too_few(entries, parts, kept))
         described = [{**read, **part} for read, part in zip(inputs, parts, strict=True)]
-        manifest = {"seed": seed, "rows": kept, "entries": described}
+        manifest: Manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
             manifest |= _scoring(scored, guard, entries)
         output.finish(manifest)
@@ -107,7 +120,7 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) -> str:
+def _too_few(entries: list[Entry], parts: list[Converted], kept: dict[str, int]) -> str:
     sources = ", ".join(str(entry.path or entry.source) for entry in entries)
     dropped = sum((Counter(part["dropped"]) for part in parts), Counter[str]())
     why = f" (dropped: {dict(dropped)})" if dropped else ""
@@ -188,7 +201,7 @@ class _Tally(Tally):
     )
 
 
-def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Manifest:
+def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Converted:
     """Writes the rows of one entry. Returns the part of the manifest that describes them."""
     source, tally = source_of(entry), _Tally()
     records = _with_sides(source, entry.path, cut, tally)
@@ -214,8 +227,14 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
         side: {label: counts[label] for label in sorted(counts) if label}
         for side, counts in count.items()
     }
-    rows = {"read": dict(tally.read), "kept": kept, "dropped": dict(tally.dropped)}
-    return {**rows, **tally.counts(), "labels": labels}
+    return {
+        "read": dict(tally.read),
+        "kept": kept,
+        "dropped": dict(tally.dropped),
+        "not_read": dict(tally.not_read),
+        "rewritten": dict(tally.rewritten),
+        "labels": labels,
+    }
 
 
 def _with_sides(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TypedDict
 
 from kodata.card import Record, Source
 from kodata.errors import DataError
@@ -18,6 +18,33 @@ from kodata.prepare.usable import Tally, usable_records
 from kodata.text import folded
 
 Key = tuple[str, str, str]  # source, task, kind
+
+
+class LeakCount(TypedDict):
+    """The number of training rows and distinct texts of a source that occur in a task's test
+    text."""
+
+    source: str
+    task: str
+    kind: str
+    rows: int
+    texts: int
+
+
+class TextsInTests(TypedDict):
+    """The number of test texts that a task shares with another source's test split."""
+
+    source: str
+    task: str
+    texts: int
+
+
+class LeakCounts(TypedDict):
+    """The part of the manifest about leaks."""
+
+    policy: str
+    found: list[LeakCount]
+    between_tests: list[TextsInTests]
 
 
 class LeakGuard:
@@ -65,10 +92,10 @@ class LeakGuard:
                 self._texts[source.CARD.name, task, kind].add(folded(text))
         return is_leak
 
-    def verdict(self, entries: Iterable[Entry]) -> dict[str, Any]:
+    def verdict(self, entries: Iterable[Entry]) -> LeakCounts:
         """The part of the manifest about leaks. Raises DataError if there are leaks and the policy
         is `refuse`."""
-        leaks = [
+        leaks: list[LeakCount] = [
             {
                 "source": key[0],
                 "task": key[1],
@@ -89,7 +116,7 @@ class LeakGuard:
             )
         return {"policy": self.policy, "found": leaks, "between_tests": self._between(entries)}
 
-    def _between(self, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    def _between(self, entries: Iterable[Entry]) -> list[TextsInTests]:
         """Test text, exact or folded, that a scored task shares with another source's test split.
 
         Models are not trained on it, but the two scores are not independent."""

@@ -1,17 +1,17 @@
 """Writes the files of convert(), under temporary names until all of them are complete."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from kodata.card import Message, Record
+from kodata.card import Message, Record, TrainingRow
 from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
-Manifest = dict[str, Any]
-Row = tuple[Manifest, Record]  # the chat with its origin, and the record
+Manifest = dict[str, Any]  # JSON to write; kotune.runs.records.Manifest reads it
+Row = tuple[TrainingRow, Record]  # the chat with its origin, and the record
 
 
 BATCH = 256  # rows written at a time: one call of orjson costs more than one row
@@ -42,7 +42,7 @@ class Output:
     def __exit__(self, *error: Any) -> None:
         self._drafts.__exit__(*error)  # after finish() this does nothing
 
-    def write(self, side: str, row: Manifest, record: Record) -> None:
+    def write(self, side: str, row: TrainingRow, record: Record) -> None:
         """Writes a row: `row` has messages, guid, source and form; the record becomes its `doc`."""
         batch = self._batches[side]
         batch.append((row, record))
@@ -82,9 +82,9 @@ def _marked(turn: Message) -> Message:
     return {"train": True, **turn} if turn["role"] == "assistant" else turn
 
 
-def doc_of(row: Manifest) -> Record:
+def doc_of(row: Mapping[str, object]) -> Record:
     """The record in a row that convert() wrote."""
-    record: Record = json.loads(row["doc"])
+    record: Record = json.loads(str(row["doc"]))
     return record
 
 
@@ -101,7 +101,7 @@ def writer() -> Callable[[list[Row]], bytes]:
             encode({**row, "doc": encode(record)}) + "\n" for row, record in rows
         ).encode()
 
-    def line(row: Manifest, record: Record) -> bytes:
+    def line(row: TrainingRow, record: Record) -> bytes:
         return orjson.dumps(
             {**row, "doc": orjson.dumps(record).decode()}, option=orjson.OPT_APPEND_NEWLINE
         )

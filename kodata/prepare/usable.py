@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, cast
+from typing import cast
 
 from kodata.card import NotRead, Record, Refused, Rewritten, SourceItem
 from kodata.control_text import are_ready, is_complete, neutralize_record
@@ -24,7 +24,7 @@ class Tally:
     rewritten: Counter[str] = field(default_factory=Counter)
     not_read: Counter[str] = field(default_factory=Counter)
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, dict[str, int]]:
         """`not_read` and `rewritten` as the manifest has them."""
         return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
 

@@ -44,7 +44,7 @@ def cache_file() -> Path:
     return (Path(folder) if folder else Path.home() / ".cache") / "kotune" / "digests.json"
 
 
-def _cached() -> dict[str, Any]:
+def _cached() -> dict[str, list[object]]:
     """The content of the cache; empty if it is missing or damaged."""
     with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a user without a home
         content = json.loads(cache_file().read_text(encoding="utf-8"))

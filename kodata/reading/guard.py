@@ -134,7 +134,7 @@ def _within(seconds: float, request: Any) -> Any:
     def run() -> None:
         try:
             results.append((request(), None))
-        except BaseException as error:
+        except BaseException as error:  # raised again by the waiting thread
             results.append((None, error))
 
     thread = threading.Thread(target=run, daemon=True)

@@ -80,7 +80,7 @@ def _attempt(hub_id: str, file: str, revision: str) -> Path:
         if _is_intact(path):
             return path
         path.resolve().unlink()
-    except Exception as error:
+    except Exception as error:  # explain_error() separates failures from malformed answers
         raise explain_error(error, what, f"https://huggingface.co/datasets/{hub_id}") from None
     raise HubError(
         f"{what}: damaged in transfer or in the cache (it does not match the hub's digest), and"
@@ -137,7 +137,7 @@ def explain_error(error: Exception, what: str, page: str) -> DataError:
     was malformed."""
     try:
         explained = _known_error(error, what, page)
-    except Exception as fault:
+    except Exception as fault:  # the error itself has unexpected content
         explained, error = None, fault
     why = f"{type(error).__name__}: {brief(addresses.masked(str(error)))}"
     mend = "check HF_ENDPOINT" if os.environ.get("HF_ENDPOINT") else "try again later"

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from kodata.card import Row
 from kodata.errors import FaultError, shown
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW
 
 
-def require_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def require_unique_keys(pairs: list[tuple[str, Any]]) -> Row:
     """A JSON object as a dict. Raises FaultError if a key occurs twice: JSON allows it, and parsers
     silently drop one of the values."""
     made = dict(pairs)

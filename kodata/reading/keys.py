@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
-from kodata.card import NotRead, Rewritten
+from kodata.card import NotRead, Rewritten, Row
 from kodata.errors import on_one_line
 from kodata.text import has_unwanted
 
@@ -16,7 +16,7 @@ MOST, OTHERS = 1_000, "other keys"  # keys counted by name, and the name for all
 # The keys of a row that are read. None: the whole value is read. For a key with an object or a list
 # of objects: the keys that are read in it, or a function that returns them for each object.
 Known: TypeAlias = Mapping[str, "Inside | None"]
-Inside: TypeAlias = "Known | Callable[[dict[str, Any]], Known]"
+Inside: TypeAlias = "Known | Callable[[Row], Known]"
 
 
 def known(*names: str, **inside: Inside) -> Known:
@@ -25,7 +25,7 @@ def known(*names: str, **inside: Inside) -> Known:
     return {**dict.fromkeys(names), **inside}
 
 
-class KnownOfPartialRows(dict[str, Any]):
+class KnownOfPartialRows(dict[str, "Inside | None"]):
     """The Known of rows that may be used in part. `omissions(row)` names the parts of a row that
     are not used."""
 
@@ -43,9 +43,7 @@ class Unread:
         self._changes: Counter[str] = Counter()  # by change
         self._flat: dict[tuple[str, ...], bool] = {}
 
-    def count_rows(
-        self, rows: Sequence[dict[str, Any]], names: Known | Callable[[dict[str, Any]], Known]
-    ) -> None:
+    def count_rows(self, rows: Sequence[Row], names: Known | Callable[[Row], Known]) -> None:
         """Counts what rows have besides `names`, which may depend on the row.
 
         Most rows have nothing else. One check of many rows together shows that quickly."""
@@ -58,9 +56,7 @@ class Unread:
         for row in rows:
             self.count_row(row, names(row) if callable(names) else names)
 
-    def _is_flat(
-        self, row: dict[str, Any], names: Known | Callable[[dict[str, Any]], Known]
-    ) -> bool:
+    def _is_flat(self, row: Row, names: Known | Callable[[Row], Known]) -> bool:
         """Whether all values of rows with these keys are read whole. Cached by the keys."""
         if (keys := tuple(row)) not in self._flat:
             known = names(row) if callable(names) else names

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from kotune.doctor import hub, machine
 from kotune.doctor.finding import COLOURS, Finding
@@ -35,7 +34,7 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
     yield from hub.findings(os.environ, token)
 
 
-def as_json(findings: list[Finding]) -> dict[str, Any]:
+def as_json(findings: list[Finding]) -> dict[str, object]:
     """The findings as JSON values."""
     return {
         "ok": all(finding.state != "fix" for finding in findings),

@@ -7,7 +7,7 @@ from pathlib import Path
 from kotune.display.phrases import LANGUAGES
 from kotune.models.presets import PRESETS
 from kotune.recipe.schema import Limit, Recipe
-from kotune.runs.folder import RUNS, said
+from kotune.runs.folder import RUNS, as_options
 from kotune.shipped import typed
 
 HERE = Path(__file__).parent
@@ -49,7 +49,7 @@ class LaunchOptions:
 
     def arguments(self, submission: Submission) -> list[str]:
         """The arguments of `./cli.py run`."""
-        return [typed(submission.recipe), *said(submission.overrides, self.limit, self.lang)]
+        return [typed(submission.recipe), *as_options(submission.overrides, self.limit, self.lang)]
 
 
 @dataclass(frozen=True)

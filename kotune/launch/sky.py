@@ -6,7 +6,6 @@ small run's price."""
 import os
 import shlex
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -92,7 +91,7 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
     )
 
 
-def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, Any]:
+def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, object]:
     """A SkyPilot task. `runs` has the shell command of each run."""
     # SkyPilot reads their values from the user's environment (--secret).
     secrets = {"secrets": dict.fromkeys(names)} if names else {}

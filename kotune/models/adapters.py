@@ -21,6 +21,7 @@ from kotune.models.refusals import (
     refuse_links,
     refuse_tokenizer,
 )
+from kotune.models.tokenizer_files import ModelConfig
 
 MAX_RANK = 1_024  # as in a recipe
 MAX_NUMBER = 100_000_000  # any other number
@@ -140,7 +141,7 @@ def refuse_saved(name: str, folder: Path) -> None:
         refuse_config(name, object_of(name, folder / "config.json"))
 
 
-def _refused_entry(config: dict[str, Any]) -> str:
+def _refused_entry(config: ModelConfig) -> str:
     """The first entry of a configuration that kotune's training never writes, for a message; empty
     if there is none."""
     for key, value in config.items():

@@ -7,9 +7,9 @@ would affect its scores and not the other model's. (kotune.score.model keeps onl
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 from kotune.models.refusals import CONFIG, GENERATION, object_of
+from kotune.models.tokenizer_files import ModelConfig
 
 NO_SETTING = re.compile(
     r"transformers_version|_from_model_config|use_cache|output_\w+|return_dict\w*|\w+_token_id"
@@ -17,7 +17,7 @@ NO_SETTING = re.compile(
 MAX_SETTINGS = 20  # settings of one model that are reported
 
 
-def unused_settings(base: str, revision: str | None) -> dict[str, Any]:
+def unused_settings(base: str, revision: str | None) -> ModelConfig:
     """The settings of a model's generation_config.json that change answers. A hub model is read
     from the cache."""
     settings = _content(base, revision, GENERATION)
@@ -41,7 +41,7 @@ def model_type(base: str, revision: str | None) -> str:
     return str(_content(base, revision, CONFIG).get("model_type") or "")
 
 
-def _content(base: str, revision: str | None, name: str) -> dict[str, Any]:
+def _content(base: str, revision: str | None, name: str) -> ModelConfig:
     """The content of a JSON file of a model; empty if there is no such file."""
     file = file_of(base, revision, name)
     return object_of(base, file) if file and file.is_file() else {}

@@ -12,8 +12,8 @@ from importlib import reload
 from pathlib import Path
 from typing import Any
 
-from kodata.errors import DataError, brief, on_one_line, shown
-from kotune.errors import KotuneError, RecipeError
+from kodata.errors import UserError, brief, on_one_line, shown
+from kotune.errors import RecipeError
 from kotune.models.generation import file_of
 from kotune.models.presets import is_folder
 from kotune.models.refusals import CONFIG, object_of, refuse, refuse_config
@@ -53,7 +53,7 @@ def model_errors(base: str, what: str, advice: str = "choose another model") -> 
     try:
         with offline():
             yield
-    except (KotuneError, DataError):
+    except UserError:
         raise
     except BaseException as error:
         kind = type(error).__name__

@@ -16,6 +16,7 @@ from kodata.reading.regular import NO_FILE
 from kodata.reading.regular import content as read_content
 from kotune.errors import RecipeError
 from kotune.models import tokenizer_files
+from kotune.models.tokenizer_files import ModelConfig
 
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
 READ = (CONFIG, GENERATION)
@@ -60,7 +61,7 @@ def refuse(base: str, folder: Path) -> None:
     _refuse_indexes(base, sorted(folder.rglob(INDEX)))
 
 
-def refuse_config(base: str, config: dict[str, Any]) -> None:
+def refuse_config(base: str, config: ModelConfig) -> None:
     """Raises RecipeError for a configuration that loads anything but the weights beside it, with
     transformers' own code. It is the content of config.json, or what transformers built from it."""
     _refuse_redirections(base, config)
@@ -125,7 +126,7 @@ def refuse_links(base: str, folder: Path) -> None:
                 raise RecipeError(f"model {base}: {name} is {NO_FILE}; remove it")
 
 
-def object_of(base: str, file: Path) -> dict[str, Any]:
+def object_of(base: str, file: Path) -> ModelConfig:
     """The JSON object in a file of a model. Raises RecipeError if the file is missing, too large,
     or does not hold a JSON object."""
     where = f"model {base}: {file.name}"
@@ -151,7 +152,7 @@ def object_of(base: str, file: Path) -> dict[str, Any]:
     return value
 
 
-def objects(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def objects(config: ModelConfig) -> Iterator[ModelConfig]:
     """A config.json and every object inside it."""
     waiting: list[Any] = [config]
     while waiting:
@@ -163,7 +164,7 @@ def objects(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             waiting += value
 
 
-def _with_short_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _with_short_keys(pairs: list[tuple[str, Any]]) -> ModelConfig:
     """The object. Raises ValueError if a key is too long: keys are matched with many patterns."""
     value = dict(pairs)
     if max(map(len, value), default=0) > MAX_KEY:
@@ -208,7 +209,7 @@ def _refuse_adapter(base: str, folder: Path) -> None:
         )
 
 
-def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
+def _refuse_kernels(base: str, config: ModelConfig) -> None:
     """A kernel from the hub has the name of a repository. transformers' own kernels (sdpa, eager,
     ...) are harmless."""
     for key, value in _implementations(config):
@@ -220,7 +221,7 @@ def _refuse_kernels(base: str, config: dict[str, Any]) -> None:
             )
 
 
-def _refuse_redirections(base: str, config: dict[str, Any]) -> None:
+def _refuse_redirections(base: str, config: ModelConfig) -> None:
     """Keys that change how a configuration is read. With `attribute_map`, for example,
     transformers (5.16) reads another key instead of one that is refused here."""
     for inner in objects(config):
@@ -252,7 +253,7 @@ def _implementations(config: Any) -> Iterator[tuple[str, str]]:
             ]
 
 
-def _refuse_kind(base: str, config: dict[str, Any]) -> None:
+def _refuse_kind(base: str, config: ModelConfig) -> None:
     """transformers chooses its classes by `model_type`, also that of the tokenizer."""
     for inner in objects(config):
         kind = inner.get("model_type")
@@ -264,7 +265,7 @@ def _refuse_kind(base: str, config: dict[str, Any]) -> None:
             )
 
 
-def _refuse_code(base: str, config: dict[str, Any]) -> None:
+def _refuse_code(base: str, config: ModelConfig) -> None:
     """Raises RecipeError for a model type that transformers does not include, which would need the
     model's own code."""
     if "auto_map" not in config:  # avoids importing transformers, which takes seconds
@@ -278,7 +279,7 @@ def _refuse_code(base: str, config: dict[str, Any]) -> None:
         )
 
 
-def _refuse_other_weights(base: str, config: dict[str, Any]) -> None:
+def _refuse_other_weights(base: str, config: ModelConfig) -> None:
     """transformers (5.16) loads the file that `transformers_weights` names instead of the weights:
     an index, or a pickle."""
     if config.get("transformers_weights") is not None:
@@ -302,7 +303,7 @@ def _refuse_indexes(base: str, indexes: list[Path]) -> None:
         _refuse_outside_files(base, index.name, object_of(base, index))
 
 
-def _refuse_outside_files(base: str, name: str, index: dict[str, Any]) -> None:
+def _refuse_outside_files(base: str, name: str, index: ModelConfig) -> None:
     """An index may only name files of its own folder. It names the same file for many tensors."""
     weight_map = index.get("weight_map", {})
     files = list(weight_map.values()) if isinstance(weight_map, dict) else [weight_map]

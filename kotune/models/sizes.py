@@ -16,6 +16,7 @@ from kodata.errors import brief, shown
 from kodata.reading.regular import opened
 from kotune.errors import RecipeError
 from kotune.models.refusals import CONFIG, MAX_BYTES, object_of, objects
+from kotune.models.tokenizer_files import ModelConfig
 
 # Kinds of keys. Each pattern is matched in time linear in the key's length.
 LAYERS = re.compile(r"^(?:(?:num|n)_(?:\w+_)?(?:layers?|blocks)|(?:en|de)coder_layers|depth)$")
@@ -55,7 +56,7 @@ def refuse(base: str, folder: Path, weights: bool = True) -> None:
         refuse_elements(base, largest, folder)
 
 
-def refuse_numbers(base: str, config: dict[str, Any]) -> None:
+def refuse_numbers(base: str, config: ModelConfig) -> None:
     """Raises RecipeError for a config.json with a number larger than in any model. transformers
     allocates lists of such a length as soon as it reads some of these keys."""
     seen = 0
@@ -84,7 +85,7 @@ def refuse_elements(base: str, elements: int, folder: Path) -> None:
         )
 
 
-def _refuse_more_layers(base: str, config: dict[str, Any], tensors: int) -> None:
+def _refuse_more_layers(base: str, config: ModelConfig, tensors: int) -> None:
     for key, value in config.items():
         if LAYERS.search(key) and _number(value) > tensors:
             raise RecipeError(

@@ -57,9 +57,10 @@ REDIRECTION = re.compile(
 VOCABULARY = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "vocab")
 MERGES = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "merges")
 TEXT_AS_VOCABULARY = re.compile(rf'"(?:{VOCABULARY}|{MERGES})"\s*:\s*"'.encode(), re.IGNORECASE)
+ModelConfig = dict[str, Any]  # a JSON object in a file of a model; its library defines the keys
 
 
-def unsafe_key(name: str, content: dict[str, Any]) -> str | None:
+def unsafe_key(name: str, content: ModelConfig) -> str | None:
     """The first key in the content of a tokenizer's file `name` that is not accepted; None if all
     are."""
     check = CHECKS[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kodata.card import Message, TrainingRow
 from kotune.errors import RecipeError, StageError
 from kotune.models.loading import checked_folder, model_errors
 from kotune.runs.reading import rows_of, yaml_of
@@ -19,7 +20,7 @@ class Trained:
     nothing is learned."""
 
     guid: str
-    messages: list[dict[str, str]]
+    messages: list[Message]
     ids: list[int]
     labels: list[int]
 
@@ -76,7 +77,7 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
         return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
 
 
-def train_side(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
+def train_side(strategy: Any, rows: list[TrainingRow]) -> list[Trained]:
     """What Axolotl makes of each row."""
     sides = []
     for row in rows:
@@ -93,10 +94,10 @@ def end_ids(config: Path, tokenizer: Any) -> set[int]:
     return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
 
 
-def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
+def read_rows(path: Path, items: int) -> list[TrainingRow]:
     """The first `items` different rows of every data entry: train.jsonl holds them one entry after
     another."""
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], list[TrainingRow]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
         # A `weight` repeats rows.

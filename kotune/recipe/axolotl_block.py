@@ -7,12 +7,12 @@ accepted by kotune.recipe.axolotl_values. One value is kotune's own: `gradient_c
 from typing import Any
 
 from kotune.recipe import axolotl_schema, axolotl_values
-from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNREVIEWED
+from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNREVIEWED, AxolotlConfig
 
 AUTO = ("gradient_checkpointing", "auto")
 
 
-def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = None) -> list[str]:
+def problems(block: Any, key: str = "axolotl", under: AxolotlConfig | None = None) -> list[str]:
     """Every problem of the block as `key.path: what; what to do`. `under` are the defaults that the
     block overrides.
 
@@ -38,7 +38,7 @@ def _refusal(name: str) -> str | None:
     return UNREVIEWED if is_known and name not in ALLOWED else None
 
 
-def _batch(block: dict[str, Any], under: dict[str, Any]) -> list[tuple[str, str]]:
+def _batch(block: AxolotlConfig, under: AxolotlConfig) -> list[tuple[str, str]]:
     """Checks micro_batch_size x gradient_accumulation_steps = batch_size, on one GPU."""
     whole, micro = ({**under, **block}.get(key) for key in ("batch_size", "micro_batch_size"))
     if "gradient_accumulation_steps" in block:

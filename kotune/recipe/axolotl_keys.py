@@ -5,6 +5,10 @@ A key that is in no group here is refused, so a new Axolotl cannot bring an unre
 tests/recipe/test_axolotl_keys.py compares the groups with Axolotl's own schema and names such keys.
 The groups are strings of words to stay readable."""
 
+from typing import Any
+
+AxolotlConfig = dict[str, Any]  # keys and values of Axolotl; its own schema checks them
+
 # The keys that a recipe may set, by subject. kotune.recipe.axolotl_values checks their values.
 GROUPS = {
     "batch and length": (

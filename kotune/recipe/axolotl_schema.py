@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from kodata.errors import did_you_mean
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
+
+JsonSchema = dict[str, Any]  # the schema of Axolotl, or a part of it
 
 MAX_UNKNOWN = 20  # unknown keys of one mapping that are listed
 SCHEMA_FILE = Path(__file__).with_name("axolotl_schema.json")
@@ -30,20 +33,20 @@ KEYWORDS = (  # the JSON Schema keywords that validation needs
 
 
 @cache
-def load() -> dict[str, Any]:
+def load() -> JsonSchema:
     """The stored schema: `properties` (the top-level keys) and `$defs` (nested models)."""
-    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema: JsonSchema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     return schema
 
 
-def generate() -> dict[str, Any]:
+def generate() -> JsonSchema:
     """The schema of the installed Axolotl's input model, reduced to what validation needs. Imports
     axolotl (takes seconds)."""
     from axolotl.utils.schemas.config import AxolotlInputConfig
     from pydantic.json_schema import GenerateJsonSchema
 
     class Schema(GenerateJsonSchema):
-        def enum_schema(self, schema: Any) -> dict[str, Any]:
+        def enum_schema(self, schema: Any) -> JsonSchema:
             # Axolotl's quantization enum holds torch dtypes, which have no JSON form. A recipe
             # uses their names.
             values = [
@@ -52,7 +55,7 @@ def generate() -> dict[str, Any]:
             ]
             return {"enum": values}
 
-        def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
+        def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchema:
             return {}
 
     full = AxolotlInputConfig.model_json_schema(schema_generator=Schema)
@@ -62,7 +65,7 @@ def generate() -> dict[str, Any]:
     }
 
 
-def problems(block: dict[str, Any]) -> list[tuple[str, str]]:
+def problems(block: AxolotlConfig) -> list[tuple[str, str]]:
     """(key path, what is wrong) for every key of an `axolotl:` block that Axolotl does not know or
     whose type is wrong.
 
@@ -85,7 +88,7 @@ def _validator() -> Any:
 
 
 @cache
-def _closed() -> dict[str, Any]:
+def _closed() -> JsonSchema:
     """The schema with unknown keys forbidden in every model, and with `datasets` limited to one
     entry of the kind that kotune trains on."""
     schema = load()
@@ -159,12 +162,12 @@ def _unexpected(error: Any) -> str:
     return f"expected {_expected(error.schema)}, found `{shown(error.instance)}`{advice}"
 
 
-def _key_hint(name: str, known: dict[str, Any]) -> str:
+def _key_hint(name: str, known: JsonSchema) -> str:
     hint = did_you_mean(name, known)
     return hint if "did you mean" in hint else "; see docs.axolotl.ai for its keys"
 
 
-def _words(schema: dict[str, Any]) -> list[str]:
+def _words(schema: JsonSchema) -> list[str]:
     """The words that a key accepts, besides other types."""
     if "$ref" in schema:
         return _words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
@@ -176,7 +179,7 @@ def _words(schema: dict[str, Any]) -> list[str]:
     ]
 
 
-def _expected(schema: dict[str, Any]) -> str:
+def _expected(schema: JsonSchema) -> str:
     """The accepted types or values of a key, in words."""
     if "$ref" in schema:
         return _expected(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])

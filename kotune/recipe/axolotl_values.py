@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from kotune.models.patterns import pattern_problem
-from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNREVIEWED
+from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNREVIEWED, AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
 Problem = tuple[str, str]  # the key's path below the block; what is wrong, and what to do
@@ -187,7 +187,7 @@ WORD = re.compile(r"[^/\\~\n\t]{0,200}")
 LONGEST = 2_000  # characters of a text
 
 
-def problems(block: dict[str, Any]) -> list[Problem]:
+def problems(block: AxolotlConfig) -> list[Problem]:
     """Every value that its key may not have. The block has only allowed keys."""
     return [problem for key, value in block.items() for problem in _problems_of(key, value)]
 

@@ -8,7 +8,7 @@ from kotune.recipe import strict_yaml
 from kotune.recipe.unseen import refuse_unseen
 
 
-def apply(raw: dict[str, Any], override: str) -> None:
+def apply(raw: strict_yaml.Written, override: str) -> None:
     """Apply one `a.b.0.c=value` to `raw` in place. The value is strict YAML. Raises RecipeError if
     the text, the key or the value is wrong."""
     key, equals, text = override.partition("=")

@@ -23,6 +23,7 @@ from kotune.errors import RecipeError
 from kotune.models import sizes
 from kotune.models.presets import PRESETS, TEMPLATES, pickled_weights, template_file_problem
 from kotune.models.refusals import refuse
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
@@ -128,7 +129,7 @@ class Recipe(Strict):
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
     seed: int = Field(ge=0, lt=2**32, strict=True)
-    axolotl: dict[str, Any] = {}
+    axolotl: AxolotlConfig = {}
 
     @field_validator("model")
     @classmethod
@@ -197,7 +198,7 @@ class Recipe(Strict):
                 "source", "two entries have the same source and form; keep one"
             )
         for key in ("path", "revision", "test_share"):
-            first: dict[str, Any] = {}
+            first: dict[str, object] = {}
             for entry in entries:
                 value = getattr(entry, key)
                 if first.setdefault(entry.source, value) != value:
@@ -226,9 +227,9 @@ class Defaults(Strict):
 
     adapter: Literal["lora", "qlora"]
     seed: int
-    axolotl: dict[str, Any]
-    cpu: dict[str, Any]
-    cuda: dict[str, Any]
+    axolotl: AxolotlConfig
+    cpu: AxolotlConfig
+    cuda: AxolotlConfig
 
 
 def limit(value: Any) -> Limit:

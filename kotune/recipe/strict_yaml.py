@@ -36,6 +36,7 @@ BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 PYTHON_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 PLAIN = "tag:yaml.org,2002:"  # written as `!!`
 PLAIN_TAGS = {PLAIN + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
+Written = dict[str, Any]  # a YAML file as a user wrote it
 
 
 class _Loader(yaml.SafeLoader):
@@ -65,7 +66,7 @@ class _StrictLoader(_Loader):
         return node
 
 
-def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -> dict[str, Any]:
+def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -> Written:
     """The mapping in a YAML file of at most `limit` bytes.
 
     Messages about numbers that YAML would misread are appended to `misread`, so that they can be

@@ -1,15 +1,14 @@
 """A study's report as JSON values: the content of study.json."""
 
 import math
-from typing import Any
 
-from kotune.compare.comparison import finite
+from kotune.compare.comparison import JsonRow, finite
 from kotune.study.findings import Curve, Findings, Pair, Passing
 from kotune.study.points import Tried
 from kotune.study.sentences import Sentences, state
 
 
-def tried_json(tried: Tried) -> dict[str, Any]:
+def tried_json(tried: Tried) -> JsonRow:
     """A choice and its validation losses."""
     losses = {str(seed): None if math.isnan(loss) else loss for seed, loss in tried.losses.items()}
     return {
@@ -21,7 +20,7 @@ def tried_json(tried: Tried) -> dict[str, Any]:
     }
 
 
-def task_json(words: Sentences) -> dict[str, Any]:
+def task_json(words: Sentences) -> JsonRow:
     """All findings on a task."""
     findings = words.findings
     scores = findings.scores
@@ -39,17 +38,17 @@ def task_json(words: Sentences) -> dict[str, Any]:
     }
 
 
-def _estimate(findings: Findings, index: int) -> dict[str, Any]:
+def _estimate(findings: Findings, index: int) -> JsonRow:
     return finite(findings.estimate(index)._asdict())
 
 
-def _point(findings: Findings, index: int) -> dict[str, Any]:
+def _point(findings: Findings, index: int) -> JsonRow:
     point = findings.scores.points[index]
     runs = [run.name for run in point.runs]
     return {"arm": point.arm, "rows": point.rows, "runs": runs, **_estimate(findings, index)}
 
 
-def _passing(passing: Passing) -> dict[str, Any]:
+def _passing(passing: Passing) -> JsonRow:
     return {
         "arm": passing.arm,
         "target": passing.target.name,
@@ -61,7 +60,7 @@ def _passing(passing: Passing) -> dict[str, Any]:
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: Pair) -> JsonRow:
     return {
         "a": pair.a,
         "b": pair.b,
@@ -72,7 +71,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _law(curve: Curve) -> dict[str, Any]:
+def _law(curve: Curve) -> JsonRow:
     return {
         "arm": curve.arm,
         "why_none": curve.why or None,

@@ -16,7 +16,7 @@ from kotune.layout import RECORD
 from kotune.plan import gpus
 from kotune.runs import guard
 from kotune.runs.finished import made_of
-from kotune.runs.folder import RUNS, read_json, said
+from kotune.runs.folder import RUNS, as_options, read_json
 from kotune.runs.folder import command as command_line
 from kotune.study import cost, file, running, sizes
 from kotune.study.file import Study
@@ -63,7 +63,7 @@ def again(study: Study, options: StudyOptions) -> str:
     words = [
         word for name, value in values.items() if value is not None for word in (name, _word(value))
     ]
-    words += [name for name, is_set in flags.items() if is_set] + said((), None, options.lang)
+    words += [name for name, is_set in flags.items() if is_set] + as_options((), None, options.lang)
     return command_line(
         study.file, *words, runs_dir=options.runs_dir, passed=options.passed, verb="study"
     )

@@ -187,4 +187,4 @@ def _figures(cells: Sequence[Listed], price: Price | None) -> Row:
 
 def _won(cells: Sequence[Listed], price: Price | None) -> float:
     spent = cost(sum(cell.seconds for cell in cells), price)
-    return float(spent["won"] or 0) if spent else 0.0
+    return spent.won if spent else 0.0

@@ -49,11 +49,12 @@ class Measured(NamedTuple):
             tuple((weights @ part @ weights.T, free) for part, free in self.parts),
         )
 
-    def tested(self, at: int) -> tuple[float, float, float, float]:
-        """What kotune.compare.seeds.interval says of one point: both ends of its 95% interval, p of
-        its being 0, what would be seen."""
-        parts = [(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0]
-        return seeds.interval(float(self.means[at]), parts or [(0.0, 1.0)])
+    def tested(self, at: int) -> seeds.Tested:
+        """The test of one point against 0."""
+        parts = [
+            seeds.Part(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0
+        ]
+        return seeds.interval(float(self.means[at]), parts or [seeds.Part(0.0, 1.0)])
 
     def interval(self, at: int) -> tuple[float, float]:
         """The 95% interval of one point; NaN if unknown."""

@@ -69,7 +69,7 @@ class StudyFile(Strict):
     def _as_of_run(cls, limit: Any) -> Limit:
         try:
             return parsed_limit(limit)
-        except ValueError as error:
+        except ValueError as error:  # raised by parsed_limit() alone
             raise PydanticCustomError("limit", "{message}", {"message": str(error)}) from None
 
 

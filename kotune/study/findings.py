@@ -270,7 +270,7 @@ class Findings:
         if not shared:
             return
         unadjusted = [self._compare(index_a[rows], index_b[rows]) for rows in shared]
-        adjusted = holm([comparison.found.p_value for comparison in unadjusted])
+        adjusted = holm([comparison.paired.p_value for comparison in unadjusted])
         comparisons = [
             replace(comparison, p_holm=p)
             for comparison, p in zip(unadjusted, adjusted, strict=True)

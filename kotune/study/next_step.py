@@ -10,10 +10,9 @@ from pydantic import ValidationError
 import kodata
 from kodata.card import Card
 from kodata.control_text import records_of
-from kodata.errors import DataError
+from kodata.errors import DataError, UserError
 from kodata.prepare.leak_guard import LeakGuard
 from kotune.compare.efficiency import Price
-from kotune.errors import KotuneError
 from kotune.plan import counting, plan
 from kotune.plan.plan import Plan
 from kotune.recipe.schema import Data, Recipe
@@ -90,11 +89,7 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
         data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})
         counted = counting.estimated(data, "one set is not counted")
         return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
-    except (
-        ValidationError,
-        DataError,
-        KotuneError,
-    ):  # a set that only its user has, or a model that is out of reach
+    except (ValidationError, UserError):  # a set that only its user has, or no model at hand
         return None
 
 

@@ -30,7 +30,7 @@ def figure(words: Sentences) -> Figure:
     sizes = sorted({point.rows for point in findings.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
     down = " ↓" if findings.scores.better < 0 else ""
-    y = plots.Axis(f"{findings.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
+    y = plots.Axis(f"{findings.scores.metric}{down}", form=".2~f" if card.is_share else "~g")
     description = "; ".join(
         f"{point.arm}, {point.rows:,}: {findings.estimate(index).value:.3f}"
         for index, point in enumerate(findings.scores.points)

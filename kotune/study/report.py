@@ -2,25 +2,25 @@
 folders of the cells."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from kotune.compare.comparison import JsonRow
 from kotune.compare.efficiency import Price
 from kotune.compare.seeds import ENOUGH
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report.sentences import Verdict
-from kotune.runs.finished import Finished
 from kotune.study import tables
 from kotune.study.as_json import task_json, tried_json
-from kotune.study.file import Cell, Study
+from kotune.study.file import Study
 from kotune.study.findings import Findings
 from kotune.study.next_step import Step
 from kotune.study.points import points, scores, tried
+from kotune.study.running import FailedCell, ScoredCell
 from kotune.study.sentences import Sentences
 from kotune_tasks.card import CRITERIA, cards
 
-Scored = Sequence[tuple[Cell, Finished]]
-Failed = Sequence[tuple[Cell, str]]
+Scored = Sequence[ScoredCell]
+Failed = Sequence[FailedCell]
 
 
 class StudyReport:
@@ -94,7 +94,7 @@ class StudyReport:
         yield tables.next_steps(self.steps, self.price, self.say, more)
         yield tables.again(self.command, self.points, self.price, self.say)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonRow:
         return {
             "study": self.study.name,
             "file": str(self.study.file),

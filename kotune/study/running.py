@@ -4,8 +4,9 @@ the runs."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from kodata.errors import DataError, HubDeniedError, HubError, SizeError
+from kodata.errors import HubDeniedError, HubError, SizeError, UserError
 from kotune import pipeline, stages
 from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
@@ -18,7 +19,22 @@ from kotune.study.file import Cell, Study
 from kotune.worker import server
 from kotune.worker.device import chosen, detect_device
 
-Failed = list[tuple[Cell, str]]
+
+class FailedCell(NamedTuple):
+    """A cell that has no score, and why."""
+
+    cell: Cell
+    why: str
+
+
+class ScoredCell(NamedTuple):
+    """A cell with its run."""
+
+    cell: Cell
+    run: Finished
+
+
+Failed = list[FailedCell]
 
 
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
@@ -37,7 +53,7 @@ def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     for number, cell in enumerate(study.cells, 1):
         screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
         if told := _failure(cell, options, screen):
-            failed.append((cell, told))
+            failed.append(FailedCell(cell, told))
             screen.say(f"failed; the other cells continue: {told}")
     return failed
 
@@ -46,7 +62,7 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
     """Run a cell and return its error message; empty if it succeeded."""
     try:
         pipeline.run(cell.recipe, replace(options, overrides=cell.overrides), screen)
-    except (KotuneError, DataError) as error:
+    except UserError as error:
         if exit_code(error) == UNREACHABLE:
             raise
         return str(error)
@@ -76,7 +92,7 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
             raise
         except SizeError as error:
             raise sizes.too_large(study, cell, error) from None
-        except (KotuneError, DataError, OSError) as error:
+        except (UserError, OSError) as error:
             if getattr(error, "errno", None) in FULL:
                 raise
 
@@ -95,13 +111,13 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
     place = Run(study.folder(cell, runs_dir).absolute())
     guard.check_own(place.root)
     record = place.record()
-    device, launcher = record.get("device") or detect_device(), tuple(record.get("launcher") or ())
+    device, launcher = record.device or detect_device(), tuple(record.launcher or ())
     return Job(cell.resolved, place, device, study.limit, launcher=launcher)
 
 
 def scored(
     study: Study, options: pipeline.RunOptions, failed: Failed
-) -> tuple[list[tuple[Cell, Finished]], Failed]:
+) -> tuple[list[ScoredCell], Failed]:
     """The cells that can be reported, and the others with the reason why not. `failed` has the
     cells whose reason is already known."""
     told, found = dict(failed), []
@@ -112,11 +128,11 @@ def scored(
                 with made_of(folder):
                     run = Finished(folder)
                     run.check()  # so an error here does not stop the report of the other cells
-                found.append((cell, run))
+                found.append(ScoredCell(cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)
             told[cell] = str(error) if folder.exists() else f"not run yet: {again}"
-    return found, [(cell, told[cell]) for cell in study.cells if cell in told]
+    return found, [FailedCell(cell, told[cell]) for cell in study.cells if cell in told]
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:

@@ -31,8 +31,9 @@ class Sentences:
         return {"criterion": criterion, "task": task, "metric": self.findings.scores.metric}
 
     @property
-    def scale(self) -> int:
-        return cards()[self.findings.scores.task].scale
+    def is_share(self) -> bool:
+        """Whether differences are shown in points."""
+        return cards()[self.findings.scores.task].is_share
 
     def verdicts(self) -> Iterator[Verdict]:
         """Which arm learns more, at which sizes arms differ, how much data the targets need, and
@@ -58,10 +59,10 @@ class Sentences:
 
     def _figures(self, told: Estimate, value: float) -> dict[str, str]:
         """A difference with its unit, and both ends of its interval."""
-        by = amount(value, self.scale)
-        low, high = (amount(end, self.scale) for end in (told.low, told.high))
+        by = amount(value, self.is_share)
+        low, high = (amount(end, self.is_share) for end in (told.low, told.high))
         return {
-            "by": self.say("points", n=by) if self.scale == 100 else by,
+            "by": self.say("points", n=by) if self.is_share else by,
             "low": low,
             "high": high,
         }
@@ -139,7 +140,7 @@ class Sentences:
         kind = state(passing.place)
         if not ends or kind not in self.say.words("study_spending"):
             return ""
-        prices = [spent["won"] or 0.0 for seconds in ends if (spent := cost(seconds, self.price))]
+        prices = [spent.won for seconds in ends if (spent := cost(seconds, self.price))]
         told = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
         told += (
             [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []

@@ -74,4 +74,4 @@ def _rows(recipe: Recipe) -> list[int]:
             manifest = job.prepare()
         except DataError:
             return []
-    return [entry["kept"]["train"] for entry in manifest["entries"]]
+    return [entry.kept.train for entry in manifest.entries]

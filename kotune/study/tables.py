@@ -12,10 +12,10 @@ from kotune.display.words import amount, p_text
 from kotune.report.comparison_tables import NOTHING, number
 from kotune.report.run_tables import FACTS
 from kotune.study.curves import AHEAD
-from kotune.study.file import Cell
 from kotune.study.findings import Estimate, Findings
 from kotune.study.next_step import Step
 from kotune.study.points import Point, Tried
+from kotune.study.running import FailedCell
 from kotune.study.sentences import Sentences, rounded, state
 
 MADE_WITH = ("device", "precision", "limit", "versions")  # of run_tables.FACTS
@@ -34,7 +34,7 @@ def curve(words: Sentences) -> Table:
     for index, point in enumerate(findings.scores.points):
         estimate = findings.estimate(index)
         base = findings.estimate(findings.scores.base(point.arm))
-        seeds = ", ".join(str(run.record["seed"]) for run in point.runs)
+        seeds = ", ".join(str(run.record.seed) for run in point.runs)
         figures = (number(estimate.value), _interval(estimate, ".3f"), number(base.value))
         rows.append((point.arm, seeds, f"{point.rows:,}", *figures, *_spent(point, words.price)))
     items = {"n": f"{findings.scores.n:,}", "groups": f"{findings.scores.groups:,}"}
@@ -69,7 +69,7 @@ def in_words(lines: Mapping[str, float]) -> str:
 
 def _spent(point: Point, price: Price | None) -> Row:
     spent = cost(point.seconds, price)
-    return number(point.seconds / 60, ",.1f"), number(spent["won"] if spent else None, ",.0f")
+    return number(point.seconds / 60, ",.1f"), number(spent.won if spent else None, ",.0f")
 
 
 def targets(words: Sentences) -> Table:
@@ -107,7 +107,7 @@ def pairs(words: Sentences) -> Table:
 
 
 def _difference(one: Comparison) -> Row:
-    told = one.found
+    told = one.paired
     return (
         number(told.value_a),
         number(told.value_b),
@@ -123,7 +123,7 @@ def floors(words: Sentences) -> Table:
     """The variation between seeds."""
     say, seed_floors = words.say, words.findings.floors
     rows = [
-        (f.arm, f"{f.degrees}", *(amount(x, words.scale) for x in (f.deviation, f.difference)))
+        (f.arm, f"{f.degrees}", *(amount(x, words.is_share) for x in (f.deviation, f.difference)))
         for f in seed_floors
     ]
     head = tuple(map(say, ("study_arm", "study_degrees", "deviation", "study_stays_under")))
@@ -194,7 +194,7 @@ def _choice(tried: Tried) -> str:
     return ", ".join(f"{key}={value}" for key, value in tried.choice)
 
 
-def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
+def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
     """The cells without a score, and the reason."""
     if failed:
         rows = [(cell.name, why) for cell, why in failed]
@@ -234,7 +234,7 @@ def _step(step: Step, price: Price | None, say: Phrases) -> Row:
         number(step.tokens, ",.0f"),
         number(step.training_steps, ",.0f"),
         number(minutes, ",.1f"),
-        number(spent["won"] if spent else None, ",.0f"),
+        number(spent.won if spent else None, ",.0f"),
     )
 
 
@@ -242,7 +242,7 @@ def again(command: str, points: Sequence[Point], price: Price | None, say: Phras
     """The reported runs and how they were made. `command` runs and reports the study again."""
     runs = [(point, run) for point in points for run in point.runs]
     rows = [
-        (p.arm, f"{p.rows:,}", run.name, str(run.record["code_revision"] or NOTHING))
+        (p.arm, f"{p.rows:,}", run.name, str(run.record.code_revision or NOTHING))
         for p, run in runs
     ]
     notes = [say("study_again", command=command)]

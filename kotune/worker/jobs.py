@@ -9,9 +9,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from kodata.errors import DataError
+from kodata.errors import UserError
 from kodata.reading import guard
-from kotune.errors import KotuneError, exit_code
+from kotune.errors import exit_code
 from kotune.worker import bounds
 
 MARK, DONE = "kotune-error: ", "kotune-done"
@@ -26,7 +26,7 @@ def main(room: str) -> int:
         guard.install()
         bounds.bound_templates()
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
-    except (KotuneError, DataError) as error:
+    except UserError as error:
         print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)
         return exit_code(error)
     print(f"\n{DONE}", flush=True)

@@ -87,7 +87,7 @@ def _serve() -> None:
     try:
         for name in IMPORTED:
             import_module(name)
-    except Exception as error:
+    except Exception as error:  # raised again: whoever waits is told why, and this process ends
         print(f"{type(error).__name__}: {brief(error)}", file=answers, flush=True)
         raise
     for line in sys.stdin:

@@ -68,5 +68,5 @@ def is_in_model(file: Path) -> bool:
         return stat.S_ISREG(file.stat().st_mode) and any(
             (file.parent / name).is_file() for name in BESIDE
         )
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return False

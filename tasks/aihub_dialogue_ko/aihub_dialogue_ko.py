@@ -19,7 +19,7 @@ from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record
 from kodata.control_text import is_complete
 from kodata.errors import DataError
-from kodata.scored import likeliest, path_of, records
+from kodata.scored import Splits, likeliest, path_of, records
 
 __all__ = ["choices", "dataset", "process_results", "question", "target"]
 
@@ -32,7 +32,7 @@ def dataset(
     data_path: str | dict[str, str] | None = None,
     test_share: float | None = None,
     **_: object,
-) -> dict[str, Any]:
+) -> Splits:
     """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
     import datasets
 

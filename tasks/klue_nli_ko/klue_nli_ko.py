@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, question
 from kodata.metrics.metrics import aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.scored import dataset, likeliest
 
 __all__ = [
@@ -54,7 +54,7 @@ def target(doc: Record) -> int:
     return list(LABELS).index(doc["label"])
 
 
-def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
     """Per-item values from the three log-likelihoods. Raises ValueError if one is not finite."""
     gold, predicted = target(doc), likeliest(doc, results)
     acc, likelihoods = float(gold == predicted), [likelihood for likelihood, _ in results]

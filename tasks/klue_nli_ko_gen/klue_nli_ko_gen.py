@@ -8,13 +8,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, answer, question
 from kodata.metrics.metrics import NO_ANSWER, aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.scored import dataset, final_answer, hangul_share, thought
 
 __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]
@@ -26,12 +26,12 @@ LONGEST = 300
 _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but not 포함의
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """Per-item values. An invalid answer is wrong. Length and language of the thought are omitted
     for an item without a thought."""
     text, thinking, gold = final_answer(results[0]), thought(results[0]), WORDS.index(answer(doc))
     label, mentioned = strict(text or ""), flexible(text or "")
-    values: dict[str, Any] = {
+    values: Ingredients = {
         "acc": float(label == gold),
         "acc_flexible": float(mentioned == gold),
         "macro_f1": (gold, NO_ANSWER if label is None else label),

@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -19,7 +18,8 @@ from kodata.card import Record
 from kodata.metrics import nli_judge
 from kodata.metrics.metrics import aggregation
 from kodata.metrics.naturalness.signals import NAMES, items
-from kodata.scored import final_answer
+from kodata.metrics.resampling import Ingredients
+from kodata.scored import Splits, final_answer
 from kodata.text import folded
 
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
@@ -30,9 +30,7 @@ LONGEST = 1_000  # characters of an answer that are judged, five times the longe
 _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
 
 
-def dataset(
-    source: str, data_path: str | dict[str, str] | None = None, **_: object
-) -> dict[str, Any]:
+def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> Splits:
     """The scored split as from kodata.scored.dataset(), with the column `corpus`."""
     nli_judge.prepare(source, scored.path_of(source, data_path))
     splits = scored.dataset(source, data_path)
@@ -49,7 +47,7 @@ def answer(doc: Record) -> str:
     return klue_nli.answer(doc, "write")
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """Per-item values. A degenerate sentence has no relation, whatever the classifier predicts. If
     more than a tenth are degenerate, the naturalness signals are void."""
     answered = final_answer(results[0])

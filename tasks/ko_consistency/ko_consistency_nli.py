@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -18,8 +17,9 @@ from kodata import scored
 from kodata.card import Record
 from kodata.klue_nli import LABELS, WORDINGS, worded
 from kodata.metrics.metrics import aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.records import make_draw
-from kodata.scored import likeliest
+from kodata.scored import Splits, likeliest
 
 agreement, wording_agreement, order_agreement = map(
     aggregation, ("agreement", "wording_agreement", "order_agreement")
@@ -54,7 +54,7 @@ COMPARED: dict[str, tuple[str, ...]] = {
 
 def dataset(
     source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object
-) -> dict[str, Any]:
+) -> Splits:
     """The docs of `premises` premises of the scored split, those with the lowest draws, so that
     they do not depend on --limit. Docs are sorted by premise, then by item. `data_path` as in
     kodata.scored.dataset()."""
@@ -100,12 +100,12 @@ def target(doc: Record) -> int:
     return list(LABELS).index(doc["label"])
 
 
-def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
     """The doc's item for each metric that uses its prompt. Raises ValueError if a likelihood is not
     finite."""
     gold, predicted, prompt = target(doc), likeliest(doc, results), doc["prompt"]
     has_swap = doc["label"] == "contradiction"
-    values: dict[str, Any] = {
+    values: Ingredients = {
         metric: (doc["premise"], doc["item"], len(prompts), gold, predicted)
         for metric, prompts in COMPARED.items()
         if prompt in prompts and (has_swap or SWAP not in prompts)

@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import scored
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.paraphrases import answer, question
-from kodata.scored import final_answer
+from kodata.scored import Splits, final_answer
 from kodata.text import folded
 
 __all__ = [
@@ -74,22 +75,20 @@ _UNIT = re.compile(
 _ENDING = re.compile("[이가은는을를과와의로도만에요야다죠지라뿐]?|으로|뿐?(?:이|입|예|인|임|였).*")
 
 
-def dataset(
-    source: str, data_path: str | dict[str, str] | None = None, **_: object
-) -> dict[str, Any]:
+def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> Splits:
     """The questions, sorted by group. `data_path` as in kodata.scored.dataset()."""
     test = scored.dataset(source, data_path)["test"]
     ways = Counter(test["group"])
     return {"test": test.add_column("ways", [ways[name] for name in test["group"]])}
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """The doc's item for each metric. A question without known answers gives none to the metrics of
     right answers. `unfinished`: generation stopped within the thought."""
     answered = final_answer(results[0])
     whole, group, ways = folded(answered or ""), doc["group"], doc["ways"]
     text = whole[:COMPARED]
-    values: dict[str, Any] = {"empty": float(not whole), "unfinished": float(answered is None)}
+    values: Ingredients = {"empty": float(not whole), "unfinished": float(answered is None)}
     values["same_answer"] = (group, group, ways, "", text)
     for metric in ("answer_overlap", "answer_overlap_between", "answer_overlap_gain"):
         values[metric] = (group, ways, text)
