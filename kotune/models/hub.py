@@ -60,9 +60,7 @@ def _download(base: str, weights: bool, revision: str | None) -> Path:
         guard.begin()
         commit = {"revision": revision} if revision else {}
         return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights, **commit))
-    except (
-        Exception
-    ) as error:  # explain_error() separates a failure of the hub from a fault of ours
+    except Exception as error:  # explain_error() separates a failure of the hub from our bug
         raise explain_error(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
