@@ -4,7 +4,6 @@
 The tables over our own texts are made anywhere, those over real text where ../shared/data is.
 """
 
-import json
 import random
 import re
 from collections import Counter
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from benchmarks.naturalness_texts import DAMAGE, EARLIER, Row, damaged, read_pairs, read_rows
 from kodata import korquad, nsmc
 from kodata.control_text import records_of
 from kodata.metrics.naturalness import references, scripts
@@ -21,7 +21,6 @@ from kodata.metrics.naturalness.translationese import TRANSLATIONESE, function_m
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "tasks" / "ko_naturalness" / "README.md"
-TEXTS = ROOT / "kodata" / "metrics" / "naturalness"
 SENTENCES, SAMPLES = 30, 300  # of a corpus, in each sample for the AUC; samples of each corpus
 FITS = 12  # profiles fitted on other halves
 
@@ -36,14 +35,6 @@ HIGHER_IS_WORSE |= dict.fromkeys(TRANSLATIONESE, True)
 FLUENCY = ("lm_bits_per_char", "kiwi_score", "spacing_errors")
 Signals = dict[str, Signal]
 Score = Callable[[Signals], float]
-
-
-def written(name: str) -> list[dict[str, object]]:
-    """The rows of pairs.jsonl or leaky.jsonl."""
-    return [
-        json.loads(line)
-        for line in (TEXTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
 
 
 @cache
@@ -87,12 +78,6 @@ def ranked(score: Score, pairs: Iterable[tuple[str, str]]) -> tuple[int, int, in
     return sum(gap > 0 for gap in found), found.count(0), sum(gap < 0 for gap in found)
 
 
-def pairs(held_out: bool) -> list[tuple[str, str]]:
-    """(natural, translationese) of one half of the pairs."""
-    rows = [row for row in written("pairs") if row["held_out"] == held_out]
-    return [(str(row["natural"]), str(row["translationese"])) for row in rows]
-
-
 def pair_table() -> Iterator[str]:
     """Rank accuracy on both halves of the pairs."""
     yield (
@@ -100,7 +85,7 @@ def pair_table() -> Iterator[str]:
         " held-out rank accuracy |"
     )
     yield "|---|---|---|---|---|---|---|---|"
-    halves = pairs(held_out=False), pairs(held_out=True)
+    halves = read_pairs(held_out=False), read_pairs(held_out=True)
     for name, score in scores().items():
         (right, *rest), held = ranked(score, halves[0]), ranked(score, halves[1])
         cells = [name, right, *rest, *held, accuracy(held[0], len(halves[1]))]
@@ -115,83 +100,36 @@ def accuracy(right: int, out_of: int) -> str:
     return f"{right / out_of:.2f} ({low:.2f} to {high:.2f})"
 
 
-# ---- damage: what the fluency signals are for
-
-
-def typo(text: str, chance: random.Random) -> str:
-    """One syllable in eight has another vowel."""
-    places = [at for at, letter in enumerate(text) if "가" <= letter <= "힣"]
-    letters = list(text)
-    for at in chance.sample(places, max(1, len(places) // 8)):
-        initial, rest = divmod(ord(letters[at]) - 0xAC00, 588)
-        vowel, final = divmod(rest, 28)
-        letters[at] = chr(
-            0xAC00 + initial * 588 + (vowel + chance.randrange(1, 21)) % 21 * 28 + final
-        )
-    return "".join(letters)
-
-
-def wrong_josa(text: str, chance: random.Random) -> str:
-    """The other form of every 은/는, 이/가, 을/를 and 과/와 at the end of a word."""
-    other = dict(zip("은는이가을를과와", "는은가이를을와과", strict=True))
-    return re.sub(r"(?<=\w)[은는이가을를과와](?=\s)", lambda match: other[match[0]], text)
-
-
-def word_salad(text: str, chance: random.Random) -> str:
-    """The words in another order."""
-    return " ".join(chance.sample(text.split(), len(text.split())))
-
-
-def lost_spaces(text: str, chance: random.Random) -> str:
-    """Every third space is gone."""
-    places = [at for at, letter in enumerate(text) if letter == " "]
-    gone = set(chance.sample(places, max(1, len(places) // 3))) if places else set()
-    return "".join(letter for at, letter in enumerate(text) if at not in gone)
-
-
-def stray_spaces(text: str, chance: random.Random) -> str:
-    """Every third word is broken in two."""
-    words = text.split()
-    places = [at for at, word in enumerate(words) if len(word) > 2]
-    for at in chance.sample(
-        places, max(1, len(words) // 3) if len(places) > len(words) // 3 else len(places)
-    ):
-        cut = chance.randrange(1, len(words[at]) - 1)
-        words[at] = f"{words[at][:cut]} {words[at][cut:]}"
-    return " ".join(words)
-
-
-DAMAGE = (typo, wrong_josa, word_salad, lost_spaces, stray_spaces)
-
-
-def damaged(how: Callable[[str, random.Random], str]) -> list[tuple[str, str]]:
-    """(natural, damaged) for the natural side of all pairs that the damage changes."""
-    found = [
-        (str(row["natural"]), how(str(row["natural"]), random.Random(str(row["guid"]))))
-        for row in written("pairs")
-    ]
-    return [(natural, other) for natural, other in found if natural != other]
-
-
 def damage_table() -> Iterator[str]:
     """Rank accuracy of the fluency signals on whole against damaged text."""
     yield f"| damage | texts | {' | '.join(FLUENCY)} |"
     yield "|---|---|" + "---|" * len(FLUENCY)
-    for how in DAMAGE:
-        found = damaged(how)
-        cells = [accuracy(ranked(rate(name), found)[0], len(found)) for name in FLUENCY]
-        yield f"| {how.__name__} | {len(found)} | {' | '.join(cells)} |"
+    for damage in DAMAGE:
+        texts = damaged(damage)
+        cells = [accuracy(ranked(rate(name), texts)[0], len(texts)) for name in FLUENCY]
+        yield f"| {damage.__name__} | {len(texts)} | {' | '.join(cells)} |"
 
 
-def script_lines() -> Iterator[str]:
-    """The script check on our own lines."""
-    rows = written("leaky")
-    for leaky, told in (
-        (True, "leaky lines found"),
-        (False, "lines with foreign letters of right taken for leaky"),
-    ):
-        texts = [str(row["text"]) for row in rows if row["leaky"] == leaky]
-        yield f"- {told}: {sum(bool(scripts.leaky(text)) for text in texts)} of {len(texts)}"
+def script_table() -> Iterator[str]:
+    """Precision and recall of the script check on both halves of the lines."""
+    yield "| lines | faulty | flagged | precision | recall |"
+    yield "|---|---|---|---|---|"
+    rows = read_rows("scripts")
+    for name, half in {
+        "development": [row for row in rows if not row["held_out"] and not _is_earlier(row)],
+        "held out": [row for row in rows if row["held_out"]],
+        "of the earlier version": [row for row in rows if _is_earlier(row)],
+    }.items():
+        flagged = [row for row in half if scripts.leaky(row["text"])]
+        right, faulty = sum(row["fault"] for row in flagged), sum(row["fault"] for row in half)
+        yield (
+            f"| {name} ({len(half)}) | {faulty} | {len(flagged)} |"
+            f" {accuracy(right, len(flagged))} | {accuracy(right, faulty)} |"
+        )
+
+
+def _is_earlier(row: Row) -> bool:
+    return str(row["guid"]).startswith(EARLIER)
 
 
 # ---- real text
@@ -255,7 +193,7 @@ def _summed(name: str, signals: list[Signals]) -> Signals:
 def spread_lines(folder: Path) -> Iterator[str]:
     """What the pairs say of profiles fitted on other halves of the translated text."""
     native = native_occurrences(folder)
-    halves = pairs(held_out=False), pairs(held_out=True)
+    halves = read_pairs(held_out=False), read_pairs(held_out=True)
     found: tuple[list[int], list[int]] = ([], [])
     for number in range(FITS):
         texts = references.translated(folder, True, seed=f"spread {number}")
@@ -316,7 +254,7 @@ def false_alarms(folder: Path) -> Iterator[str]:
 
 def blocks(real: Path | None) -> dict[str, list[str]]:
     """The generated parts of the page by name; those over real text only where it is."""
-    own = {"pairs": [*pair_table()], "damage": [*damage_table()], "scripts": [*script_lines()]}
+    own = {"pairs": [*pair_table()], "damage": [*damage_table()], "scripts": [*script_table()]}
     return own | (
         {
             "separability": [*separability_table(real)],

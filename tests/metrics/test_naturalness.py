@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("kiwipiepy")
 
 from benchmarks import naturalness as page
+from benchmarks import naturalness_texts as battery
 from kodata import DataError, naturalness
 from kodata.metrics.metrics import METRICS, VOID, aggregation
 from kodata.metrics.naturalness import fluency, references, scripts, translationese
@@ -43,20 +44,10 @@ def counts(text: str) -> dict[str, int]:
 # ---- scripts
 
 
-def test_every_leaky_line_is_found_and_no_line_with_foreign_letters_of_right() -> None:
-    rows = page.written("leaky")
-    assert sum(bool(row["leaky"]) for row in rows) >= 40
-    assert {row["script"] for row in rows} == {
-        "vietnamese",
-        "han",
-        "kana",
-        "cyrillic",
-        "latin",
-        "other",
-        "none",
-    }
-    wrong = [row["text"] for row in rows if bool(scripts.leaky(str(row["text"]))) != row["leaky"]]
-    assert wrong == []
+def test_lines_of_the_earlier_version_are_still_read_rightly() -> None:
+    rows = [row for row in battery.read_rows("scripts") if row["guid"].startswith(battery.EARLIER)]
+    assert len(rows) == 80
+    assert [row["text"] for row in rows if bool(scripts.leaky(row["text"])) != row["fault"]] == []
 
 
 def test_no_premise_of_klue_is_taken_for_leaky(real_klue: Path) -> None:
@@ -306,7 +297,7 @@ def test_any_answer_is_measured_in_bounded_time(text: str) -> None:
 
 
 def test_the_same_text_gives_the_same_signals() -> None:
-    text = str(page.written("pairs")[0]["natural"])
+    text = str(battery.read_rows("pairs")[0]["natural"])
     assert measure(text) == measure(text)
 
 
@@ -381,9 +372,43 @@ def test_own_prompts_need_no_level_and_absent_ones_are_told(tmp_path: Path) -> N
     ]
 
 
-def test_half_of_at_least_sixty_pairs_is_set_aside() -> None:
-    assert len(page.pairs(held_out=False)) >= 30 and len(page.pairs(held_out=True)) >= 30
-    assert abs(len(page.pairs(held_out=False)) - len(page.pairs(held_out=True))) <= 1
+@pytest.mark.parametrize(
+    ("name", "fields", "number"), [("pairs", ["fault"], 120), ("scripts", ["fault", "kind"], 200)]
+)
+def test_half_of_the_texts_is_held_out_as_drawn(name: str, fields: list[str], number: int) -> None:
+    rows = battery.read_rows(name)
+    held_out = {row["guid"] for row in rows if row["held_out"]}
+    assert held_out == battery.draw_held_out(rows, *fields)
+    assert len(held_out) == number // 2
+    assert sum(not row["guid"].startswith(battery.EARLIER) for row in rows) == number
+    assert len({row["guid"] for row in rows}) == len(rows)
+
+
+def test_the_two_texts_of_a_pair_are_of_one_length() -> None:
+    ratios = [len(row["unnatural"]) / len(row["natural"]) for row in battery.read_rows("pairs")]
+    assert all(0.8 <= ratio <= 1.25 for ratio in ratios)
+    assert 0.95 <= sum(ratios) / len(ratios) <= 1.05
+
+
+def test_the_two_texts_of_a_pair_are_of_one_speech_level() -> None:
+    for row in battery.read_rows("pairs"):
+        level = {"haera": "plain"}.get(row["level"], row["level"])
+        natural, unnatural = (
+            translationese.read(row[side]).registers for side in ("natural", "unnatural")
+        )
+        assert natural == {level}, row
+        if row["fault"] == "mixed_level":
+            assert unnatural > {"plain"}, row
+        else:
+            assert unnatural == {level}, row
+
+
+def test_pairs_have_every_fault_in_every_topic_once() -> None:
+    rows = battery.read_rows("pairs")
+    cells = [(row["fault"], row["topic"]) for row in rows]
+    assert len(set(cells)) == len(cells) == 120
+    assert len(battery.faults()) == 12
+    assert len({row["topic"] for row in rows}) == 10
 
 
 def test_the_page_says_what_is_measured_now() -> None:
@@ -398,11 +423,11 @@ def test_the_page_says_what_is_measured_on_real_text(real_klue: Path) -> None:
     assert page.filled(text, page.blocks(REAL)) == text
 
 
-@pytest.mark.parametrize("how", page.DAMAGE)
+@pytest.mark.parametrize("how", battery.DAMAGE)
 def test_damage_changes_a_text_and_is_the_same_each_time(how: Callable[..., str]) -> None:
-    found = page.damaged(how)
-    assert len(found) >= 60 and found == page.damaged(how)
-    if how in (page.lost_spaces, page.stray_spaces):
+    found = battery.damaged(how)
+    assert len(found) >= 60 and found == battery.damaged(how)
+    if how in (battery.lost_spaces, battery.stray_spaces):
         assert all(natural.replace(" ", "") == other.replace(" ", "") for natural, other in found)
 
 
