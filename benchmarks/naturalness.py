@@ -120,7 +120,7 @@ def script_table() -> Iterator[str]:
         "held out": [row for row in rows if row["held_out"]],
         "of the earlier version": [row for row in rows if _is_earlier(row)],
     }.items():
-        flagged = [row for row in half if scripts.leaky(row["text"])]
+        flagged = [row for row in half if scripts.foreign_words(row["text"])]
         right, faulty = sum(row["fault"] for row in flagged), sum(row["fault"] for row in half)
         yield (
             f"| {name} ({len(half)}) | {faulty} | {len(flagged)} |"
@@ -245,7 +245,7 @@ def false_alarms(folder: Path) -> Iterator[str]:
             any(letter.isalpha() and scripts.script(letter) != "HANGUL" for letter in text)
             for text in texts
         )
-        alarms = sum(bool(scripts.leaky(text)) for text in texts)
+        alarms = sum(bool(scripts.foreign_words(text)) for text in texts)
         yield (
             f"- {name}: {alarms} of {len(texts):,}; {foreign:,} of them hold a letter that is not"
             " Hangul"

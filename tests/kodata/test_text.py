@@ -11,7 +11,7 @@ from unicodedata import category, normalize
 import pytest
 
 from kodata.aihub_dialogue.archive import side
-from kodata.metrics.naturalness.scripts import leaky
+from kodata.metrics.naturalness.scripts import foreign_words
 from kodata.scored import final_answer, thought
 from kodata.text import RUN, clean, composed, content, folded, or_nothing, spaced
 
@@ -24,7 +24,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=["marks", "letters made of marks", "mixed"])
-@pytest.mark.parametrize("of", [clean, content, spaced, folded, final_answer, thought, leaky, side])
+@pytest.mark.parametrize("of", [clean, content, spaced, folded, final_answer, thought, foreign_words, side])
 def test_a_long_run_of_marks_takes_no_time(of: Callable[[str], object], text: str) -> None:
     begun = time.process_time()
     of(text)

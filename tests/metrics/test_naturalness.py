@@ -47,13 +47,13 @@ def counts(text: str) -> dict[str, int]:
 def test_lines_of_the_earlier_version_are_still_read_rightly() -> None:
     rows = [row for row in battery.read_rows("scripts") if row["guid"].startswith(battery.EARLIER)]
     assert len(rows) == 80
-    assert [row["text"] for row in rows if bool(scripts.leaky(row["text"])) != row["fault"]] == []
+    assert [row["text"] for row in rows if bool(scripts.foreign_words(row["text"])) != row["fault"]] == []
 
 
 def test_no_premise_of_klue_is_taken_for_leaky(real_klue: Path) -> None:
     premises = references.native(real_klue.parent, "test")
     assert len(premises) == 1_000
-    assert [premise for premise in premises if scripts.leaky(premise)] == []
+    assert [premise for premise in premises if scripts.foreign_words(premise)] == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_hangul_is_a_share_of_letters(text: str, share: tuple[int, int]) -> None
 
 
 def test_only_the_words_with_the_leak_are_told() -> None:
-    assert scripts.leaky("요즘은 다양한 lĩnh vực에서 컴퓨터(computer)를 쓴다. (必要)") == [
+    assert scripts.foreign_words("요즘은 다양한 lĩnh vực에서 컴퓨터(computer)를 쓴다. (必要)") == [
         "lĩnh",
         "vực에서",
     ]

@@ -88,13 +88,14 @@ def measure(text: str, level: str = "any") -> dict[str, Signal]:
     reference. PER_1000: per 1,000 eojeol. speech_mixed, speech_clash: answers in several levels, in
     a plain and a polite one, of those whose sentences end in one. speech_asked: answers in the
     level asked for and no other, of those to prompts that ask for one."""
-    plain = clean(text).translate(_MARKDOWN).strip()
+    cleaned = clean(text)
+    plain = cleaned.translate(_MARKDOWN).strip()
     words = scripts.words(plain)
-    leaky = len(scripts.leaky(plain))
+    foreign = len(scripts.foreign_words(cleaned))  # before the marks of code are gone
     return {
         "hangul": Signal(*scripts.hangul(plain)),
-        "foreign_answers": Signal(float(leaky > 0), 1),
-        "foreign_in_word": Signal(leaky, len(words) / 1000),
+        "foreign_answers": Signal(float(foreign > 0), 1),
+        "foreign_in_word": Signal(foreign, len(words) / 1000),
         "repetition_4gram": _repetition(words),
         "lm_bits_per_char": Signal(*fluency.bits(plain)),
         **_read(_beginning(plain), level),
