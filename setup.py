@@ -6,9 +6,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-shutil.rmtree(
-    Path(__file__).parent / "build" / "lib", ignore_errors=True
-)  # modules of an earlier build would be packed too
+# Modules of an earlier build would be packed too.
+shutil.rmtree(Path(__file__).parent / "build" / "lib", ignore_errors=True)
 setup(
     packages=[*find_packages(include=["kodata*", "kotune*"]), "kotune_tasks", "kotune_recipes"],
     package_dir={"kotune_tasks": "tasks", "kotune_recipes": "recipes"},

@@ -39,9 +39,11 @@ def cpu_seconds(words: list[str]) -> float:
 def heavy_imports(words: list[str]) -> int:
     """How many heavy packages a command leaves in sys.modules."""
     code = (
-        f"import sys; sys.argv = ['cli.py', *{words!r}]\nimport runpy\ntry:"
-        f" runpy.run_path({str(CLI)!r}, run_name='__main__')\nexcept SystemExit:"
-        f" pass\nprint(sum(name in sys.modules for name in {HEAVY!r}), file=sys.stderr)"
+        f"import sys; sys.argv = ['cli.py', *{words!r}]\n"
+        "import runpy\n"
+        f"try: runpy.run_path({str(CLI)!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        f"print(sum(name in sys.modules for name in {HEAVY!r}), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CLI.parent

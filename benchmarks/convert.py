@@ -37,14 +37,10 @@ from kodata.reading.files import rows
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "data"
 SMALL, LARGE = 25_000, 200_000
-ROWS = {
-    "klue_nli": SMALL,
-    "nsmc": LARGE,
-}  # that `file` converts; the others take the small number, a row costs the same
-IDENTITY = {
-    "klue_nli": ("guid", "premise"),
-    "nsmc": ("id", "document"),
-}  # what is another one in a row that is repeated
+# That `file` converts; the others take the small number, a row costs the same.
+ROWS = {"klue_nli": SMALL, "nsmc": LARGE}
+# What is another one in a row that is repeated.
+IDENTITY = {"klue_nli": ("guid", "premise"), "nsmc": ("id", "document")}
 ROUNDS = 4
 
 Row = dict[str, Any]

@@ -41,9 +41,8 @@ def written(folder: Path) -> Path:
     """NSMC's files with invented reviews: as long as the real ones (35 characters), a tenth of them
     told again."""
     draws = random.Random(0)
-    syllables = [
-        chr(0xAC00 + draws.randrange(11_172)) for _ in range(600)
-    ]  # as many as make up most of Korean text
+    # As many as make up most of Korean text.
+    syllables = [chr(0xAC00 + draws.randrange(11_172)) for _ in range(600)]
 
     def review() -> str:
         return " ".join(

@@ -188,9 +188,8 @@ def adapted(name: str, device: str, scale: Scale) -> Any:
         base = AutoModelForCausalLM.from_config(
             config, dtype=getattr(torch, scale.dtype), attn_implementation="sdpa"
         )
-        base.generation_config = GenerationConfig(
-            do_sample=False, pad_token_id=0
-        )  # without a token that ends an answer
+        # Without a token that ends an answer.
+        base.generation_config = GenerationConfig(do_sample=False, pad_token_id=0)
         lora = LoraConfig(
             r=16,
             lora_alpha=32,
@@ -318,9 +317,8 @@ def differences(rows: list[Row], dtype: str) -> list[str]:
     for row in (row for row in rows if row.name == "train" and row.figures):
         other = first.setdefault(row.setting["model"], row)
         by_loss, by_norm = (abs(of(row, key) - of(other, key)) for key in ("loss", "gradient_norm"))
-        if not (
-            by_loss <= loss and by_norm <= norm * of(other, "gradient_norm")
-        ):  # NaN is not equal either
+        # NaN is not equal either.
+        if not (by_loss <= loss and by_norm <= norm * of(other, "gradient_norm")):
             found.append(
                 f"{shown(row.setting)}; {shown(other.setting)}: losses {by_loss:.2g} apart,"
                 f" gradients {by_norm:.2g}"

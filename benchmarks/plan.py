@@ -127,9 +127,8 @@ def on_gpu() -> Iterator[Figure]:
             build(name, folder)
             for adapter, packing in CASES:
                 sets = settings(folder, template, adapter, packing)
-                told = plan.make(
-                    RECIPE, sets, ("h200",)
-                )  # memory is the same on every GPU that holds it
+                # Memory is the same on every GPU that holds it.
+                told = plan.make(RECIPE, sets, ("h200",))
                 found = measured(sets, Path(place) / f"{name}-{adapter}-{packing}")
                 title = f"{name}, {adapter}, {'packed' if packing else 'padded'}"
                 yield compared(told.on[0].memory.training / plan.GIB, found, title)

@@ -126,9 +126,8 @@ def figures(name: str, one: Compared, most: float) -> list[Figure]:
 if __name__ == "__main__":
     import torch
 
-    torch.set_num_threads(
-        1
-    )  # several wait for each other where the machine has other work, which counts as theirs
+    # Several wait for each other where the machine has other work, which counts as theirs.
+    torch.set_num_threads(1)
     rows = [
         row for name in MODELS for row in figures(f"{name}, {LIMIT} items", quickstart(name), 1.0)
     ]

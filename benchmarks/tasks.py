@@ -28,9 +28,8 @@ SECONDS = 240  # of all tasks with both models, on 2 cores, without the second l
 NATS = 1e-4  # how far a choice's log-likelihood may move with the batch size, in float32 on a CPU
 METRIC = 1e-4  # how far a metric may
 
-Scored = tuple[
-    dict[str, Any], list[dict[str, Any]]
-]  # metrics and samples, as scoring.evaluated() gives them
+# Metrics and samples, as scoring.evaluated() gives them.
+Scored = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 class Measured(NamedTuple):

@@ -46,15 +46,13 @@ class Card:
     obliges: str  # what the licence asks of whoever uses the data; empty: nothing
     hub_id: str | None
     hub_config: str | None
-    revision: (
-        str | None
-    )  # the hub commit that is read, or a reference where the commit is not known
+    # The hub commit that is read, or a reference where the commit is not known.
+    revision: str | None
     rows: Mapping[str, int]  # split: rows
     forms: tuple[str, ...]  # the ways in which a record becomes an example
     defects: str  # known faults of the data
-    test_share: float | None = (
-        None  # of the groups, kept for scoring where the user's data have no test part
-    )
+    # Of the groups, kept for scoring where the user's data have no test part.
+    test_share: float | None = None
 
 
 class Source(Protocol):

@@ -69,20 +69,26 @@ _PLACES = Places(
 # ko_consistency alone.
 WORDINGS = (
     (
-        "전제: {premise}\n가설: {hypothesis}\n전제가 참일 때 가설은 {labels} 중 어느 것입니까? 한"
-        " 단어로 답하세요."
+        "전제: {premise}\n"
+        "가설: {hypothesis}\n"
+        "전제가 참일 때 가설은 {labels} 중 어느 것입니까? 한 단어로 답하세요."
     ),
     (
-        "첫째 문장: {premise}\n둘째 문장: {hypothesis}\n"
+        "첫째 문장: {premise}\n"
+        "둘째 문장: {hypothesis}\n"
         "첫째 문장이 사실이라면 둘째 문장은 {labels} 가운데 무엇에 해당합니까? 그 낱말만 쓰세요."
     ),
     (
         "두 문장을 읽고, 전제에 비추어 가설이 {labels} 중에서 무엇인지 골라 주세요.\n"
-        "전제: {premise}\n가설: {hypothesis}\n답은 고른 단어 하나로만 적어 주세요."
+        "전제: {premise}\n"
+        "가설: {hypothesis}\n"
+        "답은 고른 단어 하나로만 적어 주세요."
     ),
     (
         "'전제'가 맞는 말이라고 하자. 그러면 '가설'은 {labels} 중에 뭐야?\n"
-        "- 전제: {premise}\n- 가설: {hypothesis}\n한 단어로만 답해 줘."
+        "- 전제: {premise}\n"
+        "- 가설: {hypothesis}\n"
+        "한 단어로만 답해 줘."
     ),
 )
 _NAMES = [*LABELS.values()]
@@ -156,13 +162,8 @@ def records(file: Path) -> Iterator[Found]:
     return checked(file, data_files.rows(file), record, _diagnosis, _keys)
 
 
-_VOTES = (
-    "author",
-    "label2",
-    "label3",
-    "label4",
-    "label5",
-)  # of the official files; the hub's rows have none
+# Of the official files; the hub's rows have none.
+_VOTES = ("author", "label2", "label3", "label4", "label5")
 # The source is called genre in the official train file; the label is gold_label in all official
 # files.
 _READ = {

@@ -77,7 +77,8 @@ _KEYS = known("id", "title", "context", "question", answers=known("text", "answe
 def question(record: Record, form: str = "answer") -> str:
     """What the user asks: a question about a passage."""
     return (
-        f"지문: {record['context']}\n질문: {record['question']}\n"
+        f"지문: {record['context']}\n"
+        f"질문: {record['question']}\n"
         "지문에서 답이 되는 말을 찾아 그대로 옮겨 쓰세요. 답만 쓰세요."
     )
 

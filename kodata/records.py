@@ -17,9 +17,8 @@ BATCH = 32
 def drawer(seed: int | str) -> Callable[[str], float]:
     """Draws for a seed or a purpose: a number in [0, 1) for a text, which depends on nothing
     else."""
-    from xxhash import (
-        xxh3_64_intdigest as digest,
-    )  # a split draws for every group: a quarter of blake2b's time
+    # A split draws for every group: a quarter of blake2b's time.
+    from xxhash import xxh3_64_intdigest as digest
 
     begun = seed if isinstance(seed, int) else digest(seed.encode())
     return lambda text: digest(text.encode(), begun) * 2.0**-64

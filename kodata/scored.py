@@ -55,9 +55,8 @@ def records(
     source: str, data_path: str | dict[str, str] | None = None, test_share: float | None = None
 ) -> Iterator[Record]:
     """The records of a source's test split; `data_path` and `test_share` as in dataset()."""
-    cuts = (
-        find_source(source).CARD.test_share is not None
-    )  # the metadata are the same for all tasks
+    # The metadata are the same for all tasks.
+    cuts = find_source(source).CARD.test_share is not None
     return records_of(
         find_source(source, test_share if cuts else None).read("test", place(source, data_path))
     )

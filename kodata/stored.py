@@ -10,9 +10,8 @@ from kodata.text import composed
 def as_stored(path: Path) -> Path:
     """The path itself where something is there, or nothing can be; else what is there under a name
     that differs in its composition alone."""
-    with suppress(
-        OSError, ValueError
-    ):  # a name that no file can have, a folder that may not be read
+    # A name that no file can have, a folder that may not be read.
+    with suppress(OSError, ValueError):
         return path if path.exists() else _alike(path)
     return path
 

@@ -58,9 +58,8 @@ def composed(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
     marks in order takes the square of its length, in C code that no Ctrl-C ends, so a longer run
     than RUN is cut there and each piece is put in order by itself. Nothing is added or lost, as it
     would be by the mark that the stream-safe text format of UAX #15 puts in such places."""
-    if len(text) <= RUN or not any(
-        map(_is_mark, text[RUN - 1 :: RUN])
-    ):  # a run of RUN marks has one at such a place
+    # A run of RUN marks has one at such a place.
+    if len(text) <= RUN or not any(map(_is_mark, text[RUN - 1 :: RUN])):
         return normalize(form, text)
     return "".join(normalize(form, piece) for piece in _pieces(text))
 
@@ -104,13 +103,11 @@ def content(text: str) -> str:
 
 def _readable(text: str) -> str:
     """The text composed (NFC), with Unix line ends, without control characters."""
-    if not str.isprintable(
-        text
-    ):  # nothing unwanted is: a look at most texts, which are, costs a third of a search
+    # Nothing unwanted is: a look at most texts, which are, costs a third of a search.
+    if not str.isprintable(text):
         text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return (
-        normalize("NFC", text) if len(text) <= RUN else composed(text)
-    )  # most are: a call costs 2%
+    # Most are: a call costs 2%.
+    return normalize("NFC", text) if len(text) <= RUN else composed(text)
 
 
 def has_unwanted(value: object) -> bool:
@@ -154,9 +151,8 @@ def unspaced(text: str) -> str:
     """The text in one case and without white space: groups that differ in nothing else are one
     group."""
     folded = text.casefold()
-    return (
-        folded.replace(" ", "") if folded.isprintable() else "".join(folded.split())
-    )  # no other space is printable
+    # No other space is printable.
+    return folded.replace(" ", "") if folded.isprintable() else "".join(folded.split())
 
 
 def spaced(text: str) -> str:

@@ -41,10 +41,8 @@ SAMPLES = "samples"
 REPORT_PAGE, REPORT_MARKDOWN = "report.html", "report.md"
 
 # Removed once a stage's result is on record.
-CHECKPOINTS, PREPARED = (
-    "checkpoints",
-    "prepared",
-)  # of training: Axolotl's output and its tokenized data
+# Of training: Axolotl's output and its tokenized data.
+CHECKPOINTS, PREPARED = ("checkpoints", "prepared")
 HALVINGS = f"{CHECKPOINTS}/halved.json"  # micro-batches that were made smaller
 NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"  # without it, the GPU's memory was too small
 # what libraries keep here where their own places cannot be written to (kotune.worker.places)

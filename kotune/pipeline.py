@@ -50,6 +50,7 @@ from kotune.score.samples import damaged_notes
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
 from kotune.train import config, gpu, out_of_memory, tracking, training
 from kotune.train.checkpoints import keep_matching, last_good_step
+from kotune.worker import server
 from kotune.worker.call import call
 from kotune.worker.device import Device, chosen, detect_device
 
@@ -126,7 +127,10 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     try:
         with _judged(folder):
             _require_machine(job, options)
-            execute(job, options.until, screen, facts)
+            # Importing torch and lm_eval takes longer than the proof or a small scoring.
+            both = all(gpu.is_to_come(job, stage, options.until) for stage in ("render", "score"))
+            with server.up(job.run.root) if both else nullcontext():
+                execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
         raise
@@ -166,9 +170,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
     try:
         with job.run.lock():
             drafts.clear(root)
-            shutil.rmtree(
-                job.run.path(CACHES), ignore_errors=True
-            )  # of a run that was killed, or a stranger's
+            # Of a run that was killed, or a stranger's.
+            shutil.rmtree(job.run.path(CACHES), ignore_errors=True)
             if os.path.lexists(job.run.path(CACHES)):
                 raise StageError(
                     f"{job.run.path(CACHES)}: cannot be taken away, and libraries would load code"

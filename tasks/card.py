@@ -33,9 +33,8 @@ class TaskCard:
     version: float  # changes with prompt, split or scoring
     criterion: str  # which of CRITERIA it answers
     source: str  # the source in kodata whose test split is scored
-    form: (
-        str | None
-    )  # the form in which that source is trained on this very prompt, if there is one
+    # The form in which that source is trained on this very prompt, if there is one.
+    form: str | None
     cluster: str  # the field of a doc that it shares with others: they are resampled together
     quick: int  # items of a quick look, whole clusters
     primary: str  # the metric that a comparison judges and corrects for
@@ -43,9 +42,8 @@ class TaskCard:
     # what a value of `primary` is multiplied with to be told: 100 for a share, 1 for what is none
     scale: int = 100
     lower_is_better: frozenset[str] = frozenset()  # of its metrics
-    lines: Mapping[str, str] = field(
-        default_factory=dict
-    )  # of reference lines: what their metrics' names begin with
+    # Of reference lines: what their metrics' names begin with.
+    lines: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
     # a doc's `messages` are asked in their turns where a run asks, as one text by plain lm_eval
     turns: bool = False

@@ -41,9 +41,8 @@ def _tasks() -> list[Path]:
 
 def _write(stub: Path, text: str) -> None:
     if not stub.exists() or stub.read_text(encoding="utf-8") != text:
-        draft = stub.with_suffix(
-            ".part"
-        )  # an lm_eval that starts just now sees the old stub or the new one
+        # An lm_eval that starts just now sees the old stub or the new one.
+        draft = stub.with_suffix(".part")
         draft.write_text(text, encoding="utf-8")
         draft.replace(stub)
 

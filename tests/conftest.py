@@ -19,9 +19,8 @@ from hypothesis import settings
 from kotune.errors import TRACEBACK
 
 ROOT = Path(__file__).parent.parent
-os.environ["AXOLOTL_DO_NOT_TRACK"] = (
-    "1"  # its telemetry would wait for a network that tests do not use
-)
+# Its telemetry would wait for a network that tests do not use.
+os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"
 # Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later
 # ones find that closed.
 colorama.init = lambda *_, **__: None

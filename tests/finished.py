@@ -35,9 +35,8 @@ class Made:
     task: str = "nli_sample_ko"
     lines: tuple[str, ...] = ()  # its reference lines, which all say the first relation
     whole: bool = False  # whether the three items of a premise are also asked as one, for agreement
-    kinds: bool = (
-        False  # whether its items have two sources and three numbers of votes, for breakdowns
-    )
+    # Whether its items have two sources and three numbers of votes, for breakdowns.
+    kinds: bool = False
     sure: bool = False  # whether items say how sure the model was, for calibration
 
 

@@ -9,12 +9,8 @@ from typing import Any
 import pytest
 
 GIB = 2**30
-PROCESSES = (
-    "RANK",
-    "LOCAL_RANK",
-    "WORLD_SIZE",
-    "ACCELERATE_USE_CPU",
-)  # what a launcher tells each process that it starts
+# What a launcher tells each process that it starts.
+PROCESSES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "ACCELERATE_USE_CPU")
 
 
 class Answering:
@@ -86,9 +82,8 @@ def resolved(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "log_gpu_memory_usage", lambda *_: None)
         patch.setattr(transformers.utils, "is_flash_attn_2_available", lambda: has_flash)
-        patch.setattr(
-            fa2_hub_kernel, "is_fa2_hub_kernel_available", lambda: False
-        )  # no child of ours loads one
+        # No child of ours loads one.
+        patch.setattr(fa2_hub_kernel, "is_fa2_hub_kernel_available", lambda: False)
         if model:
             patch.setattr(config, "load_model_config", lambda _: AutoConfig.for_model(**model))
         # Our plugin would be registered for the whole process.

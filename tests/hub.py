@@ -130,9 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
             for byte in content:
                 self.wfile.write(bytes([byte]))
                 self.server.sent += 1
-                threading.Event().wait(
-                    0.02
-                )  # not time.sleep, which tests put others in the place of
+                # Not time.sleep, which tests put others in the place of.
+                threading.Event().wait(0.02)
         except OSError:
             pass
 

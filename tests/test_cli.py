@@ -45,51 +45,27 @@ def test_what_is_for_a_launcher_is_refused_without_one_and_an_unknown_one_by_nam
     assert done.returncode == 0 and "train    to do" in done.stdout
 
 
-def test_lm_eval_is_handed_its_words_unchanged(tmp_path: Path) -> None:
-    """With an interpreter beside which lies an lm_eval that says what it is given, and whether the
-    current folder's modules are left alone."""
-    for name, text in (
-        ("python", f'exec {sys.executable} "$@"'),
-        ("lm_eval", 'printf "%s\\n" "$@" "safe $PYTHONSAFEPATH"'),
-    ):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
+def test_lm_eval_gets_its_words_unchanged_and_knows_our_model_whichever_is_named(
+    tmp_path: Path,
+) -> None:
+    """With an interpreter that prints what it is given, and whether modules of the current folder
+    are ignored."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "safe $PYTHONSAFEPATH"\n')
+    python.chmod(0o755)
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import cli; sys.executable ="
-        f" {str(tmp_path / 'python')!r}\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import cli\n"
+        f"sys.executable = {str(python)!r}\n"
     )
-    words = ["lm_eval", "--tasks", "klue_nli_ko", "--help", "-h", "a b"]
+    words = ["lm_eval", "--config", "my.yml", "--tasks", "klue_nli_ko", "--help", "-h", "a b"]
     done = subprocess.run(
         [sys.executable, "-c", f"{code}cli.cli({words!r})"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.splitlines() == [*words[1:], "safe 1"], done.stderr
-
-
-@pytest.mark.parametrize(
-    "named", [["--model", "kotune"], ["--model=kotune"], ["-M", "kotune"], ["--model", "hf"]]
-)
-def test_lm_eval_is_started_with_our_model_where_it_is_named(
-    monkeypatch: pytest.MonkeyPatch, named: list[str]
-) -> None:
-    from click.testing import CliRunner
-
-    from kotune.cli import cli as program
-
-    started: list[list[str]] = []
-    monkeypatch.setattr(
-        "os.execve",
-        lambda file, words, env: started.append([file, *words, env["PYTHONPATH"].split(":")[0]]),
-    )
-    words = ["run", *named, "--tasks", "nli_sample_ko"]
-    CliRunner().invoke(program, ["lm_eval", *words])
-    ((file, first, *rest, path),) = started
-    assert file == first and [*rest[-len(words) :]] == words
-    assert (rest[:2] == ["-m", "kotune.score.in_lm_eval"] and path == str(ROOT)) == (
-        "hf" not in words
-    )
+    started = ["-m", "kotune.score.in_lm_eval", *words[1:], "safe 1"]
+    assert done.stdout.splitlines() == started, done.stderr
 
 
 def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
@@ -120,9 +96,10 @@ def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
 def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     heavy = ("torch", "transformers", "axolotl", "lm_eval", "datasets")
     code = (
-        f"import runpy, sys; sys.argv = ['cli.py', *{words!r}]\ntry:"
-        f" runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\nexcept SystemExit:"
-        f" pass\nprint('HEAVY', [name for name in {heavy!r} if name in sys.modules])"
+        f"import runpy, sys; sys.argv = ['cli.py', *{words!r}]\n"
+        f"try: runpy.run_path({str(ROOT / 'cli.py')!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        f"print('HEAVY', [name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

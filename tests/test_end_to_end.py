@@ -92,9 +92,8 @@ def scored_adapter(cli: Cli, tmp_path: Path, name: str, adapter: str, precision:
     )
     assert (record["head"], record["gradient_checkpointing"]) == ("trained", False)
     evaluated = [event["step"] for event in lines(folder / "metrics.jsonl") if "eval_loss" in event]
-    assert (
-        evaluated and min(evaluated) > 0 and evaluated[-1] == 20
-    )  # none before the first step, one after the last
+    # None before the first step, one after the last.
+    assert evaluated and min(evaluated) > 0 and evaluated[-1] == 20
     assert scores["n"] == 30
     base, tuned = (
         lines(folder / "samples" / variant / "nli_sample_ko.jsonl") for variant in ("base", "tuned")

@@ -35,11 +35,8 @@ def test_few_modules_lie_outside_rooms() -> None:
 
 
 def test_tests_have_the_same_rooms() -> None:
-    rooms = {room.name for room in ROOMS} - {"commands"} | {
-        "kodata",
-        "metrics",
-        "tasks",
-    }  # test_cli.py has the commands
+    # test_cli.py has the commands.
+    rooms = {room.name for room in ROOMS} - {"commands"} | {"kodata", "metrics", "tasks"}
     assert rooms <= {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
 
 

@@ -91,9 +91,8 @@ def test_recipes_and_gpus_that_may_be_chosen_exist() -> None:
     )
     assert len(chosen) == 2
     for default, names in chosen:
-        assert default in json.loads(names) and default.startswith(
-            "quickstart"
-        )  # "run all" needs no token
+        # "run all" needs no token.
+        assert default in json.loads(names) and default.startswith("quickstart")
         for name in json.loads(names):
             reading.load(ROOT / "recipes" / f"{name}.yml")
     names = next(

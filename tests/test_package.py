@@ -179,9 +179,8 @@ def test_every_module_is_the_installations_and_nothing_is_read_of_the_checkout(
     assert [Path(file).parent.parent for file in files] == [installed.packages] * 3
     assert not installed.seen.exists()
     other = installed.start("python", "-c", f"open({str(ROOT / 'LICENSE')!r})", cwd=tmp_path)
-    assert (
-        other.returncode == 0 and installed.seen.read_text() == f"{ROOT / 'LICENSE'}\n"
-    )  # it would be noticed
+    # It would be noticed.
+    assert other.returncode == 0 and installed.seen.read_text() == f"{ROOT / 'LICENSE'}\n"
     installed.seen.unlink()
 
 

@@ -176,9 +176,8 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
     (folder(tmp_path) / "chat_template.jinja").write_text("{{ 'of a stranger' }}")
     with pytest.raises(KotuneError) as told:
         start(until="train")
-    assert isinstance(
-        told.value.__cause__, AttributeError
-    )  # of the stand-in, which is no generator
+    # Of the stand-in, which is no generator.
+    assert isinstance(told.value.__cause__, AttributeError)
     assert began == [folder(tmp_path)]
 
 

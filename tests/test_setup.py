@@ -143,9 +143,8 @@ def install(tmp_path: Path) -> Iterator[Callable[..., "subprocess.CompletedProce
     wheels.put(usual, "nvidia-cudnn-cu12", "9.1")
     wheels.put(cuda, "torch", "2.13.0+cu126", "nvidia-cudnn-cu12==9.1", "other")
     shutil.copy(ROOT / "install.sh", tmp_path)
-    plain = {
-        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
-    }  # no package but what is installed
+    # No package but what is installed.
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     env = {
         **plain,
         "UV_CACHE_DIR": str(tmp_path / "cache"),
@@ -308,9 +307,8 @@ def test_both_readmes_have_the_same_sections_commands_and_links() -> None:
         set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.ko.md"}
         for text in (english, korean)
     ]
-    same = [
-        {link.replace(".ko.md", ".md") for link in found} for found in links
-    ]  # a page may be linked in the reader's language
+    # A page may be linked in the reader's language.
+    same = [{link.replace(".ko.md", ".md") for link in found} for found in links]
     assert same[0] == same[1]
 
 

@@ -123,7 +123,8 @@ def test_publishing_turns_the_links_on(tmp_path: Path) -> None:
     subprocess.run(["sed", "-i", "-E", words, tmp_path / "README.md"], check=True)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert (
-        "\n[![Open in"
+        "\n"
+        "[![Open in"
         " Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com"
         in text
     )

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from kodata import SOURCES, klue_nli
 
 LABELS = tuple(klue_nli.LABELS)
-TRAINED = tuple(
-    name for name, source in SOURCES.items() if "train" in source.SPLITS
-)  # the others are only scored
+# The others are only scored.
+TRAINED = tuple(name for name, source in SOURCES.items() if "train" in source.SPLITS)
 
 
 class Item(NamedTuple):

@@ -22,12 +22,10 @@ from kodata.text import composed
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
-MAX_JSON = (
-    2 << 30
-)  # bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it
-MAX_XLSX = (
-    256 << 20
-)  # bytes unpacked, of a workbook and of each file in it: a workbook's texts are held in memory
+# Bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it.
+MAX_JSON = 2 << 30
+# Bytes unpacked, of a workbook and of each file in it: a workbook's texts are held in memory.
+MAX_XLSX = 256 << 20
 
 # How folders, zips and files are called on either side: by AI Hub (2.Validation, VL_여가.zip) and
 # by people who sort their downloads. A word begins where no small letter is before it, so that
@@ -215,9 +213,8 @@ def _is_known(name: str) -> bool:
 
 
 def _is_data(name: str) -> bool:
-    return not name.startswith(
-        (".", "~$")
-    )  # hidden files, and those with which Excel marks that a file is open
+    # Hidden files, and those with which Excel marks that a file is open.
+    return not name.startswith((".", "~$"))
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -291,9 +291,8 @@ def _name(row: data_files.Row, field: str, place: str) -> str:
     """A guid or group: text or a whole number; "" where there is none."""
     value = row.get(field)
     if isinstance(value, float) and value.is_integer():
-        value = int(
-            value
-        )  # pandas writes the whole numbers of a column so, where one of them is missing
+        # Pandas writes the whole numbers of a column so, where one of them is missing.
+        value = int(value)
     if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
         return "" if value is None else clean(str(value))
     raise DataError(

@@ -14,20 +14,11 @@ from kodata.text import content, with_thought
 ROLES = ("system", "user", "assistant")
 PAIRS = {"prompt": "answer", "instruction": "output"}
 SHAPES = "messages, or prompt and answer, or instruction and output"
-TRAINED = (
-    "weight",
-    "train",
-    "training",
-    "loss",
-)  # OpenAI's, Axolotl's (two) and ms-swift's word for whether a turn is trained
+# OpenAI's, Axolotl's (two) and ms-swift's word for whether a turn is trained.
+TRAINED = ("weight", "train", "training", "loss")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-TOOLS = (
-    "tools",
-    "functions",
-    "tool_calls",
-    "function_call",
-    "tool_call_id",
-)  # OpenAI's, old and new
+# OpenAI's, old and new.
+TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")
 _ROW = ("guid", "group", "split", "system", *TRAINED)
 _ASKS_NOTHING: tuple[Any, ...] = (
     None,
@@ -89,9 +80,8 @@ def turns(row: Row, place: str) -> list[Message]:
     _check(made, place, len(row["messages"]) - len(made) if kind == "messages" else 0)
     if not _is_trained(row, place):
         return []
-    while (
-        made and made[-1]["role"] == "assistant" and made[-1].get("train") is False
-    ):  # nothing is learned from its end
+    # Nothing is learned from its end.
+    while made and made[-1]["role"] == "assistant" and made[-1].get("train") is False:
         del made[-2:]
     return made if any(turn["role"] == "assistant" for turn in made) else []
 

@@ -71,9 +71,8 @@ def _macro_f1() -> Metric:
     def finish(sums: "Array") -> "Array":
         table = sums.reshape(*sums.shape[:-1], CLASSES, CLASSES + 1)
         told = table[..., :CLASSES]
-        occurs = table.sum(axis=-1) + told.sum(
-            axis=-2
-        )  # as gold and as predicted: F1's denominator
+        # As gold and as predicted: F1's denominator.
+        occurs = table.sum(axis=-1) + told.sum(axis=-2)
         hits = told.diagonal(axis1=-2, axis2=-1)
         scores = _ratio(2 * hits, occurs)
         return _ratio(_sum_finite(scores), (occurs > 0).sum(axis=-1).astype(float))

@@ -43,9 +43,8 @@ def without_josa(text: str) -> str:
     kept = len(text) - start
     tokens = kiwi().tokenize(text[start:])
     for before, token in zip(reversed(tokens[:-1]), reversed(tokens), strict=False):
-        apart = (
-            before.start + before.len <= token.start
-        )  # not in 그건, where 것 and 은 share a syllable
+        # Not in 그건, where 것 and 은 share a syllable.
+        apart = before.start + before.len <= token.start
         if not (token.tag.startswith("J") and token.start + token.len == kept and apart):
             break
         kept = token.start

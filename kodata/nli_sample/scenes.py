@@ -24,9 +24,8 @@ class Scene(NamedTuple):
     source: str
     premise: str
     hypothesis: Callable[[str], str]
-    facts: dict[
-        str, dict[Noun, str]
-    ]  # under a heading, words and the label of what they would say there
+    # Under a heading, words and the label of what they would say there.
+    facts: dict[str, dict[Noun, str]]
 
 
 def told(verb: Verb, positive: bool) -> str:

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from kodata.card import Message, Record, Refused, Source
 
-OVERSIZED = (
-    100_000  # characters of one example: some 40,000 tokens, more than any of the models reads
-)
+# Characters of one example: some 40,000 tokens, more than any of the models reads.
+OVERSIZED = 100_000
 
 
 Example = tuple[str, Record, list[Message]]  # a side, a record on it, and the chat that is trained

@@ -54,9 +54,8 @@ def convert(
     beginning of a larger one; the validation side does not depend on `samples`, so that runs with
     different numbers are measured on the same rows. It has `validation_rows` at most, each entry an
     equal part of them and at least one."""
-    inputs = [
-        _inputs(entry) for entry in entries
-    ]  # all problems with files come before anything is written
+    # All problems with files come before anything is written.
+    inputs = [_inputs(entry) for entry in entries]
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with _no_search_for_circles(), Output(out_dir) as output:
@@ -174,9 +173,10 @@ def _inputs(entry: Entry) -> Manifest:
 class _Tally(Tally):
     """What happened to the rows of one entry."""
 
+    # Of the kept.
     labels: dict[str, Counter[str]] = field(
         default_factory=lambda: {side: Counter() for side in SIDES}
-    )  # of the kept
+    )
 
 
 def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Manifest:

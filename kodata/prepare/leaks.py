@@ -33,10 +33,8 @@ NEAR = 0.8  # Jaccard similarity of two texts' sets of 5-grams
 SHORTEST = 20  # folded characters
 MOST = 10_000_000  # characters of test text compared with one text, in about a second
 PERMUTATIONS = 64
-BANDS = (
-    16,
-    4,
-)  # bands and rows: a similarity s becomes a candidate with a probability of 1 - (1 - s^4)^16
+# Bands and rows: a similarity s becomes a candidate with a probability of 1 - (1 - s^4)^16.
+BANDS = (16, 4)
 
 
 class TestTexts:

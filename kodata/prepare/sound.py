@@ -20,12 +20,10 @@ class Tally:
 
     read: Counter[str] = field(default_factory=Counter)  # by split
     dropped: Counter[str] = field(default_factory=Counter)  # by reason
-    rewritten: Counter[str] = field(
-        default_factory=Counter
-    )  # by what was done to a text of theirs (control_text)
-    not_read: Counter[str] = field(
-        default_factory=Counter
-    )  # by the key that they have and no record holds
+    # By what was done to a text of theirs (control_text)
+    rewritten: Counter[str] = field(default_factory=Counter)
+    # By the key that they have and no record holds.
+    not_read: Counter[str] = field(default_factory=Counter)
 
     def told(self) -> dict[str, Any]:
         """As the manifest has it, but for `read` and `dropped`."""

@@ -12,15 +12,12 @@ from kodata.prepare.leak_guard import LeakGuard
 from kodata.records import drawer
 from kodata.text import unspaced
 
-VALIDATION_SHARE = (
-    0.05  # of the groups of a train split without a validation split of its own, at most
-)
-VALIDATION_ROWS = (
-    250  # of a recipe, where it does not say how many: enough to tell losses apart, and soon read
-)
-SMALL = (
-    1_000_000  # bytes of train files that are read once more, to know which groups are left of them
-)
+# Of the groups of a train split without a validation split of its own, at most.
+VALIDATION_SHARE = 0.05
+# Of a recipe, where it does not say how many: enough to tell losses apart, and soon read.
+VALIDATION_ROWS = 250
+# Bytes of train files that are read once more, to know which groups are left of them.
+SMALL = 1_000_000
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from kodata.errors import FaultError, shown
 
-MAX_ROW = (
-    4_000_000  # characters; a longer row is a fault of the file, and would not fit a model either
-)
+# Characters; a longer row is a fault of the file, and would not fit a model either.
+MAX_ROW = 4_000_000
 CUT_SHORT = "the file is cut short here; download or copy it again"
 
 Row = dict[str, str]

@@ -135,9 +135,8 @@ def _runs(path: Path) -> Iterator[list[Any]]:
             if not run.startswith(lead):
                 raise ValueError("not where an array's row begins")
             values = loads(b"[" + run[1:] + b"]")
-            if run.count(b'":') != sum(
-                map(_keys, values)
-            ):  # a key may stand twice; or a text holds these two characters
+            # A key may stand twice; or a text holds these two characters.
+            if run.count(b'":') != sum(map(_keys, values)):
                 json.loads(b"[" + run[1:] + b"]", object_pairs_hook=once)
             yield values
             lead = b","

@@ -35,13 +35,10 @@ from kodata.reading.addresses import RefusedError, masked, refuse_address, witho
 # seconds within which an answer begins, all redirects, the look-up of names and slow headers
 # included
 BEGINS = 30.0
-GRACE, SLOWEST = (
-    60.0,
-    20_000,
-)  # after so many seconds, fewer bytes a second than this on average are none
-LARGEST = (
-    20_000_000_000  # bytes of a file; parts of a large model's weights have some 5 to 10 billion
-)
+# After so many seconds, fewer bytes a second than this on average are none.
+GRACE, SLOWEST = (60.0, 20_000)
+# Bytes of a file; parts of a large model's weights have some 5 to 10 billion.
+LARGEST = 20_000_000_000
 UNANNOUNCED = 100_000_000  # bytes of an answer that does not announce its length
 # bytes of all that the hub says in one try beside files; of a list of 10,000 files it is some
 # million
@@ -147,9 +144,8 @@ def _within(seconds: float, ask: Any) -> Any:
     thread.start()
     thread.join(seconds)
     if not said:
-        raise RemoteProtocolError(
-            f"no answer within {seconds:g} s"
-        )  # no timeout: of those it asks six times
+        # No timeout: of those it asks six times.
+        raise RemoteProtocolError(f"no answer within {seconds:g} s")
     response, error = said[0]
     if error is not None:
         raise error
@@ -210,9 +206,8 @@ def _on_response(response: Any) -> None:
             " HF_ENDPOINT"
         )
     most = LARGEST if "content-length" in headers else UNANNOUNCED
-    is_file = (
-        request.extensions.get("is_file", False) and response.status_code < 400
-    )  # of an error, the client reads all
+    # Of an error, the client reads all.
+    is_file = request.extensions.get("is_file", False) and response.status_code < 400
     response.stream = _watched(response.stream, str(request.url), most, is_file)
     if response.status_code == 200 and _is_about(request.extensions.get("path", request.url.path)):
         _refuse_commit(response.read())
@@ -264,9 +259,8 @@ def _watched(stream: Any, url: str, most: int, is_file: bool) -> Any:
                 _State.began[url] = (began, before + len(chunk))
                 elapsed = time.monotonic() - began
                 if elapsed > GRACE and before + len(chunk) < SLOWEST * elapsed:
-                    raise ReadError(
-                        f"fewer than {SLOWEST:,} bytes a second"
-                    )  # no timeout: after one, it would go on
+                    # No timeout: after one, it would go on.
+                    raise ReadError(f"fewer than {SLOWEST:,} bytes a second")
                 yield chunk
 
         def close(self) -> None:

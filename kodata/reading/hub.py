@@ -155,9 +155,8 @@ def _told(error: Exception, what: str, page: str) -> DataError | None:
         return HubDeniedError(
             f"{what}: {refused}, or give a local copy (path: for data, a folder for a model)"
         )
-    if any(
-        isinstance(cause, InvalidURL) for cause in chain
-    ):  # what it says holds the address, and a password in it
+    # What it says holds the address, and a password in it.
+    if any(isinstance(cause, InvalidURL) for cause in chain):
         return HubDeniedError(
             f"{what}: HF_ENDPOINT, or where it leads to, is no address; mend or unset it"
         )

@@ -192,9 +192,8 @@ class _Text:
             except (ValueError, RecursionError) as error:
                 raise FaultError(f"not valid JSON: {reason(error)}") from None
             else:
-                if (
-                    end < len(self._text) or not self._longer()
-                ):  # a number at the end of a piece may go on
+                # A number at the end of a piece may go on.
+                if end < len(self._text) or not self._longer():
                     self._at = end
                     return value
 

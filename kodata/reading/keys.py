@@ -100,9 +100,8 @@ class Unread:
 def others(value: Any, names: Inside) -> Iterator[str]:
     """Where in a value keys stand that are not known, as `lines[].speaker.age`. A key with nothing
     in it is none."""
-    waiting: list[tuple[Any, Inside, str]] = [
-        (value, names, "")
-    ]  # and no recursion: a value may be nested very deep
+    # And no recursion: a value may be nested very deep.
+    waiting: list[tuple[Any, Inside, str]] = [(value, names, "")]
     while waiting:
         value, names, place = waiting.pop()
         if isinstance(value, list):

@@ -15,9 +15,8 @@ def opened(path: Path, most: float = math.inf) -> BufferedReader:
     """The file, to be read as bytes, links followed. OSError, `strerror` in our words, where it is
     not one that ends, or says that it has more than `most` bytes. Some of the system's files are
     endless and say 0: who reads counts too."""
-    number = os.open(
-        path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    )  # a pipe that nobody writes to is not waited for
+    # A pipe that nobody writes to is not waited for.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(number)
         mode = found.st_mode

@@ -81,16 +81,16 @@ def unwind_when_terminated() -> None:
     behind."""
     from kotune.errors import Preempted
 
+    # Nohup.
     heeded = [
         number
         for number in (signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) != signal.SIG_IGN
-    ]  # nohup
+    ]
 
     def stop(*_: object) -> None:
-        for number in (
-            heeded
-        ):  # schedulers say it more than once; the last checkpoint is not to be cut short by that
+        # Schedulers say it more than once; the last checkpoint is not to be cut short by that.
+        for number in heeded:
             signal.signal(number, signal.SIG_IGN)
         raise Preempted
 

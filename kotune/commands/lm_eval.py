@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -19,20 +18,10 @@ def lm_eval(words: tuple[str, ...]) -> None:
     from kotune.shipped import IS_CHECKOUT, TASKS
 
     require_engines()
-    plain = [str(Path(sys.executable).with_name("lm_eval"))]
-    program = [sys.executable, "-m", "kotune.score.in_lm_eval"] if _is_ours(words) else plain
+    # `make setup`.
     knows_ours = (
         IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
-    )  # `make setup`
-    more = [] if knows_ours else ["--include_path", str(TASKS)]
-    os.execve(program[0], [*program, *words, *more], python_environment(HERE))
-
-
-def _is_ours(words: tuple[str, ...]) -> bool:
-    """Whether `kotune` is the model that is named, as `--model kotune`, `-M kotune` or
-    `--model=kotune`."""
-    named = zip(("", *words), words, strict=False)
-    return any(
-        word == "--model=kotune" or (before, word) in (("--model", "kotune"), ("-M", "kotune"))
-        for before, word in named
     )
+    more = [] if knows_ours else ["--include_path", str(TASKS)]
+    program = [sys.executable, "-m", "kotune.score.in_lm_eval"]
+    os.execve(program[0], [*program, *words, *more], python_environment(HERE))

@@ -24,7 +24,6 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
     from kotune.worker.device import Device, detect_device
 
     chosen: Device = device or detect_device()  # type: ignore[assignment]
-    is_old = (
-        device is None and chosen == "cuda" and driver.is_old()
-    )  # this machine's own, where no other is meant
+    # This machine's own, where no other is meant.
+    is_old = device is None and chosen == "cuda" and driver.is_old()
     echo(config.render(load(recipe, overrides), chosen, is_old=is_old), nl=False)

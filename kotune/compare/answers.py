@@ -30,9 +30,8 @@ class Example:
     gold: str
     a: list[Piece]
     b: list[Piece]
-    right: tuple[
-        bool | None, bool | None
-    ]  # whether a's and b's answers are; None where that is no question of yes or no
+    # Whether a's and b's answers are; None where that is no question of yes or no.
+    right: tuple[bool | None, bool | None]
 
 
 @dataclass(frozen=True)
@@ -138,9 +137,8 @@ def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
 
 
 def _example(outcome: str, a: Sample, b: Sample, item: dict[str, Any]) -> Example:
-    said = marked(
-        *(shortened(_text(side["prediction"], item)) for side in (a, b))
-    )  # comparing takes time by its square
+    # Comparing takes time by its square.
+    said = marked(*(shortened(_text(side["prediction"], item)) for side in (a, b)))
     right = _is_right(a), _is_right(b)
     return Example(
         a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said, right

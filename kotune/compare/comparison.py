@@ -195,17 +195,15 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     ]
     compared = False
     for task in shared:
-        lines = tuple(
-            cards()[task].lines.values()
-        )  # of the items, not of a model: the same before and after
+        # Of the items, not of a model: the same before and after.
+        lines = tuple(cards()[task].lines.values())
         for found in _of_task(
             task, a, b, [name for name in a.run.scores[task]["base"] if not name.startswith(lines)]
         ):
             compared = True
             yield found
-    if not compared and (
-        a.run.scores or a.run is not b.run
-    ):  # a run alone may have nothing to score
+    # A run alone may have nothing to score.
+    if not compared and (a.run.scores or a.run is not b.run):
         raise KotuneError(
             f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task"
         )

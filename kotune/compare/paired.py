@@ -128,9 +128,8 @@ def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES
     units = pooled(b - a)
     moved = weighted(partial(_exchanges, len(units), resamples), units)
     found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-    extreme = int(
-        (~(abs(found) < abs(seen) - EQUAL)).sum()
-    )  # equal ones may differ in the last bit; NaN tells nothing
+    # Equal ones may differ in the last bit; NaN tells nothing.
+    extreme = int((~(abs(found) < abs(seen) - EQUAL)).sum())
     return (1 + extreme) / (1 + resamples)
 
 
@@ -152,9 +151,8 @@ def _sides(length: int, resamples: int) -> Any:
 def mcnemar(a: Sequence[Any], b: Sequence[Any]) -> float | None:
     """McNemar's exact p-value, from the items that only one of the two got right; None unless all
     are right or wrong."""
-    from scipy.special import (
-        bdtr,
-    )  # the binomial distribution, without the seconds that scipy.stats takes to import
+    # The binomial distribution, without the seconds that scipy.stats takes to import.
+    from scipy.special import bdtr
 
     if any(item not in (0, 1) for item in (*a, *b)):
         return None

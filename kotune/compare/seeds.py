@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from kotune.runs.finished import Finished
 
 ENOUGH = 3  # seeds; the spread of two is as good as unknown
-SEEDED = (
-    "seed",
-    "axolotl.seed",
-    "training data",
-)  # what another seed changes: it also draws validation out of train
+# What another seed changes: it also draws validation out of train.
+SEEDED = ("seed", "axolotl.seed", "training data")
 Values = tuple[float, ...]
 Part = tuple[float, float]  # of the variance, and its degrees of freedom
 
@@ -52,10 +49,8 @@ def _identity(run: "Finished") -> str:
     recipe = {key: value for key, value in run.recipe.items() if key != "seed"}
     files = [file["sha256"] for entry in run.manifest["entries"] for file in entry["files"]]
     asked = run.record["stages"]["score"]["inputs"]
-    meaning = [
-        asked.get("code"),
-        asked.get("tasks"),
-    ]  # of the code: words that changed between two seeds part nobody
+    # Of the code: words that changed between two seeds part nobody.
+    meaning = [asked.get("code"), asked.get("tasks")]
     tasks = {task: entry["version"] for task, entry in run.scores.items()}
     return json.dumps(
         [recipe, files, run.record.get("limit"), run.record.get("model_revision"), meaning, tasks],

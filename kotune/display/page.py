@@ -50,9 +50,8 @@ def render(template: str, **facts: object) -> str:
     )
     page = environment.get_template(f"{template}.html.jinja").render(facts, font=FONT)
     page = visible(page)  # nothing in data turns the order of what is read
-    return page.replace(
-        "<style>", f"<style>\n{_face(page)}", 1
-    )  # the first tag of its kind stands before all data
+    # The first tag of its kind stands before all data.
+    return page.replace("<style>", f"<style>\n{_face(page)}", 1)
 
 
 def _face(text: str) -> str:

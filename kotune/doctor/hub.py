@@ -96,9 +96,8 @@ def ask(endpoint: str, model: str, token: str | None) -> int | str:
         except Exception as error:  # of the network, or over an answer that makes no sense
             said.append(_why(error))
 
-    thread = threading.Thread(
-        target=wait, daemon=True
-    )  # the search for an address heeds no timeout
+    # The search for an address heeds no timeout.
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     thread.join(PATIENCE)
     return said[0] if said else f"no answer within {PATIENCE:g} s"

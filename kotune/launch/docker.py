@@ -23,9 +23,8 @@ from kotune.recipe.strict_yaml import shown
 from kotune.runs.folder import RUNS
 
 IMAGE = "kotune"  # docker build -t kotune .
-INSIDE = Path(
-    "/inputs"
-)  # a folder of the container with nothing in it: the image's own code lies in /kotune
+# A folder of the container with nothing in it: the image's own code lies in /kotune.
+INSIDE = Path("/inputs")
 RECIPE = Path("/recipe")  # where the recipe lies that is not below the current folder here
 NAMES = FOLDER / "docker.env"
 

@@ -32,9 +32,8 @@ class Submission:
     overrides: tuple[str, ...] = ()
 
 
-Submissions = dict[
-    Submission, Recipe
-]  # each with its resolved recipe, in the order of the command line
+# Each with its resolved recipe, in the order of the command line.
+Submissions = dict[Submission, Recipe]
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,8 @@ class Engine:
     program: str  # the engine's own command line
     when_missing: str  # what to do where `program` is not installed
     prepare: Callable[[Submissions, LaunchOptions], Launch]
-    starts_at_once: bool = (
-        False  # all runs start at the same time; the other engines take them in turn
-    )
+    # All runs start at the same time; the other engines take them in turn.
+    starts_at_once: bool = False
     takes_bucket: bool = False  # runs lie in a bucket, not in runs/
     passes_exit_code: bool = False  # `program` ends with the exit code of the run inside
     needs_checkout: bool = False  # the engine is given the repository itself

@@ -23,11 +23,8 @@ from kotune.runs.folder import publish
 from kotune.shipped import IS_CHECKOUT
 
 ENGINES = {engine.name: engine for engine in (DOCKER, SLURM, SKY)}
-STOPS = (
-    UNREACHABLE,
-    INTERRUPTED,
-    PREEMPTED,
-)  # exit codes after which the next command would end alike
+# Exit codes after which the next command would end alike.
+STOPS = (UNREACHABLE, INTERRUPTED, PREEMPTED)
 
 
 def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptions) -> Launch:
@@ -93,7 +90,6 @@ def hand_over(launch: Launch, engine: str) -> None:
                 break
     if failures:
         failed = StageError("\n".join(failures))
-        failed.exit_code = (
-            last if ENGINES[engine].passes_exit_code else 1
-        )  # for whoever started this one
+        # For whoever started this one.
+        failed.exit_code = last if ENGINES[engine].passes_exit_code else 1
         raise failed

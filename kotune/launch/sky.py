@@ -52,11 +52,12 @@ RUN_HEAD = """\
 # One that fails stops no other; a preemption, or the hub out of reach, stops all.
 failed=0
 try() { "$@" || { code=$?; case $code in 75|130|143) exit $code ;; esac; failed=$code; }; }"""
+# By the bucket's scheme, the command that brings runs back.
 DOWNLOADS = {
     "s3": "aws s3 sync {bucket} runs",
     "gs": "gcloud storage rsync --recursive {bucket} runs",
     "r2": "",
-}  # by the bucket's scheme, the command that brings runs back
+}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -95,9 +96,8 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, Any]:
     """A SkyPilot task; `runs`: a shell's line for each."""
-    secrets = (
-        {"secrets": dict.fromkeys(names)} if names else {}
-    )  # values come with --secret from whoever launches
+    # Values come with --secret from whoever launches.
+    secrets = {"secrets": dict.fromkeys(names)} if names else {}
     return {
         "name": name,
         "resources": RESOURCES,

@@ -52,9 +52,8 @@ def blaming(base: str, what: str, mend: str = "choose another model") -> Iterato
         raise
     except BaseException as error:
         kind = type(error).__name__
-        if (
-            not isinstance(error, Exception) and kind != "PanicException"
-        ):  # of Rust: tokenizers, safetensors
+        # Of Rust: tokenizers, safetensors.
+        if not isinstance(error, Exception) and kind != "PanicException":
             raise
         if kind == "OutOfMemoryError":
             raise
@@ -73,9 +72,8 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-        if not known and (
-            copied := sys.modules.get("datasets.config")
-        ):  # it was imported here, and took ours for the user's
+        # It was imported here, and took ours for the user's.
+        if not known and (copied := sys.modules.get("datasets.config")):
             reload(copied)
 
 

@@ -23,9 +23,8 @@ PATIENCE = 20  # seconds on the clock, on a machine that is busy
 TOO_LONG, TOO_LARGE = 3, 4  # exit codes
 # OverflowError: a range or a text of more than jinja or Python makes
 BOUNDLESS = (MemoryError, RecursionError, OverflowError)
-GENERATION = re.compile(
-    r"\{%-?\s*(end)?generation\s*-?%\}"
-)  # a statement of transformers, which jinja does not have
+# A statement of transformers, which jinja does not have.
+GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
 
 TEXT = "전제: 민수는 의자를 세 개 닦았다.\n가설: 민수는 의자를 닦았다. "
 TURNS = [
@@ -131,9 +130,8 @@ def _limit() -> None:
     import jinja2.ext
     import jinja2.sandbox  # not the template's time  # noqa: F401
 
-    signal.setitimer(
-        signal.ITIMER_VIRTUAL, SECONDS
-    )  # whose signal ends the process, in the midst of C code too
+    # Whose signal ends the process, in the midst of C code too.
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
 
 
 if __name__ == "__main__":

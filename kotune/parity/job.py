@@ -24,8 +24,7 @@ def run(
     read = {task: TaskData.told(data) for task, data in tasks.items()}
     tokenizer, proven = proof.prove(root, read, trained)
     loaded = [load_task(task, data) for task, data in read.items()]
-    scoring.rehearse(
-        root, base, revision, tokenizer, loaded
-    )  # first, for it refuses a tokenizer with too many tokens
+    # First, for it refuses a tokenizer with too many tokens.
+    scoring.rehearse(root, base, revision, tokenizer, loaded)
     asked.check_texts(loaded, tokenizer)
     write_json(root / PARITY, proven)

@@ -40,9 +40,8 @@ def prove(
     `tasks`: each with how its data are read; `trained`: those of them whose source is trained in
     the task's answer form. Raises StageError with both sides at the first difference."""
     tokenizer, strategy = load_strategy(run / CONFIG)
-    counted = lengths.count(
-        run, tokenizer
-    )  # first: what is wrong with a row's text is told in seconds, and the most plainly
+    # First: what is wrong with a row's text is told in seconds, and the most plainly.
+    counted = lengths.count(run, tokenizer)
     labelled, sample = labels.look(run, strategy, tokenizer)
     proof: dict[str, Any] = {
         "labels": labelled,
@@ -110,8 +109,9 @@ def _difference(task: str, guid: str, sides: tuple[list[int], list[int]], tokeni
     )
     shown = [repr(tokenizer.decode(ids[max(0, at - 12) : at + 12])) for ids in sides]
     return (
-        f"parity: {task}: {guid}: the model would be scored on another prompt than it is trained"
-        f" on, from token {at}\n  trained: ...{shown[0]}... ids {trained[at : at + 8]}\n  scored: "
-        f" ...{shown[1]}... ids {scored[at : at + 8]}\n  use a template that renders prompt and"
-        f" answer alike (see `template` in {RECIPES_PAGE})"
+        f"parity: {task}: {guid}: the model would be scored on another prompt than it"
+        f" is trained on, from token {at}\n"
+        f"  trained: ...{shown[0]}... ids {trained[at : at + 8]}\n"
+        f"  scored:  ...{shown[1]}... ids {scored[at : at + 8]}\n"
+        f"  use a template that renders prompt and answer alike (see `template` in {RECIPES_PAGE})"
     )

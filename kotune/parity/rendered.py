@@ -130,9 +130,8 @@ def _refused(numbered: Numbered, error: Exception) -> str:
 
 def _changed(numbered: Numbered, turn: dict[str, Any], rest: str) -> str:
     said = turn["content"]
-    known = bisect_right(
-        range(len(said)), False, key=lambda end: said[: end + 1] not in rest
-    )  # the longest beginning in it
+    # The longest beginning in it.
+    known = bisect_right(range(len(said)), False, key=lambda end: said[: end + 1] not in rest)
     begun = rest.find(said[:known])
     made = rest[begun : begun + known + AROUND]
     who = {"assistant": "an answer", "user": "what the user says", "system": "the system turn"}[
@@ -174,9 +173,8 @@ def _check_thoughts(numbered: Numbered, text: str, tokenizer: Any) -> None:
     turns = numbered.row["messages"]
     if not any("</think>" in turn["content"] for turn in turns if turn["role"] == "assistant"):
         return
-    if text.count("</think>") > sum(
-        turn["content"].count("</think>") for turn in turns
-    ):  # the user may name it too
+    # The user may name it too.
+    if text.count("</think>") > sum(turn["content"].count("</think>") for turn in turns):
         raise StageError(
             f"{_where(numbered)}: its answer has a thought, and the template closes an empty one"
             " before it; say `template: deepseek_r1_think`, which leaves the thought to the row"

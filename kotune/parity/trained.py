@@ -99,9 +99,8 @@ def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
-        if len(kept) < items and not (
-            kept and kept[-1]["guid"] == row["guid"]
-        ):  # a `weight` repeats rows
+        # A `weight` repeats rows.
+        if len(kept) < items and not (kept and kept[-1]["guid"] == row["guid"]):
             kept.append(row)
     return [row for kept in rows.values() for row in kept]
 

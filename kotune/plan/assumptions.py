@@ -22,9 +22,8 @@ BANDWIDTH = 0.70  # of the data sheet's that reading weights, keys and values re
 DOWNLOAD = 50e6  # bytes a second from the hub
 # seconds for preparing data, the proof of parity, and the imports and first kernels of each stage
 START_UP = 180.0
-TOKENS_PER_CHARACTER = (
-    0.9  # of Korean text, for either model's vocabulary, where its tokenizer is not at hand
-)
+# Of Korean text, for either model's vocabulary, where its tokenizer is not at hand.
+TOKENS_PER_CHARACTER = 0.9
 # tokens that are trained of an example whose answer is a label: the word and the end of the turn
 LABEL = 4
 TEMPLATE = 20  # tokens that the chat template adds to an example with one question

@@ -25,10 +25,8 @@ LEAN = 0.85
 LOSS = 12
 # bytes of a log-probability in scoring, beside the logit in the model's own precision: always fp32
 SCORED = 4
-NF4_BLOCK, NESTED_BLOCK = (
-    64,
-    256,
-)  # weights, and blocks, that share one scale (bitsandbytes, double quantization)
+# Weights, and blocks, that share one scale (bitsandbytes, double quantization)
+NF4_BLOCK, NESTED_BLOCK = (64, 256)
 NF4_TABLES = 16 * 4 + 256 * 4 + 4  # bytes beside them: both code books and the mean of the scales
 
 

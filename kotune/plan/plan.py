@@ -197,9 +197,8 @@ def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
     whole = clock.steps(
         counted, batch_size, float(config["num_epochs"]), length if packing else None
     )
-    taken = int(
-        config.get("max_steps") or whole
-    )  # more than an epoch has are taken from further ones
+    # More than an epoch has are taken from further ones.
+    taken = int(config.get("max_steps") or whole)
     evaluations = (
         float(config["num_epochs"]) * taken / whole * float(config.get("evals_per_epoch") or 0)
     )

@@ -17,9 +17,8 @@ from kotune.runs.job import Job
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards, settings
 
-PROMPTS_OF_PREMISE = (
-    19  # of ko_consistency_nli: three items in six prompts, one of them turned round too
-)
+# Of ko_consistency_nli: three items in six prompts, one of them turned round too.
+PROMPTS_OF_PREMISE = 19
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,8 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     read = strict_yaml.load(path, misread=misread)
     if "recipes" in read and "model" not in read:
         raise RecipeError(f"{path}: a study, not a recipe; use {PROGRAM} study {path}")
-    raw = {
-        key: value for key, value in read.items() if value is not None
-    }  # `axolotl:` alone says nothing
+    # `axolotl:` alone says nothing.
+    raw = {key: value for key, value in read.items() if value is not None}
     for override in overrides:
         apply(raw, override)
     if found := list(secrets.problems(raw)):

@@ -25,9 +25,8 @@ from kotune.models.refusals import refuse
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
-Limit = (
-    int | Literal["quick"] | None
-)  # items to score of each task: so many, as many as the task calls a quick look, or all
+# Items to score of each task: so many, as many as the task calls a quick look, or all.
+Limit = int | Literal["quick"] | None
 MOST = 20  # entries of `data`, and problems that are told
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 

@@ -28,9 +28,8 @@ SECRET_NAME = re.compile(
     r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)",
     re.IGNORECASE,
 )
-NOT_SECRET = re.compile(
-    r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token"
-)  # a tokenizer's, not a service's
+# A tokenizer's, not a service's.
+NOT_SECRET = re.compile(r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token")
 
 
 def problems(value: Any, key: str = "") -> Iterator[str]:

@@ -21,19 +21,16 @@ from kotune.recipe.unseen import refuse_unseen
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
 
 MAX_BYTES = 16_384  # PyYAML reads some 30 kB in a CPU second
-MAX_DEPTH = (
-    20  # PyYAML looks 1,024 characters ahead from every open bracket, which makes deep nesting slow
-)
+# PyYAML looks 1,024 characters ahead from every open bracket, which makes deep nesting slow.
+MAX_DEPTH = 20
 MAX_NODES = 20_000  # values that a file of our own is built of, aliases written out
 MAX_SHOWN = 80  # characters of a key or value in a message
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # what fits 64 bits
-CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
-)  # would act on the terminal, or cannot be written
-BREAKS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
-)  # those, and what starts another line
+# Would act on the terminal, or cannot be written.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Those, and what starts another line.
+BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # What PyYAML raises beside its own errors for texts that are not of their kind, as `!!bool foo`,
 # `!!float ""`, `"\\Uffffffff"`.
 FALLS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -288,9 +285,8 @@ def _alike(path: Path) -> str:
 
 
 def _is_plain_text(node: yaml.ScalarNode) -> bool:
-    return (
-        node.tag.endswith(":str") and node.style is None
-    )  # style: the kind of quotes, None without
+    # Style: the kind of quotes, None without.
+    return node.tag.endswith(":str") and node.style is None
 
 
 def _name(node: yaml.Node) -> str:

@@ -90,9 +90,8 @@ class Code:
         if name not in module.imports:
             return None
         imported = module.imports[name]
-        is_inside = (
-            imported.name and self._file(imported.module) == file
-        )  # a package that imports a module of its own
+        # A package that imports a module of its own.
+        is_inside = imported.name and self._file(imported.module) == file
         inner = self._file(f"{imported.module}.{imported.name}") if is_inside else None
         return Definition(inner, WHOLE) if inner else self.target(imported)
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-WHOLE, EFFECTS = (
-    "",
-    "<effects>",
-)  # of a module: all that it defines; what its top level does beside defining
+# Of a module: all that it defines; what its top level does beside defining.
+WHOLE, EFFECTS = ("", "<effects>")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = (*DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 NAMING = (*DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)

@@ -31,12 +31,8 @@ from kotune.runs.code_scopes import (
 
 DATA_NAME = re.compile(r"[\w./-]+\.(?:jsonl?|ya?ml|npz|txt|jinja)")
 TO_FOLDER = {"parent", "parents", "resolve", "absolute"}  # what may follow Path(__file__)
-UNTYPED = {
-    "dataclass",
-    "NamedTuple",
-    "Protocol",
-    "TypedDict",
-}  # classes whose annotations do nothing
+# Classes whose annotations do nothing.
+UNTYPED = {"dataclass", "NamedTuple", "Protocol", "TypedDict"}
 
 
 class Sources(Protocol):
@@ -253,9 +249,8 @@ def _template(text: str) -> list[tuple[str, str]]:
     told = [
         (kind, token) for _, kind, token in tokens if "comment" not in kind and kind != "whitespace"
     ]
-    runs = groupby(
-        told, key=lambda told: told[0] == "data"
-    )  # a comment divides the text that it stands in
+    # A comment divides the text that it stands in.
+    runs = groupby(told, key=lambda told: told[0] == "data")
     return [
         one
         for is_data, run in runs

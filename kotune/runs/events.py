@@ -22,9 +22,8 @@ def read_metrics(path: Path) -> list[Event]:
     if not path.exists():
         return []
     try:
-        return [
-            loads(line) for line in raw_lines(path) if line.endswith(b"\n")
-        ]  # the last line may still be on its way
+        # The last line may still be on its way.
+        return [loads(line) for line in raw_lines(path) if line.endswith(b"\n")]
     except ValueError as error:
         told = "run the same command again, which keeps the lines that are whole"
         raise StageError(f"{path}: not whole ({error}); {told}") from None

@@ -31,11 +31,8 @@ FOLDERS = (
 # `truncate` makes terabytes of nothing, whose digest takes hours. What a file takes on the disk
 # does not count: where that compresses, it may be a hundredth.
 MOST = 20_000_000_000
-SETTINGS = (
-    "wandb/settings",
-    ".comet.config",
-    ".deepspeed_env",
-)  # read by programs that start here: a server, variables
+# Read by programs that start here: a server, variables.
+SETTINGS = ("wandb/settings", ".comet.config", ".deepspeed_env")
 
 
 def check(folder: Path) -> None:
@@ -85,9 +82,8 @@ def _strange(folder: Path) -> Iterator[tuple[Path, str]]:
     while waiting:
         place = waiting.pop()
         try:
-            found = (
-                place.stat() if place == folder else place.lstat()
-            )  # a link to a run folder is as good as its name
+            # A link to a run folder is as good as its name.
+            found = place.stat() if place == folder else place.lstat()
             if told := _wrong(place, found, folder):
                 yield place, told
             if stat.S_ISDIR(found.st_mode):

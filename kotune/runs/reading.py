@@ -16,15 +16,12 @@ from kotune.recipe.strict_yaml import plain
 from kotune.runs.records import Parity, fits
 from kotune.runs.unfinished import TrainingRow
 
-MAX_JSON = (
-    16 << 20
-)  # bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory
-MAX_YAML = (
-    64 << 10
-)  # bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second
-MAX_LINES = (
-    256 << 20
-)  # bytes of samples, or of a training's log; 25,000 news articles are 60 million
+# Bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory.
+MAX_JSON = 16 << 20
+# Bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second.
+MAX_YAML = 64 << 10
+# Bytes of samples, or of a training's log; 25,000 news articles are 60 million.
+MAX_LINES = 256 << 20
 MAX_LINE = 4_000_000  # bytes; a row of data has no more characters (kodata.reading.delimited)
 # Values in all lines together, each of which takes up to a hundred bytes in memory, whatever it
 # takes in the file; the samples of 50,000 reviews have 3 million. Marks inside of texts count as
@@ -71,9 +68,8 @@ def raw_lines(path: Path) -> Iterator[bytes]:
     memory together. ValueError where they hold more values than are read."""
     size, values = 0, 0
     with opened(path, MAX_LINES) as file:
-        while line := file.readline(
-            MAX_LINE + 1
-        ):  # splitlines() of text would break at U+2028, which stands in answers
+        # splitlines() of text would break at U+2028, which stands in answers.
+        while line := file.readline(MAX_LINE + 1):
             size, values = size + len(line), values + 1 + sum(map(line.count, MARKS))
             if len(line) > MAX_LINE:
                 raise ValueError(f"a line of over {MAX_LINE:,} bytes")

@@ -82,9 +82,8 @@ class Record(FileModel):
     code_revision: str | None
     trainable_parameters: Count
     gradient_checkpointing: bool | None = None  # as training needed it; it changes no result
-    head: Literal["trained", "all"] | None = (
-        None  # the tokens that it was computed for in training; no more does this
-    )
+    # The tokens that it was computed for in training; no more does this.
+    head: Literal["trained", "all"] | None = None
     stages: Stages
     warnings: list[Doubted] | None = None
     halvings: list[Halved] | None = None
@@ -135,9 +134,8 @@ class TaskScores(FileModel):
     batches: dict[
         str, list[Count]
     ] = {}  # of each variant's written answers; runs of earlier versions do not say
-    proven: str | None = (
-        None  # EQUAL, NOT_TRAINED or NOT_PROVEN; runs of earlier versions do not say
-    )
+    # EQUAL, NOT_TRAINED or NOT_PROVEN; runs of earlier versions do not say.
+    proven: str | None = None
 
 
 class InputFile(FileModel):
@@ -215,9 +213,8 @@ class Manifest(FileModel):
 
 class Labels(FileModel):
     rows: Count
-    checked: Count | None = (
-        None  # of them, as Axolotl trains them; runs of earlier versions have but these
-    )
+    # Of them, as Axolotl trains them; runs of earlier versions have but these.
+    checked: Count | None = None
     status: str
 
 

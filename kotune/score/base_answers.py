@@ -64,13 +64,14 @@ CHAIN = (
     ("train", CONFIG, "render", CONFIG),
     ("score", "data", "prepare", TRAIN),
 )
+# Inputs of the score stage; copies may lack them.
 STILL_THERE = (
     ("adapter", ADAPTER),
     ("adapter_config", ADAPTER_CONFIG),
     ("template", f"{MODEL}/{TEMPLATE}"),
     ("tokenizer", TOKENIZER),
     ("tokenizer_config", TOKENIZER_CONFIG),
-)  # inputs of the score stage; copies may lack them
+)
 
 
 def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
@@ -204,14 +205,12 @@ def _take(run: Finished, task: str, root: Path) -> None:
         if os.fstat(there.fileno()).st_size > MAX_LINES:
             raise KotuneError(f"{source}: over {MAX_LINES:,} bytes")
         shutil.copyfileobj(there, here)
-    if (
-        sha256(place) != entry["sha256"]["base"]
-    ):  # nothing takes it for scored before its note is written
+    # Nothing takes it for scored before its note is written.
+    if sha256(place) != entry["sha256"]["base"]:
         place.unlink()
         raise KotuneError(f"{source}: changed since it was scored")
-    asked = {
-        metric: told for metric, told in entry["base"].items() if told["n"]
-    }  # others the tuned model alone has
+    # Others the tuned model alone has.
+    asked = {metric: told for metric, told in entry["base"].items() if told["n"]}
     found = {
         "n": entry["n"],
         "values": asked,

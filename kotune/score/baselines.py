@@ -80,9 +80,8 @@ def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
     found = {}
     for line, prefix in task.card.lines.items():
         told = [_told(sample, prefix) for sample in samples]
-        if any(
-            sample["metrics"] for sample in told
-        ):  # klue_nli_write_ko without a judge says nothing of people either
+        # klue_nli_write_ko without a judge says nothing of people either.
+        if any(sample["metrics"] for sample in told):
             found[line] = told
     return found
 

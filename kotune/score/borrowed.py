@@ -23,11 +23,8 @@ EXACT = 1e-6  # how far a figure may be off that is calculated again from the sa
 # among others in a batch.
 NEAR, COARSE = 1e-4, 0.03
 LONGEST = 100_000  # characters of an answer; no task lets a model write as much
-LATER = (
-    "logprobs",
-    "metrics",
-    "prediction",
-)  # of a sample: what follows from the answer; the rest is the question's
+# Of a sample: what follows from the answer; the rest is the question's.
+LATER = ("logprobs", "metrics", "prediction")
 UNFIT = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
 Sample = dict[str, Any]
 

@@ -12,9 +12,8 @@ from kotune.errors import StageError
 
 Ids = tuple[int, ...]
 Row = tuple[int, Ids]  # the number of a question in its batch, and what is read after its trunk
-Request = tuple[
-    Any, list[int], list[int]
-]  # lm_eval's: texts, ids of the context, ids of the continuation
+# lm_eval's: texts, ids of the context, ids of the continuation.
+Request = tuple[Any, list[int], list[int]]
 
 
 class Room(NamedTuple):

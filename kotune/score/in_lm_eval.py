@@ -20,13 +20,20 @@ def model_class() -> Any:
     return KotuneModel
 
 
-def register() -> None:
-    """lm_eval knows the model by its name from here on."""
-    import lm_eval.models  # noqa: F401  (registers its own: get_model() does so only where there is none yet)
-    from lm_eval.api.registry import model_registry, register_model
+def __getattr__(name: str) -> Any:
+    """`KotuneModel`, made when lm_eval asks for it: importing torch takes seconds."""
+    if name == "KotuneModel":
+        return model_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    if MODEL not in model_registry:
-        register_model(MODEL)(model_class())
+
+def register() -> None:
+    """Add the model to lm_eval's registry under its name."""
+    # lm_eval registers its own models on this import, and get_model() skips it if any is there.
+    import lm_eval.models  # noqa: F401
+    from lm_eval.api.registry import model_registry
+
+    model_registry.register(MODEL, target="kotune.score.in_lm_eval:KotuneModel")
 
 
 def main() -> None:

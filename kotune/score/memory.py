@@ -34,9 +34,8 @@ def within_memory(model: Any, attempt: Callable[[], T]) -> T:
         except RuntimeError as error:
             if not is_exhausted(error) or batch_size(model) == 1:
                 raise
-        model.batch_size_per_gpu = (
-            batch_size(model) // 2
-        )  # here, where the error no longer holds the batch's tensors
+        # Here, where the error no longer holds the batch's tensors.
+        model.batch_size_per_gpu = batch_size(model) // 2
         torch.cuda.empty_cache()
         print(f"out of memory: batches of {model.batch_size_per_gpu} from here on", flush=True)
 

@@ -116,9 +116,8 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
         sizes.refuse(name, file.parent)  # before transformers reads it
     with blaming(name, "its config.json cannot be used"):
         config = config_of(name, base["model_revision"])
-    config._attn_implementation = (
-        ATTENTION  # as an argument, it would give way to config.json's own (transformers 5.16)
-    )
+    # As an argument, it would give way to config.json's own (transformers 5.16)
+    config._attn_implementation = ATTENTION
     with blaming(name, "it cannot be loaded"):
         if file:
             _refuse_larger(name, file.parent, config)

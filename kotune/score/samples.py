@@ -14,9 +14,8 @@ from kotune.runs.records import fits
 from kotune.runs.unfinished import Note
 from kotune.score.harness import Loaded
 
-NOTES = (
-    "agreement",
-)  # of a doc, but not of what is asked: some copies of the data have it, and are the same items
+# Of a doc, but not of what is asked: some copies of the data have it, and are the same items.
+NOTES = ("agreement",)
 
 
 def _short(text: str) -> str:

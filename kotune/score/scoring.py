@@ -173,9 +173,8 @@ def _done(root: Path, task: str, variant: str) -> dict[str, Any] | None:
     """The note on a variant's samples of a task, None where they are not there as it says."""
     note, path = note_path(root, task, variant), samples_path(root, variant, task)
     found = read_note(note)
-    is_told = found and (
-        variant == "base" or found.get("items")
-    )  # those of the tuned model tell what was asked
+    # Those of the tuned model tell what was asked.
+    is_told = found and (variant == "base" or found.get("items"))
     return found if is_told and path.exists() and sha256(path) == found["sha256"] else None
 
 
@@ -196,9 +195,8 @@ def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
     }
     _align(entry)
     samples = lines_of(samples_path(root, "tuned", task.name))
-    entry["base_from"] = notes["base"].get(
-        "from"
-    )  # the run that the base answers are taken from, where they are
+    # The run that the base answers are taken from, where they are.
+    entry["base_from"] = notes["base"].get("from")
     entry["batches"] = {variant: note.get("batches", []) for variant, note in notes.items()}
     entry["proven"] = proven(root).get(task.name)
     entry["references"] = _lines(root, references.of(task, samples), task.name, sums)

@@ -23,10 +23,8 @@ from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting,
 # more leave a CPU's caches. An id that is kept costs its keys and values, one that is read all
 # activations of a layer.
 ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
-NEAR, COARSE = (
-    1e-3,
-    0.03,
-)  # how far x may be from lm_eval's own, as a part of 1 + |x|: in float32, in anything coarser
+# How far x may be from lm_eval's own, as a part of 1 + |x|: in float32, in anything coarser.
+NEAR, COARSE = (1e-3, 0.03)
 PROBE: list[
     Request
     # two questions of unlike length, whose choices part at once or later, and one of a single
@@ -91,9 +89,8 @@ def model_class(base: Any) -> Any:
             )
 
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[Answer]:
-            self.tok_encode = lru_cache(4)(
-                self.tok_encode
-            )  # lm_eval encodes a context for each of its choices
+            # lm_eval encodes a context for each of its choices.
+            self.tok_encode = lru_cache(4)(self.tok_encode)
             try:
                 return list(super().loglikelihood(requests, disable_tqdm))
             finally:

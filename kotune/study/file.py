@@ -38,9 +38,8 @@ CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
 NOT_COMPARED = re.compile(
     r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
 )
-NOT_TRAINED = re.compile(
-    r"axolotl\.(logging|save).*"
-)  # and what is written down of the very same training
+# And what is written down of the very same training.
+NOT_TRAINED = re.compile(r"axolotl\.(logging|save).*")
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
 

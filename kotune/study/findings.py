@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 LINE = "hypothesis_only"
 SHARES = (0.8, 0.9)  # of the best gain
 UNLIKELY = 0.01  # the p of a misfit below which the points are no power law
+# As an interval.
 CLAIMED = {
     "better": (1, 1),
     "worse": (-1, -1),
     "same": (-1, 1),
     "undefined": (-1, 1),
     "void": (-1, 1),
-}  # as an interval
+}
 SINGULAR = 1e-14  # variances below it are none
 ADAPTER = ARMS.index("adapter")
 

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from kotune.study.curves import Array
 
 Choice = tuple[tuple[str, Value], ...]
-Ingredients = dict[
-    tuple[str, str, str], tuple[Any, Any]
-]  # of an item: its ingredient of the metric, and its cluster
+# Of an item: its ingredient of the metric, and its cluster.
+Ingredients = dict[tuple[str, str, str], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,8 @@ def _rows(recipe: Recipe) -> list[int]:
     sources = {entry.source for entry in recipe.data} | {
         cards()[task].source for task in recipe.tasks
     }
-    if not find_spec("datasketch") or not all(
-        is_here(source, places) for source in sources
-    ):  # the light install
+    # The light install.
+    if not find_spec("datasketch") or not all(is_here(source, places) for source in sources):
         return []
     entries = tuple(
         entry.model_copy(update={"samples": None, "weight": 1.0}) for entry in recipe.data

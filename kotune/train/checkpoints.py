@@ -13,13 +13,8 @@ from kotune.runs.unfinished import TrainerState
 from kotune.train.finite import not_finite
 
 STATE = "trainer_state.json"  # written last
-WHOLE = (
-    WEIGHTS,
-    "optimizer.pt",
-    "scheduler.pt",
-    "rng_state*.pth",
-    STATE,
-)  # each process has a random state of its own
+# Each process has a random state of its own.
+WHOLE = (WEIGHTS, "optimizer.pt", "scheduler.pt", "rng_state*.pth", STATE)
 
 
 def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:

@@ -24,11 +24,8 @@ from kotune.worker.device import Device
 
 BUILT_ON_IT = ("activation_offloading", "selective_checkpointing", "gradient_checkpointing_kwargs")
 FLASH_ATTENTION = "2.3.3"
-SPLIT = (
-    "deepspeed",
-    "fsdp",
-    "fsdp_config",
-)  # keys that split the weights across processes: their memory is not predicted
+# Keys that split the weights across processes: their memory is not predicted.
+SPLIT = ("deepspeed", "fsdp", "fsdp_config")
 OVERFLOWS = ("gemma3",)  # kinds of models whose numbers are too large for fp16
 PLUGIN = "kotune.plugin.KotunePlugin"  # a name that stands in run folders: its module does not move
 # A recipe's key takes the place of a default that Axolotl refuses, or silently prefers, beside it.

@@ -89,9 +89,8 @@ def _is_finite(file: BufferedReader, start: int, tensor: dict[str, Any]) -> bool
     begin, end = tensor["data_offsets"]
     file.seek(start + begin)
     for at in range(begin, end, PIECE):
-        numbers = np.frombuffer(
-            file.read(min(PIECE, end - at)), kind
-        )  # ValueError where somebody cuts it short meanwhile
+        # ValueError where somebody cuts it short meanwhile.
+        numbers = np.frombuffer(file.read(min(PIECE, end - at)), kind)
         if ((numbers & exponent) == exponent).any():
             return False
     return True

@@ -8,13 +8,14 @@ from kotune.train import config, training
 from kotune.worker import compiler, driver
 from kotune.worker.device import visible
 
+# Keys of what it makes.
 TRITON = (
     "lora_mlp_kernel",
     "lora_qkv_kernel",
     "lora_o_kernel",
     "lora_embedding_kernel",
     "torch_compile",
-)  # keys of what it makes
+)
 
 
 def notes(job: Job) -> list[str]:

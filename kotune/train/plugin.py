@@ -90,9 +90,8 @@ class Padding:
         def counted(model: Any, inputs: Any, *more: Any, **named: Any) -> Any:
             self._computed += inputs["input_ids"].numel()
             mask = inputs.get("attention_mask")  # batches without padding (flattened) have none
-            self._real += (
-                inputs["input_ids"].numel() if mask is None else mask.sum()
-            )  # a GPU is not waited for
+            # A GPU is not waited for.
+            self._real += inputs["input_ids"].numel() if mask is None else mask.sum()
             return step(model, inputs, *more, **named)
 
         trainer.training_step = counted

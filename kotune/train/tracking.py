@@ -16,10 +16,8 @@ NAMED = {  # the key whose value switches a service on, with use_<service> or wi
 }
 SENDS = "this run sends its metrics to {}"
 KEEPS = "this run keeps its metrics for {} on this machine"
-SPACES = (
-    "TRACKIO_SPACE_ID",
-    "TRACKIO_SERVER_URL",
-)  # of the environment: where trackio would send to
+# Of the environment: where trackio would send to.
+SPACES = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
 
 
 def lines(block: dict[str, Any]) -> list[str]:

@@ -21,27 +21,21 @@ from kodata.errors import brief, on_one_line
 from kotune.errors import RecipeError, StageError
 
 SECONDS = 5.0  # of CPU time for one chat, in Python; honest templates take some thousandths
-CLOCK = (
-    900.0  # seconds of a day's time at least, for a tokenizer that waits: reading takes no CPU time
-)
+# Seconds of a day's time at least, for a tokenizer that waits: reading takes no CPU time.
+CLOCK = 900.0
 SLOWEST = 5  # times the CPU time that it may take, on a machine that is busy
 KILLED = 120.0  # of CPU time, and TOKEN for each character, in whatever code
 TOKEN = 20e-6  # an honest tokenizer takes a twentieth
 RENDERED = 256 << 20  # bytes for one chat, beside what the process has already
-TOKENIZED = (
-    4 << 30
-)  # bytes for a batch of texts or to load a tokenizer, and LETTER for each character
+# Bytes for a batch of texts or to load a tokenizer, and LETTER for each character.
+TOKENIZED = 4 << 30
 LETTER = 2_000
 LONGEST = 100_000  # characters of a rendered chat, and TIMES of what is said in it
 TIMES = 8
-REPEAT, SOON = (
-    0.1,
-    1e-3,
-)  # seconds until a timer rings again, where somebody catches the first, and of one that is over
-STATM, PAGE = (
-    "/proc/self/statm",
-    resource.getpagesize(),
-)  # its sixth number: pages of data and stack
+# Seconds until a timer rings again, where somebody catches the first, and of one that is over.
+REPEAT, SOON = (0.1, 1e-3)
+# Its sixth number: pages of data and stack.
+STATM, PAGE = ("/proc/self/statm", resource.getpagesize())
 ENDED = {  # by the exit code of a process that had bounds
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
     -signal.SIGALRM: f"over {CLOCK:g} s, in which it waits for something",

@@ -8,9 +8,8 @@ from pathlib import Path
 from kodata.children import python_environment, search_path
 from kotune.worker.device import detect_device
 
-STARTUP = (
-    Path(__file__).parent / "startup"
-)  # its sitecustomize.py runs first in every child and a child's own
+# Its sitecustomize.py runs first in every child and a child's own.
+STARTUP = Path(__file__).parent / "startup"
 
 
 def environment() -> dict[str, str]:
@@ -20,16 +19,13 @@ def environment() -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    quiet["USE_HUB_KERNELS"] = (
-        "NO"  # beside the import that startup/ blocks: transformers' own switch, not bitsandbytes'
-    )
+    # Beside the import that startup/ blocks: transformers' own switch, not bitsandbytes'.
+    quiet["USE_HUB_KERNELS"] = "NO"
     quiet["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "0"  # a checkpoint is data: nothing in it may run
-    quiet["TIKTOKEN_CACHE_DIR"] = (
-        ""  # none: it would be a folder below /tmp, from which anybody's words would be read
-    )
-    quiet["PYTHONFAULTHANDLER"] = (
-        "1"  # what was at work when a library falls (SIGSEGV), for the log
-    )
+    # None: it would be a folder below /tmp, from which anybody's words would be read.
+    quiet["TIKTOKEN_CACHE_DIR"] = ""
+    # What was at work when a library falls (SIGSEGV), for the log.
+    quiet["PYTHONFAULTHANDLER"] = "1"
     # Where a config says dataset_num_proc: 0, Axolotl saves its prepared data with this many worker
     # processes all the same.
     alone = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}

@@ -1,9 +1,9 @@
-"""Jobs from one process that has imported the heavy libraries once, for a study: importing them
-takes longer than a small job. Each job is a fork, so it begins as in a process of its own and
-leaves nothing behind.
+"""A server process that imports the heavy libraries once and forks a child for each job of a run or
+a study. Importing them takes longer than a small job. A fork starts from a clean state and leaves
+nothing behind.
 
-On a CPU alone, since a CUDA that its parent looked at is of no use to a fork. It ends with kotune
-as every child does."""
+Used on a CPU only: CUDA does not work in a fork once its parent has initialised it. The server ends
+with kotune, as every child does."""
 
 import io
 import json
@@ -25,20 +25,27 @@ from kotune.worker.device import detect_device
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
 _is_up = False
 _server: "subprocess.Popen[str] | None" = None
+_home: Path | None = None
 
 
 @contextmanager
-def up() -> Iterator[None]:
-    """Where there is no GPU, jobs are forked in here, from a server that the first of them
-    starts."""
-    global _is_up, _server
-    _is_up = detect_device() == "cpu"
+def up(home: Path | None = None) -> Iterator[None]:
+    """Context manager: on a CPU, jobs are forked from one server, which the first job starts.
+    Inside another `up()`, its server is used.
+
+    `home`: the run folder of all jobs. Libraries keep their caches there if the usual folders
+    cannot be written to. None if the jobs belong to several runs."""
+    global _is_up, _server, _home
+    if _is_up:
+        yield
+        return
+    _is_up, _home = detect_device() == "cpu", home
     try:
         yield
     finally:
         if _server:
             tether.end(_server)
-        _is_up, _server = False, None
+        _is_up, _server, _home = False, None, None
 
 
 def is_up() -> bool:
@@ -51,9 +58,12 @@ def run(job: str, root: Path, arguments: str) -> int:
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
-        # Of its own, it keeps nothing in the folder that it is started in.
         _server = tether.start(
-            command, Path.cwd(), subprocess.PIPE, stdin=subprocess.PIPE, keeps=False
+            command,
+            _home or Path.cwd(),
+            subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            keeps=_home is not None,
         )
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # it is gone, and its last line says why

@@ -19,10 +19,8 @@ from kotune.worker.environment import environment
 from kotune.worker.places import caches, compiled
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-PYTHON = [
-    sys.executable,
-    "-P",
-]  # -P: neither the current folder nor a script's own is searched for modules
+# -P: neither the current folder nor a script's own is searched for modules.
+PYTHON = [sys.executable, "-P"]
 
 
 def start(

@@ -26,9 +26,10 @@ def rendered(path: str | None) -> str:
         record["guid"] for record, label in zip(test, said, strict=True) if label != record["label"]
     ]
     header = (
-        "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a classifier of"
-        " the hypothesis alone\n# gets wrong. Written by: python -m"
-        f" kotune_tasks.klue_nli_ko.hard\n# scikit-learn {version('scikit-learn')}, accuracy"
+        "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a"
+        " classifier of the hypothesis alone\n"
+        "# gets wrong. Written by: python -m kotune_tasks.klue_nli_ko.hard\n"
+        f"# scikit-learn {version('scikit-learn')}, accuracy"
         f" {1 - len(wrong) / len(test):.4f}, {len(wrong):,} of {len(test):,} items.\n"
     )
     return header + "".join(f"{guid}\n" for guid in wrong)

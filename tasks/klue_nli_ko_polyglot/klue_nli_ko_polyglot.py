@@ -14,11 +14,8 @@ from kodata.card import Record
 
 __all__ = ["choices", "question"]
 
-WORDS = {
-    "entailment": "참",
-    "neutral": "중립",
-    "contradiction": "거짓",
-}  # in the order of kodata's LABELS
+# In the order of kodata's LABELS.
+WORDS = {"entailment": "참", "neutral": "중립", "contradiction": "거짓"}
 
 
 def question(doc: Record) -> str:

@@ -26,9 +26,8 @@ from kodata.text import folded
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 
 rate, void = aggregation("hangul"), aggregation("void")  # all signals are summed up alike
-SIGNALS = frozenset(NAMES) - {
-    "speech_asked"
-}  # a sentence on its own is asked for in no speech level
+# A sentence on its own is asked for in no speech level.
+SIGNALS = frozenset(NAMES) - {"speech_asked"}
 LONGEST = 1_000  # characters of an answer that are judged, five times the longest premise
 _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
 

@@ -33,20 +33,13 @@ swap_consistent, swap_contradiction = (
     aggregation("swap_contradiction"),
 )
 
-USUAL, SWAP = (
-    "usual",
-    "swap",
-)  # the prompt of klue_nli_ko; the same with premise and hypothesis exchanged
+# The prompt of klue_nli_ko; the same with premise and hypothesis exchanged.
+USUAL, SWAP = ("usual", "swap")
 WORDED = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
-ORDERED = {
-    f"order_{number}": (0, number) for number in range(1, len(LABELS))
-}  # turned: each label is first once
-PROMPTS = {
-    USUAL: (0, 0),
-    **WORDED,
-    **ORDERED,
-    SWAP: (0, 0),
-}  # name: which of WORDINGS, which of LABELS comes first
+# Turned: each label is first once.
+ORDERED = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}
+# Name: which of WORDINGS, which of LABELS comes first.
+PROMPTS = {USUAL: (0, 0), **WORDED, **ORDERED, SWAP: (0, 0)}
 UNCHANGED = (USUAL, *WORDED, *ORDERED)
 
 # Which prompts a metric compares.

@@ -155,12 +155,15 @@ def test_a_full_disk_is_told_and_with_room_the_run_ends_with_the_same_adapter(
     (victim.place / "runs").rename(victim.place / "prepared")
     (victim.place / "runs").mkdir()
     code = (
-        "import subprocess, sys\nfrom pathlib import Path\nfrom tests.chaos.victim import Victim\n"
+        "import subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from tests.chaos.victim import Victim\n"
         "victim = Victim(Path.cwd())\n"
         "with victim.start('--until', 'train') as run: told = run.communicate()[1]\n"
         "print(run.returncode, victim.step(), told)\n"
         "subprocess.run(['mount', '-o', 'remount,size=64m', 'runs'], check=True)\n"
-        "victim.finish('--until', 'train')\nprint(victim.digest('model/adapter_model.safetensors'))"
+        "victim.finish('--until', 'train')\n"
+        "print(victim.digest('model/adapter_model.safetensors'))"
     )
     script = (
         f'mount -t tmpfs -o size={ROOM}k tmpfs runs && cp -a prepared/. runs && exec "$0" -c "$1"'

@@ -410,9 +410,8 @@ def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path
         500.0,
         10.0,
     )
-    assert (
-        cost["padding"] == 1.75
-    )  # 20,000 tokens with half as many of padding, and 20,000 with as many
+    # 20,000 tokens with half as many of padding, and 20,000 with as many.
+    assert cost["padding"] == 1.75
     assert (cost["seconds"]["train"], cost["trainable_parameters"], cost["steps"]) == (
         60.0,
         163_840,

@@ -38,9 +38,8 @@ def test_points_are_told_by_minutes_won_and_examples(tmp_path: Path) -> None:
     folder = finished(tmp_path / "a", MADE)
     fact, gained = told(folder, Price(3600))
     task = "nli_sample_ko"
-    assert fact["points_per_minute"][task] == pytest.approx(
-        gained, rel=1e-3
-    )  # training took a minute
+    # Training took a minute.
+    assert fact["points_per_minute"][task] == pytest.approx(gained, rel=1e-3)
     assert fact["points_per_won"][task] == pytest.approx(gained / 60, rel=1e-3)  # at a won a second
     assert fact["samples"] == 800  # two epochs of 400 rows
     assert fact["points_per_thousand_samples"][task] == pytest.approx(gained / 0.8, rel=1e-3)

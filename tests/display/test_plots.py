@@ -64,8 +64,8 @@ def test_a_plot_is_an_element_of_its_own_that_takes_its_colours_and_size_from_th
 
 def test_what_is_drawn_is_the_same_in_another_process() -> None:
     program = (
-        "import hashlib, tests.display.test_plots as"
-        " t\nprint(hashlib.sha256(t.drawn().encode()).hexdigest())"
+        "import hashlib, tests.display.test_plots as t\n"
+        "print(hashlib.sha256(t.drawn().encode()).hexdigest())"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

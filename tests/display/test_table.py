@@ -53,9 +53,8 @@ def test_words_that_many_rows_share_are_told_once() -> None:
     table = Table("", ("task", "compared", "metric", "value"), rows, 3)
     assert table.grouped() == [(("nli", "1 → 2"), rows[:2]), (("nli", "1 → 3"), rows[2:])]
     apart = [("nli", f"1 → {at}", "acc", "0.5") for at in range(4)]
-    assert Table("", table.head, apart, 3).grouped() == [
-        (("nli",), apart)
-    ]  # two words would spare no line
+    # Two words would spare no line.
+    assert Table("", table.head, apart, 3).grouped() == [(("nli",), apart)]
     alone = [(task, "1 → 2", "acc", "0.5") for task in ("nli", "qa")]
     assert Table("", table.head, alone, 3).grouped() == [((), alone)]
     assert Table("", ("task", "value"), [("nli", "0.5"), ("nli", "0.6")], 1).grouped()[0][0] == ()

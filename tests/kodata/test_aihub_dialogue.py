@@ -298,8 +298,11 @@ def test_each_form_asks_for_its_own_answer(tmp_path: Path) -> None:
         {
             "role": "user",
             "content": (
-                "대화:\nA: 이사 날짜 정했어?\nB: 다음 달로 잡았어\nA: 어디로?\n\n이 대화에 이어질"
-                " B의 말을 쓰세요."
+                "대화:\n"
+                "A: 이사 날짜 정했어?\n"
+                "B: 다음 달로 잡았어\n"
+                "A: 어디로?\n\n"
+                "이 대화에 이어질 B의 말을 쓰세요."
             ),
         },
         {"role": "assistant", "content": "서울로"},
@@ -656,11 +659,8 @@ def test_rows_are_what_json_reads_whatever_the_piece_size(values: list[Any], siz
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
 @pytest.mark.parametrize("size", [1, 2, 7, 63, 64, 65, 4096])
 def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) -> None:
-    values = [
-        {"latin": "a" * 150},
-        "친구야 좋은 날",
-        "끝",
-    ]  # the bytes of 친 in CP949 are also a letter in UTF-8
+    # The bytes of 친 in CP949 are also a letter in UTF-8.
+    values = [{"latin": "a" * 150}, "친구야 좋은 날", "끝"]
     text = json.dumps(values, ensure_ascii=False).encode(encoding)
     pieces = (text[at : at + size] for at in range(0, len(text), size))
     assert list(json_rows(decoded(pieces, ("utf-8-sig", "cp949")))) == values

@@ -64,10 +64,8 @@ def test_the_indent_of_what_is_said_is_content_in_training_and_in_scoring(
     tmp_path: Path, shape: str
 ) -> None:
     folder = put(put(tmp_path / "in", INDENTED[shape]), INDENTED[shape], name="test.jsonl")
-    other = {
-        "prompt": "  이어서",
-        "answer": " 1. 첫째\n 2. 둘째",
-    }  # of another group, which stays in training
+    # Of another group, which stays in training.
+    other = {"prompt": "  이어서", "answer": " 1. 첫째\n 2. 둘째"}
     more = {
         "instruction": " 고쳐요",
         "input": f"\n\n{CODE}",
@@ -268,9 +266,8 @@ def test_without_a_validation_file_a_twentieth_of_the_groups_is_cut_from_train(
         *({"prompt": f"질문 {n // 2}", "answer": f"대답 {n}"} for n in range(2_000)),
     )
     manifest = convert([Entry("chat", "chat", tmp_path / "data")], tmp_path / "out", seed=1)
-    assert (
-        manifest["rows"]["train"] + manifest["rows"]["validation"] == 1_800
-    )  # the rest is kept for scoring
+    # The rest is kept for scoring.
+    assert manifest["rows"]["train"] + manifest["rows"]["validation"] == 1_800
     assert 50 < manifest["rows"]["validation"] < 130
     assert manifest["entries"][0]["labels"] == {"train": {}, "validation": {}}
     assert [file["file"] for file in manifest["entries"][0]["files"]] == ["train.jsonl"]

@@ -87,10 +87,11 @@ def test_a_bomb_is_one_message_in_bounded_time_and_memory(name: str, tmp_path: P
     make(path := tmp_path / f"bomb.{kind}")
     assert path.stat().st_size < 6_000_000
     code = (
-        "import resource, sys; from pathlib import Path; from kodata.reading import files\ntry:"
-        " print(sum(1 for _ in files.rows(Path(sys.argv[1]))))\nexcept files.DataError as error:"
-        " print(error)\nown = next(line for line in open('/proc/self/status') if"
-        " line.startswith('VmHWM'))\nprint(int(own.split()[1]) >> 10,"
+        "import resource, sys; from pathlib import Path; from kodata.reading import files\n"
+        "try: print(sum(1 for _ in files.rows(Path(sys.argv[1]))))\n"
+        "except files.DataError as error: print(error)\n"
+        "own = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
+        "print(int(own.split()[1]) >> 10,"
         " resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)"
     )
     begun = time.monotonic()

@@ -146,9 +146,8 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger_one_on_the_same_validatio
         )
     assert made(tmp_path / "10", "train") == made(tmp_path / "50", "train")[:10]
     assert made(tmp_path / "10", "validation") == made(tmp_path / "50", "validation")
-    assert (
-        len({doc_of(row)["premise"] for row in made(tmp_path / "10", "train")}) > 5
-    )  # not just the first rows
+    # Not just the first rows.
+    assert len({doc_of(row)["premise"] for row in made(tmp_path / "10", "train")}) > 5
 
 
 def test_a_source_with_a_validation_split_keeps_it(tmp_path: Path) -> None:

@@ -35,9 +35,8 @@ def test_a_file_is_read_once_until_it_changes(large: Path, reads: list[Path]) ->
     assert len(reads) == 1
     stat = large.stat()
     large.write_text("two", encoding="utf-8")
-    os.utime(
-        large, ns=(stat.st_atime_ns, stat.st_mtime_ns)
-    )  # the same size, and set back to the same time
+    # The same size, and set back to the same time.
+    os.utime(large, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert digests.digest(large) == sha256(large) != one
 
 

@@ -230,9 +230,8 @@ def test_a_record_that_goes_over_millions_of_lines_is_not_gathered(
         "row 1: a row of over 100,000 characters: a quote without an end?" in told
         and peak < 8_000_000
     )
-    two_lines = written(
-        tmp_path, "a,b\n" + '"x\ny",z\n\n' * 20_000, "b.csv"
-    )  # rows of two lines are no long one
+    # Rows of two lines are no long one.
+    two_lines = written(tmp_path, "a,b\n" + '"x\ny",z\n\n' * 20_000, "b.csv")
     assert len(read(two_lines)) == 20_000
 
 

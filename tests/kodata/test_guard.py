@@ -335,9 +335,13 @@ def test_doctor_tells_of_an_answer_that_makes_no_sense(monkeypatch: pytest.Monke
 
 def test_a_traceback_of_our_own_reaches_no_terminal_with_what_acts_on_it(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom kotune import cli\ndef broken(*_, **__): raise ValueError('\\x1b]0;x\\x07"
-        " https://me:S3cretWord@hub.example')\ncli.check.callback = broken\nsys.argv = ['kotune',"
-        " 'check', 'a.yml']\ncli.main()"
+        "import sys\n"
+        "from kotune import cli\n"
+        "def broken(*_, **__): raise ValueError('\\x1b]0;x\\x07"
+        " https://me:S3cretWord@hub.example')\n"
+        "cli.check.callback = broken\n"
+        "sys.argv = ['kotune', 'check', 'a.yml']\n"
+        "cli.main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -447,9 +451,12 @@ def test_a_warning_of_the_hubs_reaches_no_terminal_with_what_acts_on_it(
 
 
 FETCH = (
-    "import logging, kodata.reading.hub as hub\nhub.PAUSES = (0,)\nfrom kotune.models.hub import"
-    " fetch\ntry: fetch('some/model')\nexcept Exception as error: print(type(error).__name__,"
-    " error)\nlogging.getLogger('huggingface_hub.x').warning('asked %s',"
+    "import logging, kodata.reading.hub as hub\n"
+    "hub.PAUSES = (0,)\n"
+    "from kotune.models.hub import fetch\n"
+    "try: fetch('some/model')\n"
+    "except Exception as error: print(type(error).__name__, error)\n"
+    "logging.getLogger('huggingface_hub.x').warning('asked %s',"
     " 'https://me:S3cretWord@hub.example/x')"
 )
 
@@ -503,10 +510,14 @@ def test_a_child_of_kotune_asks_through_the_guard(hub: StandInHub, tmp_path: Pat
     """A mirror may offer a file that it did not have when the model was fetched."""
     hub.faults = [Fault("headers", headers={"ETag": f'"{tmp_path}/outside"'})]
     script = (
-        "import sys, types, io, huggingface_hub\nfrom kotune.worker import jobs\nsys.stdin ="
-        " io.StringIO('{}')\njob = types.ModuleType('kotune.made.job')\njob.run = lambda _:"
-        " huggingface_hub.hf_hub_download('some/model', 'config.json')\nsys.modules['kotune.made'],"
-        " sys.modules['kotune.made.job'] = types.ModuleType('kotune.made'), job\njobs.main('made')"
+        "import sys, types, io, huggingface_hub\n"
+        "from kotune.worker import jobs\n"
+        "sys.stdin = io.StringIO('{}')\n"
+        "job = types.ModuleType('kotune.made.job')\n"
+        "job.run = lambda _: huggingface_hub.hf_hub_download('some/model', 'config.json')\n"
+        "sys.modules['kotune.made'], sys.modules['kotune.made.job'] ="
+        " types.ModuleType('kotune.made'), job\n"
+        "jobs.main('made')"
     )
     assert (
         "kotune-error: \"the hub's answer is not to be trusted: its ETag is"

@@ -441,9 +441,10 @@ def test_a_run_reads_the_commit_of_its_recipe_and_then_works_offline(
             origin,
             {"nsmc_ko": {**origin, **none}},
         )
+    # Test, too.
     assert {path.split("/resolve/")[1][:40] for _, path in hub.asked if "/resolve/" in path} == {
         commit
-    }  # test, too
+    }
 
 
 @pytest.mark.usefixtures("hub")

@@ -54,7 +54,8 @@ def test_the_label_form_asks_for_one_of_three_words() -> None:
         {
             "role": "user",
             "content": (
-                "전제: 비가 온다.\n가설: 땅이 젖는다.\n"
+                "전제: 비가 온다.\n"
+                "가설: 땅이 젖는다.\n"
                 "전제가 참일 때 가설은 함의, 중립, 모순 중 어느 것입니까? 한 단어로 답하세요."
             ),
         },
@@ -67,7 +68,8 @@ def test_the_write_form_asks_for_the_hypothesis() -> None:
         {
             "role": "user",
             "content": (
-                "전제: 비가 온다.\n관계: 중립\n"
+                "전제: 비가 온다.\n"
+                "관계: 중립\n"
                 "전제와 이 관계에 있는 문장을 자연스러운 한국어로 하나만 쓰세요."
             ),
         },

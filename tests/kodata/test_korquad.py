@@ -62,7 +62,8 @@ def test_the_question_holds_the_passage_and_the_answer_is_a_piece_of_it() -> Non
     assert asked == {
         "role": "user",
         "content": (
-            f"지문: {CONTEXT}\n질문: 달빛 도서관의 관장은?\n"
+            f"지문: {CONTEXT}\n"
+            "질문: 달빛 도서관의 관장은?\n"
             "지문에서 답이 되는 말을 찾아 그대로 옮겨 쓰세요. 답만 쓰세요."
         ),
     }
@@ -194,9 +195,8 @@ def test_the_real_dev_file_has_its_known_counts_and_answers_that_stand_in_the_pa
     records = list(korquad.read("test", REAL / "korquad"))
     assert len(records) == korquad.CARD.rows["test"] == 5_774
     assert sum(len(article["paragraphs"]) for article in raw["data"]) == 964
-    assert (
-        len({korquad.group(record) for record in records}) == 960
-    )  # 3 texts occur twice, 1 more after NFC
+    # 3 texts occur twice, 1 more after NFC.
+    assert len({korquad.group(record) for record in records}) == 960
     assert all(record["answer"] and record["answer"] in record["context"] for record in records)
     assert sum(record["context"].count(record["answer"]) > 1 for record in records) in range(
         1_450, 1_600

@@ -107,9 +107,8 @@ def test_thousands_of_test_texts_that_begin_alike_cost_no_time() -> None:
     tests = TestTexts(("task", f"{'a' * SHORTEST}{number:05}") for number in range(2_000))
     assert tests.find("a" * 20_000) == {}
     assert tests.find(f"{TEXT}{'a' * 20_000}01999{TEXT[::-1]}") == {"task": "inside"}
-    assert (
-        time.process_time() - begun < 5
-    )  # a second on an idle machine; one by one they would take ten
+    # A second on an idle machine; one by one they would take ten.
+    assert time.process_time() - begun < 5
 
 
 def test_a_text_that_would_be_compared_without_end_counts_as_a_leak(

@@ -62,9 +62,8 @@ def test_a_spoilt_file_is_converted_with_all_rows_counted_or_refused_in_one_mess
             told = f"{source}: {form.name} {number}"
             outcomes[outcome(form, mutated.spoilt(form, number), work, seeds[form.name], told)] += 1
     assert outcomes.total() == RUNS // PARTS
-    assert (
-        min(outcomes["dropped"], outcomes["refused"]) > 1
-    )  # of all parts together some 5% and more
+    # Of all parts together some 5% and more.
+    assert min(outcomes["dropped"], outcomes["refused"]) > 1
 
 
 STRANGE: dict[str, Callable[[Path], None]] = {
@@ -325,9 +324,8 @@ def time_limit(told: str) -> Iterator[None]:
 
 @contextmanager
 def bounded_memory() -> Iterator[None]:
-    Path("/proc/self/clear_refs").write_text(
-        "5"
-    )  # the peak begins anew: other tests may have had a higher one
+    # The peak begins anew: other tests may have had a higher one.
+    Path("/proc/self/clear_refs").write_text("5")
     before = peak()
     yield
     assert peak() - before < GROWTH, f"peak memory grew by {peak() - before} MB"

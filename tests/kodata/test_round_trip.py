@@ -150,9 +150,8 @@ def test_every_kept_field_of_a_source_can_be_read_back(name: str, tmp_path: Path
     raw: dict[str, Fields] = {}
     for file in filter(Path.is_file, data.rglob("*")):
         raw |= READERS[name](file)
-    raw = {
-        guid: fields for guid, fields in raw.items() if not guid.endswith("g400")
-    }  # the one that is held out
+    # The one that is held out.
+    raw = {guid: fields for guid, fields in raw.items() if not guid.endswith("g400")}
     kept = written(tmp_path / "out")
     assert len(kept) == len(raw) - sum(entry["dropped"].values()) == 400
     in_step(kept, raw)
@@ -274,9 +273,8 @@ def test_each_ai_hub_fixture_gives_back_what_is_said_in_it(tmp_path: Path) -> No
         ],
     }
     for name, utterances in said_in.items():
-        data = (
-            tmp_path / name / "Training"
-        )  # nothing of it is cut off as test where a Validation part is there
+        # Nothing of it is cut off as test where a Validation part is there.
+        data = tmp_path / name / "Training"
         data.mkdir(parents=True)
         whole = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
         (data / "a.json").write_text(json.dumps(whole), encoding="utf-8")

@@ -213,8 +213,10 @@ def test_docker_is_given_nothing_from_outside_this_folder(here: Path, path: str)
     for folder in (here.parent / "outside", here / "data"):
         folder.mkdir(exist_ok=True)
     text = (
-        "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path:"
-        f" {path.format(here=here)}\n"
+        "model: quickstart-llama\n"
+        "data:\n"
+        "  - source: klue_nli\n"
+        f"    path: {path.format(here=here)}\n"
     )
     with pytest.raises(
         RecipeError,
@@ -238,8 +240,11 @@ def test_what_a_recipe_names_of_this_machines_files_is_found(here: Path) -> None
     (here / "model" / "config.json").write_text("{}")
     (here / "own.jinja").write_text("{{ messages }}")
     text = (
-        "model: model\ntemplate: own.jinja\ndata:\n  - source: nli_sample\ntasks: [nli_sample_ko,"
-        " nsmc_ko]\n"
+        "model: model\n"
+        "template: own.jinja\n"
+        "data:\n"
+        "  - source: nli_sample\n"
+        "tasks: [nli_sample_ko, nsmc_ko]\n"
     )
     recipe = load(write_recipe(here, text + "data_path: {nsmc: nsmc}\n"))
     assert local_places(recipe) == [Path("nsmc"), Path("model"), Path("own.jinja")]
@@ -398,12 +403,14 @@ def test_skypilots_own_parser_takes_the_task_and_refuses_a_wrong_one(
     monkeypatch.setenv("HF_TOKEN", CANARY)
     launched = prepared("sky", *RECIPES)
     code = (
-        "import sys, sky, yaml; text = sys.stdin.read()\ntask ="
-        " sky.Task.from_yaml_config(yaml.safe_load(text), secrets_overrides=[('HF_TOKEN',"
-        " 'x')])\none = list(task.resources)[0]\nprint(len(task.resources), one.use_spot,"
-        " one.job_recovery['recover_on_exit_codes'], one.autostop_config.down)\ntry:"
-        " sky.Task.from_yaml_config(yaml.safe_load(text.replace('use_spot', 'use_spto')))\nexcept"
-        " Exception as error: print('refused')\n"
+        "import sys, sky, yaml; text = sys.stdin.read()\n"
+        "task = sky.Task.from_yaml_config(yaml.safe_load(text),"
+        " secrets_overrides=[('HF_TOKEN', 'x')])\n"
+        "one = list(task.resources)[0]\n"
+        "print(len(task.resources), one.use_spot,"
+        " one.job_recovery['recover_on_exit_codes'], one.autostop_config.down)\n"
+        "try: sky.Task.from_yaml_config(yaml.safe_load(text.replace('use_spot', 'use_spto')))\n"
+        "except Exception as error: print('refused')\n"
     )
     python = Path(sky).resolve().with_name("python")
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -69,9 +69,8 @@ def test_items_that_move_together_count_once() -> None:
     clusters = [number // 3 for number in range(len(items))]
     alone = stderr(MEAN, premises, range(500))
     assert stderr(MEAN, items, clusters) == pytest.approx(alone)
-    assert (
-        stderr(MEAN, items, range(len(items))) < 0.65 * alone
-    )  # what lm_eval would print: 1 / sqrt(3) of it
+    # What lm_eval would print: 1 / sqrt(3) of it.
+    assert stderr(MEAN, items, range(len(items))) < 0.65 * alone
 
 
 def test_a_bootstrap_agrees_with_another_sample_of_the_world() -> None:

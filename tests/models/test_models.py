@@ -25,8 +25,8 @@ MESSAGES = [{"role": "user", "content": "  질문"}, {"role": "assistant", "cont
 RENDERED = {
     "llama3": (
         (
-            "<B><|start_header_id|>user<|end_header_id|>\n\n "
-            " 질문<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+            "<B><|start_header_id|>user<|end_header_id|>\n\n"
+            "  질문<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
         ),
         "\t답<|eot_id|>",
     ),
@@ -39,9 +39,8 @@ RENDERED = {
 @pytest.mark.parametrize("name", sorted(presets.TEMPLATES))
 def test_a_template_of_ours_renders_prompt_and_answer_as_one_text(name: str) -> None:
     jinja2 = pytest.importorskip("jinja2")
-    environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True
-    )  # as transformers renders
+    # As transformers renders.
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(presets.TEMPLATES[name].read_text(encoding="utf-8"))
     whole = template.render(messages=MESSAGES, bos_token="<B>", eos_token="<E>")
     prompt = template.render(
@@ -121,10 +120,13 @@ def test_a_model_that_cannot_be_had_is_one_message_and_an_exit_code(
 def fetch(endpoint: str, home: Path) -> "subprocess.CompletedProcess[str]":
     """In a process of its own, because the hub's address is read when its library is imported."""
     script = (
-        "import kodata.reading.hub\nkodata.reading.hub.PAUSES = (0, 0, 0)\nimport sys\nfrom"
-        " kotune.models import hub\nfrom kotune.errors import exit_code\ntry:"
-        " hub.fetch('some/model')\nexcept Exception as error: print(error);"
-        " sys.exit(exit_code(error))"
+        "import kodata.reading.hub\n"
+        "kodata.reading.hub.PAUSES = (0, 0, 0)\n"
+        "import sys\n"
+        "from kotune.models import hub\n"
+        "from kotune.errors import exit_code\n"
+        "try: hub.fetch('some/model')\n"
+        "except Exception as error: print(error); sys.exit(exit_code(error))"
     )
     env = {
         **os.environ,
@@ -363,8 +365,10 @@ def test_a_link_in_a_model_folder_is_never_read(
     (model / name).symlink_to("/proc/self/environ")
     recipe = write_recipe(
         tmp_path,
-        f"model: {model}\ntemplate: own\ndata: [{{source: nli_sample, samples: 50}}]\ntasks:"
-        " [nli_sample_ko]\n",
+        f"model: {model}\n"
+        "template: own\n"
+        "data: [{source: nli_sample, samples: 50}]\n"
+        "tasks: [nli_sample_ko]\n",
     )
     done = cli(command[0], recipe, *command[1:], HF_TOKEN="hf_Canary123456")
     assert_one_message(done, 2, "is a symbolic link; put the file itself there")

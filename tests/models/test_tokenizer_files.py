@@ -340,8 +340,10 @@ def test_no_tokenizer_reads_the_users_environment(
         put(model, TOKENIZER_CONFIG if door == "vocab" else TOKENS, vocab=FILE)
     recipe = write_recipe(
         tmp_path,
-        f"model: {model}\ntemplate: llama3\ndata: [{{source: nli_sample, samples: 50}}]\ntasks:"
-        " [nli_sample_ko]\n",
+        f"model: {model}\n"
+        "template: llama3\n"
+        "data: [{source: nli_sample, samples: 50}]\n"
+        "tasks: [nli_sample_ko]\n",
     )
     done = cli(command[0], recipe, *command[1:], HF_TOKEN=SECRET)
     assert_one_message(
@@ -374,8 +376,10 @@ def test_files_that_a_library_falls_over_are_one_message(
     (model / name).write_text(json.dumps({**was, **content} if content else {}))
     recipe = write_recipe(
         tmp_path,
-        f"model: {model}\ntemplate: llama3\ndata: [{{source: nli_sample, samples: 50}}]\ntasks:"
-        " [nli_sample_ko]\n",
+        f"model: {model}\n"
+        "template: llama3\n"
+        "data: [{source: nli_sample, samples: 50}]\n"
+        "tasks: [nli_sample_ko]\n",
     )
     done = cli("preview", recipe, "--items", "1")
     assert done.returncode == 2 and done.stderr.startswith(f"error: model {model}: "), done.stderr
@@ -439,11 +443,16 @@ def test_nobody_is_asked_for_what_was_not_there_when_a_model_was_judged(tmp_path
         ("evil/model", file.name): file.read_bytes() for file in base.iterdir() if file.is_file()
     }
     script = (
-        "from kotune.models import hub\nfrom kotune.score.model import load_base\nfound ="
-        " hub.fetch('evil/model')\nprint(found, flush=True)\nassert input() == 'go"
-        " on'\nhub.tokenizer_of('evil/model', found)\nload_base('evil/model', {'base_precision':"
-        " 'auto', 'compute_dtype': 'auto', 'model_revision': found})\nassert"
-        " hub.fetch('evil/model', revision=found) == found\nprint('loaded')"
+        "from kotune.models import hub\n"
+        "from kotune.score.model import load_base\n"
+        "found = hub.fetch('evil/model')\n"
+        "print(found, flush=True)\n"
+        "assert input() == 'go on'\n"
+        "hub.tokenizer_of('evil/model', found)\n"
+        "load_base('evil/model', {'base_precision': 'auto', 'compute_dtype': 'auto',"
+        " 'model_revision': found})\n"
+        "assert hub.fetch('evil/model', revision=found) == found\n"
+        "print('loaded')"
     )
     with running(files) as hub:
         env = {
@@ -523,8 +532,11 @@ def test_the_hub_is_closed_for_what_is_loaded_alone() -> None:
     later."""
     pytest.importorskip("datasets")
     code = (
-        "from huggingface_hub import constants\nfrom kotune.models.loading import offline\n"
-        "with offline():\n    import datasets.config\n    print(constants.HF_HUB_OFFLINE)\n"
+        "from huggingface_hub import constants\n"
+        "from kotune.models.loading import offline\n"
+        "with offline():\n"
+        "    import datasets.config\n"
+        "    print(constants.HF_HUB_OFFLINE)\n"
         "print(constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE)"
     )
     env = {**os.environ, "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)}

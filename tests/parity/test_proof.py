@@ -28,8 +28,9 @@ TASK = "nli_sample_ko"
 HEADER = "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
 # What matters of Llama 3.2's shipped template: a system turn that holds today's date.
 LLAMA_DATED = (
-    "{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nToday Date: {{ strftime_now('%d"
-    " %b %Y') }}\n\n<|eot_id|>{% for message in messages %}"
+    "{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\n"
+    "Today Date: {{ strftime_now('%d %b %Y') }}\n\n"
+    "<|eot_id|>{% for message in messages %}"
     + HEADER
     + "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
@@ -37,10 +38,11 @@ LLAMA_DATED = (
 # What matters of DeepSeek-R1-Distill's: reasoning is cut from past answers, and generation starts
 # inside a thought.
 DEEPSEEK_SHIPPED = (
-    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}<｜User｜>{{"
-    " message['content'] }}{% else %}<｜Assistant｜>{{ message['content'].split('</think>')[-1]"
-    " }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}{% if add_generation_prompt"
-    " %}<｜Assistant｜><think>\n{% endif %}"
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user'"
+    " %}<｜User｜>{{ message['content'] }}{% else %}<｜Assistant｜>{{"
+    " message['content'].split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{%"
+    " endfor %}{% if add_generation_prompt %}<｜Assistant｜><think>\n"
+    "{% endif %}"
 )
 PROMPT = (
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
@@ -117,10 +119,8 @@ def test_our_templates_train_and_score_on_the_same_ids(
 ) -> None:
     proof = prove(run_folder(tmp_path, name), monkeypatch, (TASK, "klue_nli_ko"))
     side = proof["tasks"][TASK]
-    assert (side["status"], side["items"]) == (
-        "equal",
-        24,
-    )  # of both parts, which are the same here
+    # Of both parts, which are the same here.
+    assert (side["status"], side["items"]) == ("equal", 24)
     assert proof["labels"] == {"rows": 24, "checked": 24, "status": "answer and end of turn only"}
     assert proof["shapes"]["rows_kept"] == 24
     assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}
@@ -214,8 +214,9 @@ LATE: dict[str, tuple[str, str]] = {
     ),
     "words before a question of several lines, where it is trained": (
         (
-            "{% if loop.first and '\n' in m.content and not add_generation_prompt %}자세히: {%"
-            " endif %}{{ m.content }}<|eot_id|>"
+            "{% if loop.first and '\n"
+            "' in m.content and not add_generation_prompt %}자세히: {% endif %}{{"
+            " m.content }}<|eot_id|>"
         ),
         r"chat_ko: 217: the model would be scored on another prompt than it is trained on",
     ),

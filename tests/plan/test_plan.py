@@ -216,9 +216,8 @@ def test_activations_and_logits_are_those_of_every_tensor_that_torch_makes(
     )
     method = Method(16, shape.trainable(16), 16, checkpointing)
     told = memory.peak(shape, method, 4 * 256, min(trained, head.CHUNK), 0)
-    assert told.weights + told.adapter == pytest.approx(
-        stored, rel=1e-4
-    )  # the model's tables of angles
+    # The model's tables of angles.
+    assert told.weights + told.adapter == pytest.approx(stored, rel=1e-4)
     assert told.activations + told.logits == pytest.approx(
         added, rel=0.04 if name == "gemma" else 0.02
     )
@@ -295,9 +294,8 @@ def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_fil
     published = counting.estimated(load(recipe), "")
     read = counting.estimated(load(recipe, (f"data.0.path={real_klue}",)), "")
     assert published.rows == read.rows
-    assert published.mean == pytest.approx(
-        read.mean, rel=0.05
-    )  # eleven percentiles stand for 25,000 lengths
+    # Eleven percentiles stand for 25,000 lengths.
+    assert published.mean == pytest.approx(read.mean, rel=0.05)
     assert published.longest == pytest.approx(read.longest, rel=0.1)
 
 
@@ -404,12 +402,10 @@ def test_training_goes_by_the_peak_until_the_host_is_the_slower_one() -> None:
     small = made("llama_lora", "h100", "a100-40", sets=("axolotl.micro_batch_size=1", always))
     fast, slow = (one.seconds["training"] for one in small.on)
     assert fast == slow  # each micro-batch waits for Python
-    steps = (
-        small.schedule.steps + 2 * small.counted.validation / 16 / 3
-    )  # validation is read forward, once an epoch
-    assert fast == pytest.approx(
-        steps * 16 * 16 * 5.2e-3, rel=0.01
-    )  # micro-batches, layers, seconds
+    # Validation is read forward, once an epoch.
+    steps = small.schedule.steps + 2 * small.counted.validation / 16 / 3
+    # Micro-batches, layers, seconds.
+    assert fast == pytest.approx(steps * 16 * 16 * 5.2e-3, rel=0.01)
 
 
 def test_writing_takes_python_s_time_on_a_fast_gpu_and_that_of_the_bandwidth_on_a_slow_one() -> (
@@ -421,9 +417,10 @@ def test_writing_takes_python_s_time_on_a_fast_gpu_and_that_of_the_bandwidth_on_
     assert clock.token(shape, fast, 2.5e9, 128, "base") == pytest.approx(16 * 0.8e-3)
     assert clock.token(shape, slow, 6.3e9, 128, "tuned") == pytest.approx(6.3e9 / (300e9 * 0.70))
     task = work.Work("klue_nli_ko_gen", 300, 0, 100, 0.0, 0)
+    # Three batches.
     assert clock.generation(shape, fast, 2.5e9, [(task, 128)], "tuned") == pytest.approx(
         3 * 100 * tuned
-    )  # three batches
+    )
     assert clock.generation(shape, fast, 2.5e9, [(task, 256)], "tuned") == pytest.approx(
         2 * 100 * tuned
     )
@@ -440,12 +437,10 @@ def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
     hand."""
     shape = shapes.find("llama-3.2-1b-instruct")
     tokens, speed = 1_000_000, clock.Speed(312, 1e12)
-    operations = (
-        tokens * 6 * 1_235_746_816
-    )  # forward, anew, and backward of activations: two a parameter each
-    less = (
-        970_000 * 6 * 128_256 * 2048
-    )  # where only 30,000 are trained, the others do not need the head
+    # Forward, anew, and backward of activations: two a parameter each.
+    operations = tokens * 6 * 1_235_746_816
+    # Where only 30,000 are trained, the others do not need the head.
+    less = 970_000 * 6 * 128_256 * 2048
     assert shape.in_products(1, 1) == 1_235_746_816
     for checkpointing, share in ((True, 1), (False, 2 / 3)):
         method = Method(16, 0, 16, checkpointing)
@@ -460,17 +455,15 @@ def test_training_time_is_the_roofline_of_the_padded_tokens() -> None:
 @pytest.mark.parametrize("choices", [0, 2, 5])
 def test_a_prompt_is_read_once_for_all_its_choices_by_base_and_tuned(choices: int) -> None:
     work = Work("klue_nli_ko", 300_000, choices, 0, 90.0, 200)
-    operations = (
-        300_000 * 90 * 2 * 973_078_528
-    )  # the linear maps of llama-3.2-1b: 16 layers of 60,817,408
+    # The linear maps of llama-3.2-1b: 16 layers of 60,817,408.
+    operations = 300_000 * 90 * 2 * 973_078_528
     shape, speed = shapes.find("llama-3.2-1b-instruct"), clock.Speed(312, 1e12)
     for variant, layer in (("base", 0.8e-3), ("tuned", 1.5e-3)):
         assert clock.likelihood(shape, speed, [work], variant) == pytest.approx(
             operations / (312e12 * 0.30)
         )
-        few = dataclasses.replace(
-            work, items=3
-        )  # and Python takes its time for a batch, however small
+        # And Python takes its time for a batch, however small.
+        few = dataclasses.replace(work, items=3)
         assert clock.likelihood(shape, speed, [few], variant) == pytest.approx(16 * layer)
 
 
@@ -571,19 +564,14 @@ def test_gemma_is_planned_in_fp32_on_an_old_gpu_alone(tmp_path: Path, adapter: s
     assert old.memory.weights == memory.weights(shape, bits[0], in_fp32=True)
     assert new.memory.weights == memory.weights(shape, bits[1])
     assert old.memory.activations >= 2 * new.memory.activations  # which the logits hide in part
-    assert (
-        old.seconds["training"] > 3 * new.seconds["training"]
-    )  # no tensor cores; on the L4, Python takes most of the time
+    # No tensor cores; on the L4, Python takes most of the time.
+    assert old.seconds["training"] > 3 * new.seconds["training"]
     assert "fp32" in old.notes[0] and not new.notes
 
 
 def test_the_pages_say_how_long_gemma_takes(tmp_path: Path) -> None:
-    config = {
-        **GEMMA,
-        "hidden_size": 1152,
-        "intermediate_size": 6912,
-        "num_hidden_layers": 26,
-    }  # Gemma 3 1B's
+    # Gemma 3 1B's.
+    config = {**GEMMA, "hidden_size": 1152, "intermediate_size": 6912, "num_hidden_layers": 26}
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     plan = made("llama_lora", "t4", "l4", sets=(f"model={tmp_path}",))
     for page in ("plan.md", "plan.ko.md"):

@@ -129,9 +129,8 @@ def test_lengths_and_tokens_a_character_are_those_of_every_example(
     monkeypatch.chdir(run_folder(tmp_path, "llama"))
     config = tmp_path / "axolotl.yml"
     tokenizer, strategy = load_strategy(config)
-    rows = (
-        read_rows(tmp_path / "data" / "train.jsonl", 12) * 2
-    )  # the validation part of this folder is the same
+    # The validation part of this folder is the same.
+    rows = read_rows(tmp_path / "data" / "train.jsonl", 12) * 2
     known = sorted(len(side.ids) for side in train_side(strategy, rows))
     write_text(
         config,
@@ -356,10 +355,8 @@ def test_all_languages_have_the_same_phrases_and_places() -> None:
         strict_yaml.load(ROOT / "kotune" / "display" / "phrases" / f"{language}.yml", 100_000)
         for language in LANGUAGES
     )
-    assert (english.pop("card"), len(korean.pop("card")) > 0) == (
-        {},
-        True,
-    )  # cards are English themselves
+    # Cards are English themselves.
+    assert (english.pop("card"), len(korean.pop("card")) > 0) == ({}, True)
     assert places(english) == places(korean)
     assert sorted(
         path.stem for path in (ROOT / "kotune" / "display" / "phrases").glob("*.yml")

@@ -64,9 +64,13 @@ def test_bombs_stay_within_half_a_gibibyte(tmp_path: Path) -> None:
     for index, content in enumerate([*bombs, b"a: [" + b"x, " * 17_000_000]):
         (tmp_path / f"{index}.yml").write_bytes(content)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom kotune.recipe import reading as recipe\nfrom"
-        " kotune.errors import RecipeError\nfor path in map(Path, sys.argv[1:]):\n try:"
-        " recipe.load(path)\n except RecipeError: print('refused')\n"
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from kotune.recipe import reading as recipe\n"
+        "from kotune.errors import RecipeError\n"
+        "for path in map(Path, sys.argv[1:]):\n"
+        " try: recipe.load(path)\n"
+        " except RecipeError: print('refused')\n"
     )
     files = [*map(str, tmp_path.glob("*.yml")), "/dev/zero"]
     done = subprocess.run(

@@ -53,9 +53,8 @@ def test_whatever_preparing_calls_is_known(tmp_path: Path) -> None:
     runs."""
     entries = [Entry("nli_sample"), Entry("nli_sample", "write", samples=30, weight=1.5)]
     scored = Scored({"nli_sample_ko": DataPlace("nli_sample")}, "drop")
-    convert.convert(
-        [Entry("nli_sample")], tmp_path / "first", 42, scored
-    )  # what is cached is called once
+    # What is cached is called once.
+    convert.convert([Entry("nli_sample")], tmp_path / "first", 42, scored)
     found = called(lambda: convert.convert(entries, tmp_path / "data", 42, scored))
     assert len(found) > 30
     assert found <= known("kodata.prepare.convert.convert", kodata__SOURCES=("nli_sample",))

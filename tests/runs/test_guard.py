@@ -110,9 +110,8 @@ def test_a_file_of_terabytes_is_refused_before_it_is_digested(tmp_path: Path) ->
                 match=f"{name}: a file of over 20,000,000,000 bytes, which no run leaves",
             ):
                 refuses(folder)
-        os.truncate(
-            folder / name, 1 << 33
-        )  # an adapter may be so large; what a report reads may not
+        # An adapter may be so large; what a report reads may not.
+        os.truncate(folder / name, 1 << 33)
         guard.check(folder)
         begun = time.process_time()
         if name != "data/manifest.json":

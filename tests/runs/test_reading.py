@@ -107,8 +107,9 @@ def test_the_largest_files_that_are_read_at_all_take_bounded_memory(
     )
     code = (
         "import sys; from pathlib import Path; from kotune.runs import reading;"
-        f" reading.{read}(Path(sys.argv[1]))\nprint(next(line for line in open('/proc/self/status')"
-        " if line.startswith('VmHWM')).split()[1])"
+        f" reading.{read}(Path(sys.argv[1]))\n"
+        "print(next(line for line in open('/proc/self/status') if"
+        " line.startswith('VmHWM')).split()[1])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "file")],

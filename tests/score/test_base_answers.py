@@ -294,9 +294,8 @@ def test_answers_that_were_taken_over_keep_the_name_of_the_run_that_gave_them(ro
 def test_the_batches_of_answers_that_were_taken_over_are_those_of_the_run_that_gave_them(
     root: Path,
 ) -> None:
-    assert (
-        taken(root) and read_json(note_path(root, TASK, "base"))["batches"] == []
-    )  # a run of an earlier version
+    # A run of an earlier version.
+    assert taken(root) and read_json(note_path(root, TASK, "base"))["batches"] == []
     note_path(root, TASK, "base").unlink()
     rewritten(root.parent / "other", batches={"base": [64, 256], "tuned": [32]})
     assert taken(root) and read_json(note_path(root, TASK, "base"))["batches"] == [64, 256]

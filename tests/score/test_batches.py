@@ -206,9 +206,8 @@ def test_a_gpu_writes_short_prompts_in_larger_batches_than_long_ones(
     gpu.model = SimpleNamespace(
         config=SimpleNamespace(get_text_config=lambda: SimpleNamespace(hidden_size=8))
     )
-    assert list(batches.parts(gpu, ASKED, batches.MOST)) == [
-        32
-    ]  # nobody knows what its answers hold
+    # Nobody knows what its answers hold.
+    assert list(batches.parts(gpu, ASKED, batches.MOST)) == [32]
 
 
 def test_a_loaded_model_has_the_sizes_that_its_shape_says(fresh: Any) -> None:

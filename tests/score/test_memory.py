@@ -96,9 +96,8 @@ def questions(number: int) -> list[Any]:
 def test_log_likelihoods_of_finished_batches_are_kept(fails: int) -> None:
     model, requests = random_models.made("llama"), questions(9)
     made = ours(model, batch_size=4)
-    expected = made._loglikelihood_tokens(
-        requests, disable_tqdm=True
-    )  # two passes for each three contexts
+    # Two passes for each three contexts.
+    expected = made._loglikelihood_tokens(requests, disable_tqdm=True)
     now = full(model, fails)
     found = made._loglikelihood_tokens(requests, disable_tqdm=True)
     assert made.batch_size_per_gpu == 2
@@ -106,9 +105,8 @@ def test_log_likelihoods_of_finished_batches_are_kept(fails: int) -> None:
         [value for value, _ in expected], abs=1e-4
     )
     contexts = [row[0] for row in now.read if len(row) > 1]
-    again = (
-        3 if fails in (2, 4) else 0
-    )  # where the second pass of a batch fails, its contexts were read already
+    # Where the second pass of a batch fails, its contexts were read already.
+    again = 3 if fails in (2, 4) else 0
     assert len(contexts) == 9 + again and set(contexts) == {*range(1, 10)}
 
 
@@ -135,10 +133,8 @@ def test_answers_of_finished_batches_are_kept(repeats: int) -> None:
     model.generate = once_too_large
     hook = made.cache_hook
     assert made.generate_until(requests, disable_tqdm=True) == expected
-    assert (made.most, made.batch_size_per_gpu) == (
-        1,
-        2,
-    )  # answers alone have smaller batches from here on
+    # Answers alone have smaller batches from here on.
+    assert (made.most, made.batch_size_per_gpu) == (1, 2)
     assert made.written == [2, 1]  # both sizes gave answers
     assert made.cache_hook is hook
     assert [len(batch) for batch in asked] == [2, 2] + [1] * (4 * repeats - 2)

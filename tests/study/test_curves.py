@@ -241,9 +241,8 @@ def test_the_stated_intervals_hold_the_truth_in_90_to_98_of_100_studies(name: st
     rng = np.random.default_rng(20)
     told = covers(SCENARIOS[name], [scored(SCENARIOS[name], rng) for _ in range(CASES)])
     narrower = [told.pop(key, 1.0) for key in [*told] if key.startswith("crossing,")]
-    assert (
-        min(narrower, default=1.0) >= 0.8
-    )  # no promise: what docs/study.md says of the studies that tell something
+    # No promise: what docs/study.md says of the studies that tell something.
+    assert min(narrower, default=1.0) >= 0.8
     assert all(0.90 <= share <= 0.98 for share in told.values()), told
 
 

@@ -119,8 +119,11 @@ def test_cells_are_the_product_with_the_first_seed_and_small_sizes_first(grid: S
 
 def test_roles_are_arm_size_seed_and_choice(write: Callable[[str], Path]) -> None:
     text = (
-        "recipes: [a.yml]\nlimit: 30\nvary:\n  adapter: [qlora]\n  axolotl.learning_rate: [1.0e-5,"
-        " 2.0e-4]\n"
+        "recipes: [a.yml]\n"
+        "limit: 30\n"
+        "vary:\n"
+        "  adapter: [qlora]\n"
+        "  axolotl.learning_rate: [1.0e-5, 2.0e-4]\n"
     )
     found = file.load(write(text))
     assert [cell.arm for cell in found.cells] == ["a, qlora"] * 2
@@ -392,10 +395,8 @@ def test_a_report_is_written_of_what_is_there_and_says_what_is_missing(
 def test_a_cell_that_cannot_even_begin_stops_no_other(
     grid: Study, runs: Any, reported: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = (
-        "b data.0.samples=80 seed=2",
-        "b data.0.samples=80 seed=1",
-    )  # those that are prepared first
+    # Those that are prepared first.
+    first, second = ("b data.0.samples=80 seed=2", "b data.0.samples=80 seed=1")
     runs.errors = {
         first: StageError("runs/b: another run works in this folder"),
         second: FileExistsError(17, "File exists", "runs/b"),
@@ -499,9 +500,8 @@ def test_a_report_is_not_written_over_a_run_or_over_that_of_another_study(
     ):
         command.start(named, command.StudyOptions(), print)
     assert runs == []
-    command.start(
-        grid.file.absolute(), command.StudyOptions(), print
-    )  # the same file by another name
+    # The same file by another name.
+    command.start(grid.file.absolute(), command.StudyOptions(), print)
     Path("grid.yml").unlink()  # and a name that nobody has any more
     command.start(Path("other/grid.yml"), command.StudyOptions(), print)
 
@@ -615,9 +615,8 @@ def test_a_base_model_that_was_asked_is_not_counted_again_unless_cells_start_at_
     assert all(one.asks_base and one.on and one.seconds == one.on.total for one in at_once)
     for one in in_turn[4:]:
         assert one.on and one.seconds == one.on.total - one.on.base and one.on.base > 0
-        assert (
-            2 * one.on.base < one.on.seconds["likelihood"] + one.on.seconds["generation"]
-        )  # it has no adapter to wait for
+        # It has no adapter to wait for.
+        assert 2 * one.on.base < one.on.seconds["likelihood"] + one.on.seconds["generation"]
     for engine, note in ((None, cost.ONCE), ("sky", cost.ONCE), ("slurm", cost.EACH)):
         write_text(Path("cli.py"), "")
         words = command.StudyOptions(

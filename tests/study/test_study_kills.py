@@ -92,9 +92,8 @@ def test_a_study_that_is_killed_five_times_ends_with_the_same_table(
     rng = random.Random(8)
     killed = [kill(tmp_path, rng.uniform(0.05, 0.6) * whole[1]) for _ in range(KILLS)]
     finish(tmp_path)
-    assert sum(killed) >= KILLS - 1, (
-        "it ended before it was killed"
-    )  # what is done stays done, so a late one may find none
+    # What is done stays done, so a late one may find none.
+    assert sum(killed) >= KILLS - 1, "it ended before it was killed"
     assert scores(tmp_path) == scores(whole[0]) and len(scores(tmp_path)) == 2
     assert table(tmp_path) == table(whole[0]) and len(table(tmp_path)["cells"]) == 2
 

@@ -152,9 +152,8 @@ def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said
     halves = [
         at for at, (cell, _) in enumerate(cells) if cell.samples == 1000 and cell.arm == "llama"
     ]
-    assert not any(
-        one.is_chosen for one in tried([again[halves[0]], again[halves[3]]])
-    )  # each of another seed
+    # Each of another seed.
+    assert not any(one.is_chosen for one in tried([again[halves[0]], again[halves[3]]]))
 
 
 def test_a_sample_of_all_rows_and_all_of_them_are_one_size_and_rows_are_of_the_entry_that_varies(
@@ -284,9 +283,8 @@ def test_the_cost_of_a_target_is_told_between_measured_sizes_alone(tmp_path: Pat
         words.spent(replace(one, place=later, seconds=(60.0, None)))
         == "more than 1.0 minutes of training, 60 won"
     )
-    assert (
-        words.spent(replace(one, place=Place(250, 4000, -1, -1), seconds=(60.0, 120.0))) == ""
-    )  # it may never pass
+    # It may never pass.
+    assert words.spent(replace(one, place=Place(250, 4000, -1, -1), seconds=(60.0, 120.0))) == ""
     assert words.spent(replace(one, place=sure, seconds=(None, None))) == ""
     assert found._seconds("llama", 1_000) == pytest.approx(160)
     assert found._seconds("llama", 5_000) is None and found._seconds("llama", 200) is None

@@ -132,9 +132,8 @@ def test_a_model_that_knows_is_all_ones() -> None:
 def test_a_model_that_follows_the_order_of_the_labels_is_found_out() -> None:
     found = judged(NLI, follows_the_first_label)
     assert (found["wording_agreement"], found["order_agreement"], found["agreement"]) == (1, 0, 0)
-    assert found["pair_agreement"] == pytest.approx(
-        4 * 3 / (6 * 5)
-    )  # four prompts begin with 함의, one with each other
+    # Four prompts begin with 함의, one with each other.
+    assert found["pair_agreement"] == pytest.approx(4 * 3 / (6 * 5))
     assert found["fleiss_kappa"] == pytest.approx((0.4 - 0.5) / (1 - 0.5))
     assert (found["consistent_and_right"], found["three_labels"], found["swap_consistent"]) == (
         0,
@@ -339,9 +338,8 @@ def test_overlap_is_the_mean_cosine_of_bigrams_within_and_between_groups() -> No
     ]
     crossed = [cosine(a, b) for a in answers[0] for b in answers[1]]
     within, between, gain = overlaps(answers)
-    assert within == pytest.approx(
-        sum(pairs) / len(pairs), abs=0.02
-    )  # buckets shared by chance move it a little
+    # Buckets shared by chance move it a little.
+    assert within == pytest.approx(sum(pairs) / len(pairs), abs=0.02)
     assert between == pytest.approx(sum(crossed) / len(crossed), abs=0.02)
     assert gain == pytest.approx(within - between)
 
@@ -394,9 +392,8 @@ def test_a_model_that_knows_the_answers_is_right_in_whichever_form(evaluate: Eva
     )
     assert 0 < found["same_answer"] < 1
     assert found["answer_overlap_gain"] > 0.2
-    assert (
-        found["answer_overlap_between"] > 0.3
-    )  # short answers that all end in 입니다: the line to hold overlap against
+    # Short answers that all end in 입니다: the line to hold overlap against.
+    assert found["answer_overlap_between"] > 0.3
     bare = judged(QUESTIONS, lambda prompt, doc: right_form(prompt, doc).removesuffix("입니다."))
     assert bare["answer_overlap_between"] < 0.1
     asked, options = result["asked"][0]

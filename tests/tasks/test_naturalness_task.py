@@ -215,8 +215,9 @@ def test_both_tasks_answer_the_question_of_naturalness_and_train_on_nothing() ->
 
 def test_a_recipe_may_score_the_prompts_but_not_train_on_them(cli: Cli, tmp_path: Path) -> None:
     recipe = (
-        "model: quickstart-llama\ndata: [{{source: {}}}]\ntasks: [ko_naturalness,"
-        " ko_naturalness_sampled]\n"
+        "model: quickstart-llama\n"
+        "data: [{{source: {}}}]\n"
+        "tasks: [ko_naturalness, ko_naturalness_sampled]\n"
     )
     assert cli("check", write_recipe(tmp_path, recipe.format("nli_sample"))).returncode == 0
     refused = cli("check", write_recipe(tmp_path, recipe.format("naturalness")))

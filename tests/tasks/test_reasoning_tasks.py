@@ -84,9 +84,8 @@ def test_a_part_has_the_accuracy_of_its_items(evaluate: Evaluate) -> None:
     kinds = {name: value for name, value in kinds.items() if "stderr" not in name}
     assert set(kinds) == {f"acc_{kind}" for kind in {doc["source"] for doc in known.values()}}
     assert kinds["acc_time"] == kinds["acc_roles"] == 1
-    assert (
-        kinds["acc_negation"] == kinds["acc_quantity"] == pytest.approx(1 / 3)
-    )  # of equal choices the first
+    # Of equal choices the first.
+    assert kinds["acc_negation"] == kinds["acc_quantity"] == pytest.approx(1 / 3)
 
 
 def test_a_sure_and_right_model_is_calibrated_and_a_sure_constant_one_is_not(

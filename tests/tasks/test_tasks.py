@@ -262,9 +262,8 @@ def test_a_model_that_knows_the_reviews_gets_full_marks_and_one_word_gets_its_sh
     assert (scores["acc,none"], scores["macro_f1,none"]) == (1, 1)
     result = evaluate("nsmc_ko", lambda _, word: float("긍정" in word), few)
     assert [word for _, word in result["asked"][:2]] == [" 부정", " 긍정"]
-    assert result["scores"]["acc,none"] == pytest.approx(
-        2 / 3
-    )  # of three: the empty review is left out
+    # Of three: the empty review is left out.
+    assert result["scores"]["acc,none"] == pytest.approx(2 / 3)
     assert result["scores"]["macro_f1,none"] == pytest.approx((2 * 2 / (2 * 2 + 1)) / 2)
 
 
@@ -444,12 +443,10 @@ def test_rouge_matches_tables_worked_by_hand() -> None:
     assert scores["rouge1_word"] == pytest.approx(2 * 2 / (3 + 2))
     assert scores["rouge2_word"] == 0
     assert scores["rougeL_word"] == pytest.approx(2 * 2 / (3 + 2))
-    assert functions.rouge("왔다 비가", "비가 왔다")["rougeL_word"] == pytest.approx(
-        0.5
-    )  # order counts
-    assert (
-        functions.rouge("비가왔다", "비가 왔다")["rougeL_char"] == 1
-    )  # spacing does not, by characters
+    # Order counts.
+    assert functions.rouge("왔다 비가", "비가 왔다")["rougeL_word"] == pytest.approx(0.5)
+    # Spacing does not, by characters.
+    assert functions.rouge("비가왔다", "비가 왔다")["rougeL_char"] == 1
     assert set(functions.rouge("", "비가 왔다").values()) == {0.0}
 
 

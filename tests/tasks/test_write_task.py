@@ -175,9 +175,8 @@ def test_novelty_is_the_share_of_unknown_grams() -> None:
     ]
     judge = nli_judge.Judge(rows)
     assert judge.novelty("땅이 젖는다!") == 0
-    assert judge.novelty("땅이젖는가나") == pytest.approx(
-        2 / 3
-    )  # 땅이젖는 is known; 이젖는가 and 젖는가나 are not
+    # 땅이젖는 is known; 이젖는가 and 젖는가나 are not.
+    assert judge.novelty("땅이젖는가나") == pytest.approx(2 / 3)
     assert judge.novelty("땅이") is None
     assert judge.is_copy("땅이  젖는다") and not judge.is_copy("땅이 젖는가")
 

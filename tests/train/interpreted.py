@@ -20,15 +20,12 @@ from kotune.models import presets
 
 MODELS = ("quickstart-llama", "quickstart-deepseek")  # a tied head, no biases; biases of q, k and v
 LAYERS = 2
-BATCH, LENGTH = (
-    2,
-    7,
-)  # 2 x 7 x 384 elements of an MLP are five whole blocks of the kernel and a part of one
+# 2 x 7 x 384 elements of an MLP are five whole blocks of the kernel and a part of one.
+BATCH, LENGTH = (2, 7)
 SCALE = 1024.0  # of the loss, as fp16 is trained; without it small gradients would be zero
 SEED = 0
-Step = dict[
-    str, torch.Tensor
-]  # logits (BATCH, LENGTH, vocabulary) and the gradient of each A and B, in float32
+# Logits (BATCH, LENGTH, vocabulary) and the gradient of each A and B, in float32.
+Step = dict[str, torch.Tensor]
 
 
 class OnCpu:

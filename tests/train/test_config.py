@@ -241,9 +241,8 @@ def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
     assert made["attn_implementation"] == ("sdpa" if precision[0] is False else "flash_attention_2")
     asked = axolotl_config.config(reading.load(path, ("axolotl.bf16=true",)), "cuda", is_old=is_old)
     assert asked["bf16"] is True and not asked.get("fp16")  # transformers refuses both
-    assert (
-        axolotl_config.config(reading.load(path), "cuda")["bf16"] == "auto"
-    )  # as a plan for another GPU asks
+    # As a plan for another GPU asks.
+    assert axolotl_config.config(reading.load(path), "cuda")["bf16"] == "auto"
     assert axolotl_config.config(reading.load(path), "cpu")["bf16"] is False
 
 

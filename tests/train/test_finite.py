@@ -104,9 +104,10 @@ def test_a_gigabyte_of_nothing_takes_little_memory(tmp_path: Path) -> None:
     )
     os.truncate(path, path.stat().st_size + size)
     code = (
-        "import sys; from pathlib import Path; from kotune.train.finite import not_finite\nassert"
-        " not_finite(Path(sys.argv[1])) == []\nprint(next(line for line in"
-        " open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+        "import sys; from pathlib import Path; from kotune.train.finite import not_finite\n"
+        "assert not_finite(Path(sys.argv[1])) == []\n"
+        "print(next(line for line in open('/proc/self/status') if"
+        " line.startswith('VmHWM')).split()[1])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],

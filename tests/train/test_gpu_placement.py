@@ -53,9 +53,8 @@ def seen(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     for name, value in training.surroundings(launcher).items():
         monkeypatch.setenv(name, value)
-    return list(
-        torch.cuda._parse_visible_devices()[:installed]
-    )  # torch counts 64 where nothing is said
+    # Torch counts 64 where nothing is said.
+    return list(torch.cuda._parse_visible_devices()[:installed])
 
 
 @pytest.mark.parametrize("model", MODELS)

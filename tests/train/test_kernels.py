@@ -33,7 +33,8 @@ CONFIG = {
     "attn_implementation": KERNEL,
 }
 MODEL = (
-    "import sys\nfrom transformers import AutoConfig, AutoModelForCausalLM\n"
+    "import sys\n"
+    "from transformers import AutoConfig, AutoModelForCausalLM\n"
     "AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(sys.argv[1]))"
 )
 BITSANDBYTES = (

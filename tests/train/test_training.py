@@ -96,8 +96,9 @@ def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_who
     trained(tmp_path, GOOD)
     lines = "".join(json.dumps(event) + "\n" for event in GOOD)
     code = (
-        f"import time\nfor line in {lines!r}.splitlines(True):\n open('metrics.jsonl',"
-        " 'a').write(line); time.sleep(0.1)"
+        "import time\n"
+        f"for line in {lines!r}.splitlines(True):\n"
+        " open('metrics.jsonl', 'a').write(line); time.sleep(0.1)"
     )
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", code])
     assert list(training.train(tmp_path, INPUTS)) == GOOD
@@ -626,7 +627,7 @@ def test_want_of_gpu_memory_is_known_however_it_is_said(tmp_path: Path, line: st
     (tmp_path / "log").write_text(f'Traceback (most recent call last):\n  File "x"\n{line}\n')
     assert out_of_memory.is_exhausted(tmp_path / "log")
     (tmp_path / "log").write_text(
-        "RuntimeError: CUDA error: an illegal memory access was encountered\nout of memory of the"
-        " host\n"
+        "RuntimeError: CUDA error: an illegal memory access was encountered\n"
+        "out of memory of the host\n"
     )
     assert not out_of_memory.is_exhausted(tmp_path / "log")

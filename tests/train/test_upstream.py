@@ -106,9 +106,8 @@ def test_lm_eval_rounds_the_log_likelihoods_of_a_16_bit_model_so_that_choices_ti
         answers("bfloat16", **upstream.exact_softmax()),
         answers("float32"),
     )
-    assert (
-        ties(rounded) > 10 * ties(exact) and ties(whole) == 0
-    )  # the logits themselves are rounded, too
+    # The logits themselves are rounded, too.
+    assert ties(rounded) > 10 * ties(exact) and ties(whole) == 0
     best = [
         [max(range(3), key=choices.__getitem__) for choices in found]
         for found in (rounded, exact, whole)
@@ -255,9 +254,8 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     from axolotl.cli.config import load_cfg
     from axolotl.integrations.base import PluginManager
 
-    monkeypatch.setattr(
-        PluginManager, "_instance", None
-    )  # ours may be registered by another test of this process
+    # Ours may be registered by another test of this process.
+    monkeypatch.setattr(PluginManager, "_instance", None)
     monkeypatch.chdir(tmp_path)
     recipe = reading.load(
         ROOT / "recipes" / "quickstart_llama.yml", ("axolotl.trackio_project_name=ko",)

@@ -131,9 +131,9 @@ def alone(script: str) -> "subprocess.CompletedProcess[str]":
 
 def test_what_python_cannot_interrupt_is_ended_by_the_kernel() -> None:
     done = alone(
-        "from jinja2.sandbox import ImmutableSandboxedEnvironment as"
-        " Made\nbounds.bound_templates()\nprint(Made().from_string('{{ (3 ** (10 ** 9)) % 7"
-        " }}').render(messages=[]))"
+        "from jinja2.sandbox import ImmutableSandboxedEnvironment as Made\n"
+        "bounds.bound_templates()\n"
+        "print(Made().from_string('{{ (3 ** (10 ** 9)) % 7 }}').render(messages=[]))"
     )
     assert done.returncode == -signal.SIGPROF, done
 

@@ -116,23 +116,30 @@ def test_a_folder_that_takes_no_log_is_told(folder: Path) -> None:
     [
         (
             (
-                "[rank1]: Traceback (most recent call last):\n[rank1]:   File 'a'\n[rank1]:"
-                " ValueError: no such key\nbye\n"
+                "[rank1]: Traceback (most recent call last):\n"
+                "[rank1]:   File 'a'\n"
+                "[rank1]: ValueError: no such key\n"
+                "bye\n"
             ),
             "ValueError: no such key",
         ),
         (
             (
-                "Traceback (most recent call last):\n  File 'a'\nKeyError: 'x'\nTraceback (most"
-                " recent call last):\n  File 'b'\nsubprocess.CalledProcessError: Command 'axolotl'"
-                " returned non-zero exit status 1.\n"
+                "Traceback (most recent call last):\n"
+                "  File 'a'\n"
+                "KeyError: 'x'\n"
+                "Traceback (most recent call last):\n"
+                "  File 'b'\n"
+                "subprocess.CalledProcessError: Command 'axolotl' returned non-zero"
+                " exit status 1.\n"
             ),
             "KeyError: 'x'",
         ),
         (
             (
-                "Traceback (most recent call last):\n  File 'b'\nsubprocess.CalledProcessError:"
-                " Command died with SIGKILL\n"
+                "Traceback (most recent call last):\n"
+                "  File 'b'\n"
+                "subprocess.CalledProcessError: Command died with SIGKILL\n"
             ),
             "subprocess.CalledProcessError: Command died with SIGKILL",
         ),

@@ -156,12 +156,15 @@ def test_a_checkout_full_of_modules(tmp_path: Path) -> None:
     (tmp_path / "tasks" / "kotune_tasks").symlink_to(tree / "tasks")
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "tasks")}
     child = (
-        "import subprocess, sys; sys.argv = ['cli.py', '--help']\nimport runpy\ntry:"
-        " runpy.run_path('cli.py', run_name='__main__')\nexcept SystemExit: pass\nfrom pathlib"
-        " import Path\nfrom kotune.worker import tether\ncode ="
-        f" {BUSY + chr(10) + 'import kotune.worker.call as used; print(used.__file__)'!r}\nended ="
-        " tether.start([sys.executable, '-c', code], Path('.'),"
-        " subprocess.PIPE)\nprint(ended.communicate()[0])"
+        "import subprocess, sys; sys.argv = ['cli.py', '--help']\n"
+        "import runpy\n"
+        "try: runpy.run_path('cli.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "from pathlib import Path\n"
+        "from kotune.worker import tether\n"
+        f"code = {BUSY + chr(10) + 'import kotune.worker.call as used; print(used.__file__)'!r}\n"
+        "ended = tether.start([sys.executable, '-c', code], Path('.'), subprocess.PIPE)\n"
+        "print(ended.communicate()[0])"
     )
     for words in (["cli.py", "check", "recipes/quickstart_llama.yml"], ["-P", "-c", child]):
         done = subprocess.run(

@@ -14,14 +14,21 @@ from tests.worker.test_tether import assert_its_child_ends_too
 def up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A server that imports nothing heavy, with jobs of its own; the folder where they run."""
     (tmp_path / "jobs.py").write_text(
-        "import os, sys, time\nfrom types import SimpleNamespace\nfrom kotune.errors import"
-        " RecipeError\nfrom kotune.worker import server\nimport builtins\nbuiltins.seen = 0\ndef"
-        " say(root, word): builtins.seen += 1; print(word, root, builtins.seen)\ndef refuse(root):"
-        " raise RecipeError('no such task')\ndef fall(root): raise ZeroDivisionError('by"
-        " nought')\ndef die(root): os.kill(os.getpid(), 9)\ndef wait(root): open('pid',"
-        " 'w').write(str(os.getpid())); time.sleep(60)\nfor run in (say, refuse, fall, die,"
-        " wait):\n    sys.modules[f'kotune.{run.__name__}.job'] ="
-        " SimpleNamespace(run=run)\nserver.IMPORTED = ()\nserver._serve()\n"
+        "import os, sys, time\n"
+        "from types import SimpleNamespace\n"
+        "from kotune.errors import RecipeError\n"
+        "from kotune.worker import server\n"
+        "import builtins\n"
+        "builtins.seen = 0\n"
+        "def say(root, word): builtins.seen += 1; print(word, root, builtins.seen)\n"
+        "def refuse(root): raise RecipeError('no such task')\n"
+        "def fall(root): raise ZeroDivisionError('by nought')\n"
+        "def die(root): os.kill(os.getpid(), 9)\n"
+        "def wait(root): open('pid', 'w').write(str(os.getpid())); time.sleep(60)\n"
+        "for run in (say, refuse, fall, die, wait):\n"
+        "    sys.modules[f'kotune.{run.__name__}.job'] = SimpleNamespace(run=run)\n"
+        "server.IMPORTED = ()\n"
+        "server._serve()\n"
     )
     start = tether.start
     monkeypatch.setattr(
@@ -48,6 +55,21 @@ def test_a_job_has_its_own_folder_log_and_state(up: Path) -> None:
             encoding="utf-8"
         ) == f"안녕 {up / name} 1\n\nkotune-done\n"
     assert not server.is_up()
+
+
+def test_a_run_in_a_study_uses_its_server_and_one_alone_starts_one_in_its_folder(up: Path) -> None:
+    with server.up():
+        call.call("say", up, word="a")
+        first = server._server
+        with server.up(up):
+            call.call("say", up, word="a")
+            assert server._server is first
+        call.call("say", up, word="a")
+        assert server._server is first and first and first.poll() is None
+    with server.up(up):
+        call.call("say", up, word="a")
+        assert server._server
+        assert Path(f"/proc/{server._server.pid}/cwd").resolve() == up.resolve()
 
 
 def test_what_a_job_raised_is_raised(up: Path) -> None:
@@ -108,10 +130,14 @@ def test_a_server_that_cannot_begin_says_why(up: Path, begins: str, told: str) -
 )
 def test_a_job_ends_with_whoever_started_it(up: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom kotune.worker import call, server,"
-        " tether\nstart = tether.start\ntether.start = lambda command, *rest, **more:"
-        " start([sys.executable, 'jobs.py'], *rest, **more)\nserver.detect_device = lambda:"
-        " 'cpu'\nwith server.up(): call.call('wait', Path.cwd())\n"
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from kotune.worker import call, server, tether\n"
+        "start = tether.start\n"
+        "tether.start = lambda command, *rest, **more: start([sys.executable,"
+        " 'jobs.py'], *rest, **more)\n"
+        "server.detect_device = lambda: 'cpu'\n"
+        "with server.up(): call.call('wait', Path.cwd())\n"
     )
     assert_its_child_ends_too(code, up)
 

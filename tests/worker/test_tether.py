@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -123,9 +122,11 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
 
 def test_a_second_sigterm_does_not_cut_the_last_checkpoint_short(tmp_path: Path) -> None:
     code = (
-        "import time\nfrom kotune.commands.boundary import"
-        " unwind_when_terminated\nunwind_when_terminated()\ntry: print('ready', flush=True);"
-        " time.sleep(60)\nexcept KeyboardInterrupt: print('told', flush=True); time.sleep(1);"
+        "import time\n"
+        "from kotune.commands.boundary import unwind_when_terminated\n"
+        "unwind_when_terminated()\n"
+        "try: print('ready', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt: print('told', flush=True); time.sleep(1);"
         " print('saved', flush=True)"
     )
     with subprocess.Popen(
@@ -147,14 +148,27 @@ def heeding() -> None:
 
 
 def wait_for_child(pid: int, seconds: float = 60) -> int:
-    """The first tethered child of a process."""
+    """The process of the first job: a child of `pid`, or one that its server forked."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            with suppress(
-                FileNotFoundError
-            ):  # git, which tells the revision, may have ended meanwhile
-                if b"kotune.worker.jobs" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
+        for child in children(pid):
+            if b"kotune.worker.jobs" in command_of(child):
+                return child
+            if b"kotune.worker.server" in command_of(child) and (forks := children(child)):
+                return forks[0]
         time.sleep(0.02)
     raise AssertionError("no child was started")
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # it ended meanwhile, as git does, which reads the revision
+        return []
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""

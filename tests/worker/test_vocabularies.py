@@ -90,15 +90,23 @@ def test_a_models_own_vocabulary_is_read(tmp_path: Path) -> None:
 
 def test_the_locked_classes_are_the_librarys_in_all_else(tmp_path: Path) -> None:
     code = (
-        "import copy, tokenizers\nfrom tokenizers import models\nfrom tokenizers.models import"
-        " WordLevel\nmade = tokenizers.Tokenizer(WordLevel({'가': 0},"
-        " unk_token='가'))\nprint(isinstance(made.model, models.WordLevel), isinstance(made.model,"
-        " models.BPE), WordLevel.__name__,\n      copy.deepcopy(made).encode('가').ids,"
-        " tokenizers.Tokenizer(models.BPE()).get_vocab_size())\nfor ask in (lambda:"
-        " models.BPE.from_file('a', 'b'), lambda: WordLevel.read_file('/etc/passwd'),\n           "
-        " lambda: models.WordPiece(vocab='/etc/passwd'), lambda: models.BPE('/etc/passwd',"
-        " '/etc/passwd'),\n            lambda: models.BPE({}, '/dev/ptmx')):\n    try:\n       "
-        " ask()\n    except ValueError as error:\n        print(str(error)[:20])"
+        "import copy, tokenizers\n"
+        "from tokenizers import models\n"
+        "from tokenizers.models import WordLevel\n"
+        "made = tokenizers.Tokenizer(WordLevel({'가': 0}, unk_token='가'))\n"
+        "print(isinstance(made.model, models.WordLevel), isinstance(made.model,"
+        " models.BPE), WordLevel.__name__,\n"
+        "      copy.deepcopy(made).encode('가').ids,"
+        " tokenizers.Tokenizer(models.BPE()).get_vocab_size())\n"
+        "for ask in (lambda: models.BPE.from_file('a', 'b'), lambda:"
+        " WordLevel.read_file('/etc/passwd'),\n"
+        "            lambda: models.WordPiece(vocab='/etc/passwd'), lambda:"
+        " models.BPE('/etc/passwd', '/etc/passwd'),\n"
+        "            lambda: models.BPE({}, '/dev/ptmx')):\n"
+        "    try:\n"
+        "        ask()\n"
+        "    except ValueError as error:\n"
+        "        print(str(error)[:20])"
     )
     done = child(tmp_path, code)
     assert done.stdout.splitlines() == [
@@ -110,9 +118,15 @@ def test_the_locked_classes_are_the_librarys_in_all_else(tmp_path: Path) -> None
 def test_a_read_that_waits_ends_with_its_process() -> None:
     """It takes no CPU time."""
     code = (
-        "import os\nfrom kotune.worker import bounds\nbounds.CLOCK = bounds.SLOWEST ="
-        " 0.2\nbounds.KILLED = 1.0\nwith bounds.tokenizing():\n    pass\nend, _ = os.pipe()\nwith"
-        " bounds.tokenizing():\n    os.read(end, 1)"
+        "import os\n"
+        "from kotune.worker import bounds\n"
+        "bounds.CLOCK = bounds.SLOWEST = 0.2\n"
+        "bounds.KILLED = 1.0\n"
+        "with bounds.tokenizing():\n"
+        "    pass\n"
+        "end, _ = os.pipe()\n"
+        "with bounds.tokenizing():\n"
+        "    os.read(end, 1)"
     )
     done = child(Path.cwd(), code)
     assert done.returncode == -signal.SIGALRM, done.stderr

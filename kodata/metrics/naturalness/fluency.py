@@ -56,9 +56,8 @@ def chances(lines: str) -> "Array":
         seen, total, rest = (
             _count(keys) * whole for keys in (_key(grams), _key(contexts), _key(~contexts))
         )
-        shorter = seen = np.minimum(
-            seen, shorter
-        )  # two hashes may meet by chance; no n-gram is without its own end
+        # Two hashes may meet by chance; no n-gram is without its own end.
+        shorter = seen = np.minimum(seen, shorter)
         known = (total > 0) & (rest > 0)
         found = np.where(
             known, (np.minimum(seen, total) + rest * found) / np.maximum(total + rest, 1), found

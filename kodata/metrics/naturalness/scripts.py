@@ -15,9 +15,8 @@ from unicodedata import name
 from kodata.metrics.naturalness.names import NAMES
 from kodata.text import composed
 
-_BRACKETED = re.compile(
-    r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*』"
-)  # a gloss or a title: 한자(漢字), 초밥[すし]
+# A gloss or a title: 한자(漢字), 초밥[すし].
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*』")
 _CODE = re.compile(r"```.*?(```|\Z)|`[^`\n]*`", re.DOTALL)
 # A quote without Hangul mentions the foreign word; one with Hangul is somebody's speech.
 _QUOTED = re.compile(r"(\"|“|'|‘|「)[^가-힣\n\"“”'‘’「」]*(\"|”|'|’|」)")

@@ -84,9 +84,8 @@ def _gaps(text: str) -> set[int]:
 
 # ---- speech levels
 
-_QUOTED = re.compile(
-    r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'"
-)  # what somebody says in the text has its own level
+# What somebody says in the text has its own level.
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'")
 _ENDINGS = (
     ("hapsyo", ("니다", "니까", "시오", "시다")),
     ("haeyo", ("요", "죠")),

@@ -209,9 +209,8 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) 
     tokenizer.save_pretrained(out)
     described = out / "tokenizer_config.json"
     settings = json.loads(described.read_text("utf-8"))
-    settings["tokenizer_class"] = (
-        "PreTrainedTokenizerFast"  # the name that every version of transformers knows
-    )
+    # The name that every version of transformers knows.
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     described.write_text(
         json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
     )

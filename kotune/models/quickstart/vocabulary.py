@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 VOCABULARY_SIZE = 1120
 TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
 TRAINING_DOCUMENTS = 5_000
-THOUGHT = (
-    "<think>",
-    "</think>",
-)  # as in DeepSeek-R1-Distill one id each, but text: decoding keeps them
+# As in DeepSeek-R1-Distill one id each, but text: decoding keeps them.
+THOUGHT = ("<think>", "</think>")
 # Beyond the corpus, so that other Korean text is not spelled in bytes alone.
 COMMON_SYLLABLES = (
     "가각간갈감갑강같개거건걸것게겨격견결경계고곡곤골공과관광교구국군굴권귀규그극근글금급기긴길김까께꼭꿈끝나난날남내너널네녀년노녹"
