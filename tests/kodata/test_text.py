@@ -24,7 +24,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=["marks", "letters made of marks", "mixed"])
-@pytest.mark.parametrize("of", [clean, content, spaced, folded, final_answer, thought, foreign_words, side])
+@pytest.mark.parametrize(
+    "of", [clean, content, spaced, folded, final_answer, thought, foreign_words, side]
+)
 def test_a_long_run_of_marks_takes_no_time(of: Callable[[str], object], text: str) -> None:
     begun = time.process_time()
     of(text)

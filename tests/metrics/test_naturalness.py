@@ -47,7 +47,9 @@ def counts(text: str) -> dict[str, int]:
 def test_lines_of_the_earlier_version_are_still_read_rightly() -> None:
     rows = [row for row in battery.read_rows("scripts") if row["guid"].startswith(battery.EARLIER)]
     assert len(rows) == 80
-    assert [row["text"] for row in rows if bool(scripts.foreign_words(row["text"])) != row["fault"]] == []
+    assert [
+        row["text"] for row in rows if bool(scripts.foreign_words(row["text"])) != row["fault"]
+    ] == []
 
 
 def test_no_premise_of_klue_is_taken_for_leaky(real_klue: Path) -> None:

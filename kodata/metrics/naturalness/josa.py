@@ -7,6 +7,7 @@ morphological analyser, reads it as a particle: the check misses many faults so 
 is nearly always one. Its precision and recall: tasks/ko_naturalness/README.md."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from kodata.metrics.morphemes import kiwi
@@ -34,7 +35,7 @@ def broken_josa(text: str) -> list[str]:
 
 def find_broken(text: str, tokens: Sequence[Any]) -> Iterator[str]:
     """The same, for a text that Kiwi has read already."""
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         end = token.start + token.len
         ends_word = end == len(text) or not text[end].isalnum()
         follows = before.start + before.len == token.start and before.tag.startswith(_WORDS)

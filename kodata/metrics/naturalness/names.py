@@ -15,19 +15,19 @@ bool char const def elif else enum false float for func int lambda len null prin
 struct true tuple var void while
 """
 _TOOLS = """
-ajax airflow anaconda android angular ansible apache arduino axolotl azure blender bootstrap cassandra
-chrome chromium conda cron debian django docker eclipse elasticsearch emacs excel fedora figma
-firefox flask flutter fastapi git github gitlab gradle grafana hadoop helm huggingface intellij ios
-jenkins jira jquery jupyter kafka keras kubernetes langchain laravel linux lora macos mariadb maven
+ajax airflow anaconda android angular ansible apache arduino axolotl azure blender bootstrap
+cassandra chrome chromium conda cron debian django docker eclipse elasticsearch emacs excel fedora
+figma firefox flask flutter fastapi git github gitlab gradle grafana hadoop helm huggingface intellij
+ios jenkins jira jquery jupyter kafka keras kubernetes langchain laravel linux lora macos mariadb maven
 mongodb mysql nginx node notion npm numpy nvidia ollama opencv oracle outlook pandas photoshop pip
 postgres postgresql powerpoint pytest pytorch qlora raspberry react redis safari scikit scipy
 selenium sklearn slack sqlite sudo svelte tensorflow terraform ubuntu uvicorn vim vllm vue webpack
 wordpress xcode yarn
 """
 _SERVICES = """
-airbnb amazon bard bert chatgpt claude copilot coupang discord deepseek duolingo ebay facebook gemini
-gmail google gpt hotmail instagram kakao kakaotalk llama linkedin microsoft mistral naver netflix
-openai paypal pinterest qwen reddit samsung skype snapchat spotify telegram tesla tiktok tumblr
+airbnb amazon bard bert chatgpt claude copilot coupang discord deepseek duolingo ebay facebook
+gemini gmail google gpt hotmail instagram kakao kakaotalk llama linkedin microsoft mistral naver
+netflix openai paypal pinterest qwen reddit samsung skype snapchat spotify telegram tesla tiktok tumblr
 twitch twitter uber whatsapp wikipedia yahoo yelp youtube zoom
 """
 _TERMS = """
@@ -36,6 +36,4 @@ imdb iot iptv jpeg jpg lan led mac mail mpeg nas nfc oled ost ova pdf pos psu qr
 sns ssd ssh ucc ufo unicode url usb utf vod vpn web webp wifi wiki zip
 """
 _BROADCASTERS = "abc bbc cbs cnn ebs espn hbo kbs mbc nbc nhk obs ocn sbs tbs tvn"
-NAMES = frozenset(
-    f"{_LANGUAGES} {_KEYWORDS} {_TOOLS} {_SERVICES} {_TERMS} {_BROADCASTERS}".split()
-)
+NAMES = frozenset(f"{_LANGUAGES} {_KEYWORDS} {_TOOLS} {_SERVICES} {_TERMS} {_BROADCASTERS}".split())

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from kodata.metrics.morphemes import kiwi
+from kodata.metrics.naturalness.josa import find_broken
 
 
 class Morpheme(NamedTuple):
@@ -28,6 +29,7 @@ class Reading(NamedTuple):
 
     morphemes: tuple[Morpheme, ...]
     score: float  # natural logarithm of the reading's likelihood under Kiwi's language model
+    broken_josa: int  # words that end in a josa whose form does not fit
     registers: frozenset[str]  # of haeyo, hapsyo and plain, those in which its sentences end
 
 
@@ -65,7 +67,8 @@ def read(text: str) -> Reading:
     morphemes = tuple(Morpheme(token.form, token.tag.partition("-")[0]) for token in tokens)
     quoted = {place for match in _QUOTED.finditer(text) for place in range(*match.span())}
     said = [one for one, token in zip(morphemes, tokens, strict=True) if token.start not in quoted]
-    return Reading(morphemes, score, registers(said))
+    broken = sum(1 for _ in find_broken(text, tokens))
+    return Reading(morphemes, score, broken, registers(said))
 
 
 def respaced(text: str) -> int:
