@@ -95,14 +95,28 @@ def stray_spaces(text: str, chance: random.Random) -> str:
     return " ".join(words)
 
 
+def cut_off(text: str, chance: random.Random) -> str:
+    """Stop somewhere in the second half."""
+    return text[: chance.randrange(len(text) // 2, len(text) - 2)]
+
+
+def looped(text: str, chance: random.Random) -> str:
+    """Write the last sentence three times."""
+    start = text.rstrip(".").rfind(". ") + 1
+    return text + text[start:] * 2
+
+
 Damage = Callable[[str, random.Random], str]
 DAMAGE: tuple[Damage, ...] = (typo, wrong_josa, word_salad, lost_spaces, stray_spaces)
 
 
+def damage_all(damage: Damage, texts: Sequence[str]) -> list[str]:
+    """The damaged texts. What chance does to a text depends on the text alone."""
+    return [damage(text, random.Random(text)) for text in texts]
+
+
 def damaged(damage: Damage) -> list[tuple[str, str]]:
     """(natural, damaged) for the natural side of all pairs that the damage changes."""
-    texts = [
-        (row["natural"], damage(row["natural"], random.Random(row["guid"])))
-        for row in read_rows("pairs")
-    ]
-    return [(natural, other) for natural, other in texts if natural != other]
+    natural = [row["natural"] for row in read_rows("pairs")]
+    pairs = zip(natural, damage_all(damage, natural), strict=True)
+    return [(text, other) for text, other in pairs if text != other]

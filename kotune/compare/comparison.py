@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kodata.metrics.metrics import MEAN, METRICS
+from kodata.metrics.naturalness.signals import SIGNALS
 from kotune.compare import seeds
 from kotune.compare.paired import Paired, compare, holm
 from kotune.errors import KotuneError
@@ -195,11 +196,7 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     ]
     compared = False
     for task in shared:
-        # Of the items, not of a model: the same before and after.
-        lines = tuple(cards()[task].lines.values())
-        for found in _of_task(
-            task, a, b, [name for name in a.run.scores[task]["base"] if not name.startswith(lines)]
-        ):
+        for found in _of_task(task, a, b, _compared_metrics(task, a.run)):
             compared = True
             yield found
     # A run alone may have nothing to score.
@@ -207,6 +204,18 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         raise KotuneError(
             f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task"
         )
+
+
+def _compared_metrics(task: str, run: Finished) -> list[str]:
+    """The metrics of a task that two variants are compared by. Not metrics of a baseline, which are
+    of the items and the same before and after; nor signals of naturalness, of which nobody has
+    shown that more or less is better."""
+    baselines = tuple(cards()[task].lines.values())
+    return [
+        name
+        for name in run.scores[task]["base"]
+        if name not in SIGNALS and not name.startswith(baselines)
+    ]
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:

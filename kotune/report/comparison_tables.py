@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from kodata.metrics.naturalness.references import reference_values
+from kodata.metrics.naturalness.signals import SIGNALS
 from kotune.compare.breakdowns import Slice
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.result import Result
@@ -42,6 +43,8 @@ def criteria(result: Result, say: Phrases) -> list[Table]:
         ours = [one for one in result.found if cards()[one.task].criterion == name]
         rows = [(*_named(one, numbers, say), *_figures(one)) for one in ours if not _is_void(one)]
         notes = list(_without_value(ours, numbers, say))
+        if name == "naturalness":
+            notes.append(say("not_judged_by_people"))
         tables += [Table(say.word("criteria", name), head, rows, len(words), notes)] if ours else []
     asked = {cards()[one.task].criterion for one in result.found}
     if absent := ", ".join(say.word("criteria", name) for name in CRITERIA if name not in asked):
@@ -195,7 +198,7 @@ def signals(result: Result, say: Phrases) -> Iterator[Table]:
         for task, entry in run.scores.items():
             named = (f"{place}", task) if len(result.runs) > 1 else (task,)
             for name in entry["base"]:
-                if name in kinds["native"] and cards()[task].criterion == "naturalness":
+                if name in kinds["native"] and name in SIGNALS:
                     found = [entry[variant][name]["value"] for variant in ("base", "tuned")]
                     beside = [kind.get(name) for kind in kinds.values()]
                     rows += (

@@ -85,6 +85,8 @@ def _verdict(one: Comparison, names: dict[Path, str], say: Phrases) -> Verdict:
     text = say.told(
         f"verdict_{kind}", result, **_places(one, names, say), **_figures(one, result, say)
     )
+    if cards()[one.task].criterion == "naturalness":
+        text = f"{text} {say('not_judged_by_people')}"
     return Verdict(result, text)
 
 
