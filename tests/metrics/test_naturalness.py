@@ -15,10 +15,13 @@ pytest.importorskip("kiwipiepy")
 
 from benchmarks import naturalness as page
 from benchmarks import naturalness_texts as battery
+from benchmarks.naturalness_checks import checks
 from kodata import DataError, naturalness
 from kodata.metrics.metrics import METRICS, VOID, aggregation
-from kodata.metrics.naturalness import fluency, references, scripts, translationese
+from kodata.metrics.naturalness import fluency, josa, references, scripts, translationese
+from kodata.metrics.naturalness.faults import is_looping, is_unended
 from kodata.metrics.naturalness.signals import (
+    FAULTS,
     LEVELS,
     LONGEST,
     NAMES,
@@ -52,7 +55,28 @@ def test_lines_of_the_earlier_version_are_still_read_rightly() -> None:
     ] == []
 
 
-def test_no_premise_of_klue_is_taken_for_leaky(real_klue: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("feedback을 주세요.", ["feedback을"]),
+        ("오늘 meeting이 있어요.", ["meeting이"]),
+        ("이 일은 매우 important 합니다.", ["important"]),
+        ("매우 important합니다. very 중요해요.", ["important합니다.", "very"]),
+        ("python으로 만들고 git으로 올렸다.", []),
+        ("iPhone을 들고 Seoul역에서 만나요.", []),
+        ("Lord of the Rings를 봤다.", []),
+        ("'important'는 \"중요하다\"라는 뜻이다.", []),
+        ("영어로는 how are you라고 묻는다.", []),
+        ("`for` 문을 쓴다.\n```\nfor x in items: print(x)\n```", []),
+        ('친구가 "오늘 meeting이 있어."라고 했다.', ["meeting이"]),
+        ("main.py와 config.json을 고친다.", []),
+    ],
+)
+def test_english_words_are_told_from_names_code_and_quotes(text: str, words: list[str]) -> None:
+    assert scripts.foreign_words(text) == words
+
+
+def test_no_premise_of_klue_has_a_foreign_word(real_klue: Path) -> None:
     premises = references.native(real_klue.parent, "test")
     assert len(premises) == 1_000
     assert [premise for premise in premises if scripts.foreign_words(premise)] == []
@@ -73,7 +97,7 @@ def test_hangul_is_a_share_of_letters(text: str, share: tuple[int, int]) -> None
     assert scripts.hangul(text) == share
 
 
-def test_only_the_words_with_the_leak_are_told() -> None:
+def test_the_words_in_a_foreign_script_are_returned() -> None:
     assert scripts.foreign_words("요즘은 다양한 lĩnh vực에서 컴퓨터(computer)를 쓴다. (必要)") == [
         "lĩnh",
         "vực에서",
@@ -191,6 +215,79 @@ def test_spaces_that_kiwi_would_put_are_counted() -> None:
     assert translationese.respaced("") == 0
 
 
+# ---- faults by anyone's measure
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("두부을 넣고 편지을 썼다.", ["두부을", "편지을"]),
+        ("약를 먹고 술를 끊었다.", ["약를", "술를"]),
+        ("학교으로 갔다가 서울으로 왔다.", ["학교으로", "서울으로"]),
+        ("두부를 넣고 편지를 썼다. 약을 먹고 서울로 왔다.", []),
+        ("가을에 마을을 떠난 전문가는 피부과로 갔다.", []),
+        ("읽는 책과 먹는 밥, 종로와 을지로.", []),
+        ("KBS을 본다. 3를 더한다.", []),
+        ("", []),
+    ],
+)
+def test_a_josa_in_the_wrong_form_is_found(text: str, words: list[str]) -> None:
+    assert josa.broken_josa(text) == words
+
+
+LONG = "오늘은 날씨가 좋아서 친구와 함께 공원을 한 바퀴 걷고 돌아"
+
+
+@pytest.mark.parametrize(
+    ("text", "unended"),
+    [
+        (LONG, True),
+        (f"{LONG}오면서,", True),
+        (f"{LONG}왔다", False),
+        (f"{LONG}왔다.", False),
+        (f"{LONG}왔어요 ㅎㅎ", False),
+        (f"{LONG}왔음", False),
+        (f"{LONG}왔다.\n김민수 드림", False),
+        ("1. 운동: 매일 저녁 공원을 삼십 분 걷고 돌아와서 간단한 체조", False),
+        ("1. 운동: 매일 저녁 공원을 삼십 분 걷고 돌아와서 간단한 체조를", True),
+        ("", False),
+    ],
+)
+def test_an_answer_that_stops_in_a_sentence_is_unended(text: str, unended: bool) -> None:
+    assert is_unended(text) == unended
+
+
+def test_four_words_that_occur_three_times_are_a_loop() -> None:
+    line = ["밥을", "먹고", "학교에", "갔다."]
+    assert not is_looping(line * 2)
+    assert is_looping(line * 3)
+    assert not is_looping([])
+
+
+def test_an_answer_is_faulty_if_it_has_any_fault() -> None:
+    for text, fault in [
+        ("feedback을 받았어요.", "foreign_answers"),
+        ("두부을 먹었어요.", "broken_josa_answers"),
+        (LONG, "unended_answers"),
+        ("나는 밥을 먹고 집에 갔다. " * 4, "looping_answers"),
+    ]:
+        signals = measure(text)
+        faults = {name for name in FAULTS if signals[name].amount}
+        assert faults == {fault, "faulty_answers"}, text
+        assert all(signals[name].out_of == 1 for name in FAULTS)
+    assert not any(measure("비가 와요.")[name].amount for name in FAULTS)
+    assert measure("", is_cut=True)["unended_answers"] == Signal(1, 1)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_what_a_check_of_a_fault_flags_is_one_in_19_of_20_texts(held_out: bool) -> None:
+    for check in checks(held_out):
+        right = sum(map(check.is_faulty, check.faulty))
+        wrong = sum(map(check.is_faulty, check.fine))
+        assert right / (right + wrong) >= 0.95, check.name
+        assert right / len(check.faulty) >= 0.7, check.name
+
+
 # ---- an answer
 
 
@@ -287,6 +384,10 @@ def test_an_answer_without_a_sentence_is_empty_or_a_label(text: str, empty: bool
         "의 " * 50_000,
         "\ud800\x00 나 다",
         "必a가" * 33_000,
+        "ab " * 33_000,
+        "Ab cd " * 16_000,
+        "a" * 100_000,
+        "'\"`" * 33_000,
     ],
 )
 def test_any_answer_is_measured_in_bounded_time(text: str) -> None:

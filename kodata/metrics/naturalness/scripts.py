@@ -20,9 +20,12 @@ _BRACKETED = re.compile(r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*�
 _CODE = re.compile(r"```.*?(```|\Z)|`[^`\n]*`", re.DOTALL)
 # A quote without Hangul mentions the foreign word; one with Hangul is somebody's speech.
 _QUOTED = re.compile(r"(\"|“|'|‘|「)[^가-힣\n\"“”'‘’「」]*(\"|”|'|’|」)")
-_MENTIONED = re.compile(r"[A-Za-z']+( [A-Za-z']+)*(?=이?(라고|라는|라며|란(?![가-힣])))")
+# Runs of words are bounded, so that a long text takes time in proportion to its length.
+_MENTIONED = re.compile(
+    r"(?<![A-Za-z'])[A-Za-z']+( [A-Za-z']+){0,8}(?=이?(라고|라는|라며|란(?![가-힣])))"
+)
 # A name of several words begins and ends with a capital: Lord of the Rings.
-_TITLE = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z'’]*( [A-Za-z'’]+)* [A-Z][A-Za-z'’]*")
+_TITLE = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z'’]*( [A-Za-z'’]+){0,8} [A-Z][A-Za-z'’]*")
 _ADDRESS = re.compile(r"[@/\\#_=<>]|www\.|[A-Za-z0-9]\.[A-Za-z]", re.IGNORECASE)
 _HAN_INSIDE = re.compile(r"[가-힣][一-鿿]|[一-鿿]{2}")  # but 前장관, 美정부
 _LATIN_AFTER = re.compile(r"[가-힣]([a-z]{2,})(?![a-zA-Z0-9])")
