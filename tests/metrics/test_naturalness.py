@@ -114,8 +114,8 @@ def test_the_model_is_a_probability_distribution() -> None:
         chr(code) for code in [*range(0x20, 0x7F), *range(0x3131, 0x318F), *range(0xAC00, 0xD7A4)]
     ]
     for before in ("", "이", "이 영화 정말 재미있"):
-        chances = fluency.chances("".join(f"\n{before}{letter}" for letter in letters))
-        assert 0.95 < chances[len(before) + 1 :: len(before) + 2].sum() < 1.001
+        probabilities = fluency.probabilities("".join(f"\n{before}{letter}" for letter in letters))
+        assert 0.95 < probabilities[len(before) + 1 :: len(before) + 2].sum() < 1.001
 
 
 def test_a_sentence_is_likelier_than_its_letters_in_another_order() -> None:
@@ -130,7 +130,7 @@ def test_a_sentence_is_likelier_than_its_letters_in_another_order() -> None:
 def test_a_tiny_model_has_the_probabilities_of_a_table_worked_by_hand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fluency, "LEAST", (1,) * fluency.ORDER)
+    monkeypatch.setattr(fluency, "MIN_COUNTS", (1,) * fluency.ORDER)
     table = fluency.train(["가나", "가다"])
     monkeypatch.setattr(fluency, "_table", lambda: table)
     first = (2 + 3 * fluency.UNSEEN) / (4 + 3)  # 가 is 2 of 4 characters, of 3 kinds
