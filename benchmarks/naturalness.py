@@ -18,7 +18,7 @@ PAGE = ROOT / "tasks" / "ko_naturalness" / "README.md"
 
 
 def blocks(real: Path | None) -> dict[str, list[str]]:
-    """The generated parts of the page by name; those over real text only where it is."""
+    """The generated parts of the page by name; those over real text only if `real` is given."""
     own = {
         "pairs": [*pair_table()],
         "damage": [*damage_table()],
@@ -37,10 +37,10 @@ def blocks(real: Path | None) -> dict[str, list[str]]:
     )
 
 
-def filled(page: str, found: dict[str, list[str]]) -> str:
+def filled(page: str, generated: dict[str, list[str]]) -> str:
     """The page with its generated parts replaced: each stands between <!-- name --> and <!-- end
     -->."""
-    for name, lines in found.items():
+    for name, lines in generated.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         body = "\n".join(lines)
         page, times = re.subn(

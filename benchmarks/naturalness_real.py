@@ -40,11 +40,11 @@ def separability_table(folder: Path) -> Iterator[str]:
         " sentence | AUC, 30 |"
     )
     yield "|---|---|---|---|---|---|---|"
-    found = [[list(map(measured, texts)) for texts in sides] for sides in corpora]
+    signals = [[list(map(measured, texts)) for texts in pair] for pair in corpora]
     for name in (name for name in HIGHER_IS_WORSE if name not in LEVELS):
-        values = [f"{references.rates(side)[name]:.2f}" for side in found[0]]
+        values = [f"{references.rates(side)[name]:.2f}" for side in signals[0]]
         aucs = [
-            f"{auc(rate(name), *sides):.2f} | {auc_of_samples(name, *sides):.2f}" for sides in found
+            f"{auc(rate(name), *pair):.2f} | {auc_of_samples(name, *pair):.2f}" for pair in signals
         ]
         yield f"| {name} | {' | '.join(values)} | {' | '.join(aucs)} |"
     yield f"| sentences | {sizes[0].replace(' / ', ' | ')} | | | {sizes[1]} | |"
@@ -71,27 +71,27 @@ def auc_of_samples(name: str, natives: list[Signals], translations: list[Signals
 def _summed(name: str, signals: list[Signals]) -> Signals:
     return {
         name: Signal(
-            sum(one[name].amount for one in signals), sum(one[name].out_of for one in signals)
+            sum(row[name].amount for row in signals), sum(row[name].out_of for row in signals)
         )
     }
 
 
 def spread_lines(folder: Path) -> Iterator[str]:
-    """What the pairs say of profiles fitted on other halves of the translated text."""
+    """How many pairs profiles rank rightly that are fitted on other halves of the translated text."""
     native = native_occurrences(folder)
     halves = read_pairs(held_out=False), read_pairs(held_out=True)
-    found: tuple[list[int], list[int]] = ([], [])
+    counts: tuple[list[int], list[int]] = ([], [])
     for number in range(FITS):
         texts = references.translated(folder, True, seed=f"spread {number}")
         weights = references.fit(native, references.occurrences(texts))
-        for right, half in zip(found, halves, strict=True):
+        for right, half in zip(counts, halves, strict=True):
             right.append(
                 sum(
                     _nativeness(weights, natural) > _nativeness(weights, other)
                     for natural, other in half
                 )
             )
-    for right, half, name in zip(found, halves, ("development", "held out"), strict=True):
+    for right, half, name in zip(counts, halves, ("development", "held out"), strict=True):
         yield (
             f"- {name}: {min(right)} to {max(right)} right of {len(half)}, {sum(right) / FITS:.1f}"
             " in the mean"
@@ -105,7 +105,7 @@ def native_occurrences(folder: Path) -> Counter[str]:
 
 
 def _nativeness(weights: dict[str, float], text: str) -> float:
-    known = [weights[one] for one in occurring(text) if one in weights]
+    known = [weights[name] for name in occurring(text) if name in weights]
     return sum(known) / len(known) if known else 0.0
 
 

@@ -31,8 +31,8 @@ def measured(text: str) -> Signals:
 
 
 def rate(name: str) -> Score:
-    """A signal of one text, turned so that more of it is less natural; 0 where it is out of
-    nothing."""
+    """The score of a signal: its value in a text, with the sign that makes more of it less
+    natural; 0 if it is out of nothing."""
     sign = 1 if HIGHER_IS_WORSE[name] else -1
     return lambda signals: (
         sign * signals[name].amount / signals[name].out_of if signals[name].out_of else 0.0
@@ -45,7 +45,7 @@ def any_count(signals: Signals) -> float:
 
 
 def length(signals: Signals) -> float:
-    """How long the text is, which should tell nothing: also for this page alone."""
+    """The length of the text, which should rank nothing: also for this page alone."""
     return signals["lm_bits_per_char"].out_of
 
 
@@ -59,10 +59,10 @@ def scores() -> dict[str, Score]:
 
 
 def ranked(score: Score, pairs: Iterable[tuple[str, str]]) -> tuple[int, int, int]:
-    """Of (natural, unnatural): in how many the unnatural one has more, in how many both have the
-    same, and less."""
-    found = [score(measured(unnatural)) - score(measured(natural)) for natural, unnatural in pairs]
-    return sum(gap > 0 for gap in found), found.count(0), sum(gap < 0 for gap in found)
+    """The numbers of (natural, unnatural) pairs in which the unnatural text scores more, the same,
+    and less."""
+    gaps = [score(measured(unnatural)) - score(measured(natural)) for natural, unnatural in pairs]
+    return sum(gap > 0 for gap in gaps), gaps.count(0), sum(gap < 0 for gap in gaps)
 
 
 def pair_table() -> Iterator[str]:

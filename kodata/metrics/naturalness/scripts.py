@@ -61,7 +61,7 @@ def foreign_words(text: str) -> list[str]:
 
 def _is_foreign(word: str) -> bool:
     scripts = [script(letter) for letter in word if letter.isalpha()]
-    if any(found not in ("HANGUL", "LATIN", "CJK", "GREEK") for found in scripts):
+    if not {*scripts} <= {"HANGUL", "LATIN", "CJK", "GREEK"}:
         return True
     if scripts.count("GREEK") > 1 or _HAN_INSIDE.search(word):
         return True

@@ -1,6 +1,9 @@
-"""An answer as signals of natural Korean, each a count with what it is out of, so that a score over
-answers is a ratio of sums. They stand apart on purpose: no weighing of them into one number has
-been shown to follow what people find natural."""
+"""Faults and signals of an answer, each an amount with what it is out of, so that a score over
+answers is a ratio of sums.
+
+A fault is wrong by anyone's measure. A signal describes style, and nobody has shown that more or
+less of it is better. There is no overall score: no weighing of signals has been shown to follow
+what people find natural."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +24,7 @@ from kodata.metrics.naturalness.translationese import (
 from kodata.text import clean
 
 PROFILE = Path(__file__).parent / "profile.yaml"
-LONGEST = 2_000  # characters that Kiwi reads of an answer: more would cost time and change no rate
+LONGEST = 2_000  # characters of an answer that Kiwi reads; more take time and change no rate
 # Shares of answers with a fault by anyone's measure, and with any of them.
 FAULTS = (
     "unended_answers",
@@ -37,8 +40,7 @@ SHARES = (
     "kiwi_score",
     "function_profile",
 )
-# eojeol; from the third on they are TRANSLATIONESE's, named here so that a name depends on no
-# pattern
+# Per 1,000 eojeol. From the third on they are the counts of TRANSLATIONESE.
 PER_1000 = (
     "foreign_in_word",
     "spacing_errors",
@@ -75,18 +77,18 @@ _LABELS = {
 
 
 class Signal(NamedTuple):
-    """A signal of one answer: the metric is the sum of the amounts over the sum of what they are
-    out of."""
+    """A signal of one answer. The metric over answers is the sum of `amount` over the sum of
+    `out_of`."""
 
     amount: float
     out_of: float
 
 
 def is_empty_or_label(text: str) -> bool:
-    """Whether an answer is nothing, a single word, or only labels of a task that the model was
-    tuned on."""
-    said = [re.sub(r"\W", "", word) for word in scripts.words(text)]
-    return len(said) < 2 or set(said) <= _LABELS
+    """Whether an answer has fewer than two words, or nothing but labels of a task that the model
+    may have been tuned on."""
+    words = [re.sub(r"\W", "", word) for word in scripts.words(text)]
+    return len(words) < 2 or set(words) <= _LABELS
 
 
 def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Signal]:
@@ -140,7 +142,7 @@ def _repetition(words: list[str]) -> Signal:
 
 
 def _beginning(text: str) -> str:
-    """At most LONGEST characters, in whole words where there are any."""
+    """At most LONGEST characters, cut after a whole word if there is one."""
     if len(text) <= LONGEST:
         return text
     return text[:LONGEST].rsplit(maxsplit=1)[0]
@@ -151,10 +153,10 @@ def _read(text: str, reading: Reading, level: str) -> dict[str, Signal]:
     counts = {name: count(reading.morphemes) for name, count in TRANSLATIONESE.items()}
     weights = [
         weight
-        for one in function_morphemes(reading.morphemes)
-        if (weight := profile().get(one)) is not None
+        for morpheme in function_morphemes(reading.morphemes)
+        if (weight := profile().get(morpheme)) is not None
     ]
-    wanted = {"haera": "plain"}.get(level, level)
+    requested = {"haera": "plain"}.get(level, level)
     return {
         "kiwi_score": Signal(reading.score, len(reading.morphemes)),
         "function_profile": Signal(sum(weights), len(weights)),
@@ -164,14 +166,14 @@ def _read(text: str, reading: Reading, level: str) -> dict[str, Signal]:
         "speech_clash": Signal(
             float(reading.registers > {"plain"}), float(bool(reading.registers))
         ),
-        "speech_asked": Signal(float(reading.registers == {wanted}), float(level != "any")),
+        "speech_asked": Signal(float(reading.registers == {requested}), float(level != "any")),
     }
 
 
 @cache
 def profile() -> dict[str, float]:
-    """form/tag: binary logarithm of its share in native over that in translated Korean, as
-    references.py found it."""
+    """{form/tag: binary logarithm of its share in native over its share in translated Korean},
+    fitted by references.py."""
     import yaml
 
     weights: dict[str, float] = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["weights"]
