@@ -77,7 +77,7 @@ def _summed(name: str, signals: list[Signals]) -> Signals:
 
 
 def spread_lines(folder: Path) -> Iterator[str]:
-    """How many pairs profiles rank rightly that are fitted on other halves of the translated text."""
+    """How many pairs the profiles of other halves of the translated text rank rightly."""
     native = native_occurrences(folder)
     halves = read_pairs(held_out=False), read_pairs(held_out=True)
     counts: tuple[list[int], list[int]] = ([], [])
