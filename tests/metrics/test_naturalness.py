@@ -280,7 +280,7 @@ def test_an_answer_is_faulty_if_it_has_any_fault() -> None:
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_what_a_check_of_a_fault_flags_is_one_in_19_of_20_texts(held_out: bool) -> None:
+def test_each_check_of_a_fault_is_right_on_19_of_20_texts_that_it_flags(held_out: bool) -> None:
     for check in checks(held_out):
         right = sum(map(check.is_faulty, check.faulty))
         wrong = sum(map(check.is_faulty, check.fine))
