@@ -1,6 +1,6 @@
 # Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
 # `make test` the proof.
-.PHONY: setup quickstart study test test-all chaos image-check slurm-check sky-check notebook-check lint lock bench clean
+.PHONY: setup quickstart study quick test test-all coverage chaos image-check slurm-check sky-check notebook-check lint lock bench clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,12 @@ lint: setup
 	mkdir -p build/typed && ln -sfn ../../tasks build/typed/kotune_tasks
 	$(BIN)/mypy
 
+# While you work: under two minutes on two quiet cores. What is left out, `make test` has.
+QUICK := tests/recipe tests/parity tests/compare tests/report tests/test_cli.py \
+  $(patsubst %,tests/kodata/test_%.py,files guids klue_nli records sound text)
+quick: lint
+	$(BIN)/pytest -m "not slow and not e2e" -n 2 $(QUICK)
+
 test: lint
 	$(BIN)/pytest -m "not slow and not e2e" -n 2
 	$(BIN)/pytest -m "e2e and not slow"
@@ -45,6 +51,17 @@ test: lint
 test-all: lint
 	$(BIN)/pytest -m "not e2e" -n 2
 	$(BIN)/pytest -m e2e
+
+# Lines and branches that the fast tests reach, in the processes that they start too. Absolute paths: those work elsewhere.
+SOURCES := $(CURDIR)/kodata,$(CURDIR)/kotune,$(CURDIR)/tasks
+coverage: lint
+	mkdir -p build/coverage && $(BIN)/coverage erase
+	$(BIN)/coverage run --source=$(SOURCES) -m pytest -m "not slow and not e2e" -n 2
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/coverage json --quiet -o build/coverage/coverage.json
+	$(BIN)/python -c 'import json; t = json.load(open("build/coverage/coverage.json"))["totals"]; \
+	  n, of = t["covered_branches"], t["num_branches"]; print(f"branches: {n:,} of {of:,}, {n / of:.1%}")'
 
 # Kills runs for a long while and tells what survived: docs/reliability.md.
 chaos: setup

@@ -30,7 +30,9 @@ def check(folder: Path) -> dict[str, float]:
     def work() -> None:
         guard = LeakGuard({"nsmc_ko": DataPlace("nsmc", folder)}, "drop")
         for _ in guard.passed(
-            (("train", record) for record in nsmc.read("train", folder)), nsmc, dropped
+            (("train", row) for row in nsmc.read("train", folder) if isinstance(row, dict)),
+            nsmc,
+            dropped,
         ):
             pass
 

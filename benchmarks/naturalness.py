@@ -43,10 +43,10 @@ def filled(page: str, generated: dict[str, list[str]]) -> str:
     for name, lines in generated.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         body = "\n".join(lines)
-        page, times = re.subn(
-            pattern, lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", page, flags=re.S
-        )
-        assert times == 1, f"{PAGE}: no place for {name}"
+        parts = re.split(pattern, page, flags=re.S)
+        assert len(parts) == 4, f"{PAGE}: no place for {name}"
+        before, begin, end, after = parts
+        page = f"{before}{begin}\n{body}\n\n{end}{after}"
     return page
 
 

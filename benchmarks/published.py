@@ -16,6 +16,7 @@ from kotune.plan import clock, gpus, memory, shapes
 from kotune.plan.gpus import Gpu
 from kotune.plan.memory import Method
 from kotune.recipe import strict_yaml
+from kotune.score import batches
 
 FILE = Path(__file__).with_suffix(".yml")
 GB = 1e9
@@ -105,7 +106,7 @@ def generation() -> Iterator[Written]:
     """Every published generation."""
     for row in table()["generation"]:
         shape, gpu = _shape(row["model"]), _gpu(row["gpu"])
-        read = memory.weights(shape, 16) + clock.batches.cached(memory.sizes_of(shape), ANSWER / 2)
+        read = memory.weights(shape, 16) + batches.cached(memory.sizes_of(shape), ANSWER / 2)
         token = clock.token(shape, clock.speed_of(gpu, False), read, 1, "base")
         yield Written(
             row["of"],

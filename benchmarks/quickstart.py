@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.table import Figure, show
 from kodata import nli_sample
+from kodata.control_text import records_of
 from kodata.metrics.classifiers import Classifier
 
 ROOT = Path(__file__).parent.parent
@@ -20,8 +21,8 @@ RESAMPLES = 10_000
 
 def hypothesis_only() -> dict[str, bool]:
     """guid: whether the classifier that sees the hypothesis alone is right on the test part."""
-    test = list(nli_sample.read("test"))
-    said = Classifier(nli_sample.read("train"), "hypothesis_only").predict(test)
+    test = list(records_of(nli_sample.read("test")))
+    said = Classifier(records_of(nli_sample.read("train")), "hypothesis_only").predict(test)
     return {row["guid"]: label == row["label"] for row, label in zip(test, said, strict=True)}
 
 
@@ -29,7 +30,7 @@ def gain_interval(tuned: dict[str, bool], other: dict[str, bool]) -> tuple[float
     """95% percentile interval of tuned minus other accuracy, resampling premises (each has the same
     number of items)."""
     premises: dict[str, list[int]] = {}
-    for row in nli_sample.read("test"):
+    for row in records_of(nli_sample.read("test")):
         premises.setdefault(row["premise"], []).append(
             int(tuned[row["guid"]]) - int(other[row["guid"]])
         )

@@ -3,10 +3,12 @@ command line."""
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +17,10 @@ from typing import Any
 import colorama
 import pytest
 from hypothesis import settings
+from rich.console import Console
 
+from kodata.card import Found, Record
+from kotune.display.progress import Screen
 from kotune.errors import TRACEBACK
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +58,13 @@ def loaded(task: str, folder: str = "") -> ModuleType:
     return module
 
 
+def only_records(found: Iterable[Found]) -> Iterator[Record]:
+    """The records that a source read. Fails if a row was refused, not read whole or rewritten."""
+    for each in found:
+        assert isinstance(each, dict), each
+        yield each
+
+
 @cache
 def rule_model() -> type:
     """lm_eval's interface around a rule instead of a model: (prompt, choice) -> log-likelihood, or
@@ -60,14 +72,15 @@ def rule_model() -> type:
     pytest.importorskip("lm_eval")
     from lm_eval.api.model import TemplateLM
 
-    class Rule(TemplateLM):  # type: ignore[misc]
+    class Rule(TemplateLM):
         tokenizer_name = "rule"
         eot_token_id = 0
         tok_encode = loglikelihood_rolling = _loglikelihood_tokens = lambda *_, **__: None
 
         def __init__(self, rule: Callable[..., Any]) -> None:
             super().__init__()
-            self.rule, self.asked = rule, []
+            self.rule = rule
+            self.asked: list[Any] = []
 
         def loglikelihood(
             self, requests: Any, disable_tqdm: bool = False
@@ -155,6 +168,32 @@ def users_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("aihub", "my_chat"):
         (tmp_path / "data" / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
+
+
+class OverrunError(BaseException):
+    """Not an Exception: nothing may take it for a fault of what is tested."""
+
+
+@contextmanager
+def bounded_time(seconds: int = 60, told: str = "") -> Iterator[None]:
+    """Fails what has not ended after `seconds`. It finds what would run for hours, not what is slow
+    on a busy machine."""
+
+    def stop(*_: object) -> None:
+        raise OverrunError(f"{told}: not done after {seconds} s".removeprefix(": "))
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def silent() -> Screen:
+    """What a run is given that shows nothing."""
+    return Screen(Console(quiet=True))
 
 
 def write_recipe(folder: Path, text: str) -> Path:

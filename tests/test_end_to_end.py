@@ -9,7 +9,7 @@ import pytest
 
 from kodata import nli_sample
 from kotune.runs.folder import read_json
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, Cli, only_records
 
 pytestmark = pytest.mark.e2e
 SHORT = ("--set", "axolotl.max_steps=20", "--limit", "30")
@@ -211,7 +211,7 @@ def test_a_model_that_is_taught_to_think_is_seen_thinking(cli: Cli, tmp_path: Pa
             "prompt": nli_sample.question(record),
             "answer": f"<think>{record['premise']}</think>{nli_sample.answer(record)}",
         }
-        for record in nli_sample.read("train")
+        for record in only_records(nli_sample.read("train"))
     ]
     chats = tmp_path / "chats"
     chats.mkdir()

@@ -352,11 +352,14 @@ def is_told(done: Result, what: str) -> None:
     assert "not as this version of kotune writes it" not in done.stderr, (what, done.stderr)
 
 
+NOTHING: dict[str, Any] = {}
+
+
 def test_what_nothing_else_tells_is_one_message_and_a_fault_of_our_own_can_be_seen(
     honest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again(honest)
-    monkeypatch.setattr(pipeline.training, "warnings", lambda _: {}["ours"])
+    monkeypatch.setattr(training, "warnings", lambda _: NOTHING["ours"])
     told = (
         f"{honest.relative_to(honest.parent.parent)}: not as this version of kotune writes it"
         " (KeyError: 'ours'); move the"
@@ -369,6 +372,6 @@ def test_what_nothing_else_tells_is_one_message_and_a_fault_of_our_own_can_be_se
 
 
 def test_a_dry_run_has_the_same_net(honest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "plan", lambda *_: {}["ours"])
+    monkeypatch.setattr(pipeline, "plan", lambda *_: NOTHING["ours"])
     done = CliRunner().invoke(cli, ["run", "recipe.yml", "--dry-run"])
     assert done.exit_code == 1 and "not as this version" in done.stderr

@@ -78,21 +78,6 @@ def test_file_names_of_a_run_folder_stand_in_one_module() -> None:
     assert found == []
 
 
-def test_text_is_normalized_in_one_function() -> None:
-    """unicodedata's own takes minutes for a hostile text, and Ctrl-C does not end it;
-    kodata.text.composed has a bound."""
-    found = []
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and node.attr in ("normalize", "is_normalized"):
-                found.append(path)
-            if isinstance(node, ast.ImportFrom) and node.module == "unicodedata":
-                found += [
-                    path for name in node.names if name.name in ("normalize", "is_normalized")
-                ]
-    assert {path.relative_to(ROOT).as_posix() for path in found} == {"kodata/text.py"}
-
-
 def test_classes_have_names_of_their_own() -> None:
     """But for private ones and type aliases."""
     seen: dict[str, Path] = {}

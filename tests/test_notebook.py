@@ -27,11 +27,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 REPOSITORY = PROJECT["urls"]["Repository"]
 PUBLISHED = "https://github.com/somebody/kotune"
 CANARY = "hf_CanaryThatNoCellMayShow0000"
-PINS = next(
-    ast.literal_eval(node.value)
-    for node in ast.parse(CODE["choose"]).body
-    if ast.unparse(node).startswith("PINS")
-)
+
+
+def assigned(cell: str, name: str) -> Any:
+    """The literal that a cell assigns to a name."""
+    return next(
+        ast.literal_eval(node.value)
+        for node in ast.parse(CODE[cell]).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
+
+
+PINS = assigned("choose", "PINS")
 T4, L4, OLD = (
     "Tesla T4, 580.65.06, 15360 MiB",
     "NVIDIA L4, 580.65.06, 23034 MiB",
@@ -95,11 +102,7 @@ def test_recipes_and_gpus_that_may_be_chosen_exist() -> None:
         assert default in json.loads(names) and default.startswith("quickstart")
         for name in json.loads(names):
             reading.load(ROOT / "recipes" / f"{name}.yml")
-    names = next(
-        ast.literal_eval(node.value)
-        for node in ast.parse(CODE["gpu"]).body
-        if ast.unparse(node).startswith("NAMES")
-    )
+    names = assigned("gpu", "NAMES")
     assert len(gpus.chosen(list(names.values()))) == len(names)
 
 
@@ -132,7 +135,7 @@ class Colab:
         userdata.get = {"HF_TOKEN": secret}.__getitem__ if secret else {}.__getitem__  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "google.colab", module)
         display = SimpleNamespace(HTML=str, display=self.shown.append)
-        monkeypatch.setitem(sys.modules, "IPython.display", display)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, "IPython.display", display)
 
     def run_all(self, **chosen: object) -> None:
         """Every cell in its order, with these values in the form; Colab's own folders lie in
@@ -200,7 +203,8 @@ def test_run_all_gives_commands_that_the_command_line_takes(
     assert ("--limit" in first) == (limit == "quick")
     for line in (*opened.commands("plan"), first):
         reading.load(
-            ROOT / line[0], [line[at + 1] for at, word in enumerate(line) if word == "--set"]
+            ROOT / line[0],
+            tuple(line[at + 1] for at, word in enumerate(line) if word == "--set"),
         )
     runs = str(opened.folder / "content" / "drive" / "MyDrive" / "kotune" / "runs")
     assert first[first.index("--runs-dir") + 1] == runs

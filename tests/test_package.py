@@ -121,7 +121,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         subprocess.run([*git, *words], cwd=project, check=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", own.root], check=True)
     words = [
-        uv,
+        str(uv),
         "pip",
         "install",
         "--quiet",
@@ -129,7 +129,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         "--no-index",
         "--no-deps",
         "--python",
-        own.root / "bin/python",
+        str(own.root / "bin/python"),
     ]
     subprocess.run([*words, wheel], check=True)
     # A path in a .pth file is searched, but .pth files there, as that of the editable install, are

@@ -15,6 +15,7 @@ from kotune.errors import KotuneError, StageError
 from kotune.pipeline import RunOptions
 from kotune.runs.folder import STAGES, Run, write_text
 from kotune.runs.job import Job
+from kotune.train import training
 from tests.conftest import ROOT, Cli, write_recipe
 
 ROW = {"premise": "비가 온다.", "hypothesis": "날이 맑다.", "gold_label": "contradiction"}
@@ -47,11 +48,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     recipe = write_recipe(tmp_path, RECIPE)
     done: list[str] = []
     prepare = pipeline.BODIES["prepare"]
-    monkeypatch.setitem(
-        pipeline.BODIES,
-        "prepare",
-        lambda job, screen: (done.append("prepare"), prepare(job, screen))[0],
-    )
+
+    def recorded(job: Job, screen: Screen) -> None:
+        done.append("prepare")
+        prepare(job, screen)
+
+    monkeypatch.setitem(pipeline.BODIES, "prepare", recorded)
     render = ("axolotl.yml", "chat_template.jinja", "parity.json")
     monkeypatch.setitem(pipeline.BODIES, "render", stand_in(done, "render", *render))
     train = ("model/adapter_model.safetensors", "model/chat_template.jinja", "metrics.jsonl")
@@ -160,7 +162,7 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
     """The record with its digests, and the axolotl.yml, may be made by anybody: `trust_remote_code:
     true`."""
     began: list[Path] = []
-    monkeypatch.setattr(pipeline.training, "train", lambda root, *_: began.append(root))
+    monkeypatch.setattr(training, "train", lambda root, *_: began.append(root))
     monkeypatch.setitem(pipeline.BODIES, "train", pipeline._train)
     with pytest.raises(
         StageError, match=r"axolotl\.yml: not what this recipe makes; take the file away"
@@ -168,11 +170,12 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
         start()
     assert not began
     (folder(tmp_path) / "axolotl.yml").unlink()
-    monkeypatch.setitem(
-        pipeline.BODIES,
-        "render",
-        lambda job, _: (pipeline.configure(job), write_text(job.run.path("parity.json"), "{}")),
-    )
+
+    def rendered(job: Job, _: Screen) -> None:
+        pipeline.configure(job)
+        write_text(job.run.path("parity.json"), "{}")
+
+    monkeypatch.setitem(pipeline.BODIES, "render", rendered)
     (folder(tmp_path) / "chat_template.jinja").write_text("{{ 'of a stranger' }}")
     with pytest.raises(KotuneError) as told:
         start(until="train")
@@ -241,11 +244,12 @@ def test_caches_of_a_killed_run_or_a_strangers_are_gone_before_anything_starts(
     planted.write_text("import os")
     there: list[bool] = []
     render = pipeline.BODIES["render"]
-    monkeypatch.setitem(
-        pipeline.BODIES,
-        "render",
-        lambda *given: (there.append(planted.exists()), render(*given))[1],
-    )
+
+    def watched(job: Job, screen: Screen) -> None:
+        there.append(planted.exists())
+        render(job, screen)
+
+    monkeypatch.setitem(pipeline.BODIES, "render", watched)
     assert start(until="render") == ["render"] and there == [False]
 
 

@@ -105,7 +105,8 @@ def test_a_run_folder_of_another_version_is_one_message_or_done_again(
         "prepare  again, because this changed: code"
         in cli("run", QUICK, "--until", "prepare").stdout
     )
-    for other in ([], {"stages": ["prepare"]}, "run"):
+    others: tuple[object, ...] = ([], {"stages": ["prepare"]}, "run")
+    for other in others:
         write_json(path, other)
         assert_one_message(
             cli("run", QUICK),

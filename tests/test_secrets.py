@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kotune.display import page
 from tests.conftest import ROOT, Cli, write_recipe
 
 QUICK = ROOT / "recipes" / "quickstart_llama.yml"
@@ -206,17 +207,20 @@ def test_kotune_itself_unpickles_and_evaluates_nothing() -> None:
     ]
 
 
-def test_html_in_data_is_text_on_every_page() -> None:
+def test_html_in_data_is_text_on_every_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The tests of report, preview and compare look at whole pages; this is what they stand on."""
     pytest.importorskip("jinja2")
-    pages = [
-        path.read_text(encoding="utf-8")
-        for path in (ROOT / "kotune" / "display" / "pages").glob("*.jinja")
-    ]
-    assert "autoescape=True" in (ROOT / "kotune" / "display" / "page.py").read_text(
-        encoding="utf-8"
-    )
-    assert pages and not [page for page in pages if "autoescape false" in page or "<script" in page]
+    sources = sorted(page.PAGES.glob("*.html.jinja"))
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    assert texts and not any("autoescape false" in text or "<script" in text for text in texts)
+    for path in sources:  # whatever a page is called, and whatever is in it
+        (tmp_path / path.name).write_text("<style></style>{{ text }}")
+    monkeypatch.setattr(page, "PAGES", tmp_path)
+    for path in sources:
+        made = page.render(path.name.removesuffix(".html.jinja"), text="<b onclick='x'>&")
+        assert made.endswith("&lt;b onclick=&#39;x&#39;&gt;&amp;"), path
 
 
 def test_a_recipe_cannot_say_where_the_run_is_written(tmp_path: Path, cli: Cli) -> None:

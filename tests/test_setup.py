@@ -28,7 +28,7 @@ def test_the_lock_resolves_on_each_python(version: str, tmp_path: Path) -> None:
     if not uv.exists():
         pytest.skip("uv is not in this environment (make setup brings it)")
     words = [
-        uv,
+        str(uv),
         "pip",
         "compile",
         "pyproject.toml",
@@ -50,7 +50,7 @@ def test_the_lock_resolves_on_each_python(version: str, tmp_path: Path) -> None:
     ]
     env = {**os.environ, **pip_index()}
     done = subprocess.run(
-        [*words, "-o", tmp_path / "out"],
+        [*words, "-o", str(tmp_path / "out")],
         cwd=ROOT,
         env=env,
         capture_output=True,

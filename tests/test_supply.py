@@ -1,6 +1,7 @@
 """What is installed is what the lock says, byte by byte, and no page sends anybody to a
 stranger."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kotune.doctor.machine import _lock
 from tests.conftest import ROOT
@@ -146,3 +148,33 @@ def test_a_file_that_is_not_what_the_lock_says_is_not_installed(tmp_path: Path) 
     if "error sending request" in done.stderr or "No matching distribution" in done.stderr:
         pytest.skip("no package index can be reached")
     assert done.returncode and "Hash mismatch" in done.stderr and "markupsafe" in done.stderr
+
+
+def test_every_change_is_tested_as_anybody_tests_it_on_both_pythons() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    (job,) = workflow["jobs"].values()
+    assert job["strategy"]["matrix"] == {"python": ["3.11", "3.12"]}
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
+    assert "secrets" not in json.dumps(workflow)
+
+
+def test_every_action_is_pinned_to_a_commit_and_names_its_version() -> None:
+    used = [
+        line
+        for path in (ROOT / ".github").rglob("*.yml")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\buses:", line)
+    ]
+    assert used
+    for line in used:
+        assert re.search(r"\buses: [\w-]+/[\w/.-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line), line
+
+
+def test_hooks_before_a_commit_need_nothing_but_what_the_lock_installs() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = config["repos"]
+    hooks = {hook["id"]: hook for hook in repository["hooks"]}
+    assert repository["repo"] == "local" and hooks.keys() == {"ruff-check", "ruff-format", "mypy"}
+    for name, hook in hooks.items():
+        assert hook["language"] == "system" and f".venv/bin/{name.split('-')[0]}" in hook["entry"]

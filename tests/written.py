@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kodata import SOURCES, klue_nli
+from kodata.text import or_nothing
 
 LABELS = tuple(klue_nli.LABELS)
 # The others are only scored.
@@ -32,10 +33,10 @@ Writer = Callable[[Path, Sequence[Item]], Path]
 
 def cleaned(text: str) -> str:
     """What records.clean() promises, a character at a time: NFC, Unix line ends, no controls, no
-    outer white space."""
+    outer white space, and nothing at all if nothing of it is visible."""
     unix = re.sub("\r\n?", "\n", text)
     kept = [one for one in unix if one in "\t\n" or unicodedata.category(one) not in ("Cc", "Cs")]
-    return unicodedata.normalize("NFC", "".join(kept)).strip()
+    return or_nothing(unicodedata.normalize("NFC", "".join(kept)).strip())
 
 
 def put(path: Path, text: str) -> None:

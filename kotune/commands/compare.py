@@ -34,7 +34,8 @@ def compare(
     runs_dir: Path,
     html: Path | None,
     md: Path | None,
-    **price: float | None,
+    price: float | None,
+    won_per_dollar: float | None,
 ) -> None:
     """Say what is better, by how much and how sure that is: base against tuned of each RUN, and
     each RUN against the first.
@@ -55,7 +56,7 @@ def compare(
     unwind_when_terminated()
     check_place(html, "--html")
     check_place(md, "--md")
-    hourly, say = Price.of(price["price"], price["won_per_dollar"]), Phrases(lang)
+    hourly, say = Price.of(price, won_per_dollar), Phrases(lang)
     folders = [find(run, runs_dir) for run in runs]
     with made_of(*folders):
         result = Result.of(load(folders), hourly)

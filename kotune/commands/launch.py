@@ -1,12 +1,15 @@
 """Hand recipes to an engine elsewhere."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kotune.commands.options import PassThrough, RecipeFile, lang_option, limit_option, set_option
 from kotune.display.terminal import echo
+
+if TYPE_CHECKING:
+    from kotune.recipe.schema import Limit
 
 
 @click.command(cls=PassThrough)
@@ -20,7 +23,14 @@ from kotune.display.terminal import echo
 )
 @click.option("--dry-run", is_flag=True, help="Write the file and tell the command; start nothing.")
 def launch(
-    recipes: tuple[Path, ...], engine: str, overrides: tuple[str, ...], dry_run: bool, **words: Any
+    recipes: tuple[Path, ...],
+    engine: str,
+    overrides: tuple[str, ...],
+    limit: "Limit",
+    lang: str,
+    bucket: str | None,
+    dry_run: bool,
+    passed: tuple[str, ...],
 ) -> None:
     """Hand each RECIPE to an engine that runs it elsewhere; ARGS go to the engine's own command
     line."""
@@ -28,5 +38,6 @@ def launch(
     from kotune.launch.engine import LaunchOptions, Submission
 
     submissions = [Submission(recipe, overrides) for recipe in recipes]
-    launched = engines.prepare(submissions, engine, LaunchOptions(**words))
+    options = LaunchOptions(limit, lang, bucket, passed)
+    launched = engines.prepare(submissions, engine, options)
     engines.start(launched, engine, dry_run, echo)

@@ -1,12 +1,16 @@
 """The arguments and options that several commands share."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kotune.display.phrases import LANGUAGES
 from kotune.runs.folder import RUNS
+
+if TYPE_CHECKING:
+    from kotune.recipe.schema import Limit
 
 
 class PassThrough(click.Command):
@@ -21,18 +25,18 @@ class PassThrough(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- ARGS]"]
 
 
-class Limit(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click alone
+class LimitType(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click alone
     """A number of items, or `quick`."""
 
     name = "limit"
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> object:
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Limit":
         from kotune.recipe.schema import limit
 
         try:
-            return limit(int(value) if str(value).isdecimal() else value)
+            return limit(int(value) if value.isdecimal() else value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -45,7 +49,12 @@ class RecipeFile(click.Path):
         super().__init__(path_type=Path)
         self._folder = folder
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
         from kotune.shipped import RECIPES
 
         given = Path(str(super().convert(value, param, ctx)))
@@ -66,7 +75,7 @@ set_option = click.option(
 )
 limit_option = click.option(
     "--limit",
-    type=Limit(),
+    type=LimitType(),
     metavar="N|quick",
     help="Score only the first N items of each task, or as many as each calls a quick look.",
 )

@@ -1,7 +1,7 @@
 """Take a recipe through its stages."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,10 @@ from kotune.commands.options import (
     set_option,
 )
 from kotune.runs.folder import STAGES
+from kotune.worker.device import Device
+
+if TYPE_CHECKING:
+    from kotune.recipe.schema import Limit
 
 
 @click.command(cls=PassThrough)
@@ -37,7 +41,18 @@ from kotune.runs.folder import STAGES
     metavar="NAME",
     help="Axolotl's own launcher for several GPUs, torchrun or accelerate; ARGS are its.",
 )
-def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: Any) -> None:
+def run(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    until: str,
+    limit: "Limit",
+    runs_dir: Path,
+    dry_run: bool,
+    lang: str,
+    device: Device | None,
+    launcher: str | None,
+    passed: tuple[str, ...],
+) -> None:
     """Take RECIPE from Korean data to a scored adapter; done stages are not done again. --lang is
     the report's language."""
     from kotune.display.progress import Screen
@@ -46,4 +61,14 @@ def run(recipe: Path, launcher: str | None, passed: tuple[str, ...], **options: 
 
     unwind_when_terminated()
     started = (launcher or "python", *passed) if launcher or passed else ()
-    run_recipe(recipe, RunOptions(**options, launcher=started), Screen())
+    options = RunOptions(
+        overrides=overrides,
+        until=until,
+        limit=limit,
+        runs_dir=runs_dir,
+        dry_run=dry_run,
+        lang=lang,
+        launcher=started,
+        device=device,
+    )
+    run_recipe(recipe, options, Screen())

@@ -1,7 +1,6 @@
 """Run a study's cells and report on them."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,6 +15,7 @@ from kotune.commands.options import (
     runs_dir_option,
 )
 from kotune.display.terminal import echo
+from kotune.worker.device import Device
 
 
 @click.command(cls=PassThrough)
@@ -45,10 +45,38 @@ from kotune.display.terminal import echo
 @runs_dir_option
 @device_option
 @lang_option
-def study(file: Path, **options: Any) -> None:
+def study(
+    file: Path,
+    dry_run: bool,
+    budget: float | None,
+    gpu: str | None,
+    price: float | None,
+    won_per_dollar: float | None,
+    report_only: bool,
+    engine: str | None,
+    bucket: str | None,
+    runs_dir: Path,
+    device: Device | None,
+    lang: str,
+    passed: tuple[str, ...],
+) -> None:
     """Run every cell of STUDY, recipes and what varies over them, and report on all of them; done
     cells are not done again."""
     from kotune.study import command
 
     unwind_when_terminated()
-    command.start(file, command.StudyOptions(**options), echo)
+    options = command.StudyOptions(
+        dry_run=dry_run,
+        budget=budget,
+        gpu=gpu,
+        price=price,
+        won_per_dollar=won_per_dollar,
+        report_only=report_only,
+        engine=engine,
+        bucket=bucket,
+        runs_dir=runs_dir,
+        device=device,
+        lang=lang,
+        passed=passed,
+    )
+    command.start(file, options, echo)

@@ -9,7 +9,7 @@ drawn from the system's own randomness."""
 import json
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def drawn(items: int) -> list[int]:
     )
 
 
-def tolerance(base: dict[str, str | None]) -> float:
+def tolerance(base: Mapping[str, str | None]) -> float:
     """How far log-likelihoods may be apart for a base model that is loaded so: in float32, or in
     anything coarser."""
     return NEAR if base.get("base_precision") == base.get("compute_dtype") == "float32" else COARSE

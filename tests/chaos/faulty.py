@@ -64,6 +64,7 @@ def command(fault: str, *values: object) -> list[str]:
 if __name__ == "__main__":
     at = sys.argv.index("--")
     Path("checkpoints").mkdir(exist_ok=True)
-    {"boundary": boundary, "memory": memory, "nan": nan}[sys.argv[1]](*sys.argv[2:at])
+    faults: dict[str, Callable[..., None]] = {"boundary": boundary, "memory": memory, "nan": nan}
+    faults[sys.argv[1]](*sys.argv[2:at])
     sys.argv = ["axolotl", *sys.argv[at + 1 :]]
     runpy.run_module("axolotl.cli.main", run_name="__main__")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,8 +34,8 @@ def test_each_part_is_the_comparison_of_its_items_alone() -> None:
     pairs = list(zip(map(float, a), map(float, b), strict=True))
     for name, part in zip("xy", parts(pairs, clusters, kinds, "xy"), strict=True):
         at = [place for place, kind in enumerate(kinds) if kind == name]
-        sides: list[list[Any]] = [[pairs[place][side] for place in at] for side in (0, 1)]
-        alone = paired.compare(MEAN, *sides, [clusters[place] for place in at])
+        one, other = ([pairs[place][side] for place in at] for side in (0, 1))
+        alone = paired.compare(MEAN, one, other, [clusters[place] for place in at])
         assert part[:3] == pytest.approx(alone[:3])
         assert (part.n, part.groups) == (alone.n, alone.groups)
         assert (part.ci_low, part.ci_high) == pytest.approx(
@@ -122,7 +121,7 @@ def test_each_task_has_one_table_that_says_its_intervals_are_not_adjusted(
 
 def test_votes_stand_with_what_was_asked() -> None:
     class Task:
-        eval_docs = ({"agreement": "4"}, {"agreement": None}, {})
+        eval_docs: tuple[dict[str, str | None], ...] = ({"agreement": "4"}, {"agreement": None}, {})
 
     class Loaded:
         task, generates, question = Task, True, staticmethod(str)

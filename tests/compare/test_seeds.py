@@ -103,11 +103,8 @@ def test_with_two_seeds_on_a_side_items_alone_are_counted_in() -> None:
 
 def test_what_is_no_mean_is_combined_too_and_the_undefined_stays_undefined() -> None:
     a, b, clusters = world(np.random.default_rng(3), 3, noise=0.3)
-    told, of_a, _ = compare(
-        METRICS["macro_f1"],
-        *([[(1, int(x)) for x in run] for run in side] for side in (a, b)),
-        clusters,
-    )
+    one, other = ([[(1, int(x)) for x in run] for run in side] for side in (a, b))
+    told, of_a, _ = compare(METRICS["macro_f1"], one, other, clusters)
     assert (
         told.value_a == pytest.approx(np.mean(of_a))
         and told.ci_low < told.difference < told.ci_high

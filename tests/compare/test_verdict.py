@@ -190,7 +190,7 @@ def test_the_verdict_on_naturalness_says_that_people_have_not_judged_it(
     ],
 )
 def test_where_interval_and_p_disagree_nothing_is_claimed_and_the_sentence_says_why(
-    runs: list[Finished], told: dict[str, float], doubt: str | None, said_of_it: tuple[str, ...]
+    runs: list[Finished], told: dict[str, Any], doubt: str | None, said_of_it: tuple[str, ...]
 ) -> None:
     one = found(runs, **told)
     assert doubted_by(one) == doubt

@@ -6,7 +6,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -15,14 +14,13 @@ from typing import Any
 import pytest
 
 from kodata.errors import DataError
-from kodata.reading import columns, files
+from kodata.reading import files
 from tests.conftest import ROOT
 
 pyarrow = pytest.importorskip("pyarrow")
 pytest.importorskip("pyarrow.parquet")
 
 LONG = "가" * 1_600_000  # 4.8 MB
-SECONDS = 60  # of a file, on a busy machine; alone it takes one to four
 
 
 def parquet(path: Path, column: Any, **more: Any) -> None:
@@ -82,7 +80,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.few(3)
-def test_a_bomb_is_one_message_in_bounded_time_and_memory(name: str, tmp_path: Path) -> None:
+def test_a_bomb_is_one_message_in_bounded_memory(name: str, tmp_path: Path) -> None:
     kind, make = BOMBS[name]
     make(path := tmp_path / f"bomb.{kind}")
     assert path.stat().st_size < 6_000_000
@@ -94,7 +92,6 @@ def test_a_bomb_is_one_message_in_bounded_time_and_memory(name: str, tmp_path: P
         "print(int(own.split()[1]) >> 10,"
         " resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)"
     )
-    begun = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],
         capture_output=True,
@@ -105,7 +102,7 @@ def test_a_bomb_is_one_message_in_bounded_time_and_memory(name: str, tmp_path: P
     told, used = done.stdout.splitlines()
     assert "download or copy it again" in told and str(path) in told and len(told) < 400
     ours, reader = map(int, used.split())
-    assert time.monotonic() - begun < SECONDS and ours < 128 and reader < 640
+    assert ours < 128 and reader < 640
 
 
 def test_a_row_longer_than_any_is_named(tmp_path: Path) -> None:
@@ -153,7 +150,7 @@ def test_the_process_ends_with_its_reader(tmp_path: Path, monkeypatch: pytest.Mo
         made.append(real(*given, **more))
         return made[-1]
 
-    monkeypatch.setattr(columns.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     rows = files.rows(tmp_path / "many.parquet")
     next(rows)
     rows.close()  # type: ignore[attr-defined]

@@ -349,14 +349,15 @@ def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: st
     likes = {"guid": '"},{"guid":', "text": '},{\\"guid\\":"}'}
     turns = {"guid": "1", "messages": [{}, {"guid": second}]}
     other = {"text": second, "guid": first}  # a record of a source that begins otherwise
-    for rows in (
+    lists: tuple[list[tuple[dict[str, Any], dict[str, Any]]], ...] = (
         [],
         [(row, record)],
         [(row, likes), (sly, record), (row, record)],
         [(sly, turns), (inner, likes), (row, likes)],
         [(row, other)],
         [(row, other), (row, record)],
-    ):
+    )
+    for rows in lists:
         with pytest.MonkeyPatch.context() as patch:
             fast = output.writer()(rows)
             patch.setitem(sys.modules, "orjson", None)

@@ -25,7 +25,12 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     found: list[Path] = []
-    monkeypatch.setattr(digests, "sha256", lambda path: (found.append(path), sha256(path))[1])
+
+    def recorded(path: Path) -> str:
+        found.append(path)
+        return sha256(path)
+
+    monkeypatch.setattr(digests, "sha256", recorded)
     return found
 
 

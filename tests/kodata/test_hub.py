@@ -436,7 +436,12 @@ def test_a_run_reads_the_commit_of_its_recipe_and_then_works_offline(
         (manifest,) = (tmp_path / folder).glob("*/data/manifest.json")
         made = json.loads(manifest.read_text())
         origin = {"kind": "hub", "hub_id": "e9t/nsmc", "revision": commit}
-        none = {"test_share": None, "left_out": {}, "not_read": {}, "rewritten": {}}
+        none: dict[str, object] = {
+            "test_share": None,
+            "left_out": {},
+            "not_read": {},
+            "rewritten": {},
+        }
         assert (made["entries"][0]["from"], made["scored"]) == (
             origin,
             {"nsmc_ko": {**origin, **none}},

@@ -15,7 +15,7 @@ from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.prepare.output import doc_of
-from tests.conftest import REAL
+from tests.conftest import REAL, only_records
 
 TRAIN, DEV = "KorQuAD_v1.0_train.json", "KorQuAD_v1.0_dev.json"
 CONTEXT = "달빛 도서관은 1987년에 문을 열었다. 관장은 이하늘이다."
@@ -182,7 +182,7 @@ def test_conversion_keeps_every_field_and_counts_no_labels(tmp_path: Path) -> No
         for side in ("train", "validation")
         for line in (tmp_path / "out" / f"{side}.jsonl").open()
     ]
-    read = {record["guid"]: record for record in korquad.read("train", tmp_path)}
+    read = {record["guid"]: record for record in only_records(korquad.read("train", tmp_path))}
     assert {row["guid"]: doc_of(row) for row in rows} == read
     assert all(row["messages"] == korquad.messages(doc_of(row), "answer") for row in rows)
 
@@ -192,7 +192,7 @@ def test_conversion_keeps_every_field_and_counts_no_labels(tmp_path: Path) -> No
 )
 def test_the_real_dev_file_has_its_known_counts_and_answers_that_stand_in_the_passage() -> None:
     raw = json.loads((REAL / "korquad" / DEV).read_text(encoding="utf-8"))
-    records = list(korquad.read("test", REAL / "korquad"))
+    records = list(only_records(korquad.read("test", REAL / "korquad")))
     assert len(records) == korquad.CARD.rows["test"] == 5_774
     assert sum(len(article["paragraphs"]) for article in raw["data"]) == 964
     # 3 texts occur twice, 1 more after NFC.

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from tests import mutated, source_forms
-from tests.conftest import ROOT
+from tests.conftest import ROOT, bounded_time
 from tests.source_forms import Form
 from tests.written import TRAINED
 
@@ -66,13 +65,18 @@ def test_a_spoilt_file_is_converted_with_all_rows_counted_or_refused_in_one_mess
     assert min(outcomes["dropped"], outcomes["refused"]) > 1
 
 
-STRANGE: dict[str, Callable[[Path], None]] = {
+def folder_with_a_file(path: Path) -> None:
+    path.mkdir()
+    (path / path.name).write_bytes(b"x")
+
+
+STRANGE: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "white space": lambda path: path.write_bytes(b" \n\t\r\n" * 1_000),
     "NULs": lambda path: path.write_bytes(b"\0" * 5_000),
     "a mark alone": lambda path: path.write_bytes(b"\xef\xbb\xbf"),
     "a folder": lambda path: path.mkdir(),
-    "a folder with a file": lambda path: (path.mkdir(), (path / path.name).write_bytes(b"x")),
+    "a folder with a file": folder_with_a_file,
     "a pipe": os.mkfifo,
     "a link to itself": lambda path: path.symlink_to(path),
     "a link to nothing": lambda path: path.symlink_to("/nowhere"),
@@ -232,7 +236,7 @@ def seed_for(form: Form, root: Path) -> int:
 
 
 def outcome(
-    form: Form, content: bytes | Callable[[Path], None], root: Path, seed: int, told: str
+    form: Form, content: bytes | Callable[[Path], object], root: Path, seed: int, told: str
 ) -> str:
     """What becomes of a form's file with this content. Everything that may not be is an
     AssertionError with `told`."""
@@ -240,7 +244,7 @@ def outcome(
     put(form, data, content)
     before = tree(root)
     try:
-        with time_limit(told):
+        with bounded_time(SECONDS, told):
             manifest = convert([Entry(form.source, form.form, data)], out, seed)
     except DataError as error:
         assert Path(form.name).name in str(error) or str(data) in str(error), (
@@ -263,7 +267,7 @@ def outcome(
     return found
 
 
-def put(form: Form, data: Path, content: bytes | Callable[[Path], None]) -> None:
+def put(form: Form, data: Path, content: bytes | Callable[[Path], object]) -> None:
     path = data / form.name
     path.parent.mkdir(parents=True)
     for name, other in form.others.items():
@@ -302,24 +306,6 @@ def tree(root: Path) -> set[tuple[str, int, int]]:
     return {
         (str(path), info.st_size, info.st_mtime_ns) for path in found for info in [path.lstat()]
     }
-
-
-class Slow(BaseException):
-    """Not an Exception: nobody may take it for a fault of a file."""
-
-
-@contextmanager
-def time_limit(told: str) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise Slow(f"{told}: not done after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.prepare.output import doc_of
-from tests.conftest import REAL
+from tests.conftest import REAL, only_records
 
 ROW = {
     "date": "2030-01-02 03:04:05",
@@ -154,7 +154,9 @@ def test_its_own_validation_split_is_used_and_every_field_kept(tmp_path: Path) -
     assert manifest["entries"][0]["dropped"] == {"empty field": 1}
     for side in ("train", "validation"):
         docs = [doc_of(json.loads(line)) for line in (tmp_path / "out" / f"{side}.jsonl").open()]
-        assert docs == [record for record in naver_news.read(side, tmp_path) if record["summary"]]
+        assert docs == [
+            record for record in only_records(naver_news.read(side, tmp_path)) if record["summary"]
+        ]
 
 
 def test_a_folder_without_the_file_and_an_unknown_split_are_named(tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_the_columns_of_the_example_are_read(tmp_path: Path) -> None:
         (REAL / "naver-news" / "example_invented.json").read_text(encoding="utf-8")
     )
     put(tmp_path, text(example, columns=list(example)))
-    (record,) = naver_news.read("test", tmp_path)
+    (record,) = only_records(naver_news.read("test", tmp_path))
     assert record["guid"] == example["link"]
     assert {key: record[key] for key in record if key != "guid"} == {
         key: value.strip() for key, value in example.items() if key != "link"

@@ -16,7 +16,7 @@ from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.prepare.output import doc_of
 from kodata.reading import files
-from tests.conftest import REAL
+from tests.conftest import REAL, only_records
 
 HEAD = "id\tdocument\tlabel\n"
 TEXT = HEAD + '7\t"이게 영화야" 라고 했다. ""최고""\t1\n8\t졸렸다, 정말\t0\n9\t\t0\n'
@@ -154,7 +154,11 @@ def test_conversion_counts_empty_documents_and_keeps_every_field(tmp_path: Path)
         for side in ("train", "validation")
     ]
     assert [doc_of(row) for row in sides[0] + sides[1]] != []
-    read = {record["guid"]: record for record in nsmc.read("train", tmp_path) if record["document"]}
+    read = {
+        record["guid"]: record
+        for record in only_records(nsmc.read("train", tmp_path))
+        if record["document"]
+    }
     assert {row["guid"]: doc_of(row) for rows in sides for row in rows} == read
 
 
@@ -168,7 +172,9 @@ def test_the_real_files_have_their_known_counts_and_lose_nothing() -> None:
             REAL / "nsmc" / f"ratings_{split}.txt.gz", "rt", encoding="utf-8", newline="\n"
         ) as file:
             next(file)
-            for line, record in zip(file, nsmc.read(split, REAL / "nsmc"), strict=True):
+            for line, record in zip(
+                file, only_records(nsmc.read(split, REAL / "nsmc")), strict=True
+            ):
                 guid, document, label = line.rstrip("\n").split("\t")
                 found = (record["guid"], record["document"], record["label"])
                 assert found == (

@@ -4,7 +4,7 @@ import re
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kodata.records import drawer
@@ -20,6 +20,7 @@ def test_of_all_characters_the_unwanted_are_taken_out() -> None:
 
 
 @given(ANY)
+@example("\U000e0000")
 def test_a_clean_text_is_what_it_promises(text: str) -> None:
     assert clean(text) == cleaned(text)
     assert clean(clean(text)) == clean(text)

@@ -2,6 +2,7 @@
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -9,20 +10,15 @@ from kodata.stored import as_stored
 from kotune.recipe.reading import load
 from tests.conftest import write_recipe
 
+Form = Literal["NFC", "NFD"]
+
 
 @pytest.mark.parametrize(("stored", "typed"), [("NFD", "NFC"), ("NFC", "NFD")])
-def test_a_path_is_found_however_it_is_typed(tmp_path: Path, stored: str, typed: str) -> None:
-    there = (
-        tmp_path
-        / unicodedata.normalize(stored, "대화 자료")
-        / unicodedata.normalize(stored, "받은 것")
-    )  # type: ignore[arg-type]
+def test_a_path_is_found_however_it_is_typed(tmp_path: Path, stored: Form, typed: Form) -> None:
+    folder = "대화 자료/받은 것"
+    there = tmp_path / unicodedata.normalize(stored, folder)
     there.mkdir(parents=True)
-    asked = (
-        tmp_path
-        / unicodedata.normalize(typed, "대화 자료")
-        / unicodedata.normalize(typed, "받은 것")
-    )  # type: ignore[arg-type]
+    asked = tmp_path / unicodedata.normalize(typed, folder)
     assert not asked.exists() and as_stored(asked) == there
     (there / "train.jsonl").write_text('{"prompt": "가", "answer": "나"}\n')
     text = f"model: quickstart-llama\ndata: [{{source: chat, path: '{asked}'}}]\n"

@@ -3,13 +3,13 @@
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kotune.models.patterns import trouble
+from tests.conftest import bounded_time
 
 NAME = "model.language_model.layers.127.block_sparse_moe.experts.63.self_attn.q_proj.base_layer"
 TAKEN = [
@@ -57,11 +57,10 @@ def test_what_people_write_is_taken(pattern: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", REFUSED)
-def test_what_may_be_matched_without_end_or_is_no_pattern_is_refused_at_once(pattern: str) -> None:
-    begun = time.process_time()
-    told = trouble(["q_proj", pattern])
+def test_what_may_be_matched_without_end_or_is_no_pattern_is_refused(pattern: str) -> None:
+    with bounded_time():
+        told = trouble(["q_proj", pattern])
     assert "these are taken: names of modules" in told and "\n" not in told and len(told) < 400
-    assert time.process_time() - begun < 0.1
 
 
 def test_many_patterns_are_no_more_than_one() -> None:
@@ -98,10 +97,9 @@ PARTS = st.sampled_from(
 
 
 @given(st.lists(PARTS, max_size=14))
-def test_what_is_taken_ends_soon_as_peft_asks_it(parts: list[str]) -> None:
+def test_what_is_taken_ends_as_peft_asks_it(parts: list[str]) -> None:
     pattern = "".join(parts)
     if not trouble([pattern]):
-        begun = time.process_time()
-        re.match(rf"(.*\.)?({pattern}!)$", NAME)
-        re.fullmatch(pattern + "!", NAME)
-        assert time.process_time() - begun < 1
+        with bounded_time():
+            re.match(rf"(.*\.)?({pattern}!)$", NAME)
+            re.fullmatch(pattern + "!", NAME)

@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import struct
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from kotune.errors import RecipeError
 from kotune.models import hub, presets, sizes
 from kotune.models.refusals import refuse
-from tests.conftest import Cli, write_recipe
+from tests.conftest import Cli, bounded_time, write_recipe
 from tests.test_cli import assert_one_message
 
 
@@ -141,10 +140,8 @@ def test_what_weights_say_of_themselves_is_read_up_to_a_number_of_bytes(model: P
     (model / "model.safetensors").write_bytes(header(len(one), one))
     for number in range(300):
         os.link(model / "model.safetensors", model / f"{number}.safetensors")
-    begun = time.process_time()
     with pytest.raises(RecipeError, match="its header would have 9,"):
         sizes.refuse(str(model), model)
-    assert time.process_time() - begun < 2
 
 
 def test_indexes_without_end_are_one_message(model: Path) -> None:
@@ -155,20 +152,21 @@ def test_indexes_without_end_are_one_message(model: Path) -> None:
     }
     index = model / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": names}))
-    begun = time.process_time()
     refuse(str(model), model)
     (model / "sub").mkdir()
     for number in range(300):
         os.link(index, model / "sub" / f"{number}.index.json")
-    with pytest.raises(
-        RecipeError, match=r"301 indexes of weights \(\*\.index\.json\), and a model may have 8"
+    with (
+        bounded_time(),
+        pytest.raises(
+            RecipeError, match=r"301 indexes of weights \(\*\.index\.json\), and a model may have 8"
+        ),
     ):
         refuse(str(model), model)
     shutil.rmtree(model / "sub")
     index.write_text(json.dumps({"weight_map": {str(number): "a" for number in range(200_001)}}))
     with pytest.raises(RecipeError, match="names over 200,000 tensors"):
         refuse(str(model), model)
-    assert time.process_time() - begun < 5
 
 
 def test_a_config_of_a_million_keys_is_one_message(model: Path) -> None:

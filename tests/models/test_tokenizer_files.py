@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from kotune.models.tokenizer_files import (
     is_class,
     unsafe,
 )
-from tests.conftest import ROOT, Cli, write_recipe
+from tests.conftest import ROOT, Cli, bounded_time, write_recipe
 from tests.hub import MOVING, running
 from tests.test_cli import assert_one_message
 
@@ -243,11 +242,10 @@ def test_a_tokenizer_json_has_words_and_no_files_names(text: str, told: bool) ->
     assert bool(INSTEAD_OF_WORDS.search(text.encode())) == told
 
 
-def test_the_largest_tokenizer_json_is_looked_at_in_a_second() -> None:
-    begun = time.process_time()
+def test_the_largest_tokenizer_json_is_looked_at_in_bounded_time() -> None:
     for piece in (b'"abcdef": 123, ', b'"vocab" ', b'"vocab', b" "):
-        assert not INSTEAD_OF_WORDS.search(piece * (35_000_000 // len(piece)))
-    assert time.process_time() - begun < 4
+        with bounded_time():
+            assert not INSTEAD_OF_WORDS.search(piece * (35_000_000 // len(piece)))
     assert LARGEST >= 35_000_000
 
 
@@ -627,12 +625,14 @@ def test_a_key_is_no_text(tmp_path: Path, name: str, key: str) -> None:
     """A key of 180 kB was looked for in patterns for minutes."""
     model = own_model(tmp_path)
     put(model, name, **{key: 1})
-    begun = time.process_time()
-    with pytest.raises(
-        RecipeError, match=r"a key of over 300 characters|is no tokenizer|which no tokenizer needs"
+    with (
+        bounded_time(),
+        pytest.raises(
+            RecipeError,
+            match=r"a key of over 300 characters|is no tokenizer|which no tokenizer needs",
+        ),
     ):
         refuse(str(model), model)
-    assert time.process_time() - begun < 5
 
 
 def test_keys_are_looked_for_in_a_time_that_grows_with_them_alone() -> None:
@@ -650,7 +650,6 @@ def test_keys_are_looked_for_in_a_time_that_grows_with_them_alone() -> None:
         "x",
     )
     config = {((stem * 300)[:290] + str(number)): 1 for number in range(3_000) for stem in stems}
-    begun = time.process_time()
-    sizes.refuse_numbers("theirs", config)
-    refuse_config("theirs", config)
-    assert time.process_time() - begun < 10  # a second on a quiet machine
+    with bounded_time():  # a second on a quiet machine
+        sizes.refuse_numbers("theirs", config)
+        refuse_config("theirs", config)

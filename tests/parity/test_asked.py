@@ -1,6 +1,7 @@
 """What a task asks is looked at for names of special tokens, as training rows are."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def test_choices_are_looked_at_too(tokenizer: Any) -> None:
 class Odd:
     """A tokenizer that makes one id of every text."""
 
-    all_special_ids, all_special_tokens, added_tokens_decoder = (0, 7), ("<시작>", "<모름>"), {}
+    all_special_ids, all_special_tokens = (0, 7), ("<시작>", "<모름>")
+    added_tokens_decoder: Mapping[int, str] = {}
     bos_token_id, eos_token_id, pad_token_id, unk_token_id = 0, 0, 0, 7
 
     def __init__(self, number: int) -> None:

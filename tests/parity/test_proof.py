@@ -16,12 +16,12 @@ from kotune.errors import RecipeError, StageError
 from kotune.models import presets
 from kotune.parity import labels, shapes
 from kotune.parity import proof as parity
-from kotune.parity.trained import Trained, read_rows
+from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
 from kotune.recipe import reading
 from kotune.runs.folder import write_text
 from kotune.runs.task_data import TaskData
 from kotune.train import config as axolotl_config
-from tests.conftest import ROOT
+from tests.conftest import ROOT, only_records
 
 pytest.importorskip("axolotl")
 TASK = "nli_sample_ko"
@@ -68,7 +68,7 @@ def run_folder(
             "messages": nli_sample.messages(doc, form),
         }
         for form in forms
-        for doc in islice(nli_sample.read("train"), 12)
+        for doc in islice(only_records(nli_sample.read("train")), 12)
     ]
     for part in ("train", "validation"):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -89,8 +89,8 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
 ) -> None:
     root = run_folder(tmp_path, name)
     counted = prove(root, monkeypatch)["lengths"]
-    _, strategy = parity.load_strategy(root / "axolotl.yml")
-    sides = parity.train_side(strategy, read_rows(root / "data" / "train.jsonl", shapes.ITEMS))
+    _, strategy = load_strategy(root / "axolotl.yml")
+    sides = train_side(strategy, read_rows(root / "data" / "train.jsonl", shapes.ITEMS))
     longest = max(len(side.ids) for side in sides)
     assert counted | {"longest_guid": ""} == {
         "rows": 24,
@@ -126,7 +126,7 @@ def test_our_templates_train_and_score_on_the_same_ids(
     assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}
     trained, scored = side["example"]["trained_ids"], side["example"]["scored_ids"]
     assert trained[: len(scored)] == scored
-    tokenizer, _ = parity.load_strategy(tmp_path / "axolotl.yml")
+    tokenizer, _ = load_strategy(tmp_path / "axolotl.yml")
     assert len(trained) == len(scored) + 1
     assert trained[-1] == tokenizer.eos_token_id
     assert trained.count(tokenizer.bos_token_id) == 1
@@ -285,7 +285,7 @@ def test_labels_of_all_rows_are_looked_at_and_beyond_the_bound_those_of_every_sh
 
 def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path) -> None:
     run_folder(tmp_path, "llama")
-    tokenizer, _ = parity.load_strategy(tmp_path / "axolotl.yml")
+    tokenizer, _ = load_strategy(tmp_path / "axolotl.yml")
     end = tokenizer.eos_token_id
 
     def told(*made: int) -> str:
@@ -399,12 +399,12 @@ def test_an_answer_that_is_marked_is_not_trained_and_the_others_are(
     turns[1]["train"], turns[3]["train"] = False, True
     row = {"guid": "a", "source": "chat", "form": "chat", "messages": turns, "doc": "{}"}
     monkeypatch.chdir(root)
-    tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
-    (side,) = parity.train_side(strategy, [row])
+    tokenizer, strategy = load_strategy(root / "axolotl.yml")
+    (side,) = train_side(strategy, [row])
     assert [tokenizer.decode(turn[:-1]).strip() for turn in side.turns()] == ["네, 와요"]
     labels.check(side, tokenizer, {side.turns()[0][-1]})
     turns[1]["train"] = True
-    assert len(parity.train_side(strategy, [row])[0].turns()) == 2
+    assert len(train_side(strategy, [row])[0].turns()) == 2
 
 
 INDENTS = (
@@ -457,8 +457,8 @@ def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
         and proof["tasks"]["chat_ko"]["items"] > len(INDENTS) // 2
     )
     assert proof["lengths"]["trimmed"] == 0 and proof["labels"]["rows"] >= len(rows)
-    _, strategy = parity.load_strategy(root / "axolotl.yml")
-    for side in parity.train_side(strategy, rows):
+    _, strategy = load_strategy(root / "axolotl.yml")
+    for side in train_side(strategy, rows):
         assert tokenizer.decode(side.turns()[0][:-1]) == side.messages[-1]["content"]
 
 
@@ -488,8 +488,8 @@ def test_an_indent_that_is_not_trained_with_its_answer_stops_the_run(
     root = tmp_path / "run"
     indented_chats(root, "llama", LLAMA_OURS)
     monkeypatch.chdir(root)
-    tokenizer, strategy = parity.load_strategy(root / "axolotl.yml")
-    (side,) = parity.train_side(strategy, read_rows(root / "data" / "train.jsonl", 1))
+    tokenizer, strategy = load_strategy(root / "axolotl.yml")
+    (side,) = train_side(strategy, read_rows(root / "data" / "train.jsonl", 1))
     first = next(at for at, label in enumerate(side.labels) if label != -100)
     side.labels[first] = -100
     with pytest.raises(StageError, match="the template changes an answer: the row "):

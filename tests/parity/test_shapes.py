@@ -14,7 +14,7 @@ SYSTEM = {"role": "system", "content": "짧게"}
 
 
 def row(*said: str, label: str = "", system: bool = False, **of_answer: object) -> dict[str, Any]:
-    turns = [
+    turns: list[dict[str, Any]] = [
         {"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(said)
     ]
     turns[-1] = {**turns[-1], **of_answer}

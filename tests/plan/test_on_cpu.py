@@ -10,18 +10,16 @@ import pytest
 from kodata.errors import HubError
 from kotune import pipeline
 from kotune.errors import StageError
-from kotune.models import hub
+from kotune.models import hub, presets
 from kotune.pipeline import RunOptions
 from kotune.plan import on_cpu
 from kotune.recipe.reading import load
 from kotune.runs.folder import Run, write_json
 from kotune.runs.job import Job
-from kotune.train import gpu
-from kotune.worker import device
+from kotune.worker import device, driver
 from kotune.worker.environment import environment
-from tests.conftest import ROOT, Cli, write_recipe
+from tests.conftest import ROOT, Cli, silent, write_recipe
 from tests.test_cli import assert_one_message
-from tests.worker.test_compiler import Silent
 
 REAL, QUICK = (ROOT / "recipes" / f"{name}.yml" for name in ("llama_lora", "quickstart_llama"))
 HOUR = 3600
@@ -47,7 +45,7 @@ def test_days_on_a_cpu_are_told_in_one_line_and_nothing_is_written(
     with pytest.raises(
         StageError, match=r"about \d+ (days|hours) on the CPU .*--device cpu"
     ) as told:
-        pipeline.run(REAL, RunOptions(runs_dir=tmp_path / "runs"), Silent())
+        pipeline.run(REAL, RunOptions(runs_dir=tmp_path / "runs"), silent())
     assert "\n" not in str(told.value) and not begun and not (tmp_path / "runs").exists()
 
 
@@ -69,7 +67,7 @@ def test_the_command_line_ends_so_too(cli: Cli) -> None:
 def test_what_is_short_or_meant_goes_on(
     begun: list[str], tmp_path: Path, recipe: Path, options: dict[str, Any]
 ) -> None:
-    pipeline.run(recipe, RunOptions(runs_dir=tmp_path / "runs", **options), Silent())
+    pipeline.run(recipe, RunOptions(runs_dir=tmp_path / "runs", **options), silent())
     assert begun[0] == "prepare"
 
 
@@ -106,7 +104,7 @@ def test_a_kind_of_model_that_plan_does_not_know_is_taken_for_llamas(
     write_json(
         tmp_path / "m" / "config.json", {"model_type": "qwen3", **shape, "num_attention_heads": 16}
     )
-    monkeypatch.setattr(on_cpu.shapes.presets, "is_folder", lambda _: True)
+    monkeypatch.setattr(presets, "is_folder", lambda _: True)
     real = job(REAL, tmp_path)
     other = Job(
         real.recipe.model_copy(update={"model": str(tmp_path / "m")}), real.run, "cpu", None
@@ -122,7 +120,7 @@ def test_what_cannot_be_predicted_is_left_to_the_stages(
 
     monkeypatch.setattr(hub, "fetch", away)
     text = "model: some/body\ntemplate: own\ndata: [{source: nli_sample}]\n"
-    pipeline.run(write_recipe(tmp_path, text), RunOptions(runs_dir=tmp_path / "runs"), Silent())
+    pipeline.run(write_recipe(tmp_path, text), RunOptions(runs_dir=tmp_path / "runs"), silent())
     assert begun[0] == "prepare"
 
 
@@ -131,7 +129,7 @@ def test_the_cpu_that_is_meant_hides_the_gpu_from_every_child_and_only_meanwhile
 ) -> None:
     monkeypatch.setattr(device, "_is_loaded", lambda: True)
     monkeypatch.setattr(pipeline, "detect_device", device.detect_device)
-    monkeypatch.setattr(gpu.driver, "trouble", lambda: pytest.fail("no driver is to be asked"))
+    monkeypatch.setattr(driver, "trouble", lambda: pytest.fail("no driver is to be asked"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     seen: list[tuple[str, str]] = []
     monkeypatch.setattr(
@@ -139,5 +137,5 @@ def test_the_cpu_that_is_meant_hides_the_gpu_from_every_child_and_only_meanwhile
         "_stage",
         lambda job, *_: seen.append((job.device, environment()["CUDA_VISIBLE_DEVICES"])),
     )
-    pipeline.run(QUICK, RunOptions(runs_dir=tmp_path / "runs", device="cpu"), Silent())
+    pipeline.run(QUICK, RunOptions(runs_dir=tmp_path / "runs", device="cpu"), silent())
     assert set(seen) == {("cpu", "")} and os.environ["CUDA_VISIBLE_DEVICES"] == "1"

@@ -7,7 +7,7 @@ from benchmarks import published
 from tests.conftest import ROOT
 
 WORDS = {"plan.md": ("fitted", "tested"), "plan.ko.md": ("적합", "검증")}
-ROWS = [*published.training(), *published.generation()]
+ROWS: list[published.Trained | published.Written] = [*published.training(), *published.generation()]
 
 
 def named(row: published.Trained | published.Written) -> str:

@@ -71,9 +71,10 @@ def data(*sides: Seen, policy: str = "drop") -> PreparedData:
 
 
 def screen(sets: list[PreparedData], language: str = "en", **terminal: Any) -> str:
-    console = Console(file=io.StringIO(), width=200, highlight=False, **terminal)
+    written = io.StringIO()
+    console = Console(file=written, width=200, highlight=False, **terminal)
     preview_screen.show(sets, Phrases(language), console)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    return written.getvalue()
 
 
 def page(sets: list[PreparedData], language: str) -> str:

@@ -229,7 +229,8 @@ def test_an_honest_run_is_told_without_doubt(shop: Path) -> None:
 
 def test_a_fault_of_our_own_can_be_seen(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finished(shop / "a")
-    monkeypatch.setattr("kotune.report.writing.Report", lambda *_: {}["ours"])
+    nothing: dict[str, Any] = {}
+    monkeypatch.setattr("kotune.report.writing.Report", lambda *_: nothing["ours"])
     with pytest.raises(
         KotuneError, match=r"a: not as this version of kotune writes it \(KeyError: 'ours'\)"
     ) as told:

@@ -126,9 +126,8 @@ def test_a_run_whose_model_was_edited_is_not_taken_from(root: Path, file: str) -
 
 
 def test_whatever_scoring_depends_on_is_compared_or_is_of_the_adapter(root: Path) -> None:
-    job = Job(
-        SimpleNamespace(data=(), data_path={}, tasks=(), leaks="drop"), Run(root), "cpu", None
-    )  # type: ignore[arg-type]
+    recipe: Any = SimpleNamespace(data=(), data_path={}, tasks=(), leaks="drop")
+    job = Job(recipe, Run(root), "cpu", None)
     known = {*base_answers.ASKED, *base_answers.PER_TASK, *base_answers.TRAINED}
     assert stages.inputs(job, "score").keys() == known
 

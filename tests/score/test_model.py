@@ -89,22 +89,17 @@ def test_settings_for_writing_are_the_same_for_every_model(model: Path, name: st
     assert torch.equal(*written)
 
 
-def test_the_base_is_the_recipes_whatever_lies_beside_the_adapter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_base_is_the_recipes_whatever_lies_beside_the_adapter(tmp_path: Path) -> None:
     """adapter_config.json of a stranger's run folder may name other weights as those that it was
     trained on."""
     peft = pytest.importorskip("peft")
-    (tmp_path / "model").mkdir()
-    named = json.dumps({"base_model_name_or_path": "/somewhere/else", "peft_type": "LORA"})
-    (tmp_path / "model" / "adapter_config.json").write_text(named)
-    asked: list[str] = []
-    monkeypatch.setattr(
-        score_model, "load_base", lambda name, _: asked.append(name) or torch.nn.Identity()
-    )
-    monkeypatch.setattr(score_model, "harness_model", lambda *_: None)
-    monkeypatch.setattr(peft.PeftModel, "from_pretrained", lambda *_: torch.nn.Identity())
-    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: None)
-    monkeypatch.setattr(score_model.bounds, "bound_tokenizer", lambda tokenizer: tokenizer)
-    score_model.load_model(tmp_path, {**PLAIN, "model": "the/recipes"})
-    assert asked == ["the/recipes"]
+    transformers = pytest.importorskip("transformers")
+    base = str(presets.PRESETS["quickstart-llama"].base)
+    plain = load_base(base, PLAIN)
+    embedding = plain.get_input_embeddings().weight.clone()
+    lora = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    peft.get_peft_model(plain, lora).save_pretrained(tmp_path / "model")
+    transformers.AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "model")
+    change(tmp_path / "model", "adapter_config.json", base_model_name_or_path="/somewhere/else")
+    loaded = score_model.load_model(tmp_path, {**PLAIN, "model": base})
+    assert torch.equal(loaded.model.get_input_embeddings().weight, embedding)

@@ -1,12 +1,14 @@
 """Scoring that was killed goes on: what is noted as scored, and still there, is not scored
 again."""
 
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kodata import nli_sample
 from kodata.scored import final_answer
 from kotune.errors import StageError
 from kotune.models import presets
@@ -14,9 +16,13 @@ from kotune.runs.folder import read_json, write_json
 from kotune.runs.reading import proven
 from kotune.runs.task_data import TaskData
 from kotune.score import model as models
-from kotune.score import scoring, turns
+from kotune.score import samples, scoring, turns
+from kotune.score.baselines import Lines, References
+from kotune.score.harness import Loaded, load_task
 from kotune.score.model import BATCH_SIZE
+from tests.conftest import only_records
 from tests.finished import PARITY
+from tests.score.test_baselines import write_rows
 
 torch = pytest.importorskip("torch")
 
@@ -62,7 +68,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
 def test_a_variant_of_a_task_that_was_scored_is_not_scored_again(
     scored: list[tuple[str, bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = scoring.write_samples
+    whole = samples.write_samples
     monkeypatch.setattr(
         scoring,
         "write_samples",
@@ -157,18 +163,25 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
 def test_a_rehearsal_goes_as_far_as_the_reference_lines(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: list[Any] = []
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("lm_eval")
+    preset = presets.PRESETS["quickstart-llama"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(preset.base))
+    assert preset.template
+    tokenizer.chat_template = preset.template.read_text(encoding="utf-8")
+    write_rows(tmp_path, list(islice(only_records(nli_sample.read("train")), 600)))
+    made: list[tuple[int, Lines]] = []
+    of = References.of
 
-    def lines(root: Path, rows: int) -> Any:
-        return SimpleNamespace(of=lambda task, samples: asked.append((root, rows, task, samples)))
+    def recorded(self: References, task: Loaded, samples: list[Any]) -> Lines:
+        made.append((len(samples), of(self, task, samples)))
+        return made[-1][1]
 
-    monkeypatch.setattr(scoring, "References", lines)
-    monkeypatch.setattr(scoring, "load_base", lambda *_: None)
-    monkeypatch.setattr(scoring, "harness_model", lambda *_: "model")
-    monkeypatch.setattr(scoring, "evaluated", lambda task, model, limit: ({}, [task, model, limit]))
-    monkeypatch.setattr(scoring, "_refuse_more_tokens", lambda *_: None)
-    scoring.rehearse(tmp_path, "base", None, None, TASKS)
-    assert asked == [(tmp_path, 300, task, [task, "model", 2]) for task in TASKS]
+    monkeypatch.setattr(References, "of", recorded)
+    tasks = [load_task(name, TaskData()) for name in ("nli_sample_ko", "nli_sample_ko_gen")]
+    scoring.rehearse(tmp_path, str(preset.base), None, tokenizer, tasks)
+    assert [(items, lines.rows) for items, lines in made] == [(2, 300)] * 2
+    assert all(lines.samples.keys() >= {"majority", "hypothesis_only"} for _, lines in made)
 
 
 def test_tokens_that_the_base_model_lacks_are_told_before_training(tmp_path: Path) -> None:
@@ -193,7 +206,7 @@ def test_memory_that_is_too_small_for_one_question_is_one_message(words: str) ->
     def evaluate(*_: object) -> None:
         raise torch.OutOfMemoryError(words) if "memory" in words else RuntimeError(words)
 
-    task = SimpleNamespace(name="korquad_ko", evaluate=evaluate)
+    task: Any = SimpleNamespace(name="korquad_ko", evaluate=evaluate)
     said = "score korquad_ko: the GPU's memory is too small even for one question; end what"
     with pytest.raises(
         StageError if "memory" in words else RuntimeError,

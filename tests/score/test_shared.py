@@ -328,9 +328,12 @@ def test_keys_that_depend_on_the_length_of_a_text_are_not_kept_beyond_it(
         for first, more in ((5, 1), (6, 4 if length < LEARNT - 5 else 1))
     ]
     calls, original = [], shared.loglikelihoods
-    monkeypatch.setattr(
-        shared, "loglikelihoods", lambda *told: calls.append(told) or original(*told)
-    )
+
+    def recorded(*given: Any) -> Any:
+        calls.append(given)
+        return original(*given)
+
+    monkeypatch.setattr(shared, "loglikelihoods", recorded)
     found = mine._loglikelihood_tokens(requests, disable_tqdm=True)
     assert_same(found, theirs._loglikelihood_tokens(requests, disable_tqdm=True))
     assert bool(calls) == shares

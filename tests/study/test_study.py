@@ -18,7 +18,7 @@ from kotune.display.progress import Screen
 from kotune.errors import KotuneError, Preempted, RecipeError, StageError
 from kotune.plan import counting
 from kotune.plan.counting import Counted
-from kotune.recipe.reading import load
+from kotune.recipe.reading import load, run_name
 from kotune.runs.folder import RUNS, Run, read_json, write_json, write_text
 from kotune.stages import OUTPUTS
 from kotune.study import command, cost, file, running, sizes
@@ -68,7 +68,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if name in done.errors:
             raise done.errors[name]
         resolved = load(recipe, options.overrides)
-        finished(options.runs_dir / file.recipes.run_name(recipe, resolved, options.limit))
+        finished(options.runs_dir / run_name(recipe, resolved, options.limit))
 
     monkeypatch.setattr(pipeline, "run", run)
     return done
@@ -141,11 +141,13 @@ def test_a_cell_is_the_run_that_its_overrides_make(
     grid: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    screen = SimpleNamespace(header=lambda folder, _: told.append(str(folder)), say=lambda _: None)
+    screen: Any = SimpleNamespace(
+        header=lambda folder, _: told.append(str(folder)), say=lambda _: None
+    )
     for cell in grid.cells:
         pipeline.run(
             cell.recipe, pipeline.RunOptions(overrides=cell.overrides, dry_run=True), screen
-        )  # type: ignore[arg-type]
+        )
     assert told == [str(grid.folder(cell, RUNS)) for cell in grid.cells]
 
 

@@ -231,7 +231,8 @@ def test_five_sizes_and_three_seeds_have_a_law_and_fewer_have_none(
     for grid in (Grid(FULL.sizes, (1, 2)), Grid(FULL.sizes[:4], (1, 2, 3))):
         few = findings(tmp_path / str(grid.seeds) / str(len(grid.sizes)), grid)
         assert {curve.why for curve in few.curves.values()} == {"few"}
-        assert not any(one.is_fitted for one in (*few.passings, *few.pairs))
+        assert not any(one.is_fitted for one in few.passings)
+        assert not any(one.is_fitted for one in few.pairs)
 
 
 def test_where_nothing_rises_no_exponent_is_told(full: report.StudyReport) -> None:
@@ -320,6 +321,7 @@ def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(
     assert [outcome(one) for _, one in pair.sizes][1:] == ["worse"] * 4
     of = found_in(full).scores
     base = of.measured.means[of.base("llama")] - of.measured.means[of.base("deepseek")]
+    assert pair.more
     assert pair.more.value == pytest.approx(raw[-1].difference + base)
     assert pair.more.sign == -1
 
@@ -405,7 +407,11 @@ def write(folder: Path, language: str, grid: Grid = Grid()) -> list[Path]:  # no
     """A report of a study whose last cell failed, with the shipped study's next steps."""
     study, cells = made(folder / "runs", grid)
     quick = file.load(ROOT / "recipes" / "studies" / "quickstart_study.yml").cells[0]
-    known = {"recipe": quick.recipe, "overrides": quick.overrides, "resolved": quick.resolved}
+    known: dict[str, Any] = {
+        "recipe": quick.recipe,
+        "overrides": quick.overrides,
+        "resolved": quick.resolved,
+    }
     study = replace(study, cells=tuple(replace(cell, **known) for cell in study.cells))
     failed = [(replace(cells[-1][0], name=f"last {HOSTILE}"), f"no memory {HOSTILE}")]
     command = "./cli.py study recipes/studies/made.yml --price 3000"

@@ -4,7 +4,7 @@ is a quarter."""
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.prepare.output import SIDES
 from kotune.runs.task_data import TaskData
-from tests.conftest import TASKS, loaded
+from tests.conftest import TASKS, loaded, only_records
 
 
 @pytest.fixture
@@ -91,8 +91,8 @@ def test_a_model_that_prefers_no_turn_scores_about_a_quarter(
     assert 0.1 < same < 0.4
     right = {
         aihub_dialogue.question(doc): aihub_dialogue.answer(doc)
-        for doc in aihub_dialogue.read("test", download)
-    }  # type: ignore[arg-type]
+        for doc in only_records(aihub_dialogue.read("test", download))
+    }
     knows = lambda prompt, said: float(right[prompt[len("<user>") : -len("<assistant>")]] == said)
     assert (
         evaluate("aihub_dialogue_ko", knows, download, apply_chat_template=True)["scores"][
@@ -206,7 +206,7 @@ def proven(
     model: str,
     source: str,
     data: Path,
-    rows: list[tuple[str, Record, object]],
+    rows: Sequence[tuple[str, Record, object]],
     merge: bool = False,
     trained: bool = True,
 ) -> dict[str, Any]:

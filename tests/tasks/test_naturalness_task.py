@@ -23,7 +23,7 @@ from kotune.score.samples import sample_of
 from kotune.score.scoring import evaluated
 from kotune_tasks.card import cards
 from kotune_tasks.stderr import table
-from tests.conftest import ROOT, Cli, rule_model, write_recipe
+from tests.conftest import ROOT, Cli, only_records, rule_model, write_recipe
 
 Evaluate = Callable[..., dict[str, Any]]
 GOOD = "비가 와서 집에 있었어요. 심심해서 라면을 끓여 먹었어요."
@@ -62,7 +62,7 @@ def said(
 
 def test_the_prompt_is_kodatas_and_generation_ends_with_the_models_turn(evaluate: Evaluate) -> None:
     result = evaluate("ko_naturalness", lambda *_: GOOD, limit=2)
-    first = next(naturalness.read("test"))
+    first = next(only_records(naturalness.read("test")))
     assert result["samples"][0]["doc"] == first
     prompt, generation = result["asked"][0]
     assert prompt == f"<user>{naturalness.question(first)}<assistant>"
@@ -91,7 +91,11 @@ def test_good_korean_has_the_rates_of_its_two_sentences(evaluate: Evaluate) -> N
     assert (scores["void"], scores["empty_or_label"], scores["unfinished"]) == (0, 0, 0)
     assert scores["length"] == len(GOOD)
     assert (scores["hangul"], scores["foreign_in_word"], scores["speech_mixed"]) == (1, 0, 0)
-    asked = [record["level"] for record in naturalness.read("test") if record["level"] != "any"]
+    asked = [
+        record["level"]
+        for record in only_records(naturalness.read("test"))
+        if record["level"] != "any"
+    ]
     assert scores["speech_asked"] == pytest.approx(asked.count("haeyo") / len(asked))
     assert scores["pronouns"] == 0
 
@@ -120,7 +124,8 @@ def test_a_model_that_says_nothing_or_a_label_has_no_naturalness(
 @pytest.mark.parametrize(("labels", "void"), [(12, False), (13, True)])
 def test_a_tenth_of_120_answers_may_be_labels(evaluate: Evaluate, labels: int, void: bool) -> None:
     first = {
-        record["guid"] for record, _ in zip(naturalness.read("test"), range(labels), strict=False)
+        record["guid"]
+        for record, _ in zip(only_records(naturalness.read("test")), range(labels), strict=False)
     }
     scores = said(evaluate, lambda _, doc: "중립" if doc["guid"] in first else GOOD)
     assert scores["empty_or_label"] == pytest.approx(labels / 120)
@@ -146,7 +151,7 @@ def test_a_run_has_standard_errors_and_none_where_there_is_no_value(evaluate: Ev
     task = load_task("ko_naturalness")
     answers = {
         record["guid"]: GOOD * (1 + number % 3)
-        for number, record in enumerate(naturalness.read("test"))
+        for number, record in enumerate(only_records(naturalness.read("test")))
     }
     result = evaluate("ko_naturalness", lambda _, doc: answers[doc["guid"]], limit=16)
     samples = [sample_of(sample, task) for sample in result["samples"]]
@@ -226,8 +231,3 @@ def test_a_recipe_may_score_the_prompts_but_not_train_on_them(cli: Cli, tmp_path
         "data.0.source: `naturalness` is for scoring only; name ko_naturalness in `tasks` instead"
         in refused.stderr
     )
-
-
-def test_the_yaml_asks_for_every_signal() -> None:
-    text = (ROOT / "tasks" / "ko_naturalness" / "ko_naturalness.yaml").read_text(encoding="utf-8")
-    assert [name for name in NAMES if f"metric: {name}," not in text] == []

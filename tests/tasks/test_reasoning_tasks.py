@@ -2,7 +2,6 @@
 read from free text."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from kodata.metrics.metrics import NO_ANSWER, aggregation
 from kotune.score import scoring
 from kotune.score.samples import sample_of
 from kotune_tasks.card import _Loader, cards
-from tests.conftest import TASKS, loaded
+from tests.conftest import TASKS, bounded_time, loaded, only_records
 
 DOC = {
     "guid": "g",
@@ -66,7 +65,7 @@ def test_an_item_counts_for_its_source_its_votes_and_the_hard_ones(
 
 def test_a_part_has_the_accuracy_of_its_items(evaluate: Evaluate) -> None:
     """A model that is right on items of two kinds alone."""
-    known = {klue_nli.question(doc): doc for doc in nli_sample.read("test")}
+    known = {klue_nli.question(doc): doc for doc in only_records(nli_sample.read("test"))}
     right = lambda doc, word: (
         klue_nli.answer(doc) == word
         and doc["source"]
@@ -91,7 +90,10 @@ def test_a_part_has_the_accuracy_of_its_items(evaluate: Evaluate) -> None:
 def test_a_sure_and_right_model_is_calibrated_and_a_sure_constant_one_is_not(
     evaluate: Evaluate,
 ) -> None:
-    known = {klue_nli.question(doc): klue_nli.answer(doc) for doc in nli_sample.read("test")}
+    known = {
+        klue_nli.question(doc): klue_nli.answer(doc)
+        for doc in only_records(nli_sample.read("test"))
+    }
     sure = evaluate(
         "nli_sample_ko", lambda asked, word: 50.0 * (known[asked] == word.strip()), limit=60
     )["scores"]
@@ -125,7 +127,10 @@ def test_votes_are_counted_where_the_file_has_all_five(tmp_path: Path) -> None:
         {**basis, "guid": "no label", **votes, "author": ["neutral"]},
     ]
     (tmp_path / "klue-nli-v1.1_dev.json").write_text(json.dumps(rows), encoding="utf-8")
-    found = {record["guid"]: record.get("agreement") for record in klue_nli.read("test", tmp_path)}
+    found = {
+        record["guid"]: record.get("agreement")
+        for record in only_records(klue_nli.read("test", tmp_path))
+    }
     assert found == {
         "whole": "4",
         "none": None,
@@ -407,10 +412,9 @@ def test_an_item_is_the_same_with_and_without_its_votes() -> None:
     "text",
     ["함의 " * 20_000, "가" * 100_000, "<think>" * 15_000, "." * 100_000, "</think>" * 12_000],
 )
-def test_an_answer_of_100000_characters_is_scored_at_once(text: str) -> None:
-    started = time.process_time()
-    values = loaded("klue_nli_ko_gen").process_results(DOC, [text])
-    assert time.process_time() - started < 2
+def test_an_answer_of_100000_characters_is_scored(text: str) -> None:
+    with bounded_time():
+        values = loaded("klue_nli_ko_gen").process_results(DOC, [text])
     assert values["acc"] == 0
 
 

@@ -4,7 +4,6 @@ sentence at all."""
 import json
 import logging
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from kodata.errors import DataError
 from kodata.metrics import nli_judge
 from kodata.metrics.classifiers import Classifier, comparison
 from kodata.metrics.naturalness.signals import NAMES
-from tests.conftest import loaded
+from tests.conftest import bounded_time, loaded, only_records
 
 Evaluate = Callable[..., dict[str, Any]]
 DOC = {
@@ -102,7 +101,7 @@ def test_copies_and_garbage_stand_in_no_relation(evaluate: Evaluate) -> None:
         copied["degenerate,none"],
         copied["relation_acc,none"],
     ) == (1, 1, 0)
-    memory = next(record["hypothesis"] for record in nli_sample.read("train"))
+    memory = next(record["hypothesis"] for record in only_records(nli_sample.read("train")))
     same = evaluate("nli_sample_write_ko", lambda *_: memory, limit=30)["scores"]
     assert (same["train_copy,none"], same["novelty,none"], same["degenerate,none"]) == (1, 0, 0)
     garbage = evaluate("nli_sample_write_ko", lambda *_: "qwxz" * 30, limit=30)["scores"]
@@ -184,28 +183,29 @@ def test_novelty_is_the_share_of_unknown_grams() -> None:
 @pytest.mark.parametrize(
     "text", ["가나다라 " * 20_000, "a" * 100_000, "<think>" * 15_000, "중립 " * 33_000]
 )
-def test_an_answer_of_100000_characters_is_judged_at_once(text: str) -> None:
+def test_an_answer_of_100000_characters_is_judged(text: str) -> None:
     task = loaded("klue_nli_write_ko")
     doc, *_ = task.dataset("nli_sample")["test"]
     task.process_results(doc, ["준비"])  # makes the judge
-    started = time.process_time()
-    task.process_results(doc, [text])
-    assert time.process_time() - started < 2
+    with bounded_time():
+        task.process_results(doc, [text])
 
 
 @pytest.mark.slow
 def test_the_judges_classifier_agrees_with_people_as_often_as_the_readme_says(
     real_klue: Path,
 ) -> None:
-    test = list(klue_nli.read("test", real_klue))
-    told = Classifier(klue_nli.read("train", real_klue), "overlap").predict(test)
+    test = list(only_records(klue_nli.read("test", real_klue)))
+    told = Classifier(only_records(klue_nli.read("train", real_klue)), "overlap").predict(test)
     agreed = sum(label == doc["label"] for label, doc in zip(told, test, strict=True))
     assert agreed / len(test) == pytest.approx(0.607, abs=0.01)
 
 
 @pytest.mark.slow
 def test_peoples_sentences_are_as_new_as_the_readme_says(real_klue: Path) -> None:
-    judge = nli_judge.Judge(klue_nli.read("train", real_klue))
-    told = [judge.novelty(doc["hypothesis"]) for doc in klue_nli.read("test", real_klue)]
+    judge = nli_judge.Judge(only_records(klue_nli.read("train", real_klue)))
+    told = [
+        judge.novelty(doc["hypothesis"]) for doc in only_records(klue_nli.read("test", real_klue))
+    ]
     asked = [novelty for novelty in told if novelty is not None]
     assert sum(asked) / len(asked) == pytest.approx(0.682, abs=0.0005)

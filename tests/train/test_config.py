@@ -2,6 +2,7 @@
 what they can run."""
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from kotune.errors import RecipeError, StageError
-from kotune.models import presets
+from kotune.models import generation, presets
 from kotune.recipe import axolotl_schema, reading
 from kotune.train import config as axolotl_config
 from kotune.worker import driver
@@ -233,7 +234,7 @@ def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
     found = Driver((13, 0), [capability, (9, 0)], "") if capability else None
     monkeypatch.setattr(driver, "look", lambda: found)
     is_old = driver.is_old()
-    monkeypatch.setattr(axolotl_config.generation, "kind", lambda *_: kind)
+    monkeypatch.setattr(generation, "kind", lambda *_: kind)
     monkeypatch.setattr(axolotl_config, "_has_flash_attention", lambda: True)
     path = ROOT / "recipes" / "llama_lora.yml"
     made = axolotl_config.config(reading.load(path), "cuda", is_old=is_old)
@@ -264,9 +265,9 @@ def test_flash_attention_is_taken_where_transformers_would_take_it(
 
     def found(name: str) -> str:
         if version is None or name != "flash-attn":
-            raise axolotl_config.metadata.PackageNotFoundError(name)
+            raise metadata.PackageNotFoundError(name)
         return version
 
-    monkeypatch.setattr(axolotl_config.metadata, "version", found)
+    monkeypatch.setattr(metadata, "version", found)
     monkeypatch.setattr(axolotl_config, "find_spec", lambda _: True)
     assert axolotl_config._has_flash_attention() == is_there

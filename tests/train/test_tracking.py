@@ -91,7 +91,7 @@ def test_trackio_keeps_a_runs_losses_on_this_machine_without_a_network(
     import sqlite3
 
     place = tmp_path / "trackio"
-    words = (
+    words: tuple[str, ...] = (
         "--set",
         "axolotl.use_trackio=true",
         "--set",

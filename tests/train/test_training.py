@@ -9,11 +9,12 @@ from typing import Any, cast
 import pytest
 
 from kotune.errors import Preempted, StageError, exit_code
+from kotune.layout import WEIGHTS
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
 from kotune.runs.job import LAUNCHERS, Job
 from kotune.train import gpu, out_of_memory, training
-from kotune.train.checkpoints import WEIGHTS, WHOLE, drop_unusable, keep_matching, last_good_step
+from kotune.train.checkpoints import WHOLE, drop_unusable, keep_matching, last_good_step
 from kotune.worker import device, tether
 
 torch = pytest.importorskip("torch")
@@ -575,7 +576,8 @@ def test_one_process_sees_one_gpu_and_a_launchers_processes_see_all(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if named:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    for launcher in ((), ("python",)):
+    one_process: tuple[tuple[str, ...], ...] = ((), ("python",))
+    for launcher in one_process:
         assert training.surroundings(launcher)["CUDA_VISIBLE_DEVICES"] == seen[0]
         told = about_gpus(launcher)
         assert (

@@ -24,7 +24,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 
-class Summed(torch.nn.Module):  # type: ignore[misc, name-defined]
+class Summed(torch.nn.Module):  # type: ignore[name-defined]
     """One weight. Its loss is NaN in the steps `nan`."""
 
     def __init__(self, nan: tuple[int, ...] = ()) -> None:
@@ -153,7 +153,7 @@ def test_axolotl_evaluates_before_the_first_step(asked: dict[str, Any]) -> None:
 def test_a_training_without_evaluations_has_one_after_its_last_step(
     asked: dict[str, Any], mended: bool, steps: list[int], tmp_path: Path
 ) -> None:
-    class Evaluation(transformers.TrainerCallback):  # type: ignore[misc, name-defined]
+    class Evaluation(transformers.TrainerCallback):  # type: ignore[name-defined]
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             upstream.evaluate_at_the_end(SimpleNamespace(eval_strategy=None), state, control)
 

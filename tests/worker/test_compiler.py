@@ -14,7 +14,7 @@ from kotune.errors import StageError
 from kotune.pipeline import RunOptions
 from kotune.train import gpu
 from kotune.worker import compiler, driver
-from tests.conftest import write_recipe
+from tests.conftest import silent, write_recipe
 
 RECIPE = "model: quickstart-llama\ndata: [{source: nli_sample}]\n"
 
@@ -70,7 +70,7 @@ def test_a_run_ends_before_anything_is_written(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "detect_device", lambda: "cuda")
-    recipe, screen = write_recipe(tmp_path, RECIPE), Silent()
+    recipe, screen = write_recipe(tmp_path, RECIPE), silent()
     with pytest.raises(
         StageError,
         match=r"no C compiler \(gcc or clang\), .*build-essential.*axolotl\.lora_mlp_kernel=false",
@@ -90,7 +90,7 @@ def test_who_needs_none_is_asked_for_none(
     begun: list[str] = []
     monkeypatch.setattr(pipeline, "_stage", lambda _, stage, *__: begun.append(stage))
     pipeline.run(
-        write_recipe(tmp_path, RECIPE), RunOptions(runs_dir=tmp_path / "runs", **others), Silent()
+        write_recipe(tmp_path, RECIPE), RunOptions(runs_dir=tmp_path / "runs", **others), silent()
     )
     assert begun[0] == "prepare"
 
@@ -102,10 +102,3 @@ def test_doctor_tells_it_where_there_is_a_gpu() -> None:
     assert (found.state, found.do) == ("fix", compiler.INSTALL) and found.told.startswith(
         "no Python.h in /x, with which"
     )
-
-
-class Silent:
-    """A screen that shows nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: None

@@ -14,8 +14,8 @@ from kotune.errors import StageError
 from kotune.pipeline import RunOptions
 from kotune.worker import compiler, device, driver
 from kotune.worker.driver import Driver
-from tests.conftest import write_recipe
-from tests.worker.test_compiler import RECIPE, Silent
+from tests.conftest import silent, write_recipe
+from tests.worker.test_compiler import RECIPE
 
 GCC = shutil.which("gcc")
 STUB = """
@@ -101,7 +101,7 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
         ),
     ],
 )
-def test_what_a_driver_says_is_heard(put: Put, stub: dict, found: Driver) -> None:  # type: ignore[type-arg]
+def test_what_a_driver_says_is_heard(put: Put, stub: dict[str, Any], found: Driver) -> None:
     put(**stub)
     assert driver.look() == found
 
@@ -179,9 +179,9 @@ def test_a_run_ends_with_one_line_before_anything_is_written(
     put: Put,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    stub: dict,
+    stub: dict[str, Any],
     built: tuple[int, int] | None,
-    told: str,  # type: ignore[type-arg]
+    told: str,
 ) -> None:
     put(**stub)
     monkeypatch.setattr(driver, "torch_cuda", lambda: built)
@@ -191,11 +191,11 @@ def test_a_run_ends_with_one_line_before_anything_is_written(
     monkeypatch.setattr(pipeline, "_stage", lambda _, stage, *__: begun.append(stage))
     recipe, options = write_recipe(tmp_path, RECIPE), RunOptions(runs_dir=tmp_path / "runs")
     if not told:
-        pipeline.run(recipe, options, Silent())
+        pipeline.run(recipe, options, silent())
         assert begun[0] == "prepare"
         return
     with pytest.raises(StageError, match=f"{told}.*--device cpu") as caught:
-        pipeline.run(recipe, options, Silent())
+        pipeline.run(recipe, options, silent())
     assert "\n" not in str(caught.value) and not (tmp_path / "runs").exists()
 
 

@@ -100,7 +100,7 @@ def test_a_stopped_command_says_how_to_go_on_with_its_exit_code_and_no_child_is_
 ) -> None:
     """In preview, and in a run's proof of parity, the first thing that takes more than a moment."""
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "TMPDIR": str(tmp_path)}
-    words = [sys.executable, ROOT / "cli.py", command, QUICK]
+    words = [sys.executable, str(ROOT / "cli.py"), command, str(QUICK)]
     with subprocess.Popen(
         words,
         cwd=tmp_path,
