@@ -105,9 +105,7 @@ def measured(sets: tuple[str, ...], runs: Path) -> float:
 
 def peak_of(run: Path) -> float:
     """The largest peak_memory_gib of a run's metrics."""
-    return max(
-        float(event.get("peak_memory_gib", 0)) for event in read_metrics(run / "metrics.jsonl")
-    )
+    return max(event.peak_memory_gib for event in read_metrics(run / "metrics.jsonl"))
 
 
 def compared(predicted: float, found: float, name: str, most: float = BOUND) -> Figure:

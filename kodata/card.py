@@ -3,10 +3,29 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
-Record = dict[str, Any]
-Message = dict[str, Any]  # role and content; `train` false where an answer is not to be learned
+Row = dict[str, Any]  # a row of a file of the user's or of the hub
+Record = dict[str, Any]  # a row of a data set, whose fields are the source's own
+
+
+class Message(TypedDict):
+    """A turn of a chat. `train`: false for an answer that is not to be learned."""
+
+    role: str
+    content: str
+    train: NotRequired[bool]
+
+
+class TrainingRow(TypedDict):
+    """A row of train.jsonl or validation.jsonl. `doc`: the record as JSON, added when it is
+    written."""
+
+    messages: list[Message]
+    guid: str
+    source: str
+    form: str
+    doc: NotRequired[str]
 
 
 class Refused(NamedTuple):

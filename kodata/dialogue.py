@@ -52,7 +52,7 @@ def messages_of(utterances: list[Utterance], named: bool) -> Said | Refused:
         if named
         else {name: name for name in speakers}
     )
-    turns = [
+    turns: list[Message] = [
         {"role": roles[speaker], "content": "\n".join(text for _, text in run)}
         for speaker, run in groupby(said, key=lambda utterance: utterance.speaker)
     ]

@@ -7,7 +7,14 @@ from difflib import get_close_matches
 from reprlib import Repr
 
 
-class DataError(ValueError):
+class UserError(Exception):
+    """A mistake that the user can correct: one clear message, never a traceback. All other
+    exceptions that reach a user are bugs of ours.
+
+    Not a ValueError: code that catches what a library raises must not catch a message."""
+
+
+class DataError(UserError):
     """Something is wrong with the data. The text names file, row, field and value, and what to
     do."""
 

@@ -15,6 +15,8 @@ from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 from kodata.text import composed
 
+Splits = dict[str, Any]  # datasets.Dataset by the name of the split, as lm_eval takes them
+
 
 def dataset(
     source: str,
@@ -22,7 +24,7 @@ def dataset(
     skip_empty: bool = False,
     test_share: float | None = None,
     **_: object,
-) -> dict[str, Any]:
+) -> Splits:
     """The scored split of a source. `data_path` comes from lm_eval's --metadata, whose other keys
     are not for us: a folder, or, since lm_eval gives every task the same metadata, a folder for
     each source: {"klue_nli": "FOLDER"}. `test_share` comes from there too: of the groups, where a

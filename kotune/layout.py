@@ -1,5 +1,5 @@
-"""The names of the files in a run folder, and of what lies there while a stage is at work.
-README.md describes the folder."""
+"""The names of the files in a run folder, including those that exist only during a stage. README.md
+describes the folder."""
 
 RECIPE = "recipe.yml"
 RECORD = "run.json"
@@ -18,8 +18,7 @@ WEIGHTS = "adapter_model.safetensors"
 ADAPTER = f"{MODEL}/{WEIGHTS}"
 ADAPTER_CONFIG = f"{MODEL}/adapter_config.json"
 TOKENIZER, TOKENIZER_CONFIG = f"{MODEL}/tokenizer.json", f"{MODEL}/tokenizer_config.json"
-# What else a tokenizer is read from, where it is there; transformers 5 saves none of them for most
-# models.
+# Other files that a tokenizer may be read from. transformers 5 saves none of them for most models.
 TOKENIZER_FILES = tuple(
     f"{MODEL}/{name}"
     for name in (
@@ -40,21 +39,23 @@ SAMPLES = "samples"
 
 REPORT_PAGE, REPORT_MARKDOWN = "report.html", "report.md"
 
-# Removed once a stage's result is on record.
-# Of training: Axolotl's output and its tokenized data.
+# Removed once a stage's result is recorded.
+# Axolotl's output and its tokenized data.
 CHECKPOINTS, PREPARED = ("checkpoints", "prepared")
-HALVINGS = f"{CHECKPOINTS}/halved.json"  # micro-batches that were made smaller
-NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"  # without it, the GPU's memory was too small
-# what libraries keep here where their own places cannot be written to (kotune.worker.places)
+HALVINGS = f"{CHECKPOINTS}/halved.json"  # micro-batch sizes that were halved
+# Exists if the GPU's memory was too small without gradient checkpointing.
+NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"
+# Caches of libraries whose usual folders are not writable (kotune.worker.places).
 CACHES = "caches"
-SCORED = "scored"  # a note on each variant of each task that is scored
+SCORED = "scored"  # a file for each variant of each task that is scored
 
 
 def samples(kind: str, task: str) -> str:
-    """What a variant, or a baseline, made of a task's items; of kind `items` what was asked."""
+    """The answers of a variant or a baseline to a task's items. `kind` is its name, or `items` for
+    the items themselves."""
     return f"{SAMPLES}/{kind}/{task}.jsonl"
 
 
 def note(variant: str, task: str) -> str:
-    """That a variant of a task is scored; written last."""
+    """The file that marks a variant of a task as scored; written last."""
     return f"{SCORED}/{variant}/{task}.json"

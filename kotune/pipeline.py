@@ -1,5 +1,5 @@
-"""The stages of a run in their order: prepare, render, train, score, report. Only what is missing
-or changed is done."""
+"""Runs the stages in their order: prepare, render, train, score, report. Only what is missing or
+changed is done."""
 
 import os
 import platform
@@ -10,16 +10,16 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import yaml
 
 from kodata import drafts
-from kodata.errors import did_you_mean
+from kodata.errors import UserError, did_you_mean
 from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
-from kotune.errors import KotuneError, RecipeError, StageError
+from kotune.errors import RecipeError, StageError
 from kotune.layout import (
     CACHES,
     CHECKPOINTS,
@@ -41,9 +41,11 @@ from kotune.report import lines, writing
 from kotune.runs import guard
 from kotune.runs.events import read_metrics
 from kotune.runs.finished import made_of
-from kotune.runs.folder import RUNS, STAGES, Run, command, read_json, read_shaped, said, write_text
+from kotune.runs.folder import RUNS, STAGES, Run, as_options, command, read_model, write_text
 from kotune.runs.job import LAUNCHERS, Job, Launcher
-from kotune.runs.records import Manifest, fits
+from kotune.runs.manifest import Manifest
+from kotune.runs.proof import Parity
+from kotune.runs.records import TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
 from kotune.score import base_answers
 from kotune.score.samples import damaged_notes
@@ -54,9 +56,9 @@ from kotune.worker import server
 from kotune.worker.call import call
 from kotune.worker.device import Device, chosen, detect_device
 
-# What a stage goes on from when it is killed; of no use once its result is on record.
+# What a killed stage continues from; removed once its result is recorded.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
-PRIVATE = 0o700  # of a new run folder; who wants others to read one gives it another mode
+PRIVATE = 0o700  # of a new run folder; its owner may give it another mode
 PACKAGES = (
     "axolotl",
     "torch",
@@ -71,20 +73,19 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says beside the recipe; `command` is how to start the same run
-    again."""
+    """The options of the command line beside the recipe. `command()` starts the same run again."""
 
     overrides: tuple[str, ...] = ()
     until: str = "report"
     limit: Limit = None
     runs_dir: Path = RUNS
     dry_run: bool = False
-    lang: str = LANGUAGES[0]  # of the report; the screen speaks English
+    lang: str = LANGUAGES[0]  # of the report; the screen is English
     launcher: Launcher = ()
-    device: Device | None = None  # `cpu`: whatever GPU there is, and however long it takes
+    device: Device | None = None  # `cpu`: without the GPU, however long it takes
 
     def command(self, recipe_file: Path) -> str:
-        words = said(self.overrides, self.limit, self.lang) + (
+        words = as_options(self.overrides, self.limit, self.lang) + (
             ["--device", self.device] if self.device else []
         )
         name, *arguments = self.launcher or ("",)
@@ -93,7 +94,7 @@ class RunOptions:
 
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
-    """Take a recipe through its stages up to `options.until`; the run, whose folder is
+    """Take a recipe through its stages up to `options.until`. Returns the run, whose folder is
     `<runs_dir>/<recipe>-<hash>`."""
     with chosen(options.device):
         return _run(recipe_file, options, screen)
@@ -118,7 +119,7 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
             for stage, state in plan(job, options.until):
                 screen.say(f"{stage:8} {state}")
         return job.run
-    facts = {
+    facts: dict[str, object] = {
         "command": options.command(recipe_file),
         "overrides": list(options.overrides),
         "limit": options.limit,
@@ -138,8 +139,8 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 
 def _judged(folder: Path) -> AbstractContextManager[None]:
-    """Around all that is done with a run folder that was there: what its files break is one
-    message. A new one holds nothing but our own, and what breaks there is our fault."""
+    """Context manager around all work in a run folder. In a folder that existed, an error caused by
+    malformed files is one message. A new folder holds our own files alone: an error is our bug."""
     if not folder.exists():
         return nullcontext()
     return made_of(folder, instead="move the folder away and run again")
@@ -161,9 +162,10 @@ def _progress(job: Job) -> str:
     return f", training up to step {step}" if step else ""
 
 
-def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None:
-    """Run the stages up to and including `until`. A folder that never got past its first stage is
-    not left behind."""
+def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> None:
+    """Run the stages up to and including `until`. After a user's mistake, a new folder whose first
+    stage did not finish is removed. After any other error it stays, with what the error came
+    from."""
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
@@ -179,15 +181,15 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, Any]) -> None
                 )
             for stage in STAGES[: STAGES.index(until) + 1]:
                 _stage(job, stage, screen, facts)
-    except (KotuneError, ValueError):
-        if fresh and not job.run.record().get("stages"):
+    except UserError:
+        if fresh and not job.run.record().stages:
             shutil.rmtree(root)
         raise
 
 
 def _require_machine(job: Job, options: RunOptions) -> None:
-    """KotuneError, before anything is written or downloaded, where this machine cannot do what is
-    to come, or takes hours."""
+    """KotuneError if this machine cannot do the stages to come, or takes hours; before anything is
+    written or downloaded."""
     require_engines()
     gpu.require(job, options.until)
     if job.device == "cpu" and not options.device:
@@ -195,7 +197,7 @@ def _require_machine(job: Job, options: RunOptions) -> None:
 
 
 def require_engines() -> None:
-    """RecipeError in the light install, before anything is written."""
+    """RecipeError in the light install."""
     if not find_spec("axolotl"):
         raise RecipeError(
             f"this is the light install, which only checks, renders and plans; {INSTALL} brings"
@@ -203,7 +205,7 @@ def require_engines() -> None:
         )
 
 
-def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
+def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> None:
     if stages.is_done(job, stage):
         screen.skipped(stage)
         return
@@ -218,19 +220,26 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, Any]) -> None:
         shutil.rmtree(job.run.path(name), ignore_errors=True)
 
 
-def plan(job: Job, until: str) -> list[tuple[str, str]]:
-    """(stage, `done` or `to do`) without writing anything; after the first stage to do, all are to
+class StageState(NamedTuple):
+    """A stage, and `done` or `to do`."""
+
+    stage: str
+    state: str
+
+
+def plan(job: Job, until: str) -> list[StageState]:
+    """The state of each stage, without writing anything. After the first stage to do, all are to
     do."""
-    states: list[tuple[str, str]] = []
+    states: list[StageState] = []
     for stage in STAGES[: STAGES.index(until) + 1]:
-        pending = any(state == "to do" for _, state in states)
+        pending = any(state.state == "to do" for state in states)
         done = not pending and stages.is_done(job, stage)
-        states.append((stage, "done" if done else "to do"))
+        states.append(StageState(stage, "done" if done else "to do"))
     return states
 
 
-def _begin(job: Job, facts: dict[str, Any]) -> None:
-    """What is true of the machine and the code that run the next stage."""
+def _begin(job: Job, facts: dict[str, object]) -> None:
+    """Record the recipe, and facts about the machine and the code that run the next stage."""
     write_text(
         job.run.path(RECIPE),
         "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
@@ -258,14 +267,13 @@ def _prepare(job: Job, screen: Screen) -> None:
 
 
 def configure(job: Job, weights: bool = True) -> presets.Model:
-    """What Axolotl is started with, written into the run folder, once the model is at hand:
-    axolotl.yml and our template.
+    """Fetch the model and write Axolotl's input into the run folder: axolotl.yml and our template.
 
-    The tokenizer's own template, where there is none of ours, is written by whoever loads the
-    tokenizer."""
+    If kotune has no template for the model, the tokenizer's own is written where the tokenizer is
+    loaded."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
-    _refuse_beyond_positions(job, generation.positions(model.base, revision))
+    _refuse_beyond_positions(job, generation.max_positions(model.base, revision))
     unused = generation.unused_settings(model.base, revision)
     job.run.update(model_revision=revision, generation_unused=unused or None)
     write_text(job.run.path(CONFIG), _rendered(job, revision))
@@ -276,25 +284,25 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 
 
 def _rendered(job: Job, revision: str | None) -> str:
-    """axolotl.yml, for as many training rows as there are where they are prepared."""
+    """axolotl.yml, for the number of training rows if they are prepared."""
     manifest = job.run.path(MANIFEST)
-    rows = read_shaped(manifest, Manifest)["rows"]["train"] if manifest.exists() else None
+    rows = read_model(manifest, Manifest).rows.train if manifest.exists() else None
     return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
 
 
 def _refuse_beyond_positions(job: Job, positions: float) -> None:
-    """RecipeError for examples longer than the model was made for, of which it makes something
-    without a word."""
-    wanted = int(config.config(job.recipe, job.device)["sequence_len"])
-    if wanted > positions:
+    """RecipeError for a sequence_len beyond the model's positions, which the model would accept
+    silently."""
+    length = int(config.config(job.recipe, job.device)["sequence_len"])
+    if length > positions:
         raise RecipeError(
-            f"axolotl.sequence_len: {wanted:,} is beyond the {positions:,} positions of"
+            f"axolotl.sequence_len: {length:,} is beyond the {positions:,} positions of"
             f" {job.recipe.model}; give no more"
         )
 
 
 def _render(job: Job, screen: Screen) -> None:
-    base, revision = configure(job).base, job.run.record()["model_revision"]
+    base, revision = configure(job).base, job.run.record().model_revision
     call(
         "parity",
         job.run.root,
@@ -303,65 +311,75 @@ def _render(job: Job, screen: Screen) -> None:
         tasks=job.tasks,
         trained=job.trained_tasks(),
     )
-    for line in lines.proven(read_json(job.run.path(PARITY))):
+    for line in lines.proven(read_model(job.run.path(PARITY), Parity)):
         screen.say(line)
 
 
 def _train(job: Job, screen: Screen) -> None:
     base, revision = (
         presets.find(job.recipe.model, job.recipe.template).base,
-        job.run.record().get("model_revision"),
+        job.run.record().model_revision,
     )
-    hub.fetch(base, revision=revision)  # judged here too: a stranger's run.json skips stages
+    hub.fetch(base, revision=revision)  # checked here too: a stranger's run.json may skip stages
     config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
     with closing(
         training.train(job.run.root, stages.inputs(job, "train"), job.launcher, lean.is_lean(job))
     ) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
-    # The last one is of this training: those before it may be of one that was killed, in a folder
-    # that is a stranger's.
-    started = [event for event in events if fits(event, Started)][-1]
-    kept = {
-        key: started[key]
-        for key in ("base_precision", "compute_dtype", "trainable_parameters", "examples_a_step")
-    }
-    kept |= {key: started.get(key) for key in ("gradient_checkpointing", "head")}
-    doubts = training.warnings(events)
+    # The last start is of this training: an earlier one may be of a training that was killed, in a
+    # folder that is a stranger's.
+    starts = (parsed(event.as_json(), Started) for event in events)
+    started = [start for start in starts if start][-1]
+    warnings, halvings = training.warnings(events), out_of_memory.halvings(job.run.root)
     job.run.update(
-        **kept, halvings=out_of_memory.halvings(job.run.root) or None, warnings=doubts or None
+        base_precision=started.base_precision,
+        compute_dtype=started.compute_dtype,
+        trainable_parameters=started.trainable_parameters,
+        examples_a_step=started.examples_a_step,
+        gradient_checkpointing=started.gradient_checkpointing,
+        head=started.head,
+        halvings=[halving.as_json() for halving in halvings] or None,
+        warnings=[warning.as_json() for warning in warnings] or None,
     )
-    for line in lines.doubts(job.run.record(), Phrases(LANGUAGES[0])):
+    for line in lines.doubts(warnings, halvings, Phrases(LANGUAGES[0])):
         screen.say(line)
 
 
 def _score(job: Job, screen: Screen) -> None:
-    record = job.run.record()
-    if not fits(record, TrainedRecord):
-        told = (
-            "does not say how the base model was loaded for training; move the run folder away and"
-            " run again"
-        )
-        raise StageError(f"{job.run.path(RECORD)}: {told}")
-    kept = {key: record[key] for key in ("base_precision", "compute_dtype", "model_revision")}
-    inputs = stages.inputs(job, "score")
-    if told := keep_matching(job.run.path(SCORED), {**inputs, "base": kept}):
-        screen.say(told)
+    base, inputs = _base(job), stages.inputs(job, "score")
+    if message := keep_matching(job.run.path(SCORED), {**inputs, "base": base}):
+        screen.say(message)
     for line in damaged_notes(job.run.root, job.tasks):
         screen.say(line)
-    for line in base_answers.take_over(job.run.root, inputs):
+    for line in base_answers.take_over(job.run.root, inputs, job.tasks):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
-    hub.fetch(model, revision=kept["model_revision"])
-    call("score", job.run.root, tasks=job.tasks, base={**kept, "model": model}, limit=job.limit)
+    hub.fetch(model, revision=base["model_revision"])
+    call("score", job.run.root, tasks=job.tasks, base={**base, "model": model}, limit=job.limit)
     job.run.update(base_checked=base_answers.checked(job.run.root, job.tasks) or None)
     for line in base_answers.refused(job.run.root, job.tasks):
         screen.say(line)
-    scores = read_json(job.run.path(SCORES))
-    for whose in {entry["base_from"]: None for entry in scores.values() if entry["base_from"]}:
-        screen.say(f"what the base model answers is known from {whose}")
+    scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
+    for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):
+        screen.say(f"what the base model answers is known from {run}")
     for line in lines.score_lines(scores):
         screen.say(line)
+
+
+def _base(job: Job) -> dict[str, str | None]:
+    """How the base model was loaded for training. StageError if run.json lacks that."""
+    record = parsed(job.run.record().as_json(), TrainedRecord)
+    if record is None:
+        raise StageError(
+            f"{job.run.path(RECORD)}: does not say how the base model was loaded for training; move"
+            " the run folder away and run again"
+        )
+    return {
+        "base_precision": record.base_precision,
+        "compute_dtype": record.compute_dtype,
+        "model_revision": record.model_revision,
+    }
 
 
 def _report(job: Job, screen: Screen) -> None:
@@ -370,9 +388,9 @@ def _report(job: Job, screen: Screen) -> None:
 
 
 def _revision() -> str | None:
-    """The git commit of this checkout, with `+changes` where it was edited; None outside git, and
-    in an installation."""
-    if not IS_CHECKOUT:  # a git that it lies in is somebody else's
+    """The git commit of this checkout, with `+changes` if it was edited; None outside git, and in
+    an installation."""
+    if not IS_CHECKOUT:  # a git repository around it is somebody else's
         return None
     git = ["git", "-C", str(ROOT)]
     try:

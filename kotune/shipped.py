@@ -1,5 +1,5 @@
-"""Where the files that ship with kotune lie: in a checkout, or in an installation, where `tasks/`
-and `recipes/` have names that clash with nobody's."""
+"""The paths of the files that ship with kotune, in a checkout or in an installation. In an
+installation, `tasks/` and `recipes/` have other names, so they do not clash with other packages."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ RECIPES_PAGE = "recipes/README.md" if IS_CHECKOUT else str(RECIPES / "README.md"
 
 
 def typed(recipe: Path) -> str:
-    """A recipe or study as a person types it: its path, or in an installation the name of one that
-    ships."""
+    """A recipe or study as a person types it: its path, or its name if it ships with an
+    installation."""
     is_named = not IS_CHECKOUT and recipe.parent in (RECIPES, RECIPES / "studies")
     return recipe.stem if is_named else str(recipe)

@@ -1,12 +1,11 @@
-"""What each stage depends on and what it makes: a stage is skipped when it finished before with the
-same inputs, so everything that can change its result is named here."""
+"""Inputs and outputs of each stage. A stage is skipped if it finished before with the same inputs,
+so everything that can change its result is listed here."""
 
 import hashlib
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from kodata.prepare import convert
 from kodata.prepare.entries import place_of
@@ -34,7 +33,7 @@ from kotune.layout import (
 )
 from kotune.models import presets
 from kotune.runs.code_digest import Code, Cut
-from kotune.runs.folder import sha256
+from kotune.runs.folder import Inputs, sha256
 from kotune.runs.job import Job
 from kotune.runs.reading import proven
 from kotune.shipped import PACKAGE, ROOT, TASKS
@@ -48,19 +47,19 @@ OUTPUTS = {
     "score": (SCORES, *(f"{SAMPLES}/{kind}" for kind in ("base", "tuned", "items"))),
     "report": (REPORT_PAGE, REPORT_MARKDOWN),
 }
-# Dicts that a recipe chooses from: of each only what it chooses counts, which is nothing where a
-# stage does not say.
+# Dicts that a recipe chooses from: only its choices count; nothing counts in a stage that names no
+# choice.
 METRICS_TABLE = "kodata.metrics.metrics.METRICS"
 NOTHING: Cut = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
 
 
-def inputs(job: Job, stage: str) -> dict[str, Any]:
+def inputs(job: Job, stage: str) -> Inputs:
     """Everything that a stage's result depends on."""
     return INPUTS[stage](job)
 
 
 def is_done(job: Job, stage: str) -> bool:
-    """Whether a stage finished with the inputs of now and what it made is still there."""
+    """Whether a stage finished with the present inputs and its outputs still exist."""
     there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
     return (
         there
@@ -70,18 +69,18 @@ def is_done(job: Job, stage: str) -> bool:
 
 
 def _added(job: Job, stage: str) -> bool:
-    """Whether a file that a tokenizer is read from lies beside those that training left, which has
-    no digest."""
+    """Whether a tokenizer's file without a digest lies beside those that training wrote."""
     if stage != "train":
         return False
-    made = job.run.record().get("stages", {}).get(stage, {}).get("made") or {}
+    finished = job.run.record().stages.get(stage)
+    made = finished.files if finished else {}
     return any(name not in made and job.run.path(name).exists() for name in TOKENIZER_FILES)
 
 
 def answered(stage: str) -> tuple[str, ...]:
-    """The files of a stage whose digests its record keeps, where they are there, so that an edited
-    one is made again. Samples have theirs in scores.json; another adapter is scored again; a report
-    may be written again in another language."""
+    """The files of a stage whose digests its record keeps, so that an edited file is made again.
+    Samples have theirs in scores.json. Another adapter is scored again. A report may be written
+    again in another language."""
     beside = (
         (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
         if stage == "train"
@@ -91,7 +90,7 @@ def answered(stage: str) -> tuple[str, ...]:
     return (*own, *beside)
 
 
-def _prepare_inputs(job: Job) -> dict[str, Any]:
+def _prepare_inputs(job: Job) -> Inputs:
     read = {entry.source for entry in job.recipe.data} | {
         cards()[task].source for task in job.recipe.tasks
     }
@@ -108,7 +107,7 @@ def _prepare_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _render_inputs(job: Job) -> dict[str, Any]:
+def _render_inputs(job: Job) -> Inputs:
     model = presets.find(job.recipe.model, job.recipe.template)
     return {
         "config": (
@@ -126,7 +125,7 @@ def _render_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _train_inputs(job: Job) -> dict[str, Any]:
+def _train_inputs(job: Job) -> Inputs:
     names = (CONFIG, TEMPLATE, TRAIN, VALIDATION)
     model = presets.find(job.recipe.model, job.recipe.template)
     return {
@@ -138,7 +137,7 @@ def _train_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _score_inputs(job: Job) -> dict[str, Any]:
+def _score_inputs(job: Job) -> Inputs:
     return {
         "adapter": _known_sha256(job, ADAPTER),
         "template": _known_sha256(job, f"{MODEL}/{TEMPLATE}"),
@@ -162,9 +161,8 @@ def _score_inputs(job: Job) -> dict[str, Any]:
     }
 
 
-def _report_inputs(job: Job) -> dict[str, Any]:
-    """Everything that the report says is in the run's files, or in the words and pages that it is
-    told with."""
+def _report_inputs(job: Job) -> Inputs:
+    """The report depends on the run's files, and on phrases and page templates."""
     words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
     return {
         "scores": _known_sha256(job, SCORES),
@@ -184,8 +182,8 @@ def _known_sha256(job: Job, name: str) -> str | None:
 
 
 def _model_files(base: str) -> str:
-    """A local folder by its weights and configuration, a hub model by its id (its commit stands in
-    run.json)."""
+    """The digest of a local folder's weights and configuration, or a hub model's id (its commit is
+    in run.json)."""
     if not presets.is_folder(base):
         return base
     files = sorted(
@@ -197,7 +195,7 @@ def _model_files(base: str) -> str:
 
 
 def _test_files(job: Job) -> dict[str, str]:
-    """For each task the identity of what it scores on."""
+    """For each task the identity of its test data."""
     return {task: convert.fingerprint(place, "test") for task, place in job.scored().tasks.items()}
 
 
@@ -215,13 +213,13 @@ def meaning_of_task(name: str) -> str:
 
 @cache
 def code() -> Code:
-    """Our own code by what it means: an edited prompt or metric is never scored with stale results,
-    an edited comment is."""
+    """Our own code by its meaning: after an edited prompt or metric the stage runs again, after an
+    edited comment it does not."""
     return Code({"kodata": ROOT / "kodata", "kotune": PACKAGE, "kotune_tasks": TASKS})
 
 
 def versions(*packages: str) -> dict[str, str | None]:
-    """The installed version of each package, None where it is not installed."""
+    """The installed version of each package, None if it is not installed."""
     return {package: _version(package) for package in packages}
 
 
@@ -232,7 +230,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-INPUTS: dict[str, Callable[[Job], dict[str, Any]]] = {
+INPUTS: dict[str, Callable[[Job], Inputs]] = {
     "prepare": _prepare_inputs,
     "render": _render_inputs,
     "train": _train_inputs,

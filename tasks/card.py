@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+TaskFile = dict[str, Any]  # what a YAML file of lm_eval holds
 FOLDER = Path(__file__).resolve().parent
 CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
 
@@ -48,6 +49,11 @@ class TaskCard:
     # a doc's `messages` are asked in their turns where a run asks, as one text by plain lm_eval
     turns: bool = False
 
+    @property
+    def is_share(self) -> bool:
+        """Whether `primary` is a share, whose differences are shown in points."""
+        return self.scale == 100
+
 
 # The loader in C takes a tenth of the time.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -69,7 +75,7 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {name: tuple(told["task"]) for name, told in _files().items() if _is_group(told)}
 
 
-def settings(name: str) -> dict[str, Any]:
+def settings(name: str) -> TaskFile:
     """What a task's file says, with what it includes laid under it."""
     told = _files()[name]
     return {**_files().get(Path(told.get("include", "")).stem, {}), **told}
@@ -80,18 +86,18 @@ def file(name: str) -> Path:
     return next(FOLDER.glob(f"*/{name}.yaml"))
 
 
-def _is_group(told: dict[str, Any]) -> bool:
+def _is_group(told: TaskFile) -> bool:
     return isinstance(told["task"], list)
 
 
 @cache
-def _files() -> dict[str, dict[str, Any]]:
+def _files() -> dict[str, TaskFile]:
     """What every YAML file says: the name of each is the name of its task or group."""
     paths = sorted(FOLDER.glob("*/*.yaml"))
     return {path.stem: yaml.load(path.read_text(encoding="utf-8"), _Loader) for path in paths}
 
 
-def _card(name: str, told: dict[str, Any]) -> TaskCard:
+def _card(name: str, told: TaskFile) -> TaskCard:
     listed = settings(name)["metric_list"]
     lower = frozenset(metric["metric"] for metric in listed if not metric["higher_is_better"])
     published = tuple(Published(**figure) for figure in told["metadata"].get("published", ()))

@@ -251,12 +251,12 @@ def _refused_keys() -> Iterator[Case]:
     yield (
         "deepspeed",
         _axolotl({"deepspeed": "/x/zero3.json"}),
-        "axolotl.deepspeed: a file that no hash",
+        "axolotl.deepspeed: is a file",
     )
     yield (
         "deepspeed url",
         _axolotl({"deepspeed": "https://example.org/z.json"}),
-        "axolotl.deepspeed: a file that no hash",
+        "axolotl.deepspeed: is a file",
     )
     yield (
         "fsdp",
@@ -328,8 +328,8 @@ def _nasties() -> Iterator[Case]:
     laughs = "\n".join(
         ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))]
     )
-    yield "billion laughs", laughs.encode(), "a1.0: anchors and aliases are not used"
-    yield "a list in itself", b"a: &a [*a]", "a.0: anchors and aliases are not used"
+    yield "billion laughs", laughs.encode(), "a1.0: anchors and aliases"
+    yield "a list in itself", b"a: &a [*a]", "a.0: anchors and aliases"
     yield (
         "alias",
         f"{GOOD}tasks: &a [nli_sample_ko]\naxolotl: {{eot_tokens: *a}}".encode(),

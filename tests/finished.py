@@ -13,6 +13,7 @@ from typing import Any
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import stderr, value
 from kotune.runs.folder import sha256, write_json, write_text
+from kotune.runs.records import MetricValue, TaskScores, Values
 
 Row = dict[str, Any]
 RELATIONS = ("함의", "중립", "모순")
@@ -166,6 +167,16 @@ def scores(rows: list[Row]) -> Row:
         }
         for name, (metric, of) in found.items()
     }
+
+
+def task_scores(base: Values, tuned: Values, **more: Any) -> TaskScores:
+    """An entry of scores.json with these values."""
+    digests = {"base": "", "tuned": "", "items": ""}
+    return TaskScores(version=1.0, chance={}, sha256=digests, n=9, base=base, tuned=tuned, **more)
+
+
+def metric(value: float | None, n: int = 9) -> MetricValue:
+    return MetricValue(value=value, stderr=None, n=n)
 
 
 def _finite(found: float) -> float | None:

@@ -169,7 +169,7 @@ def test_a_bad_recipe_is_told_by_every_command(cli: Cli, tmp_path: Path, command
         (["chekc", QUICK], "unknown command `chekc`; did you mean check?"),
         (
             ["check", "absent.yml"],
-            "absent.yml: no such file; `ls recipes/ recipes/studies/` lists what ships",
+            "absent.yml: no such file; `ls recipes/ recipes/studies/` lists",
         ),
         (
             ["check", QUICK.parent / "studies" / "few_data.yml"],

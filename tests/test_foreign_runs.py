@@ -22,7 +22,7 @@ from kotune.runs.job import Job
 from kotune.train import training
 from kotune.train.checkpoints import keep_matching
 from tests.conftest import write_recipe
-from tests.finished import PARITY
+from tests.finished import PARITY, metric, task_scores
 from tests.report.test_strangers_runs import ODD, TRIED, places, put
 
 TASK = "klue_nli_ko"
@@ -105,8 +105,8 @@ def child(room: str, root: Path, **_: Any) -> None:
         return
     for kind in ("base", "tuned", "items"):
         write_text(root / "samples" / kind / f"{TASK}.jsonl", "{}\n")
-    scores = {"base": MEASURED, "tuned": MEASURED, "base_from": None, "n": 2}
-    write_json(root / "scores.json", {TASK: scores})
+    values = {"acc": metric(0.5, 2), "macro_f1": metric(0.5, 2)}
+    write_json(root / "scores.json", {TASK: task_scores(values, values).as_json()})
 
 
 @pytest.fixture

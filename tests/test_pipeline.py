@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kodata.errors import DataError
 from kotune import pipeline
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, StageError
@@ -218,9 +219,31 @@ def test_a_failed_stage_is_done_again_and_its_run_folder_stays(
     monkeypatch.setitem(pipeline.BODIES, "score", fail)
     with pytest.raises(StageError):
         start()
-    assert list(Run(folder(tmp_path)).record()["stages"]) == ["prepare", "render", "train"]
+    assert list(Run(folder(tmp_path)).record().stages) == ["prepare", "render", "train"]
     monkeypatch.setitem(pipeline.BODIES, "score", whole)
     assert start() == ["score", "report"]
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [(StageError("too few rows"), False), (DataError("no row"), False), (ValueError("ours"), True)],
+    ids=["stage", "data", "bug"],
+)
+def test_a_new_folder_is_removed_after_a_users_mistake_and_kept_after_a_bug(
+    start: Callable[..., list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    stays: bool,
+) -> None:
+    def fail(job: Job, screen: Screen) -> None:
+        write_text(job.run.path("evidence"), "what the error came from")
+        raise error
+
+    monkeypatch.setitem(pipeline.BODIES, "prepare", fail)
+    with pytest.raises(type(error)):
+        start()
+    assert [path.name for path in tmp_path.glob("runs/*/evidence")] == ["evidence"] * stays
 
 
 def test_facts_are_those_of_the_machine_that_ran_last(
@@ -231,7 +254,7 @@ def test_facts_are_those_of_the_machine_that_ran_last(
     monkeypatch.setattr("kotune.pipeline.detect_device", lambda: "cuda")
     monkeypatch.setattr("kotune.train.gpu.require", lambda *_: None)
     assert start() == ["render", "train", "score", "report"]
-    assert Run(folder(tmp_path)).record()["device"] == "cuda"
+    assert Run(folder(tmp_path)).record().device == "cuda"
 
 
 def test_caches_of_a_killed_run_or_a_strangers_are_gone_before_anything_starts(

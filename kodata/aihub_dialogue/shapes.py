@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from kodata.aihub_dialogue.archive import ArchivePart
-from kodata.aihub_dialogue.sheets import Row, sheets
-from kodata.card import NotRead, Rewritten
+from kodata.aihub_dialogue.sheets import sheets
+from kodata.card import NotRead, Rewritten, Row
 from kodata.dialogue import Utterance
 from kodata.errors import DataError, FaultError, shown
 from kodata.reading.json_rows import decoded, json_rows

@@ -7,11 +7,11 @@ from operator import itemgetter
 from typing import IO, Any
 
 from kodata.aihub_dialogue.archive import MAX_XLSX, check, told
+from kodata.card import Row
 from kodata.errors import DataError, FaultError
 from kodata.reading import columns
 from kodata.reading.delimited import once, refuse_names
 
-Row = dict[str, Any]
 Line = tuple[int, str, int, tuple[Any, ...]]  # as kodata.reading.column_rows has it
 
 

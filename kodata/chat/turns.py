@@ -215,7 +215,7 @@ def _is_trained(row: Row, place: str) -> bool:
     return all(said.values())
 
 
-def text(row: dict[str, Any], field: str, place: str) -> str:
+def text(row: Row, field: str, place: str) -> str:
     """The content() of a field, which must be there and not empty. `place` ends with "." inside a
     turn."""
     where = f"{place}{field}" if place.endswith(".") else f"{place}: {field}"

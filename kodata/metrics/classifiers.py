@@ -60,7 +60,7 @@ class Classifier:
                 for grams, text in zip(self._grams, self._view.texts, strict=True)
             ]
             self._model.fit(self._features(counted, known), labels)
-        except ValueError as error:
+        except ValueError as error:  # of sklearn: no n-gram left, or one label alone
             raise DataError(
                 f"{len(known)} training rows are too few for a classifier ({error}); give all of"
                 " them"

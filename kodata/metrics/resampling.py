@@ -22,6 +22,9 @@ UNITS = 2_000
 SINGLE = 2**24  # whole numbers below are exact in single precision
 AT_ONCE = 100  # resamples
 MISSING = 0.05  # of the resamples, undefined, beyond which the others are no picture of the world
+# What an item gives to each metric: a number, or what the metric sums up. Which of these is the
+# metric's own matter; lm_eval's process_results() returns it.
+Ingredients = dict[str, Any]
 
 
 class Metric(NamedTuple):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from kodata.card import Record, Source
 from kodata.errors import DataError, SizeError
@@ -37,6 +38,18 @@ from kodata.reading.digests import digest
 from kodata.reading.files import sha256
 from kodata.records import drawer
 from kodata.test_part import FEWEST
+
+
+class Converted(TypedDict):
+    """The part of the manifest about what came out of an entry: rows read by split, kept by side,
+    dropped by reason, not read by key, rewritten by what was done, and kept by side and label."""
+
+    read: dict[str, int]
+    kept: dict[str, int]
+    dropped: dict[str, int]
+    not_read: dict[str, int]
+    rewritten: dict[str, int]
+    labels: dict[str, dict[str, int]]
 
 
 def convert(
@@ -65,7 +78,7 @@ def convert(
         if not all(kept.values()):
             raise DataError(_too_few(entries, parts, kept))
         described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
-        manifest = {"seed": seed, "rows": kept, "entries": described}
+        manifest: Manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
             manifest["scored"] = {
                 task: {
@@ -98,7 +111,7 @@ def _no_search_for_circles() -> Iterator[None]:
             gc.enable()
 
 
-def _too_few(entries: list[Entry], parts: list[Manifest], kept: dict[str, int]) -> str:
+def _too_few(entries: list[Entry], parts: list[Converted], kept: dict[str, int]) -> str:
     places = ", ".join(str(entry.path or entry.source) for entry in entries)
     dropped = sum((Counter(part["dropped"]) for part in parts), Counter[str]())
     why = f" (dropped: {dict(dropped)})" if dropped else ""
@@ -179,7 +192,7 @@ class _Tally(Tally):
     )
 
 
-def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Manifest:
+def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Converted:
     """Writes the rows of one entry; returns the part of the manifest that says what came out."""
     source, tally = source_of(entry), _Tally()
     records = _sided(source, entry.path, cut, tally)
@@ -205,8 +218,14 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
         side: {label: counts[label] for label in sorted(counts) if label}
         for side, counts in count.items()
     }
-    told = {"read": dict(tally.read), "kept": kept, "dropped": dict(tally.dropped)}
-    return {**told, **tally.told(), "labels": labels}
+    return {
+        "read": dict(tally.read),
+        "kept": kept,
+        "dropped": dict(tally.dropped),
+        "not_read": dict(tally.not_read),
+        "rewritten": dict(tally.rewritten),
+        "labels": labels,
+    }
 
 
 def _sided(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TypedDict
 
 from kodata.card import Record, Source
 from kodata.errors import DataError
@@ -18,6 +18,32 @@ from kodata.prepare.sound import Tally, sound
 from kodata.text import folded
 
 Key = tuple[str, str, str]  # source, task, kind
+
+
+class LeakCount(TypedDict):
+    """Training rows of a source that occur in a task's test text."""
+
+    source: str
+    task: str
+    kind: str
+    rows: int
+    texts: int
+
+
+class TextsInTests(TypedDict):
+    """Test text that a task shares with another source's test split."""
+
+    source: str
+    task: str
+    texts: int
+
+
+class LeakCounts(TypedDict):
+    """The manifest's account of leaks."""
+
+    policy: str
+    found: list[LeakCount]
+    between_tests: list[TextsInTests]
 
 
 class LeakGuard:
@@ -64,10 +90,10 @@ class LeakGuard:
                 self._texts[source.CARD.name, task, kind].add(folded(text))
         return found
 
-    def verdict(self, entries: Iterable[Entry]) -> dict[str, Any]:
+    def verdict(self, entries: Iterable[Entry]) -> LeakCounts:
         """The manifest's account of leaks. DataError where there are some and the policy is to
         refuse."""
-        found = [
+        found: list[LeakCount] = [
             {
                 "source": key[0],
                 "task": key[1],
@@ -88,7 +114,7 @@ class LeakGuard:
             )
         return {"policy": self.policy, "found": found, "between_tests": self._between(entries)}
 
-    def _between(self, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    def _between(self, entries: Iterable[Entry]) -> list[TextsInTests]:
         """Test text, equal or folded, that a scored task shares with another source's test split.
 
         Nothing of it is trained on, but the two scores are not independent.

@@ -1,17 +1,17 @@
 """The files that convert() writes: under temporary names until all of them are whole."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from kodata.card import Message, Record
+from kodata.card import Message, Record, TrainingRow
 from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
-Manifest = dict[str, Any]
-Row = tuple[Manifest, Record]  # what is trained and where it is from, and the record
+Manifest = dict[str, Any]  # JSON to be written; kotune.runs.records.Manifest reads it
+Row = tuple[TrainingRow, Record]  # what is trained and where it is from, and the record
 
 
 BATCH = 256  # rows written at a time: what one call of orjson costs is more than what a row costs
@@ -41,7 +41,7 @@ class Output:
     def __exit__(self, *error: Any) -> None:
         self._drafts.__exit__(*error)  # there is none left after finish()
 
-    def write(self, side: str, row: Manifest, record: Record) -> None:
+    def write(self, side: str, row: TrainingRow, record: Record) -> None:
         """`row`: messages, guid, source and form. It is written with the record as its doc."""
         waiting = self._waiting[side]
         waiting.append((row, record))
@@ -80,9 +80,9 @@ def _marked(turn: Message) -> Message:
     return {"train": True, **turn} if turn["role"] == "assistant" else turn
 
 
-def doc_of(row: Manifest) -> Record:
+def doc_of(row: Mapping[str, object]) -> Record:
     """The record of a row that convert() wrote."""
-    record: Record = json.loads(row["doc"])
+    record: Record = json.loads(str(row["doc"]))
     return record
 
 
@@ -99,7 +99,7 @@ def writer() -> Callable[[list[Row]], bytes]:
             encode({**row, "doc": encode(record)}) + "\n" for row, record in rows
         ).encode()
 
-    def line(row: Manifest, record: Record) -> bytes:
+    def line(row: TrainingRow, record: Record) -> bytes:
         return orjson.dumps(
             {**row, "doc": orjson.dumps(record).decode()}, option=orjson.OPT_APPEND_NEWLINE
         )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, cast
+from typing import cast
 
 from kodata.card import Found, NotRead, Record, Refused, Rewritten
 from kodata.control_text import are_sound, is_whole, made_plain
@@ -25,7 +25,7 @@ class Tally:
     # By the key that they have and no record holds.
     not_read: Counter[str] = field(default_factory=Counter)
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> dict[str, dict[str, int]]:
         """As the manifest has it, but for `read` and `dropped`."""
         return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
 

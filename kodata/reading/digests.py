@@ -45,7 +45,7 @@ def cache_file() -> Path:
     return (Path(folder) if folder else Path.home() / ".cache") / "kotune" / "digests.json"
 
 
-def _known() -> dict[str, Any]:
+def _known() -> dict[str, list[object]]:
     """What the cache holds; nothing where it is missing or damaged."""
     with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a user without a home
         found = json.loads(cache_file().read_text(encoding="utf-8"))

@@ -14,14 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from kodata.card import Row as Row
 from kodata.errors import DataError, FaultError, shown
 from kodata.reading import columns
 from kodata.reading.columns import MAX_RATIO, SMALL
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
 from kodata.reading.json_rows import decoded, json_rows, once, reason
 from kodata.reading.regular import opened
-
-Row = dict[str, Any]
 
 CHUNK = 1 << 18  # bytes read at a time
 _AGAIN = "download or copy it again"

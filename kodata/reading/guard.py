@@ -137,7 +137,7 @@ def _within(seconds: float, ask: Any) -> Any:
     def wait() -> None:
         try:
             said.append((ask(), None))
-        except BaseException as error:
+        except BaseException as error:  # raised again by the thread that waits
             said.append((None, error))
 
     thread = threading.Thread(target=wait, daemon=True)

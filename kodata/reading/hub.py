@@ -81,7 +81,7 @@ def _attempt(hub_id: str, file: str, revision: str) -> Path:
         if _is_whole(path):
             return path
         path.resolve().unlink()
-    except Exception as error:
+    except Exception as error:  # explained() tells a hub's failure from an answer without sense
         raise explained(error, what, f"https://huggingface.co/datasets/{hub_id}") from None
     raise HubError(
         f"{what}: damaged on its way or in the cache (not the hub's digest), and removed; try again"
@@ -135,7 +135,7 @@ def explained(error: Exception, what: str, page: str) -> DataError:
     missing or of another kind, a name that is none."""
     try:
         told = _told(error, what, page)
-    except Exception as fault:
+    except Exception as fault:  # the error itself holds something unexpected
         told, error = None, fault
     why = f"{type(error).__name__}: {brief(addresses.masked(str(error)))}"
     mend = "look at HF_ENDPOINT" if os.environ.get("HF_ENDPOINT") else "try again later"

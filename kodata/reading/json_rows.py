@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from kodata.card import Row
 from kodata.errors import FaultError, shown
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW
 
 
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> Row:
     """An object whose keys stand there once each. JSON lets one stand twice and does not say which
     value holds: every parser drops one of them."""
     made = dict(pairs)

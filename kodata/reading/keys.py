@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
-from kodata.card import NotRead, Rewritten
+from kodata.card import NotRead, Rewritten, Row
 from kodata.errors import on_one_line
 from kodata.text import has_unwanted
 
@@ -16,7 +16,7 @@ MOST, OTHERS = 1_000, "other keys"  # keys that are told by name, and what the r
 # The names of the keys that are read; of a key that holds an object, or a list of objects, with its
 # own names, or with what tells the names for each of these objects.
 Known: TypeAlias = Mapping[str, "Inside | None"]
-Inside: TypeAlias = "Known | Callable[[dict[str, Any]], Known]"
+Inside: TypeAlias = "Known | Callable[[Row], Known]"
 
 
 def known(*names: str, **inside: Inside) -> Known:
@@ -24,7 +24,7 @@ def known(*names: str, **inside: Inside) -> Known:
     return {**dict.fromkeys(names), **inside}
 
 
-class KnownOfShortened(dict[str, Any]):
+class KnownOfShortened(dict[str, "Inside | None"]):
     """Known keys of rows that are not always used whole: `shortened` tells what of a row is left
     out."""
 
@@ -42,9 +42,7 @@ class Unread:
         self._done: Counter[str] = Counter()
         self._flat: dict[tuple[str, ...], bool] = {}
 
-    def look_at(
-        self, rows: Sequence[dict[str, Any]], names: Known | Callable[[dict[str, Any]], Known]
-    ) -> None:
+    def look_at(self, rows: Sequence[Row], names: Known | Callable[[Row], Known]) -> None:
         """Counts what rows have beside `names`, which may follow from a row's own keys. Most rows
         have nothing, and one look at many of them together tells so."""
         if all(self._is_flat(row, names) for row in {tuple(row): row for row in rows}.values()):
@@ -56,9 +54,7 @@ class Unread:
         for row in rows:
             self.look(row, names(row) if callable(names) else names)
 
-    def _is_flat(
-        self, row: dict[str, Any], names: Known | Callable[[dict[str, Any]], Known]
-    ) -> bool:
+    def _is_flat(self, row: Row, names: Known | Callable[[Row], Known]) -> bool:
         """Whether of rows with such keys all values are read, whole."""
         if (keys := tuple(row)) not in self._flat:
             known = names(row) if callable(names) else names

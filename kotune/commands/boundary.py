@@ -16,7 +16,7 @@ class Commands(click.Group):
     """The group of all commands, and the one boundary for every error."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from kodata.errors import DataError
+        from kodata.errors import UserError
         from kotune.errors import (
             INTERRUPTED,
             PREEMPTED,
@@ -29,7 +29,7 @@ class Commands(click.Group):
 
         try:
             return super().invoke(ctx)
-        except (KotuneError, DataError) as error:
+        except UserError as error:
             echo(f"error: {error}", err=True)
             if error.__cause__ and os.environ.get(TRACEBACK):
                 _tell(type(error.__cause__), error.__cause__, error.__cause__.__traceback__)

@@ -37,7 +37,7 @@ class LimitType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
 
         try:
             return limit(int(value) if value.isdecimal() else value)
-        except ValueError as error:
+        except ValueError as error:  # raised by limit() alone
             self.fail(str(error), param, ctx)
 
 

@@ -1,2 +1,2 @@
-"""Finished runs against each other: items are paired, differences tested, seeds pooled, and what
-may be claimed is decided. Nothing here knows how it is worded or drawn."""
+"""Compares finished runs: items are paired, differences tested, seeds pooled, and claims decided.
+Wording and drawing are in other rooms."""

@@ -1,14 +1,15 @@
-"""What changed between two models, item by item: won and lost, which answer was mistaken for which,
-and examples to read."""
+"""What changed between two models, item by item: items won and lost, confusions, and examples to
+read."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from typing import Any
+from typing import NamedTuple
 
 from kotune.compare.comparison import Comparison, Side
-from kotune.runs.finished import Sample
+from kotune.compare.matching import shared_items
+from kotune.runs.records import Answer, Answers, Item, Items
 from kotune_tasks.card import cards
 
 EXAMPLES = 3  # won, and as many lost
@@ -16,22 +17,34 @@ LONGEST = 600  # characters of a question or an answer that are shown
 ELLIPSIS = " … "
 
 RIGHT = "acc"
-Samples = dict[str, Sample]
-Piece = tuple[str, bool]  # text, and whether the other answer has it not
+
+
+class AnswerPiece(NamedTuple):
+    """A part of an answer. `is_marked`: the other answer lacks it."""
+
+    text: str
+    is_marked: bool
+
+
+class Gain(NamedTuple):
+    """The metric that items are followed by, and how much better each item is with b."""
+
+    metric: str
+    by_item: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One item answered twice. `a` and `b`: the answers in pieces."""
+    """One item, answered by two models. `a` and `b`: the answers in pieces."""
 
     guid: str
-    outcome: str  # `won` by b, `lost`, or `other` where it has no figure of its own
+    outcome: str  # `won` by b, `lost`, or `other` if no metric is the item's own
     question: str
     gold: str
-    a: list[Piece]
-    b: list[Piece]
-    # Whether a's and b's answers are; None where that is no question of yes or no.
-    right: tuple[bool | None, bool | None]
+    a: list[AnswerPiece]
+    b: list[AnswerPiece]
+    right_a: bool | None  # None if answers are neither right nor wrong
+    right_b: bool | None
 
 
 @dataclass(frozen=True)
@@ -46,10 +59,10 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Changes:
-    """Items of a comparison that `metric` finds better (won) or worse (lost) with b, or answered in
-    other words."""
+    """A comparison's items that are better (won) or worse (lost) with b by `metric`, or, without a
+    metric of single items, answered otherwise (other)."""
 
-    one: Comparison
+    comparison: Comparison
     metric: str
     n: int
     won: int
@@ -60,43 +73,50 @@ class Changes:
 
     @property
     def is_tuning(self) -> bool:
-        return self.one.a.run is self.one.b.run
+        return self.comparison.is_tuning
 
 
-def changes(found: Sequence[Comparison]) -> Iterator[Changes]:
-    """For each judged comparison: by its metric, or by `acc` where that one is made of several
-    items. Where both are, no item is won or lost, but answers are other ones. Of several seeds the
-    first is shown."""
-    for one in map(of_first_seed, found):
-        if one.p_holm is not None:
-            (a, *_), (b, *_) = asked(one)
-            yield _changes(one, a, b, one.a.run.samples(one.task, "items"))
+def changes(comparisons: Sequence[Comparison]) -> Iterator[Changes]:
+    """The changes of each primary comparison, by its metric, or by `acc` if that metric needs
+    several items. If `acc` does too, no item is won or lost, but answers may differ. Of several
+    seeds the first is shown."""
+    for comparison in map(of_first_seed, comparisons):
+        if comparison.is_primary:
+            both = paired_answers(comparison)
+            yield _changes(
+                comparison, both.a[0], both.b[0], comparison.a.run.items(comparison.task)
+            )
 
 
-def of_first_seed(one: Comparison) -> Comparison:
+def of_first_seed(comparison: Comparison) -> Comparison:
     """The comparison with the first run alone on each side."""
-    return replace(one, a=replace(one.a, others=()), b=replace(one.b, others=()))
+    return replace(
+        comparison, a=replace(comparison.a, others=()), b=replace(comparison.b, others=())
+    )
 
 
-def asked(one: Comparison) -> tuple[list[Samples], list[Samples]]:
-    """What each run of a and each of b made of the items that all were asked, in the same order."""
-    ours, theirs = (side.samples(one.task) for side in (one.a, one.b))
-    first, *rest = (*ours, *theirs)
-    question = {key: first[key]["question_hash"] for key in first}
-    both = [
-        key
-        for key in first
-        if all(key in s and s[key]["question_hash"] == question[key] for s in rest)
-    ]
-    return [{key: s[key] for key in both} for s in ours], [
-        {key: s[key] for key in both} for s in theirs
-    ]
+class PairedAnswers(NamedTuple):
+    """What each run of a and each run of b answered to the same items, in the same order."""
+
+    a: list[Answers]
+    b: list[Answers]
 
 
-def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes:
-    metric, gains = _followed(one, a, b)
+def paired_answers(comparison: Comparison) -> PairedAnswers:
+    """The answers of all runs to the items that they have in common."""
+    a, b = (side.samples(comparison.task) for side in (comparison.a, comparison.b))
+    items = shared_items([*a, *b])
+    return PairedAnswers(_of_items(items, a), _of_items(items, b))
+
+
+def _of_items(items: list[str], side: list[Answers]) -> list[Answers]:
+    return [{key: answers[key] for key in items} for answers in side]
+
+
+def _changes(comparison: Comparison, a: Answers, b: Answers, items: Items) -> Changes:
+    metric, gains = _followed(comparison, a, b)
     won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
-    other = [] if gains else [key for key in a if a[key]["prediction"] != b[key]["prediction"]]
+    other = [] if gains else [key for key in a if a[key].prediction != b[key].prediction]
     sides = {
         "won": _largest(won, gains),
         "lost": _largest(lost, gains),
@@ -106,23 +126,26 @@ def _changes(one: Comparison, a: Samples, b: Samples, items: Samples) -> Changes
         _example(name, a[key], b[key], items[key]) for name, keys in sides.items() for key in keys
     ]
     counts = len(gains or a), len(won), len(lost), len(other)
-    confusions = _confusions(one, items, a, b) if one.a.run is one.b.run else []
-    return Changes(one, metric, *counts, examples, confusions)
+    confusions = _confusions(comparison, items, a, b) if comparison.is_tuning else []
+    return Changes(comparison, metric, *counts, examples, confusions)
 
 
-def _followed(one: Comparison, a: Samples, b: Samples) -> tuple[str, dict[str, float]]:
-    """The metric that items are followed by, and what each gained."""
-    lower_is_better = cards()[one.task].lower_is_better
-    found = ((metric, _gains(metric, lower_is_better, a, b)) for metric in (one.metric, RIGHT))
-    return next(((metric, gains) for metric, gains in found if gains), ("", {}))
+def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
+    """The gains by the comparison's own metric, or else by `acc`; without any if neither is a
+    number of each item."""
+    lower_is_better = cards()[comparison.task].lower_is_better
+    for metric in (comparison.metric, RIGHT):
+        if gains := _gains(metric, lower_is_better, a, b):
+            return Gain(metric, gains)
+    return Gain("", {})
 
 
 def _gains(
-    metric: str, lower_is_better: frozenset[str], a: Samples, b: Samples
+    metric: str, lower_is_better: frozenset[str], a: Answers, b: Answers
 ) -> dict[str, float]:
-    """How much better each item is with b; items whose ingredient is no number are left out."""
+    """How much better each item is with b, for the items whose ingredient is a number."""
     sign = -1 if metric in lower_is_better else 1
-    pairs = {key: (a[key]["metrics"].get(metric), b[key]["metrics"].get(metric)) for key in a}
+    pairs = {key: (a[key].metrics.get(metric), b[key].metrics.get(metric)) for key in a}
     return {
         key: sign * (after - before)
         for key, (before, after) in pairs.items()
@@ -131,63 +154,66 @@ def _gains(
 
 
 def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
-    """Those that changed most; among equals, from all over the task."""
+    """The items that changed most; among equals, items from all over the task."""
     spread = keys[:: max(1, len(keys) // EXAMPLES)] + keys
     return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
-def _example(outcome: str, a: Sample, b: Sample, item: dict[str, Any]) -> Example:
-    # Comparing takes time by its square.
-    said = marked(*(shortened(_text(side["prediction"], item)) for side in (a, b)))
-    right = _is_right(a), _is_right(b)
-    return Example(
-        a["guid"], outcome, shortened(item["question"]), _text(a["gold"], item), *said, right
-    )
+def _example(outcome: str, a: Answer, b: Answer, item: Item) -> Example:
+    # Comparing takes time by the square of the length.
+    pieces = marked(*(shortened(_text(answer.prediction, item)) for answer in (a, b)))
+    question, gold = shortened(item.question), _text(a.gold, item)
+    return Example(a.guid, outcome, question, gold, *pieces, _is_right(a), _is_right(b))
 
 
-def _is_right(sample: Sample) -> bool | None:
-    told = sample["metrics"].get(RIGHT)
-    return bool(told) if told in (0, 1) else None
+def _is_right(answer: Answer) -> bool | None:
+    value = answer.metrics.get(RIGHT)
+    return bool(value) if value in (0, 1) else None
 
 
-def _text(answer: object, item: dict[str, Any]) -> str:
+def _text(answer: int | str | None, item: Item) -> str:
     """An answer as a person reads it: a choice by its words."""
-    return str(
-        item["choices"][answer] if item["choices"] and isinstance(answer, int) else answer
-    ).strip()
+    return str(item.choices[answer] if item.choices and isinstance(answer, int) else answer).strip()
 
 
 def shortened(text: str) -> str:
-    """At most LONGEST characters, with the middle left out."""
+    """The text, or its beginning and end, LONGEST characters together."""
     half = LONGEST // 2
     return text if len(text) <= LONGEST else text[:half].rstrip() + ELLIPSIS + text[-half:].lstrip()
 
 
-def marked(a: str, b: str) -> tuple[list[Piece], list[Piece]]:
-    """Both texts in pieces, each marked where the other has it not; compared word by word."""
-    words = a.split(" "), b.split(" ")
-    sides: tuple[list[Piece], list[Piece]] = ([], [])
-    for kind, a_from, a_to, b_from, b_to in SequenceMatcher(
-        None, *words, autojunk=False
-    ).get_opcodes():
-        for side, some in zip(sides, (words[0][a_from:a_to], words[1][b_from:b_to]), strict=True):
-            if some:
-                side.append((" ".join(some), kind != "equal"))
-    return sides
+def marked(a: str, b: str) -> tuple[list[AnswerPiece], list[AnswerPiece]]:
+    """Both texts in pieces, each marked if the other text lacks it; compared word by word."""
+    words_a, words_b = a.split(" "), b.split(" ")
+    pieces_a: list[AnswerPiece] = []
+    pieces_b: list[AnswerPiece] = []
+    matcher = SequenceMatcher(None, words_a, words_b, autojunk=False)
+    for kind, a_from, a_to, b_from, b_to in matcher.get_opcodes():
+        if a_from < a_to:
+            pieces_a.append(AnswerPiece(" ".join(words_a[a_from:a_to]), kind != "equal"))
+        if b_from < b_to:
+            pieces_b.append(AnswerPiece(" ".join(words_b[b_from:b_to]), kind != "equal"))
+    return pieces_a, pieces_b
 
 
-def _confusions(one: Comparison, items: Samples, a: Samples, b: Samples) -> list[Confusion]:
-    """Of a and b, where all items have the same choices; else none."""
-    choices = {tuple(items[key]["choices"] or ()) for key in a}
+def _confusions(comparison: Comparison, items: Items, a: Answers, b: Answers) -> list[Confusion]:
+    """Of a and b, if all items have the same choices; else none."""
+    choices = {tuple(items[key].choices or ()) for key in a}
     if len(choices) != 1 or choices == {()}:
         return []
-    named = list(choices.pop())
-    return [_confusion(one.task, side, named, said) for side, said in ((one.a, a), (one.b, b))]
+    names = list(choices.pop())
+    return [
+        _confusion(comparison.task, comparison.a, names, a),
+        _confusion(comparison.task, comparison.b, names, b),
+    ]
 
 
-def _confusion(task: str, side: Side, choices: list[str], samples: Samples) -> Confusion:
-    counts = Counter((sample["gold"], sample["prediction"]) for sample in samples.values())
-    places = range(len(choices))
+def _confusion(task: str, side: Side, choices: list[str], answers: Answers) -> Confusion:
+    counts = Counter((answer.gold, answer.prediction) for answer in answers.values())
+    indices = range(len(choices))
     return Confusion(
-        task, side, choices, [[counts[gold, said] for said in places] for gold in places]
+        task,
+        side,
+        choices,
+        [[counts[gold, predicted] for predicted in indices] for gold in indices],
     )

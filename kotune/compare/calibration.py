@@ -1,5 +1,5 @@
-"""Whether a model is right as often as it is sure: the bins behind the calibration error
-(kodata.metrics.resampling, `ece`)."""
+"""Probability calibration: the bins behind the expected calibration error (`ece` of
+kodata.metrics.resampling)."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,48 +11,55 @@ ECE = "ece"
 
 
 class Bin(NamedTuple):
-    """Items of like confidence: its mean, the share of them that are right, and how many they
-    are."""
+    """Items of similar confidence: their mean confidence, their share of right answers, and their
+    number."""
 
     confidence: float
     right: float
     n: int
 
 
+class Sureness(NamedTuple):
+    """An item's ingredient of `ece`: how sure the model was, and 1 if it was right, else 0."""
+
+    confidence: float
+    right: float
+
+
 class Calibration(NamedTuple):
-    """One task of one run, before and after tuning. `errors`: the expected calibration error of
-    base and tuned."""
+    """One task of one run, before and after tuning, with the expected calibration error of each."""
 
     run: Finished
     task: str
-    errors: tuple[float | None, float | None]
+    error_base: float | None
+    error_tuned: float | None
     base: list[Bin]
     tuned: list[Bin]
 
 
 def calibrations(runs: Sequence[Finished]) -> Iterator[Calibration]:
-    """Every task of every run whose samples say how sure the model was."""
+    """Every task of every run whose samples have the model's confidence."""
     for run in runs:
         for task, entry in run.scores.items():
-            if ECE in entry["base"]:
-                errors = entry["base"][ECE]["value"], entry["tuned"][ECE]["value"]
-                sides = (run.samples(task, variant).values() for variant in ("base", "tuned"))
-                found = [
-                    bins([sample["metrics"][ECE] for sample in side if ECE in sample["metrics"]])
-                    for side in sides
-                ]
-                yield Calibration(run, task, errors, *found)
+            if ECE in entry.base:
+                drawn = [bins(_ingredients(run, task, variant)) for variant in ("base", "tuned")]
+                yield Calibration(run, task, entry.base[ECE].value, entry.tuned[ECE].value, *drawn)
 
 
-def bins(items: Sequence[tuple[float, float]]) -> list[Bin]:
-    """Items are (confidence, right) as in `ece`; bins of equal width, those without an item left
-    out."""
-    filled: dict[int, list[tuple[float, float]]] = {}
-    for confidence, right in items:
-        filled.setdefault(min(int(confidence * BINS), BINS - 1), []).append((confidence, right))
-    return [_mean(filled[at]) for at in sorted(filled)]
+def _ingredients(run: Finished, task: str, variant: str) -> list[Sureness]:
+    """What each item gives to the calibration error."""
+    answers = run.samples(task, variant).values()
+    return [Sureness(*answer.metrics[ECE]) for answer in answers if ECE in answer.metrics]
 
 
-def _mean(items: Sequence[tuple[float, float]]) -> Bin:
-    confidence, right = (sum(side) / len(items) for side in zip(*items, strict=True))
+def bins(items: Sequence[Sureness]) -> list[Bin]:
+    """Bins of equal width, without those that have no item."""
+    filled: dict[int, list[Sureness]] = {}
+    for item in items:
+        filled.setdefault(min(int(item.confidence * BINS), BINS - 1), []).append(item)
+    return [_mean(filled[index]) for index in sorted(filled)]
+
+
+def _mean(items: Sequence[Sureness]) -> Bin:
+    confidence, right = (sum(values) / len(items) for values in zip(*items, strict=True))
     return Bin(confidence, right, len(items))

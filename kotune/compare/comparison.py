@@ -1,24 +1,26 @@
-"""Runs against each other on the same items: base against tuned within a run, and the tuned models
-of two runs. Runs of one recipe with several seeds are one (kotune.compare.seeds).
+"""Compares runs on the same items: base with tuned within a run, and the tuned models of two runs.
+Runs of one recipe with several seeds count as one model (kotune.compare.seeds).
 
-The first run is what the others are compared with. What is not the same between two runs is told,
-and a task whose items or questions differ is not compared at all. Everything is read from the run
+All other runs are compared with the first one. Differences in how two runs were made are listed,
+and items whose questions or right answers differ are not compared. Everything is read from the run
 folders."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.naturalness.signals import SIGNALS
 from kotune.compare import seeds
+from kotune.compare.matching import shared_items
 from kotune.compare.paired import Paired, compare, holm
 from kotune.errors import KotuneError
-from kotune.runs.finished import Finished, Sample
+from kotune.runs.finished import Finished
+from kotune.runs.records import Answer, Answers
 from kotune_tasks.card import cards
 
-# Of run.json; versions and data are looked at too.
+# Facts of run.json that should be the same in both runs; versions and data are compared too.
 SAME = (
     "seed",
     "limit",
@@ -31,8 +33,8 @@ SAME = (
     "python",
     "machine",
 )
-# What a config says of the model itself, or where this machine keeps it: two models differ there by
-# nature.
+# Keys of an Axolotl config about the model itself, or where this machine keeps it: two models
+# differ in these by nature.
 OWN = (
     "base_model",
     "revision_of_model",
@@ -43,10 +45,13 @@ OWN = (
 )
 
 
+JsonRow = dict[str, object]  # as --json prints it
+
+
 @dataclass(frozen=True)
 class Side:
-    """What answers a run's items: its `base` or `tuned` model, or one of its reference lines.
-    `others`: the same of runs of the same recipe with other seeds."""
+    """What answers a run's items: its `base` or `tuned` model, or one of its baselines. `others`:
+    the runs of the same recipe with other seeds."""
 
     run: Finished
     variant: str
@@ -60,8 +65,8 @@ class Side:
     def name(self) -> str:
         return f"{' + '.join(run.name for run in self.runs)} {self.variant}"
 
-    def samples(self, task: str) -> list[dict[str, Sample]]:
-        """Of each run."""
+    def samples(self, task: str) -> list[Answers]:
+        """The answers of each run."""
         return [run.samples(task, self.variant) for run in self.runs]
 
 
@@ -74,115 +79,137 @@ class Comparison:
     metric: str
     a: Side
     b: Side
-    found: Paired
+    paired: Paired
     p_holm: float | None = None
     values: tuple[seeds.Values, seeds.Values] = ((), ())
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether the metric is its task's primary one, whose p is adjusted."""
+        return self.p_holm is not None
+
+    @property
+    def is_tuning(self) -> bool:
+        """Whether base and tuned model of one run are compared."""
+        return self.a.run is self.b.run
 
     @property
     def is_lower_better(self) -> bool:
         return self.metric in cards()[self.task].lower_is_better
 
     @property
-    def scale(self) -> int:
-        """100 for a share, whose differences are told in points, else 1. Only judged metrics are
-        told so."""
-        return cards()[self.task].scale
+    def is_share(self) -> bool:
+        """Whether the task's primary metric is a share, whose differences are shown in points."""
+        return cards()[self.task].is_share
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> JsonRow:
         """The comparison as --json prints it."""
         named = {"task": self.task, "metric": self.metric, "a": self.a.name, "b": self.b.name}
         return finite(
-            {**named, **self.found._asdict(), "p_holm": self.p_holm, "seeds": self._seeds()}
+            {**named, **self.paired._asdict(), "p_holm": self.p_holm, "seeds": self._seeds()}
         )
 
-    def _seeds(self) -> dict[str, list[dict[str, Any]]]:
-        sides = {"a": (self.a, self.values[0]), "b": (self.b, self.values[1])}
-        return {
-            name: [
-                finite({"seed": run.record["seed"], "value": v})
-                for run, v in zip(side.runs, values, strict=False)
-            ]
-            for name, (side, values) in sides.items()
+    def _seeds(self) -> dict[str, list[JsonRow]]:
+        return {"a": _values_of_seeds(self.a, self.values[0])} | {
+            "b": _values_of_seeds(self.b, self.values[1])
         }
 
 
+def _values_of_seeds(side: Side, values: seeds.Values) -> list[JsonRow]:
+    return [
+        finite({"seed": run.record.seed, "value": value})
+        for run, value in zip(side.runs, values, strict=False)
+    ]
+
+
 def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
-    """Base against tuned of each run, then every other run's tuned model against the first's; runs
-    that differ by their seeds alone are one. KotuneError where two runs share no item."""
+    """Base against tuned of each run, then every other run's tuned model against the first one's.
+    Runs that differ by their seeds alone count as one. KotuneError if two runs share no item."""
     bases, tuned = (
         [Side(group[0], kind, group[1:]) for group in seeds.groups(runs)]
         for kind in ("base", "tuned")
     )
     sides = [*zip(bases, tuned, strict=True), *((tuned[0], other) for other in tuned[1:])]
-    return _adjusted([found for a, b in sides for found in _pair(a, b)])
+    return _adjusted([comparison for a, b in sides for comparison in _pair(a, b)])
 
 
 def against(runs: Sequence[Finished]) -> list[Comparison]:
-    """Each run's tuned model against its own reference lines, by the tasks' judged metrics; seeds
-    of one recipe are one, as are their lines. Holm's adjustment is over these alone: they are
-    another question than which model is better."""
-    found: list[Comparison] = []
+    """Each run's tuned model against its own baselines, by the tasks' primary metrics. Seeds of one
+    recipe count as one. Holm's adjustment is over these alone: they answer another question than
+    which model is better."""
+    made: list[Comparison] = []
     for run, *others in seeds.groups(runs):
         for task, entry in run.scores.items():
-            for line in entry.get("references", {}).get("lines", ()):
-                if all(
-                    line in other.scores[task].get("references", {}).get("lines", ())
-                    for other in others
-                ):
-                    a, b = (Side(run, variant, tuple(others)) for variant in (line, "tuned"))
-                    found += _of_task(task, a, b, [cards()[task].primary])
-    return _adjusted(found)
+            for name in entry.references.lines:
+                if all(name in other.scores[task].references.lines for other in others):
+                    a, b = (Side(run, variant, tuple(others)) for variant in (name, "tuned"))
+                    made += _of_task(task, a, b, [cards()[task].primary])
+    return _adjusted(made)
 
 
-def differences(a: Finished, b: Finished) -> list[dict[str, Any]]:
-    """What is not the same between two runs, beside their models: {what, a, b} each."""
-    found: list[tuple[str, Any, Any]] = [
-        (name, a.record.get(name), b.record.get(name)) for name in SAME
-    ]
-    for package in sorted({*a.record["versions"], *b.record["versions"]}):
-        found.append(
-            (package, a.record["versions"].get(package), b.record["versions"].get(package))
-        )
-    for key in sorted({*a.config, *b.config} - set(OWN)):
-        found.append((f"axolotl.{key}", a.config.get(key), b.config.get(key)))
-    if a.config.get("base_model") == b.config.get("base_model"):  # else they differ there by nature
-        found.append(("model_revision", a.record["model_revision"], b.record["model_revision"]))
-        found.append(("chat template", _template(a), _template(b)))
-    found.append(("training data", _data(a), _data(b)))
+class Difference(NamedTuple):
+    """Something that is not the same in two runs: its name, and its value in each."""
+
+    what: str
+    a: object
+    b: object
+
+
+def differences(a: Finished, b: Finished) -> list[Difference]:
+    """What is not the same in two runs, apart from their models."""
     shared = sorted(a.scores.keys() & b.scores.keys())
-    found += [
-        (f"{task} batches of answers", *sizes)
+    rows = [*_of_records(a, b), *_of_configs(a, b), Difference("training data", _data(a), _data(b))]
+    rows += [
+        Difference(f"{task} batches of answers", *sizes)
         for task in shared
         if all(sizes := _batches(task, a, b))
     ]
-    found += [
-        (f"{task} version", a.scores[task]["version"], b.scores[task]["version"]) for task in shared
+    rows += [
+        Difference(f"{task} version", a.scores[task].version, b.scores[task].version)
+        for task in shared
     ]
-    found += [
-        (f"{task} scored", task in a.scores, task in b.scores)
+    rows += [
+        Difference(f"{task} scored", task in a.scores, task in b.scores)
         for task in sorted(a.scores.keys() ^ b.scores.keys())
     ]
-    told = [{"what": what, "a": one, "b": other} for what, one, other in found if one != other]
-    return told + [
+    return [row for row in rows if row.a != row.b] + [
         row
         for task in shared
         for row in _items(task, a.samples(task, "tuned"), b.samples(task, "tuned"))
     ]
 
 
+def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
+    """Facts of run.json and versions, whether they differ or not."""
+    facts = [run.record.as_json() for run in (a, b)]
+    for name in SAME:
+        yield Difference(name, *(fact.get(name) for fact in facts))
+    for package in sorted({*a.record.versions, *b.record.versions}):
+        yield Difference(package, a.record.versions.get(package), b.record.versions.get(package))
+
+
+def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
+    """Keys of Axolotl's configuration, and of one base model its commit and chat template, whether
+    they differ or not."""
+    for key in sorted({*a.config, *b.config} - set(OWN)):
+        yield Difference(f"axolotl.{key}", a.config.get(key), b.config.get(key))
+    if a.config.get("base_model") == b.config.get("base_model"):
+        yield Difference("model_revision", a.record.model_revision, b.record.model_revision)
+        yield Difference("chat template", _template(a), _template(b))
+
+
 def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]:
-    """The sizes of the batches in which both tuned models wrote their answers. Empty where they
-    change no answer: in float32; and where another base model has others by nature, as more or
-    fewer of its answers fit into the same memory."""
-    in_float32 = all(run.record.get("compute_dtype") == "float32" for run in (a, b))
+    """The sizes of the batches in which both tuned models wrote their answers. Empty if they change
+    no answer (in float32), and for different base models: they differ in it by nature, as more or
+    fewer of their answers fit into the same memory."""
+    in_float32 = all(run.record.compute_dtype == "float32" for run in (a, b))
     if in_float32 or a.config.get("base_model") != b.config.get("base_model"):
         return [], []
-    one, other = (run.scores[task].get("batches", {}).get("tuned", []) for run in (a, b))
-    return one, other
+    return a.scores[task].batches.get("tuned", []), b.scores[task].batches.get("tuned", [])
 
 
-def finite(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with None for NaN, which JSON does not have."""
+def finite(row: JsonRow) -> JsonRow:
+    """The row with None instead of NaN, which JSON does not have."""
     return {
         key: None if isinstance(value, float) and math.isnan(value) else value
         for key, value in row.items()
@@ -196,9 +223,9 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     ]
     compared = False
     for task in shared:
-        for found in _of_task(task, a, b, _compared_metrics(task, a.run)):
+        for comparison in _of_task(task, a, b, _compared_metrics(task, a.run)):
             compared = True
-            yield found
+            yield comparison
     # A run alone may have nothing to score.
     if not compared and (a.run.scores or a.run is not b.run):
         raise KotuneError(
@@ -207,87 +234,81 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
 
 
 def _compared_metrics(task: str, run: Finished) -> list[str]:
-    """The metrics of a task that two variants are compared by. Not metrics of a baseline, which are
-    of the items and the same before and after; nor signals of naturalness, of which nobody has
-    shown that more or less is better."""
-    baselines = tuple(cards()[task].lines.values())
+    """The metrics of a task that two variants are compared by. Not metrics of a baseline that the
+    task scores itself, which are the same before and after tuning; nor signals of naturalness, of
+    which nobody has shown that more or less is better."""
+    prefixes = tuple(cards()[task].lines.values())
     return [
         name
-        for name in run.scores[task]["base"]
-        if name not in SIGNALS and not name.startswith(baselines)
+        for name in run.scores[task].base
+        if name not in SIGNALS and not name.startswith(prefixes)
     ]
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:
-    """These metrics of a task over the items that all runs of both have; none where there is no
-    such item."""
+    """These metrics of a task over the items that all runs of both sides share; none if they share
+    no item."""
     sides = [*a.samples(task), *b.samples(task)]
-    first, *rest = ([(key, *_question(sample)) for key, sample in side.items()] for side in sides)
-    both = set(first).intersection(*rest)
-    common = [[side[asked[0]] for asked in first if asked in both] for side in sides]
+    items = shared_items(sides)
+    common = [[side[key] for key in items] for side in sides]
     for metric in metrics:
-        if found := _metric(metric, common, len(a.runs)):
-            told, *values = found
-            yield Comparison(task, metric, a, b, told, values=(values[0], values[1]))
+        if result := _metric(metric, common, len(a.runs)):
+            yield Comparison(task, metric, a, b, result.paired, values=(result.a, result.b))
 
 
-def _items(task: str, a: dict[str, Sample], b: dict[str, Sample]) -> Iterator[dict[str, Any]]:
-    """How many items of a task only one of two runs was asked, in these words."""
-    common = sum(key in b and _same_question(a[key], b[key]) for key in a)
-    if (only_a := len(a) - common) + (only_b := len(b) - common):
-        yield {"what": f"{task} items that the other was not asked", "a": only_a, "b": only_b}
+def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
+    """How many items of a task only one of two runs was asked, with the same question and right
+    answer."""
+    common = len(shared_items([a, b]))
+    if len(a) > common or len(b) > common:
+        what = f"{task} items that the other was not asked"
+        yield Difference(what, len(a) - common, len(b) - common)
 
 
-def _same_question(a: Sample, b: Sample) -> bool:
-    return _question(a) == _question(b)
-
-
-def _question(sample: Sample) -> tuple[str, str]:
-    return sample["question_hash"], sample["target_hash"]
-
-
-def _metric(
-    name: str, samples: list[list[Sample]], of_a: int
-) -> tuple[Paired, seeds.Values, seeds.Values] | None:
-    """One metric over the same items of several runs, the first `of_a` of them a's, with each
-    seed's value of a and of b. None where no item has it in all."""
-    every = [[sample["metrics"].get(name) for sample in side] for side in samples]
-    asked = [at for at, items in enumerate(zip(*every, strict=True)) if None not in items]
-    if not asked:
+def _metric(name: str, samples: list[list[Answer]], of_a: int) -> seeds.OfSeeds | None:
+    """One metric over the same items of several runs, the first `of_a` of them a's. None if no item
+    has the metric in all runs."""
+    ingredients = [[sample.metrics.get(name) for sample in side] for side in samples]
+    complete = [i for i, items in enumerate(zip(*ingredients, strict=True)) if None not in items]
+    if not complete:
         return None
-    runs = [[items[at] for at in asked] for items in every]
-    metric, clusters = METRICS.get(name, MEAN), [samples[0][at]["cluster"] for at in asked]
+    runs = [[items[i] for i in complete] for items in ingredients]
+    metric, clusters = METRICS.get(name, MEAN), [samples[0][i].cluster for i in complete]
     if len(runs) > 2:
         return seeds.compare(metric, runs[:of_a], runs[of_a:], clusters)
-    told = compare(metric, runs[0], runs[1], clusters)
-    return told, (told.value_a,), (told.value_b,)
+    paired = compare(metric, runs[0], runs[1], clusters)
+    return seeds.OfSeeds(paired, (paired.value_a,), (paired.value_b,))
 
 
-def _adjusted(found: list[Comparison]) -> list[Comparison]:
+def _adjusted(made: list[Comparison]) -> list[Comparison]:
     """Holm's adjustment over the primary metric of each task in each comparison."""
     primary = [
-        number for number, one in enumerate(found) if cards()[one.task].primary == one.metric
+        number
+        for number, comparison in enumerate(made)
+        if cards()[comparison.task].primary == comparison.metric
     ]
     for number, p_value in zip(
-        primary, holm([found[number].found.p_value for number in primary]), strict=True
+        primary, holm([made[number].paired.p_value for number in primary]), strict=True
     ):
-        found[number] = replace(found[number], p_holm=p_value)
-    return found
+        made[number] = replace(made[number], p_holm=p_value)
+    return made
 
 
-def _template(run: Finished) -> Any:
+def _template(run: Finished) -> object:
     """The digest of the chat template that was trained with."""
-    return run.record["stages"]["train"]["inputs"].get("chat_template.jinja")
+    return run.record.train.inputs.get("chat_template.jinja")
 
 
-def _data(run: Finished) -> list[dict[str, Any]]:
-    """What went into training: sources, forms, weights, files by digest, and rows kept."""
-    keys = ("source", "form", "samples", "weight", "kept")
-    entries = run.manifest["entries"]
+def _data(run: Finished) -> list[JsonRow]:
+    """What went into training: sources, forms, weights, rows kept, and files by digest."""
     return [
         {
-            **{key: entry[key] for key in keys},
-            "files": [file["sha256"][:12] for file in entry["files"]],
+            "source": entry.source,
+            "form": entry.form,
+            "samples": entry.samples,
+            "weight": entry.weight,
+            "kept": entry.kept.as_json(),
+            "files": [file.sha256[:12] for file in entry.files],
         }
-        for entry in entries
+        for entry in run.manifest.entries
     ]

@@ -1,21 +1,23 @@
 """What a run cost: seconds, speed, memory, parameters, tokens and money, from its own records and a
-stated price."""
+given price."""
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple
 
-from kotune.compare.comparison import Comparison
+from kotune.compare.comparison import Comparison, JsonRow
 from kotune.errors import RecipeError
 from kotune.runs.finished import Finished
+from kotune.runs.records import Event
 
-Event = dict[str, Any]
-LOSSES = ("loss", "eval_loss")
+Kind = Literal["loss", "eval_loss"]
+LOSSES: tuple[Kind, ...] = ("loss", "eval_loss")
 
 
 class Price(NamedTuple):
-    """What an hour of the machine costs in won. What a dollar costs in won is told too, or nothing
-    is told in dollars: a rate that is written down here would be wrong tomorrow."""
+    """What an hour of the machine costs in won, and what a dollar costs in won. Nothing is shown in
+    dollars without the latter: a rate that is written down here would be wrong tomorrow."""
 
     won_per_hour: float
     won_per_dollar: float | None = None
@@ -33,117 +35,175 @@ class Price(NamedTuple):
         return None if won_per_hour is None else cls(won_per_hour, won_per_dollar)
 
 
-def efficiency(
-    run: Finished, found: Sequence[Comparison], price: Price | None = None
-) -> dict[str, Any]:
-    """The facts as --json prints them. Speeds are over the logging intervals, which leave out
-    start-up and saving.
+class Cost(NamedTuple):
+    """What some seconds of the machine cost, and the price. No dollars without a rate."""
+
+    won_per_hour: float
+    won_per_dollar: float | None
+    won: float
+    dollars: float | None
+
+
+class Loss(NamedTuple):
+    """A logged loss, with the tokens and the seconds of training before it."""
+
+    step: int
+    tokens: int
+    seconds: float
+    kind: Kind
+    value: float
+
+    def row(self) -> JsonRow:
+        """The loss as --json prints it."""
+        seen = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds}
+        return {**seen, self.kind: self.value}
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """What one run cost. Speeds are over the logging intervals, without start-up and saving.
 
     `cost`: of the seconds of all stages, None without a price. `points_per_...`: what each task's
-    primary metric gained by tuning, in points, by minutes of the training stage, by the won that
-    these cost, and by thousands of examples that were trained on, each as often as it was.
-    `losses`: with the tokens and the seconds of training behind each. `base_from`: the runs that
-    were asked for the base model's answers, where this one was not."""
-    seconds = {name: stage["seconds"] for name, stage in run.record["stages"].items()}
+    primary metric gained by tuning, in points, per minute of the training stage, per won that these
+    minutes cost, and per thousand examples of training, repetitions included. `base_from`: the runs
+    from which the base model's answers were copied."""
+
+    run: str
+    seconds: dict[str, float]
+    steps: int
+    tokens: int
+    samples: int
+    tokens_per_second: float | None
+    samples_per_second: float | None
+    padding: float | None
+    tokens_per_character: float | None
+    peak_memory_gib: float | None
+    trainable_parameters: int
+    cost: Cost | None
+    points_per_minute: dict[str, float | None]
+    points_per_won: dict[str, float | None]
+    points_per_thousand_samples: dict[str, float | None]
+    losses: list[Loss]
+    base_from: list[str]
+
+    def row(self) -> JsonRow:
+        """The facts as --json prints them."""
+        row: JsonRow = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            **row,
+            "cost": self.cost._asdict() if self.cost else None,
+            "losses": [loss.row() for loss in self.losses],
+        }
+
+
+def efficiency(
+    run: Finished, comparisons: Sequence[Comparison], price: Price | None = None
+) -> Efficiency:
+    """What a run cost. `comparisons`: those of all runs, for what tuning gained."""
+    seconds = {name: stage.seconds for name, stage in run.record.stages.items()}
     logs = run.logs
     spent = clock(logs)[-1] if logs else 0.0
-    tokens, epochs = (
-        max((event.get(key, 0) for event in logs), default=0) for key in ("tokens", "epoch")
-    )
-    samples = epochs * run.manifest["rows"]["train"]
-    gained = {one.task: _points(one, run) for one in found if _is_tuning_of(one, run)}
-    return {
-        "run": run.name,
-        "seconds": seconds,
-        "steps": max((event["step"] for event in logs), default=0),
-        "tokens": tokens,
-        "samples": round(samples),
-        "tokens_per_second": round(tokens / spent, 1) if spent else None,
-        "samples_per_second": round(samples / spent, 2) if spent else None,
-        "padding": padding(logs),
-        "tokens_per_character": _tokens_per_character(run),
-        "peak_memory_gib": max((event.get("peak_memory_gib", 0.0) for event in logs), default=None),
-        "trainable_parameters": run.record["trainable_parameters"],
-        "cost": cost(sum(seconds.values()), price),
-        "points_per_minute": _per(gained, seconds["train"] / 60),
-        "points_per_won": _per(gained, _won(seconds["train"], price)) if price else {},
-        "points_per_thousand_samples": _per(gained, samples / 1000),
-        "losses": losses(logs),
-        "base_from": sorted(
-            {entry["base_from"] for entry in run.scores.values() if entry.get("base_from")}
-        ),
+    tokens = max((event.tokens for event in logs), default=0)
+    samples = max((event.epoch for event in logs), default=0) * run.manifest.rows.train
+    gained = {
+        comparison.task: _points(comparison, run)
+        for comparison in comparisons
+        if _is_tuning_of(comparison, run)
     }
+    return Efficiency(
+        run=run.name,
+        seconds=seconds,
+        steps=max((event.step for event in logs), default=0),
+        tokens=tokens,
+        samples=round(samples),
+        tokens_per_second=round(tokens / spent, 1) if spent else None,
+        samples_per_second=round(samples / spent, 2) if spent else None,
+        padding=padding(logs),
+        tokens_per_character=_tokens_per_character(run),
+        peak_memory_gib=max((event.peak_memory_gib for event in logs), default=None),
+        trainable_parameters=run.record.trainable_parameters,
+        cost=cost(sum(seconds.values()), price),
+        points_per_minute=_per(gained, seconds["train"] / 60),
+        points_per_won=_per(gained, _won(seconds["train"], price)) if price else {},
+        points_per_thousand_samples=_per(gained, samples / 1000),
+        losses=losses(logs),
+        base_from=sorted({entry.base_from for entry in run.scores.values() if entry.base_from}),
+    )
 
 
-def losses(logs: list[Event]) -> list[Event]:
-    """The losses of training (loss) and of validation (eval_loss) that are numbers."""
+def losses(logs: Sequence[Event]) -> list[Loss]:
+    """The losses of training and of validation that are finite numbers."""
     return [
-        {"step": event["step"], "tokens": event["tokens"], "seconds": round(at, 2), key: event[key]}
-        for event, at in zip(logs, clock(logs), strict=True)
-        for key in LOSSES
-        if math.isfinite(event.get(key, math.nan))
+        Loss(event.step, event.tokens, round(seconds, 2), kind, value)
+        for event, seconds in zip(logs, clock(logs), strict=True)
+        for kind in LOSSES
+        if (value := getattr(event, kind)) is not None and math.isfinite(value)
     ]
 
 
-def clock(logs: list[Event]) -> list[float]:
-    """Seconds of training behind each event: a logging interval's tokens by its speed, evaluations
+def clock(logs: Sequence[Event]) -> list[float]:
+    """Seconds of training before each event: a logging interval's tokens by its speed, evaluations
     included."""
-    spent, counted, passed = 0.0, 0, []
+    spent, counted, seconds = 0.0, 0, []
     for event in logs:
-        if event.get("tokens_per_second"):
-            spent += max(event["tokens"] - counted, 0) / event["tokens_per_second"]
-            counted = event["tokens"]
-        passed.append(spent)
-    return passed
+        if event.tokens_per_second:
+            spent += max(event.tokens - counted, 0) / event.tokens_per_second
+            counted = event.tokens
+        seconds.append(spent)
+    return seconds
 
 
-def padding(logs: list[Event]) -> float | None:
-    """Tokens that training computed for each that was none of padding; None for a run that did not
+def padding(logs: Sequence[Event]) -> float | None:
+    """Tokens that training computed per token that was not padding; None for a run that did not
     count them."""
     computed, counted, real = 0.0, 0, 0
     for event in logs:
-        if event.get("padding"):
-            seen = max(event["tokens"] - counted, 0)
-            computed, real = computed + seen * event["padding"], real + seen
-            counted = event["tokens"]
+        if event.padding:
+            seen = max(event.tokens - counted, 0)
+            computed, real = computed + seen * event.padding, real + seen
+            counted = event.tokens
     return round(computed / real, 3) if real else None
 
 
 def _tokens_per_character(run: Finished) -> float | None:
-    """Of what is said in the examples (lengths.of_contents); None for a run that did not count
-    it."""
-    counted = run.parity.get("content", {"characters": 0})
-    return round(counted["tokens"] / counted["characters"], 4) if counted["characters"] else None
+    """Of the messages' contents (lengths.of_contents); None for a run that did not count them."""
+    content = run.parity.content
+    return round(content.tokens / content.characters, 4) if content.characters else None
 
 
-def cost(seconds: float, price: Price | None) -> dict[str, float | None] | None:
-    """What so many seconds of the machine cost, in won and dollars; None without a price."""
+def cost(seconds: float, price: Price | None) -> Cost | None:
+    """What so many seconds of the machine cost; None without a price."""
     if price is None:
         return None
     won, rate = _won(seconds, price), price.won_per_dollar
-    return {
-        **price._asdict(),
-        "won": round(won, 2),
-        "dollars": round(won / rate, 4) if rate else None,
-    }
+    return Cost(*price, round(won, 2), round(won / rate, 4) if rate else None)
 
 
 def _won(seconds: float, price: Price | None) -> float:
     return seconds / 3600 * price.won_per_hour if price else 0.0
 
 
-def _is_tuning_of(one: Comparison, run: Finished) -> bool:
-    return one.p_holm is not None and run in one.a.runs and run in one.b.runs and one.scale == 100
+def _is_tuning_of(comparison: Comparison, run: Finished) -> bool:
+    return (
+        comparison.is_primary
+        and comparison.is_share
+        and run in comparison.a.runs
+        and run in comparison.b.runs
+    )
 
 
-def _points(one: Comparison, run: Finished) -> float:
-    """What this run gained, one of several seeds or the only one."""
-    at = one.b.runs.index(run)
-    return (-1 if one.is_lower_better else 1) * (one.values[1][at] - one.values[0][at]) * 100
+def _points(comparison: Comparison, run: Finished) -> float:
+    """What this run gained: one of several seeds, or the only one."""
+    seed = comparison.b.runs.index(run)
+    return (
+        (-1 if comparison.is_lower_better else 1)
+        * (comparison.values[1][seed] - comparison.values[0][seed])
+        * 100
+    )
 
 
 def _per(gained: dict[str, float], units: float) -> dict[str, float | None]:
-    """Points by units of what was spent, to four digits; None where nothing was."""
+    """Points by units of what was spent, to four digits; None if nothing was spent."""
     return {
         task: float(f"{points / units:.4g}") if units else None for task, points in gained.items()
     }

@@ -1,19 +1,17 @@
-"""Two models on the same items: how far apart, how sure, and what would have been seen. Clusters of
-items move together.
+"""Compares two models on the same items: difference, p-value, confidence interval, and minimum
+detectable difference. Items of a cluster are resampled together.
 
 Every metric is a function of sums over clusters (kodata.metrics.resampling), so one matrix product
 gives thousands of resamples.
-- p_value: a sign-flip (permutation) test over clusters: were the two models alike, it would be all
-  one whose answers to
-  a cluster are whose. Two-sided, (1 + as extreme) / (1 + RESAMPLES): Phipson and Smyth 2010,
-  doi:10.2202/1544-6115.1585.
+- p_value: a sign-flip (permutation) test over clusters. Under the null hypothesis, the two models'
+  answers are exchangeable within a cluster. Two-sided, (1 + as extreme) / (1 + RESAMPLES): Phipson
+  and Smyth 2010, doi:10.2202/1544-6115.1585.
 - ci: 2.5th and 97.5th percentile over bootstrap resamples of whole clusters, unadjusted for other
-  comparisons; of a biased
-  metric what interval() says; none where over 5% of the resamples leave the metric undefined.
-- p_mcnemar: McNemar's exact test, for right or wrong items; it takes them as independent.
+  comparisons; for a biased metric see interval(). None if over 5% of the resamples leave the metric
+  undefined.
+- p_mcnemar: McNemar's exact test, for items that are right or wrong; it assumes independent items.
 - detectable: the smallest difference that such a test finds in 80% of cases: (z(.975) + z(.8))
-  bootstrap standard errors.
-  Where every resample gives the same difference nothing is known of it: NaN.
+  bootstrap standard errors. NaN if every resample gives the same difference.
 """
 
 import math
@@ -28,14 +26,14 @@ if TYPE_CHECKING:
     from kodata.metrics.resampling import Array
 
 RESAMPLES = 10_000
-EQUAL = 1e-12  # what differs by less differs in its last bits
+EQUAL = 1e-12  # a smaller difference is one of rounding
 POWER_Z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
 UNSEEN = 1 / (math.sqrt(2) - 1) - 1  # interval()
 
 
 class Paired(NamedTuple):
-    """b against a. Values and differences have the metric's own unit; p_mcnemar is None where an
-    item is no 0 or 1."""
+    """b against a. Values and differences have the metric's own unit. p_mcnemar is None unless all
+    items are 0 or 1."""
 
     value_a: float
     value_b: float
@@ -52,17 +50,17 @@ class Paired(NamedTuple):
 def compare(
     metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequence[Hashable]
 ) -> Paired:
-    """The metric of b minus that of a. `a`, `b`: each item's ingredient; `clusters`: where it
-    belongs. NaN where the metric is undefined, and no interval for fewer than two clusters."""
+    """The metric of b minus that of a. `a`, `b`: each item's ingredient; `clusters`: each item's
+    cluster. NaN if the metric is undefined; no interval for fewer than two clusters."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (a, b)]
     value_a, value_b = (float(metric.finish(table.sum(axis=0))) for table in tables)
-    found = [resampled(metric, table) for table in tables]
-    spread = found[1] - found[0]
+    resamples = [resampled(metric, table) for table in tables]
+    spread = resamples[1] - resamples[0]
     low, high = percentiles(spread)
     if metric.biased and moves(spread):
-        low, high = interval((value_a, value_b), found)
+        low, high = interval((value_a, value_b), resamples)
     return Paired(
         value_a,
         value_b,
@@ -78,7 +76,7 @@ def compare(
 
 
 def percentiles(spread: "Array") -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of resamples; NaN where too many of them are."""
+    """The 2.5th and 97.5th percentile of resamples; NaN if too many of them are NaN."""
     import numpy as np
 
     if not is_known(spread):
@@ -87,32 +85,31 @@ def percentiles(spread: "Array") -> tuple[float, float]:
     return float(low), float(high)
 
 
-def interval(values: tuple[float, float], found: Sequence["Array"]) -> tuple[float, float]:
-    """The 95% interval of the difference of a biased metric. `values`: of a and b; `found`: their
-    resamples.
+def interval(values: tuple[float, float], resamples: Sequence["Array"]) -> tuple[float, float]:
+    """The 95% interval of the difference of a biased metric. `values`, `resamples`: of a and b.
 
-    Noise makes such a value too large, and resampling adds noise once more, so that percentiles lie
-    where the truth is not. The basic interval (Davison and Hinkley 1997, section 5.2) takes away
-    what resampling added. That is right for bins with a gap; one without has E|N(0, s²)| of bias,
-    of which resampling, E|N(0, 2s²)|, shows but sqrt(2) - 1. So each end goes as much farther as
-    the bias would be larger were there no gap in any bin of the side whose bias moves it."""
-    low, high = percentiles(found[1] - found[0])
-    twice, (bias_a, bias_b) = 2 * (values[1] - values[0]), biases(values, found)
+    Noise makes such a value too large, and resampling adds noise once more, so that percentiles are
+    off. The basic interval (Davison and Hinkley 1997, section 5.2) subtracts what resampling added.
+    That is right for bins with a gap. A bin without one has a bias of E|N(0, s²)|, of which
+    resampling, E|N(0, 2s²)|, shows only sqrt(2) - 1. So each end is moved outwards by the bias that
+    the model behind it would have in addition if none of its bins had a gap."""
+    low, high = percentiles(resamples[1] - resamples[0])
+    twice, (bias_a, bias_b) = 2 * (values[1] - values[0]), biases(values, resamples)
     return twice - high - UNSEEN * bias_b, twice - low + UNSEEN * bias_a
 
 
-def biases(values: Sequence[float], found: Sequence["Array"]) -> list[float]:
-    """By how much resamples lie above each value in the mean; 0 where they do not."""
+def biases(values: Sequence[float], resamples: Sequence["Array"]) -> list[float]:
+    """By how much the mean of the resamples lies above each value; 0 if it does not."""
     import numpy as np
 
     return [
-        max(0.0, float(np.nanmean(some)) - value) for value, some in zip(values, found, strict=True)
+        max(0.0, float(np.nanmean(drawn)) - value)
+        for value, drawn in zip(values, resamples, strict=True)
     ]
 
 
 def moves(spread: "Array") -> bool:
-    """Whether resamples differ by more than their last bits, and so few are undefined that they say
-    something."""
+    """Whether resamples differ by more than rounding, and few enough of them are undefined."""
     import numpy as np
 
     return bool(is_known(spread) and np.nanmax(spread) - np.nanmin(spread) > EQUAL)
@@ -120,20 +117,20 @@ def moves(spread: "Array") -> bool:
 
 def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES) -> float:
     """The two-sided p-value over random exchanges of the two models' rows; a, b: (clusters, k). NaN
-    where undefined."""
+    if undefined."""
     sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
-    seen = float(metric.finish(sum_b) - metric.finish(sum_a))
-    if not math.isfinite(seen):
+    observed = float(metric.finish(sum_b) - metric.finish(sum_a))
+    if not math.isfinite(observed):
         return math.nan
     units = pooled(b - a)
     moved = weighted(partial(_exchanges, len(units), resamples), units)
-    found = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
+    differences = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
     # Equal ones may differ in the last bit; NaN tells nothing.
-    extreme = int((~(abs(found) < abs(seen) - EQUAL)).sum())
+    extreme = int((~(abs(differences) < abs(observed) - EQUAL)).sum())
     return (1 + extreme) / (1 + resamples)
 
 
-@lru_cache(maxsize=2)  # the metrics of a task share it, in both precisions
+@lru_cache(maxsize=2)  # shared by the metrics of a task, in both precisions
 def _exchanges(length: int, resamples: int, is_single: bool) -> "Array":
     """1 where a row is exchanged, else 0: (resamples, length)."""
     import numpy as np
@@ -186,12 +183,12 @@ def resampled(metric: Metric, table: "Array") -> "Array":
     return _resampled(metric, units.tobytes(), len(units), RESAMPLES)
 
 
-@lru_cache(maxsize=32)  # a model stands in several comparisons
+@lru_cache(maxsize=32)  # a model is in several comparisons
 def _resampled(metric: Metric, rows: bytes, length: int, resamples: int) -> "Array":
     import numpy as np
 
-    found = metric.finish(
+    values = metric.finish(
         resample(np.frombuffer(rows).reshape(length, -1), resamples, metric.squared)
     )
-    found.flags.writeable = False
-    return found
+    values.flags.writeable = False
+    return values

@@ -1,14 +1,20 @@
-"""Everything that is found between runs, gathered. What may be claimed of it: verdict.py; how that
-is worded: kotune.report."""
+"""The comparisons of runs, gathered. verdict.py decides what may be claimed; kotune.report words
+it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kotune.compare.breakdowns import Breakdown, breakdowns
-from kotune.compare.comparison import Comparison, against, comparisons, differences
-from kotune.compare.efficiency import Price, efficiency
+from kotune.compare.comparison import (
+    Comparison,
+    Difference,
+    JsonRow,
+    against,
+    comparisons,
+    differences,
+)
+from kotune.compare.efficiency import Efficiency, Price, efficiency
 from kotune.compare.seeds import SEEDED, groups
 from kotune.display.words import ADAPTERS
 from kotune.runs.finished import Finished
@@ -16,76 +22,81 @@ from kotune.runs.finished import Finished
 
 @dataclass(frozen=True)
 class Result:
-    """Runs and all that was found between them. `names`: how a person calls each run, by its
-    folder; `differences`: what is not the same between the first run and each other one, by the
-    other's folder; `lines`: tuned models against reference lines; `broken_down`: what was found, by
-    kinds of items."""
+    """Runs and their comparisons. `names`: a run's name for a reader, by its folder; `differences`:
+    what is not the same in the first run and each other one, by the other's folder; `baselines`:
+    tuned models against their baselines; `breakdowns`: the comparisons by kinds of items."""
 
     runs: Sequence[Finished]
-    found: Sequence[Comparison]
+    comparisons: Sequence[Comparison]
     names: dict[Path, str]
-    differences: dict[Path, list[dict[str, Any]]]
+    differences: dict[Path, list[Difference]]
     price: Price | None = None
-    lines: Sequence[Comparison] = ()
-    broken_down: Sequence[Breakdown] = ()
+    baselines: Sequence[Comparison] = ()
+    breakdowns: Sequence[Breakdown] = ()
 
     @classmethod
     def of(cls, runs: Sequence[Finished], price: Price | None = None) -> "Result":
         """Compare the runs."""
         grouped = groups(runs)
-        unlike = {run.folder: _unlike(grouped, run) for run in runs[1:]}
-        found = comparisons(runs)
-        return cls(runs, found, titles(runs), unlike, price, against(runs), list(breakdowns(found)))
+        return cls(
+            runs,
+            compared := comparisons(runs),
+            titles(runs),
+            {run.folder: _differences(grouped, run) for run in runs[1:]},
+            price,
+            against(runs),
+            list(breakdowns(compared)),
+        )
 
-    def efficiency(self) -> list[dict[str, Any]]:
-        return [efficiency(run, self.found, self.price) for run in self.runs]
+    def efficiency(self) -> list[Efficiency]:
+        return [efficiency(run, self.comparisons, self.price) for run in self.runs]
 
-    def as_json(self) -> dict[str, Any]:
-        """What --json prints. `value_a` and `value_b` of a difference are what the two runs
-        have."""
-        unlike = [
+    def as_json(self) -> JsonRow:
+        """What --json prints. `value_a` and `value_b` of a difference are the values of the two
+        runs."""
+        differences = [
             {
                 "a": self.runs[0].name,
                 "b": run.name,
-                "what": row["what"],
-                "value_a": row["a"],
-                "value_b": row["b"],
+                "what": row.what,
+                "value_a": row.a,
+                "value_b": row.b,
             }
             for run in self.runs[1:]
             for row in self.differences[run.folder]
         ]
         return {
-            "comparisons": [one.row() for one in self.found],
-            "references": [one.row() for one in self.lines],
-            "breakdowns": [one.row() for one in self.broken_down],
-            "efficiency": self.efficiency(),
-            "differences": unlike,
+            "comparisons": [comparison.row() for comparison in self.comparisons],
+            "references": [comparison.row() for comparison in self.baselines],
+            "breakdowns": [breakdown.row() for breakdown in self.breakdowns],
+            "efficiency": [facts.row() for facts in self.efficiency()],
+            "differences": differences,
         }
 
 
 def titles(runs: Sequence[Finished]) -> dict[Path, str]:
-    """How a person calls each run, by its folder: model and adapter, its seed where others of the
-    recipe are there, and the run's name where that is not enough."""
+    """A name for a reader of each run, by its folder: model and adapter; its seed if other seeds of
+    the recipe are given; the run's name if that is not unique."""
     grouped = groups(runs)
-    every = [title_of(group[0]) for group in grouped]
-    named = {}
-    for title, group in zip(every, grouped, strict=True):
+    all_titles = [title_of(group[0]) for group in grouped]
+    names = {}
+    for title, group in zip(all_titles, grouped, strict=True):
         for run in group:
-            seed = f"{title} (seed={run.record['seed']})" if len(group) > 1 else title
-            named[run.folder] = f"{title} ({run.name})" if every.count(title) > 1 else seed
-    return {run.folder: named[run.folder] for run in runs}
+            seed = f"{title} (seed={run.record.seed})" if len(group) > 1 else title
+            names[run.folder] = f"{title} ({run.name})" if all_titles.count(title) > 1 else seed
+    return {run.folder: names[run.folder] for run in runs}
 
 
 def title_of(run: Finished) -> str:
-    return f"{run.recipe['model']}, {ADAPTERS.get(run.recipe['adapter'], run.recipe['adapter'])}"
+    adapter = run.recipe.adapter
+    return f"{run.recipe.model}, {ADAPTERS.get(adapter, adapter)}"
 
 
-def _unlike(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[dict[str, Any]]:
-    """What is not the same between the first run and this one, beside their seeds where both were
-    run with the same ones."""
+def _differences(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[Difference]:
+    """What is not the same in the first run and this one, apart from what their seeds explain."""
     first, own = grouped[0], next(group for group in grouped if run in group)
-    seeds = [{one.record["seed"] for one in group} for group in (first, own)]
+    seeds = [{one.record.seed for one in group} for group in (first, own)]
     expected = (
         SEEDED if own is first else SEEDED[:2] if len(own) > 1 and seeds[0] == seeds[1] else ()
     )
-    return [row for row in differences(first[0], run) if row["what"] not in expected]
+    return [row for row in differences(first[0], run) if row.what not in expected]

@@ -1,8 +1,5 @@
-"""What may be claimed of a difference. It is claimed only where Holm's adjusted p and the interval
-both carry it.
-
-Decided here, worded in kotune.report.sentences.
-"""
+"""Decides what may be claimed of a difference: only what both Holm's adjusted p and the confidence
+interval support. kotune.report.sentences words it."""
 
 import math
 
@@ -11,31 +8,31 @@ from kotune.compare.comparison import Comparison
 ALPHA = 0.05
 
 
-def outcome(found: Comparison) -> str:
-    """What may be claimed of a primary metric."""
-    told = found.found
-    if not (math.isfinite(told.value_a) and math.isfinite(told.value_b)):
+def outcome(comparison: Comparison) -> str:
+    """What may be claimed of a primary metric: b is `better`, `worse` or the `same`; `undefined`
+    without interval or p, `void` without a value."""
+    paired, p_holm = comparison.paired, comparison.p_holm
+    if not (math.isfinite(paired.value_a) and math.isfinite(paired.value_b)):
         return "void"
-    if found.p_holm is None or not all(
-        map(math.isfinite, (told.difference, told.ci_low, told.ci_high, found.p_holm))
-    ):
+    figures = (paired.difference, paired.ci_low, paired.ci_high)
+    if p_holm is None or not all(map(math.isfinite, (*figures, p_holm))):
         return "undefined"
-    carried = told.ci_low > 0 < told.difference or told.ci_high < 0 > told.difference
-    if found.p_holm > ALPHA or not carried:
+    is_supported = paired.ci_low > 0 < paired.difference or paired.ci_high < 0 > paired.difference
+    if p_holm > ALPHA or not is_supported:
         return "same"
-    return "better" if (told.difference > 0) != found.is_lower_better else "worse"
+    return "better" if (paired.difference > 0) != comparison.is_lower_better else "worse"
 
 
-def doubted_by(found: Comparison) -> str | None:
-    """Where interval and p do not agree, so that nothing is claimed, which of them does not carry
-    it: Holm's `adjustment`, the `test` itself, or the `interval`. Over few groups a bootstrap's
-    interval comes out too narrow; the test is exact there."""
-    told = found.found
-    if found.p_holm is None or not all(
-        map(math.isfinite, (told.ci_low, told.ci_high, found.p_holm))
-    ):
+def doubted_by(comparison: Comparison) -> str | None:
+    """If interval and p disagree, so that nothing is claimed: which of them does not support the
+    difference, Holm's `adjustment`, the `test` itself, or the `interval`; else None. Over few
+    clusters a bootstrap's interval is too narrow, and the test is exact."""
+    paired, p_holm = comparison.paired, comparison.p_holm
+    if p_holm is None or not all(map(math.isfinite, (paired.ci_low, paired.ci_high, p_holm))):
         return None
-    leaves_out_zero = told.ci_low > 0 or told.ci_high < 0
-    if leaves_out_zero == (found.p_holm <= ALPHA):
+    excludes_zero = paired.ci_low > 0 or paired.ci_high < 0
+    if excludes_zero == (p_holm <= ALPHA):
         return None
-    return "interval" if not leaves_out_zero else "adjustment" if told.p_value <= ALPHA else "test"
+    if not excludes_zero:
+        return "interval"
+    return "adjustment" if paired.p_value <= ALPHA else "test"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +19,30 @@ from rich.progress import (
 
 from kotune.display.terminal import terminal
 
+if TYPE_CHECKING:  # what is drawn here comes from a room above
+    from kotune.runs.records import Event
+
 LINES = 10  # plain progress lines a training
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line for the screen alone, between a training's events."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class OutOfMemory:
+    """Training starts again because the GPU's memory was exhausted after `step`: with a smaller
+    micro-batch, or without one with gradient checkpointing."""
+
+    step: int
+    micro_batch_size: int | None = None
+    gradient_accumulation_steps: int | None = None
+
+
+TrainingEvent: TypeAlias = "Event | Notice | OutOfMemory"
 
 
 @dataclass(frozen=True)
@@ -52,14 +75,14 @@ class Screen:
         yield
         self.console.print(f"{name:8} {time.monotonic() - begun:.1f} s", markup=False)
 
-    def training(self, events: Iterable[dict[str, Any]]) -> None:
-        """Show a training's metrics events as they come."""
+    def training(self, events: Iterable[TrainingEvent]) -> None:
+        """Show a training's events as they come."""
         if self.console.is_terminal:
             self._bar(events)
         else:
             self._lines(events)
 
-    def _bar(self, events: Iterable[dict[str, Any]]) -> None:
+    def _bar(self, events: Iterable[TrainingEvent]) -> None:
         columns = (
             TextColumn("  {task.description}"),
             BarColumn(),
@@ -69,48 +92,49 @@ class Screen:
         )
         with Progress(*columns, console=self.console) as progress:
             bar = progress.add_task("starting Axolotl", total=None)
-            for event in events:
-                self._told(event)
-                text = _words(event) if "loss" in event else None
-                progress.update(
-                    bar, completed=event["step"], total=event.get("max_steps"), description=text
-                )
+            for event in self._logged(events):
+                text = _words(event) if event.loss is not None else None
+                progress.update(bar, completed=event.step, total=event.max_steps, description=text)
 
-    def _lines(self, events: Iterable[dict[str, Any]]) -> None:
+    def _lines(self, events: Iterable[TrainingEvent]) -> None:
         every, shown = 1, 0
-        for event in events:
-            self._told(event)
-            every = max(1, event.get("max_steps", every * LINES) // LINES)
-            if "loss" in event and event["step"] >= shown + every:
-                shown = event["step"]
-                self.say(f"step {event['step']}: {_words(event)}")
+        for event in self._logged(events):
+            if event.max_steps is not None:
+                every = max(1, event.max_steps // LINES)
+            if event.loss is not None and event.step >= shown + every:
+                shown = event.step
+                self.say(f"step {event.step}: {_words(event)}")
 
-    def _told(self, event: dict[str, Any]) -> None:
-        """What is worth a line of its own."""
-        if event["event"] == "told":
-            self.say(event["text"])
-        if event["event"] == "start" and event["step"]:
-            self.say(f"goes on from step {event['step']}")
-        if event.get("head") == "all":
+    def _logged(self, events: Iterable[TrainingEvent]) -> "Iterator[Event]":
+        """The events of metrics.jsonl. What needs a line of its own is printed."""
+        for event in events:
+            if isinstance(event, Notice):
+                self.say(event.text)
+            elif isinstance(event, OutOfMemory):
+                self.say(_again(event))
+            else:
+                self._started(event)
+                yield event
+
+    def _started(self, event: "Event") -> None:
+        if event.event == "start" and event.step:
+            self.say(f"goes on from step {event.step}")
+        if event.head == "all":
             self.say(
                 "the head is computed for every token, trained or not: kotune does not know this"
                 " class of models, or the weights are split across processes"
             )
-        if event.get("processes", 1) > 1 and "examples_a_step" in event:
-            self.say(
-                f"{event['processes']} processes: each step has {event['examples_a_step']} examples"
-            )
-        if event["event"] == "out_of_memory" and "micro_batch_size" not in event:
-            self.say(
-                f"out of GPU memory at step {event['step']}: again with gradient checkpointing"
-            )
-        elif event["event"] == "out_of_memory":
-            sizes = event["micro_batch_size"], event["gradient_accumulation_steps"]
-            self.say(
-                f"out of GPU memory at step {event['step']}: again with micro-batches of"
-                f" {sizes[0]}, {sizes[1]} a step"
-            )
+        if event.processes > 1 and event.examples_a_step is not None:
+            self.say(f"{event.processes} processes: each step has {event.examples_a_step} examples")
 
 
-def _words(event: dict[str, Any]) -> str:
-    return f"loss {float(event['loss']):.4f}, {event.get('tokens_per_second', 0):,.0f} tokens/s"
+def _again(event: OutOfMemory) -> str:
+    how = "gradient checkpointing"
+    if event.micro_batch_size is not None:
+        sizes = f"{event.micro_batch_size}, {event.gradient_accumulation_steps} a step"
+        how = f"micro-batches of {sizes}"
+    return f"out of GPU memory at step {event.step}: again with {how}"
+
+
+def _words(event: "Event") -> str:
+    return f"loss {event.loss or 0:.4f}, {event.tokens_per_second:,.0f} tokens/s"

@@ -5,10 +5,10 @@ import math
 ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
 
-def amount(value: float, scale: int, nearest: float = math.inf) -> str:
-    """A difference as text, in points where `scale` is 100. `nearest`: the end of its interval that
-    is nearest to 0, for which enough digits are shown to see that it is not 0."""
-    digits = 1 if scale == 100 else 3
+def amount(value: float, is_share: bool, nearest: float = math.inf) -> str:
+    """A difference as text, in points if it is one of shares. `nearest`: the end of its interval
+    that is nearest to 0, for which enough digits are shown to see that it is not 0."""
+    scale, digits = (100, 1) if is_share else (1, 3)
     while digits < 9 and not round(abs(scale * nearest), digits):
         digits += 1
     return f"{round(scale * value, digits) + 0:.{digits}f}"

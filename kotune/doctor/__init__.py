@@ -1,2 +1,2 @@
-"""What this machine lacks: one finding a check, of the machine and of the hub.
+"""Checks this machine and the access to the hub; each check gives one finding.
 No finding shows a token."""

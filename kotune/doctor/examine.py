@@ -1,15 +1,14 @@
-"""Whether this machine can do what kotune asks of it: one finding a check, each ok, a warning, or
-to be fixed, with what to do.
+"""Checks whether this machine can run kotune. Each check gives a finding: ok, warning or fix, and
+what to do.
 
-Works in the light install and without a network. No finding shows a token. A warning stops some
-recipes, a fix all of them."""
+With a warning, some recipes cannot run; with a fix, none can. The checks work in the light install
+and without a network. No finding shows a token."""
 
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from kotune.doctor import hub, machine
 from kotune.doctor.finding import COLOURS, Finding
@@ -20,13 +19,13 @@ __all__ = ["COLOURS", "Finding", "as_json", "examine"]
 
 
 def examine(runs_dir: Path) -> Iterator[Finding]:
-    """Every finding, in the order in which a person would look."""
-    found, token = machine.gpus(), hub.token_at_hand()
+    """Every finding, from the basic checks to the hub."""
+    gpus, token = machine.gpus(), hub.find_token()
     yield machine.python(sys.version_info[:2])
     yield machine.locked(machine.installed())
-    yield machine.torch_build(machine.torch_at_hand(), found)
-    yield from map(machine.gpu, found) if found else [machine.no_gpu(detect_device() == "cuda")]
-    yield machine.compiler(compiler.missing(), bool(found))
+    yield machine.torch_build(machine.find_torch(), gpus)
+    yield from map(machine.gpu, gpus) if gpus else [machine.no_gpu(detect_device() == "cuda")]
+    yield machine.compiler(compiler.missing(), bool(gpus))
     yield machine.memory(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     yield machine.disk("disk (runs)", runs_dir)
     yield machine.disk("disk (cache)", hub.cache())
@@ -35,9 +34,9 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
     yield from hub.findings(os.environ, token)
 
 
-def as_json(findings: list[Finding]) -> dict[str, Any]:
-    """All of it for a machine."""
+def as_json(findings: list[Finding]) -> dict[str, object]:
+    """The findings as JSON values."""
     return {
-        "ok": all(one.state != "fix" for one in findings),
-        "checks": [asdict(one) for one in findings],
+        "ok": all(finding.state != "fix" for finding in findings),
+        "checks": [asdict(finding) for finding in findings],
     }

@@ -1,4 +1,4 @@
-"""What one check of a machine says."""
+"""The result of one check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ ANEW = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environment 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; `do` says what to do, where it is not ok."""
+    """The result of one check. `told` describes it; `do` is what to do if it is not ok."""
 
     name: str
     state: State
@@ -21,5 +21,5 @@ class Finding:
     do: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.state:8} {self.name:14} {self.told}"
-        return f"{told}\n{'':23} -> {self.do}" if self.do else told
+        line = f"{self.state:8} {self.name:14} {self.told}"
+        return f"{line}\n{'':23} -> {self.do}" if self.do else line

@@ -1,5 +1,5 @@
-"""What the hub would give: asked twice, for some seconds at most, and never told more than the
-token it is meant for."""
+"""Checks whether the hub answers and gives access to Llama's weights. It sends two requests, each
+limited to a few seconds. The token is sent only to the configured hub."""
 
 import os
 import re
@@ -15,54 +15,51 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from kodata.reading.addresses import RefusedError, is_safe, masked, without_login
 from kotune.doctor.finding import Finding
 
-PATIENCE = 5.0  # seconds for an answer of the hub, the search for its address included
+TIMEOUT = 5.0  # seconds for an answer, including the DNS lookup
 OPEN, GATED = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "meta-llama/Llama-3.2-1B-Instruct"
 
 
 def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Finding]:
-    """Whether the hub answers, and whether it would give Llama's weights."""
-    said = _token_finding(token, "HF_TOKEN" in environment)
-    yield said
-    token = token if said.state == "ok" else None  # a broken one would stand in an error message
+    """The findings about the token, the hub, and the access to Llama's weights."""
+    token_finding = _token_finding(token, "HF_TOKEN" in environment)
+    yield token_finding
+    if token_finding.state != "ok":
+        token = None  # an error message would quote a malformed token
     endpoint = environment.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        do = "what lies in the hub's cache is used; unset HF_HUB_OFFLINE to fetch more"
-        yield Finding("hub", "warning", "not asked: HF_HUB_OFFLINE is set", do)
+        do = "only files in the hub's cache are used; unset HF_HUB_OFFLINE to download more"
+        yield Finding("hub", "warning", "not checked: HF_HUB_OFFLINE is set", do)
         return
-    if not (host := _host(endpoint)):  # nor does it say which: a password may be in there
-        yield Finding(
-            "hub",
-            "fix",
-            "HF_ENDPOINT is no address",
-            "give one that begins with https://, or unset it",
-        )
+    if not (host := _host(endpoint)):  # the address is not shown: it may contain a password
+        what = "HF_ENDPOINT is not an address"
+        yield Finding("hub", "fix", what, "give one that begins with https://, or unset it")
         return
     if not is_safe(endpoint):
-        told = (
-            f"HF_ENDPOINT asks {host} over http, where anybody can read the token and change what"
-            " comes"
+        what = (
+            f"HF_ENDPOINT uses {host} over http, so anybody can read the token and change the files"
         )
-        yield Finding("hub", "fix", told, "give an address that begins with https://, or unset it")
+        yield Finding("hub", "fix", what, "give an address that begins with https://, or unset it")
         return
-    answer = ask(endpoint, OPEN, None)
+    answer = request(endpoint, OPEN, None)
     yield _hub_finding(answer, host)
     if isinstance(answer, int):
-        yield gated(ask(endpoint, GATED, token), token is not None)
+        yield gated(request(endpoint, GATED, token), token is not None)
 
 
 def gated(answer: int | str, has_token: bool) -> Finding:
-    """What the hub's answer for a gated model means: an HTTP status, or why there was none."""
+    """The finding for a gated model. `answer` is the hub's HTTP status, or the reason why there was
+    no answer."""
     page = f"https://huggingface.co/{GATED}"
     if isinstance(answer, str):
-        return Finding("llama", "warning", f"not known: {answer}", "try again")
+        return Finding("llama", "warning", f"unknown: {answer}", "try again")
     if answer < 400:
-        return Finding("llama", "ok", f"the hub gives {GATED}")
+        return Finding("llama", "ok", f"the hub gives access to {GATED}")
     if answer == 401 and has_token:
         return Finding(
             "llama",
             "fix",
             "the hub does not accept the token",
-            "make a new one with the right to read, and set HF_TOKEN",
+            "create one with read permission, and set HF_TOKEN",
         )
     if answer in (401, 403):
         do = f"for Llama recipes: accept the licence at {page}" + (
@@ -73,40 +70,40 @@ def gated(answer: int | str, has_token: bool) -> Finding:
         "llama",
         "warning",
         f"the hub answers HTTP {answer} for {GATED}",
-        f"try again, or look at {page}",
+        f"try again, or check {page}",
     )
 
 
-def ask(endpoint: str, model: str, token: str | None) -> int | str:
-    """The hub's HTTP status for a model's configuration, or why there is none. Never longer than
-    PATIENCE; follows no redirect, so that the token goes nowhere else."""
+def request(endpoint: str, model: str, token: str | None) -> int | str:
+    """The hub's HTTP status for a model's config.json, or the reason why there is no answer. Takes
+    at most TIMEOUT. Follows no redirect, so the token is sent to no other host."""
     endpoint, login = without_login(endpoint)
-    known = login or (f"Bearer {token}" if token else None)
-    headers = {"Authorization": known} if known else {}
-    request = Request(
-        f"{endpoint}/{model}/resolve/main/config.json", headers=headers, method="HEAD"
-    )
-    said: list[int | str] = []
+    authorization = login or (f"Bearer {token}" if token else None)
+    headers = {"Authorization": authorization} if authorization else {}
+    url = f"{endpoint}/{model}/resolve/main/config.json"
+    head = Request(url, headers=headers, method="HEAD")
+    answers: list[int | str] = []
 
     def wait() -> None:
         try:
-            said.append(int(build_opener(_Stay).open(request, timeout=PATIENCE).status))
+            answers.append(int(build_opener(_NoRedirect).open(head, timeout=TIMEOUT).status))
         except HTTPError as error:
-            said.append(error.code)
-        except Exception as error:  # of the network, or over an answer that makes no sense
-            said.append(_why(error))
+            answers.append(error.code)
+        except Exception as error:  # of the network, or about a malformed answer
+            answers.append(_reason(error))
 
-    # The search for an address heeds no timeout.
+    # In a thread, because the DNS lookup has no timeout.
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    thread.join(PATIENCE)
-    return said[0] if said else f"no answer within {PATIENCE:g} s"
+    thread.join(TIMEOUT)
+    return answers[0] if answers else f"no answer within {TIMEOUT:g} s"
 
 
-def token_at_hand() -> str | None:
-    """The token that huggingface_hub would send: of the environment, or of its file."""
-    if given := os.environ.get("HF_TOKEN", "").strip():
-        return given
+def find_token() -> str | None:
+    """The token that huggingface_hub would send, from the environment or from its file; None if
+    there is none."""
+    if token := os.environ.get("HF_TOKEN", "").strip():
+        return token
     file = Path(os.environ.get("HF_TOKEN_PATH", _home() / "token"))
     try:
         return file.read_text(encoding="utf-8").strip() or None
@@ -115,16 +112,16 @@ def token_at_hand() -> str | None:
 
 
 def cache() -> Path:
-    """Where huggingface_hub keeps what it fetched."""
+    """The cache folder of huggingface_hub."""
     return Path(os.environ.get("HF_HUB_CACHE", _home() / "hub"))
 
 
-class _Stay(HTTPRedirectHandler):
+class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """A redirect is an answer."""
+        """Returns None: the status of the redirect is the answer."""
 
 
-def _token_finding(token: str | None, of_environment: bool) -> Finding:
+def _token_finding(token: str | None, is_in_environment: bool) -> Finding:
     if not token:
         return Finding(
             "token",
@@ -136,7 +133,7 @@ def _token_finding(token: str | None, of_environment: bool) -> Finding:
         return Finding(
             "token",
             "fix",
-            "HF_TOKEN holds a space or a character that no token has",
+            "HF_TOKEN has a space or another character that no token has",
             "copy it again",
         )
     return Finding(
@@ -144,7 +141,7 @@ def _token_finding(token: str | None, of_environment: bool) -> Finding:
         "ok",
         (
             "HF_TOKEN is set (not shown)"
-            if of_environment
+            if is_in_environment
             else "logged in with `hf auth login` (not shown)"
         ),
     )
@@ -153,8 +150,8 @@ def _token_finding(token: str | None, of_environment: bool) -> Finding:
 def _hub_finding(answer: int | str, host: str) -> Finding:
     if isinstance(answer, str):
         do = (
-            "look at the network, the proxy and HF_ENDPOINT; what lies in the hub's cache and"
-            " `path:` need no hub"
+            "check the network, the proxy and HF_ENDPOINT; the hub's cache and `path:` work without"
+            " the hub"
         )
         return Finding("hub", "warning", f"{host} cannot be reached: {answer}", do)
     if answer >= 500 or answer in (407, 429):
@@ -163,8 +160,7 @@ def _hub_finding(answer: int | str, host: str) -> Finding:
 
 
 def _host(endpoint: str) -> str | None:
-    """The host of an address, which may hold a name and a password too; None for what is no
-    address."""
+    """The host of an address, without a user name and a password; None if it is not an address."""
     try:
         parts = urlsplit(without_login(endpoint)[0])
         return parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
@@ -172,17 +168,17 @@ def _host(endpoint: str) -> str | None:
         return None
 
 
-def _why(error: Exception) -> str:
-    """Why there was no answer. What a library says of an address holds a part of it, and a password
-    may be in there."""
+def _reason(error: Exception) -> str:
+    """Why there was no answer. A library's message about an address is not used: it quotes the
+    address, which may contain a password."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, (InvalidURL, ValueError)):
-        return "the address of the hub or of a proxy is none (HF_ENDPOINT, HTTPS_PROXY)"
+        return "the address of the hub or of a proxy is not valid (HF_ENDPOINT, HTTPS_PROXY)"
     return masked(" ".join(str(getattr(reason, "strerror", None) or reason).split()))[:100]
 
 
 def _home() -> Path:
-    """As huggingface_hub has it."""
+    """The home folder of huggingface_hub, by its rules."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
     return Path(os.path.expanduser(home))  # noqa: PTH111  (it never raises)

@@ -1,4 +1,4 @@
-"""What the machine itself has: Python, packages, GPU, memory, disk, font."""
+"""Checks of the machine: Python, packages, GPU, memory, disk, font."""
 
 import os
 import re
@@ -29,7 +29,7 @@ SMI = [
 
 @dataclass(frozen=True)
 class InstalledGpu:
-    """One line of nvidia-smi; MiB."""
+    """One line of nvidia-smi. `memory` and `free` are in MiB."""
 
     name: str
     driver: str
@@ -38,20 +38,21 @@ class InstalledGpu:
 
 
 def python(version: tuple[int, int]) -> Finding:
-    """3.11 and 3.12 are what the lock is resolved for."""
-    told = ".".join(map(str, version))
+    """The Python version. requirements.lock is resolved for 3.11 and 3.12."""
+    what = ".".join(map(str, version))
     if (3, 11) <= version <= (3, 12):
-        return Finding("python", "ok", told)
+        return Finding("python", "ok", what)
     return Finding(
         "python",
         "fix",
-        told,
+        what,
         "use Python 3.11 or 3.12" + ": make setup PYTHON=python3.11" * IS_CHECKOUT,
     )
 
 
 def locked(installed: Mapping[str, str | None]) -> Finding:
-    """The packages that kotune asks for, in a checkout against requirements.lock."""
+    """The packages that kotune requires. In a checkout, their versions are compared with
+    requirements.lock."""
     missing = [name for name, version in installed.items() if version is None]
     lock = _lock() if IS_CHECKOUT else {}
     other = [
@@ -66,7 +67,7 @@ def locked(installed: Mapping[str, str | None]) -> Finding:
             "packages",
             "warning",
             f"other versions: {', '.join(other)}",
-            f"{SETUP} for those of the lock",
+            f"{SETUP} to install the locked versions",
         )
     if missing:
         return Finding(
@@ -75,144 +76,127 @@ def locked(installed: Mapping[str, str | None]) -> Finding:
             "the light install: check, render, plan and doctor",
             f"{SETUP} to run recipes",
         )
-    told = (
-        "as requirements.lock has them"
+    what = (
+        "as in requirements.lock"
         if IS_CHECKOUT
-        else "installed; only a checkout has a lock to compare them with"
+        else "installed; only a checkout has a lock file to compare with"
     )
-    return Finding("packages", "ok", f"{len(installed)} {told}")
+    return Finding("packages", "ok", f"{len(installed)} {what}")
 
 
 def torch_build(
-    build: tuple[str, str | None, bool] | str | None, found: list[InstalledGpu]
+    build: tuple[str, str | None, bool] | str | None, gpus: list[InstalledGpu]
 ) -> Finding:
-    """torch's version, its CUDA (None: a CPU build) and whether it can use a GPU, against the
-    driver; or why it cannot be imported."""
+    """Whether the installed torch fits the GPU and its driver. `build` is torch's version, its CUDA
+    version (None for a CPU build) and whether it can use a GPU; or the reason why torch cannot be
+    imported; or None if it is not installed."""
     if build is None:
         return Finding("torch", "warning", "not installed", f"{SETUP} to run recipes")
     if isinstance(build, str):
         return Finding("torch", "fix", f"cannot be imported: {build}", ANEW)
-    version, cuda, usable = build
-    told = f"{version}, {f'CUDA {cuda}' if cuda else 'CPU build'}"
-    if not found:
-        return Finding("torch", "ok", told)
+    version, cuda, is_usable = build
+    what = f"{version}, {f'CUDA {cuda}' if cuda else 'CPU build'}"
+    if not gpus:
+        return Finding("torch", "ok", what)
     if cuda is None:
-        return Finding(
-            "torch",
-            "fix",
-            f"{told}, but there is an NVIDIA GPU",
-            f"{ANEW}: it takes the CUDA build",
-        )
-    told += f", driver {found[0].driver}"
-    if usable:  # also where a package of NVIDIA's stands between, as cuda-compat-13-0
-        return Finding("torch", "ok", told)
-    what, do = driver.trouble() or (
+        what += ", but there is an NVIDIA GPU"
+        return Finding("torch", "fix", what, f"{ANEW}: it installs the CUDA build")
+    what += f", driver {gpus[0].driver}"
+    if is_usable:  # even with an older driver, through a package as cuda-compat-13-0
+        return Finding("torch", "ok", what)
+    problem, do = driver.problem() or (
         "torch finds no GPU",
-        "run nvidia-smi, look at CUDA_VISIBLE_DEVICES, restart the machine",
+        "run nvidia-smi, check CUDA_VISIBLE_DEVICES, restart the machine",
     )
-    return Finding("torch", "fix", f"{told}: {what}", do)
+    return Finding("torch", "fix", f"{what}: {problem}", do)
 
 
-def gpu(found: InstalledGpu) -> Finding:
-    """A GPU with its memory, a warning where somebody else is in it."""
-    told = f"{found.name}, {found.memory / 1024:,.1f} GiB, {found.free / 1024:,.1f} free"
-    if found.free < 0.9 * found.memory:
-        return Finding(
-            "gpu", "warning", told, "end what else uses it (nvidia-smi tells), or plan with less"
-        )
-    return Finding("gpu", "ok", told)
+def gpu(installed: InstalledGpu) -> Finding:
+    """A GPU and its memory; a warning if other processes use much of it."""
+    size, free = installed.memory / 1024, installed.free / 1024
+    what = f"{installed.name}, {size:,.1f} GiB, {free:,.1f} free"
+    if installed.free < 0.9 * installed.memory:
+        do = "end other processes that use it (see nvidia-smi), or plan with less memory"
+        return Finding("gpu", "warning", what, do)
+    return Finding("gpu", "ok", what)
 
 
-def no_gpu(loaded: bool) -> Finding:
-    """nvidia-smi told of none; `loaded`: although a driver is there."""
-    if loaded:
+def no_gpu(has_driver: bool) -> Finding:
+    """nvidia-smi lists no GPU. `has_driver` is whether a driver is loaded."""
+    if has_driver:
         do = "run nvidia-smi to see why; a container needs --gpus all"
-        return Finding(
-            "gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi tells of no GPU", do
-        )
-    do = f"the quickstart recipes need none; for others rent one ({PROGRAM} plan tells which)"
+        return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi lists no GPU", do)
+    do = f"the quickstart recipes need none; for others rent one ({PROGRAM} plan lists them)"
     return Finding("gpu", "warning", "no NVIDIA GPU", do)
 
 
 def compiler(missing: str, is_needed: bool) -> Finding:
-    """What Triton makes its kernels' launchers with; `is_needed`: there is a GPU, which alone has
-    such kernels."""
+    """The C compiler and headers, with which Triton compiles the launchers of its kernels.
+    `is_needed` is whether there is a GPU: only GPUs run such kernels."""
     if not missing:
         return Finding("compiler", "ok", "a C compiler and Python.h")
     if not is_needed:
-        return Finding("compiler", "ok", f"{missing}; without a GPU none is needed")
-    return Finding(
-        "compiler", "fix", f"{missing}, with which Triton makes what trains on a GPU", INSTALL
-    )
+        return Finding("compiler", "ok", f"{missing}; not needed without a GPU")
+    what = f"{missing}; Triton needs it to train on a GPU"
+    return Finding("compiler", "fix", what, INSTALL)
 
 
 def memory(size: float) -> Finding:
-    """Main memory in bytes: a model's weights pass through it."""
-    told = f"{size / GIB:,.1f} GiB"
+    """Main memory in bytes. A model's weights are loaded through it."""
+    what = f"{size / GIB:,.1f} GiB"
     if size < 8 * GIB:
-        return Finding(
-            "memory",
-            "warning",
-            told,
-            "8 GiB or more: weights of 3.6 GB pass through it beside Python's own",
-        )
-    return Finding("memory", "ok", told)
+        do = "use 8 GiB or more: 3.6 GB of weights are loaded through it, beside Python's own"
+        return Finding("memory", "warning", what, do)
+    return Finding("memory", "ok", what)
 
 
-def disk(name: str, wanted: Path) -> Finding:
-    """Room for a folder, or in the nearest one above it that is there, and whether it may be
-    written to."""
-    wanted = wanted.absolute()
+def disk(name: str, path: Path) -> Finding:
+    """The free space of a folder, and whether it can be written to. If it does not exist, its
+    nearest existing parent is checked."""
+    path = path.absolute()
     # os.path.isdir() never raises.
-    folder = next(at for at in (wanted, *wanted.parents) if os.path.isdir(at))  # noqa: PTH112
+    folder = next(part for part in (path, *path.parents) if os.path.isdir(part))  # noqa: PTH112
     free = shutil.disk_usage(folder).free
-    told = f"{free / GIB:,.1f} GiB free in {folder}"
+    what = f"{free / GIB:,.1f} GiB free in {folder}"
     if not os.access(folder, os.W_OK):
-        what = f"{wanted} cannot be made: " if wanted != folder else ""
+        missing = f"{path} cannot be created: " if path != folder else ""
         do = "give another: --runs-dir for runs, HF_HOME for the cache"
-        return Finding(name, "fix", f"{what}{folder} may not be written to", do)
+        return Finding(name, "fix", f"{missing}{folder} is not writable", do)
     if free < 2 * GIB:
-        return Finding(name, "fix", told, "free some: 2 GiB is too little for any real model")
+        return Finding(name, "fix", what, "free some: 2 GiB is too little for any real model")
     if free < 20 * GIB:
-        return Finding(name, "warning", told, "20 GiB hold both models, their data and a few runs")
-    return Finding(name, "ok", told)
+        do = "20 GiB are enough for both models, their data and a few runs"
+        return Finding(name, "warning", what, do)
+    return Finding(name, "ok", what)
 
 
 def shared_memory(folder: Path) -> Finding:
-    """Data loaders of torch pass batches through it; a container has 64 MB unless told
-    otherwise."""
+    """The size of shared memory. torch's data loaders pass batches through it. A container has only
+    64 MB by default."""
     if not folder.is_dir():
         return Finding("shared memory", "ok", f"no {folder} here")
     size = shutil.disk_usage(folder).total
-    told = f"{size / GIB:,.2f} GiB in {folder}"
+    what = f"{size / GIB:,.2f} GiB in {folder}"
     if size < GIB:
-        return Finding(
-            "shared memory",
-            "warning",
-            told,
-            "start the container with --shm-size 10g or --ipc=host",
-        )
-    return Finding("shared memory", "ok", told)
+        do = "start the container with --shm-size 10g or --ipc=host"
+        return Finding("shared memory", "warning", what, do)
+    return Finding("shared memory", "ok", what)
 
 
 def font() -> Finding:
-    """Reports carry a Korean font of their own."""
+    """The Korean font that reports embed."""
     if not find_spec("pylopdf_fonts_ko"):
-        return Finding(
-            "font",
-            "warning",
-            "the Korean font of reports is not installed",
-            f"{SETUP} before a report is written",
-        )
+        what = "the Korean font for reports is not installed"
+        return Finding("font", "warning", what, f"{SETUP} before writing a report")
     from pylopdf_fonts_ko import sans_path
 
     if not Path(sans_path()).is_file():
-        return Finding("font", "fix", f"{sans_path()} is gone", ANEW)
+        return Finding("font", "fix", f"{sans_path()} does not exist", ANEW)
     return Finding("font", "ok", Path(sans_path()).name)
 
 
 def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
-    """What nvidia-smi tells; none where it is not there or fails."""
+    """The GPUs that nvidia-smi lists; none if it is not installed or fails."""
     try:
         done = run(SMI, capture_output=True, text=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
@@ -230,43 +214,44 @@ def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
 
 
 def installed() -> dict[str, str | None]:
-    """The installed version of every package that kotune asks for to train, None where it is not
-    there."""
-    return versions(*(re.split(r"[<>=\[ ;]", word)[0] for word in _asked()))
+    """The installed version of every package that training requires; None for a package that is
+    not installed."""
+    return versions(*(re.split(r"[<>=\[ ;]", word)[0] for word in _requirements()))
 
 
-def _asked() -> list[str]:
-    """What pyproject.toml names, of which an installation has a copy in its metadata."""
+def _requirements() -> list[str]:
+    """The requirements in pyproject.toml; for an installation, from the copy in its metadata."""
     if IS_CHECKOUT:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return [*project["dependencies"], *project["optional-dependencies"]["train"]]
-    asked = metadata.requires("kotune") or []
+    requirements = metadata.requires("kotune") or []
     return [
         word
-        for word in asked
+        for word in requirements
         if "extra ==" not in word or re.search(r"""extra == ['"]train['"]""", word)
     ]
 
 
 def _lock() -> dict[str, set[str]]:
-    """The versions that requirements.lock has of each package: several, where they differ by
+    """The versions of each package in requirements.lock. A package has several if they differ by
     machine."""
-    found: dict[str, set[str]] = {}
+    lock: dict[str, set[str]] = {}
     for name, version in re.findall(
         r"^([\w.-]+)==([^\s;+]+)",
         (ROOT / "requirements.lock").read_text(encoding="utf-8"),
         re.MULTILINE,
     ):
-        found.setdefault(name, set()).add(version)
-    return found
+        lock.setdefault(name, set()).add(version)
+    return lock
 
 
-def torch_at_hand() -> tuple[str, str | None, bool] | str | None:
+def find_torch() -> tuple[str, str | None, bool] | str | None:
+    """The `build` for torch_build(). Imports torch (takes seconds)."""
     if not find_spec("torch"):
         return None
     try:
         import torch
 
         return str(torch.__version__), torch.version.cuda, bool(torch.cuda.is_available())
-    except (ImportError, OSError) as error:  # libraries that are missing or of another CUDA
+    except (ImportError, OSError) as error:  # libraries are missing or of another CUDA version
         return brief(error)

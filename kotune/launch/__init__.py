@@ -1,2 +1,2 @@
-"""Runs for an engine elsewhere, one file an engine.
-The engine's own command line is started; nothing here schedules."""
+"""Hands runs over to an engine: Docker, SLURM or SkyPilot.
+It starts the engine's own command line and schedules nothing itself."""

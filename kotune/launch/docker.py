@@ -1,5 +1,5 @@
-"""Docker: a container a run on this machine, one after another, as the user who launches, so that
-runs/ stays theirs."""
+"""Docker: one container for each run on this machine, one after another. A container runs as the
+user who launches it, so the files in runs/ belong to that user."""
 
 import os
 from dataclasses import replace
@@ -15,7 +15,7 @@ from kotune.launch.engine import (
     LaunchOptions,
     Submission,
     Submissions,
-    local_places,
+    local_paths,
     render,
 )
 from kotune.recipe.schema import Recipe
@@ -23,9 +23,8 @@ from kotune.recipe.strict_yaml import shown
 from kotune.runs.folder import RUNS
 
 IMAGE = "kotune"  # docker build -t kotune .
-# A folder of the container with nothing in it: the image's own code lies in /kotune.
-INSIDE = Path("/inputs")
-RECIPE = Path("/recipe")  # where the recipe lies that is not below the current folder here
+INSIDE = Path("/inputs")  # an empty folder of the container; the image's code is in /kotune
+RECIPE = Path("/recipe")  # for a recipe that is not below the current folder
 NAMES = FOLDER / "docker.env"
 
 
@@ -35,58 +34,56 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _command(submission: Submission, recipe: Recipe, options: LaunchOptions) -> list[str]:
-    """The container of one run: all GPUs, the cache, runs/ and, to be read only, the recipe and the
-    files that it names.
+    """The command that starts the container of one run. It mounts the cache, runs/ and, read-only,
+    the recipe and the files that it names. It gives access to all GPUs.
 
-    All of these lie below one folder, in which the run starts, by the names that they have here: so
-    no recipe can lay a folder over the code that runs, and the run's folder has the name that it
-    has without a container."""
-    words = [
-        DOCKER.program,
-        "run",
-        "--rm",
-        "--init",
-        "--pull",
-        "never",
-        "--gpus",
-        "all",
-        "--shm-size",
-        "10g",
-        "--ulimit",
-        "memlock=-1",
-        "--stop-timeout",
-        "60",
-        "--user",
-        f"{os.getuid()}:{os.getgid()}",
-        "--env-file",
-        str(NAMES),
-        "--workdir",
-        str(INSIDE),
-        "--volume",
-        "kotune-cache:/cache",
-        "--volume",
-        f"{RUNS.absolute()}:{INSIDE / RUNS}",
-    ]
-    places = local_places(recipe)
-    if found := paths.outside(places):
+    All files are below one folder, where the run starts, with the names that they have here. So a
+    recipe cannot mount a folder over the code that runs, and the run's folder has the same name as
+    without a container."""
+    files = local_paths(recipe)
+    if outside := paths.outside(files):
         raise RecipeError(
-            f"{shown(found)}: a container is given what lies below this folder alone; copy it here,"
-            " or link it (ln -s) and name the link in the recipe"
+            f"{shown(outside)}: a container only gets files below this folder; copy it here, or"
+            " link it (ln -s) and name the link in the recipe"
         )
     inside = (
         RECIPE / submission.recipe.name if paths.outside([submission.recipe]) else submission.recipe
     )
-    for place, target in [(submission.recipe, inside), *((place, place) for place in places)]:
-        words += ["--volume", f"{place.absolute()}:{os.path.normpath(INSIDE / target)}:ro"]
-    told = replace(submission, recipe=inside)
-    return [*words, *options.passed, IMAGE, "run", *options.arguments(told)]
+    mounts = []
+    for path, target in [(submission.recipe, inside), *((path, path) for path in files)]:
+        mounts += ["--volume", f"{path.absolute()}:{os.path.normpath(INSIDE / target)}:ro"]
+    arguments = options.arguments(replace(submission, recipe=inside))
+    return [*_container(), *mounts, *options.passed, IMAGE, "run", *arguments]
+
+
+def _container() -> list[str]:
+    """The options of every container."""
+    options = {
+        "--pull": "never",
+        "--gpus": "all",
+        "--shm-size": "10g",
+        "--ulimit": "memlock=-1",
+        "--stop-timeout": "60",
+        "--user": f"{os.getuid()}:{os.getgid()}",
+        "--env-file": str(NAMES),
+        "--workdir": str(INSIDE),
+    }
+    volumes = ("kotune-cache:/cache", f"{RUNS.absolute()}:{INSIDE / RUNS}")
+    return [
+        DOCKER.program,
+        "run",
+        "--rm",
+        "--init",
+        *(word for option in options.items() for word in option),
+        *(word for volume in volumes for word in ("--volume", volume)),
+    ]
 
 
 DOCKER = Engine(
     name="docker",
     program="docker",
     when_missing=(
-        "install Docker Engine and the NVIDIA Container Toolkit, or write the command alone with"
+        "install Docker Engine and the NVIDIA Container Toolkit, or only write the command with"
         " --dry-run (docs/docker.md)"
     ),
     prepare=_prepare,

@@ -1,9 +1,9 @@
-"""Runs for an engine that takes them elsewhere: Docker, SLURM or SkyPilot.
+"""Launches runs on an engine: Docker, SLURM or SkyPilot.
 
-One file is written below `runs/launch/`, the exact command told, and the engine's own command line
-started. That one schedules, takes other machines and keeps track; nothing here does. No token's
-value stands in a file or on a command line: only the names of variables do, and the engine takes
-their values from the environment of whoever launches."""
+A launch writes one file below `runs/launch/`, shows the exact command, and starts the engine's own
+command line. The engine schedules, starts machines and tracks jobs; nothing here does. No file and
+no command line contains the value of a token. They only name variables, and the engine reads the
+values from the environment of the user."""
 
 import shlex
 import shutil
@@ -23,25 +23,26 @@ from kotune.runs.folder import publish
 from kotune.shipped import IS_CHECKOUT
 
 ENGINES = {engine.name: engine for engine in (DOCKER, SLURM, SKY)}
-# Exit codes after which the next command would end alike.
+# Exit codes after which the next command would fail for the same reason.
 STOPS = (UNREACHABLE, INTERRUPTED, PREEMPTED)
 
 
 def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptions) -> Launch:
-    """What would be launched; nothing is written or started. RecipeError for a bad recipe, an
-    unknown engine, one that needs a checkout where there is none, a bucket that the engine does not
-    take, or a path that no engine should be given."""
+    """The launch of the submissions; nothing is written or started.
+
+    Raises RecipeError for a bad recipe, an unknown engine, an engine that needs a checkout in an
+    installation, a bucket that the engine cannot use, or a path that paths.check() refuses."""
     if engine not in ENGINES:
         raise RecipeError(f"--on {shown(engine)}: unknown engine{did_you_mean(engine, ENGINES)}")
     if ENGINES[engine].needs_checkout and not IS_CHECKOUT:
         raise RecipeError(
-            f"--on {engine}: it is given the repository itself, and this is an installation; clone"
-            " the repository that it was installed from, and launch from there"
+            f"--on {engine}: it needs the repository itself, but this is an installation; clone the"
+            " repository that it was installed from, and launch from there"
         )
     if options.bucket and not ENGINES[engine].takes_bucket:
         raise RecipeError(
-            f"--bucket {shown(options.bucket)}: only SkyPilot takes one; with {engine} runs lie in"
-            " runs/ here"
+            f"--bucket {shown(options.bucket)}: only SkyPilot uses a bucket; with {engine}, leave"
+            " it out: runs are in runs/ here"
         )
     loaded = {
         submission: load(submission.recipe, submission.overrides) for submission in submissions
@@ -51,19 +52,19 @@ def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptio
 
 
 def write(launch: Launch) -> None:
-    """Write the file, beside the runs that it will make."""
+    """Write the file of a launch below runs/."""
     publish(launch.file, launch.text)
 
 
-def told(launch: Launch) -> list[str]:
-    """What a person should know of it, a line each."""
-    after = [f"results come back by: {launch.after}"] if launch.after else []
+def lines(launch: Launch) -> list[str]:
+    """The lines about a launch on the screen: its file, its commands, how to get the results."""
+    after = [f"download results with: {launch.after}"] if launch.after else []
     return [f"written: {launch.file}", *map(shlex.join, launch.commands), *after]
 
 
 def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], object]) -> None:
-    """Write the files, tell the commands and, without `dry_run`, hand over. RecipeError where the
-    engine is not installed."""
+    """Write the file, show the commands and, without `dry_run`, hand over. Raises RecipeError if
+    the engine is not installed."""
     known = ENGINES[engine]
     if not dry_run and not shutil.which(known.program):
         message = (
@@ -72,15 +73,15 @@ def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], obje
         )
         raise RecipeError(message)
     write(launch)
-    for line in told(launch):
+    for line in lines(launch):
         echo(line)
     if not dry_run:
         hand_over(launch, engine)
 
 
 def hand_over(launch: Launch, engine: str) -> None:
-    """Start the engine's own command line, once for each command; one that fails stops the others
-    only where they would fail alike. StageError at the end where one failed."""
+    """Start the engine's own command line, once for each command. After a failure the others still
+    run, except after an exit code in STOPS. Raises StageError at the end if a command failed."""
     failures = []
     for words in launch.commands:
         if code := subprocess.run(words, check=False).returncode:
@@ -90,6 +91,5 @@ def hand_over(launch: Launch, engine: str) -> None:
                 break
     if failures:
         failed = StageError("\n".join(failures))
-        # For whoever started this one.
         failed.exit_code = last if ENGINES[engine].passes_exit_code else 1
         raise failed

@@ -1,12 +1,11 @@
-"""SkyPilot: one managed job with all runs in turn, kept in a bucket.
+"""SkyPilot: one managed job that does all runs one after another. The runs are stored in a bucket.
 
-A machine's start and the download of its software are most of a small run's price, so that one
-machine takes all runs."""
+One machine does all runs, because starting a machine and downloading its software are most of a
+small run's price."""
 
 import os
 import shlex
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -20,22 +19,20 @@ from kotune.launch.engine import (
     LaunchOptions,
     Submissions,
     launch_name,
-    local_places,
 )
 from kotune.recipe.strict_yaml import shown
 from kotune.runs.folder import command
 
 MOUNT = Path("/kotune-runs")  # where SkyPilot mounts the bucket
 HEAD = """\
-# Written by kotune launch: a SkyPilot task, to be started as a managed job. SkyPilot ends the
-# machine with the job.
-# accelerators: the cheaper one of those to be had; another: sky jobs launch --gpus L4:1 ...
+# Written by kotune launch: a SkyPilot task for a managed job. SkyPilot ends the machine with it.
+# accelerators: the cheapest available one is used; for another: sky jobs launch --gpus L4:1 ...
 """
 RESOURCES = {
     "accelerators": {"A100": 1, "A100-80GB": 1},
-    "use_spot": True,  # cheaper, and may be taken away; SkyPilot then takes another one
+    "use_spot": True,  # cheaper, but may be taken away; SkyPilot then starts another machine
     "disk_size": 100,
-    # The hub out of reach; stopped after a checkpoint. Any other code is final.
+    # 75: hub unreachable; 143: stopped after a checkpoint. Any other code is final.
     "job_recovery": {"recover_on_exit_codes": [75, 143]},
     "autostop": {
         "idle_minutes": 10,
@@ -43,16 +40,16 @@ RESOURCES = {
     },  # started by `sky launch`: nobody pays for an idle GPU
 }
 SETUP = """\
-# What `make setup` does, with the Python that SkyPilot's own uv brings.
+# The same as `make setup`, with the Python from SkyPilot's own uv.
 ~/.local/bin/uv python install 3.12
 "$(~/.local/bin/uv python find 3.12)" -P -m venv .venv
 bash install.sh .venv/bin
 """
 RUN_HEAD = """\
-# One that fails stops no other; a preemption, or the hub out of reach, stops all.
+# A failed run does not stop the others; a preemption or an unreachable hub stops all.
 failed=0
 try() { "$@" || { code=$?; case $code in 75|130|143) exit $code ;; esac; failed=$code; }; }"""
-# By the bucket's scheme, the command that brings runs back.
+# The command that downloads runs, by the bucket's scheme.
 DOWNLOADS = {
     "s3": "aws s3 sync {bucket} runs",
     "gs": "gcloud storage rsync --recursive {bucket} runs",
@@ -61,7 +58,7 @@ DOWNLOADS = {
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's own, which writes scripts as lines."""
+    """PyYAML's dumper, but texts of several lines are written as such."""
 
 
 _Dumper.add_representer(
@@ -74,7 +71,7 @@ _Dumper.add_representer(
 
 def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
     download = _download(options.bucket)
-    _check_places(submissions)
+    _check_folder(submissions)
     names = [name for name in TOKENS if os.environ.get(name)]
     runs = [
         command(submission.recipe, *options.arguments(submission)[1:], runs_dir=MOUNT)
@@ -94,16 +91,16 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
     )
 
 
-def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, Any]:
-    """A SkyPilot task; `runs`: a shell's line for each."""
-    # Values come with --secret from whoever launches.
+def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, object]:
+    """A SkyPilot task. `runs` has the shell command of each run."""
+    # SkyPilot reads their values from the user's environment (--secret).
     secrets = {"secrets": dict.fromkeys(names)} if names else {}
     return {
         "name": name,
         "resources": RESOURCES,
-        "workdir": ".",  # this folder, without what git ignores
-        # Runs lie here, so that another machine goes on with them. A run appends, renames and
-        # locks: what MOUNT cannot.
+        "workdir": ".",  # this folder, without the files that git ignores
+        # Runs are stored here, so another machine can continue them. MOUNT_CACHED, because a run
+        # appends to, renames and locks files, which MOUNT does not support.
         "file_mounts": {str(MOUNT): {"source": bucket, "mode": "MOUNT_CACHED"}},
         "envs": {"AXOLOTL_DO_NOT_TRACK": "1"},
         **secrets,
@@ -113,34 +110,29 @@ def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str
 
 
 def _download(bucket: str | None) -> str:
-    """The command that brings runs back from `bucket`, empty where none is known. RecipeError where
-    SkyPilot cannot take it."""
+    """The command that downloads runs from `bucket`; empty if none is known. Raises RecipeError if
+    SkyPilot cannot use the bucket."""
     scheme = (bucket or "").partition("://")[0]
     if scheme not in DOWNLOADS:
         raise RecipeError(
-            f"--bucket {shown(bucket or 'is missing')}: SkyPilot keeps runs in a bucket of yours,"
-            " so that a machine that is taken away costs little; give one that exists, as --bucket"
+            f"--bucket {shown(bucket or 'is missing')}: SkyPilot stores runs in your bucket, so"
+            " little is lost if a machine is taken away; give an existing one, as --bucket"
             " s3://NAME (or gs://, r2://)"
         )
     return DOWNLOADS[scheme].format(bucket=shlex.quote(str(bucket)))
 
 
-def _check_places(submissions: Submissions) -> None:
-    """RecipeError where this folder, which is all that SkyPilot is sent, lacks cli.py or a file
-    that a recipe names."""
+def _check_folder(submissions: Submissions) -> None:
+    """Raises RecipeError if cli.py or a file that a recipe names is not in this folder, which is
+    all that SkyPilot uploads."""
     if not Path("cli.py").is_file():
         raise RecipeError(
-            f"{Path.cwd()}: SkyPilot is sent this folder, and cli.py is not in it; launch where"
-            " it is"
+            f"{Path.cwd()}: SkyPilot uploads this folder, but cli.py is not in it; launch from the"
+            " folder of cli.py"
         )
-    places = [
-        place
-        for sent, recipe in submissions.items()
-        for place in (sent.recipe, *local_places(recipe))
-    ]
-    if found := paths.outside(places):
+    if outside := paths.outside(paths.all_paths(submissions)):
         raise RecipeError(
-            f"{shown(found)}: SkyPilot is sent this folder alone; copy it below {Path.cwd()}"
+            f"{shown(outside)}: SkyPilot uploads only this folder; copy it below {Path.cwd()}"
         )
 
 
@@ -148,7 +140,7 @@ SKY = Engine(
     name="sky",
     program="sky",
     when_missing=(
-        "install SkyPilot in an environment of its own and put its `bin` on the PATH: python3 -m"
+        "install SkyPilot in a separate environment and put its `bin` on the PATH: python3 -m"
         " venv ~/sky && ~/sky/bin/pip install 'skypilot[aws]==0.14.1' (docs/skypilot.md)"
     ),
     prepare=_prepare,

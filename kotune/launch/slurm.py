@@ -1,4 +1,5 @@
-"""SLURM: one script for sbatch; several runs are an array, whose tasks start at the same time."""
+"""SLURM: one script for sbatch. Several runs are a job array; its tasks may start at the same
+time."""
 
 import shlex
 import sys
@@ -31,7 +32,8 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _program() -> Path:
-    """kotune's command line by its whole path: a batch job's PATH has no ~/.local/bin."""
+    """The absolute path of kotune's command line: a batch job's PATH does not have
+    ~/.local/bin."""
     return ROOT / "cli.py" if IS_CHECKOUT else Path(sys.executable).with_name("kotune")
 
 
@@ -39,7 +41,7 @@ SLURM = Engine(
     name="slurm",
     program="sbatch",
     when_missing=(
-        "log in to a node of the cluster where it is, or write the script alone with --dry-run"
+        "log in to a node of the cluster that has it, or only write the script with --dry-run"
         " (docs/slurm.md)"
     ),
     prepare=_prepare,

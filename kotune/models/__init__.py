@@ -1,2 +1,2 @@
-"""The models that a recipe may name: presets, chat templates of ours, what the hub gives, and the
-two quickstart models. A model that would run code of its own is refused."""
+"""The models that a recipe may name: presets, kotune's chat templates, models from the hub or a
+folder, and two quickstart models. A model that would run its own code is refused."""

@@ -1,9 +1,9 @@
-"""The adapter and tokenizer that a run saved, which may be a stranger's: nothing in them leads
-elsewhere or takes for ever.
+"""Checks the adapter and tokenizer in a run's model/, which may come from a stranger. They may not
+lead to other files or repositories, or take forever to load.
 
-peft (0.20) takes its adapter_config.json for any of its methods: some load other adapters, a
-pickle, a tokenizer with arguments of their own choice, or import the module that `megatron_core`
-names. It matches patterns with each module's name, and makes layers of the ranks that it is told.
+An adapter_config.json can select any method of peft (0.20). Some methods load other adapters, a
+pickle, or a tokenizer with arbitrary arguments, or import the module named by `megatron_core`. peft
+also matches the file's patterns with each module's name, and makes layers of the file's ranks.
 """
 
 import math
@@ -13,19 +13,20 @@ from typing import Any
 
 from kodata.errors import on_one_line, shown
 from kotune.errors import RecipeError
-from kotune.models.patterns import trouble
+from kotune.models.patterns import pattern_problem
 from kotune.models.refusals import (
     ADAPTER,
     object_of,
     refuse_config,
-    refuse_strange,
+    refuse_links,
     refuse_tokenizer,
 )
+from kotune.models.tokenizer_files import ModelConfig
 
-MOST = 1_024  # of a rank, as in a recipe
-LARGEST = 100_000_000  # of any other number
-MANY = 100_000  # names or numbers in one key
-Passes = Callable[[Any], bool]
+MAX_RANK = 1_024  # as in a recipe
+MAX_NUMBER = 100_000_000  # any other number
+MAX_ENTRIES = 100_000  # names or numbers in one key
+Check = Callable[[Any], bool]
 
 
 def _is_flag(value: Any) -> bool:
@@ -33,55 +34,57 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= LARGEST
+    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= MAX_NUMBER
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST
+    return type(value) is int and 0 <= value <= MAX_NUMBER
 
 
 def _is_rank(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= MOST
+    return type(value) is int and 1 <= value <= MAX_RANK
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _one_of(*choices: object) -> Passes:
+def _one_of(*choices: object) -> Check:
     return lambda value: any(
         value is choice or (isinstance(value, str) and value == choice) for choice in choices
     )
 
 
-def _are(of_each: Passes) -> Passes:
-    """A list, of each of whose values this is true."""
-    return lambda value: isinstance(value, list) and len(value) <= MANY and all(map(of_each, value))
-
-
-def _by_name(of_each: Passes) -> Passes:
-    """A mapping of modules' names, of each of whose values this is true."""
+def _list_of(check: Check) -> Check:
+    """Accepts a list whose values all pass the check."""
     return lambda value: (
-        isinstance(value, dict) and len(value) <= MANY and all(map(of_each, value.values()))
+        isinstance(value, list) and len(value) <= MAX_ENTRIES and all(map(check, value))
     )
 
 
-def _any(*ways: Passes) -> Passes:
-    return lambda value: any(passes(value) for passes in ways)
+def _mapping_of(check: Check) -> Check:
+    """Accepts a mapping from module names to values that all pass the check."""
+    return lambda value: (
+        isinstance(value, dict) and len(value) <= MAX_ENTRIES and all(map(check, value.values()))
+    )
 
 
-_NAMES = _any(_is_text, _are(_is_text))
-_NUMBERS = _are(_is_count)
-# What training writes there, each key with its kind of value. All other keys say nothing: null,
-# false or empty.
-KINDS: dict[str, Passes] = {
+def _any(*checks: Check) -> Check:
+    return lambda value: any(check(value) for check in checks)
+
+
+_NAMES = _any(_is_text, _list_of(_is_text))
+_NUMBERS = _list_of(_is_count)
+# The keys that training writes, each with the check of its value. All other keys must be unset:
+# null, false or empty.
+CHECKS: dict[str, Check] = {
     "peft_type": _one_of("LORA"),
     "task_type": _one_of("CAUSAL_LM"),
     "megatron_core": _one_of("megatron.core"),
-    # Others (pissa, olora, loftq, ...) take what they put into the adapter out of the base model,
-    # which stays so when the adapter is switched off; and how long they take is theirs to say.
+    # Other methods (pissa, olora, loftq, ...) subtract the adapter's initial weights from the base
+    # model, which stays changed when the adapter is switched off. They may also take any time.
     "init_lora_weights": _one_of(True, False, "gaussian"),
-    "bias": _one_of("none"),  # else the base model's own are trained, and stay
+    "bias": _one_of("none"),  # other values change the base model's biases for good
     **dict.fromkeys(("base_model_name_or_path", "peft_version", "revision"), _is_text),
     **dict.fromkeys(
         (
@@ -97,10 +100,10 @@ KINDS: dict[str, Passes] = {
     **dict.fromkeys(("lora_alpha", "lora_dropout"), _is_number),
     "qalora_group_size": _is_count,
     "r": _is_rank,
-    "rank_pattern": _by_name(_is_rank),
-    "alpha_pattern": _by_name(_is_number),
+    "rank_pattern": _mapping_of(_is_rank),
+    "alpha_pattern": _mapping_of(_is_number),
     "layers_to_transform": _any(_is_count, _NUMBERS),
-    "trainable_token_indices": _any(_NUMBERS, _by_name(_NUMBERS)),
+    "trainable_token_indices": _any(_NUMBERS, _mapping_of(_NUMBERS)),
     **dict.fromkeys(
         (
             "exclude_modules",
@@ -125,38 +128,38 @@ PATTERNS = (
 
 
 def refuse_saved(name: str, folder: Path) -> None:
-    """RecipeError for a run's model/ with anything but a LoRA and a tokenizer; `name` is how it is
-    called."""
-    refuse_strange(name, folder)
-    if told := _wrong(object_of(name, folder / ADAPTER)):
+    """Raises RecipeError if a run's model/ holds anything but a LoRA adapter and a tokenizer.
+    `name` is its name in messages."""
+    refuse_links(name, folder)
+    if entry := _refused_entry(object_of(name, folder / ADAPTER)):
         raise RecipeError(
-            f"model {name}: its {ADAPTER} says {told}, which the adapters that kotune trains do"
-            " not; move the run folder away and run again"
+            f"model {name}: its {ADAPTER} has {entry}, which an adapter trained by kotune never"
+            " has; move the run folder away and run again"
         )
     refuse_tokenizer(name, folder)
-    if (folder / "config.json").exists():  # transformers looks into it for the tokenizer's class
+    if (folder / "config.json").exists():  # transformers reads the tokenizer's class from it
         refuse_config(name, object_of(name, folder / "config.json"))
 
 
-def _wrong(config: dict[str, Any]) -> str:
-    """What a configuration says that no training of kotune's writes, empty where it says nothing
-    such."""
+def _refused_entry(config: ModelConfig) -> str:
+    """The first entry of a configuration that kotune's training never writes, for a message; empty
+    if there is none."""
     for key, value in config.items():
-        said = f"`{on_one_line(key[:60])}: {on_one_line(shown(value))}`"
-        if _says_nothing(value) and key != "r":
+        entry = f"`{on_one_line(key[:60])}: {on_one_line(shown(value))}`"
+        if _is_unset(value) and key != "r":
             continue
-        if not (passes := KINDS.get(key)) or not passes(value):
-            return said
-        if key in PATTERNS and (told := trouble(_names(value))):
-            return f"{said} ({told})"
+        if not (check := CHECKS.get(key)) or not check(value):
+            return entry
+        if key in PATTERNS and (problem := pattern_problem(_names(value))):
+            return f"{entry} ({problem})"
     return ""
 
 
-def _says_nothing(value: Any) -> bool:
+def _is_unset(value: Any) -> bool:
     return value is None or value is False or value in ({}, [], "")
 
 
 def _names(value: Any) -> list[str]:
     """The names or patterns in a text, a list or the keys of a mapping."""
-    every = [value] if isinstance(value, str) else value
-    return [name for name in every if isinstance(name, str)]
+    names = [value] if isinstance(value, str) else value
+    return [name for name in names if isinstance(name, str)]

@@ -1,5 +1,5 @@
-"""Models from the hub: fetched whole before anything starts, so that a missing permission is told
-before the clock runs."""
+"""Downloads models from the hub. A model is downloaded completely before anything starts, so a
+missing permission is reported before a GPU costs money."""
 
 from pathlib import Path
 from typing import Any
@@ -11,39 +11,34 @@ from kodata.reading.hub import explained, patiently
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
 from kotune.models import sizes
-from kotune.models.loading import blaming, cached, judged
+from kotune.models.loading import cached, checked_folder, model_errors
 from kotune.models.presets import is_folder
 from kotune.models.refusals import refuse
-from kotune.models.rendering import harm
+from kotune.models.rendering import template_problem
 
-TOKENIZER = [
-    "*.json",
-    "*.jinja",
-    "tokenizer.model",
-    "*.model",
-    "vocab.txt",
-    "merges.txt",
-]  # all that is loaded, offline
-WEIGHTS = ["*.safetensors"]  # safetensors only: no pickled weights
+# The only files that are downloaded. Models are loaded offline, so no others are read.
+TOKENIZER = ["*.json", "*.jinja", "tokenizer.model", "*.model", "vocab.txt", "merges.txt"]
+WEIGHTS = ["*.safetensors"]  # no pickled weights
 
 
 def fetch(base: str, weights: bool = True, revision: str | None = None) -> str | None:
-    """Download a hub model, or all of it but its weights, into the hub's cache; its commit hash, or
-    None for a local folder. `revision`: a commit, of which nobody is asked where it is there; None
-    for the newest.
+    """Download a hub model into the hub's cache, without its weights if `weights` is False. Returns
+    its commit hash, or None for a local folder.
 
-    kodata's HubError when the hub does not answer, HubDeniedError when it says no (gated, unknown,
-    token); RecipeError for a model that comes as pickles, or that kotune.models.refusals refuses.
+    `revision` is a commit; None means the newest. A commit that is in the cache is used without a
+    request to the hub. Raises kodata's HubError if the hub does not answer, HubDeniedError if it
+    refuses (gated, unknown, token), and RecipeError for a model that has only pickled weights or
+    that kotune.models.refusals refuses.
     """
     local = is_folder(base)
     folder = (
         Path(base)
         if local
-        else _known(base, revision) or patiently(lambda: _attempt(base, weights, revision))
+        else _in_cache(base, revision) or patiently(lambda: _download(base, weights, revision))
     )
     if weights and not local and not any(folder.glob("*.safetensors")):
         raise RecipeError(
-            f"model {base}: the hub has no safetensors of it, and a pickle can run code; choose"
+            f"model {base}: it has no safetensors on the hub, and a pickle can run code; choose"
             " another"
         )
     refuse(base, folder)
@@ -51,27 +46,30 @@ def fetch(base: str, weights: bool = True, revision: str | None = None) -> str |
     return None if local else folder.name
 
 
-def _known(base: str, revision: str | None) -> Path | None:
-    """A commit whose weights are in the cache, too."""
+def _in_cache(base: str, revision: str | None) -> Path | None:
+    """The folder of a commit in the cache, if its weights are there too; else None."""
     folder = cached(base, revision) if revision else None
     return folder if folder and any(folder.glob("*.safetensors")) else None
 
 
-def _attempt(base: str, weights: bool, revision: str | None) -> Path:
+def _download(base: str, weights: bool, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
         guard.install()
         guard.begin()
-        wanted = {"revision": revision} if revision else {}
-        return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights, **wanted))
-    except Exception as error:
+        commit = {"revision": revision} if revision else {}
+        return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights, **commit))
+    except Exception as error:  # explained() separates a failure of the hub from a fault of ours
         raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
 def write_own_template(base: str, root: Path, revision: str | None = None) -> None:
-    """Where kotune brings no template, the tokenizer's own becomes the run's chat_template.jinja.
-    `revision`: as fetch() says."""
+    """Write the tokenizer's own template as the run's chat_template.jinja, unless the file exists
+    because kotune has a template for the model.
+
+    `revision` as in fetch(). Raises RecipeError if the tokenizer has no template or one that cannot
+    be used."""
     target = root / TEMPLATE
     if target.exists():
         return
@@ -86,20 +84,21 @@ def write_own_template(base: str, root: Path, revision: str | None = None) -> No
             f"model {base}: its chat template is {shown(template)}, not one text; name one with"
             " `template:`"
         )
-    if told := harm(template):
+    if problem := template_problem(template):
         raise RecipeError(
-            f"model {base}: its tokenizer's chat template {told}, or name another with `template:`"
+            f"model {base}: its tokenizer's chat template {problem}, or name another with"
+            " `template:`"
         )
     drafts.write(target, template.encode())
 
 
 def tokenizer_of(base: str, revision: str | None = None) -> Any:
-    """A model's tokenizer, of what is at hand. RecipeError where transformers can make none of its
-    files, or may not."""
+    """A model's tokenizer, from its folder or the cache; nothing is downloaded. Raises RecipeError
+    if its files are refused or transformers cannot load them."""
     from transformers import AutoTokenizer
 
-    judged(base, revision)
-    with blaming(base, "its tokenizer cannot be loaded"):
+    checked_folder(base, revision)
+    with model_errors(base, "its tokenizer cannot be loaded"):
         return AutoTokenizer.from_pretrained(
             base, revision=revision or "main", trust_remote_code=False
         )

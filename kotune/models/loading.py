@@ -1,6 +1,8 @@
-"""Whatever a library raises over a model's files means that they are at fault: one message instead
-of a traceback. And what is loaded is what was judged: nobody is asked for a file that was not there
-then, which a mirror may offer by now."""
+"""Loads a model's files safely.
+
+Any error that a library raises on them becomes one message instead of a traceback. Only checked
+files are loaded: loading is offline, because a mirror could offer a file that was not there when
+the model was checked."""
 
 import json
 import sys
@@ -10,13 +12,13 @@ from importlib import reload
 from pathlib import Path
 from typing import Any
 
-from kodata.errors import DataError, brief, on_one_line, shown
-from kotune.errors import KotuneError, RecipeError
+from kodata.errors import UserError, brief, on_one_line, shown
+from kotune.errors import RecipeError
 from kotune.models.generation import file_of
 from kotune.models.presets import is_folder
 from kotune.models.refusals import CONFIG, object_of, refuse, refuse_config
 
-# Of a configuration, what transformers takes over as it stands, where a kind of model has it.
+# Keys of a config.json that transformers must keep unchanged, if the model type has them.
 SAME = (
     "hidden_size",
     "num_hidden_layers",
@@ -26,9 +28,9 @@ SAME = (
 )
 
 
-def judged(base: str, revision: str | None = None) -> Path | None:
-    """The folder of a model's files, of a hub model in the cache (None where it is not there).
-    RecipeError as refuse() has it."""
+def checked_folder(base: str, revision: str | None = None) -> Path | None:
+    """The folder of a model's files, after refuse() has checked it. For a hub model it is in the
+    cache; None if it is not there. Raises RecipeError as refuse() does."""
     folder = Path(base) if is_folder(base) else cached(base, revision or "main")
     if folder:
         refuse(base, folder)
@@ -36,64 +38,68 @@ def judged(base: str, revision: str | None = None) -> Path | None:
 
 
 def cached(base: str, revision: str) -> Path | None:
-    """The folder of a hub model's commit; None where it is not in the cache."""
+    """The folder of a hub model's commit in the cache; None if it is not there."""
     file = file_of(base, revision, CONFIG)
     return file.parent if file else None
 
 
 @contextmanager
-def blaming(base: str, what: str, mend: str = "choose another model") -> Iterator[None]:
-    """`what` of a model is loaded or used here, and the hub is not asked. RecipeError, with what to
-    do (`mend`), for whatever is raised; a GPU whose memory is full is not the model's fault."""
+def model_errors(base: str, what: str, advice: str = "choose another model") -> Iterator[None]:
+    """Context manager: loads or uses a model offline and turns every error into a RecipeError that
+    names the model, `what` failed and the `advice`.
+
+    Errors of kotune and kodata pass unchanged, and so does a full GPU memory, which is not the
+    model's fault."""
     try:
         with offline():
             yield
-    except (KotuneError, DataError):
+    except UserError:
         raise
     except BaseException as error:
         kind = type(error).__name__
-        # Of Rust: tokenizers, safetensors.
+        # PanicException comes from Rust: tokenizers, safetensors.
         if not isinstance(error, Exception) and kind != "PanicException":
             raise
         if kind == "OutOfMemoryError":
             raise
-        told = f"{kind}: {brief(error)}" if str(error) else kind
-        raise RecipeError(f"model {base}: {what} ({on_one_line(told)}); {mend}") from error
+        reason = f"{kind}: {brief(error)}" if str(error) else kind
+        raise RecipeError(f"model {base}: {what} ({on_one_line(reason)}); {advice}") from error
 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """As with HF_HUB_OFFLINE=1, which is read but once, when the hub's client is imported."""
+    """Context manager: as with HF_HUB_OFFLINE=1. The hub's client reads that variable only once,
+    when it is imported, so its constant is changed here."""
     from huggingface_hub import constants
 
-    before, known = constants.HF_HUB_OFFLINE, "datasets.config" in sys.modules
+    before, was_imported = constants.HF_HUB_OFFLINE, "datasets.config" in sys.modules
     constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-        # It was imported here, and took ours for the user's.
-        if not known and (copied := sys.modules.get("datasets.config")):
+        # datasets copies the constant when it is imported, so it is reloaded with the user's value.
+        if not was_imported and (copied := sys.modules.get("datasets.config")):
             reload(copied)
 
 
 def config_of(base: str, revision: str | None) -> Any:
-    """A model's configuration as transformers makes it. RecipeError where it is not that of the
-    config.json which was judged."""
+    """A model's configuration as transformers builds it. Raises RecipeError if it differs from the
+    config.json that was checked."""
     from transformers import AutoConfig
 
-    folder = judged(base, revision)
+    folder = checked_folder(base, revision)
     config = AutoConfig.from_pretrained(base, revision=revision or "main", trust_remote_code=False)
-    made = {
+    built = {
         **json.loads(config.to_json_string(use_diff=False)),
         "_attn_implementation": config._attn_implementation,
     }
-    refuse_config(base, made)
-    said = object_of(base, folder / CONFIG) if folder else {}
+    refuse_config(base, built)
+    file = object_of(base, folder / CONFIG) if folder else {}
     for key in SAME:
-        if key in said and made.get(key, said[key]) != said[key]:
+        if key in file and built.get(key, file[key]) != file[key]:
             raise RecipeError(
-                f"model {base}: transformers reads {key} {shown(made[key])} where its config.json"
-                f" says {shown(said[key])}; choose another model"
+                f"model {base}: its config.json has {key} {shown(file[key])}, but transformers"
+                f" reads {shown(built[key])}; choose another model"
             )
     return config

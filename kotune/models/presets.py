@@ -1,31 +1,31 @@
-"""Model presets: the hub id (or shipped folder) of a model, and the chat template of ours that it
-is trained and scored with.
+"""Model presets: a model's hub id or shipped folder, and kotune's chat template that it is trained
+and scored with.
 
-A template of ours exists for each family because the shipped ones break the comparison: Llama 3.2's
-writes today's date into every prompt, DeepSeek-R1-Distill's prefills `<think>` when it generates
-and not when it trains. Ours do not trim a turn, as Llama 3's does: the indent of its first line is
-content (kodata.text.content)."""
+kotune has its own template for each family, because the models' own templates break the comparison.
+Llama 3.2's writes today's date into every prompt. DeepSeek-R1-Distill's adds `<think>` before
+generation but not in training. kotune's templates do not trim a turn, as Llama 3's does, because
+the indent of its first line is content (kodata.text.content)."""
 
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kodata.reading.regular import opened
-from kotune.models.rendering import GENERATION, harm
+from kotune.models.rendering import GENERATION, template_problem
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-LONGEST_TEMPLATE = 100_000  # bytes; the longest that ships with a model on the hub has some 20,000
+MAX_TEMPLATE = 100_000  # bytes; the longest template of a model on the hub has about 20,000
 HERE = Path(__file__).parent
 TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jinja"))}
 
 
 @dataclass(frozen=True)
 class Model:
-    """`base` is a hub id or a folder; `template` is a jinja file of ours, or None for the
-    tokenizer's own.
+    """A model. `base` is a hub id or a folder. `template` is a jinja file; None means the
+    tokenizer's own template.
 
-    `end_of_turn` closes every answer (None: the tokenizer's eos); `pad` is named where the
-    tokenizer has none."""
+    `end_of_turn` is the token that ends every answer; None means the tokenizer's eos. `pad` is the
+    padding token, for a tokenizer without one."""
 
     base: str
     template: Path | None = None
@@ -44,7 +44,8 @@ PRESETS = {
         "<|finetune_right_pad_id|>",
         LLAMA,
     ),
-    # The base model never saw the header tokens of the chat format, so its template is plain text.
+    # The base model was not trained on the header tokens of the chat format, so its template is
+    # plain text.
     "llama-3.2-1b": Model(
         "meta-llama/Llama-3.2-1B",
         TEMPLATES["plain"],
@@ -69,8 +70,8 @@ PRESETS = {
 
 
 def find(name: str, template: str | None) -> Model:
-    """The preset called `name`, or any hub id or folder; `template` (a name of ours, `own` or a
-    file) wins over both."""
+    """The model of a preset, a hub id or a folder. `template`, if given, replaces its template: a
+    name of kotune's templates, `own` for the tokenizer's, or a file."""
     base = name if name in PRESETS or not Path(name).is_dir() else str(Path(name).resolve())
     model = PRESETS.get(name, Model(base))
     if template is None:
@@ -82,55 +83,58 @@ def find(name: str, template: str | None) -> Model:
 
 
 def is_folder(base: str) -> bool:
-    """Whether a model's `base` is a folder: find() makes a folder's path absolute. A hub id is
-    never looked for as a folder, as libraries do: neither in the current one nor in a run's, in
-    which children are started."""
+    """Whether a model's `base` is a folder: find() makes a folder's path absolute.
+
+    A hub id is never looked up as a folder. Libraries do so, in the current folder or in the run
+    folder, where child processes start."""
     return Path(base).is_absolute()
 
 
-def pickled(folder: Path) -> str | None:
-    """The first pickled weights of a model folder that has no others; None where all is well."""
+def pickled_weights(folder: Path) -> str | None:
+    """The name of the first file of pickled weights, if a model folder has no safetensors; else
+    None."""
     names = sorted(path.name for path in folder.iterdir())
     safe = any(name.endswith(".safetensors") for name in names)
     return None if safe else next((name for name in names if name.endswith(PICKLES)), None)
 
 
-def unreadable(template: Path) -> str:
-    """Why a file cannot be a chat template, empty where it can. Its text goes into the run folder
-    and every prompt."""
-    if found := _link(template):
+def template_file_problem(template: Path) -> str:
+    """Why a file cannot be used as a chat template; empty if it can. Its text is copied into the
+    run folder and into every prompt."""
+    if link := _link(template):
         return (
-            f"`{template}`: `{found}` is a symbolic link, whose text the run folder would get; give"
-            " the file itself"
+            f"`{template}`: `{link}` is a symbolic link, and its target would be copied into the"
+            " run folder; give the file itself"
         )
     if template.suffix != ".jinja":
         return (
-            f"`{template}` is no .jinja file; a run copies its template, so other files are not"
-            " taken for one"
+            f"`{template}` is not a .jinja file; give one: a run copies its template, so no other"
+            " file is accepted"
         )
     with opened(template) as file:
-        data = file.read(LONGEST_TEMPLATE + 1)
-    if len(data) > LONGEST_TEMPLATE:
-        return f"`{template}` has over {LONGEST_TEMPLATE:,} bytes; give a chat template"
+        data = file.read(MAX_TEMPLATE + 1)
+    if len(data) > MAX_TEMPLATE:
+        return f"`{template}` has over {MAX_TEMPLATE:,} bytes; give a chat template"
     try:
-        return _unparsed(template, data.decode("utf-8"))
+        return _text_problem(template, data.decode("utf-8"))
     except UnicodeDecodeError as error:
         return f"`{template}` is not UTF-8 (byte {error.start}); save it as UTF-8"
 
 
 def _link(path: Path) -> Path | None:
-    """The symbolic link that a path is or leads through; those above the current folder do not
-    count in one that is relative, and those of the system (of root, for whoever is not) count
-    nowhere."""
-    for place in (path, *path.parents):
-        if place.is_symlink() and (place == path or place.lstat().st_uid or not os.geteuid()):
-            return place
+    """The first symbolic link in a path; None if there is none.
+
+    A relative path is checked only up to the current folder. A parent that is a link of root's is
+    allowed for other users: it belongs to the system."""
+    for part in (path, *path.parents):
+        if part.is_symlink() and (part == path or part.lstat().st_uid or not os.geteuid()):
+            return part
     return None
 
 
-def _unparsed(template: Path, text: str) -> str:
-    """What jinja cannot read in a template, or what never ends when it is rendered; empty where all
-    is well, and in an install without jinja."""
+def _text_problem(template: Path, text: str) -> str:
+    """Why jinja cannot parse or render the text of a template; empty if it can, or if jinja is not
+    installed."""
     try:
         from jinja2 import Environment, TemplateSyntaxError
     except ImportError:
@@ -138,8 +142,8 @@ def _unparsed(template: Path, text: str) -> str:
     try:
         Environment(extensions=["jinja2.ext.loopcontrols"]).parse(GENERATION.sub("", text))
     except TemplateSyntaxError as error:
-        return f"`{template}`, line {error.lineno}: {error.message}; mend the template"
+        return f"`{template}`, line {error.lineno}: {error.message}; correct the template"
     except RecursionError:
         return f"`{template}`: nested too deeply; give a chat template"
-    told = harm(text)
-    return f"`{template}` {told}" if told else ""
+    problem = template_problem(text)
+    return f"`{template}` {problem}" if problem else ""

@@ -1,10 +1,10 @@
-"""A chat template is a program that a stranger may have written: before it is used, it is rendered
-once in a process of its own, for some short chats, within bounds of time, memory and output that
-the kernel keeps.
+"""Checks that a chat template ends. A template is a program that a stranger may have written.
 
-The environment is transformers' own (transformers.utils.chat_template_utils), but that a generation
-block is left out: which tokens it marks does not matter here. What a template raises is not judged:
-it may want other roles than ours."""
+Before it is used, it renders a few short chats once, in a separate process. Its time, memory and
+output are limited by the kernel. The jinja environment is that of transformers
+(transformers.utils.chat_template_utils). Generation blocks are removed, because it does not matter
+here which tokens they mark. Errors that a template raises are ignored: it may require other roles
+than those used here."""
 
 import re
 import resource
@@ -16,15 +16,14 @@ from typing import Any
 
 from kodata.children import HERE, python_environment
 
-SECONDS = 0.25  # of CPU time for all chats; the templates on the hub need some thousandths
+SECONDS = 0.25  # CPU time for all chats; templates on the hub need a few milliseconds
 MEMORY = 256 << 20  # bytes
-LONGEST = 1_000_000  # characters of a rendered chat; its messages have some 2,000
-PATIENCE = 20  # seconds on the clock, on a machine that is busy
+MAX_CHARACTERS = 1_000_000  # of a rendered chat; its messages have about 2,000
+TIMEOUT = 20  # seconds of wall-clock time, also on a busy machine
 TOO_LONG, TOO_LARGE = 3, 4  # exit codes
-# OverflowError: a range or a text of more than jinja or Python makes
-BOUNDLESS = (MemoryError, RecursionError, OverflowError)
-# A statement of transformers, which jinja does not have.
-GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
+# OverflowError: a range or text larger than jinja or Python allows.
+UNBOUNDED = (MemoryError, RecursionError, OverflowError)
+GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # jinja lacks this statement
 
 TEXT = "전제: 민수는 의자를 세 개 닦았다.\n가설: 민수는 의자를 닦았다. "
 TURNS = [
@@ -34,31 +33,33 @@ CHATS = (TURNS[:1], TURNS[:2], [{"role": "system", "content": TEXT}, *TURNS[:2]]
 
 
 @cache
-def harm(template: str) -> str:
-    """Why a template cannot be used: time, memory or output without end. Empty where it can, and
-    where jinja is absent."""
-    code = _rendered_elsewhere(template)
+def template_problem(template: str) -> str:
+    """Why a template cannot be used: it needs too much time or memory, or its output is too long.
+    Empty if it can be used, or if jinja is not installed."""
+    code = _render_in_process(template)
     if code in (-signal.SIGVTALRM, -signal.SIGKILL, -signal.SIGXCPU):
-        return f"takes over {SECONDS} s to render some short chats; take out its loop"
+        return f"takes over {SECONDS} s to render a few short chats; remove its loop"
     if code == TOO_LONG:
-        return f"makes over {LONGEST:,} characters of a short chat; take out what repeats"
-    if code == TOO_LARGE or code < 0:  # below 0: ended by a signal, as by a stack that is full
-        ends = (
-            "or loops or calls itself without end, to render some short chats; take out what"
+        return (
+            f"renders a short chat to over {MAX_CHARACTERS:,} characters; remove the part that"
             " repeats"
         )
-        return f"needs over {MEMORY >> 20} MiB, {ends}"
+    if code == TOO_LARGE or code < 0:  # below 0: ended by a signal, for example on stack overflow
+        return (
+            f"needs over {MEMORY >> 20} MiB to render a few short chats, or loops or calls itself"
+            " forever; remove the part that repeats"
+        )
     return ""
 
 
-def _rendered_elsewhere(template: str) -> int:
-    """The exit code of the process."""
+def _render_in_process(template: str) -> int:
+    """Render the template in a child process and return its exit code."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", render.__module__],
             input=template.encode(),
             env=python_environment(HERE),
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
@@ -69,31 +70,31 @@ def _rendered_elsewhere(template: str) -> int:
 
 
 def render(template: str) -> int:
-    """The exit code for a template, in the process that is there for it."""
+    """The exit code for a template; runs in the child process."""
     try:
         compiled = _environment().from_string(GENERATION.sub("", template))
     except ImportError:
         return 0
-    except BOUNDLESS:
+    except UNBOUNDED:
         return TOO_LARGE
-    except Exception:
+    except Exception:  # only harm is looked for: whoever renders rows reports an error
         return 0
-    return max(_one(compiled, chat, prompt) for chat in CHATS for prompt in (False, True))
+    return max(_render_chat(compiled, chat, prompt) for chat in CHATS for prompt in (False, True))
 
 
-def _one(compiled: Any, chat: list[dict[str, str]], prompt: bool) -> int:
+def _render_chat(compiled: Any, chat: list[dict[str, str]], prompt: bool) -> int:
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    made = 0
+    length = 0
     try:
         for piece in compiled.generate(
             messages=chat, add_generation_prompt=prompt, tools=None, documents=None, **tokens
         ):
-            made += len(piece)
-            if made > LONGEST:
+            length += len(piece)
+            if length > MAX_CHARACTERS:
                 return TOO_LONG
-    except BOUNDLESS:
+    except UNBOUNDED:
         return TOO_LARGE
-    except Exception:
+    except Exception:  # only harm is looked for
         return 0
     return 0
 
@@ -128,9 +129,9 @@ def _limit() -> None:
     ):
         resource.setrlimit(kind, (most, most))
     import jinja2.ext
-    import jinja2.sandbox  # not the template's time  # noqa: F401
+    import jinja2.sandbox  # imported before the timer starts  # noqa: F401
 
-    # Whose signal ends the process, in the midst of C code too.
+    # The timer's signal ends the process, even during C code.
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
 
 

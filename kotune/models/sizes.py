@@ -1,6 +1,8 @@
-"""How large a model may be: what its config.json says is held against its files of weights before
-anything of that size is made. transformers makes whatever a config.json tells, and fills what the
-weights lack with random numbers."""
+"""Checks the size of a model: compares its config.json with its files of weights, before anything
+of that size is allocated.
+
+transformers allocates whatever a config.json describes, and fills missing weights with random
+numbers."""
 
 import json
 import math
@@ -13,119 +15,116 @@ from typing import Any
 from kodata.errors import brief, shown
 from kodata.reading.regular import opened
 from kotune.errors import RecipeError
-from kotune.models.refusals import CONFIG, LARGEST, object_of, objects
+from kotune.models.refusals import CONFIG, MAX_BYTES, object_of, objects
+from kotune.models.tokenizer_files import ModelConfig
 
-# Kinds of keys, each found in a time that grows with the key's length alone.
+# Kinds of keys. Each pattern is matched in time linear in the key's length.
 LAYERS = re.compile(r"^(?:(?:num|n)_(?:\w+_)?(?:layers?|blocks)|(?:en|de)coder_layers|depth)$")
 COUNTS = re.compile(r"(?:^|_)(?:num|n)_\w|(?:^|_)heads$")
 LENGTHS = re.compile(
     r"size|dim|rank|position|embeddings|ctx|words|params|parameters|tokens|length|d_model|embd"
 )
-# The most of each, far above what the 176 kinds of transformers 5.16 are made with: 128 layers,
-# 16,384 experts, 20,000,000 words.
+# The maximum of each kind. They are far above the largest defaults of the 176 model types in
+# transformers 5.16: 128 layers, 16,384 experts, a vocabulary of 20,000,000.
 CEILINGS = ((LAYERS, 1_024), (LENGTHS, 100_000_000), (COUNTS, 65_536))
-WORDS, WIDTHS = (
-    ("vocab_size", "n_vocab", "n_words"),
-    ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim"),
-)
-# bytes of what files of weights say of themselves, together; of 100,000 tensors it is some 13
-# million
-HEADERS = 20_000_000
-MANY = 100_000  # keys of a config.json; of the largest it is some thousands
-PACKED = 4  # numbers that a byte of weights may hold, in 2 bits each
+VOCABULARY_KEYS = ("vocab_size", "n_vocab", "n_words")
+WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim")
+# Bytes of the headers of all files of weights. For 100,000 tensors they have about 13 million.
+MAX_HEADER_BYTES = 20_000_000
+MAX_KEYS = 100_000  # keys of a config.json; the largest has some thousands
+PER_BYTE = 4  # parameters that a byte of weights may hold, in 2 bits each
 WEIGHTS = "*.safetensors"
-SMALL = 1 << 26  # numbers that any model may have, 256 MiB of them
+ALWAYS_ALLOWED = 1 << 26  # parameters of a model of any file size; they take 256 MiB
 
 
 def refuse(base: str, folder: Path, weights: bool = True) -> None:
-    """RecipeError for a model folder, looked at by refuse_strange(), whose config.json tells of a
-    larger model than its weights are of, or of one that nobody has. `weights`: whether they are all
-    there."""
+    """Raises RecipeError for a model folder whose config.json describes a larger model than its
+    weights, or an impossibly large one.
+
+    `weights` is whether all weights are downloaded. The folder must have passed refuse_links()."""
     config = object_of(base, folder / CONFIG)
     refuse_numbers(base, config)
     if weights and (files := sorted(folder.rglob(WEIGHTS))):
         tensors, largest = sum(_tensors(base, files)), 0
         for inner in objects(config):
             _refuse_more_layers(base, inner, tensors)
-            words, width = (
+            vocabulary, width = (
                 max((_number(inner.get(key)) for key in keys), default=0)
-                for keys in (WORDS, WIDTHS)
+                for keys in (VOCABULARY_KEYS, WIDTH_KEYS)
             )
-            largest = max(largest, int(words * width))
+            largest = max(largest, int(vocabulary * width))
         refuse_elements(base, largest, folder)
 
 
-def refuse_numbers(base: str, config: dict[str, Any]) -> None:
-    """RecipeError for a config.json with a number that no model has. Some are made into lists by
-    the mere reading of it."""
+def refuse_numbers(base: str, config: ModelConfig) -> None:
+    """Raises RecipeError for a config.json with a number larger than in any model. transformers
+    allocates lists of such a length as soon as it reads some of these keys."""
     seen = 0
     for inner in objects(config):
-        if (seen := seen + len(inner)) > MANY:
+        if (seen := seen + len(inner)) > MAX_KEYS:
             raise RecipeError(
-                f"model {base}: its config.json has over {MANY:,} keys; fetch the model again, or"
-                " choose another"
+                f"model {base}: its config.json has over {MAX_KEYS:,} keys; download the model"
+                " again, or choose another"
             )
         for key, value in inner.items():
             most = next((most for kind, most in CEILINGS if kind.search(key)), math.inf)
             if _number(value) > most:
                 raise RecipeError(
-                    f"model {base}: its config.json says {key}: {shown(value)}, and no model has"
-                    f" over {most:,}; fetch the model again, or choose another"
+                    f"model {base}: its config.json has {key}: {shown(value)}, but no model has"
+                    f" over {most:,}; download the model again, or choose another"
                 )
 
 
 def refuse_elements(base: str, elements: int, folder: Path) -> None:
-    """RecipeError for a model whose tensors have so many numbers, or more, where its files of
-    weights cannot hold them."""
-    held = sum(file.stat().st_size for file in folder.rglob(WEIGHTS))
-    if elements > max(PACKED * held, SMALL):
+    """Raises RecipeError if a model's files of weights are too small for `elements` parameters."""
+    size = sum(file.stat().st_size for file in folder.rglob(WEIGHTS))
+    if elements > max(PER_BYTE * size, ALWAYS_ALLOWED):
         raise RecipeError(
-            f"model {base}: its config.json tells of {elements:,} numbers or more, and its weights"
-            f" have {held:,} bytes; fetch the model again, or choose another"
+            f"model {base}: its config.json describes at least {elements:,} parameters, but its"
+            f" weights have {size:,} bytes; download the model again, or choose another"
         )
 
 
-def _refuse_more_layers(base: str, config: dict[str, Any], tensors: int) -> None:
+def _refuse_more_layers(base: str, config: ModelConfig, tensors: int) -> None:
     for key, value in config.items():
         if LAYERS.search(key) and _number(value) > tensors:
             raise RecipeError(
-                f"model {base}: its config.json says {key}: {value:,}, and its weights are"
-                f" {tensors:,} tensors; fetch the model again, or choose another"
+                f"model {base}: its config.json has {key}: {value:,}, but its weights have only"
+                f" {tensors:,} tensors; download the model again, or choose another"
             )
 
 
 def _tensors(base: str, files: list[Path]) -> Iterator[int]:
-    """How many tensors each file of weights holds, by its header alone: its length in 8 bytes, and
-    JSON."""
-    left = HEADERS
+    """The number of tensors in each file of weights. Only the header is read: its length in 8
+    bytes, then JSON."""
+    remaining = MAX_HEADER_BYTES
     for file in files:
         try:
             with opened(file) as stream:
                 length = int.from_bytes(stream.read(8), "little")
-                left -= length
-                if left < 0 or length > LARGEST or 8 + length > os.fstat(stream.fileno()).st_size:
+                remaining -= length
+                file_size = os.fstat(stream.fileno()).st_size
+                if remaining < 0 or length > MAX_BYTES or 8 + length > file_size:
                     raise ValueError(f"its header would have {length:,} bytes")
                 header = json.loads(stream.read(length))
             if not isinstance(header, dict):
                 raise ValueError(f"its header is {shown(header)}")
         except (OSError, ValueError, RecursionError) as error:
-            told = (
-                error.strerror
-                if isinstance(error, OSError)
-                else "nested too deep"
-                if isinstance(error, RecursionError)
-                else error
-            )
             raise RecipeError(
-                f"model {base}: {file.name} is no file of weights ({brief(told)}); fetch the model"
-                " again, or choose another"
+                f"model {base}: {file.name} is not a file of weights ({_reason(error)}); download"
+                " the model again, or choose another"
             ) from None
         yield len(header.keys() - {"__metadata__"})
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return brief(error.strerror)
+    return "nested too deep" if isinstance(error, RecursionError) else brief(error)
+
+
 def _number(value: Any) -> float:
-    """A number that says how much there is; 0 for all else, and infinity for one that is none
-    (NaN)."""
+    """The value as an amount: infinity for NaN, 0 for anything that is not a number."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return 0
     return math.inf if value != value else value

@@ -1,10 +1,12 @@
-"""What the small files of a tokenizer may say. transformers (5.16) hands all of
-tokenizer_config.json, and of special_tokens_map.json after its own look at paths, to the
-tokenizer's class and, where `gguf_file` stands in it, to the hub's client: `vocab` of a text is a
-file that is read, whoever's it is, and `cache_dir` a folder that is written to.
+"""Checks the small JSON files of a tokenizer.
 
-So only what honest tokenizers say passes: each known key with its kind of value, and an unknown one
-where nothing in it is a text, which alone could be a path or a name."""
+transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class, and with
+`gguf_file` to the hub's client. It does the same with special_tokens_map.json after a check of
+paths. So a text in `vocab` is a file that is read, whoever owns it, and `cache_dir` is a folder
+that is written to.
+
+Only what honest tokenizers contain is accepted. A known key must have its kind of value. An unknown
+key must not contain text, because only text can be a path or a name."""
 
 import re
 from collections.abc import Callable
@@ -13,17 +15,17 @@ from typing import Any
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 TOKENS, ADDED = "special_tokens_map.json", "added_tokens.json"
 PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
-LARGEST = 100_000_000  # bytes of a tokenizer.json; those of honest models have up to 35 million
+MAX_BYTES = 100_000_000  # of a tokenizer.json; those of honest models have up to 35 million
 
 WORD = re.compile(r"[\w.-]{0,100}", re.ASCII)
-# transformers has other names, of models.
+# Names of tokenizer classes. Other names are of models.
 CLASS = re.compile(
     r"(\w{0,100}Tokenizer)(?:Fast)?|(?:MistralCommon|Python|SentencePiece|Tokenizers)Backend",
     re.ASCII,
 )
-# Those that transformers (5.16) has in Python alone: they open what a file of their own names
-# (MyT5), load others out of folders that nobody has looked at (Rag), or read rules of theirs. No
-# model that is trained here needs one.
+# Tokenizers that transformers (5.16) implements only in Python. They open files that their own file
+# names (MyT5), load tokenizers from unchecked folders (Rag), or read their own rules. No model that
+# kotune trains needs one.
 _NAMES = """
         Auto Bartpho Basic BertGeneration BertJapanese Bertweet BioGpt BlenderbotSmall ByT5 CTRL
         Canine Character Clvp Cpm CpmAnt Dia Esm FSMT FastSpeech2Conformer Flaubert
@@ -32,7 +34,7 @@ _NAMES = """
         Speech2Text SpeechT5 SubWordJapanese Sudachi Tapas Tweet Vits Wav2Vec2CTC
         Wav2Vec2PhonemeCTC Wordpiece XLM"""
 IN_PYTHON = frozenset(f"{name}Tokenizer" for name in _NAMES.split())
-# The kinds of models (`model_type`) whose tokenizer is one of them where no other is named.
+# The values of `model_type` whose default tokenizer is one of them.
 _KINDS = """
     bartpho bert-generation bert-japanese bertweet biogpt blenderbot-small byt5 canine clvp cpm
     cpmant ctrl data2vec-audio dia esm fastspeech2_conformer flaubert fsmt gpt-sw3
@@ -43,49 +45,55 @@ KINDS_IN_PYTHON = frozenset(_KINDS.split())
 PROCESSOR = re.compile(r"\w{0,100}(Processor|Extractor|Tokenizer)\w{0,100}", re.ASCII)
 TOKEN_NAME = re.compile(r"\w{1,100}_token", re.ASCII)
 FLAGS = ("lstrip", "normalized", "rstrip", "single_word", "special")
-# What transformers would read, write or ask for in its place, whatever kind of value it has.
-ELSEWHERE = re.compile(
+# Keys that make transformers read, write or download something else, whatever kind of value they
+# have.
+REDIRECTION = re.compile(
     r"\w*vocab|merges|init_inputs|\w*_(files?|path|dir|object|kwargs|spm)|token|use_auth_token|"
     r"proxies|subfolder|\w*revision|"
     r"_commit_hash|trust_remote_code|mistral_format"
 )
-# A key of an object, however it is escaped, whose value is a text: no honest file has one.
-KEY = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "vocab")
+# The keys `vocab` and `merges` of a JSON object, however they are escaped, with a text as value. No
+# honest file has that.
+VOCABULARY = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "vocab")
 MERGES = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "merges")
-INSTEAD_OF_WORDS = re.compile(rf'"(?:{KEY}|{MERGES})"\s*:\s*"'.encode(), re.IGNORECASE)
+TEXT_AS_VOCABULARY = re.compile(rf'"(?:{VOCABULARY}|{MERGES})"\s*:\s*"'.encode(), re.IGNORECASE)
+ModelConfig = dict[str, Any]  # a JSON object in a file of a model; its library defines the keys
 
 
-def unsafe(name: str, found: dict[str, Any]) -> str | None:
-    """The first key of a tokenizer's file `name` that says what none should; None where there is
-    none."""
-    passes = PASSES[name]
-    return next((key for key, value in found.items() if not passes(key, value)), None)
+def unsafe_key(name: str, content: ModelConfig) -> str | None:
+    """The first key in the content of a tokenizer's file `name` that is not accepted; None if all
+    are."""
+    check = CHECKS[name]
+    return next((key for key, value in content.items() if not check(key, value)), None)
 
 
-def _configures(key: str, value: Any) -> bool:
+def _is_setting(key: str, value: Any) -> bool:
+    """The check of tokenizer_config.json."""
     if value is None:
         return True
-    if kind := KNOWN.get(key):
-        return kind(value)
+    if check := KNOWN.get(key):
+        return check(value)
     if TOKEN_NAME.fullmatch(key):
         return _is_token(value)
-    says_nothing = value is False or value in ({}, [], "")
-    return not (ELSEWHERE.fullmatch(key) and not says_nothing) and not _has_text(value)
+    is_unset = value is False or value in ({}, [], "")
+    return not (REDIRECTION.fullmatch(key) and not is_unset) and not _has_text(value)
 
 
-def _names_tokens(key: str, value: Any) -> bool:
-    """special_tokens_map.json is laid over everything else, so it may hold tokens alone."""
-    named = KNOWN[key](value) if key in EXTRA else TOKEN_NAME.fullmatch(key) and _is_token(value)
-    return value is None or bool(named)
+def _is_special_token(key: str, value: Any) -> bool:
+    """The check of special_tokens_map.json. It overrides all other files, so it may only hold
+    tokens."""
+    accepted = KNOWN[key](value) if key in EXTRA else TOKEN_NAME.fullmatch(key) and _is_token(value)
+    return value is None or bool(accepted)
 
 
-def _counts(_key: str, value: Any) -> bool:
+def _is_token_id(_key: str, value: Any) -> bool:
+    """The check of added_tokens.json."""
     return type(value) is int
 
 
-def _processes(key: str, value: Any) -> bool:
-    """A processor's file, which Axolotl loads of a model that sees or hears; `audio_tokenizer`
-    names another model."""
+def _is_processor_setting(key: str, value: Any) -> bool:
+    """The check of a processor's file. Axolotl loads it for a model of images or audio.
+    `audio_tokenizer` names another model."""
     if key.endswith(("_class", "_type")) and value is not None:
         return is_processor(value)
     return key != "audio_tokenizer" or not value
@@ -112,10 +120,10 @@ def _is_word(value: Any) -> bool:
 
 
 def is_class(value: Any) -> bool:
-    """Whether this may be the name of a tokenizer's class; that of a model's would be loaded in its
-    place."""
-    found = CLASS.fullmatch(value) if isinstance(value, str) else None
-    return found is not None and found[1] not in IN_PYTHON
+    """Whether this is an accepted name of a tokenizer class. The name of a model's class would load
+    that class instead."""
+    match = CLASS.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and match[1] not in IN_PYTHON
 
 
 def is_processor(value: Any) -> bool:
@@ -123,17 +131,16 @@ def is_processor(value: Any) -> bool:
 
 
 def _is_token(value: Any) -> bool:
-    """A text, or what AddedToken is made of."""
-    if isinstance(value, bool):  # `add_bos_token` and others are switches
+    """A text, or the fields of an AddedToken."""
+    if isinstance(value, bool):  # `add_bos_token` and others are flags
         return True
     if not isinstance(value, dict):
         return isinstance(value, str)
     flags = {key: flag for key, flag in value.items() if key not in ("content", "__type")}
-    kind = value.get("__type", "AddedToken") == "AddedToken" and isinstance(
-        value.get("content"), str
-    )
+    is_added = value.get("__type", "AddedToken") == "AddedToken"
     return (
-        kind
+        is_added
+        and isinstance(value.get("content"), str)
         and flags.keys() <= set(FLAGS)
         and all(isinstance(flag, bool) for flag in flags.values())
     )
@@ -156,8 +163,7 @@ def _are_added(value: Any) -> bool:
 
 
 def _is_template(value: Any) -> bool:
-    """One text, or several with names; of what kind the one that is used must be says
-    kotune.models.hub."""
+    """One text, or several with names. kotune.models.hub checks the template that is used."""
     return not isinstance(value, bool)
 
 
@@ -166,14 +172,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_code(value: Any) -> bool:
-    """Names of code, which is not run where trust_remote_code is off."""
-    named = list(value.values()) if isinstance(value, dict) else value
-    return isinstance(named, list) and all(
-        isinstance(one, (str, list, type(None))) for one in named
+    """Names of code, which is not run because trust_remote_code is off."""
+    names = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(names, list) and all(
+        isinstance(name, (str, list, type(None))) for name in names
     )
 
 
-# Keys of a config.json by which transformers chooses a class among all that it has.
+# Keys of a config.json by which transformers chooses one of its classes.
 CLASSES: dict[str, Callable[[Any], bool]] = {
     "tokenizer_class": lambda value: value is None or is_class(value),
     **dict.fromkeys(
@@ -196,7 +202,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "model_input_names": _are_words,
     "auto_map": _is_code,
     **dict.fromkeys(EXTRA, _are_tokens),
-    # Only shown, or marks on pieces of words.
+    # Marks on pieces of words, and text that is only displayed.
     **dict.fromkeys(
         ("continuing_subword_prefix", "wordpieces_prefix", "end_of_word_suffix"), _is_text
     ),
@@ -205,7 +211,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
         lambda value: not isinstance(value, bool),
     ),
     **dict.fromkeys(("response_schema", "tool_parser_type"), lambda _: True),
-    # transformers writes them and lays its own over them before it reads them.
+    # transformers writes these keys, and replaces them by its own values before it reads them.
     **dict.fromkeys(("name_or_path", "special_tokens_map_file"), _is_text),
     **dict.fromkeys(
         (
@@ -231,9 +237,9 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "sp_model_kwargs": lambda value: isinstance(value, dict) and not _has_text(value),
 }
 
-PASSES: dict[str, Callable[[str, Any], bool]] = {
-    TOKENIZER_CONFIG: _configures,
-    TOKENS: _names_tokens,
-    ADDED: _counts,
-    **dict.fromkeys(PROCESSORS, _processes),
+CHECKS: dict[str, Callable[[str, Any], bool]] = {
+    TOKENIZER_CONFIG: _is_setting,
+    TOKENS: _is_special_token,
+    ADDED: _is_token_id,
+    **dict.fromkeys(PROCESSORS, _is_processor_setting),
 }

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
+from kodata.card import Record
 from kodata.errors import shown
 from kotune.errors import StageError
 from kotune.parity.lengths import BATCH
@@ -11,6 +12,13 @@ from kotune.parity.rendered import special_tokens
 from kotune.score import turns
 from kotune.score.harness import Loaded
 from kotune.train.upstream import another_day
+
+
+class Request(NamedTuple):
+    """A request of lm-eval's, and the ids that the model would be asked."""
+
+    instance: Any
+    ids: list[int]
 
 
 def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
@@ -21,8 +29,8 @@ def score_side(tokenizer: Any, task: Loaded) -> list[list[int]]:
         task.evaluate(recorder)
     sides = []
     for requests in recorder.by_document():
-        instance, ids = requests[0]
-        sides.append(requests[task.right_choice(instance.doc)][1] if len(requests) > 1 else ids)
+        right = task.right_choice(requests[0].instance.doc) if len(requests) > 1 else 0
+        sides.append(requests[right].ids)
     return sides
 
 
@@ -44,7 +52,7 @@ def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
                     )
 
 
-def _texts(task: Loaded, doc: dict[str, Any]) -> list[str]:
+def _texts(task: Loaded, doc: Record) -> list[str]:
     return [task.question(doc), *([] if task.generates else task.task.doc_to_choice(doc))]
 
 
@@ -56,9 +64,9 @@ def recorder_of(tokenizer: Any) -> Any:
         def __init__(self) -> None:
             self.tokenizer, self.backend, self.add_bos_token = tokenizer, "causal", None
             self.custom_prefix_token_id = None
-            self.chat_template_args: dict[str, Any] = {}
+            self.chat_template_args: dict[str, object] = {}
             self._rank, self._world_size = 0, 1
-            self.seen: list[tuple[Any, list[int]]] = []
+            self.seen: list[Request] = []
 
         def loglikelihood(
             self, requests: Any, disable_tqdm: bool = True
@@ -70,24 +78,26 @@ def recorder_of(tokenizer: Any) -> Any:
             for instance, (_text, context, continuation) in zip(
                 self.pending, requests, strict=True
             ):
-                self.seen.append((instance, context + continuation))
+                self.seen.append(Request(instance, context + continuation))
             return [(0.0, False)] * len(requests)
 
         def generate_until(self, requests: Any, disable_tqdm: bool = True) -> list[str]:
-            self.seen += [(instance, self.tok_encode(instance.args[0])) for instance in requests]
+            self.seen += [
+                Request(instance, self.tok_encode(instance.args[0])) for instance in requests
+            ]
             return [""] * len(requests)
 
-        def get_model_info(self) -> dict[str, Any]:
+        def get_model_info(self) -> dict[str, object]:
             return {}
 
         @property
         def tokenizer_name(self) -> str:
             return str(tokenizer.name_or_path)
 
-        def by_document(self) -> list[list[tuple[Any, list[int]]]]:
-            documents: dict[int, list[tuple[Any, list[int]]]] = {}
-            for instance, ids in self.seen:
-                documents.setdefault(instance.doc_id, []).append((instance, ids))
+        def by_document(self) -> list[list[Request]]:
+            documents: dict[int, list[Request]] = {}
+            for asked in self.seen:
+                documents.setdefault(asked.instance.doc_id, []).append(asked)
             return [documents[doc_id] for doc_id in sorted(documents)]
 
     return Recorder()

@@ -27,4 +27,4 @@ def run(
     # First, for it refuses a tokenizer with too many tokens.
     scoring.rehearse(root, base, revision, tokenizer, loaded)
     asked.check_texts(loaded, tokenizer)
-    write_json(root / PARITY, proven)
+    write_json(root / PARITY, proven.as_json())

@@ -10,24 +10,26 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from kodata.card import TrainingRow
 from kotune.errors import StageError
 from kotune.layout import CONFIG
 from kotune.parity.lengths import batches
 from kotune.parity.rendered import sides
 from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, end_ids, train_side
+from kotune.runs.proof import LabelProof
 
 # Axolotl needs some 1.3 microseconds a character, and for each turn as long as for this many
 # characters.
 WORK, A_TURN = 200_000_000, 300
 
 
-def look(run: Path, strategy: Any, tokenizer: Any) -> tuple[dict[str, Any], Sample]:
+def look(run: Path, strategy: Any, tokenizer: Any) -> tuple[LabelProof, Sample]:
     """What parity.json says of labels, and the sample of rows whose prompts are to be compared.
     StageError for a row of which anything else is trained."""
     ends, sample = end_ids(run / CONFIG, tokenizer), Sample()
     rows, checked, work, is_looked_at = 0, 0, 0, True
-    before: dict[str, Any] = {}
+    before: TrainingRow | None = None
     for place, row in (numbered for batch in batches(run) for numbered in batch):
         rows += 1
         if row == before:  # a `weight` repeats rows
@@ -38,7 +40,8 @@ def look(run: Path, strategy: Any, tokenizer: Any) -> tuple[dict[str, Any], Samp
         if is_looked_at:
             checked += 1
             check(train_side(strategy, [row])[0], tokenizer, ends, place)
-    return {"rows": rows, "checked": checked, "status": "answer and end of turn only"}, sample
+    status = "answer and end of turn only"
+    return LabelProof(rows=rows, checked=checked, status=status), sample
 
 
 def check(row: Trained, tokenizer: Any, ends: Collection[int], place: str = "parity") -> None:

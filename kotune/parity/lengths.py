@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from kotune.errors import StageError
 from kotune.layout import CONFIG, TRAIN, VALIDATION
 from kotune.parity.rendered import Numbered, TemplatesTokens, text_of
+from kotune.runs.proof import Content, Lengths
 from kotune.runs.reading import row_lines, rows_of, yaml_of
 
 PARTS = (TRAIN, VALIDATION)
@@ -26,7 +27,7 @@ class RenderedExample(NamedTuple):
     trimmed: bool
 
 
-def count(run: Path, tokenizer: Any) -> dict[str, Any]:
+def count(run: Path, tokenizer: Any) -> Lengths:
     """Rows, the longest one's tokens, how many rows are longer than sequence_len, and how many the
     template trims.
 
@@ -47,14 +48,14 @@ def count(run: Path, tokenizer: Any) -> dict[str, Any]:
             f" axolotl.sequence_len={longest}, or leave them out with"
             " axolotl.excess_length_strategy=drop"
         )
-    return {
-        "rows": len(found),
-        "longest": longest,
-        "longest_guid": guid,
-        "sequence_len": limit,
-        "too_long": too_long,
-        "trimmed": trimmed,
-    }
+    return Lengths(
+        rows=len(found),
+        longest=longest,
+        longest_guid=guid,
+        sequence_len=limit,
+        too_long=too_long,
+        trimmed=trimmed,
+    )
 
 
 def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
@@ -71,7 +72,7 @@ def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterat
             yield RenderedExample(len(tokens), numbered.row["guid"], rendered.trimmed)
 
 
-def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
+def of_contents(run: Path, tokenizer: Any) -> Content:
     """`tokens` and `characters` (Unicode code points) of what is said in the examples of both
     splits: in all of them, or in every second, third, ... one where they are more than SAMPLE.
 
@@ -82,7 +83,7 @@ def of_contents(run: Path, tokenizer: Any) -> dict[str, int]:
         texts = [message["content"] for numbered in rows for message in numbered.row["messages"]]
         tokens += sum(_tokens(texts, tokenizer))
         characters += sum(map(len, texts))
-    return {"tokens": tokens, "characters": characters}
+    return Content(tokens=tokens, characters=characters)
 
 
 def of_answers(run: Path, tokenizer: Any) -> list[int]:

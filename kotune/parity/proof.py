@@ -17,6 +17,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from kodata.card import TrainingRow
 from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 from kotune.layout import CONFIG
@@ -24,16 +25,14 @@ from kotune.parity import labels, lengths
 from kotune.parity.asked import score_side
 from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, load_strategy, train_side
-from kotune.runs.records import EQUAL, NOT_PROVEN, NOT_TRAINED
+from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, ComparedIds, Parity, TaskProof
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import load_task
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards
 
 
-def prove(
-    run: Path, tasks: dict[str, TaskData], trained: Collection[str]
-) -> tuple[Any, dict[str, Any]]:
+def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tuple[Any, Parity]:
     """Axolotl's tokenizer, and parity.json's content for a run folder, which must be the current
     directory (Axolotl's paths are relative).
 
@@ -43,25 +42,21 @@ def prove(
     # First: what is wrong with a row's text is told in seconds, and the most plainly.
     counted = lengths.count(run, tokenizer)
     labelled, sample = labels.look(run, strategy, tokenizer)
-    proof: dict[str, Any] = {
-        "labels": labelled,
-        "shapes": sample.told(),
-        "lengths": counted,
-        "content": lengths.of_contents(run, tokenizer),
-        "tasks": {},
-    }
+    content, proofs = lengths.of_contents(run, tokenizer), dict[str, TaskProof]()
     for name in tasks:
         own = [row for row in sample.rows if is_asked_by(row, name)] if name in trained else []
         if not own:
-            proof["tasks"][name] = unproven(name, sample)
+            proofs[name] = unproven(name, sample)
             continue
         task = load_task(name, tasks[name]).with_documents([doc_of(row) for row in own])
         sides = train_side(strategy, own), score_side(tokenizer, task)
-        proof["tasks"][name] = compare(name, *sides, tokenizer, generates=task.generates)
-    return tokenizer, proof
+        proofs[name] = compare(name, *sides, tokenizer, generates=task.generates)
+    return tokenizer, Parity(
+        labels=labelled, shapes=sample.counts(), lengths=counted, content=content, tasks=proofs
+    )
 
 
-def is_asked_by(row: dict[str, Any], task: str) -> bool:
+def is_asked_by(row: TrainingRow, task: str) -> bool:
     """Whether a training row is one that the task can ask as it is trained: of its source, in its
     form, and of one question where lm-eval tells all of a chat in one user's turn."""
     card = cards()[task]
@@ -69,15 +64,17 @@ def is_asked_by(row: dict[str, Any], task: str) -> bool:
     return is_own and (len(row["messages"]) == 2 or card.turns)
 
 
-def unproven(task: str, sample: Sample) -> dict[str, Any]:
-    """What parity.json says of a task that asks none of the rows as they are trained. `not proven`:
+def unproven(task: str, sample: Sample) -> TaskProof:
+    """The proof of a task that asks none of the rows as they are trained. `not proven`:
     its source is trained, and so that neither it nor any other task asks as it is trained. `not
     trained`: what is trained is for other tasks to prove, and this one measures what carries
     over."""
     card, forms = cards()[task], sample.forms(cards()[task].source)
     asked = {(other.source, other.form) for other in cards().values()}
     unasked = [form for form in forms if form == card.form or (card.source, form) not in asked]
-    return {"status": NOT_PROVEN, "trained": unasked} if unasked else {"status": NOT_TRAINED}
+    if unasked:
+        return TaskProof(status=NOT_PROVEN, trained=unasked)
+    return TaskProof(status=NOT_TRAINED)
 
 
 def compare(
@@ -86,7 +83,7 @@ def compare(
     scored: list[list[int]],
     tokenizer: Any,
     generates: bool = False,
-) -> dict[str, Any]:
+) -> TaskProof:
     """Every scored prompt equals the trained one, or StageError with both sides around the first
     difference."""
     if not trained or len(trained) != len(scored):
@@ -97,8 +94,9 @@ def compare(
         expected = row.prompt() if generates else row.prompt_and_answer()
         if expected != ids:
             raise StageError(_difference(task, row.guid, (expected, ids), tokenizer))
-    example = {"guid": trained[0].guid, "trained_ids": trained[0].ids, "scored_ids": scored[0]}
-    return {"status": EQUAL, "items": len(trained), "example": example}
+    first = trained[0]
+    example = ComparedIds(guid=first.guid, trained_ids=first.ids, scored_ids=scored[0])
+    return TaskProof(status=EQUAL, items=len(trained), example=example)
 
 
 def _difference(task: str, guid: str, sides: tuple[list[int], list[int]], tokenizer: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any, NamedTuple
 
+from kodata.card import Message, TrainingRow
 from kodata.errors import brief, shown
 from kodata.prepare.output import doc_of
 from kotune.errors import StageError
@@ -28,7 +29,7 @@ class Numbered(NamedTuple):
     """A row of train.jsonl or validation.jsonl, with its place for messages."""
 
     place: str
-    row: dict[str, Any]
+    row: TrainingRow
 
 
 def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> Rendered:
@@ -128,7 +129,7 @@ def _refused(numbered: Numbered, error: Exception) -> str:
     return f"{_where(numbered)}: the template refuses it ({told}); {mend}choose another `template`"
 
 
-def _changed(numbered: Numbered, turn: dict[str, Any], rest: str) -> str:
+def _changed(numbered: Numbered, turn: Message, rest: str) -> str:
     said = turn["content"]
     # The longest beginning in it.
     known = bisect_right(range(len(said)), False, key=lambda end: said[: end + 1] not in rest)
@@ -144,7 +145,7 @@ def _changed(numbered: Numbered, turn: dict[str, Any], rest: str) -> str:
     )
 
 
-def _unclosed(numbered: Numbered, turn: dict[str, Any], rest: str, ends: Collection[str]) -> str:
+def _unclosed(numbered: Numbered, turn: Message, rest: str, ends: Collection[str]) -> str:
     after = rest[rest.find(turn["content"]) + len(turn["content"]) :]
     return (
         f"{_where(numbered)}: the template does not close an answer with an end-of-turn token"

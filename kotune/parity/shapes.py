@@ -5,9 +5,11 @@ What a template or lm-eval does to a row follows from its shape: who speaks, whe
 thinks or is not trained, white space, label and length."""
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from kodata.card import TrainingRow
 from kodata.prepare.output import doc_of
+from kotune.runs.proof import Shapes
 
 ITEMS = 128  # the first rows of each data entry, whatever their shapes
 PER_SHAPE = 4  # rows of each further shape
@@ -31,7 +33,7 @@ class RowShape(NamedTuple):
     label: str
 
 
-def shape_of(row: dict[str, Any]) -> RowShape:
+def shape_of(row: TrainingRow) -> RowShape:
     """The shape of a row as convert() writes it."""
     messages = row["messages"]
     said = [turn["content"] for turn in messages]
@@ -60,12 +62,12 @@ class Sample:
     PER_SHAPE."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[TrainingRow] = []
         self.beyond = 0  # rows of shapes after the first SHAPES
         self._entries: Counter[tuple[str, str]] = Counter()
         self._shapes: Counter[RowShape] = Counter()
 
-    def takes(self, row: dict[str, Any]) -> bool:
+    def takes(self, row: TrainingRow) -> bool:
         """Whether a row, the next of its file, is one of those; it is then kept."""
         shape = shape_of(row)
         is_known = shape in self._shapes or len(self._shapes) < SHAPES
@@ -82,10 +84,6 @@ class Sample:
         """The forms in which rows of a source are trained."""
         return [form for name, form in self._entries if name == source]
 
-    def told(self) -> dict[str, int]:
-        """What parity.json says of shapes."""
-        return {
-            "number": len(self._shapes),
-            "rows_kept": len(self.rows),
-            "rows_beyond": self.beyond,
-        }
+    def counts(self) -> Shapes:
+        """The number of shapes and rows, for parity.json."""
+        return Shapes(number=len(self._shapes), rows_kept=len(self.rows), rows_beyond=self.beyond)

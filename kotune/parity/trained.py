@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kodata.card import Message, TrainingRow
 from kotune.errors import RecipeError, StageError
-from kotune.models.loading import blaming, judged
+from kotune.models.loading import checked_folder, model_errors
 from kotune.runs.reading import rows_of, yaml_of
 from kotune.worker import bounds
 
@@ -19,7 +20,7 @@ class Trained:
     nothing is learned."""
 
     guid: str
-    messages: list[dict[str, str]]
+    messages: list[Message]
     ids: list[int]
     labels: list[int]
 
@@ -57,9 +58,9 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
 
     said = yaml_of(config)
     base = str(said["base_model"])
-    judged(base, said.get("revision_of_model"))
+    checked_folder(base, said.get("revision_of_model"))
     mend = "take out of the recipe's `axolotl:` what it names, or choose another model"
-    with blaming(base, "Axolotl can make nothing of it", mend):
+    with model_errors(base, "Axolotl can make nothing of it", mend):
         try:
             cfg = load_cfg(str(config))
         except ValidationError as error:
@@ -69,14 +70,14 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
             raise RecipeError(
                 f"Axolotl refuses the configuration of this recipe:\n{told}"
             ) from None
-    with blaming(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
+    with model_errors(base, "its tokenizer cannot be loaded"), bounds.tokenizing():
         tokenizer = bounds.bound_tokenizer(load_tokenizer(cfg))
-    with blaming(base, "its tokenizer cannot be used"):
+    with model_errors(base, "its tokenizer cannot be used"):
         _check_korean(tokenizer)
         return tokenizer, StrategyLoader()(tokenizer, cfg, cfg.datasets[0])
 
 
-def train_side(strategy: Any, rows: list[dict[str, Any]]) -> list[Trained]:
+def train_side(strategy: Any, rows: list[TrainingRow]) -> list[Trained]:
     """What Axolotl makes of each row."""
     sides = []
     for row in rows:
@@ -93,10 +94,10 @@ def end_ids(config: Path, tokenizer: Any) -> set[int]:
     return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
 
 
-def read_rows(path: Path, items: int) -> list[dict[str, Any]]:
+def read_rows(path: Path, items: int) -> list[TrainingRow]:
     """The first `items` different rows of every data entry: train.jsonl holds them one entry after
     another."""
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], list[TrainingRow]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
         # A `weight` repeats rows.

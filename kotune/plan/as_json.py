@@ -1,13 +1,13 @@
 """A plan for a machine: what --json prints."""
 
 from dataclasses import asdict
-from typing import Any
 
+from kotune.compare.comparison import JsonRow
 from kotune.compare.efficiency import Price, cost
 from kotune.plan.plan import On, Plan
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
+def as_json(plan: Plan) -> JsonRow:
     """All of it for a machine: bytes, seconds, won."""
     counted, shape = plan.counted, plan.shape
     return {
@@ -40,7 +40,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _gpu_json(one: On, precision: str, price: Price | None) -> dict[str, Any]:
+def _gpu_json(one: On, precision: str, price: Price | None) -> JsonRow:
+    spent = cost(one.total, price)
     return {
         "fits": one.micro is not None,
         "micro_batch_size_that_fits": one.micro,
@@ -51,7 +52,7 @@ def _gpu_json(one: On, precision: str, price: Price | None) -> dict[str, Any]:
         "answers_at_once": one.answers,
         "seconds": {name: round(value, 2) for name, value in one.seconds.items()},
         "total_seconds": round(one.total, 2),
-        "cost": cost(one.total, price),
+        "cost": spent._asdict() if spent else None,
         "notes": one.notes,
         "source": one.gpu.source,
     }

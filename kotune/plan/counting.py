@@ -68,10 +68,10 @@ def count(recipe: Recipe) -> Counted:
     """Counted, or estimated with the reason."""
     why = _no_tokenizer(presets.find(recipe.model, recipe.template).base)
     if not why:
-        found = _in_child(recipe)
-        if "absent" not in found:
-            return Counted(**found)
-        why = found["absent"]
+        counted = _in_child(recipe)
+        if isinstance(counted, Counted):
+            return counted
+        why = counted
     return estimated(recipe, why)
 
 
@@ -106,7 +106,7 @@ def in_tokens(number: float) -> int:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _table() -> strict_yaml.Written:
     return strict_yaml.load(CHARACTERS_FILE)
 
 
@@ -177,20 +177,20 @@ def _no_tokenizer(base: str) -> str:
     )
 
 
-def _in_child(recipe: Recipe) -> dict[str, Any]:
+def _in_child(recipe: Recipe) -> Counted | str:
+    """What in_folder() returns in a process of its own."""
     from kotune.runs.folder import read_json
     from kotune.worker.call import call, temporary
 
     with temporary("plan") as folder:
         call("plan", folder, recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
-        found: dict[str, Any] = read_json(folder / "counted.json")
-        return found
+        made = read_json(folder / "counted.json")
+    return str(made["absent"]) if "absent" in made else Counted(**made)
 
 
-def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """The child's side: the data as a run prepares them, in the folder `run`, and their lengths as
-    Counted has them, or `absent`: why they are not at hand. Nothing is asked of the hub: it must be
-    offline()."""
+def in_folder(recipe: Recipe, run: Path) -> Counted | str:
+    """The child's side: counts the data as a run prepares them, in the folder `run`; a reason if
+    they are not at hand. The hub is not asked: it must be offline()."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -199,31 +199,27 @@ def in_folder(recipe: Recipe, run: Path) -> dict[str, Any]:
     why = ""
     try:
         try:
-            manifest = job.prepare()
+            rows = job.prepare().rows
         except (HubError, HubDeniedError):  # a scored task's data: only the leak check needs them
             why = (
                 "counted before the leak check, since the data of a task are not here: a run may"
                 " leave some rows out"
             )
-            manifest = job.prepare(leaks=False)
+            rows = job.prepare_unchecked().rows
     except (HubError, HubDeniedError):
-        return {
-            "absent": (
-                "the data are not here: rows and characters of the published files, not of yours"
-            )
-        }
+        return "the data are not here: rows and characters of the published files, not of yours"
     tokenizer = _tokenizer(recipe, run)
     found = [length for length, *_ in lengths.of_examples(run, tokenizer)]
-    rows, trained = manifest["rows"]["train"], lengths.of_answers(run, tokenizer)
-    return {
-        "rows": rows,
-        "validation": manifest["rows"]["validation"],
-        "lengths": sorted(found[:rows]),
-        "exact": True,
-        "why": why,
-        "trained": sum(trained) / len(trained),
-        "most": max(trained),
-    }
+    trained = lengths.of_answers(run, tokenizer)
+    return Counted(
+        rows=rows.train,
+        validation=rows.validation,
+        lengths=sorted(found[: rows.train]),
+        exact=True,
+        why=why,
+        trained=sum(trained) / len(trained),
+        most=max(trained),
+    )
 
 
 def _tokenizer(recipe: Recipe, run: Path) -> Any:

@@ -8,8 +8,9 @@ from kotune.layout import PARITY
 from kotune.plan import memory, shapes
 from kotune.plan.counting import Counted
 from kotune.plan.plan import schedule_of, way_of
-from kotune.runs.folder import read_json
+from kotune.runs.folder import read_model
 from kotune.runs.job import Job
+from kotune.runs.proof import Parity
 from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 from kotune.worker import driver
@@ -22,13 +23,13 @@ def is_lean(job: Job) -> bool:
     if not found or not found.memories:
         return False
     # The commit that is trained is in the cache: the hub is not asked.
-    revision = job.run.record().get("model_revision")
+    revision = job.run.record().model_revision
     config = axolotl_config.config(job.recipe, "cuda", revision, is_old=job.is_old_gpu)
     try:
         shape = shapes.find(job.recipe.model, revision)
     except KotuneError:  # a kind of model whose arithmetic is not known
         return False
-    longest = int(read_json(job.run.path(PARITY))["lengths"]["longest"])
+    longest = read_model(job.run.path(PARITY), Parity).lengths.longest
     schedule = schedule_of(config, Counted(1, 1, [longest], exact=True))
     tokens = int(config["micro_batch_size"]) * schedule.row(longest)
     method = way_of(job.recipe, shape, config).method

@@ -3,7 +3,7 @@ plan's arithmetic."""
 
 import os
 
-from kodata.errors import DataError, HubDeniedError, HubError
+from kodata.errors import DataError
 from kotune.errors import RecipeError, StageError
 from kotune.plan import assumptions, clock, counting, shapes, work
 from kotune.plan.clock import Speed
@@ -42,12 +42,7 @@ def seconds(job: Job, until: str) -> float:
         shape = shapes.near(job.recipe.model)
         counted = counting.estimated(job.recipe, "")
         works = work.of_recipe(job.recipe, counted) if scores else []
-    except (
-        RecipeError,
-        DataError,
-        HubError,
-        HubDeniedError,
-    ):  # of what is wrong here, the stages tell
+    except (RecipeError, DataError):  # of what is wrong here, the stages tell
         return 0.0
     config = axolotl_config.config(job.recipe, job.device, rows=counted.rows)
     method, micro = (

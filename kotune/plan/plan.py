@@ -19,6 +19,7 @@ from kotune.plan.gpus import Gpu
 from kotune.plan.memory import Memory, Method
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.reading import load
 from kotune.recipe.schema import Limit, Recipe
 from kotune.score import batches
@@ -159,7 +160,7 @@ def limited(plan: Plan, limit: Limit) -> Plan:
     return replace(shorter, on=[_on(shorter, one.gpu) for one in plan.on])
 
 
-def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
+def _configs(recipe: Recipe, rows: int) -> dict[bool, AxolotlConfig]:
     """Axolotl's configuration as a run makes it on a GPU without bf16 of its own (True) and on
     another (False)."""
     commit = shapes.commit(presets.find(recipe.model, recipe.template).base)
@@ -169,7 +170,7 @@ def _configs(recipe: Recipe, rows: int) -> dict[bool, dict[str, Any]]:
     }
 
 
-def way_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
+def way_of(recipe: Recipe, shape: Shape, config: AxolotlConfig) -> Way:
     """How an Axolotl configuration of a recipe trains a model of this shape."""
     targets = config.get("lora_target_modules")
     names = (
@@ -188,7 +189,7 @@ def way_of(recipe: Recipe, shape: Shape, config: dict[str, Any]) -> Way:
     return Way(method, precision, bool({"bf16", "fp16"} & recipe.axolotl.keys()))
 
 
-def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
+def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     """How an Axolotl configuration trains on what was counted."""
     packing, length = bool(config.get("sample_packing")), int(config["sequence_len"])
     batch_size = int(config["micro_batch_size"]) * int(
@@ -208,7 +209,7 @@ def schedule_of(config: dict[str, Any], counted: Counted) -> Schedule:
     return Schedule(batch_size, taken, packing, length, evaluations, pad_to)
 
 
-def _notes(config: dict[str, Any], counted: Counted) -> Sequence[str]:
+def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
     notes = [
         f"axolotl.{key} is not counted: more is trained or kept than stands here"
         for key in NOT_COUNTED

@@ -60,8 +60,8 @@ def verdict(plan: Plan, one: On) -> str:
     if not one.micro:
         return f"{one.gpu.name}: does not fit"
     spent = cost(one.total, plan.price)
-    money = f", {spent['won']:,.0f} won" if spent else ""
-    money += f" (${spent['dollars']:,.2f})" if spent and spent["dollars"] is not None else ""
+    money = f", {spent.won:,.0f} won" if spent else ""
+    money += f" (${spent.dollars:,.2f})" if spent and spent.dollars is not None else ""
     return (
         f"{one.gpu.name}: fits, with micro_batch_size up to {one.micro}; about"
         f" {one.total / 60:,.0f} minutes{money}"
@@ -126,7 +126,8 @@ def _time(plan: Plan) -> Iterator[Row]:
         yield name, *(f"{one.seconds[key] / 60:,.1f}" for one in plan.on)
     yield "all of it", *(f"{one.total / 60:,.1f}" for one in plan.on)
     if plan.price:
-        yield "won", *(f"{(cost(one.total, plan.price) or {})['won']:,.0f}" for one in plan.on)
+        costs = (cost(one.total, plan.price) for one in plan.on)
+        yield "won", *(f"{spent.won:,.0f}" for spent in costs if spent)
 
 
 def _time_notes(plan: Plan) -> Iterator[str]:

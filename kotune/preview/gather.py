@@ -8,14 +8,17 @@ their models are compared on it."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from kodata.prepare.output import Manifest
+from pydantic import TypeAdapter
+
 from kotune import pipeline, stages
 from kotune.models import presets
+from kotune.preview.tokens import Shown, Tokens
 from kotune.recipe.reading import load
-from kotune.runs.folder import Run, read_json
+from kotune.runs.folder import Inputs, Run, read_json
 from kotune.runs.job import Job
+from kotune.runs.manifest import Manifest
 from kotune.worker.call import call, temporary
 from kotune.worker.device import detect_device
 
@@ -27,13 +30,20 @@ class Seen:
     recipe: str
     model: str
     template: str
-    tokens: dict[str, Any]
+    tokens: Tokens
 
     @property
     def per_character(self) -> float:
         """Tokens of all messages' contents, without template and special tokens, by their
         characters (lengths.of_contents)."""
-        return float(self.tokens["content"]["tokens"] / self.tokens["content"]["characters"])
+        return self.tokens.content.tokens / self.tokens.content.characters
+
+
+class Ratio(NamedTuple):
+    """A recipe, and how many times the cheapest one's tokens it needs for the same text."""
+
+    seen: Seen
+    times: float
 
 
 @dataclass(frozen=True)
@@ -48,22 +58,29 @@ class PreparedData:
         """The recipe whose model has the fewest tokens for the text."""
         return min(self.seen, key=lambda seen: seen.per_character)
 
-    def costs(self) -> list[tuple[Seen, float]]:
+    def costs(self) -> list[Ratio]:
         """The other recipes with how many times the cheapest one's tokens they need for the same
         text."""
         least = self.cheapest
         return [
-            (seen, seen.per_character / least.per_character)
+            Ratio(seen, seen.per_character / least.per_character)
             for seen in self.seen
             if seen is not least
         ]
 
 
-def examples(sets: list[PreparedData]) -> Iterator[list[tuple[Seen, dict[str, Any]]]]:
+class SeenExample(NamedTuple):
+    """An example as one recipe's model sees it."""
+
+    seen: Seen
+    example: Shown
+
+
+def examples(sets: list[PreparedData]) -> Iterator[list[SeenExample]]:
     """Each example that is shown, as each recipe that trains on it sees it."""
     for data in sets:
-        for sides in zip(*(seen.tokens["shown"] for seen in data.seen), strict=True):
-            yield list(zip(data.seen, sides, strict=True))
+        for sides in zip(*(seen.tokens.shown for seen in data.seen), strict=True):
+            yield list(map(SeenExample, data.seen, sides))
 
 
 def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> list[PreparedData]:
@@ -82,24 +99,31 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
         call("preview", root, bases=bases, items=items)
         names = {job.run.root: file.stem for job, file in zip(jobs, files, strict=True)}
         return [
-            PreparedData(manifest, [_seen(job, names[job.run.root]) for job in group])
-            for manifest, group in groups
+            PreparedData(group.manifest, [_seen(job, names[job.run.root]) for job in group.jobs])
+            for group in groups
         ]
 
 
-def _prepared(jobs: list[Job]) -> list[tuple[Manifest, list[Job]]]:
+def _prepared(jobs: list[Job]) -> list["_Group"]:
     """The data of every job in its run folder, converted once for all that prepare the same."""
-    groups: list[tuple[dict[str, Any], Manifest, list[Job]]] = []
+    groups: list[_Group] = []
     for job in jobs:
         inputs = stages.inputs(job, "prepare")
-        same = next((group for group in groups if group[0] == inputs), None)
+        same = next((group for group in groups if group.inputs == inputs), None)
         if same:
-            job.run.path("data").symlink_to(same[2][0].run.path("data"))
-            same[2].append(job)
+            job.run.path("data").symlink_to(same.jobs[0].run.path("data"))
+            same.jobs.append(job)
         else:
-            manifest = job.prepare()
-            groups.append((inputs, manifest, [job]))
-    return [(manifest, group) for _, manifest, group in groups]
+            groups.append(_Group(inputs, job.prepare(), [job]))
+    return groups
+
+
+class _Group(NamedTuple):
+    """Jobs that prepare the same data."""
+
+    inputs: Inputs
+    manifest: Manifest
+    jobs: list[Job]
 
 
 def _seen(job: Job, name: str) -> Seen:
@@ -108,5 +132,5 @@ def _seen(job: Job, name: str) -> Seen:
         name,
         job.recipe.model,
         template.stem if template else "own",
-        read_json(job.run.path("tokens.json")),
+        TypeAdapter(Tokens).validate_python(read_json(job.run.path("tokens.json"))),
     )

@@ -3,6 +3,8 @@
 from contextlib import chdir
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from kotune.models import hub
 from kotune.preview import tokens
 from kotune.runs.folder import Run, write_json
@@ -14,6 +16,9 @@ def run(root: Path, bases: dict[str, str], items: int) -> None:
     for name, base in bases.items():
         folder = root / name
         with bounds.tokenizing():
-            hub.write_own_template(base, folder, Run(folder).record()["model_revision"])
+            hub.write_own_template(base, folder, Run(folder).record().model_revision)
         with chdir(folder):  # Axolotl's paths are relative
-            write_json(folder / "tokens.json", tokens.look(folder, items))
+            write_json(
+                folder / "tokens.json",
+                TypeAdapter(tokens.Tokens).dump_python(tokens.look(folder, items)),
+            )

@@ -4,7 +4,6 @@ colour."""
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
 
 from rich.console import Console
 from rich.status import Status
@@ -13,8 +12,9 @@ from rich.text import Text
 from kotune.display import table
 from kotune.display.phrases import Phrases
 from kotune.display.terminal import terminal
-from kotune.preview.gather import PreparedData, Seen, examples
+from kotune.preview.gather import PreparedData, Seen, SeenExample, examples
 from kotune.preview.tables import tables
+from kotune.preview.tokens import Piece, Shown
 
 BAR = "▏"  # stands in no Korean text, as · does
 NEWLINE = "↵"
@@ -59,24 +59,20 @@ def _legend(say: Phrases, plain: bool) -> Text:
     return Text("\n").join([*(Text(*line) for line in styled), *map(Text, lines)])
 
 
-def _print_example(
-    number: int, sides: list[tuple[Seen, dict[str, Any]]], say: Phrases, console: Console
-) -> None:
-    first = sides[0][1]
-    named = say(
-        "example", number=number, guid=first["guid"], source=first["source"], form=first["form"]
-    )
+def _print_example(number: int, sides: list[SeenExample], say: Phrases, console: Console) -> None:
+    first = sides[0].example
+    named = say("example", number=number, guid=first.guid, source=first.source, form=first.form)
     console.print(Text(f"\n{named}", "bold"))
     for seen, example in sides:
         console.print(Text(headline(seen, example, say)))
-        console.print(written(example["pieces"], _is_plain(console)))
+        console.print(written(example.pieces, _is_plain(console)))
 
 
-def headline(seen: Seen, example: dict[str, Any], say: Phrases) -> str:
+def headline(seen: Seen, example: Shown, say: Phrases) -> str:
     """Whose tokens these are, how many of them are trained, and whether they fit."""
-    limit = seen.tokens["examples"]["sequence_len"]
-    whole = sum(tokens for _, tokens, _, _ in example["pieces"])
-    trained = sum(tokens for _, tokens, is_trained, _ in example["pieces"] if is_trained)
+    limit = seen.tokens.examples.sequence_len
+    whole = sum(piece.tokens for piece in example.pieces)
+    trained = sum(piece.tokens for piece in example.pieces if piece.trained)
     told = say(
         "tokens_of",
         recipe=seen.recipe,
@@ -93,10 +89,10 @@ def visible(text: str) -> tuple[str, str]:
     return (shown[:-1], "\n") if shown.endswith("\n") else (shown, "")
 
 
-def written(pieces: Iterable[list[Any]], plain: bool) -> Text:
+def written(pieces: Iterable[Piece], plain: bool) -> Text:
     """The pieces of an example as text; without styles where `plain`."""
     line, between = Text(), ""
-    for trained, run in groupby(pieces, key=lambda piece: bool(piece[2])):
+    for trained, run in groupby(pieces, key=lambda piece: piece.trained):
         line.append(between, "dim")
         between = "[[" if plain and trained else ""
         for text, tokens, _, special in run:

@@ -47,9 +47,9 @@ def _tokens(sets: list[PreparedData], say: Phrases) -> Table:
 
 
 def _figures(seen: Seen, say: Phrases) -> Row:
-    found = seen.tokens["examples"]
-    over = say("over_of", n=f"{found['too_long']:,}", number=f"{found['number']:,}")
-    spread = (f"{found[key]:,g}" for key in ("median", "p95", "longest", "sequence_len"))
+    of = seen.tokens.examples
+    over = say("over_of", n=f"{of.too_long:,}", number=f"{of.number:,}")
+    spread = (f"{length:,g}" for length in (of.median, of.p95, of.longest, of.sequence_len))
     return seen.model, seen.template, f"{seen.per_character:.3f}", *spread, over
 
 
@@ -67,11 +67,11 @@ def _costs(data: PreparedData, say: Phrases) -> Iterator[str]:
 
 
 def _too_long(seen: Seen, say: Phrases) -> Iterator[str]:
-    found = seen.tokens["examples"]
-    if found["too_long"]:
+    of = seen.tokens.examples
+    if of.too_long:
         numbers = {
-            "n": f"{found['too_long']:,}",
-            "limit": f"{found['sequence_len']:,}",
-            "longest": found["longest"],
+            "n": f"{of.too_long:,}",
+            "limit": f"{of.sequence_len:,}",
+            "longest": of.longest,
         }
-        yield say.told("too_long", found["excess_length_strategy"], recipe=seen.recipe, **numbers)
+        yield say.told("too_long", of.excess_length_strategy, recipe=seen.recipe, **numbers)

@@ -7,12 +7,15 @@ training (lengths.py)."""
 import math
 import statistics
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kotune.layout import CONFIG, TRAIN
 from kotune.parity import lengths
 from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
+from kotune.recipe.axolotl_keys import AxolotlConfig
+from kotune.runs.proof import Content
 from kotune.runs.reading import yaml_of
 
 # tokens of a piece: whole characters, whether each of them has one token, two, three or four
@@ -30,35 +33,67 @@ class Piece(NamedTuple):
     special: bool
 
 
-def look(run: Path, items: int) -> dict[str, Any]:
-    """What tokens.json holds of a run folder, which must be the current directory (Axolotl's paths
-    are relative).
+@dataclass(frozen=True)
+class Spread:
+    """The lengths of all examples in tokens, with their template. `p95`: by nearest rank."""
 
-    `content`: tokens and characters of the messages alone; `examples`: of all examples with their
-    template, how many, and how long in tokens (`p95` by nearest rank); `shown`: the first `items`
-    examples of each data entry in pieces."""
+    number: int
+    median: float
+    p95: int
+    longest: int
+    sequence_len: int
+    too_long: int
+    excess_length_strategy: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An example in pieces."""
+
+    guid: str
+    source: str
+    form: str
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """tokens.json, which goes from the job to the preview. `content`: the messages alone; `shown`:
+    the first examples of each data entry."""
+
+    content: Content
+    examples: Spread
+    shown: list[Shown]
+
+
+def look(run: Path, items: int) -> Tokens:
+    """The tokens of a run folder, which must be the current directory (Axolotl's paths are
+    relative). `items`: examples to show of each data entry."""
     tokenizer, strategy = load_strategy(run / CONFIG)
     config = yaml_of(run / CONFIG)
     rows = read_rows(run / TRAIN, items)
-    return {
-        "content": lengths.of_contents(run, tokenizer),
-        "examples": {
-            **_spread(
-                [length for length, *_ in lengths.of_examples(run, tokenizer)],
-                int(config["sequence_len"]),
-            ),
-            "excess_length_strategy": config.get("excess_length_strategy") or "drop",
-        },
-        "shown": [
-            {
-                "guid": row["guid"],
-                "source": row["source"],
-                "form": row["form"],
-                "pieces": list(pieces(side, tokenizer)),
-            }
+    lengths_of = [example.tokens for example in lengths.of_examples(run, tokenizer)]
+    return Tokens(
+        content=lengths.of_contents(run, tokenizer),
+        examples=_spread(lengths_of, config),
+        shown=[
+            Shown(row["guid"], row["source"], row["form"], list(pieces(side, tokenizer)))
             for row, side in zip(rows, train_side(strategy, rows), strict=True)
         ],
-    }
+    )
+
+
+def _spread(tokens: list[int], config: AxolotlConfig) -> Spread:
+    ranked, limit = sorted(tokens), int(config["sequence_len"])
+    return Spread(
+        number=len(ranked),
+        median=statistics.median(ranked),
+        p95=ranked[math.ceil(0.95 * len(ranked)) - 1],
+        longest=ranked[-1],
+        sequence_len=limit,
+        too_long=sum(length > limit for length in ranked),
+        excess_length_strategy=config.get("excess_length_strategy") or "drop",
+    )
 
 
 def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
@@ -86,15 +121,3 @@ def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
 
 def _text(ids: list[int], tokenizer: Any) -> str:
     return str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
-
-
-def _spread(tokens: list[int], limit: int) -> dict[str, Any]:
-    ranked = sorted(tokens)
-    return {
-        "number": len(ranked),
-        "median": statistics.median(ranked),
-        "p95": ranked[math.ceil(0.95 * len(ranked)) - 1],
-        "longest": ranked[-1],
-        "sequence_len": limit,
-        "too_long": sum(length > limit for length in ranked),
-    }

@@ -1,2 +1,2 @@
-"""What may be asked: a recipe is read strictly, checked against Axolotl's own schema, and every
-problem is listed at once. Nothing heavy is imported here."""
+"""Reads and checks recipes (strict YAML, kotune's schema, Axolotl's own schema) and lists every
+problem at once. Nothing heavy is imported here."""

@@ -1,50 +1,50 @@
-"""What may stand in a recipe's `axolotl:` block: keys that kotune.recipe.axolotl_keys allows, of
-types that Axolotl takes, with values that kotune.recipe.axolotl_values takes. One value is ours:
-`gradient_checkpointing: auto` (kotune.train.config)."""
+"""Checks a recipe's `axolotl:` block.
+
+Keys must be allowed by kotune.recipe.axolotl_keys. Types must fit Axolotl's schema. Values must be
+accepted by kotune.recipe.axolotl_values. One value is kotune's own: `gradient_checkpointing: auto`
+(kotune.train.config)."""
 
 from typing import Any
 
 from kotune.recipe import axolotl_schema, axolotl_values
-from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNJUDGED
+from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNREVIEWED, AxolotlConfig
 
 AUTO = ("gradient_checkpointing", "auto")
 
 
-def problems(block: Any, key: str = "axolotl", under: dict[str, Any] | None = None) -> list[str]:
-    """Every `key.path: what; what to do` of the block, which is laid over the defaults `under`.
+def problems(block: Any, key: str = "axolotl", under: AxolotlConfig | None = None) -> list[str]:
+    """Every problem of the block as `key.path: what; what to do`. `under` are the defaults that the
+    block overrides.
 
-    Values are judged once all keys and types are right.
+    Values are checked only if all keys and types are right.
     """
     if not isinstance(block, dict):
         return []
     block = {name: value for name, value in block.items() if (name, value) != AUTO}
-    found = [(name, told) for name in block if (told := _not_allowed(name))]
-    found += axolotl_schema.problems(block)
-    found = found or [*axolotl_values.problems(block), *_step(block, under or {})]
-    return [f"{key}.{path}: {told}" for path, told in found]
+    problems = [(name, reason) for name in block if (reason := _refusal(name))]
+    problems += axolotl_schema.problems(block)
+    problems = problems or [*axolotl_values.problems(block), *_batch(block, under or {})]
+    return [f"{key}.{path}: {message}" for path, message in problems]
 
 
-def _not_allowed(name: str) -> str | None:
-    """Why a key may not be said; None where it may, or where the schema tells that Axolotl has none
-    of that name."""
+def _refusal(name: str) -> str | None:
+    """Why a recipe may not set this key. None for an allowed key, and for a key that Axolotl does
+    not have (the schema check reports it)."""
     if name in OWNED:
         return f"kotune sets this from the recipe; use `{OWNED[name]}`"
     if name in REFUSED:
         return REFUSED[name]
-    return None if name in ALLOWED or name not in axolotl_schema.load()["properties"] else UNJUDGED
+    is_known = name in axolotl_schema.load()["properties"]
+    return UNREVIEWED if is_known and name not in ALLOWED else None
 
 
-def _step(block: dict[str, Any], under: dict[str, Any]) -> list[tuple[str, str]]:
-    """micro_batch_size x gradient_accumulation_steps = batch_size, on one GPU."""
+def _batch(block: AxolotlConfig, under: AxolotlConfig) -> list[tuple[str, str]]:
+    """Checks micro_batch_size x gradient_accumulation_steps = batch_size, on one GPU."""
     whole, micro = ({**under, **block}.get(key) for key in ("batch_size", "micro_batch_size"))
     if "gradient_accumulation_steps" in block:
-        told = "follows from micro_batch_size and gradient_accumulation_steps; leave it out"
-        return [("batch_size", told)] if "batch_size" in block else []
+        message = "follows from micro_batch_size and gradient_accumulation_steps; leave it out"
+        return [("batch_size", message)] if "batch_size" in block else []
     if isinstance(whole, int) and isinstance(micro, int) and micro > 0 and whole % micro:
-        return [
-            (
-                "micro_batch_size",
-                f"{micro} does not divide the {whole} examples of a step (batch_size)",
-            )
-        ]
+        message = f"{micro} does not divide the {whole} examples of a step (batch_size)"
+        return [("micro_batch_size", message)]
     return []

@@ -1,11 +1,15 @@
-"""Every key of Axolotl's configuration, judged: what a recipe's `axolotl:` block may say, and why
-it may not say the rest.
+"""Every key of Axolotl's configuration: the keys that a recipe's `axolotl:` block may set, and the
+reason why it may not set the others.
 
-A key that stands in no group here is refused, so that a new Axolotl brings nothing that nobody has
-looked at; a test names it. The groups are strings of words to stay readable;
-tests/recipe/test_axolotl_keys.py holds them against Axolotl's own schema."""
+A key that is in no group here is refused, so a new Axolotl cannot bring an unreviewed key.
+tests/recipe/test_axolotl_keys.py compares the groups with Axolotl's own schema and names such keys.
+The groups are strings of words to stay readable."""
 
-# What a recipe may say, by what it is about. Values are held to kotune.recipe.axolotl_values.
+from typing import Any
+
+AxolotlConfig = dict[str, Any]  # keys and values of Axolotl; its own schema checks them
+
+# The keys that a recipe may set, by subject. kotune.recipe.axolotl_values checks their values.
 GROUPS = {
     "batch and length": (
         """
@@ -108,7 +112,7 @@ GROUPS = {
 }
 ALLOWED = {key: group for group, keys in GROUPS.items() for key in keys.split()}
 
-# Keys of Axolotl's that follow from the recipe's own keys, with what to use instead.
+# Axolotl keys that kotune sets from the recipe's own keys, by the key to use instead.
 _BY = {
     "model": (
         "base_model is_falcon_derived_model is_llama_derived_model is_mistral_derived_model"
@@ -134,36 +138,34 @@ OWNED = {key: instead for instead, keys in _BY.items() for key in keys.split()}
 
 CODE = "runs code that is neither kotune's nor Axolotl's and is not accepted in a recipe; remove it"
 ELSEWHERE = (
-    "reads or fetches something that no hash of the run covers; remove it and use `model` or `data`"
+    "reads or downloads something that the run's hash does not cover; remove it and use `model` or"
+    " `data`"
 )
 PUBLISHES = (
-    "would send the model, the data or a service of it out of this machine; a run publishes"
-    " nothing; remove it"
+    "would publish the model or the data, or serve the model to others; a run publishes nothing;"
+    " remove it"
 )
 HOST = (
-    "names where metrics go, and only the environment may (MLFLOW_TRACKING_URI, COMET_URL_OVERRIDE,"
-    " ...); remove it"
+    "sets where metrics are sent; remove it and use the environment (MLFLOW_TRACKING_URI,"
+    " COMET_URL_OVERRIDE, ...)"
 )
 SECRET = "a secret has no place in a recipe; remove it and set it in the environment"
 OTHER = (
-    "changes what training is, which kotune neither proves nor scores; it trains an adapter on"
-    " answers; remove it"
+    "selects another kind of training; kotune only trains an adapter on answers, and proves and"
+    " scores only that; remove it"
 )
-BASE = (
-    "puts other numbers into the base model, so that base and tuned could no longer be compared;"
-    " remove it"
-)
+BASE = "changes the base model's weights, so base and tuned could no longer be compared; remove it"
 SIZE = (
-    "gives the embedding another size, and scoring loads the base model, which has its own;"
+    "changes the size of the embedding, but scoring loads the base model with its own size;"
     " remove it"
 )
 LAUNCHER = (
-    "starts training on other terms than one process in the run folder, which kotune does not"
-    " watch; remove it"
+    "starts training in another way than as one process in the run folder, and kotune cannot"
+    " watch that; remove it"
 )
 FLASH = (
-    "is fetched from the hub as code where flash_attn is not installed; kotune uses flash attention"
-    " by itself where it is, so remove it"
+    "downloads code from the hub if flash_attn is not installed; remove it: kotune uses flash"
+    " attention by itself if flash_attn is installed"
 )
 _FOR = {
     CODE: (
@@ -203,27 +205,27 @@ _FOR = {
     LAUNCHER: "local_rank ray_num_workers ray_run_name resources_per_worker use_ray world_size",
     FLASH: "flash_attention",
 }
-# What of Axolotl's a recipe may not say, with the reason and what to do.
+# Axolotl keys that a recipe may not set, with the reason and what to do.
 REFUSED = {
     "plugins": "a plugin runs foreign code and is not accepted in a recipe; remove it",
     "trust_remote_code": (
-        "code that comes with a model is never run; choose a model of a kind that transformers has"
+        "code that comes with a model is never run; choose a model type that transformers includes"
     ),
     "dynamic_checkpoint": (
-        "Axolotl would remove the file that it names; press Ctrl-C instead and start again"
+        "Axolotl would delete the file that it names; remove it, and stop a run with Ctrl-C"
     ),
     **{key: reason for reason, keys in _FOR.items() for key in keys.split()},
 }
-UNJUDGED = (
-    "is a key of Axolotl's that nobody has judged yet (kotune/recipe/axolotl_keys.py), so no recipe"
-    " may say it; remove it"
+UNREVIEWED = (
+    "is an Axolotl key that kotune has not reviewed (kotune/recipe/axolotl_keys.py), so a recipe"
+    " may not set it; remove it"
 )
 
-# Of `datasets` only these keys may differ; all others follow from `data`, and parity is proven on
-# those.
+# The only keys of `datasets` that a recipe may set. The others follow from `data`, and parity is
+# proven on those.
 LAID_OVER = ("roles_to_train", "train_on_eos", "train_on_eot")
-# Allowed keys that hold models of Axolotl's own, each with the keys, at any depth, that a recipe
-# may say inside.
+# Allowed keys that hold a model of Axolotl's schema, with the keys that a recipe may set inside it,
+# at any depth.
 INSIDE = {
     "datasets": LAID_OVER,
     "fp8_config": ("recipe",),

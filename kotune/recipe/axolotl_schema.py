@@ -1,9 +1,9 @@
-"""The full JSON schema of the pinned Axolotl's configuration, kept in the repo so that checking a
-recipe imports no torch.
+"""The full JSON schema of the pinned Axolotl's configuration. It is stored in the repository, so
+checking a recipe does not import torch.
 
-`python -m kotune.recipe.axolotl_schema` writes `axolotl_schema.json` anew from the installed
-Axolotl; a test compares the two. `axolotl config-schema` is not used: it prints a banner to stdout
-and leaves nested models out."""
+`python -m kotune.recipe.axolotl_schema` rewrites `axolotl_schema.json` from the installed Axolotl;
+a test compares the two. `axolotl config-schema` is not used, because it prints a banner to stdout
+and omits nested models."""
 
 import json
 from functools import cache
@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from kodata.errors import did_you_mean
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
-MOST = 20  # unknown keys of one mapping that are looked up and told
+JsonSchema = dict[str, Any]  # the schema of Axolotl, or a part of it
+
+MAX_UNKNOWN = 20  # unknown keys of one mapping that are listed
 SCHEMA_FILE = Path(__file__).with_name("axolotl_schema.json")
-KEPT = (
+KEYWORDS = (  # the JSON Schema keywords that validation needs
     "$ref",
     "anyOf",
     "allOf",
@@ -30,29 +33,29 @@ KEPT = (
 
 
 @cache
-def load() -> dict[str, Any]:
-    """The kept schema: `properties` (one a top-level key) and `$defs` (nested models)."""
-    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+def load() -> JsonSchema:
+    """The stored schema: `properties` (the top-level keys) and `$defs` (nested models)."""
+    schema: JsonSchema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     return schema
 
 
-def generate() -> dict[str, Any]:
-    """The schema of the installed Axolotl's input model, stripped to what checking needs. Imports
-    axolotl (seconds)."""
+def generate() -> JsonSchema:
+    """The schema of the installed Axolotl's input model, reduced to what validation needs. Imports
+    axolotl (takes seconds)."""
     from axolotl.utils.schemas.config import AxolotlInputConfig
     from pydantic.json_schema import GenerateJsonSchema
 
     class Schema(GenerateJsonSchema):
-        def enum_schema(self, schema: Any) -> dict[str, Any]:
-            # Axolotl's quantization enum holds torch dtypes, which have no JSON form: a recipe
-            # spells them by name.
+        def enum_schema(self, schema: Any) -> JsonSchema:
+            # Axolotl's quantization enum holds torch dtypes, which have no JSON form. A recipe
+            # uses their names.
             values = [
                 m.value if isinstance(m.value, (str, int, float)) else m.name
                 for m in schema["members"]
             ]
             return {"enum": values}
 
-        def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
+        def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchema:
             return {}
 
     full = AxolotlInputConfig.model_json_schema(schema_generator=Schema)
@@ -62,19 +65,19 @@ def generate() -> dict[str, Any]:
     }
 
 
-def problems(block: dict[str, Any]) -> list[tuple[str, str]]:
+def problems(block: AxolotlConfig) -> list[tuple[str, str]]:
     """(key path, what is wrong) for every key of an `axolotl:` block that Axolotl does not know or
     whose type is wrong.
 
-    Axolotl ignores unknown keys without a word, at the top and inside `datasets[]`; here they are
+    Axolotl silently ignores unknown keys, at the top level and inside `datasets[]`. Here they are
     errors everywhere."""
-    return [told for error in _validator().iter_errors(block) for told in _told(error)]
+    return [problem for error in _validator().iter_errors(block) for problem in _problems_of(error)]
 
 
 @cache
 def _validator() -> Any:
-    """JSON Schema takes 16.0 for an integer; a batch of 16.0 examples would be one of 0.0 after a
-    division."""
+    """A validator that does not accept 16.0 as an integer, as JSON Schema does: a batch size of
+    16.0 becomes 0.0 after a division."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
@@ -85,9 +88,9 @@ def _validator() -> Any:
 
 
 @cache
-def _closed() -> dict[str, Any]:
-    """The schema with unknown keys forbidden in every model, and a recipe's data sets held to the
-    one kind we train."""
+def _closed() -> JsonSchema:
+    """The schema with unknown keys forbidden in every model, and with `datasets` limited to one
+    entry of the kind that kotune trains on."""
     schema = load()
     models = {
         name: (
@@ -112,58 +115,60 @@ def _closed() -> dict[str, Any]:
     }
 
 
-def _told(error: Any) -> list[tuple[str, str]]:
-    """A jsonschema error as one or more (key path, message); a union is told by its branch that
-    came furthest."""
+def _problems_of(error: Any) -> list[tuple[str, str]]:
+    """A jsonschema error as one or more (key path, message)."""
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "anyOf" and error.context:
-        deepest = max(
-            error.context,
-            key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"),
-        )
-        if (
-            len(deepest.absolute_path) > len(error.absolute_path)
-            or deepest.validator == "additionalProperties"
-        ):
-            return _told(deepest)
-        return [(path, _unexpected(error))]
+        return _union_problems(error, path)
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        names = [name for name in error.instance if name not in known]
-        told = "Axolotl has no such key and would ignore it"
-        found = [
-            (f"{path}.{shown(name)}".lstrip("."), f"{told}{_near(name, known)}")
-            for name in names[:MOST]
-        ]
-        return found + [(path or "...", f"{len(names) - MOST} more unknown keys")] * (
-            len(names) > MOST
-        )
+        return _unknown_keys(error, path)
     if error.validator == "maxItems":
-        return [
-            (
-                path,
-                (
-                    "one entry at most: its keys are laid over the data set that kotune writes; use"
-                    " `data` for more"
-                ),
-            )
-        ]
+        message = (
+            "one entry at most: its keys override those of the data set that kotune writes; use"
+            " `data` for more data sets"
+        )
+        return [(path, message)]
     return [(path, _unexpected(error))]
+
+
+def _union_problems(error: Any, path: str) -> list[tuple[str, str]]:
+    """The problems of the branch of a union that matched furthest."""
+    deepest = max(
+        error.context,
+        key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"),
+    )
+    is_deeper = len(deepest.absolute_path) > len(error.absolute_path)
+    if is_deeper or deepest.validator == "additionalProperties":
+        return _problems_of(deepest)
+    return [(path, _unexpected(error))]
+
+
+def _unknown_keys(error: Any, path: str) -> list[tuple[str, str]]:
+    known = error.schema.get("properties", {})
+    names = [name for name in error.instance if name not in known]
+    message = "Axolotl has no such key and would ignore it"
+    problems = [
+        (f"{path}.{shown(name)}".lstrip("."), f"{message}{_key_hint(name, known)}")
+        for name in names[:MAX_UNKNOWN]
+    ]
+    if len(names) > MAX_UNKNOWN:
+        problems.append((path or "...", f"{len(names) - MAX_UNKNOWN} more unknown keys"))
+    return problems
 
 
 def _unexpected(error: Any) -> str:
     hint = did_you_mean(error.instance, _words(error.schema))
-    near = hint if "did you mean" in hint else "; change the value"
-    return f"expected {_expected(error.schema)}, found `{shown(error.instance)}`{near}"
+    advice = hint if "did you mean" in hint else "; change the value"
+    return f"expected {_expected(error.schema)}, found `{shown(error.instance)}`{advice}"
 
 
-def _near(name: str, known: dict[str, Any]) -> str:
+def _key_hint(name: str, known: JsonSchema) -> str:
     hint = did_you_mean(name, known)
     return hint if "did you mean" in hint else "; see docs.axolotl.ai for its keys"
 
 
-def _words(schema: dict[str, Any]) -> list[str]:
-    """The words that a key accepts, whatever else it does."""
+def _words(schema: JsonSchema) -> list[str]:
+    """The words that a key accepts, besides other types."""
     if "$ref" in schema:
         return _words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
     parts = [word for part in schema.get("anyOf", ()) for word in _words(part)]
@@ -174,7 +179,7 @@ def _words(schema: dict[str, Any]) -> list[str]:
     ]
 
 
-def _expected(schema: dict[str, Any]) -> str:
+def _expected(schema: JsonSchema) -> str:
     """The accepted types or values of a key, in words."""
     if "$ref" in schema:
         return _expected(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
@@ -188,21 +193,20 @@ def _expected(schema: dict[str, Any]) -> str:
 
 
 def _strip(node: Any) -> Any:
-    """Keep only the validating keywords; titles and descriptions would triple the file."""
+    """Keep only KEYWORDS; titles and descriptions would triple the size of the file."""
     if not isinstance(node, dict):
         return node
-    kept = {k: v for k, v in node.items() if k in KEPT}
+    stripped = {k: v for k, v in node.items() if k in KEYWORDS}
     for key in ("anyOf", "allOf", "prefixItems"):
-        if key in kept:
-            kept[key] = [_strip(part) for part in kept[key]]
+        if key in stripped:
+            stripped[key] = [_strip(part) for part in stripped[key]]
     for key in ("items", "additionalProperties"):
-        if key in kept:
-            kept[key] = _strip(kept[key])
-    if "properties" in kept:
-        kept["properties"] = {
-            name: _strip(field) for name, field in sorted(kept["properties"].items())
-        }
-    return kept
+        if key in stripped:
+            stripped[key] = _strip(stripped[key])
+    if "properties" in stripped:
+        fields = sorted(stripped["properties"].items())
+        stripped["properties"] = {name: _strip(field) for name, field in fields}
+    return stripped
 
 
 if __name__ == "__main__":

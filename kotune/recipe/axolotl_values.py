@@ -1,14 +1,15 @@
-"""What the allowed keys of an `axolotl:` block may hold: numbers below a ceiling, words from a
-list, and text that names neither a path nor an address. Keys and types are right when this is
-asked; recipes/README.md tells the ceilings."""
+"""Checks the values of the allowed keys of an `axolotl:` block.
+
+Numbers must be below a ceiling (recipes/README.md lists them), words must be in a list, and text
+must not be a path or an address. Keys and types were checked before."""
 
 import re
 from collections.abc import Iterator
 from math import isfinite
 from typing import Any, NamedTuple
 
-from kotune.models.patterns import trouble
-from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNJUDGED
+from kotune.models.patterns import pattern_problem
+from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNREVIEWED, AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
 Problem = tuple[str, str]  # the key's path below the block; what is wrong, and what to do
@@ -26,7 +27,7 @@ CEILINGS = (
         "each is a process with its own memory",
         "dataloader_num_workers dataset_num_proc dataset_processes",
     ),
-    Ceiling(64, "each worker keeps so many batches in memory", "dataloader_prefetch_factor"),
+    Ceiling(64, "batches that each worker keeps in memory", "dataloader_prefetch_factor"),
     Ceiling(
         131_072,
         "the longest text that Llama 3.2 reads",
@@ -34,10 +35,8 @@ CEILINGS = (
         "pad_to_multiple_of pose_max_context_len",
     ),
     Ceiling(1_024, "rows that a GPU holds at once", "micro_batch_size eval_batch_size"),
-    Ceiling(
-        65_536, "examples before the weights move once", "batch_size gradient_accumulation_steps"
-    ),
-    Ceiling(1_000, "times through the data", "num_epochs"),
+    Ceiling(65_536, "examples of one optimizer step", "batch_size gradient_accumulation_steps"),
+    Ceiling(1_000, "passes through the data", "num_epochs"),
     Ceiling(10_000_000, "months on any GPU", "max_steps"),
     Ceiling(1_024, "no longer low rank", "lora_r lora_rank_pattern qgalore_rank"),
     Ceiling(65_536, "64 times the highest rank", "lora_alpha lora_alpha_pattern"),
@@ -57,9 +56,9 @@ CEILINGS = (
     ),
     Ceiling(604_800, "seconds of a week", "ddp_timeout"),
 )
-_MOST = {key: ceiling for ceiling in CEILINGS for key in ceiling.keys.split()}
-_REST = Ceiling(1e12, "no setting is that large", "")
-_NOT_BELOW_0 = CEILINGS[0].keys.split()
+_CEILING_OF = {key: ceiling for ceiling in CEILINGS for key in ceiling.keys.split()}
+_DEFAULT_CEILING = Ceiling(1e12, "no setting is that large", "")
+_NOT_NEGATIVE = CEILINGS[0].keys.split()
 POSITIVE = (
     "batch_size",
     "micro_batch_size",
@@ -73,22 +72,22 @@ POSITIVE = (
 )
 
 _HUB = "another name may be code on the hub, which is never run"
-CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # what a key may hold, and why nothing else
+CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # a key's values, and why no others
     "attn_implementation": (
         ("eager", "sdpa", "flex_attention", "xformers", "sage", "fp8"),
-        f"{_HUB}; kotune takes flash attention by itself where flash_attn is installed",
+        f"{_HUB}; kotune uses flash attention by itself if flash_attn is installed",
     ),
     "experts_implementation": (("eager", "batched_mm", "grouped_mm"), _HUB),
     "large_head_attention": (("auto", "sdpa", "triton_flash"), _HUB),
     "peft_init_lora_weights": (
         (True, False, "gaussian"),
         (
-            "the others put other numbers into the base model, so that base and tuned could no"
-            " longer be compared"
+            "the others change the base model's weights, so base and tuned could no longer be"
+            " compared"
         ),
     ),
-    "save_safetensors": ((True,), "a file of another form is a pickle, which can run code"),
-    "sample_packing_mp_start_method": (("fork", "spawn", "forkserver"), "Python knows no other"),
+    "save_safetensors": ((True,), "the other format is a pickle, which can run code"),
+    "sample_packing_mp_start_method": (("fork", "spawn", "forkserver"), "Python has no other"),
     "fsdp": (
         (
             "full_shard",
@@ -99,10 +98,10 @@ CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # what a key may hold, and 
             "offload",
             "auto_wrap",
         ),
-        "transformers knows no other",
+        "transformers has no other",
     ),
 }
-# What may stand in a key that takes any mapping; None: any name, with plain values.
+# The names allowed in a key that accepts any mapping. None: any name, with plain values.
 MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "accelerator_config": (
         "dispatch_batches",
@@ -116,7 +115,7 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "lr_scheduler_kwargs": None,
     "max_memory": None,
     "optim_args": None,
-    # Others of inductor's name programs (cpp.cxx), folders and files, or write what was compiled.
+    # Inductor's other options name programs (cpp.cxx), folders or files, or write compiled code.
     "torch_compile_options": (
         "combo_kernels",
         "conv_1x1_as_mm",
@@ -145,8 +144,7 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
         "triton.unique_kernel_names",
     ),
 }
-# What DeepSpeed may be told. It can also launch, watch and write elsewhere; and the only words of
-# its that name no place are:
+# The DeepSpeed keys that a recipe may set. Others start programs, send metrics or write elsewhere.
 DEEPSPEED = (
     "bf16",
     "fp16",
@@ -159,8 +157,8 @@ DEEPSPEED = (
     "zero_force_ds_cpu_optimizer",
     "zero_optimization",
 )
-DEEPSPEED_WORDS = ("auto", "cpu", "none")
-# Text for the model. All other text is a word or a name.
+DEEPSPEED_WORDS = ("auto", "cpu", "none")  # its only words that do not name a path
+# Keys with text for the model. All other text is a word or a name.
 TEXT = (
     "added_tokens_overrides",
     "default_system_message",
@@ -169,8 +167,8 @@ TEXT = (
     "special_tokens",
     "tokens",
 )
-# Names of the model's modules, or patterns of them, which peft and transformers match as regular
-# expressions.
+# Keys with names of the model's modules, or patterns of them. peft and transformers match them as
+# regular expressions.
 PATTERNS = (
     "lora_alpha_pattern",
     "lora_modules_to_save",
@@ -182,33 +180,33 @@ PATTERNS = (
     "peft_trainable_token_indices",
 )
 FOLLOWS = (
-    f"follows from `data`; only {', '.join(LAID_OVER)} can be laid over the data set that kotune"
-    " writes"
+    f"follows from `data`; of a data set that kotune writes, only {', '.join(LAID_OVER)} can be"
+    " changed"
 )
 WORD = re.compile(r"[^/\\~\n\t]{0,200}")
 LONGEST = 2_000  # characters of a text
 
 
-def problems(block: dict[str, Any]) -> list[Problem]:
-    """Every value that an allowed key may not hold."""
-    return [problem for key, value in block.items() for problem in _judged(key, value)]
+def problems(block: AxolotlConfig) -> list[Problem]:
+    """Every value that its key may not have. The block has only allowed keys."""
+    return [problem for key, value in block.items() for problem in _problems_of(key, value)]
 
 
-def _judged(key: str, value: Any) -> list[Problem]:
-    found = [
-        *_chosen(key, value),
-        *_mapped(key, value),
+def _problems_of(key: str, value: Any) -> list[Problem]:
+    problems = [
+        *_choice_problems(key, value),
+        *_mapping_problems(key, value),
         *_unknown_inside(key, value, key),
-        *_matched(key, value),
+        *_pattern_problems(key, value),
     ]
-    return found or [
-        problem for path, leaf in leaves(value, key) for problem in _leaf(key, path, leaf)
+    return problems or [
+        problem for path, leaf in leaves(value, key) for problem in _leaf_problems(key, path, leaf)
     ]
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every plain value of a value with its path, and every name in a mapping too: text stands
-    there as well."""
+    """Every plain value inside a value, with its path. Names in a mapping are included, because
+    they are text too."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield f"{path}.{shown(name)}", name
@@ -220,96 +218,100 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _leaf(key: str, path: str, value: Any) -> Iterator[Problem]:
+def _leaf_problems(key: str, path: str, value: Any) -> Iterator[Problem]:
     if isinstance(value, str):
         if key in POSITIVE:
             yield path, f"must be a number above 0, found `{shown(value)}`"
         elif key not in TEXT and key not in PATTERNS and not WORD.fullmatch(value):
-            told = (
-                "is a name of at most 200 characters, and may be no path or address; found"
+            message = (
+                "must be a name of at most 200 characters, not a path or an address; found"
                 f" `{shown(value)}`"
             )
-            yield path, f"{told}; use a name without / and ~"
+            yield path, f"{message}; use a name without / and ~"
         elif len(value) > LONGEST:
-            yield path, f"{len(value):,} characters, and at most {LONGEST:,} are taken; write less"
+            yield path, f"has {len(value):,} characters; write at most {LONGEST:,}"
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield from _number(key, path, value)
+        yield from _number_problems(key, path, value)
 
 
-def _number(key: str, path: str, value: float) -> Iterator[Problem]:
-    most = _MOST.get(key, _REST)
+def _number_problems(key: str, path: str, value: float) -> Iterator[Problem]:
+    ceiling = _CEILING_OF.get(key, _DEFAULT_CEILING)
     if key in POSITIVE and not (value > 0 and isfinite(value)):
         yield path, f"must be a number above 0, found `{shown(value)}`"
     elif not isfinite(value):
         yield path, f"must be a finite number, found `{value}`; change the value"
-    elif abs(value) > most.most:
-        yield (
-            path,
-            f"at most {most.most:,.0f} ({most.why}), found `{shown(value)}`; use a smaller number",
-        )
-    elif value < 0 and key in _NOT_BELOW_0:
+    elif abs(value) > ceiling.most:
+        limit = f"at most {ceiling.most:,.0f} ({ceiling.why})"
+        yield path, f"{limit}, found `{shown(value)}`; use a smaller number"
+    elif value < 0 and key in _NOT_NEGATIVE:
         yield path, f"must be 0 or more, found `{shown(value)}`; change the value"
 
 
-def _chosen(key: str, value: Any) -> list[Problem]:
+def _choice_problems(key: str, value: Any) -> list[Problem]:
+    """Values of a key with fixed choices that are none of these."""
     if key not in CHOICES:
         return []
     choices, why = CHOICES[key]
     known = ", ".join(
         str(choice).lower() if isinstance(choice, bool) else choice for choice in choices
     )
-    told = f"must be {'one of ' * (len(choices) > 1)}{known}: {why}; found"
-    given = value if isinstance(value, list) else [value]
+    message = f"must be {'one of ' * (len(choices) > 1)}{known}: {why}; found"
+    values = value if isinstance(value, list) else [value]
     return [
-        (key, f"{told} `{shown(one)}`") for one in given if one is not None and one not in choices
+        (key, f"{message} `{shown(each)}`")
+        for each in values
+        if each is not None and each not in choices
     ]
 
 
-def _matched(key: str, value: Any) -> list[Problem]:
-    """A pattern that may be matched without end."""
-    texts = (
-        [leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)] if key in PATTERNS else []
-    )
-    told = trouble(texts)
-    return [(key, told)] if told else []
+def _pattern_problems(key: str, value: Any) -> list[Problem]:
+    """Patterns that may take forever to match."""
+    if key not in PATTERNS:
+        return []
+    message = pattern_problem([leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)])
+    return [(key, message)] if message else []
 
 
-def _mapped(key: str, value: Any) -> Iterator[Problem]:
-    """What a mapping whose keys Axolotl does not name may not hold."""
+def _mapping_problems(key: str, value: Any) -> Iterator[Problem]:
+    """Names and values that are not allowed in a mapping whose keys Axolotl's schema does not
+    list."""
     if key == "deepspeed":
-        yield from _deepspeed(value)
+        yield from _deepspeed_problems(value)
     if key not in MAPPINGS or not isinstance(value, dict):
         return
     for name, inner in value.items():
-        taken = MAPPINGS[key]
-        if taken is not None and name not in taken:
-            yield f"{key}.{shown(name)}", f"only {', '.join(taken)} can be set here; remove it"
+        allowed = MAPPINGS[key]
+        if allowed is not None and name not in allowed:
+            yield f"{key}.{shown(name)}", f"only {', '.join(allowed)} can be set here; remove it"
         elif isinstance(inner, (dict, list)):
             yield f"{key}.{shown(name)}", f"must be a plain value, found `{shown(inner)}`"
 
 
-def _deepspeed(value: Any) -> Iterator[Problem]:
+def _deepspeed_problems(value: Any) -> Iterator[Problem]:
     if isinstance(value, str):
-        yield "deepspeed", "a file that no hash of the run covers; write its content here"
+        yield (
+            "deepspeed",
+            "is a file, which the run's hash does not cover; write the file's content here",
+        )
         return
     for name in value or ():
         if name not in DEEPSPEED:
-            told = (
-                f"DeepSpeed may be told {', '.join(DEEPSPEED)} here, for it can start programs and"
-                " write elsewhere"
+            message = (
+                f"only {', '.join(DEEPSPEED)} can be set for DeepSpeed; other keys can start"
+                " programs or write elsewhere"
             )
-            yield f"deepspeed.{shown(name)}", f"{told}; remove it"
+            yield f"deepspeed.{shown(name)}", f"{message}; remove it"
     for path, leaf in _values(value, "deepspeed"):
         if isinstance(leaf, str) and leaf not in DEEPSPEED_WORDS:
-            told = (
-                f"must be a number, true, false or one of {', '.join(DEEPSPEED_WORDS)}, for other"
-                " words may name a place"
+            message = (
+                f"must be a number, true, false or one of {', '.join(DEEPSPEED_WORDS)}, because"
+                " other words may be paths"
             )
-            yield path, f"{told}; found `{shown(leaf)}`"
+            yield path, f"{message}; found `{shown(leaf)}`"
 
 
 def _values(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """leaves() without the names in mappings."""
+    """Like leaves(), but without the names in mappings."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _values(inner, f"{path}.{shown(name)}")
@@ -318,7 +320,7 @@ def _values(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _unknown_inside(key: str, value: Any, path: str) -> Iterator[Problem]:
-    """Keys inside a model of Axolotl's that INSIDE does not name."""
+    """Keys that are not allowed (INSIDE) in a value that is a model of Axolotl's schema."""
     if isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _unknown_inside(key, entry, f"{path}.{index}")
@@ -328,4 +330,4 @@ def _unknown_inside(key: str, value: Any, path: str) -> Iterator[Problem]:
         if name in INSIDE[key]:
             yield from _unknown_inside(key, inner, f"{path}.{name}")
         else:
-            yield f"{path}.{shown(name)}", FOLLOWS if key == "datasets" else UNJUDGED
+            yield f"{path}.{shown(name)}", FOLLOWS if key == "datasets" else UNREVIEWED

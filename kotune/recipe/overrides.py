@@ -1,5 +1,5 @@
-"""`--set key=value`: one key of a recipe changed on the command line, under the recipe's own strict
-rules."""
+"""Applies `--set key=value`: changes one key of a recipe, under the same strict rules as the
+file."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from kotune.recipe import strict_yaml
 from kotune.recipe.unseen import refuse_unseen
 
 
-def apply(raw: dict[str, Any], override: str) -> None:
-    """Apply one `a.b.0.c=value`; the value is YAML under the same strict rules."""
+def apply(raw: strict_yaml.Written, override: str) -> None:
+    """Apply one `a.b.0.c=value` to `raw` in place. The value is strict YAML. Raises RecipeError if
+    the text, the key or the value is wrong."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(
@@ -23,24 +24,24 @@ def apply(raw: dict[str, Any], override: str) -> None:
         raise RecipeError(
             f"--set {strict_yaml.shown(key)}: nested too deeply; a recipe needs three levels"
         )
-    place: Any = raw
-    for step, name in enumerate(parents):
-        if isinstance(place, dict):
-            place = place.setdefault(name, {})
+    parent: Any = raw
+    for depth, name in enumerate(parents, start=1):
+        if isinstance(parent, dict):
+            parent = parent.setdefault(name, {})
         else:
-            place = _item(place, name, f"--set {strict_yaml.shown('.'.join(parents[: step + 1]))}")
-    if isinstance(place, dict):
-        place[last] = value
+            parent = _item(parent, name, f"--set {strict_yaml.shown('.'.join(parents[:depth]))}")
+    if isinstance(parent, dict):
+        parent[last] = value
     else:
-        _item(place, last, f"--set {strict_yaml.shown(key)}")
-        place[int(last)] = value
+        _item(parent, last, f"--set {strict_yaml.shown(key)}")
+        parent[int(last)] = value
 
 
-def _item(place: Any, name: str, where: str) -> Any:
-    if not isinstance(place, list):
-        raise RecipeError(f"{where}: there is nothing inside a plain value; check the key")
-    if name not in map(str, range(len(place))):
+def _item(parent: Any, name: str, where: str) -> Any:
+    if not isinstance(parent, list):
+        raise RecipeError(f"{where}: a plain value has no keys inside it; check the key")
+    if name not in map(str, range(len(parent))):
         raise RecipeError(
-            f"{where}: the list has items 0 to {len(place) - 1}; give one of those numbers"
+            f"{where}: the list has items 0 to {len(parent) - 1}; give one of those numbers"
         )
-    return place[int(name)]
+    return parent[int(name)]

@@ -1,4 +1,4 @@
-"""Recipes read from files: overrides applied, defaults checked, every problem listed at once.
+"""Reads recipes from files: applies overrides, checks defaults, lists every problem at once.
 
 A problem reads `file: key.path: what; what to do`.
 """
@@ -18,7 +18,7 @@ from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
 from kotune.recipe import axolotl_block, secrets, strict_yaml
 from kotune.recipe.overrides import apply
-from kotune.recipe.schema import MOST, Data, Defaults, Limit, Recipe
+from kotune.recipe.schema import MAX_LISTED, Data, Defaults, Limit, Recipe
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import PROGRAM, RECIPES, RECIPES_PAGE
 from kotune_tasks.card import cards
@@ -27,18 +27,18 @@ DEFAULTS_FILE = RECIPES / "defaults.yml"
 
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """The recipe in `path` with `--set key=value` overrides. RecipeError lists every problem
-    found."""
+    """The recipe in `path` with `--set key=value` overrides. Raises RecipeError with every
+    problem."""
     misread: list[str] = []
-    read = strict_yaml.load(path, misread=misread)
-    if "recipes" in read and "model" not in read:
+    content = strict_yaml.load(path, misread=misread)
+    if "recipes" in content and "model" not in content:
         raise RecipeError(f"{path}: a study, not a recipe; use {PROGRAM} study {path}")
-    # `axolotl:` alone says nothing.
-    raw = {key: value for key, value in read.items() if value is not None}
+    # A key without a value, as `axolotl:` alone, is the same as no key.
+    raw = {key: value for key, value in content.items() if value is not None}
     for override in overrides:
         apply(raw, override)
-    if found := list(secrets.problems(raw)):
-        raise RecipeError(listed(path, found))  # other messages would quote it
+    if secret := list(secrets.problems(raw)):
+        raise RecipeError(list_problems(path, secret))  # other messages would quote the secret
     base = defaults()
     raw = {"adapter": base.adapter, "seed": base.seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
@@ -46,24 +46,21 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        problems = all_told(error, Recipe) + problems
+        problems = validation_problems(error, Recipe) + problems
     except OSError as error:
         problems = [f"`{shown(error.filename)}`: {error.strerror}; give another path", *problems]
     if problems or misread:
-        raise RecipeError(listed(path, problems, misread))
+        raise RecipeError(list_problems(path, problems, misread))
     return recipe
 
 
-def listed(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
-    """One problem a line, with the file, and no more of them than a person reads. Those `misread`
-    name it themselves."""
-    told = [*misread, *(f"{path}: {problem}" for problem in problems)]
-    more = (
-        [f"{path}: and {len(told) - MOST} more problems; mend these first"]
-        if len(told) > MOST
-        else []
-    )
-    return "\n".join([*told[:MOST], *more])
+def list_problems(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
+    """One problem per line, with the file name, and at most MAX_LISTED of them. Messages in
+    `misread` have the file name already."""
+    lines = [*misread, *(f"{path}: {problem}" for problem in problems)]
+    hidden = len(lines) - MAX_LISTED
+    more = [f"{path}: and {hidden} more problems; correct these first"] if hidden > 0 else []
+    return "\n".join([*lines[:MAX_LISTED], *more])
 
 
 @cache
@@ -76,17 +73,17 @@ def defaults() -> Defaults:
     try:
         checked = Defaults.model_validate(raw)
     except ValidationError as error:
-        problems += all_told(error, Defaults)
+        problems += validation_problems(error, Defaults)
     if problems:
-        raise RecipeError(listed(DEFAULTS_FILE, problems))
+        raise RecipeError(list_problems(DEFAULTS_FILE, problems))
     return checked
 
 
 def digest(recipe: Recipe, limit: Limit) -> str:
-    """Eight hex digits that change with anything that can change a result: recipe, defaults,
-    limit."""
-    whole = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:8]
+    """Eight hex digits of a hash of the recipe, the defaults and the limit: everything in them that
+    can change a result."""
+    hashed = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
@@ -95,8 +92,8 @@ def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
 
 
 def _own_tasks(data: Any) -> list[str]:
-    """Without `tasks`, each source is scored by its own task. Entries that are wrong are told by
-    validation."""
+    """The default for `tasks`: the own task of each source. Wrong entries are skipped here;
+    validation reports them."""
     names = (
         [entry.get("source") for entry in data if isinstance(entry, dict)]
         if isinstance(data, list)
@@ -110,52 +107,58 @@ def _own_tasks(data: Any) -> list[str]:
     return list(dict.fromkeys(tasks)) or list(cards())[:1]
 
 
-def all_told(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Every pydantic error of `model` once; that a list is too short after its items were refused
-    is no news. What stands beyond MOST, which nobody is told, is there to be counted."""
+def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Every pydantic error of `model` as a message. Messages after the first MAX_LISTED are empty:
+    they are only counted.
+
+    A list that is too short because its items were refused is not reported again."""
     details = error.errors(include_url=False)
-    deep = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
-    news = [
-        detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep
+    parents = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
+    reported = [
+        detail
+        for detail in details
+        if detail["type"] != "too_short" or detail["loc"] not in parents
     ]
-    return [*(_told(detail, model) for detail in news[:MOST]), *("" for _ in news[MOST:])]
+    messages = [_message(detail, model) for detail in reported[:MAX_LISTED]]
+    return messages + [""] * (len(reported) - len(messages))
 
 
-def _told(detail: ErrorDetails, model: type[BaseModel]) -> str:
+def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """One pydantic error as `key.path: what; what to do`."""
     key = ".".join(shown(part) for part in detail["loc"])
-    kind, given = detail["type"], shown(detail["input"])
+    kind, value = detail["type"], shown(detail["input"])
     if kind == "extra_forbidden":
         fields = (Data if detail["loc"][0] == "data" and model is Recipe else model).model_fields
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), fields)}"
     if kind == "missing":
         page = RECIPES_PAGE if model is Recipe else "docs/study.md"
         return f"{key}: missing or empty; add `{detail['loc'][-1]}:` ({page} describes every key)"
-    if kind in (
-        "source",
-        "form",
-        "path",
-        "revision",
-        "test_share",
-        "model",
-        "template",
-        "task",
-        "limit",
-    ):
+    if kind in OWN_KINDS:
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":
-        return f"{key}: unknown value `{given}`{did_you_mean(detail['input'], _choices(key))}"
+        return f"{key}: unknown value `{value}`{did_you_mean(detail['input'], _choices(key))}"
     if kind in KINDS:
-        return f"{key}: must be {KINDS[kind]}, found `{given}`"
-    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{given}`"
+        return f"{key}: must be {KINDS[kind]}, found `{value}`"
+    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{value}`"
 
 
 def _choices(key: str) -> tuple[str, ...]:
-    """The words that a key of the recipe's own accepts."""
+    """The words that a top-level key of a recipe accepts."""
     return get_args(Recipe.model_fields[key].annotation)
 
 
-# pydantic's kinds of error whose own words are of Python, not of YAML.
+# pydantic's error types whose messages use words of Python, not of YAML.
+OWN_KINDS = (  # types of the PydanticCustomErrors of kotune, which have complete messages
+    "source",
+    "form",
+    "path",
+    "revision",
+    "test_share",
+    "model",
+    "template",
+    "task",
+    "limit",
+)
 KINDS = {
     "model_type": "a mapping of `key: value` lines",
     "path_type": "a path",

@@ -1,7 +1,8 @@
-"""A recipe is the whole experiment: read strictly, merged with nothing hidden, every problem told
-at once.
+"""The schema of a recipe, as pydantic models. A recipe is the whole experiment: unknown keys are
+forbidden, and nothing is set outside it but recipes/defaults.yml.
 
-Messages have the form `file: key.path: what; what to do`. Nothing heavy is imported.
+Messages have the form `what; what to do`; kotune.recipe.reading adds the file and the key. Nothing
+heavy is imported.
 """
 
 import re
@@ -20,14 +21,15 @@ from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.models import sizes
-from kotune.models.presets import PRESETS, TEMPLATES, pickled, unreadable
+from kotune.models.presets import PRESETS, TEMPLATES, pickled_weights, template_file_problem
 from kotune.models.refusals import refuse
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
-# Items to score of each task: so many, as many as the task calls a quick look, or all.
+# Items to score per task: a number, the number that the task itself sets for a quick look, or all.
 Limit = int | Literal["quick"] | None
-MOST = 20  # entries of `data`, and problems that are told
+MAX_LISTED = 20  # entries of `data`, and problems in a message
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -36,11 +38,13 @@ class Strict(BaseModel):
 
 
 class Data(Strict):
-    """One data source: `source` names a module of kodata, `form` one of its forms (the first where
-    it is not given), `path` a local copy that is read instead of the hub, `revision` a commit of
-    the hub other than the source's own; `system` says whether a system turn becomes the beginning
-    of the first user's turn; `test_share` is the share of the groups that is kept for scoring,
-    where the data have no test part (kodata.test_part)."""
+    """One data source.
+
+    `source` is a module of kodata. `form` is one of its forms; the default is the first. `path` is
+    a local copy that is read instead of the hub. `revision` is a commit of the hub; the default is
+    the source's own. With `system: merge`, a system turn becomes the beginning of the first user
+    turn. `test_share` is the share of the groups that is held out for scoring if the data have no
+    test part (kodata.test_part)."""
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
@@ -64,7 +68,7 @@ class Data(Strict):
     @field_validator("form")
     @classmethod
     def _form_of_source(cls, form: str | None, info: ValidationInfo) -> str | None:
-        if "source" not in info.data:  # refused already
+        if "source" not in info.data:  # the source was refused
             return form
         forms = kodata.SOURCES[info.data["source"]].FORMS
         return forms[0] if form is None else _known(form, forms, "form")
@@ -82,15 +86,15 @@ class Data(Strict):
         if revision is None or "source" not in info.data:
             return revision
         if not is_commit(revision):
-            told = f"`{shown(revision)}` is no commit of the hub; give its 40 hex digits"
-            raise PydanticCustomError("revision", told)
+            message = f"`{shown(revision)}` is not a commit of the hub; give its 40 hex digits"
+            raise PydanticCustomError("revision", message)
         if kodata.SOURCES[info.data["source"]].CARD.hub_id is None:
             raise PydanticCustomError(
                 "revision", f"{info.data['source']} is not on the hub; leave it out"
             )
         if info.data.get("path"):
             raise PydanticCustomError(
-                "revision", "a local copy has no commit; leave out `path` or `revision`"
+                "revision", "a local copy has no commit; give only one of `path` and `revision`"
             )
         return revision
 
@@ -105,28 +109,27 @@ class Data(Strict):
         return share
 
     @property
-    def place(self) -> Path | None:
-        """Where kodata and the tasks read the data: a folder, or a commit, which stands where a
-        folder may; None: the card's."""
+    def location(self) -> Path | None:
+        """Where kodata and the tasks read the data: a folder, or a commit of the hub as a Path.
+        None: the commit of the source's card."""
         return Path(self.revision) if self.revision else self.path
 
 
 class Recipe(Strict):
-    """The resolved recipe. `axolotl` holds only what the recipe itself says; defaults are laid
-    under it when rendering."""
+    """The resolved recipe. `axolotl` has only the recipe's own keys; defaults are merged in when
+    rendering."""
 
     model: str
     adapter: Literal["lora", "qlora"]
     template: str | None = None
-    data: tuple[Data, ...] = Field(min_length=1, max_length=MOST)
+    data: tuple[Data, ...] = Field(min_length=1, max_length=MAX_LISTED)
     tasks: tuple[str, ...] = Field(min_length=1)
-    data_path: dict[
-        str, Path
-    ] = {}  # source: where its test data lies, for tasks whose source is not trained on
+    # The folder of test data by source, for tasks whose source is not trained on.
+    data_path: dict[str, Path] = {}
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
     seed: int = Field(ge=0, lt=2**32, strict=True)
-    axolotl: dict[str, Any] = {}
+    axolotl: AxolotlConfig = {}
 
     @field_validator("model")
     @classmethod
@@ -134,59 +137,49 @@ class Recipe(Strict):
         stored = as_stored(Path(name))
         if name not in PRESETS and stored != Path(name):
             name = str(stored)
-        if name not in PRESETS and _there(Path(name) / "config.json", Path.is_file):
-            try:
-                refuse(name, Path(name))
-                sizes.refuse(name, Path(name))
-            except RecipeError as error:
-                raise PydanticCustomError("model", visible(str(error))) from None
-            if weights := pickled(Path(name)):
-                told = (
-                    f"`{shown(name)}` has its weights as {weights} only, and a pickle can run code;"
-                    " convert to safetensors"
-                )
-                raise PydanticCustomError("model", told)
+        if name not in PRESETS and _exists(Path(name) / "config.json", Path.is_file):
+            _refuse_folder(name)
             return name
         if name in PRESETS or _is_hub_id(name):
             return name
-        told = (
-            f"`{shown(name)}` is no preset, no hub id (owner/name) and no model"
+        message = (
+            f"`{shown(name)}` is not a preset, a hub id (owner/name) or a model"
             f" folder{did_you_mean(name, PRESETS)}"
         )
-        raise PydanticCustomError("model", told)
+        raise PydanticCustomError("model", message)
 
     @field_validator("template")
     @classmethod
     def _known_template(cls, name: str | None) -> str | None:
         if name is None or name == "own" or name in TEMPLATES:
             return name
-        if not _there(Path(name), Path.is_file):
+        if not _exists(Path(name), Path.is_file):
             hint = did_you_mean(name, [*TEMPLATES, "own"])
-            told = f"`{shown(name)}` is no template of ours and no file{hint}"
-        elif not (told := unreadable(Path(name))):
+            message = f"`{shown(name)}` is not a template of kotune's or a file{hint}"
+        elif not (message := template_file_problem(Path(name))):
             return name
-        raise PydanticCustomError("template", told)
+        raise PydanticCustomError("template", message)
 
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of tasks; a group stands for its own."""
+        """The names of tasks, with a group replaced by its tasks."""
         known = {name: (name,) for name in cards()} | groups()
         tasks = tuple(task for name in names for task in known[_known(name, known, "task")])
         if twice := next((task for task in tasks if tasks.count(task) > 1), None):
             raise PydanticCustomError(
-                "task", f"a task is named twice: {twice} (a group names its tasks); keep one"
+                "task", f"a task is named twice: {twice} (a group includes its tasks); keep one"
             )
         return tasks
 
     @field_validator("data_path")
     @classmethod
-    def _places_of_other_sources(
-        cls, places: dict[str, Path], info: ValidationInfo
+    def _folders_of_other_sources(
+        cls, folders: dict[str, Path], info: ValidationInfo
     ) -> dict[str, Path]:
         trained = {entry.source for entry in info.data.get("data", ())}
         scored = {cards()[task].source for task in info.data.get("tasks", cards())}
-        for source in places:
+        for source in folders:
             if _known(source, kodata.SOURCES, "source") in trained:
                 raise PydanticCustomError(
                     "path", f"{source} is trained on; give `path` in its entry of `data` instead"
@@ -195,7 +188,7 @@ class Recipe(Strict):
                 raise PydanticCustomError(
                     "path", f"no task of the recipe scores {source}; leave it out"
                 )
-        return {source: _folder(path) for source, path in places.items()}
+        return {source: _folder(path) for source, path in folders.items()}
 
     @field_validator("data")
     @classmethod
@@ -205,67 +198,84 @@ class Recipe(Strict):
                 "source", "two entries have the same source and form; keep one"
             )
         for key in ("path", "revision", "test_share"):
-            said: dict[str, Any] = {}
+            first: dict[str, object] = {}
             for entry in entries:
                 value = getattr(entry, key)
-                if said.setdefault(entry.source, value) != value:
-                    told = (
-                        f"two entries of {entry.source} have another `{key}` each, and one task"
-                        " scores both; say the same"
+                if first.setdefault(entry.source, value) != value:
+                    message = (
+                        f"two entries of {entry.source} have different values of `{key}`, but one"
+                        " task scores both; use the same value"
                     )
-                    raise PydanticCustomError("source", told)
+                    raise PydanticCustomError("source", message)
         return entries
 
     @field_validator("validation_rows")
     @classmethod
     def _enough_for_every_entry(cls, rows: int, info: ValidationInfo) -> int:
         if rows < (entries := len(info.data.get("data", ()))):
-            told = (
-                f"{rows} for {entries} data entries, each of which gives one row at least; say"
-                f" {entries} or more"
+            message = (
+                f"{rows} rows for {entries} data entries, but each entry gives at least one row;"
+                f" set {entries} or more"
             )
-            raise PydanticCustomError("validation_rows", told)
+            raise PydanticCustomError("validation_rows", message)
         return rows
 
 
 class Defaults(Strict):
-    """recipes/defaults.yml: `axolotl` for all, then `cpu` or `cuda` over it; a recipe's own
-    `axolotl` comes last."""
+    """recipes/defaults.yml. `cpu` or `cuda` overrides `axolotl`; a recipe's own `axolotl` overrides
+    both."""
 
     adapter: Literal["lora", "qlora"]
     seed: int
-    axolotl: dict[str, Any]
-    cpu: dict[str, Any]
-    cuda: dict[str, Any]
+    axolotl: AxolotlConfig
+    cpu: AxolotlConfig
+    cuda: AxolotlConfig
 
 
-def limit(given: Any) -> Limit:
-    """A number of items, `quick`, or nothing. ValueError for anything else."""
-    if given in (None, "quick") or (type(given) is int and given > 0):
-        return given  # type: ignore[no-any-return]
-    raise ValueError(f"`{shown(given)}` is neither a number of items, 1 or more, nor quick")
+def limit(value: Any) -> Limit:
+    """The value, if it is a number of items, `quick` or None. Raises ValueError for anything
+    else."""
+    if value in (None, "quick") or (type(value) is int and value > 0):
+        return value  # type: ignore[no-any-return]
+    raise ValueError(f"`{shown(value)}` is neither a number of items, 1 or more, nor quick")
+
+
+def _refuse_folder(name: str) -> None:
+    """Raises PydanticCustomError for a model folder that must not be loaded."""
+    try:
+        refuse(name, Path(name))
+        sizes.refuse(name, Path(name))
+    except RecipeError as error:
+        raise PydanticCustomError("model", visible(str(error))) from None
+    if weights := pickled_weights(Path(name)):
+        message = (
+            f"`{shown(name)}` has its weights only as {weights}, and a pickle can run code;"
+            " convert it to safetensors"
+        )
+        raise PydanticCustomError("model", message)
 
 
 def _need_no_path(source: Source) -> None:
-    """A source that is neither on the hub nor shipped says what must lie at `path`."""
+    """Raises PydanticCustomError if the source is neither on the hub nor shipped, so it needs
+    `path`."""
     if source.CARD.hub_id is None:
         try:
             source.files("train")
         except DataError as error:
-            raise PydanticCustomError("path", "{told}", {"told": str(error)}) from None
+            raise PydanticCustomError("path", "{message}", {"message": str(error)}) from None
 
 
 def _folder(path: Path) -> Path:
-    """The folder, as the disk has its name."""
+    """The folder, with its name as it is stored on disk."""
     stored = as_stored(path)
-    if not _there(stored, Path.is_dir):
-        found = "is not a folder" if stored.exists() else "does not exist"
-        told = f"`{shown(path)}` {found}; give the folder that holds the data"
-        raise PydanticCustomError("path", told)
+    if not _exists(stored, Path.is_dir):
+        problem = "is not a folder" if stored.exists() else "does not exist"
+        message = f"`{shown(path)}` {problem}; give the folder that holds the data"
+        raise PydanticCustomError("path", message)
     return stored
 
 
-def _there(path: Path, is_kind: Callable[[Path], bool]) -> bool:
+def _exists(path: Path, is_kind: Callable[[Path], bool]) -> bool:
     try:
         return is_kind(path)
     except OSError as error:
@@ -276,13 +286,13 @@ def _there(path: Path, is_kind: Callable[[Path], bool]) -> bool:
 
 def _known(name: str, known: Any, kind: str) -> str:
     if name not in known:
-        told = f"unknown {kind} `{shown(name)}`{did_you_mean(name, known)}"
-        raise PydanticCustomError(kind, told)
+        message = f"unknown {kind} `{shown(name)}`{did_you_mean(name, known)}"
+        raise PydanticCustomError(kind, message)
     return name
 
 
 def _is_hub_id(name: str) -> bool:
-    """owner/name under the hub's own rules (huggingface_hub's validate_repo_id)."""
+    """Whether the name is owner/name by the hub's rules (huggingface_hub's validate_repo_id)."""
     return (
         bool(HUB_ID.fullmatch(name))
         and len(name) <= 96

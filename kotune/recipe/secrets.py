@@ -1,18 +1,17 @@
-"""Secrets have no place in a recipe: what looks like one is refused by its key, and its value is
-never shown.
+"""Finds secrets in a recipe. They are refused: the message names the key and never shows the value.
 
-Tokens come from the environment, where Axolotl and the hub's client look for them by themselves.
+Tokens belong in the environment, where Axolotl and the hub's client read them.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-TOLD = (
+MESSAGE = (
     "a secret has no place in a recipe, and this looks like one (it is not shown); remove it,"
     " revoke it if it was shared, and set it in the environment (HF_TOKEN, WANDB_API_KEY, ...)"
 )
-# Prefixes that the services themselves write before their tokens, JSON web tokens, and
+# Tokens with the prefixes that services give them, JSON web tokens, private keys, and
 # user:password@ in an address.
 TOKEN = re.compile(
     r"hf_[A-Za-z0-9]{16,}|sk-[\w-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -28,18 +27,17 @@ SECRET_NAME = re.compile(
     r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)",
     re.IGNORECASE,
 )
-# A tokenizer's, not a service's.
+# The names of a tokenizer's special tokens.
 NOT_SECRET = re.compile(r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token")
 
 
 def problems(value: Any, key: str = "") -> Iterator[str]:
-    """`key.path: what; what to do` for everything in a recipe that looks like a secret, keys
-    too."""
+    """`key.path: what; what to do` for every key or value in a recipe that looks like a secret."""
     if isinstance(value, dict):
         for name, inner in value.items():
             path = f"{key}.{masked(str(name))}".lstrip(".")
             if TOKEN.search(str(name)) or (inner is not None and _is_secret_name(str(name))):
-                yield f"{path}: {TOLD}"
+                yield f"{path}: {MESSAGE}"
             else:
                 yield from problems(inner, path)
     elif isinstance(value, list):
@@ -48,12 +46,11 @@ def problems(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, str) and (
         TOKEN.search(value) or (SERVICE.search(key) and KEY_OF_A_SERVICE.search(value))
     ):
-        yield f"{key}: {TOLD}"
+        yield f"{key}: {MESSAGE}"
 
 
 def masked(text: str) -> str:
-    """The text with every token in it as ***, for messages that quote what could not be read as a
-    recipe."""
+    """The text with every token replaced by ***, for messages that quote a recipe."""
     return TOKEN.sub("***", text)
 
 

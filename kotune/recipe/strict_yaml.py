@@ -1,9 +1,9 @@
-"""YAML without its surprises: duplicate keys, numbers that YAML reads as text or text as numbers,
-aliases, tags and characters that are not shown are errors, with the line. Whatever the file holds,
-it costs under a second and some megabytes.
+"""Reads YAML strictly. Errors with a line: duplicate keys, numbers that YAML reads as text, text
+that it reads as numbers, aliases, tags, and characters that a terminal does not show. Reading any
+file takes under a second and a few megabytes.
 
-PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90; Axolotl would
-carry that into training."""
+PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90. Axolotl would
+train with those values."""
 
 import re
 from dataclasses import dataclass, field
@@ -21,25 +21,26 @@ from kotune.recipe.unseen import refuse_unseen
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
 
 MAX_BYTES = 16_384  # PyYAML reads some 30 kB in a CPU second
-# PyYAML looks 1,024 characters ahead from every open bracket, which makes deep nesting slow.
+# PyYAML looks 1,024 characters ahead from every open bracket, so deep nesting is slow.
 MAX_DEPTH = 20
-MAX_NODES = 20_000  # values that a file of our own is built of, aliases written out
+MAX_NODES = 20_000  # values in a file that a program wrote, with aliases expanded
 MAX_SHOWN = 80  # characters of a key or value in a message
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
-DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # what fits 64 bits
-# Would act on the terminal, or cannot be written.
+DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # fits into 64 bits
+# Characters that control a terminal, and surrogates, which cannot be encoded.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-# Those, and what starts another line.
+# The same, and everything that starts another line.
 BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# What PyYAML raises beside its own errors for texts that are not of their kind, as `!!bool foo`,
-# `!!float ""`, `"\\Uffffffff"`.
-FALLS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
-PLAIN = "tag:yaml.org,2002:"  # what `!!` stands for
+# Errors of Python that PyYAML raises besides its own, for text that does not fit its tag or escape:
+# `!!bool foo`, `!!float ""`, `"\\Uffffffff"`.
+PYTHON_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+PLAIN = "tag:yaml.org,2002:"  # written as `!!`
 PLAIN_TAGS = {PLAIN + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
+Written = dict[str, Any]  # a YAML file as a user wrote it
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's own safe loader, which stops at a depth that no recipe has instead of at Python's
+    """PyYAML's safe loader with a limit on nesting. Without it, reading stops at Python's recursion
     limit, seconds later."""
 
     depth = 0
@@ -54,7 +55,8 @@ class _Loader(yaml.SafeLoader):
 
 
 class _StrictLoader(_Loader):
-    """Leaves a tag that somebody wrote as they wrote it, so that it is no plain value's."""
+    """Keeps an explicit tag as it is written, so that _Walk can tell it from the tag of a plain
+    value."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         written = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
@@ -64,15 +66,15 @@ class _StrictLoader(_Loader):
         return node
 
 
-def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -> dict[str, Any]:
-    """The mapping in a YAML file of at most `limit` bytes. Numbers that YAML would misread are told
-    in `misread`, so that what else is wrong can be told with them.
+def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -> Written:
+    """The mapping in a YAML file of at most `limit` bytes.
 
-    RecipeError for a file that is missing, empty, too long, no UTF-8, no YAML or no mapping;
-    without `misread` for these too."""
+    Messages about numbers that YAML would misread are appended to `misread`, so that they can be
+    listed with other problems. Raises RecipeError if the file is missing, empty, too long, not
+    UTF-8, not YAML or not a mapping, and for a misread number if `misread` is None."""
     value = parse(_read(path, limit), str(path), limit, misread)
     if value is None:
-        raise RecipeError(f"{path}: the file is empty; {RECIPES_PAGE} says what belongs there")
+        raise RecipeError(f"{path}: the file is empty; {RECIPES_PAGE} describes its keys")
     if not isinstance(value, dict):
         raise RecipeError(
             f"{path}: a recipe is a mapping of `key: value` lines, found {type(value).__name__}"
@@ -81,8 +83,8 @@ def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -
 
 
 def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | None = None) -> Any:
-    """One YAML document under the strict rules; `where` names the file or option in messages,
-    `misread` is as for load()."""
+    """The value of one YAML document under the strict rules. `where` names the file or option in
+    messages; `misread` as in load(). Raises RecipeError as load() does."""
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     refuse_unseen(text, where)
@@ -91,28 +93,28 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
         node = loader.get_single_node()
         if node is None:
             return None
-        found: list[str] = []
-        _Walk(where, found).check(node, "")
+        problems: list[str] = []
+        _Walk(where, problems).check(node, "")
         if misread is not None:
-            misread += found
-        elif found:
-            raise RecipeError("\n".join(found))
+            misread += problems
+        elif problems:
+            raise RecipeError("\n".join(problems))
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        told = shown(error.problem or error.context)
-        raise RecipeError(f"{where}{line}: not valid YAML: {told}; mend that line") from None
-    except (yaml.YAMLError, *FALLS) as error:
-        raise RecipeError(f"{where}: not valid YAML: {_why(error)}; mend the file") from None
+        reason = shown(error.problem or error.context)
+        raise RecipeError(f"{where}{line}: not valid YAML: {reason}; correct that line") from None
+    except (yaml.YAMLError, *PYTHON_ERRORS) as error:
+        raise RecipeError(f"{where}: not valid YAML: {_reason(error)}; correct the file") from None
     except RecursionError:
         raise RecipeError(f"{where}: nested too deeply; a recipe needs three levels") from None
 
 
 def plain(text: str) -> Any:
-    """One YAML document that a program wrote, so without the strict rules for what people write.
-    ValueError where it is no YAML, nested too deeply, or an alias makes it far larger than it
-    looks."""
+    """The value of one YAML document that a program wrote, without the strict rules for people.
+    Raises ValueError if it is not YAML, nested too deeply, or over MAX_NODES values with aliases
+    expanded."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -123,25 +125,24 @@ def plain(text: str) -> Any:
         return loader.construct_document(node)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except (yaml.YAMLError, *FALLS) as error:
-        raise ValueError(_why(error)) from None
+    except (yaml.YAMLError, *PYTHON_ERRORS) as error:
+        raise ValueError(_reason(error)) from None
 
 
-def _why(error: Exception) -> str:
-    is_told = isinstance(error, (yaml.YAMLError, ValueError))
-    return (
-        " ".join(str(error).split())
-        if is_told
-        else "a value that is not of the kind that its tag or escape says"
-    )
+def _reason(error: Exception) -> str:
+    """The message of an error; a fixed sentence for the Python errors whose message is of no
+    use."""
+    if isinstance(error, (yaml.YAMLError, ValueError)):
+        return " ".join(str(error).split())
+    return "a value does not fit its tag or escape"
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """The values in a node, those of an alias each time that it stands there. ValueError for one
-    that holds itself."""
+    """The number of values in a node. The values of an alias count each time that it is used.
+    Raises ValueError for an alias that contains itself."""
     if id(node) in known:
         if not known[id(node)]:
-            raise ValueError("an alias that holds itself")
+            raise ValueError("an alias contains itself")
         return known[id(node)]
     known[id(node)] = 0
     parts = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -151,8 +152,8 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def shown(value: object) -> str:
-    """A key or value for a message: a few words of it, no token, and nothing that a terminal would
-    act on."""
+    """A key or value for a message: at most MAX_SHOWN characters, without tokens and without
+    control characters."""
     short = masked(str(value))[: MAX_SHOWN + 1]
     text = on_one_line(short)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
@@ -161,17 +162,15 @@ def shown(value: object) -> str:
 def _read(path: Path, limit: int) -> str:
     try:
         with opened(as_stored(path)) as file:
-            data = file.read(limit + 1)  # never more, whatever the file says of its size
+            data = file.read(limit + 1)  # never more, whatever size the file reports
     except FileNotFoundError:
         raise RecipeError(
-            f"{path}: no such file{_alike(path)}; {RECIPES_LIST} lists what ships"
+            f"{path}: no such file{_name_hint(path)}; {RECIPES_LIST} lists kotune's recipes"
         ) from None
     except OSError as error:
         raise RecipeError(f"{shown(path)}: cannot be read: {error.strerror}") from None
     except ValueError:
-        raise RecipeError(
-            f"{shown(path)}: no file can have this name; give the recipe's path"
-        ) from None
+        raise RecipeError(f"{shown(path)}: not a valid file name; give the recipe's path") from None
     if len(data) > limit:
         raise RecipeError(f"{path}: over {limit:,} bytes; a recipe is about ten lines")
     try:
@@ -184,9 +183,10 @@ def _read(path: Path, limit: int) -> str:
 
 @dataclass
 class _Walk:
-    """Over the node graph before anything is built, so that an alias bomb or a tag never takes
-    effect. What the file cannot be built with is raised; numbers are collected in `misread`, and
-    built as they were meant."""
+    """Checks the node graph before any value is built, so an alias bomb or a tag has no effect.
+
+    Raises RecipeError for everything that is not allowed. Misread numbers are only collected in
+    `misread`; their nodes are corrected."""
 
     where: str
     misread: list[str]
@@ -195,7 +195,7 @@ class _Walk:
     def check(self, node: yaml.Node, key: str) -> None:
         if id(node) in self.seen:
             raise self._error(
-                node, key, "anchors and aliases are not used in recipes; write it out"
+                node, key, "anchors and aliases are not allowed in recipes; write the value out"
             )
         self.seen.add(id(node))
         if node.tag.startswith("!"):
@@ -224,7 +224,7 @@ class _Walk:
             path = f"{key}.{shown(name.value)}".lstrip(".")
             if CONTROL.search(name.value):
                 raise self._error(
-                    name, path, "a control character or half a character in a key; take it out"
+                    name, path, "a control character or a surrogate in a key; remove it"
                 )
             if name.value in first:
                 raise self._error(
@@ -239,54 +239,50 @@ class _Walk:
             raise self._error(
                 node,
                 key,
-                f"a control character or half a character in `{shown(text)}`; take it out",
+                f"a control character or a surrogate in `{shown(text)}`; remove it",
             )
         if _is_plain_text(node) and NUMBER_AS_TEXT.fullmatch(text):
-            meant = _as_number(text)
-            told = f"YAML reads `{shown(text)}` as text, not a number; write {shown(meant)}"
-            node.tag, node.value = (
-                f"tag:yaml.org,2002:{'float' if 'e' in meant or '.' in meant else 'int'}",
-                meant,
-            )
+            number = _as_number(text)
+            message = f"YAML reads `{shown(text)}` as text, not a number; write {shown(number)}"
+            kind = "float" if "e" in number or "." in number else "int"
+            node.tag, node.value = PLAIN + kind, number
         elif (
             node.tag.endswith((":int", ":float"))
             and not DECIMAL.fullmatch(text)
             and not _is_decimal_fraction(node)
         ):
-            told = (
-                f"`{shown(text)}` is no decimal number of at most 18 digits; write it so, or quote"
-                " it if it is text"
+            message = (
+                f"`{shown(text)}` is not a decimal number of at most 18 digits; write one, or"
+                " quote it if it is text"
             )
-            node.tag = "tag:yaml.org,2002:str"
+            node.tag = PLAIN + "str"
         else:
             return
-        self.misread.append(str(self._error(node, key, told)))
+        self.misread.append(str(self._error(node, key, message)))
 
-    def _error(self, node: yaml.Node, key: str, told: str) -> RecipeError:
-        return RecipeError(f"{self.where}:{node.start_mark.line + 1}: {key or 'top level'}: {told}")
+    def _error(self, node: yaml.Node, key: str, message: str) -> RecipeError:
+        line = node.start_mark.line + 1
+        return RecipeError(f"{self.where}:{line}: {key or 'top level'}: {message}")
 
 
 def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
     return node.tag.endswith(":float") and ":" not in node.value and len(node.value) <= 40
 
 
-def _alike(path: Path) -> str:
-    """What is named like a missing file: files beside it, but for what all recipes start from, or
-    recipes that ship."""
-    beside = [other.name for other in path.parent.glob("*.yml")]
-    shipped = (
-        [other.stem for other in RECIPES.glob("**/*.yml")]
-        if path.name == str(path) and not path.suffix
-        else []
-    )
+def _name_hint(path: Path) -> str:
+    """Suggests a name like that of a missing file: a file beside it, or a recipe that ships with
+    kotune. Never defaults.yml, which is not a recipe."""
+    names = [other.name for other in path.parent.glob("*.yml")]
+    is_bare_name = path.name == str(path) and not path.suffix
+    if is_bare_name:
+        names += [other.stem for other in RECIPES.glob("**/*.yml")]
     return did_you_mean(
-        path.name, [name for name in beside + shipped if name not in ("defaults.yml", "defaults")]
+        path.name, [name for name in names if name not in ("defaults.yml", "defaults")]
     )
 
 
 def _is_plain_text(node: yaml.ScalarNode) -> bool:
-    # Style: the kind of quotes, None without.
-    return node.tag.endswith(":str") and node.style is None
+    return node.tag.endswith(":str") and node.style is None  # style: the quotes, None if unquoted
 
 
 def _name(node: yaml.Node) -> str:
@@ -294,7 +290,7 @@ def _name(node: yaml.Node) -> str:
 
 
 def _as_number(text: str) -> str:
-    """How YAML 1.1 wants a number: a dot in the mantissa and a signed exponent, no thousands
+    """The number as YAML 1.1 reads it: a dot in the mantissa, a signed exponent, no thousands
     commas."""
     mantissa, _, exponent = text.replace(",", "").lower().partition("e")
     if not exponent:

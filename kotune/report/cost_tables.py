@@ -1,8 +1,8 @@
-"""What runs cost, as a table in a reader's language with a column a run."""
+"""What runs cost, as a table in a reader's language with a column for each run."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from kotune.compare.efficiency import Efficiency
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
@@ -26,38 +26,39 @@ GAINS = {
 }
 
 
-def costs(result: Result, say: Phrases) -> Table:
-    """All of it; money where a price was given."""
+def costs(result: Result, phrases: Phrases) -> Table:
+    """All costs; money only if a price is given."""
     facts = result.efficiency()
-    columns = [dict(_cost(fact, say)) for fact in facts]
+    columns = [dict(_cost(fact, phrases)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
-    taken = zip(result.names.values(), (fact["base_from"] for fact in facts), strict=True)
-    told = [
-        say("base_from", run=name, others=", ".join(others)) for name, others in taken if others
+    taken = zip(result.names.values(), (fact.base_from for fact in facts), strict=True)
+    copied = [
+        phrases("base_from", run=name, others=", ".join(others)) for name, others in taken if others
     ]
-    notes = [say("costs_note"), *told, _price(result, say)]
-    return Table(say("costs_title"), ("", *result.names.values()), rows, 1, notes)
+    notes = [phrases("costs_note"), *copied, _price(result, phrases)]
+    return Table(phrases("costs_title"), ("", *result.names.values()), rows, 1, notes)
 
 
-def _cost(fact: dict[str, Any], say: Phrases) -> Iterator[tuple[str, str]]:
-    for stage, seconds in fact["seconds"].items():
-        yield say("seconds_of", stage=say.word("stages", stage)), number(seconds, ",.1f")
+def _cost(facts: Efficiency, phrases: Phrases) -> Iterator[tuple[str, str]]:
+    """A run's column: the name and the text of each figure."""
+    for stage, seconds in facts.seconds.items():
+        yield phrases("seconds_of", stage=phrases.word("stages", stage)), number(seconds, ",.1f")
     for key, form in FORMS.items():
-        yield say(key), number(fact[key], form)
-    if fact["cost"]:
-        yield say("cost_won"), number(fact["cost"]["won"], ",.0f")
-        yield say("cost_dollars"), number(fact["cost"]["dollars"], ",.2f")
+        yield phrases(key), number(getattr(facts, key), form)
+    if facts.cost:
+        yield phrases("cost_won"), number(facts.cost.won, ",.0f")
+        yield phrases("cost_dollars"), number(facts.cost.dollars, ",.2f")
     for key, form in GAINS.items():
-        for task, points in fact[key].items():
-            yield say(key, task=task), number(points, form)
+        for task, points in getattr(facts, key).items():
+            yield phrases(key, task=task), number(points, form)
 
 
-def _price(result: Result, say: Phrases) -> str:
+def _price(result: Result, phrases: Phrases) -> str:
     if result.price is None:
-        return say("no_price")
+        return phrases("no_price")
     hour, rate = result.price
-    told = say("price", won=f"{hour:,g}")
-    return f"{told} " + (say("no_rate") if rate is None else say("rate", won=f"{rate:,g}"))
+    text = phrases("price", won=f"{hour:,g}")
+    return f"{text} " + (phrases("no_rate") if rate is None else phrases("rate", won=f"{rate:,g}"))
 
 
 def _union(columns: Sequence[dict[str, str]]) -> list[str]:

@@ -1,17 +1,16 @@
-"""What a run says on the screen while it goes on: a line a task, and what its training is doubted
-for."""
+"""The lines that a run prints: a line for each task, and reasons to doubt its training."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from kodata.aihub_dialogue.shapes import OTHER_ANSWERS
 from kodata.chat.turns import UNTRAINED_END
 from kodata.control_text import ENDED, REWRITTEN, SPACED
 from kodata.dialogue import EMPTY, UNANSWERED, UNASKED
-from kodata.prepare.output import Manifest
 from kodata.reading.keys import CONTROLS
 from kotune.display.phrases import LANGUAGES, Phrases
-from kotune.runs.records import EQUAL, NOT_PROVEN, NOT_TRAINED
+from kotune.runs.manifest import Manifest, ManifestEntry
+from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, Parity, TaskProof
+from kotune.runs.records import Doubted, Halved, MetricValue, TaskScores
 from kotune_tasks.card import cards
 
 SHOWN = 5  # of what is not read
@@ -28,148 +27,135 @@ DONE = {
 }
 
 
-def doubts(record: dict[str, Any], say: Phrases) -> list[str]:
-    """What a reader of run.json's training should know: warnings, and batches that were made
-    smaller."""
-    found = [
-        *(record.get("warnings") or []),
-        *({"kind": "halved", **h} for h in record.get("halvings") or []),
-    ]
-    return [say.told("doubts", fact["kind"], **fact) for fact in found]
+def doubts(
+    warnings: Sequence[Doubted] | None, halvings: Sequence[Halved] | None, phrases: Phrases
+) -> list[str]:
+    """Why a training may be doubted, as run.json has it: warnings, and micro-batches that were made
+    smaller. A sentence each."""
+    facts = [warning.as_json() for warning in warnings or ()]
+    facts += [{"kind": "halved", **halving.as_json()} for halving in halvings or ()]
+    return [phrases.told("doubts", str(fact["kind"]), **fact) for fact in facts]
 
 
-def score_lines(scores: dict[str, Any]) -> list[str]:
-    """A line a task, for the screen of a run: the judged metric of base and tuned, and the
-    difference."""
+def score_lines(scores: dict[str, TaskScores]) -> list[str]:
+    """A line for each task: the primary metric of base and tuned, and their difference."""
     return [_score_line(task, cards()[task].primary, entry) for task, entry in scores.items()]
 
 
-def _score_line(task: str, metric: str, entry: dict[str, Any]) -> str:
-    base, tuned = entry["base"][metric], entry["tuned"][metric]
-    told = (
+def _score_line(task: str, metric: str, entry: TaskScores) -> str:
+    base, tuned = entry.base[metric], entry.tuned[metric]
+    values = (
         f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n ="
         f" {_asked(base, tuned)})"
     )
-    others = len(entry["base"]) - 1
-    doubt = "; NOT PROVEN: not asked as it is trained" if entry.get("proven") == NOT_PROVEN else ""
-    return f"{task} {metric}: {told}" + doubt + (f"; {others} more in the report" if others else "")
+    others = len(entry.base) - 1
+    doubt = "; NOT PROVEN: not asked as it is trained" if entry.proven == NOT_PROVEN else ""
+    more = f"; {others} more in the report" if others else ""
+    return f"{task} {metric}: {values}{doubt}{more}"
 
 
-def _difference(base: dict[str, float | None], tuned: dict[str, float | None]) -> str:
-    if base["value"] is None or tuned["value"] is None:
+def _difference(base: MetricValue, tuned: MetricValue) -> str:
+    if base.value is None or tuned.value is None:
         return "n/a"
-    return f"{tuned['value'] - base['value']:+.3f}"
+    return f"{tuned.value - base.value:+.3f}"
 
 
-def _asked(base: dict[str, Any], tuned: dict[str, Any]) -> str:
-    """How many items have the metric; both numbers where only some answers have it and base's are
-    others than tuned's."""
-    return " and ".join(f"{n:,}" for n in dict.fromkeys((base["n"], tuned["n"])))
+def _asked(base: MetricValue, tuned: MetricValue) -> str:
+    """How many items have the metric; both numbers if base and tuned differ in that."""
+    return " and ".join(f"{n:,}" for n in dict.fromkeys((base.n, tuned.n)))
 
 
-def _value(metric: dict[str, float | None]) -> str:
-    value, stderr = metric["value"], metric["stderr"]
-    if value is None:
+def _value(metric: MetricValue) -> str:
+    if metric.value is None:
         return "n/a"
-    return f"{value:.3f}" + (f" ± {stderr:.3f}" if stderr is not None else "")
+    return f"{metric.value:.3f}" + (f" ± {metric.stderr:.3f}" if metric.stderr is not None else "")
 
 
-def proven(proof: dict[str, Any]) -> Iterator[str]:
-    """What the render stage says of its proof: whose labels were looked at, and a line a task."""
-    rows, checked = proof["labels"]["rows"], proof["labels"]["checked"]
+def proven(proof: Parity) -> Iterator[str]:
+    """The result of the proof: a line for the labels, and one for each task."""
+    rows, checked = proof.labels.rows, proof.labels.checked
     rest = "" if checked == rows else "; the others were looked at as text alone"
     yield (
         f"parity labels: the answer and its end of turn alone, in {checked:,} of {rows:,}"
         f" rows{rest}"
     )
-    if trimmed := proof["lengths"]["trimmed"]:
+    if trimmed := proof.lengths.trimmed:
         yield (
             f"the model's chat template takes away the white space before a turn in {trimmed:,}"
             " rows, as in scoring; a `template` of ours leaves it"
         )
-    for task, found in proof["tasks"].items():
-        yield f"parity {task}: {_proven(cards()[task].source, found)}"
+    for task, result in proof.tasks.items():
+        yield f"parity {task}: {_proven(cards()[task].source, result)}"
 
 
-def _proven(source: str, found: dict[str, Any]) -> str:
-    if found["status"] == EQUAL:
-        return f"{found['items']:,} prompts equal, id by id"
-    if found["status"] == NOT_TRAINED:
+def _proven(source: str, proof: TaskProof) -> str:
+    if proof.status == EQUAL:
+        return f"{proof.items:,} prompts equal, id by id"
+    if proof.status == NOT_TRAINED:
         return "not trained on this prompt"
-    return f"NOT PROVEN: no task asks {source} as it is trained ({', '.join(found['trained'])})"
+    return f"NOT PROVEN: no task asks {source} as it is trained ({', '.join(proof.trained)})"
 
 
 def prepared(manifest: Manifest) -> Iterator[str]:
-    """What the prepare stage says of its data: rows, and all that was left out, not read or
-    rewritten."""
-    rows, dropped = (
-        manifest["rows"],
-        sum(sum(entry["dropped"].values()) for entry in manifest["entries"]),
-    )
+    """What became of the data: rows, and all that was dropped, not read or rewritten."""
+    rows = manifest.rows
+    dropped = sum(sum(entry.dropped.values()) for entry in manifest.entries)
     yield (
-        f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {dropped:,}"
-        " dropped"
+        f"{rows.train:,} training rows, {rows.validation:,} validation rows, {dropped:,} dropped"
     )
-    for entry in manifest["entries"]:
-        if told := _unread(entry):
-            yield f"{entry['source']}: not read: {told}"
-        for what, n in entry["rewritten"].items():
-            yield f"{entry['source']}: {DONE[what]} in {n:,} rows"
-        if not entry["kept"]["validation"]:
-            yield f"{entry['source']}: none of its rows is left for validation"
-    for leak in manifest["leaks"]["found"]:
-        kept = (
-            "are trained on all the same"
-            if manifest["leaks"]["policy"] == "keep"
-            else "are left out"
-        )
+    for entry in manifest.entries:
+        if unread := _unread(entry):
+            yield f"{entry.source}: not read: {unread}"
+        for what, n in entry.rewritten.items():
+            yield f"{entry.source}: {DONE[what]} in {n:,} rows"
+        if not entry.kept.validation:
+            yield f"{entry.source}: none of its rows is left for validation"
+    kept = "are trained on all the same" if manifest.leaks.policy == "keep" else "are left out"
+    for leak in manifest.leaks.found:
         yield (
-            f"{leak['source']}: {leak['rows']:,} rows stand in the test text of {leak['task']}"
-            f" ({leak['kind']}) and {kept}"
+            f"{leak.source}: {leak.rows:,} rows stand in the test text of {leak.task}"
+            f" ({leak.kind}) and {kept}"
         )
     yield from test_parts(manifest, Phrases(LANGUAGES[0]))
     yield from not_scored(manifest, Phrases(LANGUAGES[0]))
 
 
-def test_parts(manifest: Manifest, say: Phrases) -> Iterator[str]:
-    """What is scored of each task's data: whether some of the groups are kept for it, as there is
-    no test part, and what of its rows is not scored, not read or rewritten. Runs of earlier
-    versions do not say."""
-    for task, found in manifest.get("scored", {}).items():
-        for reason, n in found.get("left_out", {}).items():
-            yield say("test_left_out", task=task, n=f"{n:,}", reason=say.word("reasons", reason))
-        if keys := found.get("not_read"):
-            named = ", ".join(
-                say("unread_key", name=key, n=f"{n:,}") for key, n in list(keys.items())[:SHOWN]
+def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
+    """How each task's test data were made: groups kept for it because there is no test part, and
+    rows that are not scored, not read or rewritten. Runs of earlier versions do not record it."""
+    for task, data in manifest.scored.items():
+        for reason, n in data.left_out.items():
+            yield phrases(
+                "test_left_out", task=task, n=f"{n:,}", reason=phrases.word("reasons", reason)
             )
-            yield say("test_unread", task=task, what=named + ", ..." * (len(keys) > SHOWN))
-        for what, n in found.get("rewritten", {}).items():
-            yield say("test_rewritten", task=task, n=f"{n:,}", what=say.word("rewriting", what))
-        if share := found.get("test_share"):
-            yield say("kept_for_test", task=task, share=f"{100 * share:.3g}%")
+        if keys := data.not_read:
+            named = ", ".join(
+                phrases("unread_key", name=key, n=f"{n:,}") for key, n in list(keys.items())[:SHOWN]
+            )
+            yield phrases("test_unread", task=task, what=named + ", ..." * (len(keys) > SHOWN))
+        for what, n in data.rewritten.items():
+            yield phrases(
+                "test_rewritten", task=task, n=f"{n:,}", what=phrases.word("rewriting", what)
+            )
+        if share := data.test_share:
+            yield phrases("kept_for_test", task=task, share=f"{100 * share:.3g}%")
 
 
-def not_scored(manifest: Manifest, say: Phrases) -> Iterator[str]:
-    """The tasks that a recipe names and that have nothing to score, with the reason."""
-    for task, found in manifest.get(
-        "not_scored", {}
-    ).items():  # runs of earlier versions do not say
-        kind = "none_kept" if found["groups"] is None else "few_groups"
-        yield say.told(
-            "not_scored",
-            kind,
-            task=task,
-            **{key: f"{number:,}" for key, number in found.items() if number},
-        )
+def not_scored(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
+    """The recipe's tasks that have no test rows, with the reason."""
+    for task, groups in manifest.not_scored.items():
+        counts = {"groups": groups.groups, "needed": groups.needed}
+        kind = "none_kept" if groups.groups is None else "few_groups"
+        texts = {key: f"{count:,}" for key, count in counts.items() if count}
+        yield phrases.told("not_scored", kind, task=task, **texts)
 
 
-def _unread(entry: Manifest) -> str:
-    """The first keys and files of a data entry that nothing of a run has, and how many more there
-    are."""
-    found = [f"{key} ({n:,} rows)" for key, n in entry["not_read"].items()] + entry["unread_files"]
+def _unread(entry: ManifestEntry) -> str:
+    """The first keys and files of a data entry that were not read, and the number of the others."""
+    unread = [f"{key} ({n:,} rows)" for key, n in entry.not_read.items()] + entry.unread_files
     more = (
-        f" and {len(found) - SHOWN:,} more (data/manifest.json has all)"
-        if len(found) > SHOWN
+        f" and {len(unread) - SHOWN:,} more (data/manifest.json has all)"
+        if len(unread) > SHOWN
         else ""
     )
-    return ", ".join(found[:SHOWN]) + more
+    return ", ".join(unread[:SHOWN]) + more

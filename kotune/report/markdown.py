@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kodata.errors import visible
-from kotune.compare.answers import Changes, Example, Piece
+from kotune.compare.answers import AnswerPiece, Changes, Example
 from kotune.display.table import escaped, markdown
 from kotune.report.report import Report
 from kotune.report.sentences import notes, verdicts
@@ -11,22 +11,23 @@ from kotune.report.sentences import notes, verdicts
 
 def in_markdown(report: Report) -> str:
     """The whole of it."""
-    say, result = report.say, report.result
+    phrases, result = report.phrases, report.result
     parts = [
         f"# {escaped(report.title)}",
         "\n".join(_runs(report)),
-        *(f"**{escaped(verdict.text)}**" for verdict in verdicts(result, say)),
-        *map(escaped, notes(result, say)),
-        *map(markdown, report.judged()),
-        *([escaped(say("columns_note"))] if result.found else []),
-        *map(markdown, (*report.unlike(), *report.spent())),
-        f"## {say('loss_title')}",
+        *(f"**{escaped(verdict.text)}**" for verdict in verdicts(result, phrases)),
+        *map(escaped, notes(result, phrases)),
+        *map(markdown, report.results()),
+        *([escaped(phrases("columns_note"))] if result.comparisons else []),
+        *map(markdown, (*report.differences(), *report.costs())),
+        f"## {phrases('loss_title')}",
         "\n".join(
-            f"{place}. {escaped(report.lost(run))}" for place, run in enumerate(result.runs, 1)
+            f"{number}. {escaped(report.loss_summary(run))}"
+            for number, run in enumerate(result.runs, 1)
         ),
-        *(_changes(report) if result.found else ()),
+        *(_changes(report) if result.comparisons else ()),
         *_calibrations(report),
-        *map(markdown, report.made()),
+        *map(markdown, report.origins()),
         *(_fenced(recipe) for recipe in report.recipes),
     ]
     return "\n\n".join(parts) + "\n"
@@ -38,7 +39,7 @@ def _runs(report: Report) -> Iterator[str]:
 
 
 def _fenced(recipe: str) -> str:
-    """A recipe as it is, whatever backticks stand in it."""
+    """A recipe in a fence that is longer than any backticks in it."""
     fence = "```"
     while fence in recipe:
         fence += "`"
@@ -46,39 +47,43 @@ def _fenced(recipe: str) -> str:
 
 
 def _changes(report: Report) -> Iterator[str]:
-    yield f"## {report.say('changes_title')}"
-    for found in report.changes:
-        yield f"### {escaped(report.sides(found))}\n\n{escaped(report.changed(found))}"
-        for confusion in found.confusions:
+    yield f"## {report.phrases('changes_title')}"
+    for changes in report.changes:
+        yield f"### {escaped(report.sides(changes))}\n\n{escaped(report.change_summary(changes))}"
+        for confusion in changes.confusions:
             yield f"##{markdown(report.confusion(confusion))}"
-        for example in found.examples:
-            yield _example(example, found, report)
+        for example in changes.examples:
+            yield _example(example, changes, report)
     if report.has_seeds:
-        yield escaped(report.say("first_seeds"))
+        yield escaped(report.phrases("first_seeds"))
 
 
 def _calibrations(report: Report) -> Iterator[str]:
     if report.calibrations:
-        yield f"## {report.say('calibration_title')}"
-        yield "\n".join(f"- {escaped(report.calibrated(found))}" for found in report.calibrations)
+        yield f"## {report.phrases('calibration_title')}"
+        yield "\n".join(
+            f"- {escaped(report.calibrated(calibration))}" for calibration in report.calibrations
+        )
 
 
-def _example(example: Example, found: Changes, report: Report) -> str:
-    who = (
-        name + report.judgement(right)
-        for name, right in zip(report.who(found), example.right, strict=True)
+def _example(example: Example, changes: Changes, report: Report) -> str:
+    names = (
+        name + report.correctness(right)
+        for name, right in zip(
+            report.names_of(changes), (example.right_a, example.right_b), strict=True
+        )
     )
-    said = zip(who, (example.a, example.b), strict=True)
-    answers = [(report.say("right_answer"), [(example.gold, False)]), *said]
+    named = zip(names, (example.a, example.b), strict=True)
+    answers = [(report.phrases("right_answer"), [AnswerPiece(example.gold, False)]), *named]
     lines = [
         f"> {escaped(example.question)}",
         "",
-        *(f"- {escaped(who)}: {_marked(said)}" for who, said in answers),
+        *(f"- {escaped(names)}: {_marked(named)}" for names, named in answers),
     ]
-    return "\n".join([f"#### {escaped(report.outcome(found, example))}", "", *lines])
+    return "\n".join([f"#### {escaped(report.outcome(changes, example))}", "", *lines])
 
 
-def _marked(pieces: list[Piece]) -> str:
+def _marked(pieces: list[AnswerPiece]) -> str:
     return " ".join(
         f"**{escaped(text)}**" if mark and text.strip() else escaped(text) for text, mark in pieces
     )

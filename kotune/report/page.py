@@ -1,13 +1,13 @@
-"""A report as a page: tables, and plots in which each line says what its label says."""
+"""A report as a page of tables and plots. Each plot has its figures as text too."""
 
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 from kotune.compare.answers import Confusion
 from kotune.compare.calibration import Bin, Calibration
 from kotune.compare.comparison import Comparison
-from kotune.compare.efficiency import LOSSES, Event
+from kotune.compare.efficiency import LOSSES, Kind, Loss
 from kotune.compare.verdict import outcome
 from kotune.display import plots
 from kotune.display.page import render
@@ -16,6 +16,7 @@ from kotune.report import comparison_tables
 from kotune.report.report import Report
 from kotune.report.sentences import notes, verdicts
 from kotune.runs.finished import Finished
+from kotune.runs.records import UNDEFINED, TaskScores
 from kotune_tasks.card import cards
 
 NORMAL = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95% interval
@@ -23,6 +24,8 @@ LEAST = 1e-6  # a loss of 0 has no logarithm
 MARGIN = 0.04  # of a scale, beside the outermost interval
 NAMED = 6  # runs whose names are in a plot's legend; of more, their numbers
 
+LossAxis = Literal["tokens", "seconds"]
+LOSS_AXES: tuple[LossAxis, ...] = ("tokens", "seconds")
 Groups = dict[str, list[plots.Group]]  # by the title of their plot
 
 
@@ -38,9 +41,9 @@ def page(report: Report) -> str:
     return render(
         "report",
         report=report,
-        say=report.say,
-        said=verdicts(report.result, report.say),
-        stands_on=notes(report.result, report.say),
+        say=report.phrases,
+        said=verdicts(report.result, report.phrases),
+        stands_on=notes(report.result, report.phrases),
         spans=[*_drawn_spans(report)],
         strips=[*_drawn_strips(report)],
         curves=[*_drawn_curves(report)],
@@ -50,48 +53,69 @@ def page(report: Report) -> str:
 
 
 def spans(report: Report) -> Groups:
-    """Judged differences in points with their intervals, claimed or not."""
+    """Differences of primary metrics in points with their intervals, claimed or not."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
-    for one in report.result.found:
-        if one.scale == 100 and outcome(one) not in ("undefined", "void"):
-            titled = rows.setdefault(_criterion(one.task, report), {})
-            titled.setdefault(f"{one.task} {one.metric}", []).append(_span(one, report))
+    for comparison in report.result.comparisons:
+        if comparison.is_share and outcome(comparison) not in ("undefined", "void"):
+            titled = rows.setdefault(_criterion(comparison.task, report), {})
+            titled.setdefault(f"{comparison.task} {comparison.metric}", []).append(
+                _span(comparison, report)
+            )
     return {
-        name: [plots.Group(title, some) for title, some in titled.items()]
+        name: [plots.Group(title, rows_of_title) for title, rows_of_title in titled.items()]
         for name, titled in rows.items()
     }
 
 
 def _criterion(task: str, report: Report) -> str:
-    return report.say.word("criteria", cards()[task].criterion)
+    return report.phrases.word("criteria", cards()[task].criterion)
 
 
-def _span(one: Comparison, report: Report) -> plots.PlotRow:
+def _span(comparison: Comparison, report: Report) -> plots.PlotRow:
     value, low, high = (
-        100 * end for end in (one.found.difference, one.found.ci_low, one.found.ci_high)
+        100 * end
+        for end in (
+            comparison.paired.difference,
+            comparison.paired.ci_low,
+            comparison.paired.ci_high,
+        )
     )
-    label = comparison_tables.sides(one, report.numbers, report.say) if report.several else ""
-    return plots.PlotRow(label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(one))])
+    label = (
+        comparison_tables.sides(comparison, report.numbers, report.phrases)
+        if report.has_several
+        else ""
+    )
+    return plots.PlotRow(
+        label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(comparison))]
+    )
 
 
 def _drawn_spans(report: Report) -> Iterator[Figure]:
-    """A plot a criterion, all over the same scale."""
-    found = spans(report)
-    rows = [row for groups in found.values() for group in groups for row in group.rows]
-    ends = [0.0, *(end for row in rows for one in row.intervals for end in (one.low, one.high))]
+    """A plot for each criterion, all with the same scale."""
+    plotted = spans(report)
+    rows = [row for groups in plotted.values() for group in groups for row in group.rows]
+    ends = [
+        0.0,
+        *(
+            end
+            for row in rows
+            for interval in row.intervals
+            for end in (interval.low, interval.high)
+        ),
+    ]
     low, high = min(ends), max(ends)
     margin = MARGIN * (high - low or 1)
-    axis = plots.Axis(report.say("points_axis"), form="+~f")
-    for criterion, groups in found.items():
+    axis = plots.Axis(report.phrases("points_axis"), form="+~f")
+    for criterion, groups in plotted.items():
         yield _drawn(
             criterion, groups, plots.intervals(groups, axis, (low - margin, high + margin), zero=0)
         )
 
 
 def strips(report: Report) -> Groups:
-    """Of each task the judged metric and those that have a value to stand beside, where they lie
-    between 0 and 1."""
-    runs, found = report.result.runs, dict[str, list[plots.Group]]()
+    """The primary metric of each task, and metrics with a chance value, if they lie between 0 and
+    1."""
+    runs, groups_of = report.result.runs, dict[str, list[plots.Group]]()
     for task, name in dict.fromkeys(
         (of, name) for run in runs for of in run.scores for name in _shown(run, of)
     ):
@@ -103,30 +127,30 @@ def strips(report: Report) -> Groups:
         title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
         rows = [plots.PlotRow(_label(run, report), _figures(sides), sides) for run, sides in scored]
         held = _references([run for run, _ in scored], task, name, report)
-        found.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
-    return {task: groups for task, groups in found.items() if groups}
+        groups_of.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
+    return {task: groups for task, groups in groups_of.items() if groups}
 
 
 def _shown(run: Finished, task: str) -> list[str]:
     entry, primary = run.scores[task], cards()[task].primary
-    return [name for name in entry["base"] if name == primary or name in entry["chance"]]
+    return [name for name in entry.base if name == primary or name in entry.chance]
 
 
-def _sides(entry: dict[str, Any], name: str) -> list[plots.Interval]:
-    """Of base and tuned, without what is undefined or no share."""
-    found = []
+def _sides(entry: TaskScores, name: str) -> list[plots.Interval]:
+    """The metric's values of base and tuned, without those that are undefined or no share."""
+    intervals = []
     for kind in ("base", "tuned"):
-        score = entry[kind].get(name, {"value": None})
-        if score["value"] is not None and 0 <= score["value"] <= 1:
-            value, half = score["value"], NORMAL * (score["stderr"] or 0.0)
-            found.append(
+        score = entry.variant(kind).get(name, UNDEFINED)
+        if score.value is not None and 0 <= score.value <= 1:
+            value, half = score.value, NORMAL * (score.stderr or 0.0)
+            intervals.append(
                 plots.Interval(value, max(value - half, 0.0), min(value + half, 1.0), kind)
             )
-    return found
+    return intervals
 
 
 def _label(run: Finished, report: Report) -> str:
-    return f"{report.whose(run)}{report.name(run)}" if report.several else ""
+    return f"{report.prefix(run)}{report.name(run)}" if report.has_several else ""
 
 
 def _figures(sides: Sequence[plots.Interval]) -> str:
@@ -136,35 +160,38 @@ def _figures(sides: Sequence[plots.Interval]) -> str:
 def _references(
     runs: Sequence[Finished], task: str, metric: str, report: Report
 ) -> dict[str, float]:
-    """What a metric is held against, by its name; behind it, where it is not the same for all runs,
-    whose it is."""
-    whose: dict[tuple[str, float], list[str]] = {}
+    """The values of a metric's baselines by their names, with the numbers of the runs if a baseline
+    is not the same for all."""
+    runs_of: dict[Baseline, list[str]] = {}
     for run in runs:
-        for line in _lines(run.scores[task], task, metric, report.say):
-            whose.setdefault(line, []).append(f"{report.numbers[run.folder]}")
-    named = (
-        (name, value, "" if len(of) == len(runs) else f" ({', '.join(of)})")
-        for (name, value), of in whose.items()
-    )
-    return {f"{name}{of}": value for name, value, of in named if 0 <= value <= 1}
+        for baseline in _baselines(run.scores[task], task, metric, report.phrases):
+            runs_of.setdefault(baseline, []).append(f"{report.numbers[run.folder]}")
+    values = {}
+    for baseline, numbers in runs_of.items():
+        suffix = "" if len(numbers) == len(runs) else f" ({', '.join(numbers)})"
+        if 0 <= baseline.value <= 1:
+            values[f"{baseline.name}{suffix}"] = baseline.value
+    return values
 
 
-def _lines(
-    entry: dict[str, Any], task: str, metric: str, say: Phrases
-) -> Iterator[tuple[str, float]]:
-    """Chance, and of the judged metric the lines that were made here and what is published of
-    people and models."""
-    if metric in entry["chance"]:
-        yield say("chance"), entry["chance"][metric]
+class Baseline(NamedTuple):
+    """A baseline's name on the page, and its value."""
+
+    name: str
+    value: float
+
+
+def _baselines(entry: TaskScores, task: str, metric: str, phrases: Phrases) -> Iterator[Baseline]:
+    """Chance, and for the primary metric also the run's own baselines and published figures."""
+    if metric in entry.chance:
+        yield Baseline(phrases("chance"), entry.chance[metric])
     if metric == cards()[task].primary:
-        for name, scores in entry.get("references", {}).get("lines", {}).items():
-            if scores[metric]["value"] is not None:
-                yield say.word("lines", name), scores[metric]["value"]
-        yield from (
-            (say.word("lines", o["name"]), o["value"])
-            for o in entry.get("published", ())
-            if o["metric"] == metric
-        )
+        for name, scores in entry.references.lines.items():
+            if (value := scores[metric].value) is not None:
+                yield Baseline(phrases.word("lines", name), value)
+        for figure in entry.published:
+            if figure.metric == metric:
+                yield Baseline(phrases.word("lines", figure.name), figure.value)
 
 
 def _drawn_strips(report: Report) -> Iterator[Figure]:
@@ -186,27 +213,29 @@ def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figur
     )
 
 
-def curves(report: Report, axis: str) -> list[plots.Series]:
-    """The losses of all runs against `tokens` or `seconds`; none where no run logged two."""
-    if not any(sum("loss" in event for event in losses) > 1 for losses in report.losses):
+def curves(report: Report, axis: LossAxis) -> list[plots.Series]:
+    """The losses of all runs against `tokens` or `seconds`; empty if no run logged two."""
+    if not any(sum(loss.kind == "loss" for loss in losses) > 1 for losses in report.losses):
         return []
     names = _legend(report)
     found = [
-        plots.Series(names[at], _points(losses, axis, key), plots.colour(at), dashed=key != "loss")
-        for at, losses in enumerate(report.losses)
-        for key in LOSSES
+        plots.Series(names[i], _points(losses, axis, kind), plots.colour(i), dashed=kind != "loss")
+        for i, losses in enumerate(report.losses)
+        for kind in LOSSES
     ]
     return [series for series in found if series.points]
 
 
-def _points(losses: Sequence[Event], axis: str, key: str) -> list[plots.PlotPoint]:
+def _points(losses: Sequence[Loss], axis: LossAxis, kind: Kind) -> list[plots.PlotPoint]:
     return [
-        plots.PlotPoint(event[axis], max(event[key], LEAST)) for event in losses if key in event
+        plots.PlotPoint(getattr(loss, axis), max(loss.value, LEAST))
+        for loss in losses
+        if loss.kind == kind
     ]
 
 
 def _legend(report: Report) -> list[str]:
-    """What each run's lines are called; nothing where there is one run."""
+    """The name of each run's lines in the legend; empty for a single run."""
     runs = report.result.runs
     if len(runs) > NAMED:
         return [f"{report.numbers[run.folder]}" for run in runs]
@@ -214,46 +243,49 @@ def _legend(report: Report) -> list[str]:
 
 
 def _drawn_curves(report: Report) -> Iterator[Figure]:
-    said = " ".join(f"{report.whose(run)}{report.lost(run)}" for run in report.result.runs)
-    for axis in ("tokens", "seconds"):
-        if found := curves(report, axis):
-            title = report.say("loss_against", axis=report.say(f"{axis}_axis"))
+    text = " ".join(f"{report.prefix(run)}{report.loss_summary(run)}" for run in report.result.runs)
+    for axis in LOSS_AXES:
+        if series := curves(report, axis):
+            title = report.phrases("loss_against", axis=report.phrases(f"{axis}_axis"))
             yield Figure(
                 title,
                 plots.svg(
-                    plots.lines(found, plots.Axis(""), plots.Axis("", log=True, form="~g")),
-                    f"{title}. {said}",
+                    plots.lines(series, plots.Axis(""), plots.Axis("", log=True, form="~g")),
+                    f"{title}. {text}",
                 ),
             )
 
 
-def _drawn_confusion(report: Report, found: Confusion) -> Figure:
-    table, say = report.confusion(found), report.say
-    said = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
-    spec = plots.confusion(found.choices, found.counts, (say("given_answer"), say("right_answer")))
+def _drawn_confusion(report: Report, confusion: Confusion) -> Figure:
+    table, phrases = report.confusion(confusion), report.phrases
+    text = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
+    spec = plots.confusion(
+        confusion.choices, confusion.counts, (phrases("given_answer"), phrases("right_answer"))
+    )
     return Figure(
-        table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {said}")
+        table.title, plots.svg(spec, f"{table.title}. {', '.join(table.head[1:])}. {text}")
     )
 
 
-def _drawn_calibration(report: Report, found: Calibration) -> Figure:
-    title, say = report.calibrated(found), report.say
-    sides = {"base": found.base, "tuned": found.tuned}
+def _drawn_calibration(report: Report, calibration: Calibration) -> Figure:
+    title, phrases = report.calibrated(calibration), report.phrases
+    sides = {"base": calibration.base, "tuned": calibration.tuned}
     spec = plots.reliability(
-        {kind: dots(side) for kind, side in sides.items()}, (say("sure_axis"), say("right_axis"))
+        {kind: dots(side) for kind, side in sides.items()},
+        (phrases("sure_axis"), phrases("right_axis")),
     )
-    said = "; ".join(
-        f"{say.word('variants', kind)} {', '.join(map(_said, side))}"
+    text = "; ".join(
+        f"{phrases.word('variants', kind)} {', '.join(map(_said, side))}"
         for kind, side in sides.items()
     )
-    return Figure(title, plots.svg(spec, f"{title}. {said}"))
+    return Figure(title, plots.svg(spec, f"{title}. {text}"))
 
 
 def dots(bins: Sequence[Bin]) -> list[plots.Dot]:
     """The bins of a calibration plot, each with its share of all items."""
-    whole = sum(one.n for one in bins)
-    return [plots.Dot(one.confidence, one.right, one.n / whole) for one in bins]
+    whole = sum(bin.n for bin in bins)
+    return [plots.Dot(bin.confidence, bin.right, bin.n / whole) for bin in bins]
 
 
-def _said(one: Bin) -> str:
-    return f"{one.confidence:.2f} → {one.right:.2f} (n = {one.n:,})"
+def _said(bin: Bin) -> str:
+    return f"{bin.confidence:.2f} → {bin.right:.2f} (n = {bin.n:,})"

@@ -1,11 +1,10 @@
-"""What a report says of one run or of several that are compared, in plain words, from the files of
-the run folders alone: report.html and report.md of a run, and the page and the Markdown of a
-comparison."""
-
-from typing import Any
+"""The content of a report on one run, or on several that are compared: report.html and report.md of
+a run, and the page and the Markdown of a comparison. Made from the files of the run folders
+alone."""
 
 from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
+from kotune.compare.efficiency import Loss
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
@@ -15,139 +14,152 @@ from kotune.runs.finished import Finished
 
 
 class Report:
-    """What page and Markdown say, in one language. A table more is a line in `judged`, `unlike`,
-    `spent` or `made`."""
+    """The content of page and Markdown, in one language. A new table is added in `results`,
+    `differences`, `costs` or `origins`."""
 
-    def __init__(self, result: Result, say: Phrases) -> None:
-        self.result, self.say = result, say
-        self.several = len(result.runs) > 1
-        self.numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
-        self.changes: list[Changes] = list(changes(result.found))
+    def __init__(self, result: Result, phrases: Phrases) -> None:
+        self.result, self.phrases = result, phrases
+        self.has_several = len(result.runs) > 1
+        self.numbers = {run.folder: number for number, run in enumerate(result.runs, 1)}
+        self.changes: list[Changes] = list(changes(result.comparisons))
         self.calibrations: list[Calibration] = list(calibrations(result.runs))
-        self.losses: list[list[dict[str, Any]]] = [fact["losses"] for fact in result.efficiency()]
+        self.losses: list[list[Loss]] = [facts.losses for facts in result.efficiency()]
         self.recipes = run_tables.recipes(result.runs)
 
     @property
     def has_seeds(self) -> bool:
-        """Whether runs of one recipe stand for it together."""
-        return any(one.a.others or one.b.others for one in self.result.found)
+        """Whether some recipe has several seeds."""
+        return any(
+            comparison.a.others or comparison.b.others for comparison in self.result.comparisons
+        )
 
     @property
     def title(self) -> str:
-        return self.say("compare_title") if self.several else self.name(self.result.runs[0])
+        return self.phrases("compare_title") if self.has_several else self.name(self.result.runs[0])
 
     def name(self, run: Finished) -> str:
         return self.result.names[run.folder]
 
-    def judged(self) -> list[Table]:
-        """What was found, criterion by criterion, what it is to be held against, and what it is by
-        kinds of items; nothing where nothing was scored."""
-        if not self.result.found:
+    def results(self) -> list[Table]:
+        """Comparisons by criterion, baselines, and breakdowns by kinds of items; empty if nothing
+        was scored."""
+        if not self.result.comparisons:
             return []
-        criteria = comparison_tables.criteria(self.result, self.say)
-        kinds = comparison_tables.breakdowns(self.result, self.say)
-        seeds = comparison_tables.seeds(self.result, self.say)
-        signals = comparison_tables.signals(self.result, self.say)
+        criteria = comparison_tables.criteria(self.result, self.phrases)
+        kinds = comparison_tables.breakdowns(self.result, self.phrases)
+        seeds = comparison_tables.seeds(self.result, self.phrases)
+        signals = comparison_tables.signals(self.result, self.phrases)
         return [
             *criteria,
             *seeds,
-            comparison_tables.references(self.result, self.say),
+            comparison_tables.references(self.result, self.phrases),
             *signals,
             *kinds,
         ]
 
-    def unlike(self) -> list[Table]:
-        """What is not the same between the runs, beside their models."""
-        return list(comparison_tables.not_the_same(self.result, self.say))
+    def differences(self) -> list[Table]:
+        """What is not the same in the runs, apart from their models."""
+        return list(comparison_tables.not_the_same(self.result, self.phrases))
 
-    def spent(self) -> list[Table]:
+    def costs(self) -> list[Table]:
         """What it cost."""
-        return [cost_tables.costs(self.result, self.say)]
+        return [cost_tables.costs(self.result, self.phrases)]
 
-    def made(self) -> list[Table]:
+    def origins(self) -> list[Table]:
         """What the runs were made from, and how."""
         made = (run_tables.parity, run_tables.machine)
         return [
-            *run_tables.data(self.result, self.say),
-            *(table(self.result, self.say) for table in made),
+            *run_tables.data(self.result, self.phrases),
+            *(table(self.result, self.phrases) for table in made),
         ]
 
-    def whose(self, run: Finished) -> str:
-        """A run's place in the list of runs, before what is told of it; nothing where there is one
-        only."""
-        return f"{self.numbers[run.folder]} " if self.several else ""
+    def prefix(self, run: Finished) -> str:
+        """A run's number in the list of runs, to stand before a text about it; empty for a single
+        run."""
+        return f"{self.numbers[run.folder]} " if self.has_several else ""
 
-    def sides(self, found: Changes) -> str:
+    def sides(self, changes: Changes) -> str:
         """What is compared with what, as in `nli_sample_ko: 1 base → 1 tuned`."""
-        return f"{found.one.task}: {comparison_tables.sides(found.one, self.numbers, self.say)}"
+        comparison = changes.comparison
+        sides = comparison_tables.sides(comparison, self.numbers, self.phrases)
+        return f"{comparison.task}: {sides}"
 
-    def confusion(self, found: Confusion) -> Table:
+    def confusion(self, confusion: Confusion) -> Table:
         """Right answers in rows, given answers in columns."""
-        variant = self.whose(found.side.run) + self.say.word("variants", found.side.variant)
-        title = self.say("confusion", task=found.task, variant=variant)
+        variant = self.prefix(confusion.side.run) + self.phrases.word(
+            "variants", confusion.side.variant
+        )
+        title = self.phrases("confusion", task=confusion.task, variant=variant)
         rows = [
             (name, *(f"{count:,}" for count in counts))
-            for name, counts in zip(found.choices, found.counts, strict=True)
+            for name, counts in zip(confusion.choices, confusion.counts, strict=True)
         ]
-        return Table(title, (self.say("right_answer"), *found.choices), rows, 1)
+        return Table(title, (self.phrases("right_answer"), *confusion.choices), rows, 1)
 
-    def changed(self, found: Changes) -> str:
-        """How many items of a task are better and worse with b than with a."""
-        one, kind = found.one, "tuning" if found.is_tuning else "runs"
-        places = {key: f"{getattr(found, key):,}" for key in ("n", "won", "lost", "other")}
-        names = {"a": self.name(one.a.run), "b": self.name(one.b.run)}
-        word = "items" if found.metric else "words"
-        return self.say.told(
-            f"changed_{kind}", word, task=one.task, metric=found.metric, **places, **names
+    def change_summary(self, changes: Changes) -> str:
+        """How many items of a task are better, and how many worse, with b than with a."""
+        comparison, kind = changes.comparison, "tuning" if changes.is_tuning else "runs"
+        places = {key: f"{getattr(changes, key):,}" for key in ("n", "won", "lost", "other")}
+        names = {"a": self.name(comparison.a.run), "b": self.name(comparison.b.run)}
+        word = "items" if changes.metric else "words"
+        return self.phrases.told(
+            f"changed_{kind}", word, task=comparison.task, metric=changes.metric, **places, **names
         )
 
-    def outcome(self, found: Changes, example: Example) -> str:
+    def outcome(self, changes: Changes, example: Example) -> str:
         """The heading of an example."""
-        kind = "tuning" if found.is_tuning else "runs"
-        names = {"a": self.name(found.one.a.run), "b": self.name(found.one.b.run)}
-        return self.say.told(f"example_{kind}", example.outcome, guid=example.guid, **names)
+        kind = "tuning" if changes.is_tuning else "runs"
+        names = {"a": self.name(changes.comparison.a.run), "b": self.name(changes.comparison.b.run)}
+        return self.phrases.told(f"example_{kind}", example.outcome, guid=example.guid, **names)
 
-    def who(self, found: Changes) -> tuple[str, str]:
-        """Whose the two answers of an example are."""
-        if found.is_tuning:
-            return self.say("before"), self.say("after")
-        return self.name(found.one.a.run), self.name(found.one.b.run)
+    def names_of(self, changes: Changes) -> tuple[str, str]:
+        """The names of the two models whose answers an example shows."""
+        if changes.is_tuning:
+            return self.phrases("before"), self.phrases("after")
+        return self.name(changes.comparison.a.run), self.name(changes.comparison.b.run)
 
-    def judgement(self, is_right: bool | None) -> str:
-        """What stands behind whose answer it is; nothing where an answer is neither right nor
-        wrong."""
-        return "" if is_right is None else f", {self.say('right' if is_right else 'wrong')}"
+    def correctness(self, is_right: bool | None) -> str:
+        """The suffix ", right" or ", wrong"; empty if the answer is not scored."""
+        return "" if is_right is None else f", {self.phrases('right' if is_right else 'wrong')}"
 
-    def calibrated(self, found: Calibration) -> str:
+    def calibrated(self, calibration: Calibration) -> str:
         """The heading of a calibration plot."""
-        base, tuned = (comparison_tables.number(error) for error in found.errors)
-        return self.say(
-            "calibrated", task=f"{self.whose(found.run)}{found.task}", base=base, tuned=tuned
+        errors = (calibration.error_base, calibration.error_tuned)
+        base, tuned = map(comparison_tables.number, errors)
+        return self.phrases(
+            "calibrated",
+            task=f"{self.prefix(calibration.run)}{calibration.task}",
+            base=base,
+            tuned=tuned,
         )
 
-    def lost(self, run: Finished) -> str:
-        """The first and last training loss of a run, the last of validation, and what its training
-        is doubted for."""
-        return " ".join([self._ends(run), *doubts(run.record, self.say)])
+    def loss_summary(self, run: Finished) -> str:
+        """The first and last training loss of a run, its last validation loss, and reasons to doubt
+        its training."""
+        return " ".join(
+            [self._ends(run), *doubts(run.record.warnings, run.record.halvings, self.phrases)]
+        )
 
     def _ends(self, run: Finished) -> str:
         losses = self.losses[self.numbers[run.folder] - 1]
-        trained, validated = ([e for e in losses if key in e] for key in ("loss", "eval_loss"))
+        trained, validated = (
+            [loss for loss in losses if loss.kind == kind] for kind in ("loss", "eval_loss")
+        )
         last = (
-            [self.say("validation_loss", last=f"{validated[-1]['eval_loss']:.4f}")]
+            [self.phrases("validation_loss", last=f"{validated[-1].value:.4f}")]
             if validated
             else []
         )
         return " ".join([self._trained(trained), *last])
 
-    def _trained(self, logged: list[dict[str, Any]]) -> str:
+    def _trained(self, logged: list[Loss]) -> str:
         if not logged:
-            return self.say("no_loss")
+            return self.phrases("no_loss")
         first, last = logged[0], logged[-1]
-        places = {"first": f"{first['loss']:.4f}", "last": f"{last['loss']:.4f}"}
-        return self.say(
+        places = {"first": f"{first.value:.4f}", "last": f"{last.value:.4f}"}
+        return self.phrases(
             "losses" if len(logged) > 1 else "one_loss",
-            at=first["step"],
-            end=last["step"],
+            at=first.step,
+            end=last.step,
             **places,
         )

@@ -1,149 +1,153 @@
-"""What runs were made from and how, as tables in a reader's language: data cards, parity proof, how
-to do it again."""
+"""What runs were made from and how, as tables in a reader's language: data cards, parity proof, and
+how to reproduce them."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from kodata.errors import shown
-from kodata.prepare.output import Manifest
+from kodata.prepare.output import SIDES
 from kodata.reading.regular import content
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
-from kotune.display.table import Table
+from kotune.display.table import Row, Table
 from kotune.layout import RECIPE
 from kotune.report import data_tables
 from kotune.runs.finished import Finished
+from kotune.runs.manifest import Manifest, ManifestEntry
+from kotune.runs.proof import LabelProof, TaskProof
 from kotune.runs.reading import MAX_YAML
 from kotune.shipped import PROGRAM
 
 NOTHING = "-"
 
 
-def data(result: Result, say: Phrases) -> Iterator[Table]:
-    """The data card of each set of training data, under the names of the runs that trained on
-    it."""
-    sets: list[tuple[Manifest, list[str]]] = []
+def data(result: Result, phrases: Phrases) -> Iterator[Table]:
+    """The data card of each set of training data, with the names of the runs that trained on it."""
+    sets: list[_Data] = []
     for run in result.runs:
-        names = next((names for manifest, names in sets if manifest == run.manifest), None)
-        if names is None:
-            sets.append((run.manifest, names := []))
-        names.append(result.names[run.folder])
-    for manifest, names in sets:
-        whose = f": {' / '.join(names)}" if len(sets) > 1 else ""
+        data = next((data for data in sets if data.manifest == run.manifest), None)
+        if data is None:
+            sets.append(data := _Data(run.manifest, []))
+        data.runs.append(result.names[run.folder])
+    for data in sets:
+        suffix = f": {' / '.join(data.runs)}" if len(sets) > 1 else ""
         for piece in (_sources, data_tables.labels, data_tables.dropped, data_tables.leaks):
-            yield piece(manifest, say, whose)
+            yield piece(data.manifest, phrases, suffix)
 
 
-def _sources(manifest: Manifest, say: Phrases, whose: str) -> Table:
+class _Data(NamedTuple):
+    """A set of training data, and the names of the runs that trained on it."""
+
+    manifest: Manifest
+    runs: list[str]
+
+
+def _sources(manifest: Manifest, phrases: Phrases, suffix: str) -> Table:
     rows = [
         (
-            entry["source"],
-            entry["form"],
+            entry.source,
+            entry.form,
             _origin(entry),
-            say.word("card", entry["licence"]),
-            *(f"{n:,}" for n in entry["kept"].values()),
+            phrases.word("card", entry.licence),
+            *(f"{n:,}" for n in entry.kept.both()),
         )
-        for entry in manifest["entries"]
+        for entry in manifest.entries
     ]
-    asking = (entry for entry in manifest["entries"] if entry["obliges"])
     notes = [
-        say("obliges", source=entry["source"], text=say.word("card", entry["obliges"]))
-        for entry in asking
+        phrases("obliges", source=entry.source, text=phrases.word("card", entry.obliges))
+        for entry in manifest.entries
+        if entry.obliges
     ]
-    sides = (say.word("side", side) for side in manifest["entries"][0]["kept"])
-    head = (*map(say, ("source", "form", "origin", "licence")), *sides)
-    return Table(say("data_title") + whose, head, rows, 4, notes)
+    sides = (phrases.word("side", side) for side in SIDES)
+    head = (*map(phrases, ("source", "form", "origin", "licence")), *sides)
+    return Table(phrases("data_title") + suffix, head, rows, 4, notes)
 
 
-def _origin(entry: dict[str, Any]) -> str:
-    """Where a source's rows come from, and what proves that they are the same."""
-    place = ", ".join(str(value) for value in entry["from"].values() if value)
-    return f"{place} ({', '.join(file['sha256'][:12] for file in entry['files'][:3])})"
+def _origin(entry: ManifestEntry) -> str:
+    """Where a source's rows come from, and the digests of its first files."""
+    origin = ", ".join(str(value) for value in entry.origin.values() if value)
+    return f"{origin} ({', '.join(file.sha256[:12] for file in entry.files[:3])})"
 
 
-def parity(result: Result, say: Phrases) -> Table:
+def parity(result: Result, phrases: Phrases) -> Table:
     """The proof that each model is scored on the prompt it was trained on."""
     proofs = [run.parity for run in result.runs]
-    tasks = dict.fromkeys(task for proof in proofs for task in proof["tasks"])
-    rows = [
-        (task, *(_checked(proof["tasks"].get(task, {}), "items", say) for proof in proofs))
-        for task in tasks
+    tasks = dict.fromkeys(task for proof in proofs for task in proof.tasks)
+    rows: list[Row] = [
+        (task, *(_of_task(proof.tasks.get(task), phrases) for proof in proofs)) for task in tasks
     ]
-    rows.append((say("labels_checked"), *(_labels(proof["labels"], say) for proof in proofs)))
-    lengths = [proof["lengths"] for proof in proofs]
-    rows.append(
-        (say("longest"), *(f"{side['longest']:,} / {side['sequence_len']:,}" for side in lengths))
-    )
-    over = (
-        say("over_of", n=f"{side['too_long']:,}", number=f"{side['rows']:,}") for side in lengths
-    )
-    rows.append((say("over"), *over))
+    rows.append((phrases("labels_checked"), *(_labels(proof.labels, phrases) for proof in proofs)))
+    lengths = [proof.lengths for proof in proofs]
+    rows.append((phrases("longest"), *(f"{of.longest:,} / {of.sequence_len:,}" for of in lengths)))
+    over = (phrases("over_of", n=f"{of.too_long:,}", number=f"{of.rows:,}") for of in lengths)
+    rows.append((phrases("over"), *over))
     return Table(
-        say("parity_title"),
-        _head(say("prompts"), result),
+        phrases("parity_title"),
+        _head(phrases("prompts"), result),
         rows,
         1 + len(proofs),
-        [say("parity_note")],
+        [phrases("parity_note")],
     )
 
 
-def _checked(side: dict[str, Any], unit: str, say: Phrases) -> str:
-    """A status with how many of `unit`, items or rows, it was seen on."""
-    status = say.word("parity_status", side["status"]) if side else NOTHING
-    return (
-        f"{status} ({say(f'{unit}_checked', n=format(side[unit], ','))})"
-        if unit in side
-        else status
-    )
+def _of_task(proof: TaskProof | None, phrases: Phrases) -> str:
+    """A task's status, with the number of items that were compared."""
+    if proof is None:
+        return NOTHING
+    status = phrases.word("parity_status", proof.status)
+    if proof.items is None:
+        return status
+    return f"{status} ({phrases('items_checked', n=f'{proof.items:,}')})"
 
 
-def _labels(side: dict[str, Any], say: Phrases) -> str:
-    """What is trained, and in how many rows that was seen; of how many, where it was not seen in
-    all."""
-    rows, checked = side["rows"], side.get("checked")
-    if checked in (None, rows):
-        return _checked(side, "rows", say)
-    of_rows = say("rows_checked_of", n=f"{checked:,}", number=f"{rows:,}")
-    return f"{say.word('parity_status', side['status'])} ({of_rows})"
+def _labels(proof: LabelProof, phrases: Phrases) -> str:
+    """What is trained, with the number of rows that were checked."""
+    rows, checked = proof.rows, proof.checked
+    if checked is None or checked == rows:
+        counts = phrases("rows_checked", n=f"{rows:,}")
+    else:
+        counts = phrases("rows_checked_of", n=f"{checked:,}", number=f"{rows:,}")
+    return f"{phrases.word('parity_status', proof.status)} ({counts})"
 
 
-def machine(result: Result, say: Phrases) -> Table:
+def machine(result: Result, phrases: Phrases) -> Table:
     """What each run was made with."""
     rows = [
-        (say(key), *(str(fact(run, say)) for run in result.runs)) for key, fact in FACTS.items()
+        (phrases(key), *(str(fact(run, phrases)) for run in result.runs))
+        for key, fact in FACTS.items()
     ]
     command = shlex.join([PROGRAM, "compare", *(str(run.folder) for run in result.runs)])
-    notes = [say("compared_by", command=command)] if len(result.runs) > 1 else []
-    return Table(say("machine_title"), _head("", result), rows, 1 + len(result.runs), notes)
+    notes = [phrases("compared_by", command=command)] if len(result.runs) > 1 else []
+    return Table(phrases("machine_title"), _head("", result), rows, 1 + len(result.runs), notes)
 
 
 def _head(first: str, result: Result) -> tuple[str, ...]:
     return (first, *result.names.values())
 
 
-def _versions(run: Finished, say: Phrases) -> str:
-    known = [f"{name} {version}" for name, version in run.record["versions"].items() if version]
-    return ", ".join([f"Python {run.record['python']}", *known])
+def _versions(run: Finished, phrases: Phrases) -> str:
+    known = [f"{name} {version}" for name, version in run.record.versions.items() if version]
+    return ", ".join([f"Python {run.record.python}", *known])
 
 
-def _generation(run: Finished, say: Phrases) -> str:
-    """What the model asked for when it writes answers, none of which is done. Its text comes from
-    the model."""
-    asked = run.record.get("generation_unused") or {}
+def _generation(run: Finished, phrases: Phrases) -> str:
+    """The model's own generation settings, none of which is used. Their text comes from the
+    model."""
+    asked = run.record.generation_unused or {}
     return ", ".join(f"{name}={shown(value)}" for name, value in asked.items()) or NOTHING
 
 
 FACTS: dict[str, Callable[[Finished, Phrases], object]] = {
-    "command": lambda run, say: run.command,
-    "seed": lambda run, say: run.record["seed"],
-    "limit": lambda run, say: run.record["limit"] or say("all"),
-    "device": lambda run, say: f"{run.record['device']}, {run.record['machine']}",
-    "precision": lambda run, say: run.record["base_precision"],
-    "model_revision": lambda run, say: run.record["model_revision"] or NOTHING,
+    "command": lambda run, phrases: run.command,
+    "seed": lambda run, phrases: run.record.seed,
+    "limit": lambda run, phrases: run.record.limit or phrases("all"),
+    "device": lambda run, phrases: f"{run.record.device}, {run.record.machine}",
+    "precision": lambda run, phrases: run.record.base_precision,
+    "model_revision": lambda run, phrases: run.record.model_revision or NOTHING,
     "generation_unused": _generation,
     "versions": _versions,
-    "code": lambda run, say: run.record["code_revision"] or NOTHING,
+    "code": lambda run, phrases: run.record.code_revision or NOTHING,
 }
 
 

@@ -1,5 +1,5 @@
-"""A comparison on the terminal: verdicts first, then a table a criterion, what it cost, and what is
-not the same."""
+"""A comparison on the terminal: verdicts, a table for each criterion, costs, and differences of the
+runs."""
 
 from rich.console import Console
 from rich.text import Text
@@ -14,28 +14,28 @@ from kotune.report.sentences import notes, verdicts
 STYLES = {"better": "green", "worse": "red", "same": "", "undefined": "yellow", "void": "yellow"}
 
 
-def show(result: Result, say: Phrases, console: Console | None = None) -> None:
+def show(result: Result, phrases: Phrases, console: Console | None = None) -> None:
     """Print all of it."""
     console = table.unbroken(console)
-    for verdict in verdicts(result, say):
+    for verdict in verdicts(result, phrases):
         console.print(Text(verdict.text, STYLES[verdict.outcome]))
     console.print()
-    for note in notes(result, say):
+    for note in notes(result, phrases):
         console.print(Text(note))
     console.print()
-    for place, run in enumerate(result.runs, 1):
-        console.print(Text(f"{place}  {result.names[run.folder]}  {run.folder}"))
+    for number, run in enumerate(result.runs, 1):
+        console.print(Text(f"{number}  {result.names[run.folder]}  {run.folder}"))
     console.print()
-    judged = (
-        *tables.criteria(result, say),
-        *tables.seeds(result, say),
-        tables.references(result, say),
+    results = (
+        *tables.criteria(result, phrases),
+        *tables.seeds(result, phrases),
+        tables.references(result, phrases),
     )
-    for found in (
-        *judged,
-        *tables.breakdowns(result, say),
-        cost_tables.costs(result, say),
-        *tables.not_the_same(result, say),
+    for shown in (
+        *results,
+        *tables.breakdowns(result, phrases),
+        cost_tables.costs(result, phrases),
+        *tables.not_the_same(result, phrases),
     ):
-        table.show(found, console)
-    console.print(Text(say("columns_note")))
+        table.show(shown, console)
+    console.print(Text(phrases("columns_note")))

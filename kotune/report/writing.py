@@ -1,4 +1,4 @@
-"""A report is written as a page, as Markdown, or both."""
+"""Writes a report as a page, as Markdown, or both."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +12,11 @@ from kotune.runs.finished import Finished, made_of
 from kotune.runs.folder import publish, write_text
 
 
-def write(folder: Path, say: Phrases, price: Price | None = None) -> list[Path]:
-    """Write report.html and report.md of a run; their paths. KotuneError where the folder is not a
+def write(folder: Path, phrases: Phrases, price: Price | None = None) -> list[Path]:
+    """Write report.html and report.md of a run; their paths. KotuneError if the folder is not a
     whole run."""
     with made_of(folder):
-        report = Report(Result.of([Finished(folder)], price), say)
+        report = Report(Result.of([Finished(folder)], price), phrases)
         return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
 
 

@@ -1,23 +1,22 @@
-"""The command that makes a run once more, from its run.json: built anew from what is checked there,
-because a stranger may have written it, and whoever reads a report may type what it says."""
+"""The command that makes a run once more. It is built anew from checked values of run.json: a
+stranger may have written that file, and a reader of a report may type the command."""
 
 import re
 import shlex
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit
-from kotune.runs.folder import RUNS, command, said
+from kotune.runs.folder import RUNS, as_options, command
 from kotune.runs.job import LAUNCHERS
-from kotune.runs.records import fits
+from kotune.runs.records import fits, parsed
 
-UNKNOWN = Path("RECIPE")  # where nothing names one
-ARGUMENTS = "ARGUMENTS"  # where a launcher had some that are not told
-# Of a launcher's own arguments only those that say how many processes there are. Others name
-# programs to run, or machines: from torchrun's meeting place (--rdzv-endpoint) it loads pickles,
-# which run code (torch 2.13).
+UNKNOWN = Path("RECIPE")  # if no recipe is named
+ARGUMENTS = "ARGUMENTS"  # instead of a launcher's arguments that are not repeated
+# Only those of a launcher's own arguments that set the number of processes. Others name programs
+# to run, or machines: torchrun loads pickles, which run code, from its meeting place
+# (--rdzv-endpoint; torch 2.13).
 COUNTS = re.compile(
     r"--(nproc[-_]per[-_]node|num[-_]processes)=[1-9]\d?|--(nnodes|num[-_]machines)=1|"
     r"--master[-_]port=\d{1,5}|"
@@ -26,36 +25,35 @@ COUNTS = re.compile(
 )
 
 
-def again(record: dict[str, Any]) -> str:
-    """The command, ready for a shell: nothing in it but `run`, a recipe and options of kotune's
-    own, each word quoted."""
-    words = _words(record.get("command"))
-    name, *passed = _launcher(record.get("launcher"))
-    overrides, limit = record.get("overrides"), record.get("limit")
-    if not fits(overrides, list[str]) or not all(map(str.isprintable, overrides or ())):
-        overrides = []
-    options = said(
-        overrides or [],
+def again(record: object) -> str:
+    """The command, ready for a shell: `run`, a recipe and options of kotune's own, each word
+    quoted. `record`: the value in run.json, of any shape."""
+    facts = record if isinstance(record, dict) else {}
+    words = _words(facts.get("command"))
+    name, *passed = _launcher(facts.get("launcher"))
+    overrides, limit = parsed(facts.get("overrides"), list[str]) or [], facts.get("limit")
+    options = as_options(
+        overrides if all(map(str.isprintable, overrides)) else [],
         limit if fits(limit, Limit) else None,
         lang if (lang := _after("--lang", words)) in LANGUAGES else LANGUAGES[0],
     )
     options += ["--device", "cpu"] if _after("--device", words) == "cpu" else []
     options += ["--launcher", name] if name else []
-    place = Path(_after("--runs-dir", words) or RUNS)
-    return command(_recipe(words), *options, runs_dir=place, passed=passed)
+    runs_dir = Path(_after("--runs-dir", words) or RUNS)
+    return command(_recipe(words), *options, runs_dir=runs_dir, passed=passed)
 
 
-def _words(told: object) -> list[str]:
-    """The words of a record's command; none where it is no line of text that a shell would read as
+def _words(text: object) -> list[str]:
+    """The words of a record's command; none if it is no line of text that a shell would split into
     words."""
     try:
-        return shlex.split(told) if isinstance(told, str) and told.isprintable() else []
-    except ValueError:
+        return shlex.split(text) if isinstance(text, str) and text.isprintable() else []
+    except ValueError:  # an open quotation
         return []
 
 
 def _recipe(words: list[str]) -> Path:
-    """What stands behind `run`."""
+    """The word after `run`."""
     if len(words) < 3 or words[1] != "run" or words[2].startswith("-"):
         return UNKNOWN
     return Path(words[2])
@@ -64,17 +62,13 @@ def _recipe(words: list[str]) -> Path:
 def _after(option: str, words: list[str]) -> str | None:
     """An option's value among kotune's own options, which end at `--`."""
     ours = words[3 : words.index("--") if "--" in words else None]
-    found = dict(pairwise(ours)).get(option)
-    return None if found is None or found.startswith("-") else found
+    value = dict(pairwise(ours)).get(option)
+    return None if value is None or value.startswith("-") else value
 
 
-def _launcher(told: object) -> list[str]:
-    """A launcher and its arguments; a word in their place where one is not known to be harmless."""
-    if (
-        not fits(told, list[str])
-        or not isinstance(told, list)
-        or not told
-        or told[0] not in LAUNCHERS
-    ):
+def _launcher(value: object) -> list[str]:
+    """A launcher and its arguments; the word ARGUMENTS instead if one of them may do harm."""
+    words = parsed(value, list[str])
+    if not words or words[0] not in LAUNCHERS:
         return [""]
-    return told if all(COUNTS.fullmatch(word) for word in told[1:]) else [told[0], ARGUMENTS]
+    return words if all(COUNTS.fullmatch(word) for word in words[1:]) else [words[0], ARGUMENTS]

@@ -1,62 +1,79 @@
-"""metrics.jsonl: what training did, one JSON object a line. The plugin (kotune.train.plugin) says
-what stands in them."""
+"""metrics.jsonl: what training did, one JSON object a line (records.Event), written by
+kotune.train.plugin."""
 
 import errno
-import json
 import os
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from kotune.errors import StageError
-from kotune.runs import records
 from kotune.runs.folder import write_text
 from kotune.runs.reading import loads, raw_lines
+from kotune.runs.records import Event, parsed
 
-Event = dict[str, Any]
+
+class EventLine(NamedTuple):
+    """A line of the file, and what it says."""
+
+    text: str
+    event: Event
 
 
 def read_metrics(path: Path) -> list[Event]:
-    """The events of metrics.jsonl; none where training never began. StageError where a line is not
-    whole."""
+    """The events of metrics.jsonl; none if training never began. StageError for a line that is
+    damaged."""
     if not path.exists():
         return []
     try:
         # The last line may still be on its way.
-        return [loads(line) for line in raw_lines(path) if line.endswith(b"\n")]
-    except ValueError as error:
-        told = "run the same command again, which keeps the lines that are whole"
-        raise StageError(f"{path}: not whole ({error}); {told}") from None
+        events = [_event(line) for line in raw_lines(path) if line.endswith(b"\n")]
+    except ValueError as error:  # more than is read
+        raise _damaged(path, str(error)) from None
+    whole = [event for event in events if event is not None]
+    if len(whole) < len(events):
+        raise _damaged(path, "a line that is no event")
+    return whole
+
+
+def _damaged(path: Path, reason: str) -> StageError:
+    remedy = "run the same command again, which keeps the lines that are whole"
+    return StageError(f"{path}: not whole ({reason}); {remedy}")
 
 
 def keep_metrics_until(metrics: Path, step: int) -> str:
-    """Keep what was logged up to the checkpoint that training goes on from; the rest will be logged
-    again. Where lines are not whole, the file as it was is put beside it, and this is what to tell;
-    else empty."""
-    found, is_whole = _whole_lines(metrics)
-    told = ""
+    """Keep the events up to the checkpoint that training continues from; the others will be logged
+    again. If lines are damaged, the file is also kept under another name. Returns the message about
+    that; empty if all lines are whole."""
+    lines, is_whole = _whole_lines(metrics)
+    message = ""
     if not is_whole:
-        beside, used = (
-            _put_aside(metrics),
-            f", and the whole ones up to step {step} are used" if step else "",
+        backup = _put_aside(metrics)
+        used = f", and the whole ones up to step {step} are used" if step else ""
+        message = (
+            f"{metrics.name}: not all of its lines are whole; it is kept as {backup.name}{used}"
         )
-        told = f"{metrics.name}: not all of its lines are whole; it is kept as {beside.name}{used}"
-    kept = [event for event in found if step and event["step"] <= step and event["event"] != "end"]
-    write_text(metrics, "".join(json.dumps(event) + "\n" for event in kept))
-    return told
+    kept = [
+        line.text
+        for line in lines
+        if step and line.event.step <= step and line.event.event != "end"
+    ]
+    write_text(metrics, "".join(kept))
+    return message
 
 
-def _whole_lines(path: Path) -> tuple[list[Event], bool]:
-    """The events that have their shape, and whether all have. What a kill left of the last line
-    counts for nothing."""
-    found: list[Event] = []
+def _whole_lines(path: Path) -> tuple[list[EventLine], bool]:
+    """The lines that are events, and whether all lines are. A last line that a kill cut short does
+    not count."""
+    events: list[EventLine] = []
     damaged = 0
     try:
         for line in raw_lines(path):
             if line.endswith(b"\n"):
-                event = _event(line)
-                found += [event] if event else []
-                damaged += not event
+                if event := _event(line):
+                    events.append(EventLine(line.decode(), event))
+                else:
+                    damaged += 1
     except FileNotFoundError:
         pass
     except ValueError:  # from here on there is more than is read
@@ -65,19 +82,18 @@ def _whole_lines(path: Path) -> tuple[list[Event], bool]:
         if error.errno != errno.EFBIG:
             raise
         damaged += 1
-    return found, not damaged
+    return events, not damaged
 
 
 def _event(line: bytes) -> Event | None:
     try:
-        event = loads(line)
-    except ValueError:
+        return parsed(loads(line.decode()), Event)
+    except ValueError:  # no JSON, or no UTF-8
         return None
-    return dict(event) if records.fits(event, records.Event) else None
 
 
 def _put_aside(path: Path) -> Path:
-    """A file under another name beside its own, which nothing has yet."""
+    """Rename a file to a name beside its own that nothing has yet."""
     names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
-    beside = next(name for name in names if not os.path.lexists(name))
-    return path.rename(beside)
+    backup = next(name for name in names if not os.path.lexists(name))
+    return path.rename(backup)

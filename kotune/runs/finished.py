@@ -1,5 +1,4 @@
-"""The folder of a run that is done, read back: everything that a comparison or a report tells is in
-its files.
+"""Reads a finished run from its folder. Comparisons and reports use nothing else.
 
 A file that is missing, damaged, edited since its stage made it, or of another version is one
 message that names it."""
@@ -9,156 +8,166 @@ from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeVar
 
-from kodata.errors import DataError, brief
+from pydantic import TypeAdapter
+
+from kodata.errors import UserError, brief
 from kotune import layout
 from kotune.errors import TRACEBACK, KotuneError, RecipeError, os_error
 from kotune.layout import CONFIG, MANIFEST, METRICS, PARITY, RECIPE, RECORD, SCORES
 from kotune.recipe import reading as recipes
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.runs import guard
 from kotune.runs.again import again
 from kotune.runs.events import read_metrics
 from kotune.runs.folder import Run, command, read_json, sha256
-from kotune.runs.reading import MAX_LINES, lines_of, yaml_of
+from kotune.runs.manifest import Manifest
+from kotune.runs.proof import Parity
+from kotune.runs.reading import MAX_LINES, raw_lines, yaml_of
 from kotune.runs.records import (
-    Answered,
+    Answer,
+    Answers,
     Begun,
     Event,
     Item,
-    Manifest,
-    Parity,
+    Items,
     Record,
     Resolved,
     TaskScores,
-    fits,
+    parsed,
 )
 from kotune_tasks.card import cards
 
-Sample = dict[str, Any]
 # What a value of another kind or size raises, wherever it is used.
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+T = TypeVar("T")
+Line = TypeVar("Line", Item, Answer)
 
 
 class Finished:
-    """A run folder whose score stage is done. KotuneError tells what is missing or was changed
-    since."""
+    """A run folder whose score stage is done. Raises KotuneError if a file is missing or was
+    changed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.resolve().name
         guard.check(folder)
         try:
-            self.record = _read(folder / RECORD, "no run folder; give one, or its recipe")
+            record = _read(folder / RECORD, "no run folder; give one, or its recipe")
         except KotuneError as error:
             raise RecipeError(str(error)) from None
-        self.command = again(self.record)
-        if not fits(self.record, Begun) or "score" not in self.record.get("stages", {}):
+        self.command = again(record)
+        begun = parsed(record, Begun)
+        if begun is None or "score" not in begun.stages:
             raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
-        self.scores: dict[str, Any] = _read(folder / SCORES, f"run `{self.command}` again")
-        known = fits(self.record, Record) and fits(self.scores, dict[str, TaskScores])
-        if (
-            not known
-            or not self.scores.keys() <= cards().keys()
-            or not (self.scores or self._has_nothing_to_score)
-        ):
-            raise KotuneError(
-                f"{folder}: scored by another version of kotune; run `{self.command}` again"
-            )
+        self.record, self.scores = self._known(record)
         self._check(SCORES)
 
-    @property
-    def _has_nothing_to_score(self) -> bool:
-        return bool(self.manifest.get("not_scored"))
+    def _known(self, record: object) -> tuple[Record, dict[str, TaskScores]]:
+        """run.json and scores.json. KotuneError unless this version knows them and their tasks."""
+        known = parsed(record, Record)
+        scores = parsed(
+            _read(self.folder / SCORES, f"run `{self.command}` again"), dict[str, TaskScores]
+        )
+        if known is not None and scores is not None and scores.keys() <= cards().keys():
+            self.record = known
+            if scores or self.manifest.not_scored:
+                return known, scores
+        raise KotuneError(
+            f"{self.folder}: scored by another version of kotune; run `{self.command}` again"
+        )
 
     @cached_property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Resolved:
         """The recipe as it was resolved."""
         return self._yaml(RECIPE, Resolved)
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> AxolotlConfig:
         """The Axolotl configuration that it was trained with."""
-        return self._yaml(CONFIG, dict[str, Any])
+        return self._yaml(CONFIG, AxolotlConfig)
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
+        """What its data were made from."""
         return self._json(MANIFEST, Manifest)
 
     @cached_property
-    def parity(self) -> dict[str, Any]:
-        """The proof that training and scoring ask the same."""
+    def parity(self) -> Parity:
+        """The proof that training and scoring use the same prompts."""
         return self._json(PARITY, Parity)
 
     @cached_property
-    def logs(self) -> list[dict[str, Any]]:
+    def logs(self) -> list[Event]:
         """The events of its training."""
         self._check(METRICS)
         try:
-            found = read_metrics(self.folder / METRICS)
+            return read_metrics(self.folder / METRICS)
         except (OSError, KotuneError):
-            found = [{}]
-        return list(self._shaped(METRICS, found, list[Event]))
+            raise self._damaged(METRICS) from None
 
-    def samples(self, task: str, kind: str) -> dict[str, Sample]:
-        """What the `base` or `tuned` model made of every item, or the `items` themselves, by their
-        documents' hashes. KotuneError where the file is not the one that was scored."""
+    def samples(self, task: str, kind: str) -> Answers:
+        """The answers of the `base` or `tuned` model, or of a baseline, to every item. KotuneError
+        if the file is not the one that was scored."""
+        return self._lines(task, kind, Answer)
+
+    def items(self, task: str) -> Items:
+        """The items of a task. KotuneError if the file is not the one that was scored."""
+        return self._lines(task, "items", Item)
+
+    def _lines(self, task: str, kind: str, shape: type[Line]) -> dict[str, Line]:
         path = self._scored(task, kind)
         try:
-            return _samples(
-                path, self.scores[task]["sha256"][kind], Item if kind == "items" else Answered
-            )
-        except (OSError, ValueError):
+            digest = self.scores[task].sha256[kind]
+            return _lines(path, digest, shape)  # type: ignore[arg-type]  # a class is hashable
+        except (OSError, ValueError):  # the lines are a stranger's: any of them may be damaged
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
-        """KotuneError for any file that a report reads later and that is missing or not as its
-        stage left it."""
+        """KotuneError for any file that a report reads later and that is missing or was changed
+        since its stage made it."""
         _ = self.recipe, self.config, self.manifest, self.parity, self.logs
         for task, entry in self.scores.items():
-            for kind in entry["sha256"]:
+            for kind in entry.sha256:
                 self._scored(task, kind)
 
     def _scored(self, task: str, kind: str) -> Path:
-        """A samples file, which is the one that was scored."""
+        """The path of a samples file. KotuneError if the file is not the one that was scored."""
         path = self.folder / layout.samples(kind, task)
-        if not path.is_file() or _digest(path) != self.scores[task]["sha256"][kind]:
-            again = f"remove {self.folder / SCORES} and run `{self.command}`"
-            raise KotuneError(f"{path}: missing or changed since it was scored; {again}")
+        if not path.is_file() or _digest(path) != self.scores[task].sha256[kind]:
+            remedy = f"remove {self.folder / SCORES} and run `{self.command}`"
+            raise KotuneError(f"{path}: missing or changed since it was scored; {remedy}")
         return path
 
     def _check(self, name: str) -> None:
-        """KotuneError for a file that is not as its stage left it. Copies without the adapter are
-        whole enough."""
+        """KotuneError for a file that was changed since its stage made it. A copy of a run may lack
+        the adapter."""
         made = {
             file: digest
-            for stage in self.record["stages"].values()
-            for file, digest in (stage.get("made") or {}).items()
+            for stage in self.record.stages.values()
+            for file, digest in stage.files.items()
         }
         path = self.folder / name
         if name in made and path.exists() and _digest(path) != made[name]:
             raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
 
-    def _yaml(self, name: str, shape: Any) -> dict[str, Any]:
+    def _yaml(self, name: str, shape: type[T]) -> T:
         self._check(name)
         try:
-            found = yaml_of(self.folder / name)
-        except (OSError, ValueError):
-            found = None
-        return dict(self._shaped(name, found, shape))
+            value = yaml_of(self.folder / name)
+        except (OSError, ValueError):  # missing, or no YAML
+            raise self._damaged(name) from None
+        return self._parsed(name, value, shape)
 
-    def _json(self, name: str, shape: Any) -> dict[str, Any]:
+    def _json(self, name: str, shape: type[T]) -> T:
         self._check(name)
-        return dict(
-            self._shaped(
-                name, _read(self.folder / name, f"remove it and run `{self.command}`"), shape
-            )
-        )
+        value = _read(self.folder / name, f"remove it and run `{self.command}`")
+        return self._parsed(name, value, shape)
 
-    def _shaped(self, name: str, found: Any, shape: Any) -> Any:
-        """What a file holds, where it is what this version writes."""
-        if not fits(found, shape):
+    def _parsed(self, name: str, value: object, shape: type[T]) -> T:
+        if (model := parsed(value, shape)) is None:
             raise self._damaged(name)
-        return found
+        return model
 
     def _damaged(self, name: str) -> KotuneError:
         return KotuneError(
@@ -166,38 +175,38 @@ class Finished:
         )
 
 
-@lru_cache(
-    maxsize=12
-)  # enough for two runs of a task and their lines; fifty would not fit into memory
-def _samples(path: Path, digest: str, shape: Any) -> dict[str, Sample]:
+# Room for two runs of a task and their baselines; fifty files would not fit into memory.
+@lru_cache(maxsize=12)
+def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
     """The lines of the samples file that has this digest, by their documents' hashes. ValueError
-    where one has another shape."""
-    found = lines_of(path)
-    if not all(fits(sample, shape) for sample in found):
-        raise ValueError("not as this version writes them")
-    return {sample["doc_hash"]: sample for sample in found}
+    for a line of another shape."""
+    adapter = TypeAdapter(shape)
+    lines = (adapter.validate_json(line) for line in raw_lines(path) if line.strip())
+    return {line.doc_hash: line for line in lines}
 
 
 @contextmanager
 def made_of(*folders: Path, instead: str = "make the run again") -> Iterator[None]:
-    """Around what is made of runs that are there. Their values may be a stranger's, and no shape
-    (records.py) says all that is asked of them together: what they break is one KotuneError that
-    names the folders and what to do (`instead`), with the error itself as its cause."""
+    """Context manager: turns errors caused by malformed run files into one KotuneError, which names
+    the folders and what to do (`instead`) and has the error as its cause.
+
+    The models (records.py) check each value alone. Values that contradict each other are found only
+    where they are used together."""
     try:
         yield
-    except DataError:  # a ValueError that is a message already
+    except UserError:
         raise
     except UNFIT as error:
         names = ", ".join(map(str, folders))
-        told = f"not as this version of kotune writes it ({type(error).__name__}: {brief(error)})"
+        reason = f"not as this version of kotune writes it ({type(error).__name__}: {brief(error)})"
         raise KotuneError(
-            f"{names}: {told}; {instead}, or set {TRACEBACK}=1 to see where"
+            f"{names}: {reason}; {instead}, or set {TRACEBACK}=1 to see where"
         ) from error
 
 
 def find(given: Path, runs_dir: Path) -> Path:
-    """The run folder that is meant: `given`, or the newest scored run of the recipe `given`, of
-    those over all items where there is one. RecipeError if there is none."""
+    """`given` if it is a folder. If it is a recipe: its newest scored run over all items, or its
+    newest scored run if none is over all. RecipeError if there is none."""
     if given.is_dir():
         return given
     if not given.exists():
@@ -207,55 +216,65 @@ def find(given: Path, runs_dir: Path) -> Path:
     for folder in runs_dir.glob(f"{escape(given.stem)}-*"):
         try:
             guard.check(folder)
-        except (KotuneError, PermissionError) as error:  # another's: there may be one of one's own
+            record = Run(folder).record()
+        except (KotuneError, PermissionError) as error:  # another user's, or damaged
             refused.append(error)
             continue
-        record = Run(folder).record()
-        name = recipes.run_name(given, recipe, record.get("limit"))
-        if "score" in record.get("stages", {}) and folder.name == name:
-            scored.append(
-                (record.get("limit") is None, record["stages"]["score"]["finished"], folder)
-            )
+        score = record.stages.get("score")
+        if score and folder.name == recipes.run_name(given, recipe, record.limit):
+            scored.append(_Scored(record.limit is None, score.finished, folder))
     if not scored and refused:
         raise refused[0]
     if not scored:
-        there = ", ".join(
+        others = ", ".join(
             sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*"))
         )
-        meant = f", or name one that was made with other settings: {there}" if there else ""
+        choice = f", or name one that was made with other settings: {others}" if others else ""
         makes = command(given, runs_dir=runs_dir)
         raise RecipeError(
-            f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{meant}"
+            f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{choice}"
         )
-    return max(scored)[2]
+    return max(scored).folder
+
+
+class _Scored(NamedTuple):
+    """A scored run of a recipe; the best one to use is the largest."""
+
+    is_whole: bool
+    finished: float
+    folder: Path
 
 
 def load(folders: Sequence[Path]) -> list[Finished]:
-    """The runs, each once and under a name of its own. KotuneError names the first that cannot be
-    compared."""
+    """The runs in the given order; runs whose folders have the same name are named by their paths.
+    KotuneError for the first that cannot be compared, or that is given twice."""
     seen: dict[Path, Path] = {}
     for folder in folders:
-        if (place := folder.resolve()) in seen:
-            raise KotuneError(f"{folder}: the same run as {seen[place]}; give each run once")
-        seen[place] = folder
-    found = [Finished(folder) for folder in folders]
-    names = [run.name for run in found]
-    for run in found:
+        if (path := folder.resolve()) in seen:
+            raise KotuneError(f"{folder}: the same run as {seen[path]}; give each run once")
+        seen[path] = folder
+    runs = [Finished(folder) for folder in folders]
+    names = [run.name for run in runs]
+    for run in runs:
         run.name = str(run.folder) if names.count(run.name) > 1 else run.name
-    return found
+    return runs
 
 
 def _digest(path: Path) -> str:
-    """The digest of a file that is read later. KotuneError where it has more than is read of
-    any."""
+    """The digest of a file that is read later. KotuneError for a file that is too large to be
+    read."""
     try:
         return sha256(path, most=MAX_LINES)
     except OSError as error:
         raise KotuneError(os_error(error)) from None
 
 
-def _read(path: Path, otherwise: str) -> dict[str, Any]:
+def _read(path: Path, remedy: str) -> object:
+    """The value in a JSON file. KotuneError, with what to do, if there is none."""
     try:
-        return dict(read_json(path))
-    except (OSError, ValueError, TypeError, KotuneError):
-        raise KotuneError(f"{path}: missing or not whole; {otherwise}") from None
+        value = read_json(path)
+    except (OSError, KotuneError):
+        value = None
+    if not isinstance(value, dict):
+        raise KotuneError(f"{path}: missing or not whole; {remedy}")
+    return value

@@ -1,9 +1,9 @@
-"""A run is a folder with fixed names. A stage counts as done only by its record in run.json, which
+"""A run is a folder with fixed file names. A stage is done only if its record is in run.json, which
 is written last.
 
-Every file is written under a temporary name and renamed when whole (kodata.drafts), so that a
-killed run leaves no half-written one and no link is followed. The folder is for its owner alone,
-and so are its files; a mode that the owner gave it stays."""
+Every file is written under a temporary name and renamed when it is whole (kodata.drafts), so that a
+killed run leaves no half-written file and no link is followed. Folder and files are readable by
+their owner alone; a mode that the owner set stays."""
 
 import fcntl
 import hashlib
@@ -11,11 +11,11 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kodata import drafts
 from kodata.reading.regular import opened, too_large
@@ -26,24 +26,29 @@ from kotune.runs.guard import MOST
 from kotune.runs.reading import json_of
 from kotune.shipped import PROGRAM, typed
 
+if TYPE_CHECKING:
+    from kotune.runs.records import Begun
+
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
-PIECE = 1 << 20  # bytes that are digested at a time
+PIECE = 1 << 20  # bytes that are hashed at a time
+Inputs = Mapping[str, object]  # what a stage's result depends on: any JSON, compared as a whole
+T = TypeVar("T")
 
 
 def command(
     recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run"
 ) -> str:
-    """How a recipe is run, or a study, ready for a shell; `words`: further options; `passed`: what
-    goes to the launcher."""
-    place = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
+    """The command that runs a recipe or a study, quoted for a shell. `words`: further options;
+    `passed`: arguments for the launcher."""
+    folder = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
     return shlex.join(
-        [PROGRAM, verb, typed(recipe), *words, *place, *(["--", *passed] if passed else [])]
+        [PROGRAM, verb, typed(recipe), *words, *folder, *(["--", *passed] if passed else [])]
     )
 
 
-def said(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
-    """What a command line says of these, as words; nothing where it may stay silent."""
+def as_options(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
+    """These settings as options of a command line, without those that have their default."""
     words = [word for override in overrides for word in ("--set", override)]
     words += ["--limit", str(limit)] if limit else []
     return words + (["--lang", lang] if lang != LANGUAGES[0] else [])
@@ -58,44 +63,49 @@ class Run:
     def path(self, *names: str) -> Path:
         return self.root.joinpath(*names)
 
-    def record(self) -> dict[str, Any]:
-        """run.json as a dict; empty where the run has not begun."""
-        from kotune.runs.records import Begun, fits  # pydantic, which --help does without
+    def record(self) -> "Begun":
+        """run.json; without any fact if the run has not begun."""
+        from kotune.runs.records import Begun, parsed  # pydantic, which --help does without
 
-        path = self.path(RECORD)
-        record = read_json(path) if path.exists() else {}
-        if not fits(record, Begun):
+        if (record := parsed(self._facts(), Begun)) is None:
             raise StageError(
-                f"{path}: not a record of this version; move the run folder away and run again"
+                f"{self.path(RECORD)}: not a record of this version; move the run folder away and"
+                " run again"
             )
-        return dict(record)
+        return record
 
-    def update(self, **facts: Any) -> None:
-        """Add facts to run.json."""
-        write_json(self.path(RECORD), {**self.record(), **facts})
+    def _facts(self) -> Any:
+        """The value in run.json, with the keys of any version and in their order."""
+        return read_json(self.path(RECORD)) if self.path(RECORD).exists() else {}
 
-    def is_done(self, stage: str, inputs: dict[str, Any], makes: Collection[str] = ()) -> bool:
-        """Whether `stage` finished with exactly these inputs, and the files that it made are as it
-        left them. `makes`: the files that it answers for; of a record that names others nothing is
-        looked at, for those may lie anywhere."""
-        found = self.record().get("stages", {}).get(stage, {})
-        made = found.get("made") or {}
+    def update(self, **facts: object) -> None:
+        """Add facts to run.json. StageError if it is not a record of this version."""
+        self.record()
+        write_json(self.path(RECORD), {**self._facts(), **facts})
+
+    def is_done(self, stage: str, inputs: Inputs, makes: Collection[str] = ()) -> bool:
+        """Whether `stage` finished with exactly these inputs and the files that it made are
+        unchanged. `makes`: the files that it is responsible for. A record that names other files
+        does not count, and none of them is read: they may lie anywhere."""
+        finished = self.record().stages.get(stage)
         return (
-            bool(found.get("inputs") == inputs)
-            and made.keys() <= set(makes)
-            and not any(self.touched(made))
+            finished is not None
+            and finished.inputs == inputs
+            and finished.files.keys() <= set(makes)
+            and not any(self.touched(finished.files))
         )
 
     def touched(self, made: dict[str, str]) -> Iterator[str]:
-        """Those of a stage's files that are gone or not as it left them."""
+        """Those of a stage's files that are missing or were changed since."""
         for name, digest in made.items():
             if not self.path(name).is_file() or sha256(self.path(name)) != digest:
                 yield name
 
-    def changed(self, stage: str, inputs: dict[str, Any]) -> list[str]:
-        """Names of the inputs that differ from those of a finished `stage`; empty when it never
+    def changed(self, stage: str, inputs: Inputs) -> list[str]:
+        """Names of the inputs that differ from those of a finished `stage`; empty if it never
         finished."""
-        before = self.record().get("stages", {}).get(stage, {}).get("inputs", inputs)
+        finished = self.record().stages.get(stage)
+        before = finished.inputs if finished else inputs
         return sorted(
             name for name in inputs.keys() | before.keys() if inputs.get(name) != before.get(name)
         )
@@ -116,22 +126,23 @@ class Run:
             os.close(folder)
 
     @contextmanager
-    def stage(self, name: str, inputs: dict[str, Any], makes: Iterable[str] = ()) -> Iterator[None]:
-        """Run one stage: its old record goes first, its new one is written when the body has
-        passed. `makes`: the files that it answers for, by their digests.
+    def stage(self, name: str, inputs: Inputs, makes: Iterable[str] = ()) -> Iterator[None]:
+        """Context manager around one stage: removes its old record first, and writes its new one
+        when the body has passed. `makes`: the files that it is responsible for, whose digests are
+        recorded.
 
-        Records of later stages stay: they hold the digests of what they were made from, so they
-        stand or fall by those."""
-        stages = self.record().get("stages", {})
-        stages.pop(name, None)
+        Records of later stages stay: they hold the digests of what they were made from, and so
+        become invalid by themselves."""
+        stages = {
+            stage: record.as_json()
+            for stage, record in self.record().stages.items()
+            if stage != name
+        }
         self.update(stages=stages)
         begun = time.monotonic()
         yield
-        there = [file for file in makes if self.path(file).exists()]
-        seconds, made = (
-            round(time.monotonic() - begun, 2),
-            {file: sha256(self.path(file)) for file in there},
-        )
+        seconds = round(time.monotonic() - begun, 2)
+        made = {file: sha256(self.path(file)) for file in makes if self.path(file).exists()}
         stages[name] = {
             "inputs": inputs,
             "made": made,
@@ -148,47 +159,45 @@ def write_text(path: Path, text: str) -> None:
 
 
 def publish(path: Path, text: str) -> None:
-    """write_text() of what is made to be shown: others may read it where the umask lets them."""
+    """write_text() for a file to be shown to others, who may read it if the umask allows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode(), drafts.usual())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Half a character, which a stranger's file may hold, is written as JSON spells it: UTF-8 has
-    none."""
+    """Write a JSON file. Half of a surrogate pair, which a stranger's file may hold, is written as
+    an escape: UTF-8 has no such character."""
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
     write_text(path, text.encode(errors="backslashreplace").decode())
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in a file of a run folder. StageError where somebody damaged it."""
+    """The value in a JSON file of a run folder. StageError if it is damaged."""
     try:
         return json_of(path)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else error
         raise StageError(
-            f"{path}: not JSON any more ({told}); move the run folder away and run again"
+            f"{path}: not JSON any more ({reason}); move the run folder away and run again"
         ) from None
 
 
-def read_shaped(path: Path, shape: Any) -> dict[str, Any]:
-    """read_json() of a file that a stage made and that has a shape of kotune.runs.records.
-    StageError where it has another."""
-    from kotune.runs.records import fits
+def read_model(path: Path, shape: type[T]) -> T:
+    """The model in a JSON file that a stage made. StageError if it has another shape."""
+    from kotune.runs.records import parsed
 
-    found = read_json(path)
-    if not fits(found, shape):
+    if (model := parsed(read_json(path), shape)) is None:
         raise StageError(
-            f"{path}: not as this version writes it; take the file away and run the same command"
+            f"{path}: not as this version writes it; remove the file and run the same command"
             " again, which makes it anew"
         )
-    return dict(found)
+    return model
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """One digest over the files' contents, in the order given. OSError for a file of over `most`
+    """One digest over the files' contents, in the given order. OSError for a file of over `most`
     bytes."""
     whole = hashlib.sha256()
     for path in paths:
@@ -197,10 +206,10 @@ def sha256(*paths: Path, most: int = MOST) -> str:
 
 
 def _digest(path: Path, most: int) -> bytes:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with opened(path, most) as file:
         while piece := file.read(PIECE):
-            found.update(piece)
-            if file.tell() > most:  # though it said that it has fewer
+            digest.update(piece)
+            if file.tell() > most:  # although its size said fewer
                 raise too_large(path, most)
-    return found.digest()
+    return digest.digest()

@@ -1,4 +1,4 @@
-"""One recipe in its run folder: what goes in, what is scored, and which of that the model is
+"""One recipe in its run folder: its data, the tasks that are scored, and which of them the model is
 trained on."""
 
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from functools import cached_property
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import DataPlace, Entry, Scored, source_at
-from kodata.prepare.output import Manifest
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
+from kotune.runs.manifest import Manifest, UncheckedManifest
 from kotune.runs.task_data import TaskData
 from kotune.worker import driver
 from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
 LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
-Launcher = tuple[str, ...]  # one of Axolotl's own and its arguments; empty: python, one process
+Launcher = tuple[str, ...]  # one of LAUNCHERS and its arguments; empty: python, one process
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Job:
 
     @property
     def is_old_gpu(self) -> bool:
-        """Whether it runs on a GPU without bf16 of its own."""
+        """Whether it runs on a GPU without native bf16."""
         return self.device == "cuda" and driver.is_old()
 
     def entries(self) -> list[Entry]:
@@ -42,7 +42,7 @@ class Job:
             Entry(
                 entry.source,
                 str(entry.form),
-                entry.place,
+                entry.location,
                 entry.samples,
                 entry.weight,
                 entry.system,
@@ -51,43 +51,44 @@ class Job:
             for entry in self.recipe.data
         ]
 
-    def prepare(self, *, leaks: bool = True) -> Manifest:
-        """The run folder's data, and their manifest; `leaks`: whether rows that are scored too are
-        looked for. DataError."""
-        scored = self.scored() if leaks else None
-        return convert(
-            self.entries(),
-            self.run.path("data"),
-            self.recipe.seed,
-            scored,
-            self.recipe.validation_rows,
-        )
+    def prepare(self) -> Manifest:
+        """Write the run folder's data; their manifest. DataError."""
+        return Manifest.model_validate(self._converted(self.scored()))
+
+    def prepare_unchecked(self) -> UncheckedManifest:
+        """prepare() without the leak check, which needs the data of all tasks."""
+        return UncheckedManifest.model_validate(self._converted(None))
+
+    def _converted(self, scored: Scored | None) -> object:
+        folder, recipe = self.run.path("data"), self.recipe
+        return convert(self.entries(), folder, recipe.seed, scored, recipe.validation_rows)
 
     def scored(self) -> Scored:
-        """What the recipe is scored on, for kodata's leak check."""
+        """The data that the recipe is scored on, for kodata's leak check."""
         places = {task: self._place(task) for task in self.tasks}
         return Scored(places, self.recipe.leaks, self.not_scored)
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
-        """Every task that is scored, with how its source is read: as the data entry says, or
+        """Every task that is scored, with how its source is read: as in its data entry, or from
         `data_path`."""
         return {task: data for task, data in self._asked.items() if task not in self.not_scored}
 
     @cached_property
     def not_scored(self) -> dict[str, int | None]:
-        """The tasks that the recipe names and that have nothing to score, as Scored has them."""
-        found = {}
+        """The recipe's tasks that have no test rows, as in Scored: the groups that there are, or
+        None."""
+        groups = {}
         for task in self._asked:
             source, path = source_at(self._place(task)), self._asked[task].path
             try:
                 if source.CARD.test_share is not None:
                     source.files("test", path)
             except NoTestError as error:
-                found[task] = error.groups
-            except DataError:  # whoever reads the data tells it
+                groups[task] = error.groups
+            except DataError:  # reported where the data are read
                 continue
-        return found
+        return groups
 
     @cached_property
     def _asked(self) -> dict[str, TaskData]:
@@ -96,7 +97,7 @@ class Job:
         }
         for entry in self.recipe.data:
             # Entries of one source say the same, but for what becomes of system turns.
-            path = entry.path.resolve() if entry.path else entry.place
+            path = entry.path.resolve() if entry.path else entry.location
             merge = entry.system == "merge" or places.get(entry.source, TaskData()).merge
             places[entry.source] = TaskData(path, entry.test_share, merge)
         return {task: places.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}
@@ -106,7 +107,7 @@ class Job:
         return DataPlace(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
-        """The tasks whose source is trained on the prompt that the task asks."""
+        """The tasks whose source is trained in the form of the task's prompt."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
         return [
             task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained

@@ -1,7 +1,8 @@
-"""Files of a run folder, which may be a stranger's, read within bounds: of size, of depth, of what
-an alias may grow to.
+"""Reads files of a run folder, which may be a stranger's, within bounds: of size, of depth, and of
+what a YAML alias may expand to.
 
-Raises OSError for what is missing, too large or no file at all, ValueError for what is not whole.
+Raises OSError for a file that is missing, too large or no regular file, ValueError for content that
+is not whole.
 """
 
 import json
@@ -9,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kodata.card import TrainingRow
 from kodata.reading.regular import content, opened, too_large
 from kotune.errors import StageError
 from kotune.layout import PARITY
 from kotune.recipe.strict_yaml import plain
-from kotune.runs.records import Parity, fits
-from kotune.runs.unfinished import TrainingRow
+from kotune.runs.proof import Parity
+from kotune.runs.records import fits, parsed
+from kotune.runs.unfinished import StoredRow
 
 # Bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory.
 MAX_JSON = 16 << 20
@@ -39,23 +42,18 @@ def json_of(path: Path) -> Any:
 
 
 def long_json_of(path: Path) -> Any:
-    """The value in a JSON file of many lines that grows with a training, within the bounds of
-    raw_lines()."""
+    """The value in a JSON file that grows with a training, within the bounds of raw_lines()."""
     return loads(b"".join(raw_lines(path)))
 
 
 def proven(run: Path) -> dict[str, str]:
-    """What a run's proof says of each task: of records.EQUAL and the words beside it. Nothing where
-    there is no whole proof."""
+    """The status of each task in a run's proof: records.EQUAL or one of the words beside it. Empty
+    if there is no whole proof."""
     try:
-        found = json_of(run / PARITY)
-    except (OSError, ValueError):
+        proof = parsed(json_of(run / PARITY), Parity)
+    except (OSError, ValueError):  # missing, or no JSON
         return {}
-    return (
-        {task: told["status"] for task, told in found["tasks"].items()}
-        if fits(found, Parity)
-        else {}
-    )
+    return {task: found.status for task, found in proof.tasks.items()} if proof else {}
 
 
 def lines_of(path: Path) -> list[Any]:
@@ -64,8 +62,8 @@ def lines_of(path: Path) -> list[Any]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Each line with its end, one after another: the file and what is made of it need not lie in
-    memory together. ValueError where they hold more values than are read."""
+    """Each line with its end, one after another, so that the file and what is made of it need not
+    both be in memory. ValueError if the lines hold more than MAX_VALUES values."""
     size, values = 0, 0
     with opened(path, MAX_LINES) as file:
         # splitlines() of text would break at U+2028, which stands in answers.
@@ -80,23 +78,22 @@ def raw_lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
-def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
     """The rows that the prepare stage wrote, or every second, third, ... of them, with the numbers
-    of their lines, one after another. StageError for what is no row."""
+    of their lines, one after another. StageError for a line that is no row."""
     for number, line in row_lines(path):
         if (number - 1) % every == 0:
             try:
                 row = _line(line)
-            except ValueError:
+            except ValueError:  # no JSON
                 row = None
-            if not fits(row, TrainingRow):
+            if not fits(row, StoredRow):
                 raise _no_row(path, number)
             yield number, row
 
 
 def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, which begins at 1. StageError for one that is longer than a row
-    can be."""
+    """Each line with its number, from 1. StageError for a line that is longer than a row can be."""
     with opened(path) as file:
         number = 0
         while line := file.readline(MAX_ROW + 1):
@@ -107,11 +104,11 @@ def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _no_row(path: Path, number: int) -> StageError:
-    told = (
+    reason = (
         "no row as the prepare stage writes it; take the file away and run the same command again,"
         " which makes it anew"
     )
-    return StageError(f"{path}:{number}: {told}")
+    return StageError(f"{path}:{number}: {reason}")
 
 
 def yaml_of(path: Path) -> Any:
@@ -120,8 +117,8 @@ def yaml_of(path: Path) -> Any:
 
 
 def _line(line: bytes) -> Any:
-    """A line of JSON, by orjson where it is installed and the line has no NaN, which orjson
-    refuses."""
+    """The value of a line of JSON, by orjson if it is installed. orjson refuses NaN; such a line is
+    read by json."""
     try:
         import orjson
 
@@ -131,7 +128,7 @@ def _line(line: bytes) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """The value in a JSON text. ValueError for one that is not whole, or too deep."""
+    """The value in a JSON text. ValueError if it is not whole, or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:

@@ -1,43 +1,57 @@
-"""What a JSON file of a run folder holds at least: all that is read of it, with numbers that can be
-added and multiplied. What it holds besides is not looked at."""
+"""Frozen models of run.json, scores.json, metrics.jsonl and samples of a run folder, and how a
+value becomes one. manifest.py and proof.py have the other files.
 
+A model declares everything that is read of its file. Numbers are bounded, so that sums and products
+of a few hundred of them stay finite. Keys that no model declares are kept and not looked at: other
+versions of kotune write others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-# What sums and products of a few hundred of them cannot make infinite. Losses are bound by nothing:
-# they may be NaN.
+from kodata.metrics.resampling import Ingredients
+
+# Sums and products of a few hundred of these stay finite. Losses have no bound: they may be NaN.
 Count = Annotated[int, Field(ge=0, lt=2**60)]
 Positive = Annotated[int, Field(ge=1, lt=2**60)]
+Whole = Annotated[int, Field(ge=-(10**18), le=10**18)]
 Number = Annotated[float, Field(ge=-1e18, le=1e18, allow_inf_nan=False)]
 Amount = Annotated[Number, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^\w+$")]  # of a folder
+Fact = str | Whole | Number
+
+T = TypeVar("T")
 
 
 class FileModel(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
+    """Part of a JSON file. `as_json()` is its inverse: the keys that it was made with."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="allow",
+        frozen=True,
+        populate_by_name=True,  # a field whose key is a word of Python
+        protected_namespaces=(),  # `model_revision` is ours
+    )
+
+    def as_json(self) -> dict[str, object]:
+        """The value for a JSON file, with the keys that it was made with."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
 
-class Stage(FileModel):
-    """A stage's record in run.json."""
-
-    inputs: dict[str, Any]
-    seconds: Amount
-    finished: Amount
-    made: dict[str, str] | None = None
-
-
-class Begun(FileModel):
-    """run.json from a run's first moment on."""
-
-    device: Literal["cpu", "cuda"] | None = None
-    launcher: list[str] | None = None
-    model_revision: str | None = None
-    stages: dict[str, Stage] = {}
+def parsed(value: object, shape: type[T]) -> T | None:
+    """The value as this model, or dict or list of models; None if it has another shape."""
+    try:
+        model: T = _adapter(shape).validate_python(value)  # type: ignore[arg-type]  # is hashable
+        return model
+    except ValidationError:
+        return None
 
 
-def fits(value: Any, shape: Any) -> bool:
+def fits(value: object, shape: Any) -> bool:
     """Whether a value has a shape."""
     try:
         _adapter(shape).validate_python(value)
@@ -51,30 +65,67 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
 
 
-class Stages(FileModel):
-    train: Stage
-    score: Stage
-    __pydantic_extra__: dict[str, Stage]
+def _with(*keys: str) -> AfterValidator:
+    """A dict has at least these keys."""
+
+    def check(value: dict[str, T]) -> dict[str, T]:
+        if not value.keys() >= set(keys):
+            raise ValueError(f"without {' or '.join(keys)}")
+        return value
+
+    return AfterValidator(check)
+
+
+class Stage(FileModel):
+    """A stage's record in run.json. `made`: the digest of each file that it is responsible for."""
+
+    inputs: dict[str, object]
+    made: dict[str, str] | None = None
+    seconds: Amount
+    finished: Count | Amount
+
+    @property
+    def files(self) -> dict[str, str]:
+        """`made`; empty in runs of versions that did not record it."""
+        return self.made or {}
 
 
 class Doubted(FileModel):
-    """What training should be doubted for, with what its phrase asks for."""
+    """A reason to doubt the training, with what its phrase needs."""
 
     kind: str
-    __pydantic_extra__: dict[str, str | Number]
+    __pydantic_extra__: dict[str, Fact] = Field(init=False)
 
 
 class Halved(FileModel):
+    """A smaller micro-batch after the GPU's memory was exhausted at `step`."""
+
     step: Count
     micro_batch_size: Positive
     gradient_accumulation_steps: Positive
 
 
+class Begun(FileModel):
+    """run.json from a run's first moment on."""
+
+    limit: Count | Literal["quick"] | None = None
+    device: Literal["cpu", "cuda"] | None = None
+    launcher: list[str] | None = None
+    model_revision: str | None = None
+    base_precision: str | None = None
+    compute_dtype: str | None = None
+    stages: dict[str, Stage] = {}
+
+
 class Record(FileModel):
+    """run.json of a run that is scored."""
+
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     limit: Count | str | None
     device: str
+    launcher: list[str] | None = None
     base_precision: str
+    compute_dtype: str | None = None
     versions: dict[str, str | None]
     python: str
     machine: str
@@ -82,32 +133,36 @@ class Record(FileModel):
     code_revision: str | None
     trainable_parameters: Count
     gradient_checkpointing: bool | None = None  # as training needed it; it changes no result
-    # The tokens that it was computed for in training; no more does this.
+    # the tokens that the head was computed for in training; it changes no result
     head: Literal["trained", "all"] | None = None
-    stages: Stages
+    stages: Annotated[dict[str, Stage], _with("train", "score")]
     warnings: list[Doubted] | None = None
     halvings: list[Halved] | None = None
-    generation_unused: dict[str, Any] | None = None
+    generation_unused: dict[str, object] | None = None  # the model's own settings
+
+    @property
+    def train(self) -> Stage:
+        return self.stages["train"]
+
+    @property
+    def score(self) -> Stage:
+        return self.stages["score"]
 
 
-class Value(FileModel):
+class MetricValue(FileModel):
+    """A metric of one variant: its value, standard error and number of items."""
+
     value: Number | None
     stderr: Amount | None
     n: Count
 
 
-Values = dict[str, Value]
+Values = dict[str, MetricValue]  # by metric
+UNDEFINED = MetricValue(value=None, stderr=None, n=0)
 
 
-class Sums(FileModel):
-    base: str
-    tuned: str
-    items: str
-    __pydantic_extra__: dict[Name, str]  # of reference lines
-
-
-class Cited(FileModel):
-    """What others measured."""
+class PublishedFigure(FileModel):
+    """A value that others published."""
 
     name: str
     metric: str
@@ -116,179 +171,116 @@ class Cited(FileModel):
     source: str
 
 
-class LineScores(FileModel):
+class Baselines(FileModel):
+    """The baselines of a task. `rows`: the training rows that they were made from; `absent`: why
+    there are none."""
+
+    rows: Count | None = None
     absent: str | None = None
     lines: dict[Name, Values] = {}
 
 
 class TaskScores(FileModel):
+    """A task in scores.json. `sha256`: the digest of each samples file: base, tuned, items and
+    baselines. Runs of earlier versions lack the fields that have a default."""
+
     version: Number
-    n: Count
+    criterion: str | None = None
     chance: dict[str, Number]
-    sha256: Sums
+    published: list[PublishedFigure] = []
+    sha256: Annotated[dict[Name, str], _with("base", "tuned", "items")]
+    n: Count
     base: Values
     tuned: Values
-    published: list[Cited] = []
-    references: LineScores = LineScores()
-    base_from: str | None = None
-    batches: dict[
-        str, list[Count]
-    ] = {}  # of each variant's written answers; runs of earlier versions do not say
-    # EQUAL, NOT_TRAINED or NOT_PROVEN; runs of earlier versions do not say.
-    proven: str | None = None
+    base_from: str | None = None  # the run that the base answers were copied from
+    batches: dict[str, list[Count]] = {}  # the sizes of the batches of each variant's answers
+    proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN
+    references: Baselines = Baselines()
+
+    def variant(self, name: str) -> Values:
+        """The values of `base` or `tuned`."""
+        return {"base": self.base, "tuned": self.tuned}[name]
 
 
-class InputFile(FileModel):
-    file: str
-    sha256: str
+def _given(value: float | None) -> float | None:
+    if value is None:
+        raise ValueError("null")
+    return value
 
 
-class Rows(FileModel):
-    train: Count
-    validation: Count
-    __pydantic_extra__: dict[str, Count]
-
-
-class LabelCounts(FileModel):
-    train: dict[str, Count]
-    validation: dict[str, Count]
-
-
-class ManifestEntry(FileModel):
-    source: str
-    form: str
-    samples: Count | None
-    weight: Amount
-    origin: dict[str, Any] = Field(alias="from")
-    licence: str
-    obliges: str
-    files: list[InputFile]
-    kept: Rows
-    dropped: dict[str, Count]
-    rewritten: dict[str, Count] = {}
-    not_read: dict[str, Count] = {}  # runs of earlier versions do not say
-    unread_files: list[str] = []
-    labels: LabelCounts
-
-
-class Leak(FileModel):
-    source: str
-    task: str
-    kind: str
-    rows: Count
-    texts: Count
-
-
-class Shared(FileModel):
-    source: str
-    task: str
-    texts: Count
-
-
-class Leaks(FileModel):
-    policy: str
-    found: list[Leak]
-    between_tests: list[Shared]
-
-
-class NotScored(FileModel):
-    groups: Count | None
-    needed: Count
-
-
-class ScoredTask(FileModel):
-    test_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    left_out: dict[str, Count] = {}
-    not_read: dict[str, Count] = {}
-    rewritten: dict[str, Count] = {}
-
-
-class Manifest(FileModel):
-    entries: list[ManifestEntry] = Field(min_length=1)
-    rows: Rows
-    leaks: Leaks
-    scored: dict[Name, ScoredTask] = {}
-    not_scored: dict[Name, NotScored] = {}
-
-
-class Labels(FileModel):
-    rows: Count
-    # Of them, as Axolotl trains them; runs of earlier versions have but these.
-    checked: Count | None = None
-    status: str
-
-
-class Lengths(FileModel):
-    rows: Count
-    longest: Count
-    sequence_len: Count
-    too_long: Count
-    trimmed: Count = 0  # runs of earlier versions do not count it
-
-
-# What the proof says of a task: it asks as the model is trained, id by id; what is trained is for
-# other tasks to ask; or no task asks its source as it is trained.
-EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
-
-
-class Compared(FileModel):
-    status: str
-    items: Count = 0
-
-
-class Content(FileModel):
-    tokens: Count
-    characters: Count
-
-
-class Parity(FileModel):
-    tasks: dict[str, Compared]
-    labels: Labels
-    lengths: Lengths
-    content: Content = Content(tokens=0, characters=0)  # runs of earlier versions do not count it
+# A number that may be absent, but not null; NaN is a number.
+Given = Annotated[float | None, AfterValidator(_given)]
 
 
 class Event(FileModel):
-    """A line of metrics.jsonl."""
+    """A line of metrics.jsonl: the start of training, a logged step, or its end."""
 
     event: Literal["start", "log", "end"]
     step: Count
-    max_steps: Count = 0
+    max_steps: Count | None = None
     processes: Count = 1
-    examples_a_step: Count = 0
+    examples_a_step: Count | None = None
+    trainable_parameters: Count | None = None
+    base_precision: str | None = None
+    compute_dtype: str | None = None
     gradient_checkpointing: bool | None = None
     head: Literal["trained", "all"] | None = None  # the tokens that it was computed for
-    loss: float = 0
-    eval_loss: float = 0
-    learning_rate: float = 0
-    grad_norm: float = 0
+    loss: Given = None
+    eval_loss: Given = None
+    learning_rate: Given = None
+    grad_norm: Given = None
     tokens: Count = 0
     epoch: Amount = 0
     tokens_per_second: Amount = 0
     padding: Amount = 0
     peak_memory_gib: Amount = 0
-    __pydantic_extra__: dict[str, str | float]
+    __pydantic_extra__: dict[str, str | float] = Field(init=False)
 
 
-class Item(FileModel):
-    """What was asked, a line of samples/items."""
+_STRICT = ConfigDict(strict=True, extra="ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line of samples/items: what was asked."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     doc_hash: str
     question: str
     choices: list[str] | None
+    agreement: int | str | None = None  # how many annotators agreed; some data sets have it
 
 
-class Answered(FileModel):
-    """What a model, or a reference line, made of an item."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A line of samples/base, samples/tuned or a baseline's samples: what was answered. A
+    `prediction` or `gold` of a choice is its index; None where a baseline knows neither."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     guid: str
     doc_hash: str
     cluster: str
     question_hash: str
     target_hash: str
-    metrics: dict[str, Any]
+    metrics: Ingredients
+    prediction: int | str | None = None
+    gold: int | str | None = None
+    source: str | None = None
+
+    @property
+    def question(self) -> tuple[str, str]:
+        """Equal for items that ask the same and have the same right answer."""
+        return self.question_hash, self.target_hash
+
+
+Items = Mapping[str, Item]  # by the documents' hashes
+Answers = Mapping[str, Answer]  # by the documents' hashes
 
 
 class Resolved(FileModel):
+    """recipe.yml as it was resolved; kotune.recipe.schema has all of its keys."""
+
     model: str
     adapter: str

@@ -1,4 +1,4 @@
-"""How a run reads the source of a task: told to the processes that prove and score."""
+"""How a run reads the source of a task: a setting for the processes that prove and score."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, Self
 
 
 class TaskData(NamedTuple):
-    """How a run reads the source of a task: where it lies (None: the hub), the share of it that is
-    kept for scoring (None: its card's), and whether system turns are asked as the beginning of the
-    first user's turn."""
+    """How a run reads the source of a task. `path`: its folder (None: the hub); `test_share`: the
+    share that is kept for scoring (None: its card's); `merge`: system turns become the beginning of
+    the first user turn."""
 
     path: Path | None = None
     test_share: float | None = None
@@ -16,6 +16,6 @@ class TaskData(NamedTuple):
 
     @classmethod
     def told(cls, values: Sequence[Any]) -> Self:
-        """As it came to a child, in JSON."""
+        """From the JSON list that a child process receives."""
         path, *others = values
         return cls(Path(path) if path else None, *others)

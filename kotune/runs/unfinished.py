@@ -1,5 +1,5 @@
-"""What the files hold from which a run goes on, or which stages hand over. records.py has those of
-finished runs, and fits()."""
+"""Frozen models of the files that an unfinished run continues from, or that one stage leaves for
+another. records.py has those of finished runs."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from kotune.runs.records import Count, Event, FileModel, Values
 
 
 class TrainedRecord(FileModel):
-    """What the train stage leaves in run.json for scoring: how the base model is loaded."""
+    """Facts in run.json that the train stage writes for scoring: how the base model is loaded."""
 
     base_precision: str
     compute_dtype: str
@@ -17,7 +17,7 @@ class TrainedRecord(FileModel):
 
 
 class Started(Event):
-    """Its first line in each start of training."""
+    """The first event of each start of training."""
 
     event: Literal["start"]
     base_precision: str
@@ -27,14 +27,14 @@ class Started(Event):
 
 
 class TrainerState(FileModel):
-    """trainer_state.json of a checkpoint, which is Hugging Face's."""
+    """trainer_state.json of a checkpoint, a file of Hugging Face's."""
 
     global_step: Count
 
 
 class Tensor(FileModel):
-    """What the header of a safetensors file says of a tensor; `data_offsets`: where it begins and
-    ends, in bytes after it."""
+    """A tensor in the header of a safetensors file. `data_offsets`: its begin and end, in bytes
+    after the header."""
 
     dtype: str
     shape: Annotated[list[Count], Field(max_length=16)]
@@ -42,21 +42,26 @@ class Tensor(FileModel):
 
 
 class Note(FileModel):
-    """A file of scored/: a variant's samples of a task that are there. `batches`: sizes of those
-    that answers were written in; `origin`: the run that they are taken from, if any, and `checked`,
-    the items that were asked again then."""
+    """A file of scored/: a variant's samples of a task are done. `batches`: the sizes of the
+    batches in which answers were written; `origin`: the run that the samples were copied from, if
+    any; `checked`: the items of it that this model was asked again."""
 
     n: Count
     values: Values
     sha256: str
     items: str | None = None
     batches: list[Count] | None = None
-    origin: str | None = Field(None, alias="from")
+    origin: str | None = Field(default=None, alias="from")
     checked: list[Count] | None = None
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether another run's answers were not compared with this model's yet."""
+        return self.origin is not None and self.checked is None
 
 
 class RefusedNote(FileModel):
-    """A file of scored/: whose answers were not believed, and why."""
+    """A file of scored/: the run whose answers were not believed, and why."""
 
     origin: str = Field(alias="from")
     why: str
@@ -67,8 +72,9 @@ class Turn(FileModel):
     content: str
 
 
-class TrainingRow(FileModel):
-    """A line of data/train.jsonl or data/validation.jsonl."""
+class StoredRow(FileModel):
+    """The shape of a line of data/train.jsonl or data/validation.jsonl. A row itself stays a dict
+    (kodata.card.TrainingRow): there are hundreds of thousands."""
 
     guid: str
     source: str

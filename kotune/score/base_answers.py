@@ -11,7 +11,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from kodata import drafts
 from kodata.reading.regular import opened
@@ -31,10 +31,11 @@ from kotune.layout import (
     samples,
 )
 from kotune.runs.finished import Finished
-from kotune.runs.folder import Run, sha256, write_json
+from kotune.runs.folder import Inputs, Run, sha256, write_json
 from kotune.runs.reading import MAX_LINES
-from kotune.runs.unfinished import RefusedNote
-from kotune.score.samples import note_path, read_note, refused_path, samples_path
+from kotune.runs.records import Begun, TaskScores
+from kotune.runs.unfinished import Note
+from kotune.score.samples import note_path, read_note, read_refused, samples_path
 
 ASKED = (
     "template",
@@ -56,13 +57,22 @@ TRAINED = (
     # what remains of it: the adapter, the data that reference lines are made of, and what is proven
     # of its training
 )
-LOADED = ("base_precision", "compute_dtype", "model_revision")
-# What a stage depends on is what an earlier one made: (stage, its input, stage, what that made).
+
+
+class Link(NamedTuple):
+    """An input of a stage, which is the digest of a file that an earlier stage made."""
+
+    stage: str
+    name: str
+    maker: str
+    file: str
+
+
 CHAIN = (
-    ("train", TRAIN, "prepare", TRAIN),
-    ("train", VALIDATION, "prepare", VALIDATION),
-    ("train", CONFIG, "render", CONFIG),
-    ("score", "data", "prepare", TRAIN),
+    Link("train", TRAIN, "prepare", TRAIN),
+    Link("train", VALIDATION, "prepare", VALIDATION),
+    Link("train", CONFIG, "render", CONFIG),
+    Link("score", "data", "prepare", TRAIN),
 )
 # Inputs of the score stage; copies may lack them.
 STILL_THERE = (
@@ -74,14 +84,14 @@ STILL_THERE = (
 )
 
 
-def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
+def take_over(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
     """Put a finished run's base answers where scoring finds a task done (kotune.score.scoring).
-    `inputs`: of this run's score stage. Returns why runs that say that they were asked the same are
-    not taken from, a sentence each.
+    `inputs`: of this run's score stage; `tasks`: those that it scores. Returns a sentence for each
+    run that seems to have been asked the same and is not used: why.
 
     A task that scoring began with itself is left to it."""
     model, doubts = _model(Run(root).record(), inputs), []
-    missing = [task for task in inputs["test"] if not note_path(root, task, "base").exists()]
+    missing = [task for task in tasks if not note_path(root, task, "base").exists()]
     for folder in sorted(root.parent.iterdir()) if missing else ():
         if folder == root or not (same := _asked_alike(folder, model, inputs, missing)):
             continue
@@ -97,60 +107,60 @@ def take_over(root: Path, inputs: dict[str, Any]) -> list[str]:
     return doubts
 
 
-def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """For each task whose base answers are another run's: `from`, and `checked`, the items that
-    were asked again."""
+def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
+    """For run.json: of each task whose base answers are another run's `from`, that run's name, and
+    `checked`, the items that were asked again."""
     notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
-    keys = ("from", "checked")
     return {
-        task: {key: note[key] for key in keys}
+        task: {"from": note.origin, "checked": note.checked}
         for task, note in notes.items()
-        if all(map(note.get, keys))
+        if note and note.origin and note.checked
     }
 
 
 def refused(root: Path, tasks: Iterable[str]) -> list[str]:
     """Why scoring did not believe answers that were taken over, a sentence each."""
-    notes = {task: read_note(refused_path(root, task), RefusedNote) for task in tasks}
+    notes = {task: read_refused(root, task) for task in tasks}
     return [
-        f"{task}: base answers of {note['from']} are not used: {note['why']}; the base model was"
-        " asked anew"
+        f"{task}: base answers of {note.origin} are not used: {note.why}; the base model was asked"
+        " anew"
         for task, note in notes.items()
         if note
     ]
 
 
 def _asked_alike(
-    folder: Path, model: dict[str, Any], inputs: dict[str, Any], missing: list[str]
+    folder: Path, model: dict[str, object], inputs: Inputs, missing: list[str]
 ) -> list[str]:
     """Those of the missing tasks that the run in a folder says it asked of the same base model in
     the same way."""
     try:
-        record = Run(folder).record() if (folder / SCORES).exists() else {}
-        known = (record.get("stages") or {}).get("score", {}).get("inputs")
-        if known is None or _model(record, known) != model:
+        if not (folder / SCORES).exists():
             return []
-        return [
-            task
-            for task in missing
-            if all(known.get(key, {}).get(task) == inputs[key][task] for key in PER_TASK)
-        ]
-    except (
-        KotuneError,
-        OSError,
-        AttributeError,
-        TypeError,
-    ):  # damaged, of another version, or removed meanwhile
+        record = Run(folder).record()
+    except (KotuneError, OSError):  # damaged, of another version, or removed meanwhile
         return []
+    score = record.stages.get("score")
+    if score is None or _model(record, score.inputs) != model:
+        return []
+    return [task for task in missing if _of_task(score.inputs, task) == _of_task(inputs, task)]
 
 
-def _model(record: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
-    """What a base model's answers follow from, but for the task."""
-    trained = record.get("stages", {}).get("train", {})
+def _of_task(inputs: Inputs, task: str) -> list[object]:
+    """The inputs of the score stage that are the task's own."""
+    values = [inputs.get(key) for key in PER_TASK]
+    return [value.get(task) if isinstance(value, dict) else None for value in values]
+
+
+def _model(record: Begun, inputs: Inputs) -> dict[str, object]:
+    """What a base model's answers follow from, apart from the task."""
+    train = record.stages.get("train")
     return {
         **{key: inputs.get(key) for key in ASKED},
-        **{key: record.get(key) for key in LOADED},
-        "model": trained.get("inputs", {}).get("model"),
+        "base_precision": record.base_precision,
+        "compute_dtype": record.compute_dtype,
+        "model_revision": record.model_revision,
+        "model": train.inputs.get("model") if train else None,
     }
 
 
@@ -160,8 +170,7 @@ def _trusted(folder: Path) -> Finished:
     for path in (folder, folder / RECORD, folder / SCORES):
         _require_own(path)
     run = Finished(folder)
-    made = run.record["stages"]["score"].get("made") or {}
-    if SCORES not in made:  # its digest is what Finished looks at, if it is there
+    if SCORES not in run.record.score.files:  # its digest is what Finished looks at, if it is there
         raise KotuneError(f"{folder / RECORD}: the score stage does not say what it made")
     for told in _disagreements(run):
         raise KotuneError(f"{folder / RECORD}: {told}")
@@ -179,15 +188,15 @@ def _require_own(path: Path) -> None:
 
 def _disagreements(run: Finished) -> Iterator[str]:
     """Stages that were not made from each other, or files that are not those which were scored."""
-    stages = run.record["stages"]
-    for stage, name, earlier, file in CHAIN:
-        if stages[stage]["inputs"].get(name) != ((stages.get(earlier) or {}).get("made") or {}).get(
-            file, False
-        ):
-            yield f"{file} of {stage} is not what {earlier} made"
+    stages = run.record.stages
+    for link in CHAIN:
+        maker = stages.get(link.maker)
+        made = maker.files.get(link.file) if maker else None
+        if made is None or stages[link.stage].inputs.get(link.name) != made:
+            yield f"{link.file} of {link.stage} is not what {link.maker} made"
     for name, file in STILL_THERE:
         path = run.folder / file
-        if path.exists() and sha256(path) != stages["score"]["inputs"].get(name):
+        if path.exists() and sha256(path) != run.record.score.inputs.get(name):
             yield f"{file} is not what was scored"
 
 
@@ -205,23 +214,24 @@ def _take(run: Finished, task: str, root: Path) -> None:
         if os.fstat(there.fileno()).st_size > MAX_LINES:
             raise KotuneError(f"{source}: over {MAX_LINES:,} bytes")
         shutil.copyfileobj(there, here)
-    # Nothing takes it for scored before its note is written.
-    if sha256(place) != entry["sha256"]["base"]:
+    if (
+        sha256(place) != entry.sha256["base"]
+    ):  # nothing takes it for scored before its note is written
         place.unlink()
         raise KotuneError(f"{source}: changed since it was scored")
-    # Others the tuned model alone has.
-    asked = {metric: told for metric, told in entry["base"].items() if told["n"]}
-    found = {
-        "n": entry["n"],
-        "values": asked,
-        "sha256": entry["sha256"]["base"],
-        "from": _whose(entry, run),
+    # The tuned model alone has metrics without items of the base model.
+    values = {name: value.as_json() for name, value in entry.base.items() if value.n}
+    note = {
+        "n": entry.n,
+        "values": values,
+        "sha256": entry.sha256["base"],
+        "from": _origin(entry, run),
+        "batches": entry.batches.get("base", []),
     }
-    found["batches"] = entry.get("batches", {}).get("base", [])
-    write_json(note_path(root, task, "base"), found)
+    write_json(note_path(root, task, "base"), Note.model_validate(note).as_json())
 
 
-def _whose(entry: dict[str, Any], run: Finished) -> str:
-    """The name of the run whose answers they are: this one, or the one that it took them from."""
-    told: str | None = entry.get("base_from")
-    return told if told and told.isprintable() and Path(told).name == told else run.folder.name
+def _origin(entry: TaskScores, run: Finished) -> str:
+    """The name of the run that asked the model: this one, or the one that it took answers from."""
+    name = entry.base_from
+    return name if name and name.isprintable() and Path(name).name == name else run.folder.name

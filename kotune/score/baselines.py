@@ -7,7 +7,7 @@ lead-3, or what people wrote (`lines` in its YAML)."""
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from kodata.card import Record
 from kodata.errors import DataError
@@ -16,13 +16,14 @@ from kodata.prepare.output import doc_of
 from kotune.layout import TRAIN
 from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
+from kotune.score.samples import SampleRow
 
 # training rows that are looked at, evenly spread: more would cost minutes and change little
 ROWS = 25_000
 NEVER = -100.0  # the logarithm of a probability: a choice that no training row has
 MAJORITY = "majority"
+# Fields of a model's sample that a baseline's sample repeats.
 SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
-Sample = dict[str, Any]
 Known = Majority | Classifier
 
 
@@ -32,8 +33,17 @@ class Lines(NamedTuple):
     trained` on the task's source, `too few` rows, or `one label` in all of them; None where there
     are some, or where no classifier could answer the task's items at all."""
 
-    samples: dict[str, list[Sample]]
+    samples: dict[str, list[SampleRow]]
     rows: int
+    absent: str | None
+
+
+class Learned(NamedTuple):
+    """What was learned from a source's training rows: their number, the classifiers by the names of
+    their lines, and why there are none."""
+
+    rows: int
+    known: dict[str, Known]
     absent: str | None
 
 
@@ -45,7 +55,7 @@ class References:
         self._root, self._rows = root, rows
         self._known = cache(self._made)
 
-    def of(self, task: Loaded, samples: list[Sample]) -> Lines:
+    def of(self, task: Loaded, samples: list[SampleRow]) -> Lines:
         """The lines for the items of these samples."""
         docs = [task.task.eval_docs[sample["doc_id"]] for sample in samples]
         given = _given(task, samples)
@@ -56,17 +66,17 @@ class References:
         lines = {name: [*map(_answered(task), samples, docs, each)] for name, each in said.items()}
         return Lines({**lines, **given}, rows, absent)
 
-    def _made(self, source: str) -> tuple[int, dict[str, Known], str | None]:
+    def _made(self, source: str) -> Learned:
         """What was learned of a source's training rows, by the name of its line."""
         records = self._records(source)
         if not records:
-            return 0, {}, "not trained"
+            return Learned(0, {}, "not trained")
         try:
             made = {name: Classifier(records, name) for name in views(records[0])}
         except DataError:
             alike = len(records) > 1 and len({record["label"] for record in records}) == 1
-            return len(records), {}, "one label" if alike else "too few"
-        return len(records), {MAJORITY: Majority(records), **made}, None
+            return Learned(len(records), {}, "one label" if alike else "too few")
+        return Learned(len(records), {MAJORITY: Majority(records), **made}, None)
 
     def _records(self, source: str) -> list[Record]:
         """The source's training rows, evenly spread where there are too many."""
@@ -74,7 +84,7 @@ class References:
         return found[:: -(-len(found) // self._rows) or 1]
 
 
-def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
+def _given(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
     """The lines that the task's own metrics tell of: `lead3_rougeL_char` is the rougeL_char of the
     line lead3."""
     found = {}
@@ -86,14 +96,18 @@ def _given(task: Loaded, samples: list[Sample]) -> dict[str, list[Sample]]:
     return found
 
 
-def _told(sample: Sample, prefix: str) -> Sample:
+def _told(sample: SampleRow, prefix: str) -> SampleRow:
     """What a line made of an item: nothing but its metrics is known."""
     metrics = {
         name.removeprefix(prefix): value
         for name, value in sample["metrics"].items()
         if name.startswith(prefix)
     }
-    return {**{key: sample[key] for key in SAME if key in sample}, "metrics": metrics}
+    return {**_same(sample), "metrics": metrics}
+
+
+def _same(sample: SampleRow) -> SampleRow:
+    return cast(SampleRow, {key: value for key, value in sample.items() if key in SAME})
 
 
 def _tells(task: Loaded, doc: Record) -> bool:
@@ -107,7 +121,7 @@ def _tells(task: Loaded, doc: Record) -> bool:
 def _answered(task: Loaded) -> Any:
     """Makes a sample of a model's sample, its doc, and what a line says of the labels."""
 
-    def answered(sample: Sample, doc: Record, likelihoods: dict[str, float]) -> Sample:
+    def answered(sample: SampleRow, doc: Record, likelihoods: dict[str, float]) -> SampleRow:
         answers = {
             task.right_answer({**doc, "label": label}): told for label, told in likelihoods.items()
         }
@@ -118,9 +132,8 @@ def _answered(task: Loaded) -> Any:
                 (answers.get(choice, NEVER), False)
                 for choice in range(len(task.task.doc_to_choice(doc)))
             ]
-        kept = {key: sample[key] for key in SAME if key in sample}
         return {
-            **kept,
+            **_same(sample),
             "prediction": best,
             "metrics": dict(task.task.process_results(doc, results)),
         }

@@ -15,7 +15,7 @@ from typing import Any
 
 from kotune.runs.reading import lines_of
 from kotune.score.harness import Loaded
-from kotune.score.samples import count_thoughts, sample_of
+from kotune.score.samples import SampleRow, count_thoughts, sample_of
 
 SHARE, LEAST = 0.02, 20  # of the items are asked again, but at least so many, and at most all
 EXACT = 1e-6  # how far a figure may be off that is calculated again from the same answers
@@ -26,7 +26,6 @@ LONGEST = 100_000  # characters of an answer; no task lets a model write as much
 # Of a sample: what follows from the answer; the rest is the question's.
 LATER = ("logprobs", "metrics", "prediction")
 UNFIT = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
-Sample = dict[str, Any]
 
 
 def drawn(items: int) -> list[int]:
@@ -44,7 +43,7 @@ def tolerance(base: Mapping[str, str | None]) -> float:
     return NEAR if base.get("base_precision") == base.get("compute_dtype") == "float32" else COARSE
 
 
-def stored(path: Path, items: int) -> list[Sample] | None:
+def stored(path: Path, items: int) -> list[SampleRow] | None:
     """The samples of a file, None where they are not those of the first `items` items, one each."""
     try:
         found = lines_of(path)
@@ -56,7 +55,7 @@ def stored(path: Path, items: int) -> list[Sample] | None:
     return found if whole and len(found) == items else None
 
 
-def is_consistent(samples: list[Sample], task: Loaded, tokenizer: Any) -> bool:
+def is_consistent(samples: list[SampleRow], task: Loaded, tokenizer: Any) -> bool:
     """Whether all samples are what scoring makes of their answers: the task's items, and metrics
     that follow."""
     try:
@@ -68,17 +67,17 @@ def is_consistent(samples: list[Sample], task: Loaded, tokenizer: Any) -> bool:
         return False
 
 
-def unlike(samples: list[Sample], asked: Sequence[Sample], tolerance: float) -> int | None:
+def unlike(samples: list[SampleRow], asked: Sequence[SampleRow], tolerance: float) -> int | None:
     """The number of the first item to which the model now gives another answer than is stored; None
     where it gives none."""
-    fresh: list[Sample] = json.loads(json.dumps(asked))
+    fresh: list[SampleRow] = json.loads(json.dumps(asked))
     return next(
         (new["doc_id"] for new in fresh if not _is_same(samples[new["doc_id"]], new, tolerance)),
         None,
     )
 
 
-def _is_same(old: Sample, new: Sample, tolerance: float) -> bool:
+def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
     """Which choice is likeliest is not compared: of two that are as likely it may be either, and
     is_consistent() sees to it that the stored one is that of the stored likelihoods."""
     question = {key: value for key, value in new.items() if key not in LATER}
@@ -89,7 +88,7 @@ def _is_same(old: Sample, new: Sample, tolerance: float) -> bool:
     return bool(new["prediction"] == old.get("prediction"))
 
 
-def _made_again(sample: Sample, task: Loaded) -> Sample:
+def _made_again(sample: SampleRow, task: Loaded) -> SampleRow:
     """A sample as scoring makes it of a document and of what a model answered to it."""
     from lm_eval.utils import hash_string
 
@@ -139,7 +138,7 @@ def doubt(
     task: Loaded,
     tokenizer: Any,
     items: int,
-    ask: Callable[[list[int]], list[Sample]],
+    ask: Callable[[list[int]], list[SampleRow]],
     tolerance: float,
 ) -> tuple[str, list[int]]:
     """Why the samples in a file are not to be believed, empty where they are; and the items that

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kodata.card import Message
+from kodata.card import Message, Record
 from kotune.errors import StageError
 from kotune.runs.task_data import TaskData
 from kotune.score.turns import before_answer
 from kotune.shipped import TASKS
 from kotune_tasks.card import TaskCard, cards
+
+Logged = dict[str, Any]  # lm-eval's own: the result of an evaluation, or a sample in it
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Loaded:
         """Whether the model's answers are drawn at random, so that asked again it gives others."""
         return self.generates and bool(self.task.config.generation_kwargs.get("do_sample"))
 
-    def evaluate(self, model: Any, limit: int | Sequence[int] | None = None) -> dict[str, Any]:
+    def evaluate(self, model: Any, limit: int | Sequence[int] | None = None) -> Logged:
         """lm-eval's own result for this task: `results[name]`, `samples[name]`. Intervals are not
         lm-eval's to make. `limit`: the first so many items, or those of these numbers, in rising
         order.
@@ -48,7 +50,7 @@ class Loaded:
             if isinstance(limit, Sequence)
             else {"limit": limit}
         )
-        result: dict[str, Any] = evaluate(
+        result: Logged = evaluate(
             model, tasks, **chosen, apply_chat_template=True, bootstrap_iters=0, log_samples=True
         )
         return result
@@ -72,7 +74,7 @@ class Loaded:
         """What the task tells about itself."""
         return cards()[self.name]
 
-    def question(self, doc: dict[str, Any]) -> str:
+    def question(self, doc: Record) -> str:
         """What is asked, before any model's chat template."""
         return str(self.task.doc_to_text(doc))
 
@@ -87,18 +89,18 @@ class Loaded:
             items += 1
         return min(items, len(docs))
 
-    def with_documents(self, docs: list[dict[str, Any]]) -> "Loaded":
+    def with_documents(self, docs: list[Record]) -> "Loaded":
         """The same task over other documents of the same form."""
         from datasets import Dataset
 
         self.task.dataset = {self.task.config.test_split: Dataset.from_list(docs)}
         return self
 
-    def right_answer(self, doc: dict[str, Any]) -> int | str:
+    def right_answer(self, doc: Record) -> int | str:
         """What a document's right answer is: the index of a choice, or text."""
         return str(self.task.doc_to_target(doc)) if self.generates else self.right_choice(doc)
 
-    def right_choice(self, doc: dict[str, Any]) -> int:
+    def right_choice(self, doc: Record) -> int:
         """Index of the right answer among a multiple-choice document's choices."""
         target = self.task.doc_to_target(doc)
         return (

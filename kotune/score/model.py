@@ -10,7 +10,7 @@ from kotune import layout
 from kotune.errors import StageError
 from kotune.models import generation, sizes
 from kotune.models.adapters import refuse_saved
-from kotune.models.loading import blaming, config_of
+from kotune.models.loading import config_of, model_errors
 from kotune.models.refusals import CONFIG
 from kotune.score import batches, shared, turns
 from kotune.train.precision import loading
@@ -31,7 +31,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
 
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
     refuse_saved(name, adapter)
-    with blaming(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
+    with model_errors(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
         # A stranger's need not be the one that was proven: its rules could double each text as
         # often as they like.
         tokenizer = bounds.bound_tokenizer(
@@ -39,7 +39,9 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
         )
     plain = load_base(str(base["model"]), base)
     before = _digests(plain)
-    with blaming(name, "its adapter cannot be loaded", "move the run folder away and run again"):
+    with model_errors(
+        name, "its adapter cannot be loaded", "move the run folder away and run again"
+    ):
         model = PeftModel.from_pretrained(plain, str(adapter)).eval()
     _refuse_changed(name, before)
     return harness_model(model, tokenizer)
@@ -114,11 +116,11 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     where = {"revision": base["model_revision"] or "main", "trust_remote_code": False}
     if file := generation.file_of(name, base["model_revision"], CONFIG):
         sizes.refuse(name, file.parent)  # before transformers reads it
-    with blaming(name, "its config.json cannot be used"):
+    with model_errors(name, "its config.json cannot be used"):
         config = config_of(name, base["model_revision"])
     # As an argument, it would give way to config.json's own (transformers 5.16)
     config._attn_implementation = ATTENTION
-    with blaming(name, "it cannot be loaded"):
+    with model_errors(name, "it cannot be loaded"):
         if file:
             _refuse_larger(name, file.parent, config)
         model, loaded = AutoModelForCausalLM.from_pretrained(

@@ -1,28 +1,60 @@
 """The files of samples/: what was asked, and what each variant made of it."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, TypeVar
 
+from kodata.metrics.resampling import Ingredients
 from kodata.scored import thought
 from kotune import layout
 from kotune.runs.folder import sha256, write_text
 from kotune.runs.reading import json_of
-from kotune.runs.records import fits
-from kotune.runs.unfinished import Note
-from kotune.score.harness import Loaded
+from kotune.runs.records import parsed
+from kotune.runs.unfinished import Note, RefusedNote
+from kotune.score.harness import Loaded, Logged
 
-# Of a doc, but not of what is asked: some copies of the data have it, and are the same items.
-NOTES = ("agreement",)
+# A field of a doc that is not part of what is asked: some copies of the data have it, and their
+# items are the same.
+AGREEMENT = "agreement"
+T = TypeVar("T")
+
+
+class ItemRow(TypedDict):
+    """A line of samples/items; records.Item reads it."""
+
+    doc_hash: str
+    question: str
+    choices: list[str] | None
+    agreement: NotRequired[str]
+
+
+class SampleRow(TypedDict, total=False):
+    """A line of samples/base, samples/tuned or a baseline's samples; records.Answer reads it. A
+    baseline's line lacks what it does not know."""
+
+    guid: str
+    source: str
+    doc_hash: str
+    cluster: str
+    question_hash: str
+    doc_id: int
+    prompt_hash: str
+    target_hash: str
+    prediction: int | str
+    logprobs: list[float]
+    gold: int | str
+    metrics: Ingredients
 
 
 def _short(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def write_samples(root: Path, kind: str, task: str, rows: list[dict[str, Any]]) -> str:
+def write_samples(
+    root: Path, kind: str, task: str, rows: Sequence[SampleRow] | Sequence[ItemRow]
+) -> str:
     """Write samples/<kind>/<task>.jsonl; its digest."""
     path = samples_path(root, kind, task)
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
@@ -37,14 +69,21 @@ def note_path(root: Path, task: str, variant: str) -> Path:
     return root / layout.note(variant, task)
 
 
-def read_note(path: Path, shape: Any = Note) -> dict[str, Any]:
-    """A note in scored/. Empty where there is none, or a damaged one: what it told of is done
-    again."""
+def read_note(path: Path) -> Note | None:
+    """A note in scored/; None if it is missing or damaged: its samples are then made again."""
+    return _read(path, Note)
+
+
+def read_refused(root: Path, task: str) -> RefusedNote | None:
+    """Why another run's base answers were not believed; None if there is no whole note."""
+    return _read(refused_path(root, task), RefusedNote)
+
+
+def _read(path: Path, shape: type[T]) -> T | None:
     try:
-        found = json_of(path)
-    except (OSError, ValueError):
-        return {}
-    return dict(found) if fits(found, shape) else {}
+        return parsed(json_of(path), shape)
+    except (OSError, ValueError):  # missing, or no JSON
+        return None
 
 
 def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
@@ -59,57 +98,56 @@ def refused_path(root: Path, task: str) -> Path:
     return note_path(root, task, "base").with_suffix(".refused")
 
 
-def item_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
+def item_of(sample: SampleRow, task: Loaded) -> ItemRow:
     """What was asked, for a person to read beside the answers: the same for base and tuned, so it
     is written once."""
     doc = task.task.eval_docs[sample["doc_id"]]
     choices = None if task.generates else list(task.task.doc_to_choice(doc))
-    notes = {key: doc[key] for key in NOTES if doc.get(key) is not None}
-    return {
+    row: ItemRow = {
         "doc_hash": sample["doc_hash"],
         "question": task.question(doc),
         "choices": choices,
-        **notes,
     }
+    if doc.get(AGREEMENT) is not None:
+        row["agreement"] = doc[AGREEMENT]
+    return row
 
 
-def sample_of(sample: dict[str, Any], task: Loaded) -> dict[str, Any]:
+def sample_of(sample: Logged, task: Loaded) -> SampleRow:
     """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold
     and each metric's ingredients. Two models' prompts differ by their chat templates, their
     questions may not."""
     doc = sample["doc"]
-    kept = {key: sample[key] for key in ("doc_id", "prompt_hash", "target_hash")}
-    names = {key: doc[key] for key in ("guid", "source") if key in doc}
-    names["doc_hash"] = _short(json.dumps({key: doc[key] for key in doc if key not in NOTES}))
-    names["cluster"] = _short(str(doc[task.card.cluster]))
-    names["question_hash"] = _short(task.question(doc))
-    metrics = {name: sample[name] for name in sample["metrics"]}
-    return {
-        **names,
-        **kept,
-        **_predicted(sample["filtered_resps"]),
-        "gold": sample["target"],
-        "metrics": metrics,
-    }
+    row: SampleRow = {"guid": doc["guid"]}
+    if "source" in doc:
+        row["source"] = doc["source"]
+    row["doc_hash"] = _short(json.dumps({key: doc[key] for key in doc if key != AGREEMENT}))
+    row["cluster"] = _short(str(doc[task.card.cluster]))
+    row["question_hash"] = _short(task.question(doc))
+    row["doc_id"] = sample["doc_id"]
+    row["prompt_hash"], row["target_hash"] = sample["prompt_hash"], sample["target_hash"]
+    _add_prediction(row, sample["filtered_resps"])
+    row["gold"] = sample["target"]
+    row["metrics"] = {name: sample[name] for name in sample["metrics"]}
+    return row
 
 
-def _predicted(responses: list[Any]) -> dict[str, Any]:
-    """The text that the model wrote, or the index of the likeliest choice and all
+def _add_prediction(row: SampleRow, responses: list[Any]) -> None:
+    """Adds the text that the model wrote, or the index of the likeliest choice and all
     log-likelihoods."""
     if isinstance(responses[0], str):
-        return {"prediction": responses[0]}
+        row["prediction"] = responses[0]
+        return
     likelihoods = [response[0] for response in responses]
-    return {
-        "prediction": max(range(len(likelihoods)), key=likelihoods.__getitem__),
-        "logprobs": likelihoods,
-    }
+    row["prediction"] = max(range(len(likelihoods)), key=likelihoods.__getitem__)
+    row["logprobs"] = likelihoods
 
 
-def count_thoughts(samples: list[dict[str, Any]], tokenizer: Any) -> None:
+def count_thoughts(samples: list[SampleRow], tokenizer: Any) -> None:
     """Adds `thinking_tokens` to the items in which the model thought: the thought's text in the
     model's own tokens. A task alone cannot, since lm-eval shows it no tokenizer."""
     for sample in samples:
-        if thinking := thought(sample["prediction"]):
+        if thinking := thought(str(sample["prediction"])):
             sample["metrics"]["thinking_tokens"] = len(
                 tokenizer.encode(thinking, add_special_tokens=False)
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kodata.errors import shown
 from kodata.metrics.metrics import MEAN, METRICS
@@ -17,13 +17,23 @@ from kotune.errors import StageError
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import sha256, write_json
 from kotune.runs.reading import lines_of, proven
+from kotune.runs.records import (
+    UNDEFINED,
+    Baselines,
+    MetricValue,
+    PublishedFigure,
+    TaskScores,
+    Values,
+)
 from kotune.runs.task_data import TaskData
+from kotune.runs.unfinished import Note, RefusedNote
 from kotune.score import borrowed
 from kotune.score.baselines import Lines, References
-from kotune.score.harness import Loaded, load_task
+from kotune.score.harness import Loaded, Logged, load_task
 from kotune.score.memory import is_exhausted
 from kotune.score.model import harness_model, load_base, load_model
 from kotune.score.samples import (
+    SampleRow,
     count_thoughts,
     item_of,
     note_path,
@@ -39,6 +49,13 @@ SEED = 1234  # lm-eval's own, for a task that samples
 VARIANTS = ("base", "tuned")
 REHEARSED = 2  # items of each task that go the whole way before training begins,
 REHEARSED_ROWS = 300  # and training rows that reference lines are then made of
+
+
+class Evaluated(NamedTuple):
+    """A task's metrics, and its samples as samples/<variant>/<task>.jsonl holds them."""
+
+    values: Values
+    samples: list[SampleRow]
 
 
 def score(
@@ -65,7 +82,8 @@ def score(
                 found = evaluated(task, model, limits[task.name])
                 _score(root, variant, task, found, getattr(model, "written", []))
     references = References(root)
-    write_json(root / layout.SCORES, {task.name: _entry(root, task, references) for task in loaded})
+    entries = {task.name: _entry(root, task, references) for task in loaded}
+    write_json(root / layout.SCORES, {name: entry.as_json() for name, entry in entries.items()})
 
 
 def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
@@ -80,41 +98,44 @@ def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
 def _is_unchecked(root: Path, task: str) -> bool:
     """Whether a task's base answers are another run's (base_answers) and the base model was not yet
     asked about them."""
-    note = _done(root, task, "base") or {}
-    return "from" in note and "checked" not in note
+    note = _done(root, task, "base")
+    return note is not None and note.is_unchecked
 
 
 def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: float) -> None:
     """Another run's base answers become this run's, with the items that were asked again, or are
     forgotten, with the reason."""
     path, place = note_path(root, task.name, "base"), samples_path(root, "base", task.name)
-    note, docs = read_note(path), len(task.task.eval_docs)
+    note, docs = _noted(root, task.name, "base"), len(task.task.eval_docs)
     items = docs if limit is None else min(limit, docs)
     why, asked = borrowed.doubt(
         place,
         task,
         model.tokenizer,
         items,
-        lambda chosen: evaluated(task, model, chosen)[1],
+        lambda chosen: evaluated(task, model, chosen).samples,
         tolerance,
     )
     if not why and not _is_told_right(note, place):
         why = "the scores beside them do not follow from them"
     if why:
-        refused = {"from": note["from"], "why": why}
-        print(f"{task.name}: base answers of {note['from']} are not used: {why}", flush=True)
+        refused = RefusedNote.model_validate({"from": note.origin, "why": why})
+        print(f"{task.name}: base answers of {note.origin} are not used: {why}", flush=True)
         path.unlink()
-        write_json(refused_path(root, task.name), refused)
+        write_json(refused_path(root, task.name), refused.as_json())
     else:
-        write_json(path, {**note, "checked": asked})
+        write_json(path, {**note.as_json(), "checked": asked})
 
 
-def _is_told_right(note: dict[str, Any], samples: Path) -> bool:
+def _is_told_right(note: Note, samples: Path) -> bool:
     """Whether number and scores in a note are those of the samples."""
-    found = lines_of(samples)
-    return bool(note["n"] == len(found)) and borrowed.is_near(
-        metrics({}, found), note["values"], borrowed.EXACT
-    )
+    rows = lines_of(samples)
+    made, told = (_json(values) for values in (metrics({}, rows), note.values))
+    return note.n == len(rows) and borrowed.is_near(made, told, borrowed.EXACT)
+
+
+def _json(values: Values) -> dict[str, object]:
+    return {name: value.as_json() for name, value in values.items()}
 
 
 def rehearse(
@@ -128,7 +149,7 @@ def rehearse(
     _refuse_more_tokens(base, plain, tokenizer)
     model, references = harness_model(plain, tokenizer), References(root, REHEARSED_ROWS)
     for task in tasks:
-        references.of(task, evaluated(task, model, REHEARSED)[1])
+        references.of(task, evaluated(task, model, REHEARSED).samples)
 
 
 def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
@@ -150,72 +171,73 @@ def _score(
     root: Path,
     variant: str,
     task: Loaded,
-    found: tuple[dict[str, Any], list[dict[str, Any]]],
+    result: Evaluated,
     written: list[int],
 ) -> None:
     """Write one variant's samples of a task and, last, their note in scored/, so that a kill costs
     one such pair at most. `written`: sizes of the batches that answers were written in; none where
     they were chosen."""
-    values, samples = found
-    note = {
-        "n": len(samples),
-        "values": values,
-        "sha256": write_samples(root, variant, task.name, samples),
-        "items": write_samples(
-            root, "items", task.name, [item_of(sample, task) for sample in samples]
-        ),
-        "batches": sorted(set(written)),
-    }
-    write_json(note_path(root, task.name, variant), note)
+    samples = result.samples
+    items = [item_of(sample, task) for sample in samples]
+    note = Note(
+        n=len(samples),
+        values=result.values,
+        sha256=write_samples(root, variant, task.name, samples),
+        items=write_samples(root, "items", task.name, items),
+        batches=sorted(set(written)),
+    )
+    write_json(note_path(root, task.name, variant), note.as_json())
 
 
-def _done(root: Path, task: str, variant: str) -> dict[str, Any] | None:
-    """The note on a variant's samples of a task, None where they are not there as it says."""
-    note, path = note_path(root, task, variant), samples_path(root, variant, task)
-    found = read_note(note)
-    # Those of the tuned model tell what was asked.
-    is_told = found and (variant == "base" or found.get("items"))
-    return found if is_told and path.exists() and sha256(path) == found["sha256"] else None
+def _done(root: Path, task: str, variant: str) -> Note | None:
+    """The note on a variant's samples of a task; None unless the samples are there unchanged."""
+    note, path = read_note(note_path(root, task, variant)), samples_path(root, variant, task)
+    if note is None or (variant == "tuned" and not note.items):  # whose note has the items' digest
+        return None
+    return note if path.exists() and sha256(path) == note.sha256 else None
 
 
-def _entry(root: Path, task: Loaded, references: References) -> dict[str, Any]:
-    """What scores.json says of a task, from the notes on its variants; writes its reference lines'
-    samples."""
-    notes = {variant: read_note(note_path(root, task.name, variant)) for variant in VARIANTS}
-    card, sums = task.card, {variant: note["sha256"] for variant, note in notes.items()}
-    sums["items"] = notes["tuned"]["items"]
-    entry: dict[str, Any] = {
-        "version": card.version,
-        "criterion": card.criterion,
-        "chance": dict(card.chance),
-        "published": [asdict(figure) for figure in card.published],
-        "sha256": sums,
-        "n": notes["tuned"]["n"],
-        **{variant: note["values"] for variant, note in notes.items()},
-    }
-    _align(entry)
-    samples = lines_of(samples_path(root, "tuned", task.name))
-    # The run that the base answers are taken from, where they are.
-    entry["base_from"] = notes["base"].get("from")
-    entry["batches"] = {variant: note.get("batches", []) for variant, note in notes.items()}
-    entry["proven"] = proven(root).get(task.name)
-    entry["references"] = _lines(root, references.of(task, samples), task.name, sums)
-    return entry
+def _noted(root: Path, task: str, variant: str) -> Note:
+    """The note on samples that are done. StageError if something removed it meanwhile."""
+    path = note_path(root, task, variant)
+    if (note := read_note(path)) is None:
+        raise StageError(f"{path}: missing or damaged meanwhile; run the same command again")
+    return note
 
 
-def _lines(root: Path, found: Lines, task: str, sums: dict[str, str]) -> dict[str, Any]:
-    """What scores.json says of a task's reference lines; writes their samples."""
-    for name, samples in found.samples.items():
-        sums[name] = write_samples(root, name, task, samples)
-    lines = {name: metrics({}, samples) for name, samples in found.samples.items()}
-    return {"rows": found.rows, "absent": found.absent, "lines": lines}
+def _entry(root: Path, task: Loaded, references: References) -> TaskScores:
+    """A task's scores, from the notes on its variants; writes its baselines' samples."""
+    base, tuned = (_noted(root, task.name, variant) for variant in VARIANTS)
+    card, samples = task.card, lines_of(samples_path(root, "tuned", task.name))
+    digests = {"base": base.sha256, "tuned": tuned.sha256, "items": str(tuned.items)}
+    baselines = _baselines(root, references.of(task, samples), task.name, digests)
+    names = dict.fromkeys((*base.values, *tuned.values))
+    return TaskScores(
+        version=card.version,
+        criterion=card.criterion,
+        chance=dict(card.chance),
+        published=[PublishedFigure(**asdict(figure)) for figure in card.published],
+        sha256=digests,
+        n=tuned.n,
+        base=_aligned(base.values, names),
+        tuned=_aligned(tuned.values, names),
+        base_from=base.origin,
+        batches={"base": base.batches or [], "tuned": tuned.batches or []},
+        proven=proven(root).get(task.name),
+        references=baselines,
+    )
 
 
-def evaluated(
-    task: Loaded, model: Any, limit: int | Sequence[int] | None
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A task's metrics, {name: {value, stderr, n}}, and its samples as
-    samples/<variant>/<task>.jsonl holds them. `limit`: as for Loaded.evaluate()."""
+def _baselines(root: Path, made: Lines, task: str, digests: dict[str, str]) -> Baselines:
+    """The scores of a task's baselines; writes their samples and adds their digests."""
+    for name, rows in made.samples.items():
+        digests[name] = write_samples(root, name, task, rows)
+    lines = {name: metrics({}, rows) for name, rows in made.samples.items()}
+    return Baselines(rows=made.rows, absent=made.absent, lines=lines)
+
+
+def evaluated(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Evaluated:
+    """Ask the model. `limit`: as for Loaded.evaluate()."""
     import torch
 
     torch.manual_seed(SEED)  # base and tuned, and a run again, draw from the same numbers
@@ -224,10 +246,10 @@ def evaluated(
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
     if task.generates:
         count_thoughts(samples, model.tokenizer)
-    return metrics(result["results"][task.name], samples), samples
+    return Evaluated(metrics(result["results"][task.name], samples), samples)
 
 
-def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict[str, Any]:
+def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Logged:
     """lm-eval's result, in batches that the GPU's memory has room for (kotune.score.memory). In
     float32, batches of another size change no answer and a log-likelihood by less than 1e-4
     (benchmarks/tasks.py); in 16 bits either may change where two tokens are nearly as likely."""
@@ -241,21 +263,14 @@ def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> dict
     )
 
 
-def _align(entry: dict[str, Any]) -> None:
-    """Base and tuned have the same metrics, null where one of them was never asked: it may think
-    and the other not."""
-    names = dict.fromkeys(name for variant in VARIANTS for name in entry[variant])
-    for variant in VARIANTS:
-        entry[variant] = {
-            name: entry[variant].get(name, {"value": None, "stderr": None, "n": 0})
-            for name in names
-        }
+def _aligned(values: Values, names: Iterable[str]) -> Values:
+    """The values of all metrics of base or tuned, undefined where only the other one has it: one of
+    them may think and the other not."""
+    return {name: values.get(name, UNDEFINED) for name in names}
 
 
-def metrics(
-    result: dict[str, Any], samples: list[dict[str, Any]]
-) -> dict[str, dict[str, float | None]]:
-    """lm-eval's `acc,none` as {metric: {value, stderr, n}}, `n` the items that have it. The
+def metrics(result: Logged, samples: list[SampleRow]) -> Values:
+    """lm-eval's `acc,none` by metric, with `n` the items that have it. The
     standard error is a bootstrap over clusters, since lm-eval's own takes the items of a premise as
     independent and exists for means alone; null where nothing can be said."""
     told = {key.partition(",")[0]: told for key, told in result.items() if "," in key}
@@ -270,7 +285,7 @@ def metrics(
         metric = METRICS.get(name, MEAN)
         mean = told[name] if name in told else value(metric, items, clusters)
         error = stderr(metric, items, clusters)
-        values[name] = {"value": _finite(mean), "stderr": _finite(error), "n": len(items)}
+        values[name] = MetricValue(value=_finite(mean), stderr=_finite(error), n=len(items))
     return values
 
 

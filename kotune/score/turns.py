@@ -17,7 +17,9 @@ from kotune.errors import StageError
 def before_answer(messages: list[Message], merge: bool) -> list[Message]:
     """The turns before the last answer, role and content alone (datasets fills other keys of other
     rows with None)."""
-    turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages[:-1]]
+    turns: list[Message] = [
+        {"role": turn["role"], "content": turn["content"]} for turn in messages[:-1]
+    ]
     return merged(*turns) if merge and turns[0]["role"] == "system" else turns
 
 

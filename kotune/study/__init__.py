@@ -1,2 +1,2 @@
-"""One recipe or several and what varies over them: every combination is an ordinary run.
-The results are told together, with learning curves and the next step."""
+"""Runs a study: every combination of recipes and varying values, each as an ordinary run.
+One report covers all runs, with learning curves and possible next steps."""

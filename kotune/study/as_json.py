@@ -1,75 +1,81 @@
-"""A study's report for a machine: what study.json holds."""
+"""A study's report as JSON values: the content of study.json."""
 
 import math
-from typing import Any
 
-from kotune.compare.comparison import finite
+from kotune.compare.comparison import JsonRow, finite
+from kotune.study.findings import Curve, Findings, Pair, Passing
 from kotune.study.points import Tried
 from kotune.study.sentences import Sentences, state
 
 
-def _tried_json(one: Tried) -> dict[str, Any]:
-    losses = {str(seed): None if math.isnan(loss) else loss for seed, loss in one.losses.items()}
-    told = {"arm": one.arm, "rows": one.rows, "choice": dict(one.choice), "validation_loss": losses}
-    return {**told, "chosen": one.is_chosen}
-
-
-def _task_json(words: Sentences) -> dict[str, Any]:
-    found = words.found
-    points = [
-        {
-            "arm": one.arm,
-            "rows": one.rows,
-            "runs": [run.name for run in one.runs],
-            **finite(found.estimate(at)._asdict()),
-        }
-        for at, one in enumerate(found.scores.points)
-    ]
-    passings = [
-        {
-            "arm": one.arm,
-            "target": one.target.name,
-            "value": one.target.value,
-            **one.place._asdict(),
-            "state": state(one.place),
-            "fitted": one.is_fitted,
-            "seconds": one.seconds,
-        }
-        for one in found.passings
-    ]
-    pairs = [
-        {
-            "a": pair.a,
-            "b": pair.b,
-            "crossings": [place._asdict() for place in pair.crossings],
-            "fitted": pair.is_fitted,
-            "gained_more": finite(pair.more._asdict()) if pair.more else None,
-            "sizes": [{"rows": rows, **one.row()} for rows, one in pair.sizes],
-        }
-        for pair in found.pairs
-    ]
-    laws = [
-        {
-            "arm": one.arm,
-            "why_none": one.why or None,
-            "flat": one.is_flat,
-            "exponent": [None if math.isnan(end) else end for end in one.exponent],
-            "doubling": finite(one.more._asdict()),
-        }
-        for one in found.curves.values()
-    ]
+def tried_json(tried: Tried) -> JsonRow:
+    """A choice and its validation losses."""
+    losses = {str(seed): None if math.isnan(loss) else loss for seed, loss in tried.losses.items()}
     return {
-        "metric": found.scores.metric,
-        "n": found.scores.n,
-        "groups": found.scores.groups,
-        "points": points,
-        "base": {
-            arm: finite(found.estimate(found.scores.base(arm))._asdict())
-            for arm in found.scores.arms
-        },
-        "references": found.lines,
-        "targets": passings,
-        "pairs": pairs,
-        "laws": laws,
-        "noise_floor": [finite(vars(one)) for one in found.floors],
+        "arm": tried.arm,
+        "rows": tried.rows,
+        "choice": dict(tried.choice),
+        "validation_loss": losses,
+        "chosen": tried.is_chosen,
+    }
+
+
+def task_json(words: Sentences) -> JsonRow:
+    """All findings on a task."""
+    findings = words.findings
+    scores = findings.scores
+    return {
+        "metric": scores.metric,
+        "n": scores.n,
+        "groups": scores.groups,
+        "points": [_point(findings, index) for index in range(len(scores.points))],
+        "base": {arm: _estimate(findings, scores.base(arm)) for arm in scores.arms},
+        "references": findings.lines,
+        "targets": [_passing(passing) for passing in findings.passings],
+        "pairs": [_pair(pair) for pair in findings.pairs],
+        "laws": [_law(curve) for curve in findings.curves.values()],
+        "noise_floor": [finite(vars(floor)) for floor in findings.floors],
+    }
+
+
+def _estimate(findings: Findings, index: int) -> JsonRow:
+    return finite(findings.estimate(index)._asdict())
+
+
+def _point(findings: Findings, index: int) -> JsonRow:
+    point = findings.scores.points[index]
+    runs = [run.name for run in point.runs]
+    return {"arm": point.arm, "rows": point.rows, "runs": runs, **_estimate(findings, index)}
+
+
+def _passing(passing: Passing) -> JsonRow:
+    return {
+        "arm": passing.arm,
+        "target": passing.target.name,
+        "value": passing.target.value,
+        **passing.place._asdict(),
+        "state": state(passing.place),
+        "fitted": passing.is_fitted,
+        "seconds": passing.seconds,
+    }
+
+
+def _pair(pair: Pair) -> JsonRow:
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        "crossings": [place._asdict() for place in pair.crossings],
+        "fitted": pair.is_fitted,
+        "gained_more": finite(pair.more._asdict()) if pair.more else None,
+        "sizes": [{"rows": rows, **comparison.row()} for rows, comparison in pair.sizes],
+    }
+
+
+def _law(curve: Curve) -> JsonRow:
+    return {
+        "arm": curve.arm,
+        "why_none": curve.why or None,
+        "flat": curve.is_flat,
+        "exponent": [None if math.isnan(end) else end for end in curve.exponent],
+        "doubling": finite(curve.more._asdict()),
     }

@@ -1,4 +1,4 @@
-"""What the command `study` does: list, run here, hand over to an engine, report."""
+"""The command `study`: lists cells, runs them here, hands them over to an engine, or reports."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from kotune.layout import RECORD
 from kotune.plan import gpus
 from kotune.runs import guard
 from kotune.runs.finished import made_of
-from kotune.runs.folder import RUNS, read_json, said
+from kotune.runs.folder import RUNS, as_options, read_json
 from kotune.runs.folder import command as command_line
 from kotune.study import cost, file, running, sizes
 from kotune.study.file import Study
@@ -27,8 +27,8 @@ Echo = Callable[[str], object]
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """What the command line says beside the study. `passed` goes to the engine's own command line
-    as it is."""
+    """The options of the command line. `passed` is passed unchanged to the engine's own command
+    line."""
 
     dry_run: bool = False
     budget: float | None = None
@@ -49,8 +49,8 @@ class StudyOptions:
 
 
 def again(study: Study, options: StudyOptions) -> str:
-    """The command line that says the same once more."""
-    given = {
+    """The command line that starts the same study with the same options again."""
+    values = {
         "--budget": options.budget,
         "--gpu": options.gpu,
         "--price": options.price,
@@ -61,9 +61,9 @@ def again(study: Study, options: StudyOptions) -> str:
     }
     flags = {"--dry-run": options.dry_run, "--report-only": options.report_only}
     words = [
-        word for name, value in given.items() if value is not None for word in (name, _word(value))
+        word for name, value in values.items() if value is not None for word in (name, _word(value))
     ]
-    words += [name for name, is_set in flags.items() if is_set] + said((), None, options.lang)
+    words += [name for name, is_set in flags.items() if is_set] + as_options((), None, options.lang)
     return command_line(
         study.file, *words, runs_dir=options.runs_dir, passed=options.passed, verb="study"
     )
@@ -74,22 +74,25 @@ def _word(value: str | float) -> str:
 
 
 def start(path: Path, options: StudyOptions, echo: Echo) -> None:
-    """RecipeError for a bad study, bad words, a size above what the data hold or a budget that is
-    too small, before anything is started; KotuneError at the end where cells failed."""
+    """List, run, hand over or report a study.
+
+    Raises RecipeError before anything is started: for a bad study file, bad options, a size above
+    the number of rows, or a budget that is too small. Raises KotuneError at the end if cells
+    failed."""
     _check(options)
     study = file.load(path)
-    _check_place(study, options.runs_dir)
+    _check_folder(study, options.runs_dir)
     if not options.report_only:
         sizes.check(study)
     if options.dry_run or options.budget is not None:
         at_once = (
             options.engine in engines.ENGINES and engines.ENGINES[options.engine].starts_at_once
         )
-        found = cost.predict(study, options.runs_dir, options.gpu, at_once)
+        cells = cost.predict(study, options.runs_dir, options.gpu, at_once)
         if options.dry_run:
-            cost.show(study, found, options.hourly)
+            cost.show(study, cells, options.hourly)
         if options.budget is not None:
-            cost.check(study, found, options.budget, options.hourly)
+            cost.check(study, cells, options.budget, options.hourly)
     if options.engine:
         _hand_over(study, options, echo)
     elif not options.dry_run:
@@ -104,42 +107,41 @@ def _check(options: StudyOptions) -> None:
         raise RecipeError(f"{word}: is for an engine; add --on docker, slurm or sky")
     if options.engine and options.device:
         raise RecipeError(
-            f"--device {options.device}: an engine's machines have a GPU; leave it out, or leave"
-            " out --on"
+            f"--device {options.device}: not for an engine, whose machines have a GPU; leave out"
+            " --device or --on"
         )
     if options.engine and options.runs_dir != RUNS:
         raise RecipeError(
-            f"--runs-dir {options.runs_dir}: an engine's runs lie in {RUNS}/; leave it out"
+            f"--runs-dir {options.runs_dir}: an engine's runs are in {RUNS}/; leave it out"
         )
     if options.budget is not None and not 0 <= options.budget < math.inf:
         raise RecipeError(f"--budget {options.budget}: give a number of won, 0 or more")
-    gpus.chosen(() if options.gpu is None else (options.gpu,))  # tells an unknown one,
-    _ = options.hourly  # and a bad price
+    gpus.chosen(() if options.gpu is None else (options.gpu,))  # raises for an unknown GPU
+    _ = options.hourly  # raises for a bad price
 
 
-def _check_place(study: Study, runs_dir: Path) -> None:
-    """RecipeError where the report would be written over a run's, or over that of another study
-    file."""
+def _check_folder(study: Study, runs_dir: Path) -> None:
+    """Raises RecipeError if the report would overwrite that of a run or of another study file."""
     out = runs_dir / study.name
     guard.check_own(out)
     if (out / RECORD).exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
         raise RecipeError(
-            f"{study.file}: its report would lie in {out}, which is a run's folder; rename the"
-            " study file"
+            f"{study.file}: its report would be written to {out}, which is a run's folder; rename"
+            " the study file"
         )
-    other = _reported(out / "study.json")
+    other = _study_file_of(out / "study.json")
     if other and other.exists() and not other.samefile(study.file):
-        told = f"{out} holds the report of {other}, which has the same name"
         raise RecipeError(
-            f"{study.file}: {told}; rename one of the two, or give another --runs-dir"
+            f"{study.file}: {out} holds the report of {other}, which has the same name; rename one"
+            " of the two, or give another --runs-dir"
         )
 
 
-def _reported(path: Path) -> Path | None:
-    """The study file of a report, None where nothing tells it."""
+def _study_file_of(report: Path) -> Path | None:
+    """The study file that a study.json belongs to; None if it cannot be read."""
     try:
-        return Path(read_json(path)["file"])
-    except (OSError, KotuneError, TypeError, KeyError):  # none, damaged, or of another version
+        return Path(read_json(report)["file"])
+    except (OSError, KotuneError, TypeError, KeyError):  # missing, damaged, or of another version
         return None
 
 
@@ -147,21 +149,21 @@ def _hand_over(study: Study, options: StudyOptions, echo: Echo) -> None:
     missing = [cell for cell in study.cells if not running.is_done(study, cell, options.runs_dir)]
     done = _report_line(study, options)
     if not missing:
-        echo(f"nothing is missing; the report: {done}")
+        echo(f"nothing is missing; write the report with: {done}")
         return
-    words = LaunchOptions(study.limit, options.lang, options.bucket, options.passed, study.name)
+    launch = LaunchOptions(study.limit, options.lang, options.bucket, options.passed, study.name)
     submissions = [Submission(cell.recipe, cell.overrides) for cell in missing]
-    launched = engines.prepare(submissions, str(options.engine), words)
+    launched = engines.prepare(submissions, str(options.engine), launch)
     engines.start(launched, str(options.engine), options.dry_run, echo)
-    echo(f"when all have ended, the report: {done}")
+    echo(f"when all runs have ended, write the report with: {done}")
 
 
 def _report_line(study: Study, options: StudyOptions) -> str:
-    """The command that writes the report when others have run the cells."""
-    words = replace(
+    """The command that writes the report after an engine has run the cells."""
+    report = replace(
         options, report_only=True, dry_run=False, budget=None, engine=None, bucket=None, passed=()
     )
-    return again(study, words)
+    return again(study, report)
 
 
 def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
@@ -172,12 +174,16 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
         limit=study.limit, runs_dir=options.runs_dir, lang=options.lang, device=options.device
     )
     failed = [] if options.report_only else _cells(study, options, of_cells)
-    found, absent = running.scored(study, of_cells, failed)
-    if found:
+    scored, absent = running.scored(study, of_cells, failed)
+    if scored:
         out = options.runs_dir / study.name
-        with made_of(*(run.folder for _, run in found)):
+        with made_of(*(run.folder for _, run in scored)):
             made = StudyReport(
-                study, (found, absent), Phrases(options.lang), options.hourly, again(study, options)
+                study,
+                (scored, absent),
+                Phrases(options.lang),
+                options.hourly,
+                again(study, options),
             )
             for path in write(made, out, options.gpu):
                 echo(str(path))
@@ -189,9 +195,9 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
 
 
 def _cells(study: Study, options: StudyOptions, of_cells: pipeline.RunOptions) -> running.Failed:
-    """Run what is missing; the cells that failed."""
+    """Run the missing cells and return those that failed."""
     try:
         return running.run(study, of_cells, Screen())
     except KeyboardInterrupt as stop:
-        stop.__notes__ = [f"what is done is kept; go on with: {again(study, options)}"]
+        stop.__notes__ = [f"finished cells are kept; continue with: {again(study, options)}"]
         raise

@@ -1,5 +1,5 @@
-"""What a study takes before it is paid for: its cells, which are done, and what `plan` predicts for
-those that are missing."""
+"""Predicts the cost of a study: lists its cells, which of them are done, and the time and price
+that `plan` predicts for the missing ones."""
 
 import json
 from collections.abc import Sequence
@@ -19,20 +19,18 @@ from kotune.plan.screen import PREDICTED
 from kotune.study.file import Cell, Study
 from kotune.study.running import is_done
 
-BLIND = (
-    "Time and cost are predicted for a GPU alone, not for a CPU: give --gpu NAME and --price WON."
-)
+BLIND = "Time and cost are predicted for a GPU, not for a CPU: give --gpu NAME and --price WON."
 ONCE = (
-    "What a base model answers is counted in the first missing cell that asks it; the others take"
-    " it over (docs/study.md)."
+    "A base model's answers are counted in the first missing cell that needs them; the other cells"
+    " reuse them (docs/study.md)."
 )
-EACH = "What the base model answers is counted in each cell: none takes it over from another."
+EACH = "The base model's answers are counted in each cell: no cell reuses those of another."
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A cell with the folder of its run. `plan`: for the GPU that was asked for, where the cell is
-    missing; `asks_base`: whether it asks the base model itself."""
+    """A cell with the folder of its run. `plan` is for the chosen GPU, if the cell is missing.
+    `asks_base` is whether the cell scores the base model itself."""
 
     cell: Cell
     folder: Path
@@ -46,46 +44,48 @@ class Listed:
 
     @property
     def seconds(self) -> float:
-        """Predicted, 0 where nothing is."""
+        """The predicted seconds; 0 without a prediction."""
         return self.on.total - (0 if self.asks_base else self.on.base) if self.on else 0.0
 
 
 def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False) -> list[Listed]:
-    """Every cell; RecipeError for an unknown GPU. `at_once`: all missing cells are started at the
-    same time."""
-    found = [
+    """Every cell, the missing ones with a plan if `gpu` is given. `at_once`: all missing cells are
+    started at the same time. Raises RecipeError for an unknown GPU."""
+    cells = [
         Listed(cell, study.folder(cell, runs_dir), is_done(study, cell, runs_dir))
         for cell in study.cells
     ]
     if gpu is None:
-        return found
-    predicted, asked = _Predicted(study, gpu), set[str]()
-    for at, one in enumerate(found):
-        if not one.is_done:
-            made = predicted.of(one.cell)
-            found[at] = replace(one, plan=made, asks_base=at_once or _base(made) not in asked)
-            asked.add(_base(made))
-    return found
+        return cells
+    plans, scored = _Plans(study, gpu), set[str]()
+    for index, listed in enumerate(cells):
+        if not listed.is_done:
+            made = plans.of(listed.cell)
+            asks_base = at_once or _base(made) not in scored
+            cells[index] = replace(listed, plan=made, asks_base=asks_base)
+            scored.add(_base(made))
+    return cells
 
 
 def _base(plan: Plan) -> str:
-    """What base_answers tells base models apart by, as far as the cells of a study can differ in
-    it."""
-    told = plan.recipe.axolotl
+    """A key for the base model's answers: cells with the same key can share them (base_answers).
+    It has only the settings that can differ between cells."""
+    block = plan.recipe.axolotl
     return json.dumps(
         [
             plan.recipe.model,
             plan.recipe.template,
             plan.method.bits,
-            told.get("bf16"),
-            told.get("fp16"),
+            block.get("bf16"),
+            block.get("fp16"),
         ]
     )
 
 
-class _Predicted:
-    """Plans, each made once: a seed changes none. Data are counted once for a model, in their
-    largest size, because that takes seconds; a smaller size is its beginning."""
+class _Plans:
+    """Plans of cells. Each is made once for all seeds, which do not change it. Data are counted
+    once per model, in their largest size, because counting takes seconds; a smaller size is the
+    beginning of the largest."""
 
     def __init__(self, study: Study, gpu: str) -> None:
         self.study, self.gpu = study, gpu
@@ -100,7 +100,7 @@ class _Predicted:
         return self.plans[key]
 
     def _counted(self, cell: Cell) -> Counted:
-        if len(cell.resolved.data) > 1:  # which of the rows are whose cannot be told from the count
+        if len(cell.resolved.data) > 1:  # the count does not show which entry a row belongs to
             return counting.count(cell.resolved)
         (entry,) = cell.resolved.data
         key = json.dumps([cell.resolved.model, cell.resolved.template, entry.weight])
@@ -113,76 +113,78 @@ class _Predicted:
         return replace(counted, rows=min(rows, counted.rows))
 
 
-def check(study: Study, found: Sequence[Listed], budget: float, price: Price | None) -> None:
-    """RecipeError where the missing cells are predicted to cost more than `budget` won, or nobody
-    can tell."""
-    missing = [one for one in found if not one.is_done]
+def check(study: Study, cells: Sequence[Listed], budget: float, price: Price | None) -> None:
+    """Raises RecipeError if the missing cells are predicted to cost more than `budget` won, or if
+    the cost cannot be predicted."""
+    missing = [cell for cell in cells if not cell.is_done]
     if not missing:
         return
-    if price is None or not all(one.on for one in missing):
+    if price is None or not all(cell.on for cell in missing):
         raise RecipeError(
-            f"--budget {budget:g}: needs --gpu NAME and --price WON, for which the cost is"
-            " predicted"
+            f"--budget {budget:g}: needs --gpu NAME and --price WON to predict the cost"
         )
-    if small := [one.cell.name for one in missing if one.on and not one.on.micro]:
+    if too_large := [listed.cell.name for listed in missing if listed.on and not listed.on.micro]:
         raise RecipeError(
-            f"{study.file}: {len(small)} cells do not fit on this GPU ({small[0]}, ...); take a"
-            " larger one"
+            f"{study.file}: {len(too_large)} cells do not fit on this GPU ({too_large[0]}, ...);"
+            " take a larger one"
         )
     won = _won(missing, price)
     if not won <= budget:
-        told = (
-            f"its {len(missing)} missing cells are predicted to cost {won:,.0f} won, more than"
-            f" --budget {budget:,.0f}"
+        raise RecipeError(
+            f"{study.file}: its {len(missing)} missing cells are predicted to cost {won:,.0f} won,"
+            f" more than --budget {budget:,.0f}; vary less, or allow more"
         )
-        raise RecipeError(f"{study.file}: {told}; vary less, or allow more")
 
 
 def show(
-    study: Study, found: Sequence[Listed], price: Price | None, console: Console | None = None
+    study: Study, cells: Sequence[Listed], price: Price | None, console: Console | None = None
 ) -> None:
-    """Print the list."""
-    missing = [one for one in found if not one.is_done]
-    total: Row = (f"{len(found)} cells, {len(missing)} of them missing", "", "")
+    """Print the cells with their predicted minutes and won."""
+    missing = [cell for cell in cells if not cell.is_done]
+    total: Row = (f"{len(cells)} cells, {len(missing)} of them missing", "", "")
     rows = [
-        *(_words(one) + _figures([one], price) for one in found),
+        *(_words(cell) + _figures([cell], price) for cell in cells),
         total + _figures(missing, price),
     ]
     head: Row = ("cell", "", "folder", "minutes", "won")
-    notes = [PREDICTED, EACH if all(one.asks_base for one in missing) else ONCE, *_doubts(missing)]
-    if not any(one.on for one in missing):
+    is_each = all(cell.asks_base for cell in missing)
+    notes = [PREDICTED, EACH if is_each else ONCE, *_caveats(missing)]
+    if not any(cell.on for cell in missing):
         rows, head, notes = [row[:3] for row in rows], head[:3], [BLIND] if missing else []
     table.show(Table(study.name, head, rows, 3, notes), table.unbroken(console))
 
 
-def _doubts(found: Sequence[Listed]) -> list[str]:
-    """What is estimated in these plans, or not counted at all, each once."""
-    plans = [one.plan for one in found if one.plan]
-    told = [f"Tokens are ESTIMATED: {one.counted.why}." for one in plans if not one.counted.exact]
-    told += [
+def _caveats(cells: Sequence[Listed]) -> list[str]:
+    """Notes about estimated or missing numbers in the plans, without duplicates."""
+    plans = [cell.plan for cell in cells if cell.plan]
+    notes = [
+        f"Tokens are ESTIMATED: {made.counted.why}." for made in plans if not made.counted.exact
+    ]
+    notes += [
         f"Not in the time: {work.task}, whose items cannot be counted yet."
-        for one in plans
-        for work in one.works
+        for made in plans
+        for work in made.works
         if work.items is None
     ]
-    return list(dict.fromkeys(told))
+    return list(dict.fromkeys(notes))
 
 
-def _words(one: Listed) -> Row:
-    state = "done" if one.is_done else "does not fit" if one.on and not one.on.micro else "missing"
-    return one.cell.name, state, str(one.folder)
+def _words(listed: Listed) -> Row:
+    is_too_large = listed.on is not None and not listed.on.micro
+    state = "done" if listed.is_done else "does not fit" if is_too_large else "missing"
+    return listed.cell.name, state, str(listed.folder)
 
 
-def _figures(found: Sequence[Listed], price: Price | None) -> Row:
-    """Minutes and won of those that are predicted."""
-    if not any(one.on for one in found):
+def _figures(cells: Sequence[Listed], price: Price | None) -> Row:
+    """The predicted minutes and won of cells; empty without a prediction."""
+    if not any(cell.on for cell in cells):
         return "", ""
     return (
-        f"{sum(one.seconds for one in found) / 60:,.1f}",
-        f"{_won(found, price):,.0f}" if price else "",
+        f"{sum(cell.seconds for cell in cells) / 60:,.1f}",
+        f"{_won(cells, price):,.0f}" if price else "",
     )
 
 
-def _won(found: Sequence[Listed], price: Price | None) -> float:
-    spent = cost(sum(one.seconds for one in found), price)
-    return float(spent["won"] or 0) if spent else 0.0
+def _won(cells: Sequence[Listed], price: Price | None) -> float:
+    spent = cost(sum(cell.seconds for cell in cells), price)
+    return spent.won if spent else 0.0

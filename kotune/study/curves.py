@@ -1,17 +1,19 @@
-"""Learning curves: power laws through the points of a study, and where they pass a target or each
-other.
+"""Learning curves: fits power laws to the points of a study, and finds where they pass a target or
+cross each other.
 
-value(n) = c - a n^-b with b > 0, by generalized least squares. All points are scored on the same
-items, which moves them together, so their covariance has parts: items (one bootstrap over clusters
-for all points), seeds at each size, and what a seed has in common at all sizes, where a smaller
-sample is the beginning of a larger one. For a given b the law is a line, so the law is solved for a
-grid of b, and an interval is the union over b of the lines' intervals, each as much shorter as its
-b fits worse: the profile likelihood's, which also holds where b is not known at all. Its quantile
-is Student's with Satterthwaite's degrees of freedom (kotune.compare.seeds). Where a law is 0 (a
-target, another law) is the set of n whose interval holds 0 (Fieller 1954).
+The law is value(n) = c - a n^-b with b > 0, fitted by generalized least squares. All points are
+scored on the same items, so they are correlated. Their covariance has three parts: items (one
+cluster bootstrap for all points), seeds at each size, and the effect of a seed that is common to
+all sizes, because a smaller sample is the beginning of a larger one.
 
-Cover of the truth by simulation: tests/study/test_curves.py. What it stands on: seeds spread alike
-at all sizes of an arm. Arrays may have leading axes, one element a case; `...` below."""
+For a given b the law is linear, so it is solved for a grid of b. An interval is the union over b of
+the linear intervals, each shortened by how much worse its b fits. This is the profile likelihood
+interval, which holds even if b is unknown. Its quantile is Student's t with Satterthwaite's degrees
+of freedom (kotune.compare.seeds). The zeros of a law (against a target or another law) are the n
+whose interval contains 0 (Fieller 1954).
+
+Assumption: seeds vary equally at all sizes of an arm. tests/study/test_curves.py checks the
+coverage by simulation. Arrays may have leading axes, one element for each case; `...` below."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -24,52 +26,54 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-SIZES = 5  # from which on a law is fitted
-EXPONENTS = (0.02, 4.0)  # b: nearly a logarithm; nearly a step after the smallest size
+SIZES = 5  # the least number of sizes to fit a law
+EXPONENTS = (0.02, 4.0)  # range of b: nearly a logarithm; nearly a step after the smallest size
 GRID = {1: 60, 2: 24}  # values of b for each arm, by the number of arms
-# excess of misfit beyond which no b is looked at closely: above the square of every quantile here
+# b with a larger excess misfit are left out of the fine grid. Above the square of all quantiles.
 FAR = 40.0
-STEPS = 100  # sizes at which it is looked at where a law is 0: none beyond the measured ones
-AHEAD = 2  # times the largest size: as far as a law is followed, to say what more data would add
+STEPS = 100  # sizes at which zeros of a law are searched, all within the measured range
+AHEAD = 2  # a law is extrapolated to this multiple of the largest size
 
 
 class Measured(NamedTuple):
-    """Means (..., P) of points, and the parts (..., P, P) of their covariance, each with its
+    """The means (..., P) of points, and the parts (..., P, P) of their covariance, each with its
     degrees of freedom."""
 
     means: "Array"
     parts: tuple[tuple["Array", float], ...]
 
     def through(self, weights: "Array") -> "Measured":
-        """Sums of the points; weights: (Q, P)."""
+        """Weighted sums of the points. `weights` has the shape (Q, P)."""
         return Measured(
             self.means @ weights.T,
             tuple((weights @ part @ weights.T, free) for part, free in self.parts),
         )
 
-    def tested(self, at: int) -> tuple[float, float, float, float]:
-        """What kotune.compare.seeds.interval says of one point: both ends of its 95% interval, p of
-        its being 0, what would be seen."""
-        parts = [(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0]
-        return seeds.interval(float(self.means[at]), parts or [(0.0, 1.0)])
+    def tested(self, at: int) -> seeds.Tested:
+        """The test of one point against 0."""
+        parts = [
+            seeds.Part(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0
+        ]
+        return seeds.interval(float(self.means[at]), parts or [seeds.Part(0.0, 1.0)])
 
     def interval(self, at: int) -> tuple[float, float]:
-        """The 95% interval of one point; NaN where unknown."""
+        """The 95% interval of one point; NaN if unknown."""
         return self.tested(at)[:2]
 
 
-def measured(values: "Array", found: "Array", arms: Sequence[slice], groups: int) -> Measured:
-    """Points of one case. values: (P, S), each seed's, NaN where there is no run; found: (R, P, S),
-    the same over resamples of `groups` clusters; arms: which points are the sizes of one arm; the
-    others have no seeds."""
+def measured(values: "Array", resampled: "Array", arms: Sequence[slice], groups: int) -> Measured:
+    """The points of one case.
+
+    `values` (P, S) has the value of each point and seed, NaN if there is no run. `resampled`
+    (R, P, S) has the same for R resamples of `groups` clusters. `arms` has the points of each arm;
+    other points have no seeds."""
     import numpy as np
 
-    means, each = over_seeds(values), over_seeds(found)
+    means, each = over_seeds(values), over_seeds(resampled)
     parts = [(np.atleast_2d(np.cov(each, rowvar=False)), groups - 1.0)]
     count = np.isfinite(values).sum(axis=-1)
-    within = np.nansum(np.var(found - each[..., None], axis=0, ddof=1), axis=-1) / (count - 1).clip(
-        1
-    )
+    variances = np.var(resampled - each[..., None], axis=0, ddof=1)
+    within = np.nansum(variances, axis=-1) / (count - 1).clip(1)
     for arm in arms:
         for part, free in of_seeds(values[arm], within[arm]):
             whole = np.zeros((len(means), len(means)))
@@ -79,7 +83,7 @@ def measured(values: "Array", found: "Array", arms: Sequence[slice], groups: int
 
 
 def over_seeds(values: "Array") -> "Array":
-    """The mean over the seeds that there are; NaN without any."""
+    """The mean over the seeds that have a run; NaN without any."""
     import numpy as np
 
     have = np.isfinite(values)
@@ -89,10 +93,13 @@ def over_seeds(values: "Array") -> "Array":
 
 
 def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
-    """The parts that the seeds of one arm add. values: (..., K, S), sizes and seeds, NaN where
-    there is no run, the same for all cases; within: (..., K), what of a seed's variance is noise of
-    items, which resampling items shows. The variance is pooled over sizes. None with fewer degrees
-    of freedom than three seeds of one size have."""
+    """The parts of the covariance that come from the seeds of one arm, with their degrees of
+    freedom.
+
+    `values` (..., K, S) has K sizes and S seeds, NaN if there is no run, in the same places for all
+    cases. `within` (..., K) is the part of a seed's variance that is noise of items, known from
+    resampling items. The variance is pooled over sizes. Empty with fewer degrees of freedom than
+    three seeds of one size have."""
     import numpy as np
 
     have = np.isfinite(values).reshape(-1, *values.shape[-2:])[0].astype(float)
@@ -118,12 +125,14 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
 
 
 class Law(NamedTuple):
-    """Fitted laws of one arm or two. `exponents`: (..., B, A), candidates; `excess`: (..., B), by
-    how much each fits worse than the best; `coefficients`: (..., B, 2 A), of each arm its value at
-    `start` and how steeply it rises there over log n; their `covariance`; `weights`: (..., B, 2 A,
-    P), what each point adds to them; `misfit`: (...), chi-squared of the best."""
+    """Fitted laws of A arms (one or two), for B candidates of their exponents and P points.
 
-    found: Measured
+    `exponents` (..., B, A): the candidates. `excess` (..., B): the misfit of each, less that of the
+    best. `coefficients` (..., B, 2 A): for each arm its value at `start` and its slope there over
+    log n; `covariance` is theirs. `weights` (..., B, 2 A, P): the weight of each point in the
+    coefficients. `misfit` (...): chi-squared of the best candidate."""
+
+    points: Measured
     start: float
     exponents: "Array"
     excess: "Array"
@@ -133,36 +142,36 @@ class Law(NamedTuple):
     misfit: "Array"
 
     def rows(self, sizes: "Array", signs: Sequence[float] = (1,)) -> "Array":
-        """What makes of coefficients the sum of the arms' values at each size, with these signs:
-        (N, ..., B, 2 A)."""
+        """Rows (N, ..., B, 2 A) of weights for coefficients: each gives the sum of the arms' values
+        at a size, with these signs."""
         import numpy as np
 
-        at = np.asarray(sizes, float).reshape(-1, *[1] * (self.exponents.ndim - 1))
-        made = [
+        column = np.asarray(sizes, float).reshape(-1, *[1] * (self.exponents.ndim - 1))
+        blocks = [
             np.stack([np.full_like(g, s), s * g], axis=-1)
-            for g, s in zip(self._bent(at), signs, strict=True)
+            for g, s in zip(self._bent(column), signs, strict=True)
         ]
-        return np.concatenate(made, axis=-1)
+        return np.concatenate(blocks, axis=-1)
 
-    def _bent(self, at: "Array") -> list["Array"]:
+    def _bent(self, sizes: "Array") -> list["Array"]:
         return [
-            bent(at / self.start, self.exponents[..., arm])
+            bent(sizes / self.start, self.exponents[..., arm])
             for arm in range(self.exponents.shape[-1])
         ]
 
     def span(self, rows: "Array") -> tuple["Array", "Array", "Array"]:
-        """Value and both ends of the 95% interval of each sum of coefficients."""
+        """The value and both ends of the 95% interval of each weighted sum of coefficients."""
         import numpy as np
 
         value = (rows * self.coefficients).sum(axis=-1)
         variance = np.einsum("...i,...ij,...j->...", rows, self.covariance, rows)
-        left = self.quantile(rows)[..., None] ** 2 - self.excess
-        half = np.sqrt(left.clip(0) * variance)
-        low, high = (np.where(left < 0, np.nan, value + sign * half) for sign in (-1, 1))
+        remaining = self.quantile(rows)[..., None] ** 2 - self.excess
+        half = np.sqrt(remaining.clip(0) * variance)
+        low, high = (np.where(remaining < 0, np.nan, value + sign * half) for sign in (-1, 1))
         return self._best(value), np.nanmin(low, axis=-1), np.nanmax(high, axis=-1)
 
     def _best(self, values: "Array") -> "Array":
-        """Of (..., B) that of the best candidate."""
+        """The value of the best candidate. `values` has the shape (..., B)."""
         import numpy as np
 
         return np.take_along_axis(
@@ -172,35 +181,35 @@ class Law(NamedTuple):
         )[..., 0]
 
     def quantile(self, rows: "Array") -> "Array":
-        """How many standard errors the 95% interval of each sum of coefficients goes to either
-        side."""
+        """Half the width of the 95% interval of each weighted sum of coefficients, in standard
+        errors."""
         import numpy as np
         from scipy.special import stdtrit
 
         each = np.einsum("...i,...ip->...p", rows, self.weights)
-        each = np.stack([self._best(each[..., at]) for at in range(each.shape[-1])], axis=-1)
+        each = np.stack([self._best(each[..., point]) for point in range(each.shape[-1])], axis=-1)
         parts = [
             (np.einsum("...p,...pq,...q->...", each, part, each), free)
-            for part, free in self.found.parts
+            for part, free in self.points.parts
         ]
         return np.asarray(stdtrit(seeds.freedom(parts), 0.975))
 
 
 def bent(ratio: "Array", exponent: "Array") -> "Array":
-    """(1 - ratio^-b) / b: log(ratio) where b is near 0."""
+    """(1 - ratio^-b) / b. It is near log(ratio) for b near 0."""
     import numpy as np
 
     return np.asarray(-np.expm1(-exponent * np.log(ratio)) / exponent)
 
 
-def fit(sizes: Sequence[Sequence[float]], found: Measured) -> Law:
-    """The laws of arms side by side. sizes: of each arm; found: its points one after another.
-    Twice: over all exponents, then closely over those that are not out of the question."""
+def fit(sizes: Sequence[Sequence[float]], points: Measured) -> Law:
+    """Fits the laws of one or two arms together. `sizes` are those of each arm; `points` are in the
+    same order. The grid of exponents is first coarse, then fine where the misfit allows it."""
     import numpy as np
 
     number = GRID[len(sizes)]
-    cases = found.means.shape[:-1]
-    law = _solved(sizes, found, [np.geomspace(*EXPONENTS, number)] * len(sizes))
+    cases = points.means.shape[:-1]
+    law = _solve(sizes, points, [np.geomspace(*EXPONENTS, number)] * len(sizes))
     step, grids = (EXPONENTS[1] / EXPONENTS[0]) ** (1 / (number - 1)), []
     for arm in range(len(sizes)):
         near = np.where(law.excess <= FAR, law.exponents[..., arm], np.nan)
@@ -210,47 +219,64 @@ def fit(sizes: Sequence[Sequence[float]], found: Measured) -> Law:
                 *cases, number
             )
         )
-    return _solved(sizes, found, grids)
+    return _solve(sizes, points, grids)
 
 
-def _solved(sizes: Sequence[Sequence[float]], found: Measured, grids: Sequence["Array"]) -> Law:
+def _solve(sizes: Sequence[Sequence[float]], points: Measured, grids: Sequence["Array"]) -> Law:
+    """Generalized least squares for every combination of the arms' exponents."""
     import numpy as np
 
-    # Every combination of the arms' candidates.
-    wide = [
-        grid[(..., *(slice(None) if at == arm else None for at in range(len(grids))))]
-        for arm, grid in enumerate(grids)
-    ]
-    exponents = np.stack(np.broadcast_arrays(*wide), axis=-1)
-    exponents = exponents.reshape(*exponents.shape[: -1 - len(grids)], -1, len(grids))
+    exponents = _combine(grids)
     start = float(min(map(min, sizes)))
-    design, at = np.zeros((*exponents.shape[:-1], sum(map(len, sizes)), 2 * len(sizes))), 0
-    for arm, of in enumerate(sizes):
-        place = slice(at, at := at + len(of))
-        design[..., place, 2 * arm] = 1
-        design[..., place, 2 * arm + 1] = bent(
-            np.asarray(of, float) / start, exponents[..., arm, None]
-        )
-    inverse = np.linalg.inv(sum(part for part, _ in found.parts))[..., None, :, :]
-    turned = np.swapaxes(design, -1, -2) @ inverse
-    covariance = np.linalg.inv(turned @ design)
-    weights = covariance @ turned
-    coefficients = (weights @ found.means[..., None, :, None])[..., 0]
-    rest = found.means[..., None, :] - (design @ coefficients[..., None])[..., 0]
+    design = _design(sizes, start, exponents)
+    inverse = np.linalg.inv(sum(part for part, _ in points.parts))[..., None, :, :]
+    weighted = np.swapaxes(design, -1, -2) @ inverse
+    covariance = np.asarray(np.linalg.inv(weighted @ design), float)
+    weights = covariance @ weighted
+    coefficients = (weights @ points.means[..., None, :, None])[..., 0]
+    rest = points.means[..., None, :] - (design @ coefficients[..., None])[..., 0]
     misfit = np.einsum(
         "...p,...pq,...q->...", rest, np.broadcast_to(inverse, (*rest.shape, rest.shape[-1])), rest
     )
     least = misfit.min(axis=-1)
     exponents = np.broadcast_to(exponents, (*misfit.shape, len(sizes)))
-    return Law(
-        found, start, exponents, misfit - least[..., None], coefficients, covariance, weights, least
-    )
+    excess = misfit - least[..., None]
+    return Law(points, start, exponents, excess, coefficients, covariance, weights, least)
+
+
+def _combine(grids: Sequence["Array"]) -> "Array":
+    """Every combination (..., B, A) of the arms' candidates."""
+    import numpy as np
+
+    wide = [
+        grid[(..., *(slice(None) if axis == arm else None for axis in range(len(grids))))]
+        for arm, grid in enumerate(grids)
+    ]
+    exponents = np.stack(np.broadcast_arrays(*wide), axis=-1)
+    return exponents.reshape(*exponents.shape[: -1 - len(grids)], -1, len(grids))
+
+
+def _design(sizes: Sequence[Sequence[float]], start: float, exponents: "Array") -> "Array":
+    """The design matrices (..., B, P, 2 A)."""
+    import numpy as np
+
+    design = np.zeros((*exponents.shape[:-1], sum(map(len, sizes)), 2 * len(sizes)))
+    first = 0
+    for arm, of_arm in enumerate(sizes):
+        rows = slice(first, first + len(of_arm))
+        design[..., rows, 2 * arm] = 1
+        ratio = np.asarray(of_arm, float) / start
+        design[..., rows, 2 * arm + 1] = bent(ratio, exponents[..., arm, None])
+        first += len(of_arm)
+    return design
 
 
 class Place(NamedTuple):
-    """Where a difference may be 0: above `low`, up to which it surely stays on the side `first`,
-    and below `high`, from which on it surely stays on the side `last`. None and 0 for an open end.
-    Nowhere: no ends, but two sides that are the same."""
+    """The range of sizes in which a difference may be 0.
+
+    Up to `low` its sign surely is `first`; from `high` on its sign surely is `last`. An open end
+    has None and the sign 0. If the difference surely is 0 nowhere, both ends are None and both
+    signs are equal."""
 
     low: float | None
     high: float | None
@@ -259,12 +285,12 @@ class Place(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """The side on which the difference surely is everywhere; else 0."""
+        """The sign that the difference surely has everywhere; else 0."""
         return self.first if self.low is None and self.high is None else 0
 
     @property
     def is_sure(self) -> bool:
-        """Whether it surely is 0 somewhere: it begins on one side and ends on the other."""
+        """Whether the difference surely is 0 somewhere: it has opposite signs at the ends."""
         return self.first * self.last < 0
 
 
@@ -273,8 +299,8 @@ Ends = list[tuple[float, float]]  # of intervals
 
 
 def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[float], Ends]:
-    """Sizes from the smallest to `most`, and there the intervals of the sum of the arms' values
-    with these signs; one case."""
+    """Sizes from the smallest to `most`, and the intervals there of the sum of the arms' values
+    with these signs. For one case."""
     import numpy as np
 
     sizes = np.geomspace(law.start, most, STEPS)
@@ -283,7 +309,7 @@ def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[fl
 
 
 def around(each: Sequence[Ends]) -> Ends:
-    """The smallest intervals that hold all of these, size by size; NaN where one is unknown."""
+    """The smallest intervals that contain all of these, at each size; NaN if one is unknown."""
     import numpy as np
 
     low, high = np.moveaxis(np.array(each), -1, 0)
@@ -291,25 +317,26 @@ def around(each: Sequence[Ends]) -> Ends:
 
 
 def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
-    """Where a difference may be 0, from its intervals at these sizes alone: all such ranges. None
-    where it surely is nowhere."""
-    sides = [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends]
-    sure = [(at, sizes[at], side) for at, side in enumerate(sides) if side]
+    """All ranges of sizes in which a difference may be 0, from its intervals at these sizes. Empty
+    if it surely is 0 nowhere."""
+    signs = [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends]
+    sure = [(index, sizes[index], sign) for index, sign in enumerate(signs) if sign]
     if not sure:
         return [OPEN]
-    found = [
+    inner = [
         Place(low, high, first, last)
         for (before, low, first), (after, high, last) in pairwise(sure)
         if after > before + 1 or first != last
     ]
     (_, least, first), (_, most, last) = sure[0], sure[-1]
-    head = [] if sides[0] else [Place(None, least, 0, first)]
-    return head + found + ([] if sides[-1] else [Place(most, None, last, 0)])
+    head = [] if signs[0] else [Place(None, least, 0, first)]
+    return head + inner + ([] if signs[-1] else [Place(most, None, last, 0)])
 
 
 def bracket(sizes: Sequence[float], ends: Ends) -> Place:
-    """The same as one range, without gaps; nowhere: with the side on which the difference is."""
-    if not (found := ranges(sizes, ends)):
-        side = 1 if ends[0][0] > 0 else -1
-        return Place(None, None, side, side)
-    return Place(found[0].low, found[-1].high, found[0].first, found[-1].last)
+    """The same as ranges(), but as one range without gaps."""
+    if not (all_ranges := ranges(sizes, ends)):
+        sign = 1 if ends[0][0] > 0 else -1
+        return Place(None, None, sign, sign)
+    first, last = all_ranges[0], all_ranges[-1]
+    return Place(first.low, last.high, first.first, last.last)

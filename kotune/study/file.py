@@ -1,9 +1,9 @@
-"""A study file names recipes and what varies over them. Every combination is a cell: an ordinary
-run of one of the recipes.
+"""Reads a study file: recipes, and the values that vary over them. Every combination is a cell: an
+ordinary run of one of the recipes.
 
-Read as strictly as a recipe, with messages of the same form. Nothing is written or started: what
-makes cells no study (too many, the same run twice, runs that cannot be compared) is told here,
-before the first of them."""
+A study file is checked as strictly as a recipe, with messages of the same form. Too many cells, the
+same run twice, and runs that cannot be compared are reported before any cell starts. Nothing is
+written here."""
 
 import math
 import re
@@ -22,31 +22,31 @@ from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
 from kotune.recipe import reading as recipes
 from kotune.recipe import strict_yaml
-from kotune.recipe.reading import all_told, listed
+from kotune.recipe.reading import list_problems, validation_problems
 from kotune.recipe.schema import Limit, Recipe, Strict
 from kotune.recipe.schema import limit as parsed_limit
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import PROGRAM
 
 MOST_CELLS = 500
-ALL = "all"  # samples: the whole data set
-ARMS = ("model", "adapter", "template")  # what a study compares; recipes are arms too
+ALL = "all"  # value of samples: the whole data set
+ARMS = ("model", "adapter", "template")  # the keys that a study compares, besides recipes
 SIZE = re.compile(r"data\.\d+\.samples")
 CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
-# A choice is made on validation loss, so a key that changes something else is none:
-# of which tokens of which rows that loss is the mean, and in what batches,
+# A choice is made by validation loss. These keys change how the loss is computed (tokens, rows,
+# batches), so losses with different values cannot be compared.
 NOT_COMPARED = re.compile(
     r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
 )
-# And what is written down of the very same training.
+# These keys do not change the training, only what is written during it.
 NOT_TRAINED = re.compile(r"axolotl\.(logging|save).*")
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
 
 
-class Asked(Strict):
-    """A study file as it is written. `vary`: a key as --set writes it, and its values; `limit`: as
-    run's --limit."""
+class StudyFile(Strict):
+    """The content of a study file. `vary` has keys in the form of --set, each with its values.
+    `limit` is the same as run's --limit."""
 
     recipes: tuple[Path, ...] = Field(min_length=1)
     vary: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(min_length=1)
@@ -69,17 +69,17 @@ class Asked(Strict):
     def _as_of_run(cls, limit: Any) -> Limit:
         try:
             return parsed_limit(limit)
-        except ValueError as error:
-            raise PydanticCustomError("limit", "{told}", {"told": str(error)}) from None
+        except ValueError as error:  # raised by parsed_limit() alone
+            raise PydanticCustomError("limit", "{message}", {"message": str(error)}) from None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a study. `overrides`: KEY=VALUE as --set takes them.
+    """One run of a study. `overrides` are in the KEY=VALUE form of --set.
 
-    `arm`: what is compared, for a person to read. `entry`: the data entry whose size varies, else
-    the first; `samples`: its training rows, None for all. `choice`: keys and values that are
-    neither arm, size nor seed; they are chosen on validation."""
+    `arm` is the name of what is compared. `entry` is the index of the data entry whose size varies
+    (default: the first), and `samples` its training rows (None: all). `choice` has the other keys
+    that vary, except the seed; their best values are chosen by validation loss."""
 
     recipe: Path
     overrides: tuple[str, ...]
@@ -94,9 +94,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """The cells of a study file, in the order in which they run: the first seed and small sizes
-    first, so that one that was stopped is of use. `target_task`: whose primary metric the targets
-    are about."""
+    """The cells of a study file, in the order of running. The first seed and small sizes come
+    first, so an interrupted study is already useful. `target_task` is the task whose primary metric
+    the targets use."""
 
     file: Path
     cells: tuple[Cell, ...]
@@ -108,28 +108,26 @@ class Study:
         return self.file.stem
 
     def folder(self, cell: Cell, runs_dir: Path) -> Path:
-        """Where a cell's run lies."""
+        """The folder of a cell's run."""
         return runs_dir / recipes.run_name(cell.recipe, cell.resolved, self.limit)
 
 
 def load(path: Path) -> Study:
-    """The study in `path`. RecipeError lists every problem found."""
-    asked = _asked(path)
-    files = [Path(normpath(path.parent / file)) for file in asked.recipes]
-    cells = _cells(path, files, asked.vary)
-    refuse(path, list(_not_comparable(cells, asked.vary)) or list(the_same(cells)))
+    """The study in `path`. Raises RecipeError with every problem."""
+    content = _content(path)
+    files = [Path(normpath(path.parent / file)) for file in content.recipes]
+    cells = _cells(path, files, content.vary)
+    refuse(path, list(_not_comparable(cells, content.vary)) or list(duplicates(cells)))
     tasks = cells[0].resolved.tasks
-    if asked.target_task not in (None, *tasks):
-        told = (
-            f"`{shown(asked.target_task)}` scores none of the"
-            f" recipes{did_you_mean(asked.target_task, tasks)}"
-        )
-        refuse(path, [f"target_task: {told}"])
-    ordered = sorted(cells, key=lambda cell: _turn(cell, asked.vary))
-    return Study(path, tuple(ordered), asked.limit, asked.target_task or tasks[0])
+    target = content.target_task
+    if target not in (None, *tasks):
+        hint = did_you_mean(target, tasks)
+        refuse(path, [f"target_task: `{shown(target)}` scores none of the recipes{hint}"])
+    ordered = sorted(cells, key=lambda cell: _order(cell, content.vary))
+    return Study(path, tuple(ordered), content.limit, target or tasks[0])
 
 
-def _asked(path: Path) -> Asked:
+def _content(path: Path) -> StudyFile:
     misread: list[str] = []
     raw = strict_yaml.load(path, misread=misread)
     if "model" in raw and "recipes" not in raw:
@@ -138,37 +136,39 @@ def _asked(path: Path) -> Asked:
             " of a study"
         )
     try:
-        asked = Asked.model_validate(raw)
+        content = StudyFile.model_validate(raw)
     except ValidationError as error:
-        raise RecipeError(listed(path, all_told(error, Asked), misread)) from None
-    refuse(path, [*_too_many(asked), *_bad_values(asked.vary)], misread)
-    return asked
+        problems = validation_problems(error, StudyFile)
+        raise RecipeError(list_problems(path, problems, misread)) from None
+    refuse(path, [*_too_many(content), *_bad_values(content.vary)], misread)
+    return content
 
 
 def refuse(path: Path, problems: list[str], misread: Sequence[str] = ()) -> None:
+    """Raises RecipeError with all problems, if there are any."""
     if problems or misread:
-        raise RecipeError(listed(path, problems, misread))
+        raise RecipeError(list_problems(path, problems, misread))
 
 
-def _too_many(asked: Asked) -> Iterator[str]:
+def _too_many(content: StudyFile) -> Iterator[str]:
     sizes = {
-        "recipes": len(asked.recipes),
-        **{f"vary.{key}": len(values) for key, values in asked.vary.items()},
+        "recipes": len(content.recipes),
+        **{f"vary.{key}": len(values) for key, values in content.vary.items()},
     }
     cells = math.prod(sizes.values())
     if cells > MOST_CELLS:
-        told = " x ".join(f"{shown(key)} {size}" for key, size in sizes.items())
+        factors = " x ".join(f"{shown(key)} {size}" for key, size in sizes.items())
         yield (
-            f"vary: {cells:,} cells ({told}), and at most {MOST_CELLS} are taken; name fewer values"
-            " or keys"
+            f"vary: {cells:,} cells ({factors}), but at most {MOST_CELLS} are allowed; name fewer"
+            " values or keys"
         )
 
 
 def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """What is wrong with keys and values before a recipe is looked at."""
+    """Problems of keys and values that do not depend on a recipe."""
     sized = [key for key in vary if SIZE.fullmatch(key)]
     if len(sized) > 1:
-        yield f"vary: {' and '.join(sized)} both vary, and a study has one size; keep one of them"
+        yield f"vary: {' and '.join(sized)} both vary, but a study has one size; keep one of them"
     for key, values in vary.items():
         if NOT_COMPARED.fullmatch(key):
             yield (
@@ -177,18 +177,18 @@ def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
             )
         if NOT_TRAINED.fullmatch(key):
             yield (
-                f"vary.{shown(key)}: changes nothing that is trained, so there is nothing to"
-                " choose; set it in the recipes"
+                f"vary.{shown(key)}: does not change the training, so there is nothing to choose;"
+                " set it in the recipes"
             )
-        for at, value in enumerate(values):
+        for index, value in enumerate(values):
             if isinstance(value, (list, dict)):
-                yield f"vary.{shown(key)}.{at}: must be a plain value, found `{shown(value)}`"
+                yield f"vary.{shown(key)}.{index}: must be a plain value, found `{shown(value)}`"
 
 
 def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> list[Cell]:
-    """Every combination; RecipeError tells each thing that is wrong with the first cell that has
+    """Every combination. Raises RecipeError with each problem once, for the first cell that has
     it."""
-    names, cells, found = _names(files), [], dict[str, str]()
+    names, cells, problems = _names(files), [], dict[str, str]()
     for file, values in product(files, _combined(vary)):
         name = " ".join(
             (names[file], *(f"{key}={_word(key, value)}" for key, value in values.items()))
@@ -196,9 +196,9 @@ def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]
         try:
             cells.append(_cell(file, values, name, names[file]))
         except RecipeError as error:
-            for told in str(error).splitlines():
-                found.setdefault(told.replace(f"{file}: ", ""), f"{shown(name)}: {told}")
-    refuse(path, list(found.values()))
+            for line in str(error).splitlines():
+                problems.setdefault(line.replace(f"{file}: ", ""), f"{shown(name)}: {line}")
+    refuse(path, list(problems.values()))
     return cells
 
 
@@ -212,14 +212,15 @@ def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]
 
 
 def _override(key: str, value: Value) -> str:
-    """KEY=VALUE, which --set reads as the value that stands in the study file."""
-    meant = None if value == ALL and SIZE.fullmatch(key) else value
-    text = yaml.safe_dump([meant], default_flow_style=True, allow_unicode=True, width=math.inf)
+    """KEY=VALUE, from which --set reads the same value as in the study file."""
+    plain = None if value == ALL and SIZE.fullmatch(key) else value
+    text = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=math.inf)
     return f"{key}={text.strip()[1:-1]}"
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """A recipe's name in a study: its file's, with the folder where two files have the same."""
+    """A recipe's name in a study: the name of its file, or its path if two files have the same
+    name."""
     stems = [file.stem for file in files]
     return {file: str(file) if stems.count(file.stem) > 1 else file.stem for file in files}
 
@@ -241,49 +242,51 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
     )
 
 
-def _turn(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, float]:
-    """When a cell's turn comes; those with the same stay as they are written."""
+def _order(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, float]:
+    """The sort key of a cell. Cells with equal keys keep the order of the file."""
     seeds = [*vary.get("seed", ())]
     return seeds.index(cell.seed) if seeds else 0, cell.samples or math.inf
 
 
 def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """What more than models, adapters, templates, and the size, seed and choices that vary, is not
-    the same in all cells."""
+    """Keys that differ between cells, but may not. Models, adapters and templates may differ, and
+    so may the size, the seed and the choices that vary."""
     free = {
         *ARMS,
         *(key for key in vary if key == "seed" or SIZE.fullmatch(key) or CHOICE.fullmatch(key)),
     }
-    first, found = dict(_flat(cells[0].resolved.model_dump(mode="json"))), dict[str, Path]()
+    first, differing = dict(_flat(cells[0].resolved.model_dump(mode="json"))), dict[str, Path]()
     for cell in cells[1:]:
         keys = dict(_flat(cell.resolved.model_dump(mode="json")))
         for key in keys.keys() | first.keys():
             if keys.get(key) != first.get(key) and key not in free:
-                found.setdefault(key, cell.recipe)
-    for key in sorted(found.keys() & vary.keys()):
+                differing.setdefault(key, cell.recipe)
+    for key in sorted(differing.keys() & vary.keys()):
         yield f"vary.{key}: runs that differ in it cannot be compared; {MAY_VARY}"
-    for file in dict.fromkeys(found.values()):
-        differ = ", ".join(sorted(key for key in found.keys() - vary.keys() if found[key] == file))
-        if differ:
+    not_varied = differing.keys() - vary.keys()
+    for file in dict.fromkeys(differing.values()):
+        keys_of_file = ", ".join(sorted(key for key in not_varied if differing[key] == file))
+        if keys_of_file:
             yield (
                 f"recipes: {cells[0].recipe} and {file} cannot be compared: they differ in"
-                f" {differ}; make them equal"
+                f" {keys_of_file}; make them equal"
             )
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Plain values and lists of them by their keys as --set writes them."""
-    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+    """(key, value) for every plain value and list of plain values, with keys in the form of
+    --set."""
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = dict(enumerate(value))
     if not isinstance(value, dict):
         yield key, value
         return
-    for name, one in value.items():
-        yield from _flat(one, f"{key}.{name}".lstrip("."))
+    for name, inner in value.items():
+        yield from _flat(inner, f"{key}.{name}".lstrip("."))
 
 
-def the_same(cells: Sequence[Cell]) -> Iterator[str]:
-    """What is said of cells that are the same run."""
+def duplicates(cells: Sequence[Cell]) -> Iterator[str]:
+    """A message for every cell that is the same run as an earlier one."""
     first: dict[str, Cell] = {}
     for cell in cells:
         other = first.setdefault(recipes.digest(cell.resolved, None), cell)

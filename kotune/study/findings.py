@@ -1,10 +1,10 @@
-"""What a study finds on one task: how sizes, arms and seeds differ, where targets are passed, what
-more data would buy.
+"""The findings of a study on one task: how sizes, arms and seeds differ, where targets are passed,
+and what more data would add.
 
-A target is a reference line, or a share of the best gain: so far on the way from the mean of the
-untuned models to the best arm trained on the most rows. It is measured on the same items as the
-curves, so that both move together when other items are asked. The best of several is partly so by
-luck: an arm passes a target where it passes that of every arm that may be the best."""
+A target is a baseline, or a share of the best gain. The gain goes from the mean of the untuned
+models to the best arm trained on the most rows. Targets and curves are measured on the same items,
+so their errors are correlated. The best of several arms is partly best by luck. So an arm passes a
+target only where it passes it for every arm that may be the best."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 LINE = "hypothesis_only"
 SHARES = (0.8, 0.9)  # of the best gain
-UNLIKELY = 0.01  # the p of a misfit below which the points are no power law
-# As an interval.
+UNLIKELY = 0.01  # below this p-value of the misfit, the points do not follow a power law
+# The signs of an interval with the same outcome.
 CLAIMED = {
     "better": (1, 1),
     "worse": (-1, -1),
@@ -37,18 +37,20 @@ CLAIMED = {
     "undefined": (-1, 1),
     "void": (-1, 1),
 }
-SINGULAR = 1e-14  # variances below it are none
+SINGULAR = 1e-14  # smaller variances are treated as 0
 ADAPTER = ARMS.index("adapter")
 
 
 class Estimate(NamedTuple):
+    """A value and its 95% confidence interval."""
+
     value: float
     low: float
     high: float
 
     @property
     def sign(self) -> int:
-        """Of a difference whose interval leaves out 0; else 0."""
+        """The sign of a difference; 0 if its interval contains 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 
@@ -57,8 +59,8 @@ UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Target:
-    """`name`: of a line, or a share in percent. `weights`: of the points that make its value, and
-    as many more as there are points that may be the best."""
+    """A target. `name` is that of a baseline, or a share in percent. `weights` has the weights of
+    the points in its value, once for every point that may be the best."""
 
     name: str
     value: float
@@ -67,9 +69,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Curve:
-    """The fitted law of an arm. `why` there is none: few (sizes or seeds), undefined (values or
-    their spread), misfit. `is_flat`: no rise is found over the measured sizes, so that no exponent
-    is told. `more`: what AHEAD times the largest size would add."""
+    """The fitted law of an arm. `why` is the reason if there is none: few (sizes or seeds),
+    undefined (values or variances), misfit. `is_flat`: the law does not rise significantly over the
+    measured sizes, so its exponent is not reported. `more`: what AHEAD times the largest size would
+    add."""
 
     arm: str
     why: str = ""
@@ -84,16 +87,14 @@ class Curve:
             return []
         import numpy as np
 
-        return [
-            Estimate(*map(float, told))
-            for told in zip(*self.law.span(self.law.rows(np.array(sizes))), strict=True)
-        ]
+        spans = self.law.span(self.law.rows(np.array(sizes)))
+        return [Estimate(*map(float, span)) for span in zip(*spans, strict=True)]
 
 
 @dataclass(frozen=True)
 class Passing:
-    """Where an arm passes a target, and the seconds of training at both ends, None beyond what was
-    measured."""
+    """Where an arm passes a target. `seconds` has the training time at both ends of `place`; None
+    outside the measured sizes."""
 
     arm: str
     target: Target
@@ -104,9 +105,10 @@ class Passing:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two arms. `sizes`: where both were measured, with b against a; `more`: what b gained more
-    than a by training on the most rows that both have, None where their adapters differ, whose
-    untuned models are not the same; `crossings`: the ranges of sizes in which they may cross."""
+    """Two arms. `sizes` has the comparison of b with a at every size of both. `more` is how much
+    more b gained than a by training on the most rows that both have; None if their adapters differ,
+    because then their untuned models differ. `crossings` are the ranges of sizes in which the
+    curves may cross."""
 
     a: str
     b: str
@@ -118,8 +120,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Floor:
-    """How far seeds alone bring two runs of an arm and size apart: their pooled standard deviation,
-    and the difference that two runs stay under in 95% of cases."""
+    """The variation between seeds of an arm: the standard deviation pooled over sizes, and the
+    difference that two runs of one size stay below in 95% of cases."""
 
     arm: str
     deviation: float
@@ -129,61 +131,60 @@ class Floor:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that is found on a task."""
+    """All findings on a task."""
 
     scores: Scores
 
     def estimate(self, at: int) -> Estimate:
-        """Of a point, base or line by its place."""
+        """The estimate of a point, a base model or a baseline, by its index."""
         measured = self.scores.measured
         return Estimate(float(measured.means[at]), *measured.interval(at))
 
     @cached_property
     def lines(self) -> dict[str, float]:
-        """What a curve is held against: chance, where the metric has it, and the lines of the
-        items."""
-        of = self.scores
-        chance = cards()[of.task].chance.get(of.metric)
-        told = {"chance": chance} if chance is not None else {}
-        return told | {name: float(of.measured.means[of.line(name)]) for name in of.lines}
+        """The baselines of a curve by name: chance, if the metric has it, and the baselines that
+        were scored on the items."""
+        scores = self.scores
+        chance = cards()[scores.task].chance.get(scores.metric)
+        baselines = {"chance": chance} if chance is not None else {}
+        means = scores.measured.means
+        return baselines | {name: float(means[scores.line(name)]) for name in scores.lines}
 
     def _difference(self, weights: dict[int, float]) -> Estimate:
-        found = self.scores.measured.through(self.scores.sum(weights)[None])
-        return Estimate(float(found.means[0]), *found.interval(0))
+        total = self.scores.measured.through(self.scores.sum(weights)[None])
+        return Estimate(float(total.means[0]), *total.interval(0))
 
     @cached_property
     def curves(self) -> dict[str, Curve]:
         return {arm: self._curve(arm) for arm in self.scores.arms}
 
     def _curve(self, arm: str) -> Curve:
-        places, sizes = self.scores.arms[arm], self.scores.sizes(arm)
-        if (
-            len(sizes) < curves.SIZES
-            or min(len(self.scores.points[at].runs) for at in places) < seeds.ENOUGH
-        ):
+        indices, sizes = self.scores.arms[arm], self.scores.sizes(arm)
+        fewest_seeds = min(len(self.scores.points[index].runs) for index in indices)
+        if len(sizes) < curves.SIZES or fewest_seeds < seeds.ENOUGH:
             return Curve(arm, "few")
-        found = self.scores.measured.through(self._rows(arm))
-        if not _is_defined(found):
+        points = self.scores.measured.through(self._rows(arm))
+        if not _is_defined(points):
             return Curve(arm, "undefined")
-        law = curves.fit([sizes], found)
-        if _p_of(law, sizes) < UNLIKELY:
+        law = curves.fit([sizes], points)
+        if _misfit_p(law, sizes) < UNLIKELY:
             return Curve(arm, "misfit")
         rows = law.rows([sizes[0], sizes[-1], curves.AHEAD * sizes[-1]])  # type: ignore[arg-type]
-        told = [
+        rise, more = (
             Estimate(*(float(end[0]) for end in law.span(rows[b : b + 1] - rows[a])))
             for a, b in ((0, 1), (1, 2))
-        ]
-        near = law.exponents[law.excess <= law.quantile(rows[1:2] - rows[0])[0] ** 2, 0]
-        return Curve(
-            arm, "", law, told[0].sign == 0, (float(near.min()), float(near.max())), told[1]
         )
+        likely = law.exponents[law.excess <= law.quantile(rows[1:2] - rows[0])[0] ** 2, 0]
+        exponent = (float(likely.min()), float(likely.max()))
+        return Curve(arm, "", law, rise.sign == 0, exponent, more)
 
     def _rows(self, arm: str, less: dict[int, float] | None = None, sign: float = 1) -> "Array":
-        """Weights of an arm's points, each less a sum of others."""
+        """Rows of weights: each point of an arm minus a weighted sum of other points."""
         import numpy as np
 
         rows = [
-            self.scores.sum({at: 1}) - self.scores.sum(less or {}) for at in self.scores.arms[arm]
+            self.scores.sum({index: 1}) - self.scores.sum(less or {})
+            for index in self.scores.arms[arm]
         ]
         return sign * np.array(rows)
 
@@ -192,27 +193,26 @@ class Findings:
         scores = self.scores
         worth = scores.better * scores.measured.means
         bases = [scores.base(arm) for arm in scores.arms]
-        best = max((places[-1] for places in scores.arms.values()), key=lambda at: worth[at])
-        able = [
-            best,
-            *(places[-1] for places in scores.arms.values() if self._may_be(best, places[-1])),
-        ]
-        found: list[tuple[str, tuple[dict[int, float], ...]]] = []
+        largest = [indices[-1] for indices in scores.arms.values()]
+        best = max(largest, key=lambda index: worth[index])
+        candidates = [best, *(index for index in largest if self._may_be_better(index, best))]
+        weights: list[tuple[str, tuple[dict[int, float], ...]]] = []
         if LINE in scores.lines:
-            found.append((LINE, ({scores.line(LINE): 1.0},)))
+            weights.append((LINE, ({scores.line(LINE): 1.0},)))
         if worth[best] > worth[bases].mean() and len(scores.points) > len(scores.arms):
             for share in SHARES:
                 start = dict.fromkeys(bases, (1 - share) / len(bases))
-                found.append((f"{100 * share:.0f}", tuple({at: share, **start} for at in able)))
+                each = tuple({index: share, **start} for index in candidates)
+                weights.append((f"{100 * share:.0f}", each))
         return [
             Target(name, float(scores.sum(each[0]) @ scores.measured.means), each)
-            for name, each in found
+            for name, each in weights
         ]
 
-    def _may_be(self, best: int, other: int) -> bool:
-        """Whether another point may be the better one."""
-        less = self._difference({best: self.scores.better, other: -self.scores.better})
-        return other != best and less.sign != 1
+    def _may_be_better(self, other: int, best: int) -> bool:
+        """Whether another point may be better than the best one."""
+        difference = self._difference({best: self.scores.better, other: -self.scores.better})
+        return other != best and difference.sign != 1
 
     @cached_property
     def passings(self) -> list[Passing]:
@@ -220,92 +220,103 @@ class Findings:
 
     def _passing(self, arm: str, target: Target) -> Passing:
         sizes: Sequence[float] = self.scores.sizes(arm)
-        each = [
+        above_target = [
             self.scores.measured.through(self._rows(arm, less, self.scores.better))
             for less in target.weights
         ]
-        if is_fitted := not self.curves[arm].why and all(map(_is_defined, each)):
-            followed = [curves.along(curves.fit([sizes], found), sizes[-1]) for found in each]
+        if is_fitted := not self.curves[arm].why and all(map(_is_defined, above_target)):
+            laws = [curves.fit([sizes], points) for points in above_target]
+            followed = [curves.along(law, sizes[-1]) for law in laws]
             sizes, ends = followed[0][0], [ends for _, ends in followed]
         else:
-            ends = [[found.interval(at) for at in range(len(sizes))] for found in each]
+            ends = [
+                [points.interval(index) for index in range(len(sizes))] for points in above_target
+            ]
         place = curves.bracket(sizes, curves.around(ends))
-        spent = [self._seconds(arm, end) for end in (place.low, place.high)]
-        return Passing(arm, target, place, is_fitted, (spent[0], spent[1]))
+        low, high = (self._seconds(arm, end) for end in (place.low, place.high))
+        return Passing(arm, target, place, is_fitted, (low, high))
 
     def _seconds(self, arm: str, size: float | None) -> float | None:
-        """Of training on so many rows, between the measured sizes."""
+        """The seconds of training on so many rows, interpolated between the measured sizes; None
+        outside them."""
         import numpy as np
 
-        points = [self.scores.points[at] for at in self.scores.arms[arm]]
+        points = [self.scores.points[index] for index in self.scores.arms[arm]]
         if size is None or not points[0].rows <= size <= points[-1].rows:
             return None
-        return float(np.interp(size, [one.rows for one in points], [one.seconds for one in points]))
+        rows, seconds = [point.rows for point in points], [point.seconds for point in points]
+        return float(np.interp(size, rows, seconds))
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """But for those between which another arm stands, as LoRA of one model between QLoRA of it
-        and LoRA of another."""
+        """All pairs of arms without another arm in between. For example, LoRA of model A is between
+        QLoRA of A and LoRA of B."""
         kinds = self.scores.kinds
 
-        def apart(a: str, b: str) -> int:
-            return sum(one != other for one, other in zip(kinds[a], kinds[b], strict=True))
+        def distance(a: str, b: str) -> int:
+            return sum(key_a != key_b for key_a, key_b in zip(kinds[a], kinds[b], strict=True))
 
         direct = [
             (a, b)
             for a, b in combinations(kinds, 2)
-            if not any(max(apart(a, c), apart(c, b)) < apart(a, b) for c in kinds)
+            if not any(max(distance(a, c), distance(c, b)) < distance(a, b) for c in kinds)
         ]
         return [pair for a, b in direct for pair in self._pair(a, b)]
 
     def _pair(self, a: str, b: str) -> Iterator[Pair]:
-        scores = self.scores
-        of = [{scores.points[at].rows: at for at in scores.arms[arm]} for arm in (a, b)]
-        shared = sorted(of[0].keys() & of[1].keys())
+        """The pair of two arms, if they have a size in common."""
+        index_a, index_b = self._indices(a), self._indices(b)
+        shared = sorted(index_a.keys() & index_b.keys())
         if not shared:
             return
-        found = [self._against(of[0][n], of[1][n]) for n in shared]
-        adjusted = holm([one.found.p_value for one in found])
-        found = [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
-        most, told = shared[-1], None
-        if scores.kinds[a][ADAPTER] == scores.kinds[b][ADAPTER]:
-            gained = {
-                of[1][most]: 1.0,
-                scores.base(b): -1.0,
-                of[0][most]: -1.0,
-                scores.base(a): 1.0,
-            }
-            told = self._difference({at: scores.better * weight for at, weight in gained.items()})
-        crossings, is_fitted = (
-            curves.ranges(shared, [CLAIMED[outcome(one)] for one in found]),
-            False,
-        )
-        both = scores.measured.through(self._both(a, b))
-        if not self.curves[a].why and not self.curves[b].why and _is_defined(both):
-            sizes = [scores.sizes(arm) for arm in (a, b)]
-            law = curves.fit(sizes, both)
-            crossings, is_fitted = (
-                curves.ranges(*curves.along(law, min(of[-1] for of in sizes), (-1, 1))),
-                True,
-            )
-        yield Pair(a, b, list(zip(shared, found, strict=True)), told, crossings, is_fitted)
+        unadjusted = [self._compare(index_a[rows], index_b[rows]) for rows in shared]
+        adjusted = holm([comparison.paired.p_value for comparison in unadjusted])
+        comparisons = [
+            replace(comparison, p_holm=p)
+            for comparison, p in zip(unadjusted, adjusted, strict=True)
+        ]
+        more = None
+        if self.scores.kinds[a][ADAPTER] == self.scores.kinds[b][ADAPTER]:
+            most = shared[-1]
+            gain_b = {index_b[most]: 1.0, self.scores.base(b): -1.0}
+            gain_a = {index_a[most]: -1.0, self.scores.base(a): 1.0}
+            weights = {index: self.scores.better * w for index, w in (gain_b | gain_a).items()}
+            more = self._difference(weights)
+        crossings = self._fitted_crossings(a, b)
+        is_fitted = crossings is not None
+        if crossings is None:
+            crossings = curves.ranges(shared, [CLAIMED[outcome(each)] for each in comparisons])
+        sizes = list(zip(shared, comparisons, strict=True))
+        yield Pair(a, b, sizes, more, crossings, is_fitted)
 
-    def _against(self, a: int, b: int) -> Comparison:
-        """Two points, b against a, as kotune.compare.seeds compares runs, but for seeds whose
-        variance is pooled over an arm's sizes."""
+    def _indices(self, arm: str) -> dict[int, int]:
+        """The index of each size of an arm."""
+        return {self.scores.points[index].rows: index for index in self.scores.arms[arm]}
+
+    def _fitted_crossings(self, a: str, b: str) -> list[Place] | None:
+        """The ranges of sizes in which the fitted laws may cross; None without two laws."""
+        both = self.scores.measured.through(self._both(a, b))
+        if self.curves[a].why or self.curves[b].why or not _is_defined(both):
+            return None
+        sizes = [self.scores.sizes(arm) for arm in (a, b)]
+        most = min(of_arm[-1] for of_arm in sizes)
+        return curves.ranges(*curves.along(curves.fit(sizes, both), most, (-1, 1)))
+
+    def _compare(self, a: int, b: int) -> Comparison:
+        """The comparison of point b with point a, as kotune.compare.seeds compares runs. The only
+        difference: the variance of seeds is pooled over an arm's sizes."""
         import numpy as np
 
         scores = self.scores
-        value_a, value_b = (float(scores.measured.means[at]) for at in (a, b))
-        low, high, p_value, seen = scores.measured.through(scores.sum({b: 1, a: -1})[None]).tested(
-            0
-        )
+        value_a, value_b = (float(scores.measured.means[index]) for index in (a, b))
+        difference = scores.measured.through(scores.sum({b: 1, a: -1})[None])
+        low, high, p_value, seen = difference.tested(0)
         counts = (scores.n, scores.groups)
-        told = Paired(value_a, value_b, value_b - value_a, low, high, p_value, None, *counts, seen)
+        test = Paired(value_a, value_b, value_b - value_a, low, high, p_value, None, *counts, seen)
         each = [tuple(values[np.isfinite(values)].tolist()) for values in scores.values[[a, b]]]
-        sides = [scores.points[at].side for at in (a, b)]
+        variant_a, variant_b = (scores.points[index].side for index in (a, b))
         return Comparison(
-            scores.task, scores.metric, sides[0], sides[1], told, values=(each[0], each[1])
+            scores.task, scores.metric, variant_a, variant_b, test, values=(each[0], each[1])
         )
 
     def _both(self, a: str, b: str) -> "Array":
@@ -315,45 +326,44 @@ class Findings:
 
     @cached_property
     def floors(self) -> list[Floor]:
-        """Of each arm that has two seeds at a size."""
+        """The variation between seeds, for each arm with two or more seeds at a size."""
         import numpy as np
 
-        found = []
-        for arm, places in self.scores.arms.items():
-            values = self.scores.values[places]
+        floors = []
+        for arm, indices in self.scores.arms.items():
+            values = self.scores.values[indices]
             count = np.isfinite(values).sum(axis=-1)
             degrees = int((count - 1).clip(0).sum())
             if degrees:
-                spread = np.nansum((values - curves.over_seeds(values)[:, None]) ** 2)
-                deviation = math.sqrt(float(spread) / degrees)
-                found.append(
-                    Floor(arm, deviation, degrees, _student(degrees) * math.sqrt(2) * deviation)
-                )
-        return found
+                squares = np.nansum((values - curves.over_seeds(values)[:, None]) ** 2)
+                deviation = math.sqrt(float(squares) / degrees)
+                difference = _student(degrees) * math.sqrt(2) * deviation
+                floors.append(Floor(arm, deviation, degrees, difference))
+        return floors
 
 
-def _is_defined(found: Measured) -> bool:
-    """Whether values and covariance are known and no sum of points is free of error."""
+def _is_defined(points: Measured) -> bool:
+    """Whether all values and covariances are known and the covariance is not singular."""
     import numpy as np
 
-    whole = sum(part for part, _ in found.parts)
+    whole = sum(part for part, _ in points.parts)
     return bool(
-        np.isfinite(found.means).all()
+        np.isfinite(points.means).all()
         and np.isfinite(whole).all()
         and np.linalg.eigvalsh(whole)[0] > SINGULAR
     )
 
 
-def _p_of(law: Law, sizes: Sequence[float]) -> float:
-    """Of the law's misfit, under a covariance that is estimated: Hotelling's T², with
-    Satterthwaite's degrees of freedom of what the law leaves over."""
+def _misfit_p(law: Law, sizes: Sequence[float]) -> float:
+    """The p-value of the law's misfit. The covariance is estimated, so the test is Hotelling's T²,
+    with Satterthwaite's degrees of freedom of the residuals."""
     import numpy as np
     from scipy.special import fdtrc
 
     best = law.excess.argmin()
     rest = np.eye(len(sizes)) - law.rows(np.array(sizes))[:, best] @ law.weights[best]
     free = float(
-        seeds.freedom([(np.trace(rest @ part @ rest.T), of) for part, of in law.found.parts])
+        seeds.freedom([(np.trace(rest @ part @ rest.T), of) for part, of in law.points.parts])
     )
     degrees = len(sizes) - 3
     left = free - degrees + 1

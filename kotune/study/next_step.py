@@ -1,5 +1,5 @@
-"""What else could be trained on: every further data set of kodata with its size, licence, leaks and
-planned cost. No advice."""
+"""Lists further data sets to train on: every other data set of kodata with its size, licence, leaks
+and predicted cost. It gives no advice."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -10,10 +10,9 @@ from pydantic import ValidationError
 import kodata
 from kodata.card import Card
 from kodata.control_text import records_of
-from kodata.errors import DataError
+from kodata.errors import DataError, UserError
 from kodata.prepare.leak_guard import LeakGuard
 from kotune.compare.efficiency import Price
-from kotune.errors import KotuneError
 from kotune.plan import counting, plan
 from kotune.plan.plan import Plan
 from kotune.recipe.schema import Data, Recipe
@@ -25,9 +24,9 @@ from kotune.study.sizes import is_here
 
 @dataclass(frozen=True)
 class Step:
-    """A data set. `leaks`: rows that stand in the test text of each scored task, None where the
-    data are not here; `plan`: of the study's first recipe with this set added, whole, and `alone`
-    without it; None where its rows are the user's own."""
+    """A further data set. `leaks` has the number of training rows that occur in the test text of
+    each scored task; None if the data are not here. `plan` is for the study's first recipe with all
+    of this set added, and `alone` without it; None if only the user has the data."""
 
     card: Card
     leaks: dict[str, int] | None
@@ -36,7 +35,7 @@ class Step:
 
     @property
     def tokens(self) -> float | None:
-        """That it adds to an epoch."""
+        """The tokens that it adds to an epoch."""
         return (
             self.plan.counted.tokens - self.alone.counted.tokens
             if self.plan and self.alone
@@ -45,7 +44,7 @@ class Step:
 
     @property
     def training_steps(self) -> int | None:
-        """That it adds; none where the recipe says how many there are."""
+        """The steps that it adds; none if the recipe sets their number."""
         return (
             self.plan.schedule.steps - self.alone.schedule.steps
             if self.plan and self.alone
@@ -54,14 +53,14 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """That it adds on the GPU that was named."""
+        """The seconds that it adds on the chosen GPU; None without one."""
         if not (self.plan and self.alone) or len(self.plan.on) != 1:
             return None
         return self.plan.on[0].total - self.alone.on[0].total
 
 
 def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
-    """Those that can be trained on and that no recipe of the study trains on."""
+    """All data sets with training data that no recipe of the study uses."""
     used = {entry.source for cell in study.cells for entry in cell.resolved.data}
     names = [
         name
@@ -90,18 +89,14 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
         data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})
         counted = counting.estimated(data, "one set is not counted")
         return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
-    except (
-        ValidationError,
-        DataError,
-        KotuneError,
-    ):  # a set that only its user has, or a model that is out of reach
+    except (ValidationError, UserError):  # a set that only its user has, or no model at hand
         return None
 
 
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
-    """Training rows of a set that stand in the test text of each scored task, of those whose data
-    are here."""
-    places = {entry.source: entry.place for entry in recipe.data if entry.place} | dict(
+    """The number of training rows of a set that occur in the test text of each scored task. Tasks
+    whose data are not here are left out; None if there is no data at all."""
+    places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )
     if not is_here(name, places):
@@ -114,7 +109,7 @@ def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
         guard, source = LeakGuard(tasks, "keep"), kodata.SOURCES[name]
         rows = (("train", row) for row in records_of(source.read("train", places.get(name))))
         deque(guard.passed(rows, source, Counter()), maxlen=0)
-    except DataError:  # a folder with the test part alone
+    except DataError:  # a folder with only the test part
         return None
-    found = guard.verdict(())["found"]
-    return {task: sum(leak["rows"] for leak in found if leak["task"] == task) for task in tasks}
+    leaks = guard.verdict(())["found"]
+    return {task: sum(leak["rows"] for leak in leaks if leak["task"] == task) for task in tasks}

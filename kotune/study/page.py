@@ -1,4 +1,4 @@
-"""A study's report as a page: sentences, then for each task its learning curves and tables."""
+"""A study's report as an HTML page: sentences, then the learning curves and tables of each task."""
 
 import math
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from kotune.study.report import StudyReport
 from kotune.study.sentences import Sentences
 from kotune_tasks.card import cards
 
-STEPS = 40  # places of a fitted curve that are drawn
-TICKS = 8  # sizes that find room beside each other
-BESIDE = 1.04  # from one arm to the next at the same size, so that no interval hides another
+STEPS = 40  # segments of a drawn curve
+TICKS = 8  # sizes that fit on the axis
+BESIDE = 1.04  # horizontal shift between arms, so their intervals do not overlap
 
 
 def page(report: StudyReport) -> str:
@@ -25,50 +25,52 @@ def page(report: StudyReport) -> str:
 
 
 def figure(words: Sentences) -> Figure:
-    """The learning curves of a task over its lines."""
-    found, say, card = words.found, words.say, cards()[words.found.scores.task]
-    sizes = sorted({one.rows for one in found.scores.points})
+    """The learning curves of a task, with its baselines."""
+    findings, say, card = words.findings, words.say, cards()[words.findings.scores.task]
+    sizes = sorted({point.rows for point in findings.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
-    down = " ↓" if found.scores.better < 0 else ""
-    y = plots.Axis(f"{found.scores.metric}{down}", form=".2~f" if card.scale == 100 else "~g")
-    said = "; ".join(
-        f"{one.arm}, {one.rows:,}: {found.estimate(at).value:.3f}"
-        for at, one in enumerate(found.scores.points)
+    down = " ↓" if findings.scores.better < 0 else ""
+    y = plots.Axis(f"{findings.scores.metric}{down}", form=".2~f" if card.is_share else "~g")
+    description = "; ".join(
+        f"{point.arm}, {point.rows:,}: {findings.estimate(index).value:.3f}"
+        for index, point in enumerate(findings.scores.points)
     )
-    held = tables.lines(found, say)
+    baselines = tables.lines(findings, say)
     spec = plots.lines(
-        list(series(found)), x, y, {f"{value:.3f}": value for value in held.values()}
+        list(series(findings)), x, y, {f"{value:.3f}": value for value in baselines.values()}
     )
-    across = say("study_dashed", lines=tables.in_words(held)) if held else ""
+    across = say("study_dashed", lines=tables.in_words(baselines)) if baselines else ""
     return Figure(
-        f"{say('study_axis')}, {found.scores.task} {found.scores.metric}. {across}",
-        plots.svg(spec, said),
+        f"{say('study_axis')}, {findings.scores.task} {findings.scores.metric}. {across}",
+        plots.svg(spec, description),
     )
 
 
-def series(found: Findings) -> Iterator[plots.Series]:
-    """Each arm's points with their intervals, joined where no law is fitted; else the law, dashed,
-    as far as it is followed."""
-    for place, (arm, places) in enumerate(found.scores.arms.items()):
-        beside = BESIDE ** (place - (len(found.scores.arms) - 1) / 2)
-        colour, points = plots.colour(place), [_point(found, at, beside) for at in places]
-        curve = found.curves[arm]
+def series(findings: Findings) -> Iterator[plots.Series]:
+    """The points of each arm with their intervals, and the fitted law as a dashed curve up to AHEAD
+    times the largest size. Without a law, the points are joined."""
+    for number, (arm, indices) in enumerate(findings.scores.arms.items()):
+        beside = BESIDE ** (number - (len(findings.scores.arms) - 1) / 2)
+        colour, points = (
+            plots.colour(number),
+            [_point(findings, index, beside) for index in indices],
+        )
+        curve = findings.curves[arm]
         if curve.law is None:
             yield plots.Series(arm, points, colour, marked=True)
             continue
         yield from (plots.Series(arm, [point], colour) for point in points)
-        first, last = found.scores.sizes(arm)[0], AHEAD * found.scores.sizes(arm)[-1]
+        first, last = findings.scores.sizes(arm)[0], AHEAD * findings.scores.sizes(arm)[-1]
         sizes = [first * (last / first) ** (step / STEPS) for step in range(STEPS + 1)]
         law = [
-            plots.PlotPoint(size, told.value)
-            for size, told in zip(sizes, curve.at(sizes), strict=True)
+            plots.PlotPoint(size, estimate.value)
+            for size, estimate in zip(sizes, curve.at(sizes), strict=True)
         ]
         yield plots.Series(arm, law, colour, dashed=True)
 
 
-def _point(found: Findings, at: int, beside: float) -> plots.PlotPoint:
-    told, rows = found.estimate(at), found.scores.points[at].rows
-    known = not math.isnan(told.low)
-    return plots.PlotPoint(
-        rows * beside, told.value, *((told.low, told.high) if known else (None, None))
-    )
+def _point(findings: Findings, index: int, beside: float) -> plots.PlotPoint:
+    estimate, rows = findings.estimate(index), findings.scores.points[index].rows
+    is_known = not math.isnan(estimate.low)
+    ends = (estimate.low, estimate.high) if is_known else (None, None)
+    return plots.PlotPoint(rows * beside, estimate.value, *ends)

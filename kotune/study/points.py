@@ -1,39 +1,39 @@
-"""The cells of a study as points: an arm at a size, its runs with several seeds, and what they
-scored on the items that all share.
+"""Groups the cells of a study into points: an arm at a size, with a run for each seed, and their
+scores on the items that all runs share.
 
-Choices (a learning rate, epochs) are made here, on validation loss alone: an arm at a size is the
-runs of the choice with the lowest mean over the seeds that all its choices have, none where no
-choice has such a loss. Test scores of the others are not looked at."""
+Choices (a learning rate, epochs) are made here, by validation loss only. The choice with the lowest
+mean loss wins; the mean is over the seeds that all choices have. If no choice has such a loss,
+there is no point. Test scores of the other choices are not used."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import is_known, vectors
 from kotune.compare import paired
 from kotune.compare.comparison import Side
+from kotune.compare.matching import shared_items
 from kotune.errors import KotuneError
 from kotune.runs.finished import Finished
 from kotune.study import curves
 from kotune.study.curves import Measured
-from kotune.study.file import ARMS, Cell, Value
+from kotune.study.file import ARMS, Value
+from kotune.study.running import ScoredCell
 from kotune_tasks.card import cards
 
 if TYPE_CHECKING:
     from kotune.study.curves import Array
 
 Choice = tuple[tuple[str, Value], ...]
-# Of an item: its ingredient of the metric, and its cluster.
-Ingredients = dict[tuple[str, str, str], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A choice of an arm at a size, with the last validation loss of each seed; NaN where none was
+    """A choice of an arm at a size, with the last validation loss of each seed; NaN if none was
     logged."""
 
     arm: str
@@ -46,7 +46,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Point:
-    """An arm at a size, `rows` of training data: a run a seed."""
+    """An arm at a size, with one run for each seed. `rows` is the number of training rows."""
 
     arm: str
     rows: int
@@ -58,19 +58,19 @@ class Point:
 
     @property
     def seconds(self) -> float:
-        """Of the training stage, the mean over the seeds."""
-        return float(mean(run.record["stages"]["train"]["seconds"] for run in self.runs))
+        """The seconds of the training stage, averaged over the seeds."""
+        return float(mean(run.record.train.seconds for run in self.runs))
 
 
-def tried(scored: Sequence[tuple[Cell, Finished]]) -> list[Tried]:
-    """Every choice at every arm and size, arms in the order of the cells, sizes rising."""
+def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
+    """Every choice at every arm and size. Arms are in the order of the cells, sizes ascend."""
     whole: dict[
         str, int
         # rows of all of an arm's data: the most of any run, for seeds cut validation differently
     ] = {}
     for cell, run in scored:
         if cell.samples is None:
-            kept = run.manifest["entries"][cell.entry]["kept"]["train"]
+            kept = run.manifest.entries[cell.entry].kept.train
             whole[cell.arm] = max(kept, whole.get(cell.arm, 0))
     groups: dict[tuple[str, int], dict[Choice, dict[int, Finished]]] = {}
     for cell, run in scored:
@@ -107,21 +107,20 @@ def _tried(arm: str, rows: int, choices: dict[Choice, dict[int, Finished]]) -> I
 
 
 def _loss(run: Finished) -> float:
-    return float(
-        next((event["eval_loss"] for event in reversed(run.logs) if "eval_loss" in event), math.nan)
-    )
+    losses = (event.eval_loss for event in reversed(run.logs) if event.eval_loss is not None)
+    return next(losses, math.nan)
 
 
 def points(found: Sequence[Tried]) -> list[Point]:
-    """What is reported: the runs of each choice that was made."""
+    """The points to report: the runs of the chosen values."""
     return [Point(one.arm, one.rows, one.runs) for one in found if one.is_chosen]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A task's judged metric at every point, over the items that all runs were asked. In `measured`
-    stand the points, then each arm's base model, then reference lines: those of the first arm's run
-    on the most rows, which knows most."""
+    """A task's primary metric at every point, on the items that all runs share. `measured` has the
+    points, then each arm's base model, then the baselines. The baselines are those of the first
+    arm's run on the most rows, because they are fitted to the most data."""
 
     task: str
     points: Sequence[Point]
@@ -137,38 +136,38 @@ class Scores:
 
     @property
     def better(self) -> int:
-        """1, or -1 where lower is better."""
+        """1, or -1 if lower is better."""
         return -1 if self.metric in cards()[self.task].lower_is_better else 1
 
     @cached_property
     def arms(self) -> dict[str, list[int]]:
-        """The places of each arm's points."""
+        """The indices of each arm's points."""
         return {
             arm: [at for at, one in enumerate(self.points) if one.arm == arm]
             for arm in _arms(self.points)
         }
 
     @cached_property
-    def kinds(self) -> dict[str, tuple[Any, ...]]:
-        """What each arm's recipe says of what studies compare (file.ARMS)."""
-        return {
-            arm: tuple(self.points[at[0]].runs[0].recipe.get(key) for key in ARMS)
-            for arm, at in self.arms.items()
+    def kinds(self) -> dict[str, tuple[object, ...]]:
+        """The values of the keys that studies compare (file.ARMS) in each arm's recipe."""
+        recipes = {
+            arm: self.points[at[0]].runs[0].recipe.as_json() for arm, at in self.arms.items()
         }
+        return {arm: tuple(recipe.get(key) for key in ARMS) for arm, recipe in recipes.items()}
 
     def base(self, arm: str) -> int:
-        """The place of an arm's base model."""
+        """The index of an arm's base model."""
         return len(self.points) + [*self.arms].index(arm)
 
     def line(self, name: str) -> int:
-        """The place of a reference line."""
+        """The index of a baseline."""
         return len(self.points) + len(self.arms) + self.lines.index(name)
 
     def sizes(self, arm: str) -> list[int]:
         return [self.points[at].rows for at in self.arms[arm]]
 
     def sum(self, weights: dict[int, float]) -> "Array":
-        """A row of weights for Measured.through: of the points at these places."""
+        """A row of weights for Measured.through, from the weights of points by index."""
         import numpy as np
 
         row = np.zeros(len(self.measured.means))
@@ -182,69 +181,76 @@ def _arms(found: Sequence[Point]) -> list[str]:
 
 
 def scores(task: str, found: Sequence[Point]) -> Scores:
-    """KotuneError where the runs share no item of the task."""
+    """KotuneError if the runs share no item of the task that has the primary metric."""
     import numpy as np
 
-    sides, lines = _sides(task, found)
-    places, columns = (
-        list(dict.fromkeys(keys)) for keys in zip(*(side[:2] for side in sides), strict=True)
-    )
-    asked = [_ingredients(run, task, kind) for _, _, run, kind in sides]
-    common = [key for key in asked[0] if all(key in other for other in asked)]
+    columns, lines = _columns(task, found)
+    places = list(dict.fromkeys(column.place for column in columns))
+    seeds = list(dict.fromkeys(column.seed for column in columns))
+    name = cards()[task].primary
+    answers = [column.run.samples(task, column.kind) for column in columns]
+    common = [
+        key
+        for key in shared_items(answers)
+        if all(side[key].metrics.get(name) is not None for side in answers)
+    ]
     if not common:
         raise KotuneError(
             f"{task}: the runs of this study share no item; run the cells that differ again"
         )
-    metric, clusters = (
-        METRICS.get(cards()[task].primary, MEAN),
-        [asked[0][key][1] for key in common],
-    )
-    tables = [vectors(metric, [side[key][0] for key in common], clusters) for side in asked]
-    whole = np.full((len(places), len(columns)), np.nan)
+    metric, clusters = METRICS.get(name, MEAN), [answers[0][key].cluster for key in common]
+    tables = [
+        vectors(metric, [side[key].metrics[name] for key in common], clusters) for side in answers
+    ]
+    whole = np.full((len(places), len(seeds)), np.nan)
     drawn = np.full((len(paired.resampled(metric, tables[0])), *whole.shape), np.nan)
-    for (at, seed, _, _), table in zip(sides, tables, strict=True):
-        whole[at, columns.index(seed)] = metric.finish(table.sum(axis=0))
-        drawn[:, at, columns.index(seed)] = _known(paired.resampled(metric, table))
+    for column, table in zip(columns, tables, strict=True):
+        seed = seeds.index(column.seed)
+        whole[column.place, seed] = metric.finish(table.sum(axis=0))
+        drawn[:, column.place, seed] = _known(paired.resampled(metric, table))
     groups = len(tables[0])
-    return Scores(
-        task,
-        found,
-        lines,
-        whole,
-        curves.measured(whole, drawn, _slices(found), groups),
-        len(common),
-        groups,
-    )
+    measured = curves.measured(whole, drawn, _slices(found), groups)
+    return Scores(task, found, lines, whole, measured, len(common), groups)
 
 
-def _sides(
-    task: str, found: Sequence[Point]
-) -> tuple[list[tuple[int, int, Finished, str]], tuple[str, ...]]:
-    """What answered, as Scores.measured has it: its place, its seed, the run whose samples it
-    stands in and their kind. And the names of the lines."""
-    sides = [
-        (at, int(run.record["seed"]), run, "tuned")
-        for at, one in enumerate(found)
-        for run in one.runs
+class Column(NamedTuple):
+    """A samples file that Scores is made from: its place in Scores.measured, its seed, and the run
+    and kind of its answers."""
+
+    place: int
+    seed: int
+    run: Finished
+    kind: str
+
+
+def _columns(task: str, found: Sequence[Point]) -> tuple[list[Column], tuple[str, ...]]:
+    """The columns in the order of Scores.measured, and the names of the baselines."""
+    columns = [
+        Column(place, run.record.seed, run, "tuned")
+        for place, point in enumerate(found)
+        for run in point.runs
     ]
-    firsts = [next(one for one in found if one.arm == arm).runs[0] for arm in _arms(found)]
-    largest = max((one for one in found if one.arm == found[0].arm), key=lambda one: one.rows).runs[
-        0
-    ]
-    lines = tuple(largest.scores[task].get("references", {}).get("lines", ()))
-    others = [*((run, "base") for run in firsts), *((largest, line) for line in lines)]
-    return sides + [(at, sides[0][1], *other) for at, other in enumerate(others, len(found))], lines
+    first = columns[0].seed
+    bases = [next(point for point in found if point.arm == arm).runs[0] for arm in _arms(found)]
+    largest = max(
+        (point for point in found if point.arm == found[0].arm), key=lambda point: point.rows
+    ).runs[0]
+    lines = tuple(largest.scores[task].references.lines)
+    others = [Column(0, first, run, "base") for run in bases]
+    others += [Column(0, first, largest, line) for line in lines]
+    placed = (column._replace(place=place) for place, column in enumerate(others, len(found)))
+    return [*columns, *placed], lines
 
 
 def _slices(found: Sequence[Point]) -> list[slice]:
-    """The places of each arm's points, which follow each other."""
+    """The indices of each arm's points, which are contiguous."""
     counts = [sum(one.arm == arm for one in found) for arm in _arms(found)]
     return [slice(sum(counts[:at]), sum(counts[: at + 1])) for at in range(len(counts))]
 
 
 def _known(found: "Array") -> "Array":
-    """Resamples of a metric, all unknown where too many are, and where few are the mean of the
-    others in their place."""
+    """Resamples of a metric without NaN: a few NaN are replaced by the mean of the others. If too
+    many are NaN, all are."""
     import numpy as np
 
     return (
@@ -252,15 +258,3 @@ def _known(found: "Array") -> "Array":
         if is_known(found)
         else np.full_like(found, np.nan)
     )
-
-
-def _ingredients(run: Finished, task: str, kind: str) -> Ingredients:
-    name = cards()[task].primary
-    return {
-        (key, sample["question_hash"], sample["target_hash"]): (
-            sample["metrics"][name],
-            sample["cluster"],
-        )
-        for key, sample in run.samples(task, kind).items()
-        if sample["metrics"].get(name) is not None
-    }

@@ -1,31 +1,31 @@
-"""What a study found, in plain words: report.html, report.md and study.json, from the run folders
-of its cells alone."""
+"""The report of a study, for report.html, report.md and study.json. It is made only from the run
+folders of the cells."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from kotune.compare.comparison import JsonRow
 from kotune.compare.efficiency import Price
 from kotune.compare.seeds import ENOUGH
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report.sentences import Verdict
-from kotune.runs.finished import Finished
 from kotune.study import tables
-from kotune.study.as_json import _task_json, _tried_json
-from kotune.study.file import Cell, Study
+from kotune.study.as_json import task_json, tried_json
+from kotune.study.file import Study
 from kotune.study.findings import Findings
 from kotune.study.next_step import Step
 from kotune.study.points import points, scores, tried
+from kotune.study.running import FailedCell, ScoredCell
 from kotune.study.sentences import Sentences
 from kotune_tasks.card import CRITERIA, cards
 
-Scored = Sequence[tuple[Cell, Finished]]
-Failed = Sequence[tuple[Cell, str]]
+Scored = Sequence[ScoredCell]
+Failed = Sequence[FailedCell]
 
 
 class StudyReport:
-    """What page, Markdown and JSON say, in one language. `words`: what is said of each task that
-    all runs were scored on; `command`: what writes the report again."""
+    """The content of the page, the Markdown and the JSON, in one language. `words` has the
+    sentences about each task that all runs were scored on. `command` writes the report again."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class StudyReport:
         self.steps: Sequence[Step] = ()
 
     def _tasks(self) -> list[str]:
-        """By criterion."""
+        """The tasks that all runs were scored on, sorted by criterion."""
         shared = [
             task
             for task in self.scored[0][1].scores
@@ -56,7 +56,7 @@ class StudyReport:
 
     @property
     def target(self) -> Sentences | None:
-        """Of the task that the study is about; None where not all runs were scored on it."""
+        """The sentences about the target task; None if not all runs were scored on it."""
         return self.words.get(self.study.target_task)
 
     @property
@@ -68,24 +68,24 @@ class StudyReport:
         return self.say("study_lead", cells=len(self.study.cells), scored=len(self.scored))
 
     def verdicts(self) -> list[Verdict]:
-        """What was chosen, and what is found on the target task."""
+        """The choices that were made, and the verdicts on the target task."""
         chosen = [Verdict("same", text) for text in tables.chosen(self.tried, self.say)]
         return [*chosen, *(self.target.verdicts() if self.target else ())]
 
     def notes(self) -> list[str]:
-        """What the verdicts stand on."""
-        few = any(len(one.runs) < ENOUGH for one in self.points)
+        """The limits of the verdicts."""
+        has_few_seeds = any(len(point.runs) < ENOUGH for point in self.points)
         absent = [] if self.target else [self.say("study_no_target", task=self.study.target_task)]
         return [
             *absent,
             self.say("study_how_sure"),
-            *([self.say("study_few_seeds")] if few else []),
+            *([self.say("study_few_seeds")] if has_few_seeds else []),
         ]
 
     def of_all(self) -> Iterator[Table]:
-        """What is said of all tasks together."""
+        """The tables that are not about one task."""
         more = (
-            [self.target.doubles(curve).text for curve in self.target.found.curves.values()]
+            [self.target.doubles(curve).text for curve in self.target.findings.curves.values()]
             if self.target
             else []
         )
@@ -94,15 +94,15 @@ class StudyReport:
         yield tables.next_steps(self.steps, self.price, self.say, more)
         yield tables.again(self.command, self.points, self.price, self.say)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonRow:
         return {
             "study": self.study.name,
             "file": str(self.study.file),
             "target_task": self.study.target_task,
             "cells": [{"name": cell.name, "run": run.name} for cell, run in self.scored],
             "failed": [{"name": cell.name, "why": why} for cell, why in self.failed],
-            "choices": [_tried_json(one) for one in self.tried],
-            "tasks": {task: _task_json(words) for task, words in self.words.items()},
+            "choices": [tried_json(each) for each in self.tried],
+            "tasks": {task: task_json(words) for task, words in self.words.items()},
             "next": [
                 {
                     "source": step.card.name,

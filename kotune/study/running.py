@@ -1,10 +1,12 @@
-"""The cells of a study one after another, each an ordinary run: what is done is not done again, one
-that fails stops no other, and a study that was stopped goes on. Nothing is kept but the runs."""
+"""Runs the cells of a study one after another, each as an ordinary run. Finished cells are skipped,
+so an interrupted study continues. A failed cell does not stop the others. No state is stored except
+the runs."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from kodata.errors import DataError, HubDeniedError, HubError, SizeError
+from kodata.errors import HubDeniedError, HubError, SizeError, UserError
 from kotune import pipeline, stages
 from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
@@ -17,13 +19,29 @@ from kotune.study.file import Cell, Study
 from kotune.worker import server
 from kotune.worker.device import chosen, detect_device
 
-Failed = list[tuple[Cell, str]]
+
+class FailedCell(NamedTuple):
+    """A cell that has no score, and why."""
+
+    cell: Cell
+    why: str
+
+
+class ScoredCell(NamedTuple):
+    """A cell with its run."""
+
+    cell: Cell
+    run: Finished
+
+
+Failed = list[FailedCell]
 
 
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
-    """Run what is missing; the cells that failed, with what they said. What would stop every cell
-    is raised: Ctrl-C, SIGTERM, a hub that is out of reach, a full disk, a size above what the data
-    hold."""
+    """Run the missing cells and return those that failed, with their messages.
+
+    Raises errors that would stop every cell: Ctrl-C, SIGTERM, an unreachable hub, a full disk, and
+    a size above the number of rows."""
     with chosen(options.device):
         _check_sizes(study, options, screen)
         with server.up():
@@ -35,16 +53,16 @@ def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     for number, cell in enumerate(study.cells, 1):
         screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
         if told := _failure(cell, options, screen):
-            failed.append((cell, told))
-            screen.say(f"failed, and the others go on: {told}")
+            failed.append(FailedCell(cell, told))
+            screen.say(f"failed; the other cells continue: {told}")
     return failed
 
 
 def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
-    """What went wrong in a cell's run, empty where nothing did."""
+    """Run a cell and return its error message; empty if it succeeded."""
     try:
         pipeline.run(cell.recipe, replace(options, overrides=cell.overrides), screen)
-    except (KotuneError, DataError) as error:
+    except UserError as error:
         if exit_code(error) == UNREACHABLE:
             raise
         return str(error)
@@ -58,8 +76,8 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
 
 
 def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> None:
-    """Prepare the largest size of each seed first, so that one above what exists is told before
-    anything is trained. What else is wrong with those cells is told in their turn."""
+    """Prepare the largest size of each seed first, so a size above the number of rows is reported
+    before any training. Other errors of those cells are reported when they run."""
     sized = sorted(
         (cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0
     )
@@ -74,14 +92,14 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
             raise
         except SizeError as error:
             raise sizes.too_large(study, cell, error) from None
-        except (KotuneError, DataError, OSError) as error:
+        except (UserError, OSError) as error:
             if getattr(error, "errno", None) in FULL:
                 raise
 
 
 def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> bool:
-    """Whether a cell is done up to a stage and nothing has changed since, whatever the machine that
-    it ran on. A record that cannot be read or makes no sense is none."""
+    """Whether a cell is done up to a stage and unchanged since, on any machine. A record that
+    cannot be read counts as missing."""
     try:
         job = _job(study, cell, runs_dir)
         return all(stages.is_done(job, stage) for stage in STAGES[: STAGES.index(until) + 1])
@@ -93,15 +111,15 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
     place = Run(study.folder(cell, runs_dir).absolute())
     guard.check_own(place.root)
     record = place.record()
-    device, launcher = record.get("device") or detect_device(), tuple(record.get("launcher") or ())
+    device, launcher = record.device or detect_device(), tuple(record.launcher or ())
     return Job(cell.resolved, place, device, study.limit, launcher=launcher)
 
 
 def scored(
     study: Study, options: pipeline.RunOptions, failed: Failed
-) -> tuple[list[tuple[Cell, Finished]], Failed]:
-    """The cells that can be reported, and the others with the reason; `failed`: those whose reason
-    is known."""
+) -> tuple[list[ScoredCell], Failed]:
+    """The cells that can be reported, and the others with the reason why not. `failed` has the
+    cells whose reason is already known."""
     told, found = dict(failed), []
     for cell in study.cells:
         folder = study.folder(cell, options.runs_dir)
@@ -109,18 +127,18 @@ def scored(
             if cell not in told:
                 with made_of(folder):
                     run = Finished(folder)
-                    run.check()  # the report of the others is not to fall with this one
-                found.append((cell, run))
+                    run.check()  # so an error here does not stop the report of the other cells
+                found.append(ScoredCell(cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)
             told[cell] = str(error) if folder.exists() else f"not run yet: {again}"
-    return found, [(cell, told[cell]) for cell in study.cells if cell in told]
+    return found, [FailedCell(cell, told[cell]) for cell in study.cells if cell in told]
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:
-    """What is said at the end where cells failed."""
-    told = "".join(f"\n{cell.name}: {why}" for cell, why in failed)
+    """The error at the end of a study with failed cells."""
+    lines = "".join(f"\n{cell.name}: {why}" for cell, why in failed)
     return KotuneError(
-        f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; the same command tries"
-        f" them again{told}"
+        f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; run the same command to"
+        f" try them again{lines}"
     )

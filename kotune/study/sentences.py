@@ -1,4 +1,4 @@
-"""What a study's findings on one task say in words."""
+"""Puts a study's findings on one task into sentences."""
 
 import math
 from collections.abc import Iterator
@@ -17,31 +17,32 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Sentences:
-    """Of one task, in one language."""
+    """The sentences about one task, in one language."""
 
-    found: Findings
+    findings: Findings
     say: Phrases
     price: Price | None
 
     @property
     def of(self) -> dict[str, str]:
-        """What all sentences and titles name."""
-        task = self.found.scores.task
+        """The values that all sentences and titles use."""
+        task = self.findings.scores.task
         criterion = self.say.word("criteria", cards()[task].criterion)
-        return {"criterion": criterion, "task": task, "metric": self.found.scores.metric}
+        return {"criterion": criterion, "task": task, "metric": self.findings.scores.metric}
 
     @property
-    def scale(self) -> int:
-        return cards()[self.found.scores.task].scale
+    def is_share(self) -> bool:
+        """Whether differences are shown in points."""
+        return cards()[self.findings.scores.task].is_share
 
     def verdicts(self) -> Iterator[Verdict]:
-        """Which arm learns more, at which sizes arms differ, whether little data suffices, what
-        more data buys where there is enough to fit a law to."""
-        found = self.found
-        yield from (self._learns(pair, pair.more) for pair in found.pairs if pair.more)
-        yield from map(self._differs, found.pairs)
-        yield from (Verdict("same", self._passes(arm)) for arm in found.scores.arms)
-        yield from (self.doubles(curve) for curve in found.curves.values() if curve.why != "few")
+        """Which arm learns more, at which sizes arms differ, how much data the targets need, and
+        what more data would add, if a law could be fitted."""
+        pairs, curves = self.findings.pairs, self.findings.curves.values()
+        yield from (self._learns(pair, pair.more) for pair in pairs if pair.more)
+        yield from map(self._differs, pairs)
+        yield from (Verdict("same", self._passes(arm)) for arm in self.findings.scores.arms)
+        yield from (self.doubles(curve) for curve in curves if curve.why != "few")
 
     def _learns(self, pair: Pair, more: Estimate) -> Verdict:
         result = _result(more)
@@ -57,17 +58,17 @@ class Sentences:
         return Verdict(result, text)
 
     def _figures(self, told: Estimate, value: float) -> dict[str, str]:
-        """A difference with its unit, and its interval."""
-        by = amount(value, self.scale)
-        low, high = (amount(end, self.scale) for end in (told.low, told.high))
+        """A difference with its unit, and both ends of its interval."""
+        by = amount(value, self.is_share)
+        low, high = (amount(end, self.is_share) for end in (told.low, told.high))
         return {
-            "by": self.say("points", n=by) if self.scale == 100 else by,
+            "by": self.say("points", n=by) if self.is_share else by,
             "low": low,
             "high": high,
         }
 
     def _differs(self, pair: Pair) -> Verdict:
-        """At which sizes b is better or worse than a, and where that turns."""
+        """The sizes at which b is better or worse than a, and where the curves cross."""
         results = {rows: outcome(one) for rows, one in pair.sizes}
         sizes = {
             kind: [rows for rows, result in results.items() if result == kind]
@@ -83,7 +84,7 @@ class Sentences:
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 
     def crosses(self, pair: Pair) -> str:
-        """Where two curves cross, as a sentence; nothing of one size."""
+        """Where two curves cross, as a sentence; empty for a single size."""
         if len(pair.sizes) < 2:
             return ""
         if not pair.crossings:
@@ -93,35 +94,34 @@ class Sentences:
         if OPEN in pair.crossings:
             return self.say("study_crossing_open")
         sure, unsure = (
-            [self._range(one) for one in pair.crossings if one.is_sure is kind]
-            for kind in (True, False)
+            [self._range(place) for place in pair.crossings if place.is_sure is is_sure]
+            for is_sure in (True, False)
         )
-        told = [self.say("study_crossing", where=self.say("and").join(sure))] if sure else []
+        sentences = [self.say("study_crossing", where=self.say("and").join(sure))] if sure else []
         kind = "study_crossing_also" if sure else "study_crossing_if"
-        told += [self.say(kind, where=self.say("or").join(unsure))] if unsure else []
-        return " ".join(told)
+        sentences += [self.say(kind, where=self.say("or").join(unsure))] if unsure else []
+        return " ".join(sentences)
 
     def _range(self, place: Place) -> str:
         kind = "between" if place.low and place.high else "above" if place.low else "below"
         return self.say.told("study_range", kind, low=rounded(place.low), high=rounded(place.high))
 
     def _passes(self, arm: str) -> str:
-        """With how many rows an arm passes the targets; those of which the same is to be said
-        together."""
+        """The number of rows with which an arm passes each target. Targets with the same result are
+        named together."""
         same: dict[str, list[str]] = {}
-        for one in self.found.passings:
-            if one.arm == arm:
-                named = self.say(
-                    "study_aim", target=self.named(one.target), value=number(one.target.value)
-                )
-                same.setdefault(self._passing(one), []).append(named)
-        told = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
-        return self.say("study_passes", **self.of, arm=arm, told=told)
+        for passing in self.findings.passings:
+            if passing.arm == arm:
+                target = passing.target
+                aim = self.say("study_aim", target=self.named(target), value=number(target.value))
+                same.setdefault(self._passing(passing), []).append(aim)
+        parts = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
+        return self.say("study_passes", **self.of, arm=arm, told=parts)
 
     def _passing(self, passing: Passing) -> str:
         place, sizes, spent = (
             passing.place,
-            self.found.scores.sizes(passing.arm),
+            self.findings.scores.sizes(passing.arm),
             self.spent(passing),
         )
         return self.say.told(
@@ -135,12 +135,12 @@ class Sentences:
         )
 
     def spent(self, passing: Passing) -> str:
-        """Minutes and won of training at the ends between which it passes."""
+        """The minutes and won of training at both ends of the range in which it passes."""
         ends = [seconds for seconds in passing.seconds if seconds is not None]
         kind = state(passing.place)
         if not ends or kind not in self.say.words("study_spending"):
             return ""
-        prices = [spent["won"] or 0.0 for seconds in ends if (spent := cost(seconds, self.price))]
+        prices = [spent.won for seconds in ends if (spent := cost(seconds, self.price))]
         told = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
         told += (
             [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
@@ -155,11 +155,11 @@ class Sentences:
         )
 
     def doubles(self, curve: Curve) -> Verdict:
-        """What twice the largest size would add."""
+        """What AHEAD times the largest size would add."""
         if curve.why:
             why = self.say.word("study_why", curve.why)
             return Verdict("undefined", self.say("study_no_law", **self.of, arm=curve.arm, why=why))
-        most, better = self.found.scores.sizes(curve.arm)[-1], self.found.scores.better
+        most, better = self.findings.scores.sizes(curve.arm)[-1], self.findings.scores.better
         low, high = sorted((better * curve.more.low, better * curve.more.high))
         gain = Estimate(better * curve.more.value, low, high)
         result = _result(gain)
@@ -185,28 +185,27 @@ STATES = {
 
 
 def state(place: Place) -> str:
-    """Of a curve and a target, both turned so that more is better: where it begins and ends."""
-    if place.sign or place.first == 1 != -place.last:  # above it with the fewest rows already
+    """How a curve passes a target, as a key of the phrases. Both are oriented so that more is
+    better."""
+    if place.sign or place.first == 1 != -place.last:  # above it even with the fewest rows
         return {1: "always", -1: "never"}[place.first]
     return STATES.get((place.first, place.last), "open")
 
 
 def rounded(size: float | None) -> str:
-    """A number of rows: to two digits where it was computed and not measured; empty for an open
-    end."""
+    """A number of rows, rounded to two digits if it was computed and not measured; empty for an
+    open end."""
     if size is None:
         return ""
     return f"{size:,}" if isinstance(size, int) else f"{float(f'{size:.2g}'):,.0f}"
 
 
-def _ends(told: list[str]) -> str:
-    return " ~ ".join(dict.fromkeys(told))
+def _ends(ends: list[str]) -> str:
+    return " ~ ".join(dict.fromkeys(ends))
 
 
-def _result(told: Estimate) -> str:
-    """b against a."""
-    return (
-        {1: "better", -1: "worse", 0: "same"}[told.sign]
-        if not math.isnan(told.low)
-        else "undefined"
-    )
+def _result(difference: Estimate) -> str:
+    """The result of b compared with a."""
+    if math.isnan(difference.low):
+        return "undefined"
+    return {1: "better", -1: "worse", 0: "same"}[difference.sign]

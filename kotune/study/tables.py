@@ -1,4 +1,4 @@
-"""A study's findings as tables in a reader's language."""
+"""A study's findings as tables, in the reader's language."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,33 +12,35 @@ from kotune.display.words import amount, p_text
 from kotune.report.comparison_tables import NOTHING, number
 from kotune.report.run_tables import FACTS
 from kotune.study.curves import AHEAD
-from kotune.study.file import Cell
 from kotune.study.findings import Estimate, Findings
 from kotune.study.next_step import Step
 from kotune.study.points import Point, Tried
+from kotune.study.running import FailedCell
 from kotune.study.sentences import Sentences, rounded, state
 
 MADE_WITH = ("device", "precision", "limit", "versions")  # of run_tables.FACTS
 
 
 def of_task(words: Sentences) -> list[Table]:
-    """What is said of one task."""
+    """The tables about one task."""
     made = (curve(words), targets(words), pairs(words), floors(words), laws(words))
     return [table for table in made if table.rows]
 
 
 def curve(words: Sentences) -> Table:
-    """Every point beside its arm's base; what it is held against in the notes."""
-    found, say = words.found, words.say
+    """Every point, with its arm's base model; the notes have the baselines."""
+    findings, say = words.findings, words.say
     rows = []
-    for at, point in enumerate(found.scores.points):
-        told, base = found.estimate(at), found.estimate(found.scores.base(point.arm))
-        seeds = ", ".join(str(run.record["seed"]) for run in point.runs)
-        figures = (number(told.value), _interval(told, ".3f"), number(base.value))
+    for index, point in enumerate(findings.scores.points):
+        estimate = findings.estimate(index)
+        base = findings.estimate(findings.scores.base(point.arm))
+        seeds = ", ".join(str(run.record.seed) for run in point.runs)
+        figures = (number(estimate.value), _interval(estimate, ".3f"), number(base.value))
         rows.append((point.arm, seeds, f"{point.rows:,}", *figures, *_spent(point, words.price)))
-    notes = [say("study_curve_note", n=f"{found.scores.n:,}", groups=f"{found.scores.groups:,}")]
-    if held := lines(found, say):
-        notes.append(say("study_lines_note", lines=in_words(held)))
+    items = {"n": f"{findings.scores.n:,}", "groups": f"{findings.scores.groups:,}"}
+    notes = [say("study_curve_note", **items)]
+    if baselines := lines(findings, say):
+        notes.append(say("study_lines_note", lines=in_words(baselines)))
     head = (
         "study_arm",
         "seed",
@@ -52,32 +54,33 @@ def curve(words: Sentences) -> Table:
     return Table(say("study_curve", **words.of), tuple(map(say, head)), rows, 2, notes)
 
 
-def lines(found: Findings, say: Phrases) -> dict[str, float]:
-    """What a curve is held against, by its name on the page."""
+def lines(findings: Findings, say: Phrases) -> dict[str, float]:
+    """The baselines of a curve, by their names on the page."""
     return {
-        say("chance") if name == "chance" else say.word("lines", name): at
-        for name, at in found.lines.items()
+        say("chance") if name == "chance" else say.word("lines", name): value
+        for name, value in findings.lines.items()
     }
 
 
 def in_words(lines: Mapping[str, float]) -> str:
-    """Lines with their values in one line of text."""
+    """Baselines with their values, as one line of text."""
     return "; ".join(f"{name} {number(value)}" for name, value in lines.items())
 
 
 def _spent(point: Point, price: Price | None) -> Row:
     spent = cost(point.seconds, price)
-    return number(point.seconds / 60, ",.1f"), number(spent["won"] if spent else None, ",.0f")
+    return number(point.seconds / 60, ",.1f"), number(spent.won if spent else None, ",.0f")
 
 
 def targets(words: Sentences) -> Table:
     """Where each arm passes each target."""
     say, rows = words.say, []
-    for one in words.found.passings:
-        how = say.word("study_how", "law" if one.is_fitted else "sizes")
-        ends = (rounded(end) or NOTHING for end in one.place[:2])
-        named = (words.named(one.target), one.arm, say.word("study_state", state(one.place)), how)
-        rows.append((*named, number(one.target.value), *ends, words.spent(one) or NOTHING))
+    for passing in words.findings.passings:
+        how = say.word("study_how", "law" if passing.is_fitted else "sizes")
+        ends = (rounded(end) or NOTHING for end in passing.place[:2])
+        target, kind = passing.target, say.word("study_state", state(passing.place))
+        named = (words.named(target), passing.arm, kind, how)
+        rows.append((*named, number(target.value), *ends, words.spent(passing) or NOTHING))
     head = ("target", "arm", "result", "from", "value", "more_than", "at_most", "spent")
     return Table(
         say("study_targets", **words.of), _head(say, *head), rows, 4, [say("study_targets_note")]
@@ -85,15 +88,17 @@ def targets(words: Sentences) -> Table:
 
 
 def pairs(words: Sentences) -> Table:
-    """Every two arms at every size that both have."""
-    found, say = words.found, words.say
+    """Every pair of arms at every size that both have."""
+    findings, say = words.findings, words.say
     rows = [
-        (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(one))
-        for pair in found.pairs
-        for rows, one in pair.sizes
+        (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(comparison))
+        for pair in findings.pairs
+        for rows, comparison in pair.sizes
     ]
     notes = [
-        f"{pair.a} → {pair.b}: {told}" for pair in found.pairs if (told := words.crosses(pair))
+        f"{pair.a} → {pair.b}: {sentence}"
+        for pair in findings.pairs
+        if (sentence := words.crosses(pair))
     ]
     head = tuple(
         map(say, ("compared", "rows", "from", "to", "difference", "interval", "p", "p_holm", "n"))
@@ -102,7 +107,7 @@ def pairs(words: Sentences) -> Table:
 
 
 def _difference(one: Comparison) -> Row:
-    told = one.found
+    told = one.paired
     return (
         number(told.value_a),
         number(told.value_b),
@@ -115,49 +120,49 @@ def _difference(one: Comparison) -> Row:
 
 
 def floors(words: Sentences) -> Table:
-    """How far seeds alone bring runs apart."""
-    say, told = words.say, words.found.floors
+    """The variation between seeds."""
+    say, seed_floors = words.say, words.findings.floors
     rows = [
-        (f.arm, f"{f.degrees}", *(amount(x, words.scale) for x in (f.deviation, f.difference)))
-        for f in told
+        (f.arm, f"{f.degrees}", *(amount(x, words.is_share) for x in (f.deviation, f.difference)))
+        for f in seed_floors
     ]
     head = tuple(map(say, ("study_arm", "study_degrees", "deviation", "study_stays_under")))
     return Table(say("study_floor", **words.of), head, rows, 1, [say("study_floor_note")])
 
 
 def laws(words: Sentences) -> Table:
-    """Each arm's fitted law, or why there is none."""
-    found, say, rows = words.found, words.say, []
-    for one in found.curves.values():
+    """Each arm's fitted law, or the reason why there is none."""
+    findings, say, rows = words.findings, words.say, []
+    for fitted in findings.curves.values():
         exponent = twice = more = NOTHING
-        if not one.why:
-            more = _interval(one.more, "+.3f")
-        if not one.why and not one.is_flat:
-            exponent = f"{one.exponent[0]:.2f} ~ {one.exponent[1]:.2f}"
-            twice = number(one.at([AHEAD * found.scores.sizes(one.arm)[-1]])[0].value)
-        told = (
-            say.word("study_why", one.why)
-            if one.why
-            else say("study_flat" if one.is_flat else "study_fitted")
+        if not fitted.why:
+            more = _interval(fitted.more, "+.3f")
+        if not fitted.why and not fitted.is_flat:
+            exponent = f"{fitted.exponent[0]:.2f} ~ {fitted.exponent[1]:.2f}"
+            twice = number(fitted.at([AHEAD * findings.scores.sizes(fitted.arm)[-1]])[0].value)
+        result = (
+            say.word("study_why", fitted.why)
+            if fitted.why
+            else say("study_flat" if fitted.is_flat else "study_fitted")
         )
-        rows.append((one.arm, told, exponent, twice, more))
+        rows.append((fitted.arm, result, exponent, twice, more))
     head = _head(say, "arm", "state_head", "exponent", "twice", "doubling")
     return Table(say("study_laws", **words.of), head, rows, 2, [say("study_laws_note")])
 
 
-def choices(found: Sequence[Tried], say: Phrases) -> Iterator[Table]:
-    """Validation losses of every choice, where there was one to make."""
+def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
+    """The validation losses of every choice, if there was one to make."""
     rows = [
         (
-            one.arm,
-            _choice(one),
-            ", ".join(f"{seed}: {number(loss, '.4f')}" for seed, loss in one.losses.items()),
-            say("study_chosen") if one.is_chosen else "",
-            f"{one.rows:,}",
-            number(mean(one.losses.values()), ".4f"),
+            each.arm,
+            _choice(each),
+            ", ".join(f"{seed}: {number(loss, '.4f')}" for seed, loss in each.losses.items()),
+            say("study_chosen") if each.is_chosen else "",
+            f"{each.rows:,}",
+            number(mean(each.losses.values()), ".4f"),
         )
-        for one in found
-        if one.choice
+        for each in tried
+        if each.choice
     ]
     head = tuple(
         map(say, ("study_arm", "study_choice", "each_seed", "study_is_chosen", "rows", "mean"))
@@ -166,29 +171,31 @@ def choices(found: Sequence[Tried], say: Phrases) -> Iterator[Table]:
         yield Table(say("study_choices"), head, rows, 4, [say("study_choices_note")])
 
 
-def chosen(found: Sequence[Tried], say: Phrases) -> Iterator[str]:
-    """What was chosen for each arm, a sentence for each choice; and the sizes at which none could
-    be."""
-    for arm in dict.fromkeys(one.arm for one in found):
-        of = [one for one in found if one.arm == arm and one.choice]
+def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
+    """The choices made for each arm, one sentence each, and the sizes at which no choice could be
+    made."""
+    for arm in dict.fromkeys(each.arm for each in tried):
+        of_arm = [each for each in tried if each.arm == arm and each.choice]
         made: dict[str, list[int]] = {}
-        for one in of:
-            if one.is_chosen:
-                made.setdefault(_choice(one), []).append(one.rows)
+        for each in of_arm:
+            if each.is_chosen:
+                made.setdefault(_choice(each), []).append(each.rows)
         for choice, rows in made.items():
             yield say(
-                "study_chose", arm=arm, choice=choice, rows=", ".join(f"{at:,}" for at in rows)
+                "study_chose", arm=arm, choice=choice, rows=", ".join(f"{size:,}" for size in rows)
             )
-        if left := sorted({one.rows for one in of} - {at for rows in made.values() for at in rows}):
-            yield say("study_chose_none", arm=arm, rows=", ".join(f"{at:,}" for at in left))
+        decided = {size for rows in made.values() for size in rows}
+        if undecided := sorted({each.rows for each in of_arm} - decided):
+            sizes = ", ".join(f"{size:,}" for size in undecided)
+            yield say("study_chose_none", arm=arm, rows=sizes)
 
 
-def _choice(one: Tried) -> str:
-    return ", ".join(f"{key}={value}" for key, value in one.choice)
+def _choice(tried: Tried) -> str:
+    return ", ".join(f"{key}={value}" for key, value in tried.choice)
 
 
-def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
-    """The cells that have no score, and why."""
+def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
+    """The cells without a score, and the reason."""
     if failed:
         rows = [(cell.name, why) for cell, why in failed]
         yield Table(say("study_absent"), (say("study_cell"), say("reason")), rows, 2, alert=True)
@@ -197,7 +204,7 @@ def absent(failed: Sequence[tuple[Cell, str]], say: Phrases) -> Iterator[Table]:
 def next_steps(
     steps: Sequence[Step], price: Price | None, say: Phrases, more: Sequence[str]
 ) -> Table:
-    """Further data sets; `more`: what more of the same data would buy."""
+    """Further data sets. `more` has the sentences about what more of the same data would add."""
     rows = [_step(step, price, say) for step in steps]
     head = (
         "source",
@@ -227,22 +234,21 @@ def _step(step: Step, price: Price | None, say: Phrases) -> Row:
         number(step.tokens, ",.0f"),
         number(step.training_steps, ",.0f"),
         number(minutes, ",.1f"),
-        number(spent["won"] if spent else None, ",.0f"),
+        number(spent.won if spent else None, ",.0f"),
     )
 
 
 def again(command: str, points: Sequence[Point], price: Price | None, say: Phrases) -> Table:
-    """The runs that were reported and what they were made with; `command`: what makes and reports
-    them again."""
+    """The reported runs and how they were made. `command` runs and reports the study again."""
     runs = [(point, run) for point in points for run in point.runs]
     rows = [
-        (p.arm, f"{p.rows:,}", run.name, str(run.record["code_revision"] or NOTHING))
+        (p.arm, f"{p.rows:,}", run.name, str(run.record.code_revision or NOTHING))
         for p, run in runs
     ]
     notes = [say("study_again", command=command)]
     for key in MADE_WITH:
-        told = dict.fromkeys(str(FACTS[key](run, say)) for _, run in runs)
-        notes.append(f"{say(key)}: {' / '.join(told)}")
+        values = dict.fromkeys(str(FACTS[key](run, say)) for _, run in runs)
+        notes.append(f"{say(key)}: {' / '.join(values)}")
     notes.append(say("study_price", won=f"{price.won_per_hour:,g}") if price else say("no_price"))
     return Table(
         say("study_again_title"),
@@ -257,5 +263,7 @@ def _head(say: Phrases, *keys: str) -> Row:
     return tuple(say(key if key == "value" else f"study_{key}") for key in keys)
 
 
-def _interval(told: Estimate, form: str) -> str:
-    return NOTHING if math.isnan(told.low) else f"{told.low:{form}} ~ {told.high:{form}}"
+def _interval(estimate: Estimate, form: str) -> str:
+    if math.isnan(estimate.low):
+        return NOTHING
+    return f"{estimate.low:{form}} ~ {estimate.high:{form}}"

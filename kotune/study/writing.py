@@ -1,4 +1,4 @@
-"""The report of a study written as a page, as Markdown and as JSON."""
+"""Writes the report of a study as HTML, Markdown and JSON."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from kotune.study.report import StudyReport
 
 
 def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
-    """Write report.html, report.md and study.json into `out`; their paths. `gpu`: for which the
-    next step is planned."""
+    """Write report.html, report.md and study.json into `out`, and return their paths. `gpu` is used
+    to predict the cost of the next steps."""
     from kotune.study.page import page
 
     report.steps = next_step.steps(report.study, gpu, report.price)
@@ -23,7 +23,7 @@ def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
 
 
 def in_markdown(report: StudyReport) -> str:
-    """The facts of the page in the page's order."""
+    """The same facts as on the page, in the same order."""
     found = [table for words in report.words.values() for table in tables.of_task(words)]
     parts = [
         f"# {escaped(report.title)}",

@@ -3,12 +3,11 @@ inputs."""
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from kotune.layout import WEIGHTS
-from kotune.runs.folder import write_json
+from kotune.runs.folder import Inputs, write_json
 from kotune.runs.reading import json_of, long_json_of
-from kotune.runs.records import fits
+from kotune.runs.records import parsed
 from kotune.runs.unfinished import TrainerState
 from kotune.train.finite import not_finite
 
@@ -17,7 +16,7 @@ STATE = "trainer_state.json"  # written last
 WHOLE = (WEIGHTS, "optimizer.pt", "scheduler.pt", "rng_state*.pth", STATE)
 
 
-def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
+def keep_matching(folder: Path, inputs: Inputs) -> str:
     """Empty a folder of unfinished work where it was made from other inputs. What is to be told:
     that work is lost since its note cannot be read; else empty."""
     note, told = folder / "inputs.json", ""
@@ -26,7 +25,7 @@ def keep_matching(folder: Path, inputs: dict[str, Any]) -> str:
             return ""
     except FileNotFoundError:
         pass
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # unreadable, or no JSON
         told = f"{folder.name}/{note.name}: damaged, so the unfinished work beside it is not used"
     shutil.rmtree(folder, ignore_errors=True)
     write_json(note, inputs)
@@ -68,6 +67,7 @@ def good_step(checkpoint: Path) -> int:
         if not all(sizes and all(sizes) for sizes in found) or not_finite(checkpoint / WEIGHTS):
             return 0
         state = long_json_of(checkpoint / STATE)
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # unreadable, no JSON, or no safetensors
         return 0
-    return int(state["global_step"]) if fits(state, TrainerState) else 0
+    known = parsed(state, TrainerState)
+    return known.global_step if known else 0

@@ -8,7 +8,6 @@ recipe cannot set twice."""
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -17,6 +16,7 @@ from kotune.errors import StageError
 from kotune.layout import CHECKPOINTS, CONFIG, PREPARED, TEMPLATE
 from kotune.models import generation, presets
 from kotune.recipe.axolotl_block import AUTO
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.reading import defaults
 from kotune.recipe.schema import Recipe
 from kotune.train import upstream
@@ -52,7 +52,7 @@ def config(
     revision: str | None = None,
     rows: int | None = None,
     is_old: bool = False,
-) -> dict[str, Any]:
+) -> AxolotlConfig:
     """The whole Axolotl configuration of a recipe on a device; `revision` pins a hub model's
     commit. `rows` that are trained on, None where they are not known yet. `is_old`: the device is a
     GPU without bf16 of its own."""
@@ -81,12 +81,12 @@ def is_auto(recipe: Recipe) -> bool:
     return asked.get(AUTO[0]) == AUTO[1] and not any(asked.get(key) for key in BUILT_ON_IT + SPLIT)
 
 
-def _of_gpu(base: str, revision: str | None, is_old: bool) -> dict[str, Any]:
+def _of_gpu(base: str, revision: str | None, is_old: bool) -> AxolotlConfig:
     """What follows from the GPU: below capability 8.0 torch says that bf16 is supported and
     imitates it, slowly, and flash attention has no kernels."""
     if not is_old:
         return {"attn_implementation": "flash_attention_2" if _has_flash_attention() else "sdpa"}
-    is_too_large = generation.kind(base, revision).startswith(OVERFLOWS)
+    is_too_large = generation.model_type(base, revision).startswith(OVERFLOWS)
     return {"attn_implementation": "sdpa", "bf16": False, "fp16": not is_too_large, "tf32": False}
 
 
@@ -149,9 +149,9 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def _model_keys(recipe: Recipe, revision: str | None) -> dict[str, Any]:
+def _model_keys(recipe: Recipe, revision: str | None) -> AxolotlConfig:
     model = presets.find(recipe.model, recipe.template)
-    keys: dict[str, Any] = {
+    keys: AxolotlConfig = {
         "base_model": model.base,
         "adapter": recipe.adapter,
         "load_in_4bit": recipe.adapter == "qlora",
@@ -167,8 +167,8 @@ def _model_keys(recipe: Recipe, revision: str | None) -> dict[str, Any]:
     return keys
 
 
-def _data_keys(overlay: dict[str, Any]) -> dict[str, Any]:
-    def entry(part: str) -> dict[str, Any]:
+def _data_keys(overlay: AxolotlConfig) -> AxolotlConfig:
+    def entry(part: str) -> AxolotlConfig:
         return {
             "ds_type": "json",
             "type": "chat_template",
@@ -191,7 +191,7 @@ def _data_keys(overlay: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _run_keys(recipe: Recipe) -> dict[str, Any]:
+def _run_keys(recipe: Recipe) -> AxolotlConfig:
     return {
         "output_dir": CHECKPOINTS,
         "seed": recipe.seed,

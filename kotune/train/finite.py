@@ -8,12 +8,11 @@ import math
 import os
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 from kodata.errors import shown
 from kodata.reading.regular import opened
 from kotune.runs.reading import MAX_JSON, loads
-from kotune.runs.records import fits
+from kotune.runs.records import parsed
 from kotune.runs.unfinished import Tensor
 
 PIECE = 8 << 20  # bytes that are looked at together
@@ -47,24 +46,22 @@ def not_finite(weights: Path) -> list[str]:
         return [name for name, tensor in tensors.items() if not _is_finite(file, start, tensor)]
 
 
-def _header(file: BufferedReader) -> tuple[int, dict[str, Any]]:
+def _header(file: BufferedReader) -> tuple[int, dict[str, Tensor]]:
     """Where the tensors begin, and what is said of each. They fill the file, each with as many
     bytes as its shape asks for."""
     size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
     if length > min(MAX_JSON, size - 8):
         raise ValueError(f"a header of {length:,} bytes")
     found = loads(file.read(length))
-    tensors = (
-        {name: told for name, told in found.items() if name != "__metadata__"}
-        if isinstance(found, dict)
-        else found
-    )
-    if not fits(tensors, dict[str, Tensor]):
+    if isinstance(found, dict):
+        found.pop("__metadata__", None)
+    tensors = parsed(found, dict[str, Tensor])
+    if tensors is None:
         raise ValueError("a header that tells of no tensors")
     place, end = 8 + length, 0
-    for tensor in sorted(tensors.values(), key=lambda tensor: tuple(tensor["data_offsets"])):
-        begin, until = tensor["data_offsets"]
-        if begin != end or until - begin != math.prod(tensor["shape"]) * _size(tensor["dtype"]):
+    for tensor in sorted(tensors.values(), key=lambda tensor: tensor.data_offsets):
+        begin, until = tensor.data_offsets
+        if begin != end or until - begin != math.prod(tensor.shape) * _size(tensor.dtype):
             raise ValueError("a tensor of another size than its shape has")
         end = until
     if place + end != size:
@@ -80,13 +77,13 @@ def _size(kind: str) -> int:
     return found
 
 
-def _is_finite(file: BufferedReader, start: int, tensor: dict[str, Any]) -> bool:
+def _is_finite(file: BufferedReader, start: int, tensor: Tensor) -> bool:
     import numpy as np
 
-    if tensor["dtype"] in INTEGERS:
+    if tensor.dtype in INTEGERS:
         return True
-    kind, exponent = EXPONENTS[tensor["dtype"]]
-    begin, end = tensor["data_offsets"]
+    kind, exponent = EXPONENTS[tensor.dtype]
+    begin, end = tensor.data_offsets
     file.seek(start + begin)
     for at in range(begin, end, PIECE):
         # ValueError where somebody cuts it short meanwhile.

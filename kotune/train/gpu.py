@@ -39,7 +39,7 @@ def require(job: Job, until: str) -> None:
     there is nothing to make Triton's kernels with."""
     if job.device == "cpu" or not is_to_come(job, "train", until):
         return
-    if told := driver.trouble():
+    if told := driver.problem():
         raise StageError(str(told))
     if not (missing := compiler.missing()):
         return
@@ -54,6 +54,4 @@ def require(job: Job, until: str) -> None:
 
 def is_to_come(job: Job, stage: str, until: str) -> bool:
     """Whether a run up to `until` comes to a stage that it has no record of."""
-    return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().get(
-        "stages", {}
-    )
+    return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().stages

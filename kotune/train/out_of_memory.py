@@ -10,13 +10,13 @@ Axolotl's `auto_find_batch_size` would change the examples of a step and so the 
 import math
 import re
 from pathlib import Path
-from typing import Any
 
+from kotune.display.progress import OutOfMemory
 from kotune.errors import StageError
 from kotune.layout import CONFIG, HALVINGS, NEEDED, TRAIN_LOG
 from kotune.runs.folder import write_json
 from kotune.runs.reading import json_of, yaml_of
-from kotune.runs.records import Halved, fits
+from kotune.runs.records import Halved, parsed
 
 # How torch, CUDA, Triton and cuBLAS say it; the first of them ends a Python traceback.
 EXHAUSTED = re.compile(
@@ -28,7 +28,6 @@ ADVICE = (
     "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or"
     " take a GPU with more memory"
 )
-Halving = dict[str, Any]
 
 
 def is_exhausted(log: Path) -> bool:
@@ -36,18 +35,18 @@ def is_exhausted(log: Path) -> bool:
     return bool(EXHAUSTED.search(log.read_text(encoding="utf-8", errors="replace")))
 
 
-def halvings(root: Path) -> list[Halving]:
+def halvings(root: Path) -> list[Halved]:
     """Every halving so far: the last step reached before it, and the batch that it came to. None
     where the note is damaged, or is another experiment's, whose steps have another number of
     examples: what it knew is found out again."""
     try:
-        found = json_of(_note(root))
-        if not fits(found, list[Halved]):
-            return []
-        whole = math.prod(_batch([yaml_of(root / CONFIG)]))
-    except (OSError, ValueError):
+        halvings = parsed(json_of(_note(root)), list[Halved])
+        whole = math.prod(_batch(root))
+    except (OSError, ValueError):  # missing, or damaged
         return []
-    return list(found) if all(math.prod(_batch([halving])) == whole for halving in found) else []
+    if halvings is None or any(math.prod(_sizes(halving)) != whole for halving in halvings):
+        return []
+    return halvings
 
 
 def damaged(root: Path) -> str:
@@ -63,33 +62,37 @@ def damaged(root: Path) -> str:
 def options(root: Path, is_lean: bool) -> list[str]:
     """What is added to Axolotl's command line. `is_lean`: without gradient checkpointing, unless
     the memory was too small."""
-    last = halvings(root)[-1:]
-    keys = ("micro_batch_size", "gradient_accumulation_steps")
-    told = [f"--{key.replace('_', '-')}={halving[key]}" for halving in last for key in keys]
-    return [*told, *["--gradient-checkpointing=false"] * (is_lean and not (root / NEEDED).exists())]
+    sizes: list[str] = []
+    for halving in halvings(root)[-1:]:
+        micro, steps = _sizes(halving)
+        sizes = [f"--micro-batch-size={micro}", f"--gradient-accumulation-steps={steps}"]
+    return [
+        *sizes,
+        *["--gradient-checkpointing=false"] * (is_lean and not (root / NEEDED).exists()),
+    ]
 
 
-def save(root: Path, step: int, is_lean: bool) -> dict[str, Any]:
+def save(root: Path, step: int, is_lean: bool) -> OutOfMemory:
     """Note what will save memory in the next start of training: gradient checkpointing, where it
     was off, else a smaller micro-batch. StageError where there is nothing left."""
     if is_lean and not (root / NEEDED).exists():
         write_json(root / NEEDED, {"step": step})
-        return {"step": step}
-    return halve(root, step)
+        return OutOfMemory(step)
+    return OutOfMemory(step, *_sizes(halve(root, step)))
 
 
-def halve(root: Path, step: int) -> Halving:
+def halve(root: Path, step: int) -> Halved:
     """Note a smaller micro-batch of the same effective batch. StageError where it cannot be
     smaller."""
-    config = yaml_of(root / CONFIG)
-    micro, steps = smaller(*_batch(halvings(root)[-1:] or [config]))
+    earlier = halvings(root)
+    micro, steps = smaller(*(_sizes(earlier[-1]) if earlier else _batch(root)))
     if not micro:
         raise StageError(
             f"train: the GPU's memory is too small after step {step} even for one example at a"
             f" time; {ADVICE} (Axolotl's own words are in {root / TRAIN_LOG})"
         )
-    halving = {"step": step, "micro_batch_size": micro, "gradient_accumulation_steps": steps}
-    write_json(_note(root), [*halvings(root), halving])
+    halving = Halved(step=step, micro_batch_size=micro, gradient_accumulation_steps=steps)
+    write_json(_note(root), [each.as_json() for each in (*earlier, halving)])
     return halving
 
 
@@ -101,10 +104,14 @@ def smaller(micro: int, steps: int) -> tuple[int, int]:
     return found, whole // found if found else 0
 
 
-def _batch(configs: list[dict[str, Any]]) -> tuple[int, int]:
-    return int(configs[0]["micro_batch_size"]), int(
-        configs[0].get("gradient_accumulation_steps") or 1
-    )
+def _sizes(halving: Halved) -> tuple[int, int]:
+    return halving.micro_batch_size, halving.gradient_accumulation_steps
+
+
+def _batch(root: Path) -> tuple[int, int]:
+    """The micro-batch and the accumulation of the recipe."""
+    config = yaml_of(root / CONFIG)
+    return int(config["micro_batch_size"]), int(config.get("gradient_accumulation_steps") or 1)
 
 
 def _note(root: Path) -> Path:

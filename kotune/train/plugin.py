@@ -22,6 +22,7 @@ from transformers import TrainerCallback
 
 from kodata import drafts
 from kotune.layout import METRICS
+from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.train import head, upstream
 from kotune.train.precision import base_precision, compute_dtype
 from kotune.train.stopping import Stopper
@@ -57,7 +58,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         upstream.hold_kernels(model)
         self.head = "trained" if head.only_where_trained(model) else "all"
 
-    def get_training_args(self, cfg: Any) -> dict[str, Any]:
+    def get_training_args(self, cfg: Any) -> AxolotlConfig:
         # Counts the tokens of the batches as the model sees them, padding left out.
         counted = {"include_num_input_tokens_seen": "non_padding"}
         started = upstream.start_with_training()

@@ -5,7 +5,8 @@ Axolotl's own keys switch them on: `use_<service>: true`, or a project's name al
 takes for the same."""
 
 import os
-from typing import Any
+
+from kotune.recipe.axolotl_keys import AxolotlConfig
 
 NAMED = {  # the key whose value switches a service on, with use_<service> or without
     "wandb": "wandb_project",
@@ -20,7 +21,7 @@ KEEPS = "this run keeps its metrics for {} on this machine"
 SPACES = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
 
 
-def lines(block: dict[str, Any]) -> list[str]:
+def lines(block: AxolotlConfig) -> list[str]:
     """A line for each service that an `axolotl:` block switches on."""
     return [
         _line(service, block)
@@ -29,7 +30,7 @@ def lines(block: dict[str, Any]) -> list[str]:
     ]
 
 
-def _line(service: str, block: dict[str, Any]) -> str:
+def _line(service: str, block: AxolotlConfig) -> str:
     if service == "wandb":
         mode = block.get("wandb_mode") or os.environ.get("WANDB_MODE")
         return (KEEPS if mode in ("offline", "disabled") else SENDS).format("W&B")

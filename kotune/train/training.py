@@ -14,9 +14,9 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from kodata import drafts
+from kotune.display.progress import Notice, TrainingEvent
 from kotune.errors import PREEMPTED, Preempted, StageError
 from kotune.layout import (
     CHECKPOINTS,
@@ -28,8 +28,10 @@ from kotune.layout import (
     TRAIN_LOG,
     WEIGHTS,
 )
-from kotune.runs.events import Event, keep_metrics_until, read_metrics
+from kotune.runs.events import keep_metrics_until, read_metrics
+from kotune.runs.folder import Inputs
 from kotune.runs.job import LAUNCHERS, Launcher
+from kotune.runs.records import Doubted, Event
 from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step
 from kotune.train.finite import not_finite
@@ -46,15 +48,15 @@ FLAT = 1e-3  # losses that differ by less than this share of the largest one sho
 
 
 def train(
-    root: Path, inputs: dict[str, Any], launcher: Launcher = (), is_lean: bool = False
-) -> Generator[Event, None, None]:
+    root: Path, inputs: Inputs, launcher: Launcher = (), is_lean: bool = False
+) -> Generator[TrainingEvent, None, None]:
     """Run `axolotl train` in the run folder; yields each metrics event as it is written, then
     checks the adapter.
 
-    Goes on from a checkpoint only where that was made from the same `inputs`; an event `told` says
-    in its `text` what of an earlier start cannot be used. Where the GPU's memory is too small, it
+    Goes on from a checkpoint only where that was made from the same `inputs`; a Notice says
+    what of an earlier start cannot be used. Where the GPU's memory is too small, it
     is started again with gradient checkpointing, then with a smaller micro-batch, and the event is
-    `out_of_memory`. StageError when Axolotl fails, stops early or leaves a tensor that is not
+    OutOfMemory. StageError when Axolotl fails, stops early or leaves a tensor that is not
     finite; Preempted when somebody told it to stop. `is_lean`: gradient checkpointing is not
     needed, as far as can be told beforehand."""
     for told in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
@@ -68,20 +70,18 @@ def train(
                 f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER}"
                 f" (Axolotl's own words are in {root / TRAIN_LOG})"
             )
-        yield {"event": "out_of_memory", **out_of_memory.save(root, reached(root), is_lean)}
+        yield out_of_memory.save(root, reached(root), is_lean)
     check_finished(root)
     _keep_adapter(root)
 
 
-def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, None, int]:
+def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[TrainingEvent, None, int]:
     """One start of Axolotl; its exit code."""
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
     for name in removed:
-        yield from _told(
-            f"{name}: not whole or not finite, so training does not go on from it", step
-        )
-    yield from _told(keep_metrics_until(metrics, step), step)
+        yield from _told(f"{name}: not whole or not finite, so training does not go on from it")
+    yield from _told(keep_metrics_until(metrics, step))
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.fresh(root / TRAIN_LOG) as log:
@@ -95,10 +95,10 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Event, 
     return child.returncode
 
 
-def _told(text: str, step: int = 0) -> Iterator[Event]:
-    """An event for the screen alone, where there is something to say."""
+def _told(text: str) -> Iterator[Notice]:
+    """A notice for the screen, if there is a text."""
     if text:
-        yield {"event": "told", "step": step, "text": text}
+        yield Notice(text)
 
 
 def surroundings(launcher: Launcher = ()) -> dict[str, str]:
@@ -145,13 +145,13 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
 
 def reached(root: Path) -> int:
     """The last step that metrics.jsonl knows of; 0 where training never began."""
-    return max((int(event["step"]) for event in read_metrics(root / METRICS)), default=0)
+    return max((event.step for event in read_metrics(root / METRICS)), default=0)
 
 
 def check_finished(root: Path) -> None:
     """StageError unless the last step was reached with finite losses and a finite adapter."""
-    ends = [event for event in read_metrics(root / METRICS) if event["event"] == "end"]
-    if not ends or ends[-1]["step"] != ends[-1]["max_steps"]:
+    ends = [event for event in read_metrics(root / METRICS) if event.event == "end"]
+    if not ends or ends[-1].step != ends[-1].max_steps:
         log = root / TRAIN_LOG
         raise faults.JobFaultError(
             f"train: stopped at step {reached(root)} before the last one: {faults.cause(log)}", log
@@ -176,27 +176,33 @@ def check_losses(root: Path) -> None:
     stay."""
     last = 0
     for event in read_metrics(root / METRICS):
-        if not math.isfinite(loss := event.get("loss", 0.0)):
+        if event.loss is None:
+            continue
+        if not math.isfinite(event.loss):
             raise StageError(
-                f"train: the loss is {loss} at step {event['step']} (it was a number at step"
+                f"train: the loss is {event.loss} at step {event.step} (it was a number at step"
                 f" {last}); nothing after step {last_good_step(root / CHECKPOINTS)} is kept and"
                 " nothing is scored. Likely causes, the likeliest first: axolotl.learning_rate"
-                f" ({event.get('learning_rate', 0):.2g} at this step) is too high; fp16, whose"
+                f" ({event.learning_rate or 0:.2g} at this step) is too high; fp16, whose"
                 " range is small (bf16 is not); examples of which no token is trained"
             )
-        last = event["step"] if "loss" in event else last
+        last = event.step
 
 
-def warnings(events: list[Event]) -> list[dict[str, Any]]:
-    """What a finished training should be doubted for: `zero_gradient` with the first step,
-    `flat_loss` with the last."""
-    found = []
-    if still := [event["step"] for event in events if event.get("grad_norm") == 0]:
-        found.append({"kind": "zero_gradient", "step": still[0], "n": len(still)})
-    losses = [event["loss"] for event in events if "loss" in event]
+def warnings(events: list[Event]) -> list[Doubted]:
+    """Why a finished training may be doubted: `zero_gradient` with the first step, `flat_loss` with
+    the last, each with the number of steps."""
+    doubts = []
+    if still := [event.step for event in events if event.grad_norm == 0]:
+        doubts.append(_doubted("zero_gradient", still[0], len(still)))
+    losses = [event.loss for event in events if event.loss is not None]
     if len(losses) > 2 and max(losses) - min(losses) <= FLAT * abs(max(losses)):
-        found.append({"kind": "flat_loss", "step": events[-1]["step"], "n": len(losses)})
-    return found
+        doubts.append(_doubted("flat_loss", events[-1].step, len(losses)))
+    return doubts
+
+
+def _doubted(kind: str, step: int, n: int) -> Doubted:
+    return Doubted.model_validate({"kind": kind, "step": step, "n": n})
 
 
 def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:

@@ -28,8 +28,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from kotune.recipe.axolotl_keys import AxolotlConfig
 
-def split_batch(keys: dict[str, Any]) -> dict[str, Any]:
+
+def split_batch(keys: AxolotlConfig) -> AxolotlConfig:
     """An Axolotl configuration with `batch_size` (examples a step on one GPU) as
     `gradient_accumulation_steps`.
 
@@ -84,7 +86,7 @@ def seed_adapter(cfg: Any) -> None:
     set_seed(cfg.seed)
 
 
-def log_every_loss() -> dict[str, Any]:
+def log_every_loss() -> AxolotlConfig:
     """Training arguments with which a loss that is NaN or infinite is logged as such.
 
     Seen in: transformers 5.16, which replaces it by the mean of the losses before it; Axolotl 0.19
@@ -93,7 +95,7 @@ def log_every_loss() -> dict[str, Any]:
     return {"logging_nan_inf_filter": False}
 
 
-def start_with_training() -> dict[str, Any]:
+def start_with_training() -> AxolotlConfig:
     """Training arguments without an evaluation before the first step.
 
     Seen in: Axolotl 0.19, which asks for one wherever eval_steps or eval_strategy is set, `"no"`
@@ -114,7 +116,7 @@ def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
         control.should_evaluate = True
 
 
-def name_trackio_project(cfg: Any) -> dict[str, Any]:
+def name_trackio_project(cfg: Any) -> AxolotlConfig:
     """Training arguments with the `trackio_project_name` of Axolotl's `cfg`, empty where it has
     none.
 
@@ -151,7 +153,7 @@ def hold_kernels(model: Any) -> None:
             layer.support_avx512bf16_for_cpu = False
 
 
-def exact_softmax() -> dict[str, Any]:
+def exact_softmax() -> AxolotlConfig:
     """Arguments of lm_eval's HF model with which log-likelihoods are computed in float32, whatever
     the model's own precision.
 

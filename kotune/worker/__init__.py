@@ -1,2 +1,2 @@
-"""Child processes: a job of a room in a process of its own, or forked from a server, ended whenever
-kotune ends. Knows no room: a job is called by the room's name."""
+"""Runs jobs in child processes, each separate or forked from a server; a child ends when kotune
+ends. It imports no other room: a job is called by its room's name."""

@@ -1,11 +1,13 @@
-"""What a stranger's chat template and tokenizer may take inside a child, whatever text they are
-given: a template is a program, and a tokenizer's rules may double a text as often as they like.
-Both can wait for a text that no rehearsal has.
+"""Limits the time and memory that a stranger's chat template and tokenizer may use in a child
+process.
 
-Each call has bounds of its own, so that a process with a model in it, or with a GPU, has as much
-memory as it likes otherwise. The kernel keeps them: RLIMIT_DATA counts private memory that is
-written to, none of the addresses that a GPU reserves. What is over ends as an error where Python is
-at work, and ends the process (SIGPROF, SIGABRT) where a library is."""
+A template is a program, and a tokenizer's rules may double a text any number of times. Both can
+behave well in a check and misbehave for another text. So every call is limited, for any text.
+
+The limits apply only during the call: otherwise a process with a model or a GPU may use any amount
+of memory. The kernel enforces them. RLIMIT_DATA counts private memory that is written to, not the
+addresses that a GPU reserves. Exceeding a limit raises an error while Python code runs, and ends
+the process (SIGPROF, SIGABRT) while a library runs."""
 
 import resource
 import signal
@@ -20,44 +22,46 @@ from typing import Any
 from kodata.errors import brief, on_one_line
 from kotune.errors import RecipeError, StageError
 
-SECONDS = 5.0  # of CPU time for one chat, in Python; honest templates take some thousandths
-# Seconds of a day's time at least, for a tokenizer that waits: reading takes no CPU time.
+SECONDS = 5.0  # CPU time in Python for one chat; honest templates need a few milliseconds
+# Least limit of wall-clock seconds. It stops a tokenizer that waits: reading takes no CPU time.
 CLOCK = 900.0
-SLOWEST = 5  # times the CPU time that it may take, on a machine that is busy
-KILLED = 120.0  # of CPU time, and TOKEN for each character, in whatever code
-TOKEN = 20e-6  # an honest tokenizer takes a twentieth
-RENDERED = 256 << 20  # bytes for one chat, beside what the process has already
-# Bytes for a batch of texts or to load a tokenizer, and LETTER for each character.
+SLOWEST = 5  # wall-clock limit / CPU time limit, for a busy machine
+KILLED = 120.0  # seconds of CPU time in any code, plus TOKEN for each character
+TOKEN = 20e-6  # an honest tokenizer needs a twentieth
+RENDERED = 256 << 20  # bytes for one chat, in addition to what the process has
+# Bytes for a batch of texts or to load a tokenizer, plus LETTER for each character.
 TOKENIZED = 4 << 30
 LETTER = 2_000
-LONGEST = 100_000  # characters of a rendered chat, and TIMES of what is said in it
+LONGEST = 100_000  # characters of a rendered chat, plus TIMES the length of its messages
 TIMES = 8
-# Seconds until a timer rings again, where somebody catches the first, and of one that is over.
-REPEAT, SOON = (0.1, 1e-3)
-# Its sixth number: pages of data and stack.
-STATM, PAGE = ("/proc/self/statm", resource.getpagesize())
-ENDED = {  # by the exit code of a process that had bounds
+REPEAT = 0.1  # seconds until a timer fires again, in case its first error was caught
+SOON = 1e-3  # seconds left of a timer that has expired
+STATM = "/proc/self/statm"  # its sixth number: pages of data and stack
+PAGE = resource.getpagesize()
+ENDED = {  # the reason, by the exit code of a process with limits
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
-    -signal.SIGALRM: f"over {CLOCK:g} s, in which it waits for something",
+    -signal.SIGALRM: f"over {CLOCK:g} s, because it waits for something",
     -signal.SIGABRT: f"perhaps over {TOKENIZED >> 30} GiB over some rows",
 }
 
 
 class OverrunError(StageError):
-    """A template went over its bounds."""
+    """A template exceeded its limits."""
 
 
 @contextmanager
 def bounded(memory: int, killed: float, seconds: float = 0, clock: float = 0) -> Iterator[None]:
-    """OverrunError after `seconds` of CPU time in Python (0: never), MemoryError or the end of the
-    process over `memory` bytes more than it has, the end of the process after `killed` seconds of
-    CPU time, or `clock` seconds in all (0: never). Timers are for the main thread. Inside others,
-    the bounds around go on."""
+    """Context manager that limits memory and time.
+
+    Raises OverrunError after `seconds` of CPU time in Python (0: no limit). Over `memory` bytes in
+    addition to the present ones, MemoryError is raised or the process ends. The process also ends
+    after `killed` seconds of CPU time, or after `clock` wall-clock seconds (0: no limit). Time is
+    limited only in the main thread. In nested use, the outer limits stay in force."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    timed = threading.current_thread() is threading.main_thread()
+    has_timers = threading.current_thread() is threading.main_thread()
     try:
         _limit_data(memory, before)
-        with _timed(killed, seconds, clock) if timed else nullcontext():
+        with _timed(killed, seconds, clock) if has_timers else nullcontext():
             yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
@@ -65,53 +69,52 @@ def bounded(memory: int, killed: float, seconds: float = 0, clock: float = 0) ->
 
 @contextmanager
 def _timed(killed: float, seconds: float, clock: float) -> Iterator[None]:
-    """The timers of bounded(). What is left of those around stays the most that there is, and runs
-    on afterwards."""
+    """The timers of bounded(). An outer timer with less time left replaces the new one. The outer
+    timers continue afterwards."""
     signal.signal(signal.SIGVTALRM, _overrun)
-    asked = {
+    timers = {
         signal.ITIMER_VIRTUAL: (seconds, seconds and REPEAT),
         signal.ITIMER_PROF: (killed, 0.0),
         signal.ITIMER_REAL: (clock, 0.0),
     }
-    around = {
-        timer: signal.setitimer(timer, *_sooner(*asked[timer], *signal.getitimer(timer)))
-        for timer in asked
+    outer = {
+        timer: signal.setitimer(timer, *_sooner(timers[timer], signal.getitimer(timer)))
+        for timer in timers
     }
     begun = _used()
     try:
         yield
     finally:
         used = _used()
-        for timer, (left, again) in around.items():
-            signal.setitimer(timer, left and max(left - used[timer] + begun[timer], SOON), again)
+        for timer, (left, repeat) in outer.items():
+            signal.setitimer(timer, left and max(left - used[timer] + begun[timer], SOON), repeat)
 
 
 def _used() -> dict[int, float]:
-    """The seconds of this process so far, as each timer counts them."""
-    found = resource.getrusage(resource.RUSAGE_SELF)
-    whole = found.ru_utime + found.ru_stime
+    """The seconds that this process has used, as each timer counts them."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        signal.ITIMER_VIRTUAL: found.ru_utime,
-        signal.ITIMER_PROF: whole,
+        signal.ITIMER_VIRTUAL: usage.ru_utime,
+        signal.ITIMER_PROF: usage.ru_utime + usage.ru_stime,
         signal.ITIMER_REAL: time.monotonic(),
     }
 
 
-def _sooner(most: float, again: float, left: float, then: float) -> tuple[float, float]:
-    """Of two timers that which ends sooner; 0: never."""
-    return (left, then) if left and (left < most or not most) else (most, again)
+def _sooner(new: tuple[float, float], outer: tuple[float, float]) -> tuple[float, float]:
+    """The timer that expires first. A timer is (seconds, repeat); 0 seconds: it never expires."""
+    return outer if outer[0] and (outer[0] < new[0] or not new[0]) else new
 
 
 def _limit_data(more: int, before: tuple[int, int]) -> None:
-    """Not over what other limits allow; nothing elsewhere than on Linux, which has no such
-    limit."""
+    """Allow `more` bytes in addition to the present ones, but never more than the limits `before`
+    allow. Does nothing outside Linux, which alone has this limit."""
     with (
         suppress(FileNotFoundError),
         open(STATM, "rb", buffering=0) as file,  # noqa: PTH123
     ):
         most = int(file.read().split()[5]) * PAGE + more
-        given = [limit for limit in before if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_DATA, (min([most, *given]), before[1]))
+        limits = [limit for limit in before if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min([most, *limits]), before[1]))
 
 
 def _overrun(_number: int, _frame: FrameType | None) -> None:
@@ -119,39 +122,40 @@ def _overrun(_number: int, _frame: FrameType | None) -> None:
 
 
 def bound_templates() -> None:
-    """Every chat template that this process compiles or renders from now on, for whichever library,
-    is so within bounds. Compiling works out what is constant, however large."""
+    """From now on, limit every chat template that this process compiles or renders, for any
+    library. Compiling is limited too, because it evaluates constant expressions of any size."""
     from jinja2 import Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Bounded(Template):
-        def render(self, *given: Any, **named: Any) -> str:
-            return _rendered(super().render, given, named)
+        def render(self, *args: Any, **kwargs: Any) -> str:
+            return _render(super().render, args, kwargs)
 
-        def generate(self, *given: Any, **named: Any) -> Iterator[str]:
+        def generate(self, *args: Any, **kwargs: Any) -> Iterator[str]:
             plain = super().generate
-            yield _rendered(lambda *given, **named: "".join(plain(*given, **named)), given, named)
+            yield _render(lambda *args, **kwargs: "".join(plain(*args, **kwargs)), args, kwargs)
 
-    def from_string(self: Any, *given: Any, **named: Any) -> Any:
-        with _told():
-            return super(ImmutableSandboxedEnvironment, self).from_string(*given, **named)
+    def from_string(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with _rendering():
+            return super(ImmutableSandboxedEnvironment, self).from_string(*args, **kwargs)
 
     ImmutableSandboxedEnvironment.template_class = Bounded
     ImmutableSandboxedEnvironment.from_string = from_string  # type: ignore[method-assign]
 
 
-def _rendered(render: Any, given: Any, named: dict[str, Any]) -> str:
-    with _told():
-        text: str = render(*given, **named)
+def _render(render: Any, args: Any, kwargs: dict[str, Any]) -> str:
+    with _rendering():
+        text: str = render(*args, **kwargs)
     if len(text) > LONGEST and len(text) > (
-        most := LONGEST + TIMES * len(str(named.get("messages")))
+        most := LONGEST + TIMES * len(str(kwargs.get("messages")))
     ):
-        raise OverrunError(f"it makes over {most:,} characters of one chat")
+        raise OverrunError(f"it renders one chat to over {most:,} characters")
     return text
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _rendering() -> Iterator[None]:
+    """Limits for a template. A MemoryError becomes an OverrunError."""
     try:
         with bounded(RENDERED, KILLED, SECONDS):
             yield
@@ -161,7 +165,7 @@ def _told() -> Iterator[None]:
 
 @contextmanager
 def tokenizing(characters: int = 0) -> Iterator[None]:
-    """Bounds for a tokenizer at work over so many characters, or being loaded."""
+    """Context manager: limits for loading a tokenizer, or for its work on so many characters."""
     killed = KILLED + TOKEN * characters
     with bounded(TOKENIZED + LETTER * characters, killed, clock=max(CLOCK, SLOWEST * killed)):
         yield
@@ -169,36 +173,36 @@ def tokenizing(characters: int = 0) -> Iterator[None]:
 
 @contextmanager
 def _working(tokenizer: Any, characters: int) -> Iterator[None]:
-    """tokenizing(), where whatever is raised is the tokenizer's fault. RecipeError."""
+    """Like tokenizing(), but raises RecipeError for any error: it is the tokenizer's fault."""
     try:
         with tokenizing(characters):
             yield
     except Exception as error:
-        told = on_one_line(f"{type(error).__name__}: {brief(error)}")
+        reason = on_one_line(f"{type(error).__name__}: {brief(error)}")
         raise RecipeError(
-            f"model {tokenizer.name_or_path}: its tokenizer cannot take a text ({told}); choose"
-            " another model"
+            f"model {tokenizer.name_or_path}: its tokenizer cannot process a text ({reason});"
+            " choose another model"
         ) from error
 
 
 def bound_tokenizer(tokenizer: Any) -> Any:
-    """The tokenizer, all of whose encoding and decoding is bounded from now on, for whoever has
-    it."""
-    plain = tokenizer._encode_plus
+    """The same tokenizer, with all its encoding and decoding limited from now on, for every
+    caller."""
+    plain_encode = tokenizer._encode_plus
 
-    @wraps(plain)
-    def encode(text: Any, *given: Any, **named: Any) -> Any:
+    @wraps(plain_encode)
+    def encode(text: Any, *args: Any, **kwargs: Any) -> Any:
         texts = text if isinstance(text, (list, tuple)) else [text]
         with _working(tokenizer, sum(map(len, texts))):
-            return plain(text, *given, **named)
+            return plain_encode(text, *args, **kwargs)
 
-    undone = tokenizer._decode
+    plain_decode = tokenizer._decode
 
-    @wraps(undone)
-    def decode(*given: Any, **named: Any) -> Any:
-        ids = named.get("token_ids", given[0] if given else ())
+    @wraps(plain_decode)
+    def decode(*args: Any, **kwargs: Any) -> Any:
+        ids = kwargs.get("token_ids", args[0] if args else ())
         with _working(tokenizer, len(ids) if hasattr(ids, "__len__") else 1):
-            return undone(*given, **named)
+            return plain_decode(*args, **kwargs)
 
     tokenizer._encode_plus, tokenizer._decode = encode, decode
     return tokenizer

@@ -1,8 +1,8 @@
-"""Heavy jobs (proof of parity, scoring, preview, a plan's count) in a process of their own: torch
-and its logs stay out of the command's screen.
+"""Runs heavy jobs (proof of parity, scoring, preview, a plan's count) in a separate process, so
+torch's logs do not reach the command's screen.
 
-A job is the function `run` of the module `job` of a room. A user's error comes back as what it was
-there; anything else comes back as one message, a JobFaultError."""
+A job is the function `run` of a room's module `job`. A user's error in the job is raised here as
+the same error. Any other failure is raised as one message, a JobFaultError."""
 
 import json
 import subprocess
@@ -19,8 +19,8 @@ from kotune.worker.jobs import DONE, MARK
 
 
 def call(room: str, root: Path, **arguments: Any) -> None:
-    """Do the job of a room in the folder `root`; its output goes to `<room>.log` there. Raises what
-    the job raised."""
+    """Run a room's job in the folder `root`; its output goes to `<room>.log` there. Raises what the
+    job raised."""
     given, log = json.dumps(arguments, default=str), root / f"{room}.log"
     code = server.run(room, root, given) if server.is_up() else _run(room, root, given)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
@@ -42,7 +42,8 @@ def call(room: str, root: Path, **arguments: Any) -> None:
 
 @contextmanager
 def temporary(room: str) -> Iterator[Path]:
-    """A folder for a room's job, gone afterwards; where the job fails by a fault, its log stays."""
+    """A temporary folder for a room's job. If the job fails with a JobFaultError, its log is
+    kept."""
     with tempfile.TemporaryDirectory(prefix=f"kotune-{room}-") as folder:
         try:
             yield Path(folder)
@@ -51,7 +52,7 @@ def temporary(room: str) -> Iterator[Path]:
 
 
 def _run(room: str, root: Path, arguments: str) -> int:
-    """The exit code of a job in a process of its own."""
+    """Run a job in a separate process and return its exit code."""
     with drafts.fresh(root / f"{room}.log") as out:
         command = [*tether.PYTHON, "-m", "kotune.worker.jobs", room]
         child = tether.start(command, root, out, stdin=subprocess.PIPE)

@@ -1,6 +1,6 @@
-"""The C compiler and Python's headers: with them Triton (3.7) makes, at its first use, what its
-kernels are started with. A machine without them fails once the model and the data are there, and
-before its first step."""
+"""Checks for a C compiler and Python's headers. Triton (3.7) needs both at its first use, to
+compile the launcher of its kernels. Without this check, a run fails only before its first step,
+when the model and the data are already downloaded."""
 
 import os
 import shutil
@@ -16,11 +16,12 @@ INSTALL = (
 
 
 def missing() -> str:
-    """What Triton would not find, in the places where it looks; empty where it finds all."""
+    """What Triton needs and would not find, for a message; empty if nothing is missing."""
     path = environment()["PATH"]
-    named = os.environ.get("CC")
-    if not any(shutil.which(name, path=path) for name in ([named] if named else ["gcc", "clang"])):
-        return f"no C compiler (CC={named})" if named else "no C compiler (gcc or clang)"
+    compiler = os.environ.get("CC")
+    names = [compiler] if compiler else ["gcc", "clang"]
+    if not any(shutil.which(name, path=path) for name in names):
+        return f"no C compiler (CC={compiler})" if compiler else "no C compiler (gcc or clang)"
     scheme = sysconfig.get_default_scheme()
     folder = sysconfig.get_paths("posix_prefix" if scheme == "posix_local" else scheme)["include"]
     return "" if (Path(folder) / "Python.h").is_file() else f"no Python.h in {folder}"

@@ -1,4 +1,4 @@
-"""Which device runs on this machine use."""
+"""The device that runs on this machine use, and the GPUs that a process sees."""
 
 import os
 from collections.abc import Iterator
@@ -6,15 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-CHOOSES = (  # the variable with which CUDA is told which GPUs a process may see
-    "CUDA_VISIBLE_DEVICES"
-)
+CHOOSES = "CUDA_VISIBLE_DEVICES"  # selects the GPUs that a process sees
 WSL = "/usr/lib/wsl/lib/libcuda.so.1"
 Device = Literal["cpu", "cuda"]
 
 
 def visible() -> list[str]:
-    """The GPUs that a process here sees, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs that a process sees, by their names in CUDA_VISIBLE_DEVICES. If it is not set, their
+    numbers."""
     if detect_device() == "cpu":
         return []
     names = named()
@@ -22,15 +21,15 @@ def visible() -> list[str]:
 
 
 def named() -> list[str] | None:
-    """What CUDA_VISIBLE_DEVICES names; None where it is not set."""
-    told = os.environ.get(CHOOSES)
-    return None if told is None else [name.strip() for name in told.split(",") if name.strip()]
+    """The names in CUDA_VISIBLE_DEVICES; None if it is not set."""
+    value = os.environ.get(CHOOSES)
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
 
 
 @contextmanager
 def chosen(device: Device | None) -> Iterator[None]:
-    """Where `device` is `cpu`, neither this process nor one that it starts sees a GPU meanwhile;
-    None: all as it is."""
+    """Context manager: with `cpu`, this process and those that it starts see no GPU. With `cuda` or
+    None, nothing changes."""
     before = os.environ.get(CHOOSES)
     if device == "cpu":
         os.environ[CHOOSES] = ""
@@ -47,15 +46,14 @@ def _installed() -> int:
 
 
 def detect_device() -> Device:
-    """`cuda` where an NVIDIA driver is loaded and not hidden. Asks for files: importing torch costs
-    seconds. Whether it can be used, driver.py tells before a run begins."""
+    """`cuda` if an NVIDIA driver is loaded and its GPUs are not hidden. Checks only for files,
+    because importing torch takes seconds. driver.py checks whether a GPU can be used."""
     if os.environ.get(CHOOSES) in ("", "-1"):
         return "cpu"
     return "cuda" if _is_loaded() else "cpu"
 
 
 def _is_loaded() -> bool:
-    """On WSL2 the driver is Windows' own, and its library all that is seen of it."""
-    return any(
-        Path(place).exists() for place in ("/proc/driver/nvidia/version", "/dev/nvidia0", WSL)
-    )
+    """Whether a file of the driver exists. On WSL2 the driver belongs to Windows, and only its
+    library is visible."""
+    return any(Path(path).exists() for path in ("/proc/driver/nvidia/version", "/dev/nvidia0", WSL))

@@ -1,9 +1,8 @@
-"""What the NVIDIA driver's own library says before anything is downloaded: which CUDA it supports,
-and which GPUs it gives.
+"""Reads from the NVIDIA driver's library which CUDA version it supports and which GPUs it gives, so
+that problems are reported before anything is downloaded.
 
-`python -m kotune.worker.driver` asks libcuda and prints the answer as JSON. It does so in a process
-of its own: a library that falls over, or waits, takes nobody with it, and importing torch would
-cost seconds."""
+`python -m kotune.worker.driver` queries libcuda and prints the answer as JSON. It is a separate
+process, because the library may crash or hang. Importing torch instead would take seconds."""
 
 import ctypes
 import json
@@ -22,8 +21,8 @@ from kotune.worker.device import CHOOSES, named
 from kotune.worker.environment import environment
 
 LIBRARY = "libcuda.so.1"
-BF16 = (8, 0)  # the compute capability from which on a GPU has it
-SECONDS = 30  # to answer; a driver that wakes up takes some
+BF16 = (8, 0)  # the lowest compute capability with bf16
+SECONDS = 30  # to answer; a driver needs some seconds to wake up
 ERRORS = {
     3: "not initialized",
     100: "no device",
@@ -32,18 +31,18 @@ ERRORS = {
     804: "the compatibility package does not support this GPU",
     999: "an unknown error",
 }
-MIG = "MIG-"  # begins the name of a part of a GPU; CUDA gives a process the first one alone
+MIG = "MIG-"  # prefix of the name of a GPU partition; CUDA gives a process only the first one
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-INSTEAD = "or go on with the CPU: --device cpu"
-# the CUDA whose drivers run the other build of torch (INSTALL_OLDER_CUDA): within a major version
-# any driver does
+INSTEAD = "or use the CPU: --device cpu"
+# The CUDA version whose drivers run the other build of torch (INSTALL_OLDER_CUDA). Any driver of
+# the same major version does.
 OLDER = 12
 
 
 class Driver(NamedTuple):
-    """`cuda`: the version that it supports, as (13, 0); of each GPU that a process sees its compute
-    capability, as (8, 0), and its memory in bytes; `error`: what it answered instead of GPUs, empty
-    where it gave some."""
+    """The driver's answer. `cuda` is the version that it supports, as (13, 0). `capabilities` and
+    `memories` have the compute capability, as (8, 0), and the bytes of each GPU that a process
+    sees. `error` is the reason why there is no GPU; empty if there is one."""
 
     cuda: tuple[int, int]
     capabilities: list[tuple[int, int]]
@@ -51,8 +50,8 @@ class Driver(NamedTuple):
     memories: Sequence[int] = ()
 
 
-class GpuTrouble(NamedTuple):
-    """`what` keeps torch from the GPU that is there, and what to `do` about it."""
+class GpuProblem(NamedTuple):
+    """Why torch cannot use the GPU (`what`), and what to `do` about it."""
 
     what: str
     do: str
@@ -63,8 +62,8 @@ class GpuTrouble(NamedTuple):
 
 @cache
 def look(everything: bool = False) -> Driver | None:
-    """What the driver says; None where it has no library here. `everything`: of the GPUs that
-    CUDA_VISIBLE_DEVICES hides, too."""
+    """The driver's answer; None if its library is not installed. `everything` includes the GPUs
+    that CUDA_VISIBLE_DEVICES hides."""
     command = [sys.executable, "-P", "-m", "kotune.worker.driver"]
     hiding = (CHOOSES,) if everything else ()
     try:
@@ -81,76 +80,74 @@ def look(everything: bool = False) -> Driver | None:
         return Driver((0, 0), [], f"no answer in {SECONDS} seconds")
     if done.returncode:
         return Driver(
-            (0, 0), [], f"its library ended the process that asked it ({done.returncode})"
+            (0, 0), [], f"its library ended the process that queried it ({done.returncode})"
         )
-    told = json.loads(done.stdout.splitlines()[-1])  # a library may speak before it
-    if told is None:
+    answer = json.loads(done.stdout.splitlines()[-1])  # a library may print lines before it
+    if answer is None:
         return None
-    major, minor = told["cuda"]
-    capabilities = [(first, second) for first, second in told["capabilities"]]
-    return Driver((major, minor), capabilities, str(told["error"]), (*map(int, told["memories"]),))
+    major, minor = answer["cuda"]
+    capabilities = [(first, second) for first, second in answer["capabilities"]]
+    memories = (*map(int, answer["memories"]),)
+    return Driver((major, minor), capabilities, str(answer["error"]), memories)
 
 
 def is_old() -> bool:
-    """Whether the GPU that is used has no bf16 of its own."""
-    found = look()
-    return found is not None and found.capabilities[:1] != [] and found.capabilities[0] < BF16
+    """Whether the GPU that is used does not support bf16."""
+    driver = look()
+    return driver is not None and driver.capabilities[:1] != [] and driver.capabilities[0] < BF16
 
 
-def trouble() -> GpuTrouble | None:
-    """Why this torch could not use the GPU that is there; None where it could, or where nothing is
-    known."""
+def problem() -> GpuProblem | None:
+    """Why the installed torch cannot use the GPU of this machine; None if no reason is known."""
     needed = torch_cuda()
     if needed is None:
-        return GpuTrouble(
-            "an NVIDIA driver is loaded, and this torch is the build for CPUs",
-            f"set kotune up anew with {INSTALL}",
+        return GpuProblem(
+            "an NVIDIA driver is loaded, but this torch is the build for CPUs",
+            f"install kotune again with {INSTALL}",
         )
     if not (driver := look()):
-        return GpuTrouble(
-            f"an NVIDIA driver is loaded, and its library ({LIBRARY}) is not here",
+        return GpuProblem(
+            f"an NVIDIA driver is loaded, but its library ({LIBRARY}) is not here",
             "a container needs --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility",
         )
     if driver.cuda[0] and driver.cuda[0] < needed[0]:
         return _too_old(driver.cuda, needed)
-    if told := _not_there(driver):
-        return told
+    if missing := _missing_gpu(driver):
+        return missing
     if driver.error:
-        return GpuTrouble(
+        return GpuProblem(
             f"the NVIDIA driver gives no GPU ({driver.error})",
-            f"look at nvidia-smi and {CHOOSES}, restart the machine",
+            f"check nvidia-smi and {CHOOSES}, restart the machine",
         )
     return None
 
 
-def _too_old(has: tuple[int, int], wants: tuple[int, int]) -> GpuTrouble:
-    told = (
-        f"the NVIDIA driver supports CUDA {has[0]}.{has[1]}, and this torch needs"
-        f" {wants[0]}.{wants[1]}"
+def _too_old(supported: tuple[int, int], needed: tuple[int, int]) -> GpuProblem:
+    what = (
+        f"the NVIDIA driver supports CUDA {supported[0]}.{supported[1]}, but this torch needs"
+        f" {needed[0]}.{needed[1]}"
     )
     other = (
-        f"or {INSTALL_OLDER_CUDA}, which brings a torch for this driver, "
-        if has[0] == OLDER < wants[0]
+        f"or run {INSTALL_OLDER_CUDA}, which installs a torch for this driver, "
+        if supported[0] == OLDER < needed[0]
         else ""
     )
-    return GpuTrouble(
-        told,
+    return GpuProblem(
+        what,
         f"update the driver, {other}or on a data-centre card install"
-        f" cuda-compat-{wants[0]}-{wants[1]}",
+        f" cuda-compat-{needed[0]}-{needed[1]}",
     )
 
 
-def _not_there(driver: Driver) -> GpuTrouble | None:
-    """CUDA_VISIBLE_DEVICES names a GPU that this machine lacks, or one twice. CUDA does not say so:
-    it sees only those that are named before it (CUDA C++ Programming Guide, "CUDA Environment
-    Variables")."""
+def _missing_gpu(driver: Driver) -> GpuProblem | None:
+    """Checks whether CUDA_VISIBLE_DEVICES names a GPU that this machine lacks, or one twice. CUDA
+    does not report that: it silently drops the wrong name and all names after it (CUDA C++
+    Programming Guide, "CUDA Environment Variables")."""
     names, seen = named() or [], len(driver.capabilities)
-    told, do = (
-        f"{CHOOSES}={shown(','.join(names))}",
-        "name some that are there, as `nvidia-smi -L` lists them",
-    )
+    setting = f"{CHOOSES}={shown(','.join(names))}"
+    do = "name GPUs of this machine, as `nvidia-smi -L` lists them"
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
-        return GpuTrouble(f"{told}: {shown(twice[0])} stands there twice", do)
+        return GpuProblem(f"{setting}: {shown(twice[0])} is named twice", do)
     if (
         seen >= len(names)
         or (seen and names[seen].startswith(MIG))
@@ -159,24 +156,25 @@ def _not_there(driver: Driver) -> GpuTrouble | None:
     ):
         return None
     number = len(whole.capabilities)
-    return GpuTrouble(
-        f"{told}: {shown(names[seen])} is none of this machine's {number} GPU{'s' * (number > 1)}",
-        do,
+    name = shown(names[seen])
+    return GpuProblem(
+        f"{setting}: {name} is none of this machine's {number} GPU{'s' * (number > 1)}", do
     )
 
 
 def torch_cuda() -> tuple[int, int] | None:
-    """The CUDA that the installed torch is built for, out of its own file; None for a build for
-    CPUs, or none."""
+    """The CUDA version of the installed torch, read from its version.py. None for a build for CPUs,
+    or if torch is not installed."""
     spec = find_spec("torch")
-    for place in spec.submodule_search_locations or () if spec else ():
-        text = (Path(place) / "version.py").read_text(encoding="utf-8")
-        if found := re.search(r"^cuda\b.*= '(\d+)\.(\d+)'", text, re.MULTILINE):
-            return int(found[1]), int(found[2])
+    for folder in spec.submodule_search_locations or () if spec else ():
+        text = (Path(folder) / "version.py").read_text(encoding="utf-8")
+        if match := re.search(r"^cuda\b.*= '(\d+)\.(\d+)'", text, re.MULTILINE):
+            return int(match[1]), int(match[2])
     return None
 
 
-def _ask() -> dict[str, Any] | None:
+def _query() -> dict[str, Any] | None:
+    """The fields of Driver, from libcuda; None if it is not installed."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError:
@@ -192,7 +190,7 @@ def _ask() -> dict[str, Any] | None:
             "memories": [],
             "error": f"{code}: {ERRORS.get(code, 'see cuda.h')}" if code else "0 GPUs",
         }
-    capabilities, memories, held = [], [], ctypes.c_size_t()
+    capabilities, memories, size = [], [], ctypes.c_size_t()
     for index in range(number.value):
         device = ctypes.c_int()
         library.cuDeviceGet(ctypes.byref(device), index)
@@ -201,10 +199,10 @@ def _ask() -> dict[str, Any] | None:
             library.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
             pair.append(value.value)
         capabilities.append(pair)
-        library.cuDeviceTotalMem_v2(ctypes.byref(held), device)
-        memories.append(held.value)
+        library.cuDeviceTotalMem_v2(ctypes.byref(size), device)
+        memories.append(size.value)
     return {"cuda": cuda, "capabilities": capabilities, "memories": memories, "error": ""}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_ask()))
+    print(json.dumps(_query()))

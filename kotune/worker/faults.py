@@ -1,5 +1,5 @@
-"""What is told of a child process that failed by a fault, one that it does not tell itself: its
-cause in one line, and the log that has the rest. A traceback is for the log alone."""
+"""Describes a fault: a failure that a child process did not report itself. The message has the
+cause in one line and the path of the log. A traceback is only in the log."""
 
 import os
 import re
@@ -17,18 +17,18 @@ FULL = re.compile(
     r" inline_container"
 )
 TRACEBACK = "Traceback (most recent call last)"
-_RANK = re.compile(r"^\[rank\d+\]: ?")  # torchrun's
-# How a launcher tells that what it launched failed: the cause is further up.
+_RANK = re.compile(r"^\[rank\d+\]: ?")  # torchrun's prefix
+# The errors of a launcher whose process failed; the cause is further up in the log.
 _LAUNCHERS = re.compile(r"(\w+\.)*(CalledProcessError|ChildFailedError)\b")
-# How torchrun and accelerate tell that the first process to end had saved a checkpoint since it was
-# told to stop.
+# In the log of torchrun and accelerate if the first process that ended had been told to stop, and
+# so had saved a checkpoint.
 _STOPPED = re.compile(rf"failed \(exitcode: {PREEMPTED}\) local_rank")
-MEMORY = "MemoryError"  # mostly without a word
+MEMORY = "MemoryError"  # usually without a message
 SMALL = "the machine has too little memory"
 
 
 class JobFaultError(StageError):
-    """`what`: the stage and its cause; `log`: the file that has the rest."""
+    """A fault. `what` is the stage and the cause; `log` is the log file."""
 
     def __init__(self, what: str, log: Path) -> None:
         super().__init__(f"{what}; its log: {log}" if log.exists() else what)
@@ -36,20 +36,20 @@ class JobFaultError(StageError):
 
 
 def fault(stage: str, code: int, log: Path, more: str = "") -> JobFaultError:
-    """What a process says that ended with an exit code, below 0 by a signal, and told no error.
-    `more`: what is known beside."""
+    """The error for a process that ended with an exit code and reported no error. A code below 0 is
+    a signal. `more` is the cause, if the caller knows it."""
     full = (
         "the disk is full; free some space and run the same command again" if is_full(log) else ""
     )
-    told = more or full or killed(code) or cause(log)
+    reason = more or full or killed(code) or cause(log)
     return JobFaultError(
-        f"{stage}: the process ended with {code}" + (f": {told}" if told else ""), log
+        f"{stage}: the process ended with {code}" + (f": {reason}" if reason else ""), log
     )
 
 
 def of_temporary(error: JobFaultError) -> JobFaultError:
-    """The same where the log's folder will be gone: the log stays, under a name that nobody can
-    guess."""
+    """The same error for a log in a temporary folder: the log is copied to a file that stays, under
+    a name that cannot be guessed."""
     from tempfile import mkstemp
 
     if not error.log.is_file():
@@ -61,39 +61,40 @@ def of_temporary(error: JobFaultError) -> JobFaultError:
 
 
 def killed(code: int) -> str:
-    """What a signal means that ended a process; empty where none did."""
+    """What the signal that ended a process means; empty if no signal did."""
     if code == -signal.SIGKILL:
-        return "killed from outside, as a machine does that is out of memory"
+        return "killed by another process, for example because the machine is out of memory"
     return f"ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else ""
 
 
 def cause(log: Path) -> str:
-    """The line of a log that says why its process failed: the last exception of a traceback, else
-    the last line."""
+    """The line of a log with the cause of the failure: the last exception of a traceback, else the
+    last line. A launcher's exception is used only if there is no other."""
     lines = [_RANK.sub("", line) for line in _text(log).splitlines()]
-    raised = [
-        found
-        for at, line in enumerate(lines)
-        if line.startswith(TRACEBACK) and (found := _raised(lines[at + 1 :]))
+    exceptions = [
+        exception
+        for number, line in enumerate(lines, start=1)
+        if line.startswith(TRACEBACK) and (exception := _exception(lines[number:]))
     ]
-    own = [line for line in raised if not _LAUNCHERS.match(line)]
-    said = [line for line in lines if line.strip()]
-    found = next((some[-1] for some in (own, raised, said) if some), "")
-    return masked(brief(f"{found}: {SMALL}" if found == MEMORY else found))
+    own = [line for line in exceptions if not _LAUNCHERS.match(line)]
+    not_empty = [line for line in lines if line.strip()]
+    last = next((lines[-1] for lines in (own, exceptions, not_empty) if lines), "")
+    return masked(brief(f"{last}: {SMALL}" if last == MEMORY else last))
 
 
-def _raised(rest: list[str]) -> str:
-    """The line of an exception, which is the first that is not indented."""
-    return next((line for line in rest if line.strip() and not line[0].isspace()), "")
+def _exception(lines: list[str]) -> str:
+    """The exception of a traceback: its first line that is not indented. Empty if there is none."""
+    return next((line for line in lines if line.strip() and not line[0].isspace()), "")
 
 
 def is_full(log: Path) -> bool:
-    """Whether a process failed since the disk is full, which cuts its log short, too."""
+    """Whether a process failed because the disk is full. The log may be cut short then, so the free
+    space is checked too."""
     return bool(FULL.search(_text(log))) or shutil.disk_usage(log.parent).free < LITTLE
 
 
 def is_preempted(log: Path) -> bool:
-    """Whether a launcher failed because the processes that it launched were told to stop."""
+    """Whether a launcher failed because its processes were told to stop."""
     return bool(_STOPPED.search(_text(log)))
 
 

@@ -1,24 +1,24 @@
-"""The child's side of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
+"""The child process of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
 current folder.
 
-Its arguments come as JSON on stdin. A user's error goes back as a marked last line and an exit
-code; a job that came to its end says so, since an exit code of 0 may be anybody's."""
+The arguments are JSON on stdin. A user's error is printed as a marked last line, with an exit code.
+A finished job prints DONE, because an exit code of 0 alone could come from any library."""
 
 import json
 import sys
 from importlib import import_module
 from pathlib import Path
 
-from kodata.errors import DataError
+from kodata.errors import UserError
 from kodata.reading import guard
-from kotune.errors import KotuneError, exit_code
+from kotune.errors import exit_code
 from kotune.worker import bounds
 
 MARK, DONE = "kotune-error: ", "kotune-done"
 
 
 def main(room: str) -> int:
-    """Do the job of a room; its exit code."""
+    """Run a room's job and return its exit code."""
     arguments = json.load(sys.stdin)
     try:
         guard.begin()
@@ -26,7 +26,7 @@ def main(room: str) -> int:
         guard.install()
         bounds.bound_templates()
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
-    except (KotuneError, DataError) as error:
+    except UserError as error:
         print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)
         return exit_code(error)
     print(f"\n{DONE}", flush=True)

@@ -1,8 +1,10 @@
-"""Where the libraries of a child keep what they make for themselves: where they always do, or in
-the folder that the child works in, where that place cannot be written to (a home that is not there
-or is somebody else's, a read-only cache). That folder is this user's own, unlike one below /tmp,
-from which code of a stranger would be loaded: torch's own place for what it compiles is there, so
-that it is always given another. Models and data of the hub are not moved."""
+"""The cache folders of the libraries in a child process.
+
+A library keeps its usual folder if it can write there. If it cannot (no home folder, another user's
+home, a read-only cache), its cache moves into the child's working folder. That folder belongs to
+this user. A folder below /tmp may not, and code of a stranger could be loaded from it. torch
+compiles to /tmp by default, so its folder is always moved. Models and data of the hub are never
+moved."""
 
 import os
 from collections.abc import Iterator
@@ -14,54 +16,55 @@ COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def caches(folder: Path) -> dict[str, str]:
-    """The variables that name another place than a library would take, for a child in `folder`."""
+    """The environment variables that move caches, for a child in `folder`."""
     moved = {
         variable: str(folder / CACHES / variable.lower())
-        for variable, place in _places()
-        if not is_writable(place)
+        for variable, path in _default_folders()
+        if not is_writable(path)
     }
     return compiled() | moved
 
 
 def compiled() -> dict[str, str]:
-    """Where torch keeps what it compiles, unless the user says so."""
+    """The variable for torch's compiled code; empty if the user has set it."""
     return {} if os.environ.get(COMPILED) else {COMPILED: str(_cache() / "torchinductor")}
 
 
 def _home() -> Path:
-    return Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home() raises where there is none)
+    return Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home() raises if there is no home)
 
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
 
 
-def _places() -> Iterator[tuple[str, Path]]:
-    """Each variable of a library with what it says, or with the library's own place."""
-    home, given = _home(), os.environ.get
-    hub = Path(given("HF_HOME") or _cache() / "huggingface")
-    own = {
+def _default_folders() -> Iterator[tuple[str, Path]]:
+    """Each library's variable with its value, or with the library's default folder."""
+    home, env = _home(), os.environ.get
+    hub = Path(env("HF_HOME") or _cache() / "huggingface")
+    defaults = {
         "HF_DATASETS_CACHE": hub / "datasets",  # Axolotl's copy of the training rows
         "HF_MODULES_CACHE": hub / "modules",
-        "TRITON_CACHE_DIR": Path(given("TRITON_HOME") or home) / ".triton" / "cache",
-        "MPLCONFIGDIR": Path(given("XDG_CONFIG_HOME") or home / ".config") / "matplotlib",
+        "TRITON_CACHE_DIR": Path(env("TRITON_HOME") or home) / ".triton" / "cache",
+        "MPLCONFIGDIR": Path(env("XDG_CONFIG_HOME") or home / ".config") / "matplotlib",
         COMPILED: _cache() / "torchinductor",
     }
-    for variable, place in own.items():
-        yield variable, Path(given(variable) or place)
+    for variable, path in defaults.items():
+        yield variable, Path(env(variable) or path)
 
 
-def is_writable(place: Path) -> bool:
-    """Whether a folder, or the nearest above it that is there, takes new files, and so do the
-    folders in it: a root that was here before may have left some."""
-    if not place.is_absolute():  # it would be another one for each process
+def is_writable(path: Path) -> bool:
+    """Whether a folder and its subfolders can be written to. Subfolders may have been created by
+    root. If the folder does not exist, its nearest existing parent is checked."""
+    if not path.is_absolute():  # it would be another folder for each process
         return False
     # os.path.exists() never raises.
-    there = next(at for at in (place, *place.parents) if os.path.exists(at))  # noqa: PTH110
-    if not _is_open(there):
+    existing = next(part for part in (path, *path.parents) if os.path.exists(part))  # noqa: PTH110
+    if not _is_open(existing):
         return False
-    below = [entry.path for entry in os.scandir(there) if entry.is_dir()] if there == place else []
-    return all(map(_is_open, below))
+    if existing != path:
+        return True
+    return all(_is_open(entry.path) for entry in os.scandir(path) if entry.is_dir())
 
 
 def _is_open(folder: str | Path) -> bool:

@@ -53,8 +53,8 @@ def is_up() -> bool:
 
 
 def run(job: str, root: Path, arguments: str) -> int:
-    """The exit code of a job in the run folder `root`, its output in `<job>.log` there; `arguments`
-    as JSON."""
+    """Run a job in the run folder `root` and return its exit code. Its output goes to `<job>.log`
+    there; `arguments` are JSON."""
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
@@ -79,15 +79,15 @@ def run(job: str, root: Path, arguments: str) -> int:
 
 
 def _serve() -> None:
-    """Fork a job for each line of stdin, and answer with its exit code; what imports say is for
-    nobody, but why one fails."""
+    """Fork a job for each line of stdin, and print its exit code. Output of imports is discarded;
+    only an import error is reported."""
     answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)
     try:
         for name in IMPORTED:
             import_module(name)
-    except Exception as error:
+    except Exception as error:  # raised again: whoever waits is told why, and this process ends
         print(f"{type(error).__name__}: {brief(error)}", file=answers, flush=True)
         raise
     for line in sys.stdin:
@@ -100,7 +100,7 @@ def _serve() -> None:
 
 
 def _job(job: str, root: str, arguments: str) -> int:
-    """The fork's side: a job as kotune.worker.jobs has it, whatever happens in it."""
+    """Run a job in the fork, as kotune.worker.jobs does, and return its exit code. Never raises."""
     from kotune.worker import jobs
 
     try:

@@ -1,9 +1,9 @@
-"""A command that ends when kotune ends, however that ends: a killed run leaves nobody at work in
-its folder.
+"""Starts commands that end when kotune ends, even if kotune is killed. So no process keeps working
+in the folder of a killed run.
 
-`python -m kotune.worker.tether PID COMMAND...` asks the kernel to kill the command when process
-PID, its parent, dies. Only Linux can (PR_SET_PDEATHSIG, prctl(2)); elsewhere a child outlives a
-`kill -9` of kotune, and is to be ended by hand."""
+`python -m kotune.worker.tether PID COMMAND...` makes the kernel kill the command when process PID,
+its parent, dies. Only Linux can do that (PR_SET_PDEATHSIG, prctl(2)). On other systems a child
+survives a `kill -9` of kotune and must be ended by hand."""
 
 import ctypes
 import os
@@ -19,8 +19,7 @@ from kotune.worker.environment import environment
 from kotune.worker.places import caches, compiled
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-# -P: neither the current folder nor a script's own is searched for modules.
-PYTHON = [sys.executable, "-P"]
+PYTHON = [sys.executable, "-P"]  # -P: no modules from the current folder or the script's folder
 
 
 def start(
@@ -31,10 +30,11 @@ def start(
     keeps: bool = True,
     **more: Any,
 ) -> "subprocess.Popen[str]":
-    """`command` in `folder`, its output in `log`, a file or subprocess.PIPE. It has a session of
-    its own: Ctrl-C is for kotune alone to act upon. No file of `folder` takes the place of a
-    module: of tether's, of the command's or of its workers'. `over`: variables beside those of
-    every child; `keeps`: whether `folder` may hold its caches."""
+    """Start `command` in `folder`, with its output in `log`, a file or subprocess.PIPE.
+
+    It gets its own session, so only kotune receives Ctrl-C. No file in `folder` can replace a
+    module of tether, of the command or of its workers. `over` are environment variables in addition
+    to those of every child. `keeps` is whether `folder` may hold its caches."""
     own = {**environment(), **(caches(folder) if keeps else compiled()), **(over or {})}
     tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(
@@ -50,24 +50,25 @@ def start(
 
 
 def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
-    """Ask the child to end, wait `grace` seconds, then kill it and the workers that it started."""
+    """Send SIGTERM to the child, wait `grace` seconds, then kill it and the workers that it
+    started. Without `grace`, kill at once."""
     try:
         if grace and child.poll() is None:
             child.terminate()
             child.wait(grace)
     except subprocess.TimeoutExpired:
         pass
-    finally:  # also where a second Ctrl-C cuts the waiting short
+    finally:  # also if a second Ctrl-C interrupts the wait
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
 
 def tie(parent: int) -> None:
-    """End this process when `parent` dies, which it must be a child of."""
+    """End this process when `parent` dies. It must be a child of `parent`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before it was asked about
+        if os.getppid() != parent:  # the parent died before prctl()
             os._exit(1)
 
 

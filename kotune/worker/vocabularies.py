@@ -1,9 +1,11 @@
-"""tokenizers (0.23) opens whatever file a text in the place of a vocabulary or of merges names. In
-a child of ours it opens one of a model's own folder alone, whoever asks:
-kotune.models.tokenizer_files refuses such a text before; this is the second lock.
+"""Restricts the files that tokenizers opens as a vocabulary.
 
-kotune/worker/startup imports it as soon as somebody has imported tokenizers, Axolotl's own workers
-too."""
+If a vocabulary or merges is a text, tokenizers (0.23) opens the file of that name. In a child
+process of kotune it may only open a file of a model's folder. kotune.models.tokenizer_files refuses
+such a text earlier; this is the second barrier.
+
+kotune/worker/startup imports this module as soon as tokenizers is imported, also in Axolotl's own
+workers."""
 
 import stat
 from collections.abc import Callable
@@ -11,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("BPE", "Unigram", "WordLevel", "WordPiece")
-BESIDE = ("tokenizer_config.json", "config.json")  # one of them lies in every model's folder
+BESIDE = ("tokenizer_config.json", "config.json")  # every model's folder has one of them
 
 
 def lock(models: Any) -> None:
-    """Put guarded classes in the place of those of the module `tokenizers.models`; what they make
-    is of those all the same."""
+    """Replace the classes of the module `tokenizers.models` by guarded ones. Their instances are
+    still of the original classes."""
     for name in NAMES:
         if not isinstance(plain := getattr(models, name), _Guarded):
             setattr(models, name, _guarded(name, plain))
 
 
 class _Guarded(type):
-    """So that isinstance() is true of what the library makes itself."""
+    """Metaclass of the guarded classes. isinstance() is true for instances of the original
+    class."""
 
     plain: type
 
@@ -33,8 +36,8 @@ class _Guarded(type):
     def __getattr__(cls, name: str) -> Any:
         return getattr(cls.plain, name)
 
-    def __call__(cls, *given: Any, **named: Any) -> Any:
-        return _checked(cls.plain)(*given, **named)
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _checked(cls.plain)(*args, **kwargs)
 
 
 def _guarded(name: str, plain: Any) -> type:
@@ -47,23 +50,23 @@ def _guarded(name: str, plain: Any) -> type:
 
 
 def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
-    def checked(*given: Any, **named: Any) -> Any:
-        for value in (*given[:2], named.get("vocab"), named.get("merges")):
-            if isinstance(value, (str, bytes, Path)) and not is_a_models(Path(str(value))):
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for value in (*args[:2], kwargs.get("vocab"), kwargs.get("merges")):
+            if isinstance(value, (str, bytes, Path)) and not is_in_model(Path(str(value))):
                 raise ValueError(
-                    "a file that is not the model's own is named as its vocabulary:"
+                    "the model's vocabulary names a file outside a model's folder:"
                     f" {str(value)[:80]!r}"
                 )
-        return call(*given, **named)
+        return call(*args, **kwargs)
 
     return checked
 
 
-def is_a_models(file: Path) -> bool:
-    """Whether a file, which must be one that ends, lies in the folder of some model."""
+def is_in_model(file: Path) -> bool:
+    """Whether this is a regular file in the folder of some model."""
     try:
         return stat.S_ISREG(file.stat().st_mode) and any(
             (file.parent / name).is_file() for name in BESIDE
         )
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return False

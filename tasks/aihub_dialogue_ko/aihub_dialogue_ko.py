@@ -20,7 +20,7 @@ from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record
 from kodata.control_text import is_whole
 from kodata.errors import DataError
-from kodata.scored import chosen, place, records
+from kodata.scored import Splits, chosen, place, records
 
 __all__ = ["choices", "dataset", "process_results", "question", "target"]
 
@@ -33,7 +33,7 @@ def dataset(
     data_path: str | dict[str, str] | None = None,
     test_share: float | None = None,
     **_: object,
-) -> dict[str, Any]:
+) -> Splits:
     """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
     import datasets
 

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, question
 from kodata.metrics.metrics import aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.scored import chosen, dataset
 
 __all__ = [
@@ -55,7 +55,7 @@ def target(doc: Record) -> int:
     return list(LABELS).index(doc["label"])
 
 
-def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
     """Per-item values from the three log-likelihoods. Raises ValueError where a model gives no
     finite number."""
     gold, predicted = target(doc), chosen(doc, results)

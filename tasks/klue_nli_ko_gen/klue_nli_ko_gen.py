@@ -9,13 +9,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, answer, question
 from kodata.metrics.metrics import NO_ANSWER, aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.scored import dataset, final_answer, hangul_share, thought
 
 __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]
@@ -27,12 +27,12 @@ LONGEST = 300
 _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but not 포함의
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """Per-item values. What is no valid answer is wrong; an item without a thought is not asked how
     long it is and in which language."""
     said, thinking, gold = final_answer(results[0]), thought(results[0]), WORDS.index(answer(doc))
     told, mentioned = strict(said or ""), flexible(said or "")
-    values: dict[str, Any] = {
+    values: Ingredients = {
         "acc": float(told == gold),
         "acc_flexible": float(mentioned == gold),
         "macro_f1": (gold, NO_ANSWER if told is None else told),

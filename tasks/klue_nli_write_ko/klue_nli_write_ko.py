@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -20,7 +19,8 @@ from kodata.card import Record
 from kodata.metrics import nli_judge
 from kodata.metrics.metrics import aggregation
 from kodata.metrics.naturalness.signals import NAMES, items
-from kodata.scored import final_answer
+from kodata.metrics.resampling import Ingredients
+from kodata.scored import Splits, final_answer
 from kodata.text import folded
 
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
@@ -32,9 +32,7 @@ LONGEST = 1_000  # characters of an answer that are judged, five times the longe
 _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
 
 
-def dataset(
-    source: str, data_path: str | dict[str, str] | None = None, **_: object
-) -> dict[str, Any]:
+def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> Splits:
     """The scored split, as kodata.scored.dataset() tells; each doc says which source it is from."""
     nli_judge.prepare(source, scored.place(source, data_path))
     found = scored.dataset(source, data_path)
@@ -51,7 +49,7 @@ def answer(doc: Record) -> str:
     return klue_nli.answer(doc, "write")
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """Per-item values. A sentence that is degenerate stands in no relation, whatever the classifier
     would say; where more than a tenth are, the signals of naturalness say nothing."""
     said = final_answer(results[0])

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -19,8 +18,9 @@ from kodata import scored
 from kodata.card import Record
 from kodata.klue_nli import LABELS, WORDINGS, worded
 from kodata.metrics.metrics import aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.records import drawer
-from kodata.scored import chosen
+from kodata.scored import Splits, chosen
 
 agreement, wording_agreement, order_agreement = map(
     aggregation, ("agreement", "wording_agreement", "order_agreement")
@@ -55,7 +55,7 @@ COMPARED: dict[str, tuple[str, ...]] = {
 
 def dataset(
     source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object
-) -> dict[str, Any]:
+) -> Splits:
     """So many premises of the scored split, those of the lowest draws, whatever --limit says;
     premise by premise, item by item. `data_path` as in kodata.scored.dataset()."""
     import datasets
@@ -103,12 +103,12 @@ def target(doc: Record) -> int:
     return list(LABELS).index(doc["label"])
 
 
-def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
     """What the doc gives to each metric that it is asked for. Raises ValueError where a model gives
     no finite number."""
     gold, predicted, prompt = target(doc), chosen(doc, results), doc["prompt"]
     turned = doc["label"] == "contradiction"
-    found: dict[str, Any] = {
+    found: Ingredients = {
         metric: (doc["premise"], doc["item"], len(prompts), gold, predicted)
         for metric, prompts in COMPARED.items()
         if prompt in prompts and (turned or SWAP not in prompts)

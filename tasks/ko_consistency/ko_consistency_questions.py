@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import scored
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.paraphrases import answer, question
-from kodata.scored import final_answer
+from kodata.scored import Splits, final_answer
 from kodata.text import folded
 
 __all__ = [
@@ -74,22 +75,20 @@ _UNIT = re.compile(
 _ENDING = re.compile("[이가은는을를과와의로도만에요야다죠지라뿐]?|으로|뿐?(?:이|입|예|인|임|였).*")
 
 
-def dataset(
-    source: str, data_path: str | dict[str, str] | None = None, **_: object
-) -> dict[str, Any]:
+def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> Splits:
     """The questions, group by group. `data_path` as in kodata.scored.dataset()."""
     found = scored.dataset(source, data_path)["test"]
     ways = Counter(found["group"])
     return {"test": found.add_column("ways", [ways[name] for name in found["group"]])}
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """What the doc gives to each metric; nothing to those of right answers where none is known.
     `unfinished`: the model was still thinking when it was stopped."""
     final = final_answer(results[0])
     said, group, ways = folded(final or ""), doc["group"], doc["ways"]
     text = said[:COMPARED]
-    found: dict[str, Any] = {"empty": float(not said), "unfinished": float(final is None)}
+    found: Ingredients = {"empty": float(not said), "unfinished": float(final is None)}
     found["same_answer"] = (group, group, ways, "", text)
     for metric in ("answer_overlap", "answer_overlap_between", "answer_overlap_gain"):
         found[metric] = (group, ways, text)

@@ -8,13 +8,13 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
 from kodata.metrics.naturalness.signals import is_empty_or_label, items
+from kodata.metrics.resampling import Ingredients
 from kodata.naturalness import answer, question
 from kodata.scored import dataset, final_answer
 
@@ -23,7 +23,7 @@ __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 rate, void = aggregation("hangul"), aggregation("void")  # all signals are summed up alike
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """The faults and signals, each (guid, count, out of, empty). `unfinished`: a thought was opened
     and not closed; such an answer counts as empty and as unended. `length` in characters. Thoughts
     are no part of an answer."""

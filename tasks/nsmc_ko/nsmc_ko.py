@@ -7,12 +7,12 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
+from kodata.metrics.resampling import Ingredients
 from kodata.nsmc import LABELS, question
 from kodata.scored import chosen, dataset
 
@@ -31,7 +31,7 @@ def target(doc: Record) -> int:
     return list(LABELS).index(doc["label"])
 
 
-def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
     """Per-item values from the two log-likelihoods. Raises ValueError where a model gives no finite
     number."""
     gold, predicted = target(doc), chosen(doc, results)

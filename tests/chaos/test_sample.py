@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from kotune.display.progress import OutOfMemory
 from kotune.errors import StageError
 from kotune.runs.events import read_metrics
+from kotune.runs.records import Event
 from kotune.train import training
 from tests.chaos import faulty
 from tests.chaos.victim import ADAPTER, ENVIRONMENT, SAVED, STEPS, Victim
@@ -124,7 +126,7 @@ def test_a_loss_that_is_nan_stops_training_at_the_step_that_logs_it(
     ):
         list(training.train(victim.root, {"fault": "nan"}))
     assert victim.step() == SAVED
-    assert read_metrics(victim.root / "metrics.jsonl")[-1]["step"] == SAVED + 2
+    assert read_metrics(victim.root / "metrics.jsonl")[-1].step == SAVED + 2
 
 
 @pytest.mark.slow
@@ -133,8 +135,9 @@ def test_out_of_memory_goes_on_with_smaller_micro_batches_to_the_same_number_of_
 ) -> None:
     monkeypatch.setattr(training, "COMMAND", faulty.command("memory", 8))
     events = list(training.train(victim.root, {"fault": "memory"}))
-    assert [e["micro_batch_size"] for e in events if e["event"] == "out_of_memory"] == [8]
-    assert events[-1]["step"] == events[-1]["max_steps"] == STEPS
+    assert [e.micro_batch_size for e in events if isinstance(e, OutOfMemory)] == [8]
+    last = events[-1]
+    assert isinstance(last, Event) and last.step == last.max_steps == STEPS
 
 
 @pytest.mark.slow

@@ -104,8 +104,8 @@ class Victim:
         run = Run(self.root)
         run.update(
             stages={
-                name: record
-                for name, record in run.record()["stages"].items()
+                name: record.as_json()
+                for name, record in run.record().stages.items()
                 if name not in stages
             }
         )
@@ -121,19 +121,19 @@ class Victim:
     def is_done(self, stage: str) -> bool:
         """Whether the stage is on record: a kill may come when only the command's end is
         missing."""
-        return stage in Run(self.root).record()["stages"]
+        return stage in Run(self.root).record().stages
 
     def step(self) -> int:
         return last_good_step(self.root / "checkpoints")
 
     def reached(self) -> int:
-        return max(
-            (int(event["step"]) for event in read_metrics(self.root / "metrics.jsonl")), default=0
-        )
+        return max((event.step for event in read_metrics(self.root / "metrics.jsonl")), default=0)
 
     def losses(self) -> list[tuple[int, float]]:
         return [
-            (e["step"], e["loss"]) for e in read_metrics(self.root / "metrics.jsonl") if "loss" in e
+            (e.step, e.loss)
+            for e in read_metrics(self.root / "metrics.jsonl")
+            if e.loss is not None
         ]
 
     def digest(self, *names: str) -> str:

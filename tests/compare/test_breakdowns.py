@@ -7,7 +7,7 @@ import pytest
 
 from kodata.metrics.metrics import MEAN
 from kotune.compare import paired
-from kotune.compare.breakdowns import breakdowns, lengths, parts
+from kotune.compare.breakdowns import RightShares, breakdowns, lengths, parts
 from kotune.compare.comparison import comparisons
 from kotune.compare.result import Result
 from kotune.display.phrases import LANGUAGES, Phrases
@@ -31,7 +31,7 @@ def test_each_part_is_the_comparison_of_its_items_alone() -> None:
     kinds = ["x"] * 600 + ["y"] * 300 + [None] * 60
     clusters = [number // 3 for number in range(960)]
     a, b = (rng.random(960) < rate for rate in (0.5, 0.6))
-    pairs = list(zip(map(float, a), map(float, b), strict=True))
+    pairs = list(map(RightShares, map(float, a), map(float, b)))
     for name, part in zip("xy", parts(pairs, clusters, kinds, "xy"), strict=True):
         at = [place for place, kind in enumerate(kinds) if kind == name]
         one, other = ([pairs[place][side] for place in at] for side in (0, 1))
@@ -44,7 +44,12 @@ def test_each_part_is_the_comparison_of_its_items_alone() -> None:
 
 
 def test_a_kind_within_one_cluster_has_no_interval() -> None:
-    (part,) = parts([(0, 1), (0, 1), (1, 0)], ["p", "p", "q"], ["x", "x", None], ["x"])
+    (part,) = parts(
+        [RightShares(0, 1), RightShares(0, 1), RightShares(1, 0)],
+        ["p", "p", "q"],
+        ["x", "x", None],
+        ["x"],
+    )
     assert part[:3] == (0, 1, 1)
     assert np.isnan(part.ci_low) and (part.n, part.groups) == (2, 1)
 
@@ -87,7 +92,7 @@ def test_a_comparison_is_broken_down_by_source_length_and_votes(tmp_path: Path) 
         some = [one.part for one in told[:7] if one.kind == kind]
         assert sum(part.n for part in some) == n
         whole = sum(part.n * part.difference for part in some) / n
-        assert whole == pytest.approx(found[0].found.difference)
+        assert whole == pytest.approx(found[0].paired.difference)
     row = told[0].row()
     keys = "task a b metric kind value value_a value_b difference ci_low ci_high n groups"
     assert list(row) == keys.split()
@@ -105,12 +110,12 @@ def test_each_task_has_one_table_that_says_its_intervals_are_not_adjusted(
 ) -> None:
     result = Result.of(load([finished(tmp_path / "a", MADE)]))
     assert [row["kind"] for row in result.as_json()["breakdowns"]] == [
-        one.kind for one in result.broken_down
+        one.kind for one in result.breakdowns
     ]
     say = Phrases(language)
     (table,) = [
         table
-        for table in Report(result, say).judged()
+        for table in Report(result, say).results()
         if table.title == say("breakdown", task="nli_sample_ko", metric="acc")
     ]
     assert (len(table.rows), len(table.head)) == (7, 7)

@@ -52,9 +52,9 @@ def test_base_is_compared_with_tuned_and_then_tuned_with_tuned(tmp_path: Path) -
         (m, *pair) for pair in sides for m in metrics
     ]
     scores = read_json(tmp_path / "a" / "scores.json")["nli_sample_ko"]
-    assert found[0].found.value_a == pytest.approx(scores["base"]["acc"]["value"])
-    assert found[0].found.value_b == pytest.approx(scores["tuned"]["acc"]["value"])
-    assert (found[0].found.n, found[0].found.groups) == (120, 40)
+    assert found[0].paired.value_a == pytest.approx(scores["base"]["acc"]["value"])
+    assert found[0].paired.value_b == pytest.approx(scores["tuned"]["acc"]["value"])
+    assert (found[0].paired.n, found[0].paired.groups) == (120, 40)
     assert [one.is_lower_better for one in found[:4]] == [False, False, False, True]
 
 
@@ -63,10 +63,10 @@ def test_holm_adjusts_over_the_primary_metrics_of_all_comparisons_and_no_others(
 ) -> None:
     found = comparisons(two(tmp_path))
     primaries = [one for one in found if one.metric == "acc"]
-    expected = paired.holm([one.found.p_value for one in primaries])
+    expected = paired.holm([one.paired.p_value for one in primaries])
     assert [one.p_holm for one in primaries] == expected
     assert {one.p_holm for one in found if one.metric != "acc"} == {None}
-    assert expected[0] > primaries[0].found.p_value
+    assert expected[0] > primaries[0].paired.p_value
 
 
 def test_signals_that_nobody_has_judged_are_not_compared(
@@ -88,8 +88,8 @@ def test_faults_of_naturalness_are_compared_and_its_signals_are_not() -> None:
 def test_only_items_that_both_were_asked_are_compared_and_the_rest_is_told(tmp_path: Path) -> None:
     runs = two(tmp_path, b=Made(model="other", first=10, premises=50))
     between = comparisons(runs)[-1]
-    assert (between.found.n, between.found.groups) == (90, 30)
-    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    assert (between.paired.n, between.paired.groups) == (90, 30)
+    told = {row.what: (row.a, row.b) for row in differences(*runs)}
     assert told == {"nli_sample_ko items that the other was not asked": (30, 60)}
 
 
@@ -122,7 +122,7 @@ def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     manifest["entries"][0]["kept"]["train"] = 399
     write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
-    told = {row["what"]: (row["a"], row["b"]) for row in differences(*runs)}
+    told = {row.what: (row.a, row.b) for row in differences(*runs)}
     assert set(told) == {
         "seed",
         "limit",
@@ -160,10 +160,11 @@ def test_batches_of_answers_are_a_difference_where_they_can_change_one(
         replace(LLAMA, model="x", record=record),
         replace(LLAMA, model=model, record=record),
     )
-    for run, found in zip(runs, ([256], sizes), strict=True):
-        run.scores["nli_sample_ko"]["batches"] = {"base": [32], "tuned": found}
+    for run, tuned in zip(runs, ([256], sizes), strict=True):
+        batches = {"batches": {"base": [32], "tuned": tuned}}
+        run.scores["nli_sample_ko"] = run.scores["nli_sample_ko"].model_copy(update=batches)
     told = [("nli_sample_ko batches of answers", [256], sizes)] if is_told else []
-    assert [(row["what"], row["a"], row["b"]) for row in differences(*runs)] == told
+    assert differences(*runs) == told
 
 
 def test_two_models_alone_are_no_difference(tmp_path: Path) -> None:
@@ -444,12 +445,12 @@ def test_a_run_is_held_against_its_reference_lines_item_by_item(tmp_path: Path) 
         ("acc", "a majority", "a tuned"),
         ("acc", "a hypothesis_only", "a tuned"),
     ]
-    assert told[0].found.value_a == pytest.approx(1 / 3)
-    assert told[0].found.value_b == pytest.approx(
-        runs[0].scores["nli_sample_ko"]["tuned"]["acc"]["value"]
+    assert told[0].paired.value_a == pytest.approx(1 / 3)
+    assert told[0].paired.value_b == pytest.approx(
+        runs[0].scores["nli_sample_ko"].tuned["acc"].value
     )
-    assert (told[0].found.n, told[0].found.groups) == (120, 40)
-    assert [one.p_holm for one in told] == paired.holm([one.found.p_value for one in told])
+    assert (told[0].paired.n, told[0].paired.groups) == (120, 40)
+    assert [one.p_holm for one in told] == paired.holm([one.paired.p_value for one in told])
     before = [one.p_holm for one in comparisons(load([finished(tmp_path / "c"), tmp_path / "b"]))]
     assert [
         one.p_holm for one in comparisons(runs)

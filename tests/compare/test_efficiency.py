@@ -3,18 +3,18 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kotune.compare import paired
-from kotune.compare.efficiency import Price, losses
+from kotune.compare.efficiency import Cost, Efficiency, Loss, Price, losses
 from kotune.compare.result import Result
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.errors import RecipeError
 from kotune.report.cost_tables import costs
 from kotune.runs.finished import load
 from kotune.runs.folder import read_json, write_json
+from kotune.runs.records import Event
 from tests.conftest import Cli
 from tests.finished import Made, finished
 from tests.test_cli import assert_one_message
@@ -28,10 +28,10 @@ def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paired, "RESAMPLES", 500)
 
 
-def told(folder: Path, price: Price | None = None) -> tuple[dict[str, Any], float]:
+def told(folder: Path, price: Price | None = None) -> tuple[Efficiency, float]:
     """The facts of one run, and the points that it gained."""
     result = Result.of(load([folder]), price)
-    return result.efficiency()[0], result.found[0].found.difference * 100
+    return result.efficiency()[0], result.comparisons[0].paired.difference * 100
 
 
 def test_points_are_told_by_minutes_won_and_examples(tmp_path: Path) -> None:
@@ -39,27 +39,22 @@ def test_points_are_told_by_minutes_won_and_examples(tmp_path: Path) -> None:
     fact, gained = told(folder, Price(3600))
     task = "nli_sample_ko"
     # Training took a minute.
-    assert fact["points_per_minute"][task] == pytest.approx(gained, rel=1e-3)
-    assert fact["points_per_won"][task] == pytest.approx(gained / 60, rel=1e-3)  # at a won a second
-    assert fact["samples"] == 800  # two epochs of 400 rows
-    assert fact["points_per_thousand_samples"][task] == pytest.approx(gained / 0.8, rel=1e-3)
+    assert fact.points_per_minute[task] == pytest.approx(gained, rel=1e-3)
+    assert fact.points_per_won[task] == pytest.approx(gained / 60, rel=1e-3)  # at a won a second
+    assert fact.samples == 800  # two epochs of 400 rows
+    assert fact.points_per_thousand_samples[task] == pytest.approx(gained / 0.8, rel=1e-3)
     record = read_json(folder / "run.json")
     record["stages"]["train"]["seconds"] = 0.0
     write_json(folder / "run.json", record)
-    assert told(folder, Price(3600))[0]["points_per_minute"] == {task: None}
+    assert told(folder, Price(3600))[0].points_per_minute == {task: None}
 
 
 def test_money_is_that_of_all_stages_and_dollars_need_a_rate(tmp_path: Path) -> None:
     folder = finished(tmp_path / "a", MADE)
-    assert told(folder)[0]["cost"] is None
-    assert told(folder)[0]["points_per_won"] == {}
-    won = {"won_per_hour": 3600, "won_per_dollar": None, "won": 240.0, "dollars": None}
-    assert told(folder, Price(3600))[0]["cost"] == won
-    assert told(folder, Price(3600, 1200))[0]["cost"] == {
-        **won,
-        "won_per_dollar": 1200,
-        "dollars": 0.2,
-    }
+    assert told(folder)[0].cost is None
+    assert told(folder)[0].points_per_won == {}
+    assert told(folder, Price(3600))[0].cost == Cost(3600, None, 240.0, None)
+    assert told(folder, Price(3600, 1200))[0].cost == Cost(3600, 1200, 240.0, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -75,21 +70,21 @@ def test_tokens_a_character_are_those_counted_before_training_and_no_number_for_
     tmp_path: Path,
 ) -> None:
     folder = finished(tmp_path / "a", MADE)
-    assert told(folder)[0]["tokens_per_character"] == 0.529
+    assert told(folder)[0].tokens_per_character == 0.529
     parity = read_json(folder / "parity.json")
     del parity["content"]
     write_json(folder / "parity.json", parity)
-    assert told(folder)[0]["tokens_per_character"] is None
+    assert told(folder)[0].tokens_per_character is None
 
 
 def test_losses_stand_over_tokens_and_seconds_and_only_numbers_are_told(tmp_path: Path) -> None:
-    found = told(finished(tmp_path / "a", MADE))[0]["losses"]
+    found = [loss.row() for loss in told(finished(tmp_path / "a", MADE))[0].losses]
     assert found[0] == {"step": 5, "tokens": 5000, "seconds": 10.0, "loss": 0.8}
     assert found[-1] == {"step": 40, "tokens": 40_000, "seconds": 80.0, "eval_loss": 0.25}
-    log = {"event": "log", "step": 1, "tokens": 9, "tokens_per_second": 9.0}
-    assert losses(
-        [{**log, "loss": math.nan}, {**log, "eval_loss": math.inf}, {**log, "loss": 1.0}]
-    ) == [{"step": 1, "tokens": 9, "seconds": 1.0, "loss": 1.0}]
+    log = Event(event="log", step=1, tokens=9, tokens_per_second=9.0)
+    values = ({"loss": math.nan}, {"eval_loss": math.inf}, {"loss": 1.0})
+    logs = [log.model_copy(update=value) for value in values]
+    assert losses(logs) == [Loss(1, 9, 1.0, "loss", 1.0)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -136,6 +131,6 @@ def test_a_run_whose_base_model_was_not_asked_says_so_where_it_tells_seconds(
         taken / "scores.json", {task: {**entry, "base_from": "a"} for task, entry in scores.items()}
     )
     result = Result.of(load([asked, taken]), None)
-    assert [fact["base_from"] for fact in result.efficiency()] == [[], ["a"]]
+    assert [facts.base_from for facts in result.efficiency()] == [[], ["a"]]
     notes = [note for note in costs(result, Phrases("en")).notes if "was known from a" in note]
     assert len(notes) == 1 and "(b): what" in notes[0]

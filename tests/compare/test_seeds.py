@@ -11,7 +11,7 @@ from kodata.metrics.metrics import MEAN, METRICS
 from kotune.compare import paired
 from kotune.compare.comparison import comparisons
 from kotune.compare.result import Result
-from kotune.compare.seeds import compare, groups, interval
+from kotune.compare.seeds import Part, compare, groups, interval
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.report.comparison_tables import criteria, seeds
 from kotune.report.report import Report
@@ -60,7 +60,7 @@ def world(
 
 def test_without_items_the_interval_is_welchs() -> None:
     a, b = [0.61, 0.58, 0.64], [0.66, 0.71, 0.69, 0.70]
-    parts = [(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (a, b)]
+    parts = [Part(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in (a, b)]
     low, high, p_value, seen = interval(float(np.mean(b) - np.mean(a)), parts)
     expected = stats.ttest_ind(b, a, equal_var=False)
     assert p_value == pytest.approx(expected.pvalue)
@@ -69,9 +69,9 @@ def test_without_items_the_interval_is_welchs() -> None:
 
 
 def test_no_spread_is_no_difference_or_nothing_known() -> None:
-    assert interval(0.0, [(0.0, 9), (0.0, 2)])[:3] == (0, 0, 1)
-    assert all(map(math.isnan, interval(0.1, [(0.0, 9), (0.0, 2)])))
-    assert all(map(math.isnan, interval(0.1, [(math.nan, 0), (0.1, 2)])))
+    assert interval(0.0, [Part(0.0, 9), Part(0.0, 2)])[:3] == (0, 0, 1)
+    assert all(map(math.isnan, interval(0.1, [Part(0.0, 9), Part(0.0, 2)])))
+    assert all(map(math.isnan, interval(0.1, [Part(math.nan, 0), Part(0.1, 2)])))
 
 
 def test_three_seeds_are_their_mean_with_the_spread_of_items_and_of_seeds() -> None:
@@ -81,9 +81,9 @@ def test_three_seeds_are_their_mean_with_the_spread_of_items_and_of_seeds() -> N
     assert told.difference == pytest.approx(np.mean(b) - np.mean(a))
     sums = (np.mean(b, axis=0) - np.mean(a, axis=0)).reshape(-1, 3).mean(axis=1)
     parts = [
-        (sums.var(ddof=1) / 150, 149),
-        (np.var(of_a, ddof=1) / 3, 2),
-        (np.var(of_b, ddof=1) / 3, 2),
+        Part(sums.var(ddof=1) / 150, 149),
+        Part(float(np.var(of_a, ddof=1)) / 3, 2),
+        Part(float(np.var(of_b, ddof=1)) / 3, 2),
     ]
     assert told[3:6] == pytest.approx(interval(told.difference, parts)[:3], rel=0.1, abs=0.002)
     assert (told.n, told.groups, told.p_mcnemar) == (450, 150, None)
@@ -145,7 +145,7 @@ def test_seeds_of_a_recipe_are_one_group_and_nothing_else_is(tmp_path: Path) -> 
         (rated / "recipe.yml").read_text(encoding="utf-8") + "axolotl: {learning_rate: 1}\n",
     )
     found = groups(three(tmp_path, again, limited, coded, other, data, rated))
-    assert [[one.record["seed"] for one in group] for group in found] == [
+    assert [[one.record.seed for one in group] for group in found] == [
         [42, 7, 8],
         [7],
         [9],
@@ -159,9 +159,11 @@ def test_seeds_of_a_recipe_are_one_group_and_nothing_else_is(tmp_path: Path) -> 
 def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path) -> None:
     runs = three(tmp_path, *(run(tmp_path, seed, "quickstart-deepseek") for seed in SEEDS))
     result = Result.of(runs)
-    assert [len(side.runs) for one in result.found for side in (one.a, one.b)] == [3] * 2 * 3 * 4
+    assert [len(side.runs) for one in result.comparisons for side in (one.a, one.b)] == [
+        3
+    ] * 2 * 3 * 4
     row = result.as_json()["comparisons"][0]
-    values = [one.scores["nli_sample_ko"]["tuned"]["acc"]["value"] for one in runs[:3]]
+    values = [one.scores["nli_sample_ko"].tuned["acc"].value for one in runs[:3]]
     assert row["seeds"]["b"] == [
         {"seed": s, "value": pytest.approx(v)} for s, v in zip(SEEDS, values, strict=True)
     ]
@@ -183,11 +185,11 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
         "1+2+3\u00a0base\u00a0→\u00a01+2+3\u00a0tuned"
     }
     assert result.differences == {one.folder: [] for one in runs[1:]}
-    parts = [told.part for told in result.broken_down if told.kind == "agreement"][:3]
+    parts = [told.part for told in result.breakdowns if told.kind == "agreement"][:3]
     whole = sum(part.n * part.difference for part in parts) / 120
     assert whole == pytest.approx(row["difference"]) and sum(part.n for part in parts) == 120
-    gains = [fact["points_per_minute"]["nli_sample_ko"] for fact in result.efficiency()]
-    bases = [one.scores["nli_sample_ko"]["base"]["acc"]["value"] for one in runs[:3]]
+    gains = [facts.points_per_minute["nli_sample_ko"] for facts in result.efficiency()]
+    bases = [one.scores["nli_sample_ko"].base["acc"].value for one in runs[:3]]
     assert gains[:3] == pytest.approx(
         [100 * (v - b) for v, b in zip(values, bases, strict=True)], rel=1e-3
     )
@@ -215,7 +217,7 @@ def test_other_seeds_of_another_recipe_are_told(tmp_path: Path) -> None:
     result = Result.of(
         three(tmp_path, *(run(tmp_path, seed, "quickstart-deepseek") for seed in (1, 2, 3)))
     )
-    told = [[row["what"] for row in rows] for rows in result.differences.values()]
+    told = [[row.what for row in rows] for rows in result.differences.values()]
     assert told == [[], [], ["seed"], ["seed"], ["seed"]]
 
 
@@ -225,7 +227,7 @@ def test_a_report_shows_the_seeds_and_whose_answers_are_quoted(
 ) -> None:
     say = Phrases(language)
     report = Report(Result.of(three(tmp_path)), say)
-    assert say("seeds_title") in [table.title for table in report.judged()]
+    assert say("seeds_title") in [table.title for table in report.results()]
     assert [report.sides(found) for found in report.changes] == [
         "nli_sample_ko:"
         f" 1\u00a0{say.word('variants', 'base')}\u00a0→\u00a01\u00a0{say.word('variants', 'tuned')}"

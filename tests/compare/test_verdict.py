@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kodata.metrics.metrics import MEAN
-from kotune.compare.comparison import Comparison, Side
+from kotune.compare.comparison import Comparison, Difference, Side
 from kotune.compare.paired import Paired, compare
 from kotune.compare.result import Result, titles
 from kotune.compare.verdict import doubted_by, outcome
@@ -244,7 +244,7 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     clear = line("majority", difference=0.331, ci_low=0.2, ci_high=0.4)
     unclear = line("hypothesis_only", difference=0.02, ci_low=-0.01, ci_high=0.05, p_holm=0.2)
     below = line("overlap", difference=-0.033, ci_low=-0.05, ci_high=-0.012)
-    result = Result(runs, [], titles(runs), {}, lines=[below, unclear, clear])
+    result = Result(runs, [], titles(runs), {}, baselines=[below, unclear, clear])
     (told,) = verdicts(result, SAY["en"])
     assert told.outcome == "worse"
     assert (
@@ -257,7 +257,7 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     (korean,) = verdicts(result, SAY["ko"])
     assert korean.text.index("+33.1") < korean.text.index("+2.0") < korean.text.index("-3.3")
     assert (
-        verdicts(Result(runs, [], titles(runs), {}, lines=[clear]), SAY["en"])[0].outcome
+        verdicts(Result(runs, [], titles(runs), {}, baselines=[clear]), SAY["en"])[0].outcome
         == "better"
     )
 
@@ -270,9 +270,7 @@ def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(
     )
     assert any("this adapter, not of the model" in note for note in one)
     assert any("these adapters, not of the models" in note for note in both)
-    unlike = Result(
-        runs, [found(runs)], titles(runs), {runs[1].folder: [{"what": "seed", "a": 1, "b": 2}]}
-    )
+    unlike = Result(runs, [found(runs)], titles(runs), {runs[1].folder: [Difference("seed", 1, 2)]})
     assert notes(unlike, SAY["en"])[0].startswith("NOT THE SAME")
 
 
@@ -294,7 +292,7 @@ def test_figures_are_written_as_people_read_them() -> None:
         "-",
         "-",
     ]
-    assert (amount(0.031, 100), amount(0.031, 100, nearest=0.0002), amount(-0.0001, 100)) == (
+    assert (amount(0.031, True), amount(0.031, True, nearest=0.0002), amount(-0.0001, True)) == (
         "3.1",
         "3.10",
         "0.0",

@@ -7,6 +7,7 @@ import pytest
 
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.report.lines import doubts
+from kotune.runs.records import Doubted
 from tests.conftest import ROOT
 
 HOSTILE = ("{kind:>2000000000}", "{kind.__class__.__mro__}", "{kind!r}", "{", "{0}", "{step}")
@@ -19,7 +20,8 @@ def test_a_name_that_we_have_no_word_for_is_shown_and_never_filled(
 ) -> None:
     say = Phrases(language)
     assert say.word("doubts", name) == say.told("doubts", name, kind=name, step=3) == name
-    assert doubts({"warnings": [{"kind": name, "step": 3, "self": 1, "key": 2}]}, say) == [name]
+    warning = Doubted.model_validate({"kind": name, "step": 3, "self": 1, "key": 2})
+    assert doubts([warning], [], say) == [name]
 
 
 def test_a_phrase_of_ours_is_filled_once() -> None:

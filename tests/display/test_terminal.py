@@ -21,6 +21,7 @@ from kotune.display.table import Table, escaped, markdown, show
 from kotune.display.terminal import terminal
 from kotune.errors import StageError
 from kotune.recipe import strict_yaml
+from kotune.runs.records import Event
 from tests.conftest import ROOT, Cli
 from tests.finished import finished
 
@@ -74,8 +75,8 @@ def test_a_console_spells_it_out_in_whatever_it_draws() -> None:
 def test_a_bar_still_moves_on_a_terminal() -> None:
     out = io.StringIO()
     events = [
-        {"event": "start", "step": 0, "max_steps": 2},
-        {"event": "log", "step": 2, "loss": 1.0},
+        Event(event="start", step=0, max_steps=2),
+        Event(event="log", step=2, loss=1.0),
     ]
     Screen(terminal(file=out, force_terminal=True, width=80)).training(events)
     assert "\x1b[" in out.getvalue() and "loss 1.0000" in out.getvalue()

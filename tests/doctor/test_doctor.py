@@ -19,7 +19,7 @@ from kotune.doctor.finding import Finding
 from kotune.doctor.hub import GATED, OPEN
 from kotune.doctor.machine import GIB, InstalledGpu
 from kotune.worker import driver
-from kotune.worker.driver import GpuTrouble
+from kotune.worker.driver import GpuProblem
 from tests.conftest import Cli
 from tests.hub import Fault, StandInHub, running
 
@@ -30,7 +30,7 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     """A hub that gives both models' configurations."""
-    monkeypatch.setattr(hub_checks, "PATIENCE", 0.5)
+    monkeypatch.setattr(hub_checks, "TIMEOUT", 0.5)
     with running({(model, "config.json"): b"{}" for model in (OPEN, GATED)}) as server:
         yield server
 
@@ -68,8 +68,8 @@ def test_a_hub_that_gives_everything_is_ok_and_asked_for_nothing_but_two_heads(
         (Fault("gated"), "hf_other", "warning", "accept the licence at https://[^,]*$"),
         (Fault("gated"), "hf_token", "ok", ""),
         (Fault(401), None, "warning", "set HF_TOKEN"),
-        (Fault(401), "hf_old", "fix", "make a new one"),
-        (Fault(404), "hf_token", "warning", "look at https://"),
+        (Fault(401), "hf_old", "fix", "create one"),
+        (Fault(404), "hf_token", "warning", "check https://"),
     ],
 )
 def test_permission_for_a_gated_model_is_told(
@@ -99,7 +99,7 @@ def test_no_hub_at_all_is_a_warning_and_is_not_asked_for_a_gated_model() -> None
 def test_a_name_server_that_never_answers_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hub_checks, "PATIENCE", 0.2)
+    monkeypatch.setattr(hub_checks, "TIMEOUT", 0.2)
     answered = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: answered.wait())
     assert "no answer within 0.2 s" in found("https://hub.example")["hub"].told
@@ -109,7 +109,7 @@ def test_a_name_server_that_never_answers_is_not_waited_for(
 @pytest.mark.parametrize("value", ["1", "true", "YES"])
 def test_offline_asks_nobody_and_says_so(hub: StandInHub, value: str) -> None:
     told = found(hub, HF_HUB_OFFLINE=value)["hub"]
-    assert (told.state, told.told) == ("warning", "not asked: HF_HUB_OFFLINE is set")
+    assert (told.state, told.told) == ("warning", "not checked: HF_HUB_OFFLINE is set")
     assert hub.asked == []
 
 
@@ -118,7 +118,10 @@ def test_offline_asks_nobody_and_says_so(hub: StandInHub, value: str) -> None:
 )
 def test_an_endpoint_that_is_no_address_is_to_be_fixed(endpoint: str) -> None:
     assert found(endpoint)["hub"] == Finding(
-        "hub", "fix", "HF_ENDPOINT is no address", "give one that begins with https://, or unset it"
+        "hub",
+        "fix",
+        "HF_ENDPOINT is not an address",
+        "give one that begins with https://, or unset it",
     )
 
 
@@ -143,11 +146,11 @@ def test_the_token_is_the_one_that_the_hubs_own_client_would_send(
     for name in ("HF_TOKEN", "HF_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    assert hub_checks.token_at_hand() is None
+    assert hub_checks.find_token() is None
     (tmp_path / "token").write_text("hf_of_file\n", encoding="utf-8")
-    assert hub_checks.token_at_hand() == "hf_of_file"
+    assert hub_checks.find_token() == "hf_of_file"
     monkeypatch.setenv("HF_TOKEN", " hf_of_environment ")
-    assert hub_checks.token_at_hand() == "hf_of_environment"
+    assert hub_checks.find_token() == "hf_of_environment"
 
 
 @pytest.mark.parametrize(
@@ -190,8 +193,8 @@ def test_torch_its_cuda_and_the_driver_must_match(
     monkeypatch: pytest.MonkeyPatch, build: Any, cards: list[InstalledGpu], state: str, told: str
 ) -> None:
     """What the driver's library says of it stands in tests/worker/test_driver.py."""
-    said = GpuTrouble("the driver's own words", "do") if "own words" in told else None
-    monkeypatch.setattr(driver, "trouble", lambda: said)
+    said = GpuProblem("the driver's own words", "do") if "own words" in told else None
+    monkeypatch.setattr(driver, "problem", lambda: said)
     finding = machine.torch_build(build, cards)
     assert finding.state == state and told in finding.told
     assert bool(finding.do) == (state != "ok")
@@ -306,6 +309,6 @@ def test_the_command_line_ends_with_one_where_something_must_be(cli: Cli) -> Non
     done = cli("doctor", HF_HUB_OFFLINE="0", HF_ENDPOINT="nowhere")
     assert done.returncode == 1
     assert re.search(
-        r"^fix +hub +HF_ENDPOINT is no address\n +-> give one", done.stdout, re.MULTILINE
+        r"^fix +hub +HF_ENDPOINT is not an address\n +-> give one", done.stdout, re.MULTILINE
     )
     assert "Traceback" not in done.stderr

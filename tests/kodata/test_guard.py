@@ -326,7 +326,7 @@ def test_doctor_tells_of_an_answer_that_makes_no_sense(monkeypatch: pytest.Monke
             raise TypeError("\x1b[31m")
 
     monkeypatch.setattr("kotune.doctor.hub.build_opener", lambda _: Opener())
-    assert visible(str(doctor_hub.ask("https://hub.example", MODEL, None))) == "\\u001b[31m"
+    assert visible(str(doctor_hub.request("https://hub.example", MODEL, None))) == "\\u001b[31m"
 
 
 def test_a_traceback_of_our_own_reaches_no_terminal_with_what_acts_on_it(tmp_path: Path) -> None:

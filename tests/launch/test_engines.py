@@ -16,7 +16,7 @@ import yaml
 
 from kotune.errors import RecipeError, StageError
 from kotune.launch import engines
-from kotune.launch.engine import TOKENS, Launch, LaunchOptions, Submission, local_places
+from kotune.launch.engine import TOKENS, Launch, LaunchOptions, Submission, local_paths
 from kotune.recipe.reading import load
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.test_cli import assert_one_message
@@ -125,12 +125,14 @@ def test_bad_words_are_one_message_and_write_nothing(cli: Cli, here: Path) -> No
         cli("launch", recipe, "--on", "sky", "--bucket", "runs"), 2, "--bucket s3://NAME"
     )
     assert_one_message(
-        cli("launch", recipe, "--on", "docker", "--bucket", BUCKET), 2, "only SkyPilot takes one"
+        cli("launch", recipe, "--on", "docker", "--bucket", BUCKET),
+        2,
+        "only SkyPilot uses a bucket",
     )
     assert_one_message(
         cli("launch", ROOT / recipe, "--on", "sky", "--bucket", BUCKET),
         2,
-        "is sent this folder alone",
+        "uploads only this folder",
     )
     (here / "cli.py").unlink()
     assert_one_message(
@@ -198,7 +200,7 @@ def test_no_recipe_lays_a_folder_over_the_code_in_the_container(here: Path, path
     try:
         (command,) = prepared("docker", write_recipe(here, text)).commands
     except RecipeError as error:
-        assert path == "runs/.." and "below this folder alone" in str(error)
+        assert path == "runs/.." and "below this folder" in str(error)
         return
     assert (
         command[command.index("--workdir") + 1] == "/inputs" and command[-1] == "/recipe/recipe.yml"
@@ -220,7 +222,7 @@ def test_docker_is_given_nothing_from_outside_this_folder(here: Path, path: str)
     )
     with pytest.raises(
         RecipeError,
-        match=r"a container is given what lies below this folder alone; copy it here, or link",
+        match=r"a container only gets files below this folder; copy it here, or link",
     ):
         prepared("docker", write_recipe(here, text))
 
@@ -247,8 +249,8 @@ def test_what_a_recipe_names_of_this_machines_files_is_found(here: Path) -> None
         "tasks: [nli_sample_ko, nsmc_ko]\n"
     )
     recipe = load(write_recipe(here, text + "data_path: {nsmc: nsmc}\n"))
-    assert local_places(recipe) == [Path("nsmc"), Path("model"), Path("own.jinja")]
-    assert local_places(load(RECIPES[0])) == []
+    assert local_paths(recipe) == [Path("nsmc"), Path("model"), Path("own.jinja")]
+    assert local_paths(load(RECIPES[0])) == []
 
 
 def test_an_image_has_no_names_no_secret_and_nothing_that_is_not_asked_for() -> None:
@@ -487,7 +489,7 @@ def test_a_name_that_an_engine_would_read_as_more_than_a_name_is_one_message(
         here, "model: quickstart-llama\ndata:\n  - source: klue_nli\n    path: 'd:d'\n"
     )
     for recipe in (Path(name), data.relative_to(here)):
-        with pytest.raises(RecipeError, match="a colon or a control character in a path") as caught:
+        with pytest.raises(RecipeError, match="has a colon or a control character") as caught:
             prepared(engine, recipe)
         assert str(caught.value).isprintable()
 

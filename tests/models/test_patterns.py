@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotune.models.patterns import trouble
+from kotune.models.patterns import pattern_problem
 from tests.conftest import bounded_time
 
 NAME = "model.language_model.layers.127.block_sparse_moe.experts.63.self_attn.q_proj.base_layer"
@@ -53,20 +53,20 @@ REFUSED = [
 
 @pytest.mark.parametrize("pattern", TAKEN)
 def test_what_people_write_is_taken(pattern: str) -> None:
-    assert trouble([pattern]) == ""
+    assert pattern_problem([pattern]) == ""
 
 
 @pytest.mark.parametrize("pattern", REFUSED)
 def test_what_may_be_matched_without_end_or_is_no_pattern_is_refused(pattern: str) -> None:
     with bounded_time():
-        told = trouble(["q_proj", pattern])
-    assert "these are taken: names of modules" in told and "\n" not in told and len(told) < 400
+        told = pattern_problem(["q_proj", pattern])
+    assert "accepted are names of modules" in told and "\n" not in told and len(told) < 400
 
 
 def test_many_patterns_are_no_more_than_one() -> None:
-    assert trouble([".*a.*b"] * 25) == ""
-    assert "in over 250,000 ways" in trouble([".*a.*b"] * 26)
-    assert trouble([f"model.layers.{number}.mlp" for number in range(5_000)]) == ""
+    assert pattern_problem([".*a.*b"] * 25) == ""
+    assert "in over 250,000 ways" in pattern_problem([".*a.*b"] * 26)
+    assert pattern_problem([f"model.layers.{number}.mlp" for number in range(5_000)]) == ""
 
 
 def test_such_a_pattern_does_not_end_in_python() -> None:
@@ -99,7 +99,7 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, max_size=14))
 def test_what_is_taken_ends_as_peft_asks_it(parts: list[str]) -> None:
     pattern = "".join(parts)
-    if not trouble([pattern]):
+    if not pattern_problem([pattern]):
         with bounded_time():
             re.match(rf"(.*\.)?({pattern}!)$", NAME)
             re.fullmatch(pattern + "!", NAME)

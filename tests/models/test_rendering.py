@@ -13,7 +13,7 @@ import pytest
 from kotune.errors import RecipeError
 from kotune.models import hub
 from kotune.models.presets import TEMPLATES
-from kotune.models.rendering import harm
+from kotune.models.rendering import template_problem
 from tests.bad_recipes import GOOD
 from tests.conftest import ROOT, write_recipe
 
@@ -70,22 +70,25 @@ def test_a_recipe_with_such_a_template_is_refused_in_little_memory(
     assert done.returncode == 2 and done.stderr.count("error: ") == 1 and told in done.stderr, (
         done.stderr
     )
-    assert "template: `" in done.stderr and "; take out " in done.stderr
+    assert "template: `" in done.stderr and "; remove " in done.stderr
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_our_own_templates_do_no_harm(name: str) -> None:
-    assert harm(TEMPLATES[name].read_text("utf-8")) == ""
+    assert template_problem(TEMPLATES[name].read_text("utf-8")) == ""
 
 
 def test_what_a_template_does_not_take_is_not_judged_here() -> None:
     assert (
-        harm("{{ raise_exception('no system role') }}")
-        == harm("{{ tools.nothing.there }}")
-        == harm("{{ 1 / 0 }}")
+        template_problem("{{ raise_exception('no system role') }}")
+        == template_problem("{{ tools.nothing.there }}")
+        == template_problem("{{ 1 / 0 }}")
         == ""
     )
-    assert harm("{{ strftime_now('%Y') }}{{ messages | tojson(indent=2) }}{% break %}") == ""
+    assert (
+        template_problem("{{ strftime_now('%Y') }}{{ messages | tojson(indent=2) }}{% break %}")
+        == ""
+    )
 
 
 def test_a_models_own_template_is_looked_at_before_a_run_takes_it(

@@ -19,13 +19,13 @@ from kotune.models.refusals import refuse, refuse_config
 from kotune.models.tokenizer_files import (
     ADDED,
     IN_PYTHON,
-    INSTEAD_OF_WORDS,
     KINDS_IN_PYTHON,
-    LARGEST,
+    MAX_BYTES,
+    TEXT_AS_VOCABULARY,
     TOKENIZER_CONFIG,
     TOKENS,
     is_class,
-    unsafe,
+    unsafe_key,
 )
 from tests.conftest import ROOT, Cli, bounded_time, write_recipe
 from tests.hub import MOVING, running
@@ -146,13 +146,13 @@ HONEST: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", HONEST)
 def test_what_honest_tokenizers_say_passes(name: str) -> None:
-    assert unsafe(TOKENIZER_CONFIG, HONEST[name]) is None
+    assert unsafe_key(TOKENIZER_CONFIG, HONEST[name]) is None
 
 
 def test_other_honest_files_pass() -> None:
     named = {"bos_token": token("<s>"), "unk_token": "<unk>", "pad_token": None}
-    assert unsafe(TOKENS, {**named, "additional_special_tokens": ["<a>", token("<b>")]}) is None
-    assert unsafe(ADDED, {"<|im_end|>": 151645, "/etc/passwd": 3}) is None
+    assert unsafe_key(TOKENS, {**named, "additional_special_tokens": ["<a>", token("<b>")]}) is None
+    assert unsafe_key(ADDED, {"<|im_end|>": 151645, "/etc/passwd": 3}) is None
     for model in ("quickstart-llama", "quickstart-deepseek"):
         folder = Path(presets.PRESETS[model].base)
         refuse(str(folder), folder)
@@ -199,7 +199,7 @@ HOSTILE: dict[str, Any] = {
 def test_what_could_lead_elsewhere_is_refused_by_name(tmp_path: Path, key: str) -> None:
     model = own_model(tmp_path)
     put(model, TOKENIZER_CONFIG, **{key: HOSTILE[key]})
-    with pytest.raises(RecipeError, match=rf"its tokenizer_config\.json says `{key}: "):
+    with pytest.raises(RecipeError, match=rf"its tokenizer_config\.json has `{key}: "):
         refuse(str(model), model)
 
 
@@ -208,13 +208,13 @@ def test_what_could_lead_elsewhere_is_refused_by_name(tmp_path: Path, key: str) 
 )
 def test_a_map_of_special_tokens_holds_tokens_alone(key: str) -> None:
     """It is laid over all else, after transformers' own look at paths."""
-    assert unsafe(TOKENS, {"bos_token": "<s>", key: FILE}) == key
-    assert unsafe(ADDED, {"<s>": FILE}) == "<s>"
+    assert unsafe_key(TOKENS, {"bos_token": "<s>", key: FILE}) == key
+    assert unsafe_key(ADDED, {"<s>": FILE}) == "<s>"
 
 
 def test_unknown_keys_pass_where_they_hold_no_text() -> None:
     assert (
-        unsafe(
+        unsafe_key(
             TOKENIZER_CONFIG,
             {"nobody_knows": 1, "nor_this": True, "nor_that": [1, [2.5]], "none": None},
         )
@@ -239,14 +239,14 @@ def test_unknown_keys_pass_where_they_hold_no_text() -> None:
     ],
 )
 def test_a_tokenizer_json_has_words_and_no_files_names(text: str, told: bool) -> None:
-    assert bool(INSTEAD_OF_WORDS.search(text.encode())) == told
+    assert bool(TEXT_AS_VOCABULARY.search(text.encode())) == told
 
 
 def test_the_largest_tokenizer_json_is_looked_at_in_bounded_time() -> None:
     for piece in (b'"abcdef": 123, ', b'"vocab" ', b'"vocab', b" "):
         with bounded_time():
-            assert not INSTEAD_OF_WORDS.search(piece * (35_000_000 // len(piece)))
-    assert LARGEST >= 35_000_000
+            assert not TEXT_AS_VOCABULARY.search(piece * (35_000_000 // len(piece)))
+    assert MAX_BYTES >= 35_000_000
 
 
 def own_model(tmp_path: Path) -> Path:
@@ -265,17 +265,17 @@ def put(model: Path, name: str, **keys: Any) -> None:
         (
             "config.json",
             {"configuration_files": ["config.4.0.0.json"]},
-            "says `configuration_files`",
+            "has `configuration_files`",
         ),
         (
             "config.json",
             {"text_config": {"configuration_files": ["config.4.0.0.json"]}},
-            "says `configuration_files`",
+            "has `configuration_files`",
         ),
         (
             "config.json",
             {"quantization_config": {"quant_method": "bitsandbytes"}},
-            "says `quantization_config`",
+            "has `quantization_config`",
         ),
         (
             "config.json",
@@ -345,7 +345,7 @@ def test_no_tokenizer_reads_the_users_environment(
     )
     done = cli(command[0], recipe, *command[1:], HF_TOKEN=SECRET)
     assert_one_message(
-        done, 2, "names a file" if door == "words" else "says `vocab: '/proc/self/environ'`"
+        done, 2, "names a file" if door == "words" else "has `vocab: '/proc/self/environ'`"
     )
     assert not any(
         SECRET.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()
@@ -358,7 +358,7 @@ def test_no_tokenizer_reads_the_users_environment(
         (
             "tokenizer.json",
             {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}},
-            "cannot take a text",
+            "cannot process a text",
         ),
         ("tokenizer.json", {}, "its tokenizer cannot be loaded"),
         ("config.json", {"hidden_size": "STRANGER"}, "hidden_size"),
@@ -421,13 +421,13 @@ def test_what_a_run_saved_is_judged_before_it_is_loaded(
     (tmp_path / "adapter_config.json").write_text(json.dumps({**ADAPTER, **keys}))
     shutil.copy(Path(presets.PRESETS["quickstart-llama"].base) / "tokenizer_config.json", tmp_path)
     if told:
-        with pytest.raises(RecipeError, match=f"adapter_config.json says `{told}: "):
+        with pytest.raises(RecipeError, match=f"adapter_config.json has `{told}: "):
             refuse_saved("run/model", tmp_path)
         return
     refuse_saved("run/model", tmp_path)
     (tmp_path / TOKENS).write_text('{"vocab": "/dev/ptmx"}')
     with pytest.raises(
-        RecipeError, match=r"model run/model: its special_tokens_map\.json says `vocab: "
+        RecipeError, match=r"model run/model: its special_tokens_map\.json has `vocab: "
     ):
         refuse_saved("run/model", tmp_path)
 
@@ -491,10 +491,10 @@ def test_a_configuration_that_is_not_the_judged_one_is_refused(
     for keys, told in (
         (
             {"max_position_embeddings": 64},
-            "reads max_position_embeddings 64 where its config.json says 2048",
+            "has max_position_embeddings 2048, but transformers reads 64",
         ),
         ({"transformers_weights": "x.safetensors"}, "names other weights"),
-        ({"attn_implementation": "evil/kernels"}, "asks for code from the hub"),
+        ({"attn_implementation": "evil/kernels"}, "requests code from the hub"),
     ):
         (model / "config.4.0.0.json").write_text(json.dumps({**config, **keys}))
         with pytest.raises(RecipeError, match=re.escape(told)):
@@ -503,7 +503,7 @@ def test_a_configuration_that_is_not_the_judged_one_is_refused(
 
 def test_only_a_models_faults_are_blamed_on_it() -> None:
     pytest.importorskip("huggingface_hub")
-    from kotune.models.loading import blaming
+    from kotune.models.loading import model_errors
 
     class PanicException(BaseException):
         pass
@@ -516,11 +516,11 @@ def test_only_a_models_faults_are_blamed_on_it() -> None:
             RecipeError,
             match=r"model m: it fails \((ValueError: x y|PanicException: rust|MemoryError)\)",
         ):
-            with blaming("m", "it fails"):
+            with model_errors("m", "it fails"):
                 raise fault
     for other in (KeyboardInterrupt(), OutOfMemoryError(), RecipeError("own words")):
         with pytest.raises(type(other)) as caught:
-            with blaming("m", "it fails"):
+            with model_errors("m", "it fails"):
                 raise other
         assert caught.value is other
 
@@ -582,8 +582,8 @@ def test_a_tokenizer_in_python_is_refused_by_its_name(tmp_path: Path, name: str)
     """MyT5's byte_maps.json names a file that is read; Rag loads tokenizers out of folders that
     nobody has looked at."""
     for file, told in (
-        (TOKENIZER_CONFIG, "tokenizer_config.json says"),
-        ("config.json", "config.json says"),
+        (TOKENIZER_CONFIG, "tokenizer_config.json has"),
+        ("config.json", "config.json has"),
     ):
         model = own_model(tmp_path / file)
         put(model, file, tokenizer_class=name)
@@ -603,7 +603,7 @@ def test_a_kind_of_model_is_a_word_and_its_tokenizer_no_python(
         auto_map={"AutoConfig": "x.Y"},
         **({"a": [{"model_type": kind}]} if is_inner else {"model_type": kind}),
     )
-    with pytest.raises(RecipeError, match=r"its config\.json says `model_type: "):
+    with pytest.raises(RecipeError, match=r"its config\.json has `model_type: "):
         refuse(str(model), model)
 
 

@@ -19,6 +19,7 @@ from kotune.parity import proof as parity
 from kotune.parity.trained import Trained, load_strategy, read_rows, train_side
 from kotune.recipe import reading
 from kotune.runs.folder import write_text
+from kotune.runs.proof import LabelProof, Parity, TaskProof
 from kotune.runs.task_data import TaskData
 from kotune.train import config as axolotl_config
 from tests.conftest import ROOT, only_records
@@ -76,9 +77,7 @@ def run_folder(
     return root
 
 
-def prove(
-    root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)
-) -> dict[str, Any]:
+def prove(root: Path, monkeypatch: pytest.MonkeyPatch, tasks: tuple[str, ...] = (TASK,)) -> Parity:
     monkeypatch.chdir(root)
     return parity.prove(root, dict.fromkeys(tasks, TaskData()), [TASK])[1]
 
@@ -88,7 +87,7 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = run_folder(tmp_path, name)
-    counted = prove(root, monkeypatch)["lengths"]
+    counted = prove(root, monkeypatch).lengths.as_json()
     _, strategy = load_strategy(root / "axolotl.yml")
     sides = train_side(strategy, read_rows(root / "data" / "train.jsonl", shapes.ITEMS))
     longest = max(len(side.ids) for side in sides)
@@ -110,7 +109,7 @@ def test_examples_that_do_not_fit_are_counted_in_the_models_tokens_and_stop_the_
     ):
         prove(root, monkeypatch)
     write_text(config, config.read_text("utf-8").replace("strategy: raise", "strategy: drop"))
-    assert prove(root, monkeypatch)["lengths"]["too_long"] >= 2
+    assert prove(root, monkeypatch).lengths.too_long >= 2
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
@@ -118,13 +117,14 @@ def test_our_templates_train_and_score_on_the_same_ids(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proof = prove(run_folder(tmp_path, name), monkeypatch, (TASK, "klue_nli_ko"))
-    side = proof["tasks"][TASK]
+    side = proof.tasks[TASK]
     # Of both parts, which are the same here.
-    assert (side["status"], side["items"]) == ("equal", 24)
-    assert proof["labels"] == {"rows": 24, "checked": 24, "status": "answer and end of turn only"}
-    assert proof["shapes"]["rows_kept"] == 24
-    assert proof["tasks"]["klue_nli_ko"] == {"status": "not trained"}
-    trained, scored = side["example"]["trained_ids"], side["example"]["scored_ids"]
+    assert (side.status, side.items) == ("equal", 24)
+    assert proof.labels == LabelProof(rows=24, checked=24, status="answer and end of turn only")
+    assert proof.shapes and proof.shapes.rows_kept == 24
+    assert proof.tasks["klue_nli_ko"] == TaskProof(status="not trained")
+    assert side.example
+    trained, scored = side.example.trained_ids, side.example.scored_ids
     assert trained[: len(scored)] == scored
     tokenizer, _ = load_strategy(tmp_path / "axolotl.yml")
     assert len(trained) == len(scored) + 1
@@ -137,7 +137,7 @@ def test_the_plain_template_of_base_models_trains_and_scores_on_the_same_ids(
 ) -> None:
     template = presets.TEMPLATES["plain"].read_text(encoding="utf-8")
     proof = prove(run_folder(tmp_path, "llama", template), monkeypatch)
-    assert proof["tasks"][TASK]["status"] == "equal"
+    assert proof.tasks[TASK].status == "equal"
 
 
 def test_rows_of_every_data_entry_are_compared_whatever_comes_first(
@@ -146,7 +146,7 @@ def test_rows_of_every_data_entry_are_compared_whatever_comes_first(
     monkeypatch.setattr(shapes, "ITEMS", 5)
     monkeypatch.setattr(shapes, "PER_SHAPE", 0)
     proof = prove(run_folder(tmp_path, "deepseek", forms=("write", "label")), monkeypatch)
-    assert (proof["labels"]["rows"], proof["tasks"][TASK]["items"]) == (48, 5)
+    assert (proof.labels.rows, proof.tasks[TASK].items) == (48, 5)
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
@@ -180,13 +180,13 @@ def test_the_prompt_of_a_written_answer_is_the_trained_one(
     dev = {"data": [{"title": "글", "paragraphs": [{"context": "0년에 비가 왔다.", "qas": qas}]}]}
     write_text(tmp_path / "KorQuAD_v1.0_dev.json", json.dumps(dev))
     monkeypatch.chdir(root)
-    side = parity.prove(root, {"korquad_ko": TaskData(tmp_path)}, ["korquad_ko"])[1]["tasks"][
+    side = parity.prove(root, {"korquad_ko": TaskData(tmp_path)}, ["korquad_ko"])[1].tasks[
         "korquad_ko"
     ]
-    assert (side["status"], side["items"]) == ("equal", 5)
-    example = side["example"]
-    assert example["trained_ids"][: len(example["scored_ids"])] == example["scored_ids"]
-    assert len(example["trained_ids"]) > len(example["scored_ids"]) + 1
+    assert (side.status, side.items) == ("equal", 5)
+    assert (example := side.example)
+    assert example.trained_ids[: len(example.scored_ids)] == example.scored_ids
+    assert len(example.trained_ids) > len(example.scored_ids) + 1
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])
@@ -196,8 +196,8 @@ def test_the_prompts_of_written_words_and_written_hypotheses_are_the_trained_one
     root = run_folder(tmp_path, name, forms=("label", "write"))
     monkeypatch.chdir(root)
     tasks = ("nli_sample_ko_gen", "nli_sample_write_ko")
-    proof = parity.prove(root, dict.fromkeys(tasks, TaskData()), tasks)[1]["tasks"]
-    assert [(proof[task]["status"], proof[task]["items"]) for task in tasks] == [("equal", 24)] * 2
+    proof = parity.prove(root, dict.fromkeys(tasks, TaskData()), tasks)[1].tasks
+    assert [(proof[task].status, proof[task].items) for task in tasks] == [("equal", 24)] * 2
 
 
 ODD = "바늘"  # a word of one late row, which templates below wait for
@@ -244,7 +244,7 @@ def late_row(root: Path, template: str, part: str = "train") -> None:
     write_text(root / "chats" / "test.jsonl", json.dumps({"messages": chats[0]}) + "\n")
 
 
-def prove_chats(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def prove_chats(root: Path, monkeypatch: pytest.MonkeyPatch) -> Parity:
     monkeypatch.chdir(root)
     return parity.prove(root, {"chat_ko": TaskData(root / "chats")}, ["chat_ko"])[1]
 
@@ -270,15 +270,15 @@ def test_labels_of_all_rows_are_looked_at_and_beyond_the_bound_those_of_every_sh
 ) -> None:
     late_row(tmp_path, LLAMA_OURS)
     proof = prove_chats(tmp_path, monkeypatch)
-    assert (proof["labels"]["rows"], proof["labels"]["checked"]) == (403, 403)
-    assert proof["tasks"]["chat_ko"]["items"] == proof["shapes"]["rows_kept"] < 150
+    assert (proof.labels.rows, proof.labels.checked) == (403, 403)
+    assert proof.tasks["chat_ko"].items == proof.shapes.rows_kept < 150
     monkeypatch.setattr(labels, "WORK", 0)
     seen: list[str] = []
     monkeypatch.setattr(labels, "check", lambda row, *_: seen.append(row.guid))
     proof = prove_chats(tmp_path, monkeypatch)
-    assert (proof["labels"]["rows"], proof["labels"]["checked"]) == (
+    assert (proof.labels.rows, proof.labels.checked) == (
         403,
-        proof["shapes"]["rows_kept"],
+        proof.shapes.rows_kept,
     )
     assert "217" in seen and "216" not in seen
 
@@ -453,10 +453,10 @@ def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
     tokenizer, proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])
     rows = read_rows(root / "data" / "train.jsonl", shapes.ITEMS)
     assert (
-        proof["tasks"]["chat_ko"]["status"] == "equal"
-        and proof["tasks"]["chat_ko"]["items"] > len(INDENTS) // 2
+        proof.tasks["chat_ko"].status == "equal"
+        and proof.tasks["chat_ko"].items > len(INDENTS) // 2
     )
-    assert proof["lengths"]["trimmed"] == 0 and proof["labels"]["rows"] >= len(rows)
+    assert proof.lengths.trimmed == 0 and proof.labels.rows >= len(rows)
     _, strategy = load_strategy(root / "axolotl.yml")
     for side in train_side(strategy, rows):
         assert tokenizer.decode(side.turns()[0][:-1]) == side.messages[-1]["content"]
@@ -470,16 +470,16 @@ def test_rows_that_a_template_trims_are_counted_and_so_are_those_of_which_it_tri
     data = indented_chats(root, "llama", trims)
     monkeypatch.chdir(root)
     proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1]
-    assert (proof["tasks"]["chat_ko"]["status"], proof["lengths"]["trimmed"]) == (
+    assert (proof.tasks["chat_ko"].status, proof.lengths.trimmed) == (
         "equal",
-        proof["lengths"]["rows"],
+        proof.lengths.rows,
     )
     last = (
         "(message['content'] | trim if loop.last and not add_generation_prompt else"
         " message['content'])"
     )
     write_text(root / "chat_template.jinja", LLAMA_OURS.replace("message['content']", last))
-    assert parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1]["lengths"]["trimmed"] > 0
+    assert parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1].lengths.trimmed > 0
 
 
 def test_an_indent_that_is_not_trained_with_its_answer_stops_the_run(

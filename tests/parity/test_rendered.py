@@ -80,7 +80,7 @@ def test_a_template_that_waits_for_one_row_to_loop_is_told_with_the_row(
     loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     waits = "{% if 'needle' in messages[0].content %}" + loops + "{% endif %}"
     own = waits + presets.TEMPLATES["llama3"].read_text("utf-8")
-    assert rendering.harm(own) == ""
+    assert rendering.template_problem(own) == ""
     with pytest.raises(
         StageError,
         match=r"train.jsonl:341 \(guid 340\): the template refuses it \(it takes over 0.2 s",
@@ -183,13 +183,13 @@ def test_a_thought_in_a_key_is_for_models_that_think(tmp_path: Path) -> None:
         {"thought": "reasoning_content"},
         "deepseek",
     )
-    assert counted["rows"] == 401
+    assert counted.rows == 401
 
 
 def test_who_asks_about_the_sign_of_a_thought_does_not_end_one(tmp_path: Path) -> None:
     odd = chat("<think>와 </think>는 뭐야?", with_thought("태그다.", "태그"))
     assert (
-        count(tmp_path, tokenizer("deepseek", "deepseek_r1_think"), odd, name="deepseek")["rows"]
+        count(tmp_path, tokenizer("deepseek", "deepseek_r1_think"), odd, name="deepseek").rows
         == 401
     )
 
@@ -223,7 +223,7 @@ def test_ordinary_rows_pass_with_each_presets_template(name: str, tmp_path: Path
             "a",
         ),
     ]
-    assert count(tmp_path, tokenizer(name), odd, name=name)["rows"] == 401
+    assert count(tmp_path, tokenizer(name), odd, name=name).rows == 401
 
 
 TRIMS = TURNS + "{{ m['content'] | trim }}<|eot_id|>{% endfor %}"  # as Llama 3's own
@@ -234,7 +234,7 @@ def test_rows_of_which_a_template_takes_the_indent_are_counted(
     template: str, trimmed: int, tmp_path: Path
 ) -> None:
     odd = chat("코드?", "    return x", "  또?", "\tx")
-    assert count(tmp_path, tokenizer("llama", template), odd)["trimmed"] == trimmed
+    assert count(tmp_path, tokenizer("llama", template), odd).trimmed == trimmed
 
 
 @pytest.mark.parametrize("name", ["llama", "deepseek"])

@@ -9,6 +9,7 @@ import pytest
 from kodata.text import with_thought
 from kotune.parity import shapes
 from kotune.parity.shapes import Sample, shape_of
+from kotune.runs.proof import Shapes
 
 SYSTEM = {"role": "system", "content": "짧게"}
 
@@ -69,7 +70,7 @@ def test_some_of_every_shape_are_kept_and_the_first_of_every_entry() -> None:
     other = {**PLAIN, "source": "nsmc", "form": "label"}
     assert late == [True] * 4 + [False] * 2 + [True] * 4 + [False] * 2
     assert all(sample.takes(other) for _ in range(128)) and not sample.takes(other)
-    assert sample.told() == {"number": 4, "rows_kept": 128 + 8 + 128, "rows_beyond": 0}
+    assert sample.counts() == Shapes(number=4, rows_kept=128 + 8 + 128, rows_beyond=0)
     assert (sample.forms("nsmc"), sample.forms("klue_nli")) == (["label"], [])
 
 
@@ -79,4 +80,4 @@ def test_rows_of_shapes_beyond_the_bound_are_counted(monkeypatch: pytest.MonkeyP
     sample = Sample()
     for number in range(10):
         sample.takes(row("질문?", "네", label=f"{number % 5}"))
-    assert sample.told() == {"number": 3, "rows_kept": 6, "rows_beyond": 4}
+    assert sample.counts() == Shapes(number=3, rows_kept=6, rows_beyond=4)

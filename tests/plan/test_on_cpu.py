@@ -129,7 +129,7 @@ def test_the_cpu_that_is_meant_hides_the_gpu_from_every_child_and_only_meanwhile
 ) -> None:
     monkeypatch.setattr(device, "_is_loaded", lambda: True)
     monkeypatch.setattr(pipeline, "detect_device", device.detect_device)
-    monkeypatch.setattr(driver, "trouble", lambda: pytest.fail("no driver is to be asked"))
+    monkeypatch.setattr(driver, "problem", lambda: pytest.fail("no driver is to be asked"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     seen: list[tuple[str, str]] = []
     monkeypatch.setattr(

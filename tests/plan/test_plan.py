@@ -769,9 +769,9 @@ WHOLE = {
         ),
         (
             {**WHOLE, "num_key_value_heads": 1e308},
-            r"num_key_value_heads: 1e\+308, and no model has over 65,536",
+            r"num_key_value_heads: 1e\+308, but no model has over 65,536",
         ),
-        ({**WHOLE, "hidden_size": 10**400}, "hidden_size: 10.*, and no model has over 100,000,000"),
+        ({**WHOLE, "hidden_size": 10**400}, "hidden_size: 10.*, but no model has over 100,000,000"),
     ],
 )
 def test_a_model_whose_arithmetic_is_not_known_is_refused(

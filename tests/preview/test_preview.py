@@ -19,11 +19,15 @@ from kotune.preview import gather
 from kotune.preview import screen as preview_screen
 from kotune.preview.gather import PreparedData, Seen
 from kotune.preview.tables import tables
+from kotune.preview.tokens import Piece, Shown, Spread, Tokens
 from kotune.recipe import strict_yaml
 from kotune.recipe.reading import load
 from kotune.runs.folder import Run, write_text
 from kotune.runs.job import Job
+from kotune.runs.manifest import Manifest
+from kotune.runs.proof import Content
 from tests.conftest import ROOT, Cli, write_recipe
+from tests.finished import MANIFEST
 from tests.parity.test_proof import run_folder
 from tests.test_cli import assert_one_message
 
@@ -35,26 +39,24 @@ SCRIPT = "<script>alert(1)</script>"
 
 def seen(recipe: str, tokens: int, too_long: int = 0, strategy: str = "raise") -> Seen:
     """A model that needs so many tokens for 100 characters, and one example."""
-    examples = {
-        "number": 10,
-        "median": 20.5,
-        "p95": 30,
-        "longest": 40,
-        "sequence_len": 35,
-        "too_long": too_long,
-        "excess_length_strategy": strategy,
-    }
-    pieces = [
-        ["<s>", 1, False, True],
-        ["뷁\n\n", 3, False, False],
-        [SCRIPT, 2, True, False],
-        ["<e>", 1, True, True],
-    ]
-    shown = [{"guid": SCRIPT, "source": "klue_nli", "form": "label", "pieces": pieces}]
-    content = {"tokens": tokens, "characters": 100}
-    return Seen(
-        recipe, f"model-{recipe}", "own", {"content": content, "examples": examples, "shown": shown}
+    examples = Spread(
+        number=10,
+        median=20.5,
+        p95=30,
+        longest=40,
+        sequence_len=35,
+        too_long=too_long,
+        excess_length_strategy=strategy,
     )
+    pieces = [
+        Piece("<s>", 1, False, True),
+        Piece("뷁\n\n", 3, False, False),
+        Piece(SCRIPT, 2, True, False),
+        Piece("<e>", 1, True, True),
+    ]
+    content = Content(tokens=tokens, characters=100)
+    shown = [Shown(SCRIPT, "klue_nli", "label", pieces)]
+    return Seen(recipe, f"model-{recipe}", "own", Tokens(content, examples, shown))
 
 
 def data(*sides: Seen, policy: str = "drop") -> PreparedData:
@@ -67,7 +69,8 @@ def data(*sides: Seen, policy: str = "drop") -> PreparedData:
     leak = {"source": "klue_nli", "task": "nsmc_ko", "kind": "folded", "rows": 9, "texts": 3}
     between = [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}]
     leaks = {"policy": policy, "found": [leak], "between_tests": between}
-    return PreparedData({"entries": [entry], "leaks": leaks}, list(sides))
+    manifest = {**MANIFEST, "entries": [{**MANIFEST["entries"][0], **entry}], "leaks": leaks}
+    return PreparedData(Manifest.model_validate(manifest), list(sides))
 
 
 def screen(sets: list[PreparedData], language: str = "en", **terminal: Any) -> str:
@@ -110,15 +113,15 @@ def test_the_trained_tokens_are_the_labels_of_the_data_that_axolotl_prepares(
             len(answer),
         )
 
-    def shown(example: dict[str, Any]) -> tuple[str, str, int, int]:
-        trained = [piece for piece in example["pieces"] if piece.trained]
-        texts = ("".join(piece.text for piece in pieces) for pieces in (example["pieces"], trained))
+    def shown(example: Shown) -> tuple[str, str, int, int]:
+        trained = [piece for piece in example.pieces if piece.trained]
+        texts = ("".join(piece.text for piece in pieces) for pieces in (example.pieces, trained))
         return *texts, *(
-            sum(piece.tokens for piece in pieces) for pieces in (example["pieces"], trained)
+            sum(piece.tokens for piece in pieces) for pieces in (example.pieces, trained)
         )
 
-    assert len(looked["shown"]) == 12
-    assert sorted(map(shown, looked["shown"])) == sorted(map(sides, prepared))
+    assert len(looked.shown) == 12
+    assert sorted(map(shown, looked.shown)) == sorted(map(sides, prepared))
 
 
 def test_lengths_and_tokens_a_character_are_those_of_every_example(
@@ -138,24 +141,24 @@ def test_lengths_and_tokens_a_character_are_those_of_every_example(
         config.read_text("utf-8").replace("sequence_len: 1024", f"sequence_len: {known[-1] - 1}"),
     )
     looked = tokens.look(tmp_path, 1)
-    assert looked["examples"] == {
-        "number": 24,
-        "median": (known[11] + known[12]) / 2,
-        "p95": known[22],
-        "longest": known[-1],
-        "sequence_len": known[-1] - 1,
-        "too_long": known.count(known[-1]),
-        "excess_length_strategy": "raise",
-    }
+    assert looked.examples == Spread(
+        number=24,
+        median=(known[11] + known[12]) / 2,
+        p95=known[22],
+        longest=known[-1],
+        sequence_len=known[-1] - 1,
+        too_long=known.count(known[-1]),
+        excess_length_strategy="raise",
+    )
     said = [message["content"] for row in rows for message in row["messages"]]
     alone = sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in said)
-    assert looked["content"] == {"tokens": alone, "characters": sum(map(len, said))}
+    assert looked.content == Content(tokens=alone, characters=sum(map(len, said)))
     monkeypatch.setattr(lengths, "SAMPLE", 9)  # of 24: every third one
     some = [
         message["content"] for row in [*rows[:12:3], *rows[12::3]] for message in row["messages"]
     ]
     assert (
-        lengths.of_contents(tmp_path, tokenizer)["characters"]
+        lengths.of_contents(tmp_path, tokenizer).characters
         == sum(map(len, some))
         < sum(map(len, said))
     )
@@ -227,7 +230,7 @@ def test_recipes_with_the_same_data_share_it_and_others_do_not(tmp_path: Path) -
     for job in jobs:
         job.run.root.mkdir()
     groups = gather._prepared(jobs)
-    assert [group for _, group in groups] == [jobs[:2], jobs[2:]]
+    assert [group.jobs for group in groups] == [jobs[:2], jobs[2:]]
     assert jobs[1].run.path("data").resolve() == jobs[0].run.path("data")
     assert not jobs[2].run.path("data").is_symlink()
 

@@ -12,7 +12,7 @@ import pytest
 from kotune.errors import RecipeError
 from kotune.recipe import reading as recipe
 from kotune.recipe import strict_yaml
-from kotune.recipe.schema import MOST
+from kotune.recipe.schema import MAX_LISTED
 from tests.bad_recipes import GOOD, SECRETS, TOKEN, corpus
 from tests.conftest import ROOT, Cli, write_recipe
 from tests.test_cli import assert_one_message
@@ -42,7 +42,7 @@ def test_a_bad_recipe_is_one_message_that_names_the_place(
         recipe.load(path)
     message = str(caught.value)
     assert told in message
-    assert len(message.splitlines()) <= MOST + 1 and len(message) < 10_000
+    assert len(message.splitlines()) <= MAX_LISTED + 1 and len(message) < 10_000
     assert all(line.startswith(str(path)) for line in message.splitlines())
     assert message.replace("\n", "").isprintable()
     assert TOKEN not in message
@@ -137,7 +137,7 @@ def test_a_template_that_is_no_text_or_no_template_is_told(tmp_path: Path) -> No
     for name, content, told in (
         ("a.jinja", b"\xff", "not UTF-8"),
         ("b.jinja", b"x" * 100_001, "over 100,000 bytes"),
-        ("c.jinja", wrong, r"c.jinja`, line 2: unexpected '}'; mend the template"),
+        ("c.jinja", wrong, r"c.jinja`, line 2: unexpected '}'; correct the template"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(RecipeError, match=told):

@@ -171,7 +171,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "    path: nowhere\n", "data.0.path: `nowhere` does not exist"),
         (
             GOOD.replace("nli_sample", "nsmc") + "    revision: main\n",
-            "data.0.revision: `main` is no commit of the hub; give its 40",
+            "data.0.revision: `main` is not a commit of the hub; give its 40",
         ),
         (
             GOOD + f"    revision: {'a' * 40}\n",
@@ -179,7 +179,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         ),
         (
             GOOD.replace("nli_sample", "nsmc") + f"    path: .\n    revision: {'a' * 40}\n",
-            "data.0.revision: a local copy has no commit; leave out `path` or `revision`",
+            "data.0.revision: a local copy has no commit; give only one of `path`",
         ),
         (GOOD + "    form: lable\n", "data.0.form: unknown form `lable`; did you mean label?"),
         (
@@ -192,8 +192,11 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         ("data: []\nmodel: quickstart-llama\n", "data: must be one entry or more"),
         (GOOD + "seed: true\n", "seed: input should be a valid integer, found `True`"),
         (GOOD + "seed: '5'\n", "seed: input should be a valid integer, found `5`"),
-        (GOOD.replace("quickstart-llama", "''"), "model: `` is no preset"),
-        (GOOD.replace("quickstart-llama", "some/name.git"), "model: `some/name.git` is no preset"),
+        (GOOD.replace("quickstart-llama", "''"), "model: `` is not a preset"),
+        (
+            GOOD.replace("quickstart-llama", "some/name.git"),
+            "model: `some/name.git` is not a preset",
+        ),
         (GOOD.replace("quickstart-llama", "x" * 5000), "File name too long"),
         (GOOD + "    path: recipe.yml\n", "data.0.path: `recipe.yml` "),
         (GOOD + "tasks: [klue_nli_ko, klue_nli_ko]\n", "tasks: a task is named twice"),
@@ -222,7 +225,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         ),
         (
             GOOD + "axolotl:\n  datasets:\n    - type: alpaca\n",
-            "axolotl.datasets.0.type: follows from `data`; only",
+            "axolotl.datasets.0.type: follows from `data`",
         ),
         (GOOD + "axolotl:\n  datasets: alpaca\n", "axolotl.datasets: expected array"),
         (
@@ -248,7 +251,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "data_path: .\n", "data_path: must be a mapping of `key: value` lines, found `.`"),
         (
             GOOD + "template: lama3\n",
-            "template: `lama3` is no template of ours and no file; did you mean llama3?",
+            "template: `lama3` is not a template of kotune's or a file; did you mean llama3?",
         ),
     ],
 )
@@ -286,7 +289,7 @@ def test_any_hub_id_is_a_model(tmp_path: Path, name: str) -> None:
 
 
 def test_any_folder_with_a_model_is_a_model(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no model folder"):
+    with pytest.raises(RecipeError, match="not a preset, a hub id"):
         reading.load(write_recipe(tmp_path, GOOD.replace("quickstart-llama", str(tmp_path))))
     (tmp_path / "config.json").write_text("{}")
     assert reading.load(
@@ -334,7 +337,7 @@ def test_set_changes_one_key_under_the_same_strict_rules(tmp_path: Path) -> None
         ),
         ("data.7.samples=3", "--set data.7: the list has items 0 to 0"),
         ("data.first.samples=3", "--set data.first: the list has items"),
-        ("model.name=x", "there is nothing inside a plain value"),
+        ("model.name=x", "a plain value has no keys"),
         ("sead=1", "sead: unknown key; did you mean seed?"),
     ],
 )

@@ -14,8 +14,8 @@ import pytest
 from kodata import SOURCES
 from kodata.metrics.naturalness.references import reference_values
 from kotune.compare import answers, paired
-from kotune.compare.answers import Changes, Samples, _changes, changes, marked, shortened
-from kotune.compare.calibration import bins, calibrations
+from kotune.compare.answers import Changes, _changes, changes, marked, shortened
+from kotune.compare.calibration import Sureness, bins, calibrations
 from kotune.compare.comparison import Comparison, comparisons
 from kotune.compare.efficiency import Price
 from kotune.compare.result import Result
@@ -29,8 +29,10 @@ from kotune.report.report import Report
 from kotune.report.writing import write, write_as
 from kotune.runs.finished import Finished, load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
+from kotune.runs.proof import LabelProof, Lengths, Parity, TaskProof
+from kotune.runs.records import Answers, Items
 from tests.conftest import Cli
-from tests.finished import Made, finished, samples
+from tests.finished import Made, finished, metric, samples, task_scores
 from tests.test_cli import assert_one_message
 
 pytest.importorskip("jinja2")
@@ -128,17 +130,17 @@ def test_an_answer_is_said_to_be_right_or_wrong_where_it_is_one_or_the_other(
 ) -> None:
     page, text = written(finished(tmp_path / "a", MADE))
     found = changed(tmp_path / "a")
-    assert [example.right for example in found.examples] == [(False, True)] * 3 + [
-        (True, False)
-    ] * 3
+    right = [(example.right_a, example.right_b) for example in found.examples]
+    assert right == [(False, True)] * 3 + [(True, False)] * 3
     assert (
         page.count('<span class="right">, right</span>')
         == page.count('<span class="wrong">, wrong</span>')
         == 6
     )
     assert text.count("- before, wrong: ") == text.count("- after, right: ") == 3
-    assert answers._is_right({"metrics": {"acc": 0.5}}) is None
-    assert answers._is_right({"metrics": {}}) is None
+    some = next(iter(Finished(tmp_path / "a").samples("nli_sample_ko", "base").values()))
+    assert answers._is_right(replace(some, metrics={"acc": 0.5})) is None
+    assert answers._is_right(replace(some, metrics={})) is None
 
 
 def test_no_confusion_where_the_choices_of_the_items_differ(tmp_path: Path) -> None:
@@ -168,24 +170,21 @@ def test_a_judged_metric_of_several_items_is_followed_by_the_items_that_are_righ
     assert (found.metric, found.n) == ("acc", 60)
     base, tuned, items = read_samples(Finished(tmp_path / "a"))
     a, b = (
-        {key: {**sample, "metrics": {}} for key, sample in side.items()} for side in (base, tuned)
+        {key: replace(answer, metrics={}) for key, answer in side.items()} for side in (base, tuned)
     )
-    other = _changes(found.one, a, b, items)
+    other = _changes(found.comparison, a, b, items)
     assert (other.won, other.lost, other.other > 0) == (0, 0, True)
     assert [example.outcome for example in other.examples] == ["other"] * 3
     assert all(example.a != example.b for example in other.examples)
 
 
 def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items() -> None:
-    def figure(value: float | None, n: int) -> dict[str, float | int | None]:
-        return {"value": value, "stderr": None, "n": n}
-
     scores = {
-        "nli_sample_ko": {"base": {"acc": figure(0.25, 900)}, "tuned": {"acc": figure(0.75, 900)}},
-        "ko_naturalness": {
-            "base": {"void": figure(1, 120), "faulty_answers": figure(None, 0)},
-            "tuned": {"void": figure(0, 120), "faulty_answers": figure(7, 12)},
-        },
+        "nli_sample_ko": task_scores({"acc": metric(0.25, 900)}, {"acc": metric(0.75, 900)}),
+        "ko_naturalness": task_scores(
+            {"void": metric(1, 120), "faulty_answers": metric(None, 0)},
+            {"void": metric(0, 120), "faulty_answers": metric(7, 12)},
+        ),
     }
     assert score_lines(scores) == [
         "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
@@ -196,16 +195,19 @@ def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items(
     ]
 
 
+def proof(labels: LabelProof, trimmed: int, **tasks: TaskProof) -> Parity:
+    lengths = Lengths(rows=9, longest=9, sequence_len=9, too_long=0, trimmed=trimmed)
+    return Parity(labels=labels, lengths=lengths, tasks=tasks)
+
+
 def test_what_a_proof_covers_is_told_on_the_screen() -> None:
     told = lines.proven(
-        {
-            "labels": {"rows": 2_718, "checked": 2_718},
-            "lengths": {"trimmed": 3},
-            "tasks": {
-                "nli_sample_ko": {"status": "equal", "items": 1_140},
-                "nsmc_ko": {"status": "not trained"},
-            },
-        }
+        proof(
+            LabelProof(rows=2_718, checked=2_718, status=""),
+            3,
+            nli_sample_ko=TaskProof(status="equal", items=1_140),
+            nsmc_ko=TaskProof(status="not trained"),
+        )
     )
     assert list(told) == [
         "parity labels: the answer and its end of turn alone, in 2,718 of 2,718 rows",
@@ -216,9 +218,9 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
         "parity nli_sample_ko: 1,140 prompts equal, id by id",
         "parity nsmc_ko: not trained on this prompt",
     ]
-    unproven = {"status": "not proven", "trained": ["reply"]}
-    found = {"labels": {"rows": 9_000, "checked": 300}, "lengths": {"trimmed": 0}}
-    told = lines.proven({**found, "tasks": {"aihub_dialogue_ko": unproven}})
+    labels = LabelProof(rows=9_000, checked=300, status="")
+    unproven = TaskProof(status="not proven", trained=["reply"])
+    told = lines.proven(proof(labels, 0, aihub_dialogue_ko=unproven))
     assert list(told) == [
         (
             "parity labels: the answer and its end of turn alone, in 300 of 9,000 rows; the others"
@@ -229,10 +231,8 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
             " (reply)"
         ),
     ]
-    score = {
-        metric: {"acc": {"value": 0.5, "stderr": None, "n": 9}} for metric in ("base", "tuned")
-    }
-    assert score_lines({"nli_sample_ko": {**score, "proven": "not proven"}}) == [
+    score = task_scores({"acc": metric(0.5)}, {"acc": metric(0.5)}, proven="not proven")
+    assert score_lines({"nli_sample_ko": score}) == [
         "nli_sample_ko acc: base 0.500, tuned 0.500 (+0.000, n = 9); NOT PROVEN: not asked as it is"
         " trained"
     ]
@@ -288,7 +288,8 @@ def test_doubts_and_smaller_batches_are_told_on_both(tmp_path: Path, language: s
         {"kind": kind, "step": 17, "n": 23} for kind in ("zero_gradient", "flat_loss")
     ]
     write_json(folder / "run.json", record)
-    told = doubts(record, Phrases(language))
+    read = Finished(folder).record
+    told = doubts(read.warnings, read.halvings, Phrases(language))
     assert ["17" in line and "23" in line for line in told] == [True, True, False]
     assert "31" in told[-1]
     page, text = written(folder, language)
@@ -297,11 +298,9 @@ def test_doubts_and_smaller_batches_are_told_on_both(tmp_path: Path, language: s
         assert line in text.replace("\\", "")
 
 
-def read_samples(run: Finished) -> tuple[Samples, Samples, Samples]:
-    base, tuned, items = (
-        run.samples("nli_sample_consistency_ko", kind) for kind in ("base", "tuned", "items")
-    )
-    return base, tuned, items
+def read_samples(run: Finished) -> tuple[Answers, Answers, Items]:
+    task = "nli_sample_consistency_ko"
+    return run.samples(task, "base"), run.samples(task, "tuned"), run.items(task)
 
 
 def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_asked(
@@ -310,7 +309,7 @@ def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_
     report = both(tmp_path, replace(OTHER, first=5))
     *_, found = report.changes
     assert (found.is_tuning, found.n, found.confusions) == (False, 45, [])
-    assert report.who(found) == ("quickstart-llama, LoRA", "quickstart-deepseek, LoRA")
+    assert report.names_of(found) == ("quickstart-llama, LoRA", "quickstart-deepseek, LoRA")
     for example in found.examples:
         right = [side == [(example.gold, True)] for side in (example.a, example.b)]
         assert right == {"won": [False, True], "lost": [True, False]}[example.outcome]
@@ -328,16 +327,18 @@ def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ
             (series.label[:1], series.dashed, len(series.points)) for series in curves(report, axis)
         ]
         assert told == [("1", False, 8), ("1", True, 1), ("2", False, 8), ("2", True, 1)]
-    card, parity, machine = report.made()[0], *report.made()[-2:]
+    card, parity, machine = report.origins()[0], *report.origins()[-2:]
     names = tuple(report.result.names.values())
-    assert (parity.head[1:], machine.head[1:], report.spent()[0].head[1:]) == (names,) * 3
+    assert (parity.head[1:], machine.head[1:], report.costs()[0].head[1:]) == (names,) * 3
     assert machine.notes == [f"Compared by: ./cli.py compare {tmp_path / 'a'} {tmp_path / 'b'}"]
-    assert (card.title, len(report.made())) == ("Training data", 6)
+    assert (card.title, len(report.origins())) == ("Training data", 6)
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     write_json(tmp_path / "b" / "data" / "manifest.json", {**manifest, "seed": 43})
     titles = [
         table.title
-        for table in Report(Result.of(load([tmp_path / "a", tmp_path / "b"])), report.say).made()
+        for table in Report(
+            Result.of(load([tmp_path / "a", tmp_path / "b"])), report.phrases
+        ).origins()
     ]
     assert [title for title in titles if title.startswith("Training data")] == [
         f"Training data: {n}" for n in names
@@ -374,22 +375,22 @@ def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(
     ((criterion, (group,)),) = spans(report).items()
     assert (criterion, group.title) == ("Reasoning", "nli_sample_ko acc")
     assert [row.figures for row in group.rows] == [
-        f"{100 * one.found.difference:+.1f}" for one in _judged(report)
+        f"{100 * one.paired.difference:+.1f}" for one in _judged(report)
     ]
 
 
 def _judged(report: Report) -> list[Comparison]:
-    return [one for one in report.result.found if one.p_holm is not None]
+    return [one for one in report.result.comparisons if one.p_holm is not None]
 
 
 def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
     report = both(tmp_path)
     empty = [
-        replace(one, found=one.found._replace(value_b=math.nan))
-        for one in report.result.found
+        replace(one, paired=one.paired._replace(value_b=math.nan))
+        for one in report.result.comparisons
         if one.metric != "acc"
     ]
-    result = replace(report.result, found=[*_judged(report), *empty])
+    result = replace(report.result, comparisons=[*_judged(report), *empty])
     for language in LANGUAGES:
         table, *_ = criteria(result, Phrases(language))
         assert [row[2] for row in table.rows] == ["acc*"] * 3
@@ -415,19 +416,16 @@ def test_what_a_card_says_is_said_in_korean_for_every_source(tmp_path: Path) -> 
     manifest = read_json(folder / "data" / "manifest.json")
     manifest["entries"][0]["obliges"] = SOURCES["klue_nli"].CARD.obliges
     write_json(folder / "data" / "manifest.json", manifest)
-    (note,) = Report(Result.of(load([folder])), say).made()[0].notes
+    (note,) = Report(Result.of(load([folder])), say).origins()[0].notes
     assert "출처(KLUE, Park et al. 2021)를 밝히고" in note
 
 
 def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
-    def score(value: float | None) -> dict[str, float | None]:
-        return {"value": value, "stderr": None, "n": 9}
-
-    entry = {
-        "base": {"void": score(0.0), "genitive": score(50.5)},
-        "tuned": {"void": score(1.0), "genitive": score(None)},
-    }
-    without = {variant: {"acc": score(0.5)} for variant in ("base", "tuned")}
+    entry = task_scores(
+        {"void": metric(0.0), "genitive": metric(50.5)},
+        {"void": metric(1.0), "genitive": metric(None)},
+    )
+    without = task_scores({"acc": metric(0.5)}, {"acc": metric(0.5)})
     run: Any = SimpleNamespace(scores={"ko_naturalness": entry, "nli_sample_ko": without})
     (table,) = signals(Result([run], [], {}, {}), Phrases("en"))
     native, translated, hypotheses = (kind["genitive"] for kind in reference_values().values())
@@ -448,12 +446,17 @@ def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
 
 def test_the_bins_of_a_calibration_plot_are_those_of_its_error(tmp_path: Path) -> None:
     (found,) = calibrations(load([finished(tmp_path / "a", MADE)]))
-    for error, side in zip(found.errors, (found.base, found.tuned), strict=True):
+    for error, side in zip(
+        (found.error_base, found.error_tuned), (found.base, found.tuned), strict=True
+    ):
         assert sum(one.n for one in side) == 60
         assert sum(one.n * abs(one.right - one.confidence) for one in side) / 60 == pytest.approx(
             error
         )
-    assert bins([(1.0, 1.0), (0.95, 0.0), (0.5, 1.0)]) == [(0.5, 1.0, 1), (0.975, 0.5, 2)]
+    assert bins([Sureness(1.0, 1.0), Sureness(0.95, 0.0), Sureness(0.5, 1.0)]) == [
+        (0.5, 1.0, 1),
+        (0.975, 0.5, 2),
+    ]
     assert list(calibrations(load([finished(tmp_path / "b", replace(MADE, sure=False))]))) == []
 
 

@@ -162,7 +162,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("KOTUNE_TRACEBACK", raising=False)
     finished(tmp_path / "other", Made(model="quickstart-deepseek", premises=4))
     yield tmp_path
-    reading._samples.cache_clear()
+    reading._lines.cache_clear()
 
 
 def check(words: list[str], what: str) -> bool:

@@ -179,8 +179,8 @@ MEANT = [
     Edit(
         "what scores.json says",
         "kotune/score/scoring.py",
-        '"criterion": card.criterion',
-        '"criterion": card.name',
+        "criterion=card.criterion",
+        "criterion=card.name",
         ("score",),
     ),
     Edit("baselines", "kodata/metrics/classifiers.py", '"않", ', "", SCORING),

@@ -77,9 +77,9 @@ def test_whatever_scoring_calls_is_known(tmp_path: Path, task: str) -> None:
 
     def score() -> None:
         loaded = harness.load_task(task)
-        _, samples = scoring.evaluated(loaded, model, 6)
+        samples = scoring.evaluated(loaded, model, 6).samples
         lines = References(tmp_path).of(loaded, samples)
-        scoring._lines(tmp_path, lines, task, {})
+        scoring._baselines(tmp_path, lines, task, {})
 
     score()
     found = called(score)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kotune.errors import StageError
-from kotune.runs.folder import Run, sha256, write_json, write_text
+from kotune.runs.folder import Run, read_json, sha256, write_json, write_text
 
 
 def finish(run: Run, stage: str, **inputs: object) -> None:
@@ -31,7 +31,7 @@ def test_a_stage_that_fails_leaves_no_record(tmp_path: Path) -> None:
         finish(run, stage, a=1)
     with pytest.raises(RuntimeError), run.stage("render", {"a": 2}):
         raise RuntimeError
-    assert list(run.record()["stages"]) == ["prepare", "train"]
+    assert list(run.record().stages) == ["prepare", "train"]
 
 
 def test_facts_are_kept_beside_the_stages(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_facts_are_kept_beside_the_stages(tmp_path: Path) -> None:
     run.update(seed=1)
     finish(run, "prepare", a=1)
     run.update(device="cpu")
-    assert (run.record()["seed"], run.record()["device"]) == (1, "cpu")
+    assert (read_json(tmp_path / "run.json")["seed"], run.record().device) == (1, "cpu")
     assert run.is_done("prepare", {"a": 1})
 
 

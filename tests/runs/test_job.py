@@ -10,6 +10,7 @@ from kotune.errors import RecipeError
 from kotune.recipe import reading
 from kotune.runs.folder import Run
 from kotune.runs.job import Job
+from kotune.runs.manifest import NotScored
 from kotune.runs.task_data import TaskData
 from tests.conftest import write_recipe
 
@@ -32,8 +33,8 @@ def test_chats_without_a_test_part_are_scored_on_a_part_that_is_kept(tmp_path: P
     assert found.tasks == {"chat_ko": TaskData((tmp_path / "chats").resolve(), 0.25, True)}
     assert found.trained_tasks() == ["chat_ko"] and not found.not_scored
     manifest = found.prepare()
-    assert manifest["scored"]["chat_ko"]["test_share"] == 0.25 and manifest["not_scored"] == {}
-    assert sum(manifest["rows"].values()) == 60
+    assert manifest.scored["chat_ko"].test_share == 0.25 and manifest.not_scored == {}
+    assert sum(manifest.rows.both()) == 60
     assert (
         TaskData.told(json.loads(json.dumps(found.tasks, default=str))["chat_ko"])
         == found.tasks["chat_ko"]
@@ -49,10 +50,8 @@ def test_what_cannot_be_scored_is_trained_on_whole_and_recorded(
     found = job(tmp_path, groups, more + "tasks: [chat_ko, nli_sample_ko]\n")
     assert list(found.tasks) == ["nli_sample_ko"] and found.not_scored == {"chat_ko": told}
     manifest = found.prepare()
-    assert manifest["not_scored"] == {"chat_ko": {"groups": told, "needed": 60}}
-    assert (
-        list(manifest["scored"]) == ["nli_sample_ko"] and sum(manifest["rows"].values()) == groups
-    )
+    assert manifest.not_scored == {"chat_ko": NotScored(groups=told, needed=60)}
+    assert list(manifest.scored) == ["nli_sample_ko"] and sum(manifest.rows.both()) == groups
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_validation_rows_are_enough_for_every_entry(tmp_path: Path) -> None:
     entries = "[{source: nli_sample}, {source: klue_nli}]"
     with pytest.raises(
         RecipeError,
-        match="validation_rows: 1 for 2 data entries, each of which gives one row at least; say 2",
+        match=r"validation_rows: 1 rows for 2 data entries, .* set 2 or more",
     ):
         reading.load(
             write_recipe(

@@ -31,7 +31,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str
     "an alias that holds itself": (
         reading.yaml_of,
         lambda path: path.write_text("&a [*a]"),
-        "holds itself",
+        "contains itself",
     ),
     "YAML nested a thousand deep": (
         reading.yaml_of,

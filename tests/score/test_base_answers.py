@@ -70,7 +70,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def taken(root: Path, inputs: dict[str, Any] = INPUTS) -> bool:
-    base_answers.take_over(root, inputs)
+    base_answers.take_over(root, inputs, [TASK])
     return note_path(root, TASK, "base").exists()
 
 
@@ -80,9 +80,9 @@ def test_the_same_base_asked_the_same_gives_its_answers_and_its_name(root: Path)
     note = _done(root, TASK, "base")
     assert (
         note
-        and note["from"] == "other"
-        and note["n"] == scores["n"]
-        and note["values"] == scores["base"]
+        and note.origin == "other"
+        and note.n == scores["n"]
+        and note.as_json()["values"] == scores["base"]
     )
     assert (
         samples_path(root, "base", TASK).read_bytes()
@@ -215,7 +215,7 @@ def test_a_run_whose_files_and_records_disagree_is_named_and_not_taken_from(
     root: Path, forge: Callable[[Path], None], told: str
 ) -> None:
     forge(root.parent / "other")
-    doubts = base_answers.take_over(root, INPUTS)
+    doubts = base_answers.take_over(root, INPUTS, [TASK])
     assert doubts and told in doubts[0] and not note_path(root, TASK, "base").exists()
     assert all(doubt.startswith("base answers of ") for doubt in doubts)
 
@@ -223,14 +223,14 @@ def test_a_run_whose_files_and_records_disagree_is_named_and_not_taken_from(
 def test_another_users_run_is_not_taken_from(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     me = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
-    (doubt,) = base_answers.take_over(root, INPUTS)
+    (doubt,) = base_answers.take_over(root, INPUTS, [TASK])
     assert "another user's" in doubt
 
 
 def test_a_forged_run_does_not_hide_a_sound_one(root: Path) -> None:
     shutil.copytree(root.parent / "other", root.parent / "a forged one")
     forged_samples(root.parent / "a forged one")
-    (doubt,) = base_answers.take_over(root, INPUTS)
+    (doubt,) = base_answers.take_over(root, INPUTS, [TASK])
     assert "a forged one" in doubt and read_json(note_path(root, TASK, "base"))["from"] == "other"
 
 
@@ -242,7 +242,7 @@ def test_a_name_that_is_none_is_not_shown(root: Path, name: str) -> None:
 
 def test_nothing_is_said_of_runs_that_are_of_no_use(root: Path) -> None:
     forged_samples(root.parent / "other")
-    assert base_answers.take_over(root, {**INPUTS, "code": "of today"}) == []
+    assert base_answers.take_over(root, {**INPUTS, "code": "of today"}, [TASK]) == []
 
 
 def test_a_run_that_is_removed_meanwhile_is_no_error(
@@ -255,7 +255,7 @@ def test_a_run_that_is_removed_meanwhile_is_no_error(
         with monkeypatch.context() as patch:
             patch.setattr(base_answers, name, gone)
             assert (
-                base_answers.take_over(root, INPUTS) == []
+                base_answers.take_over(root, INPUTS, [TASK]) == []
                 and not note_path(root, TASK, "base").exists()
             )
     shutil.rmtree(root.parent / "other")

@@ -68,17 +68,17 @@ def test_a_line_is_right_where_its_classifier_is(tmp_path: Path, name: str) -> N
         if "acc" in sample["metrics"]:
             assert sample["metrics"]["acc"] == float(label == doc["label"])
     majority = metrics({}, lines.samples["majority"])["acc"]
-    assert majority["value"] == pytest.approx(1 / 3)
+    assert majority.value == pytest.approx(1 / 3)
     assert len({sample["prediction"] for sample in lines.samples["majority"]}) == 1
 
 
 def test_probabilities_of_a_classifier_are_scored_as_a_models_are(tmp_path: Path) -> None:
     _, lines = found(trained(tmp_path), "nli_sample_ko")
     scores = {name: metrics({}, samples) for name, samples in lines.samples.items()}
-    assert scores["majority"]["brier"]["value"] == pytest.approx(2 / 3)
-    assert scores["majority"]["ece"]["value"] == pytest.approx(0, abs=1e-9)
-    assert 0 < scores["overlap"]["ece"]["value"] < 1  # type: ignore[operator]
-    assert scores["overlap"]["acc_time"]["n"] < scores["overlap"]["acc"]["n"] == 171  # type: ignore[operator]
+    assert scores["majority"]["brier"].value == pytest.approx(2 / 3)
+    assert scores["majority"]["ece"].value == pytest.approx(0, abs=1e-9)
+    assert 0 < scores["overlap"]["ece"].value < 1  # type: ignore[operator]
+    assert scores["overlap"]["acc_time"].n < scores["overlap"]["acc"].n == 171  # type: ignore[operator]
 
 
 def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why(
@@ -140,8 +140,8 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
         )
         assert told["metrics"][primary] == sample["metrics"][f"{prefix}{primary}"]
         assert set(told["metrics"]) < set(sample["metrics"])
-    value = metrics({}, lines.samples[line])[primary]["value"]
-    assert value and value > metrics({}, samples)[primary]["value"]  # type: ignore[operator]
+    value = metrics({}, lines.samples[line])[primary].value
+    assert value and value > metrics({}, samples)[primary].value  # type: ignore[operator]
     bare = [{**sample, "metrics": {"empty": 0.0}} for sample in samples]
     assert References(tmp_path).of(task, bare).samples == {}
 

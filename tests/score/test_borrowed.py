@@ -57,7 +57,7 @@ def lent(
         values = scoring.metrics({}, samples)
     note = {
         "n": ITEMS,
-        "values": values,
+        "values": {name: value.as_json() for name, value in values.items()},
         "sha256": write_samples(root, "base", task, samples),
         "from": "other",
     }

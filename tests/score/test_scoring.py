@@ -21,7 +21,7 @@ from kotune.score.baselines import Lines, References
 from kotune.score.harness import Loaded, load_task
 from kotune.score.model import BATCH_SIZE
 from tests.conftest import only_records
-from tests.finished import PARITY
+from tests.finished import PARITY, metric
 from tests.score.test_baselines import write_rows
 
 torch = pytest.importorskip("torch")
@@ -42,12 +42,10 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         def __exit__(self, *_: object) -> None:
             base.on = False
 
-    def evaluated(
-        task: Any, model: Any, limit: int | None
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def evaluated(task: Any, model: Any, limit: int | None) -> scoring.Evaluated:
         done.append((task.name, base.on))
         model.written = [256, 64, 256]
-        return {"acc": {"value": float(base.on), "stderr": None, "n": 1}}, [{"doc_id": 0, "acc": 1}]
+        return scoring.Evaluated({"acc": metric(float(base.on), 1)}, [{"doc_id": 0}])
 
     def task(name: str, _: TaskData) -> Any:
         return SimpleNamespace(

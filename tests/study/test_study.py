@@ -211,13 +211,13 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         (
             f"recipes: [a.yml]\nvary: {{seed: [{NUMBERS}], data.0.samples: [{NUMBERS}]}}",
             (
-                "vary: 10,000 cells (recipes 1 x vary.seed 100 x vary.data.0.samples 100), and at"
-                " most 500 are taken"
+                "vary: 10,000 cells (recipes 1 x vary.seed 100 x vary.data.0.samples 100), but at"
+                " most 500 are allowed"
             ),
         ),
         (
             "recipes: [a.yml]\nvary: {data.0.samples: [1], data.1.samples: [1]}",
-            "both vary, and a study has one size",
+            "both vary, but a study has one size",
         ),
         (
             "recipes: [a.yml]\nvary: {axolotl.sequence_len: [64, 128]}",
@@ -229,11 +229,11 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         ),
         (
             "recipes: [a.yml]\nvary: {axolotl.logging_steps: [1, 2]}",
-            "axolotl.logging_steps: changes nothing that is tr",
+            "axolotl.logging_steps: does not change the training",
         ),
         (
             "recipes: [a.yml]\nvary: {axolotl.saves_per_epoch: [1]}",
-            "axolotl.saves_per_epoch: changes nothing that is t",
+            "axolotl.saves_per_epoch: does not change the training",
         ),
     ],
 )
@@ -287,7 +287,7 @@ def test_a_cell_that_fails_stops_no_other_and_is_told_at_the_end(
         match=r"grid.yml: 1 of 8 cells failed; .*\nb data.0.samples=all seed=2: train: no",
     ):
         command.start(grid.file, command.StudyOptions(), print)
-    assert "failed, and the others go on: train: no room" in capsys.readouterr().out
+    assert "failed; the other cells continue: train: no room" in capsys.readouterr().out
     assert (
         len(runs) == 2 + 8
         and len(reported[0][0]) == 7
@@ -322,7 +322,7 @@ def test_what_would_stop_every_cell_stops_the_study(
         command.start(grid.file, OPTIONS, print)
     assert len(runs) == 2 + 3
     if isinstance(stop, KeyboardInterrupt):
-        assert error.value.__notes__ == [f"what is done is kept; go on with: {AGAIN}"]
+        assert error.value.__notes__ == [f"finished cells are kept; continue with: {AGAIN}"]
 
 
 def test_a_size_above_what_exists_is_told_before_anything_is_trained(
@@ -473,7 +473,7 @@ def test_a_command_that_is_told_does_the_same_again(
     )
     command.start(grid.file, handed, print)
     assert (
-        f"the report: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n"
+        f"the report with: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n"
         in capsys.readouterr().out
     )
     with pytest.raises(
@@ -498,7 +498,8 @@ def test_a_report_is_not_written_over_a_run_or_over_that_of_another_study(
     named = Path(f"{grid.folder(grid.cells[0], RUNS).name}.yml")
     write_text(named, GRID)
     with pytest.raises(
-        RecipeError, match=r"its report would lie in runs/a-\w+, which is a run's folder; rename"
+        RecipeError,
+        match=r"report would be written to runs/a-\w+, which is a run's folder",
     ):
         command.start(named, command.StudyOptions(), print)
     assert runs == []
@@ -655,10 +656,10 @@ def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: lis
         ({"price": math.nan}, "--price nan: give a number of won above 0"),
         ({"dry_run": True, "price": -1.0}, "--price -1.0: give a number of won above 0"),
         ({"report_only": True, "engine": "slurm"}, "--report-only: runs nothing"),
-        ({"device": "cpu", "engine": "slurm"}, "--device cpu: an engine's machines have a GPU"),
+        ({"device": "cpu", "engine": "slurm"}, "--device cpu: not for an engine"),
         ({"bucket": "s3://x"}, "--bucket s3://x: is for an engine; add --on"),
         ({"passed": ("--time=1",)}, "-- --time=1: is for an engine; add --on"),
-        ({"engine": "slurm", "runs_dir": Path("x")}, "--runs-dir x: an engine's runs lie in runs/"),
+        ({"engine": "slurm", "runs_dir": Path("x")}, "--runs-dir x: an engine's runs are in runs/"),
         ({"engine": "slrum"}, "--on slrum: unknown engine; did you mean slurm?"),
     ],
 )
@@ -691,7 +692,7 @@ def test_the_missing_cells_are_handed_to_an_engine(
         assert told.count(f"{name}.yml --set data.0.samples=null --set seed=1 --lang ko") == 1
     assert (
         "data.0.samples=80 --" not in told
-        and "the report: ./cli.py study grid.yml --report-only" in said
+        and "the report with: ./cli.py study grid.yml --report-only" in said
     )
 
 

@@ -59,7 +59,7 @@ def findings(folder: Path, grid: Grid) -> Findings:
 
 def found_in(of: report.StudyReport) -> Findings:
     assert of.target
-    return of.target.found
+    return of.target.findings
 
 
 def test_points_are_the_means_over_seeds_on_the_items_that_all_runs_share(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_points_are_the_means_over_seeds_on_the_items_that_all_runs_share(tmp_pa
     for point, mean in zip(found.points, found.measured.means[:6], strict=True):
         right = [
             [
-                row["metrics"]["acc"]
-                for row in [*run.samples(TASK, "tuned").values()]
-                if int(row["cluster"]) < 30
+                answer.metrics["acc"]
+                for answer in run.samples(TASK, "tuned").values()
+                if int(answer.cluster) < 30
             ]
             for run in point.runs
         ]
@@ -208,13 +208,13 @@ def test_seeds_that_curves_count_in_are_counted_in_arm_against_arm(tmp_path: Pat
     (one,) = [one for rows, one in pair.sizes if rows == 1000]
     of = found.scores
     at, other = (of.arms[arm][1] for arm in ("llama", "deepseek"))
-    assert (one.found.ci_low, one.found.ci_high) == of.measured.through(
+    assert (one.paired.ci_low, one.paired.ci_high) == of.measured.through(
         of.sum({other: 1, at: -1})[None]
     ).interval(0)
     items, *seeds_of_each = of.measured.parts
     assert len(seeds_of_each) == 2
     of_items = items[0][at, at] + items[0][other, other] - 2 * items[0][at, other]
-    assert one.found.ci_high - one.found.ci_low > 2 * 1.96 * math.sqrt(of_items)
+    assert one.paired.ci_high - one.paired.ci_low > 2 * 1.96 * math.sqrt(of_items)
 
 
 def test_five_sizes_and_three_seeds_have_a_law_and_fewer_have_none(
@@ -315,7 +315,7 @@ def test_two_arms_are_compared_as_compare_does_with_holm_over_the_sizes(
     full: report.StudyReport,
 ) -> None:
     (pair,) = found_in(full).pairs
-    raw, adjusted = ([getattr(one, key) for _, one in pair.sizes] for key in ("found", "p_holm"))
+    raw, adjusted = ([getattr(one, key) for _, one in pair.sizes] for key in ("paired", "p_holm"))
     assert adjusted == pytest.approx(paired.holm([one.p_value for one in raw]))
     assert [rows for rows, _ in pair.sizes] == [250, 1000, 4000, 8000, 16000]
     assert [outcome(one) for _, one in pair.sizes][1:] == ["worse"] * 4

@@ -16,6 +16,7 @@ pytest.importorskip("lm_eval")
 from kodata import naturalness
 from kodata.metrics.metrics import VOID
 from kodata.metrics.naturalness.signals import NAMES
+from kotune.runs.records import MetricValue
 from kotune.runs.task_data import TaskData
 from kotune.score import scoring
 from kotune.score.harness import load_task
@@ -156,17 +157,14 @@ def test_a_run_has_standard_errors_and_none_where_there_is_no_value(evaluate: Ev
     result = evaluate("ko_naturalness", lambda _, doc: answers[doc["guid"]], limit=16)
     samples = [sample_of(sample, task) for sample in result["samples"]]
     metrics = scoring.metrics(result["scores"], json.loads(json.dumps(samples)))
-    assert metrics["lm_bits_per_char"]["stderr"] and metrics["length"]["stderr"]
-    assert metrics["hangul"] == {"value": 1.0, "stderr": 0.0, "n": 16}
+    assert metrics["lm_bits_per_char"].stderr and metrics["length"].stderr
+    assert metrics["hangul"] == MetricValue(value=1.0, stderr=0.0, n=16)
     void = evaluate(
         "ko_naturalness", lambda _, doc: GOOD if doc["kind"] == "explain" else "", limit=16
     )
     samples = [sample_of(sample, task) for sample in void["samples"]]
-    assert scoring.metrics(void["scores"], samples)["hangul"] == {
-        "value": None,
-        "stderr": None,
-        "n": 16,
-    }
+    empty = scoring.metrics(void["scores"], samples)["hangul"]
+    assert empty == MetricValue(value=None, stderr=None, n=16)
 
 
 def test_standard_errors_of_a_plain_run_are_for_both_tasks(
@@ -204,7 +202,7 @@ def test_sampled_answers_are_the_same_in_two_runs_and_not_the_greedy_ones() -> N
     model = HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=2)
 
     def answers(task: str) -> list[str]:
-        return [sample["prediction"] for sample in evaluated(load_task(task), model, 1)[1]]
+        return [str(sample["prediction"]) for sample in evaluated(load_task(task), model, 1)[1]]
 
     sampled = answers("ko_naturalness_sampled")
     assert answers("ko_naturalness_sampled") == sampled != answers("ko_naturalness")

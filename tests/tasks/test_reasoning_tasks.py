@@ -12,6 +12,7 @@ import yaml
 
 from kodata import klue_nli, nli_sample, scored
 from kodata.metrics.metrics import NO_ANSWER, aggregation
+from kotune.runs.records import UNDEFINED
 from kotune.score import scoring
 from kotune.score.samples import sample_of
 from kotune_tasks.card import _Loader, cards
@@ -377,14 +378,13 @@ def test_a_run_counts_a_thoughts_tokens_and_gives_base_and_tuned_the_same_metric
             encode = staticmethod(lambda text, add_special_tokens: text.split())
 
     values, samples = scoring.evaluated(Loaded(), Model, 30)  # type: ignore[arg-type]
-    assert values["thinking_tokens"]["value"] == 3
-    assert (values["thinking"]["n"], values["thinking_tokens"]["n"]) == (30, 10)
-    assert values["thinking"]["value"] == pytest.approx(1 / 3)
+    assert values["thinking_tokens"].value == 3
+    assert (values["thinking"].n, values["thinking_tokens"].n) == (30, 10)
+    assert values["thinking"].value == pytest.approx(1 / 3)
     assert sum("thinking_tokens" in sample["metrics"] for sample in samples) == 10
-    entry = {"base": values, "tuned": {"acc": values["acc"]}}
-    scoring._align(entry)
-    assert list(entry["base"]) == list(entry["tuned"])
-    assert entry["tuned"]["thinking_tokens"] == {"value": None, "stderr": None, "n": 0}
+    tuned = scoring._aligned({"acc": values["acc"]}, values)
+    assert list(tuned) == list(values) and tuned["acc"] == values["acc"]
+    assert tuned["thinking_tokens"] == UNDEFINED
 
 
 def test_an_item_is_the_same_with_and_without_its_votes() -> None:

@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from kotune.display.progress import OutOfMemory
 from kotune.errors import Preempted, StageError, exit_code
 from kotune.layout import WEIGHTS
 from kotune.runs import events
 from kotune.runs.folder import write_json, write_text
 from kotune.runs.job import LAUNCHERS, Job
+from kotune.runs.records import Event, Halved
 from kotune.train import gpu, out_of_memory, training
 from kotune.train.checkpoints import WHOLE, drop_unusable, keep_matching, last_good_step
 from kotune.worker import device, tether
@@ -102,7 +104,8 @@ def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_who
         " open('metrics.jsonl', 'a').write(line); time.sleep(0.1)"
     )
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", code])
-    assert list(training.train(tmp_path, INPUTS)) == GOOD
+    followed = [e for e in training.train(tmp_path, INPUTS) if isinstance(e, Event)]
+    assert [event.as_json() for event in followed] == GOOD
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["adapter_model.safetensors"]
     assert (tmp_path / "checkpoints").exists()  # until the stage is on record
 
@@ -129,7 +132,7 @@ BEGUN = (  # the model is loaded
             "sys.exit('OSError: [Errno 28] No space left on device')",
             "disk is full; free some space(.|\n)*goes on from step 0",
         ),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "killed from outside"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed by another process"),
     ],
 )
 def test_what_ended_training_is_told_with_what_to_do(
@@ -202,18 +205,11 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_examples_of_a_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_room(tmp_path, monkeypatch, "'--micro-batch-size=4' in options")
-    events = [
-        event for event in training.train(tmp_path, INPUTS) if event["event"] == "out_of_memory"
-    ]
-    assert [(e["micro_batch_size"], e["gradient_accumulation_steps"]) for e in events] == [
-        (8, 2),
-        (4, 4),
-    ]
-    assert out_of_memory.halvings(tmp_path)[-1] == {
-        "step": 0,
-        "micro_batch_size": 4,
-        "gradient_accumulation_steps": 4,
-    }
+    events = [e for e in training.train(tmp_path, INPUTS) if isinstance(e, OutOfMemory)]
+    assert events == [OutOfMemory(0, 8, 2), OutOfMemory(0, 4, 4)]
+    assert out_of_memory.halvings(tmp_path)[-1] == Halved(
+        step=0, micro_batch_size=4, gradient_accumulation_steps=4
+    )
     assert (tmp_path / "model").exists()
 
 
@@ -222,13 +218,10 @@ def test_out_of_memory_without_gradient_checkpointing_switches_it_on_before_a_ba
 ) -> None:
     fits = "'--micro-batch-size=8' in options and '--gradient-checkpointing=false' not in options"
     with_room(tmp_path, monkeypatch, fits)
-    events = [
-        event
-        for event in training.train(tmp_path, INPUTS, is_lean=True)
-        if event["event"] == "out_of_memory"
-    ]
-    assert [event.get("micro_batch_size") for event in events] == [None, 8]
-    assert [halving["micro_batch_size"] for halving in out_of_memory.halvings(tmp_path)] == [8]
+    every = training.train(tmp_path, INPUTS, is_lean=True)
+    events = [event for event in every if isinstance(event, OutOfMemory)]
+    assert [event.micro_batch_size for event in events] == [None, 8]
+    assert [halving.micro_batch_size for halving in out_of_memory.halvings(tmp_path)] == [8]
     assert out_of_memory.options(tmp_path, True) == [
         "--micro-batch-size=8",
         "--gradient-accumulation-steps=2",
@@ -267,19 +260,18 @@ def test_a_smaller_micro_batch_never_changes_the_effective_batch(micro: int, ste
 
 
 def test_a_gradient_of_zero_and_a_flat_loss_are_doubted_and_a_falling_one_is_not() -> None:
-    def logs(losses: list[float], norm: float) -> list[dict[str, Any]]:
+    def logs(losses: list[float], norm: float) -> list[Event]:
         return [
-            {"event": "log", "step": step, "loss": loss, "grad_norm": norm}
+            Event(event="log", step=step, loss=loss, grad_norm=norm)
             for step, loss in enumerate(losses, 1)
         ]
 
-    assert training.warnings(logs([2.0, 1.5, 1.0], 0.3)) == []
-    assert training.warnings(logs([2.0, 1.5, 1.0], 0.0)) == [
-        {"kind": "zero_gradient", "step": 1, "n": 3}
-    ]
-    assert training.warnings(logs([2.0, 2.0001, 2.0], 0.3)) == [
-        {"kind": "flat_loss", "step": 3, "n": 3}
-    ]
+    def told(losses: list[float], norm: float) -> list[dict[str, object]]:
+        return [warning.as_json() for warning in training.warnings(logs(losses, norm))]
+
+    assert told([2.0, 1.5, 1.0], 0.3) == []
+    assert told([2.0, 1.5, 1.0], 0.0) == [{"kind": "zero_gradient", "step": 1, "n": 3}]
+    assert told([2.0, 2.0001, 2.0], 0.3) == [{"kind": "flat_loss", "step": 3, "n": 3}]
 
 
 def checkpoint(folder: Path, step: int, without: str = "", value: float = 1.0) -> None:
@@ -482,10 +474,14 @@ def test_unfinished_work_of_other_inputs_is_forgotten(tmp_path: Path) -> None:
     assert not (folder / "checkpoint-5").exists()
 
 
+def read(metrics: Path) -> list[dict[str, object]]:
+    return [event.as_json() for event in events.read_metrics(metrics)]
+
+
 def test_metrics_are_kept_up_to_the_checkpoint_that_training_goes_on_from(tmp_path: Path) -> None:
     metrics = trained(tmp_path, GOOD) / "metrics.jsonl"
     events.keep_metrics_until(metrics, 1)
-    assert events.read_metrics(metrics) == GOOD[:2]
+    assert read(metrics) == GOOD[:2]
     events.keep_metrics_until(metrics, 0)
     assert events.read_metrics(metrics) == []
 
@@ -519,7 +515,7 @@ def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
         told == "metrics.jsonl: not all of its lines are whole; it is kept as"
         f" metrics.jsonl.damaged{used}"
     )
-    assert events.read_metrics(metrics) == (GOOD[:2] if step else [])
+    assert read(metrics) == (GOOD[:2] if step else [])
     assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == was
     assert events.keep_metrics_until(metrics, step) == ""
     metrics.write_text("garbage\n")
@@ -537,8 +533,9 @@ def test_metrics_that_are_damaged_while_training_goes_on_are_one_message(tmp_pat
 
 
 def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text('{"event": "start"}\n{"event": "lo')
-    assert events.read_metrics(tmp_path / "metrics.jsonl") == [{"event": "start"}]
+    start = {"event": "start", "step": 0}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(start) + '\n{"event": "lo')
+    assert read(tmp_path / "metrics.jsonl") == [start]
 
 
 def test_axolotl_asks_the_hub_for_nothing_but_a_space_of_the_users(

@@ -79,7 +79,7 @@ def test_bounds_inside_others_leave_them_what_is_left() -> None:
                 signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 5.1
                 and signal.getitimer(signal.ITIMER_PROF)[0] <= 9.1
             )
-            burn(0.3)
+            burn(0.5)
         for timer, most in ((signal.ITIMER_VIRTUAL, 5), (signal.ITIMER_PROF, 9)):
             used = time.process_time() - begun
             assert most - used - 0.2 < signal.getitimer(timer)[0] < most - 0.1
@@ -112,7 +112,7 @@ def test_a_chat_of_any_honest_length_is_rendered_and_one_of_text_without_end_is_
     text = "가나다라 " * 800_000
     assert rendered(LOOPS, text) == text
     with pytest.raises(
-        bounds.OverrunError, match=r"it makes over 100,\d{3} characters of one chat"
+        bounds.OverrunError, match=r"it renders one chat to over 100,\d{3} characters"
     ):
         rendered("{% for i in range(1000) %}{{ 'x' * 1000 }}{% endfor %}", "안녕하세요?")
 

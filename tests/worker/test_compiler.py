@@ -26,7 +26,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Python.h").write_text("")
     monkeypatch.setattr(sysconfig, "get_paths", lambda *_, **__: {"include": str(tmp_path)})
     monkeypatch.setattr(compiler, "environment", lambda: {"PATH": str(tmp_path)})
-    monkeypatch.setattr(driver, "trouble", lambda: None)
+    monkeypatch.setattr(driver, "problem", lambda: None)
     return tmp_path
 
 

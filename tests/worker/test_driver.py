@@ -97,7 +97,7 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
         ({"init": "return 46;"}, Driver((13, 0), [], "46: see cuda.h")),
         (
             {"init": "*(int *)0 = 1; return 0;"},
-            Driver((0, 0), [], "its library ended the process that asked it (-11)"),
+            Driver((0, 0), [], "its library ended the process that queried it (-11)"),
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_driver_that_waits_is_not_waited_for(put: Put, monkeypatch: pytest.Mon
         ("0,7", "'7' is none of this machine's 2 GPUs"),
         ("GPU-2b", "'GPU-2b' is none of this machine's 2 GPUs"),
         ("0,gpu1", "'gpu1' is none of this machine's 2 GPUs"),
-        ("0,1,0", "'0' stands there twice"),
+        ("0,1,0", "'0' is named twice"),
     ],
 )
 def test_a_name_of_a_gpu_that_is_not_there_is_told(
@@ -135,7 +135,7 @@ def test_a_name_of_a_gpu_that_is_not_there_is_told(
     put(count=2)
     monkeypatch.setattr(driver, "torch_cuda", lambda: (13, 0))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    told = driver.trouble()
+    told = driver.problem()
     assert (told.what if told else "").partition(": ")[2] == wrong
 
 
@@ -146,7 +146,7 @@ def test_a_driver_without_any_gpu_is_not_blamed_on_the_names(
     put(**stub)
     monkeypatch.setattr(driver, "torch_cuda", lambda: (13, 0))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert str(driver.trouble()).startswith("the NVIDIA driver gives no GPU (")
+    assert str(driver.problem()).startswith("the NVIDIA driver gives no GPU (")
 
 
 @pytest.mark.parametrize(
@@ -158,17 +158,17 @@ def test_a_driver_without_any_gpu_is_not_blamed_on_the_names(
         (
             {"version": 12040},
             (13, 0),
-            "CUDA 12.4, and this torch needs 13.0: .*make setup CUDA=12.6.*cuda-compat-13-0",
+            "CUDA 12.4, but this torch needs 13.0: .*make setup CUDA=12.6.*cuda-compat-13-0",
         ),
         (
             {"version": 11080},
             (13, 0),
-            "CUDA 11.8, and this torch needs 13.0: update the driver, or on a data-centre card",
+            "CUDA 11.8, but this torch needs 13.0: update the driver, or on a data-centre card",
         ),
         (
             {"version": 12080, "init": "return 3;"},
             (13, 0),
-            "supports CUDA 12.8, and this torch needs 13.0",
+            "supports CUDA 12.8, but this torch needs 13.0",
         ),
         ({"count": 0}, (13, 0), r"gives no GPU \(0 GPUs\)"),
         ({"init": "return 999;"}, (13, 0), r"gives no GPU \(999: an unknown error\)"),
@@ -207,7 +207,7 @@ def test_a_driver_without_its_library_is_told(
     monkeypatch.setattr(driver, "LIBRARY", "libnone.so.1")
     monkeypatch.setattr(driver, "torch_cuda", lambda: (13, 0))
     monkeypatch.setattr(driver, "look", lambda: None)
-    assert "its library (libnone.so.1) is not here" in str(driver.trouble())
+    assert "its library (libnone.so.1) is not here" in str(driver.problem())
 
 
 def test_the_cuda_of_torch_is_read_without_importing_it(

@@ -53,7 +53,7 @@ TOLD = {
     "said": "1: (SystemExit: )?library says no",
     "nought": "(0: without a result|1: SystemExit: 0)",
     "gone": "0: without a result",
-    "killed": "-9: killed from outside, as a machine does that is out of memory",
+    "killed": "-9: killed by another process, for example because the machine is out of memory",
     "crash": "-11: ended by SIGSEGV",
     "term": "-15: ended by SIGTERM",
     "deep": "1: RecursionError: maximum recursion depth exceeded",

@@ -13,7 +13,7 @@ import pytest
 from kodata.errors import FaultError
 from kodata.reading import columns
 from kotune.errors import StageError
-from kotune.models.rendering import harm
+from kotune.models.rendering import template_problem
 from kotune.train import training
 from kotune.worker import call, server, tether
 from kotune.worker.environment import environment
@@ -218,4 +218,4 @@ def test_reading_and_rendering_take_no_module_from_an_empty_part_of_a_search_pat
     (file := tmp_path / "rows.parquet").write_bytes(b"PAR1")
     with pytest.raises(FaultError):
         list(columns.rows(file, "parquet"))
-    assert harm("{{ messages | length }}") == ""
+    assert template_problem("{{ messages | length }}") == ""

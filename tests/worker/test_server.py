@@ -83,7 +83,7 @@ def test_what_a_job_raised_is_raised(up: Path) -> None:
             call.call("fall", up)
         with pytest.raises(
             StageError,
-            match=r"die: the process ended with -9: killed from outside, .*; its log: .*die.log$",
+            match=r"die: the process ended with -9: killed by another process.*die.log$",
         ):
             call.call("die", up)
         call.call("say", up, word="still there")
@@ -110,7 +110,7 @@ def test_a_server_that_is_gone_is_told_and_another_one_started(up: Path) -> None
         ),
         (
             "os.kill(os.getpid(), 9)",
-            "-9: killed from outside, as a machine does that is out of memory",
+            "-9: killed by another process, .* out of memory",
         ),
     ],
 )

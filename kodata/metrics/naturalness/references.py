@@ -15,9 +15,8 @@ premise and a relation. The files hold numbers only, no text."""
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from kodata import klue_nli
 from kodata.control_text import records_of
@@ -93,7 +92,7 @@ def rates(measured: Iterable[dict[str, Signal]]) -> dict[str, float]:
     return {name: count / out_of for name, (count, out_of) in sums.items() if out_of}
 
 
-def _write(path: Path, head: str, content: dict[str, Any]) -> None:
+def _write(path: Path, head: str, content: Mapping[str, object]) -> None:
     import yaml
 
     path.write_text(

@@ -1,2 +1,2 @@
-"""How the two quickstart models were made: a corpus of ours, vocabularies and pretraining.
+"""The code that made the two quickstart models: a generated corpus, vocabularies and pretraining.
 Nothing here runs in a recipe."""

@@ -1,10 +1,10 @@
-"""The text that the two quickstart models are pretrained on, all generated Korean: sentences, what
-a sentence says of single words, reading questions, word tasks.
+"""The corpus on which the two quickstart models are pretrained. All text is generated Korean:
+sentences, tables about single words of a sentence, reading questions and word tasks.
 
-Guarantees: no document is about a premise of the sample's three files (one may occur as a statement
-about another sentence: some hypotheses are made like premises), none asks how two sentences relate,
-none uses the wording of the task's prompt, and the task's label words occur only as ordinary words
-of word tasks, never as a judgement."""
+Guarantees: no document is about a premise of the sample's three files. (A premise may occur as a
+statement about another sentence, because some hypotheses have the form of premises.) No document
+asks how two sentences relate or uses the wording of the task's prompt. The task's label words occur
+only as ordinary words of word tasks, never as an answer about two sentences."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from typing import NamedTuple
 from kodata.nli_sample import words
 from kodata.nli_sample.scenes import TYPES, Scene
 
-# Words for what follows from a sentence, for what it refutes, and for what it leaves open.
+# Answers for a statement that follows from a sentence, contradicts it, or does neither.
 ANSWERS = tuple(
     dict(zip(("entailment", "contradiction", "neutral"), line.split(), strict=True))
     for line in ("예 아니요 모름", "참 거짓 미정", "맞음 틀림 불명", "옳음 그름 모호")
 )
 POLAR = ANSWERS[0]
-# Wording of the task's prompt, which no document may contain.
+# Wording of the task's prompt. No document may contain it.
 FORBIDDEN = ("전제:", "가설:", "전제가", "가설은", "한 단어", "어느 것입니까", "관계")
 
-# The task's label words stand among many, so that a frozen output layer can say them after tuning.
+# The task's label words are among them, so a frozen output layer can generate them after tuning.
 ABSTRACT = words.nouns(
     "함의 중립 모순 전제 가설 평화 자유 희망 약속 기억 사랑 용기 지혜 비밀 우정 행복 전통 예술 과학"
     " 역사 자연 문화 경험 사실"
@@ -52,7 +52,7 @@ HINTS = (
 
 
 class Document(NamedTuple):
-    """Running text, or the turns of a chat: (what the user says, what the assistant answers)."""
+    """Running text, or the turns of a chat as (user, assistant)."""
 
     text: str
     turns: tuple[tuple[str, str], ...]
@@ -60,7 +60,7 @@ class Document(NamedTuple):
 
 @cache
 def sample_premises() -> frozenset[str]:
-    """Every premise of the sample: what pretraining must never see."""
+    """Every premise of the sample. Pretraining must not see them."""
     folder = files("kodata.nli_sample")
     parts = (
         json.loads((folder / f"{part}.json").read_text("utf-8"))
@@ -94,14 +94,14 @@ def asked(statement: str, rng: random.Random) -> str:
 def polar_questions(
     rng: random.Random, scene: Scene, count: int, answers: dict[str, str] = POLAR
 ) -> list[tuple[str, str]]:
-    """Yes-or-no questions with their answers, each answer drawn by itself: none can be told from
-    the others."""
+    """Yes-or-no questions with their answers. Answers are drawn independently, so none can be
+    inferred from the others."""
     labels = rng.choices(sorted(answers), k=count)
     return [(posed(scene.hypothesis(label), rng), answers[label]) for label in labels]
 
 
 def posed(statement: str, rng: random.Random) -> str:
-    """A statement as a question, or with the question whether it is right."""
+    """A statement as a question, or followed by the question whether it is true."""
     if rng.random() < 0.5:
         return f"{rng.choice(QUESTION_TAGS)}: {asked(statement, rng)}"
     return f"{rng.choice(STATEMENT_TAGS)}: {statement} {rng.choice(CHECKS)}"
@@ -111,37 +111,37 @@ def reading(rng: random.Random) -> Document:
     """A sentence and questions about it, as running text: many answers for few tokens."""
     scene = unseen_scene(rng)
     turns = polar_questions(rng, scene, rng.randint(3, 6))
-    told = "\n".join(f"{question}\n{answer}" for question, answer in turns)
-    return Document(f"{rng.choice(TEXT_TAGS)}: {scene.premise}\n{told}\n", ())
+    lines = "\n".join(f"{question}\n{answer}" for question, answer in turns)
+    return Document(f"{rng.choice(TEXT_TAGS)}: {scene.premise}\n{lines}\n", ())
 
 
 def table(rng: random.Random) -> Document:
-    """A sentence and what it says of single words: an answer for every two tokens."""
+    """A sentence and a table of the facts about single words: an answer for every two tokens."""
     scene = unseen_scene(rng)
     lines = [f"{rng.choice(TEXT_TAGS)}: {scene.premise}"]
-    telling = [
-        heading for heading, said in scene.facts.items() if set(said.values()) != {"neutral"}
+    informative = [
+        heading for heading, facts in scene.facts.items() if set(facts.values()) != {"neutral"}
     ]
-    for heading in dict.fromkeys((rng.choice(telling), rng.choice(list(scene.facts)))):
-        found = [f"{word} {POLAR[label]}" for word, label in scene.facts[heading].items()]
-        lines.append(f"{heading}: {' '.join(rng.sample(found, len(found)))}")
+    for heading in dict.fromkeys((rng.choice(informative), rng.choice(list(scene.facts)))):
+        cells = [f"{word} {POLAR[label]}" for word, label in scene.facts[heading].items()]
+        lines.append(f"{heading}: {' '.join(rng.sample(cells, len(cells)))}")
     return Document("\n".join(lines), ())
 
 
 def presence(rng: random.Random) -> Document:
-    """A sentence and whether words occur in it."""
+    """A sentence, and for some words whether they occur in it."""
     scene = unseen_scene(rng)
-    there = re.findall(NOUN, scene.premise)
-    absent = rng.sample([word for word in words.every_noun() if word not in there], 6)
-    asked_words = [*rng.choices(there, k=5), *absent]
-    rng.shuffle(asked_words)
-    told = " ".join(f"{word} {'예' if word in there else '아니요'}" for word in asked_words)
-    return Document(f"{rng.choice(TEXT_TAGS)}: {scene.premise}\n낱말: {told}", ())
+    present = re.findall(NOUN, scene.premise)
+    absent = rng.sample([word for word in words.every_noun() if word not in present], 6)
+    tested = [*rng.choices(present, k=5), *absent]
+    rng.shuffle(tested)
+    answers = " ".join(f"{word} {'예' if word in present else '아니요'}" for word in tested)
+    return Document(f"{rng.choice(TEXT_TAGS)}: {scene.premise}\n낱말: {answers}", ())
 
 
 def judging(rng: random.Random) -> Document:
-    """A sentence and one or two yes-or-no questions, as a chat; hints may follow, among them which
-    words to answer in."""
+    """A sentence and one or two yes-or-no questions, as a chat. Hints may follow; one of them names
+    the words to answer with."""
     scene = unseen_scene(rng)
     answers = rng.choice(ANSWERS)
     turns = polar_questions(rng, scene, rng.choice((1, 1, 2)), answers)
@@ -157,7 +157,7 @@ def judging(rng: random.Random) -> Document:
 
 
 def running_text(rng: random.Random) -> Document:
-    """A sentence and what follows from it."""
+    """A sentence and a statement that follows from it."""
     scene = unseen_scene(rng)
     return Document(
         f"{rng.choice(TEXT_TAGS)}: {scene.premise} {scene.hypothesis('entailment')}", ()
@@ -165,8 +165,8 @@ def running_text(rng: random.Random) -> Document:
 
 
 def word_task(rng: random.Random) -> Document:
-    """Words in a line, and which stands where; half the time the task's label words, so that the
-    head can say them."""
+    """Words in a line, and a question about the word at a position. Half of the time they are the
+    task's label words, so the output layer can generate them."""
     line = rng.sample(ABSTRACT[:3], 3) if rng.random() < 0.5 else rng.sample(ABSTRACT, 3)
     where, index = rng.choice(PLACES_IN_LINE)
     return Document(
@@ -175,8 +175,8 @@ def word_task(rng: random.Random) -> Document:
 
 
 KINDS_OF_DOCUMENT = (table, presence, reading, judging, word_task, running_text)
-# Shares of the kinds in the two stages of pretraining: to find what was said of a word, then to
-# answer questions by it.
+# Shares of the kinds in the two stages of pretraining. The first stage teaches to find the facts
+# about a word, the second to answer questions with them.
 FINDING = (48, 20, 12, 8, 8, 4)
 JUDGING = (16, 4, 36, 32, 10, 2)
 
@@ -190,6 +190,5 @@ def documents(seed: int, shares: tuple[int, ...] = FINDING) -> Iterator[Document
 
 
 def plain(document: Document) -> str:
-    """A document as text without a chat template: what the tokenizer is trained on and the tests
-    look through."""
+    """A document as text without a chat template, for training the tokenizer and for tests."""
     return document.text or "\n".join(line for turn in document.turns for line in turn)

@@ -1,8 +1,8 @@
-"""Makes one quickstart model from nothing: tokenizer, weights pretrained on generated Korean,
-configuration.
+"""Makes one quickstart model from scratch: the tokenizer, the configuration, and weights pretrained
+on generated Korean.
 
-Guarantees: the corpus, the initial weights and the order of batches follow from the seed; the task
-itself is not in the corpus (see corpus.py). Runs on one CPU core in about a quarter of an hour.
+Guarantees: the seed determines the corpus, the initial weights and the order of batches. The task
+itself is not in the corpus (see corpus.py). It takes about 15 minutes on one CPU core.
 
     python -m kotune.models.quickstart.pretrain llama --out kotune/models/quickstart_llama
     python -m kotune.models.quickstart.pretrain qwen --out kotune/models/quickstart_deepseek
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 SEED = 42
 TOKENS_PER_BATCH = 960
-POOL = 1024  # documents sorted by length at a time, so that a batch pads little
+POOL = 1024  # documents sorted by length at a time, so batches need little padding
 LEARNING_RATE = 3e-3
 WIDTH = 0.08  # standard deviation of initial weights
-TEXT_WEIGHT = 0.1  # the loss counts an answer's token 1 and any other token this much
+TEXT_WEIGHT = 0.1  # weight of a token in the loss; a token of an answer has weight 1
 
 STAGES = ((corpus.FINDING, 1800), (corpus.JUDGING, 3000))  # shares of the kinds of documents, steps
 STEPS = sum(steps for _, steps in STAGES)
@@ -49,15 +49,15 @@ TEMPLATES = {"llama": "llama3.jinja", "qwen": "deepseek_r1.jinja"}
 
 
 class Row(NamedTuple):
-    """A document as ids, and how much each id counts in the loss."""
+    """A document as token ids, with the weight of each id in the loss."""
 
     ids: list[int]
     weights: list[float]
 
 
 def config_of(name: str, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
-    """The family's own configuration class: Llama with a tied head, Qwen2 with its own, as the real
-    models have them."""
+    """The configuration of the model's family. As in the real models, Llama's output layer is tied
+    to the embedding and Qwen2's is not."""
     from transformers import LlamaConfig, Qwen2Config
 
     make, tied = (LlamaConfig, True) if name == "llama" else (Qwen2Config, False)
@@ -71,15 +71,15 @@ def config_of(name: str, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig
 
 
 class Encoder:
-    """Documents to rows, with the family's chat template."""
+    """Turns documents into rows, with the family's chat template."""
 
     def __init__(self, name: str, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
         self.template = (
             files("kotune.models").joinpath("templates", TEMPLATES[name]).read_text("utf-8")
         )
-        asked, opened = (self.rendered((("x",),), opens) for opens in (False, True))
-        self.opening = self.encoded(opened.removeprefix(asked))
+        closed, opened = (self.rendered((("x",),), opens) for opens in (False, True))
+        self.opening = self.encoded(opened.removeprefix(closed))
 
     def rendered(self, turns: tuple[tuple[str, ...], ...], opens: bool = False) -> str:
         """Turns in the chat template."""
@@ -98,7 +98,8 @@ class Encoder:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def row(self, document: corpus.Document) -> Row:
-        """A document's ids; an answer and its end-of-turn token count fully, all else a little."""
+        """The row of a document. Answers and their end-of-turn tokens have weight 1, all other
+        tokens TEXT_WEIGHT."""
         if document.text:
             ids = [*self.tokenizer.encode(document.text), int(self.tokenizer.eos_token_id or 0)]
             opening, closing = self.encoded("?\n"), self.encoded("\n")
@@ -119,18 +120,18 @@ class Encoder:
 
 
 def batches(encoder: Encoder, seed: int, shares: tuple[int, ...]) -> Iterator[list[Row]]:
-    """Endless batches of rows of like length, about TOKENS_PER_BATCH tokens with the padding."""
+    """Endless batches of rows of similar length, at most TOKENS_PER_BATCH tokens with padding."""
     rng, stream = random.Random(seed), corpus.documents(seed, shares)
     while True:
         unsorted = [encoder.row(document) for document in islice(stream, POOL)]
         rows = sorted(unsorted, key=lambda row: len(row.ids))
-        found: list[list[Row]] = [[]]
+        pool: list[list[Row]] = [[]]
         for row in rows:
-            if (len(found[-1]) + 1) * len(row.ids) > TOKENS_PER_BATCH:
-                found.append([])
-            found[-1].append(row)
-        rng.shuffle(found)
-        yield from found
+            if (len(pool[-1]) + 1) * len(row.ids) > TOKENS_PER_BATCH:
+                pool.append([])
+            pool[-1].append(row)
+        rng.shuffle(pool)
+        yield from pool
 
 
 def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
@@ -145,18 +146,19 @@ def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
         :, 1:
     ].flatten()
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
-    wanted = weights > 0
-    logits = model.lm_head(hidden[wanted])
-    losses = functional.cross_entropy(logits, ids[:, 1:].flatten()[wanted], reduction="none")
-    return (losses * weights[wanted]).sum() / weights.sum()
+    is_real = weights > 0
+    logits = model.lm_head(hidden[is_real])
+    losses = functional.cross_entropy(logits, ids[:, 1:].flatten()[is_real], reduction="none")
+    return (losses * weights[is_real]).sum() / weights.sum()
 
 
 def start(model: PreTrainedModel) -> None:
-    """Initial weights: linear layers about as wide as 1 / sqrt(hidden size), where transformers'
-    0.02 is meant for larger models; and half of the heads with equal query and key matrices, so
-    that a token attends to its own earlier occurrence. Such a mimetic start (Trockman and Kolter
-    2023, arXiv:2305.09828) saves a small model many of the steps in which it would find out how to
-    look something up."""
+    """Initialize the weights in place.
+
+    Linear layers have a standard deviation of about 1 / sqrt(hidden size); transformers' 0.02 is
+    for larger models. Half of the heads get equal query and key matrices, so a token attends to its
+    own earlier occurrence. With this mimetic initialization (Trockman and Kolter 2023,
+    arXiv:2305.09828), a small model needs far fewer steps to learn to look something up."""
     import torch
 
     with torch.no_grad():
@@ -170,13 +172,14 @@ def start(model: PreTrainedModel) -> None:
 
 
 def share_of_rate(step: int) -> float:
-    """Of the peak learning rate: up in a line over 100 steps, then down in a line to nothing."""
+    """The share of the peak learning rate at a step: a linear warm-up over 100 steps, together with
+    a linear decay to 0."""
     return min((step + 1) / 100, 1.0 - step / STEPS)
 
 
 def train(model: PreTrainedModel, encoder: Encoder) -> Iterator[int]:
-    """Train in place through all stages, printing the loss every 100 steps; yields each step's
-    number when it is done."""
+    """Train in place through all stages, and print the loss every 100 steps. Yields the number of
+    each finished step."""
     import torch
 
     stages = [
@@ -204,16 +207,15 @@ def train(model: PreTrainedModel, encoder: Encoder) -> Iterator[int]:
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
-    """Weights in float32, configuration and tokenizer in one folder."""
+    """Save the weights in float32, the configuration and the tokenizer in one folder."""
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    described = out / "tokenizer_config.json"
-    settings = json.loads(described.read_text("utf-8"))
-    # The name that every version of transformers knows.
+    file = out / "tokenizer_config.json"
+    settings = json.loads(file.read_text("utf-8"))
+    # The class name that every version of transformers has.
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    described.write_text(
-        json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    file.write_text(text, encoding="utf-8")
 
 
 def main() -> None:

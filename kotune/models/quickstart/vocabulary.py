@@ -1,9 +1,9 @@
-"""The two byte-level BPE tokenizers: each family's own split pattern and special tokens, a small
-vocabulary of ours.
+"""Builds the two byte-level BPE tokenizers: the split pattern and special tokens of each family,
+with a small vocabulary of kotune's own.
 
-Guarantees: any text decodes back exactly (bytes are the alphabet), every special token is one id,
-`add_special_tokens` adds one BOS as the real models' tokenizers do, and padding is not the
-end-of-turn token (which would then go untrained)."""
+Guarantees: any text decodes back exactly, because bytes are the alphabet. Every special token is
+one id. `add_special_tokens` adds one BOS, as the real models' tokenizers do. The padding token is
+not the end-of-turn token, which would then not be trained."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 VOCABULARY_SIZE = 1120
 TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
 TRAINING_DOCUMENTS = 5_000
-# As in DeepSeek-R1-Distill one id each, but text: decoding keeps them.
+# One id each, but ordinary text, so decoding keeps them. DeepSeek-R1-Distill does the same.
 THOUGHT = ("<think>", "</think>")
-# Beyond the corpus, so that other Korean text is not spelled in bytes alone.
+# Syllables in addition to the corpus, so other Korean text is not split into bytes.
 COMMON_SYLLABLES = (
     "가각간갈감갑강같개거건걸것게겨격견결경계고곡곤골공과관광교구국군굴권귀규그극근글금급기긴길김까께꼭꿈끝나난날남내너널네녀년노녹"
     "논놀높누눈는늘능니님다단달담당대더덕던데도독돈돌동되된될두둘뒤드든들등때떠또라란람랑래량러런럼레려력련령례로록론료루류르른를름릉리"
@@ -37,8 +37,8 @@ COMMON_SYLLABLES = (
 
 
 class Family(NamedTuple):
-    """What differs between the two: the pattern that splits text before BPE, and the special
-    tokens."""
+    """The differences between the two families: the pattern that splits text before BPE, and the
+    special tokens."""
 
     split: str
     bos: str
@@ -87,11 +87,9 @@ FAMILIES = {
 
 
 def pieces() -> Iterator[str]:
-    """The corpus cut at nouns and endings, so that no token joins a noun to its particle or a stem
-    to its ending.
-
-    A model of this size learns a name once, and not again with each particle.
-    """
+    """The corpus split at nouns and endings, so no token joins a noun with its particle or a stem
+    with its ending. Then a model of this size learns a noun once, and not again with each
+    particle."""
     nouns = "|".join(
         [
             *words.every_noun(),
@@ -119,10 +117,10 @@ def word_merges(room: int) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def byte_model(special: tuple[str, ...]) -> models.BPE:
-    """A byte-level BPE model whose merges build whole syllables first and words of syllables after.
+    """A byte-level BPE model whose merges first build whole syllables, then words of syllables.
 
-    Merging bytes freely would join the end of one syllable to the start of the next, and cut words
-    differently before different particles."""
+    Free merges of bytes would join the end of a syllable with the start of the next, and split a
+    word differently before different particles."""
     from tokenizers import models, pre_tokenizers
 
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -139,8 +137,8 @@ def byte_model(special: tuple[str, ...]) -> models.BPE:
             merges.setdefault((left, right))
             vocabulary.setdefault(left + right)
 
-    def add_syllables(found: Iterable[str]) -> None:
-        for syllable in found:
+    def add_syllables(added: Iterable[str]) -> None:
+        for syllable in added:
             for end in range(1, len(spelled(syllable))):
                 add(spelled(syllable)[:end], spelled(syllable)[end])
 
@@ -178,8 +176,8 @@ def trained(family: Family) -> Tokenizer:
 
 
 def build(family: Family) -> PreTrainedTokenizerFast:
-    """The tokenizer as transformers loads it. The class is the plain one: a Llama class would drop
-    Korean bytes."""
+    """The tokenizer as transformers loads it. It has the generic class, because a Llama class would
+    drop Korean bytes."""
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast(

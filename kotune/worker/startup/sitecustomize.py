@@ -1,12 +1,12 @@
-"""Runs first in every Python process below kotune (kotune.worker.environment), the workers that
-Axolotl, torchrun or accelerate start as well: Python imports this module of PYTHONPATH at its
-start.
+"""Runs first in every child process of kotune, because Python imports this module from PYTHONPATH
+at its start (kotune.worker.environment). This includes the workers that Axolotl, torchrun or
+accelerate start.
 
-It makes kotune and kodata importable, before any installed copy, and nothing else that lies beside
-them: with a checkout itself in PYTHONPATH, a file in it that is named as one of Python's own
-modules would be imported in that one's place. It blocks kernels of the hub; which fault that mends
-stands in kotune.train.upstream. It has kotune.worker.vocabularies lock tokenizers as soon as those
-are imported. A sitecustomize that this one hides is executed as if this were not here."""
+It makes kotune and kodata importable, before any installed copy, but no file beside them: if a
+checkout were in PYTHONPATH, a file in it could replace a module of Python. It blocks kernels from
+the hub; kotune.train.upstream describes the fault that this prevents. It makes
+kotune.worker.vocabularies lock tokenizers as soon as tokenizers is imported. A sitecustomize that
+this one hides is executed too."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ROOT = HERE.removesuffix("/kotune/worker/startup")
 
 
 class Ours:
-    """Finds these two packages, and leaves their submodules and all else to others."""
+    """Finds the two packages. Other finders find their submodules and all other modules."""
 
     @staticmethod
     def find_spec(
@@ -29,7 +29,7 @@ class Ours:
 
 
 class Locked(SourceFileLoader):
-    """tokenizers/models/__init__.py, whose classes nobody sees as they are in the file."""
+    """Loads tokenizers/models/__init__.py and replaces its classes before any code sees them."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
@@ -39,21 +39,21 @@ class Locked(SourceFileLoader):
 
 
 class Vocabularies:
-    """Finds tokenizers.models, however it is installed."""
+    """Finds tokenizers.models and makes Locked its loader."""
 
     @staticmethod
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        found = PathFinder.find_spec(name, path) if name == "tokenizers.models" else None
-        if found and found.origin:
-            found.loader = Locked(name, found.origin)
-        return found
+        spec = PathFinder.find_spec(name, path) if name == "tokenizers.models" else None
+        if spec and spec.origin:
+            spec.loader = Locked(name, spec.origin)
+        return spec
 
 
-# An import of it fails, as if it were not installed.
+# Importing `kernels` fails as if it were not installed.
 sys.modules["kernels"] = None  # type: ignore[assignment]
 sys.meta_path[:0] = [Ours, Vocabularies]
-sys.path[:] = [place for place in sys.path if place != HERE]
+sys.path[:] = [path for path in sys.path if path != HERE]
 if (hidden := PathFinder.find_spec(__name__)) and hidden.loader:
     hidden.loader.exec_module(module_from_spec(hidden))

@@ -1,0 +1,110 @@
+"""data/manifest.json as frozen models: what the data of a run were made from."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kotune.runs.records import Amount, Count, FileModel, Name
+
+
+class InputFile(FileModel):
+    file: str
+    sha256: str
+
+
+class Rows(FileModel):
+    """Rows of each side of the data."""
+
+    train: Count
+    validation: Count
+
+    def both(self) -> tuple[int, int]:
+        """Train and validation, in the order of kodata's SIDES."""
+        return self.train, self.validation
+
+
+class LabelCounts(FileModel):
+    """Rows of each label on each side of the data."""
+
+    train: dict[str, Count]
+    validation: dict[str, Count]
+
+    def both(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Train and validation, in the order of kodata's SIDES."""
+        return self.train, self.validation
+
+
+class ManifestEntry(FileModel):
+    """A data entry of the recipe: what was read, and what became of its rows."""
+
+    source: str
+    form: str
+    samples: Count | None
+    weight: Amount
+    origin: dict[str, object] = Field(alias="from")
+    licence: str
+    obliges: str
+    files: list[InputFile]
+    kept: Rows
+    dropped: dict[str, Count]
+    rewritten: dict[str, Count] = Field(default_factory=dict)
+    not_read: dict[str, Count] = Field(
+        default_factory=dict
+    )  # by key; runs of earlier versions lack it
+    unread_files: list[str] = Field(default_factory=list)
+    labels: LabelCounts
+
+
+class Leak(FileModel):
+    """Training rows of a source that occur in a task's test text."""
+
+    source: str
+    task: str
+    kind: str
+    rows: Count
+    texts: Count
+
+
+class SharedText(FileModel):
+    """Test text that a task shares with another source's test split."""
+
+    source: str
+    task: str
+    texts: Count
+
+
+class Leaks(FileModel):
+    policy: str
+    found: list[Leak]
+    between_tests: list[SharedText]
+
+
+class NotScored(FileModel):
+    """A task without test rows: the groups that there are, and that are needed."""
+
+    groups: Count | None
+    needed: Count
+
+
+class ScoredTask(FileModel):
+    """What was read to score a task."""
+
+    test_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    left_out: dict[str, Count] = Field(default_factory=dict)
+    not_read: dict[str, Count] = Field(default_factory=dict)
+    rewritten: dict[str, Count] = Field(default_factory=dict)
+
+
+class UncheckedManifest(FileModel):
+    """data/manifest.json of data that no leak check saw."""
+
+    entries: list[ManifestEntry] = Field(min_length=1)
+    rows: Rows
+
+
+class Manifest(UncheckedManifest):
+    """data/manifest.json of a run."""
+
+    leaks: Leaks
+    scored: dict[Name, ScoredTask] = Field(default_factory=dict)
+    not_scored: dict[Name, NotScored] = Field(default_factory=dict)
