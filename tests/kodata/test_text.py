@@ -11,7 +11,7 @@ from unicodedata import category, normalize
 import pytest
 
 from kodata.aihub_dialogue.archive import side
-from kodata.metrics.naturalness.scripts import leaky
+from kodata.metrics.naturalness.scripts import foreign_words
 from kodata.scored import final_answer, thought
 from kodata.text import RUN, clean, composed, content, folded, spaced, visible_or_empty
 from tests.conftest import bounded_time
@@ -25,7 +25,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=["marks", "letters made of marks", "mixed"])
-@pytest.mark.parametrize("of", [clean, content, spaced, folded, final_answer, thought, leaky, side])
+@pytest.mark.parametrize(
+    "of", [clean, content, spaced, folded, final_answer, thought, foreign_words, side]
+)
 def test_a_long_run_of_marks_is_put_in_order_piece_by_piece(
     of: Callable[[str], object], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
