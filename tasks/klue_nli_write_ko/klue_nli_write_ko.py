@@ -62,7 +62,7 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
         **judged(doc, text, degenerate),
         **{
             name: item
-            for name, item in items(doc["guid"], text, degenerate, is_cut=said is None).items()
+            for name, item in items(doc["guid"], text, degenerate, is_cut=answered is None).items()
             if name in SIGNALS
         },
         "void": (doc["guid"], degenerate),
