@@ -14,7 +14,7 @@ def lm_eval(words: tuple[str, ...]) -> None:
     """Run lm_eval with kotune's tasks and `--model kotune`.
 
     All arguments are passed to the lm_eval of this environment."""
-    from kodata.children import HERE, python_environment
+    from kodata.children import PACKAGES, python_environment
     from kotune.pipeline import require_engines
     from kotune.shipped import IS_CHECKOUT, TASKS
 
@@ -23,4 +23,4 @@ def lm_eval(words: tuple[str, ...]) -> None:
     has_tasks = IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
     include = [] if has_tasks else ["--include_path", str(TASKS)]
     program = [sys.executable, "-m", "kotune.score.in_lm_eval"]
-    os.execve(program[0], [*program, *words, *include], python_environment(HERE))
+    os.execve(program[0], [*program, *words, *include], python_environment(PACKAGES))

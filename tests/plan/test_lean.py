@@ -27,7 +27,9 @@ def decided(
     longest: int = 250,
     sets: Any = (),
 ) -> bool:
-    (tmp_path / PARITY).write_text(json.dumps({"lengths": {"longest": longest}}))
+    lengths = {"rows": 1, "longest": longest, "sequence_len": longest, "too_long": 0}
+    parity = {"labels": {"rows": 1, "status": "equal"}, "lengths": lengths, "tasks": {}}
+    (tmp_path / PARITY).write_text(json.dumps(parity))
     monkeypatch.setattr(
         driver, "look", lambda: Driver((13, 0), [(8, 0)] * len(memories), "", memories)
     )

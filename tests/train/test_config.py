@@ -234,7 +234,7 @@ def test_a_gpu_that_imitates_bf16_is_not_asked_for_it(
     found = Driver((13, 0), [capability, (9, 0)], "") if capability else None
     monkeypatch.setattr(driver, "look", lambda: found)
     is_old = driver.is_old()
-    monkeypatch.setattr(generation, "kind", lambda *_: kind)
+    monkeypatch.setattr(generation, "model_type", lambda *_: kind)
     monkeypatch.setattr(axolotl_config, "_has_flash_attention", lambda: True)
     path = ROOT / "recipes" / "llama_lora.yml"
     made = axolotl_config.config(reading.load(path), "cuda", is_old=is_old)
