@@ -14,7 +14,7 @@ from kotune.models import presets
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import Loaded, load_task
 from kotune.score.model import harness_model, load_base
-from kotune.score.scoring import evaluated
+from kotune.score.scoring import Evaluated, evaluated
 from kotune_tasks.card import TaskCard, cards
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported, which is later
@@ -28,9 +28,6 @@ SECONDS = 240  # of all tasks with both models, on 2 cores, without the second l
 NATS = 1e-4  # how far a choice's log-likelihood may move with the batch size, in float32 on a CPU
 METRIC = 1e-4  # how far a metric may
 
-# Metrics and samples, as scoring.evaluated() gives them.
-Scored = tuple[dict[str, Any], list[dict[str, Any]]]
-
 
 class Measured(NamedTuple):
     """One task with one model: `alike` are two runs of the same; `other` has the other batch
@@ -39,8 +36,8 @@ class Measured(NamedTuple):
     task: Loaded
     items: int
     seconds: float  # of LIMIT items, loading the data included
-    alike: tuple[Scored, Scored]
-    other: Scored | None  # None where answers are drawn: the draws depend on the batch
+    alike: tuple[Evaluated, Evaluated]
+    other: Evaluated | None  # None where answers are drawn: the draws depend on the batch
 
 
 def is_shipped(card: TaskCard) -> bool:
@@ -75,7 +72,7 @@ def measure(card: TaskCard, model: Any) -> Measured:
     folder = SAMPLES / card.source
     begun = time.monotonic()
     task = load_task(card.name, TaskData(folder if folder.is_dir() else None))
-    _, samples = score(task, model, LIMIT, BATCH_SIZE)
+    samples = score(task, model, LIMIT, BATCH_SIZE).samples
     seconds = time.monotonic() - begun
     limit = AGAIN if task.generates else LIMIT
     alike = score(task, model, limit, BATCH_SIZE), score(task, model, limit, BATCH_SIZE)
@@ -84,26 +81,26 @@ def measure(card: TaskCard, model: Any) -> Measured:
     return Measured(task, len(samples), seconds, alike, other)
 
 
-def score(task: Loaded, model: Any, limit: int, batch_size: int) -> Scored:
+def score(task: Loaded, model: Any, limit: int, batch_size: int) -> Evaluated:
     """The task with so many examples in a batch."""
     model.batch_size_per_gpu = batch_size
     return evaluated(task, model, limit)
 
 
-def nats_apart(one: Scored, other: Scored) -> float:
+def nats_apart(one: Evaluated, other: Evaluated) -> float:
     """The largest difference of a choice's log-likelihood; 0 where there are no choices."""
     pairs = zip(
-        *([sample.get("logprobs", []) for sample in samples] for _, samples in (one, other)),
+        *([sample.get("logprobs", []) for sample in each.samples] for each in (one, other)),
         strict=True,
     )
     return max((abs(a - b) for pair in pairs for a, b in zip(*pair, strict=True)), default=0.0)
 
 
-def metrics_apart(one: Scored, other: Scored) -> float:
+def metrics_apart(one: Evaluated, other: Evaluated) -> float:
     """The largest difference of a metric; infinite where only one of the two has it."""
-    if one[0].keys() != other[0].keys():
+    if one.values.keys() != other.values.keys():
         return float("inf")
-    return max(_apart(value["value"], other[0][name]["value"]) for name, value in one[0].items())
+    return max(_apart(value.value, other.values[name].value) for name, value in one.values.items())
 
 
 def _apart(one: float | None, other: float | None) -> float:
@@ -113,9 +110,10 @@ def _apart(one: float | None, other: float | None) -> float:
     return abs(one - other)
 
 
-def answers_changed(one: Scored, other: Scored) -> int:
+def answers_changed(one: Evaluated, other: Evaluated) -> int:
     """How many items have another answer."""
-    return sum(a["prediction"] != b["prediction"] for a, b in zip(one[1], other[1], strict=True))
+    pairs = zip(one.samples, other.samples, strict=True)
+    return sum(a["prediction"] != b["prediction"] for a, b in pairs)
 
 
 def figures(name: str, found: list[Measured]) -> list[Figure]:
