@@ -1,12 +1,12 @@
-"""What is installed, beside what pyproject.toml says: `tasks/` and `recipes/` go under names that
-clash with nobody's."""
+"""Packaging that pyproject.toml cannot express: `tasks/` and `recipes/` are installed under names
+that do not clash with other packages."""
 
 import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# Modules of an earlier build would be packed too.
+# Modules of an earlier build would be packaged too.
 shutil.rmtree(Path(__file__).parent / "build" / "lib", ignore_errors=True)
 setup(
     packages=[*find_packages(include=["kodata*", "kotune*"]), "kotune_tasks", "kotune_recipes"],

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.convert import REAL, in_own_process, measured
 from benchmarks.table import Figure, show
 from kodata import nsmc
-from kodata.prepare.entries import DataPlace
+from kodata.prepare.entries import DataLocation
 from kodata.prepare.leak_guard import LeakGuard
 
 SIZES = {"train": 150_000, "test": 50_000}
@@ -28,7 +28,7 @@ def check(folder: Path) -> dict[str, float]:
     begun, dropped = time.monotonic(), Counter[str]()
 
     def work() -> None:
-        guard = LeakGuard({"nsmc_ko": DataPlace("nsmc", folder)}, "drop")
+        guard = LeakGuard({"nsmc_ko": DataLocation("nsmc", folder)}, "drop")
         for _ in guard.passed(
             (("train", row) for row in nsmc.read("train", folder) if isinstance(row, dict)),
             nsmc,

@@ -1,7 +1,7 @@
-"""Korean data sets as chat examples: one module a data set, all offering what card.Source asks for.
+"""Korean data sets as chat examples. Each data set is one module that implements card.Source.
 
-Knows nothing of models or trainers. Importing it is light: datasets' libraries are imported where
-they are used."""
+This package does not depend on models or trainers. Importing it is cheap: heavy libraries are
+imported inside the functions that use them."""
 
 from kodata import (
     aihub_dialogue,
@@ -32,9 +32,11 @@ SOURCES: dict[str, Source] = {
 
 
 def source(name: str, test_share: float | None = None) -> Source:
-    """The data set module of this name; with `test_share`, that share of its groups is kept for
-    scoring, instead of its card's. Raises DataError with the nearest known name, and for a source
-    that cuts no test part."""
+    """The data set module with this name. `test_share` replaces the share of groups that the card
+    keeps for scoring.
+
+    Raises DataError for an unknown name (with the closest known one), and for a `test_share` where
+    the data set has its own test split."""
     if name not in SOURCES:
         raise DataError(f"unknown source {name!r}{did_you_mean(name, SOURCES)}")
     return SOURCES[name] if test_share is None else with_test_share(SOURCES[name], test_share)

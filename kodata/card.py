@@ -1,4 +1,4 @@
-"""What every data set module tells about itself (Card) and what it must offer (Source)."""
+"""The facts about a data set (Card) and the interface of a data set module (Source)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 Row = dict[str, Any]  # a row of a file of the user's or of the hub
-Record = dict[str, Any]  # a row of a data set, whose fields are the source's own
+Record = dict[str, Any]  # a row of a data set, with the source's own fields
 
 
 class Message(TypedDict):
-    """A turn of a chat. `train`: false for an answer that is not to be learned."""
+    """A turn of a chat. `train`: False for an answer that is not trained on."""
 
     role: str
     content: str
@@ -18,7 +18,7 @@ class Message(TypedDict):
 
 
 class TrainingRow(TypedDict):
-    """A row of train.jsonl or validation.jsonl. `doc`: the record as JSON, added when it is
+    """A row of train.jsonl or validation.jsonl. `doc`: the record as JSON, added when the row is
     written."""
 
     messages: list[Message]
@@ -29,80 +29,83 @@ class TrainingRow(TypedDict):
 
 
 class Refused(NamedTuple):
-    """Stands where a record, or a record as an example, would: it is left out and counted under its
-    reason."""
+    """Replaces a record, or an example, that is dropped. Drops are counted by reason."""
 
     reason: str
 
 
 class NotRead(NamedTuple):
-    """Comes after the rows of a file, for each key that so many of them had and that no record
-    holds."""
+    """A key that `rows` rows of a file had and that no record contains. Follows the file's
+    records."""
 
     key: str
     rows: int
 
 
 class Rewritten(NamedTuple):
-    """Comes there too, for what was done to a text of so many rows while they were read."""
+    """A change that was made to the texts of `rows` rows while reading. Follows the file's
+    records."""
 
     what: str
     rows: int
 
 
-Found = Record | Refused | NotRead | Rewritten
+SourceItem = Record | Refused | NotRead | Rewritten  # what Source.read() yields
 
 
 @dataclass(frozen=True)
 class Card:
-    """A data set's facts, as the manifest of a run and the documentation show them."""
+    """The facts about a data set that a run's manifest and the documentation show."""
 
     name: str
     title: str
     task: str  # the lm-evaluation-harness task that scores it
     origin: str
     licence: str
-    obliges: str  # what the licence asks of whoever uses the data; empty: nothing
+    obliges: str  # what the licence requires of users of the data; empty if nothing
     hub_id: str | None
     hub_config: str | None
-    # The hub commit that is read, or a reference where the commit is not known.
-    revision: str | None
+    revision: str | None  # the hub commit to read, or a reference if the commit is not known
     rows: Mapping[str, int]  # split: rows
-    forms: tuple[str, ...]  # the ways in which a record becomes an example
+    forms: tuple[str, ...]  # the ways to turn a record into an example
     defects: str  # known faults of the data
-    # Of the groups, kept for scoring where the user's data have no test part.
+    # The share of groups that is kept for scoring if the user's data have no test part. None for a
+    # data set with its own test split.
     test_share: float | None = None
 
 
 class Source(Protocol):
-    """A data set module. A record is a flat dict of strings with at least "guid"; "label" where
-    there is one.
+    """A data set module. A record is a flat dict of strings with at least "guid", and "label" if
+    the data set has labels.
 
-    One whose card has a test_share takes another as a third argument of files() and read(), which
-    kodata.source() gives, and has is_cut(path): whether that share is kept for scoring, since the
-    data at `path` have no test part."""
+    If the card has a test_share, files() and read() take a different share as a third argument,
+    which kodata.source() passes. Such a module also has is_cut(path): whether the data at `path`
+    have no test part, so that this share is kept for scoring."""
 
     CARD: Card
     SPLITS: tuple[str, ...]
     FORMS: tuple[str, ...]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files that hold a split: in the folder `path`, else shipped or on the hub (at the
-        commit `path`). Empty where a validation split is not given: it is cut from train then.
-        NoTestError where nothing can be scored."""
+        """The files of a split: in the folder `path`, on the hub (`path` may be a commit), or
+        shipped with kotune.
 
-    def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
-        """The records of a split, one at a time, in file order; Refused for a row that is no
-        record; what was not read of them last. kodata.control_text.records_of() has the records
-        alone."""
+        Empty for a missing validation split, which is then cut from train. Raises DataError, and
+        NoTestError if there is nothing to score."""
 
-    def messages(self, record: Record, form: str) -> list[Message] | Refused:
-        """The record as a chat example, which ends with the assistant's answer; Refused where it
-        has no such form."""
+    def read(self, split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
+        """Yields the records of a split in file order, one at a time.
+
+        A row that cannot become a record yields Refused. NotRead and Rewritten come last.
+        kodata.control_text.records_of() filters out everything but records."""
+
+    def messages(self, record: Record, form: str, /) -> list[Message] | Refused:
+        """The record as a chat that ends with the assistant's answer. Refused if the record does
+        not have this form."""
 
     def group(self, record: Record) -> str:
-        """Records of one group may not stand on both sides of a split."""
+        """The name of the record's group. All records of a group go into the same split."""
 
     def texts(self, record: Record) -> tuple[str, ...]:
-        """The texts that make the record what it is: they may not occur in what is scored
-        (prepare/leaks.py compares them)."""
+        """The texts that identify the record. Training on them is a leak if they occur in test data
+        (see prepare/leaks.py)."""

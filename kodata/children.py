@@ -1,25 +1,23 @@
-"""Where a child process looks for modules and programs: nothing that lies in the folder where it is
-started comes first."""
+"""Search paths for child processes. Files in a child's working directory never take precedence over
+installed modules and programs."""
 
 import os
 from pathlib import Path
 
-HERE = Path(__file__).parents[1]  # where our packages lie
+PACKAGES = Path(__file__).parents[1]  # the folder that contains our packages
 
 
 def search_path(variable: str, *first: Path) -> str:
-    """The folders `first` and those of PATH or PYTHONPATH, each once and by its whole name. An
-    empty one, as in `PATH=$PATH:`, means the folder that one is in, which for a child is another
-    one than for whoever wrote it; it is left out."""
-    given = os.environ.get(variable, os.defpath if variable == "PATH" else "")
-    places = [
-        *map(str, first),
-        *(str(Path(place).absolute()) for place in given.split(os.pathsep) if place),
-    ]
-    return os.pathsep.join(dict.fromkeys(places))
+    """The folders `first`, then those of PATH or PYTHONPATH, as absolute paths without duplicates.
+
+    An empty entry, as in `PATH=$PATH:`, is dropped: it means the working directory, which is a
+    different folder in a child process."""
+    value = os.environ.get(variable, os.defpath if variable == "PATH" else "")
+    folders = [str(Path(folder).absolute()) for folder in value.split(os.pathsep) if folder]
+    return os.pathsep.join(dict.fromkeys([*map(str, first), *folders]))
 
 
 def python_environment(*first: Path) -> dict[str, str]:
-    """This process's environment for a Python that finds `first` and its PYTHONPATH before what is
-    installed."""
+    """This process's environment, changed so that Python imports from `first` and then PYTHONPATH
+    before installed packages."""
     return {**os.environ, "PYTHONPATH": search_path("PYTHONPATH", *first), "PYTHONSAFEPATH": "1"}

@@ -1,22 +1,23 @@
-"""Text of the data that a tokenizer would take for its own signs: made plain in the same way for
-training and for scoring.
+"""Neutralizes text in the data that a tokenizer would read as special tokens. Training and scoring
+use the same functions.
 
-Rewritten: the name of a special token gets a space after its first character (`<|eot_id|>` becomes
-`< |eot_id|>`), which no tokenizer takes for its token, and which a reader still knows. Taken away:
-ends of turns at the end of a text, which a template adds itself, and white space there, which says
-nothing where the turn ends. The signs of a thought, <think> and </think>, stay: templates are
-chosen for them."""
+Changes:
+- A special token gets a space after its first character: `<|eot_id|>` becomes `< |eot_id|>`. No
+  tokenizer reads this as the token, and people still recognize it.
+- End-of-turn tokens at the end of a text are removed, since the template adds its own.
+- White space at the end of a text is removed, since the turn ends there.
+The tags <think> and </think> are kept: templates handle them."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from kodata.card import Found, Record
-from kodata.text import or_nothing, spoken
+from kodata.card import Record, SourceItem
+from kodata.text import after_thought, visible_or_empty
 
-# As in Llama 3 and Qwen (<|...|>), DeepSeek (<｜...｜>), Gemma, Mistral and older Llamas.
-_SIGN = re.compile(
+# Special tokens: Llama 3 and Qwen (<|...|>), DeepSeek (<｜...｜>), Gemma, Mistral, older Llamas.
+_SPECIAL = re.compile(
     r"<\|[^<>|\s]{1,60}\|>|<｜[^<>｜\s]{1,60}｜>|</?s>|"
     r"<(?:bos|eos|pad|unk|mask|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
 )
@@ -35,74 +36,76 @@ _ENDS = (
 REWRITTEN, ENDED, SPACED = "special token", "end of turn", "space at the end"
 
 
-def plain(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text as it is trained and asked, and what was done to it: of REWRITTEN, ENDED and
-    SPACED."""
+def neutralize(text: str) -> tuple[str, tuple[str, ...]]:
+    """The neutralized text, and which changes were made (REWRITTEN, ENDED, SPACED)."""
     done: list[str] = []
     if text[-1:].isspace():
         text = text.rstrip()
         done.append(SPACED)
     if "<" not in text and "INST]" not in text:
         return text, tuple(done)
-    if (kept := _without_ends(text)) != text:
+    if (shortened := _without_ends(text)) != text:
         done.append(ENDED)
-        kept = or_nothing(kept)
-    if (made := _SIGN.sub(lambda found: f"{found[0][0]} {found[0][1:]}", kept)) != kept:
+        shortened = visible_or_empty(shortened)
+    spaced = _SPECIAL.sub(lambda match: f"{match[0][0]} {match[0][1:]}", shortened)
+    if spaced != shortened:
         done.append(REWRITTEN)
-    return made, tuple(done)
+    return spaced, tuple(done)
 
 
 def _without_ends(text: str) -> str:
-    """In linear time, however many there are."""
-    at = end = len(text)
-    while found := next((name for name in _ENDS if text.endswith(name, 0, at)), None):
-        end = at = at - len(found)
-        while at and text[at - 1].isspace():
-            end = at = at - 1
+    """The text without end-of-turn tokens at its end. Takes linear time for any number of them."""
+    end = len(text)
+    while token := next((name for name in _ENDS if text.endswith(name, 0, end)), None):
+        end -= len(token)
+        while end and text[end - 1].isspace():
+            end -= 1
     return text[:end]
 
 
-def made_plain(record: Record) -> tuple[Record, tuple[str, ...]]:
-    """A record with all its texts plain, and what was done to any of them."""
+def neutralize_record(record: Record) -> tuple[Record, tuple[str, ...]]:
+    """The record with all its texts neutralized, and which changes were made."""
     done: set[str] = set()
-    made = {key: _value(value, done) for key, value in record.items()}
-    return (made, tuple(sorted(done))) if done else (record, ())
+    neutral = {key: _neutralize_value(value, done) for key, value in record.items()}
+    return (neutral, tuple(sorted(done))) if done else (record, ())
 
 
-def is_whole(record: Record) -> bool:
-    """Whether no text of a record is empty: of a chat no turn, and not what is said after its last
-    thought. Some are empty only when they are made plain."""
+def is_complete(record: Record) -> bool:
+    """Whether all texts of a neutralized record are non-empty. In a chat, every turn and the final
+    answer after its thought must be non-empty."""
     if "" in record.values():
         return False
     turns = record.get("messages")
     return not turns or (
-        all(turn["content"] for turn in turns) and bool(spoken(turns[-1]["content"]))
+        all(turn["content"] for turn in turns) and bool(after_thought(turns[-1]["content"]))
     )
 
 
-def are_sound(found: Sequence[Found]) -> bool:
-    """Whether all of these are whole records of clean() texts in which nothing is to be made plain:
-    of most, one look at many together tells so. Where it says no, each has its own look."""
+def are_ready(items: Sequence[SourceItem]) -> bool:
+    """Whether all items are complete records that need no neutralizing, given that their texts went
+    through clean().
+
+    One check of the joined texts is much faster than a check of each record, and most batches pass.
+    If it returns False, check each item by itself."""
     try:
-        text = "\0".join(chain.from_iterable(map(dict.values, found)))  # type: ignore[arg-type]
-    except TypeError:  # no record, or one with more than texts
+        text = "\0".join(chain.from_iterable(map(dict.values, items)))  # type: ignore[arg-type]
+    except TypeError:  # not a record, or a record with values other than text
         return False
     return "<" not in text and "INST]" not in text and "\0\0" not in f"\0{text}\0"
 
 
-def records_of(found: Iterable[Found]) -> Iterator[Record]:
-    """The records among what a source reads, made plain: as they are scored, and as convert()
-    trains on them."""
-    return (made_plain(each)[0] for each in found if isinstance(each, dict))
+def records_of(items: Iterable[SourceItem]) -> Iterator[Record]:
+    """The records among the items of a source, neutralized as convert() does for training."""
+    return (neutralize_record(item)[0] for item in items if isinstance(item, dict))
 
 
-def _value(value: Any, done: set[str]) -> Any:
+def _neutralize_value(value: Any, done: set[str]) -> Any:
     if isinstance(value, str):
-        text, changes = plain(value)
+        text, changes = neutralize(value)
         done.update(changes)
         return text
     if isinstance(value, list):
-        return [_value(item, done) for item in value]
+        return [_neutralize_value(item, done) for item in value]
     if isinstance(value, dict):
-        return {key: _value(inner, done) for key, inner in value.items()}
+        return {key: _neutralize_value(inner, done) for key, inner in value.items()}
     return value

@@ -1,10 +1,10 @@
-"""Files that nobody sees before they are whole, and that are written to no other place than the one
-that is named.
+"""Atomic file writes: a file appears under its name only when it is complete, and links are not
+followed.
 
-A draft has a name that nobody can guess, in the folder of the file that it becomes, and is created
-there and then (O_CREAT, O_EXCL and O_NOFOLLOW, by tempfile): a link that a stranger laid in its way
-is never followed, neither the draft's nor the file's own, which is replaced. A killed process
-leaves a draft behind; clear() removes it."""
+A draft is created in the folder of its target under a random name (by tempfile, with O_CREAT,
+O_EXCL and O_NOFOLLOW), then renamed. So a symbolic link that somebody else planted is never
+followed: not one with the draft's name, and one with the target's name is replaced. A killed
+process leaves its draft behind; clear() removes it."""
 
 import os
 import shutil
@@ -14,20 +14,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-PRIVATE = 0o600  # of its owner alone
+PRIVATE = 0o600  # only the owner may read and write
 SUFFIX = ".partial"
-LEFT = 60.0  # seconds after which a draft has no writer any more but the one who holds the folder
+STALE_AFTER = 60.0  # seconds after which clear() treats a draft as abandoned
 
 
 @contextmanager
 def draft(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """A file to write, which becomes `path` when the body has passed and is gone when it fails."""
-    from tempfile import mkstemp  # not at the top: `--help` does without
+    """Context manager: a file to write. It is renamed to `path` if the body succeeds, else
+    removed."""
+    from tempfile import mkstemp  # imported here to keep `--help` fast
 
     try:
         number, name = mkstemp(SUFFIX, f".{path.name}.", path.parent)
     except OSError as error:
-        error.filename = str(path)  # what somebody knows, for a message
+        error.filename = str(path)  # an error message should name the target, not the draft
         raise
     try:
         with os.fdopen(number, "wb", buffering=1 << 16) as file:
@@ -40,32 +41,32 @@ def draft(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
-    """Write `path` whole or not at all."""
+    """Write `path` completely or not at all."""
     with draft(path, mode) as file:
         file.write(data)
 
 
-def usual() -> int:
-    """The mode of a new file by this process's umask: of one that is made to be shown to others."""
+def default_mode() -> int:
+    """The mode that this process's umask gives a new file, for files that others may read."""
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask
 
 
-def fresh(path: Path) -> TextIO:
-    """A new text file to write, for its owner alone, in the place of whatever has this name."""
+def open_new(path: Path) -> TextIO:
+    """A new text file to write, private to its owner. Replaces an existing file or link."""
     path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     return os.fdopen(os.open(path, flags, PRIVATE), "w", encoding="utf-8")
 
 
 def clear(folder: Path) -> None:
-    """Remove what killed processes left behind in a folder that nobody else writes to now, and
-    below it."""
-    for left in folder.rglob(f".*{SUFFIX}"):
-        if not left.exists() or time.time() - left.lstat().st_mtime < LEFT:
+    """Remove the drafts of killed processes in a folder and below it. No other process may write
+    there at the same time."""
+    for path in folder.rglob(f".*{SUFFIX}"):
+        if not path.exists() or time.time() - path.lstat().st_mtime < STALE_AFTER:
             continue
-        if left.is_dir():
-            shutil.rmtree(left)
+        if path.is_dir():
+            shutil.rmtree(path)
         else:
-            left.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)

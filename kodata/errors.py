@@ -1,5 +1,5 @@
-"""The errors that kodata raises for a user's mistake: one clear text each, which says what to
-do."""
+"""The errors that kodata raises for a user's mistake, each with one clear message, and functions
+that format values for messages."""
 
 import re
 from collections.abc import Iterable
@@ -9,35 +9,36 @@ from reprlib import Repr
 
 class UserError(Exception):
     """A mistake that the user can correct: one clear message, never a traceback. All other
-    exceptions that reach a user are bugs of ours.
+    exceptions that reach a user are our bugs.
 
-    Not a ValueError: code that catches what a library raises must not catch a message."""
+    It is not a ValueError, so that code which catches errors of a library does not catch it."""
 
 
 class DataError(UserError):
-    """Something is wrong with the data. The text names file, row, field and value, and what to
+    """Something is wrong with the data. The message names file, row, field, value, and what to
     do."""
 
 
 class HubError(DataError):
-    """The hub could not be reached: trying again later can help. The one DataError that is not the
-    user's to mend."""
+    """The hub could not be reached. A retry may succeed. This is the only DataError that the user
+    cannot fix."""
 
     def __init__(self, text: str, wait: float = 0) -> None:
-        """`wait`: the seconds after which the hub wants to be asked again; 0 where it does not
-        say."""
+        """`wait`: the seconds after which the hub asks clients to retry; 0 if it gives none."""
         super().__init__(text)
         self.wait = wait
 
 
 class HubDeniedError(DataError):
-    """The hub answered no (gated, not logged in, no such file) or may not be asked: trying again
-    does not help."""
+    """The hub refused the request (gated, not logged in, no such file), or must not be contacted. A
+    retry does not help."""
 
 
 class NoTestError(DataError):
-    """There is nothing to score a model on, and nothing is kept for that. Training needs none of
-    it. `groups`: those of train, where they are too few; None where nothing was to be kept."""
+    """There are no rows to score a model on. Training is still possible.
+
+    `groups`: the number of train groups if they are too few to keep a share for test; None if no
+    share is kept."""
 
     def __init__(self, text: str, groups: int | None = None) -> None:
         super().__init__(text)
@@ -48,33 +49,32 @@ class SizeError(DataError):
     """More training rows are asked for than there are."""
 
     def __init__(self, source: str, samples: int, rows: int) -> None:
-        there = f"there are only {rows:,} train rows"
         super().__init__(
-            f"{source}: samples is {samples:,}, but {there}; give no more, or leave it out for all"
+            f"{source}: samples is {samples:,}, but there are only {rows:,} train rows; lower it,"
+            " or leave it out to use all rows"
         )
 
 
 class FaultError(Exception):
-    """What is wrong at the place of a file that is being read; files.rows() adds the place."""
+    """A fault in a file that is being read. files.rows() adds the file and the row."""
 
 
-# What acts on a terminal, or on the order in which text is shown: controls but for tab and line
-# end, C1, bidirectional marks, embeddings, overrides and isolates. Halves of characters cannot be
-# written at all.
+# Characters that change what a terminal shows or the order of displayed text: control characters
+# except tab and line feed, C1, bidirectional marks, embeddings, overrides and isolates. Lone
+# surrogates are included because they cannot be encoded.
 _ACTS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def visible(text: str) -> str:
-    """Text in which what would act on a terminal, or turn the order of what is read, is spelled out
-    as \\uXXXX."""
-    return _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """The text with characters that affect a terminal or the text direction escaped as \\uXXXX."""
+    return _ACTS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def on_one_line(text: str) -> str:
-    """visible() for a name or value in a message: nothing that is not printed is left, no line end
-    and no blank but a space."""
+    """The text with every unprintable character escaped, line ends included. For a name or value in
+    a message."""
     return "".join(
         letter if letter.isprintable() else visible(repr(letter)[1:-1]) for letter in text
     )
@@ -85,21 +85,21 @@ _BRIEF.maxstring = _BRIEF.maxother = 60
 
 
 def shown(value: object) -> str:
-    """A value for a message: at most 80 characters, however long it is and however deep (repr() has
-    a limit there)."""
+    """A value for a message, in at most 80 characters. Safe for very long or deeply nested
+    values."""
     text = _BRIEF.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def brief(error: object) -> str:
-    """What a library says, in one line of at most 200 characters."""
+    """The message of an error, on one line of at most 200 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 200 else text[:197] + "..."
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """The end of an error: `; did you mean X?` where a known word is near, else the known words
-    when they are few."""
+    """The end of an error message: `; did you mean X?` if a known word is similar, else the known
+    words if there are at most 20."""
     names = sorted(known)
     if near := get_close_matches(word[:80] if isinstance(word, str) else "", names, n=1):
         return f"; did you mean {near[0]}?"

@@ -1,19 +1,18 @@
-"""KLUE-NLI: 28,000 Korean premise-hypothesis pairs, as records, and as chat examples in two forms.
+"""KLUE-NLI: 28,000 Korean premise-hypothesis pairs as records and as chat examples in two forms.
 
-This is the one place where the text of a question exists: training examples and the lm-eval task
-both take it here. "test" is the hub's validation split, that is the official dev file; a validation
-part is cut from train by convert()."""
+Training examples and the lm-eval task both take the prompt from here. "test" is the hub's
+validation split, which is the official dev file. convert() cuts a validation split from train."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record
+from kodata.card import Card, Record, SourceItem
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import Known, known
-from kodata.records import asked, checked, named_once, not_text
+from kodata.records import describe_non_text, parse_rows, single_turn, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -37,12 +36,12 @@ CARD = Card(
     rows={"train": 24_998, "test": 3_000},
     forms=FORMS,
     defects=(
-        "2 pairs occur twice in train, 2 duplicate are left out; 859 premises of train are"
+        "2 pairs occur twice in train, and the 2 duplicates are dropped; 859 premises of train are"
         " documents of NSMC's test split."
     ),
 )
 
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={
         "train": "nli/train-00000-of-00001.parquet",
@@ -65,8 +64,8 @@ _PLACES = Places(
 )
 
 
-# Ways to ask for the label. The first is the one that is trained and scored; the others are for
-# ko_consistency alone.
+# Prompts that ask for the label. The first is trained and scored; only ko_consistency uses the
+# others.
 WORDINGS = (
     (
         "전제: {premise}\n"
@@ -92,24 +91,25 @@ WORDINGS = (
     ),
 )
 _NAMES = [*LABELS.values()]
-_NAMED = [", ".join(_NAMES[first:] + _NAMES[:first]) for first in range(len(_NAMES))]
-# What stands around premise and hypothesis, in this order: joining it costs a fifth of str.format.
+_LABEL_LISTS = [", ".join(_NAMES[first:] + _NAMES[:first]) for first in range(len(_NAMES))]
+# The text around premise and hypothesis. Joining the pieces takes a fifth of the time of
+# str.format.
 _PIECES = [
-    [re.split("{premise}|{hypothesis}", text.replace("{labels}", named)) for named in _NAMED]
+    [re.split("{premise}|{hypothesis}", text.replace("{labels}", names)) for names in _LABEL_LISTS]
     for text in WORDINGS
 ]
 
 
 def worded(record: Record, wording: int = 0, first: int = 0) -> str:
-    """The question for the label in one of WORDINGS, which names the labels in turn, beginning with
-    the `first` of LABELS."""
+    """The prompt that asks for the label, in one of WORDINGS. Its list of labels begins with the
+    label at index `first` and wraps around."""
     head, middle, tail = _PIECES[wording][first]
     return f"{head}{record['premise']}{middle}{record['hypothesis']}{tail}"
 
 
 def question(record: Record, form: str = "label") -> str:
-    """What the user asks. `label`: which relation holds; `write`: write a sentence that stands in
-    this relation."""
+    """The prompt. `label` asks for the relation of premise and hypothesis; `write` asks for a
+    hypothesis with the given relation."""
     if form == "label":
         return worded(record)
     return (
@@ -120,52 +120,44 @@ def question(record: Record, form: str = "label") -> str:
 
 
 def answer(record: Record, form: str = "label") -> str:
-    """What the assistant says: 함의, 중립 or 모순; or the hypothesis that a person wrote."""
+    """The expected answer: 함의, 중립 or 모순, or the hypothesis that a person wrote."""
     return LABELS[record["label"]] if form == "label" else str(record["hypothesis"])
 
 
-def messages(record: Record, form: str) -> list[Message]:
-    """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+files = _FINDER.files
+messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
-    """The premise: its hypotheses stay together when data is split."""
+    """The premise: all its hypotheses go into the same split."""
     return str(record["premise"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The premise, which makes an item: a hypothesis is short, and says nothing about a label
-    without its premise."""
+    """The premise. A hypothesis is short, and without its premise it does not determine a label."""
     return (record["premise"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC,
-    stripped. From the official files also `agreement`: how many of an item's five votes are its
-    label, "3" to "5" in the dev file.
+    stripped. The official files add `agreement`: how many of the five annotators chose the label,
+    "3" to "5" in the dev file.
 
-    From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises
+    Reads the hub, or a folder with the official JSON files or a copy of the hub's data set. Raises
     DataError."""
-    yield from named_once(files(split, path), records)
+    yield from with_unique_guids(files(split, path), records)
 
 
-def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files of a split: found in the folder `path` or one level below it, else brought from the
-    hub."""
-    return _PLACES.files(split, path)
+def records(file: Path) -> Iterator[SourceItem]:
+    """The records of one file in the official or the hub's format, then the keys that are not read.
+    Raises DataError with file, row, guid and field."""
+    return parse_rows(file, data_files.rows(file), record, _diagnosis, _keys)
 
 
-def records(file: Path) -> Iterator[Found]:
-    """The records of one file in the official or the hub's shape, and the keys of its rows that are
-    not read. Raises DataError with file, row, guid and field."""
-    return checked(file, data_files.rows(file), record, _diagnosis, _keys)
-
-
-# Of the official files; the hub's rows have none.
+# The annotators' labels in the official files. The hub's rows have none.
 _VOTES = ("author", "label2", "label3", "label4", "label5")
-# The source is called genre in the official train file; the label is gold_label in all official
-# files.
+# The official train file has `genre` for the source. All official files have `gold_label` for the
+# label.
 _READ = {
     (genre, label): known("guid", genre, "premise", "hypothesis", label, *_VOTES)
     for genre in ("genre", "source")
@@ -175,38 +167,36 @@ _LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumer
 
 
 def record(row: data_files.Row) -> Record:
-    """The official or the hub's row as a record. KeyError or TypeError on a bad row; records() says
-    what is wrong."""
+    """A row of an official file or of the hub as a record. Raises KeyError or TypeError for a bad
+    row; records() explains the error."""
     label = row["gold_label"] if "gold_label" in row else row["label"]
     made = {
         "guid": "" + row["guid"],
-        "source": (
-            "" + (row["genre"] if "genre" in row else row["source"])
-        ),  # genre in the train file, source in dev
+        # `genre` in the train file, `source` in the dev file
+        "source": "" + (row["genre"] if "genre" in row else row["source"]),
         "premise": clean(row["premise"]),
         "hypothesis": clean(row["hypothesis"]),
-        "label": _LABEL_OF[
-            label if type(label) in (str, int) else None
-        ],  # True would be found as 1
+        # True is not a label, but it equals 1 as a key.
+        "label": _LABEL_OF[label if type(label) in (str, int) else None],
     }
-    votes = [*map(str, map(row.get, _VOTES))]  # None and what is no text are no label either
+    votes = [*map(str, map(row.get, _VOTES))]  # a missing vote becomes "None", which is no label
     if LABELS.keys() >= {*votes}:
         made["agreement"] = str(votes.count(made["label"]))
     return made
 
 
 def _keys(row: data_files.Row) -> Known:
-    """What is read of a row. `source` beside `genre`, or `label` beside `gold_label`, is not."""
+    """The keys that record() reads from a row. `genre` takes precedence over `source`, and
+    `gold_label` over `label`."""
     return _READ[
         "genre" if "genre" in row else "source", "gold_label" if "gold_label" in row else "label"
     ]
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := not_text(
-        row, "guid", "genre" if "genre" in row else "source", "premise", "hypothesis"
-    ):
+    """The field of a bad row that is wrong, its value, and what to do."""
+    source = "genre" if "genre" in row else "source"
+    if wrong := describe_non_text(row, "guid", source, "premise", "hypothesis"):
         return wrong
     field = "gold_label" if "gold_label" in row else "label"
     if row.get(field) is None:

@@ -1,20 +1,19 @@
-"""KorQuAD 1.0: 66,181 Korean questions, each answered by a piece of a Wikipedia paragraph, as
-records and chat examples.
+"""KorQuAD 1.0: 66,181 Korean questions as records and chat examples. The answer to each is a piece
+of a Wikipedia paragraph.
 
-This is the one place where the text of a question exists: training examples and the lm-eval task
-both take it here. "test" is the official dev file (the official test set is not public); a
-validation part is cut from train by convert()."""
+Training examples and the lm-eval task both take the prompt from here. "test" is the official dev
+file, since the official test set is not public. convert() cuts a validation split from train."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata.card import Card, Found, Message, NotRead, Record, Refused
+from kodata.card import Card, NotRead, Record, Refused, SourceItem
 from kodata.errors import DataError, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import known
-from kodata.records import asked, checked, named_once, not_text
+from kodata.records import describe_non_text, parse_rows, single_turn, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -42,13 +41,13 @@ CARD = Card(
     forms=FORMS,
     defects=(
         "In dev 61% of the answers are followed directly by a josa, and 1,522 occur more than once"
-        " in the context; were dev trained on, 9 duplicate would be left out. The train file was"
-        " not at hand: its drops are not known. The hub's card says CC BY-ND 4.0, the official site"
-        " 2.0 KR. The hub's files themselves were not tried."
+        " in the context. Training on dev would drop 9 duplicates. The train file was not"
+        " available: its drops are not known. The hub's card states CC BY-ND 4.0, the official site"
+        " 2.0 KR. The hub's files were not tested."
     ),
 )
 
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={
         "train": "squad_kor_v1/train-00000-of-00001.parquet",
@@ -75,7 +74,7 @@ _KEYS = known("id", "title", "context", "question", answers=known("text", "answe
 
 
 def question(record: Record, form: str = "answer") -> str:
-    """What the user asks: a question about a passage."""
+    """The prompt: a question about a passage."""
     return (
         f"지문: {record['context']}\n"
         f"질문: {record['question']}\n"
@@ -84,86 +83,82 @@ def question(record: Record, form: str = "answer") -> str:
 
 
 def answer(record: Record, form: str = "answer") -> str:
-    """What the assistant says: the piece of the passage."""
+    """The expected answer: a piece of the passage."""
     return str(record["answer"])
 
 
-def messages(record: Record, form: str) -> list[Message]:
-    """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+files = _FINDER.files
+messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
-    """The paragraph: its questions stay together when data is split."""
+    """The paragraph: all its questions go into the same split."""
     return str(record["context"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The passage, which makes an item: many questions are as short as 감독은 누구인가?"""
+    """The passage. Many questions are too short to identify a record, such as 감독은 누구인가?"""
     return (record["context"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid, title, context, question, answer; NFC, stripped.
 
-    From the hub, or from a folder with the official JSON files or a copy of the hub's set. Raises
+    Reads the hub, or a folder with the official JSON files or a copy of the hub's data set. Raises
     DataError."""
-    yield from named_once(files(split, path), _records)
+    yield from with_unique_guids(files(split, path), _records)
 
 
-def _records(file: Path) -> Iterator[Found]:
-    nested = file.name.removesuffix(".gz").endswith(".json")
-    return checked(
-        file, _official(file) if nested else data_files.rows(file), record, _diagnosis, _KEYS
-    )
+def _records(file: Path) -> Iterator[SourceItem]:
+    is_official = file.name.removesuffix(".gz").endswith(".json")
+    rows = _official_rows(file) if is_official else data_files.rows(file)
+    return parse_rows(file, rows, record, _diagnosis, _KEYS)
 
 
-def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files of a split: found in the folder `path` or one level below it, else brought from the
-    hub."""
-    return _PLACES.files(split, path)
-
-
-def _official(file: Path) -> Iterator[data_files.Row | NotRead]:
-    """The questions of an official file as rows like the hub's, then what stands beside them and is
-    not read.
-
-    SQuAD 1.1's nesting: article, paragraph, question.
-    """
-    place, count = "data", 0
-    passed: list[str] = []
+def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
+    """The questions of an official file as rows like the hub's, then the top-level keys that are
+    not read. The nesting is SQuAD 1.1's: article, paragraph, question."""
+    path, count = "data", 0
+    unread: list[str] = []
     try:
-        for at, article in enumerate(data_files.rows(file, ("data",), passed=passed)):
-            place = f"data[{at}]"
+        for number, article in enumerate(data_files.rows(file, ("data",), other_keys=unread)):
+            path = f"data[{number}]"
             for inner, paragraph in enumerate(article["paragraphs"]):
-                place = f"data[{at}].paragraphs[{inner}]"
-                shared = {"title": article.get("title"), "context": paragraph["context"]}
-                around = {
-                    f"data[].{key}": value
-                    for key, value in article.items()
-                    if key not in ("title", "paragraphs")
-                }
-                around |= {
-                    f"paragraphs[].{key}": value
-                    for key, value in paragraph.items()
-                    if key not in ("context", "qas")
-                }
-                for qa in paragraph["qas"]:
+                path = f"data[{number}].paragraphs[{inner}]"
+                for row in _rows_of(article, paragraph):
                     count += 1
-                    own = {f"qas[].{key}": qa[key] for key in shared if key in qa}
-                    yield {**around, **qa, **own, **shared}
+                    yield row
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{file}: {place} is not as in KorQuAD 1.0 ({error}); give the official file, whose"
-            " shape is data[].paragraphs[].{context, qas[]}"
+            f"{file}: {path} is not as in KorQuAD 1.0 ({error}); give the official file, with"
+            " data[].paragraphs[].{context, qas[]}"
         ) from None
     if not count:
         raise DataError(f"{file}: no questions in it; download or copy it again")
-    yield from (NotRead(key, 1) for key in dict.fromkeys(passed))
+    yield from (NotRead(key, 1) for key in dict.fromkeys(unread))
+
+
+def _rows_of(article: Any, paragraph: Any) -> Iterator[data_files.Row]:
+    """The questions of a paragraph as rows. Unread keys get a prefix, so that parse_rows() reports
+    where they were."""
+    shared = {"title": article.get("title"), "context": paragraph["context"]}
+    unread = {
+        f"data[].{key}": value
+        for key, value in article.items()
+        if key not in ("title", "paragraphs")
+    }
+    unread |= {
+        f"paragraphs[].{key}": value
+        for key, value in paragraph.items()
+        if key not in ("context", "qas")
+    }
+    for qa in paragraph["qas"]:
+        own = {f"qas[].{key}": qa[key] for key in shared if key in qa}
+        yield {**unread, **qa, **own, **shared}
 
 
 def record(row: data_files.Row) -> Record | Refused:
-    """A question as a record. KeyError or TypeError on a bad row; read() says what is wrong."""
+    """A row as a record. Raises KeyError or TypeError for a bad row; read() explains the error."""
     (text,) = _answers(row["answers"])
     made = {
         "guid": "" + row["id"],
@@ -178,21 +173,21 @@ def record(row: data_files.Row) -> Record | Refused:
 
 
 def _answers(answers: Any) -> tuple[str]:
-    """The one answer, from the hub's {"text": [...]} or the official [{"text"}]. TypeError where it
-    is not one text."""
-    found = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
-    if len(found) != 1 or not isinstance(found[0], str):
-        raise TypeError(f"{len(found)} answers")
-    return (found[0],)
+    """The one answer, from the hub's {"text": [...]} or the official [{"text"}]. Raises TypeError
+    unless there is exactly one text."""
+    texts = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
+    if len(texts) != 1 or not isinstance(texts[0], str):
+        raise TypeError(f"{len(texts)} answers")
+    return (texts[0],)
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := not_text(row, "id", "title", "context", "question"):
+    """The field of a bad row that is wrong, its value, and what to do."""
+    if wrong := describe_non_text(row, "id", "title", "context", "question"):
         return wrong
     if row.get("answers") is None:
         return "answers is missing; mend or remove the row"
     return (
-        f"answers is {shown(row['answers'])}; KorQuAD has one answer, a text, for a question; mend"
-        " or remove the row"
+        f"answers is {shown(row['answers'])}, but KorQuAD has exactly one answer, a text, for each"
+        " question; mend or remove the row"
     )

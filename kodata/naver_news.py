@@ -1,17 +1,17 @@
-"""Naver news with summaries: 27,400 Korean articles, as records and chat examples.
+"""Naver news with summaries: 27,400 Korean articles as records and chat examples.
 
-This is the one place where the text of a question exists: training examples and the lm-eval task
-both take it here. The set brings its own validation split."""
+Training examples and the lm-eval task both take the prompt from here. The data set has its own
+validation split."""
 
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record
+from kodata.card import Card, Record, SourceItem
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import known
-from kodata.records import asked, checked, named_apart, not_text
+from kodata.records import describe_non_text, parse_rows, single_turn, with_numbered_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -34,16 +34,16 @@ CARD = Card(
     rows={"train": 22_194, "validation": 2_466, "test": 2_740},
     forms=FORMS,
     defects=(
-        "Summaries often repeat the first sentences, so a score means little without lead-3 beside"
-        " it. The real files were not at hand: columns and row counts are as others report them,"
-        " and it was not checked whether an article occurs in two splits."
+        "Summaries often repeat the first sentences, so a score means little without the lead-3"
+        " baseline. The real files were not available: columns and row counts are as others report"
+        " them, and it was not checked whether an article occurs in two splits."
     ),
 )
 
 _FIELDS = ("link", "date", "category", "press", "title", "document", "summary")
-_NEEDED = ("guid", "document", "summary")
+_REQUIRED = ("guid", "document", "summary")
 _NAMES = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={split: f"{split}.csv" for split in SPLITS},
     patterns={
@@ -58,18 +58,17 @@ _PLACES = Places(
 
 
 def question(record: Record, form: str = "summary") -> str:
-    """What the user asks: the gist of an article."""
+    """The prompt: a request to summarize an article."""
     return f"기사: {record['document']}\n이 기사의 핵심 내용을 두세 문장으로 요약하세요."
 
 
 def answer(record: Record, form: str = "summary") -> str:
-    """What the assistant says: the summary."""
+    """The expected answer: the summary."""
     return str(record["summary"])
 
 
-def messages(record: Record, form: str) -> list[Message]:
-    """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+files = _FINDER.files
+messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
@@ -82,34 +81,28 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["document"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
-    """The records of a split: guid (the article's link; LINK#2 for one that comes again), date,
-    category, press, title, document, summary; NFC, stripped.
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
+    """The records of a split: guid (the article's link, with #2 if it repeats), date, category,
+    press, title, document, summary; NFC, stripped.
 
-    From the hub, or from a folder with the same CSV files or a copy as parquet or arrow. Raises
+    Reads the hub, or a folder with the same CSV files or a copy as parquet or arrow. Raises
     DataError."""
-    every = (
-        checked(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
+    parsed = (
+        parse_rows(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
         for file in files(split, path)
     )
-    yield from named_apart(chain.from_iterable(every))
-
-
-def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files of a split: found in the folder `path` or one level below it, else brought from the
-    hub."""
-    return _PLACES.files(split, path)
+    yield from with_numbered_guids(chain.from_iterable(parsed))
 
 
 def record(row: data_files.Row) -> Record:
-    """A row as a record. KeyError or TypeError on a bad row; read() says what is wrong.
+    """A row as a record. Raises KeyError or TypeError for a bad row; read() explains the error.
 
-    An empty date, category, press or title is left out: it is no reason for convert() to drop the
+    The record omits an empty date, category, press or title. Otherwise convert() would drop the
     article."""
     made = {"guid" if field == "link" else field: clean(row[field]) for field in _FIELDS}
-    return {field: text for field, text in made.items() if text or field in _NEEDED}
+    return {field: text for field, text in made.items() if text or field in _REQUIRED}
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """Which field of a bad row is wrong, its value, and what to do."""
-    return not_text(row, *_FIELDS)
+    """The field of a bad row that is wrong, its value, and what to do."""
+    return describe_non_text(row, *_FIELDS)

@@ -1,18 +1,17 @@
 """NSMC: 200,000 short Korean film reviews, negative or positive, as records and chat examples.
 
-This is the one place where the text of a question exists: training examples and the lm-eval task
-both take it here. A validation part is cut from train by convert(). Empty documents (5 in train, 3
-in test) are read as they are."""
+Training examples and the lm-eval task both take the prompt from here. convert() cuts a validation
+split from train. Empty documents (5 in train, 3 in test) are read unchanged."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record
+from kodata.card import Card, Record, SourceItem
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.reading.keys import known
-from kodata.records import asked, checked, named_once, not_text
+from kodata.records import describe_non_text, parse_rows, single_turn, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -35,15 +34,15 @@ CARD = Card(
     forms=FORMS,
     defects=(
         "5 train and 3 test documents are empty; 1,571 test texts occur in train, 69 of them with"
-        " another label; 856 of its test documents are premises of KLUE-NLI train. Left out of"
-        " train: 5 empty field, 3,312 duplicate, 501 label conflict; the same of test: 3 empty"
-        " field, 744 duplicate, 96 label conflict, of which only the empty are not scored. The"
-        " hub's card says CC BY 2.0, the official page CC0. The hub's files themselves were not"
-        " tried; the official ones were."
+        " another label; 856 of its test documents are premises of KLUE-NLI train. Dropped from"
+        " train: 5 empty field, 3,312 duplicate, 501 label conflict. Test has 3 empty field, 744"
+        " duplicate, 96 label conflict, and only the empty ones are not scored. The hub's card"
+        " states CC BY 2.0, the official page CC0. The official files were tested, the hub's files"
+        " were not."
     ),
 )
 
-_PLACES = Places(
+_FINDER = FileFinder(
     CARD,
     hub={"train": "default/train/0000.parquet", "test": "default/test/0000.parquet"},
     patterns={
@@ -60,22 +59,21 @@ _PLACES = Places(
 
 
 def question(record: Record, form: str = "label") -> str:
-    """What the user asks: whether a review is for or against the film."""
+    """The prompt: whether a film review is positive or negative."""
     return f"영화 감상: {record['document']}\n이 감상은 긍정입니까, 부정입니까? 한 단어로 답하세요."
 
 
 def answer(record: Record, form: str = "label") -> str:
-    """What the assistant says: 부정 or 긍정."""
+    """The expected answer: 부정 or 긍정."""
     return LABELS[record["label"]]
 
 
-def messages(record: Record, form: str) -> list[Message]:
-    """The record as a user's turn and the assistant's answer."""
-    return asked(question(record, form), answer(record, form))
+files = _FINDER.files
+messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
-    """The review: the same words by several people stay together when data is split."""
+    """The review: reviews with the same text go into the same split."""
     return str(record["document"])
 
 
@@ -84,25 +82,18 @@ def texts(record: Record) -> tuple[str, ...]:
     return (record["document"],)
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid, document (may be empty), label (a key of LABELS); NFC,
     stripped.
 
-    From the hub, or from a folder with the official text files or a copy of the hub's set. Raises
+    Reads the hub, or a folder with the official text files or a copy of the hub's data set. Raises
     DataError."""
-    yield from named_once(files(split, path), _records)
+    yield from with_unique_guids(files(split, path), _records)
 
 
-def _records(file: Path) -> Iterator[Found]:
-    return checked(
-        file, data_files.rows(file), record, _diagnosis, known("id", "document", "label")
-    )
-
-
-def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The files of a split: found in the folder `path` or one level below it, else brought from the
-    hub."""
-    return _PLACES.files(split, path)
+def _records(file: Path) -> Iterator[SourceItem]:
+    rows = data_files.rows(file)
+    return parse_rows(file, rows, record, _diagnosis, known("id", "document", "label"))
 
 
 _LABEL_OF: dict[object, str] = {
@@ -113,21 +104,20 @@ _LABEL_OF: dict[object, str] = {
 
 
 def record(row: data_files.Row) -> Record:
-    """The official or the hub's row as a record. KeyError or TypeError on a bad row; read() says
-    what is wrong."""
+    """A row of an official file or of the hub as a record. Raises KeyError or TypeError for a bad
+    row; read() explains the error."""
     label = row["label"]
     return {
         "guid": "" + row["id"],
         "document": clean(row["document"]),
-        "label": _LABEL_OF[
-            label if type(label) in (str, int) else None
-        ],  # True would be found as 1
+        # True is not a label, but it equals 1 as a key.
+        "label": _LABEL_OF[label if type(label) in (str, int) else None],
     }
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """Which field of a bad row is wrong, its value, and what to do."""
-    if wrong := not_text(row, "id", "document"):
+    """The field of a bad row that is wrong, its value, and what to do."""
+    if wrong := describe_non_text(row, "id", "document"):
         return wrong
     if row.get("label") is None:
         return "label is missing; it must be 0 (negative) or 1 (positive)"

@@ -1,124 +1,138 @@
-"""Rows of a file become records, and what is wrong with a bad row is told with file, row, guid,
-field and value."""
+"""Functions that the data set modules share: parse rows into records, check guids, draw by hash.
+
+Errors for a bad row name file, row, guid, field and value."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from pathlib import Path
 
-from kodata.card import Found, Message, NotRead, Record, Refused
+from kodata.card import Message, NotRead, Record, Refused, SourceItem
 from kodata.errors import DataError, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, Unread
 
-# rows that are looked at together: each look at a row of its own would cost some 5% of a conversion
+# Rows that are checked together. Checking each row by itself costs about 5% of a conversion.
 BATCH = 32
 
 
-def drawer(seed: int | str) -> Callable[[str], float]:
-    """Draws for a seed or a purpose: a number in [0, 1) for a text, which depends on nothing
-    else."""
-    # A split draws for every group: a quarter of blake2b's time.
+def make_draw(seed: int | str) -> Callable[[str], float]:
+    """A function that maps a text to a number in [0, 1). The number depends only on the seed (a
+    number, or the name of a purpose) and the text."""
+    # A split draws for every group. xxh3 takes a quarter of blake2b's time.
     from xxhash import xxh3_64_intdigest as digest
 
-    begun = seed if isinstance(seed, int) else digest(seed.encode())
-    return lambda text: digest(text.encode(), begun) * 2.0**-64
+    number = seed if isinstance(seed, int) else digest(seed.encode())
+    return lambda text: digest(text.encode(), number) * 2.0**-64
 
 
-def asked(question: str, answer: str) -> list[Message]:
-    """One question with its answer as a chat."""
+def as_chat(question: str, answer: str) -> list[Message]:
+    """A question and its answer as a chat."""
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
-def checked(
+def single_turn(
+    question: Callable[[Record, str], str], answer: Callable[[Record, str], str]
+) -> Callable[[Record, str], list[Message]]:
+    """Source.messages() for a data set with one question and one answer per record. Both functions
+    take a record and a form."""
+    return lambda record, form: as_chat(question(record, form), answer(record, form))
+
+
+def parse_rows(
     path: Path,
-    found: Iterable[Row | NotRead],
+    rows: Iterable[Row | NotRead],
     make: Callable[[Row], Record | Refused],
     explain: Callable[[Row], str],
     names: Known | Callable[[Row], Known],
-) -> Iterator[Found]:
-    """make() of every row, then what it did not read of them, which is all but `names`. Where it
-    raises KeyError or TypeError, a DataError with the row's place and explain()."""
+) -> Iterator[SourceItem]:
+    """Yields make(row) for every row of a file, then NotRead for every key that is not in `names`.
+
+    Raises DataError if make() raises KeyError or TypeError. The message has the row's number and
+    guid, and the text of explain(row)."""
     unread = Unread()
-    waiting: list[Row] = []
-    for number, row in enumerate(found, 1):
+    batch: list[Row] = []
+    for number, row in enumerate(rows, 1):
         if isinstance(row, NotRead):
             yield row
             continue
         try:
             made = make(row)
         except (KeyError, TypeError):
-            name = next(
-                (row[key] for key in ("guid", "id", "link") if row.get(key) is not None), "missing"
-            )
-            named = shown(name).strip("'")
-            raise DataError(f"{path}: row {number} (guid {named}): {explain(row)}") from None
-        waiting.append(row)
-        if len(waiting) == BATCH:
-            unread.look_at(waiting, names)
-            waiting.clear()
+            keys = (key for key in ("guid", "id", "link") if row.get(key) is not None)
+            guid = shown(next((row[key] for key in keys), "missing")).strip("'")
+            raise DataError(f"{path}: row {number} (guid {guid}): {explain(row)}") from None
+        batch.append(row)
+        if len(batch) == BATCH:
+            unread.count_rows(batch, names)
+            batch.clear()
         yield made
-    unread.look_at(waiting, names)
-    yield from unread.told()
+    unread.count_rows(batch, names)
+    yield from unread.results()
 
 
-def named_once(files: list[Path], read: Callable[[Path], Iterator[Found]]) -> Iterator[Found]:
-    """What `read` finds in the files of a split, one after another. DataError where two rows have
-    one guid, with both places.
+def with_unique_guids(
+    files: list[Path], read: Callable[[Path], Iterator[SourceItem]]
+) -> Iterator[SourceItem]:
+    """Yields what `read` yields for each file of a split, in order. Raises DataError, with both
+    rows, if two rows have the same guid.
 
-    Of a guid its hash is kept alone. Where one comes again, the files are read once more for the
-    places."""
+    Only the hashes of guids are kept in memory. If a hash repeats, the files are read again to find
+    the rows."""
     seen: set[int] = set()
     number = 0
     for file in files:
         rows = read(file)
         while batch := list(islice(rows, BATCH)):
-            # A row without a guid is left out for its empty field.
-            guids = [guid for found in batch if type(found) is dict and (guid := found["guid"])]
+            # A row with an empty guid is dropped later as a row with an empty field.
+            guids = [guid for item in batch if type(item) is dict and (guid := item["guid"])]
             seen.update(map(hash, guids))
             number += len(guids)
             if len(seen) != number:
-                _refuse_again(files, read, {*guids})
-                number = len(seen)  # two guids have one hash
+                _refuse_repeated(files, read, {*guids})
+                number = len(seen)  # no guid repeats: two guids have the same hash
             yield from batch
 
 
-def _refuse_again(
-    files: list[Path], read: Callable[[Path], Iterator[Found]], guids: set[str]
+def _refuse_repeated(
+    files: list[Path], read: Callable[[Path], Iterator[SourceItem]], guids: set[str]
 ) -> None:
-    """DataError for the first of these guids that two rows have."""
+    """Raises DataError if one of these guids belongs to two rows."""
     first: dict[str, tuple[Path, int]] = {}
     for file in files:
-        for number, found in enumerate(read(file), 1):
-            guid = found["guid"] if isinstance(found, dict) else None
+        for number, item in enumerate(read(file), 1):
+            guid = item["guid"] if isinstance(item, dict) else None
             if guid in first:
-                place, row = first[guid]
-                named, copy = (
-                    shown(guid).strip("'"),
-                    "; if one of the files is a copy, take it away" * (place != file),
+                other, row = first[guid]
+                name = shown(guid).strip("'")
+                hint = "; if one of the files is a copy, remove it" * (other != file)
+                raise DataError(
+                    f"{file}: row {number} (guid {name}): row {row} of {other} has the same guid;"
+                    f" give each row its own{hint}"
                 )
-                told = f"row {row} of {place} has the same guid; give each row its own{copy}"
-                raise DataError(f"{file}: row {number} (guid {named}): {told}")
             if guid in guids:
                 first[guid] = file, number
 
 
-def named_apart(found: Iterable[Found]) -> Iterator[Found]:
-    """Records of a set that nobody but its publisher can mend and that may give two rows one guid:
-    the second is called GUID#2, a third one GUID#3."""
+def with_numbered_guids(items: Iterable[SourceItem]) -> Iterator[SourceItem]:
+    """The items, with repeated guids made unique: the second GUID becomes GUID#2, the third GUID#3.
+
+    For data sets that only their publisher can correct. Only the hashes of guids are kept in
+    memory."""
     seen: set[int] = set()
-    numbers: dict[int, Iterator[int]] = {}  # that are not yet given, of the guids that came again
-    for each in found:
-        if type(each) is dict and (guid := each["guid"]):
+    numbers: dict[int, Iterator[int]] = {}  # by the hash of a repeated guid: the unused numbers
+    for item in items:
+        if type(item) is dict and (guid := item["guid"]):
             if (key := hash(guid)) in seen:
-                more = numbers.setdefault(key, count(2))
-                guid = next(name for number in more if hash(name := f"{guid}#{number}") not in seen)
-                each = {**each, "guid": guid}
+                unused = numbers.setdefault(key, count(2))
+                names = (f"{guid}#{number}" for number in unused)
+                guid = next(name for name in names if hash(name) not in seen)
+                item = {**item, "guid": guid}
             seen.add(hash(guid))
-        yield each
+        yield item
 
 
-def not_text(row: Row, *fields: str) -> str:
-    """What is wrong with the first of these fields that holds no text; empty where all do."""
+def describe_non_text(row: Row, *fields: str) -> str:
+    """An error message for the first of these fields that is not text; empty if all are text."""
     for field in fields:
         value = row.get(field)
         if value is None:

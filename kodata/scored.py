@@ -1,8 +1,8 @@
-"""What the lm-evaluation-harness tasks share: the documents that are scored, the choice and the
+"""Functions that the lm-evaluation-harness tasks share: the scored documents, and the choice and
 answer of a model.
 
-It stands here because lm_eval loads a task's functions file by file, so that they can import kodata
-but not each other."""
+They are in kodata because lm_eval loads a task's functions file by file. So task files can import
+kodata, but not each other."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,12 @@ from typing import Any
 
 from kodata import source as find_source
 from kodata.card import Record
-from kodata.control_text import is_whole, records_of
+from kodata.control_text import is_complete, records_of
 from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 from kodata.text import composed
 
-Splits = dict[str, Any]  # datasets.Dataset by the name of the split, as lm_eval takes them
+Splits = dict[str, Any]  # datasets.Dataset by split, as lm_eval expects
 
 
 def dataset(
@@ -25,20 +25,22 @@ def dataset(
     test_share: float | None = None,
     **_: object,
 ) -> Splits:
-    """The scored split of a source. `data_path` comes from lm_eval's --metadata, whose other keys
-    are not for us: a folder, or, since lm_eval gives every task the same metadata, a folder for
-    each source: {"klue_nli": "FOLDER"}. `test_share` comes from there too: of the groups, where a
-    source brings no test part (kodata.test_part).
+    """The scored split of a source.
 
-    The docs of one group (a premise, a paragraph) follow each other, groups in file order, so that
-    --limit breaks at most one of them up. A record with an empty field is a DataError, or left out
-    where the task says `skip_empty`."""
+    `data_path` and `test_share` come from lm_eval's --metadata; its other keys are ignored.
+    `data_path` is a folder, or a folder for each source: {"klue_nli": "FOLDER"}, since lm_eval
+    passes the same metadata to every task. `test_share` is the share of groups to score if the
+    source has no test part (kodata.test_part).
+
+    Docs of one group (a premise, a paragraph) are adjacent, with groups in file order, so that
+    --limit splits at most one group. Raises DataError for a record with an empty field, or drops it
+    if `skip_empty` is set."""
     import datasets
 
     group_of = find_source(source).group
     groups: dict[str, list[Record]] = {}
     for record in records(source, data_path, test_share):
-        if is_whole(record):
+        if is_complete(record):
             groups.setdefault(group_of(record), []).append(record)
         elif not skip_empty:
             empty = next((field for field, text in record.items() if not text), "turn")
@@ -47,8 +49,8 @@ def dataset(
             )
     if not groups:
         raise DataError(
-            f"{source}: path {place(source, data_path)}: no row of its test part can be scored;"
-            " give some"
+            f"{source}: path {path_of(source, data_path)}: no row of its test part can be scored;"
+            " add rows"
         )
     return {"test": datasets.Dataset.from_list([doc for docs in groups.values() for doc in docs])}
 
@@ -57,23 +59,23 @@ def records(
     source: str, data_path: str | dict[str, str] | None = None, test_share: float | None = None
 ) -> Iterator[Record]:
     """The records of a source's test split; `data_path` and `test_share` as in dataset()."""
-    # The metadata are the same for all tasks.
-    cuts = find_source(source).CARD.test_share is not None
-    return records_of(
-        find_source(source, test_share if cuts else None).read("test", place(source, data_path))
-    )
+    # Every task gets the same metadata, so a source with its own test split ignores the share.
+    has_share = find_source(source).CARD.test_share is not None
+    module = find_source(source, test_share if has_share else None)
+    return records_of(module.read("test", path_of(source, data_path)))
 
 
-def place(source: str, data_path: str | dict[str, str] | None) -> str | None:
-    """Where a source's data lies, of lm_eval's `data_path`; None: on the hub, or shipped."""
+def path_of(source: str, data_path: str | dict[str, str] | None) -> str | None:
+    """The path of a source's data according to lm_eval's `data_path`. None means the hub, or data
+    that are shipped with kotune."""
     return data_path.get(source) if isinstance(data_path, dict) else data_path
 
 
-def chosen(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
-    """The index of the likeliest choice. Raises ValueError where a model gives no finite number.
+def likeliest(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
+    """The index of the likeliest choice. Raises ValueError if a likelihood is not finite.
 
-    Without this check a broken model, all of whose likelihoods are NaN, would score the share of
-    the first choice."""
+    Without this check, a broken model whose likelihoods are all NaN would always choose the first
+    answer and get credit for it."""
     likelihoods = [likelihood for likelihood, _ in results]
     if not all(map(math.isfinite, likelihoods)):
         raise ValueError(
@@ -84,11 +86,10 @@ def chosen(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
 
 
 def final_answer(text: str) -> str | None:
-    """What a model answers, without its thoughts, NFC and stripped. None where it opened a thought
-    and never closed it.
+    """A model's answer without its thought, NFC and stripped. None if a thought was opened and not
+    closed.
 
-    A template may open the thought itself, so that only its end stands in the text.
-    """
+    A template may open the thought itself. Then the text contains only the closing tag."""
     _, closed, rest = text.rpartition("</think>")
     if "<think>" in rest:
         return None
@@ -96,8 +97,8 @@ def final_answer(text: str) -> str | None:
 
 
 def thought(text: str) -> str:
-    """What a model thinks before its answer, NFC and stripped, whether it came to an end or not;
-    empty where it does not think. One that the template opened is seen by its end alone, as in
+    """A model's thought before its answer, finished or not, NFC and stripped; empty if there is
+    none. If the template opened the thought, the text contains only the closing tag, as in
     final_answer()."""
     thoughts, _, rest = text.rpartition("</think>")
     if "<think>" in rest:
@@ -105,13 +106,13 @@ def thought(text: str) -> str:
     return composed(thoughts.replace("<think>", " ").replace("</think>", " ")).strip()
 
 
-def opened(prompt: str) -> str:
-    """The tag of a thought that a prompt opens for its answer, empty where it opens none; to be put
-    before the answer."""
+def opened_thought(prompt: str) -> str:
+    """ "<think>" if the prompt ends with this tag, else empty. Put it before the answer to get the
+    whole thought."""
     return "<think>" if prompt.rstrip().endswith("<think>") else ""
 
 
 def hangul_share(text: str) -> float | None:
-    """The share of Hangul among the letters of a text; None where it has no letters."""
-    ours, letters = hangul(text)
-    return ours / letters if letters else None
+    """The share of Hangul among the letters of a text; None if it has no letters."""
+    korean, letters = hangul(text)
+    return korean / letters if letters else None

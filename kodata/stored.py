@@ -1,5 +1,6 @@
-"""Names as the disk has them. macOS, and archives made there, write Korean in pieces (NFD),
-keyboards type it whole (NFC): two names that look the same and are different files elsewhere."""
+"""Finds files whose names differ only in Unicode composition. macOS, and archives made there, store
+Korean names decomposed (NFD), but keyboards type them composed (NFC). On other systems these are
+different files."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,22 +9,21 @@ from kodata.text import composed
 
 
 def as_stored(path: Path) -> Path:
-    """The path itself where something is there, or nothing can be; else what is there under a name
-    that differs in its composition alone."""
-    # A name that no file can have, a folder that may not be read.
+    """The path as it is on disk: a file or folder whose name differs only in composition is
+    accepted. Returns the path unchanged if it exists, or if nothing matches."""
+    # ValueError: an invalid file name. OSError: a folder that must not be read.
     with suppress(OSError, ValueError):
-        return path if path.exists() else _alike(path)
+        return path if path.exists() else _matching(path)
     return path
 
 
-def _alike(path: Path) -> Path:
-    found = Path(path.anchor)
-    for part in path.parts[len(found.parts) :]:
-        place = found / part
-        if not place.exists() and found.is_dir():
-            alike = (
-                other for other in sorted(found.iterdir()) if composed(other.name) == composed(part)
-            )
-            place = next(alike, place)
-        found = place
-    return found
+def _matching(path: Path) -> Path:
+    stored = Path(path.anchor)
+    for part in path.parts[len(stored.parts) :]:
+        child = stored / part
+        if not child.exists() and stored.is_dir():
+            others = sorted(stored.iterdir())
+            same = (other for other in others if composed(other.name) == composed(part))
+            child = next(same, child)
+        stored = child
+    return stored

@@ -1,22 +1,22 @@
-"""The part of a user's own data that is kept for scoring, where the user gave none.
+"""The part of a user's own data that is kept for scoring if the user gave no test data.
 
-It follows from the names of the groups and from the share alone: neither a recipe's seed nor its
-`samples` move it, so that all seeds and sizes are scored on the same rows, and trained on none of
-them."""
+It depends only on the names of the groups and on the share, not on a recipe's seed or `samples`. So
+runs of all seeds and sizes are scored on the same rows and never train on them."""
 
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from kodata.card import Card, Found, Source
+from kodata.card import Card, Source, SourceItem
 from kodata.errors import DataError, NoTestError
-from kodata.records import drawer
+from kodata.records import make_draw
 
-FEWEST = 60  # groups; a tenth of fewer says nothing about a model, and would be missed in training
+# Groups. A tenth of fewer groups is too small to measure a model, and training would miss them.
+FEWEST = 60
 
 
-_drawer = cache(drawer)
+_drawer = cache(make_draw)
 
 
 def draw(group: str) -> float:
@@ -24,15 +24,17 @@ def draw(group: str) -> float:
     return _drawer("test")(group)
 
 
-def share_of(card: Card, asked: float | None) -> float:
-    """The share that is kept: the one that is asked for, else the card's."""
-    return (card.test_share or 0.0) if asked is None else asked
+def share_of(card: Card, test_share: float | None) -> float:
+    """The share of groups that is kept: `test_share`, or the card's share if it is None."""
+    return (card.test_share or 0.0) if test_share is None else test_share
 
 
-def lowest(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
-    """The lowest of different draws, whose groups are kept: of all of them the share, and at least
-    one. NoTestError where there are too few, which says what data lack a test part (`lacks`) and
-    what to do (`mend`)."""
+def kept_draws(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
+    """The draws of the groups that are kept for scoring: the lowest ones, `share` of all and at
+    least one. `draws` has one number per group.
+
+    Raises NoTestError if there are too few groups or the share is 0. The message consists of what
+    is missing (`lacks`), why nothing is kept, and what to do (`mend`)."""
     if not share:
         raise NoTestError(f"{lacks}, and test_share is 0, so nothing is kept for scoring; {mend}")
     if len(draws) < FEWEST:
@@ -42,11 +44,11 @@ def lowest(draws: Collection[float], share: float, lacks: str, mend: str) -> fro
 
 
 def with_test_share(source: Source, share: float) -> Source:
-    """The source with another share of its groups kept for scoring. DataError for one that cuts no
-    test part."""
+    """The source with a different share of its groups kept for scoring. Raises DataError for a
+    source with its own test split."""
     if source.CARD.test_share is None:
         raise DataError(
-            f"{source.CARD.name}: test_share: it has a test part of its own; leave it out"
+            f"{source.CARD.name}: test_share: the source has its own test part; leave it out"
         )
     return cast(Source, _Shared(source, share))
 
@@ -59,9 +61,9 @@ class _Shared:
         return getattr(self._source, name)
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        found: list[Path] = self._source.files(split, path, self._share)
-        return found
+        files: list[Path] = self._source.files(split, path, self._share)
+        return files
 
-    def read(self, split: str, path: str | Path | None = None) -> Iterator[Found]:
-        found: Iterator[Found] = self._source.read(split, path, self._share)
-        return found
+    def read(self, split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
+        items: Iterator[SourceItem] = self._source.read(split, path, self._share)
+        return items

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from kodata.prepare import convert
-from kodata.prepare.entries import place_of
+from kodata.prepare.entries import location_of
 from kodata.reading.digests import digest
 from kotune.display.page import PAGES
 from kotune.display.phrases import FOLDER as PHRASES
@@ -96,7 +96,7 @@ def _prepare_inputs(job: Job) -> Inputs:
     }
     return {
         "data": [entry.model_dump(mode="json") for entry in job.recipe.data],
-        "files": [convert.fingerprint(place_of(entry)) for entry in job.entries()],
+        "files": [convert.fingerprint(location_of(entry)) for entry in job.entries()],
         "test": _test_files(job),
         "leaks": job.recipe.leaks,
         "validation_rows": job.recipe.validation_rows,

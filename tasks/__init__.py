@@ -1,1 +1,1 @@
-"""Tasks for lm-evaluation-harness, one folder each. tasks/README.md says how to run them."""
+"""Tasks for lm-evaluation-harness, one folder each. See tasks/README.md for how to run them."""

@@ -1,5 +1,5 @@
-"""What a task tells about itself under `metadata` in its YAML file, read without lm_eval, whose
-import takes seconds."""
+"""The facts about a task from `metadata` in its YAML file, read without lm_eval, whose import takes
+seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from typing import Any
 
 import yaml
 
-TaskFile = dict[str, Any]  # what a YAML file of lm_eval holds
+TaskFile = dict[str, Any]  # the content of a YAML file of lm_eval
 FOLDER = Path(__file__).resolve().parent
 CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
 
 
 @dataclass(frozen=True)
 class Published:
-    """A figure for a task's data that others measured. `split`: on what, as far as the source
-    says."""
+    """A published result on a task's data. `split`: the split it was measured on, as far as the
+    source states it."""
 
-    name: str  # of a model; or `human`, `validator`
+    name: str  # a model, `human` or `validator`
     metric: str
     value: float
     split: str
@@ -32,21 +32,19 @@ class TaskCard:
 
     name: str
     version: float  # changes with prompt, split or scoring
-    criterion: str  # which of CRITERIA it answers
+    criterion: str  # one of CRITERIA
     source: str  # the source in kodata whose test split is scored
-    # The form in which that source is trained on this very prompt, if there is one.
-    form: str | None
-    cluster: str  # the field of a doc that it shares with others: they are resampled together
-    quick: int  # items of a quick look, whole clusters
-    primary: str  # the metric that a comparison judges and corrects for
-    chance: Mapping[str, float] = field(default_factory=dict)  # what guessing scores, by metric
-    # what a value of `primary` is multiplied with to be told: 100 for a share, 1 for what is none
-    scale: int = 100
-    lower_is_better: frozenset[str] = frozenset()  # of its metrics
-    # Of reference lines: what their metrics' names begin with.
+    form: str | None  # the form of the source whose training prompt is this task's prompt, if any
+    cluster: str  # the field of a doc that names its cluster; clusters are resampled whole
+    quick: int  # the number of items of a quick run, in whole clusters
+    primary: str  # the metric that a comparison tests, with correction for multiple tests
+    chance: Mapping[str, float] = field(default_factory=dict)  # the value of guessing, by metric
+    scale: int = 100  # the factor for showing a value of `primary`: 100 for a share, else 1
+    lower_is_better: frozenset[str] = frozenset()  # metrics
+    # Baselines that the task scores itself: the prefix of their metrics' names.
     lines: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
-    # a doc's `messages` are asked in their turns where a run asks, as one text by plain lm_eval
+    # Whether a run asks a doc's `messages` as turns. Plain lm_eval asks them as one text.
     turns: bool = False
 
     @property
@@ -55,9 +53,9 @@ class TaskCard:
         return self.scale == 100
 
 
-# The loader in C takes a tenth of the time.
+# The C loader takes a tenth of the time.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads lm_eval's files; `!function file.name` stands for nothing here."""
+    """Loads lm_eval's YAML files. `!function file.name` becomes None."""
 
 
 _Loader.add_multi_constructor("!function", lambda loader, suffix, node: None)
@@ -65,20 +63,20 @@ _Loader.add_multi_constructor("!function", lambda loader, suffix, node: None)
 
 @cache
 def cards() -> dict[str, TaskCard]:
-    """Every task by its name, in the order of their files."""
-    return {name: _card(name, told) for name, told in _files().items() if not _is_group(told)}
+    """All tasks by name, in the order of their files."""
+    return {name: _card(name, yml) for name, yml in _files().items() if not _is_group(yml)}
 
 
 @cache
 def groups() -> dict[str, tuple[str, ...]]:
-    """For the name of each group the names of its tasks."""
-    return {name: tuple(told["task"]) for name, told in _files().items() if _is_group(told)}
+    """All groups by name, each with the names of its tasks."""
+    return {name: tuple(yml["task"]) for name, yml in _files().items() if _is_group(yml)}
 
 
 def settings(name: str) -> TaskFile:
-    """What a task's file says, with what it includes laid under it."""
-    told = _files()[name]
-    return {**_files().get(Path(told.get("include", "")).stem, {}), **told}
+    """The content of a task's file, merged over the content of the file that it includes."""
+    own = _files()[name]
+    return {**_files().get(Path(own.get("include", "")).stem, {}), **own}
 
 
 def file(name: str) -> Path:
@@ -86,21 +84,21 @@ def file(name: str) -> Path:
     return next(FOLDER.glob(f"*/{name}.yaml"))
 
 
-def _is_group(told: TaskFile) -> bool:
-    return isinstance(told["task"], list)
+def _is_group(yml: TaskFile) -> bool:
+    return isinstance(yml["task"], list)
 
 
 @cache
 def _files() -> dict[str, TaskFile]:
-    """What every YAML file says: the name of each is the name of its task or group."""
+    """The content of every YAML file, by the name of the file, which is the task or group."""
     paths = sorted(FOLDER.glob("*/*.yaml"))
     return {path.stem: yaml.load(path.read_text(encoding="utf-8"), _Loader) for path in paths}
 
 
-def _card(name: str, told: TaskFile) -> TaskCard:
-    listed = settings(name)["metric_list"]
-    lower = frozenset(metric["metric"] for metric in listed if not metric["higher_is_better"])
-    published = tuple(Published(**figure) for figure in told["metadata"].get("published", ()))
+def _card(name: str, yml: TaskFile) -> TaskCard:
+    metrics = settings(name)["metric_list"]
+    lower = frozenset(metric["metric"] for metric in metrics if not metric["higher_is_better"])
+    published = tuple(Published(**result) for result in yml["metadata"].get("published", ()))
     return TaskCard(
-        **{**told["metadata"], "name": name, "lower_is_better": lower, "published": published}
+        **{**yml["metadata"], "name": name, "lower_is_better": lower, "published": published}
     )

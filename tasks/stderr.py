@@ -1,8 +1,8 @@
 """Standard errors for a plain `lm_eval --log_samples` run: python -m kotune_tasks.stderr
 samples_klue_nli_ko_*.jsonl
 
-lm_eval has none for metrics that are no mean, and its own take the items of a premise as
-independent. Here whole clusters are resampled, as in a run's scores.json."""
+lm_eval computes none for metrics that are not means, and assumes that the items of a premise are
+independent. This module resamples whole clusters, as for a run's scores.json."""
 
 import json
 import sys
@@ -15,39 +15,39 @@ from kotune_tasks.card import TaskCard, cards
 
 
 def table(path: Path) -> dict[str, tuple[float, float]]:
-    """Each metric's value and standard error. ValueError where the file is no samples file of a
-    task of ours."""
+    """The value and the standard error of each metric. Raises ValueError unless the file has
+    samples of one of our tasks."""
     card = _card(path)
-    found: dict[str, tuple[list[Any], list[str]]] = {}
+    by_metric: dict[str, tuple[list[Any], list[str]]] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             sample = json.loads(line)
             for name in sample["metrics"]:
-                items, clusters = found.setdefault(name, ([], []))
+                items, clusters = by_metric.setdefault(name, ([], []))
                 items.append(sample[name])
                 clusters.append(str(sample["doc"][card.cluster]))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path}: line {number}: not a sample as --log_samples writes it ({error!r})"
             ) from None
-    if not found:
+    if not by_metric:
         raise ValueError(f"{path}: no samples in it; run lm_eval with --log_samples")
-    metrics = {name: METRICS.get(name, MEAN) for name in found}
-    return {
-        name: (value(metrics[name], *found[name]), stderr(metrics[name], *found[name]))
-        for name in found
-    }
+    results = {}
+    for name, (items, clusters) in by_metric.items():
+        metric = METRICS.get(name, MEAN)
+        results[name] = value(metric, items, clusters), stderr(metric, items, clusters)
+    return results
 
 
 def _card(path: Path) -> TaskCard:
-    """lm_eval calls the file samples_<task>_<date>.jsonl."""
-    fitting = [name for name in cards() if path.name.startswith(f"samples_{name}_")]
-    if not fitting:
+    """The task of a samples file, which lm_eval calls samples_<task>_<date>.jsonl."""
+    matches = [name for name in cards() if path.name.startswith(f"samples_{name}_")]
+    if not matches:
         raise ValueError(
-            f"{path}: not called samples_<task>_<date>.jsonl after a task of ours:"
+            f"{path}: the name is not samples_<task>_<date>.jsonl with one of our tasks:"
             f" {', '.join(cards())}"
         )
-    return cards()[max(fitting, key=len)]
+    return cards()[max(matches, key=len)]
 
 
 def main(paths: list[str]) -> int:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import settings
 from rich.console import Console
 
-from kodata.card import Found, Record
+from kodata.card import Record, SourceItem
 from kotune.display.progress import Screen
 from kotune.errors import TRACEBACK
 
@@ -58,7 +58,7 @@ def loaded(task: str, folder: str = "") -> ModuleType:
     return module
 
 
-def only_records(found: Iterable[Found]) -> Iterator[Record]:
+def only_records(found: Iterable[SourceItem]) -> Iterator[Record]:
     """The records that a source read. Fails if a row was refused, not read whole or rewritten."""
     for each in found:
         assert isinstance(each, dict), each

@@ -216,7 +216,7 @@ def all_files() -> dict[tuple[str, str], bytes]:
     files = {}
     for name, source in SOURCES.items():
         for split, rows in hub_rows(name).items():
-            file = source._PLACES.hub[split]
+            file = source._FINDER.hub[split]
             files[str(source.CARD.hub_id), file] = (
                 _csv(rows) if file.endswith(".csv") else _parquet(name, rows)
             )

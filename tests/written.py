@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kodata import SOURCES, klue_nli
-from kodata.text import or_nothing
+from kodata.text import visible_or_empty
 
 LABELS = tuple(klue_nli.LABELS)
 # The others are only scored.
@@ -36,7 +36,7 @@ def cleaned(text: str) -> str:
     outer white space, and nothing at all if nothing of it is visible."""
     unix = re.sub("\r\n?", "\n", text)
     kept = [one for one in unix if one in "\t\n" or unicodedata.category(one) not in ("Cc", "Cs")]
-    return or_nothing(unicodedata.normalize("NFC", "".join(kept)).strip())
+    return visible_or_empty(unicodedata.normalize("NFC", "".join(kept)).strip())
 
 
 def put(path: Path, text: str) -> None:

@@ -1,9 +1,9 @@
-"""AI Hub's Korean dialogue sets, read from the user's own download: not ours to ship, and on no
-hub.
+"""AI Hub's Korean dialogue data sets, read from the user's own download. Their terms do not allow
+us to ship them, and they are not on the hub.
 
-Guaranteed: train and test share no dialogue, neither by its group nor by its turns. "test" is what
-lies under Validation; where nothing does, it is the groups with the lowest draws, a twentieth,
-whatever the order of the files."""
+Guarantees: train and test share no dialogue, neither by group nor by turns. "test" is the
+Validation part of the download. If there is none, "test" is the twentieth of groups with the
+lowest draws, which does not depend on the order of files."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,12 +13,12 @@ from pathlib import Path
 from kodata import test_part
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
-from kodata.card import Card, Found, Message, Record, Refused, Rewritten
-from kodata.control_text import is_whole, made_plain
-from kodata.dialogue import digest, messages_of, next_turn, told
+from kodata.card import Card, Message, Record, Refused, Rewritten, SourceItem
+from kodata.control_text import is_complete, records_of
+from kodata.dialogue import digest, messages_of, next_turn, transcript
 from kodata.errors import DataError, NoTestError, did_you_mean
-from kodata.reading.folder import users_folder
-from kodata.records import asked, named_apart
+from kodata.reading.folder import user_folder
+from kodata.records import as_chat, with_numbered_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -43,35 +43,35 @@ CARD = Card(
     rows={},
     forms=FORMS,
     defects=(
-        "감성 대화 is shipped as .json and .xlsx: the second is told as the same dialogue again and"
-        " left out."
+        "감성 대화 is shipped as .json and .xlsx: dialogues of the second file are dropped as"
+        " duplicates."
     ),
     test_share=0.05,
 )
 
-_GET_IT = (
-    "path must name the folder with your AI Hub download: .json, .xlsx or .zip files as they come,"
-    " Training and Validation below it; ask for a set at https://aihub.or.kr (free, with a Korean"
+_ADVICE = (
+    "path must name the folder of your AI Hub download: unchanged .json, .xlsx or .zip files in"
+    " Training and Validation; request a data set at https://aihub.or.kr (free, with a Korean"
     " account)"
 )
 
 
 def messages(record: Record, form: str) -> list[Message] | Refused:
-    """`next`: the last turn, asked for as the task asks; `reply`: the dialogue as a chat;
-    `summary`: its summary."""
+    """The example in each form. `next`: the task's question for the last turn; `reply`: the
+    dialogue as a chat; `summary`: a request for a summary."""
     if form == "reply":
         return list(record["messages"])
     if form == "next":
-        return asked(question(record), answer(record))
+        return as_chat(question(record), answer(record))
     if "summary" not in record:
         return Refused("no summary")
-    wanted = f"대화:\n{told(record['messages'])}\n\n이 대화를 한두 문장으로 요약하세요."
-    return asked(wanted, record["summary"])
+    request = f"대화:\n{transcript(record['messages'])}\n\n이 대화를 한두 문장으로 요약하세요."
+    return as_chat(request, record["summary"])
 
 
 def question(record: Record) -> str:
-    """The dialogue without its last turn, and the request for it: the text of training and of
-    scoring alike."""
+    """The prompt: the dialogue without its last turn, and a request for it. Training and scoring
+    use the same text."""
     return next_turn(record["messages"])
 
 
@@ -81,187 +81,174 @@ def answer(record: Record) -> str:
 
 
 def group(record: Record) -> str:
-    """The dialogue; a person's profile in 감성 대화, an article in 일반상식: these stay together
-    when data is split."""
+    """The dialogue; in 감성 대화 the person's profile, in 일반상식 the article."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All that is said before the last answer, as one text: a single turn may be a 네 that
-    everybody says."""
+    """All turns before the last answer as one text. Single turns are often alike, such as 네."""
     return ("\n".join(turn["content"] for turn in record["messages"][:-1]),)
 
 
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files that hold something of a split; a zip may hold both. Raises DataError, and
-    NoTestError for a test_share of 0."""
+    """The files with dialogues of a split; a zip may have both splits. Raises DataError, and
+    NoTestError for test if nothing is to be kept for it."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     root = _folder(path)
-    every = {file: list(archive.parts(file, root)) for file in archive.found(root)}
-    sides = {file: {part.side for part in found} for file, found in every.items()}
-    _refuse_unsided([part for found in every.values() for part in found], root)
-    split_by_folder = _has_validation(sides.values())
-    if split_by_folder and test_share is not None:
+    parts = {file: list(archive.parts(file, root)) for file in archive.find_files(root)}
+    _refuse_unmarked([part for of_file in parts.values() for part in of_file], root)
+    sides = {file: {part.side for part in of_file} for file, of_file in parts.items()}
+    has_validation = _has_validation(sides.values())
+    if has_validation and test_share is not None:
         raise DataError(
             f"{CARD.name}: path {root}: test_share, but there is a Validation part; leave it out"
         )
-    if split == "test" and not split_by_folder:
+    if split == "test" and not has_validation:
         _kept(root, test_share)
-    chosen = [
+    selected = [
         file
-        for file, found in sides.items()
-        if any(_belongs(side, split, split_by_folder) for side in found)
+        for file, of_file in sides.items()
+        if any(_belongs(side, split, has_validation) for side in of_file)
     ]
-    if not chosen:
-        all_held_out = "everything is under Validation; add the Training part"
-        wrong = all_held_out if split_by_folder else "no .json or .xlsx in the zips"
-        raise DataError(f"{CARD.name}: path {root}: {wrong}; {_GET_IT}")
-    return chosen
+    if not selected:
+        only_validation = "everything is under Validation; add the Training part"
+        problem = only_validation if has_validation else "no .json or .xlsx in the zips"
+        raise DataError(f"{CARD.name}: path {root}: {problem}; {_ADVICE}")
+    return selected
 
 
-def _refuse_unsided(every: list[archive.ArchivePart], root: Path) -> None:
-    """DataError for a file whose name says neither training nor validation, where others' do: it
-    could be either."""
-    unsided = [part.name for part in every if not part.side]
-    if unsided and len(unsided) < len(every):
-        told = (
-            "the names of others say whether they are for training or for validation, its name"
-            " does not"
-        )
+def _refuse_unmarked(parts: list[archive.ArchivePart], root: Path) -> None:
+    """Raises DataError if the names of some files, but not of all, show whether they are for
+    training or validation."""
+    unmarked = [part.name for part in parts if not part.side]
+    if unmarked and len(unmarked) < len(parts):
+        more = f", and {len(unmarked) - 1:,} more" if len(unmarked) > 1 else ""
         raise DataError(
-            f"{CARD.name}: path {root}: {unsided[0]}: {told}; move it into a folder Training or"
-            " Validation" + (f", and {len(unsided) - 1:,} more" if len(unsided) > 1 else "")
+            f"{CARD.name}: path {root}: {unmarked[0]}: its name does not show whether it is for"
+            " training or validation, but names of other files do; move it into a folder Training"
+            f" or Validation{more}"
         )
 
 
-def _belongs(side: str, split: str, split_by_folder: bool) -> bool:
-    return not split_by_folder or (side == "validation") == (split == "test")
+def _belongs(side: str, split: str, has_validation: bool) -> bool:
+    return not has_validation or (side == "validation") == (split == "test")
 
 
 def _has_validation(sides: Iterable[set[str]]) -> bool:
-    return any("validation" in found for found in sides)
+    return any("validation" in of_file for of_file in sides)
 
 
 def is_cut(path: str | Path | None = None) -> bool:
-    """Whether a download has no Validation part, so that some dialogues are kept for scoring."""
+    """Whether a download has no Validation part, so that a share of groups is kept for scoring."""
     root = _folder(path)
     return not _has_validation(
-        {part.side for part in archive.parts(file, root)} for file in archive.found(root)
+        {part.side for part in archive.parts(file, root)} for file in archive.find_files(root)
     )
 
 
 def _folder(path: str | Path | None) -> Path:
-    return users_folder(CARD, path, _GET_IT)
+    return user_folder(CARD, path, _ADVICE)
 
 
 def read(
     split: str, path: str | Path | None = None, test_share: float | None = None
-) -> Iterator[Found]:
-    """The records of a split: guid (GUID#2 for one that comes again), group, messages, topic (or
-    None), and summary where the set has one.
+) -> Iterator[SourceItem]:
+    """The records of a split: guid (with #2 if it repeats), group, messages, topic (or None), and
+    summary if the data set has one.
 
-    Left out and counted: dialogues of more than two speakers or fewer than two turns, and what was
-    already read. Memory grows by some 120 bytes a dialogue, to know it and its guid again. Raises
+    Refused: dialogues with more than two speakers or fewer than two turns, and repeated dialogues.
+    Memory grows by about 120 bytes for each dialogue, to recognize repeated ones. Raises
     DataError."""
-    return named_apart(_read(split, path, test_share))
+    return with_numbered_guids(_read(split, path, test_share))
 
 
-def _read(split: str, path: str | Path | None, test_share: float | None) -> Iterator[Found]:
-    chosen, root = files(split, path, test_share), _folder(path)
+def _read(split: str, path: str | Path | None, test_share: float | None) -> Iterator[SourceItem]:
+    selected, root = files(split, path, test_share), _folder(path)
     seen: set[int] = set()
     if is_cut(root):
         try:
             kept = _kept(root, test_share)
         except NoTestError:
             kept = frozenset()
-        yield from _cut(_once(_records(chosen, root), seen), split, kept)
+        yield from _cut(_without_repeats(_records(selected, root), seen), split, kept)
         return
-    test = _once(_records(files("test", path), root, validation=True), seen)
+    test = _without_repeats(_records(files("test", path), root, validation=True), seen)
     if split == "test":
         yield from test
         return
-    held_out = {record["group"] for record in test if isinstance(record, dict)}
-    for record in _once(_records(chosen, root, validation=False), seen):
-        refused = isinstance(record, dict) and record["group"] in held_out
-        yield Refused("its group is in the test part") if refused else record
+    held_out = {item["group"] for item in test if isinstance(item, dict)}
+    for item in _without_repeats(_records(selected, root, validation=False), seen):
+        is_refused = isinstance(item, dict) and item["group"] in held_out
+        yield Refused("its group is in the test part") if is_refused else item
 
 
 def _kept(root: Path, test_share: float | None) -> frozenset[float]:
-    """The draws of the groups that are kept for test. NoTestError where there are too few
+    """The draws of the groups that are kept for test. Raises NoTestError if there are too few
     groups."""
-    states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.found(root))
+    states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.find_files(root))
     draws, share = _draws(root, tuple(states)), test_part.share_of(CARD, test_share)
     lacks = f"{CARD.name}: path {root}: no Validation part"
-    return test_part.lowest(draws, share, lacks, "add the Validation part of your download")
+    return test_part.kept_draws(draws, share, lacks, "add the Validation part of your download")
 
 
 @lru_cache(maxsize=2)
 def _draws(root: Path, _states: tuple[tuple[int, int], ...]) -> frozenset[float]:
-    """The draws of all groups, once until a file changes: every dialogue is read for them."""
-    records = (
-        made_plain(each)[0]
-        for each in _records(archive.found(root), root)
-        if isinstance(each, dict)
-    )
-    return frozenset(test_part.draw(record["group"]) for record in records if is_whole(record))
+    """The draws of all groups. This reads every dialogue, so it is cached until a file changes."""
+    records = records_of(_records(archive.find_files(root), root))
+    return frozenset(test_part.draw(record["group"]) for record in records if is_complete(record))
 
 
-def _cut(records: Iterable[Found], split: str, kept: frozenset[float]) -> Iterator[Found]:
-    """One side of a set that has no Validation part; what is refused or not read counts on the
-    train side."""
-    for record in records:
-        held_out = (
-            isinstance(record, dict) and bool(kept) and test_part.draw(record["group"]) in kept
-        )
-        if held_out == (split == "test"):
-            yield record
+def _cut(items: Iterable[SourceItem], split: str, kept: frozenset[float]) -> Iterator[SourceItem]:
+    """The items of a split if there is no Validation part. Items other than records go to train."""
+    for item in items:
+        is_kept = isinstance(item, dict) and bool(kept) and test_part.draw(item["group"]) in kept
+        if is_kept == (split == "test"):
+            yield item
 
 
-def _once(records: Iterable[Found], seen: set[int]) -> Iterator[Found]:
-    """Each dialogue the first time that it comes: sets are shipped in two formats, and people
-    unpack beside the zip."""
-    for record in records:
-        if isinstance(record, dict):
-            known = digest(record["messages"])
-            record = Refused("the same dialogue again") if known in seen else record
-            seen.add(known)
-        yield record
+def _without_repeats(items: Iterable[SourceItem], seen: set[int]) -> Iterator[SourceItem]:
+    """The items, with repeated dialogues Refused. Data sets are shipped in two formats, and people
+    unpack a zip beside it."""
+    for item in items:
+        if isinstance(item, dict):
+            turns = digest(item["messages"])
+            item = Refused("the same dialogue again") if turns in seen else item
+            seen.add(turns)
+        yield item
 
 
-def _records(chosen: list[Path], root: Path, validation: bool | None = None) -> Iterator[Found]:
-    """The records of files, or of one side in them."""
-    for file in chosen:
+def _records(files: list[Path], root: Path, validation: bool | None = None) -> Iterator[SourceItem]:
+    """The items of files; with `validation`, only of their validation part (True) or of the rest
+    (False)."""
+    for file in files:
         for part in archive.parts(file, root):
             if validation is None or (part.side == "validation") == validation:
                 yield from _records_of(part)
 
 
-def _records_of(part: archive.ArchivePart) -> Iterator[Found]:
-    """The records of a part, then what was not read of them and what was left out of them."""
-    left_out: Counter[str] = Counter()
-    for found in dialogues(part):
-        if isinstance(found, Dialogue):
-            yield _record(found, left_out)
-        else:
-            yield found
-    yield from (Rewritten(what, rows) for what, rows in sorted(left_out.items()))
+def _records_of(part: archive.ArchivePart) -> Iterator[SourceItem]:
+    """The records of a part, then counts of unread keys and of parts of dialogues that were
+    dropped."""
+    dropped: Counter[str] = Counter()
+    for item in dialogues(part):
+        yield _record(item, dropped) if isinstance(item, Dialogue) else item
+    yield from (Rewritten(what, rows) for what, rows in sorted(dropped.items()))
 
 
-def _record(dialogue: Dialogue, left_out: Counter[str]) -> Record | Refused:
-    """`left_out` counts what the record does not have of the dialogue."""
-    said = messages_of(dialogue.utterances, dialogue.named)
-    if isinstance(said, Refused):
-        return said
-    made = said.messages
-    left_out.update(said.left_out + dialogue.left_out)
+def _record(dialogue: Dialogue, dropped: Counter[str]) -> Record | Refused:
+    """A dialogue as a record. `dropped` counts the kinds of parts of it that are dropped."""
+    conversation = messages_of(dialogue.utterances, dialogue.named)
+    if isinstance(conversation, Refused):
+        return conversation
+    dropped.update(conversation.dropped + dialogue.dropped)
     topic = clean(dialogue.topic or "") or None
     record = {
         "guid": clean(dialogue.guid),
         "group": clean(dialogue.group),
-        "messages": made,
+        "messages": conversation.messages,
         "topic": topic,
     }
     summary = clean(dialogue.summary or "")

@@ -1,9 +1,8 @@
-"""The parts of an AI Hub download: .json and .xlsx files, plain or in .zip files as they come,
-nothing extracted.
+"""The parts of an AI Hub download: .json and .xlsx files, by themselves or in .zip files, which are
+read without extracting them.
 
-Guaranteed: a zip is read inside the archive and no file gets a name out of it, so that its members'
-paths can do no harm; an encrypted, nested, damaged or implausibly large member is refused with its
-name."""
+Guarantees: no file is created with a name from a zip, so paths of its members can do no harm. An
+encrypted, nested, damaged or implausibly large member is refused by name."""
 
 import re
 import shutil
@@ -17,19 +16,19 @@ from typing import IO, BinaryIO, cast
 
 from kodata.errors import DataError, brief
 from kodata.reading.columns import MAX_RATIO, SMALL
-from kodata.reading.links import not_astray
+from kodata.reading.links import refuse_stray_link
 from kodata.text import composed
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
-# Bytes unpacked: some topics of the SNS set have hundreds of MB; memory does not grow with it.
+# Bytes unpacked. Some topics of the SNS set have hundreds of MB; memory does not grow with size.
 MAX_JSON = 2 << 30
-# Bytes unpacked, of a workbook and of each file in it: a workbook's texts are held in memory.
+# Bytes unpacked, of a workbook and of each file in it. The texts of a workbook are in memory.
 MAX_XLSX = 256 << 20
 
-# How folders, zips and files are called on either side: by AI Hub (2.Validation, VL_여가.zip) and
-# by people who sort their downloads. A word begins where no small letter is before it, so that
-# KoreanValidation is one and Invalid is none.
+# Names of folders, zips and files for validation and training, by AI Hub (2.Validation,
+# VL_여가.zip) or by users who sort their downloads. A word must not follow a lower-case letter
+# unless it begins with a capital: KoreanValidation matches, Invalid does not.
 _VALIDATION = re.compile(
     r"(?<![a-z])([Vv]alid|VALID)|(?<=[a-z])Valid|검증|유효성|평가용|시험용|테스트|"
     r"(?i:(?<![a-z])(val|dev|eval|test|v[ls])(?![a-z]))"
@@ -43,80 +42,80 @@ _PIECE_OF_ZIP = re.compile(r"(.+\.zip)\.(?:part)?\d+", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ArchivePart:
-    """One .json or .xlsx. `name`: inside the download; `place`: for messages; `side`: "train",
-    "validation" or ""."""
+    """One .json or .xlsx file. `name`: its path in the download; `where`: its name in messages;
+    `side`: "train", "validation", or "" if unknown."""
 
     name: str
-    place: str
+    where: str
     side: str
     kind: str
     _open: Callable[[], BinaryIO]
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes in pieces. Raises DataError."""
-        with told(self.place), self._open() as file:
+        with explained(self.where), self._open() as file:
             while piece := file.read(CHUNK):
                 yield piece
 
     def handle(self) -> IO[bytes]:
-        """A file of the disk to jump about in; for a member of a zip one that has no name and ends
-        with its use. DataError."""
-        with told(self.place):
+        """A seekable file on disk. A member of a zip is copied to an unnamed temporary file. Raises
+        DataError."""
+        with explained(self.where):
             opened = self._open()
             if not isinstance(opened, zipfile.ZipExtFile):
                 return opened
-            with opened, ExitStack() as unless_whole:
-                copy = unless_whole.enter_context(tempfile.TemporaryFile())
+            with opened, ExitStack() as on_failure:
+                copy = on_failure.enter_context(tempfile.TemporaryFile())
                 shutil.copyfileobj(opened, copy)
                 copy.seek(0)
-                unless_whole.pop_all()
+                on_failure.pop_all()
                 return copy
 
 
-def found(root: Path) -> list[Path]:
-    """The files of a download, in the order of their paths. Raises DataError where there are
-    none."""
+def find_files(root: Path) -> list[Path]:
+    """The files of a download, sorted by path. Raises DataError if there are none."""
     _refuse_pieces(root)
-    wanted = (*KINDS, ".zip")
+    suffixes = (*KINDS, ".zip")
     files = [
         path
         for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in wanted and _is_data(path.name)
+        if path.suffix.lower() in suffixes and _is_data(path.name)
     ]
-    files = [not_astray(path, root) for path in files if path.is_file()]
+    files = [refuse_stray_link(path, root) for path in files if path.is_file()]
     if not files:
         raise DataError(
-            f"{root}: no .json, .xlsx or .zip in it; put the files there as AI Hub gives them"
+            f"{root}: no .json, .xlsx or .zip in it; put the files of AI Hub there unchanged"
         )
     return files
 
 
 def _refuse_pieces(root: Path) -> None:
-    """DataError for pieces of a zip that is not there whole: what is in it would be missing."""
-    whole = {match[1] for path in root.rglob("*") if (match := _PIECE_OF_ZIP.fullmatch(str(path)))}
-    for name in sorted(whole):
+    """Raises DataError for pieces of a zip that were not joined, since their data would be
+    missing."""
+    zips = {match[1] for path in root.rglob("*") if (match := _PIECE_OF_ZIP.fullmatch(str(path)))}
+    for name in sorted(zips):
         if not Path(name).exists():
             raise DataError(
                 f"{name}: only pieces of it are there (.part0, .part1, ...); join them with `cat`"
-                " in the order of their numbers, as `sort -V` has it, and take them away"
+                " in the order of their numbers (as `sort -V` does), then remove the pieces"
             )
 
 
 def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
-    """What a file holds: itself, or the members of a zip; use each before the next. Raises
-    DataError."""
+    """The parts in a file: the file itself, or the members of a zip. Use each part before the next.
+    Raises DataError."""
     inside = file.relative_to(root).as_posix()
     if file.suffix.lower() != ".zip":
         yield ArchivePart(
             inside, str(file), side(inside), file.suffix.lower(), lambda: file.open("rb")
         )
         return
-    with told(str(file)):
+    with explained(str(file)):
         archive = zipfile.ZipFile(file)
     with archive:
         if sum(info.compress_size for info in archive.infolist()) > file.stat().st_size:
             raise DataError(
-                f"{file}: damaged: its members are larger than itself; download it again"
+                f"{file}: damaged: its members are larger than the file; download it again"
             )
         for info in archive.infolist():
             if (member := _member(info)) is not None:
@@ -125,67 +124,68 @@ def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
 
 def others(file: Path) -> list[str]:
     """The members of a zip that are neither read nor hidden. Raises DataError."""
-    with told(str(file)), zipfile.ZipFile(file) as archive:
-        every = [_pieces(info) for info in archive.infolist() if not info.is_dir()]
-    return ["/".join(names) for names in every if _is_shown(names) and not _is_known(names[-1])]
+    with explained(str(file)), zipfile.ZipFile(file) as archive:
+        members = [_pieces(info) for info in archive.infolist() if not info.is_dir()]
+    return ["/".join(names) for names in members if _is_shown(names) and not _is_known(names[-1])]
 
 
-def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, place: str) -> ArchivePart:
+def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, where: str) -> ArchivePart:
     kind = Path(name).suffix.lower()
     if kind == ".zip":
         raise DataError(
-            f"{place}: a zip inside a zip is not read; unpack the outer one and give that folder"
+            f"{where}: a zip inside a zip is not read; unpack the outer one and give that folder"
         )
 
-    def opened() -> BinaryIO:
-        check(info, place, MAX_XLSX if kind == ".xlsx" else MAX_JSON)
+    def open_member() -> BinaryIO:
+        check(info, where, MAX_XLSX if kind == ".xlsx" else MAX_JSON)
         return cast(BinaryIO, archive.open(info))
 
-    return ArchivePart(name, place, side(name), kind, opened)
+    return ArchivePart(name, where, side(name), kind, open_member)
 
 
-def check(info: zipfile.ZipInfo, place: str, limit: int) -> None:
-    """Raises DataError unless a member may be unpacked. zipfile gives no byte more than the size
-    that is checked here."""
+def check(info: zipfile.ZipInfo, where: str, limit: int) -> None:
+    """Raises DataError unless a member may be unpacked. zipfile never returns more bytes than the
+    size that is checked here."""
     if info.flag_bits & 1:
         raise DataError(
-            f"{place}: encrypted; unpack the zip with its password and give that folder"
+            f"{where}: encrypted; unpack the zip with its password and give that folder"
         )
     if info.file_size > limit:
         raise DataError(
-            f"{place}: {info.file_size:,} bytes unpacked, over {limit:,}; if it is sound, unpack it"
-            " yourself"
+            f"{where}: {info.file_size:,} bytes unpacked, over {limit:,}; unpack it yourself if you"
+            " trust it"
         )
     if info.file_size > SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
         raise DataError(
-            f"{place}: unpacks to over {MAX_RATIO} times its size, which no text does; download it"
-            " again, or unpack it yourself if it is sound"
+            f"{where}: unpacks to over {MAX_RATIO} times its size, which no text does; download it"
+            " again, or unpack it yourself if you trust it"
         )
 
 
 @contextmanager
-def told(place: str) -> Iterator[None]:
-    """Whatever goes wrong with a file or a zip becomes a DataError with the place."""
+def explained(where: str) -> Iterator[None]:
+    """Context manager: turns any error of reading a file or a zip into a DataError that begins with
+    `where`."""
     try:
         yield
     except DataError:
         raise
     except NotImplementedError as error:
         raise DataError(
-            f"{place}: packed in a way that Python does not know ({error}); unpack it yourself"
+            f"{where}: compressed in a way that Python cannot read ({error}); unpack it yourself"
         ) from None
     except OSError as error:
-        raise DataError(f"{place}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # zipfile raises more than BadZipFile on a damaged file
+        raise DataError(f"{where}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # zipfile raises more than BadZipFile for a damaged file
         raise DataError(
-            f"{place}: cut short or damaged ({brief(error) or 'ends too early'}); download it again"
+            f"{where}: cut short or damaged ({brief(error) or 'ends too early'}); download it again"
         ) from None
 
 
 def side(name: str) -> str:
-    """The side that the folders and file names of a path tell. What says validation anywhere is
-    never trained on."""
-    pieces = composed(name).split("/")  # macOS stores Korean names in pieces
+    """The side that a path's folders and file name show: "validation", "train" or "". A path with
+    both is validation, so that validation data are never trained on."""
+    pieces = composed(name).split("/")  # macOS stores Korean names decomposed
     for pattern, answer in ((_VALIDATION, "validation"), (_TRAINING, "train")):
         if any(pattern.search(piece) for piece in pieces):
             return answer
@@ -193,7 +193,7 @@ def side(name: str) -> str:
 
 
 def _member(info: zipfile.ZipInfo) -> str | None:
-    """A member's name for people, without what points outside; None for what is no data."""
+    """A member's name without parts that point outside; None for a member that is not data."""
     pieces = _pieces(info)
     if info.is_dir() or not _is_shown(pieces):
         return None
@@ -213,13 +213,12 @@ def _is_known(name: str) -> bool:
 
 
 def _is_data(name: str) -> bool:
-    # Hidden files, and those with which Excel marks that a file is open.
-    return not name.startswith((".", "~$"))
+    return not name.startswith((".", "~$"))  # hidden files, and Excel's lock files
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Python takes a name without the UTF-8 mark for CP437; Korean zips have UTF-8 or CP949
-    there."""
+    """A member's name. Python decodes a name without the UTF-8 flag as CP437, but Korean zips have
+    UTF-8 or CP949."""
     if info.flag_bits & 0x800:
         return info.filename
     for encoding in ("utf-8", "cp949"):

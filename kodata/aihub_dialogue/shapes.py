@@ -1,8 +1,9 @@
-"""AI Hub's six dialogue shapes, told apart by what a row or a sheet holds, never by a file's name.
+"""Reads AI Hub's six dialogue formats. A format is recognized by the keys of a row or the columns
+of a sheet, never by a file name.
 
-What each set's fields are called is described in docs of AI Hub (https://aihub.or.kr); roles: the
-first speaker is the user where speakers are two people, else the person is the user and the system
-or the clerk the assistant."""
+AI Hub documents the fields of each data set (https://aihub.or.kr). Roles: of two people, the first
+speaker is the user. Otherwise the person is the user, and the system or the clerk is the
+assistant."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -22,17 +23,17 @@ LOOKED_FOR = (
     " (일반상식), "
     "or in .xlsx the columns 사람문장1 (감성 대화) or SPEAKER, SENTENCE, SENTENCEID (한국어 대화)"
 )
-OTHER_ANSWERS = "other answers"  # to one question: the first is used
+OTHER_ANSWERS = "other answers"  # to the same question; only the first is used
 _CLERK = {"고객": "user", "점원": "assistant"}
 _CLERK_COLUMNS = known("SPEAKER", "SENTENCE", "SENTENCEID", "DOMAIN")
-_MARKS = {"HS": "user", "SS": "assistant"}  # of 감성 대화: 사람 and 시스템, numbered
+_MARKS = {"HS": "user", "SS": "assistant"}  # keys of 감성 대화, with a number: HS01, SS01, ...
 _COLUMNS = {"사람문장": "user", "시스템응답": "assistant", "시스템문장": "assistant"}
 _NUMBERED = re.compile(r"(\D+)0*([1-9]\d{0,3})")
 
 
 class Dialogue(NamedTuple):
-    """What a shape makes of its rows. `named`: speakers are names, not roles. `group`: what is
-    split together. `left_out`: what of a row is not in it."""
+    """A dialogue of any format. `named`: speakers are names, not roles. `group`: dialogues of one
+    group go into the same split. `dropped`: kinds of parts of the row that are not used."""
 
     guid: str
     group: str
@@ -40,235 +41,231 @@ class Dialogue(NamedTuple):
     utterances: list[Utterance]
     named: bool
     summary: str | None = None
-    left_out: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
     """The dialogues of a file, then the keys of its rows that are not read. Raises DataError with
-    file, row, field and value, also where there is no dialogue in it."""
+    file, row, field and value, and for a file without dialogues."""
     count, unread = 0, Unread()
     for dialogue in _workbook(part, unread) if part.kind == ".xlsx" else _json(part, unread):
         count += 1
         yield dialogue
     if not count:
-        raise DataError(f"{part.place}: no dialogue in it; {LOOKED_FOR}")
-    yield from unread.told()
+        raise DataError(f"{part.where}: no dialogue in it; {LOOKED_FOR}")
+    yield from unread.results()
 
 
 def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
     number = 0
-    passed: list[str] = []
+    other_keys: list[str] = []
     try:
         text = decoded(part.chunks(), ("utf-8-sig", "cp949"))
-        for number, row in enumerate(json_rows(text, ("data", "info"), passed), 1):
-            yield from _of_row(
-                _Place(f"{part.place}: row {number}", row), f"{part.name}#{number}", unread
-            )
+        for number, row in enumerate(json_rows(text, ("data", "info"), other_keys), 1):
+            value = _Value(f"{part.where}: row {number}", row)
+            yield from _of_row(value, f"{part.name}#{number}", unread)
     except FaultError as fault:
-        raise DataError(f"{part.place}: row {number + 1}: {fault}") from None
-    unread.add(passed)
+        raise DataError(f"{part.where}: row {number + 1}: {fault}") from None
+    unread.count_keys(other_keys)
 
 
-def _of_row(at: "_Place", name: str, unread: Unread) -> Iterator[Dialogue]:
-    row = at.value if isinstance(at.value, dict) else {}
-    for key, (names, made) in _SHAPES.items():
+def _of_row(value: "_Value", name: str, unread: Unread) -> Iterator[Dialogue]:
+    row = value.content if isinstance(value.content, dict) else {}
+    for key, (names, read) in _SHAPES.items():
         if key in row:
-            yield from made(at, name)
-            unread.look(row, names)
+            yield from read(value, name)
+            unread.count_row(row, names)
             return
-    keys = ", ".join(map(repr, row)) if row else shown(at.value)
-    raise DataError(f"{at.place}: an unknown shape ({keys:.120}); {LOOKED_FOR}")
+    keys = ", ".join(map(repr, row)) if row else shown(value.content)
+    raise DataError(f"{value.where}: an unknown shape ({keys:.120}); {LOOKED_FOR}")
 
 
-def _daily(at: "_Place", name: str) -> Iterator[Dialogue]:
-    identity = at.maybe("filename") or name
-    said = [
-        Utterance(line.text("speaker.id"), line.text("norm_text"))
-        for line in at.items("annotations.lines")
-    ]
-    yield Dialogue(
-        f"daily:{identity}", f"daily:{identity}", at.maybe("annotations.subject"), said, True
+def _daily(row: "_Value", name: str) -> Iterator[Dialogue]:
+    identity = f"daily:{row.maybe('filename') or name}"
+    lines = row.items("annotations.lines")
+    spoken = [Utterance(line.text("speaker.id"), line.text("norm_text")) for line in lines]
+    yield Dialogue(identity, identity, row.maybe("annotations.subject"), spoken, True)
+
+
+def _two_people(row: "_Value", _: str) -> Iterator[Dialogue]:
+    """A row of SNS or summary. Both have the same header; in the summary set, `body` has the
+    utterances and a summary."""
+    has_summary = isinstance(row.get("body"), dict)
+    lines = row.items("body.dialogue" if has_summary else "body")
+    kind = "summary" if has_summary else "sns"
+    identity = f"{kind}:{row.text('header.dialogueInfo.dialogueID')}"
+    spoken = [Utterance(line.text("participantID"), line.text("utterance")) for line in lines]
+    summary = row.maybe("body.summary") if has_summary else None
+    topic = row.maybe("header.dialogueInfo.topic")
+    yield Dialogue(identity, identity, topic, spoken, True, summary)
+
+
+def _emotional(row: "_Value", _: str) -> Iterator[Dialogue]:
+    content = _Value(f"{row.where}: talk.content", row.get("talk.content"))
+    profile = row.text("talk.id.profile-id")
+    spoken = _trimmed(
+        Utterance(role, content.maybe(key) or "")
+        for key, role in _turn_keys(content.content, _MARKS)
     )
+    identity = row.maybe("talk.id.talk-id") or profile
+    topic = row.maybe("profile.emotion.type")
+    yield Dialogue(f"emotional:{identity}", f"emotional:{profile}", topic, spoken, False)
 
 
-def _two_people(at: "_Place", _: str) -> Iterator[Dialogue]:
-    """SNS and summary: the same header; the summary set wraps the utterances and adds its text."""
-    summarised = isinstance(at.get("body"), dict)
-    lines = at.items("body.dialogue" if summarised else "body")
-    identity = f"{'summary' if summarised else 'sns'}:{at.text('header.dialogueInfo.dialogueID')}"
-    said = [Utterance(line.text("participantID"), line.text("utterance")) for line in lines]
-    summary = at.maybe("body.summary") if summarised else None
-    yield Dialogue(identity, identity, at.maybe("header.dialogueInfo.topic"), said, True, summary)
-
-
-def _emotional(at: "_Place", _: str) -> Iterator[Dialogue]:
-    content = _Place(f"{at.place}: talk.content", at.get("talk.content"))
-    profile = at.text("talk.id.profile-id")
-    said = _filled(
-        Utterance(role, content.maybe(key) or "") for key, role in _in_turn(content.value, _MARKS)
-    )
-    identity = at.maybe("talk.id.talk-id") or profile
-    yield Dialogue(
-        f"emotional:{identity}",
-        f"emotional:{profile}",
-        at.maybe("profile.emotion.type"),
-        said,
-        False,
-    )
-
-
-def _in_turn(names: Any, roles: dict[str, str]) -> list[tuple[str, str]]:
-    """Of keys or columns named HS01, SS01, HS02, ... each with its role, in the order in which they
-    are said."""
-    named = [
-        (found, name)
+def _turn_keys(names: Any, roles: dict[str, str]) -> list[tuple[str, str]]:
+    """The names of turns, such as HS01, SS01, HS02, each with its role, in the order of the turns.
+    Other names are skipped."""
+    numbered = [
+        (match, name)
         for name in names or ()
-        if (found := _NUMBERED.fullmatch(name)) and found[1] in roles
+        if (match := _NUMBERED.fullmatch(name)) and match[1] in roles
     ]
-    named.sort(key=lambda each: (int(each[0][2]), list(roles).index(each[0][1])))
-    return [(name, roles[found[1]]) for found, name in named]
+    numbered.sort(key=lambda pair: (int(pair[0][2]), list(roles).index(pair[0][1])))
+    return [(name, roles[match[1]]) for match, name in numbered]
 
 
-def _filled(said: Iterable[Utterance]) -> list[Utterance]:
-    """A dialogue's utterances, of the three or four that each dialogue of 감성 대화 has a place
-    for."""
-    every = list(said)
-    return every[: max((at for at, each in enumerate(every, 1) if each.text), default=0)]
+def _trimmed(utterances: Iterable[Utterance]) -> list[Utterance]:
+    """The utterances without empty ones at the end. Each dialogue of 감성 대화 has fields for three
+    or four turns."""
+    every = list(utterances)
+    filled = (end for end, utterance in enumerate(every, 1) if utterance.text)
+    return every[: max(filled, default=0)]
 
 
-def _questions(at: "_Place", _: str) -> Iterator[Dialogue]:
-    """SQuAD 1.1: the questions of an article are one group."""
-    title = at.text("title")
-    for paragraph in at.items("paragraphs"):
+def _questions(row: "_Value", _: str) -> Iterator[Dialogue]:
+    """An article in SQuAD 1.1's format. Its questions are one group."""
+    title = row.text("title")
+    for paragraph in row.items("paragraphs"):
         context = paragraph.text("context")
         for question in paragraph.items("qas"):
             answers = [answer.text("text") for answer in question.items("answers")]
-            said = [Utterance("user", f"{context}\n\n{question.text('question')}")]
-            said += [Utterance("assistant", answer) for answer in answers[:1]]
-            other = (OTHER_ANSWERS,) if len({*answers}) > 1 else ()
-            yield Dialogue(
-                f"squad:{question.text('id')}", f"squad:{title}", title, said, False, left_out=other
-            )
+            spoken = [Utterance("user", f"{context}\n\n{question.text('question')}")]
+            spoken += [Utterance("assistant", answer) for answer in answers[:1]]
+            dropped = (OTHER_ANSWERS,) if len({*answers}) > 1 else ()
+            identity = f"squad:{question.text('id')}"
+            yield Dialogue(identity, f"squad:{title}", title, spoken, False, dropped=dropped)
 
 
 def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
     unknown = []
     with part.handle() as handle:
-        for title, columns, rows in sheets(handle, part.place):
-            place = f"{part.place}: sheet {title}"
+        for title, columns, rows in sheets(handle, part.where):
+            where = f"{part.where}: sheet {title}"
             name = f"{part.name}#{title}"
             if "사람문장1" in columns:
-                spoken = _in_turn(columns, _COLUMNS)
-                names = known("감정_대분류", *(column for column, _ in spoken))
-                yield from _emotional_rows(_looked_at(rows, names, unread), name, spoken)
+                turns = _turn_keys(columns, _COLUMNS)
+                names = known("감정_대분류", *(column for column, _ in turns))
+                yield from _emotional_rows(_counted(rows, names, unread), name, turns)
             elif {"SPEAKER", "SENTENCE", "SENTENCEID"} <= set(columns):
-                yield from _clerk_rows(_looked_at(rows, _CLERK_COLUMNS, unread), name, place)
+                yield from _clerk_rows(_counted(rows, _CLERK_COLUMNS, unread), name, where)
             else:
                 unknown.append(f"{title} has the columns {', '.join(columns)}")
     if unknown:
         raise DataError(
-            f"{part.place}: an unknown shape: sheet {'; '.join(unknown):.200}; {LOOKED_FOR}"
+            f"{part.where}: an unknown shape: sheet {'; '.join(unknown):.200}; {LOOKED_FOR}"
         )
 
 
-def _looked_at(
+def _counted(
     rows: Iterable[tuple[int, Row]], names: Known, unread: Unread
 ) -> Iterator[tuple[int, Row]]:
+    """The rows unchanged; `unread` counts what they have besides `names`."""
     for number, row in rows:
-        unread.look(row, names)
+        unread.count_row(row, names)
         yield number, row
 
 
 def _emotional_rows(
-    rows: Iterable[tuple[int, Row]], name: str, spoken: list[tuple[str, str]]
+    rows: Iterable[tuple[int, Row]], name: str, turns: list[tuple[str, str]]
 ) -> Iterator[Dialogue]:
     for number, row in rows:
         identity = f"emotional:{name}:{number}"
-        said = _filled(Utterance(role, str(row.get(column, ""))) for column, role in spoken)
-        yield Dialogue(identity, identity, str(row.get("감정_대분류", "")), said, False)
+        spoken = _trimmed(Utterance(role, str(row.get(column, ""))) for column, role in turns)
+        yield Dialogue(identity, identity, str(row.get("감정_대분류", "")), spoken, False)
 
 
-def _clerk_rows(rows: Iterable[tuple[int, Row]], name: str, place: str) -> Iterator[Dialogue]:
-    """A row an utterance; SENTENCEID 1 begins a dialogue."""
-    said: list[Utterance] = []
-    first, domain = 0, ""
+def _clerk_rows(rows: Iterable[tuple[int, Row]], name: str, where: str) -> Iterator[Dialogue]:
+    """Each row is an utterance. SENTENCEID 1 begins a new dialogue."""
+    spoken: list[Utterance] = []
+    identity, domain = f"clerk:{name}:0", ""
     for number, row in rows:
-        if _begins(row, f"{place}: row {number}"):
-            if said:
-                yield Dialogue(
-                    f"clerk:{name}:{first}", f"clerk:{name}:{first}", domain, said, False
-                )
-            said, first, domain = [], number, str(row.get("DOMAIN", ""))
+        if _begins(row, f"{where}: row {number}"):
+            if spoken:
+                yield Dialogue(identity, identity, domain, spoken, False)
+            identity, domain = f"clerk:{name}:{number}", str(row.get("DOMAIN", ""))
+            spoken = []
         speaker = str(row.get("SPEAKER", "")).strip()
         if speaker not in _CLERK:
             raise DataError(
-                f"{place}: row {number}: SPEAKER is {shown(speaker)}, not 고객 or 점원; mend or"
+                f"{where}: row {number}: SPEAKER is {shown(speaker)}, not 고객 or 점원; mend or"
                 " remove the row"
             )
-        said.append(Utterance(_CLERK[speaker], str(row.get("SENTENCE", ""))))
-    if said:
-        yield Dialogue(f"clerk:{name}:{first}", f"clerk:{name}:{first}", domain, said, False)
+        spoken.append(Utterance(_CLERK[speaker], str(row.get("SENTENCE", ""))))
+    if spoken:
+        yield Dialogue(identity, identity, domain, spoken, False)
 
 
-def _begins(row: Row, place: str) -> bool:
+def _begins(row: Row, where: str) -> bool:
     value = row.get("SENTENCEID")
     try:
         return float(str(value)) == 1
     except ValueError:
         raise DataError(
-            f"{place}: SENTENCEID is {shown(value)}, not a number; mend or remove the row"
+            f"{where}: SENTENCEID is {shown(value)}, not a number; mend or remove the row"
         ) from None
 
 
-class _Place(NamedTuple):
-    """A value with where it stands, so that what is missing in it can be named."""
+class _Value(NamedTuple):
+    """A value of the data and its location, which errors name."""
 
-    place: str
-    value: Any
+    where: str
+    content: Any
 
     def get(self, path: str) -> Any:
-        """The value under a dotted path; None where any part of it is missing."""
-        value = self.value
+        """The value at a dotted path; None if any part of the path is missing."""
+        value = self.content
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
     def maybe(self, path: str) -> str | None:
-        """The text under a path; None where it is missing, null or empty."""
+        """The text at a path; None if it is missing, null or empty. Raises DataError if it is not
+        text."""
         value = self.get(path)
         if value is not None and not isinstance(value, str):
             raise DataError(
-                f"{self.place}: {path} is {shown(value)}, which is not text; mend or remove the row"
+                f"{self.where}: {path} is {shown(value)}, which is not text; mend or remove the row"
             )
         return value or None
 
     def text(self, path: str) -> str:
-        """The text under a path, which must be there; a number counts as text, an empty text as
-        one."""
+        """The text at a path, which may be empty; a number becomes text. Raises DataError if it is
+        missing or of another type."""
         value = self.get(path)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str):
             what = "missing" if value is None else f"{shown(value)}, which is not text"
-            raise DataError(f"{self.place}: {path} is {what}; mend or remove the row")
+            raise DataError(f"{self.where}: {path} is {what}; mend or remove the row")
         return value
 
-    def items(self, path: str) -> list["_Place"]:
-        """The elements of the list under a path."""
+    def items(self, path: str) -> list["_Value"]:
+        """The elements of the list at a path. Raises DataError if there is no list."""
         value = self.get(path)
         if not isinstance(value, list):
             what = "missing" if value is None else f"{shown(value)}, which is not a list"
-            raise DataError(f"{self.place}: {path} is {what}; mend or remove the row")
-        return [_Place(f"{self.place}: {path}.{number}", item) for number, item in enumerate(value)]
+            raise DataError(f"{self.where}: {path} is {what}; mend or remove the row")
+        return [_Value(f"{self.where}: {path}.{number}", item) for number, item in enumerate(value)]
 
 
-# By a key that no other shape's rows have: what is read of a row, and the dialogues in it.
-_SHAPES: dict[str, tuple[Known, Callable[[_Place, str], Iterator[Dialogue]]]] = {
+# By a key that only rows of one format have: the keys that are read from such rows, and the
+# function that makes dialogues of a row.
+_SHAPES: dict[str, tuple[Known, Callable[[_Value, str], Iterator[Dialogue]]]] = {
     "talk": (
         known(
             talk=known(
                 id=known("profile-id", "talk-id"),
-                content=lambda said: known(*(key for key, _ in _in_turn(said, _MARKS))),
+                content=lambda turns: known(*(key for key, _ in _turn_keys(turns, _MARKS))),
             ),
             profile=known(emotion=known("type")),
         ),

@@ -1,4 +1,4 @@
-"""The rows of a workbook's sheets, one at a time, as dicts by the names in the first row."""
+"""Reads the rows of a workbook's sheets one at a time, as dicts with the first row's names."""
 
 import zipfile
 from collections.abc import Iterator
@@ -6,47 +6,47 @@ from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import IO, Any
 
-from kodata.aihub_dialogue.archive import MAX_XLSX, check, told
+from kodata.aihub_dialogue.archive import MAX_XLSX, check, explained
 from kodata.card import Row
 from kodata.errors import DataError, FaultError
 from kodata.reading import columns
-from kodata.reading.delimited import once, refuse_names
+from kodata.reading.delimited import refuse_repeated_header, require_unique_names
 
-Line = tuple[int, str, int, tuple[Any, ...]]  # as kodata.reading.column_rows has it
+Line = tuple[int, str, int, tuple[Any, ...]]  # see kodata.reading.column_rows._xlsx
 
 
 def sheets(
-    handle: IO[bytes], place: str
+    handle: IO[bytes], where: str
 ) -> Iterator[tuple[str, list[str], Iterator[tuple[int, Row]]]]:
-    """Each sheet that is not empty: its name, its columns and its numbered rows; use each before
-    the next."""
-    _check(handle, place)
-    for (_, title), lines in groupby(_lines(handle, place), key=itemgetter(0, 1)):
+    """Yields the title, the column names and the numbered rows of each sheet that is not empty.
+    `where` names the file in errors. Consume the rows of a sheet before the next sheet."""
+    _check(handle, where)
+    for (_, title), lines in groupby(_lines(handle, where), key=itemgetter(0, 1)):
         names = next((_names(cells) for *_, cells in lines if any(cells)), None)
         if names:
-            _once(names, f"{place}: sheet {title}")
+            _require_unique(names, f"{where}: sheet {title}")
             yield (
                 title,
                 names,
-                _rows(lines, names, f"{place}: sheet {title}"),  # noqa: B031
+                _rows(lines, names, f"{where}: sheet {title}"),  # noqa: B031
             )
 
 
-def _lines(handle: IO[bytes], place: str) -> Iterator[Line]:
-    at = place
+def _lines(handle: IO[bytes], where: str) -> Iterator[Line]:
+    current = where
     try:
         for line in columns.read(handle, "xlsx"):
-            at = f"{place}: sheet {line[1]}"
+            current = f"{where}: sheet {line[1]}"
             yield line
     except FaultError as fault:
-        raise DataError(f"{at}: {fault}") from None
+        raise DataError(f"{current}: {fault}") from None
 
 
-def _check(handle: IO[bytes], place: str) -> None:
-    """A workbook is a zip too."""
-    with told(place), zipfile.ZipFile(handle) as archive:
+def _check(handle: IO[bytes], where: str) -> None:
+    """Checks the members of a workbook, which is a zip file too."""
+    with explained(where), zipfile.ZipFile(handle) as archive:
         for info in archive.infolist():
-            check(info, f"{place}: {info.filename}", MAX_XLSX)
+            check(info, f"{where}: {info.filename}", MAX_XLSX)
     handle.seek(0)
 
 
@@ -54,30 +54,29 @@ def _names(cells: tuple[Any, ...]) -> list[str]:
     return ["" if cell is None else str(cell).strip() for cell in cells]
 
 
-def _filled(names: list[str]) -> list[str]:
-    """Without the empty ones at the end, of which a row has as many as it likes."""
-    return names[: max((at for at, name in enumerate(names, 1) if name), default=0)]
+def _trimmed(names: list[str]) -> list[str]:
+    """The names without empty ones at the end, whose number varies by row."""
+    return names[: max((end for end, name in enumerate(names, 1) if name), default=0)]
 
 
-def _once(names: list[str], place: str) -> None:
+def _require_unique(names: list[str], where: str) -> None:
     try:
-        once([name for name in names if name])
+        require_unique_names([name for name in names if name])
     except FaultError as fault:
-        raise DataError(f"{place}: {fault}") from None
+        raise DataError(f"{where}: {fault}") from None
 
 
-def _rows(lines: Iterator[Line], names: list[str], place: str) -> Iterator[tuple[int, Row]]:
-    """Columns without a name have their number for one, so that what stands in them is told as not
-    read."""
+def _rows(lines: Iterator[Line], names: list[str], where: str) -> Iterator[tuple[int, Row]]:
+    """The rows below the header, with their numbers. A column without a name is called by its
+    number, so that its values are reported as not read."""
     for _, _, number, cells in lines:
         try:
-            refuse_names(_filled(_names(cells)), _filled(names))
+            refuse_repeated_header(_trimmed(_names(cells)), _trimmed(names))
         except FaultError as fault:
-            raise DataError(f"{place}: row {number}: {fault}") from None
-        told = zip_longest(names, cells)
+            raise DataError(f"{where}: row {number}: {fault}") from None
         row = {
-            name or f"column {at}": cell
-            for at, (name, cell) in enumerate(told, 1)
+            name or f"column {column}": cell
+            for column, (name, cell) in enumerate(zip_longest(names, cells), 1)
             if cell is not None
         }
         if row:

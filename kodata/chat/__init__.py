@@ -1,14 +1,20 @@
-"""A user's own chats: a folder with train.jsonl and, where there are, validation.jsonl and
-test.jsonl (each also .gz).
+"""A user's own chats: a folder with train.jsonl and optionally validation.jsonl and test.jsonl
+(each also .gz).
 
 A line is {"messages": [{"role", "content"}, ...]}, or one question and answer as {"prompt",
-"answer"} or {"instruction", "output"} (with an "input", if any, under the instruction, and a
-"history" before it). It may have a "system" turn; a "guid"; a "group", whose lines stay together;
-and a "split", which says better than the file where the line belongs. A line or turn with "weight"
-0 is not trained; "reasoning_content" is the thought before an answer. Where no line is given for
-test, a share of train's groups is kept for it (kodata.test_part). Guaranteed: no group is in two
-splits: what is in test leaves validation and train, what is in validation leaves train. No guid
-stands twice in a split."""
+"answer"} or {"instruction", "output"}, with an optional "input" (appended to the instruction) and
+"history" (earlier turns). Optional keys:
+- "system": a system turn.
+- "guid": the name of the line.
+- "group": lines of one group go into the same split.
+- "split": the split of the line, if it differs from the file's.
+- "weight": 0 means that the line or turn is not trained on.
+- "reasoning_content": the thought before an answer.
+
+If no line is for test, a share of the train groups is kept for it (kodata.test_part).
+
+Guarantees: no group is in two splits. A group in test is dropped from validation and train, and a
+group in validation is dropped from train. No guid occurs twice in a split."""
 
 import os
 from collections.abc import Iterator
@@ -17,16 +23,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kodata import test_part
-from kodata.card import Card, Found, Message, Record, Refused
+from kodata.card import Card, Message, Record, Refused, SourceItem
 from kodata.chat.turns import KEYS, SHAPES, shape, thought_key, turns
-from kodata.control_text import is_whole, made_plain
+from kodata.control_text import is_complete, neutralize_record
 from kodata.dialogue import next_turn
 from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
-from kodata.reading.folder import users_folder
+from kodata.reading.folder import user_folder
 from kodata.reading.keys import Unread
-from kodata.reading.links import own_file
-from kodata.text import clean, spoken, unspaced
+from kodata.reading.links import require_data_file
+from kodata.text import after_thought, clean, unspaced
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FORMS: tuple[str, ...] = ("chat",)
@@ -43,126 +49,126 @@ CARD = Card(
     revision=None,
     rows={},
     forms=FORMS,
-    defects="Not known: look at the counts of what was left out.",
+    defects="Not known: see the counts of dropped rows.",
     test_share=0.1,
 )
 
-_WANTED = (
-    "path must name a folder with train.jsonl (and, if you like, validation.jsonl and test.jsonl), "
+_ADVICE = (
+    "path must name a folder with train.jsonl (and optionally validation.jsonl and test.jsonl), "
     f"each line an object with {SHAPES}"
 )
 
 
 def messages(record: Record, form: str) -> list[Message]:
-    """The chat as it is: every assistant's turn is an answer to learn."""
+    """The chat unchanged. Every assistant turn is trained on."""
     return list(record["messages"])
 
 
 def question(record: Record) -> str:
-    """The chat up to its last turn as one user's turn: the turn itself where there is one, else all
-    turns as a text."""
+    """The prompt for the last turn: the user turn of a single-turn chat, else all earlier turns as
+    one text."""
     before = record["messages"][:-1]
     return str(before[0]["content"]) if len(before) == 1 else next_turn(record["messages"])
 
 
 def answer(record: Record) -> str:
     """The last turn, which is the assistant's, without its thought."""
-    return spoken(record["messages"][-1]["content"])
+    return after_thought(record["messages"][-1]["content"])
 
 
 def group(record: Record) -> str:
-    """What the line says, else all that is said before its last answer: many chats begin with the
-    same greeting."""
+    """The line's `group`, or all turns before its last answer. A single turn would not do, since
+    many chats begin with the same greeting."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All that is said before the last answer, as one text: a single turn may be a 네 that
-    everybody says."""
+    """All turns before the last answer as one text. Single turns are often alike, such as 네."""
     return (_before(record["messages"]),)
 
 
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files with a split's lines; none for validation where no line is for it. Raises
-    DataError, and NoTestError for test where no line is for it and none can be kept for it."""
+    """The files with lines of a split; empty for validation if no line is for it. Raises DataError,
+    and NoTestError for test if no line is for it and none can be kept for it."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     folder = _folder(path)
-    given = _given(folder)
-    if "train" not in given and split != "test":
-        raise DataError(f"{CARD.name}: path {folder}: no train.jsonl there; {_WANTED}")
-    chosen = [file for name, file in given.items() if split in _looked_at(file, name).said]
-    if split == "validation" and not _is_given(split, folder):
+    existing = _existing(folder)
+    if "train" not in existing and split != "test":
+        raise DataError(f"{CARD.name}: path {folder}: no train.jsonl there; {_ADVICE}")
+    selected = [file for name, file in existing.items() if split in _summary(file, name).splits]
+    if split == "validation" and not _has_usable_line(split, folder):
         return []
     if split == "test" and is_cut(folder):
         _kept(folder, test_share)
-        chosen += [
+        selected += [
             file
-            for name, file in given.items()
-            if _looked_at(file, name).draws and file not in chosen
+            for name, file in existing.items()
+            if _summary(file, name).draws and file not in selected
         ]
-    return chosen or [given["train"]]
+    return selected or [existing["train"]]
 
 
 def is_cut(path: str | Path | None = None) -> bool:
-    """Whether no chat is given for test, so that some are kept for it."""
-    return not _is_given("test", _folder(path))
+    """Whether no usable line is for test, so that a share of train is kept for it."""
+    return not _has_usable_line("test", _folder(path))
 
 
-def _is_given(split: str, folder: Path) -> bool:
-    """Whether some line that can be used is for a split, whatever the files are called."""
-    return any(split in _looked_at(file, name).splits for name, file in _given(folder).items())
+def _has_usable_line(split: str, folder: Path) -> bool:
+    """Whether a usable line in any file is for this split."""
+    return any(split in _summary(file, name).usable for name, file in _existing(folder).items())
 
 
 def _folder(path: str | Path | None) -> Path:
-    return users_folder(CARD, path, _WANTED)
+    return user_folder(CARD, path, _ADVICE)
 
 
-def _given(folder: Path) -> dict[str, Path]:
+def _existing(folder: Path) -> dict[str, Path]:
+    """The files in the folder, by the split of their names."""
     return {name: file for name in SPLITS if (file := _file(folder, name))}
 
 
 def _file(folder: Path, split: str) -> Path | None:
     both = [folder / f"{split}.jsonl", folder / f"{split}.jsonl.gz"]
-    there = [file for file in both if os.path.lexists(file)]
-    if len(there) > 1:
-        raise DataError(f"{CARD.name}: {there[0]} and {there[1].name} are both there; keep one")
-    return own_file(there[0], folder) if there else None
+    existing = [file for file in both if os.path.lexists(file)]
+    if len(existing) > 1:
+        raise DataError(f"{CARD.name}: {existing[0]} and {existing[1].name} both exist; keep one")
+    return require_data_file(existing[0], folder) if existing else None
 
 
-class _Look(NamedTuple):
-    """The splits that lines of a file are for, those for which some can be used, and the draws of
-    the groups that it has for train."""
+class _Summary(NamedTuple):
+    """The splits that lines of a file are for, the splits with usable lines among them, and the
+    draws of its usable train groups."""
 
-    said: frozenset[str]
     splits: frozenset[str]
+    usable: frozenset[str]
     draws: frozenset[float]
 
 
-def _looked_at(file: Path, own: str) -> _Look:
-    """A look at every line of a file, once until it changes: it is asked for several times in a
-    run."""
+def _summary(file: Path, own_split: str) -> _Summary:
+    """The summary of a file. It is needed several times in a run, so it is cached until the file
+    changes."""
     state = file.stat()
-    return _look(file, own, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+    return _summarize(file, own_split, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
 
 @lru_cache(maxsize=6)
-def _look(file: Path, own: str, _state: tuple[int, ...]) -> _Look:
-    said, splits, draws = set(), set(), set()
-    for side, record, _ in _lines_of(file, own):
-        said.add(side)
-        if isinstance(record, dict) and is_whole(made_plain(record)[0]):
-            splits.add(side)
-            if side == "train":
+def _summarize(file: Path, own_split: str, _state: tuple[int, ...]) -> _Summary:
+    splits, usable, draws = set(), set(), set()
+    for split, record, _ in _lines_of(file, own_split):
+        splits.add(split)
+        if isinstance(record, dict) and is_complete(neutralize_record(record)[0]):
+            usable.add(split)
+            if split == "train":
                 draws.add(test_part.draw(unspaced(record["group"])))
-    return _Look(frozenset(said), frozenset(splits), frozenset(draws))
+    return _Summary(frozenset(splits), frozenset(usable), frozenset(draws))
 
 
 def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
-    """The draws of the groups of train that are kept for test; none where chats are given for test.
-    NoTestError where there are too few groups."""
+    """The draws of the train groups that are kept for test; empty if lines are for test. Raises
+    NoTestError if there are too few groups."""
     if not is_cut(folder):
         if test_share is not None:
             raise DataError(
@@ -170,107 +176,111 @@ def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
                 " it out"
             )
         return frozenset()
-    looks = (_looked_at(file, name) for name, file in _given(folder).items())
-    draws = {draw for look in looks for draw in look.draws}
+    summaries = (_summary(file, name) for name, file in _existing(folder).items())
+    draws = {draw for summary in summaries for draw in summary.draws}
     lacks = f"{CARD.name}: path {folder}: no test.jsonl there"
     share = test_part.share_of(CARD, test_share)
-    return test_part.lowest(draws, share, lacks, "put the chats in it that are to be scored")
+    return test_part.kept_draws(draws, share, lacks, "put the chats to score in it")
 
 
 def read(
     split: str, path: str | Path | None = None, test_share: float | None = None
-) -> Iterator[Found]:
-    """The records of a split: guid, group, messages; `thought`, the key in which thoughts stood,
-    where they did. Raises DataError with file, row, field and value, and NoTestError as files()
-    does.
+) -> Iterator[SourceItem]:
+    """The records of a split: guid, group, messages, and `thought` (the key that has the thoughts)
+    if there are thoughts. Raises DataError with file, row, field and value, and NoTestError as
+    files() does.
 
-    Rows are counted from 1, without blank lines. A group of a later split is left out here, and
-    counted."""
-    files(split, path, test_share)  # tells what is missing
+    Rows are counted from 1, without blank lines. Records whose group is in a later split are
+    Refused."""
+    files(split, path, test_share)  # raises an error for missing files
     folder = _folder(path)
     try:
         kept = _kept(folder, test_share)
     except NoTestError:
         kept = frozenset()
     later, unread = _groups_of(folder, SPLITS[SPLITS.index(split) + 1 :]), Unread()
-    for side, record, row in _lines(folder):
+    for own_split, record, row in _lines(folder):
         group = unspaced(record["group"]) if isinstance(record, dict) else ""
         is_kept = group != "" and bool(kept) and test_part.draw(group) in kept
-        side = "test" if is_kept and side == "train" else side
-        if side == split:
-            unread.look(row, KEYS[shape(row, "")])
+        if split == ("test" if is_kept and own_split == "train" else own_split):
+            unread.count_row(row, KEYS[shape(row, "")])
             other = later.get(group) or ("test" if is_kept and split == "validation" else "")
             yield Refused(f"its group is in the {other} part") if other else record
-    yield from unread.told()
+    yield from unread.results()
 
 
 def _groups_of(folder: Path, splits: tuple[str, ...]) -> dict[str, str]:
-    """The groups of the lines that say that they are for one of these splits, with the split."""
-    found: dict[str, str] = {}
-    for name, file in _given(folder).items():
-        if not _looked_at(file, name).said.isdisjoint(splits):
-            for side, record, _ in _lines_of(file, name):
-                if side in splits and isinstance(record, dict):
-                    found.setdefault(unspaced(record["group"]), side)
-    return found
+    """The groups of the lines for any of these splits; for each group its first split."""
+    groups: dict[str, str] = {}
+    for name, file in _existing(folder).items():
+        if not _summary(file, name).splits.isdisjoint(splits):
+            for split, record, _ in _lines_of(file, name):
+                if split in splits and isinstance(record, dict):
+                    groups.setdefault(unspaced(record["group"]), split)
+    return groups
 
 
 def _lines(folder: Path) -> Iterator[tuple[str, Record | Refused, data_files.Row]]:
-    """Every line of every file with its split: by its own word, or by its file."""
-    named: dict[tuple[str, str], str] = {}
-    for name, file in _given(folder).items():
-        yield from _lines_of(file, name, named)
+    """Every line of every file: its split, its record, and the row."""
+    first: dict[tuple[str, str], str] = {}
+    for name, file in _existing(folder).items():
+        yield from _lines_of(file, name, first)
 
 
 def _lines_of(
-    file: Path, own: str, named: dict[tuple[str, str], str] | None = None
+    file: Path, own_split: str, first: dict[tuple[str, str], str] | None = None
 ) -> Iterator[tuple[str, Record | Refused, data_files.Row]]:
-    named = {} if named is None else named
+    """The lines of a file. `own_split`: the split of lines that name none. `first` has the first
+    row with each (split, guid); pass the same dict for all files of a folder."""
+    first = {} if first is None else first
     for number, row in enumerate(data_files.rows(file), 1):
-        place = f"{file}: row {number}"
-        side, record = _split(row, own, place), _record(row, place, f"{file.name}:{number}")
-        guid = _name(row, "guid", place)
-        if guid and (first := named.setdefault((side, guid), place)) != place:
+        where = f"{file}: row {number}"
+        split, record = _split(row, own_split, where), _record(row, where, f"{file.name}:{number}")
+        guid = _name(row, "guid", where)
+        if guid and (other := first.setdefault((split, guid), where)) != where:
             raise DataError(
-                f"{place}: guid {shown(guid)} stands in {first} too; give each its own, or none"
+                f"{where}: guid {shown(guid)} is in {other} too; give each row its own, or none"
             )
-        _check_grouped(row, place, named)
-        yield side, record, row
+        _check_grouped(row, where, first)
+        yield split, record, row
 
 
-def _check_grouped(row: data_files.Row, place: str, named: dict[tuple[str, str], str]) -> None:
-    """DataError where some rows name their group and others do not: a question of both kinds could
-    be on both sides."""
-    is_grouped = bool(_name(row, "group", place))
-    named.setdefault(("", str(is_grouped)), place)
-    if other := named.get(("", str(not is_grouped))):
-        with_it, without = (place, other) if is_grouped else (other, place)
+def _check_grouped(row: data_files.Row, where: str, first: dict[tuple[str, str], str]) -> None:
+    """Raises DataError if only some rows have a group: the same question, once with and once
+    without a group, could be in two splits. `first` also has the first row with a group, under
+    ("", "True"), and the first without, under ("", "False")."""
+    is_grouped = bool(_name(row, "group", where))
+    first.setdefault(("", str(is_grouped)), where)
+    if other := first.get(("", str(not is_grouped))):
+        grouped, ungrouped = (where, other) if is_grouped else (other, where)
         raise DataError(
-            f"{without} has no group, and {with_it} has one; give each row its group, or none"
+            f"{ungrouped} has no group, but {grouped} has one; give every row a group, or none"
         )
 
 
-def _split(row: data_files.Row, default: str, place: str) -> str:
+def _split(row: data_files.Row, default: str, where: str) -> str:
     value = row.get("split")
     if value is None:
         return default
     if value not in SPLITS:
         raise DataError(
-            f"{place}: split is {shown(value)}; leave it out or say"
-            f" which{did_you_mean(value, SPLITS)}"
+            f"{where}: split is {shown(value)}; name a split, or leave it"
+            f" out{did_you_mean(value, SPLITS)}"
         )
     return str(value)
 
 
-def _record(row: data_files.Row, place: str, guid: str) -> Record | Refused:
-    made = turns(row, place)
+def _record(row: data_files.Row, where: str, guid: str) -> Record | Refused:
+    made = turns(row, where)
     if not made:
         return Refused("marked as not to be trained")
+    # The default group is made from neutralized turns, so that two questions that differ only in
+    # removed control text are one group.
     record: Record = {
-        "guid": _name(row, "guid", place) or guid,
-        # Of plain turns: two questions may differ in nothing but a sign that is taken away.
+        "guid": _name(row, "guid", where) or guid,
         "group": (
-            _name(row, "group", place) or _before(made_plain({"messages": made})[0]["messages"])
+            _name(row, "group", where)
+            or _before(neutralize_record({"messages": made})[0]["messages"])
         ),
         "messages": made,
     }
@@ -278,23 +288,23 @@ def _record(row: data_files.Row, place: str, guid: str) -> Record | Refused:
 
 
 def _before(made: list[Message]) -> str:
-    """All that is said before the last answer: what would be asked, were the line scored."""
-    said = (turn for turn in made[:-1] if turn["role"] != "system")
-    # Only an answer has a thought: who asks about </think> means the sign itself.
+    """All turns before the last answer, without a system turn and thoughts."""
+    spoken = (turn for turn in made[:-1] if turn["role"] != "system")
+    # Only answers have thoughts. A </think> in a question is part of its text.
     return "\n".join(
-        spoken(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip()
-        for turn in said
+        after_thought(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip()
+        for turn in spoken
     )
 
 
-def _name(row: data_files.Row, field: str, place: str) -> str:
-    """A guid or group: text or a whole number; "" where there is none."""
+def _name(row: data_files.Row, field: str, where: str) -> str:
+    """A guid or group, which is text or a whole number; "" if there is none."""
     value = row.get(field)
+    # pandas writes whole numbers as floats if a value of the column is missing.
     if isinstance(value, float) and value.is_integer():
-        # Pandas writes the whole numbers of a column so, where one of them is missing.
         value = int(value)
     if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
         return "" if value is None else clean(str(value))
     raise DataError(
-        f"{place}: {field} is {shown(value)}; it must be text or a whole number, or be left out"
+        f"{where}: {field} is {shown(value)}; it must be text or a whole number, or be left out"
     )

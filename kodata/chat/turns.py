@@ -1,5 +1,5 @@
-"""A line of a chat file becomes turns. Every key that people's files have is used, or told, or
-refused by name: none is passed over in silence that says what was meant."""
+"""Turns a line of a chat file into turns. Every key is used, reported as not read, or refused by
+name. No key that changes the meaning of a line is silently ignored."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,242 +7,233 @@ from typing import Any
 from kodata.card import Message
 from kodata.errors import DataError, did_you_mean, shown
 from kodata.reading.files import Row
-from kodata.reading.keys import Known, KnownOfShortened, known
-from kodata.records import asked
+from kodata.reading.keys import Known, KnownOfPartialRows, known
+from kodata.records import as_chat
 from kodata.text import content, with_thought
 
 ROLES = ("system", "user", "assistant")
 PAIRS = {"prompt": "answer", "instruction": "output"}
 SHAPES = "messages, or prompt and answer, or instruction and output"
-# OpenAI's, Axolotl's (two) and ms-swift's word for whether a turn is trained.
+# Keys for whether a turn is trained on, in the formats of OpenAI, Axolotl (two) and ms-swift.
 TRAINED = ("weight", "train", "training", "loss")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-# OpenAI's, old and new.
-TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")
+TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")  # OpenAI, old and new
 _ROW = ("guid", "group", "split", "system", *TRAINED)
-_ASKS_NOTHING: tuple[Any, ...] = (
-    None,
-    "",
-    "[]",
-    "{}",
-    "null",
-    [],
-    {},
-)  # what exporters write for no tool; false too
+# Values that exporters write if there are no tools. False is another.
+_NO_TOOL: tuple[Any, ...] = (None, "", "[]", "{}", "null", [], {})
 _OF_ANSWER = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)
 _OF_OTHERS = known("role", "content", *TOOLS)
 UNTRAINED_END = "untrained end"
 
 
 def _keys_of(turn: Row) -> Known:
-    """The keys that are read of a turn. Nothing but answers is trained: that a question is not, it
-    may say; that it is, or a thought of its own, is told as not read."""
+    """The keys that are read from a turn. Only answers are trained on. So for other turns, a
+    thought or a request to train on them is reported as not read."""
     if turn.get("role") == "assistant":
         return _OF_ANSWER
     return {**_OF_OTHERS, **{key: None for key in TRAINED if turn.get(key) == 0}}
 
 
-def _shortened(row: Row) -> Iterable[str]:
-    """UNTRAINED_END where turns() leaves out the last answers of a line, and trains on one before
-    them."""
+def _omissions(row: Row) -> Iterable[str]:
+    """[UNTRAINED_END] if turns() drops the last answers of a line but keeps an earlier one; else
+    empty."""
     turns = row.get("messages") or []
     marks = [_is_trained(turn, "") for turn in turns if turn["role"] == "assistant"]
     return [UNTRAINED_END] if any(marks) and not marks[-1] and _is_trained(row, "") else []
 
 
-# Of rows with `messages`, and of rows with a question and its answer.
+# The keys that are read: from rows with `messages`, and from rows with a question and its answer.
 KEYS: dict[str, Known] = {
-    "messages": KnownOfShortened(known(*_ROW, *TOOLS, messages=_keys_of), _shortened),
-    **{key: known(*_ROW, *TOOLS, *THOUGHTS, key, said, "history") for key, said in PAIRS.items()},
+    "messages": KnownOfPartialRows(known(*_ROW, *TOOLS, messages=_keys_of), _omissions),
+    **{key: known(*_ROW, *TOOLS, *THOUGHTS, key, reply, "history") for key, reply in PAIRS.items()},
 }
 KEYS["instruction"] = {**KEYS["instruction"], "input": None}
 
 
-def shape(row: Row, place: str) -> str:
-    """The key that tells how a line is written: of KEYS; null beside another is none. Raises
-    DataError."""
+def shape(row: Row, where: str) -> str:
+    """The format of a line: the one key of KEYS that it has. A key with null is ignored if another
+    key has a value. Raises DataError unless there is exactly one."""
     shapes = [key for key in KEYS if row.get(key) is not None] or [
         key for key in KEYS if key in row
     ]
     if len(shapes) != 1:
         found = " and ".join(shapes) or f"none of these but {', '.join(row) or 'nothing'}"
-        raise DataError(f"{place}: needs {SHAPES}; found {found:.120}")
+        raise DataError(f"{where}: needs {SHAPES}; found {found:.120}")
     return shapes[0]
 
 
-def turns(row: Row, place: str) -> list[Message]:
-    """The turns of a line, a turn that is not to be trained with `train` false. Empty where none
-    is. Raises DataError."""
-    _refuse_tools(row, place)
-    kind = shape(row, place)
-    made = _told(row, place) if kind == "messages" else _paired(row, kind, place)
-    made = _with_system(row, made, place)
-    _check(made, place, len(row["messages"]) - len(made) if kind == "messages" else 0)
-    if not _is_trained(row, place):
+def turns(row: Row, where: str) -> list[Message]:
+    """The turns of a line. An answer that is not trained on has `train` False. Empty if no answer
+    is trained on. Raises DataError; `where` names file and row."""
+    _refuse_tools(row, where)
+    kind = shape(row, where)
+    made = _from_messages(row, where) if kind == "messages" else _from_pair(row, kind, where)
+    made = _with_system(row, made, where)
+    _check_roles(made, where, len(row["messages"]) - len(made) if kind == "messages" else 0)
+    if not _is_trained(row, where):
         return []
-    # Nothing is learned from its end.
+    # Untrained turns at the end are dropped, since nothing is learned from them.
     while made and made[-1]["role"] == "assistant" and made[-1].get("train") is False:
         del made[-2:]
     return made if any(turn["role"] == "assistant" for turn in made) else []
 
 
-def _told(row: Row, place: str) -> list[Message]:
+def _from_messages(row: Row, where: str) -> list[Message]:
     value = row["messages"]
     if not isinstance(value, list) or not value:
         raise DataError(
-            f"{place}: messages is {shown(value)}; it must be a list of objects with role and"
+            f"{where}: messages is {shown(value)}; it must be a list of objects with role and"
             " content"
         )
     first = int(_is_empty_system(value[0]))
     made = [
-        _turn(turn, f"{place}: messages.{number}")
+        _turn(turn, f"{where}: messages.{number}")
         for number, turn in enumerate(value[first:], first)
     ]
     if not made:
         raise DataError(
-            f"{place}: messages has an empty system turn alone; add what user and assistant say"
+            f"{where}: messages has only an empty system turn; add turns of user and assistant"
         )
     return made
 
 
 def _is_empty_system(turn: Any) -> bool:
-    """A chat may have no system turn, and many exporters write an empty one then."""
+    """Whether a turn is an empty system turn. Many exporters write one for a chat without a system
+    turn."""
     if not isinstance(turn, dict) or turn.get("role") != "system":
         return False
-    said = turn.get("content")
-    return said is None or (isinstance(said, str) and not content(said))
+    value = turn.get("content")
+    return value is None or (isinstance(value, str) and not content(value))
 
 
-def _turn(turn: Any, place: str) -> Message:
+def _turn(turn: Any, where: str) -> Message:
     if not isinstance(turn, dict):
-        raise DataError(f"{place} is {shown(turn)}; it must be an object with role and content")
+        raise DataError(f"{where} is {shown(turn)}; it must be an object with role and content")
     role = turn.get("role")
-    _refuse_tools(turn, f"{place}: ")
+    _refuse_tools(turn, f"{where}: ")
     if role in ("tool", "function"):
-        raise DataError(f"{place}.role is {role}; {_NO_TOOLS}")
+        raise DataError(f"{where}.role is {role}; {_NO_TOOLS}")
     if role not in ROLES:
         what = "missing" if role is None else shown(role)
-        raise DataError(f"{place}.role is {what}; mend it{did_you_mean(role, ROLES)}")
+        raise DataError(f"{where}.role is {what}; mend it{did_you_mean(role, ROLES)}")
     made: Message = {
         "role": role,
-        "content": _with_thought(turn, text(turn, "content", place + "."), place, role),
+        "content": _with_thought(turn, text(turn, "content", where + "."), where, role),
     }
-    if role == "assistant" and not _is_trained(turn, place):
+    if role == "assistant" and not _is_trained(turn, where):
         made["train"] = False
     return made
 
 
-def _paired(row: Row, prompt: str, place: str) -> list[Message]:
-    """A question and its answer, after what was said before."""
-    question = text(row, prompt, place)
+def _from_pair(row: Row, prompt: str, where: str) -> list[Message]:
+    """The turns of a line with a question and an answer, after those of its history."""
+    question = text(row, prompt, where)
     if prompt == "instruction" and row.get("input") not in (None, ""):
-        question += "\n\n" + text(row, "input", place)
-    answer = _with_thought(row, text(row, PAIRS[prompt], place), place, "assistant")
-    return [*_history(row.get("history"), place), *asked(question, answer)]
+        question += "\n\n" + text(row, "input", where)
+    answer = _with_thought(row, text(row, PAIRS[prompt], where), where, "assistant")
+    return [*_history(row.get("history"), where), *as_chat(question, answer)]
 
 
-def _history(value: Any, place: str) -> Iterator[Message]:
-    """[[question, answer], ...], which alpaca's rows have."""
-    wanted = "it must be a list of lists of a question and its answer"
+def _history(value: Any, where: str) -> Iterator[Message]:
+    """The turns of [[question, answer], ...], as in rows of alpaca."""
+    advice = "it must be a list of lists of a question and its answer"
     if value in (None, ""):
         return
     if not isinstance(value, list):
-        raise DataError(f"{place}: history is {shown(value)}; {wanted}")
+        raise DataError(f"{where}: history is {shown(value)}; {advice}")
     for number, pair in enumerate(value):
         if not isinstance(pair, list) or len(pair) != 2:
-            raise DataError(f"{place}: history.{number} is {shown(pair)}; {wanted}")
-        said = dict(zip(("0", "1"), pair, strict=True))
-        yield from asked(*(text(said, key, f"{place}: history.{number}.") for key in said))
+            raise DataError(f"{where}: history.{number} is {shown(pair)}; {advice}")
+        fields = dict(zip(("0", "1"), pair, strict=True))
+        yield from as_chat(*(text(fields, key, f"{where}: history.{number}.") for key in fields))
 
 
-def _with_system(row: Row, made: list[Message], place: str) -> list[Message]:
-    """The turns after the line's own `system`, if it has one."""
+def _with_system(row: Row, made: list[Message], where: str) -> list[Message]:
+    """The turns, after a system turn from the line's `system` if it has one."""
     if row.get("system") in (None, ""):
         return made
-    told: Message = {"role": "system", "content": text(row, "system", place)}
+    system: Message = {"role": "system", "content": text(row, "system", where)}
     if made[0]["role"] != "system":
-        return [told, *made]
-    if made[0]["content"].strip() != told["content"].strip():
+        return [system, *made]
+    if made[0]["content"].strip() != system["content"].strip():
         raise DataError(
-            f"{place}: system is {shown(told['content'])}, and messages.0 is another system turn;"
+            f"{where}: system is {shown(system['content'])}, but messages.0 is another system turn;"
             " keep one"
         )
     return made
 
 
-def _with_thought(turn: Row, said: str, place: str, role: str) -> str:
-    """The answer with the thought that stands beside it before it, as DeepSeek-R1 writes it."""
-    named = [key for key in THOUGHTS if turn.get(key) not in (None, "")]
-    if not named or role != "assistant":
-        return said
-    if len(named) > 1 or "<think>" in said or "</think>" in said:
-        other = named[1] if len(named) > 1 else "a thought in <think> tags"
-        raise DataError(f"{place}: {named[0]} and {other} stand beside each other; keep one")
-    return with_thought(text(turn, named[0], place), said)
+def _with_thought(turn: Row, answer: str, where: str, role: str) -> str:
+    """The answer after its thought, if a key of THOUGHTS has one, in DeepSeek-R1's format."""
+    keys = [key for key in THOUGHTS if turn.get(key) not in (None, "")]
+    if not keys or role != "assistant":
+        return answer
+    if len(keys) > 1 or "<think>" in answer or "</think>" in answer:
+        other = keys[1] if len(keys) > 1 else "a thought in <think> tags"
+        raise DataError(f"{where}: has both {keys[0]} and {other}; keep one")
+    return with_thought(text(turn, keys[0], where), answer)
 
 
 def thought_key(row: Row) -> str | None:
-    """The key in which a line's thoughts stand, None where it has none."""
-    said = [turn for turn in row.get("messages") or [] if turn["role"] == "assistant"] or [row]
-    return next((key for key in THOUGHTS for turn in said if turn.get(key) not in (None, "")), None)
+    """The key that has a line's thoughts; None if it has none."""
+    answers = [turn for turn in row.get("messages") or [] if turn["role"] == "assistant"] or [row]
+    keys = (key for key in THOUGHTS for turn in answers if turn.get(key) not in (None, ""))
+    return next(keys, None)
 
 
-def _refuse_tools(row: Row, place: str) -> None:
-    if named := [
-        key for key in TOOLS if row.get(key) not in _ASKS_NOTHING and row[key] is not False
-    ]:
+def _refuse_tools(row: Row, where: str) -> None:
+    if keys := [key for key in TOOLS if row.get(key) not in _NO_TOOL and row[key] is not False]:
         raise DataError(
-            f"{place.removesuffix(': ')}: {named[0]} is {shown(row[named[0]])}; {_NO_TOOLS}"
+            f"{where.removesuffix(': ')}: {keys[0]} is {shown(row[keys[0]])}; {_NO_TOOLS}"
         )
 
 
 _NO_TOOLS = (
-    "calls of tools are not trained here, and an answer without its call would be another; remove"
-    " the row"
+    "tool calls are not trained on, and an answer means something else without its call; remove the"
+    " row"
 )
 
 
-def _is_trained(row: Row, place: str) -> bool:
-    """What a line or turn says of itself: 1 or true, as without a word, or 0 or false. DataError
-    for anything between."""
-    said = {key: row[key] for key in TRAINED if row.get(key) is not None}
-    for key, value in said.items():
+def _is_trained(row: Row, where: str) -> bool:
+    """Whether a line or turn is trained on according to its keys in TRAINED: yes for 1, true or no
+    key, no for 0 or false. Raises DataError for other values."""
+    weights = {key: row[key] for key in TRAINED if row.get(key) is not None}
+    for key, value in weights.items():
         if value not in (0, 1) or not isinstance(value, (bool, int, float)):
             raise DataError(
-                f"{place}: {key} is {shown(value)}; say 1 (train on it) or 0 (do not), or leave"
+                f"{where}: {key} is {shown(value)}; set 1 (train on it) or 0 (do not), or leave"
                 " it out"
             )
-    return all(said.values())
+    return all(weights.values())
 
 
-def text(row: Row, field: str, place: str) -> str:
-    """The content() of a field, which must be there and not empty. `place` ends with "." inside a
-    turn."""
-    where = f"{place}{field}" if place.endswith(".") else f"{place}: {field}"
+def text(row: Row, field: str, where: str) -> str:
+    """The content() of a field. Raises DataError if it is missing, not text, or empty. `where` ends
+    with "." for a field of a turn."""
+    name = f"{where}{field}" if where.endswith(".") else f"{where}: {field}"
     value = row.get(field)
     if not isinstance(value, str):
         what = "missing" if value is None else f"{shown(value)}, which is not text"
-        raise DataError(f"{where} is {what}; mend or remove the row")
+        raise DataError(f"{name} is {what}; mend or remove the row")
     if not (made := content(value)):
-        raise DataError(f"{where} is empty: {shown(value)}; fill it or remove the row")
+        raise DataError(f"{name} is empty: {shown(value)}; fill it or remove the row")
     return made
 
 
-def _check(made: list[Message], place: str, before: int) -> None:
-    """system or user first; then user and assistant in turns; assistant last. `before`: how many
-    turns of the line stand before the first one, less those that were put there."""
+def _check_roles(made: list[Message], where: str, offset: int) -> None:
+    """Raises DataError unless an optional system turn is followed by alternating user and assistant
+    turns, the assistant last. `offset`: a turn's index in the line, less its index in `made`."""
     expected = ["system"] if made[0]["role"] == "system" else []
     expected += [("user", "assistant")[number % 2] for number in range(len(made) - len(expected))]
     for number, (turn, role) in enumerate(zip(made, expected, strict=True)):
         if turn["role"] != role:
-            where = f"{place}: messages.{number + before}.role"
             raise DataError(
-                f"{where} is {turn['role']}, but here must be {role}: an optional system turn, then"
-                " user and assistant in turns; join one speaker's turns into one"
+                f"{where}: messages.{number + offset}.role is {turn['role']}, but must be {role}"
+                " here: an optional system turn, then user and assistant in turns; join consecutive"
+                " turns of one speaker into one"
             )
     if made[-1]["role"] != "assistant":
-        where = f"{place}: messages.{len(made) - 1 + before}.role"
         raise DataError(
-            f"{where} is {made[-1]['role']}, but the last turn must be assistant; remove it or add"
-            " an answer"
+            f"{where}: messages.{len(made) - 1 + offset}.role is {made[-1]['role']}, but the last"
+            " turn must be assistant; remove it or add an answer"
         )

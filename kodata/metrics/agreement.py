@@ -1,5 +1,5 @@
-"""Whether the answers to one question, asked in several ways, agree: what the metrics of
-consistency are made of."""
+"""Measures whether the answers to several prompts for one question agree. The consistency metrics
+are made of these functions."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -13,54 +13,54 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-Answers = list[tuple[Any, Any]]  # (gold, said) of one item, asked in several ways
+Answers = list[tuple[Any, Any]]  # (gold, answer) for each prompt of one item
 BUCKETS = 512
 
 
-def whole(items: Sequence[Sequence[Any]]) -> list[Answers]:
-    """The answers to each item that was asked in all its ways: one that --limit cut through would
-    look consistent.
+def complete(items: Sequence[Sequence[Any]]) -> list[Answers]:
+    """The answers of each item that was asked with all its prompts. An item that --limit cut short
+    is left out, since it would look more consistent.
 
-    `items`: (cluster, item, ways, gold, said), `ways` the number of prompts that ask the same.
-    """
-    asked: dict[tuple[Hashable, int], Answers] = {}
-    for _, item, ways, gold, said in items:
-        asked.setdefault((item, ways), []).append((gold, said))
-    return [answers for (_, ways), answers in asked.items() if len(answers) == ways]
+    `items`: (cluster, item, prompts, gold, answer), where `prompts` is the number of prompts of the
+    item."""
+    by_item: dict[tuple[Hashable, int], Answers] = {}
+    for _, item, prompts, gold, answer in items:
+        by_item.setdefault((item, prompts), []).append((gold, answer))
+    return [answers for (_, prompts), answers in by_item.items() if len(answers) == prompts]
 
 
 def same(answers: Answers) -> bool:
-    """Whether all answers are one; an empty text is no answer."""
-    return len({said for _, said in answers}) == 1 and answers[0][1] != ""
+    """Whether all answers are the same. False for empty texts, which are not answers."""
+    return len({answer for _, answer in answers}) == 1 and answers[0][1] != ""
 
 
 def same_and_right(answers: Answers) -> bool:
     """Whether all answers are right."""
-    return all(gold == said for gold, said in answers)
+    return all(gold == answer for gold, answer in answers)
 
 
 def same_pairs(answers: Answers) -> float:
     """The share of pairs of answers that are the same."""
-    counts = Counter(said for _, said in answers).values()
+    counts = Counter(answer for _, answer in answers).values()
     return sum(n * (n - 1) for n in counts) / (len(answers) * (len(answers) - 1))
 
 
 def bigrams(text: str) -> "Array":
-    """A text's counts of character bigrams, its two ends being characters too, at length 1; zeros
-    where it is empty.
+    """The counts of a text's character bigrams as a vector of length BUCKETS and norm 1; zeros for
+    an empty text. The beginning and the end of the text count as characters.
 
-    Counts are added up in BUCKETS with a sign each, which keeps the expected value of the cosine of
-    two texts. Weinberger et al. 2009, https://arxiv.org/abs/0902.2206."""
+    Bigrams are hashed into buckets with a random sign, which preserves the expected cosine of two
+    texts. Weinberger et al. 2009, https://arxiv.org/abs/0902.2206."""
     import numpy as np
 
     counts = np.zeros(BUCKETS)
-    for one, other in pairwise(f"\n{text}\n" if text else ""):
-        bucket, sign = _bucket(one + other)
+    for first, second in pairwise(f"\n{text}\n" if text else ""):
+        bucket, sign = _bucket(first + second)
         counts[bucket] += sign
     return counts / (float(np.linalg.norm(counts)) or 1.0)
 
 
 @lru_cache(maxsize=1 << 16)
 def _bucket(bigram: str) -> tuple[int, int]:
-    drawn = int.from_bytes(blake2b(bigram.encode(), digest_size=4).digest())
-    return drawn % BUCKETS, 1 if drawn >> 31 else -1
+    number = int.from_bytes(blake2b(bigram.encode(), digest_size=4).digest())
+    return number % BUCKETS, 1 if number >> 31 else -1

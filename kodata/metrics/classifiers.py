@@ -1,10 +1,10 @@
-"""Classifiers of labelled items that are no language models: lines to hold a model against, and a
+"""Classifiers of labelled items that are not language models. They serve as baselines and as a
 judge of written hypotheses.
 
-Logistic regressions, one a label (scikit-learn's liblinear: the same data gives the same model),
-over TF-IDF of character 1- to 4-grams. Of an NLI item's hypothesis alone, what they get right needs
-no inference. With the premise they also see what the two texts share, numbers, negations, and the
-grams of the hypothesis' words that the premise does not have."""
+A classifier is one logistic regression per label over TF-IDF of character 1- to 4-grams.
+scikit-learn's liblinear gives the same model for the same data. A view with only the hypothesis of
+an NLI item shows which items need no inference. A view with the premise adds what the two texts
+share, numbers, negations, and n-grams of the hypothesis' words that are not in the premise."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ NEGATIONS = ("않", "못", "없", "안 ", "아니", "말아", "지 마")
 
 
 class View(NamedTuple):
-    """What a classifier sees of a record: texts, whose grams count, and whether premise and
-    hypothesis are compared, too. `fields`: those that a record must have."""
+    """The features of a record that a classifier uses. `fields`: the fields that a record must
+    have. `texts`: functions that return texts, whose n-grams are features. `compared`: whether
+    comparison() of premise and hypothesis is added."""
 
     fields: tuple[str, ...]
     texts: tuple[Callable[[Record], str], ...]
@@ -31,20 +32,22 @@ class View(NamedTuple):
 
 
 class Classifier:
-    """Fitted to labelled records; tells labels of records without looking at theirs."""
+    """A classifier fitted to labelled records. It predicts labels without using those of the
+    records to predict."""
 
     def __init__(self, records: Iterable[Record], view: str) -> None:
-        """`view`: one of VIEWS. Some ten seconds for KLUE-NLI's 24,998 records. DataError: too few
-        to share a word, or all of one label, which leaves nothing to tell apart."""
+        """`view`: a key of VIEWS. Takes about ten seconds for KLUE-NLI's 24,998 records. Raises
+        DataError if all records have one label, or too few records share n-grams."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.multiclass import OneVsRestClassifier
 
-        known = list(records)
-        labels = [record["label"] for record in known]
+        train = list(records)
+        labels = [record["label"] for record in train]
         if len(labels) > len(set(labels)) == 1:
             raise DataError(
-                f"all of {len(known)} training rows have the label {labels[0]}; give others, too"
+                f"all {len(train)} training rows have the label {labels[0]}; add rows with other"
+                " labels"
             )
         self._view = VIEWS[view]
         self._grams = [
@@ -56,27 +59,27 @@ class Classifier:
         )
         try:
             counted = [
-                grams.fit_transform(map(text, known))
+                grams.fit_transform(map(text, train))
                 for grams, text in zip(self._grams, self._view.texts, strict=True)
             ]
-            self._model.fit(self._features(counted, known), labels)
-        except ValueError as error:  # of sklearn: no n-gram left, or one label alone
+            self._model.fit(self._features(counted, train), labels)
+        except ValueError as error:  # of sklearn: no n-gram left, or only one label
             raise DataError(
-                f"{len(known)} training rows are too few for a classifier ({error}); give all of"
-                " them"
+                f"{len(train)} training rows are too few for a classifier ({error}); use all"
+                " training rows"
             ) from None
 
     def predict(self, records: Sequence[Record]) -> list[str]:
         """The likeliest label of each record."""
-        return [str(label) for label in self._model.predict(self._seen(records))]
+        return [str(label) for label in self._model.predict(self._matrix(records))]
 
     def likelihoods(self, records: Sequence[Record]) -> list[dict[str, float]]:
-        """For each record the logarithm of every label's probability."""
-        shares = self._model.predict_proba(self._seen(records)).clip(1e-12)
+        """For each record, the logarithm of every label's probability."""
+        shares = self._model.predict_proba(self._matrix(records)).clip(1e-12)
         return [dict(zip(self._model.classes_, map(math.log, row), strict=True)) for row in shares]
 
-    def _seen(self, records: Sequence[Record]) -> Any:
-        """A sparse matrix, a row a record."""
+    def _matrix(self, records: Sequence[Record]) -> Any:
+        """The features as a sparse matrix with one row per record."""
         texts = zip(self._grams, self._view.texts, strict=True)
         return self._features(
             [grams.transform(map(text, records)) for grams, text in texts], records
@@ -92,27 +95,28 @@ class Classifier:
 
 
 class Majority:
-    """Says of every record how often each label occurs in the training records."""
+    """A classifier that predicts the share of each label in the training records, for any
+    record."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         counts = Counter(record["label"] for record in records)
-        self._known = {
+        self._shares = {
             label: math.log(count / counts.total()) for label, count in sorted(counts.items())
         }
 
     def likelihoods(self, records: Sequence[Record]) -> list[dict[str, float]]:
-        """For each record the logarithm of every label's share."""
-        return [self._known] * len(records)
+        """For each record, the logarithm of every label's share."""
+        return [self._shares] * len(records)
 
 
 def views(record: Record) -> list[str]:
-    """The classifiers that can be made of records like this one; none where it has no label."""
+    """The keys of VIEWS for which records like this one have the fields; empty without a label."""
     return [name for name, view in VIEWS.items() if {*view.fields, "label"} <= record.keys()]
 
 
 def comparison(premise: str, hypothesis: str) -> list[float]:
-    """What the two share: the share of the hypothesis' character 1- to 4-grams and words,
-    negations, numbers, lengths."""
+    """Features of a pair of texts: the shares of the hypothesis' character 1- to 4-grams and words
+    that are in the premise; negations, numbers and lengths."""
     shared = [_shared(grams(premise, size), grams(hypothesis, size)) for size in range(1, 5)]
     negated = [float(any(sign in text for sign in NEGATIONS)) for text in (premise, hypothesis)]
     numbers = [set(re.findall(r"\d+", text)) for text in (premise, hypothesis)]
@@ -129,8 +133,8 @@ def comparison(premise: str, hypothesis: str) -> list[float]:
 
 
 def grams(text: str, size: int) -> set[str]:
-    """The character n-grams of a text, spaces among them."""
-    return {text[at : at + size] for at in range(len(text) - size + 1)}
+    """The character n-grams of a text, including spaces."""
+    return {text[start : start + size] for start in range(len(text) - size + 1)}
 
 
 def _shared(of_premise: set[str], of_hypothesis: set[str]) -> float:
@@ -142,9 +146,9 @@ def _hypothesis(record: Record) -> str:
 
 
 def _new_words(record: Record) -> str:
-    """The hypothesis' words whose first two characters do not follow each other in the premise."""
-    known = grams(record["premise"], 2)
-    return " ".join(word for word in record["hypothesis"].split() if word[:2] not in known)
+    """The hypothesis' words whose first two characters are not a bigram of the premise."""
+    bigrams = grams(record["premise"], 2)
+    return " ".join(word for word in record["hypothesis"].split() if word[:2] not in bigrams)
 
 
 def _document(record: Record) -> str:

@@ -1,5 +1,5 @@
-"""The metrics of the scored tasks, each as a vector of sums and what its value is of them
-(resampling.Metric)."""
+"""The metrics of the scored tasks. Each is a vector of sums and a function that computes the value
+from them (resampling.Metric)."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,10 @@ from kodata.metrics.agreement import (
     BUCKETS,
     Answers,
     bigrams,
+    complete,
     same,
     same_and_right,
     same_pairs,
-    whole,
 )
 from kodata.metrics.naturalness.signals import NAMES as NATURALNESS
 
@@ -21,22 +21,18 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
 from kodata.metrics.resampling import Metric, value
 
-VOID = 0.1  # of the answers, empty or bare labels, beyond which signals of naturalness say nothing
-
-
-CLASSES = 4  # labels and predictions of a task are 0 to 3
-
-
-NO_ANSWER = CLASSES  # a prediction that is no label: a written answer may be none
-
-
+# If a larger share of answers is empty or a bare label, the naturalness signals are not valid.
+VOID = 0.1
+CLASSES = 4  # labels and predictions are 0 to 3
+NO_ANSWER = CLASSES  # the prediction for a written answer that is not a label
 BINS = 10
 
 
 def aggregation(name: str) -> Callable[[Sequence[Any]], float]:
-    """lm_eval's aggregation for a metric of METRICS. It is given the items alone, so where a
-    cluster counts, as a premise does in triple_acc, items begin with it; to the others it is all
-    one how their sum is put together."""
+    """lm_eval's aggregation function for a metric of METRICS.
+
+    lm_eval passes only the items. So if a metric depends on clusters, as triple_acc depends on
+    premises, its items begin with the cluster. For other metrics the clusters do not matter."""
 
     def aggregate(items: Sequence[Any]) -> float:
         return value(METRICS[name], items, [item[0] for item in items])
@@ -46,7 +42,7 @@ def aggregation(name: str) -> Callable[[Sequence[Any]], float]:
 
 
 def _mean() -> Metric:
-    """The mean of the items' values, whatever their clusters."""
+    """The mean of the items' values. Clusters do not matter."""
     return Metric(
         lambda items: (sum(items), len(items)), lambda sums: _ratio(sums[..., 0], sums[..., 1])
     )
@@ -70,12 +66,12 @@ def _macro_f1() -> Metric:
 
     def finish(sums: "Array") -> "Array":
         table = sums.reshape(*sums.shape[:-1], CLASSES, CLASSES + 1)
-        told = table[..., :CLASSES]
-        # As gold and as predicted: F1's denominator.
-        occurs = table.sum(axis=-1) + told.sum(axis=-2)
-        hits = told.diagonal(axis1=-2, axis2=-1)
-        scores = _ratio(2 * hits, occurs)
-        return _ratio(_sum_finite(scores), (occurs > 0).sum(axis=-1).astype(float))
+        labels = table[..., :CLASSES]
+        # How often each class occurs as gold plus as predicted: the denominator of F1.
+        occurrences = table.sum(axis=-1) + labels.sum(axis=-2)
+        hits = labels.diagonal(axis1=-2, axis2=-1)
+        scores = _ratio(2 * hits, occurrences)
+        return _ratio(_sum_finite(scores), (occurrences > 0).sum(axis=-1).astype(float))
 
     return Metric(vector, finish)
 
@@ -87,21 +83,23 @@ def _sum_finite(values: "Array") -> "Array":
 
 
 def _triple_acc() -> Metric:
-    """Items are (premise, gold, predicted), a cluster is a premise. The share of premises all of
-    whose hypotheses are judged rightly, which guessing from hypotheses alone rarely does; only
-    premises whose scored hypotheses have three labels count."""
+    """Items are (premise, gold, predicted), a cluster is a premise. The share of premises for which
+    all predictions are right. Only premises whose scored hypotheses have three labels count.
+
+    Guessing from the hypotheses alone rarely succeeds here."""
 
     def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
-        whole = len({gold for _, gold, _ in items}) == 3
-        return float(whole and all(gold == predicted for _, gold, predicted in items)), float(whole)
+        counts = len({gold for _, gold, _ in items}) == 3
+        is_right = all(gold == predicted for _, gold, predicted in items)
+        return float(counts and is_right), float(counts)
 
     return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1]))
 
 
 def _ece() -> Metric:
-    """Items are (confidence, right). Expected calibration error over BINS bins of equal width: the
-    mean distance, weighted by items, of a bin's accuracy from its mean confidence. Guo et al. 2017,
-    https://arxiv.org/abs/1706.04599."""
+    """Items are (confidence, right). Expected calibration error with BINS bins of equal width: the
+    mean distance between a bin's accuracy and its mean confidence, weighted by its items. Guo et
+    al. 2017, https://arxiv.org/abs/1706.04599."""
 
     def vector(items: Sequence[tuple[float, float]]) -> list[float]:
         gap, count = [0.0] * BINS, 0.0
@@ -116,38 +114,39 @@ def _ece() -> Metric:
 
 
 def _three_labels() -> Metric:
-    """Items as in triple_acc. The share of premises whose hypotheses, which have three labels, were
-    given three."""
+    """Items as in triple_acc. The share of premises with three predicted labels, among those with
+    three gold labels."""
 
     def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
-        golds, predictions = ({item[at] for item in items} for at in (1, 2))
+        golds = {gold for _, gold, _ in items}
+        predictions = {predicted for _, _, predicted in items}
         return float(len(golds) == len(predictions) == 3), float(len(golds) == 3)
 
     return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1]))
 
 
 def _share(holds: Callable[[Answers], float]) -> Metric:
-    """Items as agreement.whole() takes them. The mean over those asked in all ways of what `holds`
-    says of the answers."""
+    """Items as for agreement.complete(). The mean of holds(answers) over the items that were asked
+    with all their prompts."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
-        asked = whole(items)
-        return sum(map(holds, asked)), len(asked)
+        by_item = complete(items)
+        return sum(map(holds, by_item)), len(by_item)
 
     return Metric(vector, lambda sums: _ratio(sums[..., 0], sums[..., 1]))
 
 
 def _fleiss_kappa() -> Metric:
-    """Agreement of pairs beyond what the shares of the labels alone would give; the prompts are the
-    raters. NaN where only one label is ever said: nothing can be beyond that. Fleiss 1971,
-    doi:10.1037/h0031619."""
+    """Fleiss' kappa with the prompts as raters: the agreement of pairs of answers, corrected for
+    the agreement by chance. NaN if all answers have the same label, where it is undefined. Fleiss
+    1971, doi:10.1037/h0031619."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> list[float]:
-        asked, shares = whole(items), [0.0] * CLASSES
-        for answers in asked:
-            for _, said in answers:
-                shares[said] += 1 / len(answers)
-        return [sum(map(same_pairs, asked)), len(asked), *shares]
+        by_item, shares = complete(items), [0.0] * CLASSES
+        for answers in by_item:
+            for _, answer in answers:
+                shares[answer] += 1 / len(answers)
+        return [sum(map(same_pairs, by_item)), len(by_item), *shares]
 
     def finish(sums: "Array") -> "Array":
         agreed = _ratio(sums[..., 0], sums[..., 1])
@@ -159,12 +158,12 @@ def _fleiss_kappa() -> Metric:
 
 
 def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
-    """Items are (group, ways, text), a cluster is a group of `ways` texts. The overlap of two texts
-    is the cosine of their counts of character bigrams; `finish` gets its mean over pairs in a group
-    and over pairs of two groups.
+    """Items are (group, size, text), a cluster is a group of `size` texts. The overlap of two texts
+    is the cosine of their bigrams(). `finish` gets two means: over pairs within a group, and over
+    pairs of different groups.
 
-    Means over all pairs are functions of sums because each text is a vector of BUCKETS. A group
-    that a resample draws twice is not crossed with itself: that is no pair of two groups."""
+    Means over all pairs are functions of sums because each text is a vector. If a resample draws a
+    group twice, its two copies are not a pair of different groups, so they are not counted."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> Sequence[float]:
         import numpy as np
@@ -178,17 +177,17 @@ def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
         return [1, within, *mean, 1, mean @ mean]
 
     def means(sums: "Array") -> "Array":
-        groups, itself = sums[..., 0], sums[..., -2:]
-        crossed = (sums[..., 2:-2] ** 2).sum(axis=-1) - itself[..., 1]
-        return finish(_ratio(sums[..., 1], groups), _ratio(crossed, groups**2 - itself[..., 0]))
+        groups, own_pairs = sums[..., 0], sums[..., -2:]
+        between = (sums[..., 2:-2] ** 2).sum(axis=-1) - own_pairs[..., 1]
+        return finish(_ratio(sums[..., 1], groups), _ratio(between, groups**2 - own_pairs[..., 0]))
 
     return Metric(vector, means, squared=2)
 
 
 def _rate() -> Metric:
-    """Items are (guid, count, out of, empty): the sum of the counts over the sum of what they are
-    out of. NaN where more than VOID of the items are empty: what the few real answers are like is
-    no longer what the model's answers are like."""
+    """Items are (guid, count, total, empty). The sum of counts divided by the sum of totals. NaN if
+    more than VOID of the items are empty, since the rest no longer represents the model's
+    answers."""
 
     def vector(items: Sequence[tuple[str, float, float, bool]]) -> list[float]:
         _, counts, totals, empties = zip(*items, strict=True)
@@ -208,8 +207,8 @@ def _void(sums: "Array") -> "Array":
 MEAN = _mean()
 
 
-# Written out: a run depends on the metrics of its own tasks alone (kotune.stages cuts this dict to
-# them).
+# Every key is written out, because kotune.stages reduces this dict to the metrics of a run's tasks,
+# on which alone the run depends.
 METRICS = {
     "macro_f1": _macro_f1(),
     "triple_acc": _triple_acc(),
@@ -227,8 +226,7 @@ METRICS = {
     "answer_overlap": _overlap(lambda within, between: within),
     "answer_overlap_between": _overlap(lambda within, between: between),
     "answer_overlap_gain": _overlap(lambda within, between: within - between),
-    "void": Metric(
-        lambda items: (sum(empty for _, empty in items), len(items)), _void
-    ),  # items are (guid, empty)
+    # Items are (guid, empty).
+    "void": Metric(lambda items: (sum(empty for _, empty in items), len(items)), _void),
     **dict.fromkeys(NATURALNESS, _rate()),
 }

@@ -1,10 +1,9 @@
-"""Metrics of the scored tasks as functions of sums, so that value, standard error and interval are
-one formula.
+"""Metrics as functions of sums, so that value, standard error and interval use one formula.
 
-The items of a cluster (the hypotheses of a premise, the questions of a passage) give a vector;
-`finish` turns the sum of the clusters' vectors into the value. A resample of whole clusters is then
-a weighted sum of rows, thousands of them one matrix product, and items that move together are never
-taken as independent."""
+The items of a cluster (the hypotheses of a premise, the questions of a passage) give a vector.
+`finish` turns the sum of all vectors into the value. So a bootstrap resample of clusters is a
+weighted sum of vectors, and thousands of resamples are one matrix product. Dependent items are
+never treated as independent, because clusters are resampled whole."""
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache, partial
@@ -17,22 +16,25 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 SEED = 42
-# more clusters than this are pooled, at random, into so many: time and memory then stay the same
+# More clusters than this are pooled at random into this many units, which bounds time and memory.
 UNITS = 2_000
-SINGLE = 2**24  # whole numbers below are exact in single precision
-AT_ONCE = 100  # resamples
-MISSING = 0.05  # of the resamples, undefined, beyond which the others are no picture of the world
-# What an item gives to each metric: a number, or what the metric sums up. Which of these is the
-# metric's own matter; lm_eval's process_results() returns it.
+SINGLE = 2**24  # integers below this are exact in single precision
+AT_ONCE = 100  # resamples drawn at a time
+# If a larger share of resamples is undefined, the others do not represent all of them.
+MISSING = 0.05
+# The value of one item for each metric, as lm_eval's process_results() returns it: a number, or
+# what the metric sums up. The metric defines which.
 Ingredients = dict[str, Any]
 
 
 class Metric(NamedTuple):
-    """`vector`: what the items of one cluster come to, of length k. `finish`: sums (..., k) to
-    values (...), NaN where there is nothing to judge. `squared`: of the k, the last so many tell
-    what a cluster has in common with itself: drawn n times it is crossed with itself n * n times.
-    `biased`: a sum of distances, which noise makes larger and never smaller, so that its resamples
-    lie above it (kotune.compare.paired)."""
+    """A metric as a function of sums.
+
+    `vector`: maps the items of one cluster to a vector of length k. `finish`: maps sums (..., k) to
+    values (...), NaN if the value is undefined. `squared`: the number of last components that
+    describe pairs of a cluster with itself; a cluster drawn n times counts n * n times in them.
+    `biased`: the value is a sum of distances, which noise can only increase, so resamples lie above
+    it (kotune.compare.paired)."""
 
     vector: Callable[[Sequence[Any]], Sequence[float]]
     finish: Callable[["Array"], "Array"]
@@ -41,16 +43,16 @@ class Metric(NamedTuple):
 
 
 def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The metric over all items; clusters: for each item which it belongs to."""
+    """The metric over all items. `clusters` has the cluster of each item."""
     return float(metric.finish(vectors(metric, items, clusters).sum(axis=0)))
 
 
 def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The standard deviation over RESAMPLES bootstrap resamples of whole clusters; NaN with fewer
-    than two, where the value itself is, and where more than MISSING of the resamples are.
+    """The standard deviation over RESAMPLES bootstrap resamples of clusters. NaN with fewer than
+    two clusters, if the value is NaN, or if more than MISSING of the resamples are NaN.
 
-    Efron and Tibshirani 1993, chapter 6, with clusters as the units; the same seed gives the same
-    figure."""
+    Efron and Tibshirani 1993, chapter 6, with clusters as units. The seed is fixed, so the result
+    is reproducible."""
     import numpy as np
 
     table = vectors(metric, items, clusters)
@@ -61,15 +63,15 @@ def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -
 
 
 def is_known(resampled: "Array") -> bool:
-    """Whether so few resamples are undefined that the others may speak for all: an interval over
-    the defined alone would be one for a world in which the metric is never undefined."""
+    """Whether at most MISSING of the resamples are NaN. With more, an interval over the others
+    would ignore that the metric is often undefined."""
     import numpy as np
 
     return bool(np.isnan(resampled).mean() <= MISSING)
 
 
 def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> "Array":
-    """A row of length k for each cluster, in the order in which clusters first occur."""
+    """The vectors of the clusters, of shape (clusters, k), in the order of first occurrence."""
     import numpy as np
 
     grouped: dict[Hashable, list[Any]] = {}
@@ -79,9 +81,10 @@ def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) 
 
 
 def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
-    """Sums (resamples, k) of as many rows as the table has, drawn with replacement; in the last
-    `squared` columns a row that is drawn n times counts n * n times. The same draws for tables of
-    the same length, so that what is resampled side by side stays paired."""
+    """Bootstrap sums of shape (resamples, k). Each is the sum of as many rows as the table has,
+    drawn with replacement. In the last `squared` columns, a row drawn n times counts n * n times.
+
+    Tables of the same length get the same draws, so paired tables stay paired."""
     units = pooled(table)
     sums = weighted(partial(_draws, len(units), resamples), units)
     if squared:
@@ -90,50 +93,53 @@ def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
 
 
 def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
-    """Sums (resamples, k) of rows by weights, whole numbers that come to as many as there are rows
-    at most; `weights` gives them in single precision or not. Sums of small whole numbers are the
-    same in both, and cost half; columns of zeros cost nothing."""
+    """Weighted sums of rows, of shape (resamples, k). weights(is_single) returns the weights of
+    shape (resamples, rows), in single or double precision. They are integers whose sum in a
+    resample is at most the number of rows.
+
+    Sums of small integers are exact in single precision, which takes half the time. Columns of
+    zeros are skipped."""
     import numpy as np
 
     used = units.any(axis=0)
-    some = units[:, used]
+    values = units[:, used]
     is_single = bool(
-        (some == np.rint(some)).all() and abs(some).max(initial=0) * len(some) < SINGLE
+        (values == np.rint(values)).all() and abs(values).max(initial=0) * len(values) < SINGLE
     )
     sums = np.zeros((len(weights(is_single)), units.shape[1]))
-    sums[:, used] = weights(is_single) @ (some.astype(np.float32) if is_single else some)
+    sums[:, used] = weights(is_single) @ (values.astype(np.float32) if is_single else values)
     return sums
 
 
 def pooled(table: "Array") -> "Array":
-    """The rows summed into at most UNITS; which row goes where follows from its place alone."""
+    """The rows summed into at most UNITS units. The unit of a row depends only on its index and the
+    number of rows."""
     import numpy as np
 
     if len(table) <= UNITS:
         return table
-    where = np.random.default_rng(SEED).permutation(len(table)) % UNITS
+    unit = np.random.default_rng(SEED).permutation(len(table)) % UNITS
     sums = np.zeros((UNITS, table.shape[1]))
-    np.add.at(sums, where, table)
+    np.add.at(sums, unit, table)
     return sums
 
 
-@lru_cache(maxsize=2)  # the metrics of a task share it, in both precisions
+@lru_cache(maxsize=2)  # the metrics of a task share the draws, in both precisions
 def _draws(length: int, resamples: int, is_single: bool) -> "Array":
-    """How often each of so many rows is drawn in each resample: (resamples, length)."""
+    """How often each row is drawn in each resample, of shape (resamples, length)."""
     import numpy as np
 
     return np.asarray(_counts(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
-@lru_cache(
-    maxsize=12
-)  # tasks and metrics of other lengths take turns; kept in bytes, for they are drawn slowly
+# Several lengths are needed in turn, and drawing is slow. Bytes keep the cache small.
+@lru_cache(maxsize=12)
 def _counts(length: int, resamples: int) -> Any:
     import numpy as np
 
     rng, counts = np.random.default_rng(SEED), np.empty((resamples, length), dtype=np.uint8)
     for start in range(0, resamples, AT_ONCE):
-        some = counts[start : start + AT_ONCE]
-        drawn = rng.integers(length, size=some.shape) + length * np.arange(len(some))[:, None]
-        some[:] = np.bincount(drawn.ravel(), minlength=some.size).reshape(some.shape)
+        batch = counts[start : start + AT_ONCE]
+        drawn = rng.integers(length, size=batch.shape) + length * np.arange(len(batch))[:, None]
+        batch[:] = np.bincount(drawn.ravel(), minlength=batch.size).reshape(batch.shape)
     return counts

@@ -1,19 +1,18 @@
-"""Prompts of everyday kinds whose answers are judged for how natural their Korean is. For scoring
-alone.
+"""Everyday prompts, to measure how natural the Korean of the answers is. For scoring only.
 
-A record is {guid, kind, level, prompt}; level is the speech level that the prompt asks for, `any`
-where it asks for none. What is measured in an answer: kodata/metrics/naturalness. What the measures
-are worth: tasks/ko_naturalness/README.md."""
+A record is {guid, kind, level, prompt}. `level` is the speech level that the prompt requests, or
+`any`. The measures are in kodata/metrics/naturalness; what they are worth:
+tasks/ko_naturalness/README.md."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Found, Message, Record, Refused
+from kodata.card import Card, Message, Record, Refused, SourceItem
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
 from kodata.reading.keys import known
-from kodata.reading.links import not_astray
-from kodata.records import checked, named_once, not_text
+from kodata.reading.links import refuse_stray_link
+from kodata.records import describe_non_text, parse_rows, with_unique_guids
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("test",)
@@ -38,22 +37,22 @@ CARD = Card(
 
 
 def question(record: Record) -> str:
-    """What the user asks."""
+    """The prompt."""
     return str(record["prompt"])
 
 
 def answer(record: Record) -> str:
-    """None is known: any answer in good Korean will do."""
+    """Empty: there is no right answer."""
     return ""
 
 
 def messages(record: Record, form: str) -> list[Message] | Refused:
-    """None: what is scored here is not trained on."""
+    """Refused: this source is not for training."""
     return Refused("for scoring only")
 
 
 def group(record: Record) -> str:
-    """Each prompt stands alone."""
+    """The guid: prompts are independent of each other."""
     return str(record["guid"])
 
 
@@ -63,7 +62,8 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The shipped file, or prompts.jsonl in the folder `path`: prompts of your own."""
+    """The shipped file, or prompts.jsonl in the folder `path`. Raises DataError for another split
+    than test, or if the file is missing."""
     if split not in SPLITS:
         raise DataError(
             f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"
@@ -73,17 +73,17 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
         raise DataError(
             f"{CARD.name}: {file}: no such file; path must name a folder with {SHIPPED.name}"
         )
-    return [not_astray(file, file.parent)]
+    return [refuse_stray_link(file, file.parent)]
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
-    """The prompts, one of each kind in turn, so that a few of them are of every kind. Raises
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
+    """The prompts, one of each kind in turn, so that the first few have every kind. Raises
     DataError."""
-    yield from named_once(files(split, path), _records)
+    yield from with_unique_guids(files(split, path), _records)
 
 
-def _records(file: Path) -> Iterator[Found]:
-    return checked(
+def _records(file: Path) -> Iterator[SourceItem]:
+    return parse_rows(
         file, data_files.rows(file), _record, _diagnosis, known("guid", "kind", "level", "prompt")
     )
 
@@ -99,6 +99,6 @@ def _record(row: data_files.Row) -> Record:
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    if wrong := not_text(row, "guid", "kind", "prompt"):
+    if wrong := describe_non_text(row, "guid", "kind", "prompt"):
         return wrong
     return f"level is {row['level']!r:.80}, not one of {', '.join(LEVELS)}; mend it or leave it out"

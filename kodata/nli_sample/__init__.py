@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kodata import klue_nli
-from kodata.card import Card, Found
+from kodata.card import Card, SourceItem
 from kodata.errors import DataError, did_you_mean
 from kodata.klue_nli import FORMS, answer, group, messages, question, texts
-from kodata.reading.links import not_astray
-from kodata.records import named_once
+from kodata.reading.links import refuse_stray_link
+from kodata.records import with_unique_guids
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
@@ -44,12 +44,12 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
             f"{CARD.name}: {file}: no such file; path must name a folder with train, validation,"
             " test .json"
         )
-    return [not_astray(file, file.parent)]
+    return [refuse_stray_link(file, file.parent)]
 
 
-def read(split: str, path: str | Path | None = None) -> Iterator[Found]:
+def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split, in klue_nli's shape. Raises DataError."""
-    yield from named_once(files(split, path), klue_nli.records)
+    yield from with_unique_guids(files(split, path), klue_nli.records)
 
 
 __all__ = [

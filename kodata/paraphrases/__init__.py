@@ -12,7 +12,7 @@ from pathlib import Path
 from kodata.card import Card, Message, Record, Refused
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
-from kodata.reading.folder import Places
+from kodata.reading.folder import FileFinder
 from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("test",)
@@ -46,7 +46,7 @@ CARD = Card(
 SHIPPED = Path(__file__).parent / "groups.jsonl"
 GROUP_SIZE = 10  # ParaKQC's file has no column for its groups: ten lines in a row are one
 _COLUMNS = ("topic", "intent", "sentence")
-_PLACES = Places(CARD, hub={}, patterns={"test": ("paraKQC*.txt",)})
+_FINDER = FileFinder(CARD, hub={}, patterns={"test": ("paraKQC*.txt",)})
 
 
 def question(record: Record) -> str:
@@ -81,7 +81,7 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
         raise DataError(
             f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"
         )
-    return [SHIPPED] if path is None else _PLACES.files(split, path)
+    return [SHIPPED] if path is None else _FINDER.files(split, path)
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:

@@ -1,2 +1,2 @@
-"""Records become training examples: split by group, cleaned, checked for leaks, written with a
-manifest. What is left out is counted."""
+"""Turns records into training examples: split by group, cleaned, checked for leaks, and written
+with a manifest. Every dropped row is counted."""

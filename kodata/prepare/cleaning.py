@@ -1,20 +1,20 @@
-"""Records become examples, and what should not be learned from is left out and counted: one reason
-a row, never silently.
+"""Turns records into training examples. Rows that should not be trained on are dropped and counted,
+each under one reason.
 
-Reasons: what a source itself refuses; `empty field`; `oversized`; `duplicate` (the same question
-and answer again); `label conflict` (a question again, with another label: the first one stays, in
-file order)."""
+Reasons: the source's own reason for a refused row; `empty field`; `oversized`; `duplicate` (the
+same question and answer again); `label conflict` (the same question with another label; the first
+in file order is kept)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from kodata.card import Message, Record, Refused, Source
 
-# Characters of one example: some 40,000 tokens, more than any of the models reads.
+# Characters of one example. That is about 40,000 tokens, more than any of our models reads.
 OVERSIZED = 100_000
 
 
-Example = tuple[str, Record, list[Message]]  # a side, a record on it, and the chat that is trained
+Example = tuple[str, Record, list[Message]]  # side (train or validation), record, chat to train on
 
 
 def examples(
@@ -24,10 +24,12 @@ def examples(
     dropped: Counter[str],
     merge: bool = False,
 ) -> Iterator[Example]:
-    """The examples of records with their side; `dropped` counts what is left out. Memory: two
-    numbers an example. `merge`: a system turn is put into the first user's turn."""
+    """The examples made from records, each with its side. `dropped` counts the dropped rows by
+    reason.
+
+    `merge`: put a system turn into the first user turn. Memory grows by two numbers an example."""
     seen: dict[int, int] = {}
-    one_answer = form == "label"  # of a written answer there may be several that are right
+    one_answer = form == "label"  # a question with a written answer may have several right answers
     messages_of = source.messages
     for side, record in records:
         messages = messages_of(record, form)
@@ -37,13 +39,13 @@ def examples(
         if merge and messages[0]["role"] == "system":
             messages = merged(*messages)
         answer = messages[-1]["content"]
-        question = messages[0]["content"] if len(messages) == 2 else _said(messages[:-1])
+        question = messages[0]["content"] if len(messages) == 2 else _joined(messages[:-1])
         if (
             not answer
             or not question
             or (len(messages) > 2 and not all(turn["content"] for turn in messages))
         ):
-            dropped["empty field"] += 1  # it was nothing but an end of turn
+            dropped["empty field"] += 1  # the text was only an end-of-turn token
             continue
         if len(question) + len(answer) > OVERSIZED:
             dropped["oversized"] += 1
@@ -57,11 +59,11 @@ def examples(
 
 
 def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
-    """A chat whose system turn is the beginning of the first user's turn."""
+    """The chat with its system turn put at the beginning of the first user turn."""
     return [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *rest]
 
 
-def _said(messages: list[Message]) -> str:
-    """Turns as one text that no other turns have, nor the same turns where other answers are
-    trained: clean text holds no controls."""
+def _joined(messages: list[Message]) -> str:
+    """Turns as one text. Different turns give different texts, and so do the same turns with
+    different answers trained, because clean text has no control characters."""
     return "\0".join([turn["content"] + "\1" * (turn.get("train") is False) for turn in messages])

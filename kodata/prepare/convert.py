@@ -1,9 +1,12 @@
-"""Data sets become train.jsonl and validation.jsonl, with a manifest.json that says what went in
-and what came out.
+"""Converts data sets to train.jsonl and validation.jsonl, with a manifest.json that describes
+inputs and results.
 
-Guaranteed: the two sides share no group (premise), not even in another case or spacing; the same
-seed gives the same bytes; rows stream, so memory grows by little more than three numbers a row;
-each file appears whole, the manifest last, and nothing is written when an input is missing."""
+Guarantees:
+- Train and validation share no group (such as a premise), even with other case or spacing.
+- The same seed gives the same bytes.
+- Rows are streamed: memory grows by little more than three numbers a row.
+- Each file appears only when complete, the manifest last. Nothing is written if an input is
+  missing."""
 
 import gc
 import hashlib
@@ -20,7 +23,7 @@ from kodata.card import Record, Source
 from kodata.errors import DataError, SizeError
 from kodata.prepare.cleaning import Example, examples
 from kodata.prepare.entries import (
-    DataPlace,
+    DataLocation,
     Entry,
     Scored,
     share_kept,
@@ -30,19 +33,19 @@ from kodata.prepare.entries import (
 )
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.prepare.output import SIDES, Manifest, Output
-from kodata.prepare.sound import Tally, sound
 from kodata.prepare.split import VALIDATION_ROWS, Cut, cut_of, side_of
 from kodata.prepare.unread import unread_files
+from kodata.prepare.usable import Tally, usable_records
 from kodata.reading import hub
 from kodata.reading.digests import digest
 from kodata.reading.files import sha256
-from kodata.records import drawer
+from kodata.records import make_draw
 from kodata.test_part import FEWEST
 
 
 class Converted(TypedDict):
-    """The part of the manifest about what came out of an entry: rows read by split, kept by side,
-    dropped by reason, not read by key, rewritten by what was done, and kept by side and label."""
+    """The part of the manifest about the rows of an entry: read by split, kept by side, dropped by
+    reason, not_read by key, rewritten by change, and labels by side and label."""
 
     read: dict[str, int]
     kept: dict[str, int]
@@ -59,49 +62,55 @@ def convert(
     scored: Scored | None = None,
     validation_rows: int = VALIDATION_ROWS,
 ) -> Manifest:
-    """Writes the three files into out_dir and returns the manifest. Raises DataError. Without
-    `scored`, no leak is looked for.
+    """Writes the three files into out_dir and returns the manifest. Leaks are only checked if
+    `scored` is given. Raises DataError.
 
-    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, where it is from, and
-    the record (doc_of). With `samples`, rows come in drawing order, and a smaller sample is the
-    beginning of a larger one; the validation side does not depend on `samples`, so that runs with
-    different numbers are measured on the same rows. It has `validation_rows` at most, each entry an
-    equal part of them and at least one."""
-    # All problems with files come before anything is written.
-    inputs = [_inputs(entry) for entry in entries]
+    A row is {"messages", "guid", "source", "form", "doc"}: the chat example, its origin, and the
+    record (see doc_of). With `samples`, rows are in the order of their draws, and a smaller sample
+    is the beginning of a larger one. Validation does not depend on `samples`, so that runs with
+    different sizes are measured on the same rows. It has at most `validation_rows` rows, divided
+    equally between the entries, and at least one row for each entry."""
+    inputs = [_inputs(entry) for entry in entries]  # file errors are raised before any write
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
-    with _no_search_for_circles(), Output(out_dir) as output:
+    with _without_garbage_collection(), Output(out_dir) as output:
         cut = cut_of(entries, seed, max(validation_rows // len(entries), 1), guard)
         parts = [_convert_entry(entry, cut, output, guard) for entry in entries]
         kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
         if not all(kept.values()):
             raise DataError(_too_few(entries, parts, kept))
-        described = [{**found, **part} for found, part in zip(inputs, parts, strict=True)]
+        described = [{**read, **part} for read, part in zip(inputs, parts, strict=True)]
         manifest: Manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
-            manifest["scored"] = {
-                task: {
-                    **_origin(source_at(place), place.path, "test"),
-                    "test_share": share_kept(place),
-                    "left_out": dict(guard.tallies[task].dropped),
-                    **guard.tallies[task].told(),
-                }
-                for task, place in scored.tasks.items()
-            }
-            manifest["not_scored"] = {
-                task: {"groups": groups, "needed": FEWEST}
-                for task, groups in scored.not_scored.items()
-            }
-            manifest["leaks"] = guard.verdict(entries)
+            manifest |= _scoring(scored, guard, entries)
         output.finish(manifest)
     return manifest
 
 
+def _scoring(scored: Scored, guard: LeakGuard, entries: list[Entry]) -> Manifest:
+    """The part of the manifest about test data: what is scored, what is not, and leaks."""
+    tallies = guard.tallies
+    return {
+        "scored": {
+            task: {
+                **_origin(source_at(location), location.path, "test"),
+                "test_share": share_kept(location),
+                "left_out": dict(tallies[task].dropped),
+                **tallies[task].counts(),
+            }
+            for task, location in scored.tasks.items()
+        },
+        "not_scored": {
+            task: {"groups": groups, "needed": FEWEST} for task, groups in scored.not_scored.items()
+        },
+        "leaks": guard.verdict(entries),
+    }
+
+
 @contextmanager
-def _no_search_for_circles() -> Iterator[None]:
-    """Rows hold no circles, and CPython's search for some, among all that is there, costs an eighth
-    of converting NSMC."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Context manager: disables CPython's cyclic garbage collector. Rows have no reference cycles,
+    and the search for cycles takes an eighth of the time of converting NSMC."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -112,28 +121,28 @@ def _no_search_for_circles() -> Iterator[None]:
 
 
 def _too_few(entries: list[Entry], parts: list[Converted], kept: dict[str, int]) -> str:
-    places = ", ".join(str(entry.path or entry.source) for entry in entries)
+    sources = ", ".join(str(entry.path or entry.source) for entry in entries)
     dropped = sum((Counter(part["dropped"]) for part in parts), Counter[str]())
     why = f" (dropped: {dict(dropped)})" if dropped else ""
     mend = "give more data"
-    if dropped["leak"]:  # as where one wording is used for all questions
+    if dropped["leak"]:  # for example if all questions have the same wording
         mend = (
-            "what is a leak is much like what is scored: give rows that belong together one"
-            " `group`, or a test part of your own, or say `leaks: keep`"
+            "rows that are very similar to test rows are leaks: give related rows one `group`, add"
+            " your own test data, or set `leaks: keep`"
         )
-    return f"{places}: too few rows to train and to validate on: {kept}{why}; {mend}"
+    return f"{sources}: too few rows to train and to validate on: {kept}{why}; {mend}"
 
 
-def fingerprint(place: DataPlace, split: str | None = None) -> str:
-    """The identity of what is trained on of a source, or of one split of it, without the network:
-    the hub commit; or name and content of each file."""
-    source, path = source_at(place), place.path
+def fingerprint(location: DataLocation, split: str | None = None) -> str:
+    """Identifies the data of a source that a run trains on, or of one split, without the network:
+    the hub commit, or a hash over the name and content of each file."""
+    source, path = source_at(location), location.path
     if _kind(source, path) == "hub":
         return f"{source.CARD.hub_id}@{path or source.CARD.revision}"
-    found = source.files(split, path) if split else _files(source, path)
-    contents: list[object] = [(file.name, digest(file)) for file in found]
-    if place.test_share is not None:
-        contents.append(place.test_share)
+    files = source.files(split, path) if split else _files(source, path)
+    contents: list[object] = [(file.name, digest(file)) for file in files]
+    if location.test_share is not None:
+        contents.append(location.test_share)
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
@@ -144,7 +153,7 @@ def _kind(source: Source, path: str | Path | None) -> str:
 
 
 def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
-    """Where a source is read: for the hub with the commit that was really fetched."""
+    """Where a source is read from. For the hub, this has the commit that was really fetched."""
     kind = _kind(source, path)
     if kind != "hub":
         return {"kind": kind}
@@ -164,9 +173,9 @@ def _files(source: Source, path: str | Path | None) -> list[Path]:
 
 
 def _inputs(entry: Entry) -> Manifest:
-    """The part of the manifest that says what goes in."""
+    """The part of the manifest that describes the input of an entry."""
     source = source_of(entry)
-    read = [
+    files = [
         {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
         for file in _files(source, entry.path)
     ]
@@ -175,7 +184,7 @@ def _inputs(entry: Entry) -> Manifest:
         **asdict(entry),
         "path": str(entry.path) if origin["kind"] == "folder" else None,
         "from": origin,
-        "files": read,
+        "files": files,
         "unread_files": unread_files(source, entry.path),
         "licence": source.CARD.licence,
         "obliges": source.CARD.obliges,
@@ -184,27 +193,27 @@ def _inputs(entry: Entry) -> Manifest:
 
 @dataclass
 class _Tally(Tally):
-    """What happened to the rows of one entry."""
+    """Counts of what happened to the rows of one entry."""
 
-    # Of the kept.
+    # The labels of kept rows, by side.
     labels: dict[str, Counter[str]] = field(
         default_factory=lambda: {side: Counter() for side in SIDES}
     )
 
 
 def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Converted:
-    """Writes the rows of one entry; returns the part of the manifest that says what came out."""
+    """Writes the rows of one entry. Returns the part of the manifest that describes them."""
     source, tally = source_of(entry), _Tally()
-    records = _sided(source, entry.path, cut, tally)
+    records = _with_sides(source, entry.path, cut, tally)
     if guard:
         records = guard.passed(records, source, tally.dropped)
-    found = examples(records, source, entry.form, tally.dropped, merge=entry.system == "merge")
-    found = _drawn(found, entry, cut, tally)
+    made = examples(records, source, entry.form, tally.dropped, merge=entry.system == "merge")
+    made = _sampled(made, entry, cut, tally)
     if entry.weight != 1:
-        found = _weighed(found, entry.weight, cut.seed, tally)
-    name, form = entry.source, entry.form  # looked up once: this loop is the speed
+        made = _weighted(made, entry.weight, cut.seed, tally)
+    name, form = entry.source, entry.form  # attributes are looked up once: this loop must be fast
     write, count = output.write, tally.labels
-    for side, record, messages in found:
+    for side, record, messages in made:
         write(
             side,
             {"messages": messages, "guid": record["guid"], "source": name, "form": form},
@@ -228,16 +237,17 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     }
 
 
-def _sided(
+def _with_sides(
     source: Source, path: str | Path | None, cut: Cut, tally: _Tally
 ) -> Iterator[tuple[str, Record]]:
-    """Every record with the side that it belongs to."""
+    """Every usable record with its side. A train record is dropped if its group is in the
+    validation split of a source."""
     splits = splits_of(source, path)
     which_side = side_of("validation" in splits, cut)
     for split in splits:
         last, side = None, split
-        for record in sound(source.read(split, path), split, tally):
-            # Rows of one group mostly follow each other.
+        for record in usable_records(source.read(split, path), split, tally):
+            # Rows of one group are mostly adjacent, so the last side is reused.
             if split == "train" and (group := source.group(record)) != last:
                 last, side = group, which_side(group)
             if side:
@@ -249,21 +259,23 @@ def _sided(
 NOT_DRAWN = {"train": "not sampled", "validation": "not needed for validation"}
 
 
-def _drawn(found: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> Iterator[Example]:
-    """As many examples of train as entry.samples says and of validation as the cut has place for:
-    those of the lowest draws, last. Those of train come in the order of their draws, so that a
-    smaller sample is the beginning of a larger one."""
-    draw, most = drawer(cut.seed), {"train": entry.samples, "validation": cut.rows}
-    # The highest draw on top; the number keeps equal draws in file order.
+def _sampled(every: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> Iterator[Example]:
+    """At most entry.samples train examples and cut.rows validation examples: those with the lowest
+    draws. Raises SizeError if train has fewer than entry.samples.
+
+    Sampled train examples are in the order of their draws, so that a smaller sample is the
+    beginning of a larger one. Examples of an unlimited side come first, in file order."""
+    draw, limits = make_draw(cut.seed), {"train": entry.samples, "validation": cut.rows}
+    # The highest draw is on top. The number keeps equal draws in file order.
     heaps: dict[str, list[tuple[float, int, Example]]] = {
-        side: [] for side, rows in most.items() if rows is not None
+        side: [] for side, rows in limits.items() if rows is not None
     }
-    for number, example in enumerate(found):
-        if (side := example[0]) not in heaps:  # of train, most often
+    for number, example in enumerate(every):
+        if (side := example[0]) not in heaps:  # usually train without `samples`
             yield example
             continue
         record, heap = example[1], heaps[side]
-        if len(heap) < (most[side] or 0):
+        if len(heap) < (limits[side] or 0):
             heapq.heappush(heap, (-draw(record["guid"]), -number, example))
         else:
             heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))
@@ -271,22 +283,21 @@ def _drawn(found: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> I
     if entry.samples is not None and len(heaps["train"]) < entry.samples:
         raise SizeError(entry.source, entry.samples, len(heaps["train"]))
     for side, heap in heaps.items():
-        ranked = (
-            sorted(heap, reverse=True)
-            if side == "train"
-            else sorted(heap, key=lambda held: -held[1])
-        )
-        yield from (example for _, _, example in ranked)
+        if side == "train":
+            heap.sort(reverse=True)  # in the order of draws
+        else:
+            heap.sort(key=lambda entry: -entry[1])  # in file order
+        yield from (example for _, _, example in heap)
 
 
-def _weighed(
-    found: Iterable[Example], weight: float, seed: int, tally: _Tally
+def _weighted(
+    every: Iterable[Example], weight: float, seed: int, tally: _Tally
 ) -> Iterator[Example]:
-    """Train examples as often as the weight says, whole times for all and the rest of it for a
-    share of them."""
-    draw = drawer(seed)
+    """Repeats train examples `weight` times. The integer part applies to all examples, the
+    fractional part to a share of them, drawn by the seed."""
+    draw = make_draw(seed)
     whole, share = divmod(weight, 1)
-    for example in found:
+    for example in every:
         side, record, _ = example
         times = int(whole) + (draw(f"weight {record['guid']}") < share)
         if side != "train":

@@ -1,4 +1,4 @@
-"""What is prepared (Entry), and what the result will be scored on (Scored)."""
+"""The data to prepare (Entry) and the tasks that the model will be scored on (Scored)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,9 +12,10 @@ from kodata.prepare.output import SIDES
 from kodata.test_part import share_of
 
 
-class DataPlace(NamedTuple):
-    """A source, where it lies (None: the hub, or shipped), and the share of its groups that is kept
-    for scoring where it brings no test part (None: its card's)."""
+class DataLocation(NamedTuple):
+    """A source and the location of its data. `path`: a folder, a hub commit, or None for the hub or
+    data shipped with kotune. `test_share`: the share of groups to keep for scoring if the source
+    has no test part; None means the card's share."""
 
     source: str
     path: str | Path | None = None
@@ -23,27 +24,29 @@ class DataPlace(NamedTuple):
 
 @dataclass(frozen=True)
 class Scored:
-    """What the model will be scored on: the place of each task's source; and for each task that was
-    asked for and has nothing to score, the groups that are too few to keep some for it (None where
-    none were to be kept).
+    """What the model will be scored on. `tasks`: for each task the location of its source.
 
-    `leaks` says what happens to a row whose text stands there: `drop` it, `refuse` the recipe, or
-    `keep` it and say so."""
+    `leaks`: what to do with a training row whose text occurs in test data: `drop` the row, `refuse`
+    the recipe, or `keep` the row and report it. `not_scored`: the tasks of the recipe that have no
+    test data, with the number of groups that were too few to keep some for test (None if
+    test_share is 0)."""
 
-    tasks: Mapping[str, DataPlace]
+    tasks: Mapping[str, DataLocation]
     leaks: str = "drop"
     not_scored: Mapping[str, int | None] = field(default_factory=dict)
 
 
-SYSTEMS = ("refuse", "merge")  # what becomes of a system turn that a template has no place for
+SYSTEMS = ("refuse", "merge")  # how to handle a system turn that a template does not support
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One data set of a recipe. `path`: a folder, a commit on the hub, or None: the hub, or
-    shipped. `samples`: so many training rows, drawn by the seed; None means all. `weight`: how
-    often an epoch has each of them: 2 twice, 0.5 every second one, drawn by the seed. `system`:
-    `merge` puts a system turn into the first user's turn. `test_share`: as DataPlace."""
+    """One data set of a recipe.
+
+    `path` and `test_share`: as in DataLocation. `samples`: the number of training rows, drawn by
+    the seed; None means all. `weight`: how often an epoch has each row: 2 means twice, 0.5 means
+    half of the rows, drawn by the seed. `system`: `merge` puts a system turn into the first user
+    turn."""
 
     source: str
     form: str = "label"
@@ -54,27 +57,28 @@ class Entry:
     test_share: float | None = None
 
 
-def place_of(entry: Entry) -> DataPlace:
-    return DataPlace(entry.source, entry.path, entry.test_share)
+def location_of(entry: Entry) -> DataLocation:
+    return DataLocation(entry.source, entry.path, entry.test_share)
 
 
-def source_at(place: DataPlace) -> Source:
-    return find_source(place.source, place.test_share)
+def source_at(location: DataLocation) -> Source:
+    return find_source(location.source, location.test_share)
 
 
-def share_kept(place: DataPlace) -> float | None:
-    """The share of the groups that is kept for scoring; None where the source brings what is
-    scored."""
-    source = source_at(place)
-    if source.CARD.test_share is None or not cast(Any, source).is_cut(place.path):
+def share_kept(location: DataLocation) -> float | None:
+    """The share of groups that is kept for scoring; None if the source has its own test data."""
+    source = source_at(location)
+    if source.CARD.test_share is None or not cast(Any, source).is_cut(location.path):
         return None
-    return share_of(source.CARD, place.test_share)
+    return share_of(source.CARD, location.test_share)
 
 
 def source_of(entry: Entry) -> Source:
-    source = source_at(place_of(entry))
+    """The source of an entry. Raises DataError if the source cannot be trained on, or if `form` or
+    `samples` is invalid."""
+    source = source_at(location_of(entry))
     if "train" not in source.SPLITS:
-        raise DataError(f"{entry.source}: it is for scoring only; leave it out")
+        raise DataError(f"{entry.source}: this source is for scoring only; leave it out")
     if entry.form not in source.FORMS:
         raise DataError(
             f"{entry.source}: unknown form {entry.form!r}{did_you_mean(entry.form, source.FORMS)}"
@@ -85,5 +89,5 @@ def source_of(entry: Entry) -> Source:
 
 
 def splits_of(source: Source, path: str | Path | None) -> list[str]:
-    """The splits to train and to choose on that a source brings at `path`; never test."""
+    """The splits that a source has at `path`, of train and validation."""
     return [side for side in SIDES if side in source.SPLITS and source.files(side, path)]

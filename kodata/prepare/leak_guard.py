@@ -1,8 +1,8 @@
-"""What becomes of training rows whose text stands in a scored task's test text: dropped, refused,
-or kept and said aloud.
+"""Handles training rows whose text occurs in the test data of a scored task: drops them, refuses
+the recipe, or keeps and reports them.
 
-Counted twice for each source, task and kind (leaks.KINDS): rows, and different texts, since one
-text may have many rows."""
+Leaks are counted by source, task and kind (leaks.KINDS), both as rows and as distinct texts, since
+many rows may have the same text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import TypedDict
 
 from kodata.card import Record, Source
 from kodata.errors import DataError
-from kodata.prepare.entries import DataPlace, Entry, place_of, source_at
+from kodata.prepare.entries import DataLocation, Entry, location_of, source_at
 from kodata.prepare.leaks import TestTexts
-from kodata.prepare.sound import Tally, sound
+from kodata.prepare.usable import Tally, usable_records
 from kodata.text import folded
 
 Key = tuple[str, str, str]  # source, task, kind
 
 
 class LeakCount(TypedDict):
-    """Training rows of a source that occur in a task's test text."""
+    """The number of training rows and distinct texts of a source that occur in a task's test
+    text."""
 
     source: str
     task: str
@@ -31,7 +32,7 @@ class LeakCount(TypedDict):
 
 
 class TextsInTests(TypedDict):
-    """Test text that a task shares with another source's test split."""
+    """The number of test texts that a task shares with another source's test split."""
 
     source: str
     task: str
@@ -39,7 +40,7 @@ class TextsInTests(TypedDict):
 
 
 class LeakCounts(TypedDict):
-    """The manifest's account of leaks."""
+    """The part of the manifest about leaks."""
 
     policy: str
     found: list[LeakCount]
@@ -47,19 +48,19 @@ class LeakCounts(TypedDict):
 
 
 class LeakGuard:
-    """Looks every training row up in the test text of the scored tasks."""
+    """Looks up every training row in the test texts of the scored tasks."""
 
-    def __init__(self, tasks: Mapping[str, DataPlace], policy: str) -> None:
-        """`tasks`: for each task the source that it scores. Raises DataError where test text cannot
-        be read."""
+    def __init__(self, tasks: Mapping[str, DataLocation], policy: str) -> None:
+        """`tasks`: for each task the location of its source. `policy`: Scored.leaks. Raises
+        DataError if test data cannot be read."""
         self.policy, self._tasks = policy, tasks
-        self.tallies = {task: Tally() for task in tasks}  # of the test rows of each
-        found = (
+        self.tallies = {task: Tally() for task in tasks}  # counts of each task's test rows
+        texts = (
             (task, text)
-            for task, place in tasks.items()
-            for text in test_texts(place, self.tallies[task])
+            for task, location in tasks.items()
+            for text in test_texts(location, self.tallies[task])
         )
-        self._tests = TestTexts(found)
+        self._tests = TestTexts(texts)
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)
         self._example = ""
@@ -67,33 +68,34 @@ class LeakGuard:
     def passed(
         self, records: Iterable[tuple[str, Record]], source: Source, dropped: Counter[str]
     ) -> Iterator[tuple[str, Record]]:
-        """The rows that may be trained on; what is dropped is counted in `dropped`."""
+        """The rows that may be trained on. `dropped` counts the others."""
         for side, record in records:
-            if self._found(source, record) and self.policy == "drop":
+            if self._count_leaks(source, record) and self.policy == "drop":
                 dropped["leak"] += 1
             else:
                 yield side, record
 
     def drops(self, source: Source, record: Record) -> bool:
-        """Whether a row is not to be trained on; it is not counted."""
+        """Whether a row would be dropped. Does not count it."""
         return self.policy == "drop" and any(
             self._tests.find(text) for text in source.texts(record)
         )
 
-    def _found(self, source: Source, record: Record) -> bool:
-        found = False
+    def _count_leaks(self, source: Source, record: Record) -> bool:
+        """Counts the leaks of a row; whether there is any."""
+        is_leak = False
         for text in source.texts(record):
             for task, kind in self._tests.find(text).items():
-                found = True
+                is_leak = True
                 self._example = self._example or f"guid {record['guid']}: {text[:60]!r}"
                 self._rows[source.CARD.name, task, kind] += 1
                 self._texts[source.CARD.name, task, kind].add(folded(text))
-        return found
+        return is_leak
 
     def verdict(self, entries: Iterable[Entry]) -> LeakCounts:
-        """The manifest's account of leaks. DataError where there are some and the policy is to
-        refuse."""
-        found: list[LeakCount] = [
+        """The part of the manifest about leaks. Raises DataError if there are leaks and the policy
+        is `refuse`."""
+        leaks: list[LeakCount] = [
             {
                 "source": key[0],
                 "task": key[1],
@@ -103,45 +105,44 @@ class LeakGuard:
             }
             for key, rows in sorted(self._rows.items())
         ]
-        if found and self.policy == "refuse":
-            told = "; ".join(
+        if leaks and self.policy == "refuse":
+            counts = "; ".join(
                 f"{leak['rows']} rows of {leak['source']} ({leak['kind']}) in {leak['task']}"
-                for leak in found
+                for leak in leaks
             )
             raise DataError(
-                f"leaks: refuse: training text stands in test text: {told}; for example"
-                f" {self._example}; say `leaks: drop` to leave these rows out"
+                f"leaks: refuse: training text occurs in test text: {counts}; for example"
+                f" {self._example}; set `leaks: drop` to drop these rows"
             )
-        return {"policy": self.policy, "found": found, "between_tests": self._between(entries)}
+        return {"policy": self.policy, "found": leaks, "between_tests": self._between(entries)}
 
     def _between(self, entries: Iterable[Entry]) -> list[TextsInTests]:
-        """Test text, equal or folded, that a scored task shares with another source's test split.
+        """Test text, exact or folded, that a scored task shares with another source's test split.
 
-        Nothing of it is trained on, but the two scores are not independent.
-        """
-        places = [*self._tasks.values(), *map(place_of, entries)]
+        Models are not trained on it, but the two scores are not independent."""
+        locations = [*self._tasks.values(), *map(location_of, entries)]
         shared: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for place in dict.fromkeys(places):
-            for text in _readable(place):
+        for location in dict.fromkeys(locations):
+            for text in _available(location):
                 for task in self._tests.equal(text):
-                    if self._tasks[task].source != place.source:
-                        shared[place.source, task].add(folded(text))
+                    if self._tasks[task].source != location.source:
+                        shared[location.source, task].add(folded(text))
         return [
             {"source": name, "task": task, "texts": len(texts)}
             for (name, task), texts in sorted(shared.items())
         ]
 
 
-def test_texts(place: DataPlace, tally: Tally | None = None) -> Iterator[str]:
-    """Every text that a leak check compares, of a source's test split. `tally` counts its rows."""
-    source = source_at(place)
-    for record in sound(source.read("test", place.path), "test", tally or Tally()):
+def test_texts(location: DataLocation, tally: Tally | None = None) -> Iterator[str]:
+    """The texts of a source's test split that a leak check compares. `tally` counts its rows."""
+    source = source_at(location)
+    for record in usable_records(source.read("test", location.path), "test", tally or Tally()):
         yield from source.texts(record)
 
 
-def _readable(place: DataPlace) -> Iterator[str]:
-    """The test texts of a source that is trained on; none where its test split is not at hand."""
+def _available(location: DataLocation) -> Iterator[str]:
+    """The test texts of a source that is trained on; none if its test split is not available."""
     try:
-        yield from test_texts(place)
+        yield from test_texts(location)
     except DataError:
         return

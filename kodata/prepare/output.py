@@ -1,4 +1,4 @@
-"""The files that convert() writes: under temporary names until all of them are whole."""
+"""Writes the files of convert(), under temporary names until all of them are complete."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,26 +10,27 @@ from kodata.card import Message, Record, TrainingRow
 from kodata.drafts import draft, write
 
 SIDES = ("train", "validation")
-Manifest = dict[str, Any]  # JSON to be written; kotune.runs.records.Manifest reads it
-Row = tuple[TrainingRow, Record]  # what is trained and where it is from, and the record
+Manifest = dict[str, Any]  # JSON to write; kotune.runs.records.Manifest reads it
+Row = tuple[TrainingRow, Record]  # the chat with its origin, and the record
 
 
-BATCH = 256  # rows written at a time: what one call of orjson costs is more than what a row costs
+BATCH = 256  # rows written at a time: one call of orjson costs more than one row
 
 
 class Output:
-    """The files under temporary names; finish() gives them their names, and an error removes them.
+    """Context manager: writes files under temporary names. finish() renames them; an error removes
+    them.
 
-    Rows have one form throughout, whatever their sources: datasets (5.0), with which Axolotl reads
-    them, takes the form of the first megabytes for that of all, and fails where a later row has
-    another. So a record is JSON in a text, and where an answer anywhere is not to be trained
-    (`train` false), every answer says whether it is."""
+    All rows have the same columns, whatever their source. Axolotl reads them with datasets (5.0),
+    which infers the columns from the first megabytes and fails on a later row that differs. So the
+    record is stored as JSON in a string, and if any answer is not trained (`train` False), every
+    answer gets a `train` key."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lines = writer()
         self._is_marked = False
-        self._waiting: dict[str, list[Row]] = {side: [] for side in SIDES}
+        self._batches: dict[str, list[Row]] = {side: [] for side in SIDES}
 
     def __enter__(self) -> Self:
         self._drafts = ExitStack()
@@ -39,33 +40,34 @@ class Output:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._drafts.__exit__(*error)  # there is none left after finish()
+        self._drafts.__exit__(*error)  # after finish() this does nothing
 
     def write(self, side: str, row: TrainingRow, record: Record) -> None:
-        """`row`: messages, guid, source and form. It is written with the record as its doc."""
-        waiting = self._waiting[side]
-        waiting.append((row, record))
-        if len(waiting) == BATCH:
+        """Writes a row: `row` has messages, guid, source and form; the record becomes its `doc`."""
+        batch = self._batches[side]
+        batch.append((row, record))
+        if len(batch) == BATCH:
             self._flush(side)
 
     def _flush(self, side: str) -> None:
-        self._parts[side].write(self._lines(self._waiting[side]))
-        self._waiting[side].clear()
+        self._parts[side].write(self._lines(self._batches[side]))
+        self._batches[side].clear()
 
     def mark(self) -> None:
-        """Some answer says `train`."""
+        """Records that some answer has a `train` key, so that finish() adds it to all answers."""
         self._is_marked = True
 
     def finish(self, manifest: Manifest) -> None:
-        whole = self.folder / "manifest.json"
-        whole.unlink(missing_ok=True)  # it may not vouch for files that it does not describe
+        """Renames the files, and writes the manifest last."""
+        path = self.folder / "manifest.json"
+        path.unlink(missing_ok=True)  # an old manifest must not be beside new files
         for side in SIDES:
             self._flush(side)
         self._drafts.close()
         for side in SIDES if self._is_marked else ():
             self._mark_all(self.folder / f"{side}.jsonl")
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
-        write(whole, text.encode(errors="replace"))  # a file's name may be no Unicode
+        write(path, text.encode(errors="replace"))  # a file name may not be valid Unicode
 
     def _mark_all(self, file: Path) -> None:
         with file.open("rb") as rows, draft(file) as out:
@@ -81,14 +83,14 @@ def _marked(turn: Message) -> Message:
 
 
 def doc_of(row: Mapping[str, object]) -> Record:
-    """The record of a row that convert() wrote."""
+    """The record in a row that convert() wrote."""
     record: Record = json.loads(str(row["doc"]))
     return record
 
 
 def writer() -> Callable[[list[Row]], bytes]:
-    """Writes rows, each with its record as JSON in a text, as JSON Lines: by orjson where it is
-    installed, else by json, with the same bytes."""
+    """A function that encodes rows as JSON Lines, each with its record as JSON in the string `doc`.
+    Uses orjson if it is installed, else json. The bytes are the same."""
     try:
         import orjson
     except ImportError:
@@ -107,14 +109,14 @@ def writer() -> Callable[[list[Row]], bytes]:
     first_of_row, first_of_doc = b'{"messages":', b'{\\"guid\\":'
 
     def lines(rows: list[Row]) -> bytes:
-        # One call of orjson for all rows and one for all records, which are then put together: two
-        # calls a row cost twice as much. A row begins with its messages and a record with its guid,
-        # and nothing inside them does, since the quotes of a text are escaped.
+        # orjson is called once for all rows and once for all records, then the results are split
+        # and joined. Two calls a row would cost twice as much. The split is safe: a row begins with
+        # `messages`, a record begins with `guid`, and quotes inside texts are escaped.
         heads = orjson.dumps([row for row, _ in rows])[1:-2].split(b"}," + first_of_row)
         records = orjson.dumps([record for _, record in rows])[1:-2]
         docs = records.replace(b"\\", b"\\\\").replace(b'"', b'\\"').split(b"}," + first_of_doc)
-        is_ours = heads[0].startswith(first_of_row) and docs[0].startswith(first_of_doc)
-        if not (is_ours and len(heads) == len(docs) == len(rows)):  # but what is not ours may
+        is_usual = heads[0].startswith(first_of_row) and docs[0].startswith(first_of_doc)
+        if not (is_usual and len(heads) == len(docs) == len(rows)):  # keys in another order
             return b"".join(line(*row) for row in rows)
         heads[0] = heads[0].removeprefix(first_of_row)
         docs[0] = docs[0].removeprefix(first_of_doc)

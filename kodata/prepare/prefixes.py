@@ -1,33 +1,34 @@
-"""Texts of one beginning, made ready to be asked which of them another text begins with."""
+"""An index that finds which of many texts are prefixes of a given text."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 
 
 class Prefixes:
-    """Asked in the logarithm of their number, not one by one: thousands of prompts may begin
+    """A lookup takes logarithmic time in the number of texts, since thousands of prompts may begin
     alike."""
 
-    __slots__ = ("_inside", "_ranked", "longest")
+    __slots__ = ("_parents", "_ranked", "longest")
 
     def __init__(self, texts: Collection[str]) -> None:
         self.longest = max(map(len, texts))
         self._ranked = sorted(texts)
-        self._inside: dict[str, str] = {}  # of each text the longest other one that it begins with
-        waiting: list[str] = []
+        self._parents: dict[str, str] = {}  # for each text, its longest prefix among the others
+        prefixes: list[str] = []
         for text in self._ranked:
-            while waiting and not text.startswith(waiting[-1]):
-                waiting.pop()
-            if waiting:
-                self._inside[text] = waiting[-1]
-            waiting.append(text)
+            while prefixes and not text.startswith(prefixes[-1]):
+                prefixes.pop()
+            if prefixes:
+                self._parents[text] = prefixes[-1]
+            prefixes.append(text)
 
     def candidates(self, text: str) -> Iterator[str]:
-        """All that the text begins with, and perhaps others, longest first. What stands in
-        alphabetical order between a text and its beginning begins so too: the last one before the
-        text, and what that one begins with, are all there are."""
-        at = bisect_right(self._ranked, text) - 1
-        found = self._ranked[at] if at >= 0 else None
-        while found is not None:
-            yield found
-            found = self._inside.get(found)
+        """All texts that are a prefix of `text`, longest first, and perhaps others.
+
+        Every text that sorts between `text` and one of its prefixes has the same prefix. So the
+        last text that sorts before `text`, its parent, and so on, include all prefixes."""
+        index = bisect_right(self._ranked, text) - 1
+        candidate = self._ranked[index] if index >= 0 else None
+        while candidate is not None:
+            yield candidate
+            candidate = self._parents.get(candidate)

@@ -1,2 +1,2 @@
-"""Files as rows, one at a time: kinds of files, encodings, folders, the hub, digests.
-Every fault names file and row."""
+"""Reads data files row by row: file formats, encodings, folders, the hub, digests.
+Every error names the file and the row."""

@@ -1,5 +1,5 @@
-"""Addresses of the hub and of proxies: which of them may be asked, and their names and passwords,
-which nobody is to see."""
+"""Addresses of the hub and of proxies: which are safe to contact, and how to keep their user names
+and passwords out of messages."""
 
 import base64
 import os
@@ -12,13 +12,12 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 
 class RefusedError(DataError):
-    """An answer of the hub, or an address, that is not to be trusted. Asking again does not
-    help."""
+    """An answer of the hub, or an address, that must not be trusted. A retry does not help."""
 
 
 def is_safe(address: str, also_loopback: bool = True) -> bool:
-    """Whether nobody between here and there can read or change what is sent. ValueError for what is
-    no address."""
+    """Whether nobody on the network can read or change the traffic: https, or http to loopback
+    unless `also_loopback` is False. Raises ValueError for an invalid address."""
     parts = urlsplit(address)
     is_loopback = bool(_LOOPBACK.fullmatch(parts.hostname or ""))
     return parts.port != 0 and (
@@ -27,51 +26,57 @@ def is_safe(address: str, also_loopback: bool = True) -> bool:
 
 
 def refuse_address(address: str, endpoint: str) -> None:
-    """`endpoint`: whether the hub is on loopback decides whether http on loopback passes."""
-    told = "HF_ENDPOINT, or where it leads to, is no address that begins with https://"
+    """Raises RefusedError for an unsafe address. http to loopback is only accepted if `endpoint`,
+    the hub's address, is http on loopback too."""
+    message = "HF_ENDPOINT, or a redirect from it, is not an address that begins with https://"
     try:
-        if is_safe(
-            address, also_loopback=is_safe(endpoint) and not is_safe(endpoint, also_loopback=False)
-        ):
+        is_local_hub = is_safe(endpoint) and not is_safe(endpoint, also_loopback=False)
+        if is_safe(address, also_loopback=is_local_hub):
             return
         if (parts := urlsplit(address)).scheme == "http":
-            told = (
-                f"{parts.hostname} is asked over http, where anybody can read and change it; use"
-                " https (HF_ENDPOINT)"
+            message = (
+                f"{parts.hostname} would be contacted over http, where anybody can read and change"
+                " the traffic; use https (HF_ENDPOINT)"
             )
     except ValueError:
         pass
-    raise RefusedError(told)
+    raise RefusedError(message)
 
 
 def masked(text: str) -> str:
-    """The text without names and passwords of addresses: those of this environment, in whole and in
-    pieces, and any other."""
+    """The text without user names and passwords of addresses: those in this process's environment,
+    whole or in part, and those in any address in the text."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "***")
     return re.sub(r"(?<=//)[^/\s]+@", "***@", text)
 
 
 def _secrets() -> set[str]:
-    """What stands before the last @ of the address of the hub or a proxy. It may hold what an
-    address must not, so that a library takes a part of it for a host or a port, and says so."""
-    found: set[str] = set()
+    """Everything before the last @ in the addresses of the hub and of proxies, whole and in pieces.
+
+    Pieces matter because a password with unescaped special characters makes a library read part of
+    it as a host or port, and print that part."""
+    secrets: set[str] = set()
     for name, value in os.environ.items():
         if name == "HF_ENDPOINT" or name.lower().endswith("_proxy"):
             login = value.rpartition("@")[0].rpartition("//")[2]
             pieces = {login, *re.split(r"[:@/?#]", login)}
-            found |= {piece for text in pieces for piece in (text, unquote(text)) if len(piece) > 2}
-    return found
+            secrets |= {
+                text for piece in pieces for text in (piece, unquote(piece)) if len(text) > 2
+            }
+    return secrets
 
 
 def without_login(endpoint: str) -> tuple[str, str | None]:
-    """The hub's address without a name and password in it, and the header's value that sends them.
-    RefusedError where the password cannot be told from the host."""
+    """The hub's address without user name and password, and the value of the Authorization header
+    that sends them (None if there are none).
+
+    Raises RefusedError if the end of the password is ambiguous."""
     scheme, slashes, rest = endpoint.partition("//")
-    login, at, host = rest.rpartition("@")
+    login, sign, host = rest.rpartition("@")
     if re.search(r"[/?#]", login):
         raise RefusedError(
-            "HF_ENDPOINT is no address; write special characters of a password as %XX"
+            "HF_ENDPOINT is not a valid address; write special characters of a password as %XX"
         )
-    header = "Basic " + base64.b64encode(unquote(login).encode()).decode() if at else None
+    header = "Basic " + base64.b64encode(unquote(login).encode()).decode() if sign else None
     return scheme + slashes + host, header

@@ -1,9 +1,9 @@
-"""The other side of columns.py: a process that writes the rows of its input, a parquet, arrow or
-xlsx file, to its output.
+"""The child process of columns.py. It reads a parquet, arrow or xlsx file from standard input and
+writes the rows to standard output.
 
-Each piece of the output is preceded by its length in 8 bytes, and is, in Python's marshal format, a
-list of rows, a text that says what is wrong, or None at the end. marshal holds plain values alone
-and runs nothing."""
+The output is a sequence of pieces, each after its length in 8 bytes. A piece is in Python's marshal
+format: a list of rows, an error message as text, or None at the end. marshal contains only plain
+values, so loading it runs no code."""
 
 import marshal
 import os
@@ -14,16 +14,18 @@ from itertools import islice
 from typing import Any
 
 MEMORY = 512 << 20  # bytes; a row group of 200,000 rows needs a fifth of it
-CPU_SECONDS = 1  # for each megabyte of the file, and
-CPU_START = 20  # seconds beside: 100 times of what a real file takes
-HEAD = 8
-ROWS = 256  # read at a time: so many of the longest rows fit into the memory
-MAX_SHEET = 1_048_576  # rows of a sheet, as Excel has it
+# The limit of CPU seconds is CPU_START, plus CPU_SECONDS for each megabyte of the file. Together
+# this is about 100 times what a real file takes.
+CPU_SECONDS = 1
+CPU_START = 20
+HEAD = 8  # bytes of the length before each piece
+ROWS = 256  # rows read at a time; that many of the longest rows fit into MEMORY
+MAX_SHEET = 1_048_576  # the most rows of a sheet in Excel
 INPUT = "/dev/fd/0"
 
 
 def main(kind: str) -> None:
-    """Write all rows. Whatever the library finds wrong is told as a text."""
+    """Write all rows of the input, then None; or an error message if the library fails."""
     from kodata.errors import brief
 
     try:
@@ -31,24 +33,24 @@ def main(kind: str) -> None:
         for rows in {"parquet": _parquet, "arrow": _arrow, "xlsx": _xlsx}[kind]():
             _send(rows)
         _send(None)
-    except BrokenPipeError:  # whoever reads has enough
+    except BrokenPipeError:  # the parent process needs no more rows
         os._exit(0)
     except MemoryError:
         _send(f"it takes over {MEMORY >> 20:,} MiB to read")
-    except Exception as error:  # pyarrow has no one error for what is damaged
+    except Exception as error:  # pyarrow raises many kinds of errors for damaged files
         _send(brief(error) or type(error).__name__)
 
 
 def _limit() -> None:
-    """No more memory and time, whatever the file asks for. A Unix without these limits goes
-    without."""
+    """Limits the memory and CPU time of this process, whatever the file needs. A Unix that does not
+    enforce a limit runs without it."""
     seconds = CPU_START + CPU_SECONDS * (os.fstat(0).st_size >> 20)
-    for kind, most in (
+    for kind, limit in (
         (resource.RLIMIT_DATA, MEMORY),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(kind, (most, most))
+        resource.setrlimit(kind, (limit, limit))
 
 
 def _parquet() -> Iterator[list[Any]]:
@@ -64,28 +66,28 @@ def _arrow() -> Iterator[list[Any]]:
 
     with pyarrow.memory_map(INPUT) as file, pyarrow.ipc.open_stream(file) as stream:
         for batch in stream:
-            batch.validate(full=True)  # unlike parquet's, this reader takes every offset on trust
+            batch.validate(full=True)  # unlike the parquet reader, this reader checks no offsets
             for first in range(0, batch.num_rows, ROWS):
                 yield batch.slice(first, ROWS).to_pylist()
 
 
 def _xlsx() -> Iterator[list[Any]]:
-    """Rows as (place of the sheet, its title, number of the row, its cells); dates as text."""
+    """Rows as (index of the sheet, its title, number of the row, its cells). Dates become text."""
     import openpyxl
 
     with open(0, "rb", closefd=False) as file:
-        for place, sheet in enumerate(
-            openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets
-        ):
-            sheet.reset_dimensions()  # what a file says of its own size is often wrong
-            # A row number past the last that there can be would bring as many empty rows.
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        for index, sheet in enumerate(workbook.worksheets):
+            sheet.reset_dimensions()  # the size that a file gives for itself is often wrong
+            # openpyxl fills the rows before a given row number with empty rows, so a huge number
+            # would yield as many rows.
             lines = enumerate(sheet.iter_rows(max_row=MAX_SHEET + 1, values_only=True), 1)
-            while some := list(islice(lines, ROWS)):
-                if some[-1][0] > MAX_SHEET:
+            while batch := list(islice(lines, ROWS)):
+                if batch[-1][0] > MAX_SHEET:
                     raise ValueError(f"a row past row {MAX_SHEET:,}")
                 yield [
-                    (place, sheet.title, number, tuple(map(_cell, cells)))
-                    for number, cells in some
+                    (index, sheet.title, number, tuple(map(_cell, cells)))
+                    for number, cells in batch
                     if any(cells)
                 ]
 
@@ -97,13 +99,15 @@ def _cell(value: Any) -> Any:
 def _send(value: Any) -> None:
     try:
         data = marshal.dumps(value)
-    except ValueError:  # a date, a decimal: shown as text where it is no text for us
+    except ValueError:  # a type that marshal lacks, such as a date or a decimal
         data = marshal.dumps(_plain(value))
     sys.stdout.buffer.write(len(data).to_bytes(HEAD, "little") + data)
     sys.stdout.buffer.flush()
 
 
 def _plain(value: Any) -> Any:
+    """The value with unsupported types replaced by [repr(value)]. As a list it is not mistaken for
+    a text of the data."""
     if isinstance(value, (list, tuple)):
         return type(value)(map(_plain, value))
     if isinstance(value, dict):

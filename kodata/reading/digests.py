@@ -1,9 +1,8 @@
-"""The digests of large files, each read once: what was found stays in this user's cache until the
+"""Digests of data files. The digest of a large file is cached in the user's cache folder until the
 file changes.
 
-A file counts as unchanged while its size and the times of its last change (of content, and of the
-file system's entry, which nobody can set back) are the same. Without a cache that can be written,
-every file is read every time."""
+A file counts as unchanged while its size, mtime and ctime stay the same; ctime cannot be set back.
+If the cache cannot be written, files are read every time."""
 
 import json
 import os
@@ -15,48 +14,49 @@ from typing import Any
 from kodata import drafts
 from kodata.reading.files import sha256
 
-LARGE = 8 << 20  # bytes; a smaller file is read in some 20 ms
-# ns: a file that changed less than this ago may change again within its clock's last tick
+LARGE = 8 << 20  # bytes; a smaller file is read in about 20 ms
+# Nanoseconds. A file that changed more recently may change again within the same clock tick.
 SETTLED = 2_000_000_000
-MOST = 1_000  # files that are remembered
+MOST = 1_000  # files in the cache
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file's content in hex. Raises DataError where it cannot be read."""
+    """The sha256 of a file's content in hex. Raises DataError if it cannot be read."""
     try:
         stat = path.stat()
     except OSError:
-        return sha256(path)  # which says why
+        return sha256(path)  # raises DataError with the reason
     if stat.st_size < LARGE:
         return sha256(path)
     key, state = str(path.resolve()), [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-    known = _known().get(key)
-    if isinstance(known, list) and known[:-1] == state:
-        return str(known[-1])
-    found = sha256(path)
+    cached = _cached().get(key)
+    if isinstance(cached, list) and cached[:-1] == state:
+        return str(cached[-1])
+    value = sha256(path)
     if time.time_ns() - max(state[1:]) > SETTLED:
-        _remember(key, [*state, found])
-    return found
+        _remember(key, [*state, value])
+    return value
 
 
 def cache_file() -> Path:
-    """Where digests are kept: below XDG_CACHE_HOME, or ~/.cache."""
+    """The path of the cache: below XDG_CACHE_HOME, or ~/.cache."""
     folder = os.environ.get("XDG_CACHE_HOME")
     return (Path(folder) if folder else Path.home() / ".cache") / "kotune" / "digests.json"
 
 
-def _known() -> dict[str, list[object]]:
-    """What the cache holds; nothing where it is missing or damaged."""
+def _cached() -> dict[str, list[object]]:
+    """The content of the cache; empty if it is missing or damaged."""
     with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a user without a home
-        found = json.loads(cache_file().read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
+        content = json.loads(cache_file().read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
     return {}
 
 
-def _remember(key: str, told: list[Any]) -> None:
-    """Two processes at a time may forget what the other found, and read it once more."""
+def _remember(key: str, entry: list[Any]) -> None:
+    """Adds an entry to the cache. If two processes write at the same time, one entry is lost and
+    that file is read again later."""
     with suppress(OSError, RuntimeError):
         file = cache_file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        kept = {**{name: value for name, value in _known().items() if name != key}, key: told}
-        drafts.write(file, json.dumps(dict(list(kept.items())[-MOST:])).encode())
+        entries = {name: value for name, value in _cached().items() if name != key} | {key: entry}
+        drafts.write(file, json.dumps(dict(list(entries.items())[-MOST:])).encode())

@@ -1,8 +1,8 @@
-"""The rows of a data file, one at a time: memory does not grow with the file, text is whole
-Unicode, and every fault names file and row.
+"""Reads the rows of a data file one at a time. Memory does not grow with the file, texts contain no
+lone surrogates, and every error names file and row.
 
-Read: .json (an array of objects), .jsonl, .csv, .tsv and .txt (tabs, no quoting), each also as .gz;
-.parquet, and .arrow as datasets' save_to_disk writes it."""
+Formats: .json (an array of objects), .jsonl, .csv, .tsv and .txt (tabs, no quoting), each also as
+.gz; .parquet, and .arrow as datasets' save_to_disk writes it."""
 
 import gzip
 import hashlib
@@ -19,7 +19,7 @@ from kodata.errors import DataError, FaultError, shown
 from kodata.reading import columns
 from kodata.reading.columns import MAX_RATIO, SMALL
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
-from kodata.reading.json_rows import decoded, json_rows, once, reason
+from kodata.reading.json_rows import decoded, json_rows, reason, require_unique_keys
 from kodata.reading.regular import opened
 
 CHUNK = 1 << 18  # bytes read at a time
@@ -30,18 +30,20 @@ def rows(
     path: Path,
     inside: tuple[str, ...] = (),
     names: Sequence[str] = (),
-    passed: list[str] | None = None,
+    other_keys: list[str] | None = None,
 ) -> Iterator[Row]:
-    """The rows of a file. Raises DataError, with rows counted from 1; a file without rows is one
-    too.
+    """The rows of a file. Raises DataError with the row, counted from 1, and for a file without
+    rows.
 
-    `inside`: the rows of a .json file are in arrays of these names in an outer object, as SQuAD's
-    are in `data`. `names`: the columns of a file of tabs whose first line is a row already.
-    `passed` gets the keys of that outer object that hold something else."""
+    `inside`: the rows of a .json file are in arrays with these names in an outer object, as SQuAD's
+    are in `data`. Names of its other arrays and objects, unless empty, are appended to
+    `other_keys`. `names`: the columns of a tab-separated file whose first line is already a row."""
     number = 0
     try:
         values = (
-            map(_whole, json_rows(_text(path), inside, passed)) if inside else _values(path, names)
+            map(_require_whole_characters, json_rows(_text(path), inside, other_keys))
+            if inside
+            else _values(path, names)
         )
         for number, row in enumerate(values, 1):
             if not isinstance(row, dict):
@@ -58,7 +60,7 @@ def rows(
 
 
 def sha256(path: Path) -> str:
-    """The hex digest of a file, read in pieces. Raises DataError."""
+    """The hex sha256 of a file, read in pieces. Raises DataError."""
     try:
         with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -74,8 +76,8 @@ def _reader(path: Path) -> Callable[[Path], Iterator[Any]]:
     suffix = Path(path.name.removesuffix(".gz")).suffix
     if suffix not in _READERS:
         raise DataError(
-            f"{path}: cannot read this kind of file; known: {', '.join(_READERS)}, all but the last"
-            " two also .gz"
+            f"{path}: cannot read this kind of file; known: {', '.join(_READERS)}, and .gz of all"
+            " but the last two"
         )
     return _READERS[suffix]
 
@@ -86,14 +88,14 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _bytes(path: Path) -> Iterator[bytes]:
-    """The bytes of a file in pieces, unpacked. No text packs as small as a file that is made to
-    fill a disk."""
+    """The bytes of a file in pieces, decompressed. Raises FaultError if they are far larger than
+    the file, as in a decompression bomb."""
     try:
-        most, read = MAX_RATIO * path.stat().st_size + SMALL, 0
+        limit, read = MAX_RATIO * path.stat().st_size + SMALL, 0
         with _open(path) as file:
             while piece := file.read(CHUNK):
                 read += len(piece)
-                if read > most:
+                if read > limit:
                     raise FaultError(
                         f"unpacks to over {MAX_RATIO} times its size, which no text does; {_AGAIN}"
                     )
@@ -109,21 +111,22 @@ def _text(path: Path) -> Iterator[str]:
 
 
 def _array(path: Path) -> Iterator[Any]:
-    """The values of a JSON array. Whole runs of rows are parsed at once; where one does not parse,
-    perhaps because it was cut inside a row, the careful reader goes over the file from its start
-    and finds what is wrong, if anything."""
+    """The values of a JSON array. Many rows are parsed at once, which is fast.
+
+    If that fails, perhaps because a piece was cut inside a row, json_rows() reads the file again
+    from its start and reports the error, if there is one."""
     done = 0
     try:
         for values in _runs(path):
             yield from values
             done += len(values)
     except (FaultError, ValueError, RecursionError):
-        yield from islice(map(_whole, json_rows(_text(path))), done, None)
+        yield from islice(map(_require_whole_characters, json_rows(_text(path))), done, None)
 
 
 def _runs(path: Path) -> Iterator[list[Any]]:
-    """Runs of a flat array's rows, each from a piece of the file up to its last }. Raises
-    ValueError when in doubt."""
+    """The rows of an array in runs, each parsed from a piece of the file up to its last }. Raises
+    ValueError if anything is unusual."""
     loads = _parser()
     rest, lead = b"", b"["
     for piece in _bytes(path):
@@ -132,11 +135,11 @@ def _runs(path: Path) -> Iterator[list[Any]]:
         if end:
             run, rest = rest[:end].lstrip(), rest[end:]
             if not run.startswith(lead):
-                raise ValueError("not where an array's row begins")
+                raise ValueError("not the start of a row")
             values = loads(b"[" + run[1:] + b"]")
-            # A key may stand twice; or a text holds these two characters.
+            # A difference means that a key occurs twice, or that a text contains these characters.
             if run.count(b'":') != sum(map(_keys, values)):
-                json.loads(b"[" + run[1:] + b"]", object_pairs_hook=once)
+                json.loads(b"[" + run[1:] + b"]", object_pairs_hook=require_unique_keys)
             yield values
             lead = b","
         elif len(rest) > MAX_ROW:
@@ -146,14 +149,12 @@ def _runs(path: Path) -> Iterator[list[Any]]:
 
 
 def _keys(value: Any) -> int:
-    """The keys in a value, as far as most rows have any: those inside other values are not
-    counted."""
+    """The number of keys of a row, without keys of nested objects."""
     return len(value) if isinstance(value, dict) else 0
 
 
 def _parser() -> Callable[[bytes], Any]:
-    """orjson where it is installed, else json held to what orjson refuses: half a character (a lone
-    surrogate)."""
+    """orjson if it is installed, else json. Both refuse lone surrogates (half characters)."""
     try:
         import orjson
     except ImportError:
@@ -170,8 +171,9 @@ def _loads(run: bytes) -> Any:
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def _whole(value: Any) -> Any:
-    """The value, unless it holds half a character, which no UTF-8 file could hold."""
+def _require_whole_characters(value: Any) -> Any:
+    """The value unchanged. Raises FaultError if it contains a lone surrogate, which UTF-8 cannot
+    encode."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -184,14 +186,16 @@ def _whole(value: Any) -> Any:
 
 
 def _lines(path: Path) -> Iterator[Any]:
-    """The values of JSON Lines; blank lines are passed over."""
+    """The values of JSON Lines. Blank lines are skipped."""
     yield from map(_line, filter(str.strip, lines(_text(path))))
 
 
 def _line(line: str) -> Any:
     try:
-        value = json.loads(line, object_pairs_hook=once)
-        return _whole(value) if "\\u" in line else value  # half a character can only be written so
+        value = json.loads(line, object_pairs_hook=require_unique_keys)
+        return (
+            _require_whole_characters(value) if "\\u" in line else value
+        )  # a lone surrogate needs an escape
     except (ValueError, RecursionError) as error:
         raise FaultError(f"not valid JSON: {reason(error)}") from None
 

@@ -1,5 +1,5 @@
-"""Where the files of a data set are: in a user's folder, or on the hub at a commit: the card's, or
-one that is given."""
+"""Finds the files of a data set in a user's folder, or on the hub at a commit: the card's, or one
+that the user gives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from pathlib import Path
 from kodata.card import Card
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import hub
-from kodata.reading.links import own_file
+from kodata.reading.links import require_data_file
 
 
 @dataclass(frozen=True)
-class Places:
-    """For each split the name of its file on the hub and the patterns of its files in a folder (the
-    first that matches there counts, then in the folders inside it)."""
+class FileFinder:
+    """For each split, the name of its file on the hub and the patterns of its files in a folder.
+    Patterns are tried in order, first in the folder itself, then in each of its subfolders."""
 
     card: Card
     hub: Mapping[str, str]
     patterns: Mapping[str, tuple[str, ...]]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files of a split: found in the folder `path` or one level below it, else brought from
-        the hub, at the commit that stands in place of a `path` or at the card's."""
+        """The files of a split. `path` is a folder (searched up to one level below it), a commit on
+        the hub, or None for the card's commit. Raises DataError."""
         if split not in self.patterns:
             raise DataError(
                 f"{self.card.name}: no split {split!r}{did_you_mean(split, self.patterns)}"
@@ -31,30 +31,31 @@ class Places:
             return self._in_folder(split, Path(path))
         if not (self.card.hub_id and self.card.revision):
             raise DataError(
-                f"{self.card.name}: {path} is a commit, but it is not on the hub; give a folder"
+                f"{self.card.name}: {path} is a commit, but this source is not on the hub; give a"
+                " folder"
             )
         return [hub.download(self.card.hub_id, self.hub[split], str(path or self.card.revision))]
 
     def _in_folder(self, split: str, folder: Path) -> list[Path]:
-        wanted = ", ".join(self.patterns[split])
+        patterns = ", ".join(self.patterns[split])
         if not folder.is_dir():
             raise DataError(
-                f"{self.card.name}: path {folder}: no such folder; looked for {wanted} in it"
+                f"{self.card.name}: path {folder}: no such folder; looked for {patterns} in it"
             )
-        for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
+        for parent in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
             for pattern in self.patterns[split]:
-                if found := sorted(place.glob(pattern)):
-                    return [own_file(path, folder) for path in found]
+                if matches := sorted(parent.glob(pattern)):
+                    return [require_data_file(path, folder) for path in matches]
         raise DataError(
-            f"{self.card.name}: path {folder}: no {split} data there; looked for {wanted}"
+            f"{self.card.name}: path {folder}: no {split} data there; looked for {patterns}"
         )
 
 
-def users_folder(card: Card, path: str | Path | None, wanted: str) -> Path:
-    """The folder of a source that is on no hub. DataError where there is none, which says what is
-    wanted."""
+def user_folder(card: Card, path: str | Path | None, advice: str) -> Path:
+    """The folder of a source that is not on the hub. Raises DataError, ending with `advice`, if
+    there is no such folder."""
     if path is None:
-        raise DataError(f"{card.name}: no path; {wanted}")
+        raise DataError(f"{card.name}: no path; {advice}")
     if not Path(path).is_dir():
-        raise DataError(f"{card.name}: path {path}: no such folder; {wanted}")
+        raise DataError(f"{card.name}: path {path}: no such folder; {advice}")
     return Path(path)

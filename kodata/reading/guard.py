@@ -1,22 +1,18 @@
-"""What the hub, or a mirror in its place (HF_ENDPOINT), may answer: the client of huggingface_hub
-with bounds of ours.
+"""Makes huggingface_hub safe against answers of a hostile or broken hub or mirror (HF_ENDPOINT).
 
-Mends in huggingface_hub 1.17.0, for everything that this process asks through it:
-- file_download.py joins an ETag and a commit of the answer to the path of the cache, so that
-  `"/etc/cron.d/x"` or
-  `"../../x"` is written there: only digests and commits of hex digits pass.
-- It sends the token over http, too, where the host's name stays the same: only https passes (http
-  on loopback, asked for),
-  and no other host than the hub's own ever sees a token.
-- A body of no announced length is written until the disk is full, and each byte begins the patience
-  anew: bodies have a
-  largest size and a slowest pace, answers a time within which they begin.
-- What is no file goes into memory, however much of it is announced, and lists of files have as many
-  pages as the answer says:
-  there is a largest size for all of it together, and a largest number of requests.
-- A header is logged as a warning for the terminal, as it is.
-- A user's name and password in HF_ENDPOINT stand in its error messages: they are taken out, and
-  sent as they would be.
+Fixes these problems of huggingface_hub 1.17.0 for all requests of this process:
+- file_download.py joins the ETag and the commit of an answer to the path of the cache, so
+  `"/etc/cron.d/x"` or `"../../x"` would be written there. Only hex digests and commits are
+  accepted.
+- It sends the token over http too if the host name stays the same. Only https is accepted (and
+  http on loopback if HF_ENDPOINT is on loopback), and only the hub's own host gets the token.
+- A body without an announced length is written until the disk is full, and each byte restarts the
+  timeout. Bodies have a largest size and a lowest speed, and answers must begin within a time.
+- Answers other than files are read into memory at any size, and lists of files have as many pages
+  as the answer claims. The total size of such answers and the number of requests are limited.
+- A header is logged to the terminal unchanged. Control characters are escaped.
+- A user name and password in HF_ENDPOINT appear in its error messages. They are removed there, and
+  still sent as a header.
 """
 
 import itertools
@@ -32,19 +28,16 @@ from urllib.parse import urlsplit
 from kodata.errors import shown, visible
 from kodata.reading.addresses import RefusedError, masked, refuse_address, without_login
 
-# seconds within which an answer begins, all redirects, the look-up of names and slow headers
-# included
+# Seconds within which an answer must begin, including redirects, name resolution and slow headers.
 BEGINS = 30.0
-# After so many seconds, fewer bytes a second than this on average are none.
-GRACE, SLOWEST = (60.0, 20_000)
-# Bytes of a file; parts of a large model's weights have some 5 to 10 billion.
-LARGEST = 20_000_000_000
-UNANNOUNCED = 100_000_000  # bytes of an answer that does not announce its length
-# bytes of all that the hub says in one try beside files; of a list of 10,000 files it is some
-# million
+# After GRACE seconds, a body must have arrived at SLOWEST bytes a second or more on average.
+GRACE, SLOWEST = 60.0, 20_000
+LARGEST = 20_000_000_000  # bytes of a file; weight files of large models have 5 to 10 billion
+UNANNOUNCED = 100_000_000  # bytes of a body without an announced length
+# Bytes of all answers in one try other than files. A list of 10,000 files takes about a million.
 ANSWERS = 20_000_000
-REQUESTS = 5_000  # GET and HEAD in one try; a model of 160 files of weights needs some 700
-PLAIN = ("", "identity")  # a compressed body could be any size
+REQUESTS = 5_000  # GET and HEAD in one try; a model of 160 weight files needs about 700
+PLAIN = ("", "identity")  # accepted encodings; a compressed body could unpack to any size
 
 _DIGEST, _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 _API = re.compile(r"/api/(models|datasets)/")
@@ -52,8 +45,8 @@ _installed = threading.Lock()
 
 
 def install() -> None:
-    """Let huggingface_hub ask through this client alone, from now on and in this process.
-    RefusedError for an HF_ENDPOINT whose password cannot be told from its host."""
+    """Makes huggingface_hub use only this client in this process. Raises RefusedError if
+    HF_ENDPOINT is ambiguous (see addresses.without_login)."""
     from huggingface_hub import constants
     from huggingface_hub.utils import set_client_factory
 
@@ -63,42 +56,44 @@ def install() -> None:
                 handler.addFilter(_mask)
             set_client_factory(_client)
             _State.installed = True
-        constants.HF_HUB_DISABLE_XET = True  # a client of its own, which none of this binds
+        constants.HF_HUB_DISABLE_XET = True  # it has its own client, which would not be limited
         _take_login(constants)
 
 
 def begin() -> None:
-    """A new try: what was slow before, or much, is not held against it."""
+    """Begins a new try: resets the counts of bytes, requests and time."""
     _State.began.clear()
-    _State.said, _State.asked = 0, itertools.count(1)
+    _State.answer_bytes, _State.requests = 0, itertools.count(1)
 
 
 class _State:
     installed = False
-    login: str | None = None  # of the hub's address, as a header's value
-    # Of each address in this try: when, and bytes since.
+    login: str | None = None  # the login in HF_ENDPOINT, as the value of a header
+    # For each address in this try: when its body began, and the bytes since then.
     began: dict[str, tuple[float, int]] = {}  # noqa: RUF012
-    said = 0  # bytes in this try of what is no file
-    asked: Iterator[int] = itertools.count(1)  # requests in this try
+    answer_bytes = 0  # bytes in this try of answers other than files
+    requests: Iterator[int] = itertools.count(1)  # counts the requests in this try
 
 
 def _take_login(constants: Any) -> None:
-    """Every request to the hub sends them instead, and no error message has them."""
-    given = constants.ENDPOINT
-    constants.ENDPOINT, login = without_login(given)
+    """Removes the login from the hub's address, so that no message shows it. Requests to the hub
+    send it as a header."""
+    endpoint = constants.ENDPOINT
+    constants.ENDPOINT, login = without_login(endpoint)
     if login:
         _State.login = login
         template = constants.HUGGINGFACE_CO_URL_TEMPLATE
-        constants.HUGGINGFACE_CO_URL_TEMPLATE = template.replace(given, constants.ENDPOINT)
+        constants.HUGGINGFACE_CO_URL_TEMPLATE = template.replace(endpoint, constants.ENDPOINT)
 
 
 def _mask(record: logging.LogRecord) -> bool:
+    """A logging filter that masks logins and escapes control characters."""
     record.msg, record.args = visible(masked(record.getMessage())), None
     return True
 
 
 def _client() -> Any:
-    """huggingface_hub's own client, bounded."""
+    """A client like huggingface_hub's own, with the limits of this module."""
     import httpx
     from huggingface_hub.utils._http import hf_request_event_hook
 
@@ -106,12 +101,13 @@ def _client() -> Any:
         def send(
             self, request: httpx.Request, *, stream: bool = False, **more: Any
         ) -> httpx.Response:
-            # A redirect, which takes them along, makes a file of no answer.
+            # A redirected request keeps the extensions, so a redirect cannot turn another answer
+            # into a file.
             request.extensions = {**request.extensions, "path": request.url.path, "is_file": stream}
             response: httpx.Response = _within(
                 BEGINS, lambda: super(Client, self).send(request, stream=True, **more)
             )
-            if not stream:  # a few bytes, which may be announced and never come
+            if not stream:  # the body is short, but it may never arrive
                 _within(GRACE, response.read)
             return response
 
@@ -121,50 +117,51 @@ def _client() -> Any:
     }
     try:
         return Client(event_hooks=hooks, follow_redirects=True, timeout=None)
-    except (ValueError, httpx.InvalidURL):  # what they say holds the address
+    except (ValueError, httpx.InvalidURL):  # these messages contain the address
         raise RefusedError(
-            "the address of a proxy (HTTPS_PROXY, ALL_PROXY) is none; mend it, or unset it"
+            "the address of a proxy (HTTPS_PROXY, ALL_PROXY) is invalid; mend or unset it"
         ) from None
 
 
-def _within(seconds: float, ask: Any) -> Any:
-    """What ask() gives or raises. The search for an address heeds no timeout, and a header that
-    comes byte by byte none."""
+def _within(seconds: float, request: Any) -> Any:
+    """The result of request(), or its error. Raises RemoteProtocolError after `seconds`.
+
+    A timeout of httpx does not cover name resolution or headers that arrive byte by byte."""
     from httpx import RemoteProtocolError
 
-    said: list[Any] = []
+    results: list[Any] = []
 
-    def wait() -> None:
+    def run() -> None:
         try:
-            said.append((ask(), None))
-        except BaseException as error:  # raised again by the thread that waits
-            said.append((None, error))
+            results.append((request(), None))
+        except BaseException as error:  # raised again by the waiting thread
+            results.append((None, error))
 
-    thread = threading.Thread(target=wait, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    if not said:
-        # No timeout: of those it asks six times.
+    if not results:
+        # Not a timeout error: huggingface_hub would retry it six times.
         raise RemoteProtocolError(f"no answer within {seconds:g} s")
-    response, error = said[0]
+    response, error = results[0]
     if error is not None:
         raise error
     return response
 
 
 def _on_request(request: Any) -> None:
-    """Each request of a chain of redirects comes by here."""
+    """Checks every request, redirected ones included: number, address, and who gets the login."""
     from huggingface_hub import constants
 
-    if request.method in ("GET", "HEAD") and next(_State.asked) > REQUESTS:
+    if request.method in ("GET", "HEAD") and next(_State.requests) > REQUESTS:
         raise RefusedError(
-            f"the hub's answers lead to over {REQUESTS:,} requests; look at HF_ENDPOINT"
+            f"the hub's answers lead to over {REQUESTS:,} requests; check HF_ENDPOINT"
         )
     refuse_address(str(request.url), constants.ENDPOINT)
     hub = urlsplit(constants.ENDPOINT)
     ports = {"http": 80, "https": 443}
-    asked = (request.url.scheme, request.url.host, request.url.port or ports[request.url.scheme])
-    if asked != (hub.scheme, (hub.hostname or ""), hub.port or ports[hub.scheme]):
+    target = (request.url.scheme, request.url.host, request.url.port or ports[request.url.scheme])
+    if target != (hub.scheme, (hub.hostname or ""), hub.port or ports[hub.scheme]):
         for name in ("authorization", "cookie"):
             request.headers.pop(name, None)
     elif _State.login:
@@ -173,97 +170,107 @@ def _on_request(request: Any) -> None:
 
 
 def _on_response(response: Any) -> None:
-    """Refuse what would be written to the wrong place, or without end."""
+    """Refuses an answer that would be written to a wrong path, or that is too large."""
     from huggingface_hub import constants
 
     headers, request = response.headers, response.request
-    if "range" not in request.headers:  # else it goes on with a body that it has had a part of
+    if "range" not in request.headers:  # with a range, the request resumes an earlier body
         _State.began.pop(str(request.url), None)
-    commit = headers.get("x-repo-commit")
-    if commit is not None and not _COMMIT.fullmatch(commit):
+    _refuse_commit(headers.get("x-repo-commit"))
+    if (location := headers.get("location", "/")) and not location.startswith("/"):
+        refuse_address(location, constants.ENDPOINT)
+    is_followed = 300 <= response.status_code < 400 and location.startswith("/")
+    if request.method == "HEAD" and response.status_code < 400 and not is_followed:
+        _refuse_etag(headers.get("x-linked-etag") or headers.get("etag"))
+    _refuse_body(headers)
+    limit = LARGEST if "content-length" in headers else UNANNOUNCED
+    # The client reads the whole body of an error into memory.
+    is_file = request.extensions.get("is_file", False) and response.status_code < 400
+    response.stream = _limited(response.stream, str(request.url), limit, is_file)
+    is_success = response.status_code == 200
+    if is_success and _is_about_repository(request.extensions.get("path", request.url.path)):
+        _refuse_description(response.read())
+
+
+def _refuse_commit(commit: object) -> None:
+    """Raises RefusedError unless a commit, which becomes a folder of the cache, is hex or None."""
+    if commit is not None and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
         raise RefusedError(
-            f"the hub's answer is not to be trusted: its commit is {shown(commit)}; look at"
-            " HF_ENDPOINT"
+            f"the hub's answer cannot be trusted: its commit is {shown(commit)}; check HF_ENDPOINT"
         )
-    if (leads_to := headers.get("location", "/")) and not leads_to.startswith("/"):
-        refuse_address(leads_to, constants.ENDPOINT)
-    followed = 300 <= response.status_code < 400 and leads_to.startswith("/")
-    if request.method == "HEAD" and response.status_code < 400 and not followed:
-        etag = headers.get("x-linked-etag") or headers.get("etag")
-        if etag is not None and not _DIGEST.fullmatch(etag.removeprefix("W/").strip('"')):
-            raise RefusedError(
-                f"the hub's answer is not to be trusted: its ETag is {shown(etag)}; look at"
-                " HF_ENDPOINT"
-            )
+
+
+def _refuse_etag(etag: str | None) -> None:
+    """Raises RefusedError unless an ETag, which becomes a file of the cache, is hex or None."""
+    if etag is not None and not _DIGEST.fullmatch(etag.removeprefix("W/").strip('"')):
+        raise RefusedError(
+            f"the hub's answer cannot be trusted: its ETag is {shown(etag)}; check HF_ENDPOINT"
+        )
+
+
+def _refuse_body(headers: Any) -> None:
+    """Raises RefusedError for a body that is compressed, or announced as too large."""
     if headers.get("content-encoding", "").lower() not in PLAIN:
         raise RefusedError(
-            "the hub's answer is compressed although that was not asked for; look at HF_ENDPOINT"
+            "the hub's answer is compressed although the request forbids it; check HF_ENDPOINT"
         )
     sizes = [headers[name] for name in ("x-linked-size", "content-length") if name in headers]
     if any(not re.fullmatch(r"\d{1,15}", size) or int(size) > LARGEST for size in sizes):
         raise RefusedError(
-            f"the hub announces {shown(max(sizes))} bytes, and a file may have {LARGEST:,}; look at"
-            " HF_ENDPOINT"
+            f"the hub announces {shown(max(sizes))} bytes, but a file may have at most {LARGEST:,};"
+            " check HF_ENDPOINT"
         )
-    most = LARGEST if "content-length" in headers else UNANNOUNCED
-    # Of an error, the client reads all.
-    is_file = request.extensions.get("is_file", False) and response.status_code < 400
-    response.stream = _watched(response.stream, str(request.url), most, is_file)
-    if response.status_code == 200 and _is_about(request.extensions.get("path", request.url.path)):
-        _refuse_commit(response.read())
 
 
-def _is_about(path: str) -> bool:
-    """Whether a path asks about a repository: a file in one may lie below folders of the same
-    names. A mirror may have a path of its own before all."""
+def _is_about_repository(path: str) -> bool:
+    """Whether a path requests a description of a repository, not a file whose path in a repository
+    looks alike. The path of a mirror's own address is ignored."""
     from httpx import URL
     from huggingface_hub import constants
 
     return bool(_API.match(path.removeprefix(URL(constants.ENDPOINT).path.rstrip("/"))))
 
 
-def _refuse_commit(body: bytes) -> None:
-    """What the hub says of a repository: its commit becomes a folder of the cache."""
+def _refuse_description(body: bytes) -> None:
+    """Raises RefusedError if the description of a repository is not JSON or has a bad commit."""
     try:
-        told = json.loads(body)
+        description = json.loads(body)
     except (ValueError, RecursionError):
-        raise RefusedError("the hub's answer is not JSON; look at HF_ENDPOINT") from None
-    commit = told.get("sha") if isinstance(told, dict) else None
-    if commit is not None and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
-        raise RefusedError(
-            f"the hub's answer is not to be trusted: its commit is {shown(commit)}; look at"
-            " HF_ENDPOINT"
-        )
+        raise RefusedError("the hub's answer is not JSON; check HF_ENDPOINT") from None
+    _refuse_commit(description.get("sha") if isinstance(description, dict) else None)
 
 
-def _watched(stream: Any, url: str, most: int, is_file: bool) -> Any:
-    """The stream of a body, which ends where it is larger than `most`, or with all else that was
-    said in this try than ANSWERS, or slower than SLOWEST. What went before counts, where the client
-    goes on with a body that stopped."""
+def _limited(stream: Any, url: str, limit: int, is_file: bool) -> Any:
+    """The stream of a body. It raises RefusedError if the body has over `limit` bytes, or all
+    answers of this try other than files have over ANSWERS. It raises ReadError below SLOWEST.
+
+    If the client resumes a body that stopped, earlier bytes and time count for its speed."""
     from httpx import ReadError, SyncByteStream
 
-    class Watched(SyncByteStream):
+    class Limited(SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
-            seen = 0
+            received = 0
             for chunk in stream:
-                seen += len(chunk)
-                if seen > most:
+                received += len(chunk)
+                if received > limit:
                     raise RefusedError(
-                        f"the hub's answer has over {most:,} bytes; look at HF_ENDPOINT"
+                        f"the hub's answer has over {limit:,} bytes; check HF_ENDPOINT"
                     )
-                _State.said += 0 if is_file else len(chunk)
-                if _State.said > ANSWERS:
-                    told = f"the hub says over {ANSWERS:,} bytes of what is to be fetched"
-                    raise RefusedError(f"{told}; look at HF_ENDPOINT")
+                _State.answer_bytes += 0 if is_file else len(chunk)
+                if _State.answer_bytes > ANSWERS:
+                    raise RefusedError(
+                        f"the hub's answers about a repository have over {ANSWERS:,} bytes; check"
+                        " HF_ENDPOINT"
+                    )
                 began, before = _State.began.get(url) or (time.monotonic(), 0)
                 _State.began[url] = (began, before + len(chunk))
                 elapsed = time.monotonic() - began
                 if elapsed > GRACE and before + len(chunk) < SLOWEST * elapsed:
-                    # No timeout: after one, it would go on.
+                    # Not a timeout error: the client would resume the body after one.
                     raise ReadError(f"fewer than {SLOWEST:,} bytes a second")
                 yield chunk
 
         def close(self) -> None:
             stream.close()
 
-    return Watched()
+    return Limited()

@@ -1,8 +1,8 @@
-"""The rows of a JSON text, one at a time, however large the file: those of an outer array, or of
-arrays in an outer object.
+"""Reads the rows of a JSON text one at a time: the elements of an outer array, or of arrays in an
+outer object.
 
-Read from pieces of text: memory does not grow with the file. What is wrong with the text is a
-FaultError; whoever knows the file adds the place."""
+Text is read in pieces, so memory does not grow with the file. Errors are FaultErrors; the caller
+adds the file and the row."""
 
 import codecs
 import json
@@ -15,49 +15,51 @@ from kodata.errors import FaultError, shown
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW
 
 
-def once(pairs: list[tuple[str, Any]]) -> Row:
-    """An object whose keys stand there once each. JSON lets one stand twice and does not say which
-    value holds: every parser drops one of them."""
+def require_unique_keys(pairs: list[tuple[str, Any]]) -> Row:
+    """A JSON object as a dict. Raises FaultError if a key occurs twice: JSON allows it, and parsers
+    silently drop one of the values."""
     made = dict(pairs)
     if len(made) != len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise FaultError(f"key {shown(twice)} stands twice in one object; keep one of them")
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise FaultError(f"key {shown(repeated)} occurs twice in one object; keep one of them")
     return made
 
 
-_decode = json.JSONDecoder(object_pairs_hook=once).raw_decode
+_decode = json.JSONDecoder(object_pairs_hook=require_unique_keys).raw_decode
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def decoded(pieces: Iterable[bytes], encodings: tuple[str, ...] = ("utf-8-sig",)) -> Iterator[str]:
-    """The text of a file, without its byte order mark, in the first of the encodings that suits it.
+    """The text of a file without its byte order mark, in the first of `encodings` that fits.
 
-    The first piece with more than ASCII tells which: Korean in CP949 is not valid UTF-8 but for
-    freak cases."""
-    decoder, waiting = None, b""
+    The encoding is chosen at the first bytes that are not ASCII. Korean text in CP949 is almost
+    never valid UTF-8."""
+    decoder, held = None, b""
     try:
         for piece in pieces:
-            piece, waiting = waiting + piece, b""
-            if decoder is None and piece[:-_TELLING].isascii():
-                piece, waiting = piece[:-_TELLING], piece[-_TELLING:]
+            piece, held = held + piece, b""
+            if decoder is None and piece[:-_SAMPLE].isascii():
+                piece, held = piece[:-_SAMPLE], piece[-_SAMPLE:]
             elif decoder is None:
                 decoder = _decoder(piece, encodings)
             yield decoder.decode(piece) if decoder else piece.decode("ascii")
-        decoder = decoder or _decoder(waiting, encodings)
-        yield decoder.decode(waiting, True)
+        decoder = decoder or _decoder(held, encodings)
+        yield decoder.decode(held, True)
     except UnicodeDecodeError as error:
-        yield error.object[: error.start].decode(error.encoding)  # the rows before the fault count
+        # The text before the error is yielded first, so that the error gets the right row number.
+        yield error.object[: error.start].decode(error.encoding)
         raise FaultError(_not_text(error, encodings)) from None
 
 
-# bytes: so much from the first Korean on tells the encoding; one letter alone may be valid in both
-_TELLING = 64
+# Bytes from the first Korean letter on that are needed to choose the encoding. A single letter may
+# be valid in both.
+_SAMPLE = 64
 
 
 def _decoder(piece: bytes, encodings: tuple[str, ...]) -> codecs.IncrementalDecoder:
-    suits = (encoding for encoding in encodings if _is_in(piece, encoding))
-    return codecs.getincrementaldecoder(next(suits, encodings[-1]))()
+    fitting = (encoding for encoding in encodings if _is_in(piece, encoding))
+    return codecs.getincrementaldecoder(next(fitting, encodings[-1]))()
 
 
 def _is_in(piece: bytes, encoding: str) -> bool:
@@ -85,24 +87,23 @@ def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
 
 
 def json_rows(
-    pieces: Iterator[str], inside: tuple[str, ...] = (), passed: list[str] | None = None
+    pieces: Iterator[str], inside: tuple[str, ...] = (), other_keys: list[str] | None = None
 ) -> Iterator[Any]:
-    """The elements of the outer array, or of the arrays in the outer object that have a name in
-    `inside`. `passed` gets the names of the arrays and objects there that are none of these and not
-    empty: their texts and numbers alone tell of the file.
+    """The elements of the outer array, or of those arrays in the outer object whose key is in
+    `inside`. An object without such an array has no rows, and neither has an empty text.
 
-    An object without such an array has no rows; neither has an empty text.
-    """
+    Keys of other non-empty arrays and objects in the outer object are appended to `other_keys`.
+    Keys of texts and numbers are not, since these describe the file."""
     text = _Text(pieces)
     first = text.peek()
     if first == "[":
         yield from _array(text)
     elif first == "{" and inside:
-        yield from _object(text, inside, [] if passed is None else passed)
+        yield from _object(text, inside, [] if other_keys is None else other_keys)
     elif first:
         raise FaultError(f"not a JSON array of rows but {text.shown()}")
     if text.peek():
-        raise FaultError(f"not valid JSON: after its end there is {text.shown()}")
+        raise FaultError(f"not valid JSON: text after its end: {text.shown()}")
 
 
 def _array(text: "_Text") -> Iterator[Any]:
@@ -113,7 +114,7 @@ def _array(text: "_Text") -> Iterator[Any]:
         mark = text.take(",]")
 
 
-def _object(text: "_Text", inside: tuple[str, ...], passed: list[str]) -> Iterator[Any]:
+def _object(text: "_Text", inside: tuple[str, ...], other_keys: list[str]) -> Iterator[Any]:
     text.take("{")
     mark = text.take("}") if text.peek() == "}" else ","
     while mark == ",":
@@ -123,87 +124,88 @@ def _object(text: "_Text", inside: tuple[str, ...], passed: list[str]) -> Iterat
         if key in inside and text.peek() == "[":
             yield from _array(text)
         elif isinstance(value := text.value(), (list, dict)) and value:
-            passed.append(key)
+            other_keys.append(key)
         mark = text.take(",}")
 
 
 def reason(error: Exception) -> str:
-    """Why json could not read a text, and where."""
+    """Why and where json could not read a text."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} near {shown(error.doc[max(0, error.pos - 25) : error.pos + 25])}"
     return "nested too deeply or a number too long"
 
 
 class _Text:
-    """A text that arrives in pieces; what was used is forgotten."""
+    """A text that arrives in pieces. Text that was read is discarded."""
 
     def __init__(self, pieces: Iterator[str]) -> None:
-        self._pieces, self._text, self._at = pieces, "", 0
+        self._pieces, self._text, self._index = pieces, "", 0
 
     def _more(self) -> bool:
-        """Adds a piece; False at the end of the file."""
+        """Adds a piece. Returns False at the end of the file."""
         piece = next(self._pieces, None)
         if piece is not None:
-            self._text, self._at = self._text[self._at :] + piece, 0
+            self._text, self._index = self._text[self._index :] + piece, 0
         return piece is not None
 
     def peek(self) -> str:
-        """The next character after white space; "" at the end."""
+        """The next character after white space, without consuming it; "" at the end."""
         while True:
-            space = _SPACE.match(self._text, self._at)
+            space = _SPACE.match(self._text, self._index)
             assert space
-            self._at = space.end()
-            if self._at < len(self._text):
-                return self._text[self._at]
+            self._index = space.end()
+            if self._index < len(self._text):
+                return self._text[self._index]
             if not self._more():
                 return ""
 
     def expect(self, marks: str) -> str:
-        """The next character, which must be one of the marks."""
-        found = self.peek()
-        if not found:
+        """Like peek(). Raises FaultError unless the character is one of `marks`."""
+        character = self.peek()
+        if not character:
             raise FaultError(CUT_SHORT)
-        if found not in marks:
-            wanted = "a comma or the end" if marks[0] == "," else marks
-            raise FaultError(f"not valid JSON: expected {wanted}, found {self.shown()}")
-        return found
+        if character not in marks:
+            expected = "a comma or the end" if marks[0] == "," else marks
+            raise FaultError(f"not valid JSON: expected {expected}, found {self.shown()}")
+        return character
 
     def take(self, marks: str) -> str:
-        """Passes over one of the marks, which must be there."""
-        found = self.expect(marks)
-        self._at += 1
-        return found
+        """Like expect(), and consumes the character."""
+        character = self.expect(marks)
+        self._index += 1
+        return character
 
     def value(self) -> Any:
-        """The next value. What does not parse is tried again with more text only where more text
-        can mend it."""
+        """Consumes the next value. If it does not parse, more text is added only if that can
+        help."""
         self.peek()
         while True:
             try:
-                value, end = _decode(self._text, self._at)
+                value, end = _decode(self._text, self._index)
             except json.JSONDecodeError as error:
-                open_ended = error.msg.startswith("Unterminated string")
-                if not (open_ended or error.pos > len(self._text) - 8):
+                is_open = error.msg.startswith("Unterminated string")
+                if not (is_open or error.pos > len(self._text) - 8):
                     raise FaultError(f"not valid JSON: {reason(error)}") from None
                 if not self._longer():
-                    closed = not open_ended and self._text[error.pos :].startswith(tuple("]},:"))
-                    raise FaultError(
-                        f"not valid JSON: {reason(error)}" if closed else CUT_SHORT
-                    ) from None
+                    is_wrong = not is_open and self._text[error.pos :].startswith(tuple("]},:"))
+                    message = f"not valid JSON: {reason(error)}" if is_wrong else CUT_SHORT
+                    raise FaultError(message) from None
             except (ValueError, RecursionError) as error:
                 raise FaultError(f"not valid JSON: {reason(error)}") from None
             else:
-                # A number at the end of a piece may go on.
+                # A number at the end of a piece may continue in the next one.
                 if end < len(self._text) or not self._longer():
-                    self._at = end
+                    self._index = end
                     return value
 
     def _longer(self) -> bool:
-        if len(self._text) - self._at > MAX_ROW:
+        """Like _more(). Raises FaultError if the current value is too long for a row."""
+        if len(self._text) - self._index > MAX_ROW:
             raise FaultError(
                 f"over {MAX_ROW:,} characters without an end; is this a JSON file of rows?"
             )
         return self._more()
 
     def shown(self) -> str:
-        return shown(self._text[self._at : self._at + 80])
+        """The next characters, for a message."""
+        return shown(self._text[self._index : self._index + 80])

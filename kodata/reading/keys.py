@@ -1,5 +1,5 @@
-"""What of rows no record holds, keys and control characters: counted, so that nothing of the data
-vanishes in silence."""
+"""Counts what rows have and no record contains: unread keys and control characters. So nothing in
+the data is lost silently."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,109 +10,110 @@ from kodata.card import NotRead, Rewritten, Row
 from kodata.errors import on_one_line
 from kodata.text import has_unwanted
 
-LONGEST = 80  # characters of a key that are told
+LONGEST = 80  # characters of a key in the result
 CONTROLS = "control character"
-MOST, OTHERS = 1_000, "other keys"  # keys that are told by name, and what the rest is called
-# The names of the keys that are read; of a key that holds an object, or a list of objects, with its
-# own names, or with what tells the names for each of these objects.
+MOST, OTHERS = 1_000, "other keys"  # keys counted by name, and the name for all further keys
+# The keys of a row that are read. None: the whole value is read. For a key with an object or a list
+# of objects: the keys that are read in it, or a function that returns them for each object.
 Known: TypeAlias = Mapping[str, "Inside | None"]
 Inside: TypeAlias = "Known | Callable[[Row], Known]"
 
 
 def known(*names: str, **inside: Inside) -> Known:
-    """Known keys: `names` are read whole, of those in `inside` the names given there."""
+    """The Known of a row: the values of `names` are read whole, those of `inside` as given
+    there."""
     return {**dict.fromkeys(names), **inside}
 
 
-class KnownOfShortened(dict[str, "Inside | None"]):
-    """Known keys of rows that are not always used whole: `shortened` tells what of a row is left
-    out."""
+class KnownOfPartialRows(dict[str, "Inside | None"]):
+    """The Known of rows that may be used in part. `omissions(row)` names the parts of a row that
+    are not used."""
 
-    def __init__(self, names: Known, shortened: Callable[[Any], Iterable[str]]) -> None:
+    def __init__(self, names: Known, omissions: Callable[[Any], Iterable[str]]) -> None:
         super().__init__(names)
-        self.shortened = shortened
+        self.omissions = omissions
 
 
 class Unread:
-    """Counts, over rows, the keys that are not known, and what was done to their texts: each once a
-    row, however often it stands in it."""
+    """Counts the rows that have an unread key, and the rows whose texts are changed. A row counts
+    once for each key or change."""
 
     def __init__(self) -> None:
-        self._rows: Counter[str] = Counter()
-        self._done: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()  # by unread key
+        self._changes: Counter[str] = Counter()  # by change
         self._flat: dict[tuple[str, ...], bool] = {}
 
-    def look_at(self, rows: Sequence[Row], names: Known | Callable[[Row], Known]) -> None:
-        """Counts what rows have beside `names`, which may follow from a row's own keys. Most rows
-        have nothing, and one look at many of them together tells so."""
+    def count_rows(self, rows: Sequence[Row], names: Known | Callable[[Row], Known]) -> None:
+        """Counts what rows have besides `names`, which may depend on the row.
+
+        Most rows have nothing else. One check of many rows together shows that quickly."""
         if all(self._is_flat(row, names) for row in {tuple(row): row for row in rows}.values()):
             try:
                 if "".join(chain.from_iterable(map(dict.values, rows))).isprintable():
                     return
-            except TypeError:  # some value is no text
+            except TypeError:  # some value is not a text
                 pass
         for row in rows:
-            self.look(row, names(row) if callable(names) else names)
+            self.count_row(row, names(row) if callable(names) else names)
 
     def _is_flat(self, row: Row, names: Known | Callable[[Row], Known]) -> bool:
-        """Whether of rows with such keys all values are read, whole."""
+        """Whether all values of rows with these keys are read whole. Cached by the keys."""
         if (keys := tuple(row)) not in self._flat:
             known = names(row) if callable(names) else names
-            is_flat = row.keys() <= known.keys() and not isinstance(known, KnownOfShortened)
+            is_flat = row.keys() <= known.keys() and not isinstance(known, KnownOfPartialRows)
             self._flat[keys] = is_flat and all(known[key] is None for key in keys)
         return self._flat[keys]
 
-    def look(self, row: Any, names: Known) -> None:
-        """Counts what one row has beside `names`."""
+    def count_row(self, row: Any, names: Known) -> None:
+        """Counts what one row has besides `names`."""
         if has_unwanted(row):
-            self._done[CONTROLS] += 1
-        if isinstance(names, KnownOfShortened):
-            self._done.update({*names.shortened(row)})
+            self._changes[CONTROLS] += 1
+        if isinstance(names, KnownOfPartialRows):
+            self._changes.update({*names.omissions(row)})
         if (
             isinstance(row, dict)
             and row.keys() <= names.keys()
             and [*names.values()].count(None) == len(names)
         ):
-            return  # most rows; going through them costs a seventh of reading KLUE-NLI
-        self.add(others(row, names))
+            return  # most rows; examining them would take a seventh of the time of reading KLUE-NLI
+        self.count_keys(others(row, names))
 
-    def add(self, keys: Iterable[str]) -> None:
-        """Counts keys that one row, or one file around its rows, has and that are not read."""
-        if found := {*keys}:
-            self._rows.update({self._name(key) for key in found})
+    def count_keys(self, keys: Iterable[str]) -> None:
+        """Counts the unread keys of one row, or of the outer object of a file."""
+        if unread := {*keys}:
+            self._rows.update({self._name(key) for key in unread})
 
     def _name(self, key: str) -> str:
-        """A key as it is told: on one line, not longer than a line, and of thousands of them the
-        first ones alone."""
+        """A key as the result shows it: on one line, shortened, and OTHERS after the first MOST
+        keys."""
         short = on_one_line(key[:LONGEST]) + "..." * (len(key) > LONGEST)
         return short if short in self._rows or len(self._rows) < MOST else OTHERS
 
-    def told(self) -> Iterator[NotRead | Rewritten]:
-        """What was counted, in the order of the keys' names."""
+    def results(self) -> Iterator[NotRead | Rewritten]:
+        """The counts, sorted by name."""
         yield from (NotRead(key, rows) for key, rows in sorted(self._rows.items()))
-        yield from (Rewritten(what, rows) for what, rows in sorted(self._done.items()))
+        yield from (Rewritten(what, rows) for what, rows in sorted(self._changes.items()))
 
 
 def others(value: Any, names: Inside) -> Iterator[str]:
-    """Where in a value keys stand that are not known, as `lines[].speaker.age`. A key with nothing
-    in it is none."""
-    # And no recursion: a value may be nested very deep.
-    waiting: list[tuple[Any, Inside, str]] = [(value, names, "")]
-    while waiting:
-        value, names, place = waiting.pop()
+    """The paths of unread keys in a value, such as `lines[].speaker.age`. Keys with empty values
+    are skipped."""
+    # No recursion, since a value may be nested very deeply.
+    stack: list[tuple[Any, Inside, str]] = [(value, names, "")]
+    while stack:
+        value, names, path = stack.pop()
         if isinstance(value, list):
-            waiting.extend(
-                (item, names, f"{place}[]") for item in value if isinstance(item, (list, dict))
+            stack.extend(
+                (item, names, f"{path}[]") for item in value if isinstance(item, (list, dict))
             )
         elif isinstance(value, dict):
-            of_value = names(value) if callable(names) else names
-            lead = f"{place}." if place else ""
-            for key in value.keys() - of_value.keys():
+            read = names(value) if callable(names) else names
+            lead = f"{path}." if path else ""
+            for key in value.keys() - read.keys():
                 if value[key] not in (None, "", [], {}):
                     yield f"{lead}{key}"
-            inner = (
-                (key, of_key)
-                for key, of_key in of_value.items()
-                if of_key is not None and key in value
+            stack.extend(
+                (value[key], inside, f"{lead}{key}")
+                for key, inside in read.items()
+                if inside is not None and key in value
             )
-            waiting.extend((value[key], of_key, f"{lead}{key}") for key, of_key in inner)

@@ -1,38 +1,43 @@
-"""Links in a folder of data: people link to large files of theirs, and a stranger's folder may link
-to what is no data at all, whose text would be told in messages and copied into a run folder."""
+"""Checks symbolic links in a folder of data. Users link to large files of their own. But a folder
+from somebody else may link to a private file, whose text would then appear in messages and in a run
+folder."""
 
 from pathlib import Path
 
 from kodata.errors import DataError
 
 
-def own_file(path: Path, folder: Path) -> Path:
-    """What lies in a folder of data under the name of its file. DataError where it is no file, or a
-    link that leads astray."""
+def require_data_file(path: Path, folder: Path) -> Path:
+    """The path of a data file in a folder, unchanged. Raises DataError if it is not a file, or a
+    link that refuse_stray_link() refuses."""
     if path.is_symlink() and not path.exists():
         raise DataError(
-            f"{path}: a link to {path.readlink()}, which is not there; put the data's file itself"
+            f"{path}: a link to {path.readlink()}, which does not exist; put the data file itself"
             " there"
         )
     if not path.is_file():
-        raise DataError(f"{path}: a folder or a device, not a file; put the data's file there")
-    return not_astray(path, folder)
+        raise DataError(f"{path}: a folder or a device, not a file; put the data file there")
+    return refuse_stray_link(path, folder)
 
 
-def not_astray(file: Path, folder: Path) -> Path:
-    """The file in a folder of data. DataError where it is, or lies behind, a link that leads out of
-    the folder to a file of another kind by its name, as /proc/self/environ or a key is, or into a
-    hidden folder, as to ~/.docker/config.json. The hub's cache links into its own `blobs`."""
+def refuse_stray_link(file: Path, folder: Path) -> Path:
+    """The path of a file in a folder of data, unchanged.
+
+    Raises DataError if links in it lead out of the folder to a file with another suffix (such as
+    /proc/self/environ or a key), or into a hidden folder (such as ~/.docker/config.json). Links of
+    the hub's cache into its own `blobs` are accepted."""
     real, root = file.resolve(), folder.resolve()
     blobs = root.parent.parent / "blobs"
     if real.is_relative_to(root) or real.parent == blobs:
         return file
-    told = f"{file}: a link to {real}, which by its name is no"
     if real.suffix.lower() != file.suffix.lower():
-        raise DataError(f"{told} {file.suffix} file; put the data's file itself there")
+        raise DataError(
+            f"{file}: a link to {real}, which is not a {file.suffix} file; put the data file itself"
+            " there"
+        )
     if any(part.startswith(".") and part != ".cache" for part in real.parts):
         raise DataError(
-            f"{told} file of data but one of a program's, which may be secret; put the data's file"
-            " itself there"
+            f"{file}: a link to {real} in a hidden folder, whose files may be secret; put the data"
+            " file itself there"
         )
     return file

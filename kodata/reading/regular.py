@@ -1,5 +1,5 @@
-"""Files that end: a pipe, a device or a socket that lies where a file should would be waited for,
-or read, for ever."""
+"""Opens regular files only. Reading a pipe, a device or a socket instead of a file could block or
+go on forever."""
 
 import errno
 import math
@@ -12,19 +12,21 @@ NO_FILE = "a pipe, a device or a socket, not a file"
 
 
 def opened(path: Path, most: float = math.inf) -> BufferedReader:
-    """The file, to be read as bytes, links followed. OSError, `strerror` in our words, where it is
-    not one that ends, or says that it has more than `most` bytes. Some of the system's files are
-    endless and say 0: who reads counts too."""
-    # A pipe that nobody writes to is not waited for.
+    """The file opened for reading bytes. Links are followed.
+
+    Raises OSError, with `strerror` for the user, if it is not a regular file or its size is over
+    `most` bytes. Some system files are endless but have size 0, so the caller must count bytes
+    too."""
+    # O_NONBLOCK: opening a pipe without a writer does not block.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        found = os.fstat(number)
-        mode = found.st_mode
+        status = os.fstat(number)
+        mode = status.st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, NO_FILE, str(path))
-        if found.st_size > most:
+        if status.st_size > most:
             raise too_large(path, most)
         return os.fdopen(number, "rb")
     except OSError:
@@ -33,7 +35,8 @@ def opened(path: Path, most: float = math.inf) -> BufferedReader:
 
 
 def content(path: Path, most: int) -> bytes:
-    """All of a file. OSError as for opened(), and where it has more than `most` bytes."""
+    """The whole content of a file. Raises OSError as opened() does, and if it has over `most`
+    bytes."""
     with opened(path, most) as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -42,5 +45,5 @@ def content(path: Path, most: int) -> bytes:
 
 
 def too_large(path: Path, most: float) -> OSError:
-    """To be raised for a file of more than `most` bytes."""
+    """The error to raise for a file of more than `most` bytes."""
     return OSError(errno.EFBIG, f"over {most:,} bytes", str(path))

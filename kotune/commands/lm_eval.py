@@ -13,7 +13,7 @@ import click
 def lm_eval(words: tuple[str, ...]) -> None:
     """lm_eval of this environment, which knows our tasks and `--model kotune`; what follows is its
     own."""
-    from kodata.children import HERE, python_environment
+    from kodata.children import PACKAGES, python_environment
     from kotune.pipeline import require_engines
     from kotune.shipped import IS_CHECKOUT, TASKS
 
@@ -24,4 +24,4 @@ def lm_eval(words: tuple[str, ...]) -> None:
     )
     more = [] if knows_ours else ["--include_path", str(TASKS)]
     program = [sys.executable, "-m", "kotune.score.in_lm_eval"]
-    os.execve(program[0], [*program, *words, *more], python_environment(HERE))
+    os.execve(program[0], [*program, *words, *more], python_environment(PACKAGES))

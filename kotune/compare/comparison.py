@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from kodata.metrics.metrics import MEAN, METRICS
+from kodata.metrics.naturalness.signals import SIGNALS
 from kotune.compare import seeds
 from kotune.compare.matching import shared_items
 from kotune.compare.paired import Paired, compare, holm
@@ -222,11 +223,7 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     ]
     compared = False
     for task in shared:
-        # Metrics of a baseline that the task scores itself: the same before and after tuning.
-        prefixes = tuple(cards()[task].lines.values())
-        for comparison in _of_task(
-            task, a, b, [name for name in a.run.scores[task].base if not name.startswith(prefixes)]
-        ):
+        for comparison in _of_task(task, a, b, _compared_metrics(task, a.run)):
             compared = True
             yield comparison
     # A run alone may have nothing to score.
@@ -234,6 +231,18 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         raise KotuneError(
             f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task"
         )
+
+
+def _compared_metrics(task: str, run: Finished) -> list[str]:
+    """The metrics of a task that two variants are compared by. Not metrics of a baseline that the
+    task scores itself, which are the same before and after tuning; nor signals of naturalness, of
+    which nobody has shown that more or less is better."""
+    prefixes = tuple(cards()[task].lines.values())
+    return [
+        name
+        for name in run.scores[task].base
+        if name not in SIGNALS and not name.startswith(prefixes)
+    ]
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:

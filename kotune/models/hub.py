@@ -7,7 +7,7 @@ from typing import Any
 from kodata import drafts
 from kodata.errors import shown
 from kodata.reading import guard
-from kodata.reading.hub import explained, patiently
+from kodata.reading.hub import explain_error, with_retries
 from kotune.errors import RecipeError
 from kotune.layout import TEMPLATE
 from kotune.models import sizes
@@ -34,7 +34,7 @@ def fetch(base: str, weights: bool = True, revision: str | None = None) -> str |
     folder = (
         Path(base)
         if local
-        else _in_cache(base, revision) or patiently(lambda: _download(base, weights, revision))
+        else _in_cache(base, revision) or with_retries(lambda: _download(base, weights, revision))
     )
     if weights and not local and not any(folder.glob("*.safetensors")):
         raise RecipeError(
@@ -60,8 +60,8 @@ def _download(base: str, weights: bool, revision: str | None) -> Path:
         guard.begin()
         commit = {"revision": revision} if revision else {}
         return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights, **commit))
-    except Exception as error:  # explained() separates a failure of the hub from a fault of ours
-        raise explained(error, f"model {base}", f"https://huggingface.co/{base}") from None
+    except Exception as error:  # explain_error() separates a failure of the hub from our bug
+        raise explain_error(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
 def write_own_template(base: str, root: Path, revision: str | None = None) -> None:

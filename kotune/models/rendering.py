@@ -14,7 +14,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from kodata.children import HERE, python_environment
+from kodata.children import PACKAGES, python_environment
 
 SECONDS = 0.25  # CPU time for all chats; templates on the hub need a few milliseconds
 MEMORY = 256 << 20  # bytes
@@ -58,7 +58,7 @@ def _render_in_process(template: str) -> int:
         done = subprocess.run(
             [sys.executable, "-m", render.__module__],
             input=template.encode(),
-            env=python_environment(HERE),
+            env=python_environment(PACKAGES),
             timeout=TIMEOUT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kodata.control_text import records_of
 from kodata.errors import DataError
-from kodata.prepare.entries import DataPlace, source_at
+from kodata.prepare.entries import DataLocation, source_at
 from kodata.reading.hub import is_commit
 from kotune.plan import counting
 from kotune.plan.counting import Counted
@@ -58,7 +58,7 @@ def limited(work: Work, limit: Limit) -> Work:
     )
 
 
-def _of_task(name: str, recipe: Recipe, counted: Counted, place: DataPlace) -> Work:
+def _of_task(name: str, recipe: Recipe, counted: Counted, place: DataLocation) -> Work:
     card, told = cards()[name], settings(name)
     lengths = _lengths(card.source, card.form, recipe, counted)
     is_written = told["output_type"] == "generate_until"
@@ -82,7 +82,7 @@ def _lengths(source: str, form: str | None, recipe: Recipe, counted: Counted) ->
     return [counting.in_tokens(number) for number in known]
 
 
-def _items(name: str, place: DataPlace) -> int | None:
+def _items(name: str, place: DataLocation) -> int | None:
     """How many items a task has."""
     source = source_at(place)
     options = settings(name).get("dataset_kwargs", {})

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from kodata.metrics.naturalness.references import reference_values
+from kodata.metrics.naturalness.signals import SIGNALS
 from kotune.compare.breakdowns import Slice
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.result import Result
@@ -51,6 +52,8 @@ def criteria(result: Result, phrases: Phrases) -> list[Table]:
             if not _is_void(comparison)
         ]
         notes = list(_without_value(ours, numbers, phrases))
+        if name == "naturalness":
+            notes.append(phrases("not_judged_by_people"))
         tables += (
             [Table(phrases.word("criteria", name), head, rows, len(words), notes)] if ours else []
         )
@@ -219,7 +222,7 @@ def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
         for task, entry in run.scores.items():
             named = (f"{place}", task) if len(result.runs) > 1 else (task,)
             for name in entry.base:
-                if name in kinds["native"] and cards()[task].criterion == "naturalness":
+                if name in kinds["native"] and name in SIGNALS:
                     values = [entry.base[name].value, entry.tuned[name].value]
                     beside = [kind.get(name) for kind in kinds.values()]
                     rows += (

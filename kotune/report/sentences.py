@@ -103,6 +103,8 @@ def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -
         **_places(comparison, names, phrases),
         **_figures(comparison, result, phrases),
     )
+    if cards()[comparison.task].criterion == "naturalness":
+        text = f"{text} {phrases('not_judged_by_people')}"
     return Verdict(result, text)
 
 

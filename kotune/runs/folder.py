@@ -161,7 +161,7 @@ def write_text(path: Path, text: str) -> None:
 def publish(path: Path, text: str) -> None:
     """write_text() for a file to be shown to others, who may read it if the umask allows."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    drafts.write(path, text.encode(), drafts.usual())
+    drafts.write(path, text.encode(), drafts.default_mode())
 
 
 def write_json(path: Path, value: Any) -> None:

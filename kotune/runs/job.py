@@ -6,7 +6,7 @@ from functools import cached_property
 
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import DataPlace, Entry, Scored, source_at
+from kodata.prepare.entries import DataLocation, Entry, Scored, source_at
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
@@ -102,9 +102,9 @@ class Job:
             places[entry.source] = TaskData(path, entry.test_share, merge)
         return {task: places.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}
 
-    def _place(self, task: str) -> DataPlace:
+    def _place(self, task: str) -> DataLocation:
         data = self._asked[task]
-        return DataPlace(cards()[task].source, data.path, data.test_share)
+        return DataLocation(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
         """The tasks whose source is trained in the form of the task's prompt."""

@@ -5,7 +5,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from kodata.scored import opened
+from kodata.scored import opened_thought
 from kotune import layout
 from kotune.errors import StageError
 from kotune.models import generation, sizes
@@ -95,7 +95,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
                 if self.batch_size_per_gpu < size:  # it ran out of memory
                     self.most = self.batch_size_per_gpu
                 for number, answer in zip(numbers, found, strict=True):
-                    answers[number] = opened(requests[number].args[0]) + answer
+                    answers[number] = opened_thought(requests[number].args[0]) + answer
             self.batch_size_per_gpu = reading
             return answers
 

@@ -84,7 +84,7 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Trainin
     yield from _told(keep_metrics_until(metrics, step))
     if not step:  # a kill may have left a part of the tokenized data, which Axolotl would not check
         shutil.rmtree(root / PREPARED, ignore_errors=True)
-    with drafts.fresh(root / TRAIN_LOG) as log:
+    with drafts.open_new(root / TRAIN_LOG) as log:
         child = tether.start(
             command(root, launcher, is_lean), root, log, over=surroundings(launcher)
         )

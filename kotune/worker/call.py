@@ -53,7 +53,7 @@ def temporary(room: str) -> Iterator[Path]:
 
 def _run(room: str, root: Path, arguments: str) -> int:
     """Run a job in a separate process and return its exit code."""
-    with drafts.fresh(root / f"{room}.log") as out:
+    with drafts.open_new(root / f"{room}.log") as out:
         command = [*tether.PYTHON, "-m", "kotune.worker.jobs", room]
         child = tether.start(command, root, out, stdin=subprocess.PIPE)
         try:

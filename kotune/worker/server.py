@@ -104,7 +104,7 @@ def _job(job: str, root: str, arguments: str) -> int:
     from kotune.worker import jobs
 
     try:
-        with drafts.fresh(Path(root, f"{job}.log")) as log:
+        with drafts.open_new(Path(root, f"{job}.log")) as log:
             for number in (1, 2):
                 os.dup2(log.fileno(), number)
         os.chdir(root)

@@ -1,9 +1,8 @@
-"""The functions behind aihub_dialogue_ko.yaml: lm_eval loads this file by its path, from wherever
-it runs.
+"""The functions of aihub_dialogue_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record (guid, group, messages, topic), with the four `choices`. The wrong ones are
-last turns of other dialogues of the same set: as the right one is a last turn too, and of that set,
-neither place nor register tells it."""
+A doc is kodata's record (guid, group, messages, topic) with four `choices`. The wrong choices are
+last turns of other dialogues of the same data set. So the right one cannot be recognized by its
+position in a dialogue or by its register."""
 
 import importlib.util
 import logging
@@ -14,18 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record
-from kodata.control_text import is_whole
+from kodata.control_text import is_complete
 from kodata.errors import DataError
-from kodata.scored import Splits, chosen, place, records
+from kodata.scored import Splits, likeliest, path_of, records
 
 __all__ = ["choices", "dataset", "process_results", "question", "target"]
 
 CHOICES = 4
-SEED = 42  # of which wrong turns a dialogue gets, and where the right one stands; never of a run
+SEED = 42  # for drawing the wrong choices and the order of choices; not the seed of a run
 
 
 def dataset(
@@ -37,22 +36,23 @@ def dataset(
     """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
     import datasets
 
-    found = [record for record in records(source, data_path, test_share) if is_whole(record)]
+    dialogues = [record for record in records(source, data_path, test_share) if is_complete(record)]
     pools: dict[str, list[Record]] = defaultdict(list)
-    for record in found:
+    for record in dialogues:
         pools[_set(record)].append(record)
-    docs = [doc for record in found if (doc := _doc(record, pools[_set(record)]))]
+    docs = [doc for record in dialogues if (doc := _doc(record, pools[_set(record)]))]
     if not docs:
         raise DataError(
-            f"{source}: path {place(source, data_path)}: its test part has {len(found)} dialogues,"
-            f" and no set among them {CHOICES} of different groups and last turns; give more data"
+            f"{source}: path {path_of(source, data_path)}: its test part has {len(dialogues)}"
+            f" dialogues, but no data set has {CHOICES} with different groups and last turns; give"
+            " more data"
         )
-    if few := len(found) - len(docs):
+    if skipped := len(dialogues) - len(docs):
         logging.getLogger("lm_eval").warning(
-            "aihub_dialogue_ko: %d of %d dialogues are not asked: their set has no %d other last"
-            " turns of other groups",
-            few,
-            len(found),
+            "aihub_dialogue_ko: %d of %d dialogues are not scored: their data set does not have %d"
+            " other last turns in other groups",
+            skipped,
+            len(dialogues),
             CHOICES - 1,
         )
     return {"test": datasets.Dataset.from_list(docs)}
@@ -63,30 +63,29 @@ def _set(record: Record) -> str:
 
 
 def _doc(record: Record, pool: list[Record]) -> Record | None:
-    """The record with its choices, which depend on the pool but not on --limit; None where the pool
-    has too few."""
+    """The record with its choices, which depend on the pool but not on --limit. None if the pool
+    has too few other answers."""
     rng = random.Random(f"{SEED} {record['guid']}")
-    offered = [answer(record)]
-    for other in _shuffled(pool, rng):
-        if group(other) != group(record) and answer(other) not in offered:
-            offered.append(answer(other))
-        if len(offered) == CHOICES:
-            rng.shuffle(offered)
-            return {key: record[key] for key in ("guid", "group", "messages", "topic")} | {
-                "choices": offered
-            }
+    answers = [answer(record)]
+    for other in _random_order(pool, rng):
+        if group(other) != group(record) and answer(other) not in answers:
+            answers.append(answer(other))
+        if len(answers) == CHOICES:
+            rng.shuffle(answers)
+            kept = {key: record[key] for key in ("guid", "group", "messages", "topic")}
+            return {**kept, "choices": answers}
     return None
 
 
-def _shuffled(pool: list[Record], rng: random.Random) -> Any:
-    """The pool in random order, without shuffling all of it for the few that are taken: a few
-    draws, then all."""
+def _random_order(pool: list[Record], rng: random.Random) -> Any:
+    """Yields records in random order: some random draws, which usually suffice, then the whole pool
+    shuffled."""
     yield from (rng.choice(pool) for _ in range(20 * CHOICES))
     yield from rng.sample(pool, len(pool))
 
 
 def choices(doc: Record) -> list[str]:
-    """The four turns; of a training record, which has none to choose from, the right one alone."""
+    """The four choices. A training record has no choices, so it gives only the right one."""
     return list(doc.get("choices") or [answer(doc)])
 
 
@@ -96,6 +95,5 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, float]:
-    """Whether the right turn is the likeliest. Raises ValueError where a model gives no finite
-    number."""
-    return {"acc": float(chosen(doc, results) == target(doc))}
+    """Whether the right turn is the likeliest. Raises ValueError if a likelihood is not finite."""
+    return {"acc": float(likeliest(doc, results) == target(doc))}

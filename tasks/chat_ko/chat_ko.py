@@ -1,14 +1,14 @@
-"""The functions behind chat_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions of chat_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, group, messages. The question is all before the last turn, as one
-user's turn."""
+A doc is kodata's record: guid, group, messages. The prompt has all turns before the last one, as a
+single user turn."""
 
 import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.chat import answer, question
@@ -19,13 +19,13 @@ __all__ = ["answer", "dataset", "process_results", "question"]
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
-    """exact_match: the same characters, white space counted as one space. chrf: sacrebleu's chrF2
-    of this answer, 0-1: characters 1- to 6-grams. Popović 2015, https://aclanthology.org/W15-3049.
-    Thoughts are no part of an answer."""
+    """exact_match: the same characters, with any white space as one space. chrf: sacrebleu's chrF2
+    with character 1- to 6-grams, between 0 and 1. Popović 2015, https://aclanthology.org/W15-3049.
+    Thoughts are not part of an answer."""
     import sacrebleu
 
-    said, expected = (
-        " ".join(clean(text).split()) for text in (final_answer(results[0]) or "", answer(doc))
+    text, expected = (
+        " ".join(clean(each).split()) for each in (final_answer(results[0]) or "", answer(doc))
     )
-    score = sacrebleu.sentence_chrf(said, [expected]).score
-    return {"exact_match": float(said == expected), "chrf": score / 100}
+    score = sacrebleu.sentence_chrf(text, [expected]).score
+    return {"exact_match": float(text == expected), "chrf": score / 100}

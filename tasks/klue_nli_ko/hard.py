@@ -1,10 +1,10 @@
 """Writes hard_guids.txt, the items behind acc_hard: python -m kotune_tasks.klue_nli_ko.hard
 [FOLDER]
 
-They are the items of KLUE-NLI's dev file that a classifier gets wrong which sees the hypothesis
-alone and is trained on the official train file: what is left is not to be guessed from a word such
-as 않. FOLDER is a local copy, else the hub. The same scikit-learn gives the same file; another
-version may differ in some items near the line."""
+These are the items of KLUE-NLI's dev file that a hypothesis-only classifier, trained on the
+official train file, gets wrong. They cannot be guessed from a word such as 않. FOLDER is a local
+copy; without it, the hub is read. The same version of scikit-learn gives the same file; another
+version may differ in items near the decision boundary."""
 
 import sys
 from importlib.metadata import version
@@ -19,12 +19,11 @@ FILE = Path(__file__).with_name("hard_guids.txt")
 
 
 def rendered(path: str | None) -> str:
-    """The file's text: a header that says how it was made, and a guid a line."""
+    """The text of the file: a header that describes how it was made, then one guid per line."""
     test = list(records_of(klue_nli.read("test", path)))
-    said = Classifier(records_of(klue_nli.read("train", path)), "hypothesis_only").predict(test)
-    wrong = [
-        record["guid"] for record, label in zip(test, said, strict=True) if label != record["label"]
-    ]
+    classifier = Classifier(records_of(klue_nli.read("train", path)), "hypothesis_only")
+    predictions = zip(test, classifier.predict(test), strict=True)
+    wrong = [record["guid"] for record, label in predictions if label != record["label"]]
     header = (
         "# Items of KLUE-NLI v1.1's dev file (Park et al. 2021, CC BY-SA 4.0) that a"
         " classifier of the hypothesis alone\n"

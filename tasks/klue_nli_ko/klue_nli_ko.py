@@ -1,8 +1,7 @@
-"""The functions behind klue_nli_ko.yaml: lm_eval loads this file by its path, from wherever it
-runs.
+"""The functions of klue_nli_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, source, premise, hypothesis, label and, where the data tells it,
-agreement. The choices stand in the order of kodata's LABELS."""
+A doc is kodata's record: guid, source, premise, hypothesis, label, and agreement if the data have
+it. The choices are in the order of kodata's LABELS."""
 
 import importlib.util
 import math
@@ -11,13 +10,13 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, question
 from kodata.metrics.metrics import aggregation
 from kodata.metrics.resampling import Ingredients
-from kodata.scored import chosen, dataset
+from kodata.scored import dataset, likeliest
 
 __all__ = [
     "choices",
@@ -46,7 +45,7 @@ BREAKDOWNS = frozenset(
 
 
 def choices(doc: Record) -> list[str]:
-    """함의, 중립, 모순: the same for every doc."""
+    """함의, 중립, 모순, for every doc."""
     return list(LABELS.values())
 
 
@@ -56,9 +55,8 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
-    """Per-item values from the three log-likelihoods. Raises ValueError where a model gives no
-    finite number."""
-    gold, predicted = target(doc), chosen(doc, results)
+    """Per-item values from the three log-likelihoods. Raises ValueError if one is not finite."""
+    gold, predicted = target(doc), likeliest(doc, results)
     acc, likelihoods = float(gold == predicted), [likelihood for likelihood, _ in results]
     return {
         "acc": acc,
@@ -71,8 +69,8 @@ def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingre
 
 
 def brier(gold: int, likelihoods: Sequence[float]) -> float:
-    """Squared distance of the choices' probabilities from the truth: 0 is certain and right, 2
-    certain and wrong, 2/3 an even guess among three. Brier 1950,
+    """The Brier score: the squared distance of the choices' probabilities from the right answer. 0
+    is certain and right, 2 certain and wrong, 2/3 an even guess among three. Brier 1950,
     doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
     return sum(
         (share - (choice == gold)) ** 2 for choice, share in enumerate(probabilities(likelihoods))
@@ -80,23 +78,22 @@ def brier(gold: int, likelihoods: Sequence[float]) -> float:
 
 
 def probabilities(likelihoods: Sequence[float]) -> list[float]:
-    """How likely each choice is among them: softmax."""
+    """The probabilities of the choices, which sum to 1: the softmax of the log-likelihoods."""
     top = max(likelihoods)
     weights = [math.exp(likelihood - top) for likelihood in likelihoods]
     return [weight / sum(weights) for weight in weights]
 
 
 def breakdowns(doc: Record) -> frozenset[str]:
-    """The kinds of item that a doc is one of: its text's source, how many of its five votes are its
-    label, hard or not. A source that is neither KLUE-NLI's nor the sample's has no metric of its
-    own."""
+    """The metrics for parts of the data that a doc belongs to: the source of its text, the number
+    of annotators (of five) who chose its label, and hard items. Only sources of KLUE-NLI and of
+    nli_sample have a metric."""
     kinds = {f"acc_{doc['source'].lower()}", f"acc_votes_{doc.get('agreement')}"}
     return BREAKDOWNS & (kinds | {"acc_hard"} if doc["guid"] in hard_guids() else kinds)
 
 
 @cache
 def hard_guids() -> frozenset[str]:
-    """The items of KLUE-NLI's dev file that a classifier of the hypothesis alone gets wrong
-    (hard.py)."""
+    """The items of KLUE-NLI's dev file that a hypothesis-only classifier gets wrong (hard.py)."""
     lines = HARD.read_text(encoding="utf-8").splitlines()
     return frozenset(line for line in lines if not line.startswith("#"))

@@ -1,8 +1,7 @@
-"""The functions behind klue_nli_ko_gen.yaml: lm_eval loads this file by its path, from wherever it
-runs.
+"""The functions of klue_nli_ko_gen.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record, as in klue_nli_ko; here the model writes its answer, after a thought if it
-thinks."""
+A doc is kodata's record, as in klue_nli_ko. Here the model writes its answer, after a thought if it
+is a reasoning model."""
 
 import importlib.util
 import re
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, answer, question
@@ -22,23 +21,23 @@ __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]
 
 macro_f1 = aggregation("macro_f1")
 WORDS = list(LABELS.values())
-# characters: what is longer argues, or is a thought that the template opened and that was cut off
+# Characters. A longer text is an argument, or an unfinished thought that the template opened.
 LONGEST = 300
 _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but not 포함의
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """Per-item values. What is no valid answer is wrong; an item without a thought is not asked how
-    long it is and in which language."""
-    said, thinking, gold = final_answer(results[0]), thought(results[0]), WORDS.index(answer(doc))
-    told, mentioned = strict(said or ""), flexible(said or "")
+    """Per-item values. An invalid answer is wrong. Length and language of the thought are omitted
+    for an item without a thought."""
+    text, thinking, gold = final_answer(results[0]), thought(results[0]), WORDS.index(answer(doc))
+    label, mentioned = strict(text or ""), flexible(text or "")
     values: Ingredients = {
-        "acc": float(told == gold),
+        "acc": float(label == gold),
         "acc_flexible": float(mentioned == gold),
-        "macro_f1": (gold, NO_ANSWER if told is None else told),
-        "invalid": float(told is None),
+        "macro_f1": (gold, NO_ANSWER if label is None else label),
+        "invalid": float(label is None),
         "invalid_flexible": float(mentioned is None),
-        "unfinished": float(said is None),
+        "unfinished": float(text is None),
         "thinking": float(bool(thinking)),
     }
     if thinking:
@@ -48,20 +47,21 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     return values
 
 
-def strict(said: str) -> int | None:
-    """The index of the word that an answer is, but for white space and signs after it; None where
-    it is no such word."""
-    end = len(said)
-    while end and not said[end - 1].isalnum():
+def strict(text: str) -> int | None:
+    """The index of the label that the answer consists of, apart from white space and punctuation
+    after it; None if it is anything else."""
+    end = len(text)
+    while end and not text[end - 1].isalnum():
         end -= 1
-    word = said[:end].lstrip()
+    word = text[:end].lstrip()
     return WORDS.index(word) if word in WORDS else None
 
 
-def flexible(said: str) -> int | None:
-    """The index of the only one of the three words that begins a word of the answer, whatever
-    follows it (중립입니다); None where none or several do, or it is longer than LONGEST: a cut
-    thought has no tag to be known by. A denial (모순이 아니다) is not understood: it counts as the
-    word."""
-    found = set(_MENTION.findall(said)) if len(said) <= LONGEST else set()
-    return WORDS.index(found.pop()) if len(found) == 1 else None
+def flexible(text: str) -> int | None:
+    """The index of the one label that a word of the answer begins with (중립입니다); None for no
+    label or several.
+
+    None for a text over LONGEST too, since an unfinished thought may have no tag. A denial (모순이
+    아니다) is not understood and counts as the label."""
+    labels = set(_MENTION.findall(text)) if len(text) <= LONGEST else set()
+    return WORDS.index(labels.pop()) if len(labels) == 1 else None

@@ -1,10 +1,9 @@
-"""The functions behind klue_nli_write_ko.yaml: lm_eval loads this file by its path, from wherever
-it runs.
+"""The functions of klue_nli_write_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record with `corpus`, the source whose train split made the judge: a classifier
-(kodata/metrics/nli_judge.py), whose word on what people wrote for the same premise and relation
-stands beside its word on the model (human_...). Without a train split nothing is said of relations
-and novelty."""
+A doc is kodata's record with `corpus`: the source whose train split the judge is fitted to. The
+judge is a classifier (kodata/metrics/nli_judge.py). It also judges what a person wrote for the same
+premise and relation (the human_... metrics). Without a train split, relations and novelty are not
+scored."""
 
 import importlib.util
 import re
@@ -12,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import klue_nli, scored
 from kodata.card import Record
@@ -25,35 +24,34 @@ from kodata.text import folded
 
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 
-rate, void = aggregation("hangul"), aggregation("void")  # all signals are summed up alike
-# A sentence on its own is asked for in no speech level.
-SIGNALS = frozenset(NAMES) - {"speech_asked"}
+rate, void = aggregation("hangul"), aggregation("void")  # all signals have the same aggregation
+SIGNALS = frozenset(NAMES) - {"speech_asked"}  # the prompt requests no speech level
 LONGEST = 1_000  # characters of an answer that are judged, five times the longest premise
 _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
 
 
 def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> Splits:
-    """The scored split, as kodata.scored.dataset() tells; each doc says which source it is from."""
-    nli_judge.prepare(source, scored.place(source, data_path))
-    found = scored.dataset(source, data_path)
-    return {split: docs.add_column("corpus", [source] * len(docs)) for split, docs in found.items()}
+    """The scored split as from kodata.scored.dataset(), with the column `corpus`."""
+    nli_judge.prepare(source, scored.path_of(source, data_path))
+    splits = scored.dataset(source, data_path)
+    return {name: docs.add_column("corpus", [source] * len(docs)) for name, docs in splits.items()}
 
 
 def question(doc: Record) -> str:
-    """What the user asks."""
+    """The prompt."""
     return klue_nli.question(doc, "write")
 
 
 def answer(doc: Record) -> str:
-    """What a person wrote."""
+    """The hypothesis that a person wrote."""
     return klue_nli.answer(doc, "write")
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """Per-item values. A sentence that is degenerate stands in no relation, whatever the classifier
-    would say; where more than a tenth are, the signals of naturalness say nothing."""
-    said = final_answer(results[0])
-    text = " ".join((said or "")[:LONGEST].split())
+    """Per-item values. A degenerate sentence has no relation, whatever the classifier predicts. If
+    more than a tenth are degenerate, the naturalness signals are void."""
+    answered = final_answer(results[0])
+    text = " ".join((answered or "")[:LONGEST].split())
     faults = {
         "empty": float(not folded(text)),
         "premise_copy": float(folded(text) == folded(doc["premise"])),
@@ -64,19 +62,19 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
         **judged(doc, text, degenerate),
         **{
             name: item
-            for name, item in items(doc["guid"], text, degenerate).items()
+            for name, item in items(doc["guid"], text, degenerate, is_cut=answered is None).items()
             if name in SIGNALS
         },
         "void": (doc["guid"], degenerate),
         **faults,
         "degenerate": float(degenerate),
-        "unfinished": float(said is None),
+        "unfinished": float(answered is None),
     }
 
 
 def judged(doc: Record, text: str, degenerate: bool) -> dict[str, float]:
-    """What the judge says of the sentence and of the one that a person wrote; nothing where there
-    is no judge."""
+    """The judge's values for the sentence and for the one that a person wrote; empty without a
+    judge."""
     judge = nli_judge.judge(doc.get("corpus"))
     if judge is None:
         return {}

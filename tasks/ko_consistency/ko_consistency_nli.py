@@ -1,10 +1,9 @@
-"""The functions behind ko_consistency_nli.yaml: lm_eval loads this file by its path, from wherever
-it runs.
+"""The functions of ko_consistency_nli.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record (guid, source, premise, hypothesis, label) with `item`, the record's own
-guid, and `prompt`, one of PROMPTS. One thing is varied at a time, so that what a model trips over
-has a name: the wording, with the labels in their usual order; the order, in the usual wording; and,
-for contradictions, which sentence is the premise."""
+A doc is kodata's record (guid, source, premise, hypothesis, label) with `item` (the record's own
+guid) and `prompt` (a key of PROMPTS). Only one thing is varied at a time, so that each metric has
+one cause: the wording with the labels in the usual order, the order of labels in the usual wording,
+and, for contradictions, which sentence is the premise."""
 
 import importlib.util
 import sys
@@ -12,15 +11,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import scored
 from kodata.card import Record
 from kodata.klue_nli import LABELS, WORDINGS, worded
 from kodata.metrics.metrics import aggregation
 from kodata.metrics.resampling import Ingredients
-from kodata.records import drawer
-from kodata.scored import Splits, chosen
+from kodata.records import make_draw
+from kodata.scored import Splits, likeliest
 
 agreement, wording_agreement, order_agreement = map(
     aggregation, ("agreement", "wording_agreement", "order_agreement")
@@ -33,16 +32,16 @@ swap_consistent, swap_contradiction = (
     aggregation("swap_contradiction"),
 )
 
-# The prompt of klue_nli_ko; the same with premise and hypothesis exchanged.
-USUAL, SWAP = ("usual", "swap")
+# The prompt of klue_nli_ko, and the same with premise and hypothesis exchanged.
+USUAL, SWAP = "usual", "swap"
 WORDED = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
-# Turned: each label is first once.
+# Rotations of the labels: each label is first once.
 ORDERED = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}
-# Name: which of WORDINGS, which of LABELS comes first.
+# For each name the index in WORDINGS, and the index of the label that comes first.
 PROMPTS = {USUAL: (0, 0), **WORDED, **ORDERED, SWAP: (0, 0)}
 UNCHANGED = (USUAL, *WORDED, *ORDERED)
 
-# Which prompts a metric compares.
+# The prompts that each metric compares.
 COMPARED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("agreement", "pair_agreement", "fleiss_kappa", "consistent_and_right"), UNCHANGED
@@ -56,21 +55,19 @@ COMPARED: dict[str, tuple[str, ...]] = {
 def dataset(
     source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object
 ) -> Splits:
-    """So many premises of the scored split, those of the lowest draws, whatever --limit says;
-    premise by premise, item by item. `data_path` as in kodata.scored.dataset()."""
+    """The docs of `premises` premises of the scored split, those with the lowest draws, so that
+    they do not depend on --limit. Docs are sorted by premise, then by item. `data_path` as in
+    kodata.scored.dataset()."""
     import datasets
 
-    found = scored.dataset(source, data_path)["test"]
+    test = scored.dataset(source, data_path)["test"]
     groups = {
         premise: list(items)
-        for premise, items in groupby(found, key=lambda record: record["premise"])
+        for premise, items in groupby(test, key=lambda record: record["premise"])
     }
-    drawn = sorted(groups, key=drawer("ko_consistency"))[:premises]
-    return {
-        "test": datasets.Dataset.from_list(
-            [doc for premise in drawn for doc in _docs(groups[premise])]
-        )
-    }
+    drawn = sorted(groups, key=make_draw("ko_consistency"))[:premises]
+    docs = [doc for premise in drawn for doc in _docs(groups[premise])]
+    return {"test": datasets.Dataset.from_list(docs)}
 
 
 def _docs(items: list[Record]) -> Iterator[Record]:
@@ -86,35 +83,35 @@ def _docs(items: list[Record]) -> Iterator[Record]:
 
 
 def question(doc: Record) -> str:
-    """What the user asks: the sentences in the doc's wording and order."""
+    """The prompt, in the doc's wording and order."""
     if doc["prompt"] == SWAP:
         doc = {**doc, "premise": doc["hypothesis"], "hypothesis": doc["premise"]}
     return worded(doc, *PROMPTS[doc["prompt"]])
 
 
 def choices(doc: Record) -> list[str]:
-    """함의, 중립, 모순: the same for every doc."""
+    """함의, 중립, 모순, for every doc."""
     return list(LABELS.values())
 
 
 def target(doc: Record) -> int:
-    """The index of the right choice. Of a contradiction turned round it is taken to be the same
-    (tasks/README.md)."""
+    """The index of the right choice. A contradiction with exchanged sentences counts as a
+    contradiction too (see tasks/README.md)."""
     return list(LABELS).index(doc["label"])
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
-    """What the doc gives to each metric that it is asked for. Raises ValueError where a model gives
-    no finite number."""
-    gold, predicted, prompt = target(doc), chosen(doc, results), doc["prompt"]
-    turned = doc["label"] == "contradiction"
-    found: Ingredients = {
+    """The doc's item for each metric that uses its prompt. Raises ValueError if a likelihood is not
+    finite."""
+    gold, predicted, prompt = target(doc), likeliest(doc, results), doc["prompt"]
+    has_swap = doc["label"] == "contradiction"
+    values: Ingredients = {
         metric: (doc["premise"], doc["item"], len(prompts), gold, predicted)
         for metric, prompts in COMPARED.items()
-        if prompt in prompts and (turned or SWAP not in prompts)
+        if prompt in prompts and (has_swap or SWAP not in prompts)
     }
     if prompt != SWAP:
-        found["acc"] = float(gold == predicted)
+        values["acc"] = float(gold == predicted)
     if prompt == USUAL:
-        found |= dict.fromkeys(("three_labels", "triple_acc"), (doc["premise"], gold, predicted))
-    return found
+        values |= dict.fromkeys(("three_labels", "triple_acc"), (doc["premise"], gold, predicted))
+    return values

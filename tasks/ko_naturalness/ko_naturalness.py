@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
@@ -24,8 +24,9 @@ rate, void = aggregation("hangul"), aggregation("void")  # all signals are summe
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """The signals, each (guid, count, out of, empty). `unfinished`: a thought was opened and not
-    closed, which counts as empty. `length` in characters. Thoughts are no part of an answer."""
+    """The faults and signals, each (guid, count, out of, empty). `unfinished`: a thought was opened
+    and not closed; such an answer counts as empty and as unended. `length` in characters. Thoughts
+    are no part of an answer."""
     finished = final_answer(results[0])
     said = finished or ""
     empty = is_empty_or_label(said)
@@ -34,5 +35,5 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
         "empty_or_label": float(empty),
         "unfinished": float(finished is None),
         "length": float(len(said)),
-        **items(doc["guid"], said, empty, doc["level"]),
+        **items(doc["guid"], said, empty, doc["level"], is_cut=finished is None),
     }

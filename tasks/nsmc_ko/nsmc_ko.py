@@ -1,6 +1,6 @@
-"""The functions behind nsmc_ko.yaml: lm_eval loads this file by its path, from wherever it runs.
+"""The functions of nsmc_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, document, label. The choices stand in the order of kodata's LABELS.
+A doc is kodata's record: guid, document, label. The choices are in the order of kodata's LABELS.
 """
 
 import importlib.util
@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it stands beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
 from kodata.metrics.resampling import Ingredients
 from kodata.nsmc import LABELS, question
-from kodata.scored import chosen, dataset
+from kodata.scored import dataset, likeliest
 
 __all__ = ["choices", "dataset", "macro_f1", "process_results", "question", "target"]
 
@@ -22,7 +22,7 @@ macro_f1 = aggregation("macro_f1")
 
 
 def choices(doc: Record) -> list[str]:
-    """부정, 긍정: the same for every doc."""
+    """부정, 긍정, for every doc."""
     return list(LABELS.values())
 
 
@@ -32,7 +32,6 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
-    """Per-item values from the two log-likelihoods. Raises ValueError where a model gives no finite
-    number."""
-    gold, predicted = target(doc), chosen(doc, results)
+    """Per-item values from the two log-likelihoods. Raises ValueError if one is not finite."""
+    gold, predicted = target(doc), likeliest(doc, results)
     return {"acc": float(gold == predicted), "macro_f1": (gold, predicted)}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kodata.metrics.naturalness.signals import FAULTS, SIGNALS
 from kotune.compare import paired
 from kotune.compare.comparison import against, comparisons, differences
 from kotune.compare.result import Result
@@ -22,6 +23,7 @@ from kotune.report.report import Report
 from kotune.report.writing import write_as
 from kotune.runs.finished import Finished, find, load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
+from kotune_tasks.card import cards
 from tests.conftest import ROOT, Cli
 from tests.finished import LLAMA, MANIFEST, PARITY, RECORD, Made, finished
 from tests.test_cli import assert_one_message
@@ -65,6 +67,22 @@ def test_holm_adjusts_over_the_primary_metrics_of_all_comparisons_and_no_others(
     assert [one.p_holm for one in primaries] == expected
     assert {one.p_holm for one in found if one.metric != "acc"} == {None}
     assert expected[0] > primaries[0].paired.p_value
+
+
+def test_signals_that_nobody_has_judged_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = load([finished(tmp_path / "a", Made(whole=True))])
+    assert "consistent_and_right" in {row.metric for row in comparisons(runs)}
+    monkeypatch.setattr("kotune.compare.comparison.SIGNALS", {"consistent_and_right"})
+    metrics = {row.metric for row in comparisons(runs)}
+    assert "acc" in metrics and "consistent_and_right" not in metrics
+
+
+def test_faults_of_naturalness_are_compared_and_its_signals_are_not() -> None:
+    assert cards()["ko_naturalness"].primary == "faulty_answers"
+    assert not {*FAULTS} & SIGNALS
+    assert {"function_profile", "pronouns", "speech_mixed"} <= SIGNALS
 
 
 def test_only_items_that_both_were_asked_are_compared_and_the_rest_is_told(tmp_path: Path) -> None:

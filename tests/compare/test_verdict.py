@@ -17,8 +17,10 @@ from kotune.compare.result import Result, titles
 from kotune.compare.verdict import doubted_by, outcome
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.words import amount, p_text
+from kotune.report.comparison_tables import criteria
 from kotune.report.sentences import notes, verdicts
 from kotune.runs.finished import Finished, load
+from kotune_tasks.card import cards
 from tests.finished import Made, finished
 
 SAY = {language: Phrases(language) for language in LANGUAGES}
@@ -132,7 +134,9 @@ def test_what_is_undefined_is_said_to_be(runs: list[Finished]) -> None:
     assert "nothing can be said" in said(runs, one_group)
 
 
-def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> None:
+def test_a_metric_that_is_no_share_keeps_its_own_unit(
+    runs: list[Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = found(
         runs,
         value_a=0.01,
@@ -143,8 +147,23 @@ def test_a_metric_that_is_no_share_keeps_its_own_unit(runs: list[Finished]) -> N
         detectable=5.0,
     )
     assert "by 4.0 points (1.2 to 11.0)" in said(runs, told)
+    no_share = replace(cards()["ko_naturalness"], scale=1)
+    monkeypatch.setitem(cards(), "ko_naturalness", no_share)
     profile = replace(told, task="ko_naturalness", metric="function_profile")
     assert "by 0.040 (0.013 to 0.110)" in said(runs, profile)  # a logarithm, whatever its size
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "People have not judged"), ("ko", "사람이 평가하지 않았습니다")]
+)
+def test_the_verdict_on_naturalness_says_that_people_have_not_judged_it(
+    runs: list[Finished], language: str, words: str
+) -> None:
+    comparison = replace(found(runs), task="ko_naturalness", metric="faulty_answers")
+    assert words in said(runs, comparison, language)
+    assert words not in said(runs, found(runs), language)
+    (table,) = criteria(Result(runs, [comparison], titles(runs), {}), SAY[language])
+    assert any(words in note for note in table.notes)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from kodata import source as find_source
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import Entry, Scored, place_of, source_at
+from kodata.prepare.entries import Entry, Scored, location_of, source_at
 
 CASES = Path(__file__).with_name("cases")
 NAMES = sorted(folder.name for folder in CASES.iterdir())
@@ -41,7 +41,7 @@ def made(name: str, out: Path) -> tuple[dict[str, Any], str]:
 
 def scored(entry: Entry) -> Scored:
     """Its own task, as a run does it."""
-    place = place_of(entry)
+    place = location_of(entry)
     task = source_at(place).CARD.task
     try:
         source_at(place).files("test", entry.path)

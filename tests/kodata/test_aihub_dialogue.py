@@ -465,7 +465,7 @@ def test_without_a_path_or_files_it_is_said_where_to_get_them(tmp_path: Path) ->
         ("a.json", b"hello", "row 1: not a JSON array of rows but 'hello'"),
         ("a.json", b"[{} {}]", "row 1: an unknown shape"),
         ("a.json", json.dumps([sns()]).encode()[:-30], "row 1: the file is cut short"),
-        ("a.json", json.dumps([sns()]).encode() + b"]", "after its end there is ']'"),
+        ("a.json", json.dumps([sns()]).encode() + b"]", "text after its end: ']'"),
         ("a.json", b'["\xff\xff"]', "neither UTF-8 nor CP949"),
         ("a.json", '[{"가나다'.encode("cp949")[:-1], "row 1: the file is cut short"),
         ("a.json", b"[" * 100_000, "nested too deeply"),
@@ -522,7 +522,7 @@ def test_a_sheet_with_a_row_far_below_is_refused_at_once(tmp_path: Path) -> None
         *((name, text.replace(b'r="3"', b'r="99999999999"')) for name, text in members),
     )
     assert (
-        "sheet Sheet: not a whole xlsx file (a row past row 1,048,576); download or copy it again"
+        "sheet Sheet: not a complete xlsx file (a row past row 1,048,576); download or copy it"
         in fault(tmp_path)
     )
 
@@ -535,7 +535,7 @@ def test_without_openpyxl_a_workbook_is_one_message(
     assert (
         fault(tmp_path)
         == f"{tmp_path / 'a.xlsx'}: reading .xlsx needs openpyxl, which the light install lacks;"
-        " README.md has the whole one"
+        " see README.md for the full install"
     )
 
 
@@ -561,7 +561,9 @@ def test_a_workbook_of_many_texts_is_one_message_in_bounded_memory(tmp_path: Pat
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Which of its two bounds ends the reader, memory or CPU time, depends on the machine.
     assert (
-        "a.xlsx: not a whole xlsx file" in told and "takes over 512 MiB" in told and len(told) < 400
+        "a.xlsx: not a complete xlsx file" in told
+        and "takes over 512 MiB" in told
+        and len(told) < 400
     ), told
     assert after - before < 64 << 10
 
@@ -591,7 +593,7 @@ def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("b.json", b"[]")
         file.filelist.extend(file.filelist[:1] * 100)
-    assert "a.zip: damaged: its members are larger than itself" in fault(tmp_path)
+    assert "a.zip: damaged: its members are larger than the file" in fault(tmp_path)
 
 
 def test_a_workbook_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
@@ -668,9 +670,7 @@ def test_the_encoding_is_told_wherever_the_pieces_end(encoding: str, size: int) 
 def test_the_columns_named_again_in_a_sheet_are_refused(tmp_path: Path) -> None:
     """With the row as a spreadsheet counts it, and however many cells the line has."""
     put(tmp_path / "a.xlsx", book([*FEELING_SHEET, [], FEELING_SHEET[0] + [None, None]]))
-    assert "a.xlsx: sheet Sheet: row 4: the names of the columns stand here again" in fault(
-        tmp_path
-    )
+    assert "a.xlsx: sheet Sheet: row 4: the row repeats the column names" in fault(tmp_path)
 
 
 def left_out(folder: Path, source: Any = aihub_dialogue) -> dict[str, int]:

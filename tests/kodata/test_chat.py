@@ -18,7 +18,7 @@ from kodata.chat.turns import UNTRAINED_END
 from kodata.control_text import SPACED, records_of
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import DataPlace, Entry, Scored
+from kodata.prepare.entries import DataLocation, Entry, Scored
 from kodata.prepare.output import SIDES, doc_of
 from kodata.scored import dataset as scored_documents
 
@@ -192,29 +192,29 @@ def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
         ),
         ({"messages": [{"role": ["user"], "content": "네"}]}, "messages.0.role is ['user']"),
         ({"messages": [U, {"role": "assistant"}]}, "messages.1.content is missing"),
-        ({"messages": [A, U]}, "messages.0.role is assistant, but here must be user"),
-        ({"messages": [{**S, "content": ""}]}, "messages has an empty system turn alone"),
+        ({"messages": [A, U]}, "messages.0.role is assistant, but must be user here"),
+        ({"messages": [{**S, "content": ""}]}, "messages has only an empty system turn"),
         (
             {"messages": [{**S, "content": ""}, U, U, A]},
-            "messages.2.role is user, but here must be assistant",
+            "messages.2.role is user, but must be assistant here",
         ),
         (
             {"messages": [U, U, A], "system": "짧게"},
-            "messages.1.role is user, but here must be assistant",
+            "messages.1.role is user, but must be assistant here",
         ),
         ({"messages": [U, {**S, "content": ""}, A]}, "messages.1.content is empty"),
         ({"messages": [U, {**A, "content": "\u200b"}]}, "messages.1.content is empty: '\\u200b'"),
         ({"prompt": "\u3164\ufe0f \u2800", "answer": "네"}, "prompt is empty"),
-        ({"messages": [U, A], "tools": 0}, "tools is 0; calls of tools"),
-        ({"messages": [U, A], "tools": "[1]"}, "tools is '[1]'; calls of tools"),
-        ({"messages": [U, S, A]}, "messages.1.role is system, but here must be assistant"),
-        ({"messages": [U, U, A]}, "messages.1.role is user, but here must be assistant: "),
+        ({"messages": [U, A], "tools": 0}, "tools is 0; tool calls"),
+        ({"messages": [U, A], "tools": "[1]"}, "tools is '[1]'; tool calls"),
+        ({"messages": [U, S, A]}, "messages.1.role is system, but must be assistant here"),
+        ({"messages": [U, U, A]}, "messages.1.role is user, but must be assistant here: "),
         ({"messages": [U, A, U]}, "messages.2.role is user, but the last turn must be assistant"),
         ({"messages": [S]}, "messages.0.role is system, but the last turn must be assistant"),
-        ({"messages": [S, A]}, "messages.1.role is assistant, but here must be user"),
+        ({"messages": [S, A]}, "messages.1.role is assistant, but must be user here"),
         (
             {"prompt": "네?", "answer": "네", "split": "tset"},
-            "split is 'tset'; leave it out or say which; did you mean test?",
+            "split is 'tset'; name a split, or leave it out; did you mean test?",
         ),
         (
             {"prompt": "네?", "answer": "네", "guid": 1.5},
@@ -247,9 +247,7 @@ def test_a_missing_path_folder_or_file_says_what_must_lie_there(tmp_path: Path) 
     with pytest.raises(DataError, match="no split 'dev'; known: test, train, validation"):
         list(chat.read("dev", tmp_path))
     put(tmp_path, {}, name="train.jsonl.gz")
-    with pytest.raises(
-        DataError, match=r"train\.jsonl and train\.jsonl\.gz are both there; keep one"
-    ):
+    with pytest.raises(DataError, match=r"train\.jsonl and train\.jsonl\.gz both exist; keep one"):
         list(chat.read("train", tmp_path))
 
 
@@ -355,7 +353,7 @@ def test_a_share_is_refused_where_chats_for_test_are_given(tmp_path: Path) -> No
     assert len(guids(tmp_path, "test")) == 1
     with pytest.raises(DataError, match="test_share, but there are chats for test; leave it out"):
         guids(tmp_path, "train", 0.2)
-    with pytest.raises(DataError, match="nsmc: test_share: it has a test part of its own"):
+    with pytest.raises(DataError, match=r"nsmc: test_share: .* own test part"):
         kodata.source("nsmc", 0.2)
 
 
@@ -459,24 +457,24 @@ def test_a_line_that_is_marked_bad_is_left_out_and_counted(
     [
         (
             {"messages": [U, A], "tools": [{"name": "weather"}]},
-            "tools is [{'name': 'weather'}]; calls of tools are not trained",
+            "tools is [{'name': 'weather'}]; tool calls are not trained",
         ),
         (
             {"messages": [U, {**A, "tool_calls": [{}]}]},
-            "messages.1: tool_calls is [{}]; calls of tools",
+            "messages.1: tool_calls is [{}]; tool calls",
         ),
         (
             {"messages": [U, {"role": "tool", "content": "맑음"}, A]},
-            "messages.1.role is tool; calls of tools",
+            "messages.1.role is tool; tool calls",
         ),
         (
             {"messages": [U, {**A, "weight": 0.5}]},
-            "messages.1: weight is 0.5; say 1 (train on it) or 0 (do not)",
+            "messages.1: weight is 0.5; set 1 (train on it) or 0 (do not)",
         ),
-        ({"prompt": "네?", "answer": "네", "weight": "0"}, "weight is '0'; say 1"),
+        ({"prompt": "네?", "answer": "네", "weight": "0"}, "weight is '0'; set 1"),
         (
             {"messages": [S, U, A], "system": "길게"},
-            "system is '길게', and messages.0 is another system turn; keep one",
+            "system is '길게', but messages.0 is another system turn; keep one",
         ),
         ({"prompt": "네?", "answer": "네", "system": 3}, "system is 3, which is not text"),
         (
@@ -495,7 +493,7 @@ def test_a_line_that_is_marked_bad_is_left_out_and_counted(
                     {"role": "assistant", "content": "<think>음</think>응", "reasoning": "음"},
                 ]
             },
-            "messages.1: reasoning and a thought in <think> tags stand beside each other; keep one",
+            "messages.1: has both reasoning and a thought in <think> tags; keep one",
         ),
     ],
 )
@@ -509,7 +507,7 @@ def test_a_guid_stands_once_in_a_split(tmp_path: Path) -> None:
     rows = [{"guid": "a", "prompt": f"질문 {number}", "answer": "네"} for number in range(2)]
     put(tmp_path, *rows)
     with pytest.raises(
-        DataError, match=r"row 2: guid 'a' stands in .*row 1 too; give each its own, or none"
+        DataError, match=r"row 2: guid 'a' is in .*row 1 too; give each row its own, or none"
     ):
         everything(tmp_path)
     put(tmp_path, rows[0])
@@ -611,7 +609,7 @@ def test_answers_that_are_emptied_are_neither_kept_for_scoring_nor_scored(tmp_pa
     data = put(tmp_path / "data", *emptied, *rows[60:])
     scored = guids(data, "test")
     assert len(scored) == 6 and not scored & {str(row["guid"]) for row in emptied}
-    place = DataPlace("chat", data)
+    place = DataLocation("chat", data)
     manifest = convert(
         [Entry("chat", "chat", data)], tmp_path / "out", 1, Scored({"chat_ko": place})
     )
@@ -650,7 +648,7 @@ def test_no_guid_is_no_guid_however_it_is_written(tmp_path: Path) -> None:
             for n, name in enumerate(["가", " 가 "])
         ),
     )
-    with pytest.raises(DataError, match="guid '가' stands in"):
+    with pytest.raises(DataError, match="guid '가' is in"):
         everything(tmp_path)
 
 
@@ -662,7 +660,7 @@ def test_rows_of_which_some_alone_have_a_group_are_refused(tmp_path: Path) -> No
     )
     with pytest.raises(
         DataError,
-        match=r"row 2 has no group, and .*row 1 has one; give each row its group, or none",
+        match=r"row 2 has no group, but .*row 1 has one; give every row a group, or none",
     ):
         everything(tmp_path)
 

@@ -21,7 +21,7 @@ from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.prepare import output
 from kodata.prepare.convert import convert, fingerprint
-from kodata.prepare.entries import Entry, place_of
+from kodata.prepare.entries import Entry, location_of
 from kodata.prepare.output import doc_of
 from kodata.reading.files import sha256
 from tests.written import LABELS, Item, klue, reviews
@@ -370,14 +370,14 @@ def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: st
 
 def test_the_fingerprint_changes_with_the_files_and_asks_no_network(data: Path) -> None:
     entry = Entry("klue_nli", path=data)
-    before = fingerprint(place_of(entry))
-    assert fingerprint(place_of(Entry("klue_nli", "write", data, samples=5))) == before
+    before = fingerprint(location_of(entry))
+    assert fingerprint(location_of(Entry("klue_nli", "write", data, samples=5))) == before
     train = data / "klue-nli-v1.1_train.json"
     os.utime(train, (1, 1))
-    assert fingerprint(place_of(entry)) == before
+    assert fingerprint(location_of(entry)) == before
     train.write_text(train.read_text(encoding="utf-8") + " ", encoding="utf-8")
-    assert fingerprint(place_of(entry)) != before
-    assert fingerprint(place_of(Entry("klue_nli"))) == f"klue/klue@{klue_nli.CARD.revision}"
+    assert fingerprint(location_of(entry)) != before
+    assert fingerprint(location_of(Entry("klue_nli"))) == f"klue/klue@{klue_nli.CARD.revision}"
 
 
 def test_validation_has_at_most_its_rows_and_what_it_does_not_need_is_counted(

@@ -164,7 +164,7 @@ def test_white_space_without_end_and_a_file_that_unpacks_to_far_more_are_refused
     tmp_path: Path,
 ) -> None:
     blank = b'{"a": 1}\n' + b"\n" * 5_000_000
-    assert "row 2: over 4,000,000 characters of nothing but white space" in fault(
+    assert "row 2: over 4,000,000 characters of white space only" in fault(
         written(tmp_path, blank, "a.jsonl")
     )
     packed = gzip.compress(json.dumps(ROWS).encode() + b" " * 50_000_000)
@@ -181,7 +181,7 @@ def test_an_arrow_file_with_offsets_beyond_its_text_is_refused(tmp_path: Path) -
     content = (tmp_path / "data.arrow").read_bytes()
     offset = (5 * 12).to_bytes(4, "little")  # of the sixth text
     assert content.count(offset) == 1
-    assert "not a whole arrow file" in fault(
+    assert "not a complete arrow file" in fault(
         written(tmp_path, content.replace(offset, b"\xff\xff\xff\x7f"), "data.arrow")
     )
 
@@ -194,8 +194,8 @@ def test_a_damaged_gzip_file_says_so_after_the_rows_that_are_whole(tmp_path: Pat
 
 def test_broken_lines_parquet_and_arrow_files_are_named(tmp_path: Path) -> None:
     assert "row 2: not valid JSON" in fault(written(tmp_path, '{"a": 1}\n{"a": \n', "data.jsonl"))
-    assert "row 1: not a whole parquet file" in fault(written(tmp_path, "PAR1", "data.parquet"))
-    assert "row 1: not a whole arrow file" in fault(written(tmp_path, "nothing", "data.arrow"))
+    assert "row 1: not a complete parquet file" in fault(written(tmp_path, "PAR1", "data.parquet"))
+    assert "row 1: not a complete arrow file" in fault(written(tmp_path, "nothing", "data.arrow"))
 
 
 def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_record_that_goes_over_millions_of_lines_is_not_gathered(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (
-        "row 1: a row of over 100,000 characters: a quote without an end?" in told
+        "row 1: a row of over 100,000 characters: is a closing quote missing?" in told
         and peak < 8_000_000
     )
     # Rows of two lines are no long one.
@@ -253,7 +253,7 @@ def test_a_key_that_stands_twice_is_refused_since_one_of_its_values_would_be_los
     text = "\n".join(rows) if name.endswith("l") else f"[{', '.join(rows)}]"
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(
-        DataError, match=f"{name}: row 2: key {key} stands twice in one object; keep one of them"
+        DataError, match=f"{name}: row 2: key {key} occurs twice in one object; keep one of them"
     ):
         list(files.rows(tmp_path / name))
     (tmp_path / name).write_text(text.replace(row, sound), encoding="utf-8")
@@ -268,7 +268,7 @@ def test_a_column_that_stands_twice_is_refused_since_one_of_its_values_would_be_
 ) -> None:
     (tmp_path / name).write_text(f"id{mark}글{mark}id\n1{mark}가{mark}2\n", encoding="utf-8")
     with pytest.raises(
-        DataError, match="row 1: column 'id' stands twice in the first line; rename or remove one"
+        DataError, match="row 1: column 'id' occurs twice in the first line; rename or remove one"
     ):
         list(files.rows(tmp_path / name))
 
@@ -284,7 +284,7 @@ def test_the_names_of_the_columns_again_are_no_row(
     file = written(tmp_path, f"id{mark}text\n1{mark}text\n{again.format(mark)}\n2{mark}나\n", name)
     with pytest.raises(
         DataError,
-        match=r"row 2: the names of the columns stand here again \(id, text\); remove the row",
+        match=r"row 2: the row repeats the column names \(id, text\); remove the row",
     ):
         list(files.rows(file))
 
@@ -294,8 +294,9 @@ def test_arrays_and_objects_beside_those_that_are_read_are_named(tmp_path: Path)
         '{"version": "1", "more": [{"a": 1}], "data": [{"a": 2}], "none": [], "about": {"by": "x"},'
         ' "data": [{"a": 3}]}'
     )
-    passed: list[str] = []
+    other_keys: list[str] = []
     assert [
-        row["a"] for row in files.rows(written(tmp_path, text, "a.json"), ("data",), passed=passed)
+        row["a"]
+        for row in files.rows(written(tmp_path, text, "a.json"), ("data",), other_keys=other_keys)
     ] == [2, 3]
-    assert passed == ["more", "about"]
+    assert other_keys == ["more", "about"]

@@ -116,7 +116,7 @@ def test_an_etag_or_commit_that_is_none_is_refused_before_anything_is_written(
         Fault("headers", headers=dict.fromkeys(names, f'"{value}"' if header == "ETag" else value))
     ]
     with pytest.raises(
-        HubDeniedError, match=r"not to be trusted: its (ETag|commit) is '.*look at HF_ENDPOINT"
+        HubDeniedError, match=r"cannot be trusted: its (ETag|commit) is '.*check HF_ENDPOINT"
     ):
         ask()
     assert [path for path in written(tmp_path) if "refs" not in path.parts] == []
@@ -178,7 +178,8 @@ def test_nobody_is_asked_over_http_and_no_redirect_leads_there(
         address(monkeypatch, "http://hub.example")
         for asked in ASK.values():
             with pytest.raises(
-                HubDeniedError, match=r"hub.example is asked over http.*; use https \(HF_ENDPOINT\)"
+                HubDeniedError,
+                match=r"hub.example would be contacted over http.*; use https \(HF_ENDPOINT\)",
             ):
                 asked()
 
@@ -208,7 +209,7 @@ def test_another_host_gets_no_token(hub: StandInHub, files: dict[tuple[str, str]
 def test_a_file_that_is_announced_too_large_is_not_begun(hub: StandInHub, size: str) -> None:
     hub.faults = [Fault("headers", headers={"X-Linked-Size": size})]
     with pytest.raises(
-        HubDeniedError, match=r"announces .* bytes, and a file may have 20,000,000,000"
+        HubDeniedError, match=r"announces .* bytes, but a file may have at most 20,000,000,000"
     ):
         klue_nli.files("test")
     assert len(hub.asked) == 1
@@ -370,7 +371,7 @@ def test_a_list_of_files_without_end_ends(hub: StandInHub, monkeypatch: pytest.M
         )
     ]
     with pytest.raises(
-        HubDeniedError, match="the hub's answers lead to over 50 requests; look at HF_ENDPOINT"
+        HubDeniedError, match="the hub's answers lead to over 50 requests; check HF_ENDPOINT"
     ):
         model_hub.fetch(MODEL)
     assert len(hub.asked) < 60
@@ -398,9 +399,7 @@ def test_what_the_hub_says_of_a_model_does_not_fill_the_memory(
             says=lambda path: files if "/tree/" in path else about,
         )
     ]
-    with pytest.raises(
-        HubDeniedError, match="the hub says over 300,000 bytes of what is to be fetched"
-    ):
+    with pytest.raises(HubDeniedError, match="answers about a repository have over 300,000 bytes"):
         model_hub.fetch(MODEL)
     assert len(hub.asked) <= 1 + 2 * pages
 
@@ -433,7 +432,7 @@ def test_a_file_below_folders_named_as_the_hubs_own_is_no_answer_about_a_model(
     monkeypatch: pytest.MonkeyPatch, mirror: str, path: str, is_about: bool
 ) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", f"https://hub.example{mirror}")
-    assert guard._is_about(mirror + path) == is_about
+    assert guard._is_about_repository(mirror + path) == is_about
 
 
 def test_a_warning_of_the_hubs_reaches_no_terminal_with_what_acts_on_it(
@@ -516,7 +515,7 @@ def test_a_child_of_kotune_asks_through_the_guard(hub: StandInHub, tmp_path: Pat
         "jobs.main('made')"
     )
     assert (
-        "kotune-error: \"the hub's answer is not to be trusted: its ETag is"
+        "kotune-error: \"the hub's answer cannot be trusted: its ETag is"
         in alone(hub, tmp_path / "home", script).stdout
     )
     assert not (tmp_path / "outside").exists()

@@ -19,7 +19,7 @@ from tests.hub import MOVING, SOURCES, Fault, StandInHub, all_files, put_officia
 pytest.importorskip("huggingface_hub")
 pytest.importorskip("datasets")
 
-FILE = klue_nli._PLACES.hub["test"]
+FILE = klue_nli._FINDER.hub["test"]
 FORM = {"klue_nli": "label", "korquad": "answer", "nsmc": "label", "naver_news": "summary"}
 
 
@@ -70,7 +70,7 @@ def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def expected(hub: StandInHub, name: str = "klue_nli", split: str = "test") -> bytes:
     """The bytes that the hub has for a split."""
-    return hub.files[str(SOURCES[name].CARD.hub_id), SOURCES[name]._PLACES.hub[split]]
+    return hub.files[str(SOURCES[name].CARD.hub_id), SOURCES[name]._FINDER.hub[split]]
 
 
 def test_the_hub_is_asked_for_these_commits_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,25 +124,25 @@ def test_what_comes_from_the_hub_is_what_the_official_files_give(
         (
             Fault(403, headers={"X-Error-Code": "GatedRepo"}),
             HubDeniedError,
-            "gated; ask for access at https://huggingface.co/datasets/klue/klue, then set HF_TOKEN",
+            "gated; request access at https://huggingface.co/datasets/klue/klue, then set HF_TOKEN",
             [],
         ),
         (
             Fault(404, headers={"X-Error-Code": "RepoNotFound"}),
             HubDeniedError,
-            "nothing there .*; check https://",
+            "not on the hub .*; check https://",
             [],
         ),
         (
             Fault(404, headers={"X-Error-Code": "EntryNotFound"}),
             HubDeniedError,
-            "nothing there",
+            "not on the hub",
             [],
         ),
         (
             Fault(404, headers={"X-Error-Code": "RevisionNotFound"}),
             HubDeniedError,
-            "nothing there",
+            "not on the hub",
             [],
         ),
         (Fault(429), HubError, r"cannot be reached \(it answered HTTP 429\); try again", [1, 2, 4]),
@@ -176,7 +176,7 @@ def test_what_comes_from_the_hub_is_what_the_official_files_give(
         (
             Fault(200),
             HubError,
-            r"cannot be reached \(no whole answer\); try again",
+            r"cannot be reached \(incomplete answer\); try again",
             [1, 2, 4],
         ),  # some other web page
         (Fault(503, method="GET"), HubError, "HTTP 503.*try again", [1, 2, 4]),
@@ -185,7 +185,7 @@ def test_what_comes_from_the_hub_is_what_the_official_files_give(
         (
             Fault("damaged", method="GET"),
             HubError,
-            "damaged on its way .* and removed; try again",
+            "damaged in transfer .* and removed; try again",
             [1, 2, 4],
         ),
     ],
@@ -244,7 +244,7 @@ def test_a_passing_fault_is_waited_out(
     hub.faults = [Fault(fault.kind, fault.times, fault.method, fault.headers)]
     assert SOURCES[name].files("test")[0].read_bytes() == expected(hub, name)
     assert waits == pauses
-    assert f"(asking again in {pauses[0]} s)" in caplog.text
+    assert f"(next try in {pauses[0]} s)" in caplog.text
 
 
 def test_a_cut_download_goes_on_where_it_was_cut_and_a_damaged_piece_is_found(
@@ -391,7 +391,7 @@ def test_the_tasks_score_what_is_on_the_hub(
         assert docs == list(source.read("test", commit)) and len(docs) == 3, name
     asked = {path.split("/resolve/")[1] for _, path in hub.asked if "/resolve/" in path}
     wanted = {
-        f"{commit or source.CARD.revision}/{source._PLACES.hub['test']}"
+        f"{commit or source.CARD.revision}/{source._FINDER.hub['test']}"
         for source in SOURCES.values()
     }
     assert asked == wanted
@@ -403,11 +403,11 @@ RECIPE = "model: quickstart-llama\ndata:\n  - source: {}\n"
 @pytest.mark.parametrize(
     ("fault", "code", "told"),
     [
-        (Fault(403, headers={"X-Error-Code": "GatedRepo"}), 1, "ask for access at"),
+        (Fault(403, headers={"X-Error-Code": "GatedRepo"}), 1, "request access at"),
         (
             Fault(404, headers={"X-Error-Code": "EntryNotFound"}),
             1,
-            "the hub has nothing there (HTTP 404)",
+            "not on the hub (HTTP 404)",
         ),
         (Fault(429, headers={"Retry-After": "3600"}), 75, "try in 3,600 seconds"),
     ],
@@ -463,7 +463,7 @@ def test_a_cache_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
 
 
 def test_a_full_cache_is_told_as_one_that_cannot_be_written() -> None:
-    told = kodata_hub.explained(
+    told = kodata_hub.explain_error(
         OSError(28, "No space left on device"), "klue/klue", "https://huggingface.co/klue/klue"
     )
     assert isinstance(

@@ -110,8 +110,8 @@ def test_text_is_composed_and_stripped(tmp_path: Path) -> None:
         ({"id": None}, "row 2 (guid missing): id is missing"),
         ({"question": 7}, "row 2 (guid 1-0): question is 7, which is not text"),
         ({"answers": None}, "row 2 (guid 1-0): answers is missing"),
-        ({"answers": []}, "answers is []; KorQuAD has one answer"),
-        ({"answers": QA["answers"] + QA["answers"]}, "KorQuAD has one answer"),  # type: ignore[operator]
+        ({"answers": []}, "answers is [], but KorQuAD has exactly one answer"),
+        ({"answers": QA["answers"] + QA["answers"]}, "KorQuAD has exactly one answer"),  # type: ignore[operator]
         ({"answers": [{"text": None}]}, "answers is [{'text': None}]"),
         ({"answers": "이하늘"}, "answers is '이하늘'"),
     ],

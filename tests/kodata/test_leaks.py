@@ -17,7 +17,7 @@ from kodata import nsmc
 from kodata.errors import DataError
 from kodata.prepare import leaks
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import DataPlace, Entry, Scored
+from kodata.prepare.entries import DataLocation, Entry, Scored
 from kodata.prepare.leaks import KINDS, NEAR, SHORTEST, TestTexts, grams, similarity
 from kodata.prepare.output import doc_of
 from kodata.prepare.prefixes import Prefixes
@@ -159,7 +159,7 @@ def made(tmp_path: Path, leaks: str) -> Any:
     )
     entry = Entry("klue_nli", "label", data)
     return convert(
-        [entry], tmp_path / "out", 1, Scored({"nsmc_ko": DataPlace("nsmc", tests)}, leaks)
+        [entry], tmp_path / "out", 1, Scored({"nsmc_ko": DataLocation("nsmc", tests)}, leaks)
     )
 
 
@@ -200,9 +200,9 @@ def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
     if not (klue.is_dir() and film.is_dir() and quiz.is_dir()):
         pytest.skip("the real KLUE-NLI, NSMC and KorQuAD files are not at ../shared/data")
     scored = {
-        "nsmc_ko": DataPlace("nsmc", film),
-        "klue_nli_ko": DataPlace("klue_nli", klue),
-        "korquad_ko": DataPlace("korquad", quiz),
+        "nsmc_ko": DataLocation("nsmc", film),
+        "klue_nli_ko": DataLocation("klue_nli", klue),
+        "korquad_ko": DataLocation("korquad", quiz),
     }
 
     def leaks(
@@ -221,10 +221,12 @@ def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
         **others,
     }
     assert {"source": "nsmc", "task": "klue_nli_ko", "texts": 82} in between
-    only_klue = Scored({"klue_nli_ko": DataPlace("klue_nli", klue)})
+    only_klue = Scored({"klue_nli_ko": DataLocation("klue_nli", klue)})
     film_leaks, between = leaks(Entry("nsmc", "label", film), only_klue)
     assert (film_leaks, between) == ({}, [{"source": "nsmc", "task": "klue_nli_ko", "texts": 82}])
-    own_leaks, _ = leaks(Entry("nsmc", "label", film), Scored({"nsmc_ko": DataPlace("nsmc", film)}))
+    own_leaks, _ = leaks(
+        Entry("nsmc", "label", film), Scored({"nsmc_ko": DataLocation("nsmc", film)})
+    )
     assert own_leaks == {
         ("nsmc_ko", kind): n
         for kind, n in (("exact", 637), ("folded", 897), ("near", 12), ("inside", 27))

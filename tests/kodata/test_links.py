@@ -53,7 +53,7 @@ def test_a_link_leads_to_a_file_of_its_kind_or_stays_in_its_folder(
         (data / name).symlink_to(target)
         with pytest.raises(
             DataError,
-            match=f"{name}: a link to .*, which by its name is no {Path(name).suffix} file",
+            match=f"{name}: a link to .*, which is not a {Path(name).suffix} file",
         ) as told:
             found(source, data)
         assert "열쇠" not in str(told.value) and "\n" not in str(told.value)
@@ -64,7 +64,7 @@ def test_a_link_leads_to_a_file_of_its_kind_or_stays_in_its_folder(
         (data / name).symlink_to(hidden / f"config{Path(name).suffix}")
         with pytest.raises(
             DataError,
-            match=f"{name}: a link to .*, which by its name is no file of data but one of",
+            match=f"{name}: a link to .* in a hidden folder",
         ):
             found(source, data)
         (data / name).unlink()
@@ -114,6 +114,6 @@ def test_a_link_to_a_test_part_that_is_not_there_is_no_missing_test_part(tmp_pat
     (tmp_path / "test.jsonl").symlink_to(tmp_path / "large" / "test.jsonl")
     for split in kodata.chat.SPLITS:
         with pytest.raises(
-            DataError, match=r"test\.jsonl: a link to .*large/test\.jsonl, which is not there"
+            DataError, match=r"test\.jsonl: a link to .*large/test\.jsonl, which does not exist"
         ):
             kodata.chat.files(split, tmp_path)

@@ -111,8 +111,8 @@ def test_text_is_composed_and_what_is_not_known_is_left_out(tmp_path: Path) -> N
             "row 1 (guid https://example.org/article/1): summary is missing",
         ),
         (text(ROW, columns=list(ROW)[:-2]), "row 1 (guid missing): link is missing"),
-        (text(ROW) + "a,b\n", "row 2: 2 columns, not these 7 (date, category"),
-        (text(ROW, ROW)[:-20], "row 2: 6 columns, not these 7"),
+        (text(ROW) + "a,b\n", "row 2: 2 columns instead of 7 (date, category"),
+        (text(ROW, ROW)[:-20], "row 2: 6 columns instead of 7"),
         (
             text(ROW) + 'a,b,c,d,"e',
             (

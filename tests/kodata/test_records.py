@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kodata.records import drawer
+from kodata.records import make_draw
 from kodata.text import clean, unspaced
 from tests.written import cleaned
 
@@ -39,14 +39,14 @@ def test_unspaced_text_has_one_case_and_no_white_space(text: str) -> None:
 
 @given(st.integers(0, 2**32 - 1) | st.text(max_size=9), st.text())
 def test_a_draw_follows_from_seed_and_text_alone(seed: int | str, text: str) -> None:
-    drawn = drawer(seed)(text)
+    drawn = make_draw(seed)(text)
     assert 0 <= drawn < 1
-    assert drawer(seed)(text) == drawn
+    assert make_draw(seed)(text) == drawn
 
 
 def test_draws_are_even_and_those_of_two_seeds_independent() -> None:
     texts = [f"문장 {number}" for number in range(20_000)]
-    first, second = ([drawer(seed)(text) for text in texts] for seed in (1, 2))
+    first, second = ([make_draw(seed)(text) for text in texts] for seed in (1, 2))
     assert abs(sum(first) / len(first) - 0.5) < 0.01
     assert sum(drawn < 0.05 for drawn in first) == pytest.approx(1_000, rel=0.1)
     assert sum(a < 0.1 and b < 0.1 for a, b in zip(first, second, strict=True)) == pytest.approx(
@@ -55,4 +55,4 @@ def test_draws_are_even_and_those_of_two_seeds_independent() -> None:
 
 
 def test_draws_stay_what_they_are_from_one_machine_to_another() -> None:
-    assert drawer(42)("한국어") == pytest.approx(0.19163177912667517)
+    assert make_draw(42)("한국어") == pytest.approx(0.19163177912667517)

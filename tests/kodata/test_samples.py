@@ -15,7 +15,7 @@ from kodata import nsmc
 from kodata.card import Record, Refused
 from kodata.control_text import records_of
 from kodata.prepare import convert
-from kodata.prepare.entries import Entry, Scored, place_of
+from kodata.prepare.entries import Entry, Scored, location_of
 from tests.conftest import ROOT
 
 SAMPLES = ROOT / "kodata" / "samples"
@@ -75,7 +75,7 @@ def test_a_set_is_trained_on_whole_and_has_something_to_validate_on_with_any_see
 def test_no_training_text_stands_in_any_test_part(tmp_path: Path) -> None:
     entries = [Entry(name, kodata.SOURCES[name].FORMS[0], SAMPLES / name) for name in ROWS]
     entries.append(Entry("nli_sample"))
-    tasks = {kodata.SOURCES[entry.source].CARD.task: place_of(entry) for entry in entries}
+    tasks = {kodata.SOURCES[entry.source].CARD.task: location_of(entry) for entry in entries}
     leaks = convert.convert(entries, tmp_path, 42, Scored(tasks))["leaks"]
     assert leaks["found"] == [] and leaks["between_tests"] == []
 

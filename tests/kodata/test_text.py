@@ -11,9 +11,9 @@ from unicodedata import category, normalize
 import pytest
 
 from kodata.aihub_dialogue.archive import side
-from kodata.metrics.naturalness.scripts import leaky
+from kodata.metrics.naturalness.scripts import foreign_words
 from kodata.scored import final_answer, thought
-from kodata.text import RUN, clean, composed, content, folded, or_nothing, spaced
+from kodata.text import RUN, clean, composed, content, folded, spaced, visible_or_empty
 from tests.conftest import bounded_time
 
 MANY = 12_000  # of each of two marks: a second of unicodedata.normalize(), four for twice as many
@@ -25,7 +25,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=["marks", "letters made of marks", "mixed"])
-@pytest.mark.parametrize("of", [clean, content, spaced, folded, final_answer, thought, leaky, side])
+@pytest.mark.parametrize(
+    "of", [clean, content, spaced, folded, final_answer, thought, foreign_words, side]
+)
 def test_a_long_run_of_marks_is_put_in_order_piece_by_piece(
     of: Callable[[str], object], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,8 +105,10 @@ def test_a_text_without_anything_visible_is_empty() -> None:
     assert len(hidden) > 100
     for mark in [*hidden, "\u3164", "\uffa0", "\u2800", "\ufe0f", "\u034f"]:
         assert clean(f" {mark} ") == content(f"\n {mark}\n") == "", hex(ord(mark))
-    assert or_nothing("\u200b" * 1_000_000) == ""
-    assert all(or_nothing(chr(code)) == "" for code in range(sys.maxunicode) if chr(code).isspace())
+    assert visible_or_empty("\u200b" * 1_000_000) == ""
+    assert all(
+        visible_or_empty(chr(code)) == "" for code in range(sys.maxunicode) if chr(code).isspace()
+    )
 
 
 @pytest.mark.parametrize(

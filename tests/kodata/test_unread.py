@@ -19,7 +19,7 @@ from kodata.chat.turns import TOOLS, TRAINED
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.reading.keys import CONTROLS, KnownOfShortened, Unread, known, others
+from kodata.reading.keys import CONTROLS, KnownOfPartialRows, Unread, known, others
 from kodata.text import has_unwanted
 from tests.conftest import ROOT
 
@@ -229,9 +229,9 @@ def test_members_of_a_zip_that_no_reader_opens_are_named(tmp_path: Path) -> None
 
 def test_a_key_of_which_nothing_is_known_is_looked_into() -> None:
     unread = Unread()
-    unread.look({"name": "x", "more": {"a": 1}}, known("name", more=known()))
-    unread.look({"name": "x", "whole": {"a": 1}}, known("name", "whole"))
-    assert [*unread.told()] == [("more.a", 1)]
+    unread.count_row({"name": "x", "more": {"a": 1}}, known("name", more=known()))
+    unread.count_row({"name": "x", "whole": {"a": 1}}, known("name", "whole"))
+    assert [*unread.results()] == [("more.a", 1)]
 
 
 def test_shipped_data_have_nothing_that_is_not_read(tmp_path: Path) -> None:
@@ -274,8 +274,10 @@ def test_control_characters_are_seen_wherever_they_stand(value: object, has_some
 
 def test_a_key_is_told_however_deep_it_is_nested() -> None:
     unread = Unread()
-    unread.look({"a": nested({"b": 1}, 2_000), "c": nested("\x07", 2_000)}, known(a=known("x")))
-    assert [*unread.told()] == [
+    unread.count_row(
+        {"a": nested({"b": 1}, 2_000), "c": nested("\x07", 2_000)}, known(a=known("x"))
+    )
+    assert [*unread.results()] == [
         NotRead("a" + "[]" * 39 + "[...", 1),
         NotRead("c", 1),
         Rewritten(CONTROLS, 1),
@@ -298,7 +300,7 @@ ROWS = st.lists(
 BY_ROW = {
     "flat": known("a", "b"),
     "nested": known("a", c=known("c")),
-    "shortened": KnownOfShortened(
+    "shortened": KnownOfPartialRows(
         known("a", "b", "c", "d"), lambda row: ["cut"] if "d" in row else []
     ),
     "by the row's keys": lambda row: known("a", "b", "c") if "b" in row else known("a"),
@@ -312,7 +314,7 @@ def test_a_look_at_many_rows_tells_what_looks_at_each_tell(
 ) -> None:
     together, single = Unread(), Unread()
     for begin in range(0, len(rows), 8):
-        together.look_at(rows[begin : begin + 8], names)
+        together.count_rows(rows[begin : begin + 8], names)
     for row in rows:
-        single.look(row, names(row) if callable(names) else names)
-    assert [*together.told()] == [*single.told()]
+        single.count_row(row, names(row) if callable(names) else names)
+    assert [*together.results()] == [*single.results()]

@@ -137,7 +137,7 @@ def test_standard_errors_of_a_plain_lm_eval_run(
         ("samples_klue_nli_ko_x.jsonl", '{"doc": {}}\n', "line 1: not a sample"),
         ("samples_klue_nli_ko_x.jsonl", "", "no samples in it"),
         ("samples_klue_nli_ko_x.jsonl", "[1", "line 1: not a sample"),
-        ("results.jsonl", "{}", "not called samples_<task>_<date>.jsonl"),
+        ("results.jsonl", "{}", "samples_<task>_<date>.jsonl"),
     ],
 )
 def test_what_is_no_samples_file_is_one_message(

@@ -15,11 +15,17 @@ from tests.conftest import bounded_time
 pytest.importorskip("kiwipiepy")
 
 from benchmarks import naturalness as page
+from benchmarks import naturalness_real
+from benchmarks import naturalness_texts as battery
+from benchmarks.naturalness_checks import checks
+from benchmarks.naturalness_signals import measured
 from kodata import naturalness
 from kodata.errors import DataError
 from kodata.metrics.metrics import METRICS, VOID, aggregation
-from kodata.metrics.naturalness import fluency, references, scripts, translationese
+from kodata.metrics.naturalness import fluency, josa, references, scripts, translationese
+from kodata.metrics.naturalness.faults import is_looping, is_unended
 from kodata.metrics.naturalness.signals import (
+    FAULTS,
     LEVELS,
     LONGEST,
     NAMES,
@@ -45,26 +51,39 @@ def counts(text: str) -> dict[str, int]:
 # ---- scripts
 
 
-def test_every_leaky_line_is_found_and_no_line_with_foreign_letters_of_right() -> None:
-    rows = page.written("leaky")
-    assert sum(bool(row["leaky"]) for row in rows) >= 40
-    assert {row["script"] for row in rows} == {
-        "vietnamese",
-        "han",
-        "kana",
-        "cyrillic",
-        "latin",
-        "other",
-        "none",
-    }
-    wrong = [row["text"] for row in rows if bool(scripts.leaky(str(row["text"]))) != row["leaky"]]
-    assert wrong == []
+def test_lines_of_the_earlier_version_are_still_read_rightly() -> None:
+    rows = [row for row in battery.read_rows("scripts") if row["guid"].startswith(battery.EARLIER)]
+    assert len(rows) == 80
+    assert [
+        row["text"] for row in rows if bool(scripts.foreign_words(row["text"])) != row["fault"]
+    ] == []
 
 
-def test_no_premise_of_klue_is_taken_for_leaky(real_klue: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("feedback을 주세요.", ["feedback을"]),
+        ("오늘 meeting이 있어요.", ["meeting이"]),
+        ("이 일은 매우 important 합니다.", ["important"]),
+        ("매우 important합니다. very 중요해요.", ["important합니다.", "very"]),
+        ("python으로 만들고 git으로 올렸다.", []),
+        ("iPhone을 들고 Seoul역에서 만나요.", []),
+        ("Lord of the Rings를 봤다.", []),
+        ("'important'는 \"중요하다\"라는 뜻이다.", []),
+        ("영어로는 how are you라고 묻는다.", []),
+        ("`for` 문을 쓴다.\n```\nfor x in items: print(x)\n```", []),
+        ('친구가 "오늘 meeting이 있어."라고 했다.', ["meeting이"]),
+        ("main.py와 config.json을 고친다.", []),
+    ],
+)
+def test_english_words_are_told_from_names_code_and_quotes(text: str, words: list[str]) -> None:
+    assert scripts.foreign_words(text) == words
+
+
+def test_no_premise_of_klue_has_a_foreign_word(real_klue: Path) -> None:
     premises = references.native(real_klue.parent, "test")
     assert len(premises) == 1_000
-    assert [premise for premise in premises if scripts.leaky(premise)] == []
+    assert [premise for premise in premises if scripts.foreign_words(premise)] == []
 
 
 @pytest.mark.parametrize(
@@ -82,8 +101,8 @@ def test_hangul_is_a_share_of_letters(text: str, share: tuple[int, int]) -> None
     assert scripts.hangul(text) == share
 
 
-def test_only_the_words_with_the_leak_are_told() -> None:
-    assert scripts.leaky("요즘은 다양한 lĩnh vực에서 컴퓨터(computer)를 쓴다. (必要)") == [
+def test_the_words_in_a_foreign_script_are_returned() -> None:
+    assert scripts.foreign_words("요즘은 다양한 lĩnh vực에서 컴퓨터(computer)를 쓴다. (必要)") == [
         "lĩnh",
         "vực에서",
     ]
@@ -99,8 +118,8 @@ def test_the_model_is_a_probability_distribution() -> None:
         chr(code) for code in [*range(0x20, 0x7F), *range(0x3131, 0x318F), *range(0xAC00, 0xD7A4)]
     ]
     for before in ("", "이", "이 영화 정말 재미있"):
-        chances = fluency.chances("".join(f"\n{before}{letter}" for letter in letters))
-        assert 0.95 < chances[len(before) + 1 :: len(before) + 2].sum() < 1.001
+        probabilities = fluency.probabilities("".join(f"\n{before}{letter}" for letter in letters))
+        assert 0.95 < probabilities[len(before) + 1 :: len(before) + 2].sum() < 1.001
 
 
 def test_a_sentence_is_likelier_than_its_letters_in_another_order() -> None:
@@ -115,7 +134,7 @@ def test_a_sentence_is_likelier_than_its_letters_in_another_order() -> None:
 def test_a_tiny_model_has_the_probabilities_of_a_table_worked_by_hand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fluency, "LEAST", (1,) * fluency.ORDER)
+    monkeypatch.setattr(fluency, "MIN_COUNTS", (1,) * fluency.ORDER)
     table = fluency.train(["가나", "가다"])
     monkeypatch.setattr(fluency, "_table", lambda: table)
     first = (2 + 3 * fluency.UNSEEN) / (4 + 3)  # 가 is 2 of 4 characters, of 3 kinds
@@ -202,6 +221,79 @@ def test_spaces_that_kiwi_would_put_are_counted() -> None:
     assert translationese.respaced("") == 0
 
 
+# ---- faults by anyone's measure
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("두부을 넣고 편지을 썼다.", ["두부을", "편지을"]),
+        ("약를 먹고 술를 끊었다.", ["약를", "술를"]),
+        ("학교으로 갔다가 서울으로 왔다.", ["학교으로", "서울으로"]),
+        ("두부를 넣고 편지를 썼다. 약을 먹고 서울로 왔다.", []),
+        ("가을에 마을을 떠난 전문가는 피부과로 갔다.", []),
+        ("읽는 책과 먹는 밥, 종로와 을지로.", []),
+        ("KBS을 본다. 3를 더한다.", []),
+        ("", []),
+    ],
+)
+def test_a_josa_in_the_wrong_form_is_found(text: str, words: list[str]) -> None:
+    assert josa.broken_josa(text) == words
+
+
+LONG = "오늘은 날씨가 좋아서 친구와 함께 공원을 한 바퀴 걷고 돌아"
+
+
+@pytest.mark.parametrize(
+    ("text", "unended"),
+    [
+        (LONG, True),
+        (f"{LONG}오면서,", True),
+        (f"{LONG}왔다", False),
+        (f"{LONG}왔다.", False),
+        (f"{LONG}왔어요 ㅎㅎ", False),
+        (f"{LONG}왔음", False),
+        (f"{LONG}왔다.\n김민수 드림", False),
+        ("1. 운동: 매일 저녁 공원을 삼십 분 걷고 돌아와서 간단한 체조", False),
+        ("1. 운동: 매일 저녁 공원을 삼십 분 걷고 돌아와서 간단한 체조를", True),
+        ("", False),
+    ],
+)
+def test_an_answer_that_stops_in_a_sentence_is_unended(text: str, unended: bool) -> None:
+    assert is_unended(text) == unended
+
+
+def test_four_words_that_occur_three_times_are_a_loop() -> None:
+    line = ["밥을", "먹고", "학교에", "갔다."]
+    assert not is_looping(line * 2)
+    assert is_looping(line * 3)
+    assert not is_looping([])
+
+
+def test_an_answer_is_faulty_if_it_has_any_fault() -> None:
+    for text, fault in [
+        ("feedback을 받았어요.", "foreign_answers"),
+        ("두부을 먹었어요.", "broken_josa_answers"),
+        (LONG, "unended_answers"),
+        ("나는 밥을 먹고 집에 갔다. " * 4, "looping_answers"),
+    ]:
+        signals = measure(text)
+        faults = {name for name in FAULTS if signals[name].amount}
+        assert faults == {fault, "faulty_answers"}, text
+        assert all(signals[name].out_of == 1 for name in FAULTS)
+    assert not any(measure("비가 와요.")[name].amount for name in FAULTS)
+    assert measure("", is_cut=True)["unended_answers"] == Signal(1, 1)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_each_check_of_a_fault_is_right_on_19_of_20_texts_that_it_flags(held_out: bool) -> None:
+    for check in checks(held_out):
+        right = sum(map(check.is_faulty, check.faulty))
+        wrong = sum(map(check.is_faulty, check.fine))
+        assert right / (right + wrong) >= 0.95, check.name
+        assert right / len(check.faulty) >= 0.7, check.name
+
+
 # ---- an answer
 
 
@@ -255,7 +347,7 @@ def test_weights_and_references_are_those_of_the_real_text(real_klue: Path) -> N
     }.items():
         assert shipped[name].pop("texts") == len(texts)
         assert shipped[name] == {
-            key: round(rate, 4) for key, rate in references.rates(map(page.measured, texts)).items()
+            key: round(rate, 4) for key, rate in references.rates(map(measured, texts)).items()
         }
 
 
@@ -265,7 +357,7 @@ def test_the_profile_is_fitted_on_text_that_no_reference_value_is_taken_from(
 ) -> None:
     assert not set(references.translated(REAL, True)) & set(references.translated(REAL, False))
     assert profile() == references.fit(
-        page.native_occurrences(REAL),
+        naturalness_real.native_occurrences(REAL),
         references.occurrences(references.translated(REAL, True)),
     )
 
@@ -298,6 +390,10 @@ def test_an_answer_without_a_sentence_is_empty_or_a_label(text: str, empty: bool
         "의 " * 50_000,
         "\ud800\x00 나 다",
         "必a가" * 33_000,
+        "ab " * 33_000,
+        "Ab cd " * 16_000,
+        "a" * 100_000,
+        "'\"`" * 33_000,
     ],
 )
 def test_any_answer_is_measured_in_bounded_time(text: str) -> None:
@@ -309,7 +405,7 @@ def test_any_answer_is_measured_in_bounded_time(text: str) -> None:
 
 
 def test_the_same_text_gives_the_same_signals() -> None:
-    text = str(page.written("pairs")[0]["natural"])
+    text = str(battery.read_rows("pairs")[0]["natural"])
     assert measure(text) == measure(text)
 
 
@@ -384,9 +480,43 @@ def test_own_prompts_need_no_level_and_absent_ones_are_told(tmp_path: Path) -> N
     ]
 
 
-def test_half_of_at_least_sixty_pairs_is_set_aside() -> None:
-    assert len(page.pairs(held_out=False)) >= 30 and len(page.pairs(held_out=True)) >= 30
-    assert abs(len(page.pairs(held_out=False)) - len(page.pairs(held_out=True))) <= 1
+@pytest.mark.parametrize(
+    ("name", "fields", "number"), [("pairs", ["fault"], 120), ("scripts", ["fault", "kind"], 200)]
+)
+def test_half_of_the_texts_is_held_out_as_drawn(name: str, fields: list[str], number: int) -> None:
+    rows = battery.read_rows(name)
+    held_out = {row["guid"] for row in rows if row["held_out"]}
+    assert held_out == battery.draw_held_out(rows, *fields)
+    assert len(held_out) == number // 2
+    assert sum(not row["guid"].startswith(battery.EARLIER) for row in rows) == number
+    assert len({row["guid"] for row in rows}) == len(rows)
+
+
+def test_the_two_texts_of_a_pair_are_of_one_length() -> None:
+    ratios = [len(row["unnatural"]) / len(row["natural"]) for row in battery.read_rows("pairs")]
+    assert all(0.8 <= ratio <= 1.25 for ratio in ratios)
+    assert 0.95 <= sum(ratios) / len(ratios) <= 1.05
+
+
+def test_the_two_texts_of_a_pair_are_of_one_speech_level() -> None:
+    for row in battery.read_rows("pairs"):
+        level = {"haera": "plain"}.get(row["level"], row["level"])
+        natural, unnatural = (
+            translationese.read(row[side]).registers for side in ("natural", "unnatural")
+        )
+        assert natural == {level}, row
+        if row["fault"] == "mixed_level":
+            assert unnatural > {"plain"}, row
+        else:
+            assert unnatural == {level}, row
+
+
+def test_pairs_have_every_fault_in_every_topic_once() -> None:
+    rows = battery.read_rows("pairs")
+    cells = [(row["fault"], row["topic"]) for row in rows]
+    assert len(set(cells)) == len(cells) == 120
+    assert len(battery.faults()) == 12
+    assert len({row["topic"] for row in rows}) == 10
 
 
 def test_the_page_says_what_is_measured_now() -> None:
@@ -401,11 +531,11 @@ def test_the_page_says_what_is_measured_on_real_text(real_klue: Path) -> None:
     assert page.filled(text, page.blocks(REAL)) == text
 
 
-@pytest.mark.parametrize("how", page.DAMAGE)
+@pytest.mark.parametrize("how", battery.DAMAGE)
 def test_damage_changes_a_text_and_is_the_same_each_time(how: Callable[..., str]) -> None:
-    found = page.damaged(how)
-    assert len(found) >= 60 and found == page.damaged(how)
-    if how in (page.lost_spaces, page.stray_spaces):
+    found = battery.damaged(how)
+    assert len(found) >= 60 and found == battery.damaged(how)
+    if how in (battery.lost_spaces, battery.stray_spaces):
         assert all(natural.replace(" ", "") == other.replace(" ", "") for natural, other in found)
 
 

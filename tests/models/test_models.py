@@ -92,11 +92,11 @@ def test_the_recipes_template_wins_over_the_presets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "code", "told"),
     [
-        (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "ask for access at"),
+        (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "request access at"),
         (
             Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}),
             1,
-            "has nothing there",
+            "not on the hub",
         ),
         (Fault(401, method="GET"), 1, "HF_TOKEN"),
         (Fault(500, method="GET"), 75, "try again"),

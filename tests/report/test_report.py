@@ -182,14 +182,14 @@ def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items(
     scores = {
         "nli_sample_ko": task_scores({"acc": metric(0.25, 900)}, {"acc": metric(0.75, 900)}),
         "ko_naturalness": task_scores(
-            {"void": metric(1, 120), "function_profile": metric(None, 0)},
-            {"void": metric(0, 120), "function_profile": metric(7, 12)},
+            {"void": metric(1, 120), "faulty_answers": metric(None, 0)},
+            {"void": metric(0, 120), "faulty_answers": metric(7, 12)},
         ),
     }
     assert score_lines(scores) == [
         "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
         (
-            "ko_naturalness function_profile: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in"
+            "ko_naturalness faulty_answers: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in"
             " the report"
         ),
     ]
@@ -425,7 +425,8 @@ def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
         {"void": metric(0.0), "genitive": metric(50.5)},
         {"void": metric(1.0), "genitive": metric(None)},
     )
-    run: Any = SimpleNamespace(scores={"ko_naturalness": entry, "nli_sample_ko": entry})
+    without = task_scores({"acc": metric(0.5)}, {"acc": metric(0.5)})
+    run: Any = SimpleNamespace(scores={"ko_naturalness": entry, "nli_sample_ko": without})
     (table,) = signals(Result([run], [], {}, {}), Phrases("en"))
     native, translated, hypotheses = (kind["genitive"] for kind in reference_values().values())
     assert native < translated
@@ -439,7 +440,7 @@ def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
         f"{hypotheses:.3f}",
     )
     assert (table.rows, table.head[:4]) == ([row], ("task", "metric", "base", "tuned"))
-    run.scores = {"nli_sample_ko": entry}
+    run.scores = {"nli_sample_ko": without}
     assert list(signals(Result([run], [], {}, {}), Phrases("ko"))) == []
 
 

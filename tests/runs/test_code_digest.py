@@ -42,7 +42,12 @@ PREPARE = ("prepare",)
 SCORING = ("render", "score")  # every task is rehearsed when a run is rendered
 HARMLESS = [
     Edit("a comment", "kodata/klue_nli.py", "\nLABELS = {", "\n# The three.\nLABELS = {"),
-    Edit("a docstring", "kodata/prepare/convert.py", "Data sets become", "Korean data sets become"),
+    Edit(
+        "a docstring",
+        "kodata/prepare/convert.py",
+        "Converts data sets",
+        "Converts Korean data sets",
+    ),
     Edit(
         "a function's docstring",
         "kotune/score/scoring.py",
@@ -53,8 +58,8 @@ HARMLESS = [
     Edit(
         "an argument's annotation",
         "kodata/klue_nli.py",
-        "form: str) -> list[Message]",
-        "form: object) -> list",
+        "question(record: Record, form: str =",
+        "question(record: Record, form: object =",
     ),
     Edit(
         "an error's words",
@@ -371,7 +376,7 @@ def test_a_module_that_moves_redoes_nothing(copied: Tree, before: dict[str, obje
 def test_a_function_that_moves_under_another_name_redoes_nothing(
     copied: Tree, before: dict[str, object]
 ) -> None:
-    moved = replaced(copied, r"\bnot_text\b", "without_text")
+    moved = replaced(copied, r"\bdescribe_non_text\b", "without_text")
     records = moved["kodata/records.py"]
     start = records.index("def without_text")
     end = records.index('    return ""\n', start) + len('    return ""\n')

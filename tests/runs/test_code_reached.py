@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 
 from kodata.prepare import convert
-from kodata.prepare.entries import DataPlace, Entry, Scored
+from kodata.prepare.entries import DataLocation, Entry, Scored
 from kotune import stages
 from kotune.display.phrases import Phrases
 from kotune.report import writing
@@ -52,7 +52,7 @@ def test_whatever_preparing_calls_is_known(tmp_path: Path) -> None:
     """The digest is made from the code as it is written; this holds it against the code as it
     runs."""
     entries = [Entry("nli_sample"), Entry("nli_sample", "write", samples=30, weight=1.5)]
-    scored = Scored({"nli_sample_ko": DataPlace("nli_sample")}, "drop")
+    scored = Scored({"nli_sample_ko": DataLocation("nli_sample")}, "drop")
     # What is cached is called once.
     convert.convert([Entry("nli_sample")], tmp_path / "first", 42, scored)
     found = called(lambda: convert.convert(entries, tmp_path / "data", 42, scored))

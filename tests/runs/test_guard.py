@@ -256,7 +256,7 @@ def test_nothing_that_is_written_follows_a_link(
     write_text(folder / "report.md", "ours")
     keep_metrics_until(folder / "metrics.jsonl", 0)
     for log in ("train.log", "parity.log"):
-        with drafts.fresh(folder / log) as file:
+        with drafts.open_new(folder / log) as file:
             file.write("ours")
     with Output(folder) as output:
         output.finish({})

@@ -99,7 +99,7 @@ def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scor
     ][:50]
     write_rows(tmp_path, neutral)
     assert found(References(tmp_path), "nli_sample_ko")[1] == Lines({}, 50, "one label")
-    with pytest.raises(DataError, match="all of 50 training rows have the label neutral"):
+    with pytest.raises(DataError, match="all 50 training rows have the label neutral"):
         Classifier(neutral, "overlap")
 
 

@@ -19,7 +19,7 @@ from kodata.errors import DataError
 from kodata.metrics.metrics import MEAN, METRICS, aggregation
 from kodata.metrics.resampling import resample, stderr, value, vectors
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import DataPlace, Entry
+from kodata.prepare.entries import DataLocation, Entry
 from kodata.prepare.leak_guard import LeakGuard
 from kodata.text import folded
 from kotune.errors import RecipeError
@@ -562,7 +562,7 @@ def test_the_shipped_groups_are_whole_and_no_question_stands_twice_or_gives_its_
 
 
 def test_what_is_for_scoring_only_is_refused_as_training_data(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="paraphrases: it is for scoring only; leave it out"):
+    with pytest.raises(DataError, match=r"paraphrases: .* for scoring only; leave it out"):
         convert([Entry("paraphrases")], tmp_path / "out", seed=1)
     assert not (tmp_path / "out").exists()
     text = "model: quickstart-llama\ndata: [{source: paraphrases}]\n"
@@ -616,7 +616,7 @@ def test_parakqcs_form_is_read_and_what_does_not_mark_one_group_is_left_out(
             "rows 1 to 10 are no group of one topic and intent",
         ),
         ([*block(1)[:9], "0\t1\t "], "row 10: sentence is empty"),
-        ([*block(1), "0\t1"], r"row 11: 2 columns, not these 3 \(topic, intent, sentence\)"),
+        ([*block(1), "0\t1"], r"row 11: 2 columns instead of 3 \(topic, intent, sentence\)"),
     ],
 )
 def test_a_damaged_file_is_one_message(tmp_path: Path, rows: list[str], told: str) -> None:
@@ -628,7 +628,7 @@ def test_a_folder_without_parakqc_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no test data there; looked for paraKQC\*\.txt"):
         questions.dataset("paraphrases", str(tmp_path))
     with pytest.raises(
-        DataError, match=r"0{40} is a commit, but it is not on the hub; give a folder"
+        DataError, match=r"0{40} is a commit, but this source is not on the hub; give a folder"
     ):
         questions.dataset("paraphrases", "0" * 40)
 
@@ -690,6 +690,6 @@ def test_the_group_names_its_tasks_for_lm_eval_and_for_a_recipe(tmp_path: Path) 
 
 
 def test_two_tasks_of_one_source_share_their_test_text_without_a_note() -> None:
-    place = DataPlace("nli_sample")
+    place = DataLocation("nli_sample")
     guard = LeakGuard({"nli_sample_ko": place, NLI: place}, "drop")
     assert guard.verdict([Entry("nli_sample")])["between_tests"] == []

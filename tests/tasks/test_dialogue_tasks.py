@@ -135,7 +135,7 @@ def test_dialogues_that_cannot_be_asked_are_told(
     every = [*aihub_dialogue.read("test", download)]
     asked = loaded("aihub_dialogue_ko").dataset("aihub_dialogue", str(download))["test"]
     assert len(asked) == len(every) - 1
-    assert f"1 of {len(every)} dialogues are not asked" in caplog.text
+    assert f"1 of {len(every)} dialogues are not scored" in caplog.text
 
 
 def test_a_training_record_is_its_own_only_choice(download: Path) -> None:
@@ -152,7 +152,7 @@ def test_too_few_dialogues_and_a_broken_model_are_errors(tmp_path: Path) -> None
     (tmp_path / "Validation" / "a.json").write_text(json.dumps([{"talk": talk}]), encoding="utf-8")
     with pytest.raises(
         DataError,
-        match=r"its test part has 1 dialogues, and no set among them 4 of different groups",
+        match=r"its test part has 1 dialogues, but no data set has 4 with different groups",
     ):
         task.dataset("aihub_dialogue", str(tmp_path))
     with pytest.raises(DataError, match=r"no path; .* https://aihub\.or\.kr"):
@@ -197,7 +197,8 @@ def test_the_chat_scores_of_one_answer(chats: Path) -> None:
 def test_a_missing_test_file_is_told_by_the_task(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"prompt": "가", "answer": "나"}', encoding="utf-8")
     with pytest.raises(
-        DataError, match=r"no test\.jsonl there, and 1 groups are too few .*; put the chats in it"
+        DataError,
+        match=r"no test\.jsonl there, and 1 groups are too few .*; put the chats to score in it",
     ):
         loaded("chat_ko").dataset("chat", str(tmp_path))
 

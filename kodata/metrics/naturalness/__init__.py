@@ -1,2 +1,2 @@
-"""Signals of natural Korean in an answer, each with what it is out of.
+"""Faults and signals of style in a Korean answer.
 What they are worth: tasks/ko_naturalness/README.md."""

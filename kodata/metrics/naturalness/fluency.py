@@ -1,12 +1,10 @@
-"""How expected a text is, character by character, under a 6-gram model of Korean reviews (NSMC,
-CC0).
+"""The probability of a text under a character 6-gram model of Korean film reviews (NSMC, CC0).
 
-    python -m kodata.metrics.naturalness.fluency FOLDER   # a folder with ratings_train.txt(.gz):
-      writes fluency.npz again
+    python -m kodata.metrics.naturalness.fluency FOLDER   # with ratings_train.txt(.gz)
 
-The shipped file holds hashes of n-grams and how often each occurred: no text can be read from it.
-It weighs what people write in film reviews, so it knows everyday words and a loose style, and finds
-official prose surprising."""
+writes fluency.npz. The file holds hashes of n-grams and how often each occurred. No text can be
+read from it. The model knows everyday words and a loose style; official prose is improbable to
+it."""
 
 import sys
 from functools import cache
@@ -20,49 +18,41 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "fluency.npz"
 ORDER = 6
-LEAST = (
-    2,
-    3,
-    4,
-    6,
-    8,
-    8,
-)  # n-grams that occur less often are left out, by order: the file stays under 2 MB
-UNSEEN = 1 / 20_000  # what any character has before one is seen
+# Rarer n-grams are dropped, by order, so that the file stays under 2 MB.
+MIN_COUNTS = (2, 3, 4, 6, 8, 8)
+UNSEEN = 1 / 20_000  # the probability of each character before any text
 _BOUNDARY = "\n"
 
 
 def bits(text: str) -> tuple[float, int]:
-    """Minus the binary logarithm of the text's probability, and its number of characters, white
-    space counted as one space: bits per character are their ratio. A text without characters is
-    (0.0, 0).
+    """(bits, characters): minus the binary logarithm of the text's probability, and its length.
+    White space counts as one space. An empty text is (0.0, 0).
 
-    Interpolated Witten-Bell (Chen and Goodman 1999, https://doi.org/10.1006/csla.1999.0128); what
-    was left out of the file counts for the next shorter context."""
+    Interpolated Witten-Bell (Chen and Goodman 1999, https://doi.org/10.1006/csla.1999.0128). The
+    mass of dropped n-grams goes to the next shorter context."""
     import numpy as np
 
     line = " ".join(text.split())
-    return float(-np.log2(chances(_BOUNDARY + line)[1:]).sum()), len(line)
+    return float(-np.log2(probabilities(_BOUNDARY + line)[1:]).sum()), len(line)
 
 
-def chances(lines: str) -> "Array":
-    """The probability of each character after what stands before it in its line; every line begins
-    with a "\\n"."""
+def probabilities(lines: str) -> "Array":
+    """The probability of each character after those before it in its line. Every line begins with
+    a "\\n"."""
     import numpy as np
 
     codes = _codes(lines)
-    found, shorter = np.full(len(codes), UNSEEN), np.full(len(codes), np.inf)
-    for grams, contexts, whole in _hashes(codes):
+    result, shorter_seen = np.full(len(codes), UNSEEN), np.full(len(codes), np.inf)
+    for grams, contexts, within_line in _hashes(codes):
         seen, total, rest = (
-            _count(keys) * whole for keys in (_key(grams), _key(contexts), _key(~contexts))
+            _count(keys) * within_line for keys in (_key(grams), _key(contexts), _key(~contexts))
         )
-        # Two hashes may meet by chance; no n-gram is without its own end.
-        shorter = seen = np.minimum(seen, shorter)
+        # Two hashes may be equal by chance; an n-gram never occurs more often than its ending.
+        shorter_seen = seen = np.minimum(seen, shorter_seen)
         known = (total > 0) & (rest > 0)
-        found = np.where(
-            known, (np.minimum(seen, total) + rest * found) / np.maximum(total + rest, 1), found
-        )
-    return found
+        interpolated = (np.minimum(seen, total) + rest * result) / np.maximum(total + rest, 1)
+        result = np.where(known, interpolated, result)
+    return result
 
 
 def _codes(text: str) -> "Array":
@@ -74,22 +64,21 @@ def _codes(text: str) -> "Array":
 
 
 def _hashes(codes: "Array") -> "list[tuple[Array, Array, Array]]":
-    """For each order: the hash of the n-gram that ends at each character, that of its context (what
-    stands before the last character; its complement names the number of characters seen after it),
-    and whether it lies within one text."""
+    """For each order, of the n-gram that ends at each character: its hash, the hash of its context
+    (all but the last character), and whether it lies within one line. The complement of a context's
+    hash is the key of the number of characters seen after it."""
     import numpy as np
 
-    at = np.arange(len(codes))
-    since = at - np.maximum.accumulate(np.where(codes == ord(_BOUNDARY), at, 0))
+    index = np.arange(len(codes))
+    line_position = index - np.maximum.accumulate(np.where(codes == ord(_BOUNDARY), index, 0))
     before = np.zeros(len(codes), dtype=np.uint64)
-    found = []
+    orders = []
     for order in range(ORDER):
         grams = _mixed(before * np.uint64(1_000_003) + codes + np.uint64(1))
-        found.append(
-            (grams, _mixed(before + np.uint64(order + 2**32)), (since >= order) & (since > 0))
-        )
+        contexts = _mixed(before + np.uint64(order + 2**32))
+        orders.append((grams, contexts, (line_position >= order) & (line_position > 0)))
         before = np.concatenate([np.zeros(1, dtype=np.uint64), grams[:-1]])
-    return found
+    return orders
 
 
 def _mixed(values: "Array") -> "Array":
@@ -108,12 +97,12 @@ def _key(hashes: "Array") -> "Array":
 
 
 def _count(keys: "Array") -> "Array":
-    """How often each key occurred, 0 where it was never kept."""
+    """How often each key occurred; 0 for a dropped one."""
     import numpy as np
 
     known, counts = _table()
-    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.asarray(np.where(known[at] == keys, counts[at], 0), dtype=np.float64)
+    index = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.asarray(np.where(known[index] == keys, counts[index], 0), dtype=np.float64)
 
 
 @cache
@@ -132,27 +121,27 @@ def _joined(planes: "Array") -> "Array":
 
 
 def _planes(values: "Array") -> "Array":
-    """Numbers by byte, so that the many zeros of the high bytes lie together and pack well."""
+    """Numbers split by byte: the many zeros of the high bytes lie together and compress well."""
     import numpy as np
 
     return np.ascontiguousarray(values.astype(np.uint32).view(np.uint8).reshape(-1, 4).T)
 
 
 def train(texts: list[str]) -> "tuple[Array, Array]":
-    """Sorted keys, and for each kept n-gram how often it occurred, for each context how often it
-    occurred with such an end, and what the next shorter context counts for: kinds of kept ends,
-    occurrences of others."""
+    """(keys, counts), sorted by key. There are three kinds of keys: an n-gram (how often it
+    occurred), a context (how often with a kept n-gram), and the complement of a context (the weight
+    of the next shorter context: kinds of kept n-grams plus occurrences of dropped ones)."""
     import numpy as np
 
     codes = _codes("".join(_BOUNDARY + " ".join(text.split()) for text in texts))
     table: dict[int, int] = {}
-    for (grams, contexts, whole), least in zip(_hashes(codes), LEAST, strict=True):
-        keys, first, counts = np.unique(grams[whole], return_index=True, return_counts=True)
-        owners, where = np.unique(contexts[whole][first], return_inverse=True)
-        kept = counts >= least
+    for (grams, contexts, within_line), min_count in zip(_hashes(codes), MIN_COUNTS, strict=True):
+        keys, first, counts = np.unique(grams[within_line], return_index=True, return_counts=True)
+        owners, owner = np.unique(contexts[within_line][first], return_inverse=True)
+        kept = counts >= min_count
         totals, ends = (
-            np.bincount(where, counts * kept),
-            np.bincount(where, np.where(kept, 1, counts)),
+            np.bincount(owner, counts * kept),
+            np.bincount(owner, np.where(kept, 1, counts)),
         )
         used = totals > 0
         for hashes, numbers in (

@@ -1,65 +1,78 @@
-"""Which script the words of a text are written in: share of Hangul, and words in which a foreign
-script leaked.
+"""Which script the words of a text are written in: the share of Hangul, and words in a foreign
+script that do not belong in a Korean text.
 
-A Korean text holds foreign letters of right: KBS는, 5km, e스포츠, 한자(漢字). What the check looks
-for is what a model does that slips into another language: lĩnh vực, 얼마나必要한, とても, 합니дa,
-important한, 습ni다."""
+Many foreign letters do belong there: KBS는, 5km, e스포츠, 한자(漢字), python으로, "thank you"라고.
+The check looks for what a model writes that slips into another language: lĩnh vực, 얼마나必要한,
+とても, 합니дa, important한, feedback을, very 중요합니다, 습ni다.
+
+An English word counts if all its letters are small, as names have capitals. Names in small letters
+are listed in names.py. How often that is right: tasks/ko_naturalness/README.md."""
 
 import re
 from functools import cache
 from unicodedata import name
 
+from kodata.metrics.naturalness.names import NAMES
 from kodata.text import composed
 
 # A gloss or a title: 한자(漢字), 초밥[すし].
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*』")
-_ADDRESS = re.compile(r"[@/\\]|www\.|\.\w+\.|\.(com|net|org|kr)\b", re.IGNORECASE)
+_CODE = re.compile(r"```.*?(```|\Z)|`[^`\n]*`", re.DOTALL)
+# A quote without Hangul mentions the foreign word; one with Hangul is somebody's speech.
+_QUOTED = re.compile(r"(\"|“|'|‘|「)[^가-힣\n\"“”'‘’「」]*(\"|”|'|’|」)")
+# Runs of words are bounded, so that a long text takes time in proportion to its length.
+_MENTIONED = re.compile(
+    r"(?<![A-Za-z'])[A-Za-z']+( [A-Za-z']+){0,8}(?=이?(라고|라는|라며|란(?![가-힣])))"
+)
+# A name of several words begins and ends with a capital: Lord of the Rings.
+_TITLE = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z'’]*( [A-Za-z'’]+){0,8} [A-Z][A-Za-z'’]*")
+_ADDRESS = re.compile(r"[@/\\#_=<>]|www\.|[A-Za-z0-9]\.[A-Za-z]", re.IGNORECASE)
 _HAN_INSIDE = re.compile(r"[가-힣][一-鿿]|[一-鿿]{2}")  # but 前장관, 美정부
 _LATIN_AFTER = re.compile(r"[가-힣]([a-z]{2,})(?![a-zA-Z0-9])")
-_LATIN_BEFORE = re.compile(r"(?<![a-zA-Z0-9])[a-z]{4,}([가-힣]+)")
-_VOWEL = re.compile("[aeiouy]")  # cg, tv and kbs, written small, are no words
-# What a foreign name may take.
-_PARTICLE = re.compile("[은는이가을를의에와과도로만랑나서까부보처마조라들님]|입니|인")
+_ENGLISH = re.compile(r"(?<![a-zA-Z0-9'’-])[a-z]{3,}(?![a-zA-Z0-9'’-])")
+_VOWEL = re.compile("[aeiouy]")  # kbs and dvd, written small, are no words
 
 
 def words(text: str) -> list[str]:
-    """What stands between white space and holds a letter."""
+    """The parts of a text between white space that hold a letter."""
     return [word for word in text.split() if any(map(str.isalpha, word))]
 
 
 def is_korean(word: str) -> bool:
-    """Whether an eojeol: a word with at least one Hangul syllable."""
+    """Whether a word is an eojeol: it has at least one Hangul syllable."""
     return any("가" <= letter <= "힣" for letter in word)
 
 
 def hangul(text: str) -> tuple[int, int]:
-    """Letters that are Hangul, and all letters."""
+    """The number of letters that are Hangul, and of all letters."""
     letters = [script(letter) for letter in text if letter.isalpha()]
     return letters.count("HANGUL"), len(letters)
 
 
-def leaky(text: str) -> list[str]:
-    """The words in which a foreign script leaked. A single capital or Greek letter, an acronym, a
-    unit, an address and what stands in brackets after a word are none."""
-    plain = _BRACKETED.sub(" ", composed(text, "NFKC"))
-    return [word for word in words(plain) if not _ADDRESS.search(word) and _is_leaky(word)]
+def foreign_words(text: str) -> list[str]:
+    """The words with a foreign script that does not belong there. Not counted: a single capital or
+    Greek letter, acronyms, units, addresses and file names, code between backticks, a gloss in
+    brackets, a quote without Hangul, a word that 라고 or 라는 mentions."""
+    plain = composed(text, "NFKC")
+    for pattern in (_CODE, _BRACKETED, _QUOTED, _MENTIONED, _TITLE):
+        plain = pattern.sub(" ", plain)
+    return [word for word in words(plain) if not _ADDRESS.search(word) and _is_foreign(word)]
 
 
-def _is_leaky(word: str) -> bool:
+def _is_foreign(word: str) -> bool:
     scripts = [script(letter) for letter in word if letter.isalpha()]
-    if (
-        any(found not in ("HANGUL", "LATIN", "CJK", "GREEK") for found in scripts)
-        or scripts.count("GREEK") > 1
-    ):
+    if not {*scripts} <= {"HANGUL", "LATIN", "CJK", "GREEK"}:
         return True
-    if _HAN_INSIDE.search(word) or any(
-        letter > "\x7f" and script(letter) == "LATIN" for letter in word
-    ):
+    if scripts.count("GREEK") > 1 or _HAN_INSIDE.search(word):
         return True
-    after, before = _LATIN_AFTER.search(word), _LATIN_BEFORE.search(word)
-    if after and _VOWEL.search(after[1]):
+    if any(letter > "\x7f" and script(letter) == "LATIN" for letter in word):
         return True
-    return bool(before and _VOWEL.search(before[0]) and not _PARTICLE.match(before[1]))
+    after = _LATIN_AFTER.search(word)
+    return any(map(_is_english, [*([after[1]] if after else []), *_ENGLISH.findall(word)]))
+
+
+def _is_english(letters: str) -> bool:
+    return bool(_VOWEL.search(letters)) and letters not in NAMES
 
 
 @cache

@@ -1,16 +1,22 @@
-"""An answer as signals of natural Korean, each a count with what it is out of, so that a score over
-answers is a ratio of sums. They stand apart on purpose: no weighing of them into one number has
-been shown to follow what people find natural."""
+"""Faults and signals of an answer, each an amount with what it is out of, so that a score over
+answers is a ratio of sums.
+
+A fault is wrong by anyone's measure. A signal describes style, and nobody has shown that more or
+less of it is better. There is no overall score: no weighing of signals has been shown to follow
+what people find natural."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from kodata import klue_nli, nsmc
 from kodata.metrics.naturalness import fluency, scripts
+from kodata.metrics.naturalness.faults import is_looping, is_unended
 from kodata.metrics.naturalness.translationese import (
     TRANSLATIONESE,
+    Reading,
     function_morphemes,
     read,
     respaced,
@@ -18,17 +24,23 @@ from kodata.metrics.naturalness.translationese import (
 from kodata.text import clean
 
 PROFILE = Path(__file__).parent / "profile.yaml"
-LONGEST = 2_000  # characters that Kiwi reads of an answer: more would cost time and change no rate
+LONGEST = 2_000  # characters of an answer that Kiwi reads; more take time and change no rate
+# Shares of answers with a fault by anyone's measure, and with any of them.
+FAULTS = (
+    "unended_answers",
+    "foreign_answers",
+    "looping_answers",
+    "broken_josa_answers",
+    "faulty_answers",
+)
 SHARES = (
     "hangul",
-    "foreign_answers",
     "repetition_4gram",
     "lm_bits_per_char",
     "kiwi_score",
     "function_profile",
 )
-# eojeol; from the third on they are TRANSLATIONESE's, named here so that a name depends on no
-# pattern
+# Per 1,000 eojeol. From the third on they are the counts of TRANSLATIONESE.
 PER_1000 = (
     "foreign_in_word",
     "spacing_errors",
@@ -47,7 +59,9 @@ PER_1000 = (
     "su_itda",
 )
 LEVELS = ("speech_mixed", "speech_clash", "speech_asked")
-NAMES = (*SHARES, *PER_1000, *LEVELS)
+NAMES = (*FAULTS, *SHARES, *PER_1000, *LEVELS)
+# Not judged: nobody has shown that more or less of these is better.
+SIGNALS = frozenset(NAMES) - {*FAULTS}
 
 _MARKDOWN = str.maketrans("|", " ", "*#`_~>")
 _LABELS = {
@@ -63,50 +77,63 @@ _LABELS = {
 
 
 class Signal(NamedTuple):
-    """A signal of one answer: the metric is the sum of the amounts over the sum of what they are
-    out of."""
+    """A signal of one answer. The metric over answers is the sum of `amount` over the sum of
+    `out_of`."""
 
     amount: float
     out_of: float
 
 
 def is_empty_or_label(text: str) -> bool:
-    """Whether an answer is nothing, a single word, or only labels of a task that the model was
-    tuned on."""
-    said = [re.sub(r"\W", "", word) for word in scripts.words(text)]
-    return len(said) < 2 or set(said) <= _LABELS
+    """Whether an answer has fewer than two words, or nothing but labels of a task that the model
+    may have been tuned on."""
+    words = [re.sub(r"\W", "", word) for word in scripts.words(text)]
+    return len(words) < 2 or set(words) <= _LABELS
 
 
-def measure(text: str, level: str = "any") -> dict[str, Signal]:
+def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Signal]:
     """Every signal of an answer to a prompt that asks for a speech level
-    (kodata.naturalness.LEVELS).
+    (kodata.naturalness.LEVELS). `is_cut`: the model was stopped before its answer.
 
-    hangul: of letters. foreign_answers: answers with a word of foreign script. repetition_4gram:
-    4-grams of words that were there before, of all. lm_bits_per_char: fluency.py. kiwi_score:
-    natural logarithm, per morpheme. function_profile: binary logarithm of how much likelier native
-    Korean is than translated Korean to use a function morpheme, per function morpheme that has a
-    reference. PER_1000: per 1,000 eojeol. speech_mixed, speech_clash: answers in several levels, in
-    a plain and a polite one, of those whose sentences end in one. speech_asked: answers in the
-    level asked for and no other, of those to prompts that ask for one."""
-    plain = clean(text).translate(_MARKDOWN).strip()
+    FAULTS: 1 for an answer with the fault. hangul: of letters. repetition_4gram: 4-grams of words
+    that occurred before, of all. lm_bits_per_char: fluency.py. kiwi_score: natural logarithm, per
+    morpheme. function_profile: binary logarithm of how much likelier native Korean is than
+    translated Korean to use a function morpheme, per function morpheme that has a reference.
+    PER_1000: per 1,000 eojeol. speech_mixed: answers in several levels; speech_clash: in a plain
+    and a polite one; both of the answers whose sentences end in a level. speech_asked: answers in
+    the requested level and no other, of those to prompts that request one."""
+    cleaned = clean(text)
+    plain = cleaned.translate(_MARKDOWN).strip()
     words = scripts.words(plain)
-    leaky = len(scripts.leaky(plain))
+    foreign = len(scripts.foreign_words(cleaned))  # before the marks of code are gone
+    beginning = _beginning(plain)
+    reading = read(beginning)
+    faults = (
+        is_cut or is_unended(plain),
+        foreign > 0,
+        is_looping(words),
+        reading.broken_josa > 0,
+    )
     return {
+        **_shares(FAULTS, (*faults, any(faults))),
         "hangul": Signal(*scripts.hangul(plain)),
-        "foreign_answers": Signal(float(leaky > 0), 1),
-        "foreign_in_word": Signal(leaky, len(words) / 1000),
+        "foreign_in_word": Signal(foreign, len(words) / 1000),
         "repetition_4gram": _repetition(words),
         "lm_bits_per_char": Signal(*fluency.bits(plain)),
-        **_read(_beginning(plain), level),
+        **_read(beginning, reading, level),
     }
 
 
+def _shares(names: Iterable[str], holds: Iterable[bool]) -> dict[str, Signal]:
+    return {name: Signal(float(is_so), 1) for name, is_so in zip(names, holds, strict=True)}
+
+
 def items(
-    guid: str, text: str, empty: bool, level: str = "any"
+    guid: str, text: str, empty: bool, level: str = "any", is_cut: bool = False
 ) -> dict[str, tuple[str, float, float, bool]]:
-    """The signals of an answer as their metrics take them (kodata.metrics.metrics): a sum over
-    answers then knows how many are empty."""
-    return {name: (guid, *part, empty) for name, part in measure(text, level).items()}
+    """The signals of an answer in the form that their metrics take (kodata.metrics.metrics). Each
+    carries whether the answer is empty, so that a sum over answers knows how many are."""
+    return {name: (guid, *part, empty) for name, part in measure(text, level, is_cut).items()}
 
 
 def _repetition(words: list[str]) -> Signal:
@@ -115,22 +142,21 @@ def _repetition(words: list[str]) -> Signal:
 
 
 def _beginning(text: str) -> str:
-    """At most LONGEST characters, in whole words where there are any."""
+    """At most LONGEST characters, cut after a whole word if there is one."""
     if len(text) <= LONGEST:
         return text
     return text[:LONGEST].rsplit(maxsplit=1)[0]
 
 
-def _read(text: str, level: str) -> dict[str, Signal]:
-    reading = read(text)
+def _read(text: str, reading: Reading, level: str) -> dict[str, Signal]:
     thousands = sum(map(scripts.is_korean, text.split())) / 1000
     counts = {name: count(reading.morphemes) for name, count in TRANSLATIONESE.items()}
     weights = [
         weight
-        for one in function_morphemes(reading.morphemes)
-        if (weight := profile().get(one)) is not None
+        for morpheme in function_morphemes(reading.morphemes)
+        if (weight := profile().get(morpheme)) is not None
     ]
-    wanted = {"haera": "plain"}.get(level, level)
+    requested = {"haera": "plain"}.get(level, level)
     return {
         "kiwi_score": Signal(reading.score, len(reading.morphemes)),
         "function_profile": Signal(sum(weights), len(weights)),
@@ -140,14 +166,14 @@ def _read(text: str, level: str) -> dict[str, Signal]:
         "speech_clash": Signal(
             float(reading.registers > {"plain"}), float(bool(reading.registers))
         ),
-        "speech_asked": Signal(float(reading.registers == {wanted}), float(level != "any")),
+        "speech_asked": Signal(float(reading.registers == {requested}), float(level != "any")),
     }
 
 
 @cache
 def profile() -> dict[str, float]:
-    """form/tag: binary logarithm of its share in native over that in translated Korean, as
-    references.py found it."""
+    """{form/tag: binary logarithm of its share in native over its share in translated Korean},
+    fitted by references.py."""
     import yaml
 
     weights: dict[str, float] = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["weights"]

@@ -1,8 +1,8 @@
-"""What Kiwi, a morphological analyser, reads in a text: its score, its spacing, what translated
-Korean has more of than native Korean, and the speech level.
+"""What Kiwi, a morphological analyser, reads in a text: its score, its spacing, its speech levels,
+and constructions that translated Korean has more of than native Korean.
 
-Each count is a number of places in the text; the version of Kiwi is in references.yaml: another may
-count otherwise."""
+A count is a number of occurrences in the text. Another version of Kiwi may count otherwise; the
+version used is in references.yaml."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from kodata.metrics.morphemes import kiwi
+from kodata.metrics.naturalness.josa import find_broken
 
 
 class Morpheme(NamedTuple):
@@ -28,7 +29,8 @@ class Reading(NamedTuple):
 
     morphemes: tuple[Morpheme, ...]
     score: float  # natural logarithm of the reading's likelihood under Kiwi's language model
-    registers: frozenset[str]  # of haeyo, hapsyo and plain, those in which its sentences end
+    broken_josa: int  # words that end in a josa whose form does not fit
+    registers: frozenset[str]  # the speech levels of its sentences: haeyo, hapsyo, plain
 
 
 PRONOUNS = ("그", "그녀", "그것", "이것", "저것", "당신")
@@ -60,21 +62,26 @@ _THING, _WAY, _MIDST = (Morpheme(form, "NNB") for form in ("것", "수", "중"))
 
 
 def read(text: str) -> Reading:
-    """The likeliest reading; the same text gives the same one."""
+    """The most probable reading of a text. The same text always gives the same one."""
     tokens, score = kiwi().analyze(text)[0]
     morphemes = tuple(Morpheme(token.form, token.tag.partition("-")[0]) for token in tokens)
-    quoted = {place for match in _QUOTED.finditer(text) for place in range(*match.span())}
-    said = [one for one, token in zip(morphemes, tokens, strict=True) if token.start not in quoted]
-    return Reading(morphemes, score, registers(said))
+    quoted = {index for match in _QUOTED.finditer(text) for index in range(*match.span())}
+    unquoted = [
+        morpheme
+        for morpheme, token in zip(morphemes, tokens, strict=True)
+        if token.start not in quoted
+    ]
+    broken = sum(1 for _ in find_broken(text, tokens))
+    return Reading(morphemes, score, broken, registers(unquoted))
 
 
 def respaced(text: str) -> int:
-    """Places where Kiwi would put a space or take one away."""
+    """The number of places where Kiwi would add or remove a space."""
     return len(_gaps(text) ^ _gaps(kiwi().space(text, reset_whitespace=False)))
 
 
 def _gaps(text: str) -> set[int]:
-    """After how many characters that are no white space there is some."""
+    """The positions of white space, each as the number of other characters before it."""
     gaps, position = set(), 0
     for word in text.split():
         position += len(word)
@@ -84,7 +91,7 @@ def _gaps(text: str) -> set[int]:
 
 # ---- speech levels
 
-# What somebody says in the text has its own level.
+# Quoted speech has a level of its own.
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'")
 _ENDINGS = (
     ("hapsyo", ("니다", "니까", "시오", "시다")),
@@ -114,31 +121,36 @@ _ENDINGS = (
 )
 
 
-def registers(found: Morphemes) -> frozenset[str]:
-    """haeyo, hapsyo and plain (해라 and 해, which go together), where a sentence ends so; endings
-    that all of them have, such as -ᆯ까, tell nothing."""
-    ends = set()
-    for one, after in pairwise([*found, Morpheme("", "SF")]):
-        if one == ("요", "JX"):
-            ends.add("haeyo")
-        elif after != ("요", "JX") and (one.tag == "EF" or (one.tag == "EC" and after.tag == "SF")):
-            ends.add(next((name for name, forms in _ENDINGS if one.form.endswith(forms)), ""))
-    return frozenset(ends - {""})
+def registers(morphemes: Morphemes) -> frozenset[str]:
+    """The speech levels in which sentences end: haeyo, hapsyo, and plain, which is 해라 and 해
+    together. An ending that all levels share, such as -ᆯ까, gives none."""
+    levels = set()
+    for morpheme, after in pairwise([*morphemes, Morpheme("", "SF")]):
+        is_ending = morpheme.tag == "EF" or (morpheme.tag == "EC" and after.tag == "SF")
+        if morpheme == ("요", "JX"):
+            levels.add("haeyo")
+        elif is_ending and after != ("요", "JX"):
+            levels.add(_level(morpheme.form))
+    return frozenset(levels - {""})
 
 
-# ---- what translated Korean has more of, each the number of places
+def _level(ending: str) -> str:
+    return next((level for level, forms in _ENDINGS if ending.endswith(forms)), "")
+
+
+# ---- constructions that translated Korean has more of: the number of occurrences of each
 
 
 def _single(holds: Callable[[Morpheme], bool]) -> Callable[[Morphemes], int]:
-    return lambda found: sum(map(holds, found))
+    return lambda morphemes: sum(map(holds, morphemes))
 
 
 def _pair(holds: Callable[[Morpheme, Morpheme], bool]) -> Callable[[Morphemes], int]:
-    return lambda found: sum(holds(left, right) for left, right in pairwise(found))
+    return lambda morphemes: sum(holds(left, right) for left, right in pairwise(morphemes))
 
 
 def _triple(holds: Callable[[Morpheme, Morpheme, Morpheme], bool]) -> Callable[[Morphemes], int]:
-    return lambda found: sum(map(holds, found, found[1:], found[2:]))
+    return lambda morphemes: sum(map(holds, morphemes, morphemes[1:], morphemes[2:]))
 
 
 def _doubly_passive(verb: Morpheme, ending: Morpheme, auxiliary: Morpheme) -> bool:
@@ -150,23 +162,23 @@ def _doubly_passive(verb: Morpheme, ending: Morpheme, auxiliary: Morpheme) -> bo
 
 
 TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
-    "pronouns": _single(lambda one: one.tag == "NP" and one.form in PRONOUNS),  # 그들 is 그 + 들
-    "self_pronouns": _single(lambda one: one.tag == "NP" and one.form in SELVES),
+    "pronouns": _single(lambda word: word.tag == "NP" and word.form in PRONOUNS),  # 그들 is 그 + 들
+    "self_pronouns": _single(lambda word: word.tag == "NP" and word.form in SELVES),
     "plural_deul": _pair(lambda noun, suffix: suffix == ("들", "XSN") and noun.tag != "NP"),
     "double_passive": _triple(_doubly_passive),
     "eui_hae": _pair(lambda josa, verb: josa.tag == "JKB" and verb.form == "의하"),
-    "compound_josa": lambda found: (
+    "compound_josa": lambda morphemes: (
         _pair(lambda josa, verb: (josa.form, verb.form) in COMPOUND and josa.tag.startswith("J"))(
-            found
+            morphemes
         )
-        + _single(lambda one: one.form in ("로부터", "으로부터"))(found)
+        + _single(lambda word: word.form in ("로부터", "으로부터"))(morphemes)
     ),
     "gajida": _pair(
         lambda josa, verb: josa.tag == "JKO" and verb.tag == "VV" and verb.form in HAVE
     ),
-    "geot": _single(lambda one: one == _THING),
-    "genitive": _single(lambda one: one.tag == "JKG"),
-    "adnominal": _single(lambda one: one.tag == "ETM"),
+    "geot": _single(lambda word: word == _THING),
+    "genitive": _single(lambda word: word.tag == "JKG"),
+    "adnominal": _single(lambda word: word.tag == "ETM"),
     "counted_of": _triple(  # 한 잔의 커피
         lambda number, unit, josa: (
             number.tag in ("MM", "NR", "SN") and unit.tag in ("NNB", "NNG") and josa.tag == "JKG"
@@ -198,12 +210,10 @@ DEPENDENT = (
 )  # and no units: 원, 명, 달러
 
 
-def function_morphemes(found: Morphemes) -> Iterator[str]:
-    """form/tag of particles, connective and adnominal endings, suffixes, auxiliaries, copulas and
-    dependent nouns.
-
-    Sentence endings, which a prompt may ask for, are left out, and pronouns, which are counted
-    apart."""
-    for one in found:
-        if one.tag.startswith(FUNCTION) or (one.tag == "NNB" and one.form in DEPENDENT):
-            yield f"{one.form}/{one.tag}"
+def function_morphemes(morphemes: Morphemes) -> Iterator[str]:
+    """The form/tag of every particle, connective or adnominal ending, suffix, auxiliary, copula and
+    dependent noun. Not of sentence endings, which a prompt may ask for, nor of pronouns, which have
+    counts of their own."""
+    for form, tag in morphemes:
+        if tag.startswith(FUNCTION) or (tag == "NNB" and form in DEPENDENT):
+            yield f"{form}/{tag}"

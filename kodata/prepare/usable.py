@@ -1,0 +1,62 @@
+"""Selects and neutralizes the usable records of a source, the same way for training and scoring.
+Everything else is counted."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import cast
+
+from kodata.card import NotRead, Record, Refused, Rewritten, SourceItem
+from kodata.control_text import are_ready, is_complete, neutralize_record
+from kodata.records import BATCH
+
+EMPTY = "empty field"
+
+
+@dataclass
+class Tally:
+    """Counts of what happened to rows: `read` by split, `dropped` by reason, `rewritten` by kind of
+    change, and `not_read` by key."""
+
+    read: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    rewritten: Counter[str] = field(default_factory=Counter)
+    not_read: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """`not_read` and `rewritten` as the manifest has them."""
+        return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
+
+
+def usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
+    """The complete records of a split, neutralized. `tally` counts rows, drops and changes."""
+    iterator = iter(items)
+    tally.read[split] += 0  # an empty split also gets a count
+    while batch := list(islice(iterator, BATCH)):
+        if are_ready(batch):
+            tally.read[split] += len(batch)
+            yield from cast(list[Record], batch)
+        else:
+            yield from _usable_records(batch, split, tally)
+
+
+def _usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
+    """Like usable_records(), checking each item by itself."""
+    for item in items:
+        if isinstance(item, NotRead):
+            tally.not_read[item.key] += item.rows
+            continue
+        if isinstance(item, Rewritten):
+            tally.rewritten[item.what] += item.rows
+            continue
+        tally.read[split] += 1
+        if isinstance(item, Refused):
+            tally.dropped[item.reason] += 1
+            continue
+        record, changes = neutralize_record(item)
+        tally.rewritten.update(changes)
+        if is_complete(record):
+            yield record
+        else:
+            tally.dropped[EMPTY] += 1
