@@ -171,15 +171,15 @@ class Scores:
         return row
 
 
-def _arms(measured_at: Sequence[Point]) -> list[str]:
-    return list(dict.fromkeys(point.arm for point in measured_at))
+def _arms(points: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(point.arm for point in points))
 
 
-def scores(task: str, found: Sequence[Point]) -> Scores:
+def scores(task: str, points: Sequence[Point]) -> Scores:
     """KotuneError if the runs share no item of the task that has the primary metric."""
     import numpy as np
 
-    columns, lines = _columns(task, found)
+    columns, lines = _columns(task, points)
     places = list(dict.fromkeys(column.place for column in columns))
     seeds = list(dict.fromkeys(column.seed for column in columns))
     name = cards()[task].primary
@@ -204,8 +204,8 @@ def scores(task: str, found: Sequence[Point]) -> Scores:
         whole[column.place, seed] = metric.finish(table.sum(axis=0))
         drawn[:, column.place, seed] = _known(paired.resampled(metric, table))
     groups = len(tables[0])
-    measured = curves.measured(whole, drawn, _slices(found), groups)
-    return Scores(task, found, lines, whole, measured, len(common), groups)
+    measured = curves.measured(whole, drawn, _slices(points), groups)
+    return Scores(task, points, lines, whole, measured, len(common), groups)
 
 
 class Column(NamedTuple):
@@ -218,38 +218,38 @@ class Column(NamedTuple):
     kind: str
 
 
-def _columns(task: str, found: Sequence[Point]) -> tuple[list[Column], tuple[str, ...]]:
+def _columns(task: str, points: Sequence[Point]) -> tuple[list[Column], tuple[str, ...]]:
     """The columns in the order of Scores.measured, and the names of the baselines."""
     columns = [
         Column(place, run.record.seed, run, "tuned")
-        for place, point in enumerate(found)
+        for place, point in enumerate(points)
         for run in point.runs
     ]
     first = columns[0].seed
-    bases = [next(point for point in found if point.arm == arm).runs[0] for arm in _arms(found)]
+    bases = [next(point for point in points if point.arm == arm).runs[0] for arm in _arms(points)]
     largest = max(
-        (point for point in found if point.arm == found[0].arm), key=lambda point: point.rows
+        (point for point in points if point.arm == points[0].arm), key=lambda point: point.rows
     ).runs[0]
     lines = tuple(largest.scores[task].references.lines)
     others = [Column(0, first, run, "base") for run in bases]
     others += [Column(0, first, largest, line) for line in lines]
-    placed = (column._replace(place=place) for place, column in enumerate(others, len(found)))
+    placed = (column._replace(place=place) for place, column in enumerate(others, len(points)))
     return [*columns, *placed], lines
 
 
-def _slices(found: Sequence[Point]) -> list[slice]:
+def _slices(points: Sequence[Point]) -> list[slice]:
     """The indices of each arm's points, which are contiguous."""
-    counts = [sum(one.arm == arm for one in found) for arm in _arms(found)]
-    return [slice(sum(counts[:at]), sum(counts[: at + 1])) for at in range(len(counts))]
+    counts = [sum(point.arm == arm for point in points) for arm in _arms(points)]
+    return [slice(sum(counts[:index]), sum(counts[: index + 1])) for index in range(len(counts))]
 
 
-def _known(found: "Array") -> "Array":
+def _known(values: "Array") -> "Array":
     """Resamples of a metric without NaN: a few NaN are replaced by the mean of the others. If too
     many are NaN, all are."""
     import numpy as np
 
     return (
-        np.where(np.isnan(found), np.nanmean(found), found)
-        if is_known(found)
-        else np.full_like(found, np.nan)
+        np.where(np.isnan(values), np.nanmean(values), values)
+        if is_known(values)
+        else np.full_like(values, np.nan)
     )
