@@ -16,7 +16,7 @@ from kotune.models import presets
 from kotune.runs.task_data import TaskData
 from kotune.score.harness import Loaded, load_task
 from kotune.score.model import harness_model, load_base
-from kotune.score.scoring import evaluated
+from kotune.score.scoring import Evaluated, evaluated
 from kotune_tasks.card import TaskCard, cards
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported
@@ -30,9 +30,6 @@ SECONDS = 240  # of all tasks with both models, on 2 cores, without the repeated
 NATS = 1e-4  # largest change of a log-likelihood by the batch size, in float32 on a CPU
 METRIC = 1e-4  # largest change of a metric
 
-# Metrics and samples, as scoring.evaluated() gives them.
-Scored = tuple[dict[str, Any], list[dict[str, Any]]]
-
 
 class Measured(NamedTuple):
     """One task with one model. `alike`: two runs with the same settings; `other`: a run with the
@@ -41,8 +38,8 @@ class Measured(NamedTuple):
     task: Loaded
     items: int
     seconds: float  # of LIMIT items, loading the data included
-    alike: tuple[Scored, Scored]
-    other: Scored | None  # None where answers are drawn: the draws depend on the batch
+    alike: tuple[Evaluated, Evaluated]
+    other: Evaluated | None  # None where answers are drawn: the draws depend on the batch
 
 
 def is_shipped(card: TaskCard) -> bool:
@@ -78,7 +75,7 @@ def measure(card: TaskCard, model: Any) -> Measured:
     folder = SAMPLES / card.source
     begun = time.monotonic()
     task = load_task(card.name, TaskData(folder if folder.is_dir() else None))
-    _, samples = score(task, model, LIMIT, BATCH_SIZE)
+    samples = score(task, model, LIMIT, BATCH_SIZE).samples
     seconds = time.monotonic() - begun
     limit = AGAIN if task.generates else LIMIT
     alike = score(task, model, limit, BATCH_SIZE), score(task, model, limit, BATCH_SIZE)
@@ -87,26 +84,26 @@ def measure(card: TaskCard, model: Any) -> Measured:
     return Measured(task, len(samples), seconds, alike, other)
 
 
-def score(task: Loaded, model: Any, limit: int, batch_size: int) -> Scored:
+def score(task: Loaded, model: Any, limit: int, batch_size: int) -> Evaluated:
     """Score the task with this batch size."""
     model.batch_size_per_gpu = batch_size
     return evaluated(task, model, limit)
 
 
-def nats_apart(one: Scored, other: Scored) -> float:
+def nats_apart(one: Evaluated, other: Evaluated) -> float:
     """The largest difference of a log-likelihood; 0 without choices."""
     pairs = zip(
-        *([sample.get("logprobs", []) for sample in samples] for _, samples in (one, other)),
+        *([sample.get("logprobs", []) for sample in each.samples] for each in (one, other)),
         strict=True,
     )
     return max((abs(a - b) for pair in pairs for a, b in zip(*pair, strict=True)), default=0.0)
 
 
-def metrics_apart(one: Scored, other: Scored) -> float:
+def metrics_apart(one: Evaluated, other: Evaluated) -> float:
     """The largest difference of a metric; infinite if only one of the two has it."""
-    if one[0].keys() != other[0].keys():
+    if one.values.keys() != other.values.keys():
         return float("inf")
-    return max(_apart(value["value"], other[0][name]["value"]) for name, value in one[0].items())
+    return max(_apart(value.value, other.values[name].value) for name, value in one.values.items())
 
 
 def _apart(one: float | None, other: float | None) -> float:
@@ -116,9 +113,10 @@ def _apart(one: float | None, other: float | None) -> float:
     return abs(one - other)
 
 
-def answers_changed(one: Scored, other: Scored) -> int:
+def answers_changed(one: Evaluated, other: Evaluated) -> int:
     """The number of items with another answer."""
-    return sum(a["prediction"] != b["prediction"] for a, b in zip(one[1], other[1], strict=True))
+    pairs = zip(one.samples, other.samples, strict=True)
+    return sum(a["prediction"] != b["prediction"] for a, b in pairs)
 
 
 def figures(name: str, rows: list[Measured]) -> list[Figure]:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from kotune.runs.finished import Finished
 from kotune.runs.folder import read_json, write_json, write_text
 from kotune.study.file import Cell, Study
+from kotune.study.running import ScoredCell
 from tests.finished import Made, finished
 
 MODELS = {"llama": "quickstart-llama", "deepseek": "quickstart-deepseek"}
-Cells = list[tuple[Cell, Finished]]
 
 
 class Grid(NamedTuple):
@@ -32,9 +32,9 @@ def rate(arm: str, rows: int) -> float:
     return limit - height * rows**-exponent
 
 
-def made(folder: Path, grid: Grid) -> tuple[Study, Cells]:
+def made(folder: Path, grid: Grid) -> tuple[Study, list[ScoredCell]]:
     """The study with all of its cells scored."""
-    found: Cells = []
+    scored: list[ScoredCell] = []
     recipe = Path("recipes/quickstart_llama.yml")
     for arm in grid.arms:
         for samples in grid.sizes:
@@ -44,14 +44,10 @@ def made(folder: Path, grid: Grid) -> tuple[Study, Cells]:
                     name = f"{arm} data.0.samples={samples} seed={seed} {learning or ''}".strip()
                     resolved: Any = RESOLVED
                     cell = Cell(recipe, (), name, arm, 0, samples, seed, choice, resolved)
-                    found.append(
-                        (
-                            cell,
-                            Finished(written(folder / name.replace(" ", "_"), cell, grid.premises)),
-                        )
-                    )
-    cells = tuple(cell for cell, _ in found)
-    return Study(Path("recipes/studies/made.yml"), cells, None, "nli_sample_ko"), found
+                    run = written(folder / name.replace(" ", "_"), cell, grid.premises)
+                    scored.append(ScoredCell(cell, Finished(run)))
+    cells = tuple(cell for cell, _ in scored)
+    return Study(Path("recipes/studies/made.yml"), cells, None, "nli_sample_ko"), scored
 
 
 def written(folder: Path, cell: Cell, premises: int) -> Path:

@@ -64,23 +64,21 @@ class Point:
 
 def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
     """Every choice at every arm and size. Arms are in the order of the cells, sizes ascend."""
-    whole: dict[
-        str, int
-        # rows of all of an arm's data: the most of any run, for seeds cut validation differently
-    ] = {}
+    # The rows of all of an arm's data: the most of any run, because seeds split off other
+    # validation rows.
+    whole: dict[str, int] = {}
     for cell, run in scored:
         if cell.samples is None:
             kept = run.manifest.entries[cell.entry].kept.train
             whole[cell.arm] = max(kept, whole.get(cell.arm, 0))
     groups: dict[tuple[str, int], dict[Choice, dict[int, Finished]]] = {}
     for cell, run in scored:
-        seeds = groups.setdefault((cell.arm, cell.samples or whole[cell.arm]), {}).setdefault(
-            cell.choice, {}
-        )
-        seeds.setdefault(cell.seed, run)  # a sample of all rows and all of them are the same
-    found = [one for (arm, rows), choices in groups.items() for one in _tried(arm, rows, choices)]
+        group = groups.setdefault((cell.arm, cell.samples or whole[cell.arm]), {})
+        # A sample of all rows and all rows are the same.
+        group.setdefault(cell.choice, {}).setdefault(cell.seed, run)
+    every = [each for (arm, rows), choices in groups.items() for each in _tried(arm, rows, choices)]
     arms = list(dict.fromkeys(cell.arm for cell, _ in scored))
-    return sorted(found, key=lambda one: (arms.index(one.arm), one.rows))
+    return sorted(every, key=lambda each: (arms.index(each.arm), each.rows))
 
 
 def _tried(arm: str, rows: int, choices: dict[Choice, dict[int, Finished]]) -> Iterator[Tried]:
@@ -88,22 +86,18 @@ def _tried(arm: str, rows: int, choices: dict[Choice, dict[int, Finished]]) -> I
         choice: {seed: _loss(run) for seed, run in sorted(runs.items())}
         for choice, runs in choices.items()
     }
-    common = set.intersection(*(set(told) for told in losses.values()))
-    worth = {
-        choice: mean(told[seed] for seed in common) for choice, told in losses.items() if common
+    shared = set.intersection(*map(set, losses.values()))
+    means = {
+        choice: mean(by_seed[seed] for seed in shared)
+        for choice, by_seed in losses.items()
+        if shared
     }
-    known = [choice for choice, loss in worth.items() if math.isfinite(loss)]
-    best = min(known, key=lambda choice: worth[choice]) if known else None
+    known = [choice for choice, loss in means.items() if math.isfinite(loss)]
+    best = min(known, key=lambda choice: means[choice]) if known else None
     for choice, runs in choices.items():
+        in_order = tuple(run for _, run in sorted(runs.items()))
         is_chosen = len(choices) == 1 or choice == best
-        yield Tried(
-            arm,
-            rows,
-            choice,
-            tuple(run for _, run in sorted(runs.items())),
-            losses[choice],
-            is_chosen,
-        )
+        yield Tried(arm, rows, choice, in_order, losses[choice], is_chosen)
 
 
 def _loss(run: Finished) -> float:
@@ -111,9 +105,9 @@ def _loss(run: Finished) -> float:
     return next(losses, math.nan)
 
 
-def points(found: Sequence[Tried]) -> list[Point]:
+def points(choices: Sequence[Tried]) -> list[Point]:
     """The points to report: the runs of the chosen values."""
-    return [Point(one.arm, one.rows, one.runs) for one in found if one.is_chosen]
+    return [Point(each.arm, each.rows, each.runs) for each in choices if each.is_chosen]
 
 
 @dataclass(frozen=True)
@@ -143,7 +137,7 @@ class Scores:
     def arms(self) -> dict[str, list[int]]:
         """The indices of each arm's points."""
         return {
-            arm: [at for at, one in enumerate(self.points) if one.arm == arm]
+            arm: [index for index, point in enumerate(self.points) if point.arm == arm]
             for arm in _arms(self.points)
         }
 
@@ -151,7 +145,8 @@ class Scores:
     def kinds(self) -> dict[str, tuple[object, ...]]:
         """The values of the keys that studies compare (file.ARMS) in each arm's recipe."""
         recipes = {
-            arm: self.points[at[0]].runs[0].recipe.as_json() for arm, at in self.arms.items()
+            arm: self.points[indices[0]].runs[0].recipe.as_json()
+            for arm, indices in self.arms.items()
         }
         return {arm: tuple(recipe.get(key) for key in ARMS) for arm, recipe in recipes.items()}
 
@@ -164,27 +159,27 @@ class Scores:
         return len(self.points) + len(self.arms) + self.lines.index(name)
 
     def sizes(self, arm: str) -> list[int]:
-        return [self.points[at].rows for at in self.arms[arm]]
+        return [self.points[index].rows for index in self.arms[arm]]
 
     def sum(self, weights: dict[int, float]) -> "Array":
         """A row of weights for Measured.through, from the weights of points by index."""
         import numpy as np
 
         row = np.zeros(len(self.measured.means))
-        for at, weight in weights.items():
-            row[at] += weight
+        for index, weight in weights.items():
+            row[index] += weight
         return row
 
 
-def _arms(found: Sequence[Point]) -> list[str]:
-    return list(dict.fromkeys(one.arm for one in found))
+def _arms(points: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(point.arm for point in points))
 
 
-def scores(task: str, found: Sequence[Point]) -> Scores:
+def scores(task: str, points: Sequence[Point]) -> Scores:
     """KotuneError if the runs share no item of the task that has the primary metric."""
     import numpy as np
 
-    columns, lines = _columns(task, found)
+    columns, lines = _columns(task, points)
     places = list(dict.fromkeys(column.place for column in columns))
     seeds = list(dict.fromkeys(column.seed for column in columns))
     name = cards()[task].primary
@@ -209,8 +204,8 @@ def scores(task: str, found: Sequence[Point]) -> Scores:
         whole[column.place, seed] = metric.finish(table.sum(axis=0))
         drawn[:, column.place, seed] = _known(paired.resampled(metric, table))
     groups = len(tables[0])
-    measured = curves.measured(whole, drawn, _slices(found), groups)
-    return Scores(task, found, lines, whole, measured, len(common), groups)
+    measured = curves.measured(whole, drawn, _slices(points), groups)
+    return Scores(task, points, lines, whole, measured, len(common), groups)
 
 
 class Column(NamedTuple):
@@ -223,38 +218,38 @@ class Column(NamedTuple):
     kind: str
 
 
-def _columns(task: str, found: Sequence[Point]) -> tuple[list[Column], tuple[str, ...]]:
+def _columns(task: str, points: Sequence[Point]) -> tuple[list[Column], tuple[str, ...]]:
     """The columns in the order of Scores.measured, and the names of the baselines."""
     columns = [
         Column(place, run.record.seed, run, "tuned")
-        for place, point in enumerate(found)
+        for place, point in enumerate(points)
         for run in point.runs
     ]
     first = columns[0].seed
-    bases = [next(point for point in found if point.arm == arm).runs[0] for arm in _arms(found)]
+    bases = [next(point for point in points if point.arm == arm).runs[0] for arm in _arms(points)]
     largest = max(
-        (point for point in found if point.arm == found[0].arm), key=lambda point: point.rows
+        (point for point in points if point.arm == points[0].arm), key=lambda point: point.rows
     ).runs[0]
     lines = tuple(largest.scores[task].references.lines)
     others = [Column(0, first, run, "base") for run in bases]
     others += [Column(0, first, largest, line) for line in lines]
-    placed = (column._replace(place=place) for place, column in enumerate(others, len(found)))
+    placed = (column._replace(place=place) for place, column in enumerate(others, len(points)))
     return [*columns, *placed], lines
 
 
-def _slices(found: Sequence[Point]) -> list[slice]:
+def _slices(points: Sequence[Point]) -> list[slice]:
     """The indices of each arm's points, which are contiguous."""
-    counts = [sum(one.arm == arm for one in found) for arm in _arms(found)]
-    return [slice(sum(counts[:at]), sum(counts[: at + 1])) for at in range(len(counts))]
+    counts = [sum(point.arm == arm for point in points) for arm in _arms(points)]
+    return [slice(sum(counts[:index]), sum(counts[: index + 1])) for index in range(len(counts))]
 
 
-def _known(found: "Array") -> "Array":
+def _known(values: "Array") -> "Array":
     """Resamples of a metric without NaN: a few NaN are replaced by the mean of the others. If too
     many are NaN, all are."""
     import numpy as np
 
     return (
-        np.where(np.isnan(found), np.nanmean(found), found)
-        if is_known(found)
-        else np.full_like(found, np.nan)
+        np.where(np.isnan(values), np.nanmean(values), values)
+        if is_known(values)
+        else np.full_like(values, np.nan)
     )

@@ -52,9 +52,9 @@ def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     failed = []
     for number, cell in enumerate(study.cells, 1):
         screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
-        if told := _failure(cell, options, screen):
-            failed.append(FailedCell(cell, told))
-            screen.say(f"failed; the other cells continue: {told}")
+        if message := _failure(cell, options, screen):
+            failed.append(FailedCell(cell, message))
+            screen.say(f"failed; the other cells continue: {message}")
     return failed
 
 
@@ -120,19 +120,19 @@ def scored(
 ) -> tuple[list[ScoredCell], Failed]:
     """The cells that can be reported, and the others with the reason why not. `failed` has the
     cells whose reason is already known."""
-    told, found = dict(failed), []
+    reasons, cells = dict(failed), []
     for cell in study.cells:
         folder = study.folder(cell, options.runs_dir)
         try:
-            if cell not in told:
+            if cell not in reasons:
                 with made_of(folder):
                     run = Finished(folder)
                     run.check()  # so an error here does not stop the report of the other cells
-                found.append(ScoredCell(cell, run))
+                cells.append(ScoredCell(cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)
-            told[cell] = str(error) if folder.exists() else f"not run yet: {again}"
-    return found, [FailedCell(cell, told[cell]) for cell in study.cells if cell in told]
+            reasons[cell] = str(error) if folder.exists() else f"not run yet: {again}"
+    return cells, [FailedCell(cell, reasons[cell]) for cell in study.cells if cell in reasons]
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:

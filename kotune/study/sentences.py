@@ -57,10 +57,10 @@ class Sentences:
         )
         return Verdict(result, text)
 
-    def _figures(self, told: Estimate, value: float) -> dict[str, str]:
+    def _figures(self, estimate: Estimate, value: float) -> dict[str, str]:
         """A difference with its unit, and both ends of its interval."""
         by = amount(value, self.is_share)
-        low, high = (amount(end, self.is_share) for end in (told.low, told.high))
+        low, high = (amount(end, self.is_share) for end in (estimate.low, estimate.high))
         return {
             "by": self.say("points", n=by) if self.is_share else by,
             "low": low,
@@ -69,18 +69,18 @@ class Sentences:
 
     def _differs(self, pair: Pair) -> Verdict:
         """The sizes at which b is better or worse than a, and where the curves cross."""
-        results = {rows: outcome(one) for rows, one in pair.sizes}
+        results = {rows: outcome(comparison) for rows, comparison in pair.sizes}
         sizes = {
             kind: [rows for rows, result in results.items() if result == kind]
             for kind in self.say.words("study_differs")
         }
-        told = "; ".join(
-            self.say.phrase("study_differs", kind, rows=", ".join(f"{rows:,}" for rows in at))
-            for kind, at in sizes.items()
-            if at
+        parts = "; ".join(
+            self.say.phrase("study_differs", kind, rows=", ".join(f"{rows:,}" for rows in of_kind))
+            for kind, of_kind in sizes.items()
+            if of_kind
         )
-        text = self.say("study_pair", **self.of, a=pair.a, b=pair.b, told=told)
-        whole = [kind for kind, at in sizes.items() if len(at) == len(results)]
+        text = self.say("study_pair", **self.of, a=pair.a, b=pair.b, told=parts)
+        whole = [kind for kind, of_kind in sizes.items() if len(of_kind) == len(results)]
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 
     def crosses(self, pair: Pair) -> str:
@@ -121,11 +121,8 @@ class Sentences:
         return self.say("study_passes", **self.of, arm=arm, told=parts)
 
     def _passing(self, passing: Passing) -> str:
-        place, sizes, spent = (
-            passing.place,
-            self.findings.scores.sizes(passing.arm),
-            self.spent(passing),
-        )
+        place, spent = passing.place, self.spent(passing)
+        sizes = self.findings.scores.sizes(passing.arm)
         return self.say.phrase(
             "study_passing",
             state(place),
@@ -143,11 +140,10 @@ class Sentences:
         if not ends or kind not in self.say.words("study_spending"):
             return ""
         prices = [spent.won for seconds in ends if (spent := cost(seconds, self.price))]
-        told = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
-        told += (
-            [self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices]))] if prices else []
-        )
-        return self.say.phrase("study_spending", kind, spent=", ".join(told))
+        parts = [self.say("study_minutes", n=_ends([f"{seconds / 60:,.1f}" for seconds in ends]))]
+        if prices:
+            parts.append(self.say("study_won", n=_ends([f"{won:,.0f}" for won in prices])))
+        return self.say.phrase("study_spending", kind, spent=", ".join(parts))
 
     def named(self, target: Target) -> str:
         return (

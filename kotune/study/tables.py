@@ -106,16 +106,16 @@ def pairs(words: Sentences) -> Table:
     return Table(say("study_pairs", **words.of), head, rows, 1, [*notes, say("study_pairs_note")])
 
 
-def _difference(one: Comparison) -> Row:
-    told = one.paired
+def _difference(comparison: Comparison) -> Row:
+    paired = comparison.paired
     return (
-        number(told.value_a),
-        number(told.value_b),
-        number(told.difference, "+.3f"),
-        _interval(Estimate(told.difference, told.ci_low, told.ci_high), "+.3f"),
-        p_text(told.p_value),
-        p_text(one.p_holm),
-        f"{told.n:,} / {told.groups:,}",
+        number(paired.value_a),
+        number(paired.value_b),
+        number(paired.difference, "+.3f"),
+        _interval(Estimate(paired.difference, paired.ci_low, paired.ci_high), "+.3f"),
+        p_text(paired.p_value),
+        p_text(comparison.p_holm),
+        f"{paired.n:,} / {paired.groups:,}",
     )
 
 
@@ -221,8 +221,8 @@ def next_steps(
 
 def _step(step: Step, price: Price | None, say: Phrases) -> Row:
     card = step.card
-    found = (say("study_leaked", task=task, n=f"{n:,}") for task, n in (step.leaks or {}).items())
-    leaks = say.word("card", card.defects) if step.leaks is None else ", ".join(found)
+    leaked = (say("study_leaked", task=task, n=f"{n:,}") for task, n in (step.leaks or {}).items())
+    leaks = say.word("card", card.defects) if step.leaks is None else ", ".join(leaked)
     rows = f"{card.rows['train']:,}" if "train" in card.rows else say("study_your_own")
     minutes = step.seconds / 60 if step.seconds is not None else None
     spent = cost(step.seconds, price) if step.seconds is not None else None

@@ -24,12 +24,12 @@ def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
 
 def in_markdown(report: StudyReport) -> str:
     """The same facts as on the page, in the same order."""
-    found = [table for words in report.words.values() for table in tables.of_task(words)]
+    of_tasks = [table for words in report.words.values() for table in tables.of_task(words)]
     parts = [
         f"# {escaped(report.title)}",
         escaped(report.lead),
         *(f"**{escaped(verdict.text)}**" for verdict in report.verdicts()),
         *map(escaped, report.notes()),
-        *map(markdown, (*found, *report.of_all())),
+        *map(markdown, (*of_tasks, *report.of_all())),
     ]
     return "\n\n".join(parts) + "\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,9 +110,8 @@ def test_each_task_has_one_table_that_says_its_intervals_are_not_adjusted(
     tmp_path: Path, language: str
 ) -> None:
     result = Result.of(load([finished(tmp_path / "a", MADE)]))
-    assert [row["kind"] for row in result.as_json()["breakdowns"]] == [
-        one.kind for one in result.breakdowns
-    ]
+    rows: Any = result.as_json()["breakdowns"]
+    assert [row["kind"] for row in rows] == [one.kind for one in result.breakdowns]
     say = Phrases(language)
     (table,) = [
         table

@@ -42,6 +42,13 @@ def three(folder: Path, *others: Path) -> list[Finished]:
     return load([*(run(folder, seed) for seed in SEEDS), *others])
 
 
+def accuracies(runs: list[Finished], variant: str) -> list[float]:
+    """Each run's accuracy, base or tuned."""
+    values = [getattr(run.scores["nli_sample_ko"], variant)["acc"].value for run in runs]
+    assert None not in values
+    return values
+
+
 def world(
     prng: Any, count: int, noise: float
 ) -> tuple[list[list[float]], list[list[float]], list[int]]:
@@ -162,8 +169,8 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
     assert [len(side.runs) for one in result.comparisons for side in (one.a, one.b)] == [
         3
     ] * 2 * 3 * 4
-    row = result.as_json()["comparisons"][0]
-    values = [one.scores["nli_sample_ko"].tuned["acc"].value for one in runs[:3]]
+    rows: Any = result.as_json()["comparisons"]
+    row, values = rows[0], accuracies(runs[:3], "tuned")
     assert row["seeds"]["b"] == [
         {"seed": s, "value": pytest.approx(v)} for s, v in zip(SEEDS, values, strict=True)
     ]
@@ -189,7 +196,7 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
     whole = sum(part.n * part.difference for part in parts) / 120
     assert whole == pytest.approx(row["difference"]) and sum(part.n for part in parts) == 120
     gains = [facts.points_per_minute["nli_sample_ko"] for facts in result.efficiency()]
-    bases = [one.scores["nli_sample_ko"].base["acc"].value for one in runs[:3]]
+    bases = accuracies(runs[:3], "base")
     assert gains[:3] == pytest.approx(
         [100 * (v - b) for v, b in zip(values, bases, strict=True)], rel=1e-3
     )

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kodata import SOURCES, klue_nli
+from kodata.card import Record, TrainingRow
 from kodata.control_text import records_of
 from kodata.errors import DataError
 from kodata.prepare import output
@@ -342,14 +343,14 @@ def test_a_weight_repeats_a_sources_rows_or_takes_a_share_of_them(
 def test_lines_are_the_same_bytes_with_and_without_orjson(first: str, second: str) -> None:
     pytest.importorskip("orjson")
     every = "".join(map(chr, range(0x300))) + "\u2028\u2029\ufeff가😀"
-    row = {"messages": [{"content": first + every}], second: {"n": None, "가": second}}
-    sly = {"messages": [{"content": '"}},{"messages":'}], "form": '},{"messages":'}
-    inner = {"messages": [{}, {"messages": second}]}
+    row: Any = {"messages": [{"content": first + every}], second: {"n": None, "가": second}}
+    sly: Any = {"messages": [{"content": '"}},{"messages":'}], "form": '},{"messages":'}
+    inner: Any = {"messages": [{}, {"messages": second}]}
     record = {"guid": first + every, second or "text": second}
     likes = {"guid": '"},{"guid":', "text": '},{\\"guid\\":"}'}
     turns = {"guid": "1", "messages": [{}, {"guid": second}]}
     other = {"text": second, "guid": first}  # a record of a source that begins otherwise
-    lists: tuple[list[tuple[dict[str, Any], dict[str, Any]]], ...] = (
+    lists: tuple[list[tuple[TrainingRow, Record]], ...] = (
         [],
         [(row, record)],
         [(row, likes), (sly, record), (row, record)],

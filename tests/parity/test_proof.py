@@ -5,11 +5,11 @@ import json
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kodata import korquad, nli_sample
+from kodata.card import Message, TrainingRow
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kotune.errors import RecipeError, StageError
@@ -271,15 +271,13 @@ def test_labels_of_all_rows_are_looked_at_and_beyond_the_bound_those_of_every_sh
     late_row(tmp_path, LLAMA_OURS)
     proof = prove_chats(tmp_path, monkeypatch)
     assert (proof.labels.rows, proof.labels.checked) == (403, 403)
-    assert proof.tasks["chat_ko"].items == proof.shapes.rows_kept < 150
+    assert proof.shapes and proof.tasks["chat_ko"].items == proof.shapes.rows_kept < 150
     monkeypatch.setattr(labels, "WORK", 0)
     seen: list[str] = []
     monkeypatch.setattr(labels, "check", lambda row, *_: seen.append(row.guid))
     proof = prove_chats(tmp_path, monkeypatch)
-    assert (proof.labels.rows, proof.labels.checked) == (
-        403,
-        proof.shapes.rows_kept,
-    )
+    assert proof.shapes
+    assert (proof.labels.rows, proof.labels.checked) == (403, proof.shapes.rows_kept)
     assert "217" in seen and "216" not in seen
 
 
@@ -289,7 +287,7 @@ def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path
     end = tokenizer.eos_token_id
 
     def told(*made: int) -> str:
-        said = [
+        said: list[Message] = [
             {"role": "user", "content": "비 와?"},
             {"role": "assistant", "content": "네, 비가 와요"},
         ]
@@ -395,9 +393,15 @@ def test_an_answer_that_is_marked_is_not_trained_and_the_others_are(
 ) -> None:
     root = run_folder(tmp_path, name)
     said = [("user", "비 와?"), ("assistant", "몰라"), ("user", "정말?"), ("assistant", "네, 와요")]
-    turns: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in said]
+    turns: list[Message] = [{"role": role, "content": text} for role, text in said]
     turns[1]["train"], turns[3]["train"] = False, True
-    row = {"guid": "a", "source": "chat", "form": "chat", "messages": turns, "doc": "{}"}
+    row: TrainingRow = {
+        "guid": "a",
+        "source": "chat",
+        "form": "chat",
+        "messages": turns,
+        "doc": "{}",
+    }
     monkeypatch.chdir(root)
     tokenizer, strategy = load_strategy(root / "axolotl.yml")
     (side,) = tokenize_rows(strategy, [row])
@@ -452,10 +456,8 @@ def test_an_indent_is_trained_and_asked_and_the_prompt_is_the_trained_one(
     monkeypatch.chdir(root)
     tokenizer, proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])
     rows = read_rows(root / "data" / "train.jsonl", shapes.ITEMS)
-    assert (
-        proof.tasks["chat_ko"].status == "equal"
-        and proof.tasks["chat_ko"].items > len(INDENTS) // 2
-    )
+    task = proof.tasks["chat_ko"]
+    assert task.status == "equal" and task.items and task.items > len(INDENTS) // 2
     assert proof.lengths.trimmed == 0 and proof.labels.rows >= len(rows)
     _, strategy = load_strategy(root / "axolotl.yml")
     for side in tokenize_rows(strategy, rows):

@@ -2,23 +2,24 @@
 memory."""
 
 import json
-from typing import Any
 
 import pytest
 
+from kodata.card import Message, TrainingRow
 from kodata.text import with_thought
 from kotune.parity import shapes
 from kotune.parity.shapes import Sample, shape_of
 from kotune.runs.proof import Shapes
 
-SYSTEM = {"role": "system", "content": "짧게"}
+SYSTEM: Message = {"role": "system", "content": "짧게"}
 
 
-def row(*said: str, label: str = "", system: bool = False, **of_answer: object) -> dict[str, Any]:
-    turns: list[dict[str, Any]] = [
+def row(*said: str, label: str = "", system: bool = False, train: bool = True) -> TrainingRow:
+    turns: list[Message] = [
         {"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(said)
     ]
-    turns[-1] = {**turns[-1], **of_answer}
+    if not train:
+        turns[-1]["train"] = False
     return {
         "guid": "g",
         "source": "chat",
@@ -58,7 +59,7 @@ PLAIN = row("질문 하나?", "대답 하나")
         "source",
     ],
 )
-def test_rows_that_are_rendered_in_another_way_have_another_shape(other: dict[str, Any]) -> None:
+def test_rows_that_are_rendered_in_another_way_have_another_shape(other: TrainingRow) -> None:
     assert shape_of(other) != shape_of(PLAIN) == shape_of(row("질문 열 개?", "대답 열 개"))
 
 
@@ -67,7 +68,7 @@ def test_some_of_every_shape_are_kept_and_the_first_of_every_entry() -> None:
     for _ in range(200):
         sample.takes(PLAIN)
     late = [sample.takes(row("질문?", "네", label=label)) for label in "ab" for _ in range(6)]
-    other = {**PLAIN, "source": "nsmc", "form": "label"}
+    other: TrainingRow = {**PLAIN, "source": "nsmc", "form": "label"}
     assert late == [True] * 4 + [False] * 2 + [True] * 4 + [False] * 2
     assert all(sample.takes(other) for _ in range(128)) and not sample.takes(other)
     assert sample.counts() == Shapes(number=4, rows_kept=128 + 8 + 128, rows_beyond=0)

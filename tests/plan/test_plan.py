@@ -663,7 +663,8 @@ def test_gpus_are_told_once_in_the_order_asked_for_and_have_their_sources() -> N
 
 def test_money_is_the_hours_at_the_price() -> None:
     plan = made("llama_lora", "l4", price=Price(3600, 1200))
-    told = as_json(plan)["gpus"]["l4"]
+    gpus_json: Any = as_json(plan)["gpus"]
+    told = gpus_json["l4"]
     assert told["cost"]["won"] == pytest.approx(told["total_seconds"], abs=0.1)  # a won a second
     assert told["cost"]["dollars"] == pytest.approx(told["cost"]["won"] / 1200, abs=1e-3)
     assert f"{told['cost']['won']:,.0f} won (${told['cost']['dollars']:,.2f})" in screen.verdict(

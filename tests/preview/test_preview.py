@@ -115,9 +115,11 @@ def test_the_trained_tokens_are_the_labels_of_the_data_that_axolotl_prepares(
 
     def shown(example: Shown) -> tuple[str, str, int, int]:
         trained = [piece for piece in example.pieces if piece.trained]
-        texts = ("".join(piece.text for piece in pieces) for pieces in (example.pieces, trained))
-        return *texts, *(
-            sum(piece.tokens for piece in pieces) for pieces in (example.pieces, trained)
+        return (
+            "".join(piece.text for piece in example.pieces),
+            "".join(piece.text for piece in trained),
+            sum(piece.tokens for piece in example.pieces),
+            sum(piece.tokens for piece in trained),
         )
 
     assert len(looked.shown) == 12

@@ -16,6 +16,7 @@ from kotune.runs.task_data import TaskData
 from kotune.score import baselines
 from kotune.score.baselines import BaselineAnswers, BaselineScorer
 from kotune.score.harness import Loaded, load_task
+from kotune.score.samples import SampleRow
 from kotune.score.scoring import metrics
 from kotune_tasks.card import cards
 from tests.conftest import ROOT, only_records
@@ -77,8 +78,9 @@ def test_probabilities_of_a_classifier_are_scored_as_a_models_are(tmp_path: Path
     scores = {name: metrics({}, samples) for name, samples in lines.samples.items()}
     assert scores["majority"]["brier"].value == pytest.approx(2 / 3)
     assert scores["majority"]["ece"].value == pytest.approx(0, abs=1e-9)
-    assert 0 < scores["overlap"]["ece"].value < 1  # type: ignore[operator]
-    assert scores["overlap"]["acc_time"].n < scores["overlap"]["acc"].n == 171  # type: ignore[operator]
+    overlap = scores["overlap"]
+    assert overlap["ece"].value and 0 < overlap["ece"].value < 1
+    assert overlap["acc_time"].n < overlap["acc"].n == 171
 
 
 def test_there_is_no_line_without_training_rows_of_the_source_and_it_is_said_why(
@@ -123,7 +125,7 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
 ) -> None:
     path = ROOT / "kodata" / "samples" / "naver_news" if name == "naver_news_ko" else None
     task, primary = load_task(name, TaskData(path)), cards()[name].primary
-    samples = [
+    samples: list[SampleRow] = [
         {
             "doc_id": at,
             "guid": doc["guid"],
@@ -143,9 +145,9 @@ def test_what_a_task_scores_beside_every_answer_is_a_line(
         )
         assert told["metrics"][primary] == sample["metrics"][f"{prefix}{primary}"]
         assert set(told["metrics"]) < set(sample["metrics"])
-    value = metrics({}, lines.samples[line])[primary].value
-    assert value and value > metrics({}, samples)[primary].value  # type: ignore[operator]
-    bare = [{**sample, "metrics": {"empty": 0.0}} for sample in samples]
+    value, own = (metrics({}, each)[primary].value for each in (lines.samples[line], samples))
+    assert value and own is not None and value > own
+    bare: list[SampleRow] = [{**sample, "metrics": {"empty": 0.0}} for sample in samples]
     assert BaselineScorer(tmp_path).of(task, bare).samples == {}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,13 +15,12 @@ from kotune.runs.folder import read_json, sha256, write_json
 from kotune.runs.task_data import TaskData
 from kotune.score import base_answers, borrowed, scoring
 from kotune.score.harness import load_task
-from kotune.score.samples import note_path, samples_path, write_samples
+from kotune.score.samples import SampleRow, note_path, samples_path, write_samples
 from tests.conftest import rule_model
 
 TASK, TEXT = "nli_sample_ko", "nli_sample_ko_gen"
 ITEMS = 60
 PRECISE = {"base_precision": "float32", "compute_dtype": "float32"}
-Sample = dict[str, Any]
 
 
 def likelihood(prompt: str, choice: str) -> float:
@@ -46,7 +45,7 @@ def model() -> Any:
 
 
 def lent(
-    root: Path, model: Any, task: str = TASK, forge: Callable[[list[Sample]], None] | None = None
+    root: Path, model: Any, task: str = TASK, forge: Callable[[list[SampleRow]], None] | None = None
 ) -> Any:
     """A run folder that has taken over base answers: those of the model, or forged ones, with
     scores that follow."""
@@ -79,23 +78,23 @@ def test_answers_that_the_model_gives_again_are_believed_and_it_is_kept_which(
     assert scoring._is_unchecked(tmp_path, task)
     assert check(tmp_path, model, loaded) == []
     assert not scoring._is_unchecked(tmp_path, task) and scoring._done(tmp_path, task, "base")
-    told = base_answers.checked(tmp_path, [task])[task]
+    told: Any = base_answers.checked(tmp_path, [task])[task]
     assert told["from"] == "other" and len(set(told["checked"])) == borrowed.LEAST
     assert len({args[0] for args in model.asked}) == borrowed.LEAST, (
         "no more items than these are asked"
     )
 
 
-def metrics_alone(samples: list[Sample]) -> None:
+def metrics_alone(samples: list[SampleRow]) -> None:
     for sample in samples:
         sample["metrics"]["acc"] = 0.0
 
 
-def one_metric(samples: list[Sample]) -> None:
+def one_metric(samples: list[SampleRow]) -> None:
     samples[7]["metrics"]["acc"] = 1 - samples[7]["metrics"]["acc"]
 
 
-def likelihoods(samples: list[Sample]) -> None:
+def likelihoods(samples: list[SampleRow]) -> None:
     """All that follows is written anew, as an able forger would."""
     task = load_task(TASK)
     for sample in samples:
@@ -105,38 +104,38 @@ def likelihoods(samples: list[Sample]) -> None:
         sample.update(json.loads(json.dumps(borrowed._recompute(sample, task))))
 
 
-def texts(samples: list[Sample]) -> None:
+def texts(samples: list[SampleRow]) -> None:
     task = load_task(TEXT)
     for sample in samples:
         sample["prediction"] = "중립" if sample["gold"] == "모순" else "모순"
         sample.update(json.loads(json.dumps(borrowed._recompute(sample, task))))
 
 
-def other_question(samples: list[Sample]) -> None:
+def other_question(samples: list[SampleRow]) -> None:
     for sample in samples:
         sample["question_hash"] = "0" * 16
 
 
-def other_prompt(samples: list[Sample]) -> None:
+def other_prompt(samples: list[SampleRow]) -> None:
     for sample in samples:
         sample["prompt_hash"] = "0" * 64
 
 
-def fewer(samples: list[Sample]) -> None:
+def fewer(samples: list[SampleRow]) -> None:
     samples.pop()
 
 
-def twice(samples: list[Sample]) -> None:
+def twice(samples: list[SampleRow]) -> None:
     samples[3] = samples[4]
 
 
-def extra(samples: list[Sample]) -> None:
+def extra(samples: list[SampleRow]) -> None:
     samples[3]["metrics"]["other"] = 1.0
 
 
-def no_numbers(samples: list[Sample]) -> None:
+def no_numbers(samples: list[SampleRow]) -> None:
     for sample in samples:
-        sample["logprobs"] = ["a", None, {}]
+        sample["logprobs"] = cast(list[float], ["a", None, {}])
 
 
 ALL = [
@@ -154,7 +153,7 @@ ALL = [
 
 @pytest.mark.parametrize(("task", "forge"), [*((TASK, forge) for forge in ALL), (TEXT, texts)])
 def test_a_run_all_of_whose_files_were_edited_together_is_found(
-    tmp_path: Path, model: Any, task: str, forge: Callable[[list[Sample]], None]
+    tmp_path: Path, model: Any, task: str, forge: Callable[[list[SampleRow]], None]
 ) -> None:
     loaded = lent(tmp_path, model, task, None if forge is no_numbers else forge)
     if forge is no_numbers:

@@ -25,6 +25,7 @@ from kotune.study.curves import OPEN, Place
 from kotune.study.findings import Estimate, Findings
 from kotune.study.page import series
 from kotune.study.points import points, scores, tried
+from kotune.study.running import FailedCell, ScoredCell
 from kotune.study.sentences import Sentences
 from tests.browser import Browser, needs_browser
 from tests.conftest import ROOT
@@ -67,7 +68,7 @@ def test_points_are_the_means_over_seeds_on_the_items_that_all_runs_share(tmp_pa
     fewer = finished(
         tmp_path / "b", Made(premises=30, seed=1, record={"seed": 1}, rates=(0.35, 0.5))
     )
-    cells[0] = (cells[0][0], Finished(fewer))
+    cells[0] = ScoredCell(cells[0].cell, Finished(fewer))
     found = scores(TASK, points(tried(cells)))
     assert (found.n, found.groups, len(study.cells)) == (90, 30, 12)
     for point, mean in zip(found.points, found.measured.means[:6], strict=True):
@@ -90,7 +91,7 @@ def test_studies_whose_runs_share_no_item_are_refused(tmp_path: Path) -> None:
     _, cells = made(tmp_path / "a", Grid((250,), (1,)))
     other = finished(tmp_path / "b", Made(first=500, record={"seed": 1}))
     with pytest.raises(KotuneError, match="nli_sample_ko: the runs of this study share no item"):
-        scores(TASK, points(tried([cells[0], (cells[1][0], Finished(other))])))
+        scores(TASK, points(tried([cells[0], ScoredCell(cells[1].cell, Finished(other))])))
 
 
 def test_a_choice_is_made_on_validation_loss_and_the_others_test_scores_are_not_told(
@@ -116,9 +117,9 @@ def test_a_choice_without_a_validation_loss_is_not_made_and_seeds_are_the_same_f
     tmp_path: Path,
 ) -> None:
     _, cells = made(tmp_path, Grid((250,), (1, 2), arms=("llama",), rates=(1e-4, 2e-3)))
-    lost = cells[0][1].folder / "metrics.jsonl"
+    lost = cells[0].run.folder / "metrics.jsonl"
     write_text(lost, "")
-    again = [(cell, Finished(run.folder)) for cell, run in cells]
+    again = [ScoredCell(cell, Finished(run.folder)) for cell, run in cells]
     assert [one.is_chosen for one in tried(again)] == [False, True]
     lowest = [one for one in tried([cells[1], cells[2], cells[3]]) if one.is_chosen]
     assert dict(lowest[0].choice)["axolotl.learning_rate"] == 1e-4  # by seed 2, which both have
@@ -131,7 +132,7 @@ def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said
     lost = [(cell, run) for cell, run in cells if cell.samples == 250 and cell.arm == "llama"]
     for _, run in lost:
         write_text(run.folder / "metrics.jsonl", "")
-    again = [(cell, Finished(run.folder)) for cell, run in cells]
+    again = [ScoredCell(cell, Finished(run.folder)) for cell, run in cells]
     told = report.StudyReport(study, (again, []), Phrases("en"), None)
     assert [(one.arm, one.rows) for one in told.points] == [
         ("llama", 1000),
@@ -145,9 +146,8 @@ def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said
     assert said[1].startswith("llama: no choice and no result with 250 rows")
     for _, run in cells:
         write_text(run.folder / "metrics.jsonl", "")
-    none = report.StudyReport(
-        study, ([(cell, Finished(run.folder)) for cell, run in cells], []), Phrases("ko"), None
-    )
+    reread = [ScoredCell(cell, Finished(run.folder)) for cell, run in cells]
+    none = report.StudyReport(study, (reread, []), Phrases("ko"), None)
     assert not none.points and "아무것도 고르지 않았고" in writing.in_markdown(none)
     halves = [
         at for at, (cell, _) in enumerate(cells) if cell.samples == 1000 and cell.arm == "llama"
@@ -176,7 +176,7 @@ def test_a_sample_of_all_rows_and_all_of_them_are_one_size_and_rows_are_of_the_e
             run.folder / "data" / "manifest.json",
             json.dumps({**manifest, "entries": [first, *manifest["entries"]]}),
         )
-    second = [(replace(cell, entry=1), Finished(run.folder)) for cell, run in cells]
+    second = [ScoredCell(replace(cell, entry=1), Finished(run.folder)) for cell, run in cells]
     assert [one.rows for one in points(tried(second))] == [1000, 16_000]
 
 
@@ -413,7 +413,7 @@ def write(folder: Path, language: str, grid: Grid = Grid()) -> list[Path]:  # no
         "resolved": quick.resolved,
     }
     study = replace(study, cells=tuple(replace(cell, **known) for cell in study.cells))
-    failed = [(replace(cells[-1][0], name=f"last {HOSTILE}"), f"no memory {HOSTILE}")]
+    failed = [FailedCell(replace(cells[-1].cell, name=f"last {HOSTILE}"), f"no memory {HOSTILE}")]
     command = "./cli.py study recipes/studies/made.yml --price 3000"
     made_of = report.StudyReport(study, (cells[:-1], failed), Phrases(language), PRICE, command)
     return writing.write(made_of, folder / language, "a100-40")

@@ -16,6 +16,7 @@ from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kodata.prepare.output import SIDES
+from kotune.runs.proof import Parity, TaskProof
 from kotune.runs.task_data import TaskData
 from tests.conftest import TASKS, loaded, only_records
 
@@ -210,7 +211,7 @@ def proven(
     rows: Sequence[tuple[str, Record, object]],
     merge: bool = False,
     trained: bool = True,
-) -> dict[str, Any]:
+) -> Parity:
     """parity.json's content for rows (form, doc, messages) of a source, with a quickstart model's
     tokenizer."""
     pytest.importorskip("axolotl")
@@ -253,8 +254,8 @@ def test_the_proof_of_parity_holds_for_dialogues_and_every_turn_of_a_reply_is_tr
         for doc in docs
     ]
     proof = proven(tmp_path, name, "aihub_dialogue", download, rows)
-    side = proof["tasks"]["aihub_dialogue_ko"]
-    assert (side["status"], side["items"], proof["labels"]["rows"]) == ("equal", 128, 320)
+    side = proof.tasks["aihub_dialogue_ko"]
+    assert (side.status, side.items, proof.labels.rows) == ("equal", 128, 320)
 
 
 def test_a_source_whose_trained_form_no_task_asks_is_not_proven(
@@ -264,7 +265,7 @@ def test_a_source_whose_trained_form_no_task_asks_is_not_proven(
     docs = [doc for doc in aihub_dialogue.read("test", download) if isinstance(doc, dict)][:4]
     rows = [("reply", doc, aihub_dialogue.messages(doc, "reply")) for doc in docs]
     proof = proven(tmp_path, "llama", "aihub_dialogue", download, rows, trained=False)
-    assert proof["tasks"]["aihub_dialogue_ko"] == {"status": "not proven", "trained": ["reply"]}
+    assert proof.tasks["aihub_dialogue_ko"] == TaskProof(status="not proven", trained=["reply"])
 
 
 @pytest.mark.parametrize("merge", [False, True])
@@ -304,8 +305,8 @@ def test_chats_are_scored_in_the_turns_that_are_trained(
         for line in (tmp_path / "data" / f"{side}.jsonl").open(encoding="utf-8")
     ]
     made = [(row["form"], json.loads(row["doc"]), row["messages"]) for row in rows]
-    side = proven(tmp_path, name, "chat", data, made, merge)["tasks"]["chat_ko"]
-    assert (side["status"], side["items"]) == ("equal", 8)  # of both parts, which are the same here
+    side = proven(tmp_path, name, "chat", data, made, merge).tasks["chat_ko"]
+    assert (side.status, side.items) == ("equal", 8)  # of both parts, which are the same here
 
 
 def test_every_task_names_its_source_and_version() -> None:

@@ -201,8 +201,8 @@ def test_sampled_answers_are_the_same_in_two_runs_and_not_the_greedy_ones() -> N
     )
     model = HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=2)
 
-    def answers(task: str) -> list[str]:
-        return [str(sample["prediction"]) for sample in evaluated(load_task(task), model, 1)[1]]
+    def answers(task: str) -> list[int | str]:
+        return [sample["prediction"] for sample in evaluated(load_task(task), model, 1).samples]
 
     sampled = answers("ko_naturalness_sampled")
     assert answers("ko_naturalness_sampled") == sampled != answers("ko_naturalness")
