@@ -40,7 +40,7 @@ from kotune.recipe.schema import Limit
 from kotune.report import lines, writing
 from kotune.runs import guard
 from kotune.runs.events import read_metrics
-from kotune.runs.finished import made_of
+from kotune.runs.finished import explain_malformed
 from kotune.runs.folder import RUNS, STAGES, Run, as_options, command, read_model, write_text
 from kotune.runs.job import LAUNCHERS, Job, Launcher
 from kotune.runs.manifest import Manifest
@@ -143,7 +143,7 @@ def _judged(folder: Path) -> AbstractContextManager[None]:
     malformed files is one message. A new folder holds our own files alone: an error is our bug."""
     if not folder.exists():
         return nullcontext()
-    return made_of(folder, instead="move the folder away and run again")
+    return explain_malformed(folder, remedy="move the folder away and run again")
 
 
 def _check_launcher(launcher: Launcher) -> None:
@@ -210,7 +210,7 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> No
         screen.skipped(stage)
         return
     inputs = stages.inputs(job, stage)
-    if changed := job.run.changed(stage, inputs):
+    if changed := job.run.changed_inputs(stage, inputs):
         screen.again(stage, changed)
     guard.refuse_namesake(job.run.root, presets.find(job.recipe.model, job.recipe.template).base)
     _begin(job, facts)
@@ -357,8 +357,8 @@ def _score(job: Job, screen: Screen) -> None:
     model = presets.find(job.recipe.model, job.recipe.template).base
     hub.fetch(model, revision=base["model_revision"])
     call("score", job.run.root, tasks=job.tasks, base={**base, "model": model}, limit=job.limit)
-    job.run.update(base_checked=base_answers.checked(job.run.root, job.tasks) or None)
-    for line in base_answers.refused(job.run.root, job.tasks):
+    job.run.update(base_checked=base_answers.list_checked(job.run.root, job.tasks) or None)
+    for line in base_answers.list_rejected(job.run.root, job.tasks):
         screen.say(line)
     scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
     for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):

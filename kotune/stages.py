@@ -35,7 +35,7 @@ from kotune.models import presets
 from kotune.runs.code_digest import Code, Cut
 from kotune.runs.folder import Inputs, sha256
 from kotune.runs.job import Job
-from kotune.runs.reading import proven
+from kotune.runs.reading import proof_statuses
 from kotune.shipped import PACKAGE, ROOT, TASKS
 from kotune.train import config
 from kotune_tasks.card import cards, file, settings
@@ -157,7 +157,7 @@ def _score_inputs(job: Job) -> Inputs:
         "device": job.device,
         "limit": job.limit,
         "merge": sorted(task for task, data in job.tasks.items() if data.merge),
-        "proven": proven(job.run.root),
+        "proven": proof_statuses(job.run.root),
     }
 
 

@@ -98,7 +98,7 @@ def test_help_of_every_option_is_a_sentence(command: str) -> None:
 
 def test_check_and_render_say_what_a_recipe_is(cli: Cli) -> None:
     assert (
-        "good. quickstart-llama, lora, nli_sample (label); scored by nli_sample_ko"
+        "no problems. quickstart-llama, lora, nli_sample (label); scored by nli_sample_ko"
         in cli("check", QUICK).stdout
     )
     assert (

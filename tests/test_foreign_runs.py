@@ -213,12 +213,12 @@ def test_what_is_whole_is_gone_on_from(honest: Path) -> None:
         (
             "metrics.jsonl",
             "garbage\n",
-            "metrics.jsonl: not all of its lines are whole; it is kept as metrics.jsonl.damaged",
+            "metrics.jsonl: some lines are damaged; the file is kept as metrics.jsonl.damaged",
         ),
         (
             "metrics.jsonl",
             '{"event":"out_of_memory","step":0}\n',
-            "metrics.jsonl: not all of its lines are whole",
+            "metrics.jsonl: some lines are damaged",
         ),
         (
             "checkpoints/inputs.json",
@@ -273,7 +273,7 @@ def test_a_manifest_that_is_none_is_one_message_that_says_what_to_do(
 ) -> None:
     again(honest, "data/manifest.json", text, until="render")
     done = run()
-    assert done.exit_code == 1 and f"{honest / 'data' / 'manifest.json'}: not " in done.stderr
+    assert done.exit_code == 1 and f"{honest / 'data' / 'manifest.json'}: damaged" in done.stderr
     assert "run again" in done.stderr or "run the same command again" in done.stderr
     (honest / "data" / "manifest.json").unlink()
     assert run().exit_code == 0

@@ -280,7 +280,7 @@ def test_a_second_run_on_the_same_folder_is_told(
     start: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     start(until="prepare")
-    with Run(folder(tmp_path)).lock(), pytest.raises(StageError, match="another run"):
+    with Run(folder(tmp_path)).lock(), pytest.raises(StageError, match="another process is using"):
         start()
 
 

@@ -78,7 +78,7 @@ def _help_hint(ctx: click.Context | None) -> str:
 
 def print_tracebacks_safely() -> None:
     """Print uncaught exceptions without terminal control characters and without passwords in
-    addresses. A traceback is a bug of ours, but its text may come from a stranger's file."""
+    addresses. A traceback is a bug in kotune, but its text may come from an untrusted file."""
     sys.excepthook = _print_traceback
     threading.excepthook = lambda args: _print_traceback(
         args.exc_type, args.exc_value, args.exc_traceback
@@ -98,7 +98,7 @@ def unwind_when_terminated() -> None:
     temporary folder is left behind."""
     from kotune.errors import Preempted
 
-    # nohup ignores SIGHUP, and that stays so.
+    # A signal that is ignored stays ignored: nohup ignores SIGHUP.
     handled = [
         number
         for number in (signal.SIGTERM, signal.SIGHUP)

@@ -18,6 +18,6 @@ def check(recipe: Path, overrides: tuple[str, ...]) -> None:
     loaded = load(recipe, overrides)
     sources = ", ".join(f"{entry.source} ({entry.form})" for entry in loaded.data)
     echo(
-        f"{recipe}: good. {loaded.model}, {loaded.adapter}, {sources}; scored by"
+        f"{recipe}: no problems. {loaded.model}, {loaded.adapter}, {sources}; scored by"
         f" {', '.join(loaded.tasks)}"
     )

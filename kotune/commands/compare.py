@@ -42,8 +42,8 @@ def compare(
     Compare the base model with the tuned model of each RUN, and each RUN with the first. The result
     shows which is better, by how much, and how certain that is.
 
-    RUN is a run folder or a recipe. A recipe stands for its newest scored run in --runs-dir; a run
-    over all items is preferred to one with --limit."""
+    RUN is a run folder or a recipe. For a recipe, its newest scored run in --runs-dir is used. A
+    run with --limit is used only if there is none over all items."""
     import json
 
     from kotune.compare.efficiency import Price
@@ -53,14 +53,14 @@ def compare(
     from kotune.report import screen as compare_screen
     from kotune.report.report import Report
     from kotune.report.writing import write_as
-    from kotune.runs.finished import find, load, made_of
+    from kotune.runs.finished import explain_malformed, find, load
 
     unwind_when_terminated()
     check_writable(html, "--html")
     check_writable(md, "--md")
     hourly, phrases = Price.of(price, won_per_dollar), Phrases(lang)
     folders = [find(run, runs_dir) for run in runs]
-    with made_of(*folders):
+    with explain_malformed(*folders):
         result = Result.of(load(folders), hourly)
         if as_json:
             echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))

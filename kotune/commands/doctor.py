@@ -16,8 +16,8 @@ from kotune.display.terminal import echo
 def doctor(as_json: bool, runs_dir: Path) -> None:
     """Check this machine: Python, packages, GPU, disk, hub access.
 
-    Each line is marked ok, warning or fix, and a remedy is named. The exit code is 1 if something
-    must be fixed."""
+    Each line is marked ok, warning or fix. A warning or fix names a remedy. The exit code is 1 if
+    something must be fixed."""
     import json
 
     from kotune.doctor import examine as checks

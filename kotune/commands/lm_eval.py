@@ -1,4 +1,4 @@
-"""Runs lm_eval with our tasks and, with `--model kotune`, our model."""
+"""Runs lm_eval with kotune's tasks and the additional model `kotune`."""
 
 import os
 import sys

@@ -42,8 +42,8 @@ class LimitType(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 
 
 class RecipeFile(click.Path):
-    """The path of a recipe, or the name of one that ships with kotune, as quickstart_llama. An
-    existing file takes precedence over a name."""
+    """The path of a recipe, or the name of a shipped one, for example quickstart_llama. An existing
+    file takes precedence over a name."""
 
     def __init__(self, folder: str = "") -> None:
         super().__init__(path_type=Path)
@@ -92,7 +92,7 @@ price_option = click.option(
     "--price",
     type=float,
     metavar="WON",
-    help="Show costs in won, at this price of a machine hour.",
+    help="Show costs in won, at this price per machine hour.",
 )
 rate_option = click.option(
     "--won-per-dollar",

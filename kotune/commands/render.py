@@ -17,13 +17,13 @@ from kotune.display.terminal import echo
     help="Render for this device instead of this machine's.",
 )
 def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None:
-    """Print the Axolotl configuration that RECIPE becomes."""
+    """Print the Axolotl configuration made from RECIPE."""
     from kotune.recipe.reading import load
     from kotune.train import config
     from kotune.worker import driver
     from kotune.worker.device import Device, detect_device
 
     chosen: Device = device or detect_device()  # type: ignore[assignment]
-    # Only this machine's own GPU is known to be old; --device stands for any machine.
+    # With --device the GPU is unknown. Without it, this machine's GPU may be an old one.
     is_old = device is None and chosen == "cuda" and driver.is_old()
     echo(config.render(load(recipe, overrides), chosen, is_old=is_old), nl=False)

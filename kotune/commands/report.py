@@ -26,8 +26,9 @@ def report(
 ) -> None:
     """Write report.html and report.md of RUN again.
 
-    Only files of the run folder are read. RUN is a run folder or a recipe. A recipe stands for its
-    newest scored run in --runs-dir."""
+    Only files of the run folder are read. RUN is a run folder or a recipe. For a recipe, its newest
+    scored run in --runs-dir is used. A run with --limit is used only if there is none over all
+    items."""
     from kotune.compare.efficiency import Price
     from kotune.display.phrases import Phrases
     from kotune.report.writing import write

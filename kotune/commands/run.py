@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--launcher",
     metavar="NAME",
-    help="Train on several GPUs with Axolotl's launcher: torchrun or accelerate. It gets ARGS.",
+    help="Train on several GPUs with this launcher: torchrun or accelerate. ARGS are passed to it.",
 )
 def run(
     recipe: Path,

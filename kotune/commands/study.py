@@ -39,7 +39,7 @@ from kotune.worker.device import Device
     "--on",
     "engine",
     metavar="ENGINE",
-    help="Run missing cells with docker, slurm or sky. It gets ARGS.",
+    help="Run missing cells with this engine: docker, slurm or sky. ARGS are passed to it.",
 )
 @click.option(
     "--bucket", metavar="URI", help="Keep SkyPilot's runs in this existing bucket: s3://NAME."
@@ -64,7 +64,7 @@ def study(
 ) -> None:
     """Run every cell of STUDY and report on all of them.
 
-    A cell is one recipe with one choice of every setting that the study varies. Finished cells are
+    A cell is one recipe with one value for each setting that the study varies. Finished cells are
     not repeated."""
     from kotune.study import command
 

@@ -9,7 +9,7 @@ from kotune.display.terminal import echo
 def tasks() -> None:
     """Print the folder of the lm_eval tasks.
 
-    Use it as in lm_eval --include_path "$(kotune tasks)"."""
+    For example: lm_eval --include_path "$(kotune tasks)"."""
     from kotune.shipped import TASKS
 
     echo(TASKS)

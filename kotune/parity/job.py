@@ -20,7 +20,7 @@ def run(
     `trained`: the tasks whose source is trained in the task's answer form."""
     with bounds.tokenizing():
         hub.write_own_template(base, root, revision)
-    data_of = {task: TaskData.told(data) for task, data in tasks.items()}
+    data_of = {task: TaskData.from_json(data) for task, data in tasks.items()}
     tokenizer, result = proof.prove(root, data_of, trained)
     loaded = [load_task(task, data) for task, data in data_of.items()]
     # Before check_texts, because it refuses a tokenizer with too many tokens.

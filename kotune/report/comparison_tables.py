@@ -1,4 +1,4 @@
-"""Comparisons as tables in a reader's language, for `compare` and for reports."""
+"""Comparisons as tables in English or Korean, for `compare` and for reports."""
 
 import json
 import math
@@ -30,36 +30,38 @@ FIGURES = (
     "chance",
 )
 NOTHING = "-"
-SHOWN = 40  # characters of a value that is not the same
+SHOWN = 40  # maximum characters of a value that differs between runs
 
 
 def criteria(result: Result, phrases: Phrases) -> list[Table]:
-    """A table for each of the four criteria that has a task. A note under the last one names the
-    criteria without a task. Runs are named by their number in the list of runs; a single run is not
-    named."""
+    """A table for each of the four criteria that has a task. A note under the last table names the
+    criteria without a task. A run is shown by its number in the list of runs; a single run has
+    none."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = ("task", "compared", "metric") if len(numbers) > 1 else ("task", "metric")
     head, tables = tuple(map(phrases, (*words, *FIGURES))), []
     for name in CRITERIA:
-        ours = [
+        compared = [
             comparison
             for comparison in result.comparisons
             if cards()[comparison.task].criterion == name
         ]
         rows = [
             (*_named(comparison, numbers, phrases), *_figures(comparison))
-            for comparison in ours
+            for comparison in compared
             if not _is_void(comparison)
         ]
-        notes = list(_without_value(ours, numbers, phrases))
+        notes = list(_without_value(compared, numbers, phrases))
         if name == "naturalness":
             notes.append(phrases("not_judged_by_people"))
         tables += (
-            [Table(phrases.word("criteria", name), head, rows, len(words), notes)] if ours else []
+            [Table(phrases.word("criteria", name), head, rows, len(words), notes)]
+            if compared
+            else []
         )
-    asked = {cards()[comparison.task].criterion for comparison in result.comparisons}
+    measured = {cards()[comparison.task].criterion for comparison in result.comparisons}
     if absent := ", ".join(
-        phrases.word("criteria", name) for name in CRITERIA if name not in asked
+        phrases.word("criteria", name) for name in CRITERIA if name not in measured
     ):
         tables[-1].notes.append(phrases("not_asked", criteria=absent))
     return tables
@@ -72,11 +74,11 @@ def _is_void(comparison: Comparison) -> bool:
 
 
 def _without_value(
-    ours: Sequence[Comparison], numbers: dict[Path, int], phrases: Phrases
+    comparisons: Sequence[Comparison], numbers: dict[Path, int], phrases: Phrases
 ) -> Iterator[str]:
-    """A line for each comparison of a task with metrics that have no value on one side."""
+    """A note for each task and pair of variants: the metrics without a value for one of the two."""
     metrics: dict[tuple[str, str], list[str]] = {}
-    for comparison in filter(_is_void, ours):
+    for comparison in filter(_is_void, comparisons):
         compared = f" ({sides(comparison, numbers, phrases)})" if len(numbers) > 1 else ""
         metrics.setdefault((comparison.task, compared), []).append(comparison.metric)
     for (task, compared), names in metrics.items():
@@ -90,14 +92,14 @@ def _named(comparison: Comparison, numbers: dict[Path, int], phrases: Phrases) -
 
 
 def sides(comparison: Comparison, numbers: dict[Path, int], phrases: Phrases) -> str:
-    """What is compared with what, as in `1 base → 1 tuned`, or `base → tuned` of a single run."""
+    """The two compared variants, as in `1 base → 1 tuned`, or `base → tuned` for a single run."""
     named = [phrases.word("variants", side.variant) for side in (comparison.a, comparison.b)]
     if len(numbers) > 1:
         named = [
             f"{_places(side, numbers)} {name}"
             for side, name in zip((comparison.a, comparison.b), named, strict=True)
         ]
-    return " → ".join(named).replace(" ", "\u00a0")  # it stands in narrow cells
+    return " → ".join(named).replace(" ", "\u00a0")  # no line break in a narrow cell
 
 
 def _places(side: Side, numbers: dict[Path, int]) -> str:
@@ -105,8 +107,8 @@ def _places(side: Side, numbers: dict[Path, int]) -> str:
 
 
 def seeds(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """The primary metrics' values of each seed and their spread, for recipes with several seeds; no
-    table if there are none."""
+    """For recipes with several seeds: each seed's value of the primary metrics, and their spread.
+    No table if every recipe has one seed."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     tuned = [
         comparison
@@ -152,8 +154,8 @@ def _figures(comparison: Comparison) -> Row:
 
 
 def references(result: Result, phrases: Phrases) -> Table:
-    """The baselines of each run's tuned models, for the primary metrics: chance, classifiers of the
-    run's own training rows, people, and published figures."""
+    """The baselines with which each tuned model is compared, for the primary metrics: chance,
+    classifiers trained on the run's own rows, people, and published figures."""
     has_several = len(result.runs) > 1
     rows, notes = [], [phrases("references_note")]
     for place, run in enumerate(result.runs, 1):
@@ -188,15 +190,15 @@ def references(result: Result, phrases: Phrases) -> Table:
 
 
 def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterator[Row]:
-    """The baselines of a task's primary metric: name, value, the tuned model's difference from it
-    with interval and p, items, source."""
+    """A row for each baseline of a task's primary metric: its name and value, the tuned model's
+    difference from it with interval and p, the number of items, and the source."""
     primary, blank = cards()[task].primary, (NOTHING,) * 4
     if primary in (chance := run.scores[task].chance):
         yield phrases("chance"), number(chance[primary]), *blank, NOTHING
     for comparison in result.baselines:
         if comparison.a.run is run and comparison.task == task:
             cells = _figures(comparison)
-            made_of = phrases(
+            source = phrases(
                 "own_items" if comparison.a.variant in cards()[task].lines else "own_rows"
             )
             yield (
@@ -206,7 +208,7 @@ def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterat
                 cells[3],
                 cells[5],
                 cells[7],
-                made_of,
+                source,
             )
     for figure in run.scores[task].published:
         if figure.metric == primary:
@@ -215,8 +217,8 @@ def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterat
 
 
 def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """The signals of natural Korean beside those of native and translated text; no table if no task
-    has a value."""
+    """The signals of natural Korean in the answers, and the same signals of native and translated
+    text. No table if no task has a value."""
     kinds, rows = reference_values(), []
     for place, run in enumerate(result.runs, 1):
         for task, entry in run.scores.items():
@@ -241,8 +243,8 @@ def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
 
 
 def breakdowns(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """A table for each task: its comparisons by text source, length of the question and annotators'
-    agreement."""
+    """A table for each task and metric: its comparisons by text source, by length of the question,
+    and by the annotators' agreement."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = (
         ("compared", "kind_of_item", "items_with")
@@ -280,13 +282,13 @@ def _interval(low: float, high: float) -> str:
 
 
 def number(value: float | None, form: str = ".3f") -> str:
-    """A figure as text; a dash if there is none."""
+    """A number as text; a dash for None, NaN and infinity."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:{form}}"
 
 
 def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """What differs between the first run and each other one, apart from the models. The tables of
-    runs that differ are red."""
+    """A table of the differences between the first run and each other run, apart from the models. A
+    table with differences is marked as an alert."""
     a = result.names[result.runs[0].folder]
     for folder, differences in result.differences.items():
         b = result.names[folder]

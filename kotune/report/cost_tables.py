@@ -1,4 +1,4 @@
-"""What runs cost, as a table in a reader's language with a column for each run."""
+"""The costs of runs, as a table in English or Korean with a column for each run."""
 
 from collections.abc import Iterator, Sequence
 
@@ -27,15 +27,17 @@ GAINS = {
 
 
 def costs(result: Result, phrases: Phrases) -> Table:
-    """All costs; money only if a price is given."""
+    """Time, memory, tokens and gains per cost. Money is shown only if a price is given."""
     facts = result.efficiency()
     columns = [dict(_cost(fact, phrases)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
-    taken = zip(result.names.values(), (fact.base_from for fact in facts), strict=True)
-    copied = [
-        phrases("base_from", run=name, others=", ".join(others)) for name, others in taken if others
+    reused = zip(result.names.values(), (fact.base_from for fact in facts), strict=True)
+    base_from = [
+        phrases("base_from", run=name, others=", ".join(others))
+        for name, others in reused
+        if others
     ]
-    notes = [phrases("costs_note"), *copied, _price(result, phrases)]
+    notes = [phrases("costs_note"), *base_from, _price(result, phrases)]
     return Table(phrases("costs_title"), ("", *result.names.values()), rows, 1, notes)
 
 

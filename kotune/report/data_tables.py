@@ -1,4 +1,4 @@
-"""A manifest of training data as tables with notes, in a reader's language."""
+"""A manifest of training data as tables with notes, in English or Korean."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,13 @@ from kotune.runs.manifest import Manifest, ManifestEntry
 def labels(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
     """How many rows have each label."""
     rows = [row for entry in manifest.entries for row in _label_rows(entry, phrases)]
-    head = (phrases("source"), phrases("label"), *(phrases.word("side", side) for side in SIDES))
+    head = (phrases("source"), phrases("label"), *(phrases.word("side", split) for split in SIDES))
     return Table(phrases("labels_title") + suffix, head, rows, 2)
 
 
 def _label_rows(entry: ManifestEntry, phrases: Phrases) -> Iterator[Row]:
-    """Each label's rows and share of the labelled ones, on each side; then all rows."""
+    """For each label and split, the number of rows and their share of all labelled rows. The last
+    row counts all rows."""
     counts = entry.labels.both()
     for label in dict.fromkeys(label for count in counts for label in count):
         numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
@@ -30,7 +31,8 @@ def _label_rows(entry: ManifestEntry, phrases: Phrases) -> Iterator[Row]:
 
 
 def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """Rows that were dropped, with the reason; the notes tell what was not read."""
+    """The number of dropped rows by reason. The notes list data that was not read or was
+    rewritten."""
     rows = [
         (entry.source, phrases.word("reasons", reason), f"{n:,}")
         for entry in manifest.entries
@@ -44,7 +46,7 @@ def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
-    """What of an entry's data was not read, or was rewritten. Runs of earlier versions lack it."""
+    """Notes on an entry's data that was not read or was rewritten. Earlier versions lack them."""
     unread = [phrases("unread_key", name=key, n=f"{n:,}") for key, n in entry.not_read.items()]
     unread += [phrases("unread_file", name=name) for name in entry.unread_files]
     if unread:
@@ -56,7 +58,7 @@ def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
 
 
 def leaks(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """Training text that occurs in test text, and what was done about it."""
+    """Training text that occurs in test text, and how it was handled: dropped or kept."""
     leaks = manifest.leaks
     rows = [
         (

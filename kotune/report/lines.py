@@ -1,4 +1,4 @@
-"""The lines that a run prints: a line for each task, and reasons to doubt its training."""
+"""The lines that a run prints about its data, its parity proof, its training and its scores."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,25 +13,25 @@ from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, Parity, TaskProof
 from kotune.runs.records import Doubted, Halved, MetricValue, TaskScores
 from kotune_tasks.card import cards
 
-SHOWN = 5  # of what is not read
+SHOWN = 5  # maximum keys or files in a line about data that was not read
 DONE = {
-    REWRITTEN: "names of special tokens made plain text (<|x|> is < |x|>)",
-    ENDED: "ends of turns at the end of a text taken away",
-    SPACED: "white space at the end of a text taken away",
-    CONTROLS: "control characters taken away",
-    EMPTY: "utterances without text left out",
-    UNASKED: "turns before the first question left out",
-    UNANSWERED: "last turns without an answer left out",
-    OTHER_ANSWERS: "answers after the first to the same question left out",
-    UNTRAINED_END: "last answers that are not to be trained left out, with their questions",
+    REWRITTEN: "names of special tokens changed to plain text (<|x|> to < |x|>)",
+    ENDED: "end-of-turn tokens at the end of a text removed",
+    SPACED: "white space at the end of a text removed",
+    CONTROLS: "control characters removed",
+    EMPTY: "utterances without text removed",
+    UNASKED: "turns before the first question removed",
+    UNANSWERED: "last turns without an answer removed",
+    OTHER_ANSWERS: "further answers to the same question removed",
+    UNTRAINED_END: "last answers that are not trained removed, with their questions",
 }
 
 
 def doubts(
     warnings: Sequence[Doubted] | None, halvings: Sequence[Halved] | None, phrases: Phrases
 ) -> list[str]:
-    """Why a training may be doubted, as run.json has it: warnings, and micro-batches that were made
-    smaller. A sentence each."""
+    """A sentence for each warning about a training in run.json, and for each time that the
+    micro-batch was halved."""
     facts = [warning.as_json() for warning in warnings or ()]
     facts += [{"kind": "halved", **halving.as_json()} for halving in halvings or ()]
     return [phrases.phrase("doubts", str(fact["kind"]), **fact) for fact in facts]
@@ -46,10 +46,10 @@ def _score_line(task: str, metric: str, entry: TaskScores) -> str:
     base, tuned = entry.base[metric], entry.tuned[metric]
     values = (
         f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n ="
-        f" {_asked(base, tuned)})"
+        f" {_item_counts(base, tuned)})"
     )
     others = len(entry.base) - 1
-    doubt = "; NOT PROVEN: not asked as it is trained" if entry.proven == NOT_PROVEN else ""
+    doubt = "; NOT PROVEN: no task scores the trained prompt" if entry.proven == NOT_PROVEN else ""
     more = f"; {others} more in the report" if others else ""
     return f"{task} {metric}: {values}{doubt}{more}"
 
@@ -60,8 +60,8 @@ def _difference(base: MetricValue, tuned: MetricValue) -> str:
     return f"{tuned.value - base.value:+.3f}"
 
 
-def _asked(base: MetricValue, tuned: MetricValue) -> str:
-    """How many items have the metric; both numbers if base and tuned differ in that."""
+def _item_counts(base: MetricValue, tuned: MetricValue) -> str:
+    """The number of items with the metric; both numbers if base and tuned differ."""
     return " and ".join(f"{n:,}" for n in dict.fromkeys((base.n, tuned.n)))
 
 
@@ -72,17 +72,17 @@ def _value(metric: MetricValue) -> str:
 
 
 def proven(proof: Parity) -> Iterator[str]:
-    """The result of the proof: a line for the labels, and one for each task."""
+    """The result of the parity proof: a line for the labels, and a line for each task."""
     rows, checked = proof.labels.rows, proof.labels.checked
-    rest = "" if checked == rows else "; the others were looked at as text alone"
+    rest = "" if checked == rows else "; the others were checked only as text"
     yield (
-        f"parity labels: the answer and its end of turn alone, in {checked:,} of {rows:,}"
-        f" rows{rest}"
+        f"parity labels: only the answer and its end of turn are trained, in {checked:,} of"
+        f" {rows:,} rows{rest}"
     )
     if trimmed := proof.lengths.trimmed:
         yield (
-            f"the model's chat template takes away the white space before a turn in {trimmed:,}"
-            " rows, as in scoring; a `template` of ours leaves it"
+            f"the model's chat template removes the white space before a turn in {trimmed:,} rows,"
+            " in training and in scoring; kotune's own templates (`template`) keep it"
         )
     for task, result in proof.tasks.items():
         yield f"parity {task}: {_proven(cards()[task].source, result)}"
@@ -90,14 +90,15 @@ def proven(proof: Parity) -> Iterator[str]:
 
 def _proven(source: str, proof: TaskProof) -> str:
     if proof.status == EQUAL:
-        return f"{proof.items:,} prompts equal, id by id"
+        return f"{proof.items:,} prompts have equal token ids in training and scoring"
     if proof.status == NOT_TRAINED:
-        return "not trained on this prompt"
-    return f"NOT PROVEN: no task asks {source} as it is trained ({', '.join(proof.trained)})"
+        return "this prompt is not trained"
+    forms = ", ".join(proof.trained)
+    return f"NOT PROVEN: no task scores the trained prompt of {source} ({forms})"
 
 
 def prepared(manifest: Manifest) -> Iterator[str]:
-    """What became of the data: rows, and all that was dropped, not read or rewritten."""
+    """The numbers of rows, and everything that was dropped, not read or rewritten."""
     rows = manifest.rows
     dropped = sum(sum(entry.dropped.values()) for entry in manifest.entries)
     yield (
@@ -109,20 +110,20 @@ def prepared(manifest: Manifest) -> Iterator[str]:
         for what, n in entry.rewritten.items():
             yield f"{entry.source}: {DONE[what]} in {n:,} rows"
         if not entry.kept.validation:
-            yield f"{entry.source}: none of its rows is left for validation"
-    kept = "are trained on all the same" if manifest.leaks.policy == "keep" else "are left out"
+            yield f"{entry.source}: no rows for validation"
+    handled = "kept" if manifest.leaks.policy == "keep" else "dropped"
     for leak in manifest.leaks.found:
         yield (
-            f"{leak.source}: {leak.rows:,} rows stand in the test text of {leak.task}"
-            f" ({leak.kind}) and {kept}"
+            f"{leak.source}: {leak.rows:,} rows occur in the test text of {leak.task}"
+            f" ({leak.kind}); {handled}"
         )
     yield from test_parts(manifest, Phrases(LANGUAGES[0]))
     yield from not_scored(manifest, Phrases(LANGUAGES[0]))
 
 
 def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
-    """How each task's test data were made: groups kept for it because there is no test part, and
-    rows that are not scored, not read or rewritten. Runs of earlier versions do not record it."""
+    """Notes on each task's test data: the share kept for test if the source has no test split, and
+    rows that are not scored, not read or rewritten. Runs of earlier versions have none."""
     for task, data in manifest.scored.items():
         for reason, n in data.left_out.items():
             yield phrases(
@@ -154,7 +155,7 @@ def _unread(entry: ManifestEntry) -> str:
     """The first keys and files of a data entry that were not read, and the number of the others."""
     unread = [f"{key} ({n:,} rows)" for key, n in entry.not_read.items()] + entry.unread_files
     more = (
-        f" and {len(unread) - SHOWN:,} more (data/manifest.json has all)"
+        f" and {len(unread) - SHOWN:,} more (all: data/manifest.json)"
         if len(unread) > SHOWN
         else ""
     )

@@ -1,4 +1,4 @@
-"""A report as Markdown, with the facts of its page in the page's order."""
+"""A report as Markdown, with the content of the HTML page in the same order."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from kotune.report.sentences import notes, verdicts
 
 
 def in_markdown(report: Report) -> str:
-    """The whole of it."""
+    """The complete report as Markdown."""
     phrases, result = report.phrases, report.result
     parts = [
         f"# {escaped(report.title)}",
@@ -39,7 +39,7 @@ def _runs(report: Report) -> Iterator[str]:
 
 
 def _fenced(recipe: str) -> str:
-    """A recipe in a fence that is longer than any backticks in it."""
+    """A recipe in a code fence that is longer than any run of backticks in it."""
     fence = "```"
     while fence in recipe:
         fence += "`"

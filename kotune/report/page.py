@@ -1,4 +1,4 @@
-"""A report as a page of tables and plots. Each plot has its figures as text too."""
+"""A report as an HTML page of tables and plots. Each plot also has its numbers as text."""
 
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
@@ -19,14 +19,14 @@ from kotune.runs.finished import Finished
 from kotune.runs.records import UNDEFINED, TaskScores
 from kotune_tasks.card import cards
 
-NORMAL = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95% interval
-LEAST = 1e-6  # a loss of 0 has no logarithm
-MARGIN = 0.04  # of a scale, beside the outermost interval
-NAMED = 6  # runs whose names are in a plot's legend; of more, their numbers
+NORMAL = NormalDist().inv_cdf(0.975)  # half the width of a 95% interval, in standard errors
+LEAST = 1e-6  # lower limit of a plotted loss, because 0 has no logarithm
+MARGIN = 0.04  # free share of the scale beside the outermost interval
+NAMED = 6  # with more runs, a plot's legend has their numbers instead of names
 
 LossAxis = Literal["tokens", "seconds"]
 LOSS_AXES: tuple[LossAxis, ...] = ("tokens", "seconds")
-Groups = dict[str, list[plots.Group]]  # by the title of their plot
+Groups = dict[str, list[plots.Group]]  # by the title of the plot
 
 
 class Figure(NamedTuple):
@@ -37,23 +37,24 @@ class Figure(NamedTuple):
 
 
 def page(report: Report) -> str:
-    """The whole page."""
+    """The complete HTML page."""
     return render(
         "report",
         report=report,
         phrases=report.phrases,
-        said=verdicts(report.result, report.phrases),
-        stands_on=notes(report.result, report.phrases),
+        claims=verdicts(report.result, report.phrases),
+        claim_notes=notes(report.result, report.phrases),
         spans=[*_drawn_spans(report)],
         strips=[*_drawn_strips(report)],
         curves=[*_drawn_curves(report)],
-        confused=lambda found: [_drawn_confusion(report, one) for one in found.confusions],
-        calibrations=[_drawn_calibration(report, found) for found in report.calibrations],
+        confusions=lambda changes: [_drawn_confusion(report, each) for each in changes.confusions],
+        calibrations=[_drawn_calibration(report, each) for each in report.calibrations],
     )
 
 
 def spans(report: Report) -> Groups:
-    """Differences of primary metrics in points with their intervals, claimed or not."""
+    """Differences of the primary metrics with their intervals, in points, by criterion. They
+    include differences that are not significant."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
     for comparison in report.result.comparisons:
         if comparison.is_share and outcome(comparison) not in ("undefined", "void"):
@@ -113,8 +114,8 @@ def _drawn_spans(report: Report) -> Iterator[Figure]:
 
 
 def strips(report: Report) -> Groups:
-    """The primary metric of each task, and metrics with a chance value, if they lie between 0 and
-    1."""
+    """By task, the values of its primary metric and of metrics with a chance value. Only values
+    between 0 and 1 are plotted."""
     runs, groups_of = report.result.runs, dict[str, list[plots.Group]]()
     for task, name in dict.fromkeys(
         (of, name) for run in runs for of in run.scores for name in _shown(run, of)
@@ -126,8 +127,8 @@ def strips(report: Report) -> Groups:
         ]
         title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
         rows = [plots.PlotRow(_label(run, report), _figures(sides), sides) for run, sides in scored]
-        held = _references([run for run, _ in scored], task, name, report)
-        groups_of.setdefault(task, []).extend([plots.Group(title, rows, held)] if rows else [])
+        baselines = _references([run for run, _ in scored], task, name, report)
+        groups_of.setdefault(task, []).extend([plots.Group(title, rows, baselines)] if rows else [])
     return {task: groups for task, groups in groups_of.items() if groups}
 
 
@@ -137,7 +138,8 @@ def _shown(run: Finished, task: str) -> list[str]:
 
 
 def _sides(entry: TaskScores, name: str) -> list[plots.Interval]:
-    """The metric's values of base and tuned, without those that are undefined or no share."""
+    """The metric's values of base and tuned. Values that are undefined or not between 0 and 1 are
+    omitted."""
     intervals = []
     for kind in ("base", "tuned"):
         score = entry.variant(kind).get(name, UNDEFINED)
@@ -160,8 +162,8 @@ def _figures(sides: Sequence[plots.Interval]) -> str:
 def _references(
     runs: Sequence[Finished], task: str, metric: str, report: Report
 ) -> dict[str, float]:
-    """The values of a metric's baselines by their names, with the numbers of the runs if a baseline
-    is not the same for all."""
+    """A metric's baselines: name -> value. If a baseline differs between runs, its name ends with
+    the numbers of its runs."""
     runs_of: dict[Baseline, list[str]] = {}
     for run in runs:
         for baseline in _baselines(run.scores[task], task, metric, report.phrases):
@@ -214,16 +216,16 @@ def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figur
 
 
 def curves(report: Report, axis: LossAxis) -> list[plots.Series]:
-    """The losses of all runs against `tokens` or `seconds`; empty if no run logged two."""
+    """The losses of all runs against `tokens` or `seconds`; empty if no run logged two losses."""
     if not any(sum(loss.kind == "loss" for loss in losses) > 1 for losses in report.losses):
         return []
     names = _legend(report)
-    found = [
+    every = [
         plots.Series(names[i], _points(losses, axis, kind), plots.colour(i), dashed=kind != "loss")
         for i, losses in enumerate(report.losses)
         for kind in LOSSES
     ]
-    return [series for series in found if series.points]
+    return [series for series in every if series.points]
 
 
 def _points(losses: Sequence[Loss], axis: LossAxis, kind: Kind) -> list[plots.PlotPoint]:
@@ -275,7 +277,7 @@ def _drawn_calibration(report: Report, calibration: Calibration) -> Figure:
         (phrases("sure_axis"), phrases("right_axis")),
     )
     text = "; ".join(
-        f"{phrases.word('variants', kind)} {', '.join(map(_said, side))}"
+        f"{phrases.word('variants', kind)} {', '.join(map(_bin_text, side))}"
         for kind, side in sides.items()
     )
     return Figure(title, plots.svg(spec, f"{title}. {text}"))
@@ -287,5 +289,5 @@ def dots(bins: Sequence[Bin]) -> list[plots.Dot]:
     return [plots.Dot(bin.confidence, bin.right, bin.n / whole) for bin in bins]
 
 
-def _said(bin: Bin) -> str:
+def _bin_text(bin: Bin) -> str:
     return f"{bin.confidence:.2f} → {bin.right:.2f} (n = {bin.n:,})"

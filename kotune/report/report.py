@@ -1,6 +1,5 @@
-"""The content of a report on one run, or on several that are compared: report.html and report.md of
-a run, and the page and the Markdown of a comparison. Made from the files of the run folders
-alone."""
+"""The content of a report on one run, or on several runs that are compared. It is made only from
+the files of the run folders."""
 
 from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
@@ -14,8 +13,8 @@ from kotune.runs.finished import Finished
 
 
 class Report:
-    """The content of page and Markdown, in one language. A new table is added in `results`,
-    `differences`, `costs` or `origins`."""
+    """The content of the HTML page and of the Markdown, in one language. Add a new table in
+    `results`, `differences`, `costs` or `origins`."""
 
     def __init__(self, result: Result, phrases: Phrases) -> None:
         self.result, self.phrases = result, phrases
@@ -58,28 +57,28 @@ class Report:
         ]
 
     def differences(self) -> list[Table]:
-        """What is not the same in the runs, apart from their models."""
+        """Differences between the runs, apart from their models."""
         return list(comparison_tables.not_the_same(self.result, self.phrases))
 
     def costs(self) -> list[Table]:
-        """What it cost."""
+        """The cost of each run."""
         return [cost_tables.costs(self.result, self.phrases)]
 
     def origins(self) -> list[Table]:
-        """What the runs were made from, and how."""
-        made = (run_tables.parity, run_tables.machine)
+        """The data of each run, its parity proof, and how to reproduce it."""
+        made = (run_tables.parity, run_tables.reproduction)
         return [
             *run_tables.data(self.result, self.phrases),
             *(table(self.result, self.phrases) for table in made),
         ]
 
     def prefix(self, run: Finished) -> str:
-        """A run's number in the list of runs, to stand before a text about it; empty for a single
+        """A run's number and a space, to put before a text about the run; empty for a single
         run."""
         return f"{self.numbers[run.folder]} " if self.has_several else ""
 
     def sides(self, changes: Changes) -> str:
-        """What is compared with what, as in `nli_sample_ko: 1 base → 1 tuned`."""
+        """The task and the two compared variants, as in `nli_sample_ko: 1 base → 1 tuned`."""
         comparison = changes.comparison
         sides = comparison_tables.sides(comparison, self.numbers, self.phrases)
         return f"{comparison.task}: {sides}"
@@ -97,7 +96,7 @@ class Report:
         return Table(title, (self.phrases("right_answer"), *confusion.choices), rows, 1)
 
     def change_summary(self, changes: Changes) -> str:
-        """How many items of a task are better, and how many worse, with b than with a."""
+        """How many items of a task b answers better than a, and how many worse."""
         comparison, kind = changes.comparison, "tuning" if changes.is_tuning else "runs"
         places = {key: f"{getattr(changes, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(comparison.a.run), "b": self.name(comparison.b.run)}

@@ -1,5 +1,5 @@
-"""What runs were made from and how, as tables in a reader's language: data cards, parity proof, and
-how to reproduce them."""
+"""Tables about the origin of runs, in English or Korean: data cards, the parity proof, and how to
+reproduce each run."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +32,8 @@ def data(result: Result, phrases: Phrases) -> Iterator[Table]:
         data.runs.append(result.names[run.folder])
     for data in sets:
         suffix = f": {' / '.join(data.runs)}" if len(sets) > 1 else ""
-        for piece in (_sources, data_tables.labels, data_tables.dropped, data_tables.leaks):
-            yield piece(data.manifest, phrases, suffix)
+        for table in (_sources, data_tables.labels, data_tables.dropped, data_tables.leaks):
+            yield table(data.manifest, phrases, suffix)
 
 
 class _Data(NamedTuple):
@@ -59,13 +59,13 @@ def _sources(manifest: Manifest, phrases: Phrases, suffix: str) -> Table:
         for entry in manifest.entries
         if entry.obliges
     ]
-    sides = (phrases.word("side", side) for side in SIDES)
-    head = (*map(phrases, ("source", "form", "origin", "licence")), *sides)
+    splits = (phrases.word("side", split) for split in SIDES)
+    head = (*map(phrases, ("source", "form", "origin", "licence")), *splits)
     return Table(phrases("data_title") + suffix, head, rows, 4, notes)
 
 
 def _origin(entry: ManifestEntry) -> str:
-    """Where a source's rows come from, and the digests of its first files."""
+    """The origin of a source's rows, and the beginnings of the digests of its first files."""
     origin = ", ".join(str(value) for value in entry.origin.values() if value)
     return f"{origin} ({', '.join(file.sha256[:12] for file in entry.files[:3])})"
 
@@ -75,9 +75,12 @@ def parity(result: Result, phrases: Phrases) -> Table:
     proofs = [run.parity for run in result.runs]
     tasks = dict.fromkeys(task for proof in proofs for task in proof.tasks)
     rows: list[Row] = [
-        (task, *(_of_task(proof.tasks.get(task), phrases) for proof in proofs)) for task in tasks
+        (task, *(_task_status(proof.tasks.get(task), phrases) for proof in proofs))
+        for task in tasks
     ]
-    rows.append((phrases("labels_checked"), *(_labels(proof.labels, phrases) for proof in proofs)))
+    rows.append(
+        (phrases("labels_checked"), *(_label_status(proof.labels, phrases) for proof in proofs))
+    )
     lengths = [proof.lengths for proof in proofs]
     rows.append((phrases("longest"), *(f"{of.longest:,} / {of.sequence_len:,}" for of in lengths)))
     over = (phrases("over_of", n=f"{of.too_long:,}", number=f"{of.rows:,}") for of in lengths)
@@ -91,8 +94,8 @@ def parity(result: Result, phrases: Phrases) -> Table:
     )
 
 
-def _of_task(proof: TaskProof | None, phrases: Phrases) -> str:
-    """A task's status, with the number of items that were compared."""
+def _task_status(proof: TaskProof | None, phrases: Phrases) -> str:
+    """The proof's status of a task, with the number of items that were compared."""
     if proof is None:
         return NOTHING
     status = phrases.word("parity_status", proof.status)
@@ -101,8 +104,8 @@ def _of_task(proof: TaskProof | None, phrases: Phrases) -> str:
     return f"{status} ({phrases('items_checked', n=f'{proof.items:,}')})"
 
 
-def _labels(proof: LabelProof, phrases: Phrases) -> str:
-    """What is trained, with the number of rows that were checked."""
+def _label_status(proof: LabelProof, phrases: Phrases) -> str:
+    """The proof's status of the labels (the trained tokens), with the number of rows checked."""
     rows, checked = proof.rows, proof.checked
     if checked is None or checked == rows:
         counts = phrases("rows_checked", n=f"{rows:,}")
@@ -111,8 +114,8 @@ def _labels(proof: LabelProof, phrases: Phrases) -> str:
     return f"{phrases.word('parity_status', proof.status)} ({counts})"
 
 
-def machine(result: Result, phrases: Phrases) -> Table:
-    """What each run was made with."""
+def reproduction(result: Result, phrases: Phrases) -> Table:
+    """How to reproduce each run: command, seed, device, versions and other facts."""
     rows = [
         (phrases(key), *(str(fact(run, phrases)) for run in result.runs))
         for key, fact in FACTS.items()
@@ -132,10 +135,9 @@ def _versions(run: Finished, phrases: Phrases) -> str:
 
 
 def _generation(run: Finished, phrases: Phrases) -> str:
-    """The model's own generation settings, none of which is used. Their text comes from the
-    model."""
-    asked = run.record.generation_unused or {}
-    return ", ".join(f"{name}={shown(value)}" for name, value in asked.items()) or NOTHING
+    """The generation settings of the model's own files. Scoring ignores them."""
+    settings = run.record.generation_unused or {}
+    return ", ".join(f"{name}={shown(value)}" for name, value in settings.items()) or NOTHING
 
 
 FACTS: dict[str, Callable[[Finished, Phrases], object]] = {
@@ -152,5 +154,5 @@ FACTS: dict[str, Callable[[Finished, Phrases], object]] = {
 
 
 def recipes(runs: Sequence[Finished]) -> list[str]:
-    """Each run's recipe as it was resolved."""
+    """The text of each run's resolved recipe."""
     return [content(run.folder / RECIPE, MAX_YAML).decode("utf-8") for run in runs]

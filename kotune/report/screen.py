@@ -15,7 +15,7 @@ STYLES = {"better": "green", "worse": "red", "same": "", "undefined": "yellow", 
 
 
 def show(result: Result, phrases: Phrases, console: Console | None = None) -> None:
-    """Print all of it."""
+    """Print the comparison."""
     console = table.unbroken(console)
     for verdict in verdicts(result, phrases):
         console.print(Text(verdict.text, STYLES[verdict.outcome]))

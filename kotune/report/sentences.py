@@ -19,16 +19,17 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Verdict:
-    """`outcome`: b against a is `better`, `worse`, `same` (no difference found), `undefined` (no
-    interval) or `void` (no value: empty answers have no signals)."""
+    """A claim and its sentence. `outcome`: compared with a, b is `better`, `worse` or `same` (no
+    difference found); `undefined`: there is no interval; `void`: a metric has no value, for example
+    because all answers are empty."""
 
     outcome: str
     text: str
 
 
 def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
-    """A sentence for each comparison of a task's primary metric, then one for each run and task on
-    its baselines."""
+    """A sentence for each comparison of a task's primary metric, then for each run and task a
+    sentence that compares the tuned model with its baselines."""
     by_task: dict[tuple[Path, str], list[Comparison]] = {}
     for comparison in result.baselines:
         by_task.setdefault((comparison.b.run.folder, comparison.task), []).append(comparison)
@@ -39,7 +40,10 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
     ]
     return [
         *tuned,
-        *(_against(comparisons, result.names, phrases) for comparisons in by_task.values()),
+        *(
+            _baseline_verdict(comparisons, result.names, phrases)
+            for comparisons in by_task.values()
+        ),
     ]
 
 
@@ -56,12 +60,10 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
     missing = dict.fromkeys(
         line for run in result.runs for line in not_scored(run.manifest, phrases)
     )
-    stand = (
-        [_speaks_of(result, phrases), phrases("how_sure", n=primaries)]
-        if result.comparisons
-        else []
+    scope = (
+        [_scope(result, phrases), phrases("how_sure", n=primaries)] if result.comparisons else []
     )
-    return [*missing, *differences, *_not_proven(result, phrases), *stand]
+    return [*missing, *differences, *_not_proven(result, phrases), *scope]
 
 
 def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
@@ -72,7 +74,7 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
             yield phrases("not_proven", run=result.names[run.folder], tasks=", ".join(tasks))
 
 
-def _speaks_of(result: Result, phrases: Phrases) -> str:
+def _scope(result: Result, phrases: Phrases) -> str:
     """Whether the number of seeds allows a claim about models, or about these adapters only."""
     grouped = groups(result.runs)
     enough = [group for group in grouped if len(group) >= ENOUGH]
@@ -81,18 +83,18 @@ def _speaks_of(result: Result, phrases: Phrases) -> str:
     if len(enough) == len(grouped):
         return phrases("seeds_enough")
     names_of = "; ".join(
-        called(Side(group[0], "tuned", group[1:]), result.names) for group in enough
+        display_name(Side(group[0], "tuned", group[1:]), result.names) for group in enough
     )
     return phrases("seeds_some", some=names_of)
 
 
-def called(side: Side, names: dict[Path, str]) -> str:
-    """A name for a reader of the runs of a side together."""
+def display_name(side: Side, names: dict[Path, str]) -> str:
+    """The name of a variant in a sentence. If it has several seeds, they are listed."""
     run, title = side.run, title_of(side.run)
     if not side.others:
         return names[run.folder]
-    place = f"{run.name}, " if names[run.folder] == f"{title} ({run.name})" else ""
-    return f"{title} ({place}seed={', '.join(str(run.record.seed) for run in side.runs)})"
+    folder = f"{run.name}, " if names[run.folder] == f"{title} ({run.name})" else ""
+    return f"{title} ({folder}seed={', '.join(str(run.record.seed) for run in side.runs)})"
 
 
 def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -> Verdict:
@@ -100,7 +102,7 @@ def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -
     text = phrases.phrase(
         f"verdict_{kind}",
         result,
-        **_places(comparison, names, phrases),
+        **_phrase_values(comparison, names, phrases),
         **_figures(comparison, result, phrases),
     )
     if cards()[comparison.task].criterion == "naturalness":
@@ -108,11 +110,13 @@ def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -
     return Verdict(result, text)
 
 
-def _places(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -> dict[str, str]:
-    """The places of a sentence that name what is compared."""
+def _phrase_values(
+    comparison: Comparison, names: dict[Path, str], phrases: Phrases
+) -> dict[str, str]:
+    """The values that a verdict's phrase shows besides its numbers: names, task, metric, items."""
     return {
-        "a": called(comparison.a, names),
-        "b": called(comparison.b, names),
+        "a": display_name(comparison.a, names),
+        "b": display_name(comparison.b, names),
         "task": comparison.task,
         "metric": comparison.metric,
         "criterion": phrases.word("criteria", cards()[comparison.task].criterion),
@@ -120,10 +124,11 @@ def _places(comparison: Comparison, names: dict[Path, str], phrases: Phrases) ->
     }
 
 
-def _against(
+def _baseline_verdict(
     comparisons: Sequence[Comparison], names: dict[Path, str], phrases: Phrases
 ) -> Verdict:
-    """A tuned model against the baselines of one task. Its outcome is the worst of them."""
+    """A tuned model compared with the baselines of one task. The verdict's outcome is the worst of
+    the outcomes."""
     by_outcome: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_outcome.setdefault(outcome(comparison), []).append(comparison)
@@ -132,8 +137,8 @@ def _against(
         phrases.phrase("verdict_line", result, lines=_named(by_outcome[result], phrases))
         for result in outcomes
     )
-    places = _places(comparisons[0], names, phrases)
-    return Verdict(outcomes[-1], phrases("verdict_lines", **places, told="; ".join(sentences)))
+    values = _phrase_values(comparisons[0], names, phrases)
+    return Verdict(outcomes[-1], phrases("verdict_lines", **values, told="; ".join(sentences)))
 
 
 def _named(comparisons: Sequence[Comparison], phrases: Phrases) -> str:
@@ -151,8 +156,8 @@ def _signed(comparison: Comparison) -> str:
 
 
 def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str, str]:
-    """The numbers of a sentence: difference, interval and p. If something is claimed, difference
-    and interval are above 0."""
+    """The numbers in a verdict's phrase: difference, interval and p. If the verdict is `better` or
+    `worse`, signs are dropped: difference and interval are above 0."""
     paired = comparison.paired
     if result in ("undefined", "void"):
         return {}
@@ -166,7 +171,7 @@ def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str,
         "low": amount(low, comparison.is_share, nearest),
         "high": amount(high, comparison.is_share, nearest),
         "p": _equals(comparison.p_holm),
-        "seen": _doubt(comparison, phrases) + _seen(paired, comparison.is_share, phrases),
+        "seen": _doubt(comparison, phrases) + _detectable(paired, comparison.is_share, phrases),
     }
 
 
@@ -189,7 +194,7 @@ def _doubt(comparison: Comparison, phrases: Phrases) -> str:
     )
 
 
-def _seen(paired: Paired, is_share: bool, phrases: Phrases) -> str:
+def _detectable(paired: Paired, is_share: bool, phrases: Phrases) -> str:
     if not math.isfinite(paired.detectable) or paired.detectable <= 0:
         return phrases("would_have_seen_unknown", groups=f"{paired.groups:,}")
     number = amount(paired.detectable, is_share)

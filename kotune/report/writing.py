@@ -8,14 +8,14 @@ from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.layout import REPORT_MARKDOWN, REPORT_PAGE
 from kotune.report.report import Report
-from kotune.runs.finished import Finished, made_of
+from kotune.runs.finished import Finished, explain_malformed
 from kotune.runs.folder import publish, write_text
 
 
 def write(folder: Path, phrases: Phrases, price: Price | None = None) -> list[Path]:
-    """Write report.html and report.md of a run; their paths. KotuneError if the folder is not a
-    whole run."""
-    with made_of(folder):
+    """Write report.html and report.md of a run. Returns their paths. Raises KotuneError if the run
+    is not finished or its files are damaged."""
+    with explain_malformed(folder):
         report = Report(Result.of([Finished(folder)], price), phrases)
         return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
 
@@ -23,12 +23,12 @@ def write(folder: Path, phrases: Phrases, price: Price | None = None) -> list[Pa
 def write_as(
     report: Report, html: Path | None, md: Path | None, write: Callable[[Path, str], None] = publish
 ) -> list[Path]:
-    """Write a report as a page, as Markdown, or both; their paths. `write`: publish(), or
-    write_text() in a run folder."""
+    """Write a report as a page, as Markdown, or both. Returns their paths. `write`: publish(), or
+    write_text() for files in a run folder."""
     from kotune.report.markdown import in_markdown
     from kotune.report.page import page
 
-    made = [(path, form) for path, form in ((html, page), (md, in_markdown)) if path]
-    for path, form in made:
+    outputs = [(path, form) for path, form in ((html, page), (md, in_markdown)) if path]
+    for path, form in outputs:
         write(path, form(report))
-    return [path for path, _ in made]
+    return [path for path, _ in outputs]

@@ -14,45 +14,43 @@ from kotune.runs.records import Event, parsed
 
 
 class EventLine(NamedTuple):
-    """A line of the file, and what it says."""
+    """A line of the file, as text and as an event."""
 
     text: str
     event: Event
 
 
 def read_metrics(path: Path) -> list[Event]:
-    """The events of metrics.jsonl; none if training never began. StageError for a line that is
-    damaged."""
+    """The events of metrics.jsonl; empty if training never began. Raises StageError for a damaged
+    line."""
     if not path.exists():
         return []
     try:
-        # The last line may still be on its way.
+        # The last line may not be fully written yet.
         events = [_event(line) for line in raw_lines(path) if line.endswith(b"\n")]
-    except ValueError as error:  # more than is read
+    except ValueError as error:  # larger than the limit
         raise _damaged(path, str(error)) from None
     whole = [event for event in events if event is not None]
     if len(whole) < len(events):
-        raise _damaged(path, "a line that is no event")
+        raise _damaged(path, "a line is not an event")
     return whole
 
 
 def _damaged(path: Path, reason: str) -> StageError:
-    remedy = "run the same command again, which keeps the lines that are whole"
-    return StageError(f"{path}: not whole ({reason}); {remedy}")
+    remedy = "run the same command again; it keeps the undamaged lines"
+    return StageError(f"{path}: damaged ({reason}); {remedy}")
 
 
 def keep_metrics_until(metrics: Path, step: int) -> str:
-    """Keep the events up to the checkpoint that training continues from; the others will be logged
-    again. If lines are damaged, the file is also kept under another name. Returns the message about
-    that; empty if all lines are whole."""
+    """Keep the events up to `step`, the checkpoint from which training continues. Later events will
+    be logged again. If lines are damaged, a copy of the file is kept under another name. Returns a
+    message about damaged lines, or an empty string."""
     lines, is_whole = _whole_lines(metrics)
     message = ""
     if not is_whole:
         backup = _put_aside(metrics)
-        used = f", and the whole ones up to step {step} are used" if step else ""
-        message = (
-            f"{metrics.name}: not all of its lines are whole; it is kept as {backup.name}{used}"
-        )
+        used = f"; its undamaged lines up to step {step} are used" if step else ""
+        message = f"{metrics.name}: some lines are damaged; the file is kept as {backup.name}{used}"
     kept = [
         line.text
         for line in lines
@@ -63,8 +61,8 @@ def keep_metrics_until(metrics: Path, step: int) -> str:
 
 
 def _whole_lines(path: Path) -> tuple[list[EventLine], bool]:
-    """The lines that are events, and whether all lines are. A last line that a kill cut short does
-    not count."""
+    """The lines that are events, and whether all lines are events. An incomplete last line, left by
+    a killed process, is ignored."""
     events: list[EventLine] = []
     damaged = 0
     try:
@@ -76,7 +74,7 @@ def _whole_lines(path: Path) -> tuple[list[EventLine], bool]:
                     damaged += 1
     except FileNotFoundError:
         pass
-    except ValueError:  # from here on there is more than is read
+    except ValueError:  # the rest is over the limit
         damaged += 1
     except OSError as error:
         if error.errno != errno.EFBIG:
@@ -88,12 +86,12 @@ def _whole_lines(path: Path) -> tuple[list[EventLine], bool]:
 def _event(line: bytes) -> Event | None:
     try:
         return parsed(loads(line.decode()), Event)
-    except ValueError:  # no JSON, or no UTF-8
+    except ValueError:  # not JSON, or not UTF-8
         return None
 
 
 def _put_aside(path: Path) -> Path:
-    """Rename a file to a name beside its own that nothing has yet."""
+    """Rename a file to an unused name in the same folder."""
     names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
     backup = next(name for name in names if not os.path.lexists(name))
     return path.rename(backup)

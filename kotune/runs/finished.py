@@ -1,7 +1,7 @@
 """Reads a finished run from its folder. Comparisons and reports use nothing else.
 
-A file that is missing, damaged, edited since its stage made it, or of another version is one
-message that names it."""
+A file that is missing, damaged, edited since its stage made it, or of another version raises
+KotuneError with one message that names the file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ from kotune.runs.records import (
 )
 from kotune_tasks.card import cards
 
-# What a value of another kind or size raises, wherever it is used.
+# Errors that code raises for a value of an unexpected type or size.
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 T = TypeVar("T")
 Line = TypeVar("Line", Item, Answer)
@@ -53,18 +53,18 @@ class Finished:
         self.folder, self.name = folder, folder.resolve().name
         guard.check(folder)
         try:
-            record = _read(folder / RECORD, "no run folder; give one, or its recipe")
+            record = _read(folder / RECORD, "not a run folder; give one, or its recipe")
         except KotuneError as error:
             raise RecipeError(str(error)) from None
         self.command = again(record)
         begun = parsed(record, Begun)
         if begun is None or "score" not in begun.stages:
-            raise KotuneError(f"{folder}: not scored yet; go on with `{self.command}`")
+            raise KotuneError(f"{folder}: not scored yet; continue with `{self.command}`")
         self.record, self.scores = self._known(record)
         self._check(SCORES)
 
     def _known(self, record: object) -> tuple[Record, dict[str, TaskScores]]:
-        """run.json and scores.json. KotuneError unless this version knows them and their tasks."""
+        """run.json and scores.json. Raises KotuneError for files or tasks of another version."""
         known = parsed(record, Record)
         scores = parsed(
             _read(self.folder / SCORES, f"run `{self.command}` again"), dict[str, TaskScores]
@@ -84,12 +84,12 @@ class Finished:
 
     @cached_property
     def config(self) -> AxolotlConfig:
-        """The Axolotl configuration that it was trained with."""
+        """The Axolotl configuration of its training."""
         return self._yaml(CONFIG, AxolotlConfig)
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What its data were made from."""
+        """The manifest of its training data."""
         return self._json(MANIFEST, Manifest)
 
     @cached_property
@@ -107,12 +107,12 @@ class Finished:
             raise self._damaged(METRICS) from None
 
     def samples(self, task: str, kind: str) -> Answers:
-        """The answers of the `base` or `tuned` model, or of a baseline, to every item. KotuneError
-        if the file is not the one that was scored."""
+        """The answers of the `base` or `tuned` model, or of a baseline, to every item. Raises
+        KotuneError if the file changed since scoring."""
         return self._lines(task, kind, Answer)
 
     def items(self, task: str) -> Items:
-        """The items of a task. KotuneError if the file is not the one that was scored."""
+        """The items of a task. Raises KotuneError if the file changed since scoring."""
         return self._lines(task, "items", Item)
 
     def _lines(self, task: str, kind: str, shape: type[Line]) -> dict[str, Line]:
@@ -120,19 +120,19 @@ class Finished:
         try:
             digest = self.scores[task].sha256[kind]
             return _lines(path, digest, shape)  # type: ignore[arg-type]  # a class is hashable
-        except (OSError, ValueError):  # the lines are a stranger's: any of them may be damaged
+        except (OSError, ValueError):  # any line may be damaged or edited
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
-        """KotuneError for any file that a report reads later and that is missing or was changed
-        since its stage made it."""
+        """Check every file that a report reads later. Raises KotuneError for one that is missing or
+        changed since its stage made it."""
         _ = self.recipe, self.config, self.manifest, self.parity, self.logs
         for task, entry in self.scores.items():
             for kind in entry.sha256:
                 self._scored(task, kind)
 
     def _scored(self, task: str, kind: str) -> Path:
-        """The path of a samples file. KotuneError if the file is not the one that was scored."""
+        """The path of a samples file. Raises KotuneError if it changed since scoring."""
         path = self.folder / layout.samples(kind, task)
         if not path.is_file() or _digest(path) != self.scores[task].sha256[kind]:
             remedy = f"remove {self.folder / SCORES} and run `{self.command}`"
@@ -140,8 +140,8 @@ class Finished:
         return path
 
     def _check(self, name: str) -> None:
-        """KotuneError for a file that was changed since its stage made it. A copy of a run may lack
-        the adapter."""
+        """Raise KotuneError for a file that changed since its stage made it. A missing file passes,
+        because a copy of a run may lack the adapter."""
         made = {
             file: digest
             for stage in self.record.stages.values()
@@ -171,27 +171,27 @@ class Finished:
 
     def _damaged(self, name: str) -> KotuneError:
         return KotuneError(
-            f"{self.folder / name}: missing or not whole; remove it and run `{self.command}`"
+            f"{self.folder / name}: missing or damaged; remove it and run `{self.command}`"
         )
 
 
-# Room for two runs of a task and their baselines; fifty files would not fit into memory.
+# Enough for one task of two runs and their baselines. Fifty files would not fit into memory.
 @lru_cache(maxsize=12)
 def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
-    """The lines of the samples file that has this digest, by their documents' hashes. ValueError
-    for a line of another shape."""
+    """The lines of a samples file, by their documents' hashes. `digest` belongs to the cache key.
+    Raises ValueError for a line of another shape."""
     adapter = TypeAdapter(shape)
     lines = (adapter.validate_json(line) for line in raw_lines(path) if line.strip())
     return {line.doc_hash: line for line in lines}
 
 
 @contextmanager
-def made_of(*folders: Path, instead: str = "make the run again") -> Iterator[None]:
-    """Context manager: turns errors caused by malformed run files into one KotuneError, which names
-    the folders and what to do (`instead`) and has the error as its cause.
+def explain_malformed(*folders: Path, remedy: str = "make the run again") -> Iterator[None]:
+    """Context manager: turns an error caused by malformed run files into a KotuneError that names
+    the folders and a `remedy`. The original error is its cause.
 
-    The models (records.py) check each value alone. Values that contradict each other are found only
-    where they are used together."""
+    The models (records.py) check each value alone. Values that contradict each other raise an error
+    only where they are used together."""
     try:
         yield
     except UserError:
@@ -200,13 +200,13 @@ def made_of(*folders: Path, instead: str = "make the run again") -> Iterator[Non
         names = ", ".join(map(str, folders))
         reason = f"not as this version of kotune writes it ({type(error).__name__}: {brief(error)})"
         raise KotuneError(
-            f"{names}: {reason}; {instead}, or set {TRACEBACK}=1 to see where"
+            f"{names}: {reason}; {remedy}, or set {TRACEBACK}=1 to see where"
         ) from error
 
 
 def find(given: Path, runs_dir: Path) -> Path:
-    """`given` if it is a folder. If it is a recipe: its newest scored run over all items, or its
-    newest scored run if none is over all. RecipeError if there is none."""
+    """`given` if it is a folder. For a recipe, the folder of its newest scored run. A run with
+    --limit is used only if there is none over all items. Raises RecipeError if there is no run."""
     if given.is_dir():
         return given
     if not given.exists():
@@ -229,16 +229,17 @@ def find(given: Path, runs_dir: Path) -> Path:
         others = ", ".join(
             sorted(str(folder) for folder in runs_dir.glob(f"{escape(given.stem)}-*"))
         )
-        choice = f", or name one that was made with other settings: {others}" if others else ""
+        choice = f", or give a run with other settings: {others}" if others else ""
         makes = command(given, runs_dir=runs_dir)
         raise RecipeError(
-            f"{given}: no scored run of it as it stands in {runs_dir}; `{makes}` makes one{choice}"
+            f"{given}: {runs_dir} has no scored run of the recipe as it is now; make one with"
+            f" `{makes}`{choice}"
         )
     return max(scored).folder
 
 
 class _Scored(NamedTuple):
-    """A scored run of a recipe; the best one to use is the largest."""
+    """A scored run of a recipe. The largest is the one to use: all items first, then the newest."""
 
     is_whole: bool
     finished: float
@@ -246,8 +247,8 @@ class _Scored(NamedTuple):
 
 
 def load(folders: Sequence[Path]) -> list[Finished]:
-    """The runs in the given order; runs whose folders have the same name are named by their paths.
-    KotuneError for the first that cannot be compared, or that is given twice."""
+    """The runs in the given order. Runs whose folders have the same name are named by their paths.
+    Raises KotuneError for a run that cannot be compared or is given twice."""
     seen: dict[Path, Path] = {}
     for folder in folders:
         if (path := folder.resolve()) in seen:
@@ -261,8 +262,7 @@ def load(folders: Sequence[Path]) -> list[Finished]:
 
 
 def _digest(path: Path) -> str:
-    """The digest of a file that is read later. KotuneError for a file that is too large to be
-    read."""
+    """The digest of a file that is read later. Raises KotuneError for a file that is too large."""
     try:
         return sha256(path, most=MAX_LINES)
     except OSError as error:
@@ -270,11 +270,11 @@ def _digest(path: Path) -> str:
 
 
 def _read(path: Path, remedy: str) -> object:
-    """The value in a JSON file. KotuneError, with what to do, if there is none."""
+    """The object in a JSON file. Raises KotuneError with the remedy if there is none."""
     try:
         value = read_json(path)
     except (OSError, KotuneError):
         value = None
     if not isinstance(value, dict):
-        raise KotuneError(f"{path}: missing or not whole; {remedy}")
+        raise KotuneError(f"{path}: missing or damaged; {remedy}")
     return value

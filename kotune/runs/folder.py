@@ -2,8 +2,8 @@
 is written last.
 
 Every file is written under a temporary name and renamed when it is whole (kodata.drafts), so that a
-killed run leaves no half-written file and no link is followed. Folder and files are readable by
-their owner alone; a mode that the owner set stays."""
+killed run leaves no half-written file and no link is followed. Only the owner may read the folder
+and its files. A mode that the owner set is kept."""
 
 import fcntl
 import hashlib
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
-PIECE = 1 << 20  # bytes that are hashed at a time
-Inputs = Mapping[str, object]  # what a stage's result depends on: any JSON, compared as a whole
+CHUNK = 1 << 20  # bytes that are hashed at a time
+Inputs = Mapping[str, object]  # everything on which a stage's result depends, as JSON
 T = TypeVar("T")
 
 
@@ -48,7 +48,7 @@ def command(
 
 
 def as_options(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
-    """These settings as options of a command line, without those that have their default."""
+    """Settings as command line options. Settings with their default value are omitted."""
     words = [word for override in overrides for word in ("--set", override)]
     words += ["--limit", str(limit)] if limit else []
     return words + (["--lang", lang] if lang != LANGUAGES[0] else [])
@@ -64,8 +64,8 @@ class Run:
         return self.root.joinpath(*names)
 
     def record(self) -> "Begun":
-        """run.json; without any fact if the run has not begun."""
-        from kotune.runs.records import Begun, parsed  # pydantic, which --help does without
+        """run.json; empty if the run has not begun. Raises StageError for another version."""
+        from kotune.runs.records import Begun, parsed  # imports pydantic: slow for --help
 
         if (record := parsed(self._facts(), Begun)) is None:
             raise StageError(
@@ -75,7 +75,7 @@ class Run:
         return record
 
     def _facts(self) -> Any:
-        """The value in run.json, with the keys of any version and in their order."""
+        """The object in run.json, with the keys of any version in their original order."""
         return read_json(self.path(RECORD)) if self.path(RECORD).exists() else {}
 
     def update(self, **facts: object) -> None:
@@ -84,26 +84,26 @@ class Run:
         write_json(self.path(RECORD), {**self._facts(), **facts})
 
     def is_done(self, stage: str, inputs: Inputs, makes: Collection[str] = ()) -> bool:
-        """Whether `stage` finished with exactly these inputs and the files that it made are
-        unchanged. `makes`: the files that it is responsible for. A record that names other files
-        does not count, and none of them is read: they may lie anywhere."""
+        """Whether `stage` finished with exactly these inputs and its files are unchanged. `makes`:
+        the files that the stage may make. If the record names another file, the stage is not done;
+        such a file is not read, because it may be anywhere."""
         finished = self.record().stages.get(stage)
         return (
             finished is not None
             and finished.inputs == inputs
             and finished.files.keys() <= set(makes)
-            and not any(self.touched(finished.files))
+            and not any(self._changed_files(finished.files))
         )
 
-    def touched(self, made: dict[str, str]) -> Iterator[str]:
-        """Those of a stage's files that are missing or were changed since."""
+    def _changed_files(self, made: dict[str, str]) -> Iterator[str]:
+        """The names of a stage's files that are missing or changed. `made`: their digests by
+        name."""
         for name, digest in made.items():
             if not self.path(name).is_file() or sha256(self.path(name)) != digest:
                 yield name
 
-    def changed(self, stage: str, inputs: Inputs) -> list[str]:
-        """Names of the inputs that differ from those of a finished `stage`; empty if it never
-        finished."""
+    def changed_inputs(self, stage: str, inputs: Inputs) -> list[str]:
+        """The names of inputs that changed since `stage` finished; empty if it never finished."""
         finished = self.record().stages.get(stage)
         before = finished.inputs if finished else inputs
         return sorted(
@@ -112,27 +112,27 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """One process at a time works in a run folder; the kernel frees the lock when that process
-        ends, however it ends."""
+        """Context manager: lock the folder for this process. The kernel frees the lock when the
+        process ends, even if it is killed. Raises StageError if another process has the lock."""
         folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
             raise StageError(
-                f"{self.root}: another run works in this folder; wait until it has ended"
+                f"{self.root}: another process is using this run folder; wait until it ends"
             ) from None
         finally:
             os.close(folder)
 
     @contextmanager
     def stage(self, name: str, inputs: Inputs, makes: Iterable[str] = ()) -> Iterator[None]:
-        """Context manager around one stage: removes its old record first, and writes its new one
-        when the body has passed. `makes`: the files that it is responsible for, whose digests are
+        """Context manager around one stage. It removes the stage's old record first, and writes a
+        new one if the body raises nothing. `makes`: the files of the stage; their digests are
         recorded.
 
-        Records of later stages stay: they hold the digests of what they were made from, and so
-        become invalid by themselves."""
+        Records of later stages are kept. They hold the digests of their inputs, so a changed file
+        makes them invalid."""
         stages = {
             stage: record.as_json()
             for stage, record in self.record().stages.items()
@@ -153,26 +153,26 @@ class Run:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `path` whole or not at all, for its owner alone."""
+    """Write `path` completely or not at all, readable only by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode())
 
 
 def publish(path: Path, text: str) -> None:
-    """write_text() for a file to be shown to others, who may read it if the umask allows."""
+    """write_text() for a file that is shared: others may read it if the umask allows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode(), drafts.default_mode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file. Half of a surrogate pair, which a stranger's file may hold, is written as
-    an escape: UTF-8 has no such character."""
+    """Write a JSON file. A lone surrogate, which an untrusted file may contain, is written as an
+    escape, because UTF-8 cannot encode it."""
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
     write_text(path, text.encode(errors="backslashreplace").decode())
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file of a run folder. StageError if it is damaged."""
+    """The value in a JSON file of a run folder. Raises StageError if it is damaged."""
     try:
         return json_of(path)
     except FileNotFoundError:
@@ -180,25 +180,25 @@ def read_json(path: Path) -> Any:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StageError(
-            f"{path}: not JSON any more ({reason}); move the run folder away and run again"
+            f"{path}: damaged JSON ({reason}); move the run folder away and run again"
         ) from None
 
 
 def read_model(path: Path, shape: type[T]) -> T:
-    """The model in a JSON file that a stage made. StageError if it has another shape."""
+    """The model in a JSON file that a stage made. Raises StageError for another shape."""
     from kotune.runs.records import parsed
 
     if (model := parsed(read_json(path), shape)) is None:
         raise StageError(
-            f"{path}: not as this version writes it; remove the file and run the same command"
-            " again, which makes it anew"
+            f"{path}: damaged, or written by another version; remove the file and run the same"
+            " command again"
         )
     return model
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """One digest over the files' contents, in the given order. OSError for a file of over `most`
-    bytes."""
+    """One SHA-256 digest, in hex, of the files' contents in the given order. Raises OSError for a
+    file of over `most` bytes."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(_digest(path, most))
@@ -208,8 +208,8 @@ def sha256(*paths: Path, most: int = MOST) -> str:
 def _digest(path: Path, most: int) -> bytes:
     digest = hashlib.sha256()
     with opened(path, most) as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-            if file.tell() > most:  # although its size said fewer
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            if file.tell() > most:  # the file grew while it was read
                 raise too_large(path, most)
     return digest.digest()

@@ -1,5 +1,5 @@
-"""One recipe in its run folder: its data, the tasks that are scored, and which of them the model is
-trained on."""
+"""A recipe in its run folder: its training data, the tasks that are scored, and the tasks that the
+model is trained on."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,13 +16,13 @@ from kotune.worker import driver
 from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
-LAUNCHERS = ("python", "accelerate", "torchrun")  # Axolotl's own
+LAUNCHERS = ("python", "accelerate", "torchrun")  # those that Axolotl supports
 Launcher = tuple[str, ...]  # one of LAUNCHERS and its arguments; empty: python, one process
 
 
 @dataclass(frozen=True)
 class Job:
-    """One recipe on its way through the stages."""
+    """A recipe, its run folder, and the settings of this run."""
 
     recipe: Recipe
     run: Run
@@ -33,7 +33,7 @@ class Job:
 
     @property
     def is_old_gpu(self) -> bool:
-        """Whether it runs on a GPU without native bf16."""
+        """Whether the run uses a GPU without native bf16."""
         return self.device == "cuda" and driver.is_old()
 
     def entries(self) -> list[Entry]:
@@ -52,7 +52,8 @@ class Job:
         ]
 
     def prepare(self) -> Manifest:
-        """Write the run folder's data; their manifest. DataError."""
+        """Write the run folder's data. Returns their manifest. Raises DataError for unusable
+        data."""
         return Manifest.model_validate(self._converted(self.scored()))
 
     def prepare_unchecked(self) -> UncheckedManifest:
@@ -65,22 +66,22 @@ class Job:
 
     def scored(self) -> Scored:
         """The data that the recipe is scored on, for kodata's leak check."""
-        places = {task: self._place(task) for task in self.tasks}
-        return Scored(places, self.recipe.leaks, self.not_scored)
+        locations = {task: self._location(task) for task in self.tasks}
+        return Scored(locations, self.recipe.leaks, self.not_scored)
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
-        """Every task that is scored, with how its source is read: as in its data entry, or from
-        `data_path`."""
-        return {task: data for task, data in self._asked.items() if task not in self.not_scored}
+        """How the source of each scored task is read. A data entry of the recipe takes precedence
+        over `data_path`."""
+        return {task: data for task, data in self._task_data.items() if task not in self.not_scored}
 
     @cached_property
     def not_scored(self) -> dict[str, int | None]:
-        """The recipe's tasks that have no test rows, as in Scored: the groups that there are, or
-        None."""
+        """The recipe's tasks without test rows, each with its number of groups, which are too few
+        to keep some for test. None if no share is kept for test."""
         groups = {}
-        for task in self._asked:
-            source, path = source_at(self._place(task)), self._asked[task].path
+        for task in self._task_data:
+            source, path = source_at(self._location(task)), self._task_data[task].path
             try:
                 if source.CARD.test_share is not None:
                     source.files("test", path)
@@ -91,23 +92,24 @@ class Job:
         return groups
 
     @cached_property
-    def _asked(self) -> dict[str, TaskData]:
-        places = {
+    def _task_data(self) -> dict[str, TaskData]:
+        """How the source of each of the recipe's tasks is read, scored or not."""
+        by_source = {
             source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()
         }
         for entry in self.recipe.data:
-            # Entries of one source say the same, but for what becomes of system turns.
+            # Entries of one source have the same path and test_share; only `system` may differ.
             path = entry.path.resolve() if entry.path else entry.location
-            merge = entry.system == "merge" or places.get(entry.source, TaskData()).merge
-            places[entry.source] = TaskData(path, entry.test_share, merge)
-        return {task: places.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}
+            merge = entry.system == "merge" or by_source.get(entry.source, TaskData()).merge
+            by_source[entry.source] = TaskData(path, entry.test_share, merge)
+        return {task: by_source.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}
 
-    def _place(self, task: str) -> DataLocation:
-        data = self._asked[task]
+    def _location(self, task: str) -> DataLocation:
+        data = self._task_data[task]
         return DataLocation(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
-        """The tasks whose source is trained in the form of the task's prompt."""
+        """The scored tasks whose prompt is trained: same source and same form as a data entry."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
         return [
             task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained

@@ -1,4 +1,4 @@
-"""data/manifest.json as frozen models: what the data of a run were made from."""
+"""data/manifest.json as frozen models: the origin of a run's training data, and its row counts."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ class InputFile(FileModel):
 
 
 class Rows(FileModel):
-    """Rows of each side of the data."""
+    """The number of rows of each split."""
 
     train: Count
     validation: Count
@@ -24,7 +24,7 @@ class Rows(FileModel):
 
 
 class LabelCounts(FileModel):
-    """Rows of each label on each side of the data."""
+    """The number of rows of each label, for each split."""
 
     train: dict[str, Count]
     validation: dict[str, Count]
@@ -35,7 +35,8 @@ class LabelCounts(FileModel):
 
 
 class ManifestEntry(FileModel):
-    """A data entry of the recipe: what was read, and what became of its rows."""
+    """A data entry of the recipe: the files that were read, and how many rows were kept, dropped or
+    rewritten."""
 
     source: str
     form: str
@@ -80,14 +81,15 @@ class Leaks(FileModel):
 
 
 class NotScored(FileModel):
-    """A task without test rows: the groups that there are, and that are needed."""
+    """A task without test rows. `groups`: its number of groups; `needed`: how many are needed to
+    keep some for test. `groups` is None if no share is kept for test."""
 
     groups: Count | None
     needed: Count
 
 
 class ScoredTask(FileModel):
-    """What was read to score a task."""
+    """How the test data of a task were made."""
 
     test_share: Annotated[float, Field(ge=0, le=1)] | None = None
     left_out: dict[str, Count] = Field(default_factory=dict)
@@ -96,7 +98,7 @@ class ScoredTask(FileModel):
 
 
 class UncheckedManifest(FileModel):
-    """data/manifest.json of data that no leak check saw."""
+    """data/manifest.json of data without a leak check."""
 
     entries: list[ManifestEntry] = Field(min_length=1)
     rows: Rows

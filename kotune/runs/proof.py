@@ -4,8 +4,9 @@ from pydantic import Field
 
 from kotune.runs.records import Count, FileModel
 
-# The proof's result for a task: it asks as the model is trained, id by id; what is trained is asked
-# by other tasks; or no task asks its source as it is trained.
+# The proof's result for a task. EQUAL: its prompts have the same token ids in training and scoring.
+# NOT_TRAINED: its prompt is not trained; other tasks score the trained prompts of its source.
+# NOT_PROVEN: no task scores a trained prompt of its source.
 EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
 
 
@@ -19,7 +20,8 @@ class LabelProof(FileModel):
 
 
 class Shapes(FileModel):
-    """How many shapes the rows have, rows kept as samples of them, and rows of further shapes."""
+    """The number of distinct shapes of rows, of rows kept as samples of them, and of rows whose
+    shape is beyond the limit."""
 
     number: Count
     rows_kept: Count
@@ -54,7 +56,7 @@ class ComparedIds(FileModel):
 
 
 class TaskProof(FileModel):
-    """`items`: how many were equal; `trained`: the forms that no task asks."""
+    """`items`: the number of equal prompts; `trained`: the trained forms that no task scores."""
 
     status: str
     items: Count | None = None

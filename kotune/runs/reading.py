@@ -1,8 +1,8 @@
-"""Reads files of a run folder, which may be a stranger's, within bounds: of size, of depth, and of
-what a YAML alias may expand to.
+"""Reads files of a run folder, which may be untrusted. Size, depth and the expansion of YAML
+aliases are limited.
 
-Raises OSError for a file that is missing, too large or no regular file, ValueError for content that
-is not whole.
+Raises OSError for a file that is missing, too large or not regular, and ValueError for damaged
+content.
 """
 
 import json
@@ -19,21 +19,20 @@ from kotune.runs.proof import Parity
 from kotune.runs.records import fits, parsed
 from kotune.runs.unfinished import StoredRow
 
-# Bytes; run.json and the others have some kilobytes. Lists of lists take 25 times that in memory.
+# Bytes; run.json and the others have some kilobytes. Nested lists take 25 times as much memory.
 MAX_JSON = 16 << 20
 # Bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second.
 MAX_YAML = 64 << 10
 # Bytes of samples, or of a training's log; 25,000 news articles are 60 million.
 MAX_LINES = 256 << 20
 MAX_LINE = 4_000_000  # bytes; a row of data has no more characters (kodata.reading.delimited)
-# Values in all lines together, each of which takes up to a hundred bytes in memory, whatever it
-# takes in the file; the samples of 50,000 reviews have 3 million. Marks inside of texts count as
-# those between values do.
+# Values in all lines together. Each takes up to a hundred bytes in memory, however short it is in
+# the file. The samples of 50,000 reviews have 3 million. MARKS inside texts are counted too.
 MAX_VALUES = 8_000_000
-# Bytes of a row of data/train.jsonl: 4,000,000 characters of Korean, in its messages and again,
-# escaped, in its record. Rows are read one at a time, so that their number has no limit.
+# Bytes of a row of data/train.jsonl: 4,000,000 characters of Korean in its messages, and again,
+# escaped, in its record. Rows are read one at a time, so their number is not limited.
 MAX_ROW = 64 << 20
-MARKS = (b",", b":", b"[", b"{")  # before each value but the first one
+MARKS = (b",", b":", b"[", b"{")  # a mark precedes every value except the first
 
 
 def json_of(path: Path) -> Any:
@@ -42,18 +41,18 @@ def json_of(path: Path) -> Any:
 
 
 def long_json_of(path: Path) -> Any:
-    """The value in a JSON file that grows with a training, within the bounds of raw_lines()."""
+    """The value in a JSON file that grows during training, within the limits of raw_lines()."""
     return loads(b"".join(raw_lines(path)))
 
 
-def proven(run: Path) -> dict[str, str]:
-    """The status of each task in a run's proof: records.EQUAL or one of the words beside it. Empty
-    if there is no whole proof."""
+def proof_statuses(run: Path) -> dict[str, str]:
+    """The status of each task in a run's parity.json: EQUAL, NOT_TRAINED or NOT_PROVEN of
+    kotune.runs.proof. Empty if the file is missing or damaged."""
     try:
         proof = parsed(json_of(run / PARITY), Parity)
-    except (OSError, ValueError):  # missing, or no JSON
+    except (OSError, ValueError):  # missing, or not JSON
         return {}
-    return {task: found.status for task, found in proof.tasks.items()} if proof else {}
+    return {task: of_task.status for task, of_task in proof.tasks.items()} if proof else {}
 
 
 def lines_of(path: Path) -> list[Any]:
@@ -62,16 +61,16 @@ def lines_of(path: Path) -> list[Any]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Each line with its end, one after another, so that the file and what is made of it need not
-    both be in memory. ValueError if the lines hold more than MAX_VALUES values."""
+    """Each line with its line end. Lines are read one at a time, so the file is never completely in
+    memory. Raises ValueError if the lines have more than MAX_VALUES values."""
     size, values = 0, 0
     with opened(path, MAX_LINES) as file:
-        # splitlines() of text would break at U+2028, which stands in answers.
+        # str.splitlines() would split at U+2028, which occurs in answers.
         while line := file.readline(MAX_LINE + 1):
             size, values = size + len(line), values + 1 + sum(map(line.count, MARKS))
             if len(line) > MAX_LINE:
                 raise ValueError(f"a line of over {MAX_LINE:,} bytes")
-            if size > MAX_LINES:  # though it said that it has fewer
+            if size > MAX_LINES:  # the file grew while it was read
                 raise too_large(path, MAX_LINES)
             if values > MAX_VALUES:
                 raise ValueError(f"over {MAX_VALUES:,} values")
@@ -79,13 +78,13 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
-    """The rows that the prepare stage wrote, or every second, third, ... of them, with the numbers
-    of their lines, one after another. StageError for a line that is no row."""
+    """Line number and row of each row that the prepare stage wrote. `every`: 2 gives every second
+    row, and so on. Raises StageError for a line that is not a row."""
     for number, line in row_lines(path):
         if (number - 1) % every == 0:
             try:
                 row = _line(line)
-            except ValueError:  # no JSON
+            except ValueError:  # not JSON
                 row = None
             if not fits(row, StoredRow):
                 raise _no_row(path, number)
@@ -93,7 +92,7 @@ def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
 
 
 def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, from 1. StageError for a line that is longer than a row can be."""
+    """Each line with its number, from 1. Raises StageError for a line of over MAX_ROW bytes."""
     with opened(path) as file:
         number = 0
         while line := file.readline(MAX_ROW + 1):
@@ -105,8 +104,8 @@ def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _no_row(path: Path, number: int) -> StageError:
     reason = (
-        "no row as the prepare stage writes it; take the file away and run the same command again,"
-        " which makes it anew"
+        "not a row of the prepare stage; remove the file and run the same command again, which"
+        " writes it again"
     )
     return StageError(f"{path}:{number}: {reason}")
 
@@ -117,8 +116,8 @@ def yaml_of(path: Path) -> Any:
 
 
 def _line(line: bytes) -> Any:
-    """The value of a line of JSON, by orjson if it is installed. orjson refuses NaN; such a line is
-    read by json."""
+    """The value of a line of JSON. orjson is used if it is installed. It refuses NaN, so such a
+    line is read with json."""
     try:
         import orjson
 
@@ -128,7 +127,7 @@ def _line(line: bytes) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """The value in a JSON text. ValueError if it is not whole, or nested too deeply."""
+    """The value in a JSON text. Raises ValueError if it is invalid or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:

@@ -1,9 +1,9 @@
-"""Frozen models of run.json, scores.json, metrics.jsonl and samples of a run folder, and how a
-value becomes one. manifest.py and proof.py have the other files.
+"""Frozen models of a run folder's run.json, scores.json, metrics.jsonl and samples, and functions
+that check a value against a model. manifest.py and proof.py have the models of the other files.
 
-A model declares everything that is read of its file. Numbers are bounded, so that sums and products
-of a few hundred of them stay finite. Keys that no model declares are kept and not looked at: other
-versions of kotune write others."""
+A model declares every key of its file that kotune reads. Numbers are bounded, so sums and products
+of a few hundred of them stay finite. Undeclared keys are kept but not read, because other versions
+of kotune write other keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,23 +27,23 @@ T = TypeVar("T")
 
 
 class FileModel(BaseModel):
-    """Part of a JSON file. `as_json()` is its inverse: the keys that it was made with."""
+    """A part of a JSON file. `as_json()` gives back the keys that it was made from."""
 
     model_config = ConfigDict(
         strict=True,
         extra="allow",
         frozen=True,
-        populate_by_name=True,  # a field whose key is a word of Python
-        protected_namespaces=(),  # `model_revision` is ours
+        populate_by_name=True,  # a field may have another name than its key, which may be a keyword
+        protected_namespaces=(),  # allows a field named `model_revision`
     )
 
     def as_json(self) -> dict[str, object]:
-        """The value for a JSON file, with the keys that it was made with."""
+        """The value for a JSON file, with exactly the keys that the model was made from."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 def parsed(value: object, shape: type[T]) -> T | None:
-    """The value as this model, or dict or list of models; None if it has another shape."""
+    """The value as `shape`: a model, or a dict or list of models. None if it does not fit."""
     try:
         model: T = _adapter(shape).validate_python(value)  # type: ignore[arg-type]  # is hashable
         return model
@@ -52,7 +52,7 @@ def parsed(value: object, shape: type[T]) -> T | None:
 
 
 def fits(value: object, shape: Any) -> bool:
-    """Whether a value has a shape."""
+    """Whether a value fits a shape: a model, or any type that pydantic checks."""
     try:
         _adapter(shape).validate_python(value)
     except ValidationError:
@@ -66,7 +66,7 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
 
 
 def _with(*keys: str) -> AfterValidator:
-    """A dict has at least these keys."""
+    """A validator of a dict that must have at least these keys."""
 
     def check(value: dict[str, T]) -> dict[str, T]:
         if not value.keys() >= set(keys):
@@ -77,7 +77,7 @@ def _with(*keys: str) -> AfterValidator:
 
 
 class Stage(FileModel):
-    """A stage's record in run.json. `made`: the digest of each file that it is responsible for."""
+    """A stage's record in run.json. `made`: the digest of each file that the stage made."""
 
     inputs: dict[str, object]
     made: dict[str, str] | None = None
@@ -91,7 +91,7 @@ class Stage(FileModel):
 
 
 class Doubted(FileModel):
-    """A reason to doubt the training, with what its phrase needs."""
+    """A warning about the training. The other keys are the values in the phrase for `kind`."""
 
     kind: str
     __pydantic_extra__: dict[str, Fact] = Field(init=False)
@@ -106,7 +106,7 @@ class Halved(FileModel):
 
 
 class Begun(FileModel):
-    """run.json from a run's first moment on."""
+    """run.json of a run that has begun, finished or not."""
 
     limit: Count | Literal["quick"] | None = None
     device: Literal["cpu", "cuda"] | None = None
@@ -132,8 +132,8 @@ class Record(FileModel):
     model_revision: str | None
     code_revision: str | None
     trainable_parameters: Count
-    gradient_checkpointing: bool | None = None  # as training needed it; it changes no result
-    # the tokens that the head was computed for in training; it changes no result
+    gradient_checkpointing: bool | None = None  # whether training used it; it changes no result
+    # the tokens for which training computed the head; it changes no result
     head: Literal["trained", "all"] | None = None
     stages: Annotated[dict[str, Stage], _with("train", "score")]
     warnings: list[Doubted] | None = None
@@ -162,7 +162,7 @@ UNDEFINED = MetricValue(value=None, stderr=None, n=0)
 
 
 class PublishedFigure(FileModel):
-    """A value that others published."""
+    """A published value of a metric, with its source."""
 
     name: str
     metric: str
@@ -202,14 +202,14 @@ class TaskScores(FileModel):
         return {"base": self.base, "tuned": self.tuned}[name]
 
 
-def _given(value: float | None) -> float | None:
+def _refuse_null(value: float | None) -> float | None:
     if value is None:
         raise ValueError("null")
     return value
 
 
-# A number that may be absent, but not null; NaN is a number.
-Given = Annotated[float | None, AfterValidator(_given)]
+# A number whose key may be missing but not null. NaN is allowed.
+NotNull = Annotated[float | None, AfterValidator(_refuse_null)]
 
 
 class Event(FileModel):
@@ -224,11 +224,11 @@ class Event(FileModel):
     base_precision: str | None = None
     compute_dtype: str | None = None
     gradient_checkpointing: bool | None = None
-    head: Literal["trained", "all"] | None = None  # the tokens that it was computed for
-    loss: Given = None
-    eval_loss: Given = None
-    learning_rate: Given = None
-    grad_norm: Given = None
+    head: Literal["trained", "all"] | None = None  # the tokens for which it was computed
+    loss: NotNull = None
+    eval_loss: NotNull = None
+    learning_rate: NotNull = None
+    grad_norm: NotNull = None
     tokens: Count = 0
     epoch: Amount = 0
     tokens_per_second: Amount = 0
@@ -242,7 +242,7 @@ _STRICT = ConfigDict(strict=True, extra="ignore")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line of samples/items: what was asked."""
+    """A line of samples/items: a question with its choices."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -254,8 +254,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A line of samples/base, samples/tuned or a baseline's samples: what was answered. A
-    `prediction` or `gold` of a choice is its index; None where a baseline knows neither."""
+    """A line of samples/base, samples/tuned or a baseline's samples: an answer and its metrics.
+    `prediction` and `gold` are the index of a choice or a text; None if a baseline has neither."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -271,7 +271,7 @@ class Answer:
 
     @property
     def question(self) -> tuple[str, str]:
-        """Equal for items that ask the same and have the same right answer."""
+        """Equal for two items with the same question and the same right answer."""
         return self.question_hash, self.target_hash
 
 
@@ -280,7 +280,7 @@ Answers = Mapping[str, Answer]  # by the documents' hashes
 
 
 class Resolved(FileModel):
-    """recipe.yml as it was resolved; kotune.recipe.schema has all of its keys."""
+    """The keys of the resolved recipe.yml that are read here. kotune.recipe.schema has all."""
 
     model: str
     adapter: str

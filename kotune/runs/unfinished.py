@@ -1,5 +1,5 @@
-"""Frozen models of the files that an unfinished run continues from, or that one stage leaves for
-another. records.py has those of finished runs."""
+"""Frozen models of the files from which an unfinished run continues, and of files that one stage
+writes for another. records.py has the models of finished runs."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ class TrainedRecord(FileModel):
 
 
 class Started(Event):
-    """The first event of each start of training."""
+    """The event that is logged whenever training starts or continues."""
 
     event: Literal["start"]
     base_precision: str
@@ -27,14 +27,14 @@ class Started(Event):
 
 
 class TrainerState(FileModel):
-    """trainer_state.json of a checkpoint, a file of Hugging Face's."""
+    """trainer_state.json of a checkpoint, written by Hugging Face's Trainer."""
 
     global_step: Count
 
 
 class Tensor(FileModel):
-    """A tensor in the header of a safetensors file. `data_offsets`: its begin and end, in bytes
-    after the header."""
+    """A tensor in the header of a safetensors file. `data_offsets`: where its data begin and end,
+    in bytes after the header."""
 
     dtype: str
     shape: Annotated[list[Count], Field(max_length=16)]
@@ -42,9 +42,10 @@ class Tensor(FileModel):
 
 
 class Note(FileModel):
-    """A file of scored/: a variant's samples of a task are done. `batches`: the sizes of the
-    batches in which answers were written; `origin`: the run that the samples were copied from, if
-    any; `checked`: the items of it that this model was asked again."""
+    """A file of scored/, which marks a variant's samples of a task as done.
+
+    `batches`: the batch sizes of generated answers. `origin`: the run from which the samples were
+    copied, if any. `checked`: the items that this run's model answered again for comparison."""
 
     n: Count
     values: Values
@@ -56,12 +57,12 @@ class Note(FileModel):
 
     @property
     def is_unchecked(self) -> bool:
-        """Whether another run's answers were not compared with this model's yet."""
+        """Whether the answers come from another run and are not verified yet."""
         return self.origin is not None and self.checked is None
 
 
 class RefusedNote(FileModel):
-    """A file of scored/: the run whose answers were not believed, and why."""
+    """A file of scored/: the run whose answers were rejected, and the reason."""
 
     origin: str = Field(alias="from")
     why: str

@@ -36,7 +36,7 @@ from kotune.runs.unfinished import Note
 from kotune.score.samples import note_path, read_note, read_refused, samples_path
 
 # The score stage's inputs on which base answers depend.
-ASKED = (
+BASE_INPUTS = (
     "template",
     "tokenizer",
     "tokenizer_config",
@@ -47,13 +47,15 @@ ASKED = (
     "limit",
     "merge",
 )
-PER_TASK = ("test", "tasks")  # test data and definition of each task
+# Further such inputs, given for each task: its test data and its definition.
+PER_TASK = ("test", "tasks")
 # The score stage's other inputs: the adapter, the training data of baselines, and the parity proof.
-TRAINED = ("adapter", "adapter_config", "data", "proven")
+OTHER_INPUTS = ("adapter", "adapter_config", "data", "proven")
 
 
 class Link(NamedTuple):
-    """An input of a stage that must be the digest of a file made by an earlier stage."""
+    """A file that one stage makes and a later stage reads. The input `name` of `stage` must be the
+    digest of `file`, which the stage `maker` made."""
 
     stage: str
     name: str
@@ -78,31 +80,32 @@ SCORED_FILES = (
 
 
 def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
-    """Copy base answers of finished sibling runs to where scoring finds a task done
-    (kotune.score.scoring). `inputs`: of this run's score stage; `tasks`: the tasks that it scores.
+    """Copy base answers of finished sibling runs into the run folder `root`, and mark their tasks
+    as done for scoring. `inputs`: the inputs of this run's score stage. `tasks`: the tasks that it
+    scores.
 
-    Returns a message for each run that matches but cannot be used. Tasks that this run began to
-    score itself are skipped."""
-    model, doubts = _model(Run(root).record(), inputs), []
+    Returns a message for each run that matches but cannot be used. Tasks whose base answers this
+    run already has are skipped."""
+    model, messages = _model(Run(root).record(), inputs), []
     missing = [task for task in tasks if not note_path(root, task, "base").exists()]
     for folder in sorted(root.parent.iterdir()) if missing else ():
         if folder == root or not (same := _same_tasks(folder, model, inputs, missing)):
             continue
         try:
-            run = _trusted(folder)
+            run = _load_trusted(folder)
             for task in same:
                 _copy(run, task, root)
                 missing.remove(task)
         except FileNotFoundError:  # removed meanwhile
             continue
         except (KotuneError, OSError) as error:
-            doubts.append(f"base answers of {folder.name} are not used: {error}")
-    return doubts
+            messages.append(f"base answers of {folder.name} are not used: {error}")
+    return messages
 
 
-def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
-    """For run.json: for each task with another run's base answers, `from`, the name of that run,
-    and `checked`, the items that were asked again."""
+def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
+    """For run.json: an entry for each task with another run's base answers. `from` is the name of
+    that run, and `checked` the numbers of the items that were verified."""
     notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
     return {
         task: {"from": note.origin, "checked": note.checked}
@@ -111,7 +114,7 @@ def checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
     }
 
 
-def refused(root: Path, tasks: Iterable[str]) -> list[str]:
+def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:
     """A message for each task whose reused answers scoring rejected, with the reason."""
     notes = {task: read_refused(root, task) for task in tasks}
     return [
@@ -125,8 +128,7 @@ def refused(root: Path, tasks: Iterable[str]) -> list[str]:
 def _same_tasks(
     folder: Path, model: dict[str, object], inputs: Inputs, missing: list[str]
 ) -> list[str]:
-    """The missing tasks for which the record of another run names the same base model and the same
-    inputs."""
+    """The missing tasks for which another run has the same base model and the same inputs."""
     try:
         if not (folder / SCORES).exists():
             return []
@@ -140,7 +142,7 @@ def _same_tasks(
 
 
 def _of_task(inputs: Inputs, task: str) -> list[object]:
-    """The inputs of the score stage for one task."""
+    """The inputs of the score stage that belong to one task."""
     values = [inputs.get(key) for key in PER_TASK]
     return [value.get(task) if isinstance(value, dict) else None for value in values]
 
@@ -149,7 +151,7 @@ def _model(record: Begun, inputs: Inputs) -> dict[str, object]:
     """Everything on which a base model's answers depend, except the task."""
     train = record.stages.get("train")
     return {
-        **{key: inputs.get(key) for key in ASKED},
+        **{key: inputs.get(key) for key in BASE_INPUTS},
         "base_precision": record.base_precision,
         "compute_dtype": record.compute_dtype,
         "model_revision": record.model_revision,
@@ -157,9 +159,9 @@ def _model(record: Begun, inputs: Inputs) -> dict[str, object]:
     }
 
 
-def _trusted(folder: Path) -> Finished:
-    """A finished run that belongs to this user and whose records agree. Raises KotuneError with the
-    first disagreement."""
+def _load_trusted(folder: Path) -> Finished:
+    """Load a finished run. Raises KotuneError if it belongs to another user, or with the first
+    disagreement of its records."""
     for path in (folder, folder / RECORD, folder / SCORES):
         _require_own(path)
     run = Finished(folder)
@@ -171,32 +173,32 @@ def _trusted(folder: Path) -> Finished:
 
 
 def _require_own(path: Path) -> None:
-    """Raise KotuneError for a link, and for a path that belongs to another user or is writable by
+    """Raise KotuneError for a path that is a link, belongs to another user, or is writable by
     everybody."""
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
-        raise KotuneError(f"{path}: a link")
+        raise KotuneError(f"{path}: is a link")
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
         raise KotuneError(f"{path}: belongs to another user, or is writable by everybody")
 
 
 def _disagreements(run: Finished) -> Iterator[str]:
-    """A message for each stage whose input is not what an earlier stage made, and for each file
-    that is not the scored one."""
+    """A message for each file that differs between the stages that made and read it, and for each
+    file that changed since it was scored."""
     stages = run.record.stages
     for link in CHAIN:
         maker = stages.get(link.maker)
         made = maker.files.get(link.file) if maker else None
         if made is None or stages[link.stage].inputs.get(link.name) != made:
-            yield f"{link.file} of {link.stage} is not what {link.maker} made"
+            yield f"stage {link.stage} read another {link.file} than stage {link.maker} made"
     for name, file in SCORED_FILES:
         path = run.folder / file
         if path.exists() and sha256(path) != run.record.score.inputs.get(name):
-            yield f"{file} is not what was scored"
+            yield f"{file} changed since it was scored"
 
 
 def _copy(run: Finished, task: str, root: Path) -> None:
-    """Copy the answers to a task, then write the note that marks the task as done. Raises
+    """Copy a task's base answers, then write the note that marks the task as done. Raises
     KotuneError if the answers changed since they were scored."""
     entry = run.scores[task]
     source, target = run.folder / samples("base", task), samples_path(root, "base", task)
@@ -210,7 +212,7 @@ def _copy(run: Finished, task: str, root: Path) -> None:
     if sha256(target) != entry.sha256["base"]:
         target.unlink()
         raise KotuneError(f"{source}: changed since it was scored")
-    # Metrics without items are those that only the tuned model has.
+    # scores.json lists the metrics of both models. The base lacks those without items (n = 0).
     values = {name: value.as_json() for name, value in entry.base.items() if value.n}
     note = {
         "n": entry.n,
@@ -223,6 +225,6 @@ def _copy(run: Finished, task: str, root: Path) -> None:
 
 
 def _origin(entry: TaskScores, run: Finished) -> str:
-    """The name of the run that computed the answers: this one, or the one that it reused."""
+    """The name of the run that computed the answers: `run`, or the run whose answers it reused."""
     name = entry.base_from
     return name if name and name.isprintable() and Path(name).name == name else run.folder.name

@@ -70,8 +70,7 @@ class BaselineScorer:
         return BaselineAnswers({**answers, **from_task}, rows, absent)
 
     def _learn(self, source: str) -> Learned:
-        """The number of a source's training rows, the baselines learned from them by name, and why
-        there are none."""
+        """Learn the baselines of a source."""
         records = self._records(source)
         if not records:
             return Learned(0, {}, "not trained")
@@ -89,8 +88,8 @@ class BaselineScorer:
 
 
 def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
-    """The baselines that the task's own metrics score: `lead3_rougeL_char` is the rougeL_char of
-    the baseline lead3."""
+    """The answers of the baselines that the task itself scores. Their metrics have a prefix:
+    `lead3_rougeL_char` is the rougeL_char of the baseline lead3."""
     answers = {}
     for name, prefix in task.card.lines.items():
         own = [_with_prefix(sample, prefix) for sample in samples]
@@ -101,7 +100,7 @@ def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[Sa
 
 
 def _with_prefix(sample: SampleRow, prefix: str) -> SampleRow:
-    """A baseline's sample with the metrics of this prefix, which are all that is known."""
+    """A baseline's sample, made from the model's: only the metrics with this prefix are known."""
     metrics = {
         name.removeprefix(prefix): value
         for name, value in sample["metrics"].items()
@@ -115,7 +114,7 @@ def _same(sample: SampleRow) -> SampleRow:
 
 
 def _label_decides(task: Loaded, doc: Record) -> bool:
-    """Whether an item's label decides its right answer. It does not if the model writes a sentence.
+    """Whether the right answer follows from the label. It does not if the model writes a sentence.
 
     The labels of all items are used, because --limit 1 leaves one label, which always has a single
     answer."""

@@ -8,7 +8,9 @@ decoder and peft's layers. It is compared with every tensor that torch allocates
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-MOST = 256  # answers; above this, a fast GPU's products of one token take longer than Python
+MOST = (
+    256  # answers; with more, the matrix products of a token take longer than Python on a fast GPU
+)
 USABLE = 0.9  # share of a GPU's memory: an ASSUMPTION, not measured
 
 
@@ -27,8 +29,8 @@ class Sizes(NamedTuple):
 
 
 def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
-    """The numbers of the requests by the batch size in which lm-eval's HF model `lm` answers them,
-    the smallest first. Longest prompts come first this way, because they run out of memory first.
+    """Batch size -> indices of the requests that lm-eval's HF model `lm` answers with it, the
+    smallest size first. The longest prompts thus come first, because they run out of memory first.
 
     A batch has at most `most` answers. On a CPU, or if the model's memory is not known, all
     requests have lm's own batch size. The result depends only on the GPU, the model and the

@@ -1,4 +1,4 @@
-"""The score stage's job."""
+"""The entry point of the score stage's process."""
 
 from pathlib import Path
 from typing import Any
@@ -10,4 +10,6 @@ from kotune.score import scoring
 
 def run(root: Path, tasks: dict[str, list[Any]], base: dict[str, str | None], limit: Limit) -> None:
     """Score base and tuned in the run folder `root`. `tasks`: each task's TaskData as JSON."""
-    scoring.score(root, {task: TaskData.told(data) for task, data in tasks.items()}, base, limit)
+    scoring.score(
+        root, {task: TaskData.from_json(data) for task, data in tasks.items()}, base, limit
+    )

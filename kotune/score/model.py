@@ -34,8 +34,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
     refuse_saved(name, adapter)
     with model_errors(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
-        # A stranger's tokenizer may differ from the proven one, and its rules may blow up each
-        # text.
+        # An untrusted tokenizer may differ from the proven one and may expand texts without limit.
         tokenizer = bounds.bound_tokenizer(
             AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
         )

@@ -18,7 +18,7 @@ from kotune import layout
 from kotune.errors import StageError
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import sha256, write_json
-from kotune.runs.reading import lines_of, proven
+from kotune.runs.reading import lines_of, proof_statuses
 from kotune.runs.records import (
     UNDEFINED,
     Baselines,
@@ -66,8 +66,8 @@ def score(
     """Write `samples/<variant>/<task>.jsonl`, the questions as `samples/items/<task>.jsonl`, the
     baselines' answers as `samples/<baseline>/<task>.jsonl`, and scores.json last.
 
-    Tasks that are already in scored/, from the same inputs (checkpoints.keep_matching), are not
-    scored again.
+    A task is not scored again if scored/ already has its result for the same inputs
+    (checkpoints.keep_matching).
 
     `tasks`: how the data of each task are read. `base`: how the base model is loaded, with
     base_precision (`nf4` or the name of a dtype), compute_dtype, model (hub id or folder) and
@@ -228,7 +228,7 @@ def _entry(root: Path, task: Loaded, scorer: BaselineScorer) -> TaskScores:
         tuned=_aligned(tuned.values, names),
         base_from=base.origin,
         batches={"base": base.batches or [], "tuned": tuned.batches or []},
-        proven=proven(root).get(task.name),
+        proven=proof_statuses(root).get(task.name),
         references=baselines,
     )
 
@@ -273,8 +273,8 @@ def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Logg
 
 
 def _aligned(values: Values, names: Iterable[str]) -> Values:
-    """The values of all metrics of base and tuned. A metric that only the other one has is
-    undefined: one may think and the other not."""
+    """A variant's values of the metrics `names`, which base or tuned has. A metric that only the
+    other variant has is undefined: for example, only one of them may write thoughts."""
     return {name: values.get(name, UNDEFINED) for name in names}
 
 

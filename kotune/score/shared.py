@@ -3,8 +3,8 @@ question's choices only once.
 
 Token ids, truncation of long contexts, order of answers and calls of lm_eval's cache are the same
 as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py).
-Saved are the context of every choice but the first, and the logits at every position that does not
-predict a choice.
+This saves reading the context for every choice but the first, and computing logits at positions
+that do not predict a choice.
 
 A batch is limited by its number of ids, not of items. lm_eval's own code is used for a model that
 cannot continue from its cache, and for texts so long that RoPE scaling changes all of their

@@ -15,7 +15,7 @@ from kotune.launch.engine import LaunchOptions, Submission
 from kotune.layout import RECORD
 from kotune.plan import gpus
 from kotune.runs import guard
-from kotune.runs.finished import made_of
+from kotune.runs.finished import explain_malformed
 from kotune.runs.folder import RUNS, as_options, read_json
 from kotune.runs.folder import command as command_line
 from kotune.study import cost, file, running, sizes
@@ -177,7 +177,7 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
     scored, absent = running.scored(study, of_cells, failed)
     if scored:
         out = options.runs_dir / study.name
-        with made_of(*(run.folder for _, run in scored)):
+        with explain_malformed(*(run.folder for _, run in scored)):
             made = StudyReport(
                 study,
                 (scored, absent),

@@ -11,7 +11,7 @@ from kotune import pipeline, stages
 from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
 from kotune.runs import guard
-from kotune.runs.finished import Finished, made_of
+from kotune.runs.finished import Finished, explain_malformed
 from kotune.runs.folder import STAGES, Run
 from kotune.runs.job import Job
 from kotune.study import sizes
@@ -125,7 +125,7 @@ def scored(
         folder = study.folder(cell, options.runs_dir)
         try:
             if cell not in reasons:
-                with made_of(folder):
+                with explain_malformed(folder):
                     run = Finished(folder)
                     run.check()  # so an error here does not stop the report of the other cells
                 cells.append(ScoredCell(cell, run))

@@ -211,7 +211,7 @@ def unknown_task(folder: Path) -> None:
             lambda folder: (folder / SAMPLES).unlink(),
             f"{SAMPLES}: missing or changed since it was scored",
         ),
-        (unscored, "b: not scored yet; go on with `./cli.py run recipes/made.yml`"),
+        (unscored, "b: not scored yet; continue with `./cli.py run recipes/made.yml`"),
         (
             older,
             "b: scored by another version of kotune; run `./cli.py run recipes/made.yml` again",
@@ -219,28 +219,28 @@ def unknown_task(folder: Path) -> None:
         (unknown_task, "b: scored by another version of kotune"),
         (
             lambda folder: write_text(folder / "run.json", '{"seed": '),
-            "run.json: missing or not whole; no run folder",
+            "run.json: missing or damaged; not a run folder",
         ),
         (
             lambda folder: write_text(folder / "scores.json", "[1]"),
-            "scores.json: missing or not whole; run `./cli.py",
+            "scores.json: missing or damaged; run `./cli.py",
         ),
-        (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml: missing or not whole"),
+        (lambda folder: (folder / "axolotl.yml").unlink(), "axolotl.yml: missing or damaged"),
         (
             lambda folder: write_json(folder / "parity.json", {}),
-            "parity.json: missing or not whole; remove it and run",
+            "parity.json: missing or damaged; remove it and run",
         ),
         (
             lambda folder: write_text(folder / "metrics.jsonl", "{torn\n"),
-            "metrics.jsonl: missing or not whole",
+            "metrics.jsonl: missing or damaged",
         ),
         (
             lambda folder: (folder / "metrics.jsonl").write_bytes(b"\xff\n"),
-            "metrics.jsonl: missing or not whole",
+            "metrics.jsonl: missing or damaged",
         ),
         (
             lambda folder: write_json(folder / "data" / "manifest.json", []),
-            "manifest.json: missing or not whole",
+            "manifest.json: missing or damaged",
         ),
         (
             lambda folder: write_json(folder / "run.json", {"stages": RECORD["stages"]}),
@@ -261,7 +261,7 @@ def unknown_task(folder: Path) -> None:
         ),
         (
             lambda folder: write_json(folder / "parity.json", {**PARITY, "labels": None}),
-            "parity.json: missing or not whole",
+            "parity.json: missing or damaged",
         ),
         (
             lambda folder: write_json(
@@ -277,7 +277,7 @@ def unknown_task(folder: Path) -> None:
         ),
         (
             lambda folder: write_text(folder / "metrics.jsonl", '{"event": "log", "loss": 1}\n'),
-            "metrics.jsonl: missing or not",
+            "metrics.jsonl: missing or damaged",
         ),
         (
             lambda folder: write_text(
@@ -287,11 +287,11 @@ def unknown_task(folder: Path) -> None:
         ),
         (
             lambda folder: write_text(folder / "recipe.yml", "adapter: lora\n"),
-            "recipe.yml: missing or not whole",
+            "recipe.yml: missing or damaged",
         ),
         (
             lambda folder: write_text(folder / "axolotl.yml", "a: [b"),
-            "axolotl.yml: missing or not whole; remove it and run",
+            "axolotl.yml: missing or damaged; remove it and run",
         ),
         (shutil.rmtree, "b: neither a run folder nor a recipe"),
     ],
@@ -363,12 +363,13 @@ def test_a_recipe_stands_for_its_run_over_all_items_else_for_its_newest(tmp_path
 def test_a_recipe_without_a_run_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         find(QUICK, tmp_path)
-    made = f"`./cli.py run {QUICK} --runs-dir {tmp_path}` makes one"
-    assert str(caught.value) == f"{QUICK}: no scored run of it as it stands in {tmp_path}; {made}"
+    made = f"make one with `./cli.py run {QUICK} --runs-dir {tmp_path}`"
+    missing = f"{tmp_path} has no scored run of the recipe as it is now"
+    assert str(caught.value) == f"{QUICK}: {missing}; {made}"
     other = finished(tmp_path / f"{QUICK.stem}-01234567")
     with pytest.raises(
         RecipeError,
-        match=f"or name one that was made with other settings: {re.escape(str(other))}$",
+        match=f"or give a run with other settings: {re.escape(str(other))}$",
     ):
         find(QUICK, tmp_path)
 
@@ -522,9 +523,14 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(
         (["a", "a"], 1, "a: the same run as a; give each run once"),
         (["a", "--html", "."], 2, "--html .: is a folder; name a file"),
         (["absent"], 2, "absent: neither a run folder nor a recipe"),
-        ([QUICK], 2, f"no scored run of it as it stands in runs; `./cli.py run {QUICK}` makes one"),
+        (
+            [QUICK],
+            2,
+            "runs has no scored run of the recipe as it is now; make one with"
+            f" `./cli.py run {QUICK}`",
+        ),
         ([ROOT / "README.md"], 2, "README.md"),
-        (["."], 2, "run.json: missing or not whole; no run folder"),
+        (["."], 2, "run.json: missing or damaged; not a run folder"),
     ],
 )
 def test_a_mistake_is_one_message(

@@ -210,31 +210,31 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
         )
     )
     assert list(told) == [
-        "parity labels: the answer and its end of turn alone, in 2,718 of 2,718 rows",
+        "parity labels: only the answer and its end of turn are trained, in 2,718 of 2,718 rows",
         (
-            "the model's chat template takes away the white space before a turn in 3 rows, as in"
-            " scoring; a `template` of ours leaves it"
+            "the model's chat template removes the white space before a turn in 3 rows, in training"
+            " and in scoring; kotune's own templates (`template`) keep it"
         ),
-        "parity nli_sample_ko: 1,140 prompts equal, id by id",
-        "parity nsmc_ko: not trained on this prompt",
+        "parity nli_sample_ko: 1,140 prompts have equal token ids in training and scoring",
+        "parity nsmc_ko: this prompt is not trained",
     ]
     labels = LabelProof(rows=9_000, checked=300, status="")
     unproven = TaskProof(status="not proven", trained=["reply"])
     told = lines.proven(proof(labels, 0, aihub_dialogue_ko=unproven))
     assert list(told) == [
         (
-            "parity labels: the answer and its end of turn alone, in 300 of 9,000 rows; the others"
-            " were looked at as text alone"
+            "parity labels: only the answer and its end of turn are trained, in 300 of 9,000 rows;"
+            " the others were checked only as text"
         ),
         (
-            "parity aihub_dialogue_ko: NOT PROVEN: no task asks aihub_dialogue as it is trained"
-            " (reply)"
+            "parity aihub_dialogue_ko: NOT PROVEN: no task scores the trained prompt of"
+            " aihub_dialogue (reply)"
         ),
     ]
     score = task_scores({"acc": metric(0.5)}, {"acc": metric(0.5)}, proven="not proven")
     assert score_lines({"nli_sample_ko": score}) == [
-        "nli_sample_ko acc: base 0.500, tuned 0.500 (+0.000, n = 9); NOT PROVEN: not asked as it is"
-        " trained"
+        "nli_sample_ko acc: base 0.500, tuned 0.500 (+0.000, n = 9); NOT PROVEN: no task scores"
+        " the trained prompt"
     ]
 
 
@@ -486,4 +486,4 @@ def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_pat
     assert "## 학습 데이터" in (folder / "report.md").read_text(encoding="utf-8")
     assert_one_message(cli("report", "absent"), 2, "absent: neither a run folder nor a recipe")
     (folder / "parity.json").unlink()
-    assert_one_message(cli("report", "a"), 1, "parity.json: missing or not whole")
+    assert_one_message(cli("report", "a"), 1, "parity.json: missing or damaged")

@@ -21,8 +21,8 @@ def test_a_stage_is_done_only_with_the_same_inputs(tmp_path: Path) -> None:
     finish(run, "prepare", a=1)
     assert run.is_done("prepare", {"a": 1})
     assert not run.is_done("prepare", {"a": 2})
-    assert run.changed("prepare", {"a": 2, "b": 1}) == ["a", "b"]
-    assert run.changed("train", {"a": 2}) == []
+    assert run.changed_inputs("prepare", {"a": 2, "b": 1}) == ["a", "b"]
+    assert run.changed_inputs("train", {"a": 2}) == []
 
 
 def test_a_stage_that_fails_leaves_no_record(tmp_path: Path) -> None:
@@ -55,14 +55,14 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
 
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     write_text(tmp_path / "run.json", "{")
-    with pytest.raises(StageError, match="not JSON any more"):
+    with pytest.raises(StageError, match="damaged JSON"):
         Run(tmp_path).record()
 
 
 def test_two_runs_do_not_work_in_one_folder(tmp_path: Path) -> None:
     with (
         Run(tmp_path).lock(),
-        pytest.raises(StageError, match="another run works in this folder"),
+        pytest.raises(StageError, match="another process is using this run folder"),
         Run(tmp_path).lock(),
     ):
         pass

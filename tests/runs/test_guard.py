@@ -106,7 +106,7 @@ def test_a_file_of_terabytes_is_refused_before_it_is_digested(tmp_path: Path) ->
         for refuses in (guard.check, guard.check_own, Finished):
             with pytest.raises(
                 KotuneError,
-                match=f"{name}: a file of over 20,000,000,000 bytes, which no run leaves",
+                match=f"{name}: a file of over 20,000,000,000 bytes, which no run makes",
             ):
                 refuses(folder)
         # An adapter may be so large; what a report reads may not.
@@ -122,7 +122,7 @@ def test_every_command_refuses_with_one_message(tmp_path: Path, cli: Cli) -> Non
     folder = finished(tmp_path / "pages" / "a")
     os.mkfifo(folder / "zz")
     for words in (["report", folder], ["compare", folder]):
-        assert_one_message(cli(*words), 1, f"{folder / 'zz'}: no file and no folder")
+        assert_one_message(cli(*words), 1, f"{folder / 'zz'}: a pipe, a socket")
     said = cli("run", QUICK, "--dry-run").stdout
     run = tmp_path / said.splitlines()[0].rpartition(" -> ")[2]
     run.mkdir(parents=True)
@@ -133,17 +133,17 @@ def test_every_command_refuses_with_one_message(tmp_path: Path, cli: Cli) -> Non
         ["report", QUICK],
         ["compare", QUICK],
     ):
-        assert_one_message(cli(*words), 1, "run.json: no file and no folder")
+        assert_one_message(cli(*words), 1, "run.json: a pipe, a socket")
     study = tmp_path / "one.yml"
     study.write_text(f"recipes: [{QUICK}]\nvary: {{seed: [42]}}\n")
     assert_one_message(cli("study", study, "--report-only"), 1, "no cell is scored yet")
     (tmp_path / "runs" / "one").mkdir()
     os.mkfifo(tmp_path / "runs" / "one" / "study.json")
-    assert_one_message(cli("study", study, "--dry-run"), 1, "study.json: no file and no folder")
+    assert_one_message(cli("study", study, "--dry-run"), 1, "study.json: a pipe, a socket")
     (run / "run.json").unlink()
     run.rmdir()
     run.symlink_to(tmp_path / "pages")
-    assert_one_message(cli("run", QUICK), 1, "a symbolic link, where a run's folder would be")
+    assert_one_message(cli("run", QUICK), 1, "a symbolic link instead of a run folder")
 
 
 def test_one_bad_folder_does_not_hide_a_good_run(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_nothing_in_a_run_folder_has_the_name_of_the_hubs_model(
         (folder / base).parent.mkdir(parents=True)
         make(folder / base)
         with pytest.raises(
-            KotuneError, match=f"{folder / base}: what has the name of the hub's model {base}"
+            KotuneError, match=f"{folder / base}: would be loaded instead of the hub's model {base}"
         ):
             guard.refuse_namesake(folder, base)
         with pytest.raises(KotuneError):
@@ -205,9 +205,9 @@ def test_run_refuses_a_namesake_before_anything_and_again_before_each_stage(
     run = tmp_path / cli("run", recipe, "--dry-run").stdout.splitlines()[0].rpartition(" -> ")[2]
     (run / BASE).mkdir(parents=True)
     assert_one_message(
-        cli("run", recipe, "--dry-run"), 1, f"{BASE}: what has the name of the hub's model"
+        cli("run", recipe, "--dry-run"), 1, f"{BASE}: would be loaded instead of the hub's model"
     )
-    assert_one_message(cli("run", recipe), 1, f"{BASE}: what has the name of the hub's model")
+    assert_one_message(cli("run", recipe), 1, f"{BASE}: would be loaded instead of the hub's model")
     (run / BASE).rmdir()
     (run / BASE).parent.rmdir()
     made = pipeline.BODIES["prepare"]
@@ -219,7 +219,7 @@ def test_run_refuses_a_namesake_before_anything_and_again_before_each_stage(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "require_engines", lambda: None)
     monkeypatch.setitem(pipeline.BODIES, "prepare", prepare)
-    with pytest.raises(KotuneError, match=f"{BASE}: what has the name of the hub's model"):
+    with pytest.raises(KotuneError, match=f"{BASE}: would be loaded instead of the hub's model"):
         pipeline.run(recipe, pipeline.RunOptions(until="render"), Screen())
 
 

@@ -36,7 +36,7 @@ def test_chats_without_a_test_part_are_scored_on_a_part_that_is_kept(tmp_path: P
     assert manifest.scored["chat_ko"].test_share == 0.25 and manifest.not_scored == {}
     assert sum(manifest.rows.both()) == 60
     assert (
-        TaskData.told(json.loads(json.dumps(found.tasks, default=str))["chat_ko"])
+        TaskData.from_json(json.loads(json.dumps(found.tasks, default=str))["chat_ko"])
         == found.tasks["chat_ko"]
     )
 

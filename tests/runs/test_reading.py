@@ -165,7 +165,7 @@ def test_a_row_of_training_data_that_is_none_is_told_with_its_place(
     assert next(rows) == (1, ROW)
     with pytest.raises(
         StageError,
-        match=r"train\.jsonl:2: no row as the prepare stage writes it; take the file away and run",
+        match=r"train\.jsonl:2: not a row of the prepare stage; remove the file and run",
     ):
         next(rows)
     assert list(reading.rows_of(path, every=2)) == [(1, ROW)]
@@ -175,5 +175,5 @@ def test_a_row_has_an_end(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.touch()
     os.truncate(path, 10_000_000_000)
-    with pytest.raises(StageError, match=r"train\.jsonl:1: no row"):
+    with pytest.raises(StageError, match=r"train\.jsonl:1: not a row"):
         list(reading.row_lines(path))

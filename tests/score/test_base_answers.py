@@ -128,7 +128,7 @@ def test_a_run_whose_model_was_edited_is_not_taken_from(root: Path, file: str) -
 def test_whatever_scoring_depends_on_is_compared_or_is_of_the_adapter(root: Path) -> None:
     recipe: Any = SimpleNamespace(data=(), data_path={}, tasks=(), leaks="drop")
     job = Job(recipe, Run(root), "cpu", None)
-    known = {*base_answers.ASKED, *base_answers.PER_TASK, *base_answers.TRAINED}
+    known = {*base_answers.BASE_INPUTS, *base_answers.PER_TASK, *base_answers.OTHER_INPUTS}
     assert stages.inputs(job, "score").keys() == known
 
 
@@ -203,9 +203,9 @@ def pipe(other: Path) -> None:
         (forged_samples_and_digest, "changed since it was made"),
         (forged_scores, "changed since it was made"),
         (no_digest_of_scores, "no record of its files"),
-        (other_data, "of train is not what prepare made"),
-        (other_adapter, "is not what was scored"),
-        (link_of_run, "a link"),
+        (other_data, "than stage prepare made"),
+        (other_adapter, "changed since it was scored"),
+        (link_of_run, "is a link"),
         (link_of_samples, "a symbolic link"),
         (open_to_all, "writable by everybody"),
         (pipe, "a pipe"),
@@ -251,7 +251,7 @@ def test_a_run_that_is_removed_meanwhile_is_no_error(
     def gone(*_: object) -> None:
         raise FileNotFoundError
 
-    for name in ("opened", "_trusted", "_require_own"):
+    for name in ("opened", "_load_trusted", "_require_own"):
         with monkeypatch.context() as patch:
             patch.setattr(base_answers, name, gone)
             assert (

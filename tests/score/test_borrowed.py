@@ -67,7 +67,7 @@ def lent(
 
 def check(root: Path, model: Any, loaded: Any, tolerance: float = borrowed.NEAR) -> list[str]:
     scoring._check(root, loaded, model, ITEMS, tolerance)
-    return base_answers.refused(root, [loaded.name])
+    return base_answers.list_rejected(root, [loaded.name])
 
 
 @pytest.mark.parametrize("task", [TASK, TEXT])
@@ -78,7 +78,7 @@ def test_answers_that_the_model_gives_again_are_believed_and_it_is_kept_which(
     assert scoring._is_unchecked(tmp_path, task)
     assert check(tmp_path, model, loaded) == []
     assert not scoring._is_unchecked(tmp_path, task) and scoring._done(tmp_path, task, "base")
-    told: Any = base_answers.checked(tmp_path, [task])[task]
+    told: Any = base_answers.list_checked(tmp_path, [task])[task]
     assert told["from"] == "other" and len(set(told["checked"])) == borrowed.LEAST
     assert len({args[0] for args in model.asked}) == borrowed.LEAST, (
         "no more items than these are asked"
@@ -166,7 +166,7 @@ def test_a_run_all_of_whose_files_were_edited_together_is_found(
     (told,) = check(tmp_path, model, loaded)
     assert told.startswith(f"{task}: base answers of other are not used: ")
     assert scoring._done(tmp_path, task, "base") is None, "it is scored anew"
-    assert base_answers.checked(tmp_path, [task]) == {}
+    assert base_answers.list_checked(tmp_path, [task]) == {}
 
 
 def test_scores_that_do_not_follow_from_the_samples_are_found(tmp_path: Path, model: Any) -> None:
@@ -243,4 +243,4 @@ def test_a_scoring_believes_says_or_scores_anew(
     scoring.score(tmp_path, {TASK: TaskData()}, dict(PRECISE), ITEMS)
     entry = read_json(tmp_path / "scores.json")[TASK]
     assert entry["base_from"] is None and entry["base"] == entry["tuned"]
-    assert "answers item" in base_answers.refused(tmp_path, [TASK])[0]
+    assert "answers item" in base_answers.list_rejected(tmp_path, [TASK])[0]

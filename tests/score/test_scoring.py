@@ -13,7 +13,7 @@ from kodata.scored import final_answer
 from kotune.errors import StageError
 from kotune.models import presets
 from kotune.runs.folder import read_json, write_json
-from kotune.runs.reading import proven
+from kotune.runs.reading import proof_statuses
 from kotune.runs.task_data import TaskData
 from kotune.score import model as models
 from kotune.score import samples, scoring, turns
@@ -98,11 +98,11 @@ def test_scores_say_what_the_proof_says_of_each_task_and_nothing_where_there_is_
     write_json(tmp_path / "parity.json", {**PARITY, "tasks": tasks})
     scoring.score(tmp_path, TASKS, {}, None)
     told = {task: entry["proven"] for task, entry in read_json(tmp_path / "scores.json").items()}
-    assert told == {"nli_sample_ko": "not proven", "nsmc_ko": "equal"} == proven(tmp_path)
+    assert told == {"nli_sample_ko": "not proven", "nsmc_ko": "equal"} == proof_statuses(tmp_path)
     (tmp_path / "parity.json").unlink()
     if found:
         (tmp_path / "parity.json").write_text(found)
-    assert proven(tmp_path) == {}
+    assert proof_statuses(tmp_path) == {}
 
 
 def test_scores_say_in_which_batches_answers_were_written(

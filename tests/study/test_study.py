@@ -400,11 +400,11 @@ def test_a_cell_that_cannot_even_begin_stops_no_other(
     # Those that are prepared first.
     first, second = ("b data.0.samples=80 seed=2", "b data.0.samples=80 seed=1")
     runs.errors = {
-        first: StageError("runs/b: another run works in this folder"),
+        first: StageError("runs/b: another process is using this run folder"),
         second: FileExistsError(17, "File exists", "runs/b"),
     }
     with pytest.raises(
-        KotuneError, match=r"(?s)2 of 8 cells failed.*another run works.*runs/b: File exists"
+        KotuneError, match=r"(?s)2 of 8 cells failed.*another process.*runs/b: File exists"
     ):
         command.start(grid.file, command.StudyOptions(), print)
     assert len(runs) == 2 + 8 and len(reported[0][0]) == 6

@@ -505,9 +505,9 @@ def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
         file.write(line + "\n")
     was = metrics.read_bytes()
     told = events.keep_metrics_until(metrics, step)
-    used = f", and the whole ones up to step {step} are used" if step else ""
+    used = f"; its undamaged lines up to step {step} are used" if step else ""
     assert (
-        told == "metrics.jsonl: not all of its lines are whole; it is kept as"
+        told == "metrics.jsonl: some lines are damaged; the file is kept as"
         f" metrics.jsonl.damaged{used}"
     )
     assert read(metrics) == (GOOD[:2] if step else [])
@@ -522,7 +522,7 @@ def test_metrics_that_are_damaged_while_training_goes_on_are_one_message(tmp_pat
     write_text(tmp_path / "metrics.jsonl", "garbage\n")
     with pytest.raises(
         StageError,
-        match=r"metrics\.jsonl: not whole .*; run the same command again, which keeps the lines",
+        match=r"metrics\.jsonl: damaged .*; run the same command again; it keeps the",
     ):
         training.last_step(tmp_path)
 
