@@ -66,7 +66,7 @@ def _option_value(option: str, words: list[str]) -> str | None:
 
 
 def _launcher(value: object) -> list[str]:
-    """A launcher and its arguments. If an argument is not in COUNTS, ARGUMENTS stands for all."""
+    """A launcher and its arguments; ARGUMENTS replaces them all if one does not match COUNTS."""
     words = parsed(value, list[str])
     if not words or words[0] not in LAUNCHERS:
         return [""]

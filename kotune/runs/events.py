@@ -30,10 +30,10 @@ def read_metrics(path: Path) -> list[Event]:
         events = [_event(line) for line in raw_lines(path) if line.endswith(b"\n")]
     except ValueError as error:  # larger than the limit
         raise _damaged(path, str(error)) from None
-    whole = [event for event in events if event is not None]
-    if len(whole) < len(events):
+    undamaged = [event for event in events if event is not None]
+    if len(undamaged) < len(events):
         raise _damaged(path, "a line is not an event")
-    return whole
+    return undamaged
 
 
 def _damaged(path: Path, reason: str) -> StageError:
@@ -45,9 +45,9 @@ def keep_metrics_until(metrics: Path, step: int) -> str:
     """Keep the events up to `step`, the checkpoint from which training continues. Later events will
     be logged again. If lines are damaged, a copy of the file is kept under another name. Returns a
     message about damaged lines, or an empty string."""
-    lines, is_whole = _whole_lines(metrics)
+    lines, is_undamaged = _undamaged_lines(metrics)
     message = ""
-    if not is_whole:
+    if not is_undamaged:
         backup = _put_aside(metrics)
         used = f"; its undamaged lines up to step {step} are used" if step else ""
         message = f"{metrics.name}: some lines are damaged; the file is kept as {backup.name}{used}"
@@ -60,7 +60,7 @@ def keep_metrics_until(metrics: Path, step: int) -> str:
     return message
 
 
-def _whole_lines(path: Path) -> tuple[list[EventLine], bool]:
+def _undamaged_lines(path: Path) -> tuple[list[EventLine], bool]:
     """The lines that are events, and whether all lines are events. An incomplete last line, left by
     a killed process, is ignored."""
     events: list[EventLine] = []

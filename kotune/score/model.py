@@ -27,7 +27,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     adapter.
 
     The base comes from the recipe. The base named in adapter_config.json is ignored, because that
-    file may come from a stranger. Raises StageError if a part cannot be loaded."""
+    file may be untrusted. Raises StageError if a part cannot be loaded."""
     from peft import PeftModel
     from transformers import AutoTokenizer
 
