@@ -5,7 +5,8 @@ level of a module binds. Nothing is imported or run: definitions are compared as
 (code_text.py).
 
 The digest does not change with:
-- comments, docstrings, annotations, formatting and the text of raised errors
+- comments, docstrings, formatting and the text of raised errors
+- annotations, except those of class fields that may act on them
 - the module that contains a definition, or the definition's own name
 - definitions that the roots do not reach
 
@@ -155,7 +156,7 @@ class Code:
         if name == SIDE_EFFECTS:
             return serializer.statements(module.side_effects), serializer.references
         text = serializer.statements(module.definitions[name], keys)
-        # Whoever uses a definition also runs the other statements of its module.
+        # Importing a module for one definition also runs its side effects.
         side_effects = [Definition(file, SIDE_EFFECTS)] if module.side_effects else []
         return text, [*serializer.references, *side_effects]
 

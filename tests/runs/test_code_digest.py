@@ -147,7 +147,13 @@ MEANT = [
         "OVERSIZED = 1",
         ("prepare",),
     ),
-    Edit("what is a leak", "kodata/prepare/leaks.py", "NEAR = ", "NEAR = 0.5 * ", ("prepare",)),
+    Edit(
+        "what is a leak",
+        "kodata/prepare/leaks.py",
+        "MIN_SIMILARITY = ",
+        "MIN_SIMILARITY = 0.5 * ",
+        ("prepare",),
+    ),
     Edit("a metric", "kodata/metrics/metrics.py", "2 * hits", "3 * hits", TASK),
     Edit(
         "a metric of a task",
