@@ -40,7 +40,7 @@ lint: setup
 
 # While you work: under two minutes on two quiet cores. What is left out, `make test` has.
 QUICK := tests/recipe tests/parity tests/compare tests/report tests/test_cli.py \
-  $(patsubst %,tests/kodata/test_%.py,files guids klue_nli records sound text)
+  $(patsubst %,tests/kodata/test_%.py,files guids klue_nli records text usable)
 quick: lint
 	$(BIN)/pytest -m "not slow and not e2e" -n 2 $(QUICK)
 

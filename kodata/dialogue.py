@@ -18,7 +18,7 @@ EMPTY, UNASKED, UNANSWERED = (
     "turn before the first question",
     "turn without an answer",
 )
-_SPEAKERS = {"system": "안내", "user": "A", "assistant": "B"}
+_SPEAKERS = {"system": "시스템", "user": "A", "assistant": "B"}
 
 
 class Utterance(NamedTuple):

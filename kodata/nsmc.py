@@ -60,7 +60,7 @@ _FINDER = FileFinder(
 
 def question(record: Record, form: str = "label") -> str:
     """The prompt: whether a film review is positive or negative."""
-    return f"영화 감상: {record['document']}\n이 감상은 긍정입니까, 부정입니까? 한 단어로 답하세요."
+    return f"영화 리뷰: {record['document']}\n이 리뷰는 긍정입니까, 부정입니까? 한 단어로 답하세요."
 
 
 def answer(record: Record, form: str = "label") -> str:

@@ -178,3 +178,12 @@ def test_hooks_before_a_commit_need_nothing_but_what_the_lock_installs() -> None
     assert repository["repo"] == "local" and hooks.keys() == {"ruff-check", "ruff-format", "mypy"}
     for name, hook in hooks.items():
         assert hook["language"] == "system" and f".venv/bin/{name.split('-')[0]}" in hook["entry"]
+
+
+def test_what_make_quick_runs_is_there() -> None:
+    made = subprocess.run(
+        ["make", "-n", "quick"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    named = re.findall(r"tests/\S+", made.stdout)
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -164,7 +164,7 @@ def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
 def _no_tokenizer(base: str) -> str:
     """Why the model's tokenizer is not available; an empty string if it is."""
     if not find_spec("transformers"):
-        return f"the light install has no tokenizer; for exact counts, {INSTALL}"
+        return f"the light install has no tokenizer; for exact counts, run {INSTALL}"
     if presets.is_folder(base):
         return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
     from huggingface_hub import try_to_load_from_cache

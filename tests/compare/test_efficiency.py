@@ -113,7 +113,7 @@ def test_the_command_line_takes_a_price(cli: Cli, tmp_path: Path) -> None:
     done = cli("compare", "a", "--json", "--price", "3600", "--won-per-dollar", "1200")
     assert json.loads(done.stdout)["efficiency"][0]["cost"]["dollars"] == 0.2
     assert cli("report", "a", "--price", "3600").returncode == 0
-    assert "3,600 won an hour" in (tmp_path / "a" / "report.md").read_text(encoding="utf-8")
+    assert "3,600 won per hour" in (tmp_path / "a" / "report.md").read_text(encoding="utf-8")
     assert_one_message(
         cli("report", "a", "--price", "0"), 2, "--price 0.0: give a number of won above 0"
     )
@@ -132,5 +132,5 @@ def test_a_run_whose_base_model_was_not_asked_says_so_where_it_tells_seconds(
     )
     result = Result.of(load([asked, taken]), None)
     assert [facts.base_from for facts in result.efficiency()] == [[], ["a"]]
-    notes = [note for note in costs(result, Phrases("en")).notes if "was known from a" in note]
-    assert len(notes) == 1 and "(b): what" in notes[0]
+    notes = [note for note in costs(result, Phrases("en")).notes if "reused from a" in note]
+    assert len(notes) == 1 and "(b): the base model's answers" in notes[0]

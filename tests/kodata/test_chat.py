@@ -168,7 +168,7 @@ def test_the_question_of_one_turn_is_itself_and_of_several_turns_is_all_of_them(
     assert (chat.question(one), chat.answer(one)) == ("비 와?", "응")
     assert (
         chat.question(several)
-        == "대화:\n안내: 짧게\nA: 비 와?\nB: 응\nA: 많이?\n\n이 대화에 이어질 B의 말을 쓰세요."
+        == "대화:\n시스템: 짧게\nA: 비 와?\nB: 응\nA: 많이?\n\n이 대화에 이어질 B의 말을 쓰세요."
     )
     assert chat.answer(several) == "조금"
     assert chat.texts(several) == ("비 와?\n응\n많이?",)

@@ -71,7 +71,7 @@ def test_the_write_form_asks_for_the_hypothesis() -> None:
             "content": (
                 "전제: 비가 온다.\n"
                 "관계: 중립\n"
-                "전제와 이 관계에 있는 문장을 자연스러운 한국어로 하나만 쓰세요."
+                "전제에 대해 위 관계가 성립하는 문장을 자연스러운 한국어로 하나만 쓰세요."
             ),
         },
         {"role": "assistant", "content": "땅이 젖는다."},

@@ -46,7 +46,7 @@ def test_the_question_asks_for_one_of_two_words() -> None:
         {
             "role": "user",
             "content": (
-                "영화 감상: 졸렸다, 정말\n이 감상은 긍정입니까, 부정입니까? 한 단어로 답하세요."
+                "영화 리뷰: 졸렸다, 정말\n이 리뷰는 긍정입니까, 부정입니까? 한 단어로 답하세요."
             ),
         },
         {"role": "assistant", "content": "부정"},

@@ -309,15 +309,9 @@ def test_chats_are_scored_in_the_turns_that_are_trained(
     assert (side.status, side.items) == ("equal", 8)  # of both parts, which are the same here
 
 
-def test_every_task_names_its_source_and_version() -> None:
+def test_every_task_names_its_source() -> None:
     yaml = pytest.importorskip("lm_eval.utils")
-    for name, module, version in (
-        ("aihub_dialogue_ko", aihub_dialogue, 1.0),
-        ("chat_ko", chat, 1.2),
-    ):
+    for name, module in (("aihub_dialogue_ko", aihub_dialogue), ("chat_ko", chat)):
         config = yaml.load_yaml_config(str(TASKS / name / f"{name}.yaml"))
         assert module.CARD.task == config["task"] == name
-        assert (config["metadata"]["source"], config["metadata"]["version"]) == (
-            module.CARD.name,
-            version,
-        )
+        assert config["metadata"]["source"] == module.CARD.name

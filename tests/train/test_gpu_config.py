@@ -77,7 +77,7 @@ def test_axolotl_accepts_every_recipe_on_every_gpu_and_trains_it_as_meant(
 def test_a_model_whose_numbers_are_too_large_for_fp16_is_trained_in_float32_on_an_old_gpu(
     capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "kind", lambda *_: "gemma3_text")
+    monkeypatch.setattr(generation, "model_type", lambda *_: "gemma3_text")
     keys = rendered(reading.load(RECIPES[-1]), capability, True, monkeypatch)
     with pretended(capability):
         cfg = resolved(keys, True, GEMMA)

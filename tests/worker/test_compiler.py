@@ -99,6 +99,5 @@ def test_doctor_tells_it_where_there_is_a_gpu() -> None:
     assert machine.compiler("", True).state == "ok"
     assert machine.compiler("no Python.h in /x", False).state == "ok"
     found = machine.compiler("no Python.h in /x", True)
-    assert (found.state, found.do) == ("fix", compiler.INSTALL) and found.told.startswith(
-        "no Python.h in /x, with which"
-    )
+    assert (found.state, found.do) == ("fix", compiler.INSTALL)
+    assert "no Python.h in /x" in found.told and "Triton" in found.told
