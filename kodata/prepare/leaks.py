@@ -57,9 +57,8 @@ class TestTexts:
         self._folded: dict[str, frozenset[str]] = {}
         self._near = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
         self._windows: set[int] = set()  # hashes of all substrings of MIN_LENGTH characters
-        starts: dict[str, list[str]] = defaultdict(
-            list
-        )  # texts by their first MIN_LENGTH characters
+        # Texts by their first MIN_LENGTH characters.
+        starts: dict[str, list[str]] = defaultdict(list)
         for task, text in texts:
             letters, name = folded(text), frozenset((task,))
             if not letters:

@@ -124,7 +124,7 @@ def gpu(installed: InstalledGpu) -> Finding:
 
 
 def no_gpu(has_driver: bool) -> Finding:
-    """nvidia-smi lists no GPU. `has_driver` is whether a driver is loaded."""
+    """The finding if nvidia-smi lists no GPU. `has_driver`: an NVIDIA driver is loaded."""
     if has_driver:
         do = "run nvidia-smi to see why; a container needs --gpus all"
         return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi lists no GPU", do)

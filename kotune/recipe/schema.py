@@ -265,7 +265,8 @@ def _check_path_not_needed(source: Source) -> None:
 
 
 def _folder(path: Path) -> Path:
-    """The folder, with its name as stored on disk. Raises PydanticCustomError if it is none."""
+    """The folder, with its name as stored on disk. Raises PydanticCustomError if it is not a
+    folder."""
     stored = as_stored(path)
     if not _exists(stored, Path.is_dir):
         problem = "is not a folder" if stored.exists() else "does not exist"

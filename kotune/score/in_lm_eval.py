@@ -7,7 +7,7 @@ The model is lm_eval's `hf` with two changes: contexts are shared between reques
 from typing import Any
 
 from kotune.score import shared
-from kotune.train.upstream import exact_softmax
+from kotune.train.upstream import float32_softmax_arguments
 
 MODEL = "kotune"
 
@@ -18,7 +18,7 @@ def model_class() -> Any:
 
     class KotuneModel(shared.model_class(HFLM)):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**exact_softmax(), **kwargs})
+            super().__init__(*args, **{**float32_softmax_arguments(), **kwargs})
 
     return KotuneModel
 
