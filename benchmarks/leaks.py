@@ -29,7 +29,7 @@ def check(folder: Path) -> dict[str, float]:
 
     def work() -> None:
         guard = LeakGuard({"nsmc_ko": DataLocation("nsmc", folder)}, "drop")
-        for _ in guard.passed(
+        for _ in guard.without_leaks(
             (("train", row) for row in nsmc.read("train", folder) if isinstance(row, dict)),
             nsmc,
             dropped,

@@ -17,7 +17,7 @@ from benchmarks.tasks import bare
 from kotune.models import presets
 from kotune.score.harness import load_task
 from kotune.score.model import BATCH_SIZE, harness_model
-from kotune.train.upstream import exact_softmax
+from kotune.train.upstream import float32_softmax_arguments
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported
 
@@ -53,7 +53,9 @@ def compared(model: Any, tokenizer: Any, work: Work, rounds: int) -> Compared:
     from lm_eval.models.huggingface import HFLM
 
     ours = harness_model(model, tokenizer)
-    plain = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **exact_softmax())
+    plain = HFLM(
+        pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **float32_softmax_arguments()
+    )
     seconds: dict[int, list[float]] = {id(ours): [], id(plain): []}
     answers: dict[int, Answers] = {}
     for _ in range(rounds):

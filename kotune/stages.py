@@ -32,7 +32,7 @@ from kotune.layout import (
     VALIDATION,
 )
 from kotune.models import presets
-from kotune.runs.code_digest import Code, Cut
+from kotune.runs.code_digest import Code, KeptKeys
 from kotune.runs.folder import Inputs, sha256
 from kotune.runs.job import Job
 from kotune.runs.reading import proof_statuses
@@ -50,7 +50,7 @@ OUTPUTS = {
 # Dicts that a recipe chooses from: only its choices count; nothing counts in a stage that names no
 # choice.
 METRICS_TABLE = "kodata.metrics.metrics.METRICS"
-NOTHING: Cut = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
+NOTHING: KeptKeys = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
 
 
 def inputs(job: Job, stage: str) -> Inputs:
@@ -102,7 +102,9 @@ def _prepare_inputs(job: Job) -> Inputs:
         "validation_rows": job.recipe.validation_rows,
         "seed": job.recipe.seed,
         "code": (
-            code().digest("kodata.prepare.convert.convert", cut={**NOTHING, "kodata.SOURCES": read})
+            code().digest(
+                "kodata.prepare.convert.convert", kept_keys={**NOTHING, "kodata.SOURCES": read}
+            )
         ),
     }
 
@@ -120,7 +122,7 @@ def _render_inputs(job: Job) -> Inputs:
         "data": [_known_sha256(job, part) for part in (TRAIN, VALIDATION)],
         "test": _test_files(job),
         "tasks": _tasks(job),
-        "code": code().digest("kotune.parity.job.run", cut=NOTHING),
+        "code": code().digest("kotune.parity.job.run", kept_keys=NOTHING),
         "versions": versions("axolotl", "lm_eval", "transformers", "torch"),
     }
 
@@ -131,7 +133,7 @@ def _train_inputs(job: Job) -> Inputs:
     return {
         **{name: _known_sha256(job, name) for name in names},
         "model": _model_files(model.base),
-        "code": code().digest(config.PLUGIN, cut=NOTHING),
+        "code": code().digest(config.PLUGIN, kept_keys=NOTHING),
         "launcher": list(job.launcher),
         "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
     }
@@ -150,7 +152,7 @@ def _score_inputs(job: Job) -> Inputs:
         "data": _known_sha256(job, TRAIN),  # reference lines are made of it
         "test": _test_files(job),
         "tasks": _tasks(job),
-        "code": code().digest("kotune.score.job.run", cut=NOTHING),
+        "code": code().digest("kotune.score.job.run", kept_keys=NOTHING),
         "versions": versions(
             "lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"
         ),
@@ -169,7 +171,10 @@ def _report_inputs(job: Job) -> Inputs:
         "tasks": _tasks(job),
         "code": (
             code().digest(
-                "kotune.report.writing.write", "kotune.display.phrases.Phrases", *words, cut=NOTHING
+                "kotune.report.writing.write",
+                "kotune.display.phrases.Phrases",
+                *words,
+                kept_keys=NOTHING,
             )
         ),
         "lang": job.lang,
@@ -207,8 +212,8 @@ def _tasks(job: Job) -> dict[str, str]:
 @cache
 def meaning_of_task(name: str) -> str:
     metrics = [metric["metric"] for metric in settings(name)["metric_list"]]
-    cut = {**NOTHING, "kodata.SOURCES": (cards()[name].source,), METRICS_TABLE: metrics}
-    return code().digest(file(name), METRICS_TABLE, cut=cut)
+    kept_keys = {**NOTHING, "kodata.SOURCES": (cards()[name].source,), METRICS_TABLE: metrics}
+    return code().digest(file(name), METRICS_TABLE, kept_keys=kept_keys)
 
 
 @cache

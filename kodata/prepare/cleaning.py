@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 
 from kodata.card import Message, Record, Refused, Source
 
-# Characters of one example. That is about 40,000 tokens, more than any of our models reads.
+# Characters of one example. That is about 40,000 tokens, far above the default sequence_len.
 OVERSIZED = 100_000
 
 
-Example = tuple[str, Record, list[Message]]  # side (train or validation), record, chat to train on
+Example = tuple[str, Record, list[Message]]  # split (train or validation), record, chat
 
 
 def examples(
@@ -24,14 +24,15 @@ def examples(
     dropped: Counter[str],
     merge: bool = False,
 ) -> Iterator[Example]:
-    """The examples made from records, each with its side. `dropped` counts the dropped rows by
+    """The examples made from records, each with its split. `dropped` counts the dropped rows by
     reason.
 
-    `merge`: put a system turn into the first user turn. Memory grows by two numbers an example."""
+    `merge`: put a system turn into the first user turn. Two numbers of each example are kept in
+    memory, to find duplicates."""
     seen: dict[int, int] = {}
     one_answer = form == "label"  # a question with a written answer may have several right answers
     messages_of = source.messages
-    for side, record in records:
+    for split, record in records:
         messages = messages_of(record, form)
         if isinstance(messages, Refused):
             dropped[messages.reason] += 1
@@ -55,7 +56,7 @@ def examples(
             dropped["duplicate" if seen[key] == value else "label conflict"] += 1
             continue
         seen[key] = value
-        yield side, record, messages
+        yield split, record, messages
 
 
 def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
@@ -64,6 +65,8 @@ def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
 
 
 def _joined(messages: list[Message]) -> str:
-    """Turns as one text. Different turns give different texts, and so do the same turns with
-    different answers trained, because clean text has no control characters."""
+    """Turns as one text, for comparing conversations.
+
+    Conversations that differ in a turn, or in the answers to train on, give different texts: the
+    separators are control characters, which cleaned text does not have."""
     return "\0".join([turn["content"] + "\1" * (turn.get("train") is False) for turn in messages])

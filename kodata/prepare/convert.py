@@ -2,9 +2,10 @@
 inputs and results.
 
 Guarantees:
-- Train and validation share no group (such as a premise), even with other case or spacing.
+- Train and validation share no group (such as a premise). Groups that differ only in case or
+  spacing are the same group.
 - The same seed gives the same bytes.
-- Rows are streamed: memory grows by little more than three numbers a row.
+- Rows are streamed. Memory holds a few numbers for each row, and the sampled rows.
 - Each file appears only when complete, the manifest last. Nothing is written if an input is
   missing."""
 
@@ -32,8 +33,8 @@ from kodata.prepare.entries import (
     splits_of,
 )
 from kodata.prepare.leak_guard import LeakGuard
-from kodata.prepare.output import SIDES, Manifest, Output
-from kodata.prepare.split import VALIDATION_ROWS, Cut, cut_of, side_of
+from kodata.prepare.output import SPLITS, Manifest, Output
+from kodata.prepare.split import VALIDATION_ROWS, SplitRule, split_chooser, split_rule
 from kodata.prepare.unread import unread_files
 from kodata.prepare.usable import Tally, usable_records
 from kodata.reading import hub
@@ -43,16 +44,15 @@ from kodata.records import make_draw
 from kodata.test_part import FEWEST
 
 
-class Converted(TypedDict):
-    """The part of the manifest about the rows of an entry: read by split, kept by side, dropped by
-    reason, not_read by key, rewritten by change, and labels by side and label."""
+class RowCounts(TypedDict):
+    """The part of the manifest that counts the rows of an entry."""
 
-    read: dict[str, int]
-    kept: dict[str, int]
-    dropped: dict[str, int]
-    not_read: dict[str, int]
-    rewritten: dict[str, int]
-    labels: dict[str, dict[str, int]]
+    read: dict[str, int]  # by split of the source
+    kept: dict[str, int]  # by split of the output
+    dropped: dict[str, int]  # by reason
+    not_read: dict[str, int]  # by key of the source's rows
+    rewritten: dict[str, int]  # by kind of change
+    labels: dict[str, dict[str, int]]  # by split of the output, then by label
 
 
 def convert(
@@ -63,32 +63,33 @@ def convert(
     validation_rows: int = VALIDATION_ROWS,
 ) -> Manifest:
     """Writes the three files into out_dir and returns the manifest. Leaks are only checked if
-    `scored` is given. Raises DataError.
+    `scored` is given. Raises DataError if an input cannot be read, or if no rows are left for a
+    split.
 
     A row is {"messages", "guid", "source", "form", "doc"}: the chat example, its origin, and the
-    record (see doc_of). With `samples`, rows are in the order of their draws, and a smaller sample
-    is the beginning of a larger one. Validation does not depend on `samples`, so that runs with
+    record (see doc_of). With `samples`, rows are in random order, and a smaller sample is the
+    beginning of a larger one. Validation does not depend on `samples`, so that runs with
     different sizes are measured on the same rows. It has at most `validation_rows` rows, divided
     equally between the entries, and at least one row for each entry."""
     inputs = [_inputs(entry) for entry in entries]  # file errors are raised before any write
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with _without_garbage_collection(), Output(out_dir) as output:
-        cut = cut_of(entries, seed, max(validation_rows // len(entries), 1), guard)
-        parts = [_convert_entry(entry, cut, output, guard) for entry in entries]
-        kept = {side: sum(part["kept"][side] for part in parts) for side in SIDES}
+        rule = split_rule(entries, seed, max(validation_rows // len(entries), 1), guard)
+        counts = [_convert_entry(entry, rule, output, guard) for entry in entries]
+        kept = {split: sum(part["kept"][split] for part in counts) for split in SPLITS}
         if not all(kept.values()):
-            raise DataError(_too_few(entries, parts, kept))
-        described = [{**read, **part} for read, part in zip(inputs, parts, strict=True)]
+            raise DataError(_too_few(entries, counts, kept))
+        described = [{**read, **part} for read, part in zip(inputs, counts, strict=True)]
         manifest: Manifest = {"seed": seed, "rows": kept, "entries": described}
         if scored and guard:
-            manifest |= _scoring(scored, guard, entries)
+            manifest |= _test_data(scored, guard, entries)
         output.finish(manifest)
     return manifest
 
 
-def _scoring(scored: Scored, guard: LeakGuard, entries: list[Entry]) -> Manifest:
-    """The part of the manifest about test data: what is scored, what is not, and leaks."""
+def _test_data(scored: Scored, guard: LeakGuard, entries: list[Entry]) -> Manifest:
+    """The part of the manifest about test data: scored tasks, tasks without test data, leaks."""
     tallies = guard.tallies
     return {
         "scored": {
@@ -120,22 +121,25 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _too_few(entries: list[Entry], parts: list[Converted], kept: dict[str, int]) -> str:
+def _too_few(entries: list[Entry], counts: list[RowCounts], kept: dict[str, int]) -> str:
+    """The message if no rows are left for train or for validation."""
     sources = ", ".join(str(entry.path or entry.source) for entry in entries)
-    dropped = sum((Counter(part["dropped"]) for part in parts), Counter[str]())
+    dropped = sum((Counter(part["dropped"]) for part in counts), Counter[str]())
     why = f" (dropped: {dict(dropped)})" if dropped else ""
-    mend = "give more data"
+    advice = "give more data"
     if dropped["leak"]:  # for example if all questions have the same wording
-        mend = (
+        advice = (
             "rows that are very similar to test rows are leaks: give related rows one `group`, add"
             " your own test data, or set `leaks: keep`"
         )
-    return f"{sources}: too few rows to train and to validate on: {kept}{why}; {mend}"
+    return f"{sources}: too few rows to train and to validate on: {kept}{why}; {advice}"
 
 
 def fingerprint(location: DataLocation, split: str | None = None) -> str:
-    """Identifies the data of a source that a run trains on, or of one split, without the network:
-    the hub commit, or a hash over the name and content of each file."""
+    """An identifier of a source's data: the hub commit, or a hash of the files' names and contents.
+
+    Covers the files of `split`, or those to train on (train and validation) if it is None. Does not
+    use the network."""
     source, path = source_at(location), location.path
     if _kind(source, path) == "hub":
         return f"{source.CARD.hub_id}@{path or source.CARD.revision}"
@@ -153,7 +157,7 @@ def _kind(source: Source, path: str | Path | None) -> str:
 
 
 def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
-    """Where a source is read from. For the hub, this has the commit that was really fetched."""
+    """The origin of a source's data. For the hub, it includes the commit that was downloaded."""
     kind = _kind(source, path)
     if kind != "hub":
         return {"kind": kind}
@@ -195,37 +199,39 @@ def _inputs(entry: Entry) -> Manifest:
 class _Tally(Tally):
     """Counts of what happened to the rows of one entry."""
 
-    # The labels of kept rows, by side.
+    # The number of kept rows by split of the output, then by label.
     labels: dict[str, Counter[str]] = field(
-        default_factory=lambda: {side: Counter() for side in SIDES}
+        default_factory=lambda: {split: Counter() for split in SPLITS}
     )
 
 
-def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | None) -> Converted:
-    """Writes the rows of one entry. Returns the part of the manifest that describes them."""
+def _convert_entry(
+    entry: Entry, rule: SplitRule, output: Output, guard: LeakGuard | None
+) -> RowCounts:
+    """Writes the rows of one entry and returns their counts."""
     source, tally = source_of(entry), _Tally()
-    records = _with_sides(source, entry.path, cut, tally)
+    records = _with_splits(source, entry.path, rule, tally)
     if guard:
-        records = guard.passed(records, source, tally.dropped)
+        records = guard.without_leaks(records, source, tally.dropped)
     made = examples(records, source, entry.form, tally.dropped, merge=entry.system == "merge")
-    made = _sampled(made, entry, cut, tally)
+    made = _sampled(made, entry, rule, tally)
     if entry.weight != 1:
-        made = _weighted(made, entry.weight, cut.seed, tally)
+        made = _weighted(made, entry.weight, rule.seed, tally)
     name, form = entry.source, entry.form  # attributes are looked up once: this loop must be fast
     write, count = output.write, tally.labels
-    for side, record, messages in made:
+    for split, record, messages in made:
         write(
-            side,
+            split,
             {"messages": messages, "guid": record["guid"], "source": name, "form": form},
             record,
         )
         if len(messages) > 2 and any("train" in turn for turn in messages):
             output.mark()
-        count[side][record.get("label", "")] += 1
-    kept = {side: counts.total() for side, counts in count.items()}
+        count[split][record.get("label", "")] += 1
+    kept = {split: counts.total() for split, counts in count.items()}
     labels = {
-        side: {label: counts[label] for label in sorted(counts) if label}
-        for side, counts in count.items()
+        split: {label: counts[label] for label in sorted(counts) if label}
+        for split, counts in count.items()
     }
     return {
         "read": dict(tally.read),
@@ -237,21 +243,21 @@ def _convert_entry(entry: Entry, cut: Cut, output: Output, guard: LeakGuard | No
     }
 
 
-def _with_sides(
-    source: Source, path: str | Path | None, cut: Cut, tally: _Tally
+def _with_splits(
+    source: Source, path: str | Path | None, rule: SplitRule, tally: _Tally
 ) -> Iterator[tuple[str, Record]]:
-    """Every usable record with its side. A train record is dropped if its group is in the
-    validation split of a source."""
-    splits = splits_of(source, path)
-    which_side = side_of("validation" in splits, cut)
-    for split in splits:
-        last, side = None, split
-        for record in usable_records(source.read(split, path), split, tally):
-            # Rows of one group are mostly adjacent, so the last side is reused.
-            if split == "train" and (group := source.group(record)) != last:
-                last, side = group, which_side(group)
-            if side:
-                yield side, record
+    """Every usable record with its split of the output. A train record is dropped if its group is
+    in the validation split of any source."""
+    source_splits = splits_of(source, path)
+    split_of_group = split_chooser("validation" in source_splits, rule)
+    for source_split in source_splits:
+        last_group, split = None, source_split
+        for record in usable_records(source.read(source_split, path), source_split, tally):
+            # Rows of one group are mostly adjacent, so the last result is reused.
+            if source_split == "train" and (group := source.group(record)) != last_group:
+                last_group, split = group, split_of_group(group)
+            if split:
+                yield split, record
             else:
                 tally.dropped["its group is in the validation part"] += 1
 
@@ -259,31 +265,34 @@ def _with_sides(
 NOT_DRAWN = {"train": "not sampled", "validation": "not needed for validation"}
 
 
-def _sampled(every: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) -> Iterator[Example]:
-    """At most entry.samples train examples and cut.rows validation examples: those with the lowest
-    draws. Raises SizeError if train has fewer than entry.samples.
+def _sampled(
+    every: Iterable[Example], entry: Entry, rule: SplitRule, tally: _Tally
+) -> Iterator[Example]:
+    """A random sample: at most entry.samples train examples and rule.rows validation examples.
+    Raises SizeError if train has fewer than entry.samples.
 
-    Sampled train examples are in the order of their draws, so that a smaller sample is the
-    beginning of a larger one. Examples of an unlimited side come first, in file order."""
-    draw, limits = make_draw(cut.seed), {"train": entry.samples, "validation": cut.rows}
-    # The highest draw is on top. The number keeps equal draws in file order.
+    Each example gets a random number from the seed and its guid (its draw), and the lowest draws
+    are sampled. Train examples are sorted by draw, so that a smaller sample is the beginning of a
+    larger one. If train is not limited, its examples come first, in file order."""
+    draw, limits = make_draw(rule.seed), {"train": entry.samples, "validation": rule.rows}
+    # The highest draw is on top. For equal draws, the number keeps the file order.
     heaps: dict[str, list[tuple[float, int, Example]]] = {
-        side: [] for side, rows in limits.items() if rows is not None
+        split: [] for split, rows in limits.items() if rows is not None
     }
     for number, example in enumerate(every):
-        if (side := example[0]) not in heaps:  # usually train without `samples`
+        if (split := example[0]) not in heaps:  # usually train without `samples`
             yield example
             continue
-        record, heap = example[1], heaps[side]
-        if len(heap) < (limits[side] or 0):
+        record, heap = example[1], heaps[split]
+        if len(heap) < (limits[split] or 0):
             heapq.heappush(heap, (-draw(record["guid"]), -number, example))
         else:
             heapq.heappushpop(heap, (-draw(record["guid"]), -number, example))
-            tally.dropped[NOT_DRAWN[side]] += 1
+            tally.dropped[NOT_DRAWN[split]] += 1
     if entry.samples is not None and len(heaps["train"]) < entry.samples:
         raise SizeError(entry.source, entry.samples, len(heaps["train"]))
-    for side, heap in heaps.items():
-        if side == "train":
+    for split, heap in heaps.items():
+        if split == "train":
             heap.sort(reverse=True)  # in the order of draws
         else:
             heap.sort(key=lambda entry: -entry[1])  # in file order
@@ -293,14 +302,15 @@ def _sampled(every: Iterable[Example], entry: Entry, cut: Cut, tally: _Tally) ->
 def _weighted(
     every: Iterable[Example], weight: float, seed: int, tally: _Tally
 ) -> Iterator[Example]:
-    """Repeats train examples `weight` times. The integer part applies to all examples, the
-    fractional part to a share of them, drawn by the seed."""
+    """Repeats train examples `weight` times.
+
+    With a weight of 2.5, every example occurs twice, and a random half of them a third time."""
     draw = make_draw(seed)
     whole, share = divmod(weight, 1)
     for example in every:
-        side, record, _ = example
+        split, record, _ = example
         times = int(whole) + (draw(f"weight {record['guid']}") < share)
-        if side != "train":
+        if split != "train":
             times = 1
         elif not times:
             tally.dropped["weight"] += 1

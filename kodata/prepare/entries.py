@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from kodata import source as find_source
 from kodata.card import Source
 from kodata.errors import DataError, did_you_mean
-from kodata.prepare.output import SIDES
+from kodata.prepare.output import SPLITS
 from kodata.test_part import share_of
 
 
@@ -28,8 +28,8 @@ class Scored:
 
     `leaks`: what to do with a training row whose text occurs in test data: `drop` the row, `refuse`
     the recipe, or `keep` the row and report it. `not_scored`: the tasks of the recipe that have no
-    test data, with the number of groups that were too few to keep some for test (None if
-    test_share is 0)."""
+    test data, with the number of their groups, which is too small to keep some for testing
+    (None if test_share is 0)."""
 
     tasks: Mapping[str, DataLocation]
     leaks: str = "drop"
@@ -44,9 +44,9 @@ class Entry:
     """One data set of a recipe.
 
     `path` and `test_share`: as in DataLocation. `samples`: the number of training rows, drawn by
-    the seed; None means all. `weight`: how often an epoch has each row: 2 means twice, 0.5 means
-    half of the rows, drawn by the seed. `system`: `merge` puts a system turn into the first user
-    turn."""
+    the seed; None means all. `weight`: the number of times that each row occurs in an
+    epoch. 2 means twice; 0.5 means a random half of the rows. `system`: `merge` puts a system turn
+    into the first user turn."""
 
     source: str
     form: str = "label"
@@ -89,5 +89,5 @@ def source_of(entry: Entry) -> Source:
 
 
 def splits_of(source: Source, path: str | Path | None) -> list[str]:
-    """The splits that a source has at `path`, of train and validation."""
-    return [side for side in SIDES if side in source.SPLITS and source.files(side, path)]
+    """Which of train and validation a source has at `path`."""
+    return [split for split in SPLITS if split in source.SPLITS and source.files(split, path)]

@@ -21,8 +21,8 @@ Key = tuple[str, str, str]  # source, task, kind
 
 
 class LeakCount(TypedDict):
-    """The number of training rows and distinct texts of a source that occur in a task's test
-    text."""
+    """How much of a source's training data occurs in a task's test texts: `rows`, and their
+    distinct `texts`. `kind` is one of leaks.KINDS."""
 
     source: str
     task: str
@@ -32,7 +32,7 @@ class LeakCount(TypedDict):
 
 
 class TextsInTests(TypedDict):
-    """The number of test texts that a task shares with another source's test split."""
+    """The number of test texts that `task` has in common with the test split of `source`."""
 
     source: str
     task: str
@@ -65,15 +65,16 @@ class LeakGuard:
         self._texts: dict[Key, set[str]] = defaultdict(set)
         self._example = ""
 
-    def passed(
+    def without_leaks(
         self, records: Iterable[tuple[str, Record]], source: Source, dropped: Counter[str]
     ) -> Iterator[tuple[str, Record]]:
-        """The rows that may be trained on. `dropped` counts the others."""
-        for side, record in records:
+        """The rows that may be trained on: all, unless the policy is `drop`. `dropped` counts the
+        others."""
+        for split, record in records:
             if self._count_leaks(source, record) and self.policy == "drop":
                 dropped["leak"] += 1
             else:
-                yield side, record
+                yield split, record
 
     def drops(self, source: Source, record: Record) -> bool:
         """Whether a row would be dropped. Does not count it."""
@@ -82,7 +83,7 @@ class LeakGuard:
         )
 
     def _count_leaks(self, source: Source, record: Record) -> bool:
-        """Counts the leaks of a row; whether there is any."""
+        """Counts the leaks of a row. Returns whether the row has any."""
         is_leak = False
         for text in source.texts(record):
             for task, kind in self._tests.find(text).items():
@@ -117,9 +118,10 @@ class LeakGuard:
         return {"policy": self.policy, "found": leaks, "between_tests": self._between(entries)}
 
     def _between(self, entries: Iterable[Entry]) -> list[TextsInTests]:
-        """Test text, exact or folded, that a scored task shares with another source's test split.
+        """Test texts that a scored task has in common with another source's test split (leaks of
+        kind `exact` or `folded`).
 
-        Models are not trained on it, but the two scores are not independent."""
+        Models are not trained on these texts, but the two scores are not independent."""
         locations = [*self._tasks.values(), *map(location_of, entries)]
         shared: dict[tuple[str, str], set[str]] = defaultdict(set)
         for location in dict.fromkeys(locations):
@@ -134,7 +136,7 @@ class LeakGuard:
 
 
 def test_texts(location: DataLocation, tally: Tally | None = None) -> Iterator[str]:
-    """The texts of a source's test split that a leak check compares. `tally` counts its rows."""
+    """The texts of a source's test split, for the leak check. `tally` counts the rows."""
     source = source_at(location)
     for record in usable_records(source.read("test", location.path), "test", tally or Tally()):
         yield from source.texts(record)

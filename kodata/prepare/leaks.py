@@ -9,13 +9,13 @@
 - `inside`: one folded text contains the other, such as a sentence of a passage. Either text may be
   the longer one. Always found.
 
-Texts of fewer than 20 folded characters are never `near` or `inside`, since many short reviews are
-alike.
+Texts of fewer than 20 folded characters are never `near` or `inside`, because many short reviews
+are similar by chance.
 
-Limit: if a training text had to be compared with more than MOST characters of test text, it counts
-as near or inside without being measured. This happens only for a repetitive text and repetitive
-test texts. No text is skipped because of the limit. Ordinary texts stay far below it, even with
-10,000 test texts of one pattern."""
+Limit: a training text is compared with at most about MAX_COMPARED characters of test text. Beyond
+that, it counts as near or inside without being measured, so no leak is missed. This happens only if
+both the text and the test texts are very repetitive. Ordinary texts stay far below the limit, even
+with 10,000 test texts of one pattern."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 KINDS = ("exact", "folded", "near", "inside")
 GRAM = 5  # characters
-NEAR = 0.8  # Jaccard similarity of two texts' sets of 5-grams
-SHORTEST = 20  # folded characters
-MOST = 10_000_000  # characters of test text compared with one text; takes about a second
+MIN_SIMILARITY = 0.8  # Jaccard similarity of two texts' sets of 5-grams
+MIN_LENGTH = 20  # folded characters
+MAX_COMPARED = 10_000_000  # characters of test text compared with one text; takes about a second
 PERMUTATIONS = 64
 # Bands and rows: a text with similarity s becomes a candidate with probability 1 - (1 - s^4)^16.
 BANDS = (16, 4)
@@ -56,18 +56,19 @@ class TestTexts:
         self._spaced: dict[str, frozenset[str]] = {}
         self._folded: dict[str, frozenset[str]] = {}
         self._near = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
-        self._windows: set[int] = set()  # hashes of all substrings of SHORTEST characters
-        starts: dict[str, list[str]] = defaultdict(list)  # texts by their first SHORTEST characters
+        self._windows: set[int] = set()  # hashes of all substrings of MIN_LENGTH characters
+        # Texts by their first MIN_LENGTH characters.
+        starts: dict[str, list[str]] = defaultdict(list)
         for task, text in texts:
             letters, name = folded(text), frozenset((task,))
             if not letters:
                 continue
             self._tasks.add(task)
             self._spaced[spaced(text)] = self._spaced.get(spaced(text), name) | name
-            if letters not in self._folded and len(letters) >= SHORTEST:
+            if letters not in self._folded and len(letters) >= MIN_LENGTH:
                 self._near.insert(letters, sketch(letters), check_duplication=False)
                 self._windows.update(map(hash, windows(letters)))
-                starts[letters[:SHORTEST]].append(letters)
+                starts[letters[:MIN_LENGTH]].append(letters)
             self._folded[letters] = self._folded.get(letters, name) | name
         self._starts = {start: Prefixes(texts) for start, texts in starts.items()}
         self._joined = {
@@ -83,7 +84,7 @@ class TestTexts:
     def _find(self, text: str) -> dict[str, str]:
         """For each task whose test texts match a training text, the closest kind of match."""
         letters, kinds = folded(text), self.equal(text)
-        if len(letters) >= SHORTEST and len(kinds) < len(self._tasks):
+        if len(letters) >= MIN_LENGTH and len(kinds) < len(self._tasks):
             near = self._near_tasks(letters, self._tasks - kinds.keys())
             kinds = dict.fromkeys(near, "near") | kinds
             inside = self._inside_tasks(letters, self._tasks - kinds.keys())
@@ -91,21 +92,25 @@ class TestTexts:
         return kinds
 
     def _near_tasks(self, letters: str, tasks: set[str]) -> set[str]:
-        """All of `tasks` that have a test text near this folded text, and perhaps other tasks."""
+        """The tasks with a test text near this folded text. Includes all matches among `tasks`, and
+        perhaps other tasks."""
         candidates = [
             other for other in self._near.query(sketch(letters)) if tasks & self._folded[other]
         ]
-        if sum(map(len, candidates)) > MOST:
+        if sum(map(len, candidates)) > MAX_COMPARED:
             return {task for other in candidates for task in self._folded[other]}
         own, matching = grams(letters), set[str]()
         for other in candidates:
-            if not self._folded[other] <= matching and similarity(own, grams(other)) >= NEAR:
+            if (
+                not self._folded[other] <= matching
+                and similarity(own, grams(other)) >= MIN_SIMILARITY
+            ):
                 matching |= self._folded[other]
         return matching
 
     def _inside_tasks(self, letters: str, tasks: set[str]) -> set[str]:
-        """All of `tasks` that have a test text which contains this folded text or is contained in
-        it, and perhaps other tasks."""
+        """The tasks with a test text that contains this folded text, or that is contained in it.
+        Includes all matches among `tasks`, and perhaps other tasks."""
         matching: set[str] = set()
         if all(hash(window) in self._windows for window in windows(letters)):
             matching = {task for task in tasks if letters in self._joined[task]}
@@ -119,14 +124,14 @@ class TestTexts:
                 compared += len(other)
                 if rest.startswith(other):
                     matching |= self._folded[other]
-            if compared > MOST:
+            if compared > MAX_COMPARED:
                 return tasks
         return matching
 
 
 def windows(text: str) -> Iterator[str]:
-    """Every substring of SHORTEST characters of a folded text."""
-    return (text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1))
+    """Every substring of MIN_LENGTH characters of a folded text."""
+    return (text[start : start + MIN_LENGTH] for start in range(len(text) - MIN_LENGTH + 1))
 
 
 def grams(text: str) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from kodata.card import Message, Record, TrainingRow
 from kodata.drafts import draft, write
 
-SIDES = ("train", "validation")
+SPLITS = ("train", "validation")  # of the output; each is one file
 Manifest = dict[str, Any]  # JSON to write; kotune.runs.records.Manifest reads it
 Row = tuple[TrainingRow, Record]  # the chat with its origin, and the record
 
@@ -18,54 +18,55 @@ BATCH = 256  # rows written at a time: one call of orjson costs more than one ro
 
 
 class Output:
-    """Context manager: writes files under temporary names. finish() renames them; an error removes
-    them.
+    """Context manager that writes files under temporary names. finish() renames the files; an error
+    removes them.
 
-    All rows have the same columns, whatever their source. Axolotl reads them with datasets (5.0),
-    which infers the columns from the first megabytes and fails on a later row that differs. So the
-    record is stored as JSON in a string, and if any answer is not trained (`train` False), every
+    All rows have the same columns, whatever their source. The reason is datasets (5.0), with which
+    Axolotl reads the rows: it infers the columns from the first megabytes and fails if a later row
+    differs. So the record is stored as JSON in a string. If any answer has `train: false`, every
     answer gets a `train` key."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lines = writer()
         self._is_marked = False
-        self._batches: dict[str, list[Row]] = {side: [] for side in SIDES}
+        self._batches: dict[str, list[Row]] = {split: [] for split in SPLITS}
 
     def __enter__(self) -> Self:
         self._drafts = ExitStack()
         self._parts = {
-            side: self._drafts.enter_context(draft(self.folder / f"{side}.jsonl")) for side in SIDES
+            split: self._drafts.enter_context(draft(self.folder / f"{split}.jsonl"))
+            for split in SPLITS
         }
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._drafts.__exit__(*error)  # after finish() this does nothing
 
-    def write(self, side: str, row: TrainingRow, record: Record) -> None:
+    def write(self, split: str, row: TrainingRow, record: Record) -> None:
         """Writes a row: `row` has messages, guid, source and form; the record becomes its `doc`."""
-        batch = self._batches[side]
+        batch = self._batches[split]
         batch.append((row, record))
         if len(batch) == BATCH:
-            self._flush(side)
+            self._flush(split)
 
-    def _flush(self, side: str) -> None:
-        self._parts[side].write(self._lines(self._batches[side]))
-        self._batches[side].clear()
+    def _flush(self, split: str) -> None:
+        self._parts[split].write(self._lines(self._batches[split]))
+        self._batches[split].clear()
 
     def mark(self) -> None:
-        """Records that some answer has a `train` key, so that finish() adds it to all answers."""
+        """Makes finish() add a `train` key to all answers. Call it if a row has such a key."""
         self._is_marked = True
 
     def finish(self, manifest: Manifest) -> None:
         """Renames the files, and writes the manifest last."""
         path = self.folder / "manifest.json"
         path.unlink(missing_ok=True)  # an old manifest must not be beside new files
-        for side in SIDES:
-            self._flush(side)
+        for split in SPLITS:
+            self._flush(split)
         self._drafts.close()
-        for side in SIDES if self._is_marked else ():
-            self._mark_all(self.folder / f"{side}.jsonl")
+        for split in SPLITS if self._is_marked else ():
+            self._mark_all(self.folder / f"{split}.jsonl")
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
         write(path, text.encode(errors="replace"))  # a file name may not be valid Unicode
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator
 
 
 class Prefixes:
-    """A lookup takes logarithmic time in the number of texts, since thousands of prompts may begin
-    alike."""
+    """A lookup takes logarithmic time in the number of texts. This matters because thousands of
+    prompts may begin with the same words."""
 
     __slots__ = ("_parents", "_ranked", "longest")
 
@@ -23,7 +23,7 @@ class Prefixes:
             prefixes.append(text)
 
     def candidates(self, text: str) -> Iterator[str]:
-        """All texts that are a prefix of `text`, longest first, and perhaps others.
+        """All texts that are a prefix of `text`, longest first. Other texts may be among them.
 
         Every text that sorts between `text` and one of its prefixes has the same prefix. So the
         last text that sorts before `text`, its parent, and so on, include all prefixes."""

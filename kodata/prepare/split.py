@@ -1,5 +1,5 @@
-"""Cuts a validation split from a train split: by groups, which are drawn by the seed, never by
-rows."""
+"""Splits train rows into train and validation. Whole groups of rows are assigned at random, by the
+seed, so that a group is never in both."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,18 +16,19 @@ from kodata.text import unspaced
 VALIDATION_SHARE = 0.05  # at most this share of the groups of a train split becomes validation
 # The default number of a recipe: enough to distinguish losses, and quick to evaluate.
 VALIDATION_ROWS = 250
-# Bytes. Train files up to this size are read once more, to know which groups become examples.
+# Bytes. Train files up to this size are read once more, to count the groups that become examples.
 SMALL = 1_000_000
 
 
 @dataclass(frozen=True)
-class Cut:
-    """The rule that cuts validation from train. It is the same for all sources of a recipe, so that
-    a group of two sources is on one side.
+class SplitRule:
+    """The rule that assigns groups to train or validation. All sources of a recipe have the same
+    rule, so a group that occurs in two sources is in one split only.
 
-    Validation gets the groups with draws below `share` and the groups in `named`. Groups in `taken`
-    are in a source's own validation split and go to neither side. `rows` is the most validation
-    rows of an entry."""
+    Each group gets a random number in [0, 1) from the seed and its name (its draw). Validation gets
+    the groups with a draw below `share`, and the groups in `named`. Groups in `taken` are dropped
+    from train, because they are in a source's own validation split. `rows` is the maximum number of
+    validation rows of an entry."""
 
     seed: int
     share: float
@@ -36,14 +37,15 @@ class Cut:
     taken: frozenset[str] = frozenset()
 
 
-def side_of(has_validation: bool, cut: Cut) -> Callable[[str], str]:
-    """A function that maps a group of a train split to its side. The side depends only on the cut
-    and the name of the group; it is "" for a group in `cut.taken`.
+def split_chooser(has_validation: bool, rule: SplitRule) -> Callable[[str], str]:
+    """A function that maps a group of a source's train split to its split of the output; "" for a
+    group in `rule.taken`.
 
-    If a source has its own validation split (`has_validation`), nothing else becomes validation."""
-    draw, share, named, taken = make_draw(cut.seed), cut.share, cut.named, cut.taken
+    `has_validation`: the source has its own validation split, so no train group becomes
+    validation."""
+    draw, share, named, taken = make_draw(rule.seed), rule.share, rule.named, rule.taken
 
-    def side(group: str) -> str:
+    def split_of_group(group: str) -> str:
         name = unspaced(group)
         if name in taken:
             return ""
@@ -51,14 +53,16 @@ def side_of(has_validation: bool, cut: Cut) -> Callable[[str], str]:
             return "train"
         return "validation" if draw(name) < share or name in named else "train"
 
-    return side
+    return split_of_group
 
 
-def cut_of(entries: Sequence[Entry], seed: int, rows: int, guard: LeakGuard | None) -> Cut:
-    """The cut for the entries of a recipe.
+def split_rule(
+    entries: Sequence[Entry], seed: int, rows: int, guard: LeakGuard | None
+) -> SplitRule:
+    """The rule for the entries of a recipe.
 
-    Each entry without its own validation split gives about `rows` rows to validation, but at most
-    VALIDATION_SHARE of its groups, and at least one group if its files are small. convert() drops
+    Each entry without its own validation split gives about `rows` rows to validation: at most
+    VALIDATION_SHARE of its groups and, if its files are small, at least one group. convert() drops
     validation rows beyond `rows`."""
     draw, shares, lowest = make_draw(seed), [VALIDATION_SHARE], []
     taken: set[str] = set()
@@ -78,7 +82,7 @@ def cut_of(entries: Sequence[Entry], seed: int, rows: int, guard: LeakGuard | No
         shares.append(rows / max(count, 1))
     share = min(shares)
     named = frozenset(group for number, group in lowest if number >= share)
-    return Cut(seed, share, rows, named, frozenset(taken))
+    return SplitRule(seed, share, rows, named, frozenset(taken))
 
 
 def _complete_records(entry: Entry) -> Iterator[Record]:

@@ -1,5 +1,5 @@
-"""Finds files in a source's folder that no reader opens. They are reported, since the user probably
-meant them to be used."""
+"""Finds files in a source's folder that kotune does not read. They are reported, because the user
+may expect them to be used."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -10,8 +10,9 @@ from kodata.card import Source
 from kodata.errors import DataError, on_one_line
 from kodata.reading import hub
 
-MOST = 1_000  # names in the result; a user who gives a home folder as `path` needs no more
-MOST_EXAMINED = 20_000  # files and folders
+# Names in the result. More would not help a user who gave a home folder as `path` by mistake.
+MAX_NAMES = 1_000
+MAX_EXAMINED = 20_000  # files and folders
 
 
 def unread_files(source: Source, path: str | Path | None) -> list[str]:
@@ -23,11 +24,11 @@ def unread_files(source: Source, path: str | Path | None) -> list[str]:
     read = {file for split in source.SPLITS for file in _files(source, split, folder)}
     visible = (
         file
-        for file in islice(folder.rglob("*"), MOST_EXAMINED)
+        for file in islice(folder.rglob("*"), MAX_EXAMINED)
         if not _is_hidden(file.relative_to(folder))
     )
     names = (name for file in visible for name in _unread(file, folder, file in read))
-    return sorted(map(on_one_line, islice(names, MOST)))
+    return sorted(map(on_one_line, islice(names, MAX_NAMES)))
 
 
 def _unread(file: Path, folder: Path, is_read: bool) -> Iterator[str]:

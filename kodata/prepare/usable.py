@@ -1,5 +1,7 @@
-"""Selects and neutralizes the usable records of a source, the same way for training and scoring.
-Everything else is counted."""
+"""Selects the usable records of a source, the same way for training and for scoring.
+
+Control text, such as a chat template's special tokens, is neutralized (kodata.control_text). All
+other rows are counted."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,7 +27,7 @@ class Tally:
     not_read: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """`not_read` and `rewritten` as the manifest has them."""
+        """`not_read` and `rewritten`, in the form of the manifest."""
         return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
 
 

@@ -1,8 +1,9 @@
 """Checks whether this machine can run kotune. Each check gives a finding: ok, warning or fix, and
 what to do.
 
-With a warning, some recipes cannot run; with a fix, none can. The checks work in the light install
-and without a network. No finding shows a token."""
+`warning` means that some recipes cannot run; `fix` means that none can. The checks also work in the
+light install (without the packages for training) and without a network. No finding shows a
+token."""
 
 import os
 import sys
@@ -19,7 +20,7 @@ __all__ = ["COLOURS", "Finding", "as_json", "examine"]
 
 
 def examine(runs_dir: Path) -> Iterator[Finding]:
-    """Every finding, from the basic checks to the hub."""
+    """Runs all checks, the machine first and the hub last, and yields their findings."""
     gpus, token = machine.gpus(), hub.find_token()
     yield machine.python(sys.version_info[:2])
     yield machine.locked(machine.installed())

@@ -8,7 +8,7 @@ from kotune.shipped import INSTALL, IS_CHECKOUT
 State = Literal["ok", "warning", "fix"]
 COLOURS = {"ok": "green", "warning": "yellow", "fix": "red"}
 SETUP = f"run {INSTALL}"
-ANEW = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environment {SETUP}"
+REINSTALL = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environment {SETUP}"
 
 
 @dataclass(frozen=True)

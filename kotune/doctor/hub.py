@@ -16,6 +16,7 @@ from kodata.reading.addresses import RefusedError, is_safe, masked, without_logi
 from kotune.doctor.finding import Finding
 
 TIMEOUT = 5.0  # seconds for an answer, including the DNS lookup
+# The two models of the shipped recipes: one that anybody can read, and one that needs permission.
 OPEN, GATED = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "meta-llama/Llama-3.2-1B-Instruct"
 
 
@@ -24,7 +25,7 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
     token_finding = _token_finding(token, "HF_TOKEN" in environment)
     yield token_finding
     if token_finding.state != "ok":
-        token = None  # an error message would quote a malformed token
+        token = None  # if malformed, http.client would quote it in its error message
     endpoint = environment.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         do = "only files in the hub's cache are used; unset HF_HUB_OFFLINE to download more"
@@ -43,12 +44,11 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
     answer = request(endpoint, OPEN, None)
     yield _hub_finding(answer, host)
     if isinstance(answer, int):
-        yield gated(request(endpoint, GATED, token), token is not None)
+        yield _access_finding(request(endpoint, GATED, token), token is not None)
 
 
-def gated(answer: int | str, has_token: bool) -> Finding:
-    """The finding for a gated model. `answer` is the hub's HTTP status, or the reason why there was
-    no answer."""
+def _access_finding(answer: int | str, has_token: bool) -> Finding:
+    """The finding about the access to GATED. `answer` is the result of request()."""
     page = f"https://huggingface.co/{GATED}"
     if isinstance(answer, str):
         return Finding("llama", "warning", f"unknown: {answer}", "try again")
@@ -75,8 +75,9 @@ def gated(answer: int | str, has_token: bool) -> Finding:
 
 
 def request(endpoint: str, model: str, token: str | None) -> int | str:
-    """The hub's HTTP status for a model's config.json, or the reason why there is no answer. Takes
-    at most TIMEOUT. Follows no redirect, so the token is sent to no other host."""
+    """Requests a model's config.json. Returns the HTTP status, or the reason why none came.
+
+    Takes at most TIMEOUT. Does not follow redirects, so the token is sent to no other host."""
     endpoint, login = without_login(endpoint)
     authorization = login or (f"Bearer {token}" if token else None)
     headers = {"Authorization": authorization} if authorization else {}
@@ -84,16 +85,16 @@ def request(endpoint: str, model: str, token: str | None) -> int | str:
     head = Request(url, headers=headers, method="HEAD")
     answers: list[int | str] = []
 
-    def wait() -> None:
+    def send() -> None:
         try:
             answers.append(int(build_opener(_NoRedirect).open(head, timeout=TIMEOUT).status))
         except HTTPError as error:
             answers.append(error.code)
-        except Exception as error:  # of the network, or about a malformed answer
+        except Exception as error:  # a network error, or a malformed answer
             answers.append(_reason(error))
 
     # In a thread, because the DNS lookup has no timeout.
-    thread = threading.Thread(target=wait, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     thread.join(TIMEOUT)
     return answers[0] if answers else f"no answer within {TIMEOUT:g} s"
@@ -118,7 +119,7 @@ def cache() -> Path:
 
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Returns None: the status of the redirect is the answer."""
+        """Returns None, so that urllib does not follow the redirect and its status is returned."""
 
 
 def _token_finding(token: str | None, is_in_environment: bool) -> Finding:
@@ -181,4 +182,4 @@ def _home() -> Path:
     """The home folder of huggingface_hub, by its rules."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
-    return Path(os.path.expanduser(home))  # noqa: PTH111  (it never raises)
+    return Path(os.path.expanduser(home))  # noqa: PTH111  (Path.expanduser() can raise)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kodata.errors import brief
-from kotune.doctor.finding import ANEW, SETUP, Finding
+from kotune.doctor.finding import REINSTALL, SETUP, Finding
 from kotune.shipped import IS_CHECKOUT, PROGRAM, ROOT
 from kotune.stages import versions
 from kotune.worker import driver
@@ -87,22 +87,24 @@ def locked(installed: Mapping[str, str | None]) -> Finding:
 def torch_build(
     build: tuple[str, str | None, bool] | str | None, gpus: list[InstalledGpu]
 ) -> Finding:
-    """Whether the installed torch fits the GPU and its driver. `build` is torch's version, its CUDA
-    version (None for a CPU build) and whether it can use a GPU; or the reason why torch cannot be
-    imported; or None if it is not installed."""
+    """Whether the installed torch matches the GPU and its driver.
+
+    `build` is the result of find_torch(): (torch version, CUDA version, whether a GPU is usable).
+    The CUDA version is None for a CPU build. If torch cannot be imported, `build` is the reason; if
+    it is not installed, None."""
     if build is None:
         return Finding("torch", "warning", "not installed", f"{SETUP} to run recipes")
     if isinstance(build, str):
-        return Finding("torch", "fix", f"cannot be imported: {build}", ANEW)
+        return Finding("torch", "fix", f"cannot be imported: {build}", REINSTALL)
     version, cuda, is_usable = build
     what = f"{version}, {f'CUDA {cuda}' if cuda else 'CPU build'}"
     if not gpus:
         return Finding("torch", "ok", what)
     if cuda is None:
         what += ", but there is an NVIDIA GPU"
-        return Finding("torch", "fix", what, f"{ANEW}: it installs the CUDA build")
+        return Finding("torch", "fix", what, f"{REINSTALL}: it installs the CUDA build")
     what += f", driver {gpus[0].driver}"
-    if is_usable:  # even with an older driver, through a package as cuda-compat-13-0
+    if is_usable:  # an older driver also works with a package such as cuda-compat-13-0
         return Finding("torch", "ok", what)
     problem, do = driver.problem() or (
         "torch finds no GPU",
@@ -122,7 +124,7 @@ def gpu(installed: InstalledGpu) -> Finding:
 
 
 def no_gpu(has_driver: bool) -> Finding:
-    """nvidia-smi lists no GPU. `has_driver` is whether a driver is loaded."""
+    """The finding if nvidia-smi lists no GPU. `has_driver`: an NVIDIA driver is loaded."""
     if has_driver:
         do = "run nvidia-smi to see why; a container needs --gpus all"
         return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi lists no GPU", do)
@@ -131,8 +133,8 @@ def no_gpu(has_driver: bool) -> Finding:
 
 
 def compiler(missing: str, is_needed: bool) -> Finding:
-    """The C compiler and headers, with which Triton compiles the launchers of its kernels.
-    `is_needed` is whether there is a GPU: only GPUs run such kernels."""
+    """The C compiler and headers, which Triton needs to launch its GPU kernels. `missing` is empty
+    if all are installed. `is_needed`: there is a GPU."""
     if not missing:
         return Finding("compiler", "ok", "a C compiler and Python.h")
     if not is_needed:
@@ -142,10 +144,10 @@ def compiler(missing: str, is_needed: bool) -> Finding:
 
 
 def memory(size: float) -> Finding:
-    """Main memory in bytes. A model's weights are loaded through it."""
+    """The size of main memory, in bytes. A model's weights pass through it when they are loaded."""
     what = f"{size / GIB:,.1f} GiB"
     if size < 8 * GIB:
-        do = "use 8 GiB or more: 3.6 GB of weights are loaded through it, beside Python's own"
+        do = "use 8 GiB or more: loading the weights takes 3.6 GB, in addition to Python itself"
         return Finding("memory", "warning", what, do)
     return Finding("memory", "ok", what)
 
@@ -154,16 +156,16 @@ def disk(name: str, path: Path) -> Finding:
     """The free space of a folder, and whether it can be written to. If it does not exist, its
     nearest existing parent is checked."""
     path = path.absolute()
-    # os.path.isdir() never raises.
+    # Path.is_dir() raises if a parent cannot be read; os.path.isdir() does not.
     folder = next(part for part in (path, *path.parents) if os.path.isdir(part))  # noqa: PTH112
     free = shutil.disk_usage(folder).free
     what = f"{free / GIB:,.1f} GiB free in {folder}"
     if not os.access(folder, os.W_OK):
         missing = f"{path} cannot be created: " if path != folder else ""
-        do = "give another: --runs-dir for runs, HF_HOME for the cache"
+        do = "choose another folder: --runs-dir for runs, HF_HOME for the cache"
         return Finding(name, "fix", f"{missing}{folder} is not writable", do)
     if free < 2 * GIB:
-        return Finding(name, "fix", what, "free some: 2 GiB is too little for any real model")
+        return Finding(name, "fix", what, "free some space: a model needs more than 2 GiB")
     if free < 20 * GIB:
         do = "20 GiB are enough for both models, their data and a few runs"
         return Finding(name, "warning", what, do)
@@ -191,7 +193,7 @@ def font() -> Finding:
     from pylopdf_fonts_ko import sans_path
 
     if not Path(sans_path()).is_file():
-        return Finding("font", "fix", f"{sans_path()} does not exist", ANEW)
+        return Finding("font", "fix", f"{sans_path()} does not exist", REINSTALL)
     return Finding("font", "ok", Path(sans_path()).name)
 
 
@@ -233,8 +235,8 @@ def _requirements() -> list[str]:
 
 
 def _lock() -> dict[str, set[str]]:
-    """The versions of each package in requirements.lock. A package has several if they differ by
-    machine."""
+    """The versions of each package in requirements.lock. A package has several versions if it
+    depends on the platform."""
     lock: dict[str, set[str]] = {}
     for name, version in re.findall(
         r"^([\w.-]+)==([^\s;+]+)",
@@ -246,7 +248,7 @@ def _lock() -> dict[str, set[str]]:
 
 
 def find_torch() -> tuple[str, str | None, bool] | str | None:
-    """The `build` for torch_build(). Imports torch (takes seconds)."""
+    """The argument `build` of torch_build(). Imports torch (takes seconds)."""
     if not find_spec("torch"):
         return None
     try:

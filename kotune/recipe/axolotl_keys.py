@@ -1,9 +1,9 @@
-"""Every key of Axolotl's configuration: the keys that a recipe's `axolotl:` block may set, and the
-reason why it may not set the others.
+"""Every key of Axolotl's configuration. A recipe's `axolotl:` block may set some of them (ALLOWED);
+for each of the others, there is a reason why not (OWNED, REFUSED).
 
-A key that is in no group here is refused, so a new Axolotl cannot bring an unreviewed key.
-tests/recipe/test_axolotl_keys.py compares the groups with Axolotl's own schema and names such keys.
-The groups are strings of words to stay readable."""
+A key that is not listed here is an error, so a new version of Axolotl cannot add an unreviewed key.
+tests/recipe/test_axolotl_keys.py compares the lists with Axolotl's own schema. The lists are
+strings of words, which are easier to read than tuples."""
 
 from typing import Any
 
@@ -112,8 +112,8 @@ GROUPS = {
 }
 ALLOWED = {key: group for group, keys in GROUPS.items() for key in keys.split()}
 
-# Axolotl keys that kotune sets from the recipe's own keys, by the key to use instead.
-_BY = {
+# Keys of Axolotl that kotune sets itself, by the recipe key or option to use instead.
+_OWNED_BY = {
     "model": (
         "base_model is_falcon_derived_model is_llama_derived_model is_mistral_derived_model"
         " is_qwen_derived_model model_type revision_of_model tokenizer_legacy tokenizer_type"
@@ -134,7 +134,7 @@ _BY = {
     "--runs-dir": "dataset_prepared_path output_dir",
     "the same command again": "auto_resume_from_checkpoints resume_from_checkpoint",
 }
-OWNED = {key: instead for instead, keys in _BY.items() for key in keys.split()}
+OWNED = {key: instead for instead, keys in _OWNED_BY.items() for key in keys.split()}
 
 CODE = "runs code that is neither kotune's nor Axolotl's and is not accepted in a recipe; remove it"
 ELSEWHERE = (
@@ -167,7 +167,7 @@ FLASH = (
     "downloads code from the hub if flash_attn is not installed; remove it: kotune uses flash"
     " attention by itself if flash_attn is installed"
 )
-_FOR = {
+_REFUSED_FOR = {
     CODE: (
         "eval_causal_lm_metrics do_causal_lm_eval flex_attn_compile_kwargs model_kwargs"
         " processor_kwargs torchdistx_path trainer_cls use_kernels"
@@ -214,20 +214,20 @@ REFUSED = {
     "dynamic_checkpoint": (
         "Axolotl would delete the file that it names; remove it, and stop a run with Ctrl-C"
     ),
-    **{key: reason for reason, keys in _FOR.items() for key in keys.split()},
+    **{key: reason for reason, keys in _REFUSED_FOR.items() for key in keys.split()},
 }
 UNREVIEWED = (
     "is an Axolotl key that kotune has not reviewed (kotune/recipe/axolotl_keys.py), so a recipe"
     " may not set it; remove it"
 )
 
-# The only keys of `datasets` that a recipe may set. The others follow from `data`, and parity is
-# proven on those.
-LAID_OVER = ("roles_to_train", "train_on_eos", "train_on_eot")
-# Allowed keys that hold a model of Axolotl's schema, with the keys that a recipe may set inside it,
-# at any depth.
-INSIDE = {
-    "datasets": LAID_OVER,
+# The only keys of `datasets` that a recipe may set. kotune derives the others from `data`, and the
+# parity check relies on those.
+DATASET_KEYS = ("roles_to_train", "train_on_eos", "train_on_eot")
+# Allowed keys whose value is a mapping (a model of Axolotl's schema), with the keys that a recipe
+# may set inside it, at any depth.
+NESTED_KEYS = {
+    "datasets": DATASET_KEYS,
     "fp8_config": ("recipe",),
     "fsdp_config": (
         "activation_checkpointing",

@@ -16,9 +16,9 @@ from kotune.recipe.strict_yaml import shown
 
 JsonSchema = dict[str, Any]  # the schema of Axolotl, or a part of it
 
-MAX_UNKNOWN = 20  # unknown keys of one mapping that are listed
+MAX_LISTED_KEYS = 20  # unknown keys to list for each mapping
 SCHEMA_FILE = Path(__file__).with_name("axolotl_schema.json")
-KEYWORDS = (  # the JSON Schema keywords that validation needs
+KEYWORDS = (  # of JSON Schema, needed for validation; the others are removed
     "$ref",
     "anyOf",
     "allOf",
@@ -76,21 +76,21 @@ def problems(block: AxolotlConfig) -> list[tuple[str, str]]:
 
 @cache
 def _validator() -> Any:
-    """A validator that does not accept 16.0 as an integer, as JSON Schema does: a batch size of
-    16.0 becomes 0.0 after a division."""
+    """The validator of `axolotl:` blocks. Unlike JSON Schema, it rejects 16.0 as an integer: a
+    batch size of 16.0 would become 0.0 after a division."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
-    whole = Draft202012Validator.TYPE_CHECKER.redefine(
+    checker = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: type(value) is int
     )
-    return extend(Draft202012Validator, type_checker=whole)(_closed())  # type: ignore[no-untyped-call]
+    return extend(Draft202012Validator, type_checker=checker)(_strict_schema())  # type: ignore[no-untyped-call]
 
 
 @cache
-def _closed() -> JsonSchema:
-    """The schema with unknown keys forbidden in every model, and with `datasets` limited to one
-    entry of the kind that kotune trains on."""
+def _strict_schema() -> JsonSchema:
+    """The stored schema with two more rules: unknown keys are errors in every model, and `datasets`
+    has exactly one entry, of the type SFTDataset."""
     schema = load()
     models = {
         name: (
@@ -116,7 +116,7 @@ def _closed() -> JsonSchema:
 
 
 def _problems_of(error: Any) -> list[tuple[str, str]]:
-    """A jsonschema error as one or more (key path, message)."""
+    """Converts a jsonschema error to (key path, message) pairs."""
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "anyOf" and error.context:
         return _union_problems(error, path)
@@ -132,7 +132,10 @@ def _problems_of(error: Any) -> list[tuple[str, str]]:
 
 
 def _union_problems(error: Any, path: str) -> list[tuple[str, str]]:
-    """The problems of the branch of a union that matched furthest."""
+    """The problems of a value that fits none of several schemas.
+
+    Those of the branch with the deepest error are listed, because the user probably meant it. If no
+    error is inside the value, all accepted types are listed."""
     deepest = max(
         error.context,
         key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"),
@@ -149,15 +152,15 @@ def _unknown_keys(error: Any, path: str) -> list[tuple[str, str]]:
     message = "Axolotl has no such key and would ignore it"
     problems = [
         (f"{path}.{shown(name)}".lstrip("."), f"{message}{_key_hint(name, known)}")
-        for name in names[:MAX_UNKNOWN]
+        for name in names[:MAX_LISTED_KEYS]
     ]
-    if len(names) > MAX_UNKNOWN:
-        problems.append((path or "...", f"{len(names) - MAX_UNKNOWN} more unknown keys"))
+    if len(names) > MAX_LISTED_KEYS:
+        problems.append((path or "...", f"{len(names) - MAX_LISTED_KEYS} more unknown keys"))
     return problems
 
 
 def _unexpected(error: Any) -> str:
-    hint = did_you_mean(error.instance, _words(error.schema))
+    hint = did_you_mean(error.instance, _accepted_words(error.schema))
     advice = hint if "did you mean" in hint else "; change the value"
     return f"expected {_expected(error.schema)}, found `{shown(error.instance)}`{advice}"
 
@@ -167,11 +170,11 @@ def _key_hint(name: str, known: JsonSchema) -> str:
     return hint if "did you mean" in hint else "; see docs.axolotl.ai for its keys"
 
 
-def _words(schema: JsonSchema) -> list[str]:
-    """The words that a key accepts, besides other types."""
+def _accepted_words(schema: JsonSchema) -> list[str]:
+    """The strings that a key accepts (from `enum` and `const`)."""
     if "$ref" in schema:
-        return _words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
-    parts = [word for part in schema.get("anyOf", ()) for word in _words(part)]
+        return _accepted_words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
+    parts = [word for part in schema.get("anyOf", ()) for word in _accepted_words(part)]
     return [
         *parts,
         *map(str, schema.get("enum", ())),
@@ -180,7 +183,7 @@ def _words(schema: JsonSchema) -> list[str]:
 
 
 def _expected(schema: JsonSchema) -> str:
-    """The accepted types or values of a key, in words."""
+    """A description of the types or values that a key accepts."""
     if "$ref" in schema:
         return _expected(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
     if "anyOf" in schema:
@@ -193,7 +196,7 @@ def _expected(schema: JsonSchema) -> str:
 
 
 def _strip(node: Any) -> Any:
-    """Keep only KEYWORDS; titles and descriptions would triple the size of the file."""
+    """The schema with KEYWORDS only. Titles and descriptions would triple the size of the file."""
     if not isinstance(node, dict):
         return node
     stripped = {k: v for k, v in node.items() if k in KEYWORDS}

@@ -1,7 +1,7 @@
-"""Checks the values of the allowed keys of an `axolotl:` block.
+"""Checks the values of the allowed keys of an `axolotl:` block. Keys and types are checked before.
 
-Numbers must be below a ceiling (recipes/README.md lists them), words must be in a list, and text
-must not be a path or an address. Keys and types were checked before."""
+A number must not exceed its ceiling (recipes/README.md lists the ceilings). A key with fixed
+choices must have one of them. Text must not be a path or an address."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,16 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from kotune.models.patterns import pattern_problem
-from kotune.recipe.axolotl_keys import INSIDE, LAID_OVER, UNREVIEWED, AxolotlConfig
+from kotune.recipe.axolotl_keys import DATASET_KEYS, NESTED_KEYS, UNREVIEWED, AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
 Problem = tuple[str, str]  # the key's path below the block; what is wrong, and what to do
 
 
 class Ceiling(NamedTuple):
-    most: float
+    """The maximum absolute value of some keys. `keys`: their names, separated by spaces."""
+
+    maximum: float
     why: str
     keys: str
 
@@ -58,7 +60,7 @@ CEILINGS = (
 )
 _CEILING_OF = {key: ceiling for ceiling in CEILINGS for key in ceiling.keys.split()}
 _DEFAULT_CEILING = Ceiling(1e12, "no setting is that large", "")
-_NOT_NEGATIVE = CEILINGS[0].keys.split()
+_NON_NEGATIVE = CEILINGS[0].keys.split()
 POSITIVE = (
     "batch_size",
     "micro_batch_size",
@@ -101,7 +103,8 @@ CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # a key's values, and why n
         "transformers has no other",
     ),
 }
-# The names allowed in a key that accepts any mapping. None: any name, with plain values.
+# For keys whose value Axolotl accepts as any mapping: the names that a recipe may set in it. None:
+# any name. Values must be plain.
 MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "accelerator_config": (
         "dispatch_batches",
@@ -115,7 +118,7 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "lr_scheduler_kwargs": None,
     "max_memory": None,
     "optim_args": None,
-    # Inductor's other options name programs (cpp.cxx), folders or files, or write compiled code.
+    # Other options of Inductor are names of programs (cpp.cxx), folders or files, or write code.
     "torch_compile_options": (
         "combo_kernels",
         "conv_1x1_as_mm",
@@ -144,7 +147,8 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
         "triton.unique_kernel_names",
     ),
 }
-# The DeepSpeed keys that a recipe may set. Others start programs, send metrics or write elsewhere.
+# The DeepSpeed keys that a recipe may set. Other keys can start programs, send metrics, or write to
+# other folders.
 DEEPSPEED = (
     "bf16",
     "fp16",
@@ -157,8 +161,8 @@ DEEPSPEED = (
     "zero_force_ds_cpu_optimizer",
     "zero_optimization",
 )
-DEEPSPEED_WORDS = ("auto", "cpu", "none")  # its only words that do not name a path
-# Keys with text for the model. All other text is a word or a name.
+DEEPSPEED_WORDS = ("auto", "cpu", "none")  # values that are not paths
+# Keys with text for the model. All other strings are words or names.
 TEXT = (
     "added_tokens_overrides",
     "default_system_message",
@@ -167,8 +171,8 @@ TEXT = (
     "special_tokens",
     "tokens",
 )
-# Keys with names of the model's modules, or patterns of them. peft and transformers match them as
-# regular expressions.
+# Keys with names or patterns of the model's modules. peft and transformers match them as regular
+# expressions.
 PATTERNS = (
     "lora_alpha_pattern",
     "lora_modules_to_save",
@@ -179,16 +183,16 @@ PATTERNS = (
     "peft_layers_pattern",
     "peft_trainable_token_indices",
 )
-FOLLOWS = (
-    f"follows from `data`; of a data set that kotune writes, only {', '.join(LAID_OVER)} can be"
+NOT_A_DATASET_KEY = (
+    f"follows from `data`; of a data set that kotune writes, only {', '.join(DATASET_KEYS)} can be"
     " changed"
 )
 WORD = re.compile(r"[^/\\~\n\t]{0,200}")
-LONGEST = 2_000  # characters of a text
+MAX_TEXT = 2_000  # characters of a text
 
 
 def problems(block: AxolotlConfig) -> list[Problem]:
-    """Every value that its key may not have. The block has only allowed keys."""
+    """Every value that is not allowed for its key. The block must have allowed keys only."""
     return [problem for key, value in block.items() for problem in _problems_of(key, value)]
 
 
@@ -196,7 +200,7 @@ def _problems_of(key: str, value: Any) -> list[Problem]:
     problems = [
         *_choice_problems(key, value),
         *_mapping_problems(key, value),
-        *_unknown_inside(key, value, key),
+        *_nested_problems(key, value, key),
         *_pattern_problems(key, value),
     ]
     return problems or [
@@ -205,8 +209,8 @@ def _problems_of(key: str, value: Any) -> list[Problem]:
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every plain value inside a value, with its path. Names in a mapping are included, because
-    they are text too."""
+    """Every plain value inside a value, with its path. Names in mappings are included, because they
+    are text too."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield f"{path}.{shown(name)}", name
@@ -228,8 +232,8 @@ def _leaf_problems(key: str, path: str, value: Any) -> Iterator[Problem]:
                 f" `{shown(value)}`"
             )
             yield path, f"{message}; use a name without / and ~"
-        elif len(value) > LONGEST:
-            yield path, f"has {len(value):,} characters; write at most {LONGEST:,}"
+        elif len(value) > MAX_TEXT:
+            yield path, f"has {len(value):,} characters; write at most {MAX_TEXT:,}"
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield from _number_problems(key, path, value)
 
@@ -240,15 +244,15 @@ def _number_problems(key: str, path: str, value: float) -> Iterator[Problem]:
         yield path, f"must be a number above 0, found `{shown(value)}`"
     elif not isfinite(value):
         yield path, f"must be a finite number, found `{value}`; change the value"
-    elif abs(value) > ceiling.most:
-        limit = f"at most {ceiling.most:,.0f} ({ceiling.why})"
+    elif abs(value) > ceiling.maximum:
+        limit = f"at most {ceiling.maximum:,.0f} ({ceiling.why})"
         yield path, f"{limit}, found `{shown(value)}`; use a smaller number"
-    elif value < 0 and key in _NOT_NEGATIVE:
+    elif value < 0 and key in _NON_NEGATIVE:
         yield path, f"must be 0 or more, found `{shown(value)}`; change the value"
 
 
 def _choice_problems(key: str, value: Any) -> list[Problem]:
-    """Values of a key with fixed choices that are none of these."""
+    """Values that are not among the fixed choices of their key."""
     if key not in CHOICES:
         return []
     choices, why = CHOICES[key]
@@ -265,7 +269,7 @@ def _choice_problems(key: str, value: Any) -> list[Problem]:
 
 
 def _pattern_problems(key: str, value: Any) -> list[Problem]:
-    """Patterns that may take forever to match."""
+    """Patterns that may take very long to match."""
     if key not in PATTERNS:
         return []
     message = pattern_problem([leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)])
@@ -319,15 +323,15 @@ def _values(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield from leaves(value, path)
 
 
-def _unknown_inside(key: str, value: Any, path: str) -> Iterator[Problem]:
-    """Keys that are not allowed (INSIDE) in a value that is a model of Axolotl's schema."""
+def _nested_problems(key: str, value: Any, path: str) -> Iterator[Problem]:
+    """Keys inside a value that are not in NESTED_KEYS."""
     if isinstance(value, list):
         for index, entry in enumerate(value):
-            yield from _unknown_inside(key, entry, f"{path}.{index}")
-    if key not in INSIDE or not isinstance(value, dict):
+            yield from _nested_problems(key, entry, f"{path}.{index}")
+    if key not in NESTED_KEYS or not isinstance(value, dict):
         return
     for name, inner in value.items():
-        if name in INSIDE[key]:
-            yield from _unknown_inside(key, inner, f"{path}.{name}")
+        if name in NESTED_KEYS[key]:
+            yield from _nested_problems(key, inner, f"{path}.{name}")
         else:
-            yield f"{path}.{shown(name)}", FOLLOWS if key == "datasets" else UNREVIEWED
+            yield f"{path}.{shown(name)}", NOT_A_DATASET_KEY if key == "datasets" else UNREVIEWED

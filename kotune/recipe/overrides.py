@@ -1,5 +1,4 @@
-"""Applies `--set key=value`: changes one key of a recipe, under the same strict rules as the
-file."""
+"""Applies `--set key=value`, which changes one key of a recipe. The rules for files apply."""
 
 from typing import Any
 
@@ -9,8 +8,8 @@ from kotune.recipe.unseen import refuse_unseen
 
 
 def apply(raw: strict_yaml.Written, override: str) -> None:
-    """Apply one `a.b.0.c=value` to `raw` in place. The value is strict YAML. Raises RecipeError if
-    the text, the key or the value is wrong."""
+    """Set one key of `raw` in place. `override` is `a.b.0.c=value`, where 0 is an index of a list
+    and the value is strict YAML. Raises RecipeError if any part is invalid."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(

@@ -27,37 +27,38 @@ DEFAULTS_FILE = RECIPES / "defaults.yml"
 
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """The recipe in `path` with `--set key=value` overrides. Raises RecipeError with every
-    problem."""
-    misread: list[str] = []
-    content = strict_yaml.load(path, misread=misread)
+    """The recipe in `path`, with the overrides of `--set key=value`. Raises RecipeError that lists
+    every problem."""
+    number_problems: list[str] = []
+    content = strict_yaml.load(path, number_problems=number_problems)
     if "recipes" in content and "model" not in content:
         raise RecipeError(f"{path}: a study, not a recipe; use {PROGRAM} study {path}")
-    # A key without a value, as `axolotl:` alone, is the same as no key.
+    # A key without a value, such as a line `axolotl:`, counts as missing.
     raw = {key: value for key, value in content.items() if value is not None}
     for override in overrides:
         apply(raw, override)
     if secret := list(secrets.problems(raw)):
-        raise RecipeError(list_problems(path, secret))  # other messages would quote the secret
+        raise RecipeError(problem_list(path, secret))  # other messages would quote the secret
     base = defaults()
     raw = {"adapter": base.adapter, "seed": base.seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
-    problems = axolotl_block.problems(raw.get("axolotl"), under=base.axolotl)
+    problems = axolotl_block.problems(raw.get("axolotl"), defaults=base.axolotl)
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
         problems = validation_problems(error, Recipe) + problems
     except OSError as error:
         problems = [f"`{shown(error.filename)}`: {error.strerror}; give another path", *problems]
-    if problems or misread:
-        raise RecipeError(list_problems(path, problems, misread))
+    if problems or number_problems:
+        raise RecipeError(problem_list(path, problems, number_problems))
     return recipe
 
 
-def list_problems(path: Path, problems: list[str], misread: Sequence[str] = ()) -> str:
-    """One problem per line, with the file name, and at most MAX_LISTED of them. Messages in
-    `misread` have the file name already."""
-    lines = [*misread, *(f"{path}: {problem}" for problem in problems)]
+def problem_list(path: Path, problems: list[str], number_problems: Sequence[str] = ()) -> str:
+    """The message with one problem per line: at most MAX_LISTED, then the number of the others.
+
+    The file name is added to `problems`; `number_problems` already have it."""
+    lines = [*number_problems, *(f"{path}: {problem}" for problem in problems)]
     hidden = len(lines) - MAX_LISTED
     more = [f"{path}: and {hidden} more problems; correct these first"] if hidden > 0 else []
     return "\n".join([*lines[:MAX_LISTED], *more])
@@ -75,13 +76,12 @@ def defaults() -> Defaults:
     except ValidationError as error:
         problems += validation_problems(error, Defaults)
     if problems:
-        raise RecipeError(list_problems(DEFAULTS_FILE, problems))
+        raise RecipeError(problem_list(DEFAULTS_FILE, problems))
     return checked
 
 
 def digest(recipe: Recipe, limit: Limit) -> str:
-    """Eight hex digits of a hash of the recipe, the defaults and the limit: everything in them that
-    can change a result."""
+    """Eight hex digits of a hash of the recipe, the defaults and the limit."""
     hashed = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -92,8 +92,8 @@ def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
 
 
 def _own_tasks(data: Any) -> list[str]:
-    """The default for `tasks`: the own task of each source. Wrong entries are skipped here;
-    validation reports them."""
+    """The default for `tasks`: for each source of `data`, the task on its card. Invalid entries are
+    skipped here; validation reports them."""
     names = (
         [entry.get("source") for entry in data if isinstance(entry, dict)]
         if isinstance(data, list)
@@ -108,10 +108,11 @@ def _own_tasks(data: Any) -> list[str]:
 
 
 def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Every pydantic error of `model` as a message. Messages after the first MAX_LISTED are empty:
-    they are only counted.
+    """A message for every pydantic error of `model`. After the first MAX_LISTED, messages are empty
+    strings, because problem_list() shows only their number.
 
-    A list that is too short because its items were refused is not reported again."""
+    If items of a list are invalid, pydantic also reports that the list is too short. That error is
+    dropped."""
     details = error.errors(include_url=False)
     parents = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
     reported = [
@@ -133,22 +134,22 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         page = RECIPES_PAGE if model is Recipe else "docs/study.md"
         return f"{key}: missing or empty; add `{detail['loc'][-1]}:` ({page} describes every key)"
-    if kind in OWN_KINDS:
+    if kind in OWN_ERRORS:
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":
         return f"{key}: unknown value `{value}`{did_you_mean(detail['input'], _choices(key))}"
-    if kind in KINDS:
-        return f"{key}: must be {KINDS[kind]}, found `{value}`"
+    if kind in YAML_TERMS:
+        return f"{key}: must be {YAML_TERMS[kind]}, found `{value}`"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{value}`"
 
 
 def _choices(key: str) -> tuple[str, ...]:
-    """The words that a top-level key of a recipe accepts."""
+    """The values of a top-level key of a recipe that has fixed choices."""
     return get_args(Recipe.model_fields[key].annotation)
 
 
-# pydantic's error types whose messages use words of Python, not of YAML.
-OWN_KINDS = (  # types of the PydanticCustomErrors of kotune, which have complete messages
+# The types of kotune's own errors (PydanticCustomError). Their messages are complete.
+OWN_ERRORS = (
     "source",
     "form",
     "path",
@@ -159,7 +160,8 @@ OWN_KINDS = (  # types of the PydanticCustomErrors of kotune, which have complet
     "task",
     "limit",
 )
-KINDS = {
+# pydantic's error types whose messages use Python terms, with the YAML terms to use instead.
+YAML_TERMS = {
     "model_type": "a mapping of `key: value` lines",
     "path_type": "a path",
     "tuple_type": "a list, as in [a, b]",

@@ -1,5 +1,5 @@
-"""The schema of a recipe, as pydantic models. A recipe is the whole experiment: unknown keys are
-forbidden, and nothing is set outside it but recipes/defaults.yml.
+"""The schema of a recipe, as pydantic models. A recipe and recipes/defaults.yml define the whole
+experiment. Unknown keys are errors.
 
 Messages have the form `what; what to do`; kotune.recipe.reading adds the file and the key. Nothing
 heavy is imported.
@@ -27,7 +27,7 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
-# Items to score per task: a number, the number that the task itself sets for a quick look, or all.
+# Items to score per task: a number, `quick` for the number that the task sets, or None for all.
 Limit = int | Literal["quick"] | None
 MAX_LISTED = 20  # entries of `data`, and problems in a message
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -40,11 +40,11 @@ class Strict(BaseModel):
 class Data(Strict):
     """One data source.
 
-    `source` is a module of kodata. `form` is one of its forms; the default is the first. `path` is
-    a local copy that is read instead of the hub. `revision` is a commit of the hub; the default is
-    the source's own. With `system: merge`, a system turn becomes the beginning of the first user
-    turn. `test_share` is the share of the groups that is held out for scoring if the data have no
-    test part (kodata.test_part)."""
+    `source` is a module of kodata, and `form` one of its forms (default: the first). `path` is a
+    local copy that is read instead of the hub. `revision` is a commit of the hub (default: the one
+    on the source's card). `samples` and `weight`: see kodata.prepare.entries.Entry. With `system:
+    merge`, a system turn becomes the beginning of the first user turn. `test_share` is the share of
+    groups that is held out for scoring if the data have no test part (kodata.test_part)."""
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
@@ -77,7 +77,7 @@ class Data(Strict):
     @classmethod
     def _existing_path(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path is None and "source" in info.data:
-            _need_no_path(kodata.SOURCES[info.data["source"]])
+            _check_path_not_needed(kodata.SOURCES[info.data["source"]])
         return None if path is None else _folder(path)
 
     @field_validator("revision")
@@ -100,7 +100,7 @@ class Data(Strict):
 
     @field_validator("test_share")
     @classmethod
-    def _share_of_a_cut(cls, share: float | None, info: ValidationInfo) -> float | None:
+    def _share_for_held_out_groups(cls, share: float | None, info: ValidationInfo) -> float | None:
         source = kodata.SOURCES.get(info.data.get("source", ""))
         if share is not None and source and source.CARD.test_share is None:
             raise PydanticCustomError(
@@ -110,21 +110,21 @@ class Data(Strict):
 
     @property
     def location(self) -> Path | None:
-        """Where kodata and the tasks read the data: a folder, or a commit of the hub as a Path.
-        None: the commit of the source's card."""
+        """Where kodata and the tasks read the data: a folder, a hub commit as a Path, or None for
+        the commit on the source's card."""
         return Path(self.revision) if self.revision else self.path
 
 
 class Recipe(Strict):
-    """The resolved recipe. `axolotl` has only the recipe's own keys; defaults are merged in when
-    rendering."""
+    """A checked recipe. `axolotl` has only the keys that the recipe sets; defaults are added when
+    the configuration is rendered."""
 
     model: str
     adapter: Literal["lora", "qlora"]
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1, max_length=MAX_LISTED)
     tasks: tuple[str, ...] = Field(min_length=1)
-    # The folder of test data by source, for tasks whose source is not trained on.
+    # By source, the folder of its test data. Only for sources that are not trained on.
     data_path: dict[str, Path] = {}
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
@@ -163,7 +163,7 @@ class Recipe(Strict):
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of tasks, with a group replaced by its tasks."""
+        """The names of the tasks. A group is replaced by its tasks."""
         known = {name: (name,) for name in cards()} | groups()
         tasks = tuple(task for name in names for task in known[_known(name, known, "task")])
         if twice := next((task for task in tasks if tasks.count(task) > 1), None):
@@ -233,8 +233,7 @@ class Defaults(Strict):
 
 
 def limit(value: Any) -> Limit:
-    """The value, if it is a number of items, `quick` or None. Raises ValueError for anything
-    else."""
+    """The value if it is a Limit. Raises ValueError if not."""
     if value in (None, "quick") or (type(value) is int and value > 0):
         return value  # type: ignore[no-any-return]
     raise ValueError(f"`{shown(value)}` is neither a number of items, 1 or more, nor quick")
@@ -255,9 +254,9 @@ def _refuse_folder(name: str) -> None:
         raise PydanticCustomError("model", message)
 
 
-def _need_no_path(source: Source) -> None:
-    """Raises PydanticCustomError if the source is neither on the hub nor shipped, so it needs
-    `path`."""
+def _check_path_not_needed(source: Source) -> None:
+    """Raises PydanticCustomError if the source needs `path`: it is neither on the hub nor shipped
+    with kotune."""
     if source.CARD.hub_id is None:
         try:
             source.files("train")
@@ -266,7 +265,8 @@ def _need_no_path(source: Source) -> None:
 
 
 def _folder(path: Path) -> Path:
-    """The folder, with its name as it is stored on disk."""
+    """The folder, with its name as stored on disk. Raises PydanticCustomError if it is not a
+    folder."""
     stored = as_stored(path)
     if not _exists(stored, Path.is_dir):
         problem = "is not a folder" if stored.exists() else "does not exist"

@@ -1,7 +1,6 @@
-"""Finds secrets in a recipe. They are refused: the message names the key and never shows the value.
+"""Finds secrets in a recipe, which are errors. Messages contain the key, never the value.
 
-Tokens belong in the environment, where Axolotl and the hub's client read them.
-"""
+Tokens belong in the environment, where Axolotl and the hub's client read them."""
 
 import re
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ MESSAGE = (
     "a secret has no place in a recipe, and this looks like one (it is not shown); remove it,"
     " revoke it if it was shared, and set it in the environment (HF_TOKEN, WANDB_API_KEY, ...)"
 )
-# Tokens with the prefixes that services give them, JSON web tokens, private keys, and
-# user:password@ in an address.
+# Tokens with the known prefix of a service, JSON web tokens, private keys, and user:password@ in an
+# address.
 TOKEN = re.compile(
     r"hf_[A-Za-z0-9]{16,}|sk-[\w-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|xox[abeprs]-[\w-]{10,}"
@@ -22,17 +21,17 @@ TOKEN = re.compile(
     r"|(?<=://)[^\s/@]+@"
 )
 SERVICE = re.compile(r"wandb|hub|mlflow|comet|trackio|swanlab")
-KEY_OF_A_SERVICE = re.compile(r"[0-9a-fA-F]{32,}|(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=-]{32,}")
+SERVICE_KEY = re.compile(r"[0-9a-fA-F]{32,}|(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=-]{32,}")
 SECRET_NAME = re.compile(
     r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)",
     re.IGNORECASE,
 )
-# The names of a tokenizer's special tokens.
+# Names of a tokenizer's special tokens, which only look like SECRET_NAME.
 NOT_SECRET = re.compile(r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token")
 
 
 def problems(value: Any, key: str = "") -> Iterator[str]:
-    """`key.path: what; what to do` for every key or value in a recipe that looks like a secret."""
+    """A message `key.path: what; what to do` for everything in a recipe that may be a secret."""
     if isinstance(value, dict):
         for name, inner in value.items():
             path = f"{key}.{masked(str(name))}".lstrip(".")
@@ -44,7 +43,7 @@ def problems(value: Any, key: str = "") -> Iterator[str]:
         for index, inner in enumerate(value):
             yield from problems(inner, f"{key}.{index}")
     elif isinstance(value, str) and (
-        TOKEN.search(value) or (SERVICE.search(key) and KEY_OF_A_SERVICE.search(value))
+        TOKEN.search(value) or (SERVICE.search(key) and SERVICE_KEY.search(value))
     ):
         yield f"{key}: {MESSAGE}"
 

@@ -1,9 +1,12 @@
-"""Reads YAML strictly. Errors with a line: duplicate keys, numbers that YAML reads as text, text
-that it reads as numbers, aliases, tags, and characters that a terminal does not show. Reading any
-file takes under a second and a few megabytes.
+"""Reads YAML strictly. Each of these is an error with a line number:
+
+- duplicate keys
+- numbers that YAML reads as text, and text that it reads as numbers
+- aliases and tags
+- characters that a terminal does not show
 
 PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90. Axolotl would
-train with those values."""
+train with those values. Reading any file takes less than a second and a few megabytes."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,7 +23,7 @@ from kotune.recipe.secrets import masked
 from kotune.recipe.unseen import refuse_unseen
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
 
-MAX_BYTES = 16_384  # PyYAML reads some 30 kB in a CPU second
+MAX_BYTES = 16_384  # PyYAML reads about 30 kB per CPU second
 # PyYAML looks 1,024 characters ahead from every open bracket, so deep nesting is slow.
 MAX_DEPTH = 20
 MAX_NODES = 20_000  # values in a file that a program wrote, with aliases expanded
@@ -29,10 +32,10 @@ NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\
 DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # fits into 64 bits
 # Characters that control a terminal, and surrogates, which cannot be encoded.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-# The same, and everything that starts another line.
+# CONTROL and all line breaks.
 BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Errors of Python that PyYAML raises besides its own, for text that does not fit its tag or escape:
-# `!!bool foo`, `!!float ""`, `"\\Uffffffff"`.
+# Python errors that PyYAML raises, besides its own, if text does not match its tag or escape, as in
+# `!!bool foo`, `!!float ""` and `"\\Uffffffff"`.
 PYTHON_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 PLAIN = "tag:yaml.org,2002:"  # written as `!!`
 PLAIN_TAGS = {PLAIN + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
@@ -55,8 +58,8 @@ class _Loader(yaml.SafeLoader):
 
 
 class _StrictLoader(_Loader):
-    """Keeps an explicit tag as it is written, so that _Walk can tell it from the tag of a plain
-    value."""
+    """Keeps explicit tags as they are written, so that _Walk can distinguish them from implicit
+    tags."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         written = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
@@ -66,13 +69,13 @@ class _StrictLoader(_Loader):
         return node
 
 
-def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -> Written:
+def load(path: Path, limit: int = MAX_BYTES, number_problems: list[str] | None = None) -> Written:
     """The mapping in a YAML file of at most `limit` bytes.
 
-    Messages about numbers that YAML would misread are appended to `misread`, so that they can be
-    listed with other problems. Raises RecipeError if the file is missing, empty, too long, not
-    UTF-8, not YAML or not a mapping, and for a misread number if `misread` is None."""
-    value = parse(_read(path, limit), str(path), limit, misread)
+    Messages about numbers that YAML would misread are appended to `number_problems`, so that they
+    can be listed with other problems. If it is None, such a number raises RecipeError. A file that
+    is missing, empty, too long, not UTF-8, not YAML or not a mapping always does."""
+    value = parse(_read(path, limit), str(path), limit, number_problems)
     if value is None:
         raise RecipeError(f"{path}: the file is empty; {RECIPES_PAGE} describes its keys")
     if not isinstance(value, dict):
@@ -82,9 +85,11 @@ def load(path: Path, limit: int = MAX_BYTES, misread: list[str] | None = None) -
     return value
 
 
-def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | None = None) -> Any:
+def parse(
+    text: str, where: str, limit: int = MAX_BYTES, number_problems: list[str] | None = None
+) -> Any:
     """The value of one YAML document under the strict rules. `where` names the file or option in
-    messages; `misread` as in load(). Raises RecipeError as load() does."""
+    messages. `number_problems` and errors: see load()."""
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     refuse_unseen(text, where)
@@ -95,8 +100,8 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
             return None
         problems: list[str] = []
         _Walk(where, problems).check(node, "")
-        if misread is not None:
-            misread += problems
+        if number_problems is not None:
+            number_problems += problems
         elif problems:
             raise RecipeError("\n".join(problems))
         return loader.construct_document(node)
@@ -112,7 +117,7 @@ def parse(text: str, where: str, limit: int = MAX_BYTES, misread: list[str] | No
 
 
 def plain(text: str) -> Any:
-    """The value of one YAML document that a program wrote, without the strict rules for people.
+    """The value of one YAML document that a program wrote. The strict rules do not apply.
     Raises ValueError if it is not YAML, nested too deeply, or over MAX_NODES values with aliases
     expanded."""
     try:
@@ -130,16 +135,15 @@ def plain(text: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """The message of an error; a fixed sentence for the Python errors whose message is of no
-    use."""
+    """The message of an error. Some Python errors have no useful message; they get a fixed one."""
     if isinstance(error, (yaml.YAMLError, ValueError)):
         return " ".join(str(error).split())
     return "a value does not fit its tag or escape"
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """The number of values in a node. The values of an alias count each time that it is used.
-    Raises ValueError for an alias that contains itself."""
+    """The number of values in a node, with aliases expanded. `known`: the sizes of visited nodes by
+    id, 0 during the visit. Raises ValueError if an alias contains itself."""
     if id(node) in known:
         if not known[id(node)]:
             raise ValueError("an alias contains itself")
@@ -162,7 +166,7 @@ def shown(value: object) -> str:
 def _read(path: Path, limit: int) -> str:
     try:
         with opened(as_stored(path)) as file:
-            data = file.read(limit + 1)  # never more, whatever size the file reports
+            data = file.read(limit + 1)  # the size that a file reports may be wrong
     except FileNotFoundError:
         raise RecipeError(
             f"{path}: no such file{_name_hint(path)}; {RECIPES_LIST} lists kotune's recipes"
@@ -185,11 +189,11 @@ def _read(path: Path, limit: int) -> str:
 class _Walk:
     """Checks the node graph before any value is built, so an alias bomb or a tag has no effect.
 
-    Raises RecipeError for everything that is not allowed. Misread numbers are only collected in
-    `misread`; their nodes are corrected."""
+    check() raises RecipeError for everything that is not allowed, except misread numbers: their
+    messages are added to `number_problems`, and their nodes are corrected."""
 
     where: str
-    misread: list[str]
+    number_problems: list[str]
     seen: set[int] = field(default_factory=set)
 
     def check(self, node: yaml.Node, key: str) -> None:
@@ -258,7 +262,7 @@ class _Walk:
             node.tag = PLAIN + "str"
         else:
             return
-        self.misread.append(str(self._error(node, key, message)))
+        self.number_problems.append(str(self._error(node, key, message)))
 
     def _error(self, node: yaml.Node, key: str, message: str) -> RecipeError:
         line = node.start_mark.line + 1
@@ -270,8 +274,8 @@ def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
 
 
 def _name_hint(path: Path) -> str:
-    """Suggests a name like that of a missing file: a file beside it, or a recipe that ships with
-    kotune. Never defaults.yml, which is not a recipe."""
+    """Suggests a file with a similar name in the same folder or, for a name without folder and
+    suffix, a recipe of kotune. Never suggests defaults.yml, which is not a recipe."""
     names = [other.name for other in path.parent.glob("*.yml")]
     is_bare_name = path.name == str(path) and not path.suffix
     if is_bare_name:
@@ -282,7 +286,7 @@ def _name_hint(path: Path) -> str:
 
 
 def _is_plain_text(node: yaml.ScalarNode) -> bool:
-    return node.tag.endswith(":str") and node.style is None  # style: the quotes, None if unquoted
+    return node.tag.endswith(":str") and node.style is None  # `style` is None if unquoted
 
 
 def _name(node: yaml.Node) -> str:

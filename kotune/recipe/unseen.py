@@ -1,7 +1,8 @@
-"""Refuses characters that a terminal does not show, or that reverse the displayed text.
+"""Rejects characters that a terminal does not show, or that reverse the displayed text.
 
-People read a recipe before they run it, so it must do what it appears to do. YAML also ends a line,
-and so a comment, at U+0085, U+2028 and U+2029: a key could hide in what looks like a comment."""
+People read a recipe before they run it, so it must do what it appears to do. For example, YAML ends
+a comment at U+0085, U+2028 and U+2029. A key after such a character would look like a part of the
+comment."""
 
 import re
 
@@ -13,11 +14,11 @@ UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c"
     "\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]|\r(?!\n)"
 )
-NOT_ESCAPABLE = re.compile("[\x00-\x9f\ud800-\udfff]")  # refused as an escape (`\u0085`) too
+NOT_ESCAPABLE = re.compile("[\x00-\x9f\ud800-\udfff]")  # also an error as an escape (`\u0085`)
 
 
 def refuse_unseen(text: str, where: str) -> None:
-    """Raises RecipeError with the line of the first such character."""
+    """Raises RecipeError, with the line, if the text has such a character."""
     if match := UNSEEN.search(text):
         line, code = text.count("\n", 0, match.start()) + 1, f"{ord(match[0]):04x}"
         escape = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kodata.prepare.output import SIDES
+from kodata.prepare.output import SPLITS
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.report.lines import test_parts
@@ -12,7 +12,7 @@ from kotune.runs.manifest import Manifest, ManifestEntry
 def labels(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
     """How many rows have each label."""
     rows = [row for entry in manifest.entries for row in _label_rows(entry, phrases)]
-    head = (phrases("source"), phrases("label"), *(phrases.word("side", split) for split in SIDES))
+    head = (phrases("source"), phrases("label"), *(phrases.word("side", split) for split in SPLITS))
     return Table(phrases("labels_title") + suffix, head, rows, 2)
 
 

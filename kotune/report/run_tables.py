@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from kodata.errors import shown
-from kodata.prepare.output import SIDES
+from kodata.prepare.output import SPLITS
 from kodata.reading.regular import content
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
@@ -59,7 +59,7 @@ def _sources(manifest: Manifest, phrases: Phrases, suffix: str) -> Table:
         for entry in manifest.entries
         if entry.obliges
     ]
-    splits = (phrases.word("side", split) for split in SIDES)
+    splits = (phrases.word("side", split) for split in SPLITS)
     head = (*map(phrases, ("source", "form", "origin", "licence")), *splits)
     return Table(phrases("data_title") + suffix, head, rows, 4, notes)
 

@@ -1,2 +1,2 @@
-"""The run folder: its files, its record of finished stages, and what it says when it is read back.
-code_digest tells whether our own code has changed in what it does."""
+"""The run folder: its files, the record of finished stages, and the models that read it back.
+code_digest.py detects whether the project's code has changed in what it does."""

@@ -1,16 +1,24 @@
-"""What code means, as a digest: it stays the same after a comment, a docstring, an annotation, the
-wording of an error, or a move to another module.
+"""Computes a digest of what code does.
 
-A definition (what the top level of a module binds to a name) is read as its syntax tree
-(code_text.py). A name in it that is imported, or defined beside it, stands for that definition's
-own meaning, not for where it lies. So does the name of a data file beside the module, as in
-`with_name("hard_guids.txt")`, for the file's content. A digest covers every definition that is
-reached so from some roots, numbered in the order in which they are first met. What comes from
-outside the project stands for its dotted name; its version is an input of its own. Nothing is
-imported or run.
+The digest covers every definition that the given roots reach. A definition is a name that the top
+level of a module binds. Nothing is imported or run: definitions are compared as syntax trees
+(code_text.py).
 
-Where a definition is reached without being named (a dict of modules, looked up by a word of the
-recipe), the whole dict counts, or those of its keys that the caller names."""
+The digest does not change with:
+- comments, docstrings, formatting and the text of raised errors
+- annotations, except those of class fields that may act on them
+- the module that contains a definition, or the definition's own name
+- definitions that the roots do not reach
+
+How names count:
+- A name of the project, imported or not, counts as the definition that it refers to.
+- A string that is the path of a data file, as in `with_name("hard_guids.txt")`, counts as the
+  content of that file.
+- A name outside the project counts as its dotted name. Versions of packages must be hashed
+  separately.
+
+A dict of modules that the recipe selects from at run time counts with all its entries, unless the
+caller limits it to some keys (KeptKeys)."""
 
 import hashlib
 import json
@@ -19,102 +27,111 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from kotune.runs.code_scopes import EFFECTS, WHOLE, Definition, Imported, Module, Target
-from kotune.runs.code_text import Reader
+from kotune.runs.code_scopes import SIDE_EFFECTS, WHOLE_FILE, Definition, Imported, Module, Target
+from kotune.runs.code_text import Serializer
 
-Cut = Mapping[str, Iterable[str]]  # a dict's dotted name: the keys that count
+KeptKeys = Mapping[str, Iterable[str]]  # for the dotted name of a dict, the keys that count
 
 
 class Reached(NamedTuple):
-    """A definition, its text, and for each reference in the text the number of the definition that
-    it names."""
+    """A definition and its text. `references`: for each reference in the text, the number of the
+    definition that it refers to."""
 
-    place: Definition
+    definition: Definition
     text: str
     references: list[int]
 
 
 class Code:
-    """The sources of `packages`, each by the name that it is imported by. A file is read once."""
+    """The source files of some packages. Each file is parsed once."""
 
     def __init__(self, packages: Mapping[str, Path]) -> None:
+        """`packages`: for each import name, the folder of the package."""
         self._packages = packages
         self._module = cache(Module)
-        self._definition = cache(self._read)
+        self._serialized = cache(self._serialize)
 
-    def digest(self, *roots: str | Path, cut: Cut | None = None) -> str:
-        """The digest of what is reached from `roots`, dotted names or data files. LookupError for
-        one that is not there."""
-        whole = hashlib.sha256()
-        for _, text, references in self.reached(*roots, cut=cut):
-            whole.update(f"{text} {references}\n".encode())
-        return whole.hexdigest()
+    def digest(self, *roots: str | Path, kept_keys: KeptKeys | None = None) -> str:
+        """The SHA-256 in hex of everything that the roots reach. A root is a dotted name or a data
+        file. Raises LookupError if a dotted name is not defined."""
+        sha256 = hashlib.sha256()
+        for _, text, references in self.reached(*roots, kept_keys=kept_keys):
+            sha256.update(f"{text} {references}\n".encode())
+        return sha256.hexdigest()
 
-    def reached(self, *roots: str | Path, cut: Cut | None = None) -> Iterator[Reached]:
-        """Every definition that the digest of the same roots covers, in its order."""
-        cuts = {self._named(name): frozenset(keys) for name, keys in (cut or {}).items()}
-        order = list(
+    def reached(self, *roots: str | Path, kept_keys: KeptKeys | None = None) -> Iterator[Reached]:
+        """The definitions that digest() hashes, in order. They are numbered by first reference."""
+        kept = {self._find(name): frozenset(keys) for name, keys in (kept_keys or {}).items()}
+        queue = list(
             dict.fromkeys(
-                Definition(root, WHOLE) if isinstance(root, Path) else self._named(root)
+                Definition(root, WHOLE_FILE) if isinstance(root, Path) else self._find(root)
                 for root in roots
             )
         )
-        number = {place: at for at, place in enumerate(order)}
-        for place in order:  # which grows
+        numbers = {definition: number for number, definition in enumerate(queue)}
+        for definition in queue:  # the loop appends to the queue
             text, references = (
-                self._read(place, cuts[place]) if place in cuts else self._definition(place)
+                self._serialize(definition, kept[definition])
+                if definition in kept
+                else self._serialized(definition)
             )
             for reference in references:
-                if reference not in number:
-                    number[reference] = len(order)
-                    order.append(reference)
-            yield Reached(place, text, [number[reference] for reference in references])
+                if reference not in numbers:
+                    numbers[reference] = len(queue)
+                    queue.append(reference)
+            yield Reached(definition, text, [numbers[reference] for reference in references])
 
-    def target(self, imported: Imported) -> Target:
-        """What an import names: a definition where it is made, however many modules hand it on."""
+    def resolve_import(self, imported: Imported) -> Target:
+        """The target of an import. Re-exports are followed to the original definition."""
         module, name = imported
-        file = self._file(module)
+        file = self._module_file(module)
         if file is None:
             return ".".join(filter(None, imported))
         if name is None:
-            return Definition(file, WHOLE)
-        found = self.bound(file, name)
-        inner = self._file(f"{module}.{name}")
-        return found or (Definition(inner, WHOLE) if inner else f"{module}.{name}")
+            return Definition(file, WHOLE_FILE)
+        target = self.resolve_name(file, name)
+        submodule = self._module_file(f"{module}.{name}")
+        return target or (Definition(submodule, WHOLE_FILE) if submodule else f"{module}.{name}")
 
-    def bound(self, file: Path, name: str) -> Target | None:
-        """What the module in a file binds to a name; None where it does not."""
+    def resolve_name(self, file: Path, name: str) -> Target | None:
+        """The target of a top-level name of a module; None if the module does not bind it."""
         module = self._module(file)
-        if name in module.bound:
+        if name in module.definitions:
             return Definition(file, name)
         if name not in module.imports:
             return None
         imported = module.imports[name]
-        # A package that imports a module of its own.
-        is_inside = imported.name and self._file(imported.module) == file
-        inner = self._file(f"{imported.module}.{imported.name}") if is_inside else None
-        return Definition(inner, WHOLE) if inner else self.target(imported)
+        # A package that imports its own submodule: resolve_import() would call this without end.
+        is_from_itself = imported.name and self._module_file(imported.module) == file
+        submodule = (
+            self._module_file(f"{imported.module}.{imported.name}") if is_from_itself else None
+        )
+        return Definition(submodule, WHOLE_FILE) if submodule else self.resolve_import(imported)
 
-    def member(self, file: Path, name: str) -> Target | None:
-        """The same for an attribute of the module, which may be a module inside it."""
-        inside = (
+    def resolve_attribute(self, file: Path, name: str) -> Target | None:
+        """The target of an attribute of a module: a top-level name or, in a package, a submodule.
+        None if there is none."""
+        candidates = (
             (file.with_name(f"{name}.py"), file.with_name(name) / "__init__.py")
             if file.stem == "__init__"
             else ()
         )
-        inner = next((path for path in inside if path.is_file()), None)
-        return self.bound(file, name) or (Definition(inner, WHOLE) if inner else None)
-
-    def _named(self, dotted: str) -> Definition:
-        module, _, name = dotted.rpartition(".")
-        found = (
-            self.target(Imported(module, name)) if module else self.target(Imported(dotted, None))
+        submodule = next((path for path in candidates if path.is_file()), None)
+        return self.resolve_name(file, name) or (
+            Definition(submodule, WHOLE_FILE) if submodule else None
         )
-        if isinstance(found, str):
-            raise LookupError(f"nothing in {', '.join(self._packages)} is called {dotted}")
-        return found
 
-    def _file(self, module: str) -> Path | None:
+    def _find(self, dotted: str) -> Definition:
+        """The definition with a dotted name. Raises LookupError if there is none."""
+        module, _, name = dotted.rpartition(".")
+        imported = Imported(module, name) if module else Imported(dotted, None)
+        target = self.resolve_import(imported)
+        if isinstance(target, str):
+            raise LookupError(f"{dotted} is not defined in {', '.join(self._packages)}")
+        return target
+
+    def _module_file(self, module: str) -> Path | None:
+        """The file of a module; None if it is not in the packages."""
         package, *names = module.split(".")
         if package not in self._packages:
             return None
@@ -124,29 +141,35 @@ class Code:
             None,
         )
 
-    def _read(
-        self, place: Definition, keys: frozenset[str] | None = None
+    def _serialize(
+        self, definition: Definition, keys: frozenset[str] | None = None
     ) -> tuple[str, list[Definition]]:
-        """The text of a definition, and what it refers to, in the order of the text."""
-        reader = Reader(self, place.file)
-        if place.file.suffix != ".py":
-            return reader.data(place.file), reader.references
-        module = self._module(place.file)
-        if place.name == WHOLE:
-            members = {
-                name: self.bound(place.file, name)
-                for name in sorted(module.bound.keys() | module.imports.keys())
-            }
-            ours = {
-                name: target
-                for name, target in members.items()
-                if isinstance(target, Definition) and target.name != WHOLE
-            }
-            return json.dumps([*ours]), [*ours.values()]
-        if place.name == EFFECTS:
-            return reader.text(module.effects), reader.references
-        text = reader.text(module.bound[place.name], keys)
-        return text, [
-            *reader.references,
-            *([Definition(place.file, EFFECTS)] if module.effects else []),
-        ]
+        """The text of a definition, and its references in the order of the text."""
+        file, name = definition
+        serializer = Serializer(self, file)
+        if file.suffix != ".py":
+            return serializer.data_file(file), serializer.references
+        if name == WHOLE_FILE:
+            members = self._members(file)
+            return json.dumps([*members]), [*members.values()]
+        module = self._module(file)
+        if name == SIDE_EFFECTS:
+            return serializer.statements(module.side_effects), serializer.references
+        text = serializer.statements(module.definitions[name], keys)
+        # Importing a module for one definition also runs its side effects.
+        side_effects = [Definition(file, SIDE_EFFECTS)] if module.side_effects else []
+        return text, [*serializer.references, *side_effects]
+
+    def _members(self, file: Path) -> dict[str, Definition]:
+        """The top-level names of a module, sorted, that refer to definitions of the project. Names
+        of whole modules are excluded."""
+        module = self._module(file)
+        targets = {
+            name: self.resolve_name(file, name)
+            for name in sorted(module.definitions.keys() | module.imports.keys())
+        }
+        return {
+            name: target
+            for name, target in targets.items()
+            if isinstance(target, Definition) and target.name != WHOLE_FILE
+        }

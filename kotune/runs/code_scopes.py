@@ -1,90 +1,101 @@
-"""What the scopes of a Python file bind: names of the top level, of a function, of a comprehension,
-and what is imported."""
+"""Lists the names that each scope of a Python file binds, and what they are imported from.
+
+A scope is the top level of a module, a class, a function or a comprehension. Files are parsed, not
+run."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Of a module: all that it defines; what its top level does beside defining.
-WHOLE, EFFECTS = ("", "<effects>")
+# Special values of Definition.name. WHOLE_FILE: everything that a file defines. SIDE_EFFECTS: the
+# top-level statements that do more than bind names.
+WHOLE_FILE, SIDE_EFFECTS = ("", "<effects>")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = (*DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-NAMING = (*DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+BINDS_ITS_NAME = (*DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 IMPORTS = (ast.Import, ast.ImportFrom)
 COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
 
 
 class Definition(NamedTuple):
-    """A definition of a module, or its WHOLE or its EFFECTS; WHOLE of a data file."""
+    """A top-level name of a module. `name` may also be WHOLE_FILE (the only value for a data file)
+    or SIDE_EFFECTS."""
 
     file: Path
     name: str
 
 
 class Imported(NamedTuple):
+    """The target of an import. `name` is None if the module itself is imported."""
+
     module: str
-    name: str | None  # None: the module itself
+    name: str | None
 
 
-Target = Definition | str  # a string: a dotted name outside the project
-Names = dict[str, Imported | None]  # what a scope binds; None where it is no import
-Scopes = tuple[Names, ...]  # the innermost last; empty at the top level
+Target = Definition | str  # a definition in the project, or a dotted name outside it
+Names = dict[str, Imported | None]  # the names that a scope binds; None for names not imported
+Scopes = tuple[Names, ...]  # the enclosing scopes, innermost last; empty at the top level
 
 
 class Module:
-    """The top level of a file: the statements that bind each name, its imports, and the statements
-    that do more than that."""
+    """The top level of a Python file.
+
+    `definitions`: the statements that bind each name. `imports`: the target of each imported name.
+    `side_effects`: the statements that do more than bind names."""
 
     def __init__(self, file: Path) -> None:
-        self.bound: dict[str, list[ast.stmt]] = {}
-        self.effects: list[ast.stmt] = []
+        self.definitions: dict[str, list[ast.stmt]] = {}
+        self.side_effects: list[ast.stmt] = []
         self.imports: dict[str, Imported] = {}
-        for statement in filter(_does_something, ast.parse(file.read_bytes()).body):
-            names = bindings([statement])
+        for statement in filter(_is_relevant, ast.parse(file.read_bytes()).body):
+            names = bound_names([statement])
             self.imports |= {name: target for name, target in names.items() if target}
             for name in (name for name, target in names.items() if not target):
-                self.bound.setdefault(name, []).append(statement)
+                self.definitions.setdefault(name, []).append(statement)
             if not names or isinstance(statement, COMPOUND):
-                self.effects.append(statement)
+                self.side_effects.append(statement)
 
 
-def _does_something(statement: ast.stmt) -> bool:
-    """Whether a statement of the top level counts when its module is used."""
+def _is_relevant(statement: ast.stmt) -> bool:
+    """Whether a top-level statement can change what an importer of the module gets. Docstrings,
+    `__all__`, `__future__` imports, and blocks for type checkers or scripts cannot."""
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant)
-    if isinstance(statement, ast.If):  # of type checkers, or of whoever starts the file
+    if isinstance(statement, ast.If):
         return ast.unparse(statement.test) not in ("TYPE_CHECKING", "__name__ == '__main__'")
-    future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-    exported = isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"
-    return not (future or exported or isinstance(statement, ast.Pass))
+    is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+    is_all = isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"
+    return not (is_future or is_all or isinstance(statement, ast.Pass))
 
 
-def _own(nodes: list[Any]) -> Iterator[ast.AST]:
-    """The nodes of a scope without those of the scopes inside it."""
+def _nodes_of_scope(nodes: list[Any]) -> Iterator[ast.AST]:
+    """The given nodes and their descendants, without the contents of inner scopes."""
     for node in nodes:
         yield node
         if not isinstance(node, SCOPES):
-            yield from _own(list(ast.iter_child_nodes(node)))
+            yield from _nodes_of_scope(list(ast.iter_child_nodes(node)))
 
 
-def bindings(nodes: list[Any]) -> Names:
-    """What a scope binds in these nodes."""
+def bound_names(nodes: list[Any]) -> Names:
+    """The names that these nodes of one scope bind. Names declared `global` or `nonlocal` are
+    excluded, because they belong to another scope."""
     names: Names = {}
-    elsewhere: set[str] = set()
-    for node in _own(nodes):
+    declared_elsewhere: set[str] = set()
+    for node in _nodes_of_scope(nodes):
         if isinstance(node, IMPORTS):
-            names |= _imports(node)
+            names |= _imported_names(node)
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             names[node.id] = None
-        elif isinstance(node, NAMING) and node.name:
+        elif isinstance(node, BINDS_ITS_NAME) and node.name:
             names[node.name] = None
         elif isinstance(node, ast.Global | ast.Nonlocal):
-            elsewhere.update(node.names)
-    return {name: target for name, target in names.items() if name not in elsewhere}
+            declared_elsewhere.update(node.names)
+    return {name: target for name, target in names.items() if name not in declared_elsewhere}
 
 
-def _imports(node: ast.Import | ast.ImportFrom) -> Names:
+def _imported_names(node: ast.Import | ast.ImportFrom) -> Names:
+    """The names that an import binds. `import a.b` binds `a`; `import a.b as c` binds `c`."""
     if isinstance(node, ast.ImportFrom):
         return {
             alias.asname or alias.name: Imported("." * node.level + (node.module or ""), alias.name)
@@ -98,6 +109,7 @@ def _imports(node: ast.Import | ast.ImportFrom) -> Names:
     }
 
 
-def arguments_of(arguments: ast.arguments) -> Names:
-    several = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return dict.fromkeys(arg.arg for arg in (*several, arguments.vararg, arguments.kwarg) if arg)
+def parameter_names(arguments: ast.arguments) -> Names:
+    """The names that the parameters of a function bind."""
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return dict.fromkeys(arg.arg for arg in (*named, arguments.vararg, arguments.kwarg) if arg)

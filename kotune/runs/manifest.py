@@ -19,7 +19,7 @@ class Rows(FileModel):
     validation: Count
 
     def both(self) -> tuple[int, int]:
-        """Train and validation, in the order of kodata's SIDES."""
+        """Train and validation, in the order of kodata.prepare.output.SPLITS."""
         return self.train, self.validation
 
 
@@ -30,7 +30,7 @@ class LabelCounts(FileModel):
     validation: dict[str, Count]
 
     def both(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Train and validation, in the order of kodata's SIDES."""
+        """Train and validation, in the order of kodata.prepare.output.SPLITS."""
         return self.train, self.validation
 
 

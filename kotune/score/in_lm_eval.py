@@ -1,27 +1,30 @@
-"""lm_eval's own command line with an additional model, `kotune`: lm_eval's `hf` with shared
-contexts (kotune.score.shared) and log-likelihoods in float32. It takes the arguments of `hf`."""
+"""Runs lm_eval's command line with one more model, `kotune`.
+
+The model is lm_eval's `hf` with two changes: contexts are shared between requests
+(kotune.score.shared), and log-likelihoods are computed in float32. It takes the arguments of
+`hf`."""
 
 from typing import Any
 
 from kotune.score import shared
-from kotune.train.upstream import exact_softmax
+from kotune.train.upstream import float32_softmax_arguments
 
 MODEL = "kotune"
 
 
 def model_class() -> Any:
-    """The class of the model `kotune`."""
+    """The class of the model `kotune`. Imports torch (takes seconds)."""
     from lm_eval.models.huggingface import HFLM
 
     class KotuneModel(shared.model_class(HFLM)):  # type: ignore[misc]
-        def __init__(self, *words: Any, **named: Any) -> None:
-            super().__init__(*words, **{**exact_softmax(), **named})
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**float32_softmax_arguments(), **kwargs})
 
     return KotuneModel
 
 
 def __getattr__(name: str) -> Any:
-    """`KotuneModel`, created on first access, because importing torch takes seconds."""
+    """Creates `KotuneModel` when lm_eval accesses it, because importing torch takes seconds."""
     if name == "KotuneModel":
         return model_class()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -29,7 +32,7 @@ def __getattr__(name: str) -> Any:
 
 def register() -> None:
     """Register the model `kotune` with lm_eval."""
-    # This import registers lm_eval's own models; get_model() skips it if a model is registered.
+    # lm_eval imports its own models only while none is registered, so they are imported first.
     import lm_eval.models  # noqa: F401
     from lm_eval.api.registry import model_registry
 

@@ -14,7 +14,7 @@ from kotune.models.loading import config_of, model_errors
 from kotune.models.refusals import CONFIG
 from kotune.score import batches, shared, turns
 from kotune.train.precision import loading
-from kotune.train.upstream import exact_softmax, hold_kernels
+from kotune.train.upstream import float32_softmax_arguments, hold_kernels
 from kotune.worker import bounds
 
 BATCH_SIZE = 32
@@ -104,7 +104,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             return answers
 
     return HarnessModel(
-        pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **exact_softmax()
+        pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **float32_softmax_arguments()
     )
 
 

@@ -22,7 +22,7 @@ from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
 from kotune.recipe import reading as recipes
 from kotune.recipe import strict_yaml
-from kotune.recipe.reading import list_problems, validation_problems
+from kotune.recipe.reading import problem_list, validation_problems
 from kotune.recipe.schema import Limit, Recipe, Strict
 from kotune.recipe.schema import limit as parsed_limit
 from kotune.recipe.strict_yaml import shown
@@ -128,8 +128,8 @@ def load(path: Path) -> Study:
 
 
 def _content(path: Path) -> StudyFile:
-    misread: list[str] = []
-    raw = strict_yaml.load(path, misread=misread)
+    number_problems: list[str] = []
+    raw = strict_yaml.load(path, number_problems=number_problems)
     if "model" in raw and "recipes" not in raw:
         raise RecipeError(
             f"{path}: a recipe, not a study; use {PROGRAM} run {path}, or name it under `recipes:`"
@@ -139,15 +139,15 @@ def _content(path: Path) -> StudyFile:
         content = StudyFile.model_validate(raw)
     except ValidationError as error:
         problems = validation_problems(error, StudyFile)
-        raise RecipeError(list_problems(path, problems, misread)) from None
-    refuse(path, [*_too_many(content), *_bad_values(content.vary)], misread)
+        raise RecipeError(problem_list(path, problems, number_problems)) from None
+    refuse(path, [*_too_many(content), *_bad_values(content.vary)], number_problems)
     return content
 
 
-def refuse(path: Path, problems: list[str], misread: Sequence[str] = ()) -> None:
+def refuse(path: Path, problems: list[str], number_problems: Sequence[str] = ()) -> None:
     """Raises RecipeError with all problems, if there are any."""
-    if problems or misread:
-        raise RecipeError(list_problems(path, problems, misread))
+    if problems or number_problems:
+        raise RecipeError(problem_list(path, problems, number_problems))
 
 
 def _too_many(content: StudyFile) -> Iterator[str]:

@@ -108,7 +108,7 @@ def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
             return None
         guard, source = LeakGuard(tasks, "keep"), kodata.SOURCES[name]
         rows = (("train", row) for row in records_of(source.read("train", places.get(name))))
-        deque(guard.passed(rows, source, Counter()), maxlen=0)
+        deque(guard.without_leaks(rows, source, Counter()), maxlen=0)
     except DataError:  # a folder with only the test part
         return None
     leaks = guard.verdict(())["found"]

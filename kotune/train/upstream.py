@@ -165,7 +165,7 @@ def hold_kernels(model: Any) -> None:
             layer.support_avx512bf16_for_cpu = False
 
 
-def exact_softmax() -> AxolotlConfig:
+def float32_softmax_arguments() -> AxolotlConfig:
     """Arguments of lm_eval's HF model that compute log-likelihoods in float32 for every precision
     of the model.
 

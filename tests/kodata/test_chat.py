@@ -19,7 +19,7 @@ from kodata.control_text import SPACED, records_of
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import DataLocation, Entry, Scored
-from kodata.prepare.output import SIDES, doc_of
+from kodata.prepare.output import SPLITS, doc_of
 from kodata.scored import dataset as scored_documents
 
 U, A, S = (
@@ -300,7 +300,7 @@ def test_a_tenth_of_the_groups_is_kept_for_scoring_whatever_else_is_there(tmp_pa
         convert([Entry("chat", "chat", tmp_path / "a", samples)], tmp_path / "out", seed=seed)
         rows = [
             json.loads(line)
-            for side in SIDES
+            for side in SPLITS
             for line in (tmp_path / "out" / f"{side}.jsonl").open(encoding="utf-8")
         ]
         assert not {doc_of(row)["group"] for row in rows} & kept

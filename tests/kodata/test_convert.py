@@ -56,7 +56,7 @@ def test_a_row_holds_the_chat_its_origin_and_the_record(data: Path, tmp_path: Pa
         "label": "entailment",
     }
     row = next(
-        row for side in output.SIDES for row in made(tmp_path / "out", side) if row["guid"] == "g0"
+        row for side in output.SPLITS for row in made(tmp_path / "out", side) if row["guid"] == "g0"
     )
     assert {**row, "doc": doc_of(row)} == {
         "messages": klue_nli.messages(record, "label"),
@@ -71,7 +71,7 @@ def test_every_row_stands_on_one_side_in_file_order_and_the_manifest_counts_them
     data: Path, tmp_path: Path
 ) -> None:
     manifest = convert([Entry("klue_nli", path=data)], tmp_path / "out", seed=1)
-    sides = {side: [row["guid"] for row in made(tmp_path / "out", side)] for side in output.SIDES}
+    sides = {side: [row["guid"] for row in made(tmp_path / "out", side)] for side in output.SPLITS}
     assert sorted(chain(*sides.values())) == sorted(f"g{number}" for number in range(300))
     assert all(guids == sorted(guids, key=lambda guid: int(guid[1:])) for guids in sides.values())
     assert manifest == json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
@@ -102,7 +102,7 @@ def test_no_premise_stands_on_both_sides(
         assert "too few rows" in str(error)  # by chance all premises fall on one side
         return
     train, validation = (
-        {doc_of(row)["premise"] for row in made(folder / "out", side)} for side in output.SIDES
+        {doc_of(row)["premise"] for row in made(folder / "out", side)} for side in output.SPLITS
     )
     assert not train & validation
     assert train | validation == set(premises)
@@ -281,7 +281,7 @@ def test_a_pair_again_is_dropped_as_a_duplicate_or_for_its_other_label_and_the_f
     assert manifest["entries"][0]["dropped"] == {"label conflict": 3, "duplicate": 1}
     kept = [
         row
-        for side in output.SIDES
+        for side in output.SPLITS
         for row in made(tmp_path / "out", side)
         if row["guid"].startswith("d")
     ]
@@ -309,7 +309,7 @@ def test_an_oversized_example_is_dropped_and_control_characters_are_taken_out(
     assert manifest["entries"][0]["dropped"] == {"oversized": 1}
     rows = [
         row
-        for side in output.SIDES
+        for side in output.SPLITS
         for row in made(tmp_path / "out", side)
         if row["guid"] == "controls"
     ]
@@ -480,7 +480,7 @@ def test_a_group_of_two_sources_is_on_one_side_though_one_of_them_names_it(tmp_p
         )
         train, validation = (
             {doc_of(row)["document"] for row in made(tmp_path / "out", side)}
-            for side in output.SIDES
+            for side in output.SPLITS
         )
         assert validation and not train & validation
 
@@ -490,7 +490,7 @@ def test_the_real_train_file_gives_few_of_its_premises_to_validation(
 ) -> None:
     manifest = convert([Entry("klue_nli", path=real_klue)], tmp_path, seed=42)
     train, validation = (
-        {doc_of(row)["premise"] for row in made(tmp_path, side)} for side in output.SIDES
+        {doc_of(row)["premise"] for row in made(tmp_path, side)} for side in output.SPLITS
     )
     assert not train & validation
     assert len(train | validation) == 8_387

@@ -15,7 +15,7 @@ import kodata
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.prepare.output import SIDES, doc_of
+from kodata.prepare.output import SPLITS, doc_of
 from tests.written import TRAINED, WRITERS, Item
 
 # What a group's text may look like when it comes again.
@@ -74,7 +74,7 @@ def test_no_group_is_on_both_sides(
     weight: float,
 ) -> None:
     source, folder = kodata.SOURCES[name], tmp_path_factory.mktemp("groups")
-    splits = tuple(split for split in SIDES if split in source.SPLITS)
+    splits = tuple(split for split in SPLITS if split in source.SPLITS)
     data = WRITERS[name](folder / "data", drawn_items(rng, groups, splits))
     form = rng.choice([form for form in source.FORMS if form != "summary" or name == "naver_news"])
     try:
@@ -84,7 +84,7 @@ def test_no_group_is_on_both_sides(
         assume(False)  # by chance one side has no row, or fewer than the sample
     found = {
         side: (folder / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
-        for side in SIDES
+        for side in SPLITS
     }
     on = {
         side: {same(source.group(doc_of(json.loads(line)))) for line in lines}
@@ -104,7 +104,7 @@ def test_a_text_that_is_a_group_of_two_sources_is_on_one_side(tmp_path: Path) ->
     for order in (entries, entries[::-1]):
         convert(list(order), tmp_path / "out", seed=3)
         on: dict[str, set[str]] = {}
-        for side in SIDES:
+        for side in SPLITS:
             rows = map(
                 json.loads,
                 (tmp_path / "out" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines(),

@@ -18,7 +18,7 @@ from kodata.errors import DataError
 from kodata.prepare import leaks
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import DataLocation, Entry, Scored
-from kodata.prepare.leaks import KINDS, NEAR, SHORTEST, TestTexts, grams, similarity
+from kodata.prepare.leaks import KINDS, MIN_LENGTH, MIN_SIMILARITY, TestTexts, grams, similarity
 from kodata.prepare.output import doc_of
 from kodata.prepare.prefixes import Prefixes
 from kodata.text import folded, spaced
@@ -73,18 +73,21 @@ def test_equal_texts_and_parts_are_always_found_and_near_ones_are_near(
     found = TestTexts(("task", test) for test in tests).find(text)
     own, known = folded(text), {folded(test) for test in tests} - {""}
     longer = [
-        (own in test or test in own) and min(len(own), len(test)) >= SHORTEST for test in known
+        (own in test or test in own) and min(len(own), len(test)) >= MIN_LENGTH for test in known
     ]
     if own in known:
         assert found["task"] in KINDS[:2]
     elif found == {"task": "near"}:
-        assert max(similarity(grams(own), grams(test)) for test in known if len(test) >= 5) >= NEAR
+        assert (
+            max(similarity(grams(own), grams(test)) for test in known if len(test) >= 5)
+            >= MIN_SIMILARITY
+        )
     else:
         assert found == ({"task": "inside"} if any(longer) else {})
 
 
 @given(
-    st.lists(st.text(alphabet="가나", min_size=SHORTEST, max_size=26), max_size=12),
+    st.lists(st.text(alphabet="가나", min_size=MIN_LENGTH, max_size=26), max_size=12),
     st.text(alphabet="가나", max_size=60),
 )
 def test_texts_that_begin_alike_are_told_apart(tests: list[str], text: str) -> None:
@@ -115,7 +118,7 @@ def test_thousands_of_test_texts_that_begin_alike_are_not_compared_one_by_one(
             yield candidate
 
     monkeypatch.setattr(Prefixes, "candidates", counted)
-    tests = TestTexts(("task", f"{'a' * SHORTEST}{number:05}") for number in range(2_000))
+    tests = TestTexts(("task", f"{'a' * MIN_LENGTH}{number:05}") for number in range(2_000))
     assert tests.find("a" * 20_000) == {}
     assert tests.find(f"{TEXT}{'a' * 20_000}01999{TEXT[::-1]}") == {"task": "inside"}
     # At each of 40,000 places one text, not 2,000.
@@ -135,7 +138,7 @@ def test_a_text_that_would_be_compared_without_end_counts_as_a_leak(
     )
     near, inside = same + "끝이다른", "a" * 2_000
     assert tests._find(near) == tests._find(inside) == {}
-    monkeypatch.setattr(leaks, "MOST", 500)
+    monkeypatch.setattr(leaks, "MAX_COMPARED", 500)
     assert tests._find(near) == {"alike": "near"}
     assert tests._find(inside) == dict.fromkeys(("alike", "inside", "other"), "inside")
     assert tests._find(TEXT + " 정말로") == {"other": "near"}

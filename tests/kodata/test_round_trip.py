@@ -17,7 +17,7 @@ import pytest
 import kodata
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.prepare.output import SIDES, doc_of
+from kodata.prepare.output import SPLITS, doc_of
 from tests.conftest import REAL
 from tests.written import TRAINED, WRITERS, Item, cleaned
 
@@ -111,7 +111,7 @@ def written(folder: Path) -> dict[str, Fields]:
     """The fields of every row of train.jsonl and validation.jsonl by guid; of a chat what is said
     in it."""
     found = {}
-    for side in SIDES:
+    for side in SPLITS:
         for line in (folder / f"{side}.jsonl").open(encoding="utf-8"):
             fields = doc_of(json.loads(line))
             if "messages" in fields:

@@ -9,7 +9,7 @@ import pytest
 
 from kotune.recipe import axolotl_schema
 from kotune.recipe.axolotl_block import problems
-from kotune.recipe.axolotl_keys import ALLOWED, GROUPS, INSIDE, OWNED, REFUSED, UNREVIEWED
+from kotune.recipe.axolotl_keys import ALLOWED, GROUPS, NESTED_KEYS, OWNED, REFUSED, UNREVIEWED
 from kotune.recipe.axolotl_values import CEILINGS, CHOICES, DEEPSPEED, MAPPINGS, PATTERNS, TEXT
 from kotune.recipe.reading import defaults
 from tests.conftest import ROOT
@@ -39,12 +39,12 @@ def test_every_key_of_axolotls_stands_in_one_group() -> None:
 
 def test_a_key_that_nobody_has_judged_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KEYS, "run_this", {"type": "boolean"})
-    axolotl_schema._closed.cache_clear()
+    axolotl_schema._strict_schema.cache_clear()
     axolotl_schema._validator.cache_clear()
     try:
         assert problems({"run_this": True}) == [f"axolotl.run_this: {UNREVIEWED}"]
     finally:
-        axolotl_schema._closed.cache_clear()
+        axolotl_schema._strict_schema.cache_clear()
         axolotl_schema._validator.cache_clear()
 
 
@@ -68,11 +68,11 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("key", sorted(ALLOWED.keys() - {"datasets"}))
 def test_models_inside_an_allowed_key_are_judged_to_the_last_of_their_keys(key: str) -> None:
     fields = {name for node in nodes(KEYS[key]) for name in node.get("properties", ())}
-    assert fields == set(INSIDE.get(key, ()))
+    assert fields == set(NESTED_KEYS.get(key, ()))
 
 
 def test_a_new_key_inside_a_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(INSIDE, "fsdp_config", ("offload_params",))
+    monkeypatch.setitem(NESTED_KEYS, "fsdp_config", ("offload_params",))
     assert problems({"fsdp_config": {"offload_params": True, "fsdp_version": 2}}) == [
         f"axolotl.fsdp_config.fsdp_version: {UNREVIEWED}"
     ]
@@ -220,7 +220,7 @@ def test_a_pattern_that_may_be_matched_without_end_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "most"),
-    [(key, int(ceiling.most)) for ceiling in CEILINGS for key in ceiling.keys.split()],
+    [(key, int(ceiling.maximum)) for ceiling in CEILINGS for key in ceiling.keys.split()],
 )
 def test_a_number_is_taken_up_to_its_ceiling(key: str, most: int) -> None:
     value, above = (
@@ -281,7 +281,7 @@ def test_the_table_of_ceilings_is_the_one_that_recipes_readme_shows() -> None:
     page = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
     for ceiling in CEILINGS:
         names = ", ".join(f"`{key}`" for key in ceiling.keys.split())
-        assert f"| {names} | {ceiling.most:,.0f} | {ceiling.why} |" in page
+        assert f"| {names} | {ceiling.maximum:,.0f} | {ceiling.why} |" in page
     assert DEEPSPEED and all(f"`{key}`" in page for key in DEEPSPEED)
 
 

@@ -230,7 +230,7 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "axolotl:\n  datasets: alpaca\n", "axolotl.datasets: expected array"),
         (
             GOOD + "axolotl:\n  gradient_accumulation_steps: 2\n  batch_size: 8\n",
-            "axolotl.batch_size: follows from micro_batch_size and gradient_accumulation_steps",
+            "axolotl.batch_size: is computed from micro_batch_size and gradient_accumulation_steps",
         ),
         (
             GOOD + "data_path: {korquat: .}\n",

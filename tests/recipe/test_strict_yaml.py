@@ -97,10 +97,12 @@ def test_a_setting_has_no_such_character_in_its_key(override: str) -> None:
 
 
 def test_a_misread_number_hides_no_other_problem() -> None:
-    misread: list[str] = []
-    value = strict_yaml.parse("a: 2e-4\nb: [1, 0x10]\nc: 1,000", "here", misread=misread)
+    number_problems: list[str] = []
+    value = strict_yaml.parse(
+        "a: 2e-4\nb: [1, 0x10]\nc: 1,000", "here", number_problems=number_problems
+    )
     assert value == {"a": 2e-4, "b": [1, "0x10"], "c": 1000}
-    assert [told.split(": ")[:2] for told in misread] == [
+    assert [message.split(": ")[:2] for message in number_problems] == [
         ["here:1", "a"],
         ["here:2", "b.1"],
         ["here:3", "c"],

@@ -1,5 +1,4 @@
-"""What an edit of our own code makes a finished run do again: what depends on what changed, and
-nothing else."""
+"""After an edit of the code, a finished run repeats the stages that depend on it, and no others."""
 
 import re
 import shutil
@@ -148,7 +147,13 @@ MEANT = [
         "OVERSIZED = 1",
         ("prepare",),
     ),
-    Edit("what is a leak", "kodata/prepare/leaks.py", "NEAR = ", "NEAR = 0.5 * ", ("prepare",)),
+    Edit(
+        "what is a leak",
+        "kodata/prepare/leaks.py",
+        "MIN_SIMILARITY = ",
+        "MIN_SIMILARITY = 0.5 * ",
+        ("prepare",),
+    ),
     Edit("a metric", "kodata/metrics/metrics.py", "2 * hits", "3 * hits", TASK),
     Edit(
         "a metric of a task",
@@ -393,7 +398,9 @@ def test_a_function_that_moves_under_another_name_redoes_nothing(
 
 
 def test_every_definition_that_is_named_is_there() -> None:
-    with pytest.raises(LookupError, match=r"is called kodata\.prepare\.convert\.nothing"):
+    with pytest.raises(
+        LookupError, match=r"kodata\.prepare\.convert\.nothing is not defined in kodata"
+    ):
         Code({"kodata": ROOT / "kodata"}).digest("kodata.prepare.convert.nothing")
 
 

@@ -41,11 +41,12 @@ def called(work: Callable[[], object]) -> set[tuple[str, str]]:
     return found
 
 
-def known(*roots: str | Path, **cut: tuple[str, ...]) -> set[tuple[str, str]]:
-    """The definitions that a digest covers. `cut`: of the sources and the metrics."""
-    chosen = {**stages.NOTHING, **{name.replace("__", "."): keys for name, keys in cut.items()}}
-    reached = stages.code().reached(*roots, cut=chosen)
-    return {(str(place.file), place.name) for place, _, _ in reached}
+def known(*roots: str | Path, **kept: tuple[str, ...]) -> set[tuple[str, str]]:
+    """The definitions that a digest covers. `kept`: for the tables of sources and
+    metrics, the keys that count."""
+    chosen = {**stages.NOTHING, **{name.replace("__", "."): keys for name, keys in kept.items()}}
+    reached = stages.code().reached(*roots, kept_keys=chosen)
+    return {(str(definition.file), definition.name) for definition, _, _ in reached}
 
 
 def test_whatever_preparing_calls_is_known(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kotune.models import presets
 from kotune.score.model import harness_model
-from kotune.train.upstream import exact_softmax
+from kotune.train.upstream import float32_softmax_arguments
 
 WINDOW = 8  # ids that a sliding layer sees
 SLIDING = ["sliding_attention", "full_attention", "sliding_attention"]
@@ -62,7 +62,9 @@ def plain(model: Any, **more: Any) -> Any:
     from lm_eval.models.huggingface import HFLM
 
     return HFLM(
-        pretrained=model, tokenizer=tokenizer(), **{"batch_size": 4, **exact_softmax(), **more}
+        pretrained=model,
+        tokenizer=tokenizer(),
+        **{"batch_size": 4, **float32_softmax_arguments(), **more},
     )
 
 

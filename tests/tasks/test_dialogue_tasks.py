@@ -15,7 +15,7 @@ from kodata.card import Record
 from kodata.errors import DataError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
-from kodata.prepare.output import SIDES
+from kodata.prepare.output import SPLITS
 from kotune.runs.proof import Parity, TaskProof
 from kotune.runs.task_data import TaskData
 from tests.conftest import TASKS, loaded, only_records
@@ -301,7 +301,7 @@ def test_chats_are_scored_in_the_turns_that_are_trained(
     assert manifest["rows"] == {"train": 3, "validation": 1}
     rows = [
         json.loads(line)
-        for side in SIDES
+        for side in SPLITS
         for line in (tmp_path / "data" / f"{side}.jsonl").open(encoding="utf-8")
     ]
     made = [(row["form"], json.loads(row["doc"]), row["messages"]) for row in rows]

@@ -1,0 +1,51 @@
+"""Reads the data files that a digest of code covers: lm_eval's YAML and chat templates."""
+
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import yaml
+
+
+class FunctionTag(NamedTuple):
+    """A value `!function stem.name` of an lm_eval YAML file: a function of the module stem.py in
+    the same folder."""
+
+    stem: str
+    name: str
+
+
+def task_yaml(text: str) -> Any:
+    """The values of an lm_eval YAML file, with FunctionTag for `!function`."""
+    return yaml.load(text, _TaskLoader)
+
+
+# The C loader takes a tenth of the time.
+class _TaskLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Loads YAML with lm_eval's `!function` tags."""
+
+
+_TaskLoader.add_multi_constructor(
+    "!function", lambda loader, suffix, node: FunctionTag(*node.value.rsplit(".", 1))
+)
+
+
+def template_tokens(text: str) -> list[tuple[str, str]]:
+    """The tokens of a Jinja template without comments, with the whitespace settings of
+    transformers. A template that is not valid is one token."""
+    from jinja2 import Environment, TemplateSyntaxError
+
+    try:
+        tokens = list(Environment(trim_blocks=True, lstrip_blocks=True).lex(text))
+    except TemplateSyntaxError:
+        return [("unread", text)]
+    relevant = [
+        (kind, token) for _, kind, token in tokens if "comment" not in kind and kind != "whitespace"
+    ]
+    # A comment splits the text around it into two tokens, so adjacent text is joined again.
+    joined: list[tuple[str, str]] = []
+    for is_text, group in groupby(relevant, key=lambda token: token[0] == "data"):
+        if is_text:
+            joined.append(("data", "".join(text for _, text in group)))
+        else:
+            joined += group
+    return joined
