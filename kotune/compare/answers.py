@@ -74,7 +74,7 @@ class Changes:
     lost: int
     other: int
     examples: list[Example]
-    confusions: list[Confusion]  # of a and b, before and after tuning
+    confusions: list[Confusion]  # those of a and b, if they are before and after tuning
 
     @property
     def is_tuning(self) -> bool:

@@ -31,7 +31,7 @@ from kotune.runs.code_scopes import (
 )
 
 DATA_FILE = re.compile(r"[\w./-]+\.(?:jsonl?|ya?ml|npz|txt|jinja)")
-FOLDER_ATTRIBUTES = {"parent", "parents", "resolve", "absolute"}  # of Path(__file__)
+FOLDER_ATTRIBUTES = {"parent", "parents", "resolve", "absolute"}  # attributes of Path(__file__)
 # Base classes and decorators of classes in which annotations do not change behaviour.
 ANNOTATIONS_IGNORED = {"dataclass", "NamedTuple", "Protocol", "TypedDict"}
 

@@ -289,8 +289,8 @@ class Answer:
         return self.question_hash, self.target_hash
 
 
-Items = Mapping[str, Item]  # by the documents' hashes
-Answers = Mapping[str, Answer]  # by the documents' hashes
+Items = Mapping[str, Item]  # by document hash
+Answers = Mapping[str, Answer]  # by document hash
 
 
 class Resolved(FileModel):

@@ -14,7 +14,7 @@ from kotune.study.report import StudyReport
 from kotune.study.sentences import Sentences
 from kotune_tasks.card import cards
 
-STEPS = 40  # segments of a drawn curve
+STEPS = 40  # the number of segments of a drawn curve
 TICKS = 8  # the number of sizes that fit on the axis
 BESIDE = 1.04  # horizontal shift between arms, so their intervals do not overlap
 
