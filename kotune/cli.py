@@ -1,5 +1,5 @@
-"""The command line: one file a command in kotune/commands. `kotune COMMAND --help` describes a
-command."""
+"""The command line. Each command has its own file in kotune/commands. `kotune COMMAND --help`
+describes a command."""
 
 import os
 
@@ -51,7 +51,7 @@ for command in (
 
 
 def main() -> None:
-    """The command `kotune`, and `./cli.py` in a checkout."""
+    """The entry point of the command `kotune`, and of `./cli.py` in a checkout."""
     never_fail_to_write()
     print_tracebacks_safely()
     _set_missing_home()
@@ -61,7 +61,7 @@ def main() -> None:
 def _set_missing_home() -> None:
     """Set HOME to `/`, as Docker does, if the user has no home directory.
 
-    HOME is unset and the user is unknown under `docker run --user 1234`. Libraries would then write
-    to a folder called `~` in the current folder."""
+    Under `docker run --user 1234`, HOME is unset and the user is unknown. Without this, libraries
+    would write to a folder called `~` in the current folder."""
     if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path.home() raises)
         os.environ["HOME"] = "/"

@@ -1,7 +1,12 @@
-"""The errors that a user sees, each with an exit code for schedulers.
+"""The errors that are shown to a user. Each one has an exit code for schedulers:
 
-0: success. 1: a stage failed; final. 2: recipe or usage. 75: hub unreachable; try again. 130:
-interrupted. 143: preempted."""
+- 0: success
+- 1: a stage failed; running again does not help
+- 2: the recipe or the command line is wrong
+- 75: the hub is unreachable; run the command again later
+- 130: interrupted
+- 143: preempted
+"""
 
 import errno
 
@@ -12,11 +17,12 @@ UNREACHABLE, INTERRUPTED, PREEMPTED = 75, 130, 143  # 75 is EX_TEMPFAIL of sysex
 
 
 class Preempted(KeyboardInterrupt):
-    """SIGTERM, or the terminal was closed. Handled as Ctrl-C, but with another exit code."""
+    """The process got SIGTERM, or its terminal was closed. This is handled like Ctrl-C, but with
+    another exit code."""
 
 
 class KotuneError(UserError):
-    """An error with one clear message for the user; never shown with a traceback."""
+    """An error with one clear message for the user. It is never shown with a traceback."""
 
     exit_code = 1
 
@@ -28,13 +34,13 @@ class RecipeError(KotuneError):
 
 
 class StageError(KotuneError):
-    """A stage started and failed. The message names its log."""
+    """A stage started and failed. The message has the path of its log."""
 
 
 def exit_code(error: Exception) -> int:
-    """The exit code of an error that a user sees. kodata's errors have none of their own."""
+    """The exit code of an error that is shown to a user. kodata's errors do not define one."""
     if isinstance(error, HubError):
-        return UNREACHABLE  # the same command may pass later
+        return UNREACHABLE  # the same command may succeed later
     return getattr(error, "exit_code", KotuneError.exit_code)
 
 
@@ -46,5 +52,5 @@ def os_error(error: OSError) -> str:
 
 _AGAIN = "; free some space and run the same command again, which continues from what is complete"
 _WRITABLE = "; give a folder that you may write to (--runs-dir)"
-FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the user's quota on it
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk is full, or the user's quota is used up
 _ADVICE = {**dict.fromkeys(FULL, _AGAIN), errno.EROFS: _WRITABLE, errno.EACCES: _WRITABLE}

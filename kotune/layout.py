@@ -8,7 +8,7 @@ DATA = "data"
 TRAIN, VALIDATION, MANIFEST = "data/train.jsonl", "data/validation.jsonl", "data/manifest.json"
 
 CONFIG = "axolotl.yml"
-TEMPLATE = "chat_template.jinja"  # also beside the adapter in model/
+TEMPLATE = "chat_template.jinja"  # also in model/, next to the adapter
 PARITY = "parity.json"
 
 TRAIN_LOG = "train.log"
@@ -18,7 +18,8 @@ WEIGHTS = "adapter_model.safetensors"
 ADAPTER = f"{MODEL}/{WEIGHTS}"
 ADAPTER_CONFIG = f"{MODEL}/adapter_config.json"
 TOKENIZER, TOKENIZER_CONFIG = f"{MODEL}/tokenizer.json", f"{MODEL}/tokenizer_config.json"
-# Other files that a tokenizer may be read from. transformers 5 saves none of them for most models.
+# Other files from which a tokenizer may be loaded. For most models, transformers 5 saves none of
+# them.
 TOKENIZER_FILES = tuple(
     f"{MODEL}/{name}"
     for name in (
@@ -42,20 +43,20 @@ REPORT_PAGE, REPORT_MARKDOWN = "report.html", "report.md"
 # Removed once a stage's result is recorded.
 # Axolotl's output and its tokenized data.
 CHECKPOINTS, PREPARED = ("checkpoints", "prepared")
-HALVINGS = f"{CHECKPOINTS}/halved.json"  # micro-batch sizes that were halved
-# Exists if the GPU's memory was too small without gradient checkpointing.
+HALVINGS = f"{CHECKPOINTS}/halved.json"  # the reductions of the micro-batch size
+# This file exists if the GPU's memory was too small without gradient checkpointing.
 NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"
-# Caches of libraries whose usual folders are not writable (kotune.worker.places).
+# The caches of libraries whose usual folders are not writable (kotune.worker.places).
 CACHES = "caches"
-SCORED = "scored"  # a file for each variant of each task that is scored
+SCORED = "scored"  # has a file for each scored variant of each task
 
 
 def samples(kind: str, task: str) -> str:
-    """The answers of a variant or a baseline to a task's items. `kind` is its name, or `items` for
-    the items themselves."""
+    """The path of the answers of a variant or a baseline to the items of a task. `kind`: the
+    variant's or baseline's name, or `items` for the items themselves."""
     return f"{SAMPLES}/{kind}/{task}.jsonl"
 
 
 def note(variant: str, task: str) -> str:
-    """The file that marks a variant of a task as scored; written last."""
+    """The path of the file that marks a variant of a task as scored. It is written last."""
     return f"{SCORED}/{variant}/{task}.json"

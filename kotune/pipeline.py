@@ -1,5 +1,5 @@
-"""Runs the stages in their order: prepare, render, train, score, report. Only what is missing or
-changed is done."""
+"""Runs the stages in order: prepare, render, train, score, report. A stage is skipped if its result
+exists and its inputs have not changed."""
 
 import os
 import platform
@@ -56,9 +56,9 @@ from kotune.worker import server
 from kotune.worker.call import call
 from kotune.worker.device import Device, chosen, detect_device
 
-# What a killed stage continues from; removed once its result is recorded.
+# Folders from which a killed stage continues. They are removed when the stage's result is recorded.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
-PRIVATE = 0o700  # of a new run folder; its owner may give it another mode
+PRIVATE = 0o700  # the mode of a new run folder; its owner may change it
 PACKAGES = (
     "axolotl",
     "torch",
@@ -73,16 +73,17 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The options of the command line beside the recipe. `command()` starts the same run again."""
+    """The options of the command line, without the recipe. `command()` returns the command that
+    starts the same run again."""
 
     overrides: tuple[str, ...] = ()
     until: str = "report"
     limit: Limit = None
     runs_dir: Path = RUNS
     dry_run: bool = False
-    lang: str = LANGUAGES[0]  # of the report; the screen is English
+    lang: str = LANGUAGES[0]  # the language of the report; the screen is English
     launcher: Launcher = ()
-    device: Device | None = None  # `cpu`: without the GPU, however long it takes
+    device: Device | None = None  # `cpu`: do not use the GPU, even if the run takes long
 
     def command(self, recipe_file: Path) -> str:
         words = as_options(self.overrides, self.limit, self.lang) + (
@@ -94,7 +95,7 @@ class RunOptions:
 
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
-    """Take a recipe through its stages up to `options.until`. Returns the run, whose folder is
+    """Run the stages of a recipe up to `options.until`. Returns the run, whose folder is
     `<runs_dir>/<recipe>-<hash>`."""
     with chosen(options.device):
         return _run(recipe_file, options, screen)
@@ -128,7 +129,8 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     try:
         with _judged(folder):
             _require_machine(job, options)
-            # Importing torch and lm_eval takes longer than the proof or a small scoring.
+            # Share one server between the two stages. Importing torch and lm_eval takes longer than
+            # the proof or a small scoring.
             both = all(gpu.is_pending(job, stage, options.until) for stage in ("render", "score"))
             with server.up(job.run.root) if both else nullcontext():
                 execute(job, options.until, screen, facts)
@@ -139,8 +141,11 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 
 def _judged(folder: Path) -> AbstractContextManager[None]:
-    """Context manager around all work in a run folder. In a folder that existed, an error caused by
-    malformed files is one message. A new folder holds our own files alone: an error is our bug."""
+    """Context manager around all work in a run folder.
+
+    In a folder that existed before, an error caused by malformed files becomes one message. A new
+    folder has only files that this process wrote. An error there is a bug of kotune and is not
+    converted."""
     if not folder.exists():
         return nullcontext()
     return explain_malformed(folder, remedy="move the folder away and run again")
@@ -163,16 +168,17 @@ def _progress(job: Job) -> str:
 
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> None:
-    """Run the stages up to and including `until`. After a user's mistake, a new folder whose first
-    stage did not finish is removed. After any other error it stays, with what the error came
-    from."""
+    """Run the stages up to and including `until`.
+
+    If the user's input was wrong, a new folder is removed unless its first stage finished. After
+    any other error the folder is kept, because it has the files that caused the error."""
     root = job.run.root
     fresh = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
     try:
         with job.run.lock():
             drafts.clear(root)
-            # Of a run that was killed, or a stranger's.
+            # The caches may be those of a killed run, or of an untrusted folder.
             shutil.rmtree(job.run.path(CACHES), ignore_errors=True)
             if os.path.lexists(job.run.path(CACHES)):
                 raise StageError(
@@ -188,8 +194,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> N
 
 
 def _require_machine(job: Job, options: RunOptions) -> None:
-    """KotuneError if this machine cannot do the stages to come, or takes hours; before anything is
-    written or downloaded."""
+    """Raise KotuneError if this machine cannot run the remaining stages, or would take hours. Call
+    this before anything is written or downloaded."""
     require_engines()
     gpu.require(job, options.until)
     if job.device == "cpu" and not options.device:
@@ -197,7 +203,7 @@ def _require_machine(job: Job, options: RunOptions) -> None:
 
 
 def require_engines() -> None:
-    """RecipeError in the light install."""
+    """Raise RecipeError in the light installation, which has no Axolotl."""
     if not find_spec("axolotl"):
         raise RecipeError(
             f"this is the light install, which only checks, renders and plans; {INSTALL} brings"
@@ -221,15 +227,15 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> No
 
 
 class StageState(NamedTuple):
-    """A stage, and `done` or `to do`."""
+    """A stage and its state, which is `done` or `to do`."""
 
     stage: str
     state: str
 
 
 def plan(job: Job, until: str) -> list[StageState]:
-    """The state of each stage, without writing anything. After the first stage to do, all are to
-    do."""
+    """The state of each stage. Nothing is written. After the first stage that is to do, all stages
+    are to do."""
     states: list[StageState] = []
     for stage in STAGES[: STAGES.index(until) + 1]:
         pending = any(state.state == "to do" for state in states)
@@ -239,7 +245,7 @@ def plan(job: Job, until: str) -> list[StageState]:
 
 
 def _begin(job: Job, facts: dict[str, object]) -> None:
-    """Record the recipe, and facts about the machine and the code that run the next stage."""
+    """Record the recipe, and facts about the machine and the code that will run the next stage."""
     write_text(
         job.run.path(RECIPE),
         "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
@@ -267,10 +273,11 @@ def _prepare(job: Job, screen: Screen) -> None:
 
 
 def configure(job: Job, weights: bool = True) -> presets.Model:
-    """Fetch the model and write Axolotl's input into the run folder: axolotl.yml and our template.
+    """Fetch the model and write Axolotl's input into the run folder: axolotl.yml and kotune's chat
+    template.
 
-    If kotune has no template for the model, the tokenizer's own is written where the tokenizer is
-    loaded."""
+    If kotune has no template for the model, the tokenizer's own template is used. It is written
+    later, where the tokenizer is loaded."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
     _refuse_beyond_positions(job, generation.max_positions(model.base, revision))
@@ -284,15 +291,16 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 
 
 def _rendered(job: Job, revision: str | None) -> str:
-    """axolotl.yml, for the number of training rows if they are prepared."""
+    """The content of axolotl.yml. If the training rows are prepared, it is made for their
+    number."""
     manifest = job.run.path(MANIFEST)
     rows = read_model(manifest, Manifest).rows.train if manifest.exists() else None
     return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
 
 
 def _refuse_beyond_positions(job: Job, positions: float) -> None:
-    """RecipeError for a sequence_len beyond the model's positions, which the model would accept
-    silently."""
+    """Raise RecipeError if sequence_len is larger than the model's number of positions. The model
+    would not report that itself."""
     length = int(config.config(job.recipe, job.device)["sequence_len"])
     if length > positions:
         raise RecipeError(
@@ -320,15 +328,15 @@ def _train(job: Job, screen: Screen) -> None:
         presets.find(job.recipe.model, job.recipe.template).base,
         job.run.record().model_revision,
     )
-    hub.fetch(base, revision=revision)  # checked here too: a stranger's run.json may skip stages
+    hub.fetch(base, revision=revision)  # check again: an untrusted run.json may have skipped stages
     config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
     with closing(
         training.train(job.run.root, stages.inputs(job, "train"), job.launcher, lean.is_lean(job))
     ) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
-    # The last start is of this training: an earlier one may be of a training that was killed, in a
-    # folder that is a stranger's.
+    # The last start belongs to this training. An earlier one may belong to a killed training, or
+    # come from an untrusted folder.
     starts = (parsed(event.as_json(), Started) for event in events)
     started = [start for start in starts if start][-1]
     warnings, halvings = training.warnings(events), out_of_memory.halvings(job.run.root)
@@ -368,7 +376,8 @@ def _score(job: Job, screen: Screen) -> None:
 
 
 def _base(job: Job) -> dict[str, str | None]:
-    """How the base model was loaded for training. StageError if run.json lacks that."""
+    """How the base model was loaded for training. Raises StageError if run.json does not contain
+    it."""
     record = parsed(job.run.record().as_json(), TrainedRecord)
     if record is None:
         raise StageError(
@@ -388,9 +397,9 @@ def _report(job: Job, screen: Screen) -> None:
 
 
 def _revision() -> str | None:
-    """The git commit of this checkout, with `+changes` if it was edited; None outside git, and in
-    an installation."""
-    if not IS_CHECKOUT:  # a git repository around it is somebody else's
+    """The git commit of this checkout, with `+changes` if files were edited. None outside git, and
+    in an installation."""
+    if not IS_CHECKOUT:  # a git repository around an installation is not kotune's
         return None
     git = ["git", "-C", str(ROOT)]
     try:

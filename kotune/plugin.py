@@ -1,5 +1,5 @@
-"""The path under which every run folder's axolotl.yml imports our Axolotl plugin. It must not
-change."""
+"""Provides kotune's Axolotl plugin under a fixed import path. The path is in the axolotl.yml of
+every run folder, so it must not change."""
 
 from kotune.train.plugin import KotunePlugin
 

@@ -1,14 +1,16 @@
-"""The paths of the files that ship with kotune, in a checkout or in an installation. In an
-installation, `tasks/` and `recipes/` have other names, so they do not clash with other packages."""
+"""The paths of the files that ship with kotune, in a checkout or in an installation.
+
+In an installation, `tasks/` and `recipes/` have other names, so they do not clash with other
+packages."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-ROOT = PACKAGE.parent  # of a checkout, or the folder that kotune is installed in
+ROOT = PACKAGE.parent  # the checkout, or the folder in which kotune is installed
 IS_CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "tasks" / "card.py").is_file()
 TASKS = ROOT / "tasks" if IS_CHECKOUT else ROOT / "kotune_tasks"
 RECIPES = ROOT / "recipes" if IS_CHECKOUT else ROOT / "kotune_recipes"
-PROGRAM = "./cli.py" if IS_CHECKOUT else "kotune"  # as a person types it
+PROGRAM = "./cli.py" if IS_CHECKOUT else "kotune"  # as a user types it
 INSTALL = (
     "`make setup`" if IS_CHECKOUT else "`bash install.sh ENVIRONMENT/bin package` in a checkout"
 )
@@ -20,7 +22,7 @@ RECIPES_PAGE = "recipes/README.md" if IS_CHECKOUT else str(RECIPES / "README.md"
 
 
 def typed(recipe: Path) -> str:
-    """A recipe or study as a person types it: its path, or its name if it ships with an
-    installation."""
+    """A recipe or study as a user types it. That is its path, or its name if an installation ships
+    it."""
     is_named = not IS_CHECKOUT and recipe.parent in (RECIPES, RECIPES / "studies")
     return recipe.stem if is_named else str(recipe)

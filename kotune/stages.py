@@ -1,5 +1,5 @@
-"""Inputs and outputs of each stage. A stage is skipped if it finished before with the same inputs,
-so everything that can change its result is listed here."""
+"""The inputs and outputs of each stage. A stage is skipped if it finished before with the same
+inputs. So this module lists everything that can change a stage's result."""
 
 import hashlib
 from collections.abc import Callable
@@ -47,8 +47,8 @@ OUTPUTS = {
     "score": (SCORES, *(f"{SAMPLES}/{kind}" for kind in ("base", "tuned", "items"))),
     "report": (REPORT_PAGE, REPORT_MARKDOWN),
 }
-# Dicts that a recipe chooses from: only its choices count; nothing counts in a stage that names no
-# choice.
+# Dicts from which a recipe chooses. Only the chosen entries are inputs of a stage. In a stage
+# without a choice no entry is an input.
 METRICS_TABLE = "kodata.metrics.metrics.METRICS"
 NOTHING: KeptKeys = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
 
@@ -59,7 +59,7 @@ def inputs(job: Job, stage: str) -> Inputs:
 
 
 def is_done(job: Job, stage: str) -> bool:
-    """Whether a stage finished with the present inputs and its outputs still exist."""
+    """Whether a stage finished with the current inputs and its outputs still exist."""
     there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
     return (
         there
@@ -69,7 +69,8 @@ def is_done(job: Job, stage: str) -> bool:
 
 
 def _added(job: Job, stage: str) -> bool:
-    """Whether a tokenizer's file without a digest lies beside those that training wrote."""
+    """Whether a tokenizer file was added to those that training wrote. Such a file has no recorded
+    digest."""
     if stage != "train":
         return False
     finished = job.run.record().stages.get(stage)
@@ -78,9 +79,11 @@ def _added(job: Job, stage: str) -> bool:
 
 
 def answered(stage: str) -> tuple[str, ...]:
-    """The files of a stage whose digests its record keeps, so that an edited file is made again.
-    Samples have theirs in scores.json. Another adapter is scored again. A report may be written
-    again in another language."""
+    """The files of a stage whose digests are recorded. If one was edited, the stage runs again.
+
+    The digests of samples are in scores.json. The adapter is an input of the score stage, so a
+    changed one is scored again. A report has no digest, because it may be written again in another
+    language."""
     beside = (
         (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
         if stage == "train"
@@ -149,7 +152,7 @@ def _score_inputs(job: Job) -> Inputs:
         "tokenizer_files": {
             name: known for name in TOKENIZER_FILES if (known := _known_sha256(job, name))
         },
-        "data": _known_sha256(job, TRAIN),  # reference lines are made of it
+        "data": _known_sha256(job, TRAIN),  # baselines are made from it
         "test": _test_files(job),
         "tasks": _tasks(job),
         "code": code().digest("kotune.score.job.run", kept_keys=NOTHING),
@@ -164,7 +167,7 @@ def _score_inputs(job: Job) -> Inputs:
 
 
 def _report_inputs(job: Job) -> Inputs:
-    """The report depends on the run's files, and on phrases and page templates."""
+    """The inputs of the report: the run's files, the phrases and the page templates."""
     words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
     return {
         "scores": _known_sha256(job, SCORES),
@@ -187,8 +190,8 @@ def _known_sha256(job: Job, name: str) -> str | None:
 
 
 def _model_files(base: str) -> str:
-    """The digest of a local folder's weights and configuration, or a hub model's id (its commit is
-    in run.json)."""
+    """The digest of a local folder's weights and configuration. For a hub model, its id, because
+    run.json has the commit."""
     if not presets.is_folder(base):
         return base
     files = sorted(
@@ -200,12 +203,12 @@ def _model_files(base: str) -> str:
 
 
 def _test_files(job: Job) -> dict[str, str]:
-    """For each task the identity of its test data."""
+    """For each task, the fingerprint of its test data."""
     return {task: convert.fingerprint(place, "test") for task, place in job.scored().tasks.items()}
 
 
 def _tasks(job: Job) -> dict[str, str]:
-    """For each task the meaning of its file, its functions, its source and its metrics."""
+    """For each task, a digest of what its file, functions, source and metrics do."""
     return {task: meaning_of_task(task) for task in job.tasks}
 
 
@@ -218,13 +221,13 @@ def meaning_of_task(name: str) -> str:
 
 @cache
 def code() -> Code:
-    """Our own code by its meaning: after an edited prompt or metric the stage runs again, after an
-    edited comment it does not."""
+    """kotune's own code, for digests of what it does. After an edit of a prompt or a metric, a
+    stage runs again. After an edit of a comment, it does not."""
     return Code({"kodata": ROOT / "kodata", "kotune": PACKAGE, "kotune_tasks": TASKS})
 
 
 def versions(*packages: str) -> dict[str, str | None]:
-    """The installed version of each package, None if it is not installed."""
+    """The installed version of each package; None if it is not installed."""
     return {package: _version(package) for package in packages}
 
 

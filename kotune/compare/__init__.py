@@ -1,2 +1,2 @@
-"""Compares finished runs: items are paired, differences tested, seeds pooled, and claims decided.
-Wording and drawing are in other rooms."""
+"""Compares finished runs. It pairs their items, tests differences, pools seeds, and decides which
+claims are supported. Other packages write the sentences and draw the plots."""

@@ -1,5 +1,5 @@
-"""What changed between two models, item by item: items won and lost, confusions, and examples to
-read."""
+"""Lists the items whose answers changed between two models: items won and lost, confusion matrices,
+and example answers."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,22 +12,23 @@ from kotune.compare.matching import shared_items
 from kotune.runs.records import Answer, Answers, Item, Items
 from kotune_tasks.card import cards
 
-EXAMPLES = 3  # won, and as many lost
-LONGEST = 600  # characters of a question or an answer that are shown
+EXAMPLES = 3  # the number of won items that are shown, and of lost items
+LONGEST = 600  # the most characters of a question or an answer that are shown
 ELLIPSIS = " … "
 
 RIGHT = "acc"
 
 
 class AnswerPiece(NamedTuple):
-    """A part of an answer. `is_marked`: the other answer lacks it."""
+    """A part of an answer. `is_marked`: whether the part is missing from the other answer."""
 
     text: str
     is_marked: bool
 
 
 class Gain(NamedTuple):
-    """The metric that items are followed by, and how much better each item is with b."""
+    """The metric by which items count as won or lost. `by_item`: how much better each item is with
+    b than with a."""
 
     metric: str
     by_item: dict[str, float]
@@ -35,21 +36,22 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """One item, answered by two models. `a` and `b`: the answers in pieces."""
+    """One item with the answers of two models. `a` and `b`: the answers in pieces."""
 
     guid: str
-    outcome: str  # `won` by b, `lost`, or `other` if no metric is the item's own
+    outcome: str  # `won` or `lost` by b; `other` without a metric of single items
     question: str
     gold: str
     a: list[AnswerPiece]
     b: list[AnswerPiece]
-    right_a: bool | None  # None if answers are neither right nor wrong
+    right_a: bool | None  # None if an answer cannot be right or wrong
     right_b: bool | None
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often each right answer (a row) was answered with each choice (a column)."""
+    """A confusion matrix: how often each right answer (row) was answered with each choice
+    (column)."""
 
     task: str
     side: Side
@@ -59,8 +61,11 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Changes:
-    """A comparison's items that are better (won) or worse (lost) with b by `metric`, or, without a
-    metric of single items, answered otherwise (other)."""
+    """The changed items of a comparison.
+
+    - `won`, `lost`: the number of items that are better or worse with b by `metric`
+    - `other`: the number of items with another answer, if no metric has a value for single items
+    """
 
     comparison: Comparison
     metric: str
@@ -69,7 +74,7 @@ class Changes:
     lost: int
     other: int
     examples: list[Example]
-    confusions: list[Confusion]  # of a and b, before and after tuning
+    confusions: list[Confusion]  # those of a and b, if they are before and after tuning
 
     @property
     def is_tuning(self) -> bool:
@@ -77,9 +82,11 @@ class Changes:
 
 
 def changes(comparisons: Sequence[Comparison]) -> Iterator[Changes]:
-    """The changes of each primary comparison, by its metric, or by `acc` if that metric needs
-    several items. If `acc` does too, no item is won or lost, but answers may differ. Of several
-    seeds the first is shown."""
+    """The changes of each primary comparison.
+
+    They are counted by the comparison's metric, or by `acc` if that metric has no value for single
+    items. If `acc` has none either, no item is won or lost, but answers may still differ. If there
+    are several seeds, only the first one is used."""
     for comparison in map(of_first_seed, comparisons):
         if comparison.is_primary:
             both = paired_answers(comparison)
@@ -89,14 +96,14 @@ def changes(comparisons: Sequence[Comparison]) -> Iterator[Changes]:
 
 
 def of_first_seed(comparison: Comparison) -> Comparison:
-    """The comparison with the first run alone on each side."""
+    """The comparison with only the first run of each side."""
     return replace(
         comparison, a=replace(comparison.a, others=()), b=replace(comparison.b, others=())
     )
 
 
 class PairedAnswers(NamedTuple):
-    """What each run of a and each run of b answered to the same items, in the same order."""
+    """The answers of each run of a and of each run of b to the same items, in the same order."""
 
     a: list[Answers]
     b: list[Answers]
@@ -131,8 +138,8 @@ def _changes(comparison: Comparison, a: Answers, b: Answers, items: Items) -> Ch
 
 
 def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
-    """The gains by the comparison's own metric, or else by `acc`; without any if neither is a
-    number of each item."""
+    """The gains by the comparison's own metric, or else by `acc`. Without any gains if neither has
+    a number for each item."""
     lower_is_better = cards()[comparison.task].lower_is_better
     for metric in (comparison.metric, RIGHT):
         if gains := _gains(metric, lower_is_better, a, b):
@@ -143,7 +150,8 @@ def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
 def _gains(
     metric: str, lower_is_better: frozenset[str], a: Answers, b: Answers
 ) -> dict[str, float]:
-    """How much better each item is with b, for the items whose ingredient is a number."""
+    """How much better each item is with b. Items whose ingredient of the metric is not a number are
+    excluded."""
     sign = -1 if metric in lower_is_better else 1
     pairs = {key: (a[key].metrics.get(metric), b[key].metrics.get(metric)) for key in a}
     return {
@@ -154,13 +162,15 @@ def _gains(
 
 
 def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
-    """The items that changed most; among equals, items from all over the task."""
+    """The items with the largest changes. Among items with equal changes, prefer ones that are
+    spread over the task."""
     spread = keys[:: max(1, len(keys) // EXAMPLES)] + keys
     return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
 def _example(outcome: str, a: Answer, b: Answer, item: Item) -> Example:
-    # Comparing takes time by the square of the length.
+    # The texts are shortened first, because the time of comparing them grows with the square of the
+    # length.
     pieces = marked(*(shortened(_text(answer.prediction, item)) for answer in (a, b)))
     question, gold = shortened(item.question), _text(a.gold, item)
     return Example(a.guid, outcome, question, gold, *pieces, _is_right(a), _is_right(b))
@@ -172,18 +182,19 @@ def _is_right(answer: Answer) -> bool | None:
 
 
 def _text(answer: int | str | None, item: Item) -> str:
-    """An answer as a person reads it: a choice by its words."""
+    """An answer as text. The index of a choice is replaced by the choice's text."""
     return str(item.choices[answer] if item.choices and isinstance(answer, int) else answer).strip()
 
 
 def shortened(text: str) -> str:
-    """The text, or its beginning and end, LONGEST characters together."""
+    """The text itself, or its beginning and its end if it is longer than LONGEST characters."""
     half = LONGEST // 2
     return text if len(text) <= LONGEST else text[:half].rstrip() + ELLIPSIS + text[-half:].lstrip()
 
 
 def marked(a: str, b: str) -> tuple[list[AnswerPiece], list[AnswerPiece]]:
-    """Both texts in pieces, each marked if the other text lacks it; compared word by word."""
+    """Split both texts into pieces by comparing them word by word. A piece is marked if the other
+    text lacks it."""
     words_a, words_b = a.split(" "), b.split(" ")
     pieces_a: list[AnswerPiece] = []
     pieces_b: list[AnswerPiece] = []
@@ -197,7 +208,7 @@ def marked(a: str, b: str) -> tuple[list[AnswerPiece], list[AnswerPiece]]:
 
 
 def _confusions(comparison: Comparison, items: Items, a: Answers, b: Answers) -> list[Confusion]:
-    """Of a and b, if all items have the same choices; else none."""
+    """The confusion matrices of a and b. Empty unless all items have the same choices."""
     choices = {tuple(items[key].choices or ()) for key in a}
     if len(choices) != 1 or choices == {()}:
         return []

@@ -1,8 +1,11 @@
-"""Comparisons by kinds of items: text source, length of the question, annotators' agreement.
+"""Breaks a comparison down by kind of item: text source, question length, and agreement of
+annotators.
 
-Difference and interval are those of paired.compare over the items of a kind alone. Whole clusters
-of the task are resampled, so that the number of a kind's items varies too. Nothing is adjusted for
-the number of kinds. Several seeds are averaged, and their interval is over items alone."""
+The difference and its interval are computed as in paired.compare, but over the items with one value
+only. Whole clusters of the task are resampled. So the number of items with that value varies
+between resamples. The intervals are not adjusted for the number of values. If there are several
+seeds, their answers are averaged, and the interval includes the variation of items but not of
+seeds."""
 
 import math
 from bisect import bisect_left
@@ -17,12 +20,13 @@ from kotune.compare.answers import RIGHT, PairedAnswers, paired_answers
 from kotune.compare.comparison import Comparison, JsonRow, finite
 from kotune.runs.records import Answers
 
-MOST = 12  # values of a kind that are shown: the commonest ones
+MOST = 12  # only so many values of a kind are shown, the commonest ones
 
 
 class Slice(NamedTuple):
-    """The share of right answers among some items. Without an interval if they lie in fewer than
-    two clusters."""
+    """The share of right answers among the items that have one value.
+
+    The interval is NaN if the items lie in fewer than two clusters."""
 
     value_a: float
     value_b: float
@@ -34,16 +38,19 @@ class Slice(NamedTuple):
 
 
 class RightShares(NamedTuple):
-    """An item's share of right answers of a and of b, over their seeds."""
+    """One item's share of right answers over the seeds of a, and over the seeds of b."""
 
     a: float
     b: float
 
 
 class Breakdown(NamedTuple):
-    """A comparison on the items that have one value of a kind. `metric`: decides which items are
-    right; `value`: of a length the fewest and the most characters, as in `34-71`, of agreement the
-    number of annotators."""
+    """A comparison over the items that have one value of a kind.
+
+    - `metric`: the metric that decides which items are right
+    - `value`: for the kind `length`, the shortest and the longest length in characters, for example
+      `34-71`; for `agreement`, the number of annotators
+    """
 
     comparison: Comparison
     metric: str
@@ -67,8 +74,8 @@ class Breakdown(NamedTuple):
 
 
 def breakdowns(comparisons: Sequence[Comparison]) -> Iterator[Breakdown]:
-    """The breakdowns of each primary comparison whose items are right or wrong, without kinds of
-    which all items have the same value."""
+    """The breakdowns of each primary comparison whose items are either right or wrong. A kind is
+    skipped if all items have the same value."""
     for comparison in comparisons:
         if comparison.is_primary:
             both = paired_answers(comparison)
@@ -81,12 +88,12 @@ def breakdowns(comparisons: Sequence[Comparison]) -> Iterator[Breakdown]:
 
 
 def _judges(metric: str, *sides: Answers) -> bool:
-    """Whether each item is right or wrong by this metric."""
+    """Whether the metric is 0 or 1 for every item."""
     return all(answer.metrics.get(metric) in (0, 1) for side in sides for answer in side.values())
 
 
 def _right(metric: str, key: str, seeds: list[Answers]) -> float:
-    """The share of seeds that are right on an item."""
+    """The share of seeds whose answer to an item is right."""
     return sum(float(answers[key].metrics[metric]) for answers in seeds) / len(seeds)
 
 
@@ -109,21 +116,22 @@ def _broken_down(comparison: Comparison, metric: str, both: PairedAnswers) -> It
 
 
 def _named(values: Sequence[int | str | None]) -> list[str | None]:
-    """The name of each value; None if there is no value, or it is not among the MOST commonest."""
+    """The name of each value. None for a missing value, and for a value that is not among the MOST
+    commonest."""
     names = [None if value is None else str(value) for value in values]
     commonest = {name for name, _ in Counter(filter(None, names)).most_common(MOST)}
     return [name if name in commonest else None for name in names]
 
 
 def _in_order(name: str) -> tuple[float, str]:
-    """Numbers by their size, words by the alphabet."""
+    """A sort key: numbers by size first, then words in alphabetical order."""
     first = name.partition("-")[0]
     return (float(first) if first.isdecimal() else math.inf, name)
 
 
 def lengths(characters: Sequence[int]) -> list[str | None]:
-    """For each item the shortest and the longest length of its third, as in `34-71`. Equal lengths
-    stay together."""
+    """Split the items into thirds by length. For each item, return the shortest and the longest
+    length in its third, for example `34-71`. Items of equal length are in the same third."""
     if len(characters) < 2:
         return [None] * len(characters)
     cuts = quantiles(characters, n=3, method="inclusive")
@@ -141,11 +149,11 @@ def parts(
     values: Sequence[str | None],
     names: Sequence[str],
 ) -> list[Slice]:
-    """A slice for each of `names`. `values`: the name of each item, or None."""
+    """One slice for each of `names`. `values`: the name that each item belongs to, or None."""
     offset = {name: 3 * i for i, name in enumerate(names)}
 
     def vector(items: Sequence[Any]) -> list[float]:
-        sums = [0.0] * 3 * len(names)  # right with a, right with b, items: for each name
+        sums = [0.0] * 3 * len(names)  # for each name: right answers of a, of b, items
         for (a, b), value in items:
             if value in offset:
                 for step, amount in enumerate((a, b, 1)):
@@ -165,7 +173,8 @@ def parts(
 
 
 def _differences(sums: Any) -> Any:
-    """The difference for each name, (..., names); NaN if none of its items is drawn."""
+    """The difference for each name, with the shape (..., names). NaN if a resample has no item of
+    the name."""
     import numpy as np
 
     won, n = sums[..., 1::3] - sums[..., 0::3], sums[..., 2::3]

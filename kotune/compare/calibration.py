@@ -20,14 +20,16 @@ class Bin(NamedTuple):
 
 
 class Sureness(NamedTuple):
-    """An item's ingredient of `ece`: how sure the model was, and 1 if it was right, else 0."""
+    """An item's ingredient of the metric `ece`. `confidence`: the model's confidence in its answer.
+    `right`: 1 if the answer is right, else 0."""
 
     confidence: float
     right: float
 
 
 class Calibration(NamedTuple):
-    """One task of one run, before and after tuning, with the expected calibration error of each."""
+    """The calibration of one task of one run, before and after tuning. `error_base` and
+    `error_tuned` are expected calibration errors."""
 
     run: Finished
     task: str
@@ -38,7 +40,7 @@ class Calibration(NamedTuple):
 
 
 def calibrations(runs: Sequence[Finished]) -> Iterator[Calibration]:
-    """Every task of every run whose samples have the model's confidence."""
+    """The calibration of every task whose samples contain the model's confidence, for every run."""
     for run in runs:
         for task, entry in run.scores.items():
             if ECE in entry.base:
@@ -47,13 +49,13 @@ def calibrations(runs: Sequence[Finished]) -> Iterator[Calibration]:
 
 
 def _ingredients(run: Finished, task: str, variant: str) -> list[Sureness]:
-    """What each item gives to the calibration error."""
+    """The ingredients of the calibration error, one for each item that has one."""
     answers = run.samples(task, variant).values()
     return [Sureness(*answer.metrics[ECE]) for answer in answers if ECE in answer.metrics]
 
 
 def bins(items: Sequence[Sureness]) -> list[Bin]:
-    """Bins of equal width, without those that have no item."""
+    """Sort the items into bins of equal width. Empty bins are omitted."""
     filled: dict[int, list[Sureness]] = {}
     for item in items:
         filled.setdefault(min(int(item.confidence * BINS), BINS - 1), []).append(item)

@@ -1,9 +1,9 @@
-"""Compares runs on the same items: base with tuned within a run, and the tuned models of two runs.
-Runs of one recipe with several seeds count as one model (kotune.compare.seeds).
+"""Compares runs on the same items. Within a run, the base model is compared with the tuned model.
+Between two runs, the tuned models are compared.
 
-All other runs are compared with the first one. Differences in how two runs were made are listed,
-and items whose questions or right answers differ are not compared. Everything is read from the run
-folders."""
+Runs of one recipe with several seeds count as one model (kotune.compare.seeds). Every other run is
+compared with the first run. Differences in how two runs were made are listed. Items whose questions
+or right answers differ are not compared. Everything is read from the run folders."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ from kotune.runs.finished import Finished
 from kotune.runs.records import Answer, Answers
 from kotune_tasks.card import cards
 
-# Facts of run.json that should be the same in both runs; versions and data are compared too.
+# Facts of run.json that should be equal in both runs. Versions and data are compared separately.
 SAME = (
     "seed",
     "limit",
@@ -33,8 +33,8 @@ SAME = (
     "python",
     "machine",
 )
-# Keys of an Axolotl config about the model itself, or where this machine keeps it: two models
-# differ in these by nature.
+# Keys of an Axolotl config that always differ between two models. They describe the model itself or
+# where this machine stores it.
 OWN = (
     "base_model",
     "revision_of_model",
@@ -45,13 +45,14 @@ OWN = (
 )
 
 
-JsonRow = dict[str, object]  # as --json prints it
+JsonRow = dict[str, object]  # one row of the output of --json
 
 
 @dataclass(frozen=True)
 class Side:
-    """What answers a run's items: its `base` or `tuned` model, or one of its baselines. `others`:
-    the runs of the same recipe with other seeds."""
+    """One side of a comparison: the `base` or `tuned` model of a run, or one of its baselines.
+
+    `others`: the runs of the same recipe with other seeds."""
 
     run: Finished
     variant: str
@@ -66,14 +67,18 @@ class Side:
         return f"{' + '.join(run.name for run in self.runs)} {self.variant}"
 
     def samples(self, task: str) -> list[Answers]:
-        """The answers of each run."""
+        """The answers to a task, for each run."""
         return [run.samples(task, self.variant) for run in self.runs]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of one task, b against a. `p_holm`: adjusted over the primary metrics of all
-    comparisons made together; None for the other metrics. `values`: of each seed of a and of b."""
+    """A comparison of b with a by one metric of one task.
+
+    - `p_holm`: the p-value after Holm's adjustment over the primary metrics of all comparisons made
+      together; None for other metrics
+    - `values`: the value of each seed of a, and of each seed of b
+    """
 
     task: str
     metric: str
@@ -85,12 +90,13 @@ class Comparison:
 
     @property
     def is_primary(self) -> bool:
-        """Whether the metric is its task's primary one, whose p is adjusted."""
+        """Whether the metric is the primary metric of its task. Only primary metrics have an
+        adjusted p-value."""
         return self.p_holm is not None
 
     @property
     def is_tuning(self) -> bool:
-        """Whether base and tuned model of one run are compared."""
+        """Whether the base and the tuned model of one run are compared."""
         return self.a.run is self.b.run
 
     @property
@@ -99,7 +105,8 @@ class Comparison:
 
     @property
     def is_share(self) -> bool:
-        """Whether the task's primary metric is a share, whose differences are shown in points."""
+        """Whether the task's primary metric is a share. Differences of shares are shown in
+        percentage points."""
         return cards()[self.task].is_share
 
     def row(self) -> JsonRow:
@@ -123,8 +130,11 @@ def _values_of_seeds(side: Side, values: seeds.Values) -> list[JsonRow]:
 
 
 def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
-    """Base against tuned of each run, then every other run's tuned model against the first one's.
-    Runs that differ by their seeds alone count as one. KotuneError if two runs share no item."""
+    """Compare base with tuned within each run, then each later run's tuned model with the first
+    run's.
+
+    Runs that differ only in their seeds count as one. Raises KotuneError if two runs have no item
+    in common."""
     bases, tuned = (
         [Side(group[0], kind, group[1:]) for group in seeds.groups(runs)]
         for kind in ("base", "tuned")
@@ -134,9 +144,10 @@ def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
 
 
 def against(runs: Sequence[Finished]) -> list[Comparison]:
-    """Each run's tuned model against its own baselines, by the tasks' primary metrics. Seeds of one
-    recipe count as one. Holm's adjustment is over these alone: they answer another question than
-    which model is better."""
+    """Compare each run's tuned model with its own baselines, by the primary metric of each task.
+
+    Seeds of one recipe count as one model. Holm's adjustment covers only these comparisons, because
+    they answer another question than which model is better."""
     made: list[Comparison] = []
     for run, *others in seeds.groups(runs):
         for task, entry in run.scores.items():
@@ -148,7 +159,7 @@ def against(runs: Sequence[Finished]) -> list[Comparison]:
 
 
 class Difference(NamedTuple):
-    """Something that is not the same in two runs: its name, and its value in each."""
+    """A property that differs between two runs: its name, and its value in each run."""
 
     what: str
     a: object
@@ -156,7 +167,7 @@ class Difference(NamedTuple):
 
 
 def differences(a: Finished, b: Finished) -> list[Difference]:
-    """What is not the same in two runs, apart from their models."""
+    """The properties that differ between two runs, except those of the models themselves."""
     shared = sorted(a.scores.keys() & b.scores.keys())
     rows = [*_of_records(a, b), *_of_configs(a, b), Difference("training data", _data(a), _data(b))]
     rows += [
@@ -180,7 +191,7 @@ def differences(a: Finished, b: Finished) -> list[Difference]:
 
 
 def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
-    """Facts of run.json and versions, whether they differ or not."""
+    """The facts of run.json and the versions of two runs. Equal ones are included."""
     facts = [run.record.as_json() for run in (a, b)]
     for name in SAME:
         yield Difference(name, *(fact.get(name) for fact in facts))
@@ -189,8 +200,8 @@ def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
 
 
 def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
-    """Keys of Axolotl's configuration, and of one base model its commit and chat template, whether
-    they differ or not."""
+    """The keys of two runs' Axolotl configurations. Equal ones are included. If the base models are
+    the same, their commit and chat template are added."""
     for key in sorted({*a.config, *b.config} - set(OWN)):
         yield Difference(f"axolotl.{key}", a.config.get(key), b.config.get(key))
     if a.config.get("base_model") == b.config.get("base_model"):
@@ -199,9 +210,10 @@ def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
 
 
 def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]:
-    """The sizes of the batches in which both tuned models wrote their answers. Empty if they change
-    no answer (in float32), and for different base models: they differ in it by nature, as more or
-    fewer of their answers fit into the same memory."""
+    """The batch sizes with which each tuned model generated its answers.
+
+    Empty in float32, because there they do not change an answer. Empty for different base models
+    too: their batch sizes always differ, because more or fewer answers fit into the same memory."""
     in_float32 = all(run.record.compute_dtype == "float32" for run in (a, b))
     if in_float32 or a.config.get("base_model") != b.config.get("base_model"):
         return [], []
@@ -217,7 +229,8 @@ def finite(row: JsonRow) -> JsonRow:
 
 
 def _pair(a: Side, b: Side) -> Iterator[Comparison]:
-    """Every metric of every task that both were scored on, over the items that both have."""
+    """Compare two sides by every metric of every task that both were scored on, over their common
+    items. Raises KotuneError if they have none."""
     shared = [
         task for task in a.run.scores if all(task in run.scores for run in (*a.runs, *b.runs))
     ]
@@ -226,7 +239,7 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         for comparison in _of_task(task, a, b, _compared_metrics(task, a.run)):
             compared = True
             yield comparison
-    # A run alone may have nothing to score.
+    # The base and the tuned model of one run may have no scored task. That is not an error.
     if not compared and (a.run.scores or a.run is not b.run):
         raise KotuneError(
             f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task"
@@ -234,9 +247,11 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
 
 
 def _compared_metrics(task: str, run: Finished) -> list[str]:
-    """The metrics of a task that two variants are compared by. Not metrics of a baseline that the
-    task scores itself, which are the same before and after tuning; nor signals of naturalness, of
-    which nobody has shown that more or less is better."""
+    """The metrics of a task by which two variants are compared.
+
+    Metrics of the task's own baselines are excluded, because they are the same before and after
+    tuning. Signals of naturalness are excluded, because it is unproven whether higher or lower is
+    better."""
     prefixes = tuple(cards()[task].lines.values())
     return [
         name
@@ -246,8 +261,8 @@ def _compared_metrics(task: str, run: Finished) -> list[str]:
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:
-    """These metrics of a task over the items that all runs of both sides share; none if they share
-    no item."""
+    """Compare two sides by these metrics of a task, over the items that all runs of both sides
+    share. Yields nothing if they share no item."""
     sides = [*a.samples(task), *b.samples(task)]
     items = shared_items(sides)
     common = [[side[key] for key in items] for side in sides]
@@ -257,8 +272,8 @@ def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Co
 
 
 def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
-    """How many items of a task only one of two runs was asked, with the same question and right
-    answer."""
+    """The number of items of a task that only one of the two runs has. An item is the same if its
+    question and its right answer are the same."""
     common = len(shared_items([a, b]))
     if len(a) > common or len(b) > common:
         what = f"{task} items that the other was not asked"
@@ -266,8 +281,8 @@ def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
 
 
 def _metric(name: str, samples: list[list[Answer]], of_a: int) -> seeds.OfSeeds | None:
-    """One metric over the same items of several runs, the first `of_a` of them a's. None if no item
-    has the metric in all runs."""
+    """Compare one metric over the same items of several runs. The first `of_a` runs belong to a,
+    the others to b. None if no item has the metric in all runs."""
     ingredients = [[sample.metrics.get(name) for sample in side] for side in samples]
     complete = [i for i, items in enumerate(zip(*ingredients, strict=True)) if None not in items]
     if not complete:
@@ -281,7 +296,8 @@ def _metric(name: str, samples: list[list[Answer]], of_a: int) -> seeds.OfSeeds 
 
 
 def _adjusted(made: list[Comparison]) -> list[Comparison]:
-    """Holm's adjustment over the primary metric of each task in each comparison."""
+    """The comparisons with Holm's adjusted p-values. The adjustment covers the primary metric of
+    each task in each comparison."""
     primary = [
         number
         for number, comparison in enumerate(made)
@@ -295,12 +311,13 @@ def _adjusted(made: list[Comparison]) -> list[Comparison]:
 
 
 def _template(run: Finished) -> object:
-    """The digest of the chat template that was trained with."""
+    """The digest of the chat template that was used in training."""
     return run.record.train.inputs.get("chat_template.jinja")
 
 
 def _data(run: Finished) -> list[JsonRow]:
-    """What went into training: sources, forms, weights, rows kept, and files by digest."""
+    """The data that the model was trained on: sources, forms, weights, rows kept, and digests of
+    files."""
     return [
         {
             "source": entry.source,

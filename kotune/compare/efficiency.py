@@ -1,5 +1,5 @@
-"""What a run cost: seconds, speed, memory, parameters, tokens and money, from its own records and a
-given price."""
+"""Calculates what a run cost: seconds, speed, memory, parameters, tokens and money. It uses the
+run's own records and a price that the user gives."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,17 @@ LOSSES: tuple[Kind, ...] = ("loss", "eval_loss")
 
 
 class Price(NamedTuple):
-    """What an hour of the machine costs in won, and what a dollar costs in won. Nothing is shown in
-    dollars without the latter: a rate that is written down here would be wrong tomorrow."""
+    """The price of an hour of the machine in won, and the exchange rate of a dollar in won.
+
+    Without a rate nothing is shown in dollars. A built-in rate would soon be outdated."""
 
     won_per_hour: float
     won_per_dollar: float | None = None
 
     @classmethod
     def of(cls, won_per_hour: float | None, won_per_dollar: float | None) -> "Price | None":
-        """None where there is no price; RecipeError for one that is no price."""
+        """The price; None if no price is given. Raises RecipeError for a number that is not above
+        0."""
         for name, value in (("--price", won_per_hour), ("--won-per-dollar", won_per_dollar)):
             if value is not None and not 0 < value < math.inf:
                 raise RecipeError(f"{name} {value}: give a number of won above 0")
@@ -36,7 +38,8 @@ class Price(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What some seconds of the machine cost, and the price. No dollars without a rate."""
+    """The cost of some seconds of the machine, with the price that was used. `dollars` is None
+    without an exchange rate."""
 
     won_per_hour: float
     won_per_dollar: float | None
@@ -45,7 +48,7 @@ class Cost(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A logged loss, with the tokens and the seconds of training before it."""
+    """A logged loss, with the number of tokens and of seconds of training before it."""
 
     step: int
     tokens: int
@@ -61,12 +64,15 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class Efficiency:
-    """What one run cost. Speeds are over the logging intervals, without start-up and saving.
+    """The cost of one run.
 
-    `cost`: of the seconds of all stages, None without a price. `points_per_...`: what each task's
-    primary metric gained by tuning, in points, per minute of the training stage, per won that these
-    minutes cost, and per thousand examples of training, repetitions included. `base_from`: the runs
-    from which the base model's answers were copied."""
+    - Speeds cover only the logging intervals, without start-up and saving.
+    - `cost`: the cost of all stages; None without a price
+    - `points_per_...`: the gain of each task's primary metric by tuning, in points. It is given per
+      minute of the training stage, per won that these minutes cost, and per thousand training
+      examples. Repeated examples are counted each time.
+    - `base_from`: the runs from which the base model's answers were copied
+    """
 
     run: str
     seconds: dict[str, float]
@@ -87,7 +93,7 @@ class Efficiency:
     base_from: list[str]
 
     def row(self) -> JsonRow:
-        """The facts as --json prints them."""
+        """The row that --json prints."""
         row: JsonRow = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             **row,
@@ -99,7 +105,8 @@ class Efficiency:
 def efficiency(
     run: Finished, comparisons: Sequence[Comparison], price: Price | None = None
 ) -> Efficiency:
-    """What a run cost. `comparisons`: those of all runs, for what tuning gained."""
+    """The cost of a run. `comparisons`: the comparisons of all runs, from which the gain by tuning
+    is read."""
     seconds = {name: stage.seconds for name, stage in run.record.stages.items()}
     logs = run.logs
     spent = clock(logs)[-1] if logs else 0.0
@@ -132,7 +139,7 @@ def efficiency(
 
 
 def losses(logs: Sequence[Event]) -> list[Loss]:
-    """The losses of training and of validation that are finite numbers."""
+    """The training and validation losses that are finite numbers."""
     return [
         Loss(event.step, event.tokens, round(seconds, 2), kind, value)
         for event, seconds in zip(logs, clock(logs), strict=True)
@@ -142,8 +149,8 @@ def losses(logs: Sequence[Event]) -> list[Loss]:
 
 
 def clock(logs: Sequence[Event]) -> list[float]:
-    """Seconds of training before each event: a logging interval's tokens by its speed, evaluations
-    included."""
+    """The seconds of training before each event, evaluations included. The seconds of a logging
+    interval are its tokens divided by its speed."""
     spent, counted, seconds = 0.0, 0, []
     for event in logs:
         if event.tokens_per_second:
@@ -154,8 +161,8 @@ def clock(logs: Sequence[Event]) -> list[float]:
 
 
 def padding(logs: Sequence[Event]) -> float | None:
-    """Tokens that training computed per token that was not padding; None for a run that did not
-    count them."""
+    """The number of computed tokens per token that is not padding. None if the run did not count
+    them."""
     computed, counted, real = 0.0, 0, 0
     for event in logs:
         if event.padding:
@@ -166,13 +173,14 @@ def padding(logs: Sequence[Event]) -> float | None:
 
 
 def _tokens_per_character(run: Finished) -> float | None:
-    """Of the messages' contents (lengths.of_contents); None for a run that did not count them."""
+    """Tokens per character of the messages' contents (lengths.of_contents). None if the run did not
+    count them."""
     content = run.parity.content
     return round(content.tokens / content.characters, 4) if content.characters else None
 
 
 def cost(seconds: float, price: Price | None) -> Cost | None:
-    """What so many seconds of the machine cost; None without a price."""
+    """The cost of this many seconds of the machine; None without a price."""
     if price is None:
         return None
     won, rate = _won(seconds, price), price.won_per_dollar
@@ -193,7 +201,8 @@ def _is_tuning_of(comparison: Comparison, run: Finished) -> bool:
 
 
 def _points(comparison: Comparison, run: Finished) -> float:
-    """What this run gained: one of several seeds, or the only one."""
+    """The points that this run gained by tuning. A comparison of several seeds has one value for
+    each run."""
     seed = comparison.b.runs.index(run)
     return (
         (-1 if comparison.is_lower_better else 1)
@@ -203,7 +212,7 @@ def _points(comparison: Comparison, run: Finished) -> float:
 
 
 def _per(gained: dict[str, float], units: float) -> dict[str, float | None]:
-    """Points by units of what was spent, to four digits; None if nothing was spent."""
+    """The points gained per unit spent, with four significant digits. None if nothing was spent."""
     return {
         task: float(f"{points / units:.4g}") if units else None for task, points in gained.items()
     }

@@ -1,4 +1,4 @@
-"""Which items several runs have in common: the one rule for all that is paired."""
+"""Finds the items that several runs have in common. All paired comparisons use this rule."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from kotune.runs.records import Answers
 
 
 def shared_items(answers: Sequence[Answers]) -> list[str]:
-    """The documents' hashes of the items that are in all of `answers` with the same question and
-    the same right answer, in the order of the first."""
+    """The document hashes of the items that occur in every element of `answers`, in the order of
+    the first one. The question and the right answer must be the same everywhere."""
     first, *others = answers
     return [
         key

@@ -1,16 +1,17 @@
 """Compares two models on the same items: difference, p-value, confidence interval, and minimum
-detectable difference. Items of a cluster are resampled together.
+detectable difference. The items of a cluster are resampled together.
 
-Every metric is a function of sums over clusters (kodata.metrics.resampling), so one matrix product
+Every metric is a function of sums over clusters (kodata.metrics.resampling). So one matrix product
 gives thousands of resamples.
+
 - p_value: a sign-flip (permutation) test over clusters. Under the null hypothesis, the two models'
-  answers are exchangeable within a cluster. Two-sided, (1 + as extreme) / (1 + RESAMPLES): Phipson
-  and Smyth 2010, doi:10.2202/1544-6115.1585.
-- ci: 2.5th and 97.5th percentile over bootstrap resamples of whole clusters, unadjusted for other
-  comparisons; for a biased metric see interval(). None if over 5% of the resamples leave the metric
-  undefined.
-- p_mcnemar: McNemar's exact test, for items that are right or wrong; it assumes independent items.
-- detectable: the smallest difference that such a test finds in 80% of cases: (z(.975) + z(.8))
+  answers are exchangeable within a cluster. The test is two-sided. The p-value is (1 + resamples
+  that are as extreme) / (1 + RESAMPLES): Phipson and Smyth 2010, doi:10.2202/1544-6115.1585.
+- ci: the 2.5th and 97.5th percentiles over bootstrap resamples of whole clusters. It is not
+  adjusted for other comparisons. interval() describes it for a biased metric. It is NaN if the
+  metric is undefined in over 5% of the resamples.
+- p_mcnemar: McNemar's exact test, for items that are right or wrong. It assumes independent items.
+- detectable: the smallest difference that a test finds in 80% of cases. It is (z(.975) + z(.8))
   bootstrap standard errors. NaN if every resample gives the same difference.
 """
 
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from kodata.metrics.resampling import Array
 
 RESAMPLES = 10_000
-EQUAL = 1e-12  # a smaller difference is one of rounding
+EQUAL = 1e-12  # smaller differences are rounding errors
 POWER_Z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
-UNSEEN = 1 / (math.sqrt(2) - 1) - 1  # interval()
+UNSEEN = 1 / (math.sqrt(2) - 1) - 1  # explained in interval()
 
 
 class Paired(NamedTuple):
-    """b against a. Values and differences have the metric's own unit. p_mcnemar is None unless all
-    items are 0 or 1."""
+    """The result of comparing b with a. Values and differences are in the metric's own unit.
+    `p_mcnemar` is None unless every item is 0 or 1."""
 
     value_a: float
     value_b: float
@@ -50,8 +51,10 @@ class Paired(NamedTuple):
 def compare(
     metric: Metric, a: Sequence[Any], b: Sequence[Any], clusters: Sequence[Hashable]
 ) -> Paired:
-    """The metric of b minus that of a. `a`, `b`: each item's ingredient; `clusters`: each item's
-    cluster. NaN if the metric is undefined; no interval for fewer than two clusters."""
+    """Compare b with a. The difference is the metric of b minus that of a.
+
+    `a`, `b`: the ingredient of each item. `clusters`: the cluster of each item. Numbers are NaN if
+    the metric is undefined. The interval is NaN for fewer than two clusters."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (a, b)]
@@ -76,7 +79,7 @@ def compare(
 
 
 def percentiles(spread: "Array") -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of resamples; NaN if too many of them are NaN."""
+    """The 2.5th and 97.5th percentiles of the resamples; NaN if too many resamples are NaN."""
     import numpy as np
 
     if not is_known(spread):
@@ -86,20 +89,25 @@ def percentiles(spread: "Array") -> tuple[float, float]:
 
 
 def interval(values: tuple[float, float], resamples: Sequence["Array"]) -> tuple[float, float]:
-    """The 95% interval of the difference of a biased metric. `values`, `resamples`: of a and b.
+    """The 95% confidence interval of the difference of a biased metric. `values` and `resamples`
+    are those of a and of b.
 
-    Noise makes such a value too large, and resampling adds noise once more, so that percentiles are
-    off. The basic interval (Davison and Hinkley 1997, section 5.2) subtracts what resampling added.
-    That is right for bins with a gap. A bin without one has a bias of E|N(0, s²)|, of which
-    resampling, E|N(0, 2s²)|, shows only sqrt(2) - 1. So each end is moved outwards by the bias that
-    the model behind it would have in addition if none of its bins had a gap."""
+    Noise makes the value of such a metric too large. Resampling adds noise once more, so
+    percentiles would be biased. The basic interval (Davison and Hinkley 1997, section 5.2)
+    subtracts the bias that resampling added.
+
+    That is right for calibration bins in which confidence and accuracy differ (a gap). In a bin
+    without a gap the bias is E|N(0, s²)|. Resampling, with E|N(0, 2s²)|, shows only sqrt(2) - 1 of
+    it. So each end of the interval is moved outwards by the remaining bias. It is calculated as if
+    no bin of the model had a gap."""
     low, high = percentiles(resamples[1] - resamples[0])
     twice, (bias_a, bias_b) = 2 * (values[1] - values[0]), biases(values, resamples)
     return twice - high - UNSEEN * bias_b, twice - low + UNSEEN * bias_a
 
 
 def biases(values: Sequence[float], resamples: Sequence["Array"]) -> list[float]:
-    """By how much the mean of the resamples lies above each value; 0 if it does not."""
+    """For each value, how far the mean of its resamples lies above it; 0 if it does not lie
+    above."""
     import numpy as np
 
     return [
@@ -109,15 +117,16 @@ def biases(values: Sequence[float], resamples: Sequence["Array"]) -> list[float]
 
 
 def moves(spread: "Array") -> bool:
-    """Whether resamples differ by more than rounding, and few enough of them are undefined."""
+    """Whether the resamples differ by more than rounding errors, and not too many of them are
+    undefined."""
     import numpy as np
 
     return bool(is_known(spread) and np.nanmax(spread) - np.nanmin(spread) > EQUAL)
 
 
 def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES) -> float:
-    """The two-sided p-value over random exchanges of the two models' rows; a, b: (clusters, k). NaN
-    if undefined."""
+    """The two-sided p-value over random exchanges of the two models' rows. `a` and `b` have the
+    shape (clusters, k). NaN if the difference is undefined."""
     sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
     observed = float(metric.finish(sum_b) - metric.finish(sum_a))
     if not math.isfinite(observed):
@@ -125,20 +134,21 @@ def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES
     units = pooled(b - a)
     moved = weighted(partial(_exchanges, len(units), resamples), units)
     differences = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-    # Equal ones may differ in the last bit; NaN tells nothing.
+    # Equal differences may differ in the last bit. NaN counts as extreme, because it is no
+    # evidence.
     extreme = int((~(abs(differences) < abs(observed) - EQUAL)).sum())
     return (1 + extreme) / (1 + resamples)
 
 
 @lru_cache(maxsize=2)  # shared by the metrics of a task, in both precisions
 def _exchanges(length: int, resamples: int, is_single: bool) -> "Array":
-    """1 where a row is exchanged, else 0: (resamples, length)."""
+    """An array of shape (resamples, length): 1 if a row is exchanged, else 0."""
     import numpy as np
 
     return np.asarray(_sides(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
-@lru_cache(maxsize=12)  # as kodata.metrics.resampling keeps its draws
+@lru_cache(maxsize=12)  # the same size as the cache of draws in kodata.metrics.resampling
 def _sides(length: int, resamples: int) -> Any:
     import numpy as np
 
@@ -146,9 +156,9 @@ def _sides(length: int, resamples: int) -> Any:
 
 
 def mcnemar(a: Sequence[Any], b: Sequence[Any]) -> float | None:
-    """McNemar's exact p-value, from the items that only one of the two got right; None unless all
-    are right or wrong."""
-    # The binomial distribution, without the seconds that scipy.stats takes to import.
+    """McNemar's exact p-value, computed from the items that only one of the models got right. None
+    unless every item is right or wrong."""
+    # bdtr gives the binomial distribution. Importing scipy.stats would take seconds.
     from scipy.special import bdtr
 
     if any(item not in (0, 1) for item in (*a, *b)):
@@ -162,8 +172,10 @@ def mcnemar(a: Sequence[Any], b: Sequence[Any]) -> float | None:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values in the given order (Holm 1979,
-    https://www.jstor.org/stable/4615733); NaN stays NaN. The same as statsmodels' multipletests,
-    whose import alone costs more than a comparison."""
+    https://www.jstor.org/stable/4615733). NaN stays NaN.
+
+    The result is the same as that of statsmodels' multipletests. It is not used because its import
+    takes longer than a comparison."""
     adjusted, largest = [math.nan] * len(p_values), 0.0
     known = sorted((p, at) for at, p in enumerate(p_values) if not math.isnan(p))
     for rank, (p, at) in enumerate(known):
@@ -173,8 +185,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def resampled(metric: Metric, table: "Array") -> "Array":
-    """The metric over RESAMPLES bootstrap resamples of the table's clusters; NaN for a single
-    one."""
+    """The metric over RESAMPLES bootstrap resamples of the table's clusters. NaN for a single
+    cluster."""
     import numpy as np
 
     if len(table) < 2:
@@ -183,7 +195,7 @@ def resampled(metric: Metric, table: "Array") -> "Array":
     return _resampled(metric, units.tobytes(), len(units), RESAMPLES)
 
 
-@lru_cache(maxsize=32)  # a model is in several comparisons
+@lru_cache(maxsize=32)  # one model takes part in several comparisons
 def _resampled(metric: Metric, rows: bytes, length: int, resamples: int) -> "Array":
     import numpy as np
 

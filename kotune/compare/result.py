@@ -1,5 +1,5 @@
-"""The comparisons of runs, gathered. verdict.py decides what may be claimed; kotune.report words
-it."""
+"""Collects all comparisons of some runs. verdict.py decides which claims are supported.
+kotune.report writes the sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,14 @@ from kotune.runs.finished import Finished
 
 @dataclass(frozen=True)
 class Result:
-    """Runs and their comparisons. `names`: a run's name for a reader, by its folder; `differences`:
-    what is not the same in the first run and each other one, by the other's folder; `baselines`:
-    tuned models against their baselines; `breakdowns`: the comparisons by kinds of items."""
+    """Runs and their comparisons.
+
+    - `names`: the displayed name of each run, by the run's folder
+    - `differences`: the properties in which each other run differs from the first one, by the
+      folder of the other run
+    - `baselines`: comparisons of tuned models with their baselines
+    - `breakdowns`: comparisons by kind of item
+    """
 
     runs: Sequence[Finished]
     comparisons: Sequence[Comparison]
@@ -52,7 +57,7 @@ class Result:
         return [efficiency(run, self.comparisons, self.price) for run in self.runs]
 
     def as_json(self) -> JsonRow:
-        """What --json prints. `value_a` and `value_b` of a difference are the values of the two
+        """The output of --json. In a difference, `value_a` and `value_b` are the values of the two
         runs."""
         differences = [
             {
@@ -75,8 +80,10 @@ class Result:
 
 
 def titles(runs: Sequence[Finished]) -> dict[Path, str]:
-    """A name for a reader of each run, by its folder: model and adapter; its seed if other seeds of
-    the recipe are given; the run's name if that is not unique."""
+    """The displayed name of each run, by its folder.
+
+    It has the model and the adapter. The seed is added if runs with other seeds of the recipe are
+    given. The run's own name is used if the name would not be unique."""
     grouped = groups(runs)
     all_titles = [title_of(group[0]) for group in grouped]
     names = {}
@@ -93,7 +100,8 @@ def title_of(run: Finished) -> str:
 
 
 def _differences(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[Difference]:
-    """What is not the same in the first run and this one, apart from what their seeds explain."""
+    """The properties in which this run differs from the first one, except those that their seeds
+    explain."""
     first, own = grouped[0], next(group for group in grouped if run in group)
     seeds = [{one.record.seed for one in group} for group in (first, own)]
     expected = (

@@ -1,12 +1,19 @@
-"""Compares runs of one recipe with several seeds as one model. Each value is the mean over the
-seeds. Its uncertainty includes the items and, from three seeds on, the seeds.
+"""Compares runs of one recipe with several seeds as one model.
 
-The variance of a difference has two parts: that of the mean over the seeds, over bootstrap
-resamples of clusters (items), and s²/S of the S values of each side (seeds). Training again changes
-a score, as asking other items does: Bouthillier et al. 2021, https://arxiv.org/abs/2103.03098.
-Interval and p are those of a t distribution with Satterthwaite's degrees of freedom (1946,
-doi:10.2307/3002019). A seed's effect on single items is counted in both parts, which is
-conservative. The interval of a biased metric is moved and widened as that of two runs
+Each value is the mean over the seeds. Its uncertainty includes the variation of items. From three
+seeds on, it also includes the variation of seeds.
+
+The variance of a difference has two parts:
+
+- items: the variance of the mean over the seeds, from bootstrap resamples of clusters
+- seeds: s²/S for each side, where s² is the variance of its S values
+
+Training again changes a score, just as other test items would: Bouthillier et al. 2021,
+https://arxiv.org/abs/2103.03098.
+
+The interval and the p-value are those of a t distribution with Satterthwaite's degrees of freedom
+(1946, doi:10.2307/3002019). The effect of a seed on single items is counted in both parts, which is
+conservative. For a biased metric, the interval is moved and widened as for two runs
 (kotune.compare.paired.interval)."""
 
 import json
@@ -22,22 +29,22 @@ if TYPE_CHECKING:
     from kodata.metrics.resampling import Array
     from kotune.runs.finished import Finished
 
-ENOUGH = 3  # seeds; the spread of two is practically unknown
-# What another seed changes: it also draws validation out of train.
+ENOUGH = 3  # seeds; the variance of two values is practically unknown
+# The properties that another seed changes. The seed also selects the validation rows.
 SEEDED = ("seed", "axolotl.seed", "training data")
 Values = tuple[float, ...]
 
 
 class Part(NamedTuple):
-    """A part of a variance, and its degrees of freedom."""
+    """One part of a variance, with its degrees of freedom."""
 
     variance: float
     degrees: float
 
 
 class Tested(NamedTuple):
-    """A difference's 95% interval, its p, and the smallest difference that is found in 80% of
-    cases."""
+    """The test of a difference: its 95% confidence interval, its p-value, and the smallest
+    difference that is detected in 80% of cases."""
 
     low: float
     high: float
@@ -46,8 +53,11 @@ class Tested(NamedTuple):
 
 
 def groups(runs: Sequence["Finished"]) -> list[tuple["Finished", ...]]:
-    """The runs grouped by recipe (whatever its seed), files, items and code, in the order of the
-    first run of each group. A second run with the same seed begins a group of its own."""
+    """Group the runs that differ only in their seeds. They have the same recipe, files, items and
+    code.
+
+    Groups are in the order of their first runs. A second run with the same seed starts a new
+    group."""
     grouped: list[_Group] = []
     for run in runs:
         seed, identity = run.record.seed, _identity(run)
@@ -60,18 +70,19 @@ def groups(runs: Sequence["Finished"]) -> list[tuple["Finished", ...]]:
 
 
 class _Group(NamedTuple):
-    """Runs that differ by their seeds alone, by seed."""
+    """A group of runs that differ only in their seeds. `runs`: each run by its seed."""
 
     identity: str
     runs: dict[int, "Finished"]
 
 
 def _identity(run: "Finished") -> str:
-    """A text that is equal for runs that differ by their seeds alone."""
+    """A string that is equal for two runs if they differ only in their seeds."""
     recipe = {key: value for key, value in run.recipe.as_json().items() if key != "seed"}
     files = [file.sha256 for entry in run.manifest.entries for file in entry.files]
     inputs = run.record.score.inputs
-    # What the code means, not its text: rewording between two seeds does not separate them.
+    # These are digests of what the code does, not of its text. So an edited comment between two
+    # seeds does not separate them.
     meaning = [inputs.get("code"), inputs.get("tasks")]
     tasks = {task: entry.version for task, entry in run.scores.items()}
     return json.dumps(
@@ -80,7 +91,7 @@ def _identity(run: "Finished") -> str:
 
 
 class OfSeeds(NamedTuple):
-    """A comparison of means over seeds, and each seed's value of a and of b."""
+    """A comparison of means over seeds, with the value of each seed of a and of b."""
 
     paired: Paired
     a: Values
@@ -93,9 +104,10 @@ def compare(
     b: Sequence[Sequence[Any]],
     clusters: Sequence[Hashable],
 ) -> OfSeeds:
-    """The mean over b's seeds minus that over a's. `a`, `b`: for each seed each item's ingredient.
-    With fewer than ENOUGH seeds on a side the interval is over items alone, and holds for these
-    seeds."""
+    """Compare the mean over b's seeds with the mean over a's seeds.
+
+    `a`, `b`: for each seed, the ingredient of each item. If a side has fewer than ENOUGH seeds, the
+    interval includes only the variation of items. It is then valid for these seeds only."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (*a, *b)]
@@ -129,7 +141,8 @@ def compare(
 
 
 def interval(difference: float, parts: Sequence[Part]) -> Tested:
-    """The test of a difference whose variance has these parts; NaN where unknown."""
+    """The test of a difference whose variance is the sum of these parts. Unknown numbers are
+    NaN."""
     from scipy.special import stdtr, stdtrit
 
     variance = sum(part.variance for part in parts)
@@ -145,14 +158,14 @@ def interval(difference: float, parts: Sequence[Part]) -> Tested:
 
 
 def freedom(parts: Sequence[tuple[Any, float]]) -> Any:
-    """Satterthwaite's degrees of freedom of a variance with these parts, or of an array of
+    """Satterthwaite's degrees of freedom of a variance with these parts. The parts may be arrays of
     variances."""
     return sum(part for part, _ in parts) ** 2 / sum(part**2 / degrees for part, degrees in parts)
 
 
 def _resampled(metric: Metric, tables: Sequence["Array"], of_a: int) -> list["Array"]:
-    """The mean over seeds in each resample of clusters, of a and of b; the first `of_a` tables are
-    a's."""
+    """For a and for b, the mean over seeds in each resample of clusters. The first `of_a` tables
+    belong to a."""
     import numpy as np
 
     means = [paired.resampled(metric, table) for table in tables]
@@ -160,8 +173,8 @@ def _resampled(metric: Metric, tables: Sequence["Array"], of_a: int) -> list["Ar
 
 
 def _of_items(spread: "Array") -> float:
-    """The variance over resamples of clusters of the difference of means over seeds. NaN for a
-    single cluster."""
+    """The part of the variance that comes from items: the variance of the difference over resamples
+    of clusters. NaN for a single cluster."""
     import numpy as np
 
     if not is_known(spread):

@@ -1,5 +1,5 @@
-"""Decides what may be claimed of a difference: only what both Holm's adjusted p and the confidence
-interval support. kotune.report.sentences words it."""
+"""Decides which claim about a difference is supported. A claim needs the support of both Holm's
+adjusted p-value and the confidence interval. kotune.report.sentences writes the sentence."""
 
 import math
 
@@ -9,8 +9,12 @@ ALPHA = 0.05
 
 
 def outcome(comparison: Comparison) -> str:
-    """What may be claimed of a primary metric: b is `better`, `worse` or the `same`; `undefined`
-    without interval or p, `void` without a value."""
+    """The supported claim about a primary metric:
+
+    - `better`, `worse`, `same`: how b compares with a
+    - `undefined`: the interval or the p-value is missing
+    - `void`: a value is missing
+    """
     paired, p_holm = comparison.paired, comparison.p_holm
     if not (math.isfinite(paired.value_a) and math.isfinite(paired.value_b)):
         return "void"
@@ -24,9 +28,14 @@ def outcome(comparison: Comparison) -> str:
 
 
 def doubted_by(comparison: Comparison) -> str | None:
-    """If interval and p disagree, so that nothing is claimed: which of them does not support the
-    difference, Holm's `adjustment`, the `test` itself, or the `interval`; else None. Over few
-    clusters a bootstrap's interval is too narrow, and the test is exact."""
+    """If the interval and the adjusted p-value disagree, return the one that does not support the
+    difference. Return None if they agree. If they disagree, nothing is claimed.
+
+    - `adjustment`: the p-value is significant only before Holm's adjustment
+    - `test`: the p-value is not significant
+    - `interval`: the interval contains 0
+
+    With few clusters a bootstrap interval is too narrow, while the test is exact."""
     paired, p_holm = comparison.paired, comparison.p_holm
     if p_holm is None or not all(map(math.isfinite, (paired.ci_low, paired.ci_high, p_holm))):
         return None

@@ -1,5 +1,7 @@
-"""The command that repeats a run. It is built from checked values of run.json, because that file
-may be untrusted and a reader of a report may type the command."""
+"""Builds the command that repeats a run.
+
+Every value of run.json is checked before it is used. The file may be untrusted, and a reader of the
+report may type the command."""
 
 import re
 import shlex
@@ -14,9 +16,9 @@ from kotune.runs.records import fits, parsed
 
 UNKNOWN = Path("RECIPE")  # if run.json has no recipe
 ARGUMENTS = "ARGUMENTS"  # placeholder for a launcher's arguments that are not repeated
-# The launcher arguments that are repeated: they only set the number of processes and the local
-# port. # Others are dangerous. They name programs, or machines: torchrun (torch 2.13) loads
-# pickles, # which # run code, from --rdzv-endpoint.
+# The launcher arguments that are repeated. They only set the number of processes and the local
+# port. Other arguments are dangerous, because they name programs or machines. For example, torchrun
+# (torch 2.13) loads pickles from --rdzv-endpoint, and pickles can run code.
 COUNTS = re.compile(
     r"--(nproc[-_]per[-_]node|num[-_]processes)=[1-9]\d?|--(nnodes|num[-_]machines)=1|"
     r"--master[-_]port=\d{1,5}|"
@@ -26,8 +28,8 @@ COUNTS = re.compile(
 
 
 def again(record: object) -> str:
-    """The command, quoted for a shell: `run`, a recipe and kotune's own options. `record`: the
-    value in run.json, of any shape."""
+    """The command, quoted for a shell. It has `run`, a recipe and kotune's own options. `record`:
+    the value in run.json, which may have any type."""
     facts = record if isinstance(record, dict) else {}
     words = _words(facts.get("command"))
     name, *passed = _launcher(facts.get("launcher"))
@@ -44,29 +46,31 @@ def again(record: object) -> str:
 
 
 def _words(text: object) -> list[str]:
-    """The words of a command; empty if it is not one printable line that a shell can split."""
+    """The words of a command. Empty unless it is one printable line that a shell can split."""
     try:
         return shlex.split(text) if isinstance(text, str) and text.isprintable() else []
-    except ValueError:  # an open quotation
+    except ValueError:  # a quotation mark is not closed
         return []
 
 
 def _recipe(words: list[str]) -> Path:
-    """The recipe, which is the word after `run`; a placeholder if there is none."""
+    """The recipe, which is the word after `run`. A placeholder if there is no recipe."""
     if len(words) < 3 or words[1] != "run" or words[2].startswith("-"):
         return UNKNOWN
     return Path(words[2])
 
 
 def _option_value(option: str, words: list[str]) -> str | None:
-    """The value of one of kotune's own options, which end at `--`; None if it is not given."""
+    """The value of one of kotune's own options; None if the option is not given. kotune's own
+    options end at `--`."""
     ours = words[3 : words.index("--") if "--" in words else None]
     value = dict(pairwise(ours)).get(option)
     return None if value is None or value.startswith("-") else value
 
 
 def _launcher(value: object) -> list[str]:
-    """A launcher and its arguments; ARGUMENTS replaces them all if one does not match COUNTS."""
+    """A launcher and its arguments. If one argument does not match COUNTS, ARGUMENTS replaces all
+    arguments."""
     words = parsed(value, list[str])
     if not words or words[0] not in LAUNCHERS:
         return [""]

@@ -7,19 +7,19 @@ import yaml
 
 
 class FunctionTag(NamedTuple):
-    """A value `!function stem.name` of an lm_eval YAML file: a function of the module stem.py in
-    the same folder."""
+    """A value `!function stem.name` of an lm_eval YAML file. It refers to a function in the module
+    stem.py of the same folder."""
 
     stem: str
     name: str
 
 
 def task_yaml(text: str) -> Any:
-    """The values of an lm_eval YAML file, with FunctionTag for `!function`."""
+    """The values of an lm_eval YAML file. A value `!function` becomes a FunctionTag."""
     return yaml.load(text, _TaskLoader)
 
 
-# The C loader takes a tenth of the time.
+# The C loader takes only a tenth of the time.
 class _TaskLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Loads YAML with lm_eval's `!function` tags."""
 
@@ -30,8 +30,8 @@ _TaskLoader.add_multi_constructor(
 
 
 def template_tokens(text: str) -> list[tuple[str, str]]:
-    """The tokens of a Jinja template without comments, with the whitespace settings of
-    transformers. A template that is not valid is one token."""
+    """The tokens of a Jinja template without its comments. The whitespace settings are those of
+    transformers. An invalid template becomes a single token."""
     from jinja2 import Environment, TemplateSyntaxError
 
     try:

@@ -1,24 +1,24 @@
 """Computes a digest of what code does.
 
-The digest covers every definition that the given roots reach. A definition is a name that the top
-level of a module binds. Nothing is imported or run: definitions are compared as syntax trees
-(code_text.py).
+The digest covers every definition that can be reached from the given roots. A definition is a name
+that is bound at the top level of a module. Nothing is imported or run. Definitions are compared as
+syntax trees (code_text.py).
 
 The digest does not change with:
 - comments, docstrings, formatting and the text of raised errors
 - annotations, except those of class fields that may act on them
 - the module that contains a definition, or the definition's own name
-- definitions that the roots do not reach
+- definitions that cannot be reached from the roots
 
-How names count:
-- A name of the project, imported or not, counts as the definition that it refers to.
-- A string that is the path of a data file, as in `with_name("hard_guids.txt")`, counts as the
+How names are included:
+- A name of the project, imported or not, is replaced by the definition that it refers to.
+- A string that is the path of a data file, as in `with_name("hard_guids.txt")`, is replaced by the
   content of that file.
-- A name outside the project counts as its dotted name. Versions of packages must be hashed
+- A name outside the project is included as its dotted name. Versions of packages must be hashed
   separately.
 
-A dict of modules that the recipe selects from at run time counts with all its entries, unless the
-caller limits it to some keys (KeptKeys)."""
+Some dicts list modules from which the recipe selects at run time. All entries of such a dict are
+included, unless the caller limits it to some keys (KeptKeys)."""
 
 import hashlib
 import json
@@ -30,12 +30,12 @@ from typing import NamedTuple
 from kotune.runs.code_scopes import SIDE_EFFECTS, WHOLE_FILE, Definition, Imported, Module, Target
 from kotune.runs.code_text import Serializer
 
-KeptKeys = Mapping[str, Iterable[str]]  # for the dotted name of a dict, the keys that count
+KeptKeys = Mapping[str, Iterable[str]]  # by the dotted name of a dict: the keys that are included
 
 
 class Reached(NamedTuple):
-    """A definition and its text. `references`: for each reference in the text, the number of the
-    definition that it refers to."""
+    """A definition and its text. `references`: the number of the definition that each reference in
+    the text refers to."""
 
     definition: Definition
     text: str
@@ -46,21 +46,22 @@ class Code:
     """The source files of some packages. Each file is parsed once."""
 
     def __init__(self, packages: Mapping[str, Path]) -> None:
-        """`packages`: for each import name, the folder of the package."""
+        """`packages`: the folder of each package, by import name."""
         self._packages = packages
         self._module = cache(Module)
         self._serialized = cache(self._serialize)
 
     def digest(self, *roots: str | Path, kept_keys: KeptKeys | None = None) -> str:
-        """The SHA-256 in hex of everything that the roots reach. A root is a dotted name or a data
-        file. Raises LookupError if a dotted name is not defined."""
+        """The SHA-256 digest, in hex, of everything that can be reached from the roots. A root is a
+        dotted name or a data file. Raises LookupError if a dotted name is not defined."""
         sha256 = hashlib.sha256()
         for _, text, references in self.reached(*roots, kept_keys=kept_keys):
             sha256.update(f"{text} {references}\n".encode())
         return sha256.hexdigest()
 
     def reached(self, *roots: str | Path, kept_keys: KeptKeys | None = None) -> Iterator[Reached]:
-        """The definitions that digest() hashes, in order. They are numbered by first reference."""
+        """The definitions that digest() hashes, in order. A definition's number is its position by
+        first reference."""
         kept = {self._find(name): frozenset(keys) for name, keys in (kept_keys or {}).items()}
         queue = list(
             dict.fromkeys(
@@ -101,7 +102,8 @@ class Code:
         if name not in module.imports:
             return None
         imported = module.imports[name]
-        # A package that imports its own submodule: resolve_import() would call this without end.
+        # If a package imports its own submodule, resolve_import() would call this method again
+        # without end.
         is_from_itself = imported.name and self._module_file(imported.module) == file
         submodule = (
             self._module_file(f"{imported.module}.{imported.name}") if is_from_itself else None
@@ -109,8 +111,8 @@ class Code:
         return Definition(submodule, WHOLE_FILE) if submodule else self.resolve_import(imported)
 
     def resolve_attribute(self, file: Path, name: str) -> Target | None:
-        """The target of an attribute of a module: a top-level name or, in a package, a submodule.
-        None if there is none."""
+        """The target of an attribute of a module; None if there is none. The attribute is a
+        top-level name or, in a package, a submodule."""
         candidates = (
             (file.with_name(f"{name}.py"), file.with_name(name) / "__init__.py")
             if file.stem == "__init__"
@@ -144,7 +146,8 @@ class Code:
     def _serialize(
         self, definition: Definition, keys: frozenset[str] | None = None
     ) -> tuple[str, list[Definition]]:
-        """The text of a definition, and its references in the order of the text."""
+        """The text of a definition, and its references in the order in which they occur in the
+        text."""
         file, name = definition
         serializer = Serializer(self, file)
         if file.suffix != ".py":
@@ -161,8 +164,8 @@ class Code:
         return text, [*serializer.references, *side_effects]
 
     def _members(self, file: Path) -> dict[str, Definition]:
-        """The top-level names of a module, sorted, that refer to definitions of the project. Names
-        of whole modules are excluded."""
+        """The sorted top-level names of a module that refer to definitions of the project. Names
+        that refer to whole modules are excluded."""
         module = self._module(file)
         targets = {
             name: self.resolve_name(file, name)

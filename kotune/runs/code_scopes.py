@@ -1,4 +1,4 @@
-"""Lists the names that each scope of a Python file binds, and what they are imported from.
+"""Lists the names that each scope of a Python file binds, and the origin of imported names.
 
 A scope is the top level of a module, a class, a function or a comprehension. Files are parsed, not
 run."""
@@ -58,8 +58,10 @@ class Module:
 
 
 def _is_relevant(statement: ast.stmt) -> bool:
-    """Whether a top-level statement can change what an importer of the module gets. Docstrings,
-    `__all__`, `__future__` imports, and blocks for type checkers or scripts cannot."""
+    """Whether a top-level statement can affect code that imports the module.
+
+    These cannot: docstrings, `__all__`, `__future__` imports, and blocks that only run for type
+    checkers or in scripts."""
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant)
     if isinstance(statement, ast.If):

@@ -31,7 +31,7 @@ from kotune.runs.code_scopes import (
 )
 
 DATA_FILE = re.compile(r"[\w./-]+\.(?:jsonl?|ya?ml|npz|txt|jinja)")
-FOLDER_ATTRIBUTES = {"parent", "parents", "resolve", "absolute"}  # of Path(__file__)
+FOLDER_ATTRIBUTES = {"parent", "parents", "resolve", "absolute"}  # attributes of Path(__file__)
 # Base classes and decorators of classes in which annotations do not change behaviour.
 ANNOTATIONS_IGNORED = {"dataclass", "NamedTuple", "Protocol", "TypedDict"}
 
@@ -45,19 +45,19 @@ class Resolver(Protocol):
 
 
 class Serializer:
-    """Serializes parts of one file. `references`: the definitions behind the placeholders, in the
-    order of the text.
+    """Serializes parts of one file as JSON values. `references`: the definitions that the
+    placeholders stand for, in the order of the text.
 
-    As in ast.NodeVisitor, the methods _visit_* handle the node type in their name. The result is
-    JSON values. `scopes` are the scopes that enclose the node."""
+    As in ast.NodeVisitor, the methods _visit_* handle the node type in their name. `scopes` are the
+    scopes that enclose the node."""
 
     def __init__(self, resolver: Resolver, file: Path) -> None:
         self._resolver, self._file = resolver, file
         self.references: list[Definition] = []
 
     def data_file(self, file: Path) -> str:
-        """The text of a data file: the tokens of a template, the values of a YAML file, or the
-        SHA-256 of any other file."""
+        """The text of a data file. For a template it has the tokens, for a YAML file the values,
+        and for any other file the SHA-256 digest."""
         if file.suffix == ".jinja":
             return json.dumps(template_tokens(file.read_text(encoding="utf-8")))
         if file.suffix in (".yaml", ".yml"):
@@ -66,8 +66,10 @@ class Serializer:
         return hashlib.sha256(file.read_bytes()).hexdigest()
 
     def statements(self, statements: list[ast.stmt], keys: frozenset[str] | None = None) -> str:
-        """The text of top-level statements. With `keys`, each must assign a dict, of which only
-        these keys count. Raises TypeError if one does not."""
+        """The text of top-level statements.
+
+        If `keys` is given, each statement must assign a dict, and only these keys of it are
+        included. Raises TypeError if a statement does not assign a dict."""
         if keys is not None:
             statements = [_with_keys(statement, keys) for statement in statements]
         return json.dumps([self._node(statement, ()) for statement in statements])
@@ -83,16 +85,16 @@ class Serializer:
         return self._string(value) if isinstance(value, str) else value
 
     def _reference(self, target: Target) -> Any:
-        """A placeholder for a definition of the project, which is added to `references`; the dotted
-        name of anything else."""
+        """The placeholder for a definition of the project, or the dotted name of anything else. The
+        definition is added to `references`."""
         if isinstance(target, str):
             return {"outside": target}
         self.references.append(target)
         return "<reference>"
 
     def _string(self, text: str) -> Any:
-        """The string itself, or a reference if it is the path of an existing data file, relative to
-        the folder of this file."""
+        """The string itself. If it is the path of an existing data file, relative to the folder of
+        this file, a reference to that file."""
         if DATA_FILE.fullmatch(text) and (file := (self._file.parent / text).resolve()).is_file():
             return self._reference(Definition(file, WHOLE_FILE))
         return text
@@ -100,7 +102,7 @@ class Serializer:
     def _node(self, node: Any, scopes: Scopes) -> Any:
         """A syntax tree, or a part of it, as JSON values."""
         if isinstance(node, list):
-            # Imports in a function are skipped: the names that they bind are resolved where used.
+            # Imports inside a function are skipped. Their names are resolved where they are used.
             return [
                 self._node(item, scopes)
                 for item in node
@@ -117,8 +119,8 @@ class Serializer:
         return visit(node, scopes)
 
     def _fields(self, node: ast.AST, scopes: Scopes, **replaced: Any) -> Any:
-        """The type and the fields of a node. `replaced` has values for fields that are already
-        serialized. Fields that are empty or have no effect are dropped."""
+        """The type and the fields of a node. Fields that are empty or have no effect are dropped.
+        `replaced`: values for fields that are already serialized."""
         fields = {
             name: value
             for name, value in ast.iter_fields(node)
@@ -181,8 +183,8 @@ class Serializer:
         )
 
     def _visit_any_comprehension(self, node: Any, scopes: Scopes) -> Any:
-        """As in Python, the first iterable is evaluated in the enclosing scope, and the rest in a
-        scope of its own."""
+        """Serialize a comprehension. As in Python, its first iterable is evaluated in the enclosing
+        scope, and the rest in the comprehension's own scope."""
         first, *rest = node.generators
         inner = (*scopes, bound_names([generator.target for generator in node.generators]))
         generators = [
@@ -200,8 +202,8 @@ class Serializer:
     _visit_dictcomp = _visit_generatorexp = _visit_any_comprehension
 
     def _visit_classdef(self, node: ast.ClassDef, scopes: Scopes) -> Any:
-        """As in Python, methods do not see the names that the class binds; other statements of the
-        class do."""
+        """Serialize a class. As in Python, its methods do not see the names that the class binds,
+        but other statements of the class do."""
         in_method, in_class = (*scopes, Names()), (*scopes, bound_names(node.body))
         keeps_annotations = not ANNOTATIONS_IGNORED & _base_and_decorator_names(node)
         body = []
@@ -224,8 +226,8 @@ class Serializer:
         return "<name>" if is_own_name else node.id
 
     def _visit_raise(self, node: ast.Raise, scopes: Scopes) -> Any:
-        """The statement with empty strings: the text of an error does not change the result of a
-        run that succeeds."""
+        """The statement with its strings emptied. The text of an error does not change the result
+        of a successful run."""
         without_text = deepcopy(node)
         for inner in ast.walk(without_text):
             if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
@@ -234,8 +236,8 @@ class Serializer:
 
 
 def _base_and_decorator_names(node: ast.ClassDef) -> set[str]:
-    """The last names of a class's base classes and decorators, as `dataclass` for
-    `@dataclasses.dataclass(frozen=True)`."""
+    """The last part of the name of each base class and decorator of a class. For
+    `@dataclasses.dataclass(frozen=True)` it is `dataclass`."""
     decorators = [
         decorator.func if isinstance(decorator, ast.Call) else decorator
         for decorator in node.decorator_list
@@ -276,7 +278,7 @@ def _is_location(node: ast.AST) -> bool:
 
 
 def _with_keys(statement: ast.stmt, keys: frozenset[str]) -> ast.stmt:
-    """The assignment of a dict, reduced to these keys. Spread parts (`**other`) are kept. Raises
+    """The assignment of a dict, reduced to these keys. Unpacked parts (`**other`) are kept. Raises
     TypeError if the statement does not assign a dict literal."""
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.Dict):

@@ -1,5 +1,5 @@
-"""metrics.jsonl: what training did, one JSON object a line (records.Event), written by
-kotune.train.plugin."""
+"""Reads metrics.jsonl, the log of a training. It has one JSON object per line (records.Event).
+kotune.train.plugin writes it."""
 
 import errno
 import os
@@ -21,14 +21,14 @@ class EventLine(NamedTuple):
 
 
 def read_metrics(path: Path) -> list[Event]:
-    """The events of metrics.jsonl; empty if training never began. Raises StageError for a damaged
+    """The events of metrics.jsonl. Empty if training never started. Raises StageError for a damaged
     line."""
     if not path.exists():
         return []
     try:
         # The last line may not be fully written yet.
         events = [_event(line) for line in raw_lines(path) if line.endswith(b"\n")]
-    except ValueError as error:  # larger than the limit
+    except ValueError as error:  # the file exceeds a limit
         raise _damaged(path, str(error)) from None
     undamaged = [event for event in events if event is not None]
     if len(undamaged) < len(events):
@@ -42,9 +42,10 @@ def _damaged(path: Path, reason: str) -> StageError:
 
 
 def keep_metrics_until(metrics: Path, step: int) -> str:
-    """Keep the events up to `step`, the checkpoint from which training continues. Later events will
-    be logged again. If lines are damaged, a copy of the file is kept under another name. Returns a
-    message about damaged lines, or an empty string."""
+    """Keep the events up to `step`, the step of the checkpoint from which training continues.
+
+    Later events are removed, because they will be logged again. If lines are damaged, a copy of the
+    file is kept under another name. Returns a message about damaged lines, or an empty string."""
     lines, is_undamaged = _undamaged_lines(metrics)
     message = ""
     if not is_undamaged:
@@ -61,8 +62,8 @@ def keep_metrics_until(metrics: Path, step: int) -> str:
 
 
 def _undamaged_lines(path: Path) -> tuple[list[EventLine], bool]:
-    """The lines that are events, and whether all lines are events. An incomplete last line, left by
-    a killed process, is ignored."""
+    """The lines that are events, and whether all lines are events. An incomplete last line is
+    ignored, because a killed process may leave one."""
     events: list[EventLine] = []
     damaged = 0
     try:
@@ -74,7 +75,7 @@ def _undamaged_lines(path: Path) -> tuple[list[EventLine], bool]:
                     damaged += 1
     except FileNotFoundError:
         pass
-    except ValueError:  # the rest is over the limit
+    except ValueError:  # the rest of the file exceeds a limit
         damaged += 1
     except OSError as error:
         if error.errno != errno.EFBIG:

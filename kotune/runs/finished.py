@@ -1,7 +1,7 @@
-"""Reads a finished run from its folder. Comparisons and reports use nothing else.
+"""Reads a finished run from its folder. Comparisons and reports read runs only through this module.
 
-A file that is missing, damaged, edited since its stage made it, or of another version raises
-KotuneError with one message that names the file."""
+KotuneError is raised for a file that is missing, damaged, written by another version, or edited
+after its stage wrote it. Its message names the file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,14 +39,14 @@ from kotune.runs.records import (
 )
 from kotune_tasks.card import cards
 
-# Errors that code raises for a value of an unexpected type or size.
+# Errors that code may raise if a value has an unexpected type or size.
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 T = TypeVar("T")
 Line = TypeVar("Line", Item, Answer)
 
 
 class Finished:
-    """A run folder whose score stage is done. Raises KotuneError if a file is missing or was
+    """A run folder whose score stage is done. Raises KotuneError if a file is missing or
     changed."""
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,8 @@ class Finished:
         self._check(SCORES)
 
     def _known(self, record: object) -> tuple[Record, dict[str, TaskScores]]:
-        """run.json and scores.json. Raises KotuneError for files or tasks of another version."""
+        """The content of run.json and scores.json. Raises KotuneError if a file or a task is of
+        another version."""
         known = parsed(record, Record)
         scores = parsed(
             _read(self.folder / SCORES, f"run `{self.command}` again"), dict[str, TaskScores]
@@ -79,17 +80,17 @@ class Finished:
 
     @cached_property
     def recipe(self) -> Resolved:
-        """The recipe as it was resolved."""
+        """The resolved recipe."""
         return self._yaml(RECIPE, Resolved)
 
     @cached_property
     def config(self) -> AxolotlConfig:
-        """The Axolotl configuration of its training."""
+        """The Axolotl configuration of the run's training."""
         return self._yaml(CONFIG, AxolotlConfig)
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The manifest of its training data."""
+        """The manifest of the run's training data."""
         return self._json(MANIFEST, Manifest)
 
     @cached_property
@@ -99,7 +100,7 @@ class Finished:
 
     @cached_property
     def logs(self) -> list[Event]:
-        """The events of its training."""
+        """The events of the run's training."""
         self._check(METRICS)
         try:
             return read_metrics(self.folder / METRICS)
@@ -124,8 +125,8 @@ class Finished:
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
-        """Check every file that a report reads later. Raises KotuneError for one that is missing or
-        changed since its stage made it."""
+        """Check every file that a report reads later. Raises KotuneError for a file that is
+        missing, or that changed after its stage wrote it."""
         _ = self.recipe, self.config, self.manifest, self.parity, self.logs
         for task, entry in self.scores.items():
             for kind in entry.sha256:
@@ -140,8 +141,8 @@ class Finished:
         return path
 
     def _check(self, name: str) -> None:
-        """Raise KotuneError for a file that changed since its stage made it. A missing file passes,
-        because a copy of a run may lack the adapter."""
+        """Raise KotuneError for a file that changed after its stage wrote it. A missing file is
+        accepted, because a copy of a run may lack the adapter."""
         made = {
             file: digest
             for stage in self.record.stages.values()
@@ -155,7 +156,7 @@ class Finished:
         self._check(name)
         try:
             value = yaml_of(self.folder / name)
-        except (OSError, ValueError):  # missing, or no YAML
+        except (OSError, ValueError):  # missing, or not YAML
             raise self._damaged(name) from None
         return self._parsed(name, value, shape)
 
@@ -175,11 +176,12 @@ class Finished:
         )
 
 
-# Enough for one task of two runs and their baselines. Fifty files would not fit into memory.
+# This is enough for one task of two runs and their baselines. Fifty files would not fit into
+# memory.
 @lru_cache(maxsize=12)
 def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
-    """The lines of a samples file, by their documents' hashes. `digest` belongs to the cache key.
-    Raises ValueError for a line of another shape."""
+    """The lines of a samples file, by document hash. `digest` is only a part of the cache key.
+    Raises ValueError if a line does not fit `shape`."""
     adapter = TypeAdapter(shape)
     lines = (adapter.validate_json(line) for line in raw_lines(path) if line.strip())
     return {line.doc_hash: line for line in lines}
@@ -187,11 +189,11 @@ def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
 
 @contextmanager
 def explain_malformed(*folders: Path, remedy: str = "make the run again") -> Iterator[None]:
-    """Context manager: turns an error caused by malformed run files into a KotuneError that names
-    the folders and a `remedy`. The original error is its cause.
+    """Context manager: turn an error caused by malformed run files into a KotuneError. The message
+    has the folders and the `remedy`. The original error is the cause.
 
-    The models (records.py) check each value alone. Values that contradict each other raise an error
-    only where they are used together."""
+    The models (records.py) check each value on its own. Values that contradict each other cause an
+    error only where they are used together."""
     try:
         yield
     except UserError:
@@ -205,8 +207,10 @@ def explain_malformed(*folders: Path, remedy: str = "make the run again") -> Ite
 
 
 def find(given: Path, runs_dir: Path) -> Path:
-    """`given` if it is a folder. For a recipe, the folder of its newest scored run. A run with
-    --limit is used only if there is none over all items. Raises RecipeError if there is no run."""
+    """The folder of a run. `given` is a run folder or a recipe.
+
+    A run folder is returned unchanged. For a recipe, the newest scored run is returned. A run with
+    --limit is used only if no run covers all items. Raises RecipeError if there is no run."""
     if given.is_dir():
         return given
     if not given.exists():
@@ -217,7 +221,10 @@ def find(given: Path, runs_dir: Path) -> Path:
         try:
             guard.check(folder)
             record = Run(folder).record()
-        except (KotuneError, PermissionError) as error:  # another user's, or damaged
+        except (
+            KotuneError,
+            PermissionError,
+        ) as error:  # the folder is damaged, or another user owns it
             refused.append(error)
             continue
         score = record.stages.get("score")
@@ -239,7 +246,8 @@ def find(given: Path, runs_dir: Path) -> Path:
 
 
 class _Scored(NamedTuple):
-    """A scored run of a recipe. The largest is the one to use: all items first, then the newest."""
+    """A scored run of a recipe, as a sort key. The largest one is used: runs over all items come
+    before others, then the newest run."""
 
     is_whole: bool
     finished: float
@@ -247,8 +255,9 @@ class _Scored(NamedTuple):
 
 
 def load(folders: Sequence[Path]) -> list[Finished]:
-    """The runs in the given order. Runs whose folders have the same name are named by their paths.
-    Raises KotuneError for a run that cannot be compared or is given twice."""
+    """The runs in the given order. If two folders have the same name, their runs are named by path.
+
+    Raises KotuneError for a run that cannot be compared, and for a run that is given twice."""
     seen: dict[Path, Path] = {}
     for folder in folders:
         if (path := folder.resolve()) in seen:
@@ -262,7 +271,7 @@ def load(folders: Sequence[Path]) -> list[Finished]:
 
 
 def _digest(path: Path) -> str:
-    """The digest of a file that is read later. Raises KotuneError for a file that is too large."""
+    """The digest of a file that is read later. Raises KotuneError if the file is too large."""
     try:
         return sha256(path, most=MAX_LINES)
     except OSError as error:
@@ -270,7 +279,7 @@ def _digest(path: Path) -> str:
 
 
 def _read(path: Path, remedy: str) -> object:
-    """The object in a JSON file. Raises KotuneError with the remedy if there is none."""
+    """The object in a JSON file. Raises KotuneError with the remedy if there is no object."""
     try:
         value = read_json(path)
     except (OSError, KotuneError):

@@ -1,9 +1,9 @@
 """A run is a folder with fixed file names. A stage is done only if its record is in run.json, which
 is written last.
 
-Every file is written under a temporary name and renamed when it is whole (kodata.drafts), so that a
-killed run leaves no half-written file and no link is followed. Only the owner may read the folder
-and its files. A mode that the owner set is kept."""
+Every file is written under a temporary name and renamed when it is complete (kodata.drafts). So a
+killed run leaves no half-written file, and no link is followed. Only the owner may read the folder
+and its files. If the owner sets another mode, it is kept."""
 
 import fcntl
 import hashlib
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
-CHUNK = 1 << 20  # bytes that are hashed at a time
-Inputs = Mapping[str, object]  # everything on which a stage's result depends, as JSON
+CHUNK = 1 << 20  # the number of bytes that are hashed at a time
+Inputs = Mapping[str, object]  # everything that a stage's result depends on, as JSON
 T = TypeVar("T")
 
 
 def command(
     recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run"
 ) -> str:
-    """The command that runs a recipe or a study, quoted for a shell. `words`: further options;
+    """The command that runs a recipe or a study, quoted for a shell. `words`: further options.
     `passed`: arguments for the launcher."""
     folder = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
     return shlex.join(
@@ -64,7 +64,8 @@ class Run:
         return self.root.joinpath(*names)
 
     def record(self) -> "Begun":
-        """run.json; empty if the run has not begun. Raises StageError for another version."""
+        """The content of run.json. Empty if the run has not begun. Raises StageError if another
+        version wrote the file."""
         from kotune.runs.records import Begun, parsed  # imports pydantic: slow for --help
 
         if (record := parsed(self._facts(), Begun)) is None:
@@ -75,18 +76,19 @@ class Run:
         return record
 
     def _facts(self) -> Any:
-        """The object in run.json, with the keys of any version in their original order."""
+        """The object in run.json. It has the keys of any version in their original order."""
         return read_json(self.path(RECORD)) if self.path(RECORD).exists() else {}
 
     def update(self, **facts: object) -> None:
-        """Add facts to run.json. StageError if it is not a record of this version."""
+        """Add facts to run.json. Raises StageError if the file is not a record of this version."""
         self.record()
         write_json(self.path(RECORD), {**self._facts(), **facts})
 
     def is_done(self, stage: str, inputs: Inputs, makes: Collection[str] = ()) -> bool:
-        """Whether `stage` finished with exactly these inputs and its files are unchanged. `makes`:
-        the files that the stage may make. If the record names another file, the stage is not done;
-        such a file is not read, because it may be anywhere."""
+        """Whether `stage` finished with exactly these inputs and its files are unchanged.
+
+        `makes`: the files that the stage may write. If the record names another file, the stage is
+        not done. That file is not read, because its path may lead anywhere."""
         finished = self.record().stages.get(stage)
         return (
             finished is not None
@@ -112,8 +114,8 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Context manager: lock the folder for this process. The kernel frees the lock when the
-        process ends, even if it is killed. Raises StageError if another process has the lock."""
+        """Context manager: lock the folder for this process. Raises StageError if another process
+        holds the lock. The kernel releases the lock when the process ends, even if it is killed."""
         folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,11 +129,12 @@ class Run:
 
     @contextmanager
     def stage(self, name: str, inputs: Inputs, makes: Iterable[str] = ()) -> Iterator[None]:
-        """Context manager around one stage. It removes the stage's old record first, and writes a
-        new one if the body raises nothing. `makes`: the files of the stage; their digests are
-        recorded.
+        """Context manager around one stage. It removes the stage's old record first. If the body
+        raises nothing, it writes a new record.
 
-        Records of later stages are kept. They hold the digests of their inputs, so a changed file
+        `makes`: the files of the stage. Their digests are recorded.
+
+        Records of later stages are kept. They contain digests of their inputs, so a changed file
         makes them invalid."""
         stages = {
             stage: record.as_json()
@@ -153,20 +156,20 @@ class Run:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `path` completely or not at all, readable only by its owner."""
+    """Write a file completely or not at all. Only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode())
 
 
 def publish(path: Path, text: str) -> None:
-    """write_text() for a file that is shared: others may read it if the umask allows."""
+    """Like write_text(), but for a file that is shared. Others may read it if the umask allows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode(), drafts.default_mode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file. A lone surrogate, which an untrusted file may contain, is written as an
-    escape, because UTF-8 cannot encode it."""
+    """Write a JSON file. Lone surrogates are written as escapes, because UTF-8 cannot encode them.
+    Untrusted files may contain them."""
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
     write_text(path, text.encode(errors="backslashreplace").decode())
 
@@ -185,7 +188,8 @@ def read_json(path: Path) -> Any:
 
 
 def read_model(path: Path, shape: type[T]) -> T:
-    """The model in a JSON file that a stage made. Raises StageError for another shape."""
+    """The content of a JSON file that a stage wrote, as a model. Raises StageError if it does not
+    fit."""
     from kotune.runs.records import parsed
 
     if (model := parsed(read_json(path), shape)) is None:
@@ -197,8 +201,8 @@ def read_model(path: Path, shape: type[T]) -> T:
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """One SHA-256 digest, in hex, of the files' contents in the given order. Raises OSError for a
-    file of over `most` bytes."""
+    """One SHA-256 digest, in hex, of the contents of all files in the given order. Raises OSError
+    for a file of more than `most` bytes."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(_digest(path, most))

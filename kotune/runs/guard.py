@@ -1,6 +1,7 @@
-"""Checks that a run folder contains only the user's own regular files and folders. An untrusted
-folder could contain a link to a file outside, which a command would show or overwrite, or a pipe,
-on which a command would hang."""
+"""Checks that a run folder contains only the user's own regular files and folders.
+
+An untrusted folder could contain a link to a file outside of it. A command would then show or
+overwrite that file. It could also contain a pipe, on which a command would hang."""
 
 import os
 import stat
@@ -12,10 +13,10 @@ from kotune.errors import KotuneError
 from kotune.layout import CACHES, CHECKPOINTS, DATA, MODEL, PREPARED, SAMPLES, SCORED
 from kotune.models.presets import is_folder
 
-# W&B's folder, with a link to its latest run's log. kotune reads and writes nothing there.
+# W&B's folder, with a link to the log of its latest run. kotune neither reads nor writes there.
 LINKS = "wandb"
-# Folders in a run folder: kotune's own, and those of W&B and MLflow. CACHES is removed before any
-# program starts, because code would be loaded from it.
+# The folders that may be in a run folder: kotune's own, and those of W&B and MLflow. CACHES is
+# removed before any program starts, because programs would load code from it.
 FOLDERS = (
     DATA,
     MODEL,
@@ -28,24 +29,28 @@ FOLDERS = (
     "mlruns",
     "mlartifacts",
 )
-# Maximum bytes of a file, as for kodata's downloads; an adapter has some hundred million. A sparse
-# file may have terabytes, and its digest would take hours. The blocks on disk are not a measure,
-# because a file system may compress.
+# The maximum size of a file in bytes, the same as for kodata's downloads. An adapter has some
+# hundred million bytes. A sparse file may have terabytes, and its digest would take hours. The
+# number of blocks on disk cannot be used, because a file system may compress.
 MOST = 20_000_000_000
-# Read by programs that are started in the folder. They could set a server or variables.
+# Programs that are started in the folder read these files. The files could set a server or
+# variables.
 SETTINGS = ("wandb/settings", ".comet.config", ".deepspeed_env")
 
 
 class Unexpected(NamedTuple):
-    """A file or folder that no run makes, and what is wrong with it."""
+    """A file or folder that no run writes, and the problem with it."""
 
     path: Path
     problem: str
 
 
 def check(folder: Path) -> None:
-    """Raise KotuneError for the first file in a folder that no run makes. Call it before any file
-    is read or written. A missing folder passes. Raises OSError if the folder may not be read."""
+    """Raise KotuneError for the first file in a folder that no run writes. Call this before reading
+    or writing any file there.
+
+    A missing folder is accepted. Raises OSError if the folder cannot be read for lack of
+    permission."""
     for path, problem in _unexpected(folder):
         raise KotuneError(
             f"{path}: {problem}, which no run makes; remove it if you know where it is from, else"
@@ -54,16 +59,18 @@ def check(folder: Path) -> None:
 
 
 def check_own(folder: Path) -> None:
-    """check() for a folder that will be written to. It may not be a link itself."""
+    """Like check(), but for a folder that will be written to. The folder itself may not be a
+    link."""
     if folder.is_symlink():
         raise KotuneError(f"{folder}: a symbolic link instead of a run folder; remove the link")
     check(folder)
 
 
 def check_run(folder: Path, base: str) -> None:
-    """check_own() for a run of the model `base`. Programs are started in the folder, and libraries
-    (transformers, Axolotl, datasets, evaluate) would load a folder there instead of the hub's
-    model, data set or metric of the same name."""
+    """Like check_own(), but for a run of the model `base`.
+
+    Programs are started in the folder. Their libraries (transformers, Axolotl, datasets, evaluate)
+    prefer a folder there to the hub's model, data set or metric of the same name."""
     check_own(folder)
     refuse_namesake(folder, base)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -75,8 +82,8 @@ def check_run(folder: Path, base: str) -> None:
 
 
 def refuse_namesake(folder: Path, base: str) -> None:
-    """Raise KotuneError for a file or folder that is named like a hub model's id, because it would
-    be loaded instead of the model."""
+    """Raise KotuneError for a file or folder with the id of a hub model as its name. It would be
+    loaded instead of the model."""
     if not is_folder(base) and os.path.lexists(path := folder / base):
         raise KotuneError(
             f"{path}: would be loaded instead of the hub's model {base}, which has the same name;"
@@ -100,7 +107,7 @@ def _unexpected(folder: Path) -> Iterator[Unexpected]:
 
 
 def _problem(path: Path, status: os.stat_result, folder: Path) -> str:
-    """What is wrong with a file or folder; empty if nothing is."""
+    """The problem with a file or folder; empty if there is none."""
     if stat.S_ISLNK(status.st_mode):
         return "" if _is_wandb_link(path, folder) else "a symbolic link"
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -113,7 +120,8 @@ def _problem(path: Path, status: os.stat_result, folder: Path) -> str:
 
 
 def _is_wandb_link(link: Path, folder: Path) -> bool:
-    """Whether a link is one of W&B's own: in W&B's folder, to a target inside that folder."""
+    """Whether W&B made a link. Such a link is in W&B's folder and its target is inside that
+    folder."""
     target = link.readlink()
     return (
         link.is_relative_to(folder / LINKS)

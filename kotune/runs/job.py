@@ -1,5 +1,5 @@
-"""A recipe in its run folder: its training data, the tasks that are scored, and the tasks that the
-model is trained on."""
+"""A recipe with its run folder, its training data, the tasks that it is scored on, and the tasks
+that it is trained on."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +16,8 @@ from kotune.worker import driver
 from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
-LAUNCHERS = ("python", "accelerate", "torchrun")  # those that Axolotl supports
-Launcher = tuple[str, ...]  # one of LAUNCHERS and its arguments; empty: python, one process
+LAUNCHERS = ("python", "accelerate", "torchrun")  # the launchers that Axolotl supports
+Launcher = tuple[str, ...]  # one of LAUNCHERS with its arguments; empty for one python process
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Job:
     run: Run
     device: Device
     limit: Limit
-    lang: str = LANGUAGES[0]  # of the report
+    lang: str = LANGUAGES[0]  # the language of the report
     launcher: Launcher = ()
 
     @property
@@ -52,12 +52,12 @@ class Job:
         ]
 
     def prepare(self) -> Manifest:
-        """Write the run folder's data. Returns their manifest. Raises DataError for unusable
-        data."""
+        """Write the training data of the run folder. Returns their manifest. Raises DataError for
+        unusable data."""
         return Manifest.model_validate(self._converted(self.scored()))
 
     def prepare_unchecked(self) -> UncheckedManifest:
-        """prepare() without the leak check, which needs the data of all tasks."""
+        """Like prepare(), but without the leak check, which needs the data of all tasks."""
         return UncheckedManifest.model_validate(self._converted(None))
 
     def _converted(self, scored: Scored | None) -> object:
@@ -65,20 +65,22 @@ class Job:
         return convert(self.entries(), folder, recipe.seed, scored, recipe.validation_rows)
 
     def scored(self) -> Scored:
-        """The data that the recipe is scored on, for kodata's leak check."""
+        """The test data of the recipe's tasks, for kodata's leak check."""
         locations = {task: self._location(task) for task in self.tasks}
         return Scored(locations, self.recipe.leaks, self.not_scored)
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
-        """How the source of each scored task is read. A data entry of the recipe takes precedence
+        """How to read the source of each scored task. A data entry of the recipe takes precedence
         over `data_path`."""
         return {task: data for task, data in self._task_data.items() if task not in self.not_scored}
 
     @cached_property
     def not_scored(self) -> dict[str, int | None]:
-        """The recipe's tasks without test rows, each with its number of groups, which are too few
-        to keep some for test. None if no share is kept for test."""
+        """The recipe's tasks that have no test rows, with the number of groups of each.
+
+        These are too few groups to keep some for test. The number is None if no share of the data
+        is kept for test."""
         groups = {}
         for task in self._task_data:
             source, path = source_at(self._location(task)), self._task_data[task].path
@@ -87,13 +89,13 @@ class Job:
                     source.files("test", path)
             except NoTestError as error:
                 groups[task] = error.groups
-            except DataError:  # reported where the data are read
+            except DataError:  # this is reported later, when the data are read
                 continue
         return groups
 
     @cached_property
     def _task_data(self) -> dict[str, TaskData]:
-        """How the source of each of the recipe's tasks is read, scored or not."""
+        """How to read the source of each of the recipe's tasks, whether it is scored or not."""
         by_source = {
             source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()
         }
@@ -109,7 +111,8 @@ class Job:
         return DataLocation(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
-        """The scored tasks whose prompt is trained: same source and same form as a data entry."""
+        """The scored tasks whose prompt is trained. A data entry of the recipe has the same source
+        and form."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
         return [
             task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained

@@ -1,4 +1,5 @@
-"""data/manifest.json as frozen models: the origin of a run's training data, and its row counts."""
+"""data/manifest.json as frozen models: the origin of a run's training data, and the number of
+rows."""
 
 from typing import Annotated
 
@@ -19,24 +20,24 @@ class Rows(FileModel):
     validation: Count
 
     def both(self) -> tuple[int, int]:
-        """Train and validation, in the order of kodata.prepare.output.SPLITS."""
+        """The values of train and validation, in the order of kodata.prepare.output.SPLITS."""
         return self.train, self.validation
 
 
 class LabelCounts(FileModel):
-    """The number of rows of each label, for each split."""
+    """The number of rows with each label, for each split."""
 
     train: dict[str, Count]
     validation: dict[str, Count]
 
     def both(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Train and validation, in the order of kodata.prepare.output.SPLITS."""
+        """The values of train and validation, in the order of kodata.prepare.output.SPLITS."""
         return self.train, self.validation
 
 
 class ManifestEntry(FileModel):
-    """A data entry of the recipe: the files that were read, and how many rows were kept, dropped or
-    rewritten."""
+    """A data entry of the recipe. It lists the files that were read, and the numbers of rows that
+    were kept, dropped or rewritten."""
 
     source: str
     form: str
@@ -51,13 +52,13 @@ class ManifestEntry(FileModel):
     rewritten: dict[str, Count] = Field(default_factory=dict)
     not_read: dict[str, Count] = Field(
         default_factory=dict
-    )  # by key; runs of earlier versions lack it
+    )  # by key; missing in runs of earlier versions
     unread_files: list[str] = Field(default_factory=list)
     labels: LabelCounts
 
 
 class Leak(FileModel):
-    """Training rows of a source that occur in a task's test text."""
+    """The number of training rows of a source that occur in the test text of a task."""
 
     source: str
     task: str
@@ -67,7 +68,7 @@ class Leak(FileModel):
 
 
 class SharedText(FileModel):
-    """Test text that a task shares with another source's test split."""
+    """The number of test texts that a task shares with the test split of another source."""
 
     source: str
     task: str
@@ -81,15 +82,18 @@ class Leaks(FileModel):
 
 
 class NotScored(FileModel):
-    """A task without test rows. `groups`: its number of groups; `needed`: how many are needed to
-    keep some for test. `groups` is None if no share is kept for test."""
+    """A task without test rows.
+
+    - `groups`: the number of its groups; None if no share of the data is kept for test
+    - `needed`: the number of groups that is needed to keep some for test
+    """
 
     groups: Count | None
     needed: Count
 
 
 class ScoredTask(FileModel):
-    """How the test data of a task were made."""
+    """How the test data of a task were prepared."""
 
     test_share: Annotated[float, Field(ge=0, le=1)] | None = None
     left_out: dict[str, Count] = Field(default_factory=dict)
@@ -98,14 +102,14 @@ class ScoredTask(FileModel):
 
 
 class UncheckedManifest(FileModel):
-    """data/manifest.json of data without a leak check."""
+    """The content of data/manifest.json without a leak check."""
 
     entries: list[ManifestEntry] = Field(min_length=1)
     rows: Rows
 
 
 class Manifest(UncheckedManifest):
-    """data/manifest.json of a run."""
+    """The content of data/manifest.json in a run folder."""
 
     leaks: Leaks
     scored: dict[Name, ScoredTask] = Field(default_factory=dict)

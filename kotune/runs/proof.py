@@ -4,15 +4,20 @@ from pydantic import Field
 
 from kotune.runs.records import Count, FileModel
 
-# The proof's result for a task. EQUAL: its prompts have the same token ids in training and scoring.
-# NOT_TRAINED: its prompt is not trained; other tasks score the trained prompts of its source.
-# NOT_PROVEN: no task scores a trained prompt of its source.
+# The status of a task in the proof:
+#
+# - EQUAL: the token ids of its prompts are the same in training and in scoring
+# - NOT_TRAINED: its own prompt is not trained, but another task scores a trained prompt of its
+#   source
+# - NOT_PROVEN: no task scores a trained prompt of its source
 EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
 
 
 class LabelProof(FileModel):
-    """`checked`: the rows whose labels were compared with Axolotl's; None in runs of earlier
-    versions, which compared all."""
+    """The comparison of training labels with Axolotl's.
+
+    `checked`: the number of rows that were compared. None in runs of earlier versions, which
+    compared all rows."""
 
     rows: Count
     checked: Count | None = None
@@ -20,8 +25,12 @@ class LabelProof(FileModel):
 
 
 class Shapes(FileModel):
-    """The number of distinct shapes of rows, of rows kept as samples of them, and of rows whose
-    shape is beyond the limit."""
+    """The shapes of the training rows.
+
+    - `number`: the number of distinct shapes
+    - `rows_kept`: the number of rows that are kept as samples of the shapes
+    - `rows_beyond`: the number of rows whose shape is beyond the limit
+    """
 
     number: Count
     rows_kept: Count
@@ -29,8 +38,8 @@ class Shapes(FileModel):
 
 
 class Lengths(FileModel):
-    """The examples' lengths in tokens. `trimmed`: rows from which the template removes white
-    space."""
+    """The lengths of the training examples in tokens. `trimmed`: the number of rows from which the
+    template removes white space."""
 
     rows: Count
     longest: Count
@@ -41,7 +50,7 @@ class Lengths(FileModel):
 
 
 class Content(FileModel):
-    """Tokens and characters of the messages alone, without template."""
+    """The number of tokens and characters of all messages, without the chat template."""
 
     tokens: Count
     characters: Count
@@ -56,7 +65,8 @@ class ComparedIds(FileModel):
 
 
 class TaskProof(FileModel):
-    """`items`: the number of equal prompts; `trained`: the trained forms that no task scores."""
+    """The proof of one task. `items`: the number of equal prompts. `trained`: the prompt forms that
+    are trained but that no task scores."""
 
     status: str
     items: Count | None = None
@@ -65,7 +75,7 @@ class TaskProof(FileModel):
 
 
 class Parity(FileModel):
-    """parity.json."""
+    """The content of parity.json."""
 
     labels: LabelProof
     shapes: Shapes | None = None

@@ -1,9 +1,8 @@
-"""Reads files of a run folder, which may be untrusted. Size, depth and the expansion of YAML
-aliases are limited.
+"""Reads files of a run folder, which may be untrusted. It limits their size, their depth and the
+expansion of YAML aliases.
 
-Raises OSError for a file that is missing, too large or not regular, and ValueError for damaged
-content.
-"""
+Functions raise OSError for a file that is missing, too large or not regular. They raise ValueError
+for damaged content."""
 
 import json
 from collections.abc import Iterator
@@ -19,18 +18,22 @@ from kotune.runs.proof import Parity
 from kotune.runs.records import fits, parsed
 from kotune.runs.unfinished import StoredRow
 
-# Bytes; run.json and the others have some kilobytes. Nested lists take 25 times as much memory.
+# In bytes. run.json and similar files have some kilobytes. Nested lists take 25 times as much
+# memory.
 MAX_JSON = 16 << 20
-# Bytes; axolotl.yml has about two thousand, and PyYAML reads 30,000 in a second.
+# In bytes. axolotl.yml has about two thousand. PyYAML reads 30,000 bytes in a second.
 MAX_YAML = 64 << 10
-# Bytes of samples, or of a training's log; 25,000 news articles are 60 million.
+# The size of a samples file or a training log in bytes. 25,000 news articles have 60 million.
 MAX_LINES = 256 << 20
-MAX_LINE = 4_000_000  # bytes; a row of data has no more characters (kodata.reading.delimited)
-# Values in all lines together. Each takes up to a hundred bytes in memory, however short it is in
-# the file. The samples of 50,000 reviews have 3 million. MARKS inside texts are counted too.
+# The size of a line in bytes. A data row has at most as many characters (kodata.reading.delimited).
+MAX_LINE = 4_000_000
+# The number of values in all lines together. Each value takes up to a hundred bytes in memory, even
+# if it is short in the file. The samples of 50,000 reviews have 3 million values. MARKS inside
+# texts are counted too.
 MAX_VALUES = 8_000_000
-# Bytes of a row of data/train.jsonl: 4,000,000 characters of Korean in its messages, and again,
-# escaped, in its record. Rows are read one at a time, so their number is not limited.
+# The size of a row of data/train.jsonl in bytes. A row may have 4,000,000 Korean characters in its
+# messages, and the same text again, escaped, in its record. Rows are read one at a time, so their
+# number is not limited.
 MAX_ROW = 64 << 20
 MARKS = (b",", b":", b"[", b"{")  # a mark precedes every value except the first
 
@@ -56,13 +59,14 @@ def proof_statuses(run: Path) -> dict[str, str]:
 
 
 def lines_of(path: Path) -> list[Any]:
-    """The value of each line that is not empty."""
+    """The value of each nonempty line."""
     return [_line(line) for line in raw_lines(path) if line.strip()]
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Each line with its line end. Lines are read one at a time, so the file is never completely in
-    memory. Raises ValueError if the lines have more than MAX_VALUES values."""
+    """Each line with its line end. Raises ValueError if the lines have more than MAX_VALUES values.
+
+    Lines are read one at a time, so the whole file is never in memory."""
     size, values = 0, 0
     with opened(path, MAX_LINES) as file:
         # str.splitlines() would split at U+2028, which occurs in answers.
@@ -78,8 +82,10 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
-    """Line number and row of each row that the prepare stage wrote. `every`: 2 gives every second
-    row, and so on. Raises StageError for a line that is not a row."""
+    """The line number and the row, for each row that the prepare stage wrote. Raises StageError for
+    a line that is not a row.
+
+    `every`: the interval between rows. For example, 2 selects every second row."""
     for number, line in row_lines(path):
         if (number - 1) % every == 0:
             try:
@@ -92,7 +98,8 @@ def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
 
 
 def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, from 1. Raises StageError for a line of over MAX_ROW bytes."""
+    """Each line with its number, starting from 1. Raises StageError for a line of more than MAX_ROW
+    bytes."""
     with opened(path) as file:
         number = 0
         while line := file.readline(MAX_ROW + 1):
@@ -116,8 +123,8 @@ def yaml_of(path: Path) -> Any:
 
 
 def _line(line: bytes) -> Any:
-    """The value of a line of JSON. orjson is used if it is installed. It refuses NaN, so such a
-    line is read with json."""
+    """The value of a line of JSON. orjson is used if it is installed. orjson refuses NaN, so json
+    reads a line that contains it."""
     try:
         import orjson
 

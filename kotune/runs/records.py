@@ -1,9 +1,10 @@
-"""Frozen models of a run folder's run.json, scores.json, metrics.jsonl and samples, and functions
-that check a value against a model. manifest.py and proof.py have the models of the other files.
+"""Frozen models of a run folder's run.json, scores.json, metrics.jsonl and samples. It also has
+functions that check a value against a model. manifest.py and proof.py have the models of the other
+files.
 
-A model declares every key of its file that kotune reads. Numbers are bounded, so sums and products
-of a few hundred of them stay finite. Undeclared keys are kept but not read, because other versions
-of kotune write other keys."""
+A model declares every key of its file that kotune reads. Other versions of kotune write other keys.
+Such undeclared keys are kept but not read. Numbers are bounded, so sums and products of a few
+hundred of them stay finite."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,26 +15,28 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from kodata.metrics.resampling import Ingredients
 
-# Sums and products of a few hundred of these stay finite. Losses have no bound: they may be NaN.
+# These bounds keep sums and products of a few hundred values finite. Losses have no bound, because
+# they may be NaN.
 Count = Annotated[int, Field(ge=0, lt=2**60)]
 Positive = Annotated[int, Field(ge=1, lt=2**60)]
 Whole = Annotated[int, Field(ge=-(10**18), le=10**18)]
 Number = Annotated[float, Field(ge=-1e18, le=1e18, allow_inf_nan=False)]
 Amount = Annotated[Number, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^\w+$")]  # of a folder
+Name = Annotated[str, Field(pattern=r"^\w+$")]  # the name of a folder
 Fact = str | Whole | Number
 
 T = TypeVar("T")
 
 
 class FileModel(BaseModel):
-    """A part of a JSON file. `as_json()` gives back the keys that it was made from."""
+    """A part of a JSON file. `as_json()` returns the keys and values that the model was made
+    from."""
 
     model_config = ConfigDict(
         strict=True,
         extra="allow",
         frozen=True,
-        populate_by_name=True,  # a field may have another name than its key, which may be a keyword
+        populate_by_name=True,  # a key may be a Python keyword; its field has another name
         protected_namespaces=(),  # allows a field named `model_revision`
     )
 
@@ -43,7 +46,8 @@ class FileModel(BaseModel):
 
 
 def parsed(value: object, shape: type[T]) -> T | None:
-    """The value as `shape`: a model, or a dict or list of models. None if it does not fit."""
+    """The value as an instance of `shape`; None if it does not fit. `shape` is a model, or a dict
+    or list of models."""
     try:
         model: T = _adapter(shape).validate_python(value)  # type: ignore[arg-type]  # is hashable
         return model
@@ -52,7 +56,7 @@ def parsed(value: object, shape: type[T]) -> T | None:
 
 
 def fits(value: object, shape: Any) -> bool:
-    """Whether a value fits a shape: a model, or any type that pydantic checks."""
+    """Whether a value fits `shape`. `shape` is a model, or any type that pydantic can check."""
     try:
         _adapter(shape).validate_python(value)
     except ValidationError:
@@ -66,7 +70,7 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
 
 
 def _with(*keys: str) -> AfterValidator:
-    """A validator of a dict that must have at least these keys."""
+    """A validator for a dict that must contain at least these keys."""
 
     def check(value: dict[str, T]) -> dict[str, T]:
         if not value.keys() >= set(keys):
@@ -77,7 +81,7 @@ def _with(*keys: str) -> AfterValidator:
 
 
 class Stage(FileModel):
-    """A stage's record in run.json. `made`: the digest of each file that the stage made."""
+    """The record of a stage in run.json. `made`: the digest of each file that the stage wrote."""
 
     inputs: dict[str, object]
     made: dict[str, str] | None = None
@@ -86,19 +90,20 @@ class Stage(FileModel):
 
     @property
     def files(self) -> dict[str, str]:
-        """`made`; empty in runs of versions that did not record it."""
+        """The value of `made`. Empty for runs of versions that did not record it."""
         return self.made or {}
 
 
 class Doubted(FileModel):
-    """A warning about the training. The other keys are the values in the phrase for `kind`."""
+    """A warning about the training. `kind` selects the phrase. The other keys are the values in the
+    phrase."""
 
     kind: str
     __pydantic_extra__: dict[str, Fact] = Field(init=False)
 
 
 class Halved(FileModel):
-    """A smaller micro-batch after the GPU's memory was exhausted at `step`."""
+    """A reduction of the micro-batch size. The GPU ran out of memory at `step`."""
 
     step: Count
     micro_batch_size: Positive
@@ -106,7 +111,7 @@ class Halved(FileModel):
 
 
 class Begun(FileModel):
-    """run.json of a run that has begun, finished or not."""
+    """The content of run.json after a run has begun, whether it is finished or not."""
 
     limit: Count | Literal["quick"] | None = None
     device: Literal["cpu", "cuda"] | None = None
@@ -118,7 +123,7 @@ class Begun(FileModel):
 
 
 class Record(FileModel):
-    """run.json of a run that is scored."""
+    """The content of run.json of a scored run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     limit: Count | str | None
@@ -132,8 +137,9 @@ class Record(FileModel):
     model_revision: str | None
     code_revision: str | None
     trainable_parameters: Count
-    gradient_checkpointing: bool | None = None  # whether training used it; it changes no result
-    # the tokens for which training computed the head; it changes no result
+    # whether training used it; it does not change results
+    gradient_checkpointing: bool | None = None
+    # The tokens for which training computed the language model head. It does not change results.
     head: Literal["trained", "all"] | None = None
     stages: Annotated[dict[str, Stage], _with("train", "score")]
     warnings: list[Doubted] | None = None
@@ -150,19 +156,19 @@ class Record(FileModel):
 
 
 class MetricValue(FileModel):
-    """A metric of one variant: its value, standard error and number of items."""
+    """The value of a metric for one variant, with its standard error and the number of items."""
 
     value: Number | None
     stderr: Amount | None
     n: Count
 
 
-Values = dict[str, MetricValue]  # by metric
+Values = dict[str, MetricValue]  # by the name of the metric
 UNDEFINED = MetricValue(value=None, stderr=None, n=0)
 
 
 class PublishedFigure(FileModel):
-    """A published value of a metric, with its source."""
+    """A published value of a metric, and where it was published."""
 
     name: str
     metric: str
@@ -172,8 +178,8 @@ class PublishedFigure(FileModel):
 
 
 class Baselines(FileModel):
-    """The baselines of a task. `rows`: the training rows that they were made from; `absent`: why
-    there are none."""
+    """The baselines of a task. `rows`: the number of training rows that they were made from.
+    `absent`: the reason if there are no baselines."""
 
     rows: Count | None = None
     absent: str | None = None
@@ -181,8 +187,11 @@ class Baselines(FileModel):
 
 
 class TaskScores(FileModel):
-    """A task in scores.json. `sha256`: the digest of each samples file: base, tuned, items and
-    baselines. Runs of earlier versions lack the fields that have a default."""
+    """The scores of a task in scores.json. Fields with a default are missing in runs of earlier
+    versions.
+
+    `sha256`: the digest of each samples file. The files are base, tuned, items and one for each
+    baseline."""
 
     version: Number
     criterion: str | None = None
@@ -192,8 +201,8 @@ class TaskScores(FileModel):
     n: Count
     base: Values
     tuned: Values
-    base_from: str | None = None  # the run that the base answers were copied from
-    batches: dict[str, list[Count]] = {}  # the sizes of the batches of each variant's answers
+    base_from: str | None = None  # the run from which the base answers were copied
+    batches: dict[str, list[Count]] = {}  # the batch sizes of each variant's answers
     proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN
     references: Baselines = Baselines()
 
@@ -208,12 +217,13 @@ def _refuse_null(value: float | None) -> float | None:
     return value
 
 
-# A number whose key may be missing but not null. NaN is allowed.
+# A number whose key may be missing, but may not be null. NaN is allowed.
 NotNull = Annotated[float | None, AfterValidator(_refuse_null)]
 
 
 class Event(FileModel):
-    """A line of metrics.jsonl: the start of training, a logged step, or its end."""
+    """A line of metrics.jsonl. It records the start of training, a logged step, or the end of
+    training."""
 
     event: Literal["start", "log", "end"]
     step: Count
@@ -224,7 +234,7 @@ class Event(FileModel):
     base_precision: str | None = None
     compute_dtype: str | None = None
     gradient_checkpointing: bool | None = None
-    head: Literal["trained", "all"] | None = None  # the tokens for which it was computed
+    head: Literal["trained", "all"] | None = None  # the tokens for which the head was computed
     loss: NotNull = None
     eval_loss: NotNull = None
     learning_rate: NotNull = None
@@ -242,20 +252,23 @@ _STRICT = ConfigDict(strict=True, extra="ignore")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line of samples/items: a question with its choices."""
+    """A line of a file in samples/items: a question with its choices."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     doc_hash: str
     question: str
     choices: list[str] | None
-    agreement: int | str | None = None  # how many annotators agreed; some data sets have it
+    agreement: int | str | None = None  # the number of annotators who agreed, in some data sets
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A line of samples/base, samples/tuned or a baseline's samples: an answer and its metrics.
-    `prediction` and `gold` are the index of a choice or a text; None if a baseline has neither."""
+    """A line of a samples file of the base model, the tuned model or a baseline. It has an answer
+    and the answer's metrics.
+
+    `prediction` and `gold` are the index of a choice, or a text. They are None if a baseline has
+    neither."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -271,16 +284,18 @@ class Answer:
 
     @property
     def question(self) -> tuple[str, str]:
-        """Equal for two items with the same question and the same right answer."""
+        """A key that is equal for two items if their questions and their right answers are the
+        same."""
         return self.question_hash, self.target_hash
 
 
-Items = Mapping[str, Item]  # by the documents' hashes
-Answers = Mapping[str, Answer]  # by the documents' hashes
+Items = Mapping[str, Item]  # by document hash
+Answers = Mapping[str, Answer]  # by document hash
 
 
 class Resolved(FileModel):
-    """The keys of the resolved recipe.yml that are read here. kotune.recipe.schema has all."""
+    """The keys of the resolved recipe.yml that are read from finished runs. kotune.recipe.schema
+    has all keys."""
 
     model: str
     adapter: str

@@ -1,4 +1,5 @@
-"""How a run reads the source of a task. The child processes that prove and score receive it."""
+"""Describes how a run reads the source of a task. The child processes for the proof and for scoring
+receive it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +7,13 @@ from typing import Any, NamedTuple, Self
 
 
 class TaskData(NamedTuple):
-    """How a run reads the source of a task. `path`: its folder (None: the hub); `test_share`: the
-    share of rows that is kept for scoring (None: as in the source's card); `merge`: put system
-    turns at the beginning of the first user turn."""
+    """How a run reads the source of a task.
+
+    - `path`: the folder of the source; None for the hub
+    - `test_share`: the share of rows that is kept for scoring; None for the share in the source's
+      card
+    - `merge`: whether system turns are merged into the beginning of the first user turn
+    """
 
     path: Path | None = None
     test_share: float | None = None

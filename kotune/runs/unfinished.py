@@ -1,5 +1,7 @@
-"""Frozen models of the files from which an unfinished run continues, and of files that one stage
-writes for another. records.py has the models of finished runs."""
+"""Frozen models of files that are read before a run is finished.
+
+They cover the files from which an interrupted run continues, and files that one stage writes for
+another. records.py has the models of finished runs."""
 
 from typing import Annotated, Literal
 
@@ -33,8 +35,8 @@ class TrainerState(FileModel):
 
 
 class Tensor(FileModel):
-    """A tensor in the header of a safetensors file. `data_offsets`: where its data begin and end,
-    in bytes after the header."""
+    """A tensor in the header of a safetensors file. `data_offsets`: the start and the end of its
+    data, in bytes after the header."""
 
     dtype: str
     shape: Annotated[list[Count], Field(max_length=16)]
@@ -42,10 +44,13 @@ class Tensor(FileModel):
 
 
 class Note(FileModel):
-    """A file of scored/, which marks a variant's samples of a task as done.
+    """A file in the folder scored/. It marks the samples of one variant of one task as done.
 
-    `batches`: the batch sizes of generated answers. `origin`: the run from which the samples were
-    copied, if any. `checked`: the items that this run's model answered again for comparison."""
+    - `batches`: the batch sizes of generated answers
+    - `origin`: the run from which the samples were copied, if any
+    - `checked`: the items that this run's model answered again, to compare them with the copied
+      answers
+    """
 
     n: Count
     values: Values
@@ -62,7 +67,8 @@ class Note(FileModel):
 
 
 class RefusedNote(FileModel):
-    """A file of scored/: the run whose answers were rejected, and the reason."""
+    """A file in the folder scored/. It names the run whose answers were rejected, and the
+    reason."""
 
     origin: str = Field(alias="from")
     why: str
@@ -74,8 +80,10 @@ class Turn(FileModel):
 
 
 class StoredRow(FileModel):
-    """The shape of a line of data/train.jsonl or data/validation.jsonl. A row itself stays a dict
-    (kodata.card.TrainingRow): there are hundreds of thousands."""
+    """The structure of a line of data/train.jsonl or data/validation.jsonl.
+
+    A row is only checked against this model. It stays a dict (kodata.card.TrainingRow), because
+    there are hundreds of thousands of rows."""
 
     guid: str
     source: str

@@ -1,4 +1,4 @@
-"""A study's report as JSON values: the content of study.json."""
+"""Converts the report of a study to JSON values, the content of study.json."""
 
 import math
 
@@ -9,7 +9,7 @@ from kotune.study.sentences import Sentences, state
 
 
 def tried_json(tried: Tried) -> JsonRow:
-    """A choice and its validation losses."""
+    """A choice with its validation losses."""
     losses = {str(seed): None if math.isnan(loss) else loss for seed, loss in tried.losses.items()}
     return {
         "arm": tried.arm,

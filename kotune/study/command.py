@@ -1,4 +1,5 @@
-"""The command `study`: lists cells, runs them here, hands them over to an engine, or reports."""
+"""The command `study`. It lists the cells of a study, runs them here, hands them over to an engine,
+or writes a report."""
 
 import math
 from collections.abc import Callable
@@ -27,8 +28,8 @@ Echo = Callable[[str], object]
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """The options of the command line. `passed` is passed unchanged to the engine's own command
-    line."""
+    """The options of the command line. `passed`: arguments that are passed unchanged to the
+    engine's own command line."""
 
     dry_run: bool = False
     budget: float | None = None
@@ -76,8 +77,8 @@ def _word(value: str | float) -> str:
 def start(path: Path, options: StudyOptions, echo: Echo) -> None:
     """List, run, hand over or report a study.
 
-    Raises RecipeError before anything is started: for a bad study file, bad options, a size above
-    the number of rows, or a budget that is too small. Raises KotuneError at the end if cells
+    Raises RecipeError before anything is started. Reasons are a bad study file, bad options, a size
+    above the number of rows, and a budget that is too small. Raises KotuneError at the end if cells
     failed."""
     _check(options)
     study = file.load(path)
@@ -121,7 +122,8 @@ def _check(options: StudyOptions) -> None:
 
 
 def _check_folder(study: Study, runs_dir: Path) -> None:
-    """Raises RecipeError if the report would overwrite that of a run or of another study file."""
+    """Raise RecipeError if the report would overwrite the report of a run or of another study
+    file."""
     out = runs_dir / study.name
     guard.check_own(out)
     if (out / RECORD).exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
@@ -138,7 +140,7 @@ def _check_folder(study: Study, runs_dir: Path) -> None:
 
 
 def _study_file_of(report: Path) -> Path | None:
-    """The study file that a study.json belongs to; None if it cannot be read."""
+    """The study file that a study.json was made from. None if study.json cannot be read."""
     try:
         return Path(read_json(report)["file"])
     except (OSError, KotuneError, TypeError, KeyError):  # missing, damaged, or of another version

@@ -1,5 +1,5 @@
-"""Predicts the cost of a study: lists its cells, which of them are done, and the time and price
-that `plan` predicts for the missing ones."""
+"""Predicts the cost of a study. It lists the cells and which of them are done. For the missing
+cells, it gives the time and price that `plan` predicts."""
 
 import json
 from collections.abc import Sequence
@@ -29,8 +29,11 @@ EACH = "The base model's answers are counted in each cell: no cell reuses those 
 
 @dataclass(frozen=True)
 class Listed:
-    """A cell with the folder of its run. `plan` is for the chosen GPU, if the cell is missing.
-    `asks_base` is whether the cell scores the base model itself."""
+    """A cell with the folder of its run.
+
+    - `plan`: the plan for the chosen GPU, if the cell is missing
+    - `asks_base`: whether the cell scores the base model itself, and does not copy the answers
+    """
 
     cell: Cell
     folder: Path
@@ -44,13 +47,15 @@ class Listed:
 
     @property
     def seconds(self) -> float:
-        """The predicted seconds; 0 without a prediction."""
+        """The predicted seconds; 0 if there is no prediction."""
         return self.on.total - (0 if self.asks_base else self.on.base) if self.on else 0.0
 
 
 def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False) -> list[Listed]:
-    """Every cell, the missing ones with a plan if `gpu` is given. `at_once`: all missing cells are
-    started at the same time. Raises RecipeError for an unknown GPU."""
+    """All cells. If `gpu` is given, the missing cells have a plan. Raises RecipeError for an
+    unknown GPU.
+
+    `at_once`: whether all missing cells are started at the same time."""
     cells = [
         Listed(cell, study.folder(cell, runs_dir), is_done(study, cell, runs_dir))
         for cell in study.cells
@@ -68,8 +73,8 @@ def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False
 
 
 def _base(plan: Plan) -> str:
-    """A key for the base model's answers: cells with the same key can share them (base_answers).
-    It has only the settings that can differ between cells."""
+    """A key for the base model's answers. Cells with the same key can share the answers
+    (base_answers). The key has only the settings that can differ between cells."""
     block = plan.recipe.axolotl
     return json.dumps(
         [
@@ -83,9 +88,11 @@ def _base(plan: Plan) -> str:
 
 
 class _Plans:
-    """Plans of cells. Each is made once for all seeds, which do not change it. Data are counted
-    once per model, in their largest size, because counting takes seconds; a smaller size is the
-    beginning of the largest."""
+    """The plans of cells. Cells that differ only in their seeds share a plan, because seeds do not
+    change it.
+
+    Counting data takes seconds. So the data are counted once per model, in their largest size. A
+    smaller size is the beginning of the largest."""
 
     def __init__(self, study: Study, gpu: str) -> None:
         self.study, self.gpu = study, gpu
@@ -114,8 +121,8 @@ class _Plans:
 
 
 def check(study: Study, cells: Sequence[Listed], budget: float, price: Price | None) -> None:
-    """Raises RecipeError if the missing cells are predicted to cost more than `budget` won, or if
-    the cost cannot be predicted."""
+    """Raise RecipeError if the predicted cost of the missing cells is above `budget` won, or if the
+    cost cannot be predicted."""
     missing = [cell for cell in cells if not cell.is_done]
     if not missing:
         return
@@ -155,7 +162,7 @@ def show(
 
 
 def _caveats(cells: Sequence[Listed]) -> list[str]:
-    """Notes about estimated or missing numbers in the plans, without duplicates."""
+    """Notes about estimated or missing numbers in the plans. Each note occurs once."""
     plans = [cell.plan for cell in cells if cell.plan]
     notes = [
         f"Tokens are ESTIMATED: {made.counted.why}." for made in plans if not made.counted.exact
@@ -176,7 +183,7 @@ def _words(listed: Listed) -> Row:
 
 
 def _figures(cells: Sequence[Listed], price: Price | None) -> Row:
-    """The predicted minutes and won of cells; empty without a prediction."""
+    """The predicted minutes and won of some cells; empty if there is no prediction."""
     if not any(cell.on for cell in cells):
         return "", ""
     return (

@@ -1,19 +1,25 @@
-"""Learning curves: fits power laws to the points of a study, and finds where they pass a target or
+"""Learning curves. Fits power laws to the points of a study, and finds where they pass a target or
 cross each other.
 
 The law is value(n) = c - a n^-b with b > 0, fitted by generalized least squares. All points are
-scored on the same items, so they are correlated. Their covariance has three parts: items (one
-cluster bootstrap for all points), seeds at each size, and the effect of a seed that is common to
-all sizes, because a smaller sample is the beginning of a larger one.
+scored on the same items, so they are correlated. Their covariance has three parts:
 
-For a given b the law is linear, so it is solved for a grid of b. An interval is the union over b of
-the linear intervals, each shortened by how much worse its b fits. This is the profile likelihood
-interval, which holds even if b is unknown. Its quantile is Student's t with Satterthwaite's degrees
-of freedom (kotune.compare.seeds). The zeros of a law (against a target or another law) are the n
-whose interval contains 0 (Fieller 1954).
+- items: one cluster bootstrap for all points
+- seeds at each size
+- the effect of a seed that is common to all sizes, because a smaller sample is the beginning of a
+  larger one
 
-Assumption: seeds vary equally at all sizes of an arm. tests/study/test_curves.py checks the
-coverage by simulation. Arrays may have leading axes, one element for each case; `...` below."""
+For a given b the law is linear, so it is solved for a grid of b. The interval of a value is the
+union of the linear intervals over all b. Each linear interval is shortened by the excess misfit of
+its b. This is the profile likelihood interval, which is valid even if b is unknown. Its quantile is
+that of Student's t with Satterthwaite's degrees of freedom (kotune.compare.seeds).
+
+A zero of a law is a size where it meets a target or another law. The possible zeros are the n whose
+interval contains 0 (Fieller 1954).
+
+The seeds are assumed to vary equally at all sizes of an arm. tests/study/test_curves.py checks the
+coverage by simulation. Arrays may have leading axes, with one element for each case. Below, `...`
+stands for them."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,18 +32,22 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-SIZES = 5  # the least number of sizes to fit a law
-EXPONENTS = (0.02, 4.0)  # range of b: nearly a logarithm; nearly a step after the smallest size
-GRID = {1: 60, 2: 24}  # values of b for each arm, by the number of arms
-# b with a larger excess misfit are left out of the fine grid. Above the square of all quantiles.
+SIZES = 5  # a law is fitted to at least this number of sizes
+# The range of b. The law is nearly a logarithm at one end, and at the other end nearly a step after
+# the smallest size.
+EXPONENTS = (0.02, 4.0)
+GRID = {1: 60, 2: 24}  # the number of values of b for each arm, by the number of arms
+# Values of b with a larger excess misfit are excluded from the fine grid. The limit is above the
+# square of all quantiles.
 FAR = 40.0
-STEPS = 100  # sizes at which zeros of a law are searched, all within the measured range
+# Zeros of a law are searched at this number of sizes, all within the measured range.
+STEPS = 100
 AHEAD = 2  # a law is extrapolated to this multiple of the largest size
 
 
 class Measured(NamedTuple):
-    """The means (..., P) of points, and the parts (..., P, P) of their covariance, each with its
-    degrees of freedom."""
+    """The means of points (..., P), and the parts of their covariance (..., P, P). Each part has
+    its degrees of freedom."""
 
     means: "Array"
     parts: tuple[tuple["Array", float], ...]
@@ -50,7 +60,7 @@ class Measured(NamedTuple):
         )
 
     def tested(self, at: int) -> seeds.Tested:
-        """The test of one point against 0."""
+        """The test of whether one point differs from 0."""
         parts = [
             seeds.Part(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0
         ]
@@ -64,9 +74,10 @@ class Measured(NamedTuple):
 def measured(values: "Array", resampled: "Array", arms: Sequence[slice], groups: int) -> Measured:
     """The points of one case.
 
-    `values` (P, S) has the value of each point and seed, NaN if there is no run. `resampled`
-    (R, P, S) has the same for R resamples of `groups` clusters. `arms` has the points of each arm;
-    other points have no seeds."""
+    - `values` (P, S): the value of each point and seed; NaN if there is no run
+    - `resampled` (R, P, S): the same values for R resamples of `groups` clusters
+    - `arms`: the indices of each arm's points; other points have no seeds
+    """
     import numpy as np
 
     means, each = over_seeds(values), over_seeds(resampled)
@@ -83,7 +94,7 @@ def measured(values: "Array", resampled: "Array", arms: Sequence[slice], groups:
 
 
 def over_seeds(values: "Array") -> "Array":
-    """The mean over the seeds that have a run; NaN without any."""
+    """The mean over the seeds that have a run; NaN if there is no run."""
     import numpy as np
 
     have = np.isfinite(values)
@@ -96,10 +107,13 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
     """The parts of the covariance that come from the seeds of one arm, with their degrees of
     freedom.
 
-    `values` (..., K, S) has K sizes and S seeds, NaN if there is no run, in the same places for all
-    cases. `within` (..., K) is the part of a seed's variance that is noise of items, known from
-    resampling items. The variance is pooled over sizes. Empty with fewer degrees of freedom than
-    three seeds of one size have."""
+    - `values` (..., K, S): the values of K sizes and S seeds; NaN if there is no run. The missing
+      runs are the same in all cases.
+    - `within` (..., K): the part of a seed's variance that is noise of items, known from resampling
+      items
+
+    The variance is pooled over sizes. The result is empty if there are fewer degrees of freedom
+    than three seeds of one size have."""
     import numpy as np
 
     have = np.isfinite(values).reshape(-1, *values.shape[-2:])[0].astype(float)
@@ -125,12 +139,16 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
 
 
 class Law(NamedTuple):
-    """Fitted laws of A arms (one or two), for B candidates of their exponents and P points.
+    """The fitted laws of A arms (one or two), for P points and B candidate exponents.
 
-    `exponents` (..., B, A): the candidates. `excess` (..., B): the misfit of each, less that of the
-    best. `coefficients` (..., B, 2 A): for each arm its value at `start` and its slope there over
-    log n; `covariance` is theirs. `weights` (..., B, 2 A, P): the weight of each point in the
-    coefficients. `misfit` (...): chi-squared of the best candidate."""
+    - `exponents` (..., B, A): the candidates
+    - `excess` (..., B): the misfit of each candidate, minus that of the best one
+    - `coefficients` (..., B, 2 A): for each arm, its value at `start` and its slope there over log
+      n
+    - `covariance`: the covariance of the coefficients
+    - `weights` (..., B, 2 A, P): the weight of each point in the coefficients
+    - `misfit` (...): chi-squared of the best candidate
+    """
 
     points: Measured
     start: float
@@ -142,8 +160,8 @@ class Law(NamedTuple):
     misfit: "Array"
 
     def rows(self, sizes: "Array", signs: Sequence[float] = (1,)) -> "Array":
-        """Rows (N, ..., B, 2 A) of weights for coefficients: each gives the sum of the arms' values
-        at a size, with these signs."""
+        """Rows (N, ..., B, 2 A) of weights for the coefficients. Each row gives the sum of the
+        arms' values at one size, with these signs."""
         import numpy as np
 
         column = np.asarray(sizes, float).reshape(-1, *[1] * (self.exponents.ndim - 1))
@@ -160,7 +178,7 @@ class Law(NamedTuple):
         ]
 
     def span(self, rows: "Array") -> tuple["Array", "Array", "Array"]:
-        """The value and both ends of the 95% interval of each weighted sum of coefficients."""
+        """The value of each weighted sum of coefficients, and both ends of its 95% interval."""
         import numpy as np
 
         value = (rows * self.coefficients).sum(axis=-1)
@@ -171,7 +189,7 @@ class Law(NamedTuple):
         return self._best(value), np.nanmin(low, axis=-1), np.nanmax(high, axis=-1)
 
     def _best(self, values: "Array") -> "Array":
-        """The value of the best candidate. `values` has the shape (..., B)."""
+        """The value that belongs to the best candidate. `values` has the shape (..., B)."""
         import numpy as np
 
         return np.take_along_axis(
@@ -181,8 +199,8 @@ class Law(NamedTuple):
         )[..., 0]
 
     def quantile(self, rows: "Array") -> "Array":
-        """Half the width of the 95% interval of each weighted sum of coefficients, in standard
-        errors."""
+        """Half the width of the 95% interval of each weighted sum of coefficients. The unit is
+        standard errors."""
         import numpy as np
         from scipy.special import stdtrit
 
@@ -196,15 +214,18 @@ class Law(NamedTuple):
 
 
 def bent(ratio: "Array", exponent: "Array") -> "Array":
-    """(1 - ratio^-b) / b. It is near log(ratio) for b near 0."""
+    """The expression (1 - ratio^-b) / b. For b near 0 it is near log(ratio)."""
     import numpy as np
 
     return np.asarray(-np.expm1(-exponent * np.log(ratio)) / exponent)
 
 
 def fit(sizes: Sequence[Sequence[float]], points: Measured) -> Law:
-    """Fits the laws of one or two arms together. `sizes` are those of each arm; `points` are in the
-    same order. The grid of exponents is first coarse, then fine where the misfit allows it."""
+    """Fit the laws of one or two arms together. `sizes`: the sizes of each arm. `points`: all
+    points in the same order.
+
+    The grid of exponents is coarse at first. It is then made fine where the misfit is small
+    enough."""
     import numpy as np
 
     number = GRID[len(sizes)]
@@ -223,7 +244,7 @@ def fit(sizes: Sequence[Sequence[float]], points: Measured) -> Law:
 
 
 def _solve(sizes: Sequence[Sequence[float]], points: Measured, grids: Sequence["Array"]) -> Law:
-    """Generalized least squares for every combination of the arms' exponents."""
+    """Solve the generalized least squares problem for every combination of the arms' exponents."""
     import numpy as np
 
     exponents = _combine(grids)
@@ -245,7 +266,7 @@ def _solve(sizes: Sequence[Sequence[float]], points: Measured, grids: Sequence["
 
 
 def _combine(grids: Sequence["Array"]) -> "Array":
-    """Every combination (..., B, A) of the arms' candidates."""
+    """All combinations of the arms' candidates, with the shape (..., B, A)."""
     import numpy as np
 
     wide = [
@@ -257,7 +278,7 @@ def _combine(grids: Sequence["Array"]) -> "Array":
 
 
 def _design(sizes: Sequence[Sequence[float]], start: float, exponents: "Array") -> "Array":
-    """The design matrices (..., B, P, 2 A)."""
+    """The design matrices, with the shape (..., B, P, 2 A)."""
     import numpy as np
 
     design = np.zeros((*exponents.shape[:-1], sum(map(len, sizes)), 2 * len(sizes)))
@@ -274,9 +295,9 @@ def _design(sizes: Sequence[Sequence[float]], start: float, exponents: "Array") 
 class Place(NamedTuple):
     """The range of sizes in which a difference may be 0.
 
-    Up to `low` its sign surely is `first`; from `high` on its sign surely is `last`. An open end
-    has None and the sign 0. If the difference surely is 0 nowhere, both ends are None and both
-    signs are equal."""
+    Up to `low` the sign of the difference is certainly `first`. From `high` on it is certainly
+    `last`. If an end is open, it is None and its sign is 0. If the difference is certainly 0
+    nowhere, both ends are None and both signs are equal."""
 
     low: float | None
     high: float | None
@@ -285,22 +306,23 @@ class Place(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """The sign that the difference surely has everywhere; else 0."""
+        """The sign of the difference if it is certain and the same at all sizes; else 0."""
         return self.first if self.low is None and self.high is None else 0
 
     @property
     def is_sure(self) -> bool:
-        """Whether the difference surely is 0 somewhere: it has opposite signs at the ends."""
+        """Whether the difference is certainly 0 somewhere, because it has opposite signs at the
+        ends."""
         return self.first * self.last < 0
 
 
 OPEN = Place(None, None)  # nothing is known
-Ends = list[tuple[float, float]]  # of intervals
+Ends = list[tuple[float, float]]  # the lower and upper ends of intervals
 
 
 def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[float], Ends]:
-    """Sizes from the smallest to `most`, and the intervals there of the sum of the arms' values
-    with these signs. For one case."""
+    """Sizes from the smallest one to `most`, and an interval for each size. It is the interval of
+    the sum of the arms' values with these signs. This is only for a single case."""
     import numpy as np
 
     sizes = np.geomspace(law.start, most, STEPS)
@@ -309,7 +331,8 @@ def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[fl
 
 
 def around(each: Sequence[Ends]) -> Ends:
-    """The smallest intervals that contain all of these, at each size; NaN if one is unknown."""
+    """At each size, the smallest interval that contains all the given intervals. NaN if one of them
+    is unknown."""
     import numpy as np
 
     low, high = np.moveaxis(np.array(each), -1, 0)
@@ -317,8 +340,8 @@ def around(each: Sequence[Ends]) -> Ends:
 
 
 def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
-    """All ranges of sizes in which a difference may be 0, from its intervals at these sizes. Empty
-    if it surely is 0 nowhere."""
+    """All ranges of sizes in which a difference may be 0, calculated from its intervals at these
+    sizes. Empty if the difference is certainly 0 nowhere."""
     signs = [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends]
     sure = [(index, sizes[index], sign) for index, sign in enumerate(signs) if sign]
     if not sure:
@@ -334,7 +357,7 @@ def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
 
 
 def bracket(sizes: Sequence[float], ends: Ends) -> Place:
-    """The same as ranges(), but as one range without gaps."""
+    """The same as ranges(), but as one range that includes the gaps."""
     if not (all_ranges := ranges(sizes, ends)):
         sign = 1 if ends[0][0] > 0 else -1
         return Place(None, None, sign, sign)

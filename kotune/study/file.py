@@ -1,9 +1,9 @@
-"""Reads a study file: recipes, and the values that vary over them. Every combination is a cell: an
-ordinary run of one of the recipes.
+"""Reads a study file. It has recipes and the values that vary. Every combination is a cell, which
+is an ordinary run of one of the recipes.
 
-A study file is checked as strictly as a recipe, with messages of the same form. Too many cells, the
-same run twice, and runs that cannot be compared are reported before any cell starts. Nothing is
-written here."""
+A study file is checked as strictly as a recipe, with messages in the same form. Some problems are
+reported before any cell starts: too many cells, duplicate runs, and runs that cannot be compared.
+This module writes nothing."""
 
 import math
 import re
@@ -29,24 +29,27 @@ from kotune.recipe.strict_yaml import shown
 from kotune.shipped import PROGRAM
 
 MOST_CELLS = 500
-ALL = "all"  # value of samples: the whole data set
-ARMS = ("model", "adapter", "template")  # the keys that a study compares, besides recipes
+ALL = "all"  # a value of `samples` that stands for the whole data set
+ARMS = ("model", "adapter", "template")  # the keys, besides recipes, whose values are compared
 SIZE = re.compile(r"data\.\d+\.samples")
 CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
 # A choice is made by validation loss. These keys change how the loss is computed (tokens, rows,
-# batches), so losses with different values cannot be compared.
+# batches). So losses with different values of these keys cannot be compared.
 NOT_COMPARED = re.compile(
     r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
 )
-# These keys do not change the training, only what is written during it.
+# These keys do not change the training. They only change what is written during training.
 NOT_TRAINED = re.compile(r"axolotl\.(logging|save).*")
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
 
 
 class StudyFile(Strict):
-    """The content of a study file. `vary` has keys in the form of --set, each with its values.
-    `limit` is the same as run's --limit."""
+    """The content of a study file.
+
+    - `vary`: the values of each key; keys have the same form as in --set
+    - `limit`: the same as the option --limit of `run`
+    """
 
     recipes: tuple[Path, ...] = Field(min_length=1)
     vary: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(min_length=1)
@@ -69,17 +72,21 @@ class StudyFile(Strict):
     def _as_of_run(cls, limit: Any) -> Limit:
         try:
             return parsed_limit(limit)
-        except ValueError as error:  # raised by parsed_limit() alone
+        except ValueError as error:  # only parsed_limit() raises it
             raise PydanticCustomError("limit", "{message}", {"message": str(error)}) from None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a study. `overrides` are in the KEY=VALUE form of --set.
+    """One run of a study.
 
-    `arm` is the name of what is compared. `entry` is the index of the data entry whose size varies
-    (default: the first), and `samples` its training rows (None: all). `choice` has the other keys
-    that vary, except the seed; their best values are chosen by validation loss."""
+    - `overrides`: overrides in the form KEY=VALUE of --set
+    - `arm`: the name of the variant that is compared
+    - `entry`: the index of the data entry whose size varies (default: the first one)
+    - `samples`: the number of training rows of that entry; None for all rows
+    - `choice`: the other keys that vary, except the seed. Their best values are chosen by
+      validation loss.
+    """
 
     recipe: Path
     overrides: tuple[str, ...]
@@ -94,9 +101,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """The cells of a study file, in the order of running. The first seed and small sizes come
-    first, so an interrupted study is already useful. `target_task` is the task whose primary metric
-    the targets use."""
+    """The cells of a study file, in the order in which they run.
+
+    The first seed and small sizes come first, so an interrupted study is already useful.
+    `target_task`: the task whose primary metric is compared with the targets."""
 
     file: Path
     cells: tuple[Cell, ...]
@@ -113,7 +121,7 @@ class Study:
 
 
 def load(path: Path) -> Study:
-    """The study in `path`. Raises RecipeError with every problem."""
+    """The study in a file. Raises RecipeError with every problem."""
     content = _content(path)
     files = [Path(normpath(path.parent / file)) for file in content.recipes]
     cells = _cells(path, files, content.vary)
@@ -145,7 +153,7 @@ def _content(path: Path) -> StudyFile:
 
 
 def refuse(path: Path, problems: list[str], number_problems: Sequence[str] = ()) -> None:
-    """Raises RecipeError with all problems, if there are any."""
+    """Raise RecipeError with all problems, if there are any."""
     if problems or number_problems:
         raise RecipeError(problem_list(path, problems, number_problems))
 
@@ -165,7 +173,7 @@ def _too_many(content: StudyFile) -> Iterator[str]:
 
 
 def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """Problems of keys and values that do not depend on a recipe."""
+    """The problems of keys and values that do not depend on a recipe."""
     sized = [key for key in vary if SIZE.fullmatch(key)]
     if len(sized) > 1:
         yield f"vary: {' and '.join(sized)} both vary, but a study has one size; keep one of them"
@@ -186,8 +194,8 @@ def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
 
 
 def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> list[Cell]:
-    """Every combination. Raises RecipeError with each problem once, for the first cell that has
-    it."""
+    """All combinations as cells. Raises RecipeError with every problem. A problem that several
+    cells have is reported only for the first one."""
     names, cells, problems = _names(files), [], dict[str, str]()
     for file, values in product(files, _combined(vary)):
         name = " ".join(
@@ -212,15 +220,16 @@ def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]
 
 
 def _override(key: str, value: Value) -> str:
-    """KEY=VALUE, from which --set reads the same value as in the study file."""
+    """The setting in the form KEY=VALUE. --set reads it as the same value that the study file
+    has."""
     plain = None if value == ALL and SIZE.fullmatch(key) else value
     text = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=math.inf)
     return f"{key}={text.strip()[1:-1]}"
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """A recipe's name in a study: the name of its file, or its path if two files have the same
-    name."""
+    """The name of each recipe in a study. It is the name of the file, or the path if two files have
+    the same name."""
     stems = [file.stem for file in files]
     return {file: str(file) if stems.count(file.stem) > 1 else file.stem for file in files}
 
@@ -249,8 +258,8 @@ def _order(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, floa
 
 
 def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """Keys that differ between cells, but may not. Models, adapters and templates may differ, and
-    so may the size, the seed and the choices that vary."""
+    """The keys that differ between cells but must not. Models, adapters and templates may differ.
+    The size, the seed and the choices may differ if they vary in the study file."""
     free = {
         *ARMS,
         *(key for key in vary if key == "seed" or SIZE.fullmatch(key) or CHOICE.fullmatch(key)),
@@ -274,8 +283,8 @@ def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) 
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """(key, value) for every plain value and list of plain values, with keys in the form of
-    --set."""
+    """The pair (key, value) for every plain value and every list of plain values. Keys have the
+    same form as in --set."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = dict(enumerate(value))
     if not isinstance(value, dict):

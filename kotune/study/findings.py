@@ -1,10 +1,12 @@
 """The findings of a study on one task: how sizes, arms and seeds differ, where targets are passed,
 and what more data would add.
 
-A target is a baseline, or a share of the best gain. The gain goes from the mean of the untuned
-models to the best arm trained on the most rows. Targets and curves are measured on the same items,
-so their errors are correlated. The best of several arms is partly best by luck. So an arm passes a
-target only where it passes it for every arm that may be the best."""
+A target is a baseline, or a share of the best gain. The best gain is the difference between the
+mean of the untuned models and the best arm trained on the most rows. Targets and curves are
+measured on the same items, so their errors are correlated.
+
+The best of several arms is partly the best by chance. So an arm passes a target only if it passes
+the target for every arm that may be the best."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
     from kotune.study.curves import Array
 
 LINE = "hypothesis_only"
-SHARES = (0.8, 0.9)  # of the best gain
-UNLIKELY = 0.01  # below this p-value of the misfit, the points do not follow a power law
-# The signs of an interval with the same outcome.
+SHARES = (0.8, 0.9)  # shares of the best gain that are used as targets
+UNLIKELY = 0.01  # with a smaller p-value of the misfit, a power law is rejected
+# For each outcome, the signs of both ends of the interval.
 CLAIMED = {
     "better": (1, 1),
     "worse": (-1, -1),
@@ -50,7 +52,7 @@ class Estimate(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """The sign of a difference; 0 if its interval contains 0."""
+        """The sign of the difference; 0 if its interval contains 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 
@@ -59,8 +61,12 @@ UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Target:
-    """A target. `name` is that of a baseline, or a share in percent. `weights` has the weights of
-    the points in its value, once for every point that may be the best."""
+    """A target.
+
+    - `name`: the name of a baseline, or a share in percent
+    - `weights`: the weights of the points whose weighted sum is the target's value. There is one
+      dict for every point that may be the best.
+    """
 
     name: str
     value: float
@@ -69,10 +75,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Curve:
-    """The fitted law of an arm. `why` is the reason if there is none: few (sizes or seeds),
-    undefined (values or variances), misfit. `is_flat`: the law does not rise significantly over the
-    measured sizes, so its exponent is not reported. `more`: what AHEAD times the largest size would
-    add."""
+    """The fitted law of an arm.
+
+    - `why`: the reason if there is no law: few (sizes or seeds), undefined (values or variances),
+      misfit
+    - `is_flat`: whether the law does not rise significantly over the measured sizes. Its exponent
+      is then not reported.
+    - `more`: what AHEAD times the largest size would add
+    """
 
     arm: str
     why: str = ""
@@ -82,7 +92,7 @@ class Curve:
     more: Estimate = UNKNOWN
 
     def at(self, sizes: Sequence[float]) -> list[Estimate]:
-        """The fitted values at these sizes; none without a law."""
+        """The fitted values at these sizes; empty if there is no law."""
         if self.law is None:
             return []
         import numpy as np
@@ -93,7 +103,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Passing:
-    """Where an arm passes a target. `seconds` has the training time at both ends of `place`; None
+    """Where an arm passes a target. `seconds`: the training time at both ends of `place`; None
     outside the measured sizes."""
 
     arm: str
@@ -105,10 +115,13 @@ class Passing:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two arms. `sizes` has the comparison of b with a at every size of both. `more` is how much
-    more b gained than a by training on the most rows that both have; None if their adapters differ,
-    because then their untuned models differ. `crossings` are the ranges of sizes in which the
-    curves may cross."""
+    """A pair of arms.
+
+    - `sizes`: the comparison of b with a at every size that both have
+    - `more`: how much more b gained than a by training on the most rows that both have. None if
+      their adapters differ, because then their untuned models differ.
+    - `crossings`: the ranges of sizes in which the curves may cross
+    """
 
     a: str
     b: str
@@ -120,8 +133,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Floor:
-    """The variation between seeds of an arm: the standard deviation pooled over sizes, and the
-    difference that two runs of one size stay below in 95% of cases."""
+    """The variation between seeds of an arm.
+
+    - `deviation`: the standard deviation, pooled over sizes
+    - `difference`: the difference between two runs of one size is smaller than this in 95% of cases
+    """
 
     arm: str
     deviation: float
@@ -136,14 +152,14 @@ class Findings:
     scores: Scores
 
     def estimate(self, at: int) -> Estimate:
-        """The estimate of a point, a base model or a baseline, by its index."""
+        """The estimate of a point, a base model or a baseline. `at`: its index."""
         measured = self.scores.measured
         return Estimate(float(measured.means[at]), *measured.interval(at))
 
     @cached_property
     def lines(self) -> dict[str, float]:
-        """The baselines of a curve by name: chance, if the metric has it, and the baselines that
-        were scored on the items."""
+        """The baselines of a curve by name. They are the baselines that were scored on the items,
+        and chance if the metric has it."""
         scores = self.scores
         chance = cards()[scores.task].chance.get(scores.metric)
         baselines = {"chance": chance} if chance is not None else {}
@@ -179,7 +195,8 @@ class Findings:
         return Curve(arm, "", law, rise.sign == 0, exponent, more)
 
     def _rows(self, arm: str, less: dict[int, float] | None = None, sign: float = 1) -> "Array":
-        """Rows of weights: each point of an arm minus a weighted sum of other points."""
+        """Rows of weights. Each row stands for a point of an arm minus a weighted sum of other
+        points."""
         import numpy as np
 
         rows = [
@@ -237,8 +254,8 @@ class Findings:
         return Passing(arm, target, place, is_fitted, (low, high))
 
     def _seconds(self, arm: str, size: float | None) -> float | None:
-        """The seconds of training on so many rows, interpolated between the measured sizes; None
-        outside them."""
+        """The seconds of training on this many rows. They are interpolated between the measured
+        sizes. None outside the measured sizes."""
         import numpy as np
 
         points = [self.scores.points[index] for index in self.scores.arms[arm]]
@@ -249,8 +266,8 @@ class Findings:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """All pairs of arms without another arm in between. For example, LoRA of model A is between
-        QLoRA of A and LoRA of B."""
+        """All pairs of arms that have no other arm between them. For example, LoRA of model A is
+        between QLoRA of A and LoRA of B."""
         kinds = self.scores.kinds
 
         def distance(a: str, b: str) -> int:
@@ -264,7 +281,7 @@ class Findings:
         return [pair for a, b in direct for pair in self._pair(a, b)]
 
     def _pair(self, a: str, b: str) -> Iterator[Pair]:
-        """The pair of two arms, if they have a size in common."""
+        """The comparison of two arms. Yields nothing if they have no size in common."""
         index_a, index_b = self._indices(a), self._indices(b)
         shared = sorted(index_a.keys() & index_b.keys())
         if not shared:
@@ -290,11 +307,12 @@ class Findings:
         yield Pair(a, b, sizes, more, crossings, is_fitted)
 
     def _indices(self, arm: str) -> dict[int, int]:
-        """The index of each size of an arm."""
+        """The index of the point at each size of an arm."""
         return {self.scores.points[index].rows: index for index in self.scores.arms[arm]}
 
     def _fitted_crossings(self, a: str, b: str) -> list[Place] | None:
-        """The ranges of sizes in which the fitted laws may cross; None without two laws."""
+        """The ranges of sizes in which the fitted laws may cross. None unless both arms have a
+        law."""
         both = self.scores.measured.through(self._both(a, b))
         if self.curves[a].why or self.curves[b].why or not _is_defined(both):
             return None
@@ -303,8 +321,8 @@ class Findings:
         return curves.ranges(*curves.along(curves.fit(sizes, both), most, (-1, 1)))
 
     def _compare(self, a: int, b: int) -> Comparison:
-        """The comparison of point b with point a, as kotune.compare.seeds compares runs. The only
-        difference: the variance of seeds is pooled over an arm's sizes."""
+        """The comparison of point b with point a. It is the same as kotune.compare.seeds makes,
+        except that the variance of seeds is pooled over an arm's sizes."""
         import numpy as np
 
         scores = self.scores
@@ -343,7 +361,7 @@ class Findings:
 
 
 def _is_defined(points: Measured) -> bool:
-    """Whether all values and covariances are known and the covariance is not singular."""
+    """Whether all values and covariances are known, and the covariance is not singular."""
     import numpy as np
 
     whole = sum(part for part, _ in points.parts)
@@ -355,8 +373,8 @@ def _is_defined(points: Measured) -> bool:
 
 
 def _misfit_p(law: Law, sizes: Sequence[float]) -> float:
-    """The p-value of the law's misfit. The covariance is estimated, so the test is Hotelling's T²,
-    with Satterthwaite's degrees of freedom of the residuals."""
+    """The p-value of the law's misfit. The covariance is estimated, so Hotelling's T² test is used.
+    Its degrees of freedom are Satterthwaite's for the residuals."""
     import numpy as np
     from scipy.special import fdtrc
 

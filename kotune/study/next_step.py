@@ -1,5 +1,5 @@
-"""Lists further data sets to train on: every other data set of kodata with its size, licence, leaks
-and predicted cost. It gives no advice."""
+"""Lists further data sets to train on. These are all other data sets of kodata, with size, licence,
+leaks and predicted cost. It recommends none of them."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -24,9 +24,14 @@ from kotune.study.sizes import is_here
 
 @dataclass(frozen=True)
 class Step:
-    """A further data set. `leaks` has the number of training rows that occur in the test text of
-    each scored task; None if the data are not here. `plan` is for the study's first recipe with all
-    of this set added, and `alone` without it; None if only the user has the data."""
+    """A further data set.
+
+    - `leaks`: for each scored task, the number of training rows that occur in its test text. None
+      if the data are not on this machine.
+    - `plan`: the plan for the study's first recipe with this whole data set added
+    - `alone`: the plan for that recipe without this data set
+
+    Both plans are None if the data set is one that only the user has."""
 
     card: Card
     leaks: dict[str, int] | None
@@ -35,7 +40,7 @@ class Step:
 
     @property
     def tokens(self) -> float | None:
-        """The tokens that it adds to an epoch."""
+        """The number of tokens that it adds to an epoch."""
         return (
             self.plan.counted.tokens - self.alone.counted.tokens
             if self.plan and self.alone
@@ -44,7 +49,7 @@ class Step:
 
     @property
     def training_steps(self) -> int | None:
-        """The steps that it adds; none if the recipe sets their number."""
+        """The number of steps that it adds. It is 0 if the recipe fixes the number of steps."""
         return (
             self.plan.schedule.steps - self.alone.schedule.steps
             if self.plan and self.alone
@@ -53,14 +58,14 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that it adds on the chosen GPU; None without one."""
+        """The number of seconds that it adds on the chosen GPU; None if no GPU is chosen."""
         if not (self.plan and self.alone) or len(self.plan.gpu_plans) != 1:
             return None
         return self.plan.gpu_plans[0].total - self.alone.gpu_plans[0].total
 
 
 def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
-    """All data sets with training data that no recipe of the study uses."""
+    """All data sets that have training data and are not used by a recipe of the study."""
     used = {entry.source for cell in study.cells for entry in cell.resolved.data}
     names = [
         name
@@ -89,13 +94,14 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
         data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})
         counted = counting.estimate(data, "one set is not counted")
         return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
-    except (ValidationError, UserError):  # a set that only its user has, or no model at hand
+    except (ValidationError, UserError):  # only the user has the data set, or the model is missing
         return None
 
 
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
-    """The number of training rows of a set that occur in the test text of each scored task. Tasks
-    whose data are not here are left out; None if there is no data at all."""
+    """For each scored task, the number of training rows of a data set that occur in its test text.
+
+    Tasks whose data are not on this machine are omitted. None if there are no data at all."""
     places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )

@@ -1,4 +1,5 @@
-"""A study's report as an HTML page: sentences, then the learning curves and tables of each task."""
+"""Renders the report of a study as an HTML page. It has sentences, then the learning curves and
+tables of each task."""
 
 import math
 from collections.abc import Iterator
@@ -13,19 +14,19 @@ from kotune.study.report import StudyReport
 from kotune.study.sentences import Sentences
 from kotune_tasks.card import cards
 
-STEPS = 40  # segments of a drawn curve
-TICKS = 8  # sizes that fit on the axis
+STEPS = 40  # the number of segments of a drawn curve
+TICKS = 8  # the number of sizes that fit on the axis
 BESIDE = 1.04  # horizontal shift between arms, so their intervals do not overlap
 
 
 def page(report: StudyReport) -> str:
-    """The whole page."""
+    """The complete HTML page."""
     drawn = [(figure(words), tables.of_task(words)) for words in report.words.values()]
     return render("study", report=report, phrases=report.say, tasks=drawn)
 
 
 def figure(words: Sentences) -> Figure:
-    """The learning curves of a task, with its baselines."""
+    """A plot of the learning curves of a task, with its baselines."""
     findings, say, card = words.findings, words.say, cards()[words.findings.scores.task]
     sizes = sorted({point.rows for point in findings.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
@@ -47,8 +48,10 @@ def figure(words: Sentences) -> Figure:
 
 
 def series(findings: Findings) -> Iterator[plots.Series]:
-    """The points of each arm with their intervals, and the fitted law as a dashed curve up to AHEAD
-    times the largest size. Without a law, the points are joined."""
+    """The points of each arm with their intervals.
+
+    The fitted law is a dashed curve up to AHEAD times the largest size. If there is no law, the
+    points are joined by lines."""
     for number, (arm, indices) in enumerate(findings.scores.arms.items()):
         beside = BESIDE ** (number - (len(findings.scores.arms) - 1) / 2)
         colour, points = (

@@ -1,9 +1,9 @@
-"""Groups the cells of a study into points: an arm at a size, with a run for each seed, and their
-scores on the items that all runs share.
+"""Groups the cells of a study into points. A point is an arm at a size, with one run for each seed.
+It also calculates the points' scores on the items that all runs share.
 
-Choices (a learning rate, epochs) are made here, by validation loss only. The choice with the lowest
-mean loss wins; the mean is over the seeds that all choices have. If no choice has such a loss,
-there is no point. Test scores of the other choices are not used."""
+Choices (for example a learning rate or epochs) are made here, by validation loss only. The choice
+with the lowest mean loss wins. The mean is over the seeds that all choices have. If no choice has a
+mean loss, there is no point. Test scores of the other choices are not used."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -33,8 +33,8 @@ Choice = tuple[tuple[str, Value], ...]
 
 @dataclass(frozen=True)
 class Tried:
-    """A choice of an arm at a size, with the last validation loss of each seed; NaN if none was
-    logged."""
+    """A choice of an arm at a size. `losses`: the last validation loss of each seed; NaN if none
+    was logged."""
 
     arm: str
     rows: int
@@ -58,14 +58,15 @@ class Point:
 
     @property
     def seconds(self) -> float:
-        """The seconds of the training stage, averaged over the seeds."""
+        """The seconds of the training stage, as the mean over the seeds."""
         return float(mean(run.record.train.seconds for run in self.runs))
 
 
 def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
-    """Every choice at every arm and size. Arms are in the order of the cells, sizes ascend."""
-    # The rows of all of an arm's data: the most of any run, because seeds split off other
-    # validation rows.
+    """Every choice at every arm and size. Arms are in the order of the cells. Sizes are in
+    ascending order."""
+    # The number of rows of an arm's whole data set. It is the largest of any run, because each seed
+    # splits off other validation rows.
     whole: dict[str, int] = {}
     for cell, run in scored:
         if cell.samples is None:
@@ -74,7 +75,7 @@ def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
     groups: dict[tuple[str, int], dict[Choice, dict[int, Finished]]] = {}
     for cell, run in scored:
         group = groups.setdefault((cell.arm, cell.samples or whole[cell.arm]), {})
-        # A sample of all rows and all rows are the same.
+        # A sample that contains all rows is the same as all rows.
         group.setdefault(cell.choice, {}).setdefault(cell.seed, run)
     every = [each for (arm, rows), choices in groups.items() for each in _tried(arm, rows, choices)]
     arms = list(dict.fromkeys(cell.arm for cell, _ in scored))
@@ -106,15 +107,17 @@ def _loss(run: Finished) -> float:
 
 
 def points(choices: Sequence[Tried]) -> list[Point]:
-    """The points to report: the runs of the chosen values."""
+    """The points to report. Only the runs of chosen values are used."""
     return [Point(each.arm, each.rows, each.runs) for each in choices if each.is_chosen]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A task's primary metric at every point, on the items that all runs share. `measured` has the
-    points, then each arm's base model, then the baselines. The baselines are those of the first
-    arm's run on the most rows, because they are fitted to the most data."""
+    """A task's primary metric at every point, on the items that all runs share.
+
+    `measured`: the values of the points, then each arm's base model, then the baselines. The
+    baselines are those of the first arm's run on the most rows, because they were fitted to the
+    most data."""
 
     task: str
     points: Sequence[Point]
@@ -130,7 +133,7 @@ class Scores:
 
     @property
     def better(self) -> int:
-        """1, or -1 if lower is better."""
+        """1 if higher is better; -1 if lower is better."""
         return -1 if self.metric in cards()[self.task].lower_is_better else 1
 
     @cached_property
@@ -143,7 +146,8 @@ class Scores:
 
     @cached_property
     def kinds(self) -> dict[str, tuple[object, ...]]:
-        """The values of the keys that studies compare (file.ARMS) in each arm's recipe."""
+        """For each arm, the values of the keys that studies compare (file.ARMS), as in its
+        recipe."""
         recipes = {
             arm: self.points[indices[0]].runs[0].recipe.as_json()
             for arm, indices in self.arms.items()
@@ -162,7 +166,7 @@ class Scores:
         return [self.points[index].rows for index in self.arms[arm]]
 
     def sum(self, weights: dict[int, float]) -> "Array":
-        """A row of weights for Measured.through, from the weights of points by index."""
+        """A row of weights for Measured.through. `weights`: the weight of each point, by index."""
         import numpy as np
 
         row = np.zeros(len(self.measured.means))
@@ -176,7 +180,8 @@ def _arms(points: Sequence[Point]) -> list[str]:
 
 
 def scores(task: str, points: Sequence[Point]) -> Scores:
-    """KotuneError if the runs share no item of the task that has the primary metric."""
+    """A task's scores at these points. Raises KotuneError if the runs share no item that has the
+    task's primary metric."""
     import numpy as np
 
     columns, lines = _columns(task, points)
@@ -209,8 +214,11 @@ def scores(task: str, points: Sequence[Point]) -> Scores:
 
 
 class Column(NamedTuple):
-    """A samples file that Scores is made from: its place in Scores.measured, its seed, and the run
-    and kind of its answers."""
+    """A samples file that Scores is made from.
+
+    - `place`: its index in Scores.measured
+    - `run` and `kind`: the run and the kind of its answers
+    """
 
     place: int
     seed: int
@@ -244,8 +252,8 @@ def _slices(points: Sequence[Point]) -> list[slice]:
 
 
 def _known(values: "Array") -> "Array":
-    """Resamples of a metric without NaN: a few NaN are replaced by the mean of the others. If too
-    many are NaN, all are."""
+    """The resamples of a metric without NaN. A few NaN are replaced by the mean of the other
+    values. If too many are NaN, all values become NaN."""
     import numpy as np
 
     return (

@@ -1,5 +1,5 @@
 """The report of a study, for report.html, report.md and study.json. It is made only from the run
-folders of the cells."""
+folders of the study's cells."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,8 +24,11 @@ Failed = Sequence[FailedCell]
 
 
 class StudyReport:
-    """The content of the page, the Markdown and the JSON, in one language. `words` has the
-    sentences about each task that all runs were scored on. `command` writes the report again."""
+    """The content of the report in one language.
+
+    - `words`: the sentences about each task that all runs were scored on
+    - `command`: the command that writes the report again
+    """
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class StudyReport:
 
     @property
     def target(self) -> Sentences | None:
-        """The sentences about the target task; None if not all runs were scored on it."""
+        """The sentences about the target task; None unless all runs were scored on it."""
         return self.words.get(self.study.target_task)
 
     @property
@@ -68,12 +71,12 @@ class StudyReport:
         return self.say("study_lead", cells=len(self.study.cells), scored=len(self.scored))
 
     def verdicts(self) -> list[Verdict]:
-        """The choices that were made, and the verdicts on the target task."""
+        """The choices that were made, then the verdicts on the target task."""
         chosen = [Verdict("same", text) for text in tables.chosen(self.tried, self.say)]
         return [*chosen, *(self.target.verdicts() if self.target else ())]
 
     def notes(self) -> list[str]:
-        """The limits of the verdicts."""
+        """Notes about the limits of the verdicts."""
         has_few_seeds = any(len(point.runs) < ENOUGH for point in self.points)
         absent = [] if self.target else [self.say("study_no_target", task=self.study.target_task)]
         return [
@@ -83,7 +86,7 @@ class StudyReport:
         ]
 
     def of_all(self) -> Iterator[Table]:
-        """The tables that are not about one task."""
+        """The tables that do not belong to a single task."""
         more = (
             [self.target.doubles(curve).text for curve in self.target.findings.curves.values()]
             if self.target

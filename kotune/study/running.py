@@ -1,6 +1,7 @@
-"""Runs the cells of a study one after another, each as an ordinary run. Finished cells are skipped,
-so an interrupted study continues. A failed cell does not stop the others. No state is stored except
-the runs."""
+"""Runs the cells of a study one after another, each as an ordinary run.
+
+Finished cells are skipped, so an interrupted study continues. A failed cell does not stop the
+others. The only stored state is the runs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from kotune.worker.device import chosen, detect_device
 
 
 class FailedCell(NamedTuple):
-    """A cell that has no score, and why."""
+    """A cell without a score, and the reason."""
 
     cell: Cell
     why: str
@@ -40,8 +41,8 @@ Failed = list[FailedCell]
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     """Run the missing cells and return those that failed, with their messages.
 
-    Raises errors that would stop every cell: Ctrl-C, SIGTERM, an unreachable hub, a full disk, and
-    a size above the number of rows."""
+    Raises errors that would stop every cell. These are Ctrl-C, SIGTERM, an unreachable hub, a full
+    disk, and a size above the number of rows."""
     with chosen(options.device):
         _check_sizes(study, options, screen)
         with server.up():
@@ -76,12 +77,12 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
 
 
 def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> None:
-    """Prepare the largest size of each seed first, so a size above the number of rows is reported
-    before any training. Other errors of those cells are reported when they run."""
+    """Prepare the largest size of each seed first. So a size above the number of rows is reported
+    before any training. Other errors of those cells are reported when the cells run."""
     sized = sorted(
         (cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0
     )
-    largest = {cell.seed: cell for cell in sized}  # the last of each seed stays
+    largest = {cell.seed: cell for cell in sized}  # the largest size remains
     first = replace(options, until="prepare")
     for cell in largest.values():
         if is_done(study, cell, options.runs_dir, first.until):
@@ -98,8 +99,8 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
 
 
 def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> bool:
-    """Whether a cell is done up to a stage and unchanged since, on any machine. A record that
-    cannot be read counts as missing."""
+    """Whether a cell is done up to a stage and unchanged since then. The run may be from another
+    machine. A record that cannot be read counts as missing."""
     try:
         job = _job(study, cell, runs_dir)
         return all(stages.is_done(job, stage) for stage in STAGES[: STAGES.index(until) + 1])
@@ -118,8 +119,8 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
 def scored(
     study: Study, options: pipeline.RunOptions, failed: Failed
 ) -> tuple[list[ScoredCell], Failed]:
-    """The cells that can be reported, and the others with the reason why not. `failed` has the
-    cells whose reason is already known."""
+    """The cells that can be reported, and the other cells with the reason. `failed`: the cells
+    whose reason is already known."""
     reasons, cells = dict(failed), []
     for cell in study.cells:
         folder = study.folder(cell, options.runs_dir)
@@ -127,7 +128,7 @@ def scored(
             if cell not in reasons:
                 with explain_malformed(folder):
                     run = Finished(folder)
-                    run.check()  # so an error here does not stop the report of the other cells
+                    run.check()  # an error is caught here, so the other cells are still reported
                 cells.append(ScoredCell(cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)
@@ -136,7 +137,7 @@ def scored(
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:
-    """The error at the end of a study with failed cells."""
+    """The error that is raised at the end of a study with failed cells."""
     lines = "".join(f"\n{cell.name}: {why}" for cell, why in failed)
     return KotuneError(
         f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; run the same command to"

@@ -1,4 +1,4 @@
-"""Puts a study's findings on one task into sentences."""
+"""Writes sentences about the findings of a study on one task."""
 
 import math
 from collections.abc import Iterator
@@ -32,12 +32,12 @@ class Sentences:
 
     @property
     def is_share(self) -> bool:
-        """Whether differences are shown in points."""
+        """Whether differences are shown in percentage points."""
         return cards()[self.findings.scores.task].is_share
 
     def verdicts(self) -> Iterator[Verdict]:
-        """Which arm learns more, at which sizes arms differ, how much data the targets need, and
-        what more data would add, if a law could be fitted."""
+        """The verdicts: which arm learns more, at which sizes arms differ, and how much data each
+        target needs. If a law could be fitted, also what more data would add."""
         pairs, curves = self.findings.pairs, self.findings.curves.values()
         yield from (self._learns(pair, pair.more) for pair in pairs if pair.more)
         yield from map(self._differs, pairs)
@@ -68,7 +68,8 @@ class Sentences:
         }
 
     def _differs(self, pair: Pair) -> Verdict:
-        """The sizes at which b is better or worse than a, and where the curves cross."""
+        """A verdict on the sizes at which b is better or worse than a, and on where the curves
+        cross."""
         results = {rows: outcome(comparison) for rows, comparison in pair.sizes}
         sizes = {
             kind: [rows for rows, result in results.items() if result == kind]
@@ -84,7 +85,7 @@ class Sentences:
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 
     def crosses(self, pair: Pair) -> str:
-        """Where two curves cross, as a sentence; empty for a single size."""
+        """A sentence about where two curves cross; empty if there is only one size."""
         if len(pair.sizes) < 2:
             return ""
         if not pair.crossings:
@@ -109,8 +110,8 @@ class Sentences:
         )
 
     def _passes(self, arm: str) -> str:
-        """The number of rows with which an arm passes each target. Targets with the same result are
-        named together."""
+        """A sentence about the number of rows with which an arm passes each target. Targets with
+        the same result are named together."""
         same: dict[str, list[str]] = {}
         for passing in self.findings.passings:
             if passing.arm == arm:
@@ -134,7 +135,8 @@ class Sentences:
         )
 
     def spent(self, passing: Passing) -> str:
-        """The minutes and won of training at both ends of the range in which it passes."""
+        """The minutes and won of training at both ends of the range in which the arm passes the
+        target."""
         ends = [seconds for seconds in passing.seconds if seconds is not None]
         kind = state(passing.place)
         if not ends or kind not in self.say.words("study_spending"):
@@ -153,7 +155,7 @@ class Sentences:
         )
 
     def doubles(self, curve: Curve) -> Verdict:
-        """What AHEAD times the largest size would add."""
+        """A verdict on what AHEAD times the largest size would add."""
         if curve.why:
             why = self.say.word("study_why", curve.why)
             return Verdict("undefined", self.say("study_no_law", **self.of, arm=curve.arm, why=why))
@@ -183,16 +185,16 @@ STATES = {
 
 
 def state(place: Place) -> str:
-    """How a curve passes a target, as a key of the phrases. Both are oriented so that more is
-    better."""
-    if place.sign or place.first == 1 != -place.last:  # above it even with the fewest rows
+    """How a curve passes a target, as a key of the phrases. The curve and the target are oriented
+    so that a higher value is better."""
+    if place.sign or place.first == 1 != -place.last:  # above the target even with the fewest rows
         return {1: "always", -1: "never"}[place.first]
     return STATES.get((place.first, place.last), "open")
 
 
 def rounded(size: float | None) -> str:
-    """A number of rows, rounded to two digits if it was computed and not measured; empty for an
-    open end."""
+    """A number of rows as text; empty for an open end. A calculated number is rounded to two
+    digits, a measured one is not."""
     if size is None:
         return ""
     return f"{size:,}" if isinstance(size, int) else f"{float(f'{size:.2g}'):,.0f}"
@@ -203,7 +205,7 @@ def _ends(ends: list[str]) -> str:
 
 
 def _result(difference: Estimate) -> str:
-    """The result of b compared with a."""
+    """The result of a comparison of b with a."""
     if math.isnan(difference.low):
         return "undefined"
     return {1: "better", -1: "worse", 0: "same"}[difference.sign]

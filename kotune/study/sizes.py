@@ -1,5 +1,5 @@
-"""Counts the training rows of a study's data before anything is listed or written, if that needs no
-network."""
+"""Counts the training rows of a study's data before anything is listed or written. It does so only
+if no network is needed."""
 
 import tempfile
 from collections.abc import Mapping
@@ -18,8 +18,10 @@ from kotune_tasks.card import cards
 
 
 def check(study: Study) -> None:
-    """Raises RecipeError for a size above the number of rows, or equal to it if `all` is a size
-    too. Does nothing if the data are not here."""
+    """Raise RecipeError for a size above the number of rows. If `all` is a size too, a size equal
+    to the number of rows is also an error.
+
+    Nothing is checked if the data are not on this machine."""
     whole: list[Cell] = []
     for seed in dict.fromkeys(
         cell.seed for cell in study.cells if any(entry.samples for entry in cell.resolved.data)
@@ -36,15 +38,15 @@ def too_large(study: Study, cell: Cell, error: SizeError) -> RecipeError:
 
 
 def is_here(source: str, places: Mapping[str, Path]) -> bool:
-    """Whether a source can be read without the network: it ships with kotune, or `places` has its
-    folder."""
+    """Whether a source can be read without the network. It must ship with kotune, or have a folder
+    in `places`."""
     if source in places:
         return places[source].is_dir()
     return kodata.SOURCES[source].CARD.hub_id is None
 
 
 def _as_whole(study: Study, cell: Cell, rows: list[int]) -> Cell:
-    """The cell with `all` in place of a size that equals the number of rows."""
+    """The cell with `all` as its size if its size equals the number of rows."""
     data = []
     for entry, most in zip(cell.resolved.data, rows, strict=True):
         if entry.samples and entry.samples > most:
@@ -54,15 +56,18 @@ def _as_whole(study: Study, cell: Cell, rows: list[int]) -> Cell:
 
 
 def _rows(recipe: Recipe) -> list[int]:
-    """The training rows of each entry with the recipe's seed, counted by the same preparation as in
-    a run. Empty if they cannot be counted here. Errors in the data are reported by the runs."""
+    """The number of training rows of each entry, with the recipe's seed. The rows are prepared in
+    the same way as in a run.
+
+    Empty if the rows cannot be counted on this machine. Errors in the data are reported later, by
+    the runs."""
     places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )
     sources = {entry.source for entry in recipe.data} | {
         cards()[task].source for task in recipe.tasks
     }
-    # The light install.
+    # The light installation has no datasketch.
     if not find_spec("datasketch") or not all(is_here(source, places) for source in sources):
         return []
     entries = tuple(

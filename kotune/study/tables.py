@@ -1,4 +1,4 @@
-"""A study's findings as tables, in the reader's language."""
+"""Presents the findings of a study as tables, in the reader's language."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from kotune.study.points import Point, Tried
 from kotune.study.running import FailedCell
 from kotune.study.sentences import Sentences, rounded, state
 
-MADE_WITH = ("device", "precision", "limit", "versions")  # of run_tables.FACTS
+MADE_WITH = ("device", "precision", "limit", "versions")  # keys of run_tables.FACTS
 
 
 def of_task(words: Sentences) -> list[Table]:
@@ -28,7 +28,7 @@ def of_task(words: Sentences) -> list[Table]:
 
 
 def curve(words: Sentences) -> Table:
-    """Every point, with its arm's base model; the notes have the baselines."""
+    """A table of every point and its arm's base model. The baselines are in the table's notes."""
     findings, say = words.findings, words.say
     rows = []
     for index, point in enumerate(findings.scores.points):
@@ -55,7 +55,7 @@ def curve(words: Sentences) -> Table:
 
 
 def lines(findings: Findings, say: Phrases) -> dict[str, float]:
-    """The baselines of a curve, by their names on the page."""
+    """The baselines of a curve, by their displayed names."""
     return {
         say("chance") if name == "chance" else say.word("lines", name): value
         for name, value in findings.lines.items()
@@ -73,7 +73,7 @@ def _spent(point: Point, price: Price | None) -> Row:
 
 
 def targets(words: Sentences) -> Table:
-    """Where each arm passes each target."""
+    """A table of where each arm passes each target."""
     say, rows = words.say, []
     for passing in words.findings.passings:
         how = say.word("study_how", "law" if passing.is_fitted else "sizes")
@@ -88,7 +88,7 @@ def targets(words: Sentences) -> Table:
 
 
 def pairs(words: Sentences) -> Table:
-    """Every pair of arms at every size that both have."""
+    """A table of every pair of arms, at every size that both have."""
     findings, say = words.findings, words.say
     rows = [
         (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(comparison))
@@ -120,7 +120,7 @@ def _difference(comparison: Comparison) -> Row:
 
 
 def floors(words: Sentences) -> Table:
-    """The variation between seeds."""
+    """A table of the variation between seeds."""
     say, seed_floors = words.say, words.findings.floors
     rows = [
         (f.arm, f"{f.degrees}", *(amount(x, words.is_share) for x in (f.deviation, f.difference)))
@@ -131,7 +131,7 @@ def floors(words: Sentences) -> Table:
 
 
 def laws(words: Sentences) -> Table:
-    """Each arm's fitted law, or the reason why there is none."""
+    """A table of each arm's fitted law, or the reason why there is none."""
     findings, say, rows = words.findings, words.say, []
     for fitted in findings.curves.values():
         exponent = twice = more = NOTHING
@@ -151,7 +151,8 @@ def laws(words: Sentences) -> Table:
 
 
 def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
-    """The validation losses of every choice, if there was one to make."""
+    """A table of the validation losses of every choice. Yields nothing if no choice had to be
+    made."""
     rows = [
         (
             each.arm,
@@ -172,8 +173,8 @@ def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
 
 
 def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
-    """The choices made for each arm, one sentence each, and the sizes at which no choice could be
-    made."""
+    """Sentences about the choices made for each arm, and about the sizes at which no choice could
+    be made."""
     for arm in dict.fromkeys(each.arm for each in tried):
         of_arm = [each for each in tried if each.arm == arm and each.choice]
         made: dict[str, list[int]] = {}
@@ -195,7 +196,7 @@ def _choice(tried: Tried) -> str:
 
 
 def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
-    """The cells without a score, and the reason."""
+    """A table of the cells without a score, with the reason."""
     if failed:
         rows = [(cell.name, why) for cell, why in failed]
         yield Table(say("study_absent"), (say("study_cell"), say("reason")), rows, 2, alert=True)
@@ -204,7 +205,8 @@ def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
 def next_steps(
     steps: Sequence[Step], price: Price | None, say: Phrases, more: Sequence[str]
 ) -> Table:
-    """Further data sets. `more` has the sentences about what more of the same data would add."""
+    """A table of further data sets. `more`: sentences about what more of the same data would
+    add."""
     rows = [_step(step, price, say) for step in steps]
     head = (
         "source",
@@ -239,7 +241,8 @@ def _step(step: Step, price: Price | None, say: Phrases) -> Row:
 
 
 def again(command: str, points: Sequence[Point], price: Price | None, say: Phrases) -> Table:
-    """The reported runs and how they were made. `command` runs and reports the study again."""
+    """A table of the reported runs and how they were made. `command`: the command that runs and
+    reports the study again."""
     runs = [(point, run) for point in points for run in point.runs]
     rows = [
         (p.arm, f"{p.rows:,}", run.name, str(run.record.code_revision or NOTHING))

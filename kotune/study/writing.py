@@ -10,8 +10,8 @@ from kotune.study.report import StudyReport
 
 
 def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
-    """Write report.html, report.md and study.json into `out`, and return their paths. `gpu` is used
-    to predict the cost of the next steps."""
+    """Write report.html, report.md and study.json into `out`, and return their paths. `gpu`: the
+    GPU for which the cost of further data sets is predicted."""
     from kotune.study.page import page
 
     report.steps = next_step.steps(report.study, gpu, report.price)
@@ -23,7 +23,7 @@ def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
 
 
 def in_markdown(report: StudyReport) -> str:
-    """The same facts as on the page, in the same order."""
+    """The report as Markdown. It has the same facts as the page, in the same order."""
     of_tasks = [table for words in report.words.values() for table in tables.of_task(words)]
     parts = [
         f"# {escaped(report.title)}",
