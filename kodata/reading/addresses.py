@@ -1,5 +1,5 @@
-"""Addresses of the hub and of proxies: which are safe to contact, and how to keep their user names
-and passwords out of messages."""
+"""Checks whether addresses of the hub and of proxies are safe to contact, and removes their user
+names and passwords from messages."""
 
 import base64
 import os
@@ -44,8 +44,9 @@ def refuse_address(address: str, endpoint: str) -> None:
 
 
 def masked(text: str) -> str:
-    """The text without user names and passwords of addresses: those in this process's environment,
-    whole or in part, and those in any address in the text."""
+    """The text without user names and passwords. Those of addresses in this process's environment
+    are removed wherever they occur, also in part. Those of any address in the text are removed
+    too."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "***")
     return re.sub(r"(?<=//)[^/\s]+@", "***@", text)

@@ -223,8 +223,8 @@ def _refuse_body(headers: Any) -> None:
 
 
 def _is_about_repository(path: str) -> bool:
-    """Whether a path requests a description of a repository, not a file whose path in a repository
-    looks alike. The path of a mirror's own address is ignored."""
+    """Whether a path requests the description of a repository. False for a file in a repository,
+    even if its path looks similar. The path of a mirror's own address is ignored."""
     from httpx import URL
     from huggingface_hub import constants
 
@@ -241,8 +241,9 @@ def _refuse_description(body: bytes) -> None:
 
 
 def _limited(stream: Any, url: str, limit: int, is_file: bool) -> Any:
-    """The stream of a body. It raises RefusedError if the body has over `limit` bytes, or all
-    answers of this try other than files have over ANSWERS. It raises ReadError below SLOWEST.
+    """The stream of a body. It raises RefusedError if the body has over `limit` bytes, or if the
+    answers of this try, without files, have over ANSWERS bytes in total. It raises ReadError if the
+    speed is below SLOWEST.
 
     If the client resumes a body that stopped, earlier bytes and time count for its speed."""
     from httpx import ReadError, SyncByteStream

@@ -1,9 +1,9 @@
 """The functions of klue_nli_write_ko.yaml. lm_eval loads this file by its path, from any folder.
 
 A doc is kodata's record with `corpus`: the source whose train split the judge is fitted to. The
-judge is a classifier (kodata/metrics/nli_judge.py). It also judges what a person wrote for the same
-premise and relation (the human_... metrics). Without a train split, relations and novelty are not
-scored."""
+judge is a classifier (kodata/metrics/nli_judge.py). It also judges the hypothesis that a person
+wrote for the same premise and relation (the human_... metrics). Without a train split, relations
+and novelty are not scored."""
 
 import importlib.util
 import re

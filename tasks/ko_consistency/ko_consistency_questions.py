@@ -83,8 +83,8 @@ def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: obj
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """The doc's item for each metric. A question without known answers gives none to the metrics of
-    right answers. `unfinished`: generation stopped within the thought."""
+    """The doc's item for each metric. A question without known answers has no item for the metrics
+    of right answers. `unfinished`: generation stopped within the thought."""
     answered = final_answer(results[0])
     whole, group, ways = folded(answered or ""), doc["group"], doc["ways"]
     text = whole[:COMPARED]
