@@ -62,8 +62,8 @@ def open_new(path: Path) -> TextIO:
 
 
 def clear(folder: Path) -> None:
-    """Remove the drafts of killed processes in a folder and below it. No other process may write
-    there at the same time."""
+    """Remove the drafts of killed processes in a folder and its subfolders. No other process may
+    write there at the same time."""
     for path in folder.rglob(f".*{SUFFIX}"):
         if not path.exists() or time.time() - path.lstat().st_mtime < STALE_AFTER:
             continue

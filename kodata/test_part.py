@@ -35,8 +35,8 @@ def kept_draws(draws: Collection[float], share: float, lacks: str, mend: str) ->
     """Returns the draws of the groups that are kept for scoring. These are the lowest of `draws`: a
     `share` of them, and at least one. `draws` has one number per group.
 
-    Raises NoTestError if there are too few groups or the share is 0. The message consists of what
-    is missing (`lacks`), why nothing is kept, and what to do (`mend`)."""
+    Raises NoTestError if there are too few groups or the share is 0. The message has three parts:
+    what is missing (`lacks`), why nothing is kept, and what to do (`mend`)."""
     if not share:
         raise NoTestError(f"{lacks}, and test_share is 0, so nothing is kept for scoring; {mend}")
     if len(draws) < FEWEST:

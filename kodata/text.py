@@ -9,8 +9,8 @@ from functools import cache
 from typing import Literal
 from unicodedata import normalize
 
-# The longest run of combining marks that is sorted as a whole. According to UAX #15, no language
-# needs more than 30.
+# The maximum length of a run of combining marks that is normalized as a whole. According to UAX
+# #15, no language needs more than 30.
 RUN = 100
 
 # Control characters except tab and newline, and lone surrogates, which UTF-8 cannot encode.

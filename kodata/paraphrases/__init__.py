@@ -104,8 +104,8 @@ def _shipped() -> Iterator[Record]:
 
 
 def _parakqc(file: Path) -> Iterator[Record | Refused]:
-    """Yields ParaKQC's questions. Refused are all questions of a group that contains a sentence
-    twice, and a sentence that occurs in two groups, in both of them."""
+    """Yields ParaKQC's questions. If a group contains a sentence twice, all its questions yield
+    Refused. A sentence in two groups yields Refused in both."""
     groups = _groups(file)
     in_groups = Counter(text for texts in groups for text in set(texts))
     for number, texts in enumerate(groups):

@@ -25,7 +25,7 @@ SMALL = 1_000_000
 @dataclass(frozen=True)
 class SplitRule:
     """The rule that assigns groups to train or validation. All sources of a recipe have the same
-    rule, so a group that occurs in two sources is in one split only.
+    rule. So a group that occurs in two sources is in one split only.
 
     Each group gets a random number in [0, 1) from the seed and its name (its draw). Validation gets
     the groups with a draw below `share`, and the groups in `named`. Groups in `taken` are dropped

@@ -12,7 +12,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 
 class RefusedError(DataError):
-    """An answer of the hub, or an address, that must not be trusted. A retry does not help."""
+    """The hub's answer, or an address, must not be trusted. A retry does not help."""
 
 
 def is_safe(address: str, also_loopback: bool = True) -> bool:
@@ -55,8 +55,8 @@ def masked(text: str) -> str:
 def _secrets() -> set[str]:
     """Everything before the last @ in the addresses of the hub and of proxies, whole and in pieces.
 
-    Pieces matter because a password with unescaped special characters makes a library read part of
-    it as a host or port, and print that part."""
+    Pieces matter if a password has unescaped special characters. A library may then read part of it
+    as a host or port, and print that part."""
     secrets: set[str] = set()
     for name, value in os.environ.items():
         if name == "HF_ENDPOINT" or name.lower().endswith("_proxy"):

@@ -28,13 +28,15 @@ from urllib.parse import urlsplit
 from kodata.errors import shown, visible
 from kodata.reading.addresses import RefusedError, masked, refuse_address, without_login
 
-# Seconds within which an answer must begin, including redirects, name resolution and slow headers.
+# An answer must begin within this many seconds, including redirects, name resolution and slow
+# headers.
 BEGINS = 30.0
-# After GRACE seconds, a body must have arrived at SLOWEST bytes a second or more on average.
+# After GRACE seconds, the average speed of a body must be at least SLOWEST bytes a second.
 GRACE, SLOWEST = 60.0, 20_000
 LARGEST = 20_000_000_000  # bytes of a file; weight files of large models have 5 to 10 billion
 UNANNOUNCED = 100_000_000  # bytes of a body without an announced length
-# Bytes of all answers in one try other than files. A list of 10,000 files takes about a million.
+# The maximum total size, in bytes, of the answers in one try that are not files. A list of 10,000
+# files takes about a million.
 ANSWERS = 20_000_000
 REQUESTS = 5_000  # GET and HEAD in one try; a model of 160 weight files needs about 700
 PLAIN = ("", "identity")  # accepted encodings; a compressed body could unpack to any size

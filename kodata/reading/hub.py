@@ -185,7 +185,8 @@ def _known_error(error: Exception, what: str, page: str) -> DataError | None:
 
 
 def _denied(chain: list[BaseException], status: int | None, page: str) -> str | None:
-    """Why a retry does not help and what to do instead; None if a retry may help."""
+    """A text that explains why a retry does not help and what to do instead. None if a retry may
+    help."""
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 
     login = "set HF_TOKEN or log in with `hf auth login`"

@@ -5,9 +5,7 @@ guid) and `prompt` (a key of PROMPTS). Prompts differ in one thing at a time, so
 has one cause:
 
 - the wording, with the labels in the usual order;
-
 - the order of the labels, in the usual wording;
-
 - for contradictions, which sentence is the premise."""
 
 import importlib.util
@@ -16,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import scored
 from kodata.card import Record

@@ -136,9 +136,7 @@ def train(texts: list[str]) -> "tuple[Array, Array]":
     """Returns (keys, counts), sorted by key. There are three kinds of keys.
 
     - The key of an n-gram has the number of its occurrences.
-
     - The key of a context has the number of its occurrences within kept n-grams.
-
     - The key of a context's complement has the weight of the next shorter context: the number of
       distinct kept n-grams plus the number of occurrences of dropped ones."""
     import numpy as np
