@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
-Row = dict[str, Any]  # a row of a file of the user's or of the hub
+Row = dict[str, Any]  # a row of a file, the user's or one on the hub
 Record = dict[str, Any]  # a row of a data set, with the source's own fields
 
 
@@ -35,16 +35,16 @@ class Refused(NamedTuple):
 
 
 class NotRead(NamedTuple):
-    """A key that `rows` rows of a file had and that no record contains. Follows the file's
-    records."""
+    """A key of a file's rows that is not read into records. `rows` is the number of rows that have
+    it. Yielded after the file's records."""
 
     key: str
     rows: int
 
 
 class Rewritten(NamedTuple):
-    """A change that was made to the texts of `rows` rows while reading. Follows the file's
-    records."""
+    """A change that was made to texts while reading. `rows` is the number of rows that were
+    changed. Yielded after the file's records."""
 
     what: str
     rows: int
@@ -79,19 +79,19 @@ class Source(Protocol):
     the data set has labels.
 
     If the card has a test_share, files() and read() take a different share as a third argument,
-    which kodata.source() passes. Such a module also has is_cut(path): whether the data at `path`
-    have no test part, so that this share is kept for scoring."""
+    which kodata.source() passes. The module then also has is_cut(path). It returns whether the data
+    at `path` have no test part, so that this share is kept for scoring."""
 
     CARD: Card
     SPLITS: tuple[str, ...]
     FORMS: tuple[str, ...]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files of a split: in the folder `path`, on the hub (`path` may be a commit), or
-        shipped with kotune.
+        """The files of a split. They are in the folder `path`, on the hub (`path` may be a commit),
+        or shipped with kotune.
 
-        Empty for a missing validation split, which is then cut from train. Raises DataError, and
-        NoTestError if there is nothing to score."""
+        Empty for a missing validation split. convert() then cuts one from train. Raises DataError,
+        and NoTestError if there is nothing to score."""
 
     def read(self, split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
         """Yields the records of a split in file order, one at a time.

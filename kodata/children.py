@@ -10,7 +10,7 @@ PACKAGES = Path(__file__).parents[1]  # the folder that contains our packages
 def search_path(variable: str, *first: Path) -> str:
     """The folders `first`, then those of PATH or PYTHONPATH, as absolute paths without duplicates.
 
-    An empty entry, as in `PATH=$PATH:`, is dropped: it means the working directory, which is a
+    An empty entry, as in `PATH=$PATH:`, is dropped. It means the working directory, which is a
     different folder in a child process."""
     value = os.environ.get(variable, os.defpath if variable == "PATH" else "")
     folders = [str(Path(folder).absolute()) for folder in value.split(os.pathsep) if folder]

@@ -1,5 +1,5 @@
-"""Functions that the dialogue data sets share: utterances of two speakers as chat messages, and a
-dialogue as one text.
+"""Functions that the dialogue data sets share. They convert utterances of two speakers to chat
+messages, and a dialogue to one text.
 
 messages_of() guarantees that user and assistant alternate, that the user begins and the assistant
 ends, and that no turn is empty."""

@@ -3,8 +3,8 @@ followed.
 
 A draft is created in the folder of its target under a random name (by tempfile, with O_CREAT,
 O_EXCL and O_NOFOLLOW), then renamed. So a symbolic link that somebody else planted is never
-followed: not one with the draft's name, and one with the target's name is replaced. A killed
-process leaves its draft behind; clear() removes it."""
+followed. If it has the draft's name, creating the draft does not follow it. If it has the target's
+name, the rename replaces it. A killed process leaves its draft behind; clear() removes it."""
 
 import os
 import shutil
@@ -21,8 +21,8 @@ STALE_AFTER = 60.0  # seconds after which clear() treats a draft as abandoned
 
 @contextmanager
 def draft(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """Context manager: a file to write. It is renamed to `path` if the body succeeds, else
-    removed."""
+    """Context manager that yields a file to write. The file is renamed to `path` if the body
+    succeeds, else removed."""
     from tempfile import mkstemp  # imported here to keep `--help` fast
 
     try:
@@ -47,7 +47,8 @@ def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
 
 
 def default_mode() -> int:
-    """The mode that this process's umask gives a new file, for files that others may read."""
+    """The mode that a new file gets by this process's umask. Pass it for files that others may
+    read."""
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask
@@ -61,8 +62,8 @@ def open_new(path: Path) -> TextIO:
 
 
 def clear(folder: Path) -> None:
-    """Remove the drafts of killed processes in a folder and below it. No other process may write
-    there at the same time."""
+    """Remove the drafts of killed processes in a folder and its subfolders. No other process may
+    write there at the same time."""
     for path in folder.rglob(f".*{SUFFIX}"):
         if not path.exists() or time.time() - path.lstat().st_mtime < STALE_AFTER:
             continue

@@ -8,10 +8,10 @@ from reprlib import Repr
 
 
 class UserError(Exception):
-    """A mistake that the user can correct: one clear message, never a traceback. All other
-    exceptions that reach a user are our bugs.
+    """A mistake that the user can correct. It is shown as one clear message, without a traceback.
+    Any other exception that reaches a user is a bug of kotune.
 
-    It is not a ValueError, so that code which catches errors of a library does not catch it."""
+    It is not a ValueError. So code that catches a library's ValueErrors does not catch it."""
 
 
 class DataError(UserError):
@@ -46,7 +46,7 @@ class NoTestError(DataError):
 
 
 class SizeError(DataError):
-    """More training rows are asked for than there are."""
+    """The recipe requests more training rows than the data set has."""
 
     def __init__(self, source: str, samples: int, rows: int) -> None:
         super().__init__(

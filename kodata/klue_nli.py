@@ -64,7 +64,7 @@ _FINDER = FileFinder(
 )
 
 
-# Prompts that ask for the label. The first is trained and scored; only ko_consistency uses the
+# Prompts that ask for the label. Training and scoring use the first. Only ko_consistency uses the
 # others.
 WORDINGS = (
     (
@@ -154,7 +154,7 @@ def records(file: Path) -> Iterator[SourceItem]:
     return parse_rows(file, data_files.rows(file), record, _diagnosis, _keys)
 
 
-# The annotators' labels in the official files. The hub's rows have none.
+# The keys of the annotators' labels in the official files. The hub's rows do not have these keys.
 _VOTES = ("author", "label2", "label3", "label4", "label5")
 # The official train file has `genre` for the source. All official files have `gold_label` for the
 # label.

@@ -1,5 +1,5 @@
-"""KorQuAD 1.0: 66,181 Korean questions as records and chat examples. The answer to each is a piece
-of a Wikipedia paragraph.
+"""KorQuAD 1.0: 66,181 Korean questions as records and chat examples. Each answer is a piece of a
+Wikipedia paragraph.
 
 Training examples and the lm-eval task both take the prompt from here. "test" is the official dev
 file, since the official test set is not public. convert() cuts a validation split from train."""
@@ -139,8 +139,8 @@ def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
 
 
 def _rows_of(article: Any, paragraph: Any) -> Iterator[data_files.Row]:
-    """The questions of a paragraph as rows. Unread keys get a prefix, so that parse_rows() reports
-    where they were."""
+    """Yields the questions of a paragraph as rows. Unread keys get a prefix that shows where they
+    were, for the report by parse_rows()."""
     shared = {"title": article.get("title"), "context": paragraph["context"]}
     unread = {
         f"data[].{key}": value
@@ -173,7 +173,7 @@ def record(row: data_files.Row) -> Record | Refused:
 
 
 def _answers(answers: Any) -> tuple[str]:
-    """The one answer, from the hub's {"text": [...]} or the official [{"text"}]. Raises TypeError
+    """The only answer, from the hub's {"text": [...]} or the official [{"text"}]. Raises TypeError
     unless there is exactly one text."""
     texts = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
     if len(texts) != 1 or not isinstance(texts[0], str):

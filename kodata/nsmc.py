@@ -28,7 +28,8 @@ CARD = Card(
     obliges="",
     hub_id="e9t/nsmc",
     hub_config="default",
-    # the hub's own conversion: moving, and its commit could not be looked up
+    # The hub's own conversion to parquet. The reference may move. Its commit could not be looked
+    # up.
     revision="refs/convert/parquet",
     rows={"train": 150_000, "test": 50_000},
     forms=FORMS,

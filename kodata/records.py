@@ -1,4 +1,5 @@
-"""Functions that the data set modules share: parse rows into records, check guids, draw by hash.
+"""Functions that the data set modules share. They parse rows into records, check guids, and draw
+numbers by hashing.
 
 Errors for a bad row name file, row, guid, field and value."""
 

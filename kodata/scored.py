@@ -28,9 +28,9 @@ def dataset(
     """The scored split of a source.
 
     `data_path` and `test_share` come from lm_eval's --metadata; its other keys are ignored.
-    `data_path` is a folder, or a folder for each source: {"klue_nli": "FOLDER"}, since lm_eval
-    passes the same metadata to every task. `test_share` is the share of groups to score if the
-    source has no test part (kodata.test_part).
+    `data_path` is a folder, or a dict with a folder for each source: {"klue_nli": "FOLDER"}. The
+    dict is needed because lm_eval passes the same metadata to every task. `test_share` is the share
+    of groups to score if the source has no test part (kodata.test_part).
 
     Docs of one group (a premise, a paragraph) are adjacent, with groups in file order, so that
     --limit splits at most one group. Raises DataError for a record with an empty field, or drops it

@@ -9,8 +9,8 @@ from kodata.text import composed
 
 
 def as_stored(path: Path) -> Path:
-    """The path as it is on disk: a file or folder whose name differs only in composition is
-    accepted. Returns the path unchanged if it exists, or if nothing matches."""
+    """The path with the names that files and folders have on disk, which may differ in composition.
+    The path is unchanged if it exists, or if nothing matches."""
     # ValueError: an invalid file name. OSError: a folder that must not be read.
     with suppress(OSError, ValueError):
         return path if path.exists() else _matching(path)

@@ -1,7 +1,8 @@
-"""The part of a user's own data that is kept for scoring if the user gave no test data.
+"""Selects the groups of a user's own data that are kept for scoring if there is no test data.
 
-It depends only on the names of the groups and on the share, not on a recipe's seed or `samples`. So
-runs of all seeds and sizes are scored on the same rows and never train on them."""
+The selection depends only on the names of the groups and on the share to keep. It does not depend
+on a recipe's seed or `samples`. So runs of all seeds and sizes are scored on the same rows and
+never train on them."""
 
 from collections.abc import Collection, Iterator
 from functools import cache
@@ -12,7 +13,8 @@ from kodata.card import Card, Source, SourceItem
 from kodata.errors import DataError, NoTestError
 from kodata.records import make_draw
 
-# Groups. A tenth of fewer groups is too small to measure a model, and training would miss them.
+# The minimum number of groups. With fewer, a tenth of them is too small to measure a model, and
+# training needs all of them.
 FEWEST = 60
 
 
@@ -30,11 +32,11 @@ def share_of(card: Card, test_share: float | None) -> float:
 
 
 def kept_draws(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
-    """The draws of the groups that are kept for scoring: the lowest ones, `share` of all and at
-    least one. `draws` has one number per group.
+    """Returns the draws of the groups that are kept for scoring. These are the lowest of `draws`: a
+    `share` of them, and at least one. `draws` has one number per group.
 
-    Raises NoTestError if there are too few groups or the share is 0. The message consists of what
-    is missing (`lacks`), why nothing is kept, and what to do (`mend`)."""
+    Raises NoTestError if there are too few groups or the share is 0. The message has three parts:
+    what is missing (`lacks`), why nothing is kept, and what to do (`mend`)."""
     if not share:
         raise NoTestError(f"{lacks}, and test_share is 0, so nothing is kept for scoring; {mend}")
     if len(draws) < FEWEST:
@@ -44,8 +46,8 @@ def kept_draws(draws: Collection[float], share: float, lacks: str, mend: str) ->
 
 
 def with_test_share(source: Source, share: float) -> Source:
-    """The source with a different share of its groups kept for scoring. Raises DataError for a
-    source with its own test split."""
+    """Returns the source, changed so that it keeps the share `share` of its groups for scoring.
+    Raises DataError for a source with its own test split."""
     if source.CARD.test_share is None:
         raise DataError(
             f"{source.CARD.name}: test_share: the source has its own test part; leave it out"

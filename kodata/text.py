@@ -9,8 +9,8 @@ from functools import cache
 from typing import Literal
 from unicodedata import normalize
 
-# The longest run of combining marks that is sorted as a whole. According to UAX #15, no language
-# needs more than 30.
+# The maximum length of a run of combining marks that is normalized as a whole. According to UAX
+# #15, no language needs more than 30.
 RUN = 100
 
 # Control characters except tab and newline, and lone surrogates, which UTF-8 cannot encode.
@@ -81,7 +81,7 @@ def clean(text: str) -> str:
     """The text of a field: NFC, with Unix line ends, without control characters and outer white
     space. Empty if nothing in it is visible."""
     stripped = _readable(text).strip()
-    # This check avoids a call for most texts, which would cost a third more time.
+    # For most texts, this check avoids a call that would take a third more time.
     return visible_or_empty(stripped) if stripped[:1] in _HIDDEN else stripped
 
 

@@ -1,5 +1,5 @@
-"""The facts about a task from `metadata` in its YAML file, read without lm_eval, whose import takes
-seconds."""
+"""Reads the facts about a task from `metadata` in its YAML file. lm_eval is not imported, since
+this takes seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
 
 @dataclass(frozen=True)
 class Published:
-    """A published result on a task's data. `split`: the split it was measured on, as far as the
-    source states it."""
+    """A published result on a task's data. `split`: the split that it was measured on, if the
+    publication states it."""
 
     name: str  # a model, `human` or `validator`
     metric: str
@@ -28,7 +28,7 @@ class Published:
 
 @dataclass(frozen=True)
 class TaskCard:
-    """The facts of a task that a run and a comparison need."""
+    """The facts about a task that a run and a comparison need."""
 
     name: str
     version: float  # changes with prompt, split or scoring
@@ -44,7 +44,8 @@ class TaskCard:
     # Baselines that the task scores itself: the prefix of their metrics' names.
     lines: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
-    # Whether a run asks a doc's `messages` as turns. Plain lm_eval asks them as one text.
+    # Whether a run sends a doc's `messages` to the model as separate turns. Plain lm_eval sends
+    # them as one text.
     turns: bool = False
 
     @property

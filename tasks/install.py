@@ -1,9 +1,9 @@
-"""Makes plain `lm_eval --tasks klue_nli_ko` work in this environment: python -m
-kotune_tasks.install
+"""Makes our tasks available to plain lm_eval in this environment, as in `lm_eval --tasks
+klue_nli_ko`. Usage: python -m kotune_tasks.install
 
-lm_eval 0.4.11 searches only its own tasks folder and --include_path, and does not follow links to
-folders. So install() writes one stub per task into lm_eval's folder, which includes the YAML file
-here. Changes of the files here need no new installation.
+lm_eval 0.4.11 searches only its own tasks folder and --include_path. It does not follow links to
+folders. So install() writes one stub per task into lm_eval's tasks folder. Each stub includes the
+task's YAML file in this folder, so changes of that file take effect without a new installation.
 
 If this folder is moved or deleted, run this again from the new folder, or delete
 lm_eval/tasks/kotune. lm_eval reads every stub when it starts."""
@@ -43,7 +43,7 @@ def _tasks() -> list[Path]:
 
 def _write(stub: Path, text: str) -> None:
     if not stub.exists() or stub.read_text(encoding="utf-8") != text:
-        # An lm_eval that starts at the same time reads either the old stub or the new one.
+        # Atomic: a concurrent start of lm_eval reads either the old stub or the new one.
         draft = stub.with_suffix(".part")
         draft.write_text(text, encoding="utf-8")
         draft.replace(stub)

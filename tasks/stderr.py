@@ -1,8 +1,9 @@
 """Standard errors for a plain `lm_eval --log_samples` run: python -m kotune_tasks.stderr
 samples_klue_nli_ko_*.jsonl
 
-lm_eval computes none for metrics that are not means, and assumes that the items of a premise are
-independent. This module resamples whole clusters, as for a run's scores.json."""
+lm_eval computes no standard errors for metrics that are not means. For means, it assumes that the
+items of a premise are independent. This module resamples whole clusters, as kotune does for a run's
+scores.json."""
 
 import json
 import sys

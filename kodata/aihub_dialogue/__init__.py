@@ -2,8 +2,8 @@
 us to ship them, and they are not on the hub.
 
 Guarantees: train and test share no dialogue, neither by group nor by turns. "test" is the
-Validation part of the download. If there is none, "test" is the twentieth of groups with the
-lowest draws, which does not depend on the order of files."""
+Validation part of the download. If there is none, "test" is a twentieth of the groups: those with
+the lowest draws. This choice does not depend on the order of files."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -57,8 +57,8 @@ _ADVICE = (
 
 
 def messages(record: Record, form: str) -> list[Message] | Refused:
-    """The example in each form. `next`: the task's question for the last turn; `reply`: the
-    dialogue as a chat; `summary`: a request for a summary."""
+    """The record as an example in a form. `next`: the task's question, answered by the last turn.
+    `reply`: the dialogue as a chat. `summary`: a request for a summary, and the summary."""
     if form == "reply":
         return list(record["messages"])
     if form == "next":
@@ -81,20 +81,23 @@ def answer(record: Record) -> str:
 
 
 def group(record: Record) -> str:
-    """The dialogue; in 감성 대화 the person's profile, in 일반상식 the article."""
+    """The name of the record's group. It is the person's profile in 감성 대화, the article in
+    일반상식, and otherwise the dialogue."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All turns before the last answer as one text. Single turns are often alike, such as 네."""
+    """All turns before the last answer as one text. Single turns such as 네 would be the same in
+    many dialogues."""
     return ("\n".join(turn["content"] for turn in record["messages"][:-1]),)
 
 
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files with dialogues of a split; a zip may have both splits. Raises DataError, and
-    NoTestError for test if nothing is to be kept for it."""
+    """The files with dialogues of a split. A zip may have dialogues of both splits. Raises
+    DataError. Raises NoTestError for test if the download has no test data and no group can be
+    kept."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     root = _folder(path)
@@ -159,9 +162,9 @@ def read(
     """The records of a split: guid (with #2 if it repeats), group, messages, topic (or None), and
     summary if the data set has one.
 
-    Refused: dialogues with more than two speakers or fewer than two turns, and repeated dialogues.
-    Memory grows by about 120 bytes for each dialogue, to recognize repeated ones. Raises
-    DataError."""
+    Yields Refused for dialogues with more than two speakers or fewer than two turns, and for
+    repeated dialogues. To recognize these, memory grows by about 120 bytes for each dialogue.
+    Raises DataError."""
     return with_numbered_guids(_read(split, path, test_share))
 
 
@@ -210,8 +213,9 @@ def _cut(items: Iterable[SourceItem], split: str, kept: frozenset[float]) -> Ite
 
 
 def _without_repeats(items: Iterable[SourceItem], seen: set[int]) -> Iterator[SourceItem]:
-    """The items, with repeated dialogues Refused. Data sets are shipped in two formats, and people
-    unpack a zip beside it."""
+    """Yields the items, and Refused in place of a repeated dialogue. Dialogues repeat because AI
+    Hub ships data sets in two formats, and because users unpack a zip and leave it in the same
+    folder."""
     for item in items:
         if isinstance(item, dict):
             turns = digest(item["messages"])
@@ -221,8 +225,8 @@ def _without_repeats(items: Iterable[SourceItem], seen: set[int]) -> Iterator[So
 
 
 def _records(files: list[Path], root: Path, validation: bool | None = None) -> Iterator[SourceItem]:
-    """The items of files; with `validation`, only of their validation part (True) or of the rest
-    (False)."""
+    """Yields the items of files. `validation`: True for their validation part only, False for the
+    rest only, None for all."""
     for file in files:
         for part in archive.parts(file, root):
             if validation is None or (part.side == "validation") == validation:
@@ -239,7 +243,7 @@ def _records_of(part: archive.ArchivePart) -> Iterator[SourceItem]:
 
 
 def _record(dialogue: Dialogue, dropped: Counter[str]) -> Record | Refused:
-    """A dialogue as a record. `dropped` counts the kinds of parts of it that are dropped."""
+    """A dialogue as a record. `dropped` counts the dropped parts of the dialogue by kind."""
     conversation = messages_of(dialogue.utterances, dialogue.named)
     if isinstance(conversation, Refused):
         return conversation

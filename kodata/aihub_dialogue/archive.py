@@ -21,14 +21,16 @@ from kodata.text import composed
 
 KINDS = (".json", ".xlsx")
 CHUNK = 1 << 20
-# Bytes unpacked. Some topics of the SNS set have hundreds of MB; memory does not grow with size.
+# The maximum size of an unpacked .json file, in bytes. Some topics of the SNS set have hundreds of
+# MB. Memory does not grow with the size.
 MAX_JSON = 2 << 30
-# Bytes unpacked, of a workbook and of each file in it. The texts of a workbook are in memory.
+# The maximum size of an unpacked workbook, and of each file in it, in bytes. All texts of a
+# workbook are held in memory.
 MAX_XLSX = 256 << 20
 
 # Names of folders, zips and files for validation and training, by AI Hub (2.Validation,
-# VL_여가.zip) or by users who sort their downloads. A word must not follow a lower-case letter
-# unless it begins with a capital: KoreanValidation matches, Invalid does not.
+# VL_여가.zip) or by users who sort their downloads. After a lower-case letter, a word matches only
+# if it begins with a capital: KoreanValidation matches, Invalid does not.
 _VALIDATION = re.compile(
     r"(?<![a-z])([Vv]alid|VALID)|(?<=[a-z])Valid|검증|유효성|평가용|시험용|테스트|"
     r"(?i:(?<![a-z])(val|dev|eval|test|v[ls])(?![a-z]))"
@@ -183,8 +185,8 @@ def explained(where: str) -> Iterator[None]:
 
 
 def side(name: str) -> str:
-    """The side that a path's folders and file name show: "validation", "train" or "". A path with
-    both is validation, so that validation data are never trained on."""
+    """The side that a path's folders and file name show: "validation", "train" or "". A path that
+    shows both counts as validation, so that validation data are never trained on."""
     pieces = composed(name).split("/")  # macOS stores Korean names decomposed
     for pattern, answer in ((_VALIDATION, "validation"), (_TRAINING, "train")):
         if any(pattern.search(piece) for piece in pieces):
@@ -193,7 +195,8 @@ def side(name: str) -> str:
 
 
 def _member(info: zipfile.ZipInfo) -> str | None:
-    """A member's name without parts that point outside; None for a member that is not data."""
+    """A member's name without parts such as .. that lead out of the folder. None for a member that
+    is not data."""
     pieces = _pieces(info)
     if info.is_dir() or not _is_shown(pieces):
         return None

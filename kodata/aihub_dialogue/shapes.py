@@ -1,9 +1,9 @@
 """Reads AI Hub's six dialogue formats. A format is recognized by the keys of a row or the columns
 of a sheet, never by a file name.
 
-AI Hub documents the fields of each data set (https://aihub.or.kr). Roles: of two people, the first
-speaker is the user. Otherwise the person is the user, and the system or the clerk is the
-assistant."""
+AI Hub documents the fields of each data set (https://aihub.or.kr). Roles: in a dialogue between two
+people, the first speaker is the user. In a dialogue between a person and a system or a clerk, the
+person is the user."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -88,8 +88,8 @@ def _daily(row: "_Value", name: str) -> Iterator[Dialogue]:
 
 
 def _two_people(row: "_Value", _: str) -> Iterator[Dialogue]:
-    """A row of SNS or summary. Both have the same header; in the summary set, `body` has the
-    utterances and a summary."""
+    """A row of the SNS or the summary data set. Both have the same header. In the summary data set,
+    `body` contains the utterances and a summary."""
     has_summary = isinstance(row.get("body"), dict)
     lines = row.items("body.dialogue" if has_summary else "body")
     kind = "summary" if has_summary else "sns"
@@ -133,7 +133,7 @@ def _trimmed(utterances: Iterable[Utterance]) -> list[Utterance]:
 
 
 def _questions(row: "_Value", _: str) -> Iterator[Dialogue]:
-    """An article in SQuAD 1.1's format. Its questions are one group."""
+    """The dialogues of an article in SQuAD 1.1's format. They are one group."""
     title = row.text("title")
     for paragraph in row.items("paragraphs"):
         context = paragraph.text("context")
@@ -169,7 +169,7 @@ def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
 def _counted(
     rows: Iterable[tuple[int, Row]], names: Known, unread: Unread
 ) -> Iterator[tuple[int, Row]]:
-    """The rows unchanged; `unread` counts what they have besides `names`."""
+    """Yields the rows unchanged. `unread` counts their keys that are not in `names`."""
     for number, row in rows:
         unread.count_row(row, names)
         yield number, row
@@ -258,8 +258,8 @@ class _Value(NamedTuple):
         return [_Value(f"{self.where}: {path}.{number}", item) for number, item in enumerate(value)]
 
 
-# By a key that only rows of one format have: the keys that are read from such rows, and the
-# function that makes dialogues of a row.
+# The formats, by a key that only rows of the format have. For each format: the keys that are read
+# from its rows, and the function that converts a row to dialogues.
 _SHAPES: dict[str, tuple[Known, Callable[[_Value, str], Iterator[Dialogue]]]] = {
     "talk": (
         known(

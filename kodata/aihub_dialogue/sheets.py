@@ -55,7 +55,7 @@ def _names(cells: tuple[Any, ...]) -> list[str]:
 
 
 def _trimmed(names: list[str]) -> list[str]:
-    """The names without empty ones at the end, whose number varies by row."""
+    """The names without empty names at the end. Rows differ in the number of these."""
     return names[: max((end for end, name in enumerate(names, 1) if name), default=0)]
 
 

@@ -77,21 +77,23 @@ def answer(record: Record) -> str:
 
 
 def group(record: Record) -> str:
-    """The line's `group`, or all turns before its last answer. A single turn would not do, since
-    many chats begin with the same greeting."""
+    """The line's `group`, or all turns before its last answer. The first turn alone is not enough,
+    since many chats begin with the same greeting."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All turns before the last answer as one text. Single turns are often alike, such as 네."""
+    """All turns before the last answer as one text. Single turns such as 네 would be the same in
+    many chats."""
     return (_before(record["messages"]),)
 
 
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files with lines of a split; empty for validation if no line is for it. Raises DataError,
-    and NoTestError for test if no line is for it and none can be kept for it."""
+    """The files with lines of a split. Empty for validation if no line is for validation. Raises
+    DataError. Raises NoTestError for test if no line is for test and no group can be kept for
+    it."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     folder = _folder(path)
@@ -187,8 +189,8 @@ def read(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> Iterator[SourceItem]:
     """The records of a split: guid, group, messages, and `thought` (the key that has the thoughts)
-    if there are thoughts. Raises DataError with file, row, field and value, and NoTestError as
-    files() does.
+    if there are thoughts. Raises DataError with file, row, field and value. Raises NoTestError in
+    the same cases as files().
 
     Rows are counted from 1, without blank lines. Records whose group is in a later split are
     Refused."""
@@ -210,7 +212,7 @@ def read(
 
 
 def _groups_of(folder: Path, splits: tuple[str, ...]) -> dict[str, str]:
-    """The groups of the lines for any of these splits; for each group its first split."""
+    """The groups of the lines for these splits, each with the split of its first line."""
     groups: dict[str, str] = {}
     for name, file in _existing(folder).items():
         if not _summary(file, name).splits.isdisjoint(splits):

@@ -1,5 +1,5 @@
-"""Turns a line of a chat file into turns. Every key is used, reported as not read, or refused by
-name. No key that changes the meaning of a line is silently ignored."""
+"""Converts a line of a chat file into chat turns. Every key is used, reported as not read, or
+refused by name. No key that changes the meaning of a line is silently ignored."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -19,7 +19,8 @@ TRAINED = ("weight", "train", "training", "loss")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")  # OpenAI, old and new
 _ROW = ("guid", "group", "split", "system", *TRAINED)
-# Values that exporters write if there are no tools. False is another.
+# Values that exporters write if there are no tools. They also write False, which is checked
+# separately, because it equals 0.
 _NO_TOOL: tuple[Any, ...] = (None, "", "[]", "{}", "null", [], {})
 _OF_ANSWER = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)
 _OF_OTHERS = known("role", "content", *TOOLS)
@@ -126,7 +127,7 @@ def _turn(turn: Any, where: str) -> Message:
 
 
 def _from_pair(row: Row, prompt: str, where: str) -> list[Message]:
-    """The turns of a line with a question and an answer, after those of its history."""
+    """The turns of a line with a question and an answer. The turns of its history come first."""
     question = text(row, prompt, where)
     if prompt == "instruction" and row.get("input") not in (None, ""):
         question += "\n\n" + text(row, "input", where)
@@ -149,7 +150,7 @@ def _history(value: Any, where: str) -> Iterator[Message]:
 
 
 def _with_system(row: Row, made: list[Message], where: str) -> list[Message]:
-    """The turns, after a system turn from the line's `system` if it has one."""
+    """The turns. If the line has `system`, a system turn comes first."""
     if row.get("system") in (None, ""):
         return made
     system: Message = {"role": "system", "content": text(row, "system", where)}
@@ -164,7 +165,7 @@ def _with_system(row: Row, made: list[Message], where: str) -> list[Message]:
 
 
 def _with_thought(turn: Row, answer: str, where: str, role: str) -> str:
-    """The answer after its thought, if a key of THOUGHTS has one, in DeepSeek-R1's format."""
+    """The answer in DeepSeek-R1's format: after its thought, if a key of THOUGHTS has one."""
     keys = [key for key in THOUGHTS if turn.get(key) not in (None, "")]
     if not keys or role != "assistant":
         return answer
@@ -222,7 +223,7 @@ def text(row: Row, field: str, where: str) -> str:
 
 def _check_roles(made: list[Message], where: str, offset: int) -> None:
     """Raises DataError unless an optional system turn is followed by alternating user and assistant
-    turns, the assistant last. `offset`: a turn's index in the line, less its index in `made`."""
+    turns, the assistant last. `offset`: a turn's index in the line minus its index in `made`."""
     expected = ["system"] if made[0]["role"] == "system" else []
     expected += [("user", "assistant")[number % 2] for number in range(len(made) - len(expected))]
     for number, (turn, role) in enumerate(zip(made, expected, strict=True)):

@@ -1,5 +1,5 @@
 """Measures whether the answers to several prompts for one question agree. The consistency metrics
-are made of these functions."""
+use these functions."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -18,8 +18,8 @@ BUCKETS = 512
 
 
 def complete(items: Sequence[Sequence[Any]]) -> list[Answers]:
-    """The answers of each item that was asked with all its prompts. An item that --limit cut short
-    is left out, since it would look more consistent.
+    """The answers of each item, without incomplete items. An item is incomplete if --limit excluded
+    some of its prompts. It is dropped, since fewer answers would look more consistent.
 
     `items`: (cluster, item, prompts, gold, answer), where `prompts` is the number of prompts of the
     item."""
@@ -30,7 +30,8 @@ def complete(items: Sequence[Sequence[Any]]) -> list[Answers]:
 
 
 def same(answers: Answers) -> bool:
-    """Whether all answers are the same. False for empty texts, which are not answers."""
+    """Whether all answers are the same. False if they are empty texts, since these are not
+    answers."""
     return len({answer for _, answer in answers}) == 1 and answers[0][1] != ""
 
 

@@ -3,8 +3,9 @@ judge of written hypotheses.
 
 A classifier is one logistic regression per label over TF-IDF of character 1- to 4-grams.
 scikit-learn's liblinear gives the same model for the same data. A view with only the hypothesis of
-an NLI item shows which items need no inference. A view with the premise adds what the two texts
-share, numbers, negations, and n-grams of the hypothesis' words that are not in the premise."""
+an NLI item shows which items need no inference. A view with the premise adds comparisons of the two
+texts (shared n-grams and words, numbers, negations), and n-grams of the hypothesis' words that are
+not in the premise."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ NEGATIONS = ("않", "못", "없", "안 ", "아니", "말아", "지 마")
 
 class View(NamedTuple):
     """The features of a record that a classifier uses. `fields`: the fields that a record must
-    have. `texts`: functions that return texts, whose n-grams are features. `compared`: whether
-    comparison() of premise and hypothesis is added."""
+    have. `texts`: functions that return the texts whose n-grams are features. `compared`: whether
+    comparison() of premise and hypothesis adds features."""
 
     fields: tuple[str, ...]
     texts: tuple[Callable[[Record], str], ...]
@@ -32,8 +33,8 @@ class View(NamedTuple):
 
 
 class Classifier:
-    """A classifier fitted to labelled records. It predicts labels without using those of the
-    records to predict."""
+    """A classifier fitted to labelled records. For a prediction, it does not use the label of the
+    record."""
 
     def __init__(self, records: Iterable[Record], view: str) -> None:
         """`view`: a key of VIEWS. Takes about ten seconds for KLUE-NLI's 24,998 records. Raises

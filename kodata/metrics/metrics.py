@@ -56,7 +56,8 @@ def _ratio(part: "Array", whole: "Array") -> "Array":
 
 def _macro_f1() -> Metric:
     """Items are (gold, predicted). The unweighted mean of the F1 of each class that occurs as gold
-    or predicted: scikit-learn's f1_score(average="macro"), with NO_ANSWER not among its labels."""
+    or predicted. Equals scikit-learn's f1_score(average="macro") with `labels` that exclude
+    NO_ANSWER."""
 
     def vector(items: Sequence[tuple[int, int]]) -> list[float]:
         counts = [0.0] * CLASSES * (CLASSES + 1)
@@ -83,10 +84,10 @@ def _sum_finite(values: "Array") -> "Array":
 
 
 def _triple_acc() -> Metric:
-    """Items are (premise, gold, predicted), a cluster is a premise. The share of premises for which
+    """Items are (premise, gold, predicted). A cluster is a premise. The share of premises for which
     all predictions are right. Only premises whose scored hypotheses have three labels count.
 
-    Guessing from the hypotheses alone rarely succeeds here."""
+    A model that guesses from the hypotheses alone rarely gets all labels of a premise right."""
 
     def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
         counts = len({gold for _, gold, _ in items}) == 3
@@ -114,8 +115,8 @@ def _ece() -> Metric:
 
 
 def _three_labels() -> Metric:
-    """Items as in triple_acc. The share of premises with three predicted labels, among those with
-    three gold labels."""
+    """Items are as in triple_acc. The share of premises with three different predicted labels,
+    among the premises with three different gold labels."""
 
     def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
         golds = {gold for _, gold, _ in items}
@@ -126,8 +127,7 @@ def _three_labels() -> Metric:
 
 
 def _share(holds: Callable[[Answers], float]) -> Metric:
-    """Items as for agreement.complete(). The mean of holds(answers) over the items that were asked
-    with all their prompts."""
+    """Items are as in agreement.complete(). The mean of holds(answers) over the complete items."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
         by_item = complete(items)
@@ -158,12 +158,13 @@ def _fleiss_kappa() -> Metric:
 
 
 def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
-    """Items are (group, size, text), a cluster is a group of `size` texts. The overlap of two texts
+    """Items are (group, size, text). A cluster is a group of `size` texts. The overlap of two texts
     is the cosine of their bigrams(). `finish` gets two means: over pairs within a group, and over
     pairs of different groups.
 
-    Means over all pairs are functions of sums because each text is a vector. If a resample draws a
-    group twice, its two copies are not a pair of different groups, so they are not counted."""
+    Each text is a vector, so means over all pairs can be computed from sums. If a resample draws a
+    group twice, pairs between the two copies are not counted, since they are not of different
+    groups."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> Sequence[float]:
         import numpy as np
@@ -207,8 +208,8 @@ def _void(sums: "Array") -> "Array":
 MEAN = _mean()
 
 
-# Every key is written out, because kotune.stages reduces this dict to the metrics of a run's tasks,
-# on which alone the run depends.
+# Every key is written out, because kotune.stages reduces this dict to the metrics of a run's tasks.
+# The run depends on those metrics only.
 METRICS = {
     "macro_f1": _macro_f1(),
     "triple_acc": _triple_acc(),

@@ -2,7 +2,7 @@
 tag set with Kiwi's additions.
 
 The model is loaded at the first use in a process, which takes seconds. Results are reproducible
-with the same version of kiwipiepy only."""
+only with the same version of kiwipiepy."""
 
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ TAIL = 100  # characters at the end of a text that are analysed for particles
 
 @cache
 def kiwi() -> Any:
-    """The analyser, shared in a process."""
+    """The analyser. All callers in a process share one."""
     from kiwipiepy import Kiwi
 
     return Kiwi(num_workers=1)  # no threads, since texts arrive one at a time

@@ -39,13 +39,14 @@ class Judge:
         return self._classifier.predict([{"premise": premise, "hypothesis": hypothesis}])[0]
 
     def novelty(self, hypothesis: str) -> float | None:
-        """The share of its folded character 4-grams that are in no training hypothesis; None if it
-        is too short to have one."""
+        """The share of the hypothesis' folded character 4-grams that are in no training hypothesis.
+        None if it is too short to have a 4-gram."""
         own = grams(folded(hypothesis), GRAM)
         return len(own - self._grams) / len(own) if own else None
 
     def is_copy(self, hypothesis: str) -> bool:
-        """Whether it is a training hypothesis, apart from spacing, punctuation, width and case."""
+        """Whether the hypothesis equals a training hypothesis, apart from spacing, punctuation,
+        width and case."""
         return folded(hypothesis) in self._hypotheses
 
 

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 SEED = 42
-# More clusters than this are pooled at random into this many units, which bounds time and memory.
+# The maximum number of units. If there are more clusters, they are pooled at random into this many
+# units. This bounds time and memory.
 UNITS = 2_000
 SINGLE = 2**24  # integers below this are exact in single precision
 AT_ONCE = 100  # resamples drawn at a time
 # If a larger share of resamples is undefined, the others do not represent all of them.
 MISSING = 0.05
-# The value of one item for each metric, as lm_eval's process_results() returns it: a number, or
-# what the metric sums up. The metric defines which.
+# The values of one item by metric, as lm_eval's process_results() returns them. A value is a
+# number, or the input of a sum. Each metric defines its own form.
 Ingredients = dict[str, Any]
 
 
@@ -132,7 +133,8 @@ def _draws(length: int, resamples: int, is_single: bool) -> "Array":
     return np.asarray(_counts(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
-# Several lengths are needed in turn, and drawing is slow. Bytes keep the cache small.
+# Cached because drawing is slow and callers alternate between several lengths. Counts are bytes,
+# to keep the cache small.
 @lru_cache(maxsize=12)
 def _counts(length: int, resamples: int) -> Any:
     import numpy as np

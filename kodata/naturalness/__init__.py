@@ -1,7 +1,7 @@
 """Everyday prompts, to measure how natural the Korean of the answers is. For scoring only.
 
 A record is {guid, kind, level, prompt}. `level` is the speech level that the prompt requests, or
-`any`. The measures are in kodata/metrics/naturalness; what they are worth:
+`any`. The measures are in kodata/metrics/naturalness. For their reliability, see
 tasks/ko_naturalness/README.md."""
 
 from collections.abc import Iterator

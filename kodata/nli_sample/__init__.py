@@ -1,8 +1,8 @@
-"""A Korean NLI sample of our own that ships with the project: KLUE-NLI's shape and questions, CC0,
-no download.
+"""A small Korean NLI data set, written for this project and shipped with it under CC0. It has
+KLUE-NLI's format and prompts, and needs no download.
 
-Its premises are divided among train, validation and test; `source` of a record is the kind of
-inference it asks for."""
+Each premise is in one of train, validation and test. `source` of a record is the kind of inference
+that it requires."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +35,7 @@ CARD = Card(
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The file of a split, beside this module or in the folder `path`."""
+    """The file of a split, in the folder of this module or in the folder `path`."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     file = Path(path or Path(__file__).parent) / f"{split}.json"
@@ -48,7 +48,7 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
-    """The records of a split, in klue_nli's shape. Raises DataError."""
+    """The records of a split, in klue_nli's format. Raises DataError."""
     yield from with_unique_guids(files(split, path), klue_nli.records)
 
 

@@ -1,9 +1,9 @@
-"""Groups of Korean questions that ask the same in other words. For scoring alone: nothing here may
-be trained on.
+"""Groups of Korean questions that are paraphrases of each other. For scoring only: the questions
+must not be used for training.
 
-Shipped: 93 groups of four, each with one short answer that does not change, written for this
-project. In a folder: ParaKQC's file, whose questions and commands have no known answer. A record is
-{guid, group, question, answers}."""
+The shipped file has 93 groups of four questions, written for this project. Each group has one short
+answer that does not change over time. A user's folder may have ParaKQC's file instead, whose
+questions and commands have no known answer. A record is {guid, group, question, answers}."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -44,39 +44,39 @@ CARD = Card(
 )
 
 SHIPPED = Path(__file__).parent / "groups.jsonl"
-GROUP_SIZE = 10  # ParaKQC's file has no column for its groups: ten lines in a row are one
+GROUP_SIZE = 10  # lines; ParaKQC's file has no group column
 _COLUMNS = ("topic", "intent", "sentence")
 _FINDER = FileFinder(CARD, hub={}, patterns={"test": ("paraKQC*.txt",)})
 
 
 def question(record: Record) -> str:
-    """What the user asks. Without its last sentence answers run on, and say the same in ways that
-    no measure sees."""
+    """The prompt: the question, and a request for a short answer. Without this request, answers are
+    long, and no metric detects that long answers agree."""
     return f"{record['question']}\n답만 짧게 쓰세요."
 
 
 def answer(record: Record) -> str:
-    """The first of the forms that are accepted; "" where no answer is known."""
+    """The first accepted form of the answer; "" if no answer is known."""
     return next(iter(record["answers"]), "")
 
 
 def messages(record: Record, form: str) -> list[Message] | Refused:
-    """None: what is scored here is not trained on."""
+    """Refused: this source is not for training."""
     return Refused("for scoring only")
 
 
 def group(record: Record) -> str:
-    """The group, whose questions ask the same."""
+    """The group of paraphrases that the question belongs to."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The question: training text that holds it may hold its answer."""
+    """The question. Training text that contains it may also contain its answer."""
     return (record["question"],)
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The shipped file, or ParaKQC's in the folder `path`."""
+    """The shipped file, or ParaKQC's file in the folder `path`."""
     if split not in SPLITS:
         raise DataError(
             f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"
@@ -85,8 +85,8 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
-    """The questions, group by group; Refused for those of ParaKQC that do not mark one group.
-    Raises DataError."""
+    """Yields the questions, group by group. A question of ParaKQC that does not identify a single
+    group yields Refused. Raises DataError."""
     for file in files(split, path):
         yield from _shipped() if file == SHIPPED else _parakqc(file)
 
@@ -104,7 +104,8 @@ def _shipped() -> Iterator[Record]:
 
 
 def _parakqc(file: Path) -> Iterator[Record | Refused]:
-    """A group that says a sentence twice is left out whole; a sentence of two groups, in both."""
+    """Yields ParaKQC's questions. If a group contains a sentence twice, all its questions yield
+    Refused. A sentence in two groups yields Refused in both."""
     groups = _groups(file)
     in_groups = Counter(text for texts in groups for text in set(texts))
     for number, texts in enumerate(groups):
@@ -119,8 +120,8 @@ def _parakqc(file: Path) -> Iterator[Record | Refused]:
 
 
 def _groups(file: Path) -> list[list[str]]:
-    """The sentences of each group. DataError where ten lines in a row do not share topic and
-    intent."""
+    """The sentences of each group. Each GROUP_SIZE consecutive lines are a group. Raises DataError
+    if the lines of a group differ in topic or intent."""
     rows = [
         _row(row, f"{file}: row {number}")
         for number, row in enumerate(data_files.rows(file, names=_COLUMNS), 1)

@@ -27,10 +27,10 @@ def examples(
     """The examples made from records, each with its split. `dropped` counts the dropped rows by
     reason.
 
-    `merge`: put a system turn into the first user turn. Two numbers of each example are kept in
-    memory, to find duplicates."""
+    `merge`: put a system turn into the first user turn. To find duplicates, memory holds two
+    numbers for each example."""
     seen: dict[int, int] = {}
-    one_answer = form == "label"  # a question with a written answer may have several right answers
+    one_answer = form == "label"  # a question with a written answer may have several
     messages_of = source.messages
     for split, record in records:
         messages = messages_of(record, form)
@@ -67,6 +67,6 @@ def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
 def _joined(messages: list[Message]) -> str:
     """Turns as one text, for comparing conversations.
 
-    Conversations that differ in a turn, or in the answers to train on, give different texts: the
-    separators are control characters, which cleaned text does not have."""
+    Conversations that differ in a turn, or in the answers to train on, give different texts. This
+    is certain because the separators are control characters, which cleaned text does not have."""
     return "\0".join([turn["content"] + "\1" * (turn.get("train") is False) for turn in messages])

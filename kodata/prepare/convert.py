@@ -122,7 +122,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def _too_few(entries: list[Entry], counts: list[RowCounts], kept: dict[str, int]) -> str:
-    """The message if no rows are left for train or for validation."""
+    """The error message for when no rows are left for train or for validation."""
     sources = ", ".join(str(entry.path or entry.source) for entry in entries)
     dropped = sum((Counter(part["dropped"]) for part in counts), Counter[str]())
     why = f" (dropped: {dict(dropped)})" if dropped else ""
@@ -138,7 +138,7 @@ def _too_few(entries: list[Entry], counts: list[RowCounts], kept: dict[str, int]
 def fingerprint(location: DataLocation, split: str | None = None) -> str:
     """An identifier of a source's data: the hub commit, or a hash of the files' names and contents.
 
-    Covers the files of `split`, or those to train on (train and validation) if it is None. Does not
+    Covers the files of `split`. If it is None, covers the files of train and validation. Does not
     use the network."""
     source, path = source_at(location), location.path
     if _kind(source, path) == "hub":
@@ -246,8 +246,8 @@ def _convert_entry(
 def _with_splits(
     source: Source, path: str | Path | None, rule: SplitRule, tally: _Tally
 ) -> Iterator[tuple[str, Record]]:
-    """Every usable record with its split of the output. A train record is dropped if its group is
-    in the validation split of any source."""
+    """Yields every usable record with its split of the output. A train record is dropped if its
+    group is in the validation split of any source."""
     source_splits = splits_of(source, path)
     split_of_group = split_chooser("validation" in source_splits, rule)
     for source_split in source_splits:

@@ -21,8 +21,8 @@ Key = tuple[str, str, str]  # source, task, kind
 
 
 class LeakCount(TypedDict):
-    """How much of a source's training data occurs in a task's test texts: `rows`, and their
-    distinct `texts`. `kind` is one of leaks.KINDS."""
+    """The leaks from a source's training data to a task's test texts. `rows` counts training rows,
+    `texts` their distinct texts. `kind` is one of leaks.KINDS."""
 
     source: str
     task: str

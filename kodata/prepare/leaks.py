@@ -153,7 +153,8 @@ def sketch(text: str) -> MinHash:
 
 @cache
 def _empty_minhash() -> MinHash:
-    """Shared, because drawing the permutations for every text would take most of the time."""
+    """An empty MinHash. It is cached, because drawing the permutations for every text would take
+    most of the time."""
     from datasketch import MinHash
 
     return MinHash(num_perm=PERMUTATIONS, hashfunc=crc32)

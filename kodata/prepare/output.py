@@ -21,8 +21,8 @@ class Output:
     """Context manager that writes files under temporary names. finish() renames the files; an error
     removes them.
 
-    All rows have the same columns, whatever their source. The reason is datasets (5.0), with which
-    Axolotl reads the rows: it infers the columns from the first megabytes and fails if a later row
+    Rows of all sources have the same columns. Axolotl needs this, since it reads the rows with
+    datasets (5.0). datasets infers the columns from the first megabytes and fails if a later row
     differs. So the record is stored as JSON in a string. If any answer has `train: false`, every
     answer gets a `train` key."""
 

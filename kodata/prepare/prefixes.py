@@ -1,4 +1,4 @@
-"""An index that finds which of many texts are prefixes of a given text."""
+"""An index of many texts. It finds those that are prefixes of a given text."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
@@ -23,7 +23,8 @@ class Prefixes:
             prefixes.append(text)
 
     def candidates(self, text: str) -> Iterator[str]:
-        """All texts that are a prefix of `text`, longest first. Other texts may be among them.
+        """All indexed texts that are a prefix of `text`, longest first. The result may include
+        texts that are not.
 
         Every text that sorts between `text` and one of its prefixes has the same prefix. So the
         last text that sorts before `text`, its parent, and so on, include all prefixes."""

@@ -14,16 +14,18 @@ from kodata.records import make_draw
 from kodata.text import unspaced
 
 VALIDATION_SHARE = 0.05  # at most this share of the groups of a train split becomes validation
-# The default number of a recipe: enough to distinguish losses, and quick to evaluate.
+# The default maximum of validation rows per recipe. It is enough to distinguish losses, and quick
+# to evaluate.
 VALIDATION_ROWS = 250
-# Bytes. Train files up to this size are read once more, to count the groups that become examples.
+# A size in bytes. Train files up to this size are read once more, to count the groups that become
+# examples.
 SMALL = 1_000_000
 
 
 @dataclass(frozen=True)
 class SplitRule:
     """The rule that assigns groups to train or validation. All sources of a recipe have the same
-    rule, so a group that occurs in two sources is in one split only.
+    rule. So a group that occurs in two sources is in one split only.
 
     Each group gets a random number in [0, 1) from the seed and its name (its draw). Validation gets
     the groups with a draw below `share`, and the groups in `named`. Groups in `taken` are dropped

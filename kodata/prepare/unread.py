@@ -10,7 +10,8 @@ from kodata.card import Source
 from kodata.errors import DataError, on_one_line
 from kodata.reading import hub
 
-# Names in the result. More would not help a user who gave a home folder as `path` by mistake.
+# The maximum number of names in the result. More would not help a user who gave a home folder as
+# `path` by mistake.
 MAX_NAMES = 1_000
 MAX_EXAMINED = 20_000  # files and folders
 

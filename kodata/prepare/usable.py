@@ -1,7 +1,7 @@
 """Selects the usable records of a source, the same way for training and for scoring.
 
-Control text, such as a chat template's special tokens, is neutralized (kodata.control_text). All
-other rows are counted."""
+Control text, such as a chat template's special tokens, is neutralized (kodata.control_text). Rows
+that are not usable are dropped and counted."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,8 @@ class Tally:
 
 
 def usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
-    """The complete records of a split, neutralized. `tally` counts rows, drops and changes."""
+    """Yields the complete records of a split, neutralized. `tally` counts rows, drops and
+    changes."""
     iterator = iter(items)
     tally.read[split] += 0  # an empty split also gets a count
     while batch := list(islice(iterator, BATCH)):

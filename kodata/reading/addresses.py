@@ -1,5 +1,5 @@
-"""Addresses of the hub and of proxies: which are safe to contact, and how to keep their user names
-and passwords out of messages."""
+"""Checks whether addresses of the hub and of proxies are safe to contact, and removes their user
+names and passwords from messages."""
 
 import base64
 import os
@@ -12,7 +12,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 
 class RefusedError(DataError):
-    """An answer of the hub, or an address, that must not be trusted. A retry does not help."""
+    """The hub's answer, or an address, must not be trusted. A retry does not help."""
 
 
 def is_safe(address: str, also_loopback: bool = True) -> bool:
@@ -44,8 +44,9 @@ def refuse_address(address: str, endpoint: str) -> None:
 
 
 def masked(text: str) -> str:
-    """The text without user names and passwords of addresses: those in this process's environment,
-    whole or in part, and those in any address in the text."""
+    """The text without user names and passwords. Those of addresses in this process's environment
+    are removed wherever they occur, also in part. Those of any address in the text are removed
+    too."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "***")
     return re.sub(r"(?<=//)[^/\s]+@", "***@", text)
@@ -54,8 +55,8 @@ def masked(text: str) -> str:
 def _secrets() -> set[str]:
     """Everything before the last @ in the addresses of the hub and of proxies, whole and in pieces.
 
-    Pieces matter because a password with unescaped special characters makes a library read part of
-    it as a host or port, and print that part."""
+    Pieces matter if a password has unescaped special characters. A library may then read part of it
+    as a host or port, and print that part."""
     secrets: set[str] = set()
     for name, value in os.environ.items():
         if name == "HF_ENDPOINT" or name.lower().endswith("_proxy"):

@@ -1,9 +1,9 @@
 """The child process of columns.py. It reads a parquet, arrow or xlsx file from standard input and
 writes the rows to standard output.
 
-The output is a sequence of pieces, each after its length in 8 bytes. A piece is in Python's marshal
-format: a list of rows, an error message as text, or None at the end. marshal contains only plain
-values, so loading it runs no code."""
+The output is a sequence of pieces, each after its length in 8 bytes. A piece is a list of rows, an
+error message as text, or None at the end. It is in Python's marshal format, which contains only
+plain values, so loading it runs no code."""
 
 import marshal
 import os
@@ -42,8 +42,8 @@ def main(kind: str) -> None:
 
 
 def _limit() -> None:
-    """Limits the memory and CPU time of this process, whatever the file needs. A Unix that does not
-    enforce a limit runs without it."""
+    """Limits the memory and CPU time of this process. On a Unix that does not enforce a limit, the
+    process runs without it."""
     seconds = CPU_START + CPU_SECONDS * (os.fstat(0).st_size >> 20)
     for kind, limit in (
         (resource.RLIMIT_DATA, MEMORY),
@@ -72,15 +72,16 @@ def _arrow() -> Iterator[list[Any]]:
 
 
 def _xlsx() -> Iterator[list[Any]]:
-    """Rows as (index of the sheet, its title, number of the row, its cells). Dates become text."""
+    """Yields rows as (index of the sheet, title of the sheet, number of the row, cells of the row).
+    Dates become text."""
     import openpyxl
 
     with open(0, "rb", closefd=False) as file:
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         for index, sheet in enumerate(workbook.worksheets):
-            sheet.reset_dimensions()  # the size that a file gives for itself is often wrong
-            # openpyxl fills the rows before a given row number with empty rows, so a huge number
-            # would yield as many rows.
+            sheet.reset_dimensions()  # the sheet's size recorded in the file is often wrong
+            # openpyxl yields empty rows for missing row numbers. So a single row with a huge number
+            # would yield that many rows.
             lines = enumerate(sheet.iter_rows(max_row=MAX_SHEET + 1, values_only=True), 1)
             while batch := list(islice(lines, ROWS)):
                 if batch[-1][0] > MAX_SHEET:
@@ -106,8 +107,8 @@ def _send(value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The value with unsupported types replaced by [repr(value)]. As a list it is not mistaken for
-    a text of the data."""
+    """The value with every value of an unsupported type replaced by [repr(value)]. The list
+    distinguishes it from a text of the data."""
     if isinstance(value, (list, tuple)):
         return type(value)(map(_plain, value))
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
 """Reads rows of .parquet, .arrow and .xlsx files in a child process with limited memory and time.
 
 A kilobyte of such a file may unpack to gigabytes (a text referenced a million times, a compressed
-page, a list of a billion nulls), and the sizes that the file states may be false. So the kernel
-limits the process that unpacks it, and this module limits how much output it accepts for a file of
-that size."""
+page, a list of a billion nulls), and the sizes recorded in the file may be false. So the kernel
+limits the process that unpacks it. This module also limits the output that it accepts, in
+proportion to the size of the file."""
 
 import marshal
 import os

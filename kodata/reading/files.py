@@ -35,9 +35,10 @@ def rows(
     """The rows of a file. Raises DataError with the row, counted from 1, and for a file without
     rows.
 
-    `inside`: the rows of a .json file are in arrays with these names in an outer object, as SQuAD's
-    are in `data`. Names of its other arrays and objects, unless empty, are appended to
-    `other_keys`. `names`: the columns of a tab-separated file whose first line is already a row."""
+    `inside`: the rows of a .json file are in the arrays with these names in an outer object. In
+    SQuAD, for example, they are in `data`. The names of other non-empty arrays and objects in the
+    outer object are appended to `other_keys`. `names`: the columns of a tab-separated file whose
+    first line is already a row."""
     number = 0
     try:
         values = (
@@ -111,10 +112,10 @@ def _text(path: Path) -> Iterator[str]:
 
 
 def _array(path: Path) -> Iterator[Any]:
-    """The values of a JSON array. Many rows are parsed at once, which is fast.
+    """The values of a JSON array. For speed, many rows are parsed at once.
 
-    If that fails, perhaps because a piece was cut inside a row, json_rows() reads the file again
-    from its start and reports the error, if there is one."""
+    This may fail because a piece was cut inside a row. Then json_rows() reads the file again from
+    its start and reports the error, if there is one."""
     done = 0
     try:
         for values in _runs(path):
@@ -154,7 +155,8 @@ def _keys(value: Any) -> int:
 
 
 def _parser() -> Callable[[bytes], Any]:
-    """orjson if it is installed, else json. Both refuse lone surrogates (half characters)."""
+    """A function that parses JSON: orjson if it is installed, else json. Both refuse lone
+    surrogates (half characters)."""
     try:
         import orjson
     except ImportError:

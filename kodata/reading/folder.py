@@ -1,5 +1,5 @@
-"""Finds the files of a data set in a user's folder, or on the hub at a commit: the card's, or one
-that the user gives."""
+"""Finds the files of a data set in a user's folder or on the hub. On the hub, the commit is the
+card's unless the user gives one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -28,13 +28,15 @@ from urllib.parse import urlsplit
 from kodata.errors import shown, visible
 from kodata.reading.addresses import RefusedError, masked, refuse_address, without_login
 
-# Seconds within which an answer must begin, including redirects, name resolution and slow headers.
+# An answer must begin within this many seconds, including redirects, name resolution and slow
+# headers.
 BEGINS = 30.0
-# After GRACE seconds, a body must have arrived at SLOWEST bytes a second or more on average.
+# After GRACE seconds, the average speed of a body must be at least SLOWEST bytes a second.
 GRACE, SLOWEST = 60.0, 20_000
 LARGEST = 20_000_000_000  # bytes of a file; weight files of large models have 5 to 10 billion
 UNANNOUNCED = 100_000_000  # bytes of a body without an announced length
-# Bytes of all answers in one try other than files. A list of 10,000 files takes about a million.
+# The maximum total size, in bytes, of the answers in one try that are not files. A list of 10,000
+# files takes about a million.
 ANSWERS = 20_000_000
 REQUESTS = 5_000  # GET and HEAD in one try; a model of 160 weight files needs about 700
 PLAIN = ("", "identity")  # accepted encodings; a compressed body could unpack to any size
@@ -223,8 +225,8 @@ def _refuse_body(headers: Any) -> None:
 
 
 def _is_about_repository(path: str) -> bool:
-    """Whether a path requests a description of a repository, not a file whose path in a repository
-    looks alike. The path of a mirror's own address is ignored."""
+    """Whether a path requests the description of a repository. False for a file in a repository,
+    even if its path looks similar. The path of a mirror's own address is ignored."""
     from httpx import URL
     from huggingface_hub import constants
 
@@ -241,8 +243,9 @@ def _refuse_description(body: bytes) -> None:
 
 
 def _limited(stream: Any, url: str, limit: int, is_file: bool) -> Any:
-    """The stream of a body. It raises RefusedError if the body has over `limit` bytes, or all
-    answers of this try other than files have over ANSWERS. It raises ReadError below SLOWEST.
+    """The stream of a body. It raises RefusedError if the body has over `limit` bytes, or if the
+    answers of this try, without files, have over ANSWERS bytes in total. It raises ReadError if the
+    speed is below SLOWEST.
 
     If the client resumes a body that stopped, earlier bytes and time count for its speed."""
     from httpx import ReadError, SyncByteStream

@@ -48,8 +48,8 @@ def download(hub_id: str, file: str, revision: str) -> Path:
 
 
 def with_retries(request: Callable[[], Answer]) -> Answer:
-    """The result of request(). After a HubError it is called again following a pause; the last
-    HubError is raised."""
+    """The result of request(). After a HubError, request() is called again after a pause. If all
+    tries fail, the last HubError is raised."""
     for pause in PAUSES:
         try:
             return request()
@@ -133,8 +133,8 @@ def explain_error(error: Exception, what: str, page: str) -> DataError:
     """The error as a DataError with a message for the user. `page` is the web page of the data set
     or model.
 
-    An error that is not known, from a library or from reading headers here, means that the answer
-    was malformed."""
+    If the error is not a known one, the answer was malformed. Such errors come from a library, or
+    from reading headers in this module."""
     try:
         explained = _known_error(error, what, page)
     except Exception as fault:  # the error itself has unexpected content
@@ -146,7 +146,8 @@ def explain_error(error: Exception, what: str, page: str) -> DataError:
 
 
 def _known_error(error: Exception, what: str, page: str) -> DataError | None:
-    """The explanation of an error that a request to the hub is expected to raise; else None."""
+    """The explanation of an error that requests to the hub are known to raise. None for any other
+    error."""
     from httpx import InvalidURL, RequestError
 
     chain = _chain(error)
@@ -184,7 +185,8 @@ def _known_error(error: Exception, what: str, page: str) -> DataError | None:
 
 
 def _denied(chain: list[BaseException], status: int | None, page: str) -> str | None:
-    """Why a retry does not help and what to do instead; None if a retry may help."""
+    """A text that explains why a retry does not help and what to do instead. None if a retry may
+    help."""
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 
     login = "set HF_TOKEN or log in with `hf auth login`"

@@ -90,10 +90,10 @@ def json_rows(
     pieces: Iterator[str], inside: tuple[str, ...] = (), other_keys: list[str] | None = None
 ) -> Iterator[Any]:
     """The elements of the outer array, or of those arrays in the outer object whose key is in
-    `inside`. An object without such an array has no rows, and neither has an empty text.
+    `inside`. An object without any of these arrays has no rows. An empty text has no rows either.
 
     Keys of other non-empty arrays and objects in the outer object are appended to `other_keys`.
-    Keys of texts and numbers are not, since these describe the file."""
+    Keys of texts and numbers are not appended, since these values describe the file."""
     text = _Text(pieces)
     first = text.peek()
     if first == "[":
@@ -176,8 +176,8 @@ class _Text:
         return character
 
     def value(self) -> Any:
-        """Consumes the next value. If it does not parse, more text is added only if that can
-        help."""
+        """Consumes the next value. If the value cannot be parsed, more text is read only if this
+        can help."""
         self.peek()
         while True:
             try:

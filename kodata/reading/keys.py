@@ -1,5 +1,5 @@
-"""Counts what rows have and no record contains: unread keys and control characters. So nothing in
-the data is lost silently."""
+"""Counts the parts of rows that no record contains: unread keys and control characters. So nothing
+in the data is lost silently."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,15 +13,16 @@ from kodata.text import has_unwanted
 LONGEST = 80  # characters of a key in the result
 CONTROLS = "control character"
 MOST, OTHERS = 1_000, "other keys"  # keys counted by name, and the name for all further keys
-# The keys of a row that are read. None: the whole value is read. For a key with an object or a list
-# of objects: the keys that are read in it, or a function that returns them for each object.
+# The keys of a row that are read, each with what is read of its value. None means the whole value.
+# If the value is an object or a list of objects, it is the keys that are read in each object, or a
+# function that returns these keys for an object.
 Known: TypeAlias = Mapping[str, "Inside | None"]
 Inside: TypeAlias = "Known | Callable[[Row], Known]"
 
 
 def known(*names: str, **inside: Inside) -> Known:
-    """The Known of a row: the values of `names` are read whole, those of `inside` as given
-    there."""
+    """The Known of a row. The values of the keys `names` are read whole. The other keys are in
+    `inside`, each with what is read of its value."""
     return {**dict.fromkeys(names), **inside}
 
 
@@ -44,9 +45,10 @@ class Unread:
         self._flat: dict[tuple[str, ...], bool] = {}
 
     def count_rows(self, rows: Sequence[Row], names: Known | Callable[[Row], Known]) -> None:
-        """Counts what rows have besides `names`, which may depend on the row.
+        """Counts the unread keys and control characters of rows. `names` are the keys that are
+        read; they may depend on the row.
 
-        Most rows have nothing else. One check of many rows together shows that quickly."""
+        Most rows have nothing to count. One joint check of many rows finds this out quickly."""
         if all(self._is_flat(row, names) for row in {tuple(row): row for row in rows}.values()):
             try:
                 if "".join(chain.from_iterable(map(dict.values, rows))).isprintable():
@@ -57,7 +59,8 @@ class Unread:
             self.count_row(row, names(row) if callable(names) else names)
 
     def _is_flat(self, row: Row, names: Known | Callable[[Row], Known]) -> bool:
-        """Whether all values of rows with these keys are read whole. Cached by the keys."""
+        """Whether all keys of the row are read, and read whole. The result is cached for rows with
+        the same keys."""
         if (keys := tuple(row)) not in self._flat:
             known = names(row) if callable(names) else names
             is_flat = row.keys() <= known.keys() and not isinstance(known, KnownOfPartialRows)
@@ -65,7 +68,8 @@ class Unread:
         return self._flat[keys]
 
     def count_row(self, row: Any, names: Known) -> None:
-        """Counts what one row has besides `names`."""
+        """Counts the unread keys and control characters of one row. `names` are the keys that are
+        read."""
         if has_unwanted(row):
             self._changes[CONTROLS] += 1
         if isinstance(names, KnownOfPartialRows):

@@ -1,6 +1,6 @@
-"""Checks symbolic links in a folder of data. Users link to large files of their own. But a folder
-from somebody else may link to a private file, whose text would then appear in messages and in a run
-folder."""
+"""Checks symbolic links in a folder of data. Links are allowed, since users link to their own large
+files. But a folder from somebody else may link to a private file. The text of that file would then
+appear in messages and in a run folder."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.aihub_dialogue import answer, group, question
 from kodata.card import Record
@@ -63,8 +63,8 @@ def _set(record: Record) -> str:
 
 
 def _doc(record: Record, pool: list[Record]) -> Record | None:
-    """The record with its choices, which depend on the pool but not on --limit. None if the pool
-    has too few other answers."""
+    """The record with its choices. They depend on the pool but not on --limit. None if the pool has
+    too few other answers."""
     rng = random.Random(f"{SEED} {record['guid']}")
     answers = [answer(record)]
     for other in _random_order(pool, rng):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, question
@@ -69,9 +69,9 @@ def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingre
 
 
 def brier(gold: int, likelihoods: Sequence[float]) -> float:
-    """The Brier score: the squared distance of the choices' probabilities from the right answer. 0
-    is certain and right, 2 certain and wrong, 2/3 an even guess among three. Brier 1950,
-    doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
+    """The Brier score: the squared distance of the choices' probabilities from the right answer. It
+    is 0 for a certain right answer, 2 for a certain wrong one, and 2/3 for equal probabilities of
+    three choices. Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
     return sum(
         (share - (choice == gold)) ** 2 for choice, share in enumerate(probabilities(likelihoods))
     )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.klue_nli import LABELS, answer, question
@@ -21,7 +21,8 @@ __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]
 
 macro_f1 = aggregation("macro_f1")
 WORDS = list(LABELS.values())
-# Characters. A longer text is an argument, or an unfinished thought that the template opened.
+# A number of characters. A longer text is an argument, or an unfinished thought that the template
+# opened.
 LONGEST = 300
 _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but not 포함의
 
@@ -48,8 +49,8 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
 
 
 def strict(text: str) -> int | None:
-    """The index of the label that the answer consists of, apart from white space and punctuation
-    after it; None if it is anything else."""
+    """The index of the label that the answer consists of. White space and punctuation after it are
+    ignored. None for any other answer."""
     end = len(text)
     while end and not text[end - 1].isalnum():
         end -= 1
@@ -61,7 +62,7 @@ def flexible(text: str) -> int | None:
     """The index of the one label that a word of the answer begins with (중립입니다); None for no
     label or several.
 
-    None for a text over LONGEST too, since an unfinished thought may have no tag. A denial (모순이
-    아니다) is not understood and counts as the label."""
+    Also None for a text over LONGEST, since this may be an unfinished thought without a tag.
+    Negation is not recognized: 모순이 아니다 counts as 모순."""
     labels = set(_MENTION.findall(text)) if len(text) <= LONGEST else set()
     return WORDS.index(labels.pop()) if len(labels) == 1 else None

@@ -1,9 +1,9 @@
 """The functions of klue_nli_write_ko.yaml. lm_eval loads this file by its path, from any folder.
 
 A doc is kodata's record with `corpus`: the source whose train split the judge is fitted to. The
-judge is a classifier (kodata/metrics/nli_judge.py). It also judges what a person wrote for the same
-premise and relation (the human_... metrics). Without a train split, relations and novelty are not
-scored."""
+judge is a classifier (kodata/metrics/nli_judge.py). It also judges the hypothesis that a person
+wrote for the same premise and relation (the human_... metrics). Without a train split, relations
+and novelty are not scored."""
 
 import importlib.util
 import re
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import klue_nli, scored
 from kodata.card import Record

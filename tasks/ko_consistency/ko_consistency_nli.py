@@ -1,9 +1,12 @@
 """The functions of ko_consistency_nli.yaml. lm_eval loads this file by its path, from any folder.
 
 A doc is kodata's record (guid, source, premise, hypothesis, label) with `item` (the record's own
-guid) and `prompt` (a key of PROMPTS). Only one thing is varied at a time, so that each metric has
-one cause: the wording with the labels in the usual order, the order of labels in the usual wording,
-and, for contradictions, which sentence is the premise."""
+guid) and `prompt` (a key of PROMPTS). Prompts differ in one thing at a time, so that each metric
+has one cause:
+
+- the wording, with the labels in the usual order;
+- the order of the labels, in the usual wording;
+- for contradictions, which sentence is the premise."""
 
 import importlib.util
 import sys
@@ -11,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import scored
 from kodata.card import Record
@@ -35,9 +38,9 @@ swap_consistent, swap_contradiction = (
 # The prompt of klue_nli_ko, and the same with premise and hypothesis exchanged.
 USUAL, SWAP = "usual", "swap"
 WORDED = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
-# Rotations of the labels: each label is first once.
+# Rotations of the labels. With the usual order, each label is first once.
 ORDERED = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}
-# For each name the index in WORDINGS, and the index of the label that comes first.
+# For each name of a prompt: its index in WORDINGS, and the index of the label that comes first.
 PROMPTS = {USUAL: (0, 0), **WORDED, **ORDERED, SWAP: (0, 0)}
 UNCHANGED = (USUAL, *WORDED, *ORDERED)
 
@@ -55,9 +58,9 @@ COMPARED: dict[str, tuple[str, ...]] = {
 def dataset(
     source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object
 ) -> Splits:
-    """The docs of `premises` premises of the scored split, those with the lowest draws, so that
-    they do not depend on --limit. Docs are sorted by premise, then by item. `data_path` as in
-    kodata.scored.dataset()."""
+    """The docs of `premises` premises of the scored split. These are the premises with the lowest
+    draws, so they do not depend on --limit. Docs are sorted by premise, then by item. `data_path`
+    as in kodata.scored.dataset()."""
     import datasets
 
     test = scored.dataset(source, data_path)["test"]

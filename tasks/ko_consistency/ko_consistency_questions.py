@@ -13,7 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata import scored
 from kodata.card import Record
@@ -40,7 +40,8 @@ answer_overlap, answer_overlap_between = (
 )
 answer_overlap_gain = aggregation("answer_overlap_gain")
 
-# Folded characters. The prompt requests a short answer, so a longer one is wrong in any case.
+# The maximum length of a right answer, in folded characters. The prompt requests a short answer, so
+# a longer one is wrong in any case.
 SHORT = 100
 COMPARED = 1000  # folded characters of an answer that are compared
 
@@ -83,8 +84,8 @@ def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: obj
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """The doc's item for each metric. A question without known answers gives none to the metrics of
-    right answers. `unfinished`: generation stopped within the thought."""
+    """The doc's item for each metric. A question without known answers has no item for the metrics
+    of right answers. `unfinished`: generation stopped within the thought."""
     answered = final_answer(results[0])
     whole, group, ways = folded(answered or ""), doc["group"], doc["ways"]
     text = whole[:COMPARED]
@@ -116,7 +117,7 @@ def holds(answered: str, answers: Sequence[str]) -> bool:
 
 
 def _is_answer(text: str, span: tuple[int, int], boundaries: set[int], units: set[str]) -> bool:
-    """Whether the form at `span` of a text has the meaning that it has alone. `boundaries`: the
+    """Whether the form at `span` of a text means the same as it does alone. `boundaries`: the
     indices where words begin and end. `units`: the units in the accepted forms, if any."""
     form, before, after = text[slice(*span)], text[: span[0]], text[span[1] :]
     starting = [larger for larger in _LARGER if larger.starts.match(form)]

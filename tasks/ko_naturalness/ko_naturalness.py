@@ -1,7 +1,6 @@
-"""The functions behind ko_naturalness*.yaml: lm_eval loads this file by its path, from wherever it
-runs.
+"""The functions of ko_naturalness*.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, kind, level, prompt. What the signals are:
+A doc is kodata's record: guid, kind, level, prompt. The signals are described in
 kodata/metrics/naturalness/signals.py."""
 
 import importlib.util
@@ -9,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
@@ -20,13 +19,13 @@ from kodata.scored import dataset, final_answer
 
 __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 
-rate, void = aggregation("hangul"), aggregation("void")  # all signals are summed up alike
+rate, void = aggregation("hangul"), aggregation("void")  # all signals have the same aggregation
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """The faults and signals, each (guid, count, out of, empty). `unfinished`: a thought was opened
-    and not closed; such an answer counts as empty and as unended. `length` in characters. Thoughts
-    are no part of an answer."""
+    """The doc's item for each fault and signal: (guid, count, total, empty). `unfinished`: a
+    thought was opened and not closed. An unfinished answer counts as empty and as unended. `length`
+    is in characters. Thoughts are not part of an answer."""
     finished = final_answer(results[0])
     said = finished or ""
     empty = is_empty_or_label(said)

@@ -2,8 +2,8 @@
 
 A doc is kodata's record: guid, document, summary, and optionally date, category, press, title.
 ROUGE is rouge_score's F-measure (Lin 2004, https://aclanthology.org/W04-1013/) with our tokenizers,
-since its own deletes all Hangul. The first LONGEST characters of an answer are scored. The baseline
-for every score is lead-3, the first three sentences of the article."""
+since its own tokenizer deletes all Hangul. The first LONGEST characters of an answer are scored.
+The baseline for every score is lead-3, the first three sentences of the article."""
 
 import importlib.util
 import re
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-if importlib.util.find_spec("kodata") is None:  # not installed: it is beside the tasks
+if importlib.util.find_spec("kodata") is None:  # not installed: import it from the repository
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.metrics.morphemes import surfaces
@@ -23,8 +23,8 @@ from kodata.scored import dataset, final_answer
 __all__ = ["answer", "dataset", "lead", "process_results", "question", "rouge"]
 
 TYPES = ("rouge1", "rouge2", "rougeL")
-# Several times the length of 512 tokens. It bounds the time for an endless answer, whose score is
-# near 0 anyway.
+# A number of characters, several times the length of 512 tokens. It bounds the time for an endless
+# answer, whose score is near 0 anyway.
 LONGEST = 5_000
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)\]])\s+|\n+")
 

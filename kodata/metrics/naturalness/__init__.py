@@ -1,2 +1,2 @@
-"""Faults and signals of style in a Korean answer.
-What they are worth: tasks/ko_naturalness/README.md."""
+"""Faults and signals of style in a Korean answer. For their reliability, see
+tasks/ko_naturalness/README.md."""

@@ -1,7 +1,8 @@
-"""Faults of an answer by anyone's measure, as opposed to signals of style: each is there or not.
+"""Checks an answer for faults. A fault is an error by any standard; a signal describes style. An
+answer either has a fault or does not.
 
-An answer ends in the middle of a sentence, goes round in circles, has a word in a foreign script,
-or a josa in a form that does not fit. How often each check is right:
+The faults are: the answer ends in the middle of a sentence, repeats itself, has a word in a foreign
+script, or has a josa in a form that does not fit. For the precision of each check, see
 tasks/ko_naturalness/README.md."""
 
 import re
@@ -11,9 +12,11 @@ from typing import Any
 
 from kodata.metrics.morphemes import TAIL, kiwi
 
-# A 4-gram of words that occurs so often is a loop. Twice may be a refrain or a heading.
+# A 4-gram of words that occurs this many times is a loop. One that occurs twice may be a refrain or
+# a heading.
 LOOP = 3
-# Characters of a last line that may be a signature, a heading or an item, and so need no sentence.
+# The maximum length, in characters, of a last line that need not be a sentence. It may be a
+# signature, a heading or an item.
 SHORT_LINE = 25
 
 _ITEM = re.compile(r"\s*([-•·▪]|\d+[.)]|[^:]{1,20}:)\s")
@@ -22,16 +25,16 @@ _LAUGHTER = re.compile(r"[ㅋㅎㅠㅜ]\Z")
 
 
 def is_looping(words: Sequence[str]) -> bool:
-    """Whether some four words in a row occur LOOP times."""
+    """Whether any four consecutive words occur at least LOOP times."""
     fours = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
     return max(fours.values(), default=0) >= LOOP
 
 
 def is_unended(text: str) -> bool:
-    """Whether a text stops in the middle of a sentence: after a letter or a comma in a long line,
-    and not after the ending of a sentence.
+    """Whether a text stops in the middle of a sentence. This is so if its last line is long, ends
+    with a letter or a comma, and does not end with a sentence ending.
 
-    A text that a limit of tokens cuts between two sentences is not seen."""
+    A text that a token limit cuts between two sentences is not detected."""
     lines = text.rstrip().splitlines()
     if not lines or len(lines[-1].strip()) <= SHORT_LINE:
         return False
@@ -42,8 +45,9 @@ def is_unended(text: str) -> bool:
 
 
 def _may_end(token: Any, is_item: bool) -> bool:
-    """Whether a line may end in a morpheme: in the ending of a sentence (했음 too), or, for an item
-    of a list, in anything but a particle or an ending that goes on."""
+    """Whether a line may end in this morpheme. A sentence may end in a sentence ending, or in a
+    nominal ending as in 했음. An item of a list may end in anything but a particle or a non-final
+    ending."""
     if is_item:
         return not token.tag.startswith(("J", "EC", "EP", "ETM"))
     return token.tag in ("EF", "ETN") or (token.form, token.tag) == ("요", "JX")

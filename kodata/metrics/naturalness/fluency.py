@@ -2,9 +2,9 @@
 
     python -m kodata.metrics.naturalness.fluency FOLDER   # with ratings_train.txt(.gz)
 
-writes fluency.npz. The file holds hashes of n-grams and how often each occurred. No text can be
-read from it. The model knows everyday words and a loose style; official prose is improbable to
-it."""
+writes fluency.npz. The file contains hashes of n-grams and their counts. No text can be recovered
+from it. Everyday words and informal style are probable under the model; official prose is
+improbable."""
 
 import sys
 from functools import cache
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "fluency.npz"
 ORDER = 6
-# Rarer n-grams are dropped, by order, so that the file stays under 2 MB.
+# The minimum count of an n-gram, for each order. Rarer n-grams are dropped, so that the file stays
+# under 2 MB.
 MIN_COUNTS = (2, 3, 4, 6, 8, 8)
-UNSEEN = 1 / 20_000  # the probability of each character before any text
+UNSEEN = 1 / 20_000  # the probability of a character without any training text
 _BOUNDARY = "\n"
 
 
 def bits(text: str) -> tuple[float, int]:
-    """(bits, characters): minus the binary logarithm of the text's probability, and its length.
-    White space counts as one space. An empty text is (0.0, 0).
+    """Returns (bits, characters): the negative binary logarithm of the text's probability, and the
+    text's length. White space counts as one space. An empty text is (0.0, 0).
 
-    Interpolated Witten-Bell (Chen and Goodman 1999, https://doi.org/10.1006/csla.1999.0128). The
-    mass of dropped n-grams goes to the next shorter context."""
+    Uses interpolated Witten-Bell smoothing (Chen and Goodman 1999,
+    https://doi.org/10.1006/csla.1999.0128). The probability mass of dropped n-grams goes to the
+    next shorter context."""
     import numpy as np
 
     line = " ".join(text.split())
@@ -37,8 +39,8 @@ def bits(text: str) -> tuple[float, int]:
 
 
 def probabilities(lines: str) -> "Array":
-    """The probability of each character after those before it in its line. Every line begins with
-    a "\\n"."""
+    """The probability of each character, given the earlier characters of its line. Every line
+    begins with a "\\n"."""
     import numpy as np
 
     codes = _codes(lines)
@@ -47,7 +49,8 @@ def probabilities(lines: str) -> "Array":
         seen, total, rest = (
             _count(keys) * within_line for keys in (_key(grams), _key(contexts), _key(~contexts))
         )
-        # Two hashes may be equal by chance; an n-gram never occurs more often than its ending.
+        # Two hashes may be equal by chance, which makes a count too high. An n-gram never occurs
+        # more often than its shorter ending, so that count is the maximum.
         shorter_seen = seen = np.minimum(seen, shorter_seen)
         known = (total > 0) & (rest > 0)
         interpolated = (np.minimum(seen, total) + rest * result) / np.maximum(total + rest, 1)
@@ -64,9 +67,10 @@ def _codes(text: str) -> "Array":
 
 
 def _hashes(codes: "Array") -> "list[tuple[Array, Array, Array]]":
-    """For each order, of the n-gram that ends at each character: its hash, the hash of its context
-    (all but the last character), and whether it lies within one line. The complement of a context's
-    hash is the key of the number of characters seen after it."""
+    """Returns three arrays for each order, about the n-gram that ends at each character: its hash,
+    the hash of its context (all but the last character), and whether it lies within one line.
+
+    The complement of a context's hash is a key too (see train())."""
     import numpy as np
 
     index = np.arange(len(codes))
@@ -97,7 +101,7 @@ def _key(hashes: "Array") -> "Array":
 
 
 def _count(keys: "Array") -> "Array":
-    """How often each key occurred; 0 for a dropped one."""
+    """The count of each key; 0 for a dropped key."""
     import numpy as np
 
     known, counts = _table()
@@ -121,16 +125,20 @@ def _joined(planes: "Array") -> "Array":
 
 
 def _planes(values: "Array") -> "Array":
-    """Numbers split by byte: the many zeros of the high bytes lie together and compress well."""
+    """The bytes of the numbers, grouped by their position in a number. High bytes are mostly zero.
+    Next to each other, they compress well."""
     import numpy as np
 
     return np.ascontiguousarray(values.astype(np.uint32).view(np.uint8).reshape(-1, 4).T)
 
 
 def train(texts: list[str]) -> "tuple[Array, Array]":
-    """(keys, counts), sorted by key. There are three kinds of keys: an n-gram (how often it
-    occurred), a context (how often with a kept n-gram), and the complement of a context (the weight
-    of the next shorter context: kinds of kept n-grams plus occurrences of dropped ones)."""
+    """Returns (keys, counts), sorted by key. There are three kinds of keys.
+
+    - The key of an n-gram has the number of its occurrences.
+    - The key of a context has the number of its occurrences within kept n-grams.
+    - The key of a context's complement has the weight of the next shorter context: the number of
+      distinct kept n-grams plus the number of occurrences of dropped ones."""
     import numpy as np
 
     codes = _codes("".join(_BOUNDARY + " ".join(text.split()) for text in texts))

@@ -2,9 +2,10 @@
 서울으로.
 
 Only the choice of the form is checked (은/는, 이/가, 을/를, 과/와, 으로/로), not the choice of the
-particle. Where a form is also a noun or a suffix (전문가, 피부과, 종로), it counts only if Kiwi, a
-morphological analyser, reads it as a particle: the check misses many faults so that what it finds
-is nearly always one. Its precision and recall: tasks/ko_naturalness/README.md."""
+particle. Some forms are also nouns or suffixes (전문가, 피부과, 종로). They count only if Kiwi, a
+morphological analyser, reads them as particles. So the check misses many faults, but nearly every
+word that it reports is a fault. For its precision and recall, see
+tasks/ko_naturalness/README.md."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -14,10 +15,10 @@ from kodata.metrics.morphemes import kiwi
 
 AFTER_CONSONANT = ("은", "을", "이", "과", "으로")
 AFTER_VOWEL = ("는", "를", "가", "와", "로")
-_RIEUL = 8  # the index of ㄹ among final consonants: 로 follows it, as it follows a vowel
+_RIEUL = 8  # index of ㄹ among final consonants; 로 follows ㄹ and vowels
 _PARTICLE = "J"
-# What Kiwi makes of a form that no word before it allows. Forms that are frequent nouns or suffixes
-# (이, 과, 가, 와) have none.
+# The tags that Kiwi gives to a form if the form does not fit the word before it. Forms that are
+# frequent nouns or suffixes (이, 과, 가, 와) are not listed.
 _MISREAD = {
     "은": ("NNG",),
     "을": ("NNG",),
@@ -34,7 +35,7 @@ def broken_josa(text: str) -> list[str]:
 
 
 def find_broken(text: str, tokens: Sequence[Any]) -> Iterator[str]:
-    """The same, for a text that Kiwi has read already."""
+    """Like broken_josa(), for a text that Kiwi has already split into `tokens`."""
     for before, token in pairwise(tokens):
         end = token.start + token.len
         ends_word = end == len(text) or not text[end].isalnum()
@@ -50,13 +51,15 @@ def _is_broken(before: Any, token: Any, last: str) -> bool:
         return False
     if token.tag.startswith(_PARTICLE):
         return True
-    # Kiwi takes unknown words for names: 재밋는, and 연수구을, an electoral district.
+    # Kiwi tags unknown words as names. Some are misspelled (재밋는), some are correct names, such
+    # as 연수구을, an electoral district.
     is_known_word = before.tag != "NNP" and before.len > 1
     return is_known_word and token.tag in _MISREAD.get(token.form, ())
 
 
 def _fits(form: str, final: int) -> bool:
-    """Whether a form may follow a syllable with this final consonant; 0: none."""
+    """Whether a form may follow a syllable with this final consonant. `final` is 0 for a syllable
+    without one."""
     if form in ("로", "으로"):
         return (form == "로") == (final in (0, _RIEUL))
     return (form in AFTER_VOWEL) == (final == 0)

@@ -1,8 +1,8 @@
-"""Names and technical terms that Korean writes in small Latin letters: no English word where a
-Korean one belongs.
+"""Names and technical terms that Korean texts write in small Latin letters. They are not counted as
+foreign words.
 
-Names that are everyday English words as well (apple, word, spring, teams) are left out: in small
-letters they are mostly the word."""
+Names that are also everyday English words (apple, word, spring, teams) are not listed. In small
+letters, these are mostly used as the everyday word."""
 
 _LANGUAGES = """
 ansi awk bash csharp css cuda dart elixir erlang fortran golang groovy haskell html java

@@ -1,4 +1,4 @@
-"""The values of the signals in native and translated Korean, which stand beside a model's.
+"""Computes the signals of native and of translated Korean, for comparison with a model's signals.
 
     python -m kodata.metrics.naturalness.references FOLDER   # with klue-nli/ and xnli-ko/
 
@@ -8,9 +8,10 @@ Native: premises of KLUE-NLI, which people wrote in Korean (news, encyclopedia, 
 Translated: XNLI's Korean part, which translators made from English. The genres differ too, so
 translation is not the only cause of a difference.
 
-The profile is fitted on KLUE-NLI's train part and half of XNLI's premises. The values are those of
-KLUE-NLI's dev part and the other half. Hypotheses: those of the dev part, which people wrote for a
-premise and a relation. The files hold numbers only, no text."""
+The profile is fitted on KLUE-NLI's train part and half of XNLI's premises. The values are measured
+on KLUE-NLI's dev part and on the other half. The values for hypotheses are measured on the dev
+part's hypotheses, which people wrote for a given premise and relation. The files contain numbers
+only, no text."""
 
 import math
 import sys
@@ -27,8 +28,8 @@ from kodata.records import make_draw
 from kodata.text import clean
 
 FILE = Path(__file__).parent / "references.yaml"
-# A function morpheme with a smaller mean share has no weight: a rare one shows the corpus, not
-# translation.
+# A function morpheme with a smaller mean share is not in the profile. The share of a rare one
+# depends on the corpus more than on translation.
 MIN_SHARE = 0.01
 XNLI = "xnli-ko/xnli.dev.ko.tsv"
 
@@ -51,7 +52,8 @@ def translated(
     folder: Path, fitted: bool, field: str = "sentence1", seed: str = "profile"
 ) -> list[str]:
     """The distinct premises (sentence1) or hypotheses (sentence2) of one half of XNLI-ko's dev
-    file, sorted: of the half of the premises on which the profile is fitted, or of the other."""
+    file, sorted. The file is divided by premise. `fitted`: True for the half on which the profile
+    is fitted, False for the other half."""
     rows, drawn = data_files.rows(folder / XNLI), make_draw(seed)
     half = {clean(row[field]) for row in rows if (drawn(str(row["sentence1"])) < 0.5) == fitted}
     return sorted(half - {""})
@@ -65,8 +67,8 @@ def occurrences(texts: Iterable[str]) -> Counter[str]:
 
 
 def fit(native: Counter[str], translated: Counter[str]) -> dict[str, float]:
-    """{form/tag: binary logarithm of its share in native over its share in translated text}, of
-    the common function morphemes. One occurrence is added to each."""
+    """Returns {form/tag: log2(share in native text / share in translated text)} for the common
+    function morphemes. One occurrence is added to each count."""
     common = sorted(
         name
         for name in native | translated
@@ -82,8 +84,8 @@ def _smoothed_shares(counts: Counter[str], names: list[str]) -> dict[str, float]
 
 
 def rates(measured: Iterable[dict[str, Signal]]) -> dict[str, float]:
-    """The value of every fault and signal over texts; LEVELS excepted, which texts of one sentence
-    cannot mix."""
+    """The value of every fault and signal over texts, except LEVELS. A text of one sentence cannot
+    mix speech levels."""
     sums = {name: [0.0, 0.0] for name in NAMES if name not in LEVELS}
     for signals in measured:
         for name, pair in sums.items():

@@ -1,12 +1,13 @@
-"""Which script the words of a text are written in: the share of Hangul, and words in a foreign
-script that do not belong in a Korean text.
+"""Checks the script of a text's words: the share of Hangul, and words in a foreign script that do
+not belong in a Korean text.
 
-Many foreign letters do belong there: KBS는, 5km, e스포츠, 한자(漢字), python으로, "thank you"라고.
-The check looks for what a model writes that slips into another language: lĩnh vực, 얼마나必要한,
-とても, 합니дa, important한, feedback을, very 중요합니다, 습ni다.
+Many foreign letters do belong in a Korean text: KBS는, 5km, e스포츠, 한자(漢字), python으로, "thank
+you"라고. The check detects words of a model that slips into another language: lĩnh vực,
+얼마나必要한, とても, 합니дa, important한, feedback을, very 중요합니다, 습ni다.
 
-An English word counts if all its letters are small, as names have capitals. Names in small letters
-are listed in names.py. How often that is right: tasks/ko_naturalness/README.md."""
+An English word counts only if all its letters are small, because names have capitals. Names in
+small letters do not count; they are listed in names.py. For the precision of the check, see
+tasks/ko_naturalness/README.md."""
 
 import re
 from functools import cache
@@ -27,14 +28,14 @@ _MENTIONED = re.compile(
 # A name of several words begins and ends with a capital: Lord of the Rings.
 _TITLE = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z'’]*( [A-Za-z'’]+){0,8} [A-Z][A-Za-z'’]*")
 _ADDRESS = re.compile(r"[@/\\#_=<>]|www\.|[A-Za-z0-9]\.[A-Za-z]", re.IGNORECASE)
-_HAN_INSIDE = re.compile(r"[가-힣][一-鿿]|[一-鿿]{2}")  # but 前장관, 美정부
+_HAN_INSIDE = re.compile(r"[가-힣][一-鿿]|[一-鿿]{2}")  # does not match 前장관, 美정부
 _LATIN_AFTER = re.compile(r"[가-힣]([a-z]{2,})(?![a-zA-Z0-9])")
 _ENGLISH = re.compile(r"(?<![a-zA-Z0-9'’-])[a-z]{3,}(?![a-zA-Z0-9'’-])")
-_VOWEL = re.compile("[aeiouy]")  # kbs and dvd, written small, are no words
+_VOWEL = re.compile("[aeiouy]")  # kbs and dvd are acronyms in small letters
 
 
 def words(text: str) -> list[str]:
-    """The parts of a text between white space that hold a letter."""
+    """The parts of a text between white space that contain a letter."""
     return [word for word in text.split() if any(map(str.isalpha, word))]
 
 
@@ -50,9 +51,9 @@ def hangul(text: str) -> tuple[int, int]:
 
 
 def foreign_words(text: str) -> list[str]:
-    """The words with a foreign script that does not belong there. Not counted: a single capital or
-    Greek letter, acronyms, units, addresses and file names, code between backticks, a gloss in
-    brackets, a quote without Hangul, a word that 라고 or 라는 mentions."""
+    """The words in a foreign script that do not belong in a Korean text. Not counted: a single
+    capital or Greek letter, acronyms, units, addresses and file names, code between backticks, a
+    gloss in brackets, a quote without Hangul, a word that 라고 or 라는 mentions."""
     plain = composed(text, "NFKC")
     for pattern in (_CODE, _BRACKETED, _QUOTED, _MENTIONED, _TITLE):
         plain = pattern.sub(" ", plain)
@@ -78,5 +79,5 @@ def _is_english(letters: str) -> bool:
 @cache
 def script(letter: str) -> str:
     """The first word of a character's Unicode name: HANGUL, LATIN, CJK, HIRAGANA, CYRILLIC ...; ""
-    without a name."""
+    if the character has no name."""
     return name(letter, "").split(" ")[0].split("-")[0]

@@ -1,9 +1,9 @@
-"""Faults and signals of an answer, each an amount with what it is out of, so that a score over
-answers is a ratio of sums.
+"""Measures faults and signals of an answer. Each is an amount and a total, such as 3 foreign words
+of 120 words. So a score over answers is a ratio of sums.
 
-A fault is wrong by anyone's measure. A signal describes style, and nobody has shown that more or
-less of it is better. There is no overall score: no weighing of signals has been shown to follow
-what people find natural."""
+A fault is an error by any standard. A signal describes style, and nobody has shown that more or
+less of it is better. There is no overall score, since no weighting of signals has been shown to
+agree with what people find natural."""
 
 import re
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ from kodata.metrics.naturalness.translationese import (
 from kodata.text import clean
 
 PROFILE = Path(__file__).parent / "profile.yaml"
-LONGEST = 2_000  # characters of an answer that Kiwi reads; more take time and change no rate
-# Shares of answers with a fault by anyone's measure, and with any of them.
+LONGEST = 2_000  # characters that Kiwi reads of an answer; more only take time and change no rate
+# The share of answers with each fault, and the share with any fault.
 FAULTS = (
     "unended_answers",
     "foreign_answers",
@@ -60,7 +60,7 @@ PER_1000 = (
 )
 LEVELS = ("speech_mixed", "speech_clash", "speech_asked")
 NAMES = (*FAULTS, *SHARES, *PER_1000, *LEVELS)
-# Not judged: nobody has shown that more or less of these is better.
+# Signals are not rated: nobody has shown that more or less of them is better.
 SIGNALS = frozenset(NAMES) - {*FAULTS}
 
 _MARKDOWN = str.maketrans("|", " ", "*#`_~>")
@@ -85,8 +85,8 @@ class Signal(NamedTuple):
 
 
 def is_empty_or_label(text: str) -> bool:
-    """Whether an answer has fewer than two words, or nothing but labels of a task that the model
-    may have been tuned on."""
+    """Whether an answer has fewer than two words, or consists only of labels of a task. The model
+    may have been tuned on such a task."""
     words = [re.sub(r"\W", "", word) for word in scripts.words(text)]
     return len(words) < 2 or set(words) <= _LABELS
 
@@ -95,17 +95,24 @@ def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Si
     """Every signal of an answer to a prompt that asks for a speech level
     (kodata.naturalness.LEVELS). `is_cut`: the model was stopped before its answer.
 
-    FAULTS: 1 for an answer with the fault. hangul: of letters. repetition_4gram: 4-grams of words
-    that occurred before, of all. lm_bits_per_char: fluency.py. kiwi_score: natural logarithm, per
-    morpheme. function_profile: binary logarithm of how much likelier native Korean is than
-    translated Korean to use a function morpheme, per function morpheme that has a reference.
-    PER_1000: per 1,000 eojeol. speech_mixed: answers in several levels; speech_clash: in a plain
-    and a polite one; both of the answers whose sentences end in a level. speech_asked: answers in
-    the requested level and no other, of those to prompts that request one."""
+    The signals:
+
+    - FAULTS: 1 for an answer with the fault, else 0.
+    - hangul: the share of Hangul among letters.
+    - repetition_4gram: the share of 4-grams of words that occurred before.
+    - lm_bits_per_char: see fluency.py.
+    - kiwi_score: Kiwi's log-likelihood (natural logarithm) per morpheme.
+    - function_profile: log2(share in native Korean / share in translated Korean), the mean over
+      function morphemes that have a reference value.
+    - PER_1000: occurrences per 1,000 eojeol.
+    - speech_mixed: whether an answer has several speech levels. speech_clash: whether it has a
+      plain and a polite one. Both only count answers whose sentences end in a level.
+    - speech_asked: whether an answer has the requested level and no other. It only counts prompts
+      that request a level."""
     cleaned = clean(text)
     plain = cleaned.translate(_MARKDOWN).strip()
     words = scripts.words(plain)
-    foreign = len(scripts.foreign_words(cleaned))  # before the marks of code are gone
+    foreign = len(scripts.foreign_words(cleaned))  # counted before code marks are removed
     beginning = _beginning(plain)
     reading = read(beginning)
     faults = (
@@ -132,7 +139,7 @@ def items(
     guid: str, text: str, empty: bool, level: str = "any", is_cut: bool = False
 ) -> dict[str, tuple[str, float, float, bool]]:
     """The signals of an answer in the form that their metrics take (kodata.metrics.metrics). Each
-    carries whether the answer is empty, so that a sum over answers knows how many are."""
+    includes whether the answer is empty, so that the metric can count empty answers."""
     return {name: (guid, *part, empty) for name, part in measure(text, level, is_cut).items()}
 
 
@@ -172,8 +179,8 @@ def _read(text: str, reading: Reading, level: str) -> dict[str, Signal]:
 
 @cache
 def profile() -> dict[str, float]:
-    """{form/tag: binary logarithm of its share in native over its share in translated Korean},
-    fitted by references.py."""
+    """Returns {form/tag: log2(share in native Korean / share in translated Korean)}, fitted by
+    references.py."""
     import yaml
 
     weights: dict[str, float] = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["weights"]

@@ -1,8 +1,8 @@
-"""What Kiwi, a morphological analyser, reads in a text: its score, its spacing, its speech levels,
-and constructions that translated Korean has more of than native Korean.
+"""Analyses a text with Kiwi, a morphological analyser: Kiwi's score, spacing, speech levels, and
+constructions that are more frequent in translated than in native Korean.
 
-A count is a number of occurrences in the text. Another version of Kiwi may count otherwise; the
-version used is in references.yaml."""
+A count is the number of occurrences in the text. Other versions of Kiwi may give other counts.
+references.yaml has the version that was used."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -122,8 +122,8 @@ _ENDINGS = (
 
 
 def registers(morphemes: Morphemes) -> frozenset[str]:
-    """The speech levels in which sentences end: haeyo, hapsyo, and plain, which is 해라 and 해
-    together. An ending that all levels share, such as -ᆯ까, gives none."""
+    """The speech levels in which sentences end: haeyo, hapsyo and plain. 해라 and 해 both count as
+    plain. An ending that all levels share, such as -ᆯ까, has no level."""
     levels = set()
     for morpheme, after in pairwise([*morphemes, Morpheme("", "SF")]):
         is_ending = morpheme.tag == "EF" or (morpheme.tag == "EC" and after.tag == "SF")
@@ -138,7 +138,7 @@ def _level(ending: str) -> str:
     return next((level for level, forms in _ENDINGS if ending.endswith(forms)), "")
 
 
-# ---- constructions that translated Korean has more of: the number of occurrences of each
+# ---- constructions that are more frequent in translated Korean: occurrences of each
 
 
 def _single(holds: Callable[[Morpheme], bool]) -> Callable[[Morphemes], int]:
@@ -154,7 +154,7 @@ def _triple(holds: Callable[[Morpheme, Morpheme, Morpheme], bool]) -> Callable[[
 
 
 def _doubly_passive(verb: Morpheme, ending: Morpheme, auxiliary: Morpheme) -> bool:
-    """읽혀지다, 생각되어지다; 만들어지게 되다."""
+    """Whether three morphemes are a double passive: 읽혀지다, 생각되어지다, 만들어지게 되다."""
     passive = verb.form == "되" or (verb.tag == "VV" and verb.form in PASSIVE_VERBS)
     return (passive and ending.tag == "EC" and auxiliary == _BECOME) or (
         verb == _BECOME and ending == _CAUSED and auxiliary.form == "되"
@@ -162,7 +162,9 @@ def _doubly_passive(verb: Morpheme, ending: Morpheme, auxiliary: Morpheme) -> bo
 
 
 TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
-    "pronouns": _single(lambda word: word.tag == "NP" and word.form in PRONOUNS),  # 그들 is 그 + 들
+    "pronouns": _single(
+        lambda word: word.tag == "NP" and word.form in PRONOUNS
+    ),  # Kiwi: 그들 is 그 + 들
     "self_pronouns": _single(lambda word: word.tag == "NP" and word.form in SELVES),
     "plural_deul": _pair(lambda noun, suffix: suffix == ("들", "XSN") and noun.tag != "NP"),
     "double_passive": _triple(_doubly_passive),
@@ -179,7 +181,7 @@ TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
     "geot": _single(lambda word: word == _THING),
     "genitive": _single(lambda word: word.tag == "JKG"),
     "adnominal": _single(lambda word: word.tag == "ETM"),
-    "counted_of": _triple(  # 한 잔의 커피
+    "counted_of": _triple(  # such as 한 잔의 커피
         lambda number, unit, josa: (
             number.tag in ("MM", "NR", "SN") and unit.tag in ("NNB", "NNG") and josa.tag == "JKG"
         )
@@ -207,13 +209,13 @@ DEPENDENT = (
     "만큼",
     "중",
     "적",
-)  # and no units: 원, 명, 달러
+)  # units are excluded: 원, 명, 달러
 
 
 def function_morphemes(morphemes: Morphemes) -> Iterator[str]:
-    """The form/tag of every particle, connective or adnominal ending, suffix, auxiliary, copula and
-    dependent noun. Not of sentence endings, which a prompt may ask for, nor of pronouns, which have
-    counts of their own."""
+    """Yields the form/tag of every particle, connective or adnominal ending, suffix, auxiliary,
+    copula and dependent noun. Sentence endings are excluded, since a prompt may request them.
+    Pronouns are excluded, since they have their own counts."""
     for form, tag in morphemes:
         if tag.startswith(FUNCTION) or (tag == "NNB" and form in DEPENDENT):
             yield f"{form}/{tag}"
