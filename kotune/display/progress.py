@@ -1,4 +1,4 @@
-"""Shows the progress of a run: a bar on a terminal, plain lines in a log file."""
+"""Shows the progress of a run. On a terminal it is a bar; in a log file it is plain lines."""
 
 import time
 from collections.abc import Iterable, Iterator

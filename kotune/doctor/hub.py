@@ -32,7 +32,7 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
         do = "only files in the hub's cache are used; unset HF_HUB_OFFLINE to download more"
         yield Finding("hub", "warning", "not checked: HF_HUB_OFFLINE is set", do)
         return
-    if not (host := _host(endpoint)):  # the address is not shown: it may contain a password
+    if not (host := _host(endpoint)):  # not shown, because it may contain a password
         what = "HF_ENDPOINT is not an address"
         yield Finding("hub", "fix", what, "give one that begins with https://, or unset it")
         return
@@ -164,7 +164,7 @@ def _hub_finding(answer: int | str, host: str) -> Finding:
 
 
 def _host(endpoint: str) -> str | None:
-    """The host of an address, without a user name and a password; None if it is not an address."""
+    """The host of an address, without user name and password. None if it is not an address."""
     try:
         parts = urlsplit(without_login(endpoint)[0])
         return parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None

@@ -220,8 +220,8 @@ def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
 
 
 def installed() -> dict[str, str | None]:
-    """The installed version of every package that training requires; None for a package that is
-    not installed."""
+    """The installed version of every package that training requires. The version is None if a
+    package is not installed."""
     return versions(*(re.split(r"[<>=\[ ;]", word)[0] for word in _requirements()))
 
 

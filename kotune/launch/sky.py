@@ -31,7 +31,7 @@ HEAD = """\
 """
 RESOURCES = {
     "accelerators": {"A100": 1, "A100-80GB": 1},
-    "use_spot": True,  # cheaper, but may be taken away; SkyPilot then starts another machine
+    "use_spot": True,  # cheaper; if the machine is taken away, SkyPilot starts another one
     "disk_size": 100,
     # 75: hub unreachable; 143: stopped after a checkpoint. Any other code is final.
     "job_recovery": {"recover_on_exit_codes": [75, 143]},

@@ -16,7 +16,7 @@ from kotune.models.presets import is_folder
 from kotune.models.refusals import refuse
 from kotune.models.rendering import template_problem
 
-# The only files that are downloaded. Models are loaded offline, so no others are read.
+# The only files that are downloaded. Models are loaded offline, so libraries read no other files.
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model", "*.model", "vocab.txt", "merges.txt"]
 WEIGHTS = ["*.safetensors"]  # no pickled weights
 

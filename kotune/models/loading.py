@@ -38,7 +38,7 @@ def checked_folder(base: str, revision: str | None = None) -> Path | None:
 
 
 def cached(base: str, revision: str) -> Path | None:
-    """The folder of a hub model's commit in the cache; None if it is not there."""
+    """The folder of a hub model's commit in the cache. None if the cache does not have it."""
     file = file_of(base, revision, CONFIG)
     return file.parent if file else None
 

@@ -27,7 +27,7 @@ ACCEPTED = (
 
 
 def pattern_problem(patterns: Iterable[str]) -> str:
-    """What is wrong with the names or patterns of one key; empty if nothing is."""
+    """The problem with the names or patterns of one key. Empty if all are accepted."""
     ways = 0
     for pattern in patterns:
         own_ways = _ways(pattern)

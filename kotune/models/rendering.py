@@ -21,7 +21,7 @@ MEMORY = 256 << 20  # bytes
 MAX_CHARACTERS = 1_000_000  # of a rendered chat; its messages have about 2,000
 TIMEOUT = 20  # seconds of wall-clock time, also on a busy machine
 TOO_LONG, TOO_LARGE = 3, 4  # exit codes
-# OverflowError: a range or text larger than jinja or Python allows.
+# An OverflowError means that a range or text is larger than jinja or Python allows.
 UNBOUNDED = (MemoryError, RecursionError, OverflowError)
 GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # not a statement of jinja
 

@@ -21,7 +21,7 @@ def visible() -> list[str]:
 
 
 def named() -> list[str] | None:
-    """The names in CUDA_VISIBLE_DEVICES; None if it is not set."""
+    """The names in CUDA_VISIBLE_DEVICES. None if the variable is not set."""
     value = os.environ.get(CHOOSES)
     return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
 

@@ -100,7 +100,8 @@ def is_old() -> bool:
 
 
 def problem() -> GpuProblem | None:
-    """Why the installed torch cannot use the GPU of this machine; None if no reason is known."""
+    """The reason why the installed torch cannot use the GPU of this machine. None if no reason is
+    known."""
     needed = torch_cuda()
     if needed is None:
         return GpuProblem(

@@ -2,7 +2,7 @@
 
 If a vocabulary or merges is a string, tokenizers (0.23) opens the file of that name. In a child
 process of kotune, it may only open a file in a model's folder. kotune.models.tokenizer_files
-refuses a string there before; this module is a second protection.
+refuses such a string before the model is loaded. This module is a second protection.
 
 kotune/worker/startup imports this module when tokenizers is imported, also in Axolotl's own
 workers."""

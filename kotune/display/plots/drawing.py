@@ -1,5 +1,5 @@
-"""Shared by all plots: width, colours, axes, and the conversion of a Vega-Lite spec to an SVG
-element."""
+"""Defines what all plots share, such as the width, the colours and the axes. It also converts a
+Vega-Lite spec to an SVG element."""
 
 import re
 from collections.abc import Iterable, Sequence

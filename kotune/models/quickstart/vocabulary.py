@@ -43,8 +43,8 @@ COMMON_SYLLABLES = (
 
 
 class Family(NamedTuple):
-    """The differences between the two families: the pattern that splits text before BPE, and the
-    special tokens."""
+    """The settings in which the two model families differ. `split` is the pattern that splits text
+    before BPE. The other fields are special tokens."""
 
     split: str
     bos: str
